@@ -1,0 +1,1 @@
+"""Words: corpora by user, the tokenizer, the vocabulary, windows of token ids."""

@@ -1,0 +1,1 @@
+"""The desktop: TFF processes, simulated and real rounds, evaluation, the demo. Importing this imports nothing."""

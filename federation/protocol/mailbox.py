@@ -1,0 +1,95 @@
+"""A folder in a keyboard's profile by which a desktop on the same machine and the keyboard exchange a round's messages.
+
+    mailbox/in/ROUND/     weights.safetensors, then invitation.json     written by the desktop
+    mailbox/out/ROUND/    delta.safetensors, then contribution.json     written by the keyboard
+    mailbox/release/      a model folder: the newest global model       written by the desktop
+
+A message counts from the moment its JSON file is there, which is put there by rename and after the arrays it speaks of. Only the
+process that holds the profile answers.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from data.errors import DataError
+from data.files import write_by_rename
+from federation.protocol.messages import Contribution, Invitation
+
+_INVITATION, _CONTRIBUTION = "invitation.json", "contribution.json"
+
+
+class Mailbox:
+    """Both sides' view of the folder."""
+
+    def __init__(self, profile: Path) -> None:
+        self._root = profile / "mailbox"
+
+    def invite(self, invitation: Invitation, weights: Path) -> None:
+        """Desktop: asks for a contribution to a round that starts from these global weights."""
+        folder = self._root / "in" / invitation.round_id
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(weights, folder / "weights.safetensors")
+        write_by_rename(folder / _INVITATION, invitation.to_json().encode())
+
+    def invitations(self) -> list[Invitation]:
+        """Keyboard: the rounds that wait for an answer, oldest first.
+
+        Raises:
+          DataError: an invitation is not one.
+        """
+        waiting = [p for p in (self._root / "in").glob(f"*/{_INVITATION}") if not self._answer(p.parent.name).exists()]
+        return [Invitation.from_json(p.read_text("utf-8")) for p in sorted(waiting, key=lambda p: p.stat().st_mtime_ns)]
+
+    def invited_weights(self, round_id: str) -> Path:
+        """Keyboard: the round's global weights."""
+        return self._root / "in" / round_id / "weights.safetensors"
+
+    def delta_path(self, round_id: str) -> Path:
+        """Where the keyboard puts the model delta, before it answers, and the desktop finds it."""
+        return self._root / "out" / round_id / "delta.safetensors"
+
+    def answer(self, contribution: Contribution) -> None:
+        """Keyboard: the delta is in its place."""
+        write_by_rename(self._answer(contribution.round_id), contribution.to_json().encode())
+
+    def _answer(self, round_id: str) -> Path:
+        return self._root / "out" / round_id / _CONTRIBUTION
+
+    def contribution(self, round_id: str) -> Contribution | None:
+        """Desktop: the keyboard's answer, if it is there.
+
+        Raises:
+          DataError: it is no contribution to this round.
+        """
+        try:
+            contribution = Contribution.from_json(self._answer(round_id).read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        if contribution.round_id != round_id:
+            raise DataError(f"a contribution to round {contribution.round_id} lies where that to {round_id} belongs")
+        return contribution
+
+    def close(self, round_id: str) -> None:
+        """Desktop: the round is over; its messages go."""
+        for side in ("in", "out"):
+            shutil.rmtree(self._root / side / round_id, ignore_errors=True)
+
+    def release(self, model: Path) -> None:
+        """Desktop: offers a model folder as the newest global model, in place of any that was not taken yet."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=self._root, prefix=".release."))
+        try:
+            shutil.copytree(model, temporary / "release")
+            shutil.rmtree(self._root / "release", ignore_errors=True)
+            (temporary / "release").rename(self._root / "release")
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def released(self) -> Path | None:
+        """Keyboard: the model folder on offer, if there is one."""
+        return folder if (folder := self._root / "release").is_dir() else None
+
+    def take_release(self) -> None:
+        """Keyboard: the model on offer was taken over; the offer goes."""
+        shutil.rmtree(self._root / "release", ignore_errors=True)

@@ -1,0 +1,124 @@
+"""The CIFG-LSTM next-word model as functions of its weights: the mathematics, once, for training and for the device's program.
+
+Hard et al. 2018 (arXiv 1811.03604): one layer of LSTM units whose input gate is one minus the forget gate (Greff et al. 2017,
+arXiv 1503.04069, "CIFG"), projected to the size of the embedding (Sak et al. 2014, arXiv 1402.1128), which is also the output
+layer (Press and Wolf 2017, arXiv 1608.05859). Weights are tensors by the names of `ModelConfig.shapes`; B rows, T positions,
+V words, E dimensions, H units.
+
+Two things are written as they are for the sake of the converter to LiteRT, which must not need more than built-in operations
+and whose oldest runtime is TFLite 2.8: what is differentiated is split and unstacked, never sliced, and the gradient of the
+embedding look-up is a scatter and the loss a sum over a one-hot.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from data.vocabulary import BOUNDARY, PAD, SPECIALS
+
+
+class State(NamedTuple):
+    """What the network remembers of a message so far: `hidden` [B, E], projected, and `cell` [B, H]."""
+
+    hidden: tf.Tensor
+    cell: tf.Tensor
+
+
+def zero_state(weights: dict[str, tf.Tensor], rows: int) -> State:
+    """The state before any message."""
+    embedding, units = weights["projection"].shape
+    return State(tf.zeros([rows, embedding]), tf.zeros([rows, units]))
+
+
+def advance(weights: dict[str, tf.Tensor], tokens: tf.Tensor, inputs: tf.Tensor, state: State) -> State:
+    """Reads one token a row: [B] ids and what they add to the gates, [B, 3H]. `<s>` starts a message and forgets the last."""
+    keep = tf.expand_dims(tf.cast(tf.not_equal(tokens, BOUNDARY), tf.float32), 1)
+    hidden, cell = state.hidden * keep, state.cell * keep
+    gates = inputs + _linear(hidden, weights["recurrent_kernel"])
+    forget, output, candidate = tf.split(gates, 3, axis=1)
+    forget = tf.sigmoid(forget)
+    cell = forget * cell + (1.0 - forget) * tf.tanh(candidate)
+    return State(_linear(tf.sigmoid(output) * tf.tanh(cell), weights["projection"]), cell)
+
+
+def run(weights: dict[str, tf.Tensor], tokens: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+    """Reads rows of tokens [B, T]; returns the projected state after each, [B * T, E], and the state after the last."""
+    by_position = tf.transpose(tokens)  # [T, B]: the words of one position lie together
+    inputs = _gate_inputs(weights, tf.reshape(by_position, [-1]))
+    hidden = []
+    for ids, added in zip(tf.unstack(by_position), tf.split(inputs, tokens.shape[1]), strict=True):
+        state = advance(weights, ids, added, state)
+        hidden.append(state.hidden)
+    return tf.reshape(tf.stack(hidden, axis=1), [-1, weights["embedding"].shape[1]]), state
+
+
+def step(weights: dict[str, tf.Tensor], tokens: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+    """Reads one token a row, [B]; returns the logits of the next word, [B, V], and the new state."""
+    state = advance(weights, tokens, _gate_inputs(weights, tokens), state)
+    return output_logits(weights, state.hidden), state
+
+
+def output_logits(weights: dict[str, tf.Tensor], hidden: tf.Tensor) -> tf.Tensor:
+    """The logits of each next word, [N, V], given projected states [N, E]."""
+    return _linear(hidden, weights["embedding"]) + weights["output_bias"]
+
+
+def log_likelihood(weights: dict[str, tf.Tensor], hidden: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """The log-probability of each target [N] after projected states [N, E]: float32 [N], in nats.
+
+    The target's own logit is computed beside the [N, V] logits rather than picked from them, so that no array of that size but
+    the softmax takes part in the gradient.
+    """
+    own = tf.reduce_sum(hidden * _look_up(weights["embedding"], targets), 1)
+    bias = _look_up(tf.expand_dims(weights["output_bias"], 1), targets)
+    return own + tf.squeeze(bias, 1) - _log_sum_exp(output_logits(weights, hidden))
+
+
+def mean_loss(weights: dict[str, tf.Tensor], hidden: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Mean negative log-likelihood over the targets [N] that are not padding, in nats; zero where all is padding."""
+    real = tf.cast(tf.not_equal(targets, PAD), tf.float32)
+    return -tf.reduce_sum(log_likelihood(weights, hidden, targets) * real) / tf.maximum(tf.reduce_sum(real), 1.0)
+
+
+def ranks(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """How many words the model puts before each target, specials aside: int32 [N]; 0 means it was the first guess."""
+    places = tf.stack([tf.range(logits.shape[0]), targets], axis=1)
+    own = tf.expand_dims(tf.gather_nd(logits, places), 1)
+    special, words = tf.split(logits, [len(SPECIALS), logits.shape[1] - len(SPECIALS)], axis=1)
+    del special
+    return tf.reduce_sum(tf.cast(tf.greater(words, own), tf.int32), 1)
+
+
+def clip_by_global_norm(gradients: list[tf.Tensor], norm: tf.Tensor) -> list[tf.Tensor]:
+    """Scales gradients down to a global L2 norm where they exceed it (Pascanu et al. 2013, arXiv 1211.5063)."""
+    total = tf.sqrt(tf.add_n([tf.reduce_sum(g * g) for g in gradients]))
+    scale = norm / tf.maximum(total, norm)
+    return [g * scale for g in gradients]
+
+
+def _linear(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    return tf.matmul(inputs, kernel, transpose_b=True)
+
+
+def _gate_inputs(weights: dict[str, tf.Tensor], tokens: tf.Tensor) -> tf.Tensor:
+    return _linear(_look_up(weights["embedding"], tokens), weights["input_kernel"]) + weights["gate_bias"]
+
+
+@tf.custom_gradient
+def _look_up(table: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, object]:
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
+        return tf.scatter_nd(tf.expand_dims(rows, 1), upstream, table.shape), None
+
+    return tf.gather(table, rows), gradient
+
+
+@tf.custom_gradient
+def _log_sum_exp(logits: tf.Tensor) -> tuple[tf.Tensor, object]:
+    top = tf.reduce_max(logits, 1, keepdims=True)
+    exponentials = tf.exp(logits - top)
+    total = tf.reduce_sum(exponentials, 1, keepdims=True)
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        return exponentials * (tf.expand_dims(upstream, 1) / total)
+
+    return tf.squeeze(tf.math.log(total) + top, 1), gradient

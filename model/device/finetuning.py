@@ -1,0 +1,68 @@
+"""Learning on the device: stochastic gradient descent on a person's own words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.windows import pack, targets
+from model.device.runtime import Program
+from model.device.weights import Weights
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How a device learns; chosen on validation users (README, "Measured")."""
+
+    learning_rate: float = 0.5
+    clipping_norm: float = 1.0  # global L2 norm of a step's gradient
+    passes: int = 2
+    max_words: int = 20_000  # of the newest messages
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where learning is: batches done of all, targets learned from (ends of messages count), the mean loss so far in nats."""
+
+    batch: int
+    batches: int
+    targets: int
+    loss: float
+
+
+def newest(messages: Sequence[Sequence[int]], max_words: int) -> list[Sequence[int]]:
+    """The newest of the messages, oldest first, that hold at most `max_words` words together; the newest one in any case."""
+    kept: list[Sequence[int]] = []
+    words = 0
+    for message in reversed(messages):
+        words += len(message)
+        if kept and words > max_words:
+            break
+        kept.append(message)
+    return kept[::-1]
+
+
+def finetune(
+    program: Program, messages: Sequence[Sequence[int]], how: FineTuning, rng: np.random.Generator
+) -> Iterator[Progress]:
+    """Trains the program's weights in place on encoded messages; yields after each batch, so a caller may stop or look.
+
+    Rows are shuffled anew for every pass. Nothing is yielded where there is nothing to learn from.
+    """
+    rows = pack(newest(messages, how.max_words), program.config.window)
+    size = program.config.batch
+    batches = -(-len(rows) // size) * how.passes
+    done, learned, loss = 0, 0, 0.0
+    for _ in range(how.passes):
+        order = rng.permutation(len(rows))
+        for start in range(0, len(rows), size):
+            batch = rows[order[start : start + size]]
+            count = targets(batch)
+            loss += program.train(batch, how.learning_rate, how.clipping_norm) * count
+            done, learned = done + 1, learned + count
+            yield Progress(done, batches, learned, loss / max(learned, 1))
+
+
+def subtract(after: Weights, before: Weights) -> Weights:
+    """The model delta, `after - before`, weight by weight."""
+    return {name: after[name] - before[name] for name in before}

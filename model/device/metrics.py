@@ -1,0 +1,134 @@
+"""How good a model is: recall at k, perplexity, keystroke savings rate."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.tokenizer import PUNCTUATION, tokenize
+from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
+from data.windows import lanes
+from model.device.runtime import Program
+from model.device.suggestions import Suggester
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Sums over words, so that scores of many messages or users add up (`+`).
+
+    A word is a target in the vocabulary, punctuation included; `<unk>` and the end of a message are none.
+    """
+
+    words: int = 0
+    out_of_vocabulary: int = 0
+    first: int = 0  # words that were the model's first guess
+    among_three: int = 0
+    log_likelihood: float = 0.0  # nats
+
+    def __add__(self, other: "Scores") -> "Scores":
+        return Scores(
+            self.words + other.words,
+            self.out_of_vocabulary + other.out_of_vocabulary,
+            self.first + other.first,
+            self.among_three + other.among_three,
+            self.log_likelihood + other.log_likelihood,
+        )
+
+    @property
+    def top1(self) -> float:
+        """Recall at 1 over the words in the vocabulary; 0 where there are none."""
+        return self.first / max(self.words, 1)
+
+    @property
+    def top3(self) -> float:
+        """Recall at 3 over the words in the vocabulary; 0 where there are none."""
+        return self.among_three / max(self.words, 1)
+
+    @property
+    def top1_all_words(self) -> float:
+        """Recall at 1 with words outside the vocabulary as misses."""
+        return self.first / max(self.words + self.out_of_vocabulary, 1)
+
+    @property
+    def top3_all_words(self) -> float:
+        """Recall at 3 with words outside the vocabulary as misses."""
+        return self.among_three / max(self.words + self.out_of_vocabulary, 1)
+
+    @property
+    def perplexity(self) -> float:
+        """Exponential of the mean negative log-likelihood of the words in the vocabulary."""
+        return math.exp(min(-self.log_likelihood / max(self.words, 1), 700.0))
+
+
+def scores(ranks: np.ndarray, log_likelihoods: np.ndarray, targets: np.ndarray) -> Scores:
+    """Adds up what a program's evaluation says of targets, arrays of one shape; only words and `<unk>` count."""
+    words = targets >= len(SPECIALS)
+    return Scores(
+        words=int(words.sum()),
+        out_of_vocabulary=int((targets == UNKNOWN).sum()),
+        first=int((ranks[words] < 1).sum()),
+        among_three=int((ranks[words] < 3).sum()),
+        log_likelihood=float(log_likelihoods[words].sum(dtype=np.float64)),
+    )
+
+
+def evaluate(program: Program, messages: Sequence[Sequence[int]]) -> Scores:
+    """Scores encoded messages. The state starts anew with each message and is carried through all of its windows."""
+    window = program.config.window
+    streams, _ = lanes(messages, program.config.batch, window)
+    state, total = program.initial_state(program.config.batch), Scores()
+    for start in range(0, streams.shape[1] - 1, window):
+        rows = streams[:, start : start + window + 1]
+        evaluation, state = program.evaluate(rows, state)
+        total += scores(evaluation.rank, evaluation.log_likelihood, rows[:, 1:])
+    return total
+
+
+@dataclass(frozen=True)
+class Typing:
+    """Keystrokes and the characters they made; sums of messages add up (`+`)."""
+
+    keystrokes: int = 0
+    characters: int = 0
+
+    def __add__(self, other: "Typing") -> "Typing":
+        return Typing(self.keystrokes + other.keystrokes, self.characters + other.characters)
+
+    @property
+    def savings_rate(self) -> float:
+        """The keystroke savings rate, KSR: 1 - keystrokes / characters; 0 where nothing was typed."""
+        return 1 - self.keystrokes / self.characters if self.characters else 0.0
+
+
+def type_message(text: str, suggest: Callable[[str, str], list[str]]) -> Typing:
+    """Types a message as somebody who never misses a suggestion would, and counts keystrokes (Trnka and McCoy 2008).
+
+    The text is lower-cased and its white space collapsed. `suggest(context, prefix)` shows its words before each letter; taking
+    one costs a keystroke and brings the space behind it, which punctuation swallows and any other symbol needs a backspace
+    for. Enter is not counted.
+    """
+    text = " ".join(text.lower().split())
+    keystrokes, end, space_waits = 0, 0, False
+    for token in tokenize(text):
+        typed = text[end : token.start]
+        if typed.startswith(" ") and space_waits:
+            keystrokes += len(typed) - 1
+        else:
+            keystrokes += len(typed) + (space_waits and bool(typed or token.text not in PUNCTUATION))
+        taken = None
+        if token.text not in PUNCTUATION:
+            context = text[: token.start]
+            taken = next((n for n in range(len(token.word)) if token.word in suggest(context, token.word[:n])), None)
+        keystrokes += len(token.text) if taken is None else taken + 1
+        end, space_waits = token.start + len(token.text), taken is not None
+    rest = text[end:]
+    if rest:
+        keystrokes += len(rest) + (-1 if rest[0] == " " else 1) * space_waits
+    return Typing(keystrokes, len(text))
+
+
+def type_messages(messages: Iterable[str], program: Program, vocabulary: Vocabulary) -> Typing:
+    """Types messages with the suggestions of a program."""
+    suggest = Suggester(program, vocabulary).suggest
+    return sum((type_message(text, suggest) for text in messages), Typing())

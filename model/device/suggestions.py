@@ -1,0 +1,65 @@
+"""What the keyboard offers: the next word between words, and within a word the completions of what is typed of it."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import numpy as np
+
+from data.tokenizer import PUNCTUATION, normalize
+from data.vocabulary import BOUNDARY, SPECIALS, Vocabulary
+from model.device.runtime import Program, State
+
+_AFTER_ANY_WORD = "\U0010ffff"  # no word sorts behind it
+
+
+class Suggester:
+    """Suggestions by one program. Remembers the states along the last context, so a word further costs one step of it."""
+
+    def __init__(self, program: Program, vocabulary: Vocabulary) -> None:
+        self._program = program
+        self._vocabulary = vocabulary
+        self._offered = np.array([i >= len(SPECIALS) and w not in PUNCTUATION for i, w in enumerate(vocabulary.words)])
+        by_spelling = sorted((w, i) for i, w in enumerate(vocabulary.words) if self._offered[i])
+        self._spellings = [w for w, _ in by_spelling]
+        self._spelled_ids = np.array([i for _, i in by_spelling])
+        self._context: list[int] = []
+        self._reached: list[tuple[np.ndarray, State]] = []  # after <s>, after the first token, …
+
+    def logits(self, context: Sequence[int]) -> np.ndarray:
+        """The logits of the next word, [V] float32, after the tokens of the message so far (ids, without `<s>`)."""
+        tokens = [BOUNDARY, *context]
+        known = 0
+        while known < min(len(tokens), len(self._context)) and tokens[known] == self._context[known]:
+            known += 1
+        del self._context[known:], self._reached[known:]
+        for token in tokens[known:]:
+            state = self._reached[-1][1] if self._reached else self._program.initial_state(1)
+            self._reached.append(self._program.step(token, state))
+            self._context.append(token)
+        return self._reached[-1][0]
+
+    def suggest(self, context: str, prefix: str = "", count: int = 3) -> list[str]:
+        """The `count` likeliest words after `context` that start with `prefix`, likeliest first, in lower case.
+
+        `context` is the message so far without the word being typed, `prefix` what is typed of it. Fewer words come back
+        where fewer start so; punctuation is never among them.
+        """
+        return self.top(self.logits(self._vocabulary.encode(context)), normalize(prefix), count)
+
+    def top(self, logits: np.ndarray, prefix: str, count: int) -> list[str]:
+        """The ranking of `suggest`, for logits already known and a prefix in lower case."""
+        if prefix:
+            start = bisect_left(self._spellings, prefix)
+            candidates = self._spelled_ids[start : bisect_left(self._spellings, prefix + _AFTER_ANY_WORD, start)]
+        else:
+            candidates = self._spelled_ids
+        scores = logits[candidates]
+        if len(scores) > count:
+            best = np.argpartition(scores, -count)[-count:]
+            candidates, scores = candidates[best], scores[best]
+        return [self._vocabulary.words[i] for i in candidates[np.argsort(-scores, kind="stable")]]
+
+    def rank(self, context: Sequence[int], word: int) -> int:
+        """How many words the model puts before `word` after `context` (ids), specials aside, as recall counts it."""
+        logits = self.logits(context)
+        return int(np.count_nonzero(logits[len(SPECIALS) :] > logits[word]))

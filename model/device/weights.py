@@ -1,0 +1,123 @@
+"""The weights as arrays named by what they are, and the safetensors file they travel in."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from data.errors import DataError
+from data.files import write_by_rename
+from model.device.config import ModelConfig
+
+Weights = dict[str, np.ndarray]  # float32 arrays by the names of ModelConfig.shapes, in that order
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where weights come from: their sizes, the vocabulary they index, the round that made them, the model they grew from."""
+
+    config: ModelConfig
+    vocabulary_sha256: str
+    round: int = 0  # federated rounds from random weights on
+    parent: str = ""  # `digest` of the weights this model was made from; empty for random ones
+
+
+def initial_weights(config: ModelConfig, seed: int) -> Weights:
+    """Random weights: Glorot and Bengio 2010 for the matrices, small ones for the tied embedding, and gates that remember."""
+    rng = np.random.default_rng(seed)
+
+    def uniform(name: str, scale: float) -> np.ndarray:
+        return rng.uniform(-scale, scale, config.shapes[name]).astype(np.float32)
+
+    def glorot(name: str) -> np.ndarray:
+        return uniform(name, float(np.sqrt(6 / sum(config.shapes[name]))))
+
+    bias = np.zeros(3 * config.units, np.float32)
+    bias[: config.units] = (
+        1  # Jozefowicz et al. 2015, Section 2.2: a forget gate that starts open learns longer context
+    )
+    return {
+        "embedding": uniform("embedding", 0.05),
+        "input_kernel": glorot("input_kernel"),
+        "recurrent_kernel": glorot("recurrent_kernel"),
+        "gate_bias": bias,
+        "projection": glorot("projection"),
+        "output_bias": np.zeros(config.vocabulary, np.float32),
+    }
+
+
+def check_weights(weights: Weights, config: ModelConfig) -> None:
+    """Raises:
+    DataError: a weight is missing, too many, of another shape, or not finite.
+    """
+    for name, shape in config.shapes.items():
+        if name not in weights:
+            raise DataError(f"the weight {name!r} is missing")
+        if weights[name].shape != shape:
+            raise DataError(f"the weight {name!r} has shape {weights[name].shape} where the configuration says {shape}")
+        if not np.isfinite(weights[name]).all():
+            raise DataError(f"the weight {name!r} holds values that are not finite")
+    if unknown := set(weights) - set(config.shapes):
+        raise DataError(f"unknown weights: {', '.join(sorted(unknown))}")
+
+
+def digest(weights: Weights) -> str:
+    """SHA-256 over the arrays' bytes in their fixed order: equal exactly when every bit of every weight is."""
+    total = hashlib.sha256()
+    for array in weights.values():
+        total.update(np.ascontiguousarray(array, np.float32).tobytes())
+    return total.hexdigest()
+
+
+def save_weights(path: Path, weights: Weights, provenance: Provenance) -> None:
+    """Writes a safetensors file with the provenance in its header, by rename."""
+    metadata = provenance.config.to_metadata() | {
+        "vocabulary_sha256": provenance.vocabulary_sha256,
+        "round": str(provenance.round),
+        "parent": provenance.parent,
+    }
+    write_by_rename(path, save({n: np.ascontiguousarray(a, np.float32) for n, a in weights.items()}, metadata))
+
+
+def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weights, Provenance]:
+    """Reads what `save_weights` wrote and checks it; 16-bit weights are widened.
+
+    Args:
+      path: the safetensors file.
+      vocabulary_sha256: the digest of the vocabulary the weights must belong to, if that is known.
+
+    Raises:
+      DataError: the file is missing, cut short, no weights file, of another vocabulary, or its weights do not check.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        config = ModelConfig.from_metadata(metadata)
+        provenance = Provenance(config, metadata["vocabulary_sha256"], int(metadata["round"]), metadata["parent"])
+    except OSError as error:
+        raise DataError(f"cannot read the weights {path}: {error.strerror or error}") from error
+    except SafetensorError as error:
+        raise DataError(f"{path} is damaged or no safetensors file ({error}): get a fresh copy of the model") from error
+    except (KeyError, ValueError) as error:
+        raise DataError(
+            f"{path} does not say what model it belongs to ({error}): it was not written by this project"
+        ) from error
+    if vocabulary_sha256 is not None and provenance.vocabulary_sha256 != vocabulary_sha256:
+        raise DataError(
+            f"{path} belongs to another vocabulary (SHA-256 {provenance.vocabulary_sha256[:12]}…, "
+            f"here {vocabulary_sha256[:12]}…): use weights and vocabulary of one model folder"
+        )
+    try:
+        check_weights(arrays, config)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    return {name: arrays[name] for name in config.shapes}, provenance
+
+
+def next_provenance(parent: Weights, provenance: Provenance, rounds: int = 1) -> Provenance:
+    """The provenance of the model that `rounds` federated rounds make from `parent`."""
+    return replace(provenance, round=provenance.round + rounds, parent=digest(parent))

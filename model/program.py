@@ -1,0 +1,109 @@
+"""The model's program for the device: a LiteRT file of built-in operations that trains, evaluates and predicts.
+
+The weights are not in it: one program, of some 200 kB, serves every round. Its variables are empty until `set_weights` fills them,
+and the other signatures fail before that.
+
+| signature | takes | gives |
+| --- | --- | --- |
+| `train` | `tokens`, `targets` [B, T] int32; `learning_rate`, `clipping_norm` float32 | `loss`, before the step, in nats |
+| `evaluate` | `tokens`, `targets` [B, T]; `hidden` [B, E], `cell` [B, H] | `log_likelihood`, `rank` [B * T]; `hidden`, `cell` |
+| `step` | `token` [1]; `hidden` [1, E], `cell` [1, H] | `logits` [1, V]; `hidden`, `cell` |
+| `get_weights` | nothing | the weights by name |
+| `set_weights` | the weights by name | `done` |
+"""
+
+import tempfile
+
+import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
+
+from model import cifg
+from model.device.config import ModelConfig
+
+
+class _Program(tf.Module):
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self._weights = {n: tf.Variable(tf.zeros(s), name=n) for n, s in config.shapes.items()}
+        rows = tf.TensorSpec([config.batch, config.window], tf.int32)
+        scalar = tf.TensorSpec([], tf.float32)
+
+        def state(batch: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+            return (
+                tf.TensorSpec([batch, config.embedding], tf.float32, name="hidden"),
+                tf.TensorSpec([batch, config.units], tf.float32, name="cell"),
+            )
+
+        self.entry_points = {
+            "train": tf.function(self._train).get_concrete_function(rows, rows, scalar, scalar),
+            "evaluate": tf.function(self._evaluate).get_concrete_function(rows, rows, *state(config.batch)),
+            "step": tf.function(self._step).get_concrete_function(tf.TensorSpec([1], tf.int32), *state(1)),
+            "get_weights": tf.function(self._get_weights).get_concrete_function(),
+            "set_weights": tf.function(self._set_weights).get_concrete_function(
+                **{n: tf.TensorSpec(s, tf.float32, name=n) for n, s in config.shapes.items()}
+            ),
+        }
+
+    def _values(self) -> dict[str, tf.Tensor]:
+        return {name: variable.read_value() for name, variable in self._weights.items()}
+
+    def _train(
+        self, tokens: tf.Tensor, targets: tf.Tensor, learning_rate: tf.Tensor, clipping_norm: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            weights = self._values()
+            tape.watch(list(weights.values()))
+            hidden, _ = cifg.run(weights, tokens, cifg.zero_state(weights, tokens.shape[0]))
+            loss = cifg.mean_loss(weights, hidden, tf.reshape(targets, [-1]))
+        gradients = tape.gradient(loss, list(weights.values()))
+        gradients = cifg.clip_by_global_norm(gradients, clipping_norm)
+        for (name, value), gradient in zip(weights.items(), gradients, strict=True):
+            self._weights[name].assign(value - learning_rate * gradient)
+        return {"loss": loss}
+
+    def _evaluate(
+        self, tokens: tf.Tensor, targets: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        weights, flat = self._values(), tf.reshape(targets, [-1])
+        outputs, state = cifg.run(weights, tokens, cifg.State(hidden, cell))
+        rank = cifg.ranks(cifg.output_logits(weights, outputs), flat)
+        return {"log_likelihood": cifg.log_likelihood(weights, outputs, flat), "rank": rank, **state._asdict()}
+
+    def _step(self, token: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits, state = cifg.step(self._values(), token, cifg.State(hidden, cell))
+        return {"logits": logits, **state._asdict()}
+
+    def _get_weights(self) -> dict[str, tf.Tensor]:
+        return self._values()
+
+    def _set_weights(self, **weights: tf.Tensor) -> dict[str, tf.Tensor]:
+        for name, value in weights.items():
+            self._weights[name].assign(value)
+        return {"done": tf.constant(1, tf.int32)}
+
+
+def build_program(config: ModelConfig) -> bytes:
+    """Traces the model's functions and converts them; returns the contents of a `program.tflite`."""
+    program = _Program(config)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(program, folder, signatures=program.entry_points)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(program.entry_points))
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        converter.experimental_enable_resource_variables = True
+        return _without_initial_values(converter.convert())
+
+
+def _without_initial_values(program: bytes) -> bytes:
+    """Drops the assignments by which the converted program would fill its variables with stored zeros, megabytes of them."""
+    model = flatbuffer_utils.convert_bytearray_to_object(program)
+    assign = schema.BuiltinOperator.ASSIGN_VARIABLE
+    initializer = model.subgraphs[-1]
+    codes = [model.operatorCodes[op.opcodeIndex].builtinCode for op in initializer.operators]
+    if initializer.inputs or initializer.outputs or set(codes) != {assign, schema.BuiltinOperator.VAR_HANDLE}:
+        raise AssertionError("the converter no longer puts the variables' initializer last")
+    for operator, code in zip(initializer.operators, codes, strict=True):
+        if code == assign:
+            model.buffers[initializer.tensors[operator.inputs[1]].buffer].data = None
+    initializer.operators, initializer.tensors = [], []
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
