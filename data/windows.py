@@ -23,7 +23,7 @@ def pack(messages: Iterable[Sequence[int]], window: int) -> np.ndarray:
     rows: list[list[int]] = []
     roomy: list[list[int]] = []  # rows that end with <s> and have positions left
     for message in messages:
-        if not message:
+        if len(message) == 0:
             continue
         tokens = [BOUNDARY, *message, BOUNDARY]
         row = next((r for r in roomy if len(r) + len(message) < window + 1), None)

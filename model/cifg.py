@@ -24,7 +24,7 @@ class State(NamedTuple):
     cell: tf.Tensor
 
 
-def zero_state(weights: dict[str, tf.Tensor], rows: int) -> State:
+def zero_state(weights: dict[str, tf.Tensor], rows: int | tf.Tensor) -> State:
     """The state before any message."""
     embedding, units = weights["projection"].shape
     return State(tf.zeros([rows, embedding]), tf.zeros([rows, units]))

@@ -37,6 +37,7 @@ class Mailbox:
 
         Raises:
           DataError: an invitation is not one.
+
         """
         waiting = [p for p in (self._root / "in").glob(f"*/{_INVITATION}") if not self._answer(p.parent.name).exists()]
         return [Invitation.from_json(p.read_text("utf-8")) for p in sorted(waiting, key=lambda p: p.stat().st_mtime_ns)]
@@ -61,6 +62,7 @@ class Mailbox:
 
         Raises:
           DataError: it is no contribution to this round.
+
         """
         try:
             contribution = Contribution.from_json(self._answer(round_id).read_text("utf-8"))

@@ -1,0 +1,77 @@
+"""TFF's execution engine: its own C++ worker, started here so that it also ends here."""
+
+import atexit
+import ctypes
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import tensorflow_federated as tff
+from tensorflow_federated.python.core.backends.native import compiler
+from tensorflow_federated.python.core.environments.tensorflow_frontend import tensorflow_computation
+from tensorflow_federated.python.core.impl.types import placements
+
+_WORKER = Path(tff.__file__).parent / "data" / "worker_binary"
+_MESSAGE_BYTES = 2**31 - 1  # protocol buffers end there
+_START_SECONDS = 60
+_PR_SET_PDEATHSIG = 1
+
+
+@contextmanager
+def engine(concurrent_clients: int = -1) -> Iterator[None]:
+    """Runs TFF computations inside the block on a worker process of this machine.
+
+    TFF's own context starts the same worker and leaves it running when Python ends. This one is ended on every way out; the
+    kernel ends it should this process be killed.
+
+    Args:
+      concurrent_clients: how many clients' computations run at a time; -1 leaves that to TFF. It does not change results.
+
+    Raises:
+      RuntimeError: the worker does not start.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    libc = ctypes.CDLL(None)
+    worker = subprocess.Popen(
+        [_WORKER, f"--port={port}", f"--max_concurrent_computation_calls={concurrent_clients}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509 (one C call, no locks)
+    )
+    atexit.register(worker.kill)
+    outside = tff.framework.get_context_stack().current
+    try:
+        options = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.max_send_message_length", _MESSAGE_BYTES)]
+        channel = grpc.insecure_channel(f"127.0.0.1:{port}", options)
+        try:
+            grpc.channel_ready_future(channel).result(timeout=_START_SECONDS)
+        except grpc.FutureTimeoutError as error:
+            raise RuntimeError(f"the TFF worker {_WORKER} did not start within {_START_SECONDS} s") from error
+        tff.framework.set_default_context(_context(tff.framework.RemoteExecutorGrpcStub(channel)))
+        yield
+    finally:
+        tff.framework.set_default_context(outside)  # a computation on the ended worker would wait for it for ever
+        worker.kill()
+        worker.wait()
+        atexit.unregister(worker.kill)
+
+
+def _context(stub: tff.framework.RemoteExecutorGrpcStub) -> tff.framework.SyncExecutionContext:
+    def executor(cardinalities: dict) -> tff.framework.RemoteExecutor:
+        cardinalities.setdefault(placements.CLIENTS, 0)
+        remote = tff.framework.RemoteExecutor(stub)
+        remote.set_cardinalities(cardinalities)
+        return remote
+
+    return tff.framework.SyncExecutionContext(
+        executor_fn=tff.framework.ResourceManagingExecutorFactory(executor_stack_fn=executor),
+        compiler_fn=compiler.desugar_and_transform_to_native,
+        transform_args=tensorflow_computation.transform_args,
+        transform_result=tensorflow_computation.transform_result,
+    )

@@ -1,0 +1,28 @@
+"""Plots as PNG files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # no display is needed
+
+import matplotlib.pyplot as plt
+
+from model.device.metrics import Scores
+
+
+def plot_simulation(rounds: Sequence[dict[str, float]], before: Scores, path: Path) -> None:
+    """Training loss by round, and recall on validation users where it was measured."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    left.plot([r["round"] for r in rounds], [r["loss"] for r in rounds], linewidth=1)
+    left.set(xlabel="round", ylabel="nats per word", title="Loss on the clients of the round")
+    checked = [r for r in rounds if "top1" in r]
+    for name, label, start in (("top1", "recall at 1", before.top1), ("top3", "recall at 3", before.top3)):
+        right.plot([0, *(r["round"] for r in checked)], [100 * start, *(100 * r[name] for r in checked)], ".-", label=label)
+    right.set(xlabel="round", ylabel="%", title="Recall on validation users", ylim=(0, None))
+    right.legend()
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)

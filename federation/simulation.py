@@ -1,0 +1,186 @@
+"""Simulated rounds: TFF trains the global model over a corpus's users as clients.
+
+A run is a folder. `settings.json` says what it is, `state/` where it stands, `metrics.csv` and `tensorboard/` what each round
+brought, `model/` and `progress.png` what came out. The flow of a round:
+
+1. draw a cohort from the training users;
+2. draw at most `max_words` words of each, pack them into rows, shuffle;
+3. TFF: broadcast, client work, weighted mean, server optimizer;
+4. release the round's metrics, then save its state. A run killed in between does that round again, with the same result.
+"""
+
+import asyncio
+import csv
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import tensorflow_federated as tff
+
+from data.corpus import open_corpus, users_in
+from data.errors import DataError
+from data.files import write_by_rename
+from data.vocabulary import Vocabulary
+from federation.card import model_card
+from federation.clients import Clients, sample_cohort
+from federation.engine import engine
+from federation.learning import Server, learning_process, weights_of
+from federation.plots import plot_simulation
+from federation.progress import progress_bar
+from federation.state import StateStore
+from model.device.config import ModelConfig
+from model.device.finetuning import FineTuning
+from model.device.folder import Model, load_model, save_model
+from model.device.metrics import Scores, evaluate
+from model.device.weights import Provenance, digest, initial_weights
+
+_VOCABULARY_MIN_USERS = 3  # a word that fewer people wrote could give one of them away
+_CHECK_WORDS = 20_000  # of validation users, for the curve: enough for a standard error of 0.3 points
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a run's result depends on, but for the number of rounds."""
+
+    corpus: str = "chitchat"
+    init: str = "random"  # or a model folder
+    clients_per_round: int = 20
+    seed: int = 0
+    server: Server = field(default_factory=Server)
+    client: FineTuning = field(default_factory=FineTuning)
+    config: ModelConfig = field(default_factory=ModelConfig)  # of a random start; a model folder brings its own
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run brought: a row of `metrics.csv` per round, and validation users' scores before and after."""
+
+    rounds: list[dict[str, float]]
+    before: Scores
+    after: Scores
+    model: Path
+
+
+def initial_model(settings: Settings) -> Model:
+    """The model a run starts from: a folder's, or random weights over a vocabulary of the training users' words."""
+    if settings.init != "random":
+        return load_model(Path(settings.init))
+    from model.program import build_program  # only here: converting takes seconds
+
+    corpus = open_corpus(settings.corpus)
+    words = (corpus.messages(user) for user in users_in(corpus, "train"))
+    vocabulary = Vocabulary.build(words, settings.config.vocabulary, _VOCABULARY_MIN_USERS)
+    config = ModelConfig(**asdict(settings.config) | {"vocabulary": len(vocabulary)})
+    weights = initial_weights(config, settings.seed)
+    return Model(weights, Provenance(config, vocabulary.sha256), vocabulary, build_program(config))
+
+
+def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: str = "") -> Outcome:
+    """Runs or resumes a simulation of `rounds` rounds in the folder `out`.
+
+    Args:
+      settings: what to run; on resuming, the same as before.
+      rounds: how many rounds the run has in the end.
+      out: the run's folder.
+      resume: whether `out` holds a run to go on with.
+      command: the command line, for the model card.
+
+    Raises:
+      DataError: `out` holds a run and `resume` is not set, or holds one of other settings; or an input is not right.
+    """
+    _claim(out, settings, resume)
+    model = initial_model(settings)
+    config = model.provenance.config
+    corpus = open_corpus(settings.corpus)
+    clients = Clients(corpus, users_in(corpus, "train"), model.vocabulary, config.window)
+    held_out = _sample_messages(Clients(corpus, users_in(corpus, "validation"), model.vocabulary, config.window))
+    process = learning_process(config, model.weights, settings.client, settings.server)
+    store, metrics = StateStore(out / "state"), _Metrics(out)
+    program = model.start(threads=2)
+    before = evaluate(program, held_out)
+    check_every = max(1, rounds // 20)
+    with engine(), progress_bar("rounds", rounds) as bar:
+        state, done = store.latest(process.initialize())
+        bar(done, "")
+        for number in range(done + 1, rounds + 1):
+            began = time.monotonic()
+            cohort = sample_cohort(clients.users, settings.clients_per_round, settings.seed, number)
+            how = settings.client
+            batches = [
+                clients.dataset(user, how.max_words, how.passes, config.batch, settings.seed, number) for user in cohort
+            ]
+            output = process.next(state, batches)
+            state, trained = output.state, output.metrics["client_work"]["train"]
+            row = {
+                "round": number,
+                "loss": float(trained["loss"]),
+                "clients": len(cohort),
+                "words": int(trained["words"]),
+                "seconds": round(time.monotonic() - began, 3),
+            }
+            if number % check_every == 0 or number == rounds:
+                program.weights = weights_of(state, config)
+                checked = evaluate(program, held_out)
+                row |= {"top1": checked.top1, "top3": checked.top3, "perplexity": checked.perplexity}
+            metrics.release(row)
+            store.save(number, state)
+            bar(number, f"loss {row['loss']:.3f}")
+    program.weights = weights_of(state, config)
+    after, history = evaluate(program, held_out), metrics.rows()
+    provenance = Provenance(
+        config, model.provenance.vocabulary_sha256, model.provenance.round + rounds, digest(model.weights)
+    )
+    card = model_card(settings, rounds, before, after, history, command)
+    save_model(out / "model", Model(program.weights, provenance, model.vocabulary, model.program, card))
+    plot_simulation(history, before, out / "progress.png")
+    return Outcome(history, before, after, out / "model")
+
+
+def _claim(out: Path, settings: Settings, resume: bool) -> None:
+    """Makes `out` the folder of this run, or finds that it is."""
+    path, wanted = out / "settings.json", json.dumps(asdict(settings), indent=2)
+    if not path.exists():
+        write_by_rename(path, wanted.encode())
+    elif not resume:
+        raise DataError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
+    elif path.read_text("utf-8") != wanted:
+        raise DataError(f"{out} holds a run of other settings ({path}): repeat them to resume it, or choose another --out")
+
+
+def _sample_messages(clients: Clients) -> list[np.ndarray]:
+    """Messages of held-out users in equal shares, so that no one of them is the curve."""
+    share = max(1, _CHECK_WORDS // len(clients.users))
+    kept = []
+    for user in clients.users:
+        words = 0
+        for message in clients.messages(user):
+            if words >= share:
+                break
+            kept.append(message)
+            words += len(message)
+    return kept
+
+
+class _Metrics:
+    """A row a round, by TFF's release managers, which drop the rows of rounds that are done again."""
+
+    def __init__(self, out: Path) -> None:
+        self._path = out / "metrics.csv"
+        self._managers: Sequence[tff.program.ReleaseManager] = (
+            tff.program.CSVFileReleaseManager(self._path, tff.program.CSVSaveMode.WRITE, key_fieldname="key"),
+            tff.program.TensorBoardReleaseManager(out / "tensorboard"),
+        )
+
+    def release(self, row: dict[str, float]) -> None:
+        for manager in self._managers:
+            asyncio.run(manager.release({k: np.float64(v) for k, v in row.items()}, int(row["round"])))
+
+    def rows(self) -> list[dict[str, float]]:
+        with self._path.open(newline="") as file:
+            return [
+                {k: int(float(v)) if k in ("round", "clients", "words") else float(v) for k, v in r.items() if k != "key" and v}
+                for r in csv.DictReader(file)
+            ]

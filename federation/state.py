@@ -1,0 +1,42 @@
+"""A simulation's state on disk: what a killed run goes on from, bit for bit.
+
+`tff.program.FileProgramStateManager` keeps one version a round. It is given a flat list of arrays: saving the state's own
+structure fails with the `typing-extensions` that the rest of this project needs. A save that is killed leaves a `_temp…` folder
+behind and the version before it whole.
+"""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+
+class StateStore:
+    """Saves and restores the state of a learning process after each round."""
+
+    def __init__(self, folder: Path, keep: int = 2) -> None:
+        """Keeps the newest `keep` rounds: one could do, a second is there should a disk lose the newest."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob("_temp*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        self._manager = tff.program.FileProgramStateManager(folder, "round_", keep_total=keep, keep_first=False)
+
+    def save(self, round_number: int, state: Any) -> None:
+        """Saves the state after a round."""
+        flat = [np.asarray(array) for array in tf.nest.flatten(state)]
+        asyncio.run(self._manager.save(flat, round_number))
+
+    def latest(self, like: Any) -> tuple[Any, int]:
+        """The state after the newest saved round, and that round; `like` itself and 0 where none was saved.
+
+        `like` is a state of the same process: its structure and types are what is read back.
+        """
+        flat = [np.asarray(array) for array in tf.nest.flatten(like)]
+        found, round_number = asyncio.run(self._manager.load_latest(flat))
+        if found is None:
+            return like, 0
+        return tf.nest.pack_sequence_as(like, list(found)), round_number

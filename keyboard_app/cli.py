@@ -1,0 +1,140 @@
+"""The command `keyboard`: the window, a script in its place, answers to the desktop without one, and a look at a profile."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
+
+from data.errors import DataError
+from keyboard_app.device import Device
+from keyboard_app.profile import default_path
+from keyboard_app.rounds import answer_all
+from keyboard_app.script import read_lines, run_script
+from keyboard_app.status import read_status
+from model.device.folder import PRETRAINED
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"keyboard: {message} (see keyboard --help)\n")
+
+
+def _common() -> argparse.ArgumentParser:
+    # Without defaults, so that an option before the subcommand is not undone by its absence behind it; and made anew for each
+    # parser, since parsers share the options of a parent and `set_defaults` would change them all.
+    common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--profile", type=Path, metavar="DIR", help=f"the profile folder (default: {default_path()})")
+    common.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="the model folder to begin with, until a newer global model is taken over (default: the one shipped)",
+    )
+    common.add_argument("--json", action="store_true", help="print one JSON object as the last line of standard output")
+    return common
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="keyboard",
+        parents=[_common()],
+        description="A keyboard that learns the way you write. Without a subcommand and without --script it opens a window.",
+    )
+    parser.add_argument(
+        "--script",
+        type=Path,
+        metavar="FILE",
+        help="type the lines of a text file as messages, without a window; "
+        "in a new profile that is thrown away unless --profile names one",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    commands.add_parser(
+        "answer", parents=[_common()], help="answer the rounds that wait for this keyboard, without a window"
+    )
+    commands.add_parser("status", parents=[_common()], help="say what the keyboard has recorded and learned")
+    parser.set_defaults(profile=None, model=PRETRAINED, json=False)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.script and options.command:
+        parser.error(f"--script does not go with {options.command}")
+    if options.json and not (options.script or options.command):
+        parser.error("--json goes with --script, answer or status")
+    try:
+        if options.script:
+            _script(options)
+        elif options.command == "answer":
+            _answer(options)
+        elif options.command == "status":
+            _status(options)
+        else:
+            _open_window(options)
+    except (DataError, OSError) as error:
+        sys.stderr.write(f"keyboard: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _script(options: argparse.Namespace) -> None:
+    lines = read_lines(options.script)
+    with (
+        tempfile.TemporaryDirectory(prefix="keyboard-") as temporary,
+        Device.open(options.profile or Path(temporary), options.model) as device,
+    ):
+        _tell(device.profile.notices)
+        report = run_script(device, lines)
+    if options.json:
+        _print_json(asdict(report))
+    else:
+        sys.stdout.write(f"{report}\n")
+
+
+def _answer(options: argparse.Namespace) -> None:
+    with Device.open(options.profile or default_path(), options.model) as device:
+        _tell(device.profile.notices)
+        lines = answer_all(device.profile, device.models)
+    if options.json:
+        _print_json({"answered": lines})
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in lines or ["nothing waits for an answer"])
+
+
+def _status(options: argparse.Namespace) -> None:
+    status = read_status(options.profile or default_path(), options.model)
+    if options.json:
+        _print_json(asdict(status))
+    else:
+        sys.stdout.write(f"{status}\n")
+
+
+def _open_window(options: argparse.Namespace) -> None:
+    with Device.open(options.profile or default_path(), options.model) as device:
+        # Kivy takes a second that the other commands need not spend, and reads its settings when it is first imported.
+        from keyboard_app.kivy_settings import prepare_kivy
+
+        prepare_kivy()
+        from keyboard_app.window import open_window
+
+        open_window(device)
+
+
+def _tell(notices: list[str]) -> None:
+    sys.stderr.writelines(f"keyboard: {notice}\n" for notice in notices)
+
+
+def _print_json(content: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

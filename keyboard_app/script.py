@@ -1,0 +1,109 @@
+"""A keyboard driven by a file instead of a window: one message a line, and learning after each quarter of the lines."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import DataError
+from data.tokenizer import tokenize
+from keyboard_app.device import Device
+from keyboard_app.learning import Learning
+from keyboard_app.recall import recall
+from keyboard_app.typist import type_message
+from keyboard_app.worker import run
+from model.device.metrics import Typing
+
+QUARTERS = 4
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of it."""
+
+    words: int  # tokens typed, known or not
+    recall_at_3: list[float | None]  # by quarter of the lines, each word before it was learned from; None without words
+    ksr: float
+    suggest_ms: dict[
+        str, float
+    ]  # milliseconds of one look at the suggestions, the median (p50) and the 99th percentile (p99)
+    train_words_per_second: float
+    peak_memory_mb: float  # MiB, resident
+
+    def __str__(self) -> str:
+        quarters = "  ".join("-" if r is None else f"{r:.1%}" for r in self.recall_at_3)
+        return "\n".join(
+            [
+                f"words typed            {self.words:,}",
+                f"recall at 3, by quarter  {quarters}",
+                f"keystrokes saved       {self.ksr:.1%}",
+                f"suggestions            {self.suggest_ms['p50']:.2f} ms (99th percentile {self.suggest_ms['p99']:.2f} ms)",
+                f"learning               {self.train_words_per_second:,.0f} words/s",
+                f"peak memory            {self.peak_memory_mb:.0f} MiB",
+            ]
+        )
+
+
+def read_lines(path: Path) -> list[str]:
+    """The messages of a file, blank lines left out.
+
+    Raises:
+      DataError: it cannot be read, is not UTF-8, or holds no message.
+
+    """
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8-sig").split("\n")]
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8") from error
+    if not any(lines):
+        raise DataError(f"{path} holds no message: write one a line")
+    return [line for line in lines if line]
+
+
+def run_script(device: Device, lines: list[str]) -> Report:
+    """Types the lines, learning at the end of each quarter of them, and measures.
+
+    Raises:
+      DataError: learning failed.
+
+    """
+    typing, seconds, recalls = Typing(), [], []
+    targets, training_seconds = 0, 0.0
+    for quarter in range(QUARTERS):
+        last = max((message.id for message in device.profile.store.messages()), default=0)
+        for line in lines[len(lines) * quarter // QUARTERS : len(lines) * (quarter + 1) // QUARTERS]:
+            typed, looked = type_message(device.keyboard, line)
+            typing += typed
+            seconds += looked
+        recalls.append(recall([ranks.rank for ranks in device.profile.store.ranks(after=last)]))
+        learning = Learning(device.profile, device.models)
+        outcome = run(learning)
+        sys.stderr.write(f"quarter {quarter + 1} of {QUARTERS}: {outcome}\n")
+        if learning.trained is not None:
+            targets += learning.trained.targets
+            training_seconds += learning.trained.seconds
+    p50, p99 = np.percentile(np.array(seconds or [0.0]) * 1000, [50, 99])
+    return Report(
+        words=sum(len(tokenize(line)) for line in lines),
+        recall_at_3=[None if r is None else round(r, 4) for r in recalls],
+        ksr=round(typing.savings_rate, 4),
+        suggest_ms={"p50": round(float(p50), 3), "p99": round(float(p99), 3)},
+        train_words_per_second=round(targets / training_seconds, 1) if training_seconds else 0.0,
+        peak_memory_mb=round(peak_memory_mib(), 1),
+    )
+
+
+def peak_memory_mib() -> float:
+    """The most memory this process had resident so far, in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Of this program alone; getrusage also counts what the process was before it became this program.
+        kib = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(kib) / 1024
+    import resource  # not on every platform
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,67 @@
+"""What a profile has come to, read from its files without taking it: also while its keyboard is open."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.errors import DataError
+from keyboard_app.profile import GLOBAL, PERSONAL, STORE
+from keyboard_app.recall import recall
+from keyboard_app.store import Store
+from model.device.folder import PRETRAINED, load_model
+from model.device.weights import digest, load_weights
+
+
+@dataclass(frozen=True)
+class Status:
+    """Recalls are over all words in the vocabulary, each before it was learned from; None without words."""
+
+    messages: int
+    words: int  # recorded tokens, known or not
+    recall_at_3: float | None  # by the models in use when the words were typed
+    global_recall_at_3: float | None  # by the global models, on the same words
+    round: int  # federated rounds behind the global model
+    global_model: str  # digest of its weights
+    personal_model: bool  # whether one has grown from this global model
+
+    def __str__(self) -> str:
+        def percent(share: float | None) -> str:
+            return "no words yet" if share is None else f"{share:.1%}"
+
+        return "\n".join(
+            [
+                f"recorded        {self.messages:,} messages, {self.words:,} words",
+                f"recall at 3     {percent(self.recall_at_3)} (global model: {percent(self.global_recall_at_3)})",
+                f"global model    of round {self.round}, {self.global_model[:12]}…",
+                f"personal model  {'yes' if self.personal_model else 'none'}",
+            ]
+        )
+
+
+def read_status(profile: Path, shipped: Path = PRETRAINED) -> Status:
+    """Reads a profile's status.
+
+    Raises:
+      DataError: it is no profile, or a file in it is damaged.
+
+    """
+    if not (profile / STORE).exists():
+        raise DataError(f"{profile} is no profile of a keyboard: open the keyboard with it first")
+    store = Store.read(profile / STORE)
+    try:
+        ranks, messages = store.ranks(), store.messages()
+    finally:
+        store.close()
+    folder = profile / GLOBAL
+    model = load_model(folder if folder.is_dir() else shipped)
+    global_digest = digest(model.weights)
+    personal = profile / PERSONAL
+    personalized = personal.exists() and load_weights(personal, model.vocabulary.sha256)[1].parent == global_digest
+    return Status(
+        len(messages),
+        len(ranks),
+        recall([r.rank for r in ranks]),
+        recall([r.global_rank for r in ranks]),
+        model.provenance.round,
+        global_digest,
+        personalized,
+    )

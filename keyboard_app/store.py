@@ -1,0 +1,160 @@
+"""What a person sent and what the models had expected, in one SQLite file that survives being cut off at any moment."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from data.errors import DataError
+from keyboard_app.damage import set_aside
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE learnings (
+    id INTEGER PRIMARY KEY,
+    time TEXT NOT NULL,          -- UTC, ISO 8601
+    words INTEGER NOT NULL,      -- targets learned from, ends of messages included, each counted once
+    loss_before REAL NOT NULL,   -- of the global model on the newest of them, mean in nats
+    loss_after REAL NOT NULL     -- of the personal model on the same
+);
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY,
+    time TEXT NOT NULL,
+    text TEXT NOT NULL,
+    learning INTEGER REFERENCES learnings (id)  -- the first that learned from it
+);
+CREATE TABLE predictions (
+    message INTEGER NOT NULL REFERENCES messages (id),
+    position INTEGER NOT NULL,   -- of the word in its message
+    rank INTEGER,                -- words that the model in use put before it; NULL where it is not in the vocabulary
+    global_rank INTEGER,         -- the same of the global model
+    PRIMARY KEY (message, position)
+) WITHOUT ROWID;
+"""
+
+
+class Ranks(NamedTuple):
+    """How many words each model put before the one that was typed, before it had learned it; None for an unknown word."""
+
+    rank: int | None
+    global_rank: int | None
+
+
+class Message(NamedTuple):
+    """A message as it was sent; `learning` is the first learning that used it."""
+
+    id: int
+    text: str
+    learning: int | None
+
+
+class Store:
+    """The recorded messages of one person. For one thread; each change is one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path, notices: list[str]) -> Self:
+        """Opens the file, or begins one.
+
+        A damaged file is set aside, a new one begun, and a line about it added to `notices`.
+
+        Raises:
+          DataError: the file cannot be opened, or a newer version of the keyboard wrote it.
+
+        """
+        try:
+            return cls(_connect(path))
+        except sqlite3.OperationalError as error:
+            raise DataError(f"cannot open {path} ({error}): check that the folder can be written to") from error
+        except sqlite3.DatabaseError:
+            for rest in ("-wal", "-shm"):
+                path.with_name(path.name + rest).unlink(missing_ok=True)
+            notices.append(f"the recorded messages were damaged: they lie in {set_aside(path)}, and new ones are begun")
+            return cls(_connect(path))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Opens the file to look at it only, even while another process writes to it.
+
+        Raises:
+          DataError: there is none, or it is damaged.
+
+        """
+        try:
+            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+            connection.execute("SELECT count(*) FROM predictions")
+            return cls(connection)
+        except sqlite3.DatabaseError as error:
+            raise DataError(f"cannot read {path} ({error}): type a message in this profile first") from error
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._connection.close()
+
+    def add_message(self, text: str, ranks: Sequence[Ranks]) -> int:
+        """Records a message with the ranks of its words, in order; returns its id."""
+        with self._connection as db:
+            message = db.execute("INSERT INTO messages (time, text) VALUES (?, ?)", (_now(), text)).lastrowid
+            db.executemany(
+                "INSERT INTO predictions VALUES (?, ?, ?, ?)", [(message, i, *r) for i, r in enumerate(ranks)]
+            )
+        assert message is not None  # noqa: S101 (sqlite3 types it for statements that insert nothing)
+        return message
+
+    def messages(self) -> list[Message]:
+        """All messages, oldest first."""
+        return [
+            Message(*row) for row in self._connection.execute("SELECT id, text, learning FROM messages ORDER BY id")
+        ]
+
+    def ranks(self, after: int = 0) -> list[Ranks]:
+        """The ranks of all words of the messages with ids above `after`, in the order of typing."""
+        query = "SELECT rank, global_rank FROM predictions WHERE message > ? ORDER BY message, position"
+        return [Ranks(*row) for row in self._connection.execute(query, (after,))]
+
+    def add_learning(self, messages: Sequence[int], words: int, loss_before: float, loss_after: float) -> None:
+        """Records that the model learned from the messages with these ids."""
+        with self._connection as db:
+            learning = db.execute(
+                "INSERT INTO learnings (time, words, loss_before, loss_after) VALUES (?, ?, ?, ?)",
+                (_now(), words, loss_before, loss_after),
+            ).lastrowid
+            db.executemany(
+                "UPDATE messages SET learning = ? WHERE id = ? AND learning IS NULL",
+                [(learning, message) for message in messages],
+            )
+
+    def known_words_at_learnings(self) -> list[int]:
+        """For each learning that had new messages, how many words in the vocabulary had been typed by then."""
+        query = """
+            SELECT (SELECT count(rank) FROM predictions WHERE message <= last)
+            FROM (SELECT max(id) AS last FROM messages WHERE learning IS NOT NULL GROUP BY learning)
+            ORDER BY last
+        """
+        return [row[0] for row in self._connection.execute(query)]
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    try:
+        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("quick_check found damage")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:
+            raise DataError(f"{path} was written by a newer keyboard: update this one")
+        if version == 0:
+            # One script is one transaction only if it says so; a kill in the middle leaves an empty file.
+            connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,55 @@
+"""A perfect typist at the keyboard: takes each word as soon as it is suggested and never misses a key."""
+
+import time
+
+from data.tokenizer import PUNCTUATION, normalize, tokenize
+from keyboard_app.keyboard import Keyboard
+from model.device.metrics import Typing
+
+
+def type_message(keyboard: Keyboard, text: str) -> tuple[Typing, list[float]]:
+    """Types and sends a message, lower-cased and its white space collapsed, as `model.device.metrics.type_message` counts it.
+
+    A space before a mark that the keyboard swallows is let go; it counts among the characters all the same.
+
+    Returns:
+      The keystrokes with the characters of the text, and the seconds that each look at the suggestions took.
+
+    """
+    text = " ".join(text.lower().split())
+    seconds: list[float] = []
+    keystrokes_before, end = keyboard.typing.keystrokes, 0
+    for token in tokenize(text):
+        _type_between(keyboard, text[end : token.start], token.text)
+        if token.text in PUNCTUATION:
+            keyboard.press(token.text)
+        else:
+            _type_word(keyboard, token.text, seconds)
+        end = token.start + len(token.text)
+    _type_between(keyboard, text[end:], "")
+    keystrokes = keyboard.typing.keystrokes - keystrokes_before
+    keyboard.enter()
+    return Typing(keystrokes, len(text)), seconds
+
+
+def _type_between(keyboard: Keyboard, between: str, token: str) -> None:
+    """Types what stands between two tokens, given the token that follows."""
+    if keyboard.space_waits:
+        if between.startswith(" "):
+            between = between[1:]
+        elif between or (token and token not in PUNCTUATION):
+            keyboard.backspace()
+    for character in between:
+        keyboard.press(character)
+
+
+def _type_word(keyboard: Keyboard, word: str, seconds: list[float]) -> None:
+    for letter in word:
+        started = time.perf_counter()
+        suggestions = keyboard.suggestions
+        seconds.append(time.perf_counter() - started)
+        for suggestion in suggestions:
+            if normalize(suggestion) == normalize(word):
+                keyboard.take(suggestion)
+                return
+        keyboard.press(letter)

@@ -1,0 +1,104 @@
+"""Work beside typing: one task at a time in a thread, to be watched, cancelled and finished by whoever types."""
+
+import threading
+from collections.abc import Generator
+from typing import Protocol
+
+from data.errors import DataError
+from model.device.finetuning import Progress
+
+
+class Task(Protocol):
+    """Something that takes seconds. What it needs of the keyboard it reads when it is made, on the typing thread."""
+
+    title: str  # what to tell the person while it goes on
+
+    def work(self) -> Generator[Progress]:
+        """Does it, in another thread, step by step; must leave nothing half done if it goes no further."""
+
+    def finish(self) -> str:
+        """Puts the result to use, on the typing thread; returns a line for the person."""
+
+
+def run(task: Task) -> str:
+    """Does a whole task here and now.
+
+    Raises:
+      DataError: it failed.
+
+    """
+    for _ in task.work():
+        pass
+    return task.finish()
+
+
+class Worker:
+    """Runs tasks in the background; all methods are for the typing thread."""
+
+    def __init__(self) -> None:
+        self.progress: Progress | None = None
+        self._task: Task | None = None
+        self._thread: threading.Thread | None = None
+        self._cancelled = threading.Event()
+        self._error: BaseException | None = None
+
+    @property
+    def task(self) -> Task | None:
+        """The task begun and not finished yet."""
+        return self._task
+
+    def start(self, task: Task) -> None:
+        """Begins a task.
+
+        Raises:
+          DataError: another one is going on.
+
+        """
+        if self._task is not None:
+            raise DataError(f"still {self._task.title}: wait until that is done")
+        self._task, self._error, self.progress = task, None, None
+        self._cancelled.clear()
+        self._thread = threading.Thread(target=self._work, args=(task,), name=task.title, daemon=True)
+        self._thread.start()
+
+    def _work(self, task: Task) -> None:
+        try:
+            for progress in task.work():
+                self.progress = progress
+                if self._cancelled.is_set():
+                    return
+        except BaseException as error:  # the typing thread raises it again
+            self._error = error
+
+    def poll(self) -> str | None:
+        """Finishes the task if its work is done, and returns its line; None as long as it is not.
+
+        Raises:
+          DataError: the task failed.
+
+        """
+        if self._thread is None or self._thread.is_alive():
+            return None
+        return self.wait()
+
+    def wait(self) -> str | None:
+        """Waits for the work, finishes the task and returns its line; None where there is none.
+
+        Raises:
+          DataError: the task failed.
+
+        """
+        if self._thread is None or self._task is None:
+            return None
+        self._thread.join()
+        task, self._task, self._thread = self._task, None, None
+        if self._error is not None:
+            raise self._error
+        return task.finish()
+
+    def cancel(self) -> None:
+        """Ends the task before its next step, and waits for that; what it would have changed stays as it was."""
+        self._cancelled.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._task = self._thread = None

@@ -1,0 +1,120 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from federation.protocol.mailbox import Mailbox
+from federation.protocol.messages import Invitation
+from keyboard_app.cli import main
+from keyboard_app.profile import Profile
+from model.device.folder import WEIGHTS
+
+TEXT = "I think you are good, but I don't like that!\n\nΠώς είσαι; 😀\r\nmeet me at seven\n"
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "lines.txt"
+    path.write_text(TEXT * 5, "utf-8")
+    return path
+
+
+def failure(capsys: pytest.CaptureFixture[str], arguments: list[object], status: int = 1) -> str:
+    """Runs a command that must fail; returns its one line."""
+    try:
+        assert main([str(a) for a in arguments]) == status
+    except SystemExit as stopped:
+        assert stopped.code == status
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = [line for line in captured.err.splitlines() if not line.startswith("INFO: ")]  # LiteRT's own
+    assert line.startswith("keyboard: ")
+    return line
+
+
+def test_script_status_answer(
+    tmp_path: Path, script: Path, small_model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--profile", str(tmp_path / "p"), "--model", str(small_model_folder)]
+    assert main(["--script", str(script), "--json", *common]) == 0
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(report) == {
+        "words",
+        "recall_at_3",
+        "ksr",
+        "suggest_ms",
+        "train_words_per_second",
+        "peak_memory_mb",
+    }
+    assert (report["words"], len(report["recall_at_3"])) == (90, 4)
+
+    assert main(["status", "--json", *common]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["messages"], status["words"], status["personal_model"]) == (15, 90, True)
+
+    Mailbox(tmp_path / "p").invite(Invitation("r1", 0.1, 1.0, 1, 1000, 1), small_model_folder / WEIGHTS)
+    assert main([*common, "answer"]) == 0
+    assert "gave round r1 what" in capsys.readouterr().out
+    assert Mailbox(tmp_path / "p").contribution("r1").words > 0
+    assert main(["answer", *common]) == 0
+    assert capsys.readouterr().out == "nothing waits for an answer\n"
+
+
+def test_script_for_people_leaves_the_own_profile_alone(
+    tmp_path: Path,
+    script: Path,
+    small_model_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("keyboard_app.cli.default_path", lambda: tmp_path / "own")
+    assert main(["--script", str(script), "--model", str(small_model_folder)]) == 0
+    assert "keystrokes saved" in capsys.readouterr().out
+    assert not (tmp_path / "own").exists()
+
+
+def test_status_for_people_while_the_keyboard_is_open(
+    tmp_path: Path, small_model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Profile.open(tmp_path):
+        assert main(["status", "--profile", str(tmp_path), "--model", str(small_model_folder)]) == 0
+    assert "0 messages" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "holds no message"), (b" \n\n", "holds no message"), (b"caf\xe9", "not UTF-8 text")]
+)
+def test_a_file_without_messages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, message: str
+) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_bytes(content)
+    assert message in failure(capsys, ["--script", path, "--profile", tmp_path / "p"])
+
+
+def test_files_that_are_not_there(tmp_path: Path, script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "No such file" in failure(capsys, ["--script", tmp_path / "none"])
+    assert "there is no model folder" in failure(capsys, ["--script", script, "--model", tmp_path / "none"])
+    assert "is no profile of a keyboard" in failure(capsys, ["status", "--profile", tmp_path / "none"])
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_profile_in_use(tmp_path: Path, script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Profile.open(tmp_path / "p"):
+        assert "is open in another keyboard" in failure(capsys, ["answer", "--profile", tmp_path / "p"])
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--json"], ["dance"], ["--script"], ["--script", "x", "answer"], ["answer", "--wrong"]]
+)
+def test_bad_calls(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    assert "see keyboard --help" in failure(capsys, arguments, status=2)
+
+
+def test_without_a_display(
+    tmp_path: Path, small_model_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    line = failure(capsys, ["--profile", tmp_path / "p", "--model", small_model_folder])
+    assert "no display to open a window on" in line

@@ -1,0 +1,97 @@
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data.errors import DataError
+from keyboard_app.device import Device
+from keyboard_app.profile import GLOBAL, PERSONAL, Profile
+from model.device.folder import PROGRAM, WEIGHTS, Model, load_model, save_model
+from model.device.weights import Provenance, save_weights
+
+HOLD = """if True:
+    import sys, time
+    from pathlib import Path
+    from keyboard_app.profile import Profile
+    profile = Profile.open(Path(sys.argv[1]))
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_one_process_at_a_time_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "profile"
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(DataError, match="open in another keyboard: close it or choose another with --profile"):
+        Profile.open(path)
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate()
+    Profile.open(path).close()
+    Profile.open(path).close()
+
+
+def test_nobody_else_may_look(tmp_path: Path) -> None:
+    with Profile.open(tmp_path / "profile"):
+        assert stat.S_IMODE((tmp_path / "profile").stat().st_mode) == 0o700
+
+
+def test_a_file_is_no_profile(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="cannot use the profile folder"):
+        Profile.open(tmp_path / "file")
+
+
+def test_personal_weights_come_back(tmp_path: Path, small_model: Model) -> None:
+    weights = {name: array + 1 for name, array in small_model.weights.items()}
+    with Profile.open(tmp_path) as profile:
+        assert profile.load_personal(small_model) is None
+        profile.save_personal(weights, small_model)
+        loaded = profile.load_personal(small_model)
+        assert all((loaded[name] == weights[name]).all() for name in weights)
+        assert profile.notices == []
+
+
+@pytest.mark.parametrize("damage", ["cut short", "another vocabulary", "empty"])
+def test_damaged_personal_weights_do_not_stop_typing(
+    tmp_path: Path, small_model: Model, small_model_folder: Path, damage: str
+) -> None:
+    personal = tmp_path / PERSONAL
+    save_weights(personal, small_model.weights, Provenance(small_model.provenance.config, "0" * 64))
+    if damage == "cut short":
+        personal.write_bytes(personal.read_bytes()[:1000])
+    if damage == "empty":
+        personal.write_bytes(b"")
+    with Device.open(tmp_path, small_model_folder) as device:
+        assert len(device.keyboard.suggestions) == 3
+        assert not device.models.personalized
+        (notice,) = device.profile.notices
+        assert "typing with the global model" in notice
+        assert "\n" not in notice
+    assert not personal.exists()
+    assert personal.with_name(PERSONAL + ".damaged").exists()
+
+
+@pytest.mark.parametrize("damaged", [WEIGHTS, PROGRAM])
+def test_a_damaged_global_model_gives_way_to_the_shipped_one(
+    tmp_path: Path, next_model: Model, small_model_folder: Path, damaged: str
+) -> None:
+    save_model(tmp_path / GLOBAL, next_model)
+    (tmp_path / GLOBAL / damaged).write_bytes(b"damaged")
+    with Device.open(tmp_path, small_model_folder) as device:
+        assert device.models.global_model.provenance.round == 0
+        assert len(device.profile.notices) == 1
+    assert (tmp_path / f"{GLOBAL}.damaged" / damaged).read_bytes() == b"damaged"
+
+
+def test_a_damaged_model_that_was_asked_for_is_an_error(tmp_path: Path, small_model: Model) -> None:
+    save_model(tmp_path / "model", small_model)
+    (tmp_path / "model" / PROGRAM).write_bytes(b"damaged")
+    with pytest.raises(DataError, match="program is damaged"):
+        Device.open(tmp_path / "profile", tmp_path / "model")
+    save_model(tmp_path / "model", small_model)
+    assert load_model(tmp_path / "model").program == small_model.program
+    Device.open(tmp_path / "profile", tmp_path / "model").close()  # the failure did not keep the profile

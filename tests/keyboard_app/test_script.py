@@ -1,0 +1,74 @@
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from data.tokenizer import tokenize
+from keyboard_app.device import Device
+from keyboard_app.script import run_script
+from keyboard_app.typist import type_message
+from model.device.folder import Model
+from model.device.metrics import Typing, evaluate, type_messages
+
+LINES = [
+    "I think you are good, but I don't like that!",
+    "meet me at the climbing hall at seven. ok?",
+    "Hello 😀 there, i'm (not) in München…",
+    "i'm , so to speak",
+    "what would you do",
+    "the ropes & the chalk; and snacks",
+    "it’s the 3.5 of 50 things,that",
+    "see  you   tonight !",
+]
+
+
+def metric(model: Model, lines: list[str]) -> Typing:
+    return type_messages(lines, model.start(), model.vocabulary)
+
+
+def test_keystrokes_are_those_of_the_metric(device: Device, small_model: Model) -> None:
+    typed = sum((type_message(device.keyboard, line)[0] for line in LINES), Typing())
+    assert typed == metric(small_model, LINES)
+
+
+# Tokens that touch, like "5pm", are left out: the metric may take a word there before a letter of it is typed, where a keyboard
+# still takes the one before to be going on.
+_WORD = st.sampled_from(["i", "think", "don't", "climbing", "clothes", "close", "i'm", "zebra", "grüße", "3.5", "12"])
+_BETWEEN = st.sampled_from([" ", " ", "  ", ", ", ". ", " ! ", " 😀 ", "-", " (", ") ", "...", ". . ", "!"])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.tuples(_WORD, _BETWEEN), min_size=1, max_size=8))
+def test_keystrokes_are_those_of_the_metric_for_any_text(
+    device: Device, small_model: Model, words: list[tuple[str, str]]
+) -> None:
+    text = "".join(word + between for word, between in words)
+    typed, _ = type_message(device.keyboard, text)
+    assert typed == metric(small_model, [text])
+    sent = device.profile.store.messages()[-1].text
+    assert [t.word for t in tokenize(sent)] == [t.word for t in tokenize(text)]
+
+
+def test_ranks_are_those_of_the_metric_before_learning(device: Device, small_model: Model) -> None:
+    for line in LINES:
+        type_message(device.keyboard, line)
+    ranks = [r.rank for r in device.profile.store.ranks() if r.rank is not None]
+    scores = evaluate(small_model.start(), [small_model.vocabulary.encode(line) for line in LINES])
+    assert (len(ranks), sum(r < 3 for r in ranks)) == (scores.words, scores.among_three)
+
+
+def test_report(device: Device, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["i think you are good ."] * 40
+    report = run_script(device, lines)
+    assert report.words == 240
+    assert report.recall_at_3[3] > report.recall_at_3[0]
+    assert 0 < report.ksr < 1
+    assert report.peak_memory_mb > 10
+    assert report.train_words_per_second > 0
+    assert [m.learning for m in device.profile.store.messages()] == [1] * 10 + [2] * 10 + [3] * 10 + [4] * 10
+    assert device.models.personalized
+    assert capsys.readouterr().out == ""
+
+
+def test_words_the_model_does_not_know_are_typed_and_counted(device: Device) -> None:
+    report = run_script(device, ["ζητώ τη σημασία", "😀 🎉"])
+    assert (report.words, report.recall_at_3, report.ksr) == (3, [None] * 4, 0.0)

@@ -1,0 +1,103 @@
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data.errors import DataError
+from keyboard_app.store import Ranks, Store
+
+RANKS = [Ranks(0, 5), Ranks(None, None), Ranks(7, 2)]
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    notices: list[str] = []
+    store = Store.open(tmp_path / "s.sqlite", notices)
+    first = store.add_message("Grüße 😀 'quoted'", RANKS)
+    second = store.add_message("two", [Ranks(1, 1)])
+    store.add_learning([first], words=4, loss_before=2.0, loss_after=1.5)
+    store.add_learning([first, second], words=6, loss_before=2.0, loss_after=1.0)
+    store.close()
+    store = Store.open(tmp_path / "s.sqlite", notices)
+    assert [(m.text, m.learning) for m in store.messages()] == [("Grüße 😀 'quoted'", 1), ("two", 2)]
+    assert store.ranks() == [*RANKS, Ranks(1, 1)]
+    assert store.ranks(after=first) == [Ranks(1, 1)]
+    assert store.known_words_at_learnings() == [2, 3]
+    assert notices == []
+
+
+def test_a_message_is_recorded_whole_or_not_at_all(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "s.sqlite", [])
+    with pytest.raises(sqlite3.ProgrammingError):
+        store.add_message("one", [Ranks(1, 1), Ranks(object(), 1)])
+    assert store.messages() == []
+
+
+def test_killed_while_writing_it_stays_readable(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from keyboard_app.store import Ranks, Store
+        store = Store.open(Path(sys.argv[1]), [])
+        for n in range(1_000_000):
+            store.add_message(f"message {n}", [Ranks(n, n)] * 5)
+            print(n, flush=True)
+    """
+    writer = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True)
+    for _ in range(20):
+        writer.stdout.readline()
+    writer.send_signal(signal.SIGKILL)
+    rest = writer.communicate()[0].split()
+    last = int(rest[-1]) if rest else 19
+    notices: list[str] = []
+    store = Store.open(path, notices)
+    assert notices == []
+    messages = store.messages()
+    assert len(messages) in (last + 1, last + 2)  # what was reported, and perhaps one more
+    assert len(store.ranks()) == 5 * len(messages)
+
+
+@pytest.mark.parametrize("damage", ["cut short", "overwritten", "no database"])
+def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "s.sqlite"
+    store = Store.open(path, [])
+    for _ in range(300):
+        store.add_message("a message of some length, again and again", RANKS)
+    store.close()
+    content = path.read_bytes()
+    if damage == "cut short":
+        content = content[: len(content) // 2]
+    elif damage == "overwritten":
+        content = content[:4096] + b"\xff" * 8192 + content[12288:]
+    else:
+        content = b"not a database at all, and long enough to tell" * 10
+    path.write_bytes(content)
+    notices: list[str] = []
+    store = Store.open(path, notices)
+    assert store.messages() == []
+    store.add_message("typing goes on", [])
+    assert len(notices) == 1
+    assert "s.sqlite.damaged" in notices[0]
+    assert (tmp_path / "s.sqlite.damaged").read_bytes() == content
+
+
+def test_a_file_of_a_newer_keyboard_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    Store.open(path, []).close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(DataError, match="newer keyboard"):
+        Store.open(path, [])
+    assert path.exists()
+
+
+def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
+    writer = Store.open(tmp_path / "s.sqlite", [])
+    reader = Store.read(tmp_path / "s.sqlite")
+    writer.add_message("one", RANKS)
+    assert [m.text for m in reader.messages()] == ["one"]
+    with pytest.raises(sqlite3.OperationalError):
+        reader.add_message("two", [])
