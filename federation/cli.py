@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from data.corpus import open_corpus, users_in
 from data.errors import DataError
-from model.device.finetuning import FineTuning
-from model.device.folder import PRETRAINED
+from data.files import write_by_rename
+from model.device.finetuning import ROUND_TRAINING, FineTuning
+from model.device.folder import PRETRAINED, load_model
+from model.device.metrics import Scores, Typing
 
 Result = dict[str, Any]
 
@@ -51,14 +54,55 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("--out", type=Path, required=True, help="the run's folder")
     simulate.add_argument("--algorithm", choices=("fedavg", "fedadam"), default="fedavg")
-    simulate.add_argument("--init", default=str(PRETRAINED), help="a model folder, or random (default: the shipped model)")
+    simulate.add_argument(
+        "--init", default=str(PRETRAINED), help="a model folder, or random (default: the shipped model)"
+    )
     simulate.add_argument("--resume", action="store_true", help="go on with the run in --out")
     simulate.add_argument("--corpus", default="chitchat", help="chitchat, or a JSON Lines file")
     simulate.add_argument("--server-learning-rate", type=_rate)
     simulate.add_argument("--client-learning-rate", type=_rate, default=FineTuning.learning_rate)
     simulate.add_argument("--passes", type=_positive, default=1, help="over a client's words in a round")
     simulate.add_argument("--max-words", type=_positive, default=2000, help="of one client in a round")
+
+    round_ = command("round", _round, "Call keyboards on this machine to a round and aggregate what they learned.")
+    round_.add_argument("--profiles", type=Path, nargs="+", required=True, metavar="DIR")
+    round_.add_argument("--model", type=Path, default=PRETRAINED, help="the global model the round starts from")
+    round_.add_argument("--out", type=Path, required=True, help="the model folder for the next global model")
+    round_.add_argument("--server-learning-rate", type=_rate, default=1.0, help="of FedAvg; 1 takes the plain mean")
+    round_.add_argument("--seed", type=int, default=0)
+    round_.add_argument("--deadline", type=_rate, default=300.0, help="seconds to wait for the keyboards")
+
+    evaluate = command("evaluate", _evaluate, "Measure a model on the messages of held-out users.")
+    evaluate.add_argument("--model", type=Path, default=PRETRAINED)
+    _add_corpus(evaluate)
+    evaluate.add_argument(
+        "--max-words", type=_positive, help="in all, in equal shares of the users (default: everything)"
+    )
+
+    personalize = command("personalize", _personalize, "Measure what fine-tuning on the device brings each user.")
+    personalize.add_argument("--model", type=Path, default=PRETRAINED)
+    _add_corpus(personalize)
+    personalize.add_argument("--max-users", type=_positive)
+    personalize.add_argument("--min-words", type=_positive, default=300, help="that a user must have written")
+
+    export = command("export", _export, "Write the program of a model, with its weights in it, as one LiteRT file.")
+    export.add_argument("--model", type=Path, default=PRETRAINED)
+    export.add_argument("--out", type=Path, required=True, metavar="FILE.tflite")
+
+    demo = command("demo", _demo, "Three keyboards type, learn, and federate for a few rounds.")
+    demo.add_argument("--model", type=Path, default=PRETRAINED)
+    demo.add_argument("--out", type=Path, default=Path("demo"), help="the folder of the report (default: demo)")
+    demo.add_argument("--rounds", type=_positive, default=3)
+    demo.add_argument("--seed", type=int, default=0)
+
+    benchmark = command("benchmark", _benchmark, "Measure latency, start-up and memory of the device's side.")
+    benchmark.add_argument("--model", type=Path, default=PRETRAINED)
     return parser
+
+
+def _add_corpus(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpus", default="chitchat", help="chitchat, or a JSON Lines file")
+    parser.add_argument("--users", choices=("train", "validation", "test", "all"), default="test")
 
 
 def _positive(text: str) -> int:
@@ -95,3 +139,96 @@ def _simulate(options: argparse.Namespace) -> Result:
         file=sys.stderr,
     )
     return {"rounds": outcome.rounds, "before": before, "after": after, "model": str(outcome.model)}
+
+
+def _round(options: argparse.Namespace) -> Result:
+    from federation.aggregation import Aggregation
+    from federation.engine import engine
+    from federation.learning import Server
+    from federation.rounds import call_keyboards, run_round
+
+    model = load_model(options.model)
+    devices = call_keyboards(options.profiles, model, ROUND_TRAINING, options.seed, options.deadline, options.model)
+    with engine():
+        aggregation = Aggregation(model.provenance.config, Server("fedavg", options.server_learning_rate))
+        run_round(devices, model, aggregation, options.out)
+    for device in devices:
+        c = device.contribution
+        brought = c.error or f"{c.words:,} words, loss {c.loss_before:.3f} → {c.loss_after:.3f}"
+        print(f"{device.profile}: {brought}", file=sys.stderr)
+    print(f"the next global model: {options.out}", file=sys.stderr)
+    return {"devices": [device.summary for device in devices], "model": str(options.out)}
+
+
+def _evaluate(options: argparse.Namespace) -> Result:
+    from federation.evaluation import equal_shares, evaluate_users
+
+    model, corpus = load_model(options.model), open_corpus(options.corpus)
+    messages = equal_shares(corpus, users_in(corpus, options.users), options.max_words)
+    results = evaluate_users(model, messages)
+    scores, typing = sum((s for s, _ in results), Scores()), sum((t for _, t in results), Typing())
+    result = {
+        "words": scores.words,
+        "out_of_vocabulary": scores.out_of_vocabulary,
+        "top1": scores.top1,
+        "top3": scores.top3,
+        "top1_all_words": scores.top1_all_words,
+        "top3_all_words": scores.top3_all_words,
+        "perplexity": scores.perplexity,
+        "ksr": typing.savings_rate,
+    }
+    _show(result)
+    return result
+
+
+def _personalize(options: argparse.Namespace) -> Result:
+    from federation.evaluation import long_enough, personalize_users
+
+    model, corpus = load_model(options.model), open_corpus(options.corpus)
+    users = long_enough(corpus, users_in(corpus, options.users), options.min_words, options.max_users)
+    results = personalize_users(model, corpus, users, FineTuning())
+    before, after = sum((r.before for r in results), Scores()), sum((r.after for r in results), Scores())
+    gains = [r.relative_gain for r in results if r.before.top1 > 0]
+    result = {
+        "users": len(results),
+        "top1_before": before.top1,
+        "top1_after": after.top1,
+        "top3_before": before.top3,
+        "top3_after": after.top3,
+        "mean_relative_top1_gain": sum(gains) / len(gains) if gains else 0.0,
+        "users_better": sum(r.after.first > r.before.first for r in results),
+        "users_worse": sum(r.after.first < r.before.first for r in results),
+        "words_per_second": sum(r.words for r in results) / max(sum(r.seconds for r in results), 1e-9),
+    }
+    _show(result)
+    return result
+
+
+def _export(options: argparse.Namespace) -> Result:
+    from model.program import build_program
+
+    model = load_model(options.model)
+    content = build_program(model.provenance.config, model.weights)
+    write_by_rename(options.out, content)
+    print(f"{options.out}: {len(content):,} bytes", file=sys.stderr)
+    return {"program": str(options.out), "bytes": len(content)}
+
+
+def _demo(options: argparse.Namespace) -> Result:
+    from federation.demo import demo
+
+    return demo(options.model, options.out, options.rounds, options.seed)
+
+
+def _benchmark(options: argparse.Namespace) -> Result:
+    from federation.benchmark import benchmark
+
+    result = benchmark(options.model)
+    _show(result)
+    return result
+
+
+def _show(result: Result) -> None:
+    """Results for people, on standard error like all that is not the JSON."""
+    for name, value in result.items():
+        print(f"{name:28} {value:,.4f}" if isinstance(value, float) else f"{name:28} {value}", file=sys.stderr)

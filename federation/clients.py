@@ -46,7 +46,9 @@ class Clients:
         kept = order[: max(1, int(np.searchsorted(words, max_words, side="right")))]
         return pack([messages[i] for i in kept], self._window), rng
 
-    def dataset(self, user: str, max_words: int, passes: int, batch: int, seed: int, round_number: int) -> tf.data.Dataset:
+    def dataset(
+        self, user: str, max_words: int, passes: int, batch: int, seed: int, round_number: int
+    ) -> tf.data.Dataset:
         """What TFF gives to a simulated client: batches of (rows, targets), shuffled anew for each pass."""
         rows, rng = self.rows(user, max_words, seed, round_number)
         dataset = None

@@ -1,8 +1,5 @@
 """TFF's execution engine: its own C++ worker, started here so that it also ends here."""
 
-import atexit
-import ctypes
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -15,10 +12,11 @@ from tensorflow_federated.python.core.backends.native import compiler
 from tensorflow_federated.python.core.environments.tensorflow_frontend import tensorflow_computation
 from tensorflow_federated.python.core.impl.types import placements
 
+from federation.processes import start
+
 _WORKER = Path(tff.__file__).parent / "data" / "worker_binary"
 _MESSAGE_BYTES = 2**31 - 1  # protocol buffers end there
 _START_SECONDS = 60
-_PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
@@ -33,21 +31,22 @@ def engine(concurrent_clients: int = -1) -> Iterator[None]:
 
     Raises:
       RuntimeError: the worker does not start.
+
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    libc = ctypes.CDLL(None)
-    worker = subprocess.Popen(
+    worker = start(
         [_WORKER, f"--port={port}", f"--max_concurrent_computation_calls={concurrent_clients}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509 (one C call, no locks)
     )
-    atexit.register(worker.kill)
     outside = tff.framework.get_context_stack().current
     try:
-        options = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.max_send_message_length", _MESSAGE_BYTES)]
+        options = [
+            ("grpc.max_receive_message_length", _MESSAGE_BYTES),
+            ("grpc.max_send_message_length", _MESSAGE_BYTES),
+        ]
         channel = grpc.insecure_channel(f"127.0.0.1:{port}", options)
         try:
             grpc.channel_ready_future(channel).result(timeout=_START_SECONDS)
@@ -59,7 +58,6 @@ def engine(concurrent_clients: int = -1) -> Iterator[None]:
         tff.framework.set_default_context(outside)  # a computation on the ended worker would wait for it for ever
         worker.kill()
         worker.wait()
-        atexit.unregister(worker.kill)
 
 
 def _context(stub: tff.framework.RemoteExecutorGrpcStub) -> tff.framework.SyncExecutionContext:

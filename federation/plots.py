@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")  # no display is needed
 
@@ -19,10 +21,34 @@ def plot_simulation(rounds: Sequence[dict[str, float]], before: Scores, path: Pa
     left.set(xlabel="round", ylabel="nats per word", title="Loss on the clients of the round")
     checked = [r for r in rounds if "top1" in r]
     for name, label, start in (("top1", "recall at 1", before.top1), ("top3", "recall at 3", before.top3)):
-        right.plot([0, *(r["round"] for r in checked)], [100 * start, *(100 * r[name] for r in checked)], ".-", label=label)
+        right.plot(
+            [0, *(r["round"] for r in checked)], [100 * start, *(100 * r[name] for r in checked)], ".-", label=label
+        )
     right.set(xlabel="round", ylabel="%", title="Recall on validation users", ylim=(0, None))
     right.legend()
     for axes in (left, right):
         axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_demo(result: dict[str, Any], path: Path) -> None:
+    """Recall at 3 of each of the demo's models for each person, and by quarter of what each keyboard typed."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+    people, stages = np.arange(len(result["users"])), result["stages"]
+    for i, (stage, users) in enumerate(stages.items()):
+        left.bar(people + (i - 1.5) * 0.2, [100 * u["top3"] for u in users], 0.18, label=stage)
+    left.set(ylabel="recall at 3, %", title="On each person's next messages", ylim=(0, None))
+    left.set_xticks(people, [f"keyboard {n + 1}" for n in people])
+    left.legend(fontsize="small", loc="lower right")
+    for n, quarters in enumerate(result["recall_at_3_while_typing"], 1):
+        right.plot(range(1, len(quarters) + 1), [100 * q for q in quarters], "o-", label=f"keyboard {n}")
+    right.set(
+        xlabel="quarter of what was typed", ylabel="recall at 3, %", title="While typing, learning after each quarter"
+    )
+    right.set_xticks(range(1, 5))
+    right.legend(fontsize="small")
+    for axes in (left, right):
+        axes.grid(alpha=0.3, axis="y")
     figure.savefig(path, dpi=150)
     plt.close(figure)

@@ -27,6 +27,7 @@ from data.vocabulary import Vocabulary
 from federation.card import model_card
 from federation.clients import Clients, sample_cohort
 from federation.engine import engine
+from federation.evaluation import equal_shares
 from federation.learning import Server, learning_process, weights_of
 from federation.plots import plot_simulation
 from federation.progress import progress_bar
@@ -90,13 +91,15 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
 
     Raises:
       DataError: `out` holds a run and `resume` is not set, or holds one of other settings; or an input is not right.
+
     """
     _claim(out, settings, resume)
     model = initial_model(settings)
     config = model.provenance.config
     corpus = open_corpus(settings.corpus)
     clients = Clients(corpus, users_in(corpus, "train"), model.vocabulary, config.window)
-    held_out = _sample_messages(Clients(corpus, users_in(corpus, "validation"), model.vocabulary, config.window))
+    shares = equal_shares(corpus, users_in(corpus, "validation"), _CHECK_WORDS)
+    held_out = [model.vocabulary.encode(text) for messages in shares for text in messages]
     process = learning_process(config, model.weights, settings.client, settings.server)
     store, metrics = StateStore(out / "state"), _Metrics(out)
     program = model.start(threads=2)
@@ -147,21 +150,9 @@ def _claim(out: Path, settings: Settings, resume: bool) -> None:
     elif not resume:
         raise DataError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
     elif path.read_text("utf-8") != wanted:
-        raise DataError(f"{out} holds a run of other settings ({path}): repeat them to resume it, or choose another --out")
-
-
-def _sample_messages(clients: Clients) -> list[np.ndarray]:
-    """Messages of held-out users in equal shares, so that no one of them is the curve."""
-    share = max(1, _CHECK_WORDS // len(clients.users))
-    kept = []
-    for user in clients.users:
-        words = 0
-        for message in clients.messages(user):
-            if words >= share:
-                break
-            kept.append(message)
-            words += len(message)
-    return kept
+        raise DataError(
+            f"{out} holds a run of other settings ({path}): repeat them to resume it, or choose another --out"
+        )
 
 
 class _Metrics:
@@ -181,6 +172,10 @@ class _Metrics:
     def rows(self) -> list[dict[str, float]]:
         with self._path.open(newline="") as file:
             return [
-                {k: int(float(v)) if k in ("round", "clients", "words") else float(v) for k, v in r.items() if k != "key" and v}
+                {
+                    k: int(float(v)) if k in ("round", "clients", "words") else float(v)
+                    for k, v in r.items()
+                    if k != "key" and v
+                }
                 for r in csv.DictReader(file)
             ]

@@ -14,18 +14,21 @@ and the other signatures fail before that.
 
 import tempfile
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
 from model import cifg
 from model.device.config import ModelConfig
+from model.device.weights import Weights
 
 
 class _Program(tf.Module):
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, weights: Weights | None) -> None:
         super().__init__()
-        self._weights = {n: tf.Variable(tf.zeros(s), name=n) for n, s in config.shapes.items()}
+        initial = weights or {name: np.zeros(shape, np.float32) for name, shape in config.shapes.items()}
+        self._weights = {name: tf.Variable(initial[name], name=name) for name in config.shapes}
         rows = tf.TensorSpec([config.batch, config.window], tf.int32)
         scalar = tf.TensorSpec([], tf.float32)
 
@@ -83,15 +86,19 @@ class _Program(tf.Module):
         return {"done": tf.constant(1, tf.int32)}
 
 
-def build_program(config: ModelConfig) -> bytes:
-    """Traces the model's functions and converts them; returns the contents of a `program.tflite`."""
-    program = _Program(config)
+def build_program(config: ModelConfig, weights: Weights | None = None) -> bytes:
+    """Traces the model's functions and converts them; returns the contents of a LiteRT file.
+
+    With `weights`, the program starts with them in its variables: a model in one file, for whoever runs it elsewhere.
+    """
+    program = _Program(config, weights)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(program, folder, signatures=program.entry_points)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(program.entry_points))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         converter.experimental_enable_resource_variables = True
-        return _without_initial_values(converter.convert())
+        converted = bytes(converter.convert())
+    return converted if weights else _without_initial_values(converted)
 
 
 def _without_initial_values(program: bytes) -> bytes:

@@ -14,8 +14,10 @@ class _Message:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Raises:
-        DataError: the text is not this message.
+        """Reads what `to_json` gave.
+
+        Raises:
+          DataError: the text is not this message.
         """
         try:
             content = json.loads(text)

@@ -20,6 +20,10 @@ class FineTuning:
     max_words: int = 20_000  # of the newest messages
 
 
+# What a device does for a round: less than for itself, so that no one person moves the global model far.
+ROUND_TRAINING = FineTuning(passes=1, max_words=2_000)
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where learning is: batches done of all, targets learned from (ends of messages count), the mean loss so far in nats."""

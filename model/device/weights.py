@@ -50,8 +50,10 @@ def initial_weights(config: ModelConfig, seed: int) -> Weights:
 
 
 def check_weights(weights: Weights, config: ModelConfig) -> None:
-    """Raises:
-    DataError: a weight is missing, too many, of another shape, or not finite.
+    """Lets weights pass that are what the configuration says.
+
+    Raises:
+      DataError: a weight is missing, too many, of another shape, or not finite.
     """
     for name, shape in config.shapes.items():
         if name not in weights:

@@ -1,0 +1,121 @@
+"""How good a model is on the messages of held-out users, and how much better it gets on the device of each."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from data.corpus import Corpus
+from data.errors import DataError
+from data.tokenizer import tokenize
+from federation.processes import map_in_processes
+from federation.progress import progress_bar
+from model.device.finetuning import FineTuning, finetune
+from model.device.folder import Model
+from model.device.metrics import Scores, Typing, evaluate, type_messages
+
+_USERS_AT_A_TIME = 8  # a process loads the model once for so many
+
+
+def equal_shares(corpus: Corpus, users: Sequence[str], max_words: int | None) -> list[list[str]]:
+    """The oldest messages of each user, `max_words` words in all at most, in shares as equal as the users' lengths allow.
+
+    A message that would exceed a share is left out with all behind it. Without `max_words`, everything.
+    """
+    if max_words is None:
+        return [list(corpus.messages(user)) for user in users]
+    chosen, left = [], max_words
+    for position, user in enumerate(users):
+        share, messages = left // (len(users) - position), []
+        for text in corpus.messages(user):
+            words = len(tokenize(text))
+            if words > share:
+                break
+            share, left = share - words, left - words
+            messages.append(text)
+        chosen.append(messages)
+    return chosen
+
+
+def evaluate_users(model: Model, messages: Sequence[Sequence[str]], typed: bool = True) -> list[tuple[Scores, Typing]]:
+    """Scores and, if `typed`, keystrokes of each user's messages, by LiteRT as a device would have them, on all processors.
+
+    Raises:
+      DataError: not one word of the messages is in the model's vocabulary.
+
+    """
+    groups = [messages[i : i + _USERS_AT_A_TIME] for i in range(0, len(messages), _USERS_AT_A_TIME)]
+    with progress_bar("evaluating", len(groups)) as bar:
+        results = map_in_processes(partial(_evaluate_group, model, typed=typed), groups, bar)
+    users = [result for group in results for result in group]
+    if not sum(scores.words for scores, _ in users):
+        raise DataError("not one word of these messages is in the model's vocabulary: is it the right language?")
+    return users
+
+
+def _evaluate_group(model: Model, users: Sequence[Sequence[str]], typed: bool) -> list[tuple[Scores, Typing]]:
+    program = model.start()
+    results = []
+    for messages in users:
+        encoded = [model.vocabulary.encode(text) for text in messages]
+        typing = type_messages(messages, program, model.vocabulary) if typed else Typing()
+        results.append((evaluate(program, encoded), typing))
+    return results
+
+
+@dataclass(frozen=True)
+class Personalization:
+    """One user's recall on the newest messages, before and after learning from the older ones."""
+
+    user: str
+    before: Scores
+    after: Scores
+    words: int  # learned from, each pass counted
+    seconds: float  # of learning
+
+    @property
+    def relative_gain(self) -> float:
+        """Top-1 recall after learning over that before, minus one; a user with none before has no such figure."""
+        return self.after.top1 / self.before.top1 - 1
+
+
+def personalize_users(
+    model: Model, corpus: Corpus, users: Sequence[str], how: FineTuning, seed: int = 0
+) -> list[Personalization]:
+    """Fine-tunes a copy of the model for each user on the first 80% of the messages and scores it on the rest."""
+    with progress_bar("personalizing", len(users)) as bar:
+        split = partial(_personalize, model, how, seed)
+        return map_in_processes(split, [(user, list(corpus.messages(user))) for user in users], bar)
+
+
+def _personalize(model: Model, how: FineTuning, seed: int, user_messages: tuple[str, list[str]]) -> Personalization:
+    user, messages = user_messages
+    encoded = [model.vocabulary.encode(text) for text in messages]
+    cut = int(0.8 * len(encoded))
+    program = model.start()
+    before = evaluate(program, encoded[cut:])
+    began, words = time.perf_counter(), 0
+    for progress in finetune(program, encoded[:cut], how, np.random.default_rng(seed)):
+        words = progress.targets
+    seconds = time.perf_counter() - began
+    return Personalization(user, before, evaluate(program, encoded[cut:]), words, seconds)
+
+
+def long_enough(corpus: Corpus, users: Sequence[str], min_words: int, max_users: int | None) -> list[str]:
+    """The first `max_users` of the users who wrote at least `min_words` words.
+
+    Raises:
+      DataError: nobody did.
+
+    """
+    kept: list[str] = []
+    for user in users:
+        if max_users is not None and len(kept) == max_users:
+            break
+        if sum(len(tokenize(text)) for text in corpus.messages(user)) >= min_words:
+            kept.append(user)
+    if not kept:
+        raise DataError(f"no user wrote {min_words} words: lower --min-words")
+    return kept

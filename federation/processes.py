@@ -1,0 +1,43 @@
+"""Child processes that end with this one, however it ends."""
+
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def die_with_parent() -> None:
+    """Asks the kernel to kill this process when the one that started it is gone; for the child to call."""
+    if hasattr(_LIBC, "prctl"):  # Linux
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start(command: Sequence[str | os.PathLike[str]], **options: Any) -> subprocess.Popen:
+    """Starts a process that does not outlive this one; `options` are those of `subprocess.Popen`."""
+    return subprocess.Popen(command, preexec_fn=die_with_parent, **options)
+
+
+def map_in_processes(function: Callable[[T], R], items: Sequence[T], done: Callable[[int, str], None]) -> list[R]:
+    """Applies a function of a module to each item, on all processors, in processes of their own; results in order.
+
+    `done` is told how many results are there. An exception in any ends all.
+    """
+    pool = ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=die_with_parent)
+    results = []
+    try:
+        for result in pool.map(function, items):
+            results.append(result)
+            done(len(results), "")
+        return results
+    finally:
+        pool.shutdown(cancel_futures=True)
