@@ -35,7 +35,6 @@ def users_in(corpus: Corpus, split: str) -> list[str]:
 
     Raises:
       DataError: there is no such split, or nobody is in it.
-
     """
     if split not in (*SPLITS, "all"):
         raise DataError(f"there is no split {split!r}: choose one of {', '.join(SPLITS)}, all")
@@ -86,7 +85,6 @@ class JsonLines:
 
         Raises:
           DataError: the file cannot be read, is empty, or a line is not a message (the error names file and line).
-
         """
         self.path = path
         self._lines: dict[str, list[tuple[str, int]]] = {}

@@ -25,7 +25,6 @@ class Vocabulary:
 
         Raises:
           DataError: the specials do not come first, a word is repeated or has white space in it.
-
         """
         if tuple(words[: len(SPECIALS)]) != SPECIALS:
             raise DataError(
@@ -71,7 +70,6 @@ class Vocabulary:
 
         Raises:
           DataError: the file is missing, is not UTF-8 text, or is not a vocabulary.
-
         """
         try:
             return cls(path.read_text("utf-8").split("\n")[:-1])

@@ -64,7 +64,6 @@ class Aggregation:
 
         Raises:
           DataError: there is no delta, or one is not finite or not of the model's shapes.
-
         """
         if not deltas or sum(words) <= 0:
             raise DataError("no device has contributed to this round")

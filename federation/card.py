@@ -31,8 +31,8 @@ over the training users of the corpus.
 | starts from | {settings.init} |
 | algorithm | {server.algorithm}, server learning rate {server.learning_rate:g} |
 | rounds | {rounds}, {settings.clients_per_round} clients each, drawn uniformly |
-| client | SGD, learning rate {client.learning_rate:g}, gradients clipped to norm {client.clipping_norm:g}, {client.passes} pass(es) over at \
-most {client.max_words} words |
+| client | SGD, learning rate {client.learning_rate:g}, gradients clipped to norm {client.clipping_norm:g} |
+| client's words | at most {client.max_words} a round, drawn at random, {client.passes} pass(es) |
 | seed | {settings.seed} |
 | targets trained on | {words:,} (ends of messages count) |
 | time | {sum(r["seconds"] for r in history) / 60:.0f} minutes of rounds |

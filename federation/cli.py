@@ -142,13 +142,14 @@ def _simulate(options: argparse.Namespace) -> Result:
 
 
 def _round(options: argparse.Namespace) -> Result:
-    from federation.aggregation import Aggregation
-    from federation.engine import engine
-    from federation.learning import Server
     from federation.rounds import call_keyboards, run_round
 
     model = load_model(options.model)
     devices = call_keyboards(options.profiles, model, ROUND_TRAINING, options.seed, options.deadline, options.model)
+    from federation.aggregation import Aggregation  # TFF, seconds: what is wrong with the call was said by now
+    from federation.engine import engine
+    from federation.learning import Server
+
     with engine():
         aggregation = Aggregation(model.provenance.config, Server("fedavg", options.server_learning_rate))
         run_round(devices, model, aggregation, options.out)
@@ -232,3 +233,7 @@ def _show(result: Result) -> None:
     """Results for people, on standard error like all that is not the JSON."""
     for name, value in result.items():
         print(f"{name:28} {value:,.4f}" if isinstance(value, float) else f"{name:28} {value}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

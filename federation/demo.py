@@ -67,7 +67,6 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
 
     Raises:
       DataError: `out` holds something else, or a keyboard failed.
-
     """
     if out.exists() and not (out / "report.html").exists() and any(out.iterdir()):
         raise DataError(f"{out} is not empty and holds no demo: choose another --out")

@@ -31,7 +31,6 @@ def engine(concurrent_clients: int = -1) -> Iterator[None]:
 
     Raises:
       RuntimeError: the worker does not start.
-
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -44,7 +44,6 @@ def evaluate_users(model: Model, messages: Sequence[Sequence[str]], typed: bool 
 
     Raises:
       DataError: not one word of the messages is in the model's vocabulary.
-
     """
     groups = [messages[i : i + _USERS_AT_A_TIME] for i in range(0, len(messages), _USERS_AT_A_TIME)]
     with progress_bar("evaluating", len(groups)) as bar:
@@ -108,7 +107,6 @@ def long_enough(corpus: Corpus, users: Sequence[str], min_words: int, max_users:
 
     Raises:
       DataError: nobody did.
-
     """
     kept: list[str] = []
     for user in users:

@@ -39,7 +39,6 @@ class Server:
 
         Raises:
           DataError: there is no such algorithm.
-
         """
         if self.algorithm == "fedavg":
             return tff.learning.optimizers.build_sgdm(self.learning_rate)

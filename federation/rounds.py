@@ -67,7 +67,6 @@ def call_keyboards(
 
     Raises:
       DataError: a profile does not exist, or is named twice.
-
     """
     for profile in profiles:
         if not profile.is_dir():
@@ -105,7 +104,6 @@ def run_round(
 
     Raises:
       DataError: nobody brought anything.
-
     """
     counted = [d for d in devices if d.delta is not None]
     if not counted and not simulated[0]:

@@ -91,7 +91,6 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
 
     Raises:
       DataError: `out` holds a run and `resume` is not set, or holds one of other settings; or an input is not right.
-
     """
     _claim(out, settings, resume)
     model = initial_model(settings)

@@ -23,7 +23,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"keyboard: {message} (see keyboard --help)\n")
 
 
-def _common() -> argparse.ArgumentParser:
+def _common() -> _Parser:
     # Without defaults, so that an option before the subcommand is not undone by its absence behind it; and made anew for each
     # parser, since parsers share the options of a parent and `set_defaults` would change them all.
     common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
@@ -38,7 +38,7 @@ def _common() -> argparse.ArgumentParser:
     return common
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> _Parser:
     parser = _Parser(
         prog="keyboard",
         parents=[_common()],

@@ -20,7 +20,6 @@ class Device:
 
         Raises:
           DataError: the shipped model is damaged or missing.
-
         """
         self.profile = profile
         model = profile.load_global(shipped)
@@ -34,7 +33,6 @@ class Device:
 
         Raises:
           DataError: another process holds the profile, or the shipped model is damaged or missing.
-
         """
         profile = Profile.open(path)
         try:
@@ -48,7 +46,6 @@ class Device:
 
         Raises:
           DataError: something else is going on there.
-
         """
         self.worker.start(Learning(self.profile, self.models))
 
@@ -62,7 +59,6 @@ class Device:
 
         Raises:
           DataError: an invitation or a release is not what it should be.
-
         """
         if self.worker.task is None and (task := waiting_task(self.profile, self.models)) is not None:
             self.worker.start(task)

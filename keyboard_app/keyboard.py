@@ -33,10 +33,10 @@ class Keyboard:
         self._suggest = suggest
         self._send = send
         self.typing = Typing()
-        self._begin("")
+        self._begin()
 
-    def _begin(self, text: str) -> None:
-        self.text = text
+    def _begin(self) -> None:
+        self.text = ""
         self.space_waits = False
         self.shift = Shift.OFF
         self._shift_by_position()
@@ -109,7 +109,7 @@ class Keyboard:
         if text:
             self._send(text)
             self.typing += Typing(0, len(text))
-        self._begin("")
+        self._begin()
         return text
 
     def _count(self) -> None:

@@ -25,7 +25,7 @@ class Keypad(BoxLayout):
         self._pages = load_layout(LAYOUTS / "qwerty.json")
         self.page = next(iter(self._pages))
 
-    def keys(self) -> list[Key]:
+    def shown_keys(self) -> list[Key]:
         """The keys that are shown."""
         return [key for row in reversed(self.children) for key in reversed(row.children) if isinstance(key, Key)]
 
@@ -44,7 +44,7 @@ class Keypad(BoxLayout):
 
     def on_shift(self, _keypad: "Keypad", shift: str) -> None:
         """Shows letters in the case they would be typed in."""
-        for key in self.keys():
+        for key in self.shown_keys():
             if key.action == "character":
                 key.text = key.text.lower() if shift == "off" else key.text.upper()
             if key.action == "shift":

@@ -31,7 +31,6 @@ def load_layout(path: Path) -> dict[str, Page]:
 
     Raises:
       DataError: the file cannot be read or is no layout.
-
     """
     try:
         content = json.loads(path.read_text("utf-8"))

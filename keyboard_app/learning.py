@@ -46,7 +46,7 @@ def train(
     program: Program, messages: Sequence[Sequence[int]], how: FineTuning, seed: int
 ) -> Generator[Progress, None, Trained | None]:
     """Fine-tunes the program's weights in place on encoded messages; returns None where these hold no word."""
-    checked = newest(messages, min(EVALUATED_WORDS, how.max_words)) if messages else []
+    checked = newest(messages, min(EVALUATED_WORDS, how.max_words))
     loss_before = _mean_loss(program, checked)
     started, progress = time.perf_counter(), None
     for progress in finetune(program, messages, how, np.random.default_rng(seed)):
@@ -76,7 +76,7 @@ class Learning:
         self._how = how or FineTuning()
         recorded = profile.store.messages()
         self._encoded = [models.encode(message.text) for message in recorded]
-        kept = newest(self._encoded, self._how.max_words) if recorded else []
+        kept = newest(self._encoded, self._how.max_words)
         self._messages = [message.id for message in recorded[len(recorded) - len(kept) :]]
 
     def work(self) -> Generator[Progress]:
@@ -84,7 +84,6 @@ class Learning:
 
         Raises:
           DataError: training did not go well; the weights from before stay.
-
         """
         trained = yield from train(self._global.start(), self._encoded, self._how, seed=0)
         if trained is None:

@@ -15,7 +15,6 @@ class Models:
 
         Raises:
           DataError: the model's program is damaged or does not fit its weights.
-
         """
         self.use_global(global_model)
         if personal is not None:
@@ -26,7 +25,6 @@ class Models:
 
         Raises:
           DataError: its program is damaged or does not fit its weights; the models in use stay.
-
         """
         program = model.start()
         self._program, self.global_model = program, model
@@ -37,7 +35,6 @@ class Models:
 
         Raises:
           DataError: they do not fit the global model.
-
         """
         if not self.personalized:
             # The global model is still asked, to show what learning brought.

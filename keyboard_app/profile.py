@@ -45,7 +45,6 @@ class Profile:
 
         Raises:
           DataError: another process holds it, or the folder cannot be used.
-
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -81,7 +80,6 @@ class Profile:
 
         Raises:
           DataError: the shipped one is damaged or missing.
-
         """
         if (folder := self.path / GLOBAL).is_dir():
             try:

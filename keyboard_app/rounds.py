@@ -76,19 +76,18 @@ class TakingOver:
 
         Raises:
           DataError: there is none, or it is damaged: it is refused, and typing goes on with the model from before.
-
         """
-        folder = profile.mailbox.released()
+        folder = profile.mailbox.take_release()
         if folder is None:
             raise DataError("no global model was released to this keyboard")
         try:
             model = load_model(folder)
             models.use_global(model)
         except DataError as error:
-            profile.mailbox.take_release()
+            profile.mailbox.discard_taken()
             raise DataError(f"refused the released global model: {error}") from error
         profile.save_global(model)
-        profile.mailbox.take_release()
+        profile.mailbox.discard_taken()
         self.title = f"took over the global model of round {model.provenance.round}; learning your words on it"
         self._learning = Learning(profile, models)
 
@@ -105,13 +104,12 @@ def waiting_task(profile: Profile, models: Models) -> Task | None:
     """What the desktop waits for next: an answer, or that its newest model is taken over.
 
     Raises:
-      DataError: an invitation or a release is not what it should be.
-
+      DataError: a release is not what it should be.
     """
     invitations = profile.mailbox.invitations()
     if invitations:
         return Answering(profile, models, invitations[0])
-    if profile.mailbox.released() is not None:
+    if profile.mailbox.released():
         return TakingOver(profile, models)
     return None
 
@@ -121,7 +119,6 @@ def answer_all(profile: Profile, models: Models) -> list[str]:
 
     Raises:
       DataError: an invitation or a release is not what it should be.
-
     """
     lines = []
     while (task := waiting_task(profile, models)) is not None:

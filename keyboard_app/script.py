@@ -50,7 +50,6 @@ def read_lines(path: Path) -> list[str]:
 
     Raises:
       DataError: it cannot be read, is not UTF-8, or holds no message.
-
     """
     try:
         lines = [line.strip() for line in path.read_text("utf-8-sig").split("\n")]
@@ -68,7 +67,6 @@ def run_script(device: Device, lines: list[str]) -> Report:
 
     Raises:
       DataError: learning failed.
-
     """
     typing, seconds, recalls = Typing(), [], []
     targets, training_seconds = 0, 0.0

@@ -42,7 +42,6 @@ def read_status(profile: Path, shipped: Path = PRETRAINED) -> Status:
 
     Raises:
       DataError: it is no profile, or a file in it is damaged.
-
     """
     if not (profile / STORE).exists():
         raise DataError(f"{profile} is no profile of a keyboard: open the keyboard with it first")

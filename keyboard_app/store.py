@@ -63,7 +63,6 @@ class Store:
 
         Raises:
           DataError: the file cannot be opened, or a newer version of the keyboard wrote it.
-
         """
         try:
             return cls(_connect(path))
@@ -81,7 +80,6 @@ class Store:
 
         Raises:
           DataError: there is none, or it is damaged.
-
         """
         try:
             connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)

@@ -14,7 +14,6 @@ def type_message(keyboard: Keyboard, text: str) -> tuple[Typing, list[float]]:
 
     Returns:
       The keystrokes with the characters of the text, and the seconds that each look at the suggestions took.
-
     """
     text = " ".join(text.lower().split())
     seconds: list[float] = []

@@ -1,7 +1,5 @@
 """The window: the app that Kivy runs, physical keys, and the clock."""
 
-import os
-import sys
 from pathlib import Path
 
 from kivy.app import App
@@ -9,7 +7,6 @@ from kivy.clock import Clock
 from kivy.core.window import Window
 from kivy.lang import Builder
 
-from data.errors import DataError
 from keyboard_app.device import Device
 from keyboard_app.screen import Screen
 
@@ -66,14 +63,5 @@ class KeyboardApp(App):
 
 
 def open_window(device: Device) -> None:
-    """Opens the window and stays until it is closed.
-
-    Raises:
-      DataError: there is no display to open it on.
-
-    """
-    # Without a display SDL would draw into nowhere and wait for ever.
-    hidden = sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"} & os.environ.keys()
-    if hidden or Window is None:
-        raise DataError("there is no display to open a window on: use a desktop, or --script FILE without a window")
+    """Opens the window and stays until it is closed."""
     KeyboardApp(device).run()

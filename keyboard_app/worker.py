@@ -25,7 +25,6 @@ def run(task: Task) -> str:
 
     Raises:
       DataError: it failed.
-
     """
     for _ in task.work():
         pass
@@ -52,7 +51,6 @@ class Worker:
 
         Raises:
           DataError: another one is going on.
-
         """
         if self._task is not None:
             raise DataError(f"still {self._task.title}: wait until that is done")
@@ -75,7 +73,6 @@ class Worker:
 
         Raises:
           DataError: the task failed.
-
         """
         if self._thread is None or self._thread.is_alive():
             return None
@@ -86,7 +83,6 @@ class Worker:
 
         Raises:
           DataError: the task failed.
-
         """
         if self._thread is None or self._task is None:
             return None

@@ -107,7 +107,7 @@ def _without_initial_values(program: bytes) -> bytes:
     assign = schema.BuiltinOperator.ASSIGN_VARIABLE
     initializer = model.subgraphs[-1]
     codes = [model.operatorCodes[op.opcodeIndex].builtinCode for op in initializer.operators]
-    if initializer.inputs or initializer.outputs or set(codes) != {assign, schema.BuiltinOperator.VAR_HANDLE}:
+    if len(initializer.inputs) or len(initializer.outputs) or set(codes) != {assign, schema.BuiltinOperator.VAR_HANDLE}:
         raise AssertionError("the converter no longer puts the variables' initializer last")
     for operator, code in zip(initializer.operators, codes, strict=True):
         if code == assign:

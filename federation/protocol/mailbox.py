@@ -3,6 +3,7 @@
     mailbox/in/ROUND/     weights.safetensors, then invitation.json     written by the desktop
     mailbox/out/ROUND/    delta.safetensors, then contribution.json     written by the keyboard
     mailbox/release/      a model folder: the newest global model       written by the desktop
+    mailbox/taken/        the same, while the keyboard takes it over    renamed by the keyboard
 
 A message counts from the moment its JSON file is there, which is put there by rename and after the arrays it speaks of. Only the
 process that holds the profile answers.
@@ -10,6 +11,7 @@ process that holds the profile answers.
 
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from data.errors import DataError
@@ -33,14 +35,14 @@ class Mailbox:
         write_by_rename(folder / _INVITATION, invitation.to_json().encode())
 
     def invitations(self) -> list[Invitation]:
-        """Keyboard: the rounds that wait for an answer, oldest first.
-
-        Raises:
-          DataError: an invitation is not one.
-
-        """
+        """Keyboard: the rounds that wait for an answer, oldest first; what is no invitation to its round is passed over."""
         waiting = [p for p in (self._root / "in").glob(f"*/{_INVITATION}") if not self._answer(p.parent.name).exists()]
-        return [Invitation.from_json(p.read_text("utf-8")) for p in sorted(waiting, key=lambda p: p.stat().st_mtime_ns)]
+        invitations = []
+        for path in sorted(waiting, key=lambda p: p.stat().st_mtime_ns):
+            with suppress(DataError, OSError, UnicodeDecodeError):
+                if (invitation := Invitation.from_json(path.read_text("utf-8"))).round_id == path.parent.name:
+                    invitations.append(invitation)
+        return invitations
 
     def invited_weights(self, round_id: str) -> Path:
         """Keyboard: the round's global weights."""
@@ -62,7 +64,6 @@ class Mailbox:
 
         Raises:
           DataError: it is no contribution to this round.
-
         """
         try:
             contribution = Contribution.from_json(self._answer(round_id).read_text("utf-8"))
@@ -88,10 +89,18 @@ class Mailbox:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
-    def released(self) -> Path | None:
-        """Keyboard: the model folder on offer, if there is one."""
-        return folder if (folder := self._root / "release").is_dir() else None
+    def released(self) -> bool:
+        """Keyboard: whether a model is on offer, or one was taken and not done with."""
+        return (self._root / "release").is_dir() or (self._root / "taken").is_dir()
 
-    def take_release(self) -> None:
-        """Keyboard: the model on offer was taken over; the offer goes."""
-        shutil.rmtree(self._root / "release", ignore_errors=True)
+    def take_release(self) -> Path | None:
+        """Keyboard: takes the model folder on offer, so that a newer offer cannot touch it; the one taken before if none is."""
+        offered, taken = self._root / "release", self._root / "taken"
+        if offered.is_dir():
+            shutil.rmtree(taken, ignore_errors=True)
+            offered.rename(taken)
+        return taken if taken.is_dir() else None
+
+    def discard_taken(self) -> None:
+        """Keyboard: the model taken is installed, or refused."""
+        shutil.rmtree(self._root / "taken", ignore_errors=True)

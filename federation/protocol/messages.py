@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Self
+from typing import Self, cast
 
 from data.errors import DataError
 
@@ -21,7 +21,7 @@ class _Message:
         """
         try:
             content = json.loads(text)
-            kinds = {f.name: f.type for f in fields(cls)}
+            kinds = {f.name: cast(type, f.type) for f in fields(cls)}
             if content.keys() != kinds.keys():
                 raise DataError(f"a {cls.__name__} has {', '.join(kinds)}; this one has {', '.join(content)}")
             for name, kind in kinds.items():

@@ -41,7 +41,6 @@ class ModelConfig:
 
         Raises:
           KeyError, ValueError: a size is missing or is no whole number above zero.
-
         """
         sizes = {name: int(metadata[name]) for name in cls.__dataclass_fields__}
         if min(sizes.values()) < 1:

@@ -43,7 +43,6 @@ def load_model(folder: Path) -> Model:
 
     Raises:
       DataError: it is none, or a file in it is missing, damaged, or does not belong to the others.
-
     """
     if not folder.is_dir():
         raise DataError(f"there is no model folder {folder}")

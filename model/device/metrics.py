@@ -119,7 +119,10 @@ def type_message(text: str, suggest: Callable[[str, str], list[str]]) -> Typing:
         taken = None
         if token.text not in PUNCTUATION:
             context = text[: token.start]
-            taken = next((n for n in range(len(token.word)) if token.word in suggest(context, token.word[:n])), None)
+            # Right behind another word, as pm in 5pm, it is only its first letter that begins it.
+            begun = int(not typed and token.start > 0 and text[token.start - 1] not in PUNCTUATION)
+            shown = (n for n in range(begun, len(token.word)) if token.word in suggest(context, token.word[:n]))
+            taken = next(shown, None)
         keystrokes += len(token.text) if taken is None else taken + 1
         end, space_waits = token.start + len(token.text), taken is not None
     rest = text[end:]

@@ -37,7 +37,6 @@ class Program:
 
         Raises:
           DataError: it is no LiteRT program, or was built for other sizes; or the weights do not check.
-
         """
         self.config = config
         try:

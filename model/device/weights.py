@@ -93,7 +93,6 @@ def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weig
 
     Raises:
       DataError: the file is missing, cut short, no weights file, of another vocabulary, or its weights do not check.
-
     """
     try:
         with safe_open(path, framework="numpy") as file:

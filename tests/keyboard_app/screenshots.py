@@ -77,11 +77,12 @@ def main() -> None:
     from keyboard_app.window import KeyboardApp
 
     with tempfile.TemporaryDirectory() as profile, Device.open(Path(profile), options.model) as device:
-        for half in (lines[: len(lines) // 2], lines[len(lines) // 2 :]):
-            for line in half:
-                type_message(device.keyboard, line)
-            if half is not lines and device.models.personalized is False:
-                run(Learning(device.profile, device.models))
+        half = len(lines) // 2
+        for line in lines[:half]:
+            type_message(device.keyboard, line)
+        run(Learning(device.profile, device.models))
+        for line in lines[half:]:
+            type_message(device.keyboard, line)
         app = KeyboardApp(device)
         steps = _steps(app, options.folder)
 

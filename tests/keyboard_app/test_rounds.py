@@ -119,7 +119,7 @@ def test_a_release_becomes_the_global_model_and_the_words_are_learned_on_it(
     assert device.worker.task.title == "took over the global model of round 12; learning your words on it"
     assert len(device.keyboard.suggestions) == 3
     device.worker.wait()
-    assert desktop.released() is None
+    assert not desktop.released()
     assert device.models.personalized
     assert device.models.global_model.provenance.round == 12
     assert digest(load_model(device.profile.path / GLOBAL).weights) == digest(next_model.weights)

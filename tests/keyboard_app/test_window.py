@@ -58,7 +58,7 @@ class Person:
         self.wait(1)
 
     def key(self, text: str) -> object:
-        return next(k for k in self.screen.ids.keypad.keys() if k.text == text or k.action == text)
+        return next(k for k in self.screen.ids.keypad.shown_keys() if k.text == text or k.action == text)
 
     def touch_keys(self, keys: list[str]) -> None:
         for key in keys:

@@ -1,0 +1,91 @@
+"""The server's arithmetic against the same by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data.errors import DataError
+from federation.aggregation import Aggregation, SimulatedClients
+from federation.learning import Server, learning_process, weights_of
+from model.device.finetuning import FineTuning
+from model.device.folder import Model
+from model.device.weights import Weights, digest
+
+pytestmark = pytest.mark.usefixtures("tff_engine")
+
+
+def deltas(model: Model, count: int) -> list[Weights]:
+    rng = np.random.default_rng(0)
+    shapes = model.provenance.config.shapes
+    return [{n: rng.normal(0, 0.1, s).astype(np.float32) for n, s in shapes.items()} for _ in range(count)]
+
+
+def test_plain_averaging_is_the_weighted_mean(small_model: Model) -> None:
+    given, words = deltas(small_model, 4), [3, 50, 7, 1000]
+    updated = Aggregation(small_model.provenance.config, Server())(small_model.weights, given, words)
+    for name, before in small_model.weights.items():
+        mean = sum(d[name].astype(np.float64) * n for d, n in zip(given, words, strict=True)) / sum(words)
+        np.testing.assert_allclose(updated[name], before + mean, atol=1e-6)
+
+
+def test_adam_on_the_server_is_adam_by_hand_over_two_rounds(small_model: Model) -> None:
+    aggregation = Aggregation(small_model.provenance.config, Server("fedadam", 0.01))
+    rounds = [deltas(small_model, 2), deltas(small_model, 3)[1:]]
+    updated = small_model.weights
+    expected = {name: array.astype(np.float64) for name, array in updated.items()}
+    first, second = (dict.fromkeys(expected, 0.0) for _ in range(2))
+    for number, given in enumerate(rounds, 1):
+        updated = aggregation(updated, given, [1, 3])
+        for name in expected:
+            gradient = -(given[0][name].astype(np.float64) + 3 * given[1][name]) / 4
+            first[name] = 0.9 * first[name] + 0.1 * gradient
+            second[name] = 0.99 * second[name] + 0.01 * gradient**2
+            step = 0.01 * np.sqrt(1 - 0.99**number) / (1 - 0.9**number)
+            expected[name] -= step * first[name] / (np.sqrt(second[name]) + 1e-6)
+    for name, array in updated.items():
+        np.testing.assert_allclose(array, expected[name], atol=1e-5)
+
+
+def test_a_round_without_deltas_or_with_a_broken_one_is_refused(small_model: Model) -> None:
+    aggregation = Aggregation(small_model.provenance.config, Server())
+    with pytest.raises(DataError, match="no device"):
+        aggregation(small_model.weights, [], [])
+    broken = deltas(small_model, 1)
+    broken[0]["gate_bias"][0] = np.inf
+    with pytest.raises(DataError, match="not finite"):
+        aggregation(small_model.weights, broken, [1])
+
+
+def rows_of(model: Model, count: int, seed: int) -> np.ndarray:
+    config = model.provenance.config
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(2, config.vocabulary, (count, config.window + 1), dtype=np.int32)
+    rows[0, 5:] = 0
+    return rows
+
+
+def test_a_simulated_client_does_what_a_device_does(small_model: Model) -> None:
+    """TFF's client work and LiteRT's program, from the same weights over the same batches, learn the same."""
+    config, how = small_model.provenance.config, FineTuning(learning_rate=0.7, clipping_norm=0.5)
+    rows = rows_of(small_model, 10, 1)
+    dataset = tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(config.batch)
+    (delta,), (words,) = SimulatedClients(config, small_model.weights, how)(small_model.weights, [dataset])
+    program = small_model.start()
+    for start in range(0, len(rows), config.batch):
+        program.train(rows[start : start + config.batch], how.learning_rate, how.clipping_norm)
+    for name, after in program.weights.items():
+        np.testing.assert_allclose(delta[name], after - small_model.weights[name], atol=1e-5)
+    assert words == (rows[:, 1:] != 0).sum()
+
+
+def test_the_parts_of_a_round_make_the_round_that_tff_composes(small_model: Model) -> None:
+    config, how, server = small_model.provenance.config, FineTuning(), Server("fedadam", 0.01)
+    cohort = [rows_of(small_model, count, count) for count in (3, 6, 9)]
+    datasets = [tf.data.Dataset.from_tensor_slices((r, r[:, 1:])).batch(config.batch) for r in cohort]
+    process = learning_process(config, small_model.weights, how, server)
+    whole = weights_of(process.next(process.initialize(), datasets).state, config)
+    simulated = SimulatedClients(config, small_model.weights, how)(small_model.weights, datasets)
+    parts = Aggregation(config, server)(small_model.weights, *simulated)
+    assert digest(whole) != digest(small_model.weights)
+    for name in whole:
+        np.testing.assert_allclose(parts[name], whole[name], atol=1e-6)

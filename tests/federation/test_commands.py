@@ -1,0 +1,67 @@
+"""What scripts build on: the JSON of each command, exit statuses, one line for each error."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def last(done: object) -> dict:
+    assert done.returncode == 0, done.stderr  # type: ignore[attr-defined]
+    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[attr-defined]
+
+
+def test_evaluate(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:
+    common = ["evaluate", "--model", small_model_folder, "--corpus", corpus_file, "--users", "all", "--json"]
+    result = last(federate(*common))
+    assert set(result) == {
+        *("words", "out_of_vocabulary", "top1", "top3", "top1_all_words", "top3_all_words", "perplexity", "ksr")
+    }
+    assert result["words"] + result["out_of_vocabulary"] == 40 * 30 * 10
+    assert 0 <= result["top1"] <= result["top3"] <= 1
+    capped = last(federate(*common, "--max-words", "400"))
+    assert 0 < capped["words"] + capped["out_of_vocabulary"] <= 400
+
+
+def test_personalize(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:
+    common = ["personalize", "--model", small_model_folder, "--corpus", corpus_file, "--users", "all", "--json"]
+    result = last(federate(*common, "--max-users", "3", "--min-words", "50"))
+    assert result["users"] == 3
+    assert result["top1_after"] > result["top1_before"], "each user has a favourite word to learn"
+    assert result["users_better"] + result["users_worse"] <= 3
+    assert result["words_per_second"] > 0
+
+
+def test_export(small_model_folder: Path, tmp_path: Path, federate: Callable) -> None:
+    result = last(federate("export", "--model", small_model_folder, "--out", tmp_path / "m.tflite", "--json"))
+    assert (tmp_path / "m.tflite").stat().st_size == result["bytes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "reason"),
+    [
+        (["evaluate", "--model", "nowhere"], 1, "there is no model folder"),
+        (["evaluate", "--corpus", "nowhere.jsonl"], 1, "cannot read the corpus"),
+        (["evaluate", "--users", "everyone"], 2, "invalid choice"),
+        (["simulate", "--out", "x"], 2, "--rounds"),
+        (["simulate", "--rounds", "0", "--out", "x"], 2, "below 1"),
+        (["simulate", "--rounds", "many", "--out", "x"], 2, "invalid"),
+        (["dance"], 2, "invalid choice"),
+        ([], 2, "required"),
+    ],
+)
+def test_a_bad_call_is_one_clear_line(arguments: list[str], status: int, reason: str, federate: Callable) -> None:
+    done = federate(*arguments)
+    assert done.returncode == status
+    assert reason in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_corpus_in_another_language_is_said_so(tmp_path: Path, small_model_folder: Path, federate: Callable) -> None:
+    path = tmp_path / "c.jsonl"
+    path.write_text('{"user": "a", "time": "1", "text": "съешь ещё этих мягких 🙂"}\n', "utf-8")
+    done = federate("evaluate", "--model", small_model_folder, "--corpus", path, "--users", "all")
+    assert done.returncode == 1
+    assert "not one word" in done.stderr.splitlines()[-1]

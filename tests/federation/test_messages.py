@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.errors import DataError
+from federation.protocol.mailbox import Mailbox
+from federation.protocol.messages import Contribution, Invitation
+
+INVITATION = Invitation("1-ab", 0.5, 1.0, 1, 2000, 7)
+
+
+@given(st.builds(Contribution, st.text(), st.integers(), *[st.floats(allow_nan=False)] * 2, st.text()))
+def test_a_message_survives_json(message: Contribution) -> None:
+    assert Contribution.from_json(message.to_json()) == message
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "null", '{"round_id": 1}', INVITATION.to_json().replace('"passes": 1', '"passes": "1"')]
+)
+def test_what_is_no_message_is_refused(text: str) -> None:
+    with pytest.raises(DataError):
+        Invitation.from_json(text)
+
+
+def test_a_round_by_mail(tmp_path: Path) -> None:
+    desktop, keyboard = Mailbox(tmp_path), Mailbox(tmp_path)
+    weights = tmp_path / "w"
+    weights.write_bytes(b"global")
+    desktop.invite(INVITATION, weights)
+    assert keyboard.invitations() == [INVITATION]
+    assert keyboard.invited_weights("1-ab").read_bytes() == b"global"
+    assert desktop.contribution("1-ab") is None
+    keyboard.answer(Contribution("1-ab", 3, 2.0, 1.0))
+    assert keyboard.invitations() == []
+    assert desktop.contribution("1-ab") == Contribution("1-ab", 3, 2.0, 1.0)
+    desktop.close("1-ab")
+    assert desktop.contribution("1-ab") is None
+
+
+def test_an_answer_to_another_round_is_refused(tmp_path: Path) -> None:
+    answer = tmp_path / "mailbox" / "out" / "1-ab" / "contribution.json"
+    answer.parent.mkdir(parents=True)
+    answer.write_text(Contribution("2-cd", 3, 2.0, 1.0).to_json())
+    with pytest.raises(DataError, match="2-cd"):
+        Mailbox(tmp_path).contribution("1-ab")
+
+
+def test_a_newer_release_replaces_one_not_taken(tmp_path: Path) -> None:
+    mailbox = Mailbox(tmp_path)
+    assert not mailbox.released()
+    for content in ("one", "two"):
+        (tmp_path / content).mkdir()
+        (tmp_path / content / "file").write_text(content)
+        mailbox.release(tmp_path / content)
+    taken = mailbox.take_release()
+    assert taken is not None
+    (tmp_path / "one" / "file").write_text("three")
+    mailbox.release(tmp_path / "one")
+    assert (taken / "file").read_text() == "two", "a newer offer does not touch what is being taken over"
+    mailbox.discard_taken()
+    assert mailbox.released()
+    taken = mailbox.take_release()
+    assert taken is not None
+    assert (taken / "file").read_text() == "three"
+    assert mailbox.take_release() == taken, "a keyboard killed while taking over goes on with it"
+    mailbox.discard_taken()
+    assert not mailbox.released()
+
+
+def test_what_is_no_invitation_to_its_round_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    mailbox, weights = Mailbox(tmp_path), tmp_path / "w"
+    weights.touch()
+    for folder, content in (("0-bad", b"{"), ("0-binary", b"\xff"), ("0-elsewhere", INVITATION.to_json().encode())):
+        path = tmp_path / "mailbox" / "in" / folder / "invitation.json"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    mailbox.invite(INVITATION, weights)
+    assert mailbox.invitations() == [INVITATION]

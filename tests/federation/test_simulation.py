@@ -1,0 +1,102 @@
+"""Simulated rounds by the command, killed and resumed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from model.device.folder import load_model
+from model.device.weights import digest
+
+ROOT = Path(__file__).parents[2]
+ROUNDS = 4
+
+
+def arguments(small_model_folder: Path, corpus_file: Path, out: Path, *more: str) -> list[str]:
+    settings = ["--rounds", str(ROUNDS), "--clients-per-round", "6", "--seed", "5", "--algorithm", "fedadam"]
+    model = ["--init", str(small_model_folder), "--corpus", str(corpus_file)]
+    return ["simulate", *settings, *model, "--out", str(out), "--json", *more]
+
+
+def descendants(pid: int) -> list[int]:
+    try:
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+    return [d for child in children for d in (child, *descendants(child))]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_run_killed_in_two_rounds_reaches_the_same_weights(
+    small_model_folder: Path, corpus_file: Path, tmp_path: Path, federate: Callable
+) -> None:
+    whole = federate(*arguments(small_model_folder, corpus_file, tmp_path / "whole"))
+    assert whole.returncode == 0, whole.stderr
+    killed = tmp_path / "killed"
+    for reached, more in ((1, ()), (3, ("--resume",))):
+        command = [sys.executable, "-m", "federation.cli", *arguments(small_model_folder, corpus_file, killed, *more)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not (killed / "state" / f"round_{reached}").exists():
+            assert process.poll() is None, "the run ended before it could be killed"
+            time.sleep(0.01)
+        workers = descendants(process.pid)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert workers
+        until = time.monotonic() + 20
+        while any(alive(worker) for worker in workers):
+            assert time.monotonic() < until, "a TFF worker outlived the run that started it"
+            time.sleep(0.05)
+    (killed / "state" / "_temp123").mkdir()  # what a save that was killed leaves
+    resumed = federate(*arguments(small_model_folder, corpus_file, killed, "--resume"))
+    assert resumed.returncode == 0, resumed.stderr
+
+    expected, found = (json.loads(run.stdout.splitlines()[-1]) for run in (whole, resumed))
+    assert [r["round"] for r in found["rounds"]] == list(range(1, ROUNDS + 1))
+    for rounds in (expected["rounds"], found["rounds"]):
+        for row in rounds:
+            del row["seconds"]
+    assert found["rounds"] == expected["rounds"]
+    assert found["after"] == expected["after"] != expected["before"]
+    models = [load_model(tmp_path / run / "model") for run in ("whole", "killed")]
+    assert digest(models[0].weights) == digest(models[1].weights)
+    assert models[0].provenance == models[1].provenance
+    assert models[0].provenance.round == ROUNDS
+    assert models[0].provenance.parent == digest(load_model(small_model_folder).weights)
+    assert all((killed / name).exists() for name in ("metrics.csv", "progress.png", "tensorboard"))
+
+    again = federate(*arguments(small_model_folder, corpus_file, killed))
+    assert again.returncode == 1
+    assert "holds a run already" in again.stderr
+    other = federate(*arguments(small_model_folder, corpus_file, killed, "--resume", "--max-words", "7"))
+    assert other.returncode == 1
+    assert "other settings" in other.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="asks /proc")
+def test_a_stopped_run_says_so_and_leaves_no_process(
+    small_model_folder: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "federation.cli", *arguments(small_model_folder, corpus_file, tmp_path / "run")]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "run" / "state" / "round_1").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    workers = descendants(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 1
+    assert said.splitlines()[-1] == "federate: stopped"
+    assert not any(alive(worker) for worker in workers)

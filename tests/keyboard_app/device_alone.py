@@ -1,0 +1,45 @@
+"""A keyboard that types, learns and answers a round where TensorFlow and Kivy cannot be imported.
+
+usage: device_alone.py PROFILE MODEL, with the project on the path; the tests run it under several Pythons.
+"""
+
+# ruff: noqa: E402, F401 (what blocks imports comes before them)
+import sys
+
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "tensorflow_federated", "keras", "kivy"):
+            raise ImportError(f"{name} is not on a device")
+
+
+sys.meta_path.insert(0, Absent())
+try:
+    import tensorflow
+
+    sys.exit("TensorFlow is still there")
+except ImportError:
+    pass
+
+from pathlib import Path
+
+from federation.protocol.messages import Invitation
+from keyboard_app.device import Device
+from keyboard_app.learning import Learning
+from keyboard_app.rounds import answer_all
+from keyboard_app.worker import run
+
+with Device.open(Path(sys.argv[1]), Path(sys.argv[2])) as device:
+    keyboard = device.keyboard
+    for _ in range(20):
+        keyboard.press("i")
+        keyboard.take(keyboard.suggestions[0])
+        for letter in "think":
+            keyboard.press(letter)
+        keyboard.enter()
+    print(run(Learning(device.profile, device.models)))
+    mailbox = device.profile.mailbox
+    mailbox.invite(Invitation("r", 0.1, 1.0, 1, 1000, 1), Path(sys.argv[2]) / "weights.safetensors")
+    print(*answer_all(device.profile, device.models))
+    print(mailbox.contribution("r").error or "contributed")
+print(*(name for name in sys.modules if name.split(".")[0] in ("tensorflow", "kivy", "federation", "model")))

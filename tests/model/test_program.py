@@ -1,0 +1,134 @@
+"""One model, run two ways: TensorFlow's functions of the weights, and LiteRT's program."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data.errors import DataError
+from data.vocabulary import BOUNDARY, PAD
+from model import cifg
+from model.device.config import ModelConfig
+from model.device.folder import Model
+from model.device.runtime import Program
+from model.device.weights import Weights, initial_weights
+from model.program import build_program
+
+
+def trained_in_tensorflow(weights: Weights, rows: np.ndarray, rate: float, norm: float) -> tuple[float, Weights]:
+    tensors = {name: tf.constant(array) for name, array in weights.items()}
+    with tf.GradientTape() as tape:
+        tape.watch(list(tensors.values()))
+        hidden, _ = cifg.run(tensors, tf.constant(rows[:, :-1]), cifg.zero_state(tensors, len(rows)))
+        loss = cifg.mean_loss(tensors, hidden, tf.reshape(tf.constant(rows[:, 1:]), [-1]))
+    gradients = cifg.clip_by_global_norm(tape.gradient(loss, list(tensors.values())), tf.constant(norm))
+    after = {n: (w - rate * g).numpy() for (n, w), g in zip(tensors.items(), gradients, strict=True)}
+    return float(loss), after
+
+
+def random_rows(config: ModelConfig, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(1, config.vocabulary, (config.batch, config.window + 1), dtype=np.int32)
+    rows[rng.random(rows.shape) < 0.2] = BOUNDARY
+    rows[0, config.window // 2 :] = PAD
+    return rows
+
+
+@pytest.fixture(scope="module")
+def full_size() -> Model:
+    """The sizes that users meet, over random weights."""
+    config = ModelConfig()
+    return Model(initial_weights(config, 1), None, None, build_program(config))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("norm", [0.05, 100.0])
+def test_a_training_step_is_the_same_in_tensorflow_and_litert(full_size: Model, norm: float) -> None:
+    config = ModelConfig()
+    rows = random_rows(config, 2)
+    program = Program(full_size.program, config, full_size.weights)
+    loss = program.train(rows, 0.5, norm)
+    expected_loss, expected = trained_in_tensorflow(full_size.weights, rows, 0.5, norm)
+    assert loss == pytest.approx(expected_loss, abs=1e-5)
+    for name, array in program.weights.items():
+        np.testing.assert_allclose(array, expected[name], atol=1e-5, err_msg=name)
+        assert np.abs(array - full_size.weights[name]).max() > 1e-7, f"{name} did not learn"
+
+
+def test_the_gradient_written_out_is_tensorflows_own(small_model: Model) -> None:
+    config = small_model.provenance.config
+    rows = random_rows(config, 3)
+    weights = {name: tf.constant(array) for name, array in small_model.weights.items()}
+    targets = tf.reshape(tf.constant(rows[:, 1:]), [-1])
+    real = tf.cast(targets != PAD, tf.float32)
+    gradients = []
+    for plain in (False, True):
+        with tf.GradientTape() as tape:
+            tape.watch(list(weights.values()))
+            hidden, _ = cifg.run(weights, tf.constant(rows[:, :-1]), cifg.zero_state(weights, len(rows)))
+            if plain:
+                logits = tf.matmul(hidden, weights["embedding"], transpose_b=True) + weights["output_bias"]
+                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+                loss = tf.reduce_sum(losses * real) / tf.reduce_sum(real)
+            else:
+                loss = cifg.mean_loss(weights, hidden, targets)
+        gradients.append([loss, *tape.gradient(loss, list(weights.values()))])
+    for ours, theirs in zip(*gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_rows_that_are_missing_count_nothing(small_model: Model) -> None:
+    rows = random_rows(small_model.provenance.config, 4)[:2]
+    program = small_model.start()
+    loss = program.train(rows, 0.3, 1.0)
+    expected_loss, expected = trained_in_tensorflow(small_model.weights, rows, 0.3, 1.0)
+    assert loss == pytest.approx(expected_loss, abs=1e-5)
+    for name, array in program.weights.items():
+        np.testing.assert_allclose(array, expected[name], atol=1e-5)
+
+
+def test_a_message_is_forgotten_at_its_end(small_model: Model) -> None:
+    program = small_model.start()
+    _, fresh = program.step(BOUNDARY, program.initial_state(1))
+    _, state = program.step(7, fresh)
+    _, again = program.step(BOUNDARY, state)
+    np.testing.assert_array_equal(again.hidden, fresh.hidden)
+    np.testing.assert_array_equal(again.cell, fresh.cell)
+
+
+def test_steps_and_windows_agree(small_model: Model) -> None:
+    config, program = small_model.provenance.config, small_model.start()
+    rows = random_rows(config, 5)
+    evaluation, _ = program.evaluate(rows, program.initial_state(config.batch))
+    for row in range(config.batch):
+        state = program.initial_state(1)
+        for position in range(config.window):
+            logits, state = program.step(int(rows[row, position]), state)
+            target = rows[row, position + 1]
+            likelihood = logits[target] - np.log(np.exp(logits.astype(np.float64)).sum())
+            assert evaluation.log_likelihood[row, position] == pytest.approx(likelihood, abs=1e-4)
+            if target > BOUNDARY:
+                assert evaluation.rank[row, position] == (logits[BOUNDARY + 1 :] > logits[target]).sum()
+
+
+def test_weights_go_in_and_out_unchanged(small_model: Model) -> None:
+    for name, array in small_model.start().weights.items():
+        np.testing.assert_array_equal(array, small_model.weights[name])
+
+
+def test_the_program_holds_no_weights(full_size: Model) -> None:
+    assert len(full_size.program) < 500_000
+
+
+def test_exported_weights_are_in_the_program(small_model: Model) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    content = build_program(small_model.provenance.config, small_model.weights)
+    weights = Interpreter(model_content=content).get_signature_runner("get_weights")()
+    for name, array in weights.items():
+        np.testing.assert_array_equal(array, small_model.weights[name])
+
+
+def test_what_is_no_program_of_these_sizes_is_refused(small_model: Model, full_size: Model) -> None:
+    config = small_model.provenance.config
+    for content in (b"", b"TFL3", full_size.program, small_model.program[:5000]):
+        with pytest.raises(DataError):
+            Program(content, config, small_model.weights)

@@ -1,0 +1,68 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.errors import DataError
+from data.vocabulary import Vocabulary
+from model.device.folder import Model, load_model, save_model
+from model.device.weights import digest, load_weights, save_weights
+
+
+def test_a_model_folder_survives_the_disk(small_model: Model, tmp_path: Path) -> None:
+    save_model(tmp_path / "m", replace(small_model, card="a card"))
+    loaded = load_model(tmp_path / "m")
+    assert digest(loaded.weights) == digest(small_model.weights)
+    assert (loaded.provenance, loaded.card, loaded.program) == (small_model.provenance, "a card", small_model.program)
+    assert [p.name for p in tmp_path.iterdir()] == ["m"], "nothing temporary stays"
+
+
+def test_a_saved_folder_replaces_the_old_one(small_model: Model, tmp_path: Path) -> None:
+    save_model(tmp_path / "m", small_model)
+    weights = {name: array + 1 for name, array in small_model.weights.items()}
+    save_model(tmp_path / "m", small_model.with_weights(weights, small_model.provenance))
+    assert digest(load_model(tmp_path / "m").weights) == digest(weights)
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_the_digest_sees_a_single_bit(small_model: Model) -> None:
+    weights = {name: array.copy() for name, array in small_model.weights.items()}
+    weights["projection"][0, 0] = np.nextafter(weights["projection"][0, 0], np.float32(1))
+    assert digest(weights) != digest(small_model.weights)
+
+
+def test_a_weights_file_cut_short_is_refused(small_model_folder: Path, tmp_path: Path) -> None:
+    content = (small_model_folder / "weights.safetensors").read_bytes()
+    for length in (0, 4, 100, len(content) // 2, len(content) - 1):
+        (tmp_path / "w").write_bytes(content[:length])
+        with pytest.raises(DataError, match="damaged or no safetensors"):
+            load_weights(tmp_path / "w")
+
+
+def test_weights_of_another_vocabulary_are_refused(small_model_folder: Path) -> None:
+    with pytest.raises(DataError, match="belongs to another vocabulary"):
+        load_weights(small_model_folder / "weights.safetensors", "0" * 64)
+
+
+def test_a_folder_whose_vocabulary_was_changed_is_refused(small_model: Model, tmp_path: Path) -> None:
+    save_model(tmp_path / "m", small_model)
+    Vocabulary([*small_model.vocabulary.words[:-1], "other"]).save(tmp_path / "m" / "vocabulary.txt")
+    with pytest.raises(DataError, match="belongs to another vocabulary"):
+        load_model(tmp_path / "m")
+
+
+def test_weights_that_do_not_check_are_refused(small_model: Model, tmp_path: Path) -> None:
+    for change, reason in (
+        ({"projection": np.full_like(small_model.weights["projection"], np.nan)}, "not finite"),
+        ({"gate_bias": np.zeros(3, np.float32)}, "has shape"),
+        ({"extra": np.zeros(3, np.float32)}, "unknown weights: extra"),
+    ):
+        save_weights(tmp_path / "w", small_model.weights | change, small_model.provenance)
+        with pytest.raises(DataError, match=reason):
+            load_weights(tmp_path / "w")
+
+
+def test_an_unknown_folder_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no model folder"):
+        load_model(tmp_path / "nowhere")
