@@ -73,8 +73,10 @@ class Vocabulary:
         """
         try:
             return cls(path.read_text("utf-8").split("\n")[:-1])
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"cannot read the vocabulary {path}: {error}") from error
+        except OSError as error:
+            raise DataError(f"cannot read the vocabulary {path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: a vocabulary is UTF-8 text") from error
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
 

@@ -166,7 +166,7 @@ def _evaluate(options: argparse.Namespace) -> Result:
 
     model, corpus = load_model(options.model), open_corpus(options.corpus)
     messages = equal_shares(corpus, users_in(corpus, options.users), options.max_words)
-    results = evaluate_users(model, messages)
+    results = evaluate_users([(model, texts) for texts in messages])
     scores, typing = sum((s for s, _ in results), Scores()), sum((t for _, t in results), Typing())
     result = {
         "words": scores.words,

@@ -36,7 +36,6 @@ from federation.report import demo_report
 from federation.rounds import call_keyboards, keyboard, run_round
 from model.device.finetuning import ROUND_TRAINING
 from model.device.folder import Model, load_model, save_model
-from model.device.metrics import Scores, Typing
 from model.device.weights import load_weights
 
 _USERS = 3
@@ -88,7 +87,8 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
     _take_over(owners, shipped)
     stages |= {STAGES[2]: [newest] * _USERS, STAGES[3]: [_personal(o, newest) for o in owners]}
 
-    measured = {stage: _measure(owners, models) for stage, models in stages.items()}
+    results = evaluate_users([(m, o.next) for models in stages.values() for o, m in zip(owners, models, strict=True)])
+    measured = {stage: results[i * _USERS : (i + 1) * _USERS] for i, stage in enumerate(stages)}
     result = {
         "users": [o.user for o in owners],
         "stages": {
@@ -178,17 +178,18 @@ def _federate(
     return reports
 
 
-def _measure(owners: Sequence[Owner], models: Sequence[Model]) -> list[tuple[Scores, Typing]]:
-    return [evaluate_users(model, [owner.next])[0] for owner, model in zip(owners, models, strict=True)]
-
-
 def _print_table(result: dict[str, Any]) -> None:
     table = Table(title="On each person's next messages, which no model has seen")
     table.add_column("")
-    for number, words in enumerate(result["words_measured"], 1):
-        table.add_column(f"keyboard {number} ({words} words)\ntop-1 / top-3 / KSR", justify="right")
-    table.add_column("mean", justify="right")
-    for stage, users in result["stages"].items():
-        mean = {figure: sum(u[figure] for u in users) / len(users) for figure in users[0]}
-        table.add_row(stage, *(f"{u['top1']:.1%} / {u['top3']:.1%} / {u['ksr']:.1%}" for u in [*users, mean]))
+    table.add_column("model")
+    for figure in ("top-1", "top-3", "KSR"):
+        table.add_column(figure, justify="right")
+    people = [f"keyboard {n}, {words} words" for n, words in enumerate(result["words_measured"], 1)]
+    for column, person in enumerate([*people, "mean of the three"]):
+        for stage, users in result["stages"].items():
+            mean = {figure: sum(u[figure] for u in users) / len(users) for figure in users[0]}
+            figures = [*users, mean][column]
+            table.add_row(person, stage, *(f"{figures[f]:.1%}" for f in ("top1", "top3", "ksr")))
+            person = ""
+        table.add_section()
     _console.print(table)

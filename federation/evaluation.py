@@ -16,8 +16,6 @@ from model.device.finetuning import FineTuning, finetune
 from model.device.folder import Model
 from model.device.metrics import Scores, Typing, evaluate, type_messages
 
-_USERS_AT_A_TIME = 8  # a process loads the model once for so many
-
 
 def equal_shares(corpus: Corpus, users: Sequence[str], max_words: int | None) -> list[list[str]]:
     """The oldest messages of each user, `max_words` words in all at most, in shares as equal as the users' lengths allow.
@@ -39,29 +37,24 @@ def equal_shares(corpus: Corpus, users: Sequence[str], max_words: int | None) ->
     return chosen
 
 
-def evaluate_users(model: Model, messages: Sequence[Sequence[str]], typed: bool = True) -> list[tuple[Scores, Typing]]:
-    """Scores and, if `typed`, keystrokes of each user's messages, by LiteRT as a device would have them, on all processors.
+def evaluate_users(work: Sequence[tuple[Model, Sequence[str]]]) -> list[tuple[Scores, Typing]]:
+    """Scores and keystrokes of users' messages, each by a model, with LiteRT as a device has it, on all processors.
 
     Raises:
-      DataError: not one word of the messages is in the model's vocabulary.
+      DataError: not one word of the messages is in the vocabulary.
     """
-    groups = [messages[i : i + _USERS_AT_A_TIME] for i in range(0, len(messages), _USERS_AT_A_TIME)]
-    with progress_bar("evaluating", len(groups)) as bar:
-        results = map_in_processes(partial(_evaluate_group, model, typed=typed), groups, bar)
-    users = [result for group in results for result in group]
+    with progress_bar("evaluating", len(work)) as bar:
+        users = map_in_processes(_evaluate_user, work, bar)
     if not sum(scores.words for scores, _ in users):
         raise DataError("not one word of these messages is in the model's vocabulary: is it the right language?")
     return users
 
 
-def _evaluate_group(model: Model, users: Sequence[Sequence[str]], typed: bool) -> list[tuple[Scores, Typing]]:
+def _evaluate_user(model_and_messages: tuple[Model, Sequence[str]]) -> tuple[Scores, Typing]:
+    model, messages = model_and_messages
     program = model.start()
-    results = []
-    for messages in users:
-        encoded = [model.vocabulary.encode(text) for text in messages]
-        typing = type_messages(messages, program, model.vocabulary) if typed else Typing()
-        results.append((evaluate(program, encoded), typing))
-    return results
+    encoded = [model.vocabulary.encode(text) for text in messages]
+    return evaluate(program, encoded), type_messages(messages, program, model.vocabulary)
 
 
 @dataclass(frozen=True)

@@ -33,22 +33,16 @@ def plot_simulation(rounds: Sequence[dict[str, float]], before: Scores, path: Pa
 
 
 def plot_demo(result: dict[str, Any], path: Path) -> None:
-    """Recall at 3 of each of the demo's models for each person, and by quarter of what each keyboard typed."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+    """Recall at 1, recall at 3 and keystroke savings of each of the demo's models, for each person."""
+    figure, panels = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
     people, stages = np.arange(len(result["users"])), result["stages"]
-    for i, (stage, users) in enumerate(stages.items()):
-        left.bar(people + (i - 1.5) * 0.2, [100 * u["top3"] for u in users], 0.18, label=stage)
-    left.set(ylabel="recall at 3, %", title="On each person's next messages", ylim=(0, None))
-    left.set_xticks(people, [f"keyboard {n + 1}" for n in people])
-    left.legend(fontsize="small", loc="lower right")
-    for n, quarters in enumerate(result["recall_at_3_while_typing"], 1):
-        right.plot(range(1, len(quarters) + 1), [100 * q for q in quarters], "o-", label=f"keyboard {n}")
-    right.set(
-        xlabel="quarter of what was typed", ylabel="recall at 3, %", title="While typing, learning after each quarter"
-    )
-    right.set_xticks(range(1, 5))
-    right.legend(fontsize="small")
-    for axes in (left, right):
+    names = (("top1", "Recall at 1"), ("top3", "Recall at 3"), ("ksr", "Keystroke savings rate"))
+    for axes, (name, title) in zip(panels, names, strict=True):
+        for i, (stage, users) in enumerate(stages.items()):
+            axes.bar(people + (i - 1.5) * 0.2, [100 * u[name] for u in users], 0.18, label=stage)
+        axes.set(ylabel="%", title=title, ylim=(0, None))
+        axes.set_xticks(people, [f"keyboard {n + 1}" for n in people])
         axes.grid(alpha=0.3, axis="y")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(stages))
     figure.savefig(path, dpi=150)
     plt.close(figure)

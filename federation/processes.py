@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -32,7 +33,7 @@ def map_in_processes(function: Callable[[T], R], items: Sequence[T], done: Calla
 
     `done` is told how many results are there. An exception in any ends all.
     """
-    pool = ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=die_with_parent)
+    pool = ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=_prepare)
     results = []
     try:
         for result in pool.map(function, items):
@@ -41,3 +42,9 @@ def map_in_processes(function: Callable[[T], R], items: Sequence[T], done: Calla
         return results
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _prepare() -> None:
+    die_with_parent()
+    # LiteRT greets whoever loads it, here in the middle of a progress bar. Errors come back as exceptions, not this way.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

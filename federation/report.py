@@ -16,7 +16,7 @@ img {{ max-width: 100% }}
 <p>Each row is a model, measured on each person's next messages: recall at 1, recall at 3 and keystroke savings rate. No model has
 seen these messages. What a keyboard typed stayed in its profile; what left it is a model delta a round.</p>
 {stages}
-<img src="recall.png" alt="Recall of the four models for each person, and recall while typing">
+<img src="recall.png" alt="Recall and keystroke savings of the four models for each person">
 <h2>The rounds</h2>
 <p>Mean loss, in nats per word, of the round's global model on each keyboard's own words, and of the same after the keyboard
 trained it. The difference between the two models is what the keyboard sent.</p>

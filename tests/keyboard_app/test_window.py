@@ -204,11 +204,9 @@ def test_it_answers_the_desktop_and_takes_over_its_model(
     assert person.screen.device.models.global_model.provenance.round == 12
 
 
-def test_a_bad_invitation_is_said_and_typing_goes_on(person: Person, tmp_path: Path) -> None:
-    folder = tmp_path / "profile" / "mailbox" / "in" / "r"
-    folder.mkdir(parents=True)
-    (folder / "invitation.json").write_text("{}")
-    person.wait_until(lambda: "Invitation" in person.screen.status)
+def test_a_damaged_release_is_said_and_typing_goes_on(person: Person, tmp_path: Path) -> None:
+    (tmp_path / "profile" / "mailbox" / "release").mkdir(parents=True)
+    person.wait_until(lambda: "Refused the released global model" in person.screen.status)
     person.touch_keys(["A"])
     assert person.text == "A"
 
