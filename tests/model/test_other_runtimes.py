@@ -16,17 +16,27 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
 
+def python_of_this_machine(version: str) -> str | None:
+    """A Python of this version on the path or kept by pyenv, whose shims on the path may lead nowhere."""
+    name = f"python{version}"
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    candidates = [shutil.which(name), *sorted(pyenv.glob(f"versions/{version}.*/bin/{name}"))]
+    for candidate in filter(None, candidates):
+        if subprocess.run([candidate, "--version"], capture_output=True, check=False).returncode == 0:
+            return str(candidate)
+    return None
+
+
 def environment(version: str, *packages: str) -> list[str]:
-    """The command of a Python of this version that the machine has, with packages; skips the test where it has none."""
+    """The command of a Python of this version with packages; skips the test where the machine has none."""
     uv = os.environ.get("UV") or shutil.which("uv")
     if uv is None:
         pytest.skip("uv is not on the path: run the tests by `uv run pytest`")
-    outside = {"cwd": "/", "capture_output": True, "text": True}
-    found = subprocess.run([uv, "python", "find", "--no-python-downloads", "--system", version], check=False, **outside)
-    if found.returncode:
+    python = python_of_this_machine(version)
+    if python is None:
         pytest.skip(f"this machine has no Python {version}")
     options = [option for package in packages for option in ("--with", package)]
-    return [uv, "run", "--no-project", "--no-python-downloads", "--python", found.stdout.strip(), *options, "python"]
+    return [uv, "run", "--no-project", "--no-python-downloads", "--python", python, *options, "python"]
 
 
 def in_root(command: list[str]) -> str:
@@ -47,7 +57,7 @@ def test_the_program_gives_the_same_losses_under_tflite_runtime_2_8(tmp_path: Pa
     np.testing.assert_allclose(old["losses"], new["losses"], atol=1e-4)  # of a loss near 20 that is 5e-6 of it
     assert old["losses"][2] < old["losses"][0]
     assert old["best"] == new["best"]
-    assert np.mean(np.array(old["ranks"]) == np.array(new["ranks"])) > 0.9  # near ties may fall either way
+    assert np.abs(np.subtract(old["ranks"], new["ranks"])).max() <= 5  # of ten thousand: near ties may fall either way
 
 
 def test_the_device_runs_under_python_3_13_and_numpy_2(tmp_path: Path, small_model_folder: Path) -> None:
