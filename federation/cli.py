@@ -22,6 +22,9 @@ Result = dict[str, Any]
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0 on success, 1 when the work failed, 2 for a bad call."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own notices are not for whoever types commands
+    os.environ.setdefault(
+        "GRPC_ENABLE_FORK_SUPPORT", "0"
+    )  # nor are gRPC's; what is forked here becomes another program
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parser().parse_args(arguments)
     options.command_line = shlex.join(["uv", "run", "federate", *arguments])

@@ -103,7 +103,7 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
     _print_table(result)
     plot_demo(result, out / "recall.png")
     write_by_rename(out / "report.html", demo_report(result).encode())
-    _console.print(f"Report: {out / 'report.html'}")
+    _console.print(f"Report: {out / 'report.html'}", soft_wrap=True)
     return result
 
 
@@ -181,7 +181,7 @@ def _federate(
 def _print_table(result: dict[str, Any]) -> None:
     table = Table(title="On each person's next messages, which no model has seen")
     table.add_column("")
-    table.add_column("model")
+    table.add_column("model", no_wrap=True)
     for figure in ("top-1", "top-3", "KSR"):
         table.add_column(figure, justify="right")
     people = [f"keyboard {n}, {words} words" for n, words in enumerate(result["words_measured"], 1)]
