@@ -107,12 +107,14 @@ class JsonLines:
             fields = (message["user"], message["time"], message["text"])
         except UnicodeDecodeError as error:
             raise DataError(f"{self.path}:{number}: not UTF-8 text") from error
-        except json.JSONDecodeError as error:
-            raise DataError(f"{self.path}:{number}: not JSON ({error.msg})") from error
+        except (ValueError, RecursionError) as error:  # a JSONDecodeError, a number too long, brackets too deep
+            raise DataError(f"{self.path}:{number}: not JSON ({getattr(error, 'msg', error)})") from error
         except (KeyError, TypeError) as error:
             raise DataError(f"{self.path}:{number}: needs an object with user, time and text") from error
         if not all(isinstance(f, str) for f in fields):
             raise DataError(f"{self.path}:{number}: user, time and text must be strings")
+        if any(0xD800 <= ord(c) <= 0xDFFF for c in "".join(fields)):
+            raise DataError(f"{self.path}:{number}: half a surrogate pair, which is no character")
         return fields
 
     def users(self) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from data.vocabulary import BOUNDARY, PAD
 
-_OPEN_ROWS = 64  # rows looked at for room: enough to fill 97% of the positions of chat, and packing stays linear
+_OPEN_ROWS = 64  # rows looked at for room: enough to fill 96% of the positions of ChitChat, and packing stays linear
 
 
 def pack(messages: Iterable[Sequence[int]], window: int) -> np.ndarray:

@@ -4,7 +4,6 @@ It is the half that `tff.learning` composes into a simulated round: `tff.aggrega
 optimizer as a finalizer. The clients' half was done where the words are.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,5 +104,5 @@ class SimulatedClients:
         """Trains a client on each dataset from the global weights; returns their deltas and the targets learned from."""
         names = list(self._config.shapes)
         results = self._train((tuple(weights[n] for n in names), ()), list(datasets))
-        deltas = [OrderedDict(zip(names, (-np.asarray(a) for a in r.update), strict=True)) for r in results]
-        return [dict(delta) for delta in deltas], [int(r.update_weight) for r in results]
+        deltas = [dict(zip(names, (-np.asarray(array) for array in r.update), strict=True)) for r in results]
+        return deltas, [int(r.update_weight) for r in results]

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from data.corpus import ChitChat, users_in
+from data.errors import DataError
 from data.tokenizer import tokenize
 from federation.rounds import keyboard
 from model.device.folder import Model, load_model
@@ -38,7 +39,7 @@ def benchmark(folder: Path) -> dict[str, Any]:
     model = load_model(folder)
     texts = _texts(_SCRIPT_WORDS)
     step, suggest = _suggesting(model, texts)
-    starts = [float(_output([sys.executable, "-c", _START, folder])) for _ in range(_STARTS + 1)]
+    starts = [float(_output([sys.executable, "-P", "-c", _START, folder])) for _ in range(_STARTS + 1)]
     with TemporaryDirectory() as temporary:
         script = Path(temporary) / "script.txt"
         script.write_text("\n".join(texts), "utf-8")
@@ -87,4 +88,7 @@ def _suggesting(model: Model, texts: list[str]) -> tuple[float, float]:
 
 
 def _output(command: list[Any]) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DataError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"{command} failed")
+    return done.stdout

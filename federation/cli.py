@@ -7,13 +7,13 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from data.corpus import open_corpus, users_in
 from data.errors import DataError
 from data.files import write_by_rename
 from model.device.finetuning import ROUND_TRAINING, FineTuning
-from model.device.folder import PRETRAINED, load_model
+from model.device.folder import PRETRAINED, check_free_for_model, load_model
 from model.device.metrics import Scores, Typing
 
 Result = dict[str, Any]
@@ -27,11 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )  # nor are gRPC's; what is forked here becomes another program
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parser().parse_args(arguments)
-    options.command_line = shlex.join(["uv", "run", "federate", *arguments])
+    repeated = [a for a in arguments if a not in ("--json", "--resume")]  # neither changes what comes out
+    options.command_line = shlex.join(["uv", "run", "federate", *repeated])
     try:
         result = options.run(options)
-    except DataError as error:
-        print(f"federate: {error}", file=sys.stderr)
+    except (DataError, OSError, RuntimeError) as error:  # a disk or a process that fails is not a bug to trace either
+        print(f"federate: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("federate: stopped", file=sys.stderr)
@@ -41,8 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"federate: {message} (see federate --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("federate", description="Federated learning of a keyboard's next-word model.")
+    parser = _Parser("federate", description="Federated learning of a keyboard's next-word model.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable[[argparse.Namespace], Result], text: str) -> argparse.ArgumentParser:
@@ -54,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate = command("simulate", _simulate, "Train the global model in simulated rounds over a corpus's users.")
     simulate.add_argument("--rounds", type=_positive, required=True)
     simulate.add_argument("--clients-per-round", type=_positive, default=20)
-    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument("--seed", type=_whole, default=0)
     simulate.add_argument("--out", type=Path, required=True, help="the run's folder")
     simulate.add_argument("--algorithm", choices=("fedavg", "fedadam"), default="fedavg")
     simulate.add_argument(
@@ -72,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     round_.add_argument("--model", type=Path, default=PRETRAINED, help="the global model the round starts from")
     round_.add_argument("--out", type=Path, required=True, help="the model folder for the next global model")
     round_.add_argument("--server-learning-rate", type=_rate, default=1.0, help="of FedAvg; 1 takes the plain mean")
-    round_.add_argument("--seed", type=int, default=0)
+    round_.add_argument("--seed", type=_whole, default=0)
     round_.add_argument("--deadline", type=_rate, default=300.0, help="seconds to wait for the keyboards")
 
     evaluate = command("evaluate", _evaluate, "Measure a model on the messages of held-out users.")
@@ -96,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--model", type=Path, default=PRETRAINED)
     demo.add_argument("--out", type=Path, default=Path("demo"), help="the folder of the report (default: demo)")
     demo.add_argument("--rounds", type=_positive, default=3)
-    demo.add_argument("--seed", type=int, default=0)
+    demo.add_argument("--seed", type=_whole, default=0)
 
     benchmark = command("benchmark", _benchmark, "Measure latency, start-up and memory of the device's side.")
     benchmark.add_argument("--model", type=Path, default=PRETRAINED)
@@ -111,6 +117,12 @@ def _add_corpus(parser: argparse.ArgumentParser) -> None:
 def _positive(text: str) -> int:
     if (value := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return value
+
+
+def _whole(text: str) -> int:
+    if (value := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
     return value
 
 
@@ -148,6 +160,7 @@ def _round(options: argparse.Namespace) -> Result:
     from federation.rounds import call_keyboards, run_round
 
     model = load_model(options.model)
+    check_free_for_model(options.out)
     devices = call_keyboards(options.profiles, model, ROUND_TRAINING, options.seed, options.deadline, options.model)
     from federation.aggregation import Aggregation  # TFF, seconds: what is wrong with the call was said by now
     from federation.engine import engine
@@ -190,16 +203,17 @@ def _personalize(options: argparse.Namespace) -> Result:
 
     model, corpus = load_model(options.model), open_corpus(options.corpus)
     users = long_enough(corpus, users_in(corpus, options.users), options.min_words, options.max_users)
-    results = personalize_users(model, corpus, users, FineTuning())
+    results = [r for r in personalize_users(model, corpus, users, FineTuning()) if r.before.first]
+    if not results:
+        raise DataError("the model predicts no word of these users' newest messages: there is nothing to compare with")
     before, after = sum((r.before for r in results), Scores()), sum((r.after for r in results), Scores())
-    gains = [r.relative_gain for r in results if r.before.top1 > 0]
     result = {
         "users": len(results),
         "top1_before": before.top1,
         "top1_after": after.top1,
         "top3_before": before.top3,
         "top3_after": after.top3,
-        "mean_relative_top1_gain": sum(gains) / len(gains) if gains else 0.0,
+        "mean_relative_top1_gain": sum(r.relative_gain for r in results) / len(results),
         "users_better": sum(r.after.first > r.before.first for r in results),
         "users_worse": sum(r.after.first < r.before.first for r in results),
         "words_per_second": sum(r.words for r in results) / max(sum(r.seconds for r in results), 1e-9),

@@ -44,7 +44,7 @@ class Clients:
         order = rng.permutation(len(messages))
         words = np.cumsum([len(messages[i]) for i in order])
         kept = order[: max(1, int(np.searchsorted(words, max_words, side="right")))]
-        return pack([messages[i] for i in kept], self._window), rng
+        return pack([messages[i][:max_words] for i in kept], self._window), rng
 
     def dataset(
         self, user: str, max_words: int, passes: int, batch: int, seed: int, round_number: int

@@ -43,6 +43,7 @@ _TYPED_WORDS = 3_000  # before the keyboards meet
 _NEXT_WORDS = 600  # after it, to measure on
 _SIMULATED_CLIENTS = 7  # beside the keyboards, ten clients a round in all
 _DEADLINE_SECONDS = 120.0
+_MARK = ".federated-keyboard-demo"
 
 STAGES = ("as shipped", "after learning alone", "global model after federation", "after federation and learning")
 
@@ -67,10 +68,11 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
     Raises:
       DataError: `out` holds something else, or a keyboard failed.
     """
-    if out.exists() and not (out / "report.html").exists() and any(out.iterdir()):
-        raise DataError(f"{out} is not empty and holds no demo: choose another --out")
-    shutil.rmtree(out, ignore_errors=True)
     model, corpus = load_model(shipped), ChitChat()
+    if out.exists() and not (out / _MARK).exists():
+        raise DataError(f"{out} is there already and holds no demo: choose another --out")
+    shutil.rmtree(out, ignore_errors=True)
+    write_by_rename(out / _MARK, b"This folder is the demo's, which makes it anew each time.\n")
     owners = _owners(corpus, out)
     _console.print(
         f"Three keyboards type what three people wrote ({sum(len(o.typed) for o in owners):,} messages) and learn."

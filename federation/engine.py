@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,10 +48,11 @@ def engine(concurrent_clients: int = -1) -> Iterator[None]:
             ("grpc.max_send_message_length", _MESSAGE_BYTES),
         ]
         channel = grpc.insecure_channel(f"127.0.0.1:{port}", options)
-        try:
-            grpc.channel_ready_future(channel).result(timeout=_START_SECONDS)
-        except grpc.FutureTimeoutError as error:
-            raise RuntimeError(f"the TFF worker {_WORKER} did not start within {_START_SECONDS} s") from error
+        ready, until = grpc.channel_ready_future(channel), time.monotonic() + _START_SECONDS
+        while not ready.done():
+            if worker.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"the TFF worker {_WORKER} did not start: run it by hand to see why")
+            time.sleep(0.02)
         tff.framework.set_default_context(_context(tff.framework.RemoteExecutorGrpcStub(channel)))
         yield
     finally:

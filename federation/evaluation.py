@@ -46,7 +46,10 @@ def evaluate_users(work: Sequence[tuple[Model, Sequence[str]]]) -> list[tuple[Sc
     with progress_bar("evaluating", len(work)) as bar:
         users = map_in_processes(_evaluate_user, work, bar)
     if not sum(scores.words for scores, _ in users):
-        raise DataError("not one word of these messages is in the model's vocabulary: is it the right language?")
+        raise DataError(
+            "not one word of these messages is in the model's vocabulary: is it their language, "
+            "and --max-words enough for a message of each user?"
+        )
     return users
 
 

@@ -120,6 +120,8 @@ def learning_process(
         functional_model(config, weights),
         client_optimizer_fn=ClippedSGD(client.learning_rate, client.clipping_norm),
         server_optimizer_fn=server.optimizer(),
+        # A cohort of people who wrote nothing but emoji leaves the model as it is.
+        model_aggregator=tff.aggregators.MeanFactory(no_nan_division=True),
         loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,
     )
 

@@ -7,25 +7,28 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
 _PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
+_PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux has it; looked up here, as a fork had better not
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def die_with_parent() -> None:
-    """Asks the kernel to kill this process when the one that started it is gone; for the child to call."""
-    if hasattr(_LIBC, "prctl"):  # Linux
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with(parent: int) -> None:
+    """Asks the kernel to kill this process when its parent, of this process id, is gone; for the child to call."""
+    if _PRCTL is not None:
+        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # gone before the kernel was asked
+            os._exit(1)
 
 
 def start(command: Sequence[str | os.PathLike[str]], **options: Any) -> subprocess.Popen:
     """Starts a process that does not outlive this one; `options` are those of `subprocess.Popen`."""
-    return subprocess.Popen(command, preexec_fn=die_with_parent, **options)
+    return subprocess.Popen(command, preexec_fn=partial(die_with, os.getpid()), **options)
 
 
 def map_in_processes(function: Callable[[T], R], items: Sequence[T], done: Callable[[int, str], None]) -> list[R]:
@@ -33,7 +36,9 @@ def map_in_processes(function: Callable[[T], R], items: Sequence[T], done: Calla
 
     `done` is told how many results are there. An exception in any ends all.
     """
-    pool = ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=_prepare)
+    pool = ProcessPoolExecutor(
+        os.cpu_count(), mp_context=get_context("spawn"), initializer=_prepare, initargs=(os.getpid(),)
+    )
     results = []
     try:
         for result in pool.map(function, items):
@@ -44,7 +49,7 @@ def map_in_processes(function: Callable[[T], R], items: Sequence[T], done: Calla
         pool.shutdown(cancel_futures=True)
 
 
-def _prepare() -> None:
-    die_with_parent()
+def _prepare(parent: int) -> None:
+    die_with(parent)
     # LiteRT greets whoever loads it, here in the middle of a progress bar. Errors come back as exceptions, not this way.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -14,7 +14,8 @@ img {{ max-width: 100% }}
 </style>
 <h1>Three keyboards learned, alone and together</h1>
 <p>Each row is a model, measured on each person's next messages: recall at 1, recall at 3 and keystroke savings rate. No model has
-seen these messages. What a keyboard typed stayed in its profile; what left it is a model delta a round.</p>
+seen these messages. What a keyboard typed stayed in its profile; what left it, each round, is a model delta, the number of words
+it was learned from, and two mean losses.</p>
 {stages}
 <img src="recall.png" alt="Recall and keystroke savings of the four models for each person">
 <h2>The rounds</h2>

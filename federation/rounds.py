@@ -14,10 +14,11 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from data.errors import DataError
+from federation.card import round_card
 from federation.processes import start
 from federation.protocol.mailbox import Mailbox
 from federation.protocol.messages import Contribution, Invitation
@@ -82,14 +83,14 @@ def call_keyboards(
         for mailbox in mailboxes:
             cleaning.callback(mailbox.close, round_id)
             mailbox.invite(invitation, weights)
-        processes = [_start_keyboard(profile, shipped) for profile in profiles]
+        processes = [_start_keyboard(profile, shipped, round_id) for profile in profiles]
         for process in processes:
             cleaning.callback(_end, process)
         until = time.monotonic() + deadline
         devices = []
         for profile, mailbox, process in zip(profiles, mailboxes, processes, strict=True):
             contribution = _wait(mailbox, round_id, process, until)
-            devices.append(_check(profile, mailbox, contribution, model))
+            devices.append(_check(profile, mailbox, contribution, model, how))
         return devices
 
 
@@ -114,7 +115,10 @@ def run_round(
     weights = aggregate(
         model.weights, [*deltas, *simulated[0]], [*(d.contribution.words for d in counted), *simulated[1]]
     )
-    updated = model.with_weights(weights, next_provenance(model.weights, model.provenance))
+    provenance = next_provenance(model.weights, model.provenance)
+    updated = replace(
+        model, weights=weights, provenance=provenance, card=round_card(provenance, len(deltas), model.card)
+    )
     save_model(out, updated)
     for device in devices:
         Mailbox(device.profile).release(out)
@@ -123,11 +127,12 @@ def run_round(
 
 def keyboard(*arguments: str | Path) -> list[str]:
     """The command line of a keyboard process."""
-    return [sys.executable, "-m", "keyboard_app.cli", *map(str, arguments)]
+    # -P: the folder this was called from stays off the path, where a data.py would stand in for our package.
+    return [sys.executable, "-P", "-m", "keyboard_app.cli", *map(str, arguments)]
 
 
-def _start_keyboard(profile: Path, shipped: Path) -> subprocess.Popen:
-    command = keyboard("answer", "--profile", profile, "--model", shipped)
+def _start_keyboard(profile: Path, shipped: Path, round_id: str) -> subprocess.Popen:
+    command = keyboard("answer", "--profile", profile, "--model", shipped, "--round", round_id)
     return start(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
@@ -152,22 +157,25 @@ def _wait(mailbox: Mailbox, round_id: str, process: subprocess.Popen, until: flo
                 return Contribution(
                     round_id, 0, 0.0, 0.0, said.splitlines()[-1] if said else "it failed without a word"
                 )
+        ended = process.poll() == 0
         try:
             if (contribution := mailbox.contribution(round_id)) is not None:
                 return contribution
-        except DataError as error:
+        except (DataError, UnicodeDecodeError) as error:
             return Contribution(round_id, 0, 0.0, 0.0, str(error))
+        if ended:
+            return Contribution(round_id, 0, 0.0, 0.0, "it ended without an answer")
         time.sleep(_POLL_SECONDS)
     return Contribution(round_id, 0, 0.0, 0.0, "it did not answer in time")
 
 
-def _check(profile: Path, mailbox: Mailbox, contribution: Contribution, model: Model) -> Device:
+def _check(profile: Path, mailbox: Mailbox, contribution: Contribution, model: Model, how: FineTuning) -> Device:
     """Takes a delta only if it is one of this round's weights."""
     if contribution.error:
         return Device(profile, contribution, None)
     try:
-        if contribution.words < 1:
-            raise DataError("it claims to have learned from no words")
+        if not 1 <= contribution.words <= 2 * how.max_words:  # a message of one word has two targets
+            raise DataError(f"it claims to have learned from {contribution.words} words, of {how.max_words} asked for")
         vocabulary = model.provenance.vocabulary_sha256
         delta, provenance = load_weights(mailbox.delta_path(contribution.round_id), vocabulary)
         if provenance.parent != digest(model.weights) or provenance.config != model.provenance.config:

@@ -34,9 +34,9 @@ from federation.progress import progress_bar
 from federation.state import StateStore
 from model.device.config import ModelConfig
 from model.device.finetuning import FineTuning
-from model.device.folder import Model, load_model, save_model
+from model.device.folder import Model, check_free_for_model, load_model, save_model
 from model.device.metrics import Scores, evaluate
-from model.device.weights import Provenance, digest, initial_weights
+from model.device.weights import Provenance, digest, initial_weights, next_provenance
 
 _VOCABULARY_MIN_USERS = 3  # a word that fewer people wrote could give one of them away
 _CHECK_WORDS = 20_000  # of validation users, for the curve: enough for a standard error of 0.3 points
@@ -92,10 +92,11 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
     Raises:
       DataError: `out` holds a run and `resume` is not set, or holds one of other settings; or an input is not right.
     """
-    _claim(out, settings, resume)
     model = initial_model(settings)
     config = model.provenance.config
     corpus = open_corpus(settings.corpus)
+    check_free_for_model(out / "model")
+    _claim(out, settings, digest(model.weights), resume)
     clients = Clients(corpus, users_in(corpus, "train"), model.vocabulary, config.window)
     shares = equal_shares(corpus, users_in(corpus, "validation"), _CHECK_WORDS)
     held_out = [model.vocabulary.encode(text) for messages in shares for text in messages]
@@ -106,6 +107,8 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
     check_every = max(1, rounds // 20)
     with engine(), progress_bar("rounds", rounds) as bar:
         state, done = store.latest(process.initialize())
+        if done > rounds:
+            raise DataError(f"{out} has done {done} rounds already: ask for as many or more")
         bar(done, "")
         for number in range(done + 1, rounds + 1):
             began = time.monotonic()
@@ -116,9 +119,13 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
             ]
             output = process.next(state, batches)
             state, trained = output.state, output.metrics["client_work"]["train"]
+            if trained["words"] and not np.isfinite(trained["loss"]):
+                raise DataError(
+                    f"round {number} diverged: choose a smaller learning rate, for the clients or the server"
+                )
             row = {
                 "round": number,
-                "loss": float(trained["loss"]),
+                "loss": float(trained["loss"]) if trained["words"] else 0.0,
                 "clients": len(cohort),
                 "words": int(trained["words"]),
                 "seconds": round(time.monotonic() - began, 3),
@@ -132,18 +139,16 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
             bar(number, f"loss {row['loss']:.3f}")
     program.weights = weights_of(state, config)
     after, history = evaluate(program, held_out), metrics.rows()
-    provenance = Provenance(
-        config, model.provenance.vocabulary_sha256, model.provenance.round + rounds, digest(model.weights)
-    )
-    card = model_card(settings, rounds, before, after, history, command)
+    provenance = next_provenance(model.weights, model.provenance, rounds)
+    card = model_card(settings, provenance, history, before, after, command, model.card)
     save_model(out / "model", Model(program.weights, provenance, model.vocabulary, model.program, card))
     plot_simulation(history, before, out / "progress.png")
     return Outcome(history, before, after, out / "model")
 
 
-def _claim(out: Path, settings: Settings, resume: bool) -> None:
-    """Makes `out` the folder of this run, or finds that it is."""
-    path, wanted = out / "settings.json", json.dumps(asdict(settings), indent=2)
+def _claim(out: Path, settings: Settings, start: str, resume: bool) -> None:
+    """Makes `out` the folder of this run, which starts from weights of the digest `start`, or finds that it is."""
+    path, wanted = out / "settings.json", json.dumps(asdict(settings) | {"starts_from": start}, indent=2)
     if not path.exists():
         write_by_rename(path, wanted.encode())
     elif not resume:

@@ -1,8 +1,8 @@
 """A simulation's state on disk: what a killed run goes on from, bit for bit.
 
 `tff.program.FileProgramStateManager` keeps one version a round. It is given a flat list of arrays: saving the state's own
-structure fails with the `typing-extensions` that the rest of this project needs. A save that is killed leaves a `_temp…` folder
-behind and the version before it whole.
+structure fails with the `typing-extensions` that the rest of this project needs. A save that is killed leaves a folder with
+`_temp` and a number behind its name, and the version before it whole.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ import tensorflow_federated as tff
 class StateStore:
     """Saves and restores the state of a learning process after each round."""
 
-    def __init__(self, folder: Path, keep: int = 2) -> None:
-        """Keeps the newest `keep` rounds: one could do, a second is there should a disk lose the newest."""
+    def __init__(self, folder: Path) -> None:
+        """Keeps the newest round in `folder`; the one before goes when it is whole."""
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob("_temp*"):
+        for leftover in folder.glob("*_temp*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        self._manager = tff.program.FileProgramStateManager(folder, "round_", keep_total=keep, keep_first=False)
+        self._manager = tff.program.FileProgramStateManager(folder, "round_", keep_total=1, keep_first=False)
 
     def save(self, round_number: int, state: Any) -> None:
         """Saves the state after a round."""

@@ -11,8 +11,8 @@ from typing import NoReturn
 
 from data.errors import DataError
 from keyboard_app.device import Device
-from keyboard_app.profile import default_path
-from keyboard_app.rounds import answer_all
+from keyboard_app.profile import Profile, default_path
+from keyboard_app.rounds import answer_all, answer_round
 from keyboard_app.script import read_lines, run_script
 from keyboard_app.status import read_status
 from model.device.folder import PRETRAINED
@@ -52,9 +52,12 @@ def _parser() -> _Parser:
         "in a new profile that is thrown away unless --profile names one",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    commands.add_parser(
-        "answer", parents=[_common()], help="answer the rounds that wait for this keyboard, without a window"
+    answer = commands.add_parser(
+        "answer",
+        parents=[_common()],
+        help="answer the rounds that wait for this keyboard and take over a released model, without a window",
     )
+    answer.add_argument("--round", metavar="ID", help="answer the invitation to this round alone, and do nothing else")
     commands.add_parser("status", parents=[_common()], help="say what the keyboard has recorded and learned")
     parser.set_defaults(profile=None, model=PRETRAINED, json=False)
     return parser
@@ -81,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"keyboard: {error}\n")
         return 1
     except KeyboardInterrupt:
-        return 130
+        sys.stderr.write("keyboard: stopped\n")
+        return 1
     return 0
 
 
@@ -100,9 +104,17 @@ def _script(options: argparse.Namespace) -> None:
 
 
 def _answer(options: argparse.Namespace) -> None:
-    with Device.open(options.profile or default_path(), options.model) as device:
-        _tell(device.profile.notices)
-        lines = answer_all(device.profile, device.models)
+    path = options.profile or default_path()
+    if options.round is not None:
+        # A round has nothing to do with the personal model, so that is not even looked at.
+        with Profile.open(path) as profile:
+            model = profile.load_global(options.model)
+            _tell(profile.notices)
+            lines = [answer_round(profile, model, options.round)]
+    else:
+        with Device.open(path, options.model) as device:
+            _tell(device.profile.notices)
+            lines = answer_all(device.profile, device.models)
     if options.json:
         _print_json({"answered": lines})
     else:

@@ -1,12 +1,19 @@
 """What is done with a file that can no longer be read: kept for whoever may rescue it, and out of the way."""
 
-import shutil
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 
-def set_aside(path: Path) -> Path:
-    """Renames a file or folder to the same name with `.damaged` behind it, in place of an earlier one; returns the new path."""
-    aside = path.with_name(path.name + ".damaged")
-    if aside.is_dir():
-        shutil.rmtree(aside)
+def set_aside(path: Path, endings: Sequence[str] = ()) -> Path:
+    """Renames a file or folder to the same name with `.damaged` behind it, or `.damaged-2` and so on where that is taken.
+
+    Files that belong to it and bear its name with one of `endings` behind it go along, so that they still bear its name.
+    Returns the new path.
+    """
+    names = (path.name + ".damaged" + (f"-{number}" if number > 1 else "") for number in count(1))
+    aside = next(place for place in map(path.with_name, names) if not place.exists())
+    for ending in endings:
+        if (file := path.with_name(path.name + ending)).exists():
+            file.replace(aside.with_name(aside.name + ending))
     return path.replace(aside)

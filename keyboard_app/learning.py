@@ -17,6 +17,7 @@ import numpy as np
 from data.errors import DataError
 from keyboard_app.models import Models
 from keyboard_app.profile import Profile
+from keyboard_app.store import Message
 from model.device.finetuning import FineTuning, Progress, finetune, newest
 from model.device.metrics import evaluate
 from model.device.runtime import Program
@@ -36,16 +37,15 @@ class Trained:
     targets: int  # the same, counted as often as they were trained on
     seconds: float  # of the training alone
 
-    @property
-    def finite(self) -> bool:
-        """Whether training went well enough for every weight to still be a number."""
-        return all(np.isfinite(weights).all() for weights in self.weights.values())
-
 
 def train(
     program: Program, messages: Sequence[Sequence[int]], how: FineTuning, seed: int
 ) -> Generator[Progress, None, Trained | None]:
-    """Fine-tunes the program's weights in place on encoded messages; returns None where these hold no word."""
+    """Fine-tunes the program's weights in place on encoded messages; returns None where these hold no word.
+
+    Raises:
+      DataError: training did not go well.
+    """
     checked = newest(messages, min(EVALUATED_WORDS, how.max_words))
     loss_before = _mean_loss(program, checked)
     started, progress = time.perf_counter(), None
@@ -54,9 +54,12 @@ def train(
     if progress is None:
         return None
     seconds = time.perf_counter() - started
+    weights = program.weights
+    if not all(np.isfinite(array).all() for array in weights.values()):
+        raise DataError("training went astray (the weights are no longer numbers): the model from before stays")
     loss_after = _mean_loss(program, checked)
     words = progress.targets // how.passes
-    return Trained(program.weights, words, loss_before, loss_after, progress.targets, seconds)
+    return Trained(weights, words, loss_before, loss_after, progress.targets, seconds)
 
 
 def _mean_loss(program: Program, messages: Sequence[Sequence[int]]) -> float:
@@ -74,10 +77,8 @@ class Learning:
         self._models = models
         self._global = models.global_model
         self._how = how or FineTuning()
-        recorded = profile.store.messages()
-        self._encoded = [models.encode(message.text) for message in recorded]
-        kept = newest(self._encoded, self._how.max_words)
-        self._messages = [message.id for message in recorded[len(recorded) - len(kept) :]]
+        self._recorded = profile.store.messages()
+        self._used: list[Message] = []
 
     def work(self) -> Generator[Progress]:
         """Trains, and writes the personal weights.
@@ -85,14 +86,12 @@ class Learning:
         Raises:
           DataError: training did not go well; the weights from before stay.
         """
-        trained = yield from train(self._global.start(), self._encoded, self._how, seed=0)
+        encoded = [self._global.vocabulary.encode(message.text) for message in self._recorded]
+        trained = yield from train(self._global.start(), encoded, self._how, seed=0)
         if trained is None:
             return
-        if not trained.finite:
-            raise DataError(
-                "learning went astray (the weights are no longer numbers): typing on with the model from before"
-            )
         self._profile.save_personal(trained.weights, self._global)
+        self._used = self._recorded[-len(newest(encoded, self._how.max_words)) :]
         self.trained = trained
 
     def finish(self) -> str:
@@ -101,7 +100,7 @@ class Learning:
             return "there is nothing to learn from yet: send a message first"
         t = self.trained
         self._models.use_personal(t.weights)
-        self._profile.store.add_learning(self._messages, t.words, t.loss_before, t.loss_after)
+        self._profile.store.add_learning([message.id for message in self._used], t.words, t.loss_before, t.loss_after)
         return f"learned from {t.words:,} words in {t.seconds:.1f} s: loss {t.loss_before:.2f} → {t.loss_after:.2f}"
 
 

@@ -1,4 +1,4 @@
-"""What the keyboard learned: how often it suggested the right word, with what it learned and without."""
+"""What the keyboard learned: its recall at 3 with what it learned and without."""
 
 from kivy.properties import ColorProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
@@ -8,6 +8,7 @@ from keyboard_app.recall import History, moving_recall
 __all__ = ("LearningPanel",)
 
 WINDOW = 50  # words that each point of the curves looks back on
+FIRST = 10  # the word at which the curves begin: before it a single word would move them far
 
 
 class LearningPanel(BoxLayout):
@@ -21,7 +22,8 @@ class LearningPanel(BoxLayout):
         """Draws it."""
         self.summary = str(history)
         self.ids.plot.marks = history.learned_at
+        self.ids.plot.first = FIRST
         self.ids.plot.curves = [
-            (self.global_color, moving_recall(history.global_ranks, WINDOW).tolist()),
-            (self.in_use_color, moving_recall(history.ranks, WINDOW).tolist()),
+            (self.global_color, moving_recall(history.global_ranks, WINDOW)[FIRST - 1 :].tolist()),
+            (self.in_use_color, moving_recall(history.ranks, WINDOW)[FIRST - 1 :].tolist()),
         ]

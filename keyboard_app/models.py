@@ -51,18 +51,12 @@ class Models:
         """Three words for after `context` that start with `prefix`, as `Suggester.suggest` gives them."""
         return self._in_use.suggest(context, prefix)
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of a message's words."""
-        return self.global_model.vocabulary.encode(text)
-
     def ranks(self, text: str) -> list[Ranks]:
         """For each token of a message, how many words each model puts before it, from the words before it alone."""
-        ids = self.encode(text)
-        in_use = _ranks(self._in_use, ids)
-        return [Ranks(*r) for r in zip(in_use, _ranks(self._global, ids) if self.personalized else in_use, strict=True)]
-
-
-def _ranks(suggester: Suggester, ids: list[int]) -> list[int | None]:
-    # From the last word to the first: the suggester remembers the states along a context and forgets those behind it.
-    backwards = [None if ids[i] == UNKNOWN else suggester.rank(ids[:i], ids[i]) for i in reversed(range(len(ids)))]
-    return backwards[::-1]
+        ids = self.global_model.vocabulary.encode(text)
+        in_use = self._in_use.ranks(ids)
+        by_global = self._global.ranks(ids) if self.personalized else in_use
+        return [
+            Ranks(None, None) if word == UNKNOWN else Ranks(rank, global_rank)
+            for word, rank, global_rank in zip(ids, in_use, by_global, strict=True)
+        ]

@@ -15,9 +15,13 @@ __all__ = ("Plot",)
 
 
 class Plot(Widget):
-    """Draws `curves`, pairs of a color and shares from 0 to 1, and `marks`, places on the x axis, as dashed lines."""
+    """Draws `curves`, pairs of a color and shares from 0 to 1, and `marks`, places on the x axis, as dashed lines.
+
+    The curves begin at `first` on the x axis and have a value for each word from there on.
+    """
 
     curves = ListProperty()
+    first = NumericProperty(1)
     marks = ListProperty()
     x_label = StringProperty()
     y_label = StringProperty()
@@ -30,12 +34,12 @@ class Plot(Widget):
         super().__init__(**properties)
         # All that changes in one frame is drawn once.
         redraw = Clock.create_trigger(self._draw)
-        self.bind(pos=redraw, size=redraw, curves=redraw, marks=redraw)
+        self.bind(pos=redraw, size=redraw, curves=redraw, first=redraw, marks=redraw)
 
     def _draw(self, _elapsed: float) -> None:
         self.canvas.clear()
         most = max((max(values) for _, values in self.curves if len(values)), default=0.0)
-        x_end = max([len(values) for _, values in self.curves] + [2])
+        x_end = max([self.first - 1 + len(values) for _, values in self.curves] + [2])
         y_ticks = ticks(max(most, 0.1), 5)
         x_ticks = ticks(x_end, 5)
         left, bottom = self.x + dp(38), self.y + dp(36)
@@ -62,7 +66,7 @@ class Plot(Widget):
                 Line(points=[x_at(word), bottom, x_at(word), bottom + height], dash_length=3, dash_offset=3)
             for color, values in self.curves:
                 Color(*color)
-                points = [c for i, share in enumerate(values) for c in (x_at(i + 1), y_at(share))]
+                points = [c for i, share in enumerate(values) for c in (x_at(self.first + i), y_at(share))]
                 Line(points=points, width=dp(1.4), joint="round", cap="round")
 
     def _write(self, text: str, x: float, y: float, anchor: tuple[float, float]) -> None:

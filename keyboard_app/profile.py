@@ -18,7 +18,7 @@ from data.errors import DataError
 from federation.protocol.mailbox import Mailbox
 from keyboard_app.damage import set_aside
 from keyboard_app.store import Store
-from model.device.folder import PRETRAINED, Model, load_model, save_model
+from model.device.folder import PRETRAINED, Model, load_model, recover, save_model
 from model.device.weights import Provenance, Weights, digest, load_weights, save_weights
 
 STORE, GLOBAL, PERSONAL = "store.sqlite", "global", "personal.safetensors"
@@ -29,6 +29,15 @@ def default_path() -> Path:
     return user_data_path("federated-keyboard", appauthor=False)
 
 
+def grew_from(provenance: Provenance, model: Model) -> bool:
+    """Whether personal weights of this provenance were learned on top of this global model."""
+    return (
+        provenance.vocabulary_sha256 == model.vocabulary.sha256
+        and provenance.config == model.provenance.config
+        and provenance.parent == digest(model.weights)
+    )
+
+
 class Profile:
     """An open profile. `notices` are lines for the person, about what was found damaged and what was done about it."""
 
@@ -37,6 +46,7 @@ class Profile:
         self.store = store
         self.mailbox = Mailbox(path)
         self.notices = notices
+        self.tried: set[str] = set()  # rounds that an answer was begun to; one that failed is not begun again and again
         self._lock = lock
 
     @classmethod
@@ -47,8 +57,8 @@ class Profile:
           DataError: another process holds it, or the folder cannot be used.
         """
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            path.chmod(0o700)  # messages are nobody else's to read
+            # Messages are nobody else's to read; a folder that is there already has the rights that its owner gave it.
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = FileLock(path / ".lock")
             lock.acquire(blocking=False)
         except Timeout as error:
@@ -58,6 +68,7 @@ class Profile:
         except OSError as error:
             raise DataError(f"cannot use the profile folder {path}: {error.strerror}: {error.filename}") from error
         try:
+            recover(path / GLOBAL)
             notices: list[str] = []
             return cls(path, lock, Store.open(path / STORE, notices), notices)
         except BaseException:
@@ -103,11 +114,11 @@ class Profile:
         if not path.exists():
             return None
         try:
-            weights, provenance = load_weights(path, model.vocabulary.sha256)
+            weights, provenance = load_weights(path)
         except DataError as error:
             self.notices.append(f"typing with the global model: {error}; kept in {set_aside(path)}")
             return None
-        if provenance.parent != digest(model.weights) or provenance.config != model.provenance.config:
+        if not grew_from(provenance, model):
             self.notices.append(
                 "the personal model grew from another global model: typing without it until it learns again"
             )

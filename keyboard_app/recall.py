@@ -1,4 +1,7 @@
-"""How often the word that was typed was among the three suggested: over all words, and as it changed while they were typed."""
+"""Recall at 3 of what was typed: over all words, and as it changed while they were typed.
+
+Punctuation is ranked too, and counts; the three that the keyboard suggests are words alone.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,9 +50,9 @@ class History:
         if not self.ranks:
             return "nothing typed yet"
         if not self.learned_at:
-            return f"before learning {recall(self.ranks):.0%} of {len(self.ranks):,} words were suggested"
+            return f"recall at 3 before learning {recall(self.ranks):.0%}, over {len(self.ranks):,} words"
         first = self.learned_at[0]
         before, since = recall(self.ranks[:first]), recall(self.ranks[first:])
         if before is None or since is None:
-            return f"{recall(self.ranks):.0%} suggested up to the first learning; type on to see what it brought"
-        return f"before learning {before:.0%} → after {since:.0%} (without it {recall(self.global_ranks[first:]):.0%})"
+            return f"recall at 3 up to the first learning {recall(self.ranks):.0%}; type on to see what it brought"
+        return f"recall at 3 before learning {before:.0%} → after {since:.0%} (without it {recall(self.global_ranks[first:]):.0%})"

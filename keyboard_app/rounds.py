@@ -13,9 +13,9 @@ from federation.protocol.messages import Contribution, Invitation
 from keyboard_app.learning import Learning, relearning, train
 from keyboard_app.models import Models
 from keyboard_app.profile import Profile
-from keyboard_app.worker import Task, run
+from keyboard_app.worker import Task, reason, run
 from model.device.finetuning import FineTuning, Progress, subtract
-from model.device.folder import load_model
+from model.device.folder import Model, load_model
 from model.device.weights import Provenance, digest, load_weights, save_weights
 
 
@@ -25,21 +25,27 @@ class Answering:
     Whatever keeps this keyboard from contributing is said in the contribution, so that the desktop need not wait.
     """
 
-    def __init__(self, profile: Profile, models: Models, invitation: Invitation) -> None:
+    def __init__(self, profile: Profile, model: Model, invitation: Invitation) -> None:
         self.title = f"training for round {invitation.round_id}"
+        profile.tried.add(invitation.round_id)
         self._invitation = invitation
         self._mailbox = profile.mailbox
-        self._model = models.global_model
-        self._encoded = [models.encode(message.text) for message in profile.store.messages()]
+        self._model = model
+        self._recorded = profile.store.messages()
         self._contribution: Contribution | None = None
 
     def work(self) -> Generator[Progress]:
-        """Trains, puts the delta in its place, and answers."""
+        """Trains, puts the delta in its place, and answers.
+
+        Raises:
+          OSError: the answer cannot be written.
+        """
         round_id = self._invitation.round_id
         try:
             self._contribution = yield from self._train()
-        except ValueError as error:  # a DataError, or settings that no training can have
-            self._contribution = Contribution(round_id, 0, 0.0, 0.0, str(error))
+        # A DataError, or settings that no training can have; a full disk; what LiteRT says.
+        except (ValueError, OSError, RuntimeError) as error:
+            self._contribution = Contribution(round_id, 0, 0.0, 0.0, reason(error))
         self._mailbox.answer(self._contribution)
 
     def _train(self) -> Generator[Progress, None, Contribution]:
@@ -47,7 +53,8 @@ class Answering:
         round_id, seed = settings.pop("round_id"), settings.pop("seed")
         before, origin = load_weights(self._mailbox.invited_weights(round_id), self._model.vocabulary.sha256)
         program = self._model.with_weights(before, origin).start()
-        trained = yield from train(program, self._encoded, FineTuning(**settings), seed)
+        encoded = [self._model.vocabulary.encode(message.text) for message in self._recorded]
+        trained = yield from train(program, encoded, FineTuning(**settings), seed)
         if trained is None:
             raise DataError("this keyboard has recorded no words to train on yet")
         delta = subtract(trained.weights, before)
@@ -75,19 +82,21 @@ class TakingOver:
         """Takes the release over.
 
         Raises:
-          DataError: there is none, or it is damaged: it is refused, and typing goes on with the model from before.
+          DataError: there is none, or it is damaged or cannot be kept: it is refused, and typing goes on with the model from
+            before.
         """
         folder = profile.mailbox.take_release()
         if folder is None:
             raise DataError("no global model was released to this keyboard")
         try:
             model = load_model(folder)
-            models.use_global(model)
-        except DataError as error:
-            profile.mailbox.discard_taken()
-            raise DataError(f"refused the released global model: {error}") from error
-        profile.save_global(model)
+            model.start()  # whether the program is whole shows only when it runs
+            profile.save_global(model)
+        except (DataError, OSError, RuntimeError) as error:
+            profile.mailbox.discard_taken()  # or else it would be tried again every second
+            raise DataError(f"refused the released global model: {reason(error)}") from error
         profile.mailbox.discard_taken()
+        models.use_global(model)
         self.title = f"took over the global model of round {model.provenance.round}; learning your words on it"
         self._learning = Learning(profile, models)
 
@@ -106,12 +115,24 @@ def waiting_task(profile: Profile, models: Models) -> Task | None:
     Raises:
       DataError: a release is not what it should be.
     """
-    invitations = profile.mailbox.invitations()
+    invitations = [i for i in profile.mailbox.invitations() if i.round_id not in profile.tried]
     if invitations:
-        return Answering(profile, models, invitations[0])
+        return Answering(profile, models.global_model, invitations[0])
     if profile.mailbox.released():
         return TakingOver(profile, models)
     return None
+
+
+def answer_round(profile: Profile, model: Model, round_id: str) -> str:
+    """Answers one invitation, here and now, and does nothing else; returns a line about it.
+
+    Raises:
+      DataError: this keyboard is not invited to that round, or has answered.
+    """
+    for invitation in profile.mailbox.invitations():
+        if invitation.round_id == round_id:
+            return run(Answering(profile, model, invitation))
+    raise DataError(f"no invitation to round {round_id} waits for the keyboard of {profile.path}")
 
 
 def answer_all(profile: Profile, models: Models) -> list[str]:

@@ -16,6 +16,7 @@ from keyboard_app.plot import Plot
 from keyboard_app.recall import History
 from keyboard_app.suggestion_strip import SuggestionStrip
 from keyboard_app.text_area import TextArea
+from keyboard_app.worker import reason
 
 # The last ones are for the rules in keyboard.kv.
 __all__ = ("Key", "Keypad", "LearningPanel", "Plot", "Screen", "SuggestionStrip", "TextArea")
@@ -35,6 +36,9 @@ class Screen(BoxLayout):
         super().__init__(**properties)
         self.device = device
         self._panel = LearningPanel()
+        # `ids` holds weak proxies, and the messages leave the tree of widgets while the panel is shown.
+        self._messages_scroll = self.ids.messages_scroll.__self__
+        self._messages = self.ids.messages.__self__
         for message in device.profile.store.messages()[-_SHOWN_MESSAGES:]:
             self._show_message(message.text)
         if device.profile.notices:
@@ -86,8 +90,8 @@ class Screen(BoxLayout):
             self._say(f"{worker.task.title} … {self.progress:.0%}, loss {done.loss:.2f}")
         try:
             line = worker.poll()
-        except (DataError, OSError) as error:
-            line = str(error)
+        except Exception as error:  # whatever a task fails of, typing goes on
+            line = reason(error)
         if line is not None:
             self._say(line)
             self.busy = False
@@ -107,7 +111,7 @@ class Screen(BoxLayout):
         self.panel_shown = not self.panel_shown
         body = self.ids.body
         body.clear_widgets()
-        body.add_widget(self._panel if self.panel_shown else self.ids.messages_scroll)
+        body.add_widget(self._panel if self.panel_shown else self._messages_scroll)
         self._show_history()
 
     def _begin(self, work: Callable[[], None]) -> None:
@@ -115,8 +119,8 @@ class Screen(BoxLayout):
         before = worker.task
         try:
             work()
-        except (DataError, OSError) as error:
-            self._say(str(error))
+        except Exception as error:  # as in attend
+            self._say(reason(error))
         if worker.task is not None and worker.task is not before:
             self.busy, self.progress = True, 0
             self._say(f"{worker.task.title} …")
@@ -126,14 +130,23 @@ class Screen(BoxLayout):
         self.status = line[:1].upper() + line[1:]
 
     def _send(self) -> None:
-        if text := self.device.keyboard.enter():
+        try:
+            text = self.device.keyboard.enter()
+        except DataError as error:  # it was not recorded: the keyboard keeps its text
+            self._say(f"not sent: {error}")
+            return
+        if text:
             self._show_message(text)
             self._show_history()
 
     def _show_message(self, text: str) -> None:
-        self.ids.messages.add_widget(MessageBubble(text=text))
-        self.ids.messages_scroll.scroll_y = 0
+        self._messages.add_widget(MessageBubble(text=text))
+        self._messages_scroll.scroll_y = 0
 
     def _show_history(self) -> None:
-        if self.panel_shown:
+        if not self.panel_shown:
+            return
+        try:
             self._panel.show(History.read(self.device.profile.store))
+        except DataError as error:
+            self._say(str(error))

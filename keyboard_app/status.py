@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import DataError
-from keyboard_app.profile import GLOBAL, PERSONAL, STORE
+from keyboard_app.profile import GLOBAL, PERSONAL, STORE, grew_from
 from keyboard_app.recall import recall
 from keyboard_app.store import Store
 from model.device.folder import PRETRAINED, load_model
@@ -52,15 +52,14 @@ def read_status(profile: Path, shipped: Path = PRETRAINED) -> Status:
         store.close()
     folder = profile / GLOBAL
     model = load_model(folder if folder.is_dir() else shipped)
-    global_digest = digest(model.weights)
     personal = profile / PERSONAL
-    personalized = personal.exists() and load_weights(personal, model.vocabulary.sha256)[1].parent == global_digest
+    personalized = personal.exists() and grew_from(load_weights(personal)[1], model)
     return Status(
         len(messages),
         len(ranks),
         recall([r.rank for r in ranks]),
         recall([r.global_rank for r in ranks]),
         model.provenance.round,
-        global_digest,
+        digest(model.weights),
         personalized,
     )

@@ -1,7 +1,8 @@
 """What a person sent and what the models had expected, in one SQLite file that survives being cut off at any moment."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -50,7 +51,10 @@ class Message(NamedTuple):
 
 
 class Store:
-    """The recorded messages of one person. For one thread; each change is one transaction."""
+    """The recorded messages of one person. For one thread; each change is one transaction.
+
+    Whatever the file refuses is a DataError, and then nothing was changed.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -65,13 +69,15 @@ class Store:
           DataError: the file cannot be opened, or a newer version of the keyboard wrote it.
         """
         try:
+            _check(path)
             return cls(_connect(path))
         except sqlite3.OperationalError as error:
             raise DataError(f"cannot open {path} ({error}): check that the folder can be written to") from error
         except sqlite3.DatabaseError:
-            for rest in ("-wal", "-shm"):
-                path.with_name(path.name + rest).unlink(missing_ok=True)
-            notices.append(f"the recorded messages were damaged: they lie in {set_aside(path)}, and new ones are begun")
+            # The newest messages may be in the write-ahead log alone.
+            aside = set_aside(path, ["-wal", "-shm"])
+            notices.append(f"the recorded messages were damaged: they lie in {aside}, and new ones are begun")
+        with _told():
             return cls(_connect(path))
 
     @classmethod
@@ -82,7 +88,7 @@ class Store:
           DataError: there is none, or it is damaged.
         """
         try:
-            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+            connection = _connect_to_read(path)
             connection.execute("SELECT count(*) FROM predictions")
             return cls(connection)
         except sqlite3.DatabaseError as error:
@@ -94,7 +100,7 @@ class Store:
 
     def add_message(self, text: str, ranks: Sequence[Ranks]) -> int:
         """Records a message with the ranks of its words, in order; returns its id."""
-        with self._connection as db:
+        with _told(), self._connection as db:
             message = db.execute("INSERT INTO messages (time, text) VALUES (?, ?)", (_now(), text)).lastrowid
             db.executemany(
                 "INSERT INTO predictions VALUES (?, ?, ?, ?)", [(message, i, *r) for i, r in enumerate(ranks)]
@@ -104,18 +110,16 @@ class Store:
 
     def messages(self) -> list[Message]:
         """All messages, oldest first."""
-        return [
-            Message(*row) for row in self._connection.execute("SELECT id, text, learning FROM messages ORDER BY id")
-        ]
+        return [Message(*row) for row in self._rows("SELECT id, text, learning FROM messages ORDER BY id")]
 
     def ranks(self, after: int = 0) -> list[Ranks]:
         """The ranks of all words of the messages with ids above `after`, in the order of typing."""
         query = "SELECT rank, global_rank FROM predictions WHERE message > ? ORDER BY message, position"
-        return [Ranks(*row) for row in self._connection.execute(query, (after,))]
+        return [Ranks(*row) for row in self._rows(query, after)]
 
     def add_learning(self, messages: Sequence[int], words: int, loss_before: float, loss_after: float) -> None:
         """Records that the model learned from the messages with these ids."""
-        with self._connection as db:
+        with _told(), self._connection as db:
             learning = db.execute(
                 "INSERT INTO learnings (time, words, loss_before, loss_after) VALUES (?, ?, ?, ?)",
                 (_now(), words, loss_before, loss_after),
@@ -132,14 +136,40 @@ class Store:
             FROM (SELECT max(id) AS last FROM messages WHERE learning IS NOT NULL GROUP BY learning)
             ORDER BY last
         """
-        return [row[0] for row in self._connection.execute(query)]
+        return [row[0] for row in self._rows(query)]
+
+    def _rows(self, query: str, *parameters: int) -> list[tuple]:
+        with _told():
+            return self._connection.execute(query, parameters).fetchall()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Makes a DataError of whatever SQLite says."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DataError(
+            f"the recorded messages cannot be read or written ({error}): see that the disk is not full and not write-protected"
+        ) from error
+
+
+def _check(path: Path) -> None:
+    """Looks for damage as a reader: one that may write would merge the log into the damaged file and delete it."""
+    if not path.exists():
+        return
+    with closing(_connect_to_read(path)) as connection:
+        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("quick_check found damage")
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path)
     try:
-        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("quick_check found damage")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
         version = connection.execute("PRAGMA user_version").fetchone()[0]

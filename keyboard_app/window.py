@@ -10,6 +10,7 @@ from kivy.lang import Builder
 from keyboard_app.device import Device
 from keyboard_app.screen import Screen
 
+_KV = str(Path(__file__).with_name("keyboard.kv"))
 _BACKSPACE, _TAB, _ENTER, _KEYPAD_ENTER = 8, 9, 13, 271
 _ATTEND_EVERY, _SERVE_EVERY = 0.05, 1.0  # seconds
 
@@ -20,14 +21,16 @@ class KeyboardApp(App):
     title = "Keyboard"
 
     def __init__(self, device: Device) -> None:
-        super().__init__(kv_file="")
+        super().__init__()
         self._device = device
+
+    def load_kv(self, filename: str | None = None) -> bool:
+        """Loads keyboard.kv, which Kivy finds by the name of this class."""
+        Builder.unload_file(_KV)  # the rules of an app that this process ran before would count twice
+        return super().load_kv(filename)
 
     def build(self) -> Screen:
         """The screen."""
-        kv = str(Path(__file__).with_name("keyboard.kv"))
-        Builder.unload_file(kv)
-        Builder.load_file(kv)
         self.screen = Screen(self._device)
         return self.screen
 

@@ -31,6 +31,11 @@ def run(task: Task) -> str:
     return task.finish()
 
 
+def reason(error: Exception) -> str:
+    """What went wrong, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class Worker:
     """Runs tasks in the background; all methods are for the typing thread."""
 

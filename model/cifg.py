@@ -81,11 +81,10 @@ def mean_loss(weights: dict[str, tf.Tensor], hidden: tf.Tensor, targets: tf.Tens
 
 
 def ranks(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """How many words the model puts before each target, specials aside: int32 [N]; 0 means it was the first guess."""
+    """How many words the model puts before each target, specials aside: int32 [N]; 0 is the first guess, ties are its."""
     places = tf.stack([tf.range(logits.shape[0]), targets], axis=1)
     own = tf.expand_dims(tf.gather_nd(logits, places), 1)
-    special, words = tf.split(logits, [len(SPECIALS), logits.shape[1] - len(SPECIALS)], axis=1)
-    del special
+    _, words = tf.split(logits, [len(SPECIALS), logits.shape[1] - len(SPECIALS)], axis=1)
     return tf.reduce_sum(tf.cast(tf.greater(words, own), tf.int32), 1)
 
 

@@ -1,6 +1,6 @@
 """The model's program for the device: a LiteRT file of built-in operations that trains, evaluates and predicts.
 
-The weights are not in it: one program, of some 200 kB, serves every round. Its variables are empty until `set_weights` fills them,
+The weights are not in it: one program, of some 250 kB, serves every round. Its variables are empty until `set_weights` fills them,
 and the other signatures fail before that.
 
 | signature | takes | gives |

@@ -28,7 +28,9 @@ class Mailbox:
         self._root = profile / "mailbox"
 
     def invite(self, invitation: Invitation, weights: Path) -> None:
-        """Desktop: asks for a contribution to a round that starts from these global weights."""
+        """Desktop: asks for a contribution to a round that starts from these global weights; rounds left over from before go."""
+        for side in ("in", "out"):
+            shutil.rmtree(self._root / side, ignore_errors=True)
         folder = self._root / "in" / invitation.round_id
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(weights, folder / "weights.safetensors")
@@ -53,7 +55,10 @@ class Mailbox:
         return self._root / "out" / round_id / "delta.safetensors"
 
     def answer(self, contribution: Contribution) -> None:
-        """Keyboard: the delta is in its place."""
+        """Keyboard: the delta is in its place. An answer to a round that is over by now goes nowhere, and its delta with it."""
+        if not self.invited_weights(contribution.round_id).exists():
+            shutil.rmtree(self._answer(contribution.round_id).parent, ignore_errors=True)
+            return
         write_by_rename(self._answer(contribution.round_id), contribution.to_json().encode())
 
     def _answer(self, round_id: str) -> Path:
@@ -84,7 +89,10 @@ class Mailbox:
         temporary = Path(tempfile.mkdtemp(dir=self._root, prefix=".release."))
         try:
             shutil.copytree(model, temporary / "release")
-            shutil.rmtree(self._root / "release", ignore_errors=True)
+            with suppress(
+                FileNotFoundError
+            ):  # an older offer leaves whole, by rename, as the keyboard may be taking it
+                (self._root / "release").rename(temporary / "old")
             (temporary / "release").rename(self._root / "release")
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

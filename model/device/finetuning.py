@@ -12,7 +12,7 @@ from model.device.weights import Weights
 
 @dataclass(frozen=True)
 class FineTuning:
-    """How a device learns; chosen on validation users (README, "Measured")."""
+    """How a device learns; the rate and the passes are the best of six pairs on 36 validation users."""
 
     learning_rate: float = 0.5
     clipping_norm: float = 1.0  # global L2 norm of a step's gradient
@@ -35,14 +35,14 @@ class Progress:
 
 
 def newest(messages: Sequence[Sequence[int]], max_words: int) -> list[Sequence[int]]:
-    """The newest of the messages, oldest first, that hold at most `max_words` words together; the newest one in any case."""
+    """The newest of the messages, oldest first, that hold at most `max_words` words together, the newest one cut to as many."""
     kept: list[Sequence[int]] = []
     words = 0
     for message in reversed(messages):
         words += len(message)
         if kept and words > max_words:
             break
-        kept.append(message)
+        kept.append(message[:max_words])
     return kept[::-1]
 
 

@@ -58,8 +58,32 @@ def load_model(folder: Path) -> Model:
     return Model(weights, provenance, vocabulary, program, card)
 
 
+def check_free_for_model(folder: Path) -> None:
+    """Lets a path pass that a model may be saved to.
+
+    Raises:
+      DataError: something that is no model folder is there.
+    """
+    if folder.exists() and not (folder / WEIGHTS).exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise DataError(f"{folder} is there already and is no model folder: choose another place for the model")
+
+
+def recover(folder: Path) -> None:
+    """Cleans up after a `save_model` that was killed: the old model is put back if the new one had not taken its place."""
+    for old in folder.parent.glob(f".{folder.name}.old.*/{folder.name}"):
+        if not folder.exists():
+            old.rename(folder)
+    for leftover in folder.parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
 def save_model(folder: Path, model: Model) -> None:
-    """Writes a model folder beside its place and renames it into place; what was there before is replaced whole."""
+    """Writes a model folder beside its place and renames it into place; a model that was there before is replaced whole.
+
+    Raises:
+      DataError: something that is no model folder is in that place.
+    """
+    check_free_for_model(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:

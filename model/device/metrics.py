@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.errors import DataError
 from data.tokenizer import PUNCTUATION, tokenize
 from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 from data.windows import lanes
@@ -62,8 +63,14 @@ class Scores:
 
 
 def scores(ranks: np.ndarray, log_likelihoods: np.ndarray, targets: np.ndarray) -> Scores:
-    """Adds up what a program's evaluation says of targets, arrays of one shape; only words and `<unk>` count."""
+    """Adds up what a program's evaluation says of targets, arrays of one shape; only words and `<unk>` count.
+
+    Raises:
+      DataError: a log-probability is not finite.
+    """
     words = targets >= len(SPECIALS)
+    if not np.isfinite(log_likelihoods[words]).all():
+        raise DataError("the model's predictions are not finite: its weights are spoilt")
     return Scores(
         words=int(words.sum()),
         out_of_vocabulary=int((targets == UNKNOWN).sum()),

@@ -11,7 +11,7 @@ from model.device.weights import Weights, check_weights
 
 try:
     from ai_edge_litert.interpreter import Interpreter
-except ImportError:  # a phone build may bring the older name of the same runtime
+except ModuleNotFoundError:  # a phone build may bring the older name of the same runtime
     from tflite_runtime.interpreter import Interpreter
 
 
@@ -47,9 +47,10 @@ class Program:
             )
         except (ValueError, RuntimeError) as error:
             raise DataError("the program is damaged or of another project: get a fresh copy of the model") from error
-        expected = (config.batch, config.window)
-        if (found := tuple(self._train.get_input_details()["tokens"]["shape"])) != expected:
-            raise DataError(f"the program was built for rows of {found} where the weights say {expected}")
+        inputs = self._set.get_input_details() | {"rows": self._train.get_input_details()["tokens"]}
+        for name, expected in (config.shapes | {"rows": (config.batch, config.window)}).items():
+            if (found := tuple(inputs[name]["shape"]) if name in inputs else None) != expected:
+                raise DataError(f"the program was built for {name} of {found} where the weights say {expected}")
         self.weights = weights
 
     @property

@@ -13,7 +13,7 @@ _AFTER_ANY_WORD = "\U0010ffff"  # no word sorts behind it
 
 
 class Suggester:
-    """Suggestions by one program. Remembers the states along the last context, so a word further costs one step of it."""
+    """Suggestions by one program. Remembers the states along the last context: a word further is one step."""
 
     def __init__(self, program: Program, vocabulary: Vocabulary) -> None:
         self._program = program
@@ -23,20 +23,24 @@ class Suggester:
         self._spellings = [w for w, _ in by_spelling]
         self._spelled_ids = np.array([i for _, i in by_spelling])
         self._context: list[int] = []
-        self._reached: list[tuple[np.ndarray, State]] = []  # after <s>, after the first token, …
+        self._states: list[State] = []  # after <s>, after the first token, …
+        self._logits = np.zeros(0, np.float32)  # after the last
 
     def logits(self, context: Sequence[int]) -> np.ndarray:
         """The logits of the next word, [V] float32, after the tokens of the message so far (ids, without `<s>`)."""
         tokens = [BOUNDARY, *context]
+        if tokens == self._context:
+            return self._logits
         known = 0
-        while known < min(len(tokens), len(self._context)) and tokens[known] == self._context[known]:
+        while known < min(len(tokens) - 1, len(self._context)) and tokens[known] == self._context[known]:
             known += 1
-        del self._context[known:], self._reached[known:]
+        del self._context[known:], self._states[known:]
         for token in tokens[known:]:
-            state = self._reached[-1][1] if self._reached else self._program.initial_state(1)
-            self._reached.append(self._program.step(token, state))
+            state = self._states[-1] if self._states else self._program.initial_state(1)
+            self._logits, state = self._program.step(token, state)
+            self._states.append(state)
             self._context.append(token)
-        return self._reached[-1][0]
+        return self._logits
 
     def suggest(self, context: str, prefix: str = "", count: int = 3) -> list[str]:
         """The `count` likeliest words after `context` that start with `prefix`, likeliest first, in lower case.
@@ -63,3 +67,7 @@ class Suggester:
         """How many words the model puts before `word` after `context` (ids), specials aside, as recall counts it."""
         logits = self.logits(context)
         return int(np.count_nonzero(logits[len(SPECIALS) :] > logits[word]))
+
+    def ranks(self, tokens: Sequence[int]) -> list[int]:
+        """The rank of each token of a message (ids) after those before it."""
+        return [self.rank(tokens[:i], token) for i, token in enumerate(tokens)]

@@ -85,7 +85,7 @@ def save_weights(path: Path, weights: Weights, provenance: Provenance) -> None:
 
 
 def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weights, Provenance]:
-    """Reads what `save_weights` wrote and checks it; 16-bit weights are widened.
+    """Reads what `save_weights` wrote and checks it; half-precision weights are widened.
 
     Args:
       path: the safetensors file.
@@ -121,5 +121,5 @@ def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weig
 
 
 def next_provenance(parent: Weights, provenance: Provenance, rounds: int = 1) -> Provenance:
-    """The provenance of the model that `rounds` federated rounds make from `parent`."""
+    """The provenance of the model that so many federated rounds make from `parent`."""
     return replace(provenance, round=provenance.round + rounds, parent=digest(parent))

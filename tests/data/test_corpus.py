@@ -29,6 +29,9 @@ def test_json_lines_come_by_user_in_time_order(tmp_path: Path) -> None:
         (b"[1]", "needs an object"),
         (b'{"user": 1, "time": "1", "text": "x"}', "must be strings"),
         (b'{"user": "\xff", "time": "1", "text": "x"}', "not UTF-8"),
+        (b'{"user": "\\ud800", "time": "1", "text": "x"}', "surrogate"),
+        (b'{"user": ' + b"9" * 5000 + b', "time": "1", "text": "x"}', "not JSON"),
+        (b"[" * 100_000, "not JSON"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: bytes, reason: str) -> None:

@@ -78,6 +78,15 @@ def test_a_simulated_client_does_what_a_device_does(small_model: Model) -> None:
     assert words == (rows[:, 1:] != 0).sum()
 
 
+def test_a_cohort_that_wrote_no_words_changes_nothing(small_model: Model) -> None:
+    config = small_model.provenance.config
+    rows = np.zeros((0, config.window + 1), np.int32)
+    dataset = tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(config.batch)
+    process = learning_process(config, small_model.weights, FineTuning(), Server())
+    state = process.next(process.initialize(), [dataset, dataset]).state
+    assert digest(weights_of(state, config)) == digest(small_model.weights)
+
+
 def test_the_parts_of_a_round_make_the_round_that_tff_composes(small_model: Model) -> None:
     config, how, server = small_model.provenance.config, FineTuning(), Server("fedadam", 0.01)
     cohort = [rows_of(small_model, count, count) for count in (3, 6, 9)]

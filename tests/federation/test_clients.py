@@ -36,4 +36,4 @@ def test_a_client_gives_no_more_words_than_the_cap(small_model: Model, tmp_path:
     assert targets(first) == 16 * 7  # sixteen messages of six words, each with its end
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, later), "another round draws other messages"
-    assert targets(clients.rows("a", 1, 0, 1)[0]) == 7, "one message in any case"
+    assert targets(clients.rows("a", 3, 0, 1)[0]) == 4, "a message that is longer is cut"

@@ -26,10 +26,10 @@ def test_evaluate(small_model_folder: Path, corpus_file: Path, federate: Callabl
 
 def test_personalize(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:
     common = ["personalize", "--model", small_model_folder, "--corpus", corpus_file, "--users", "all", "--json"]
-    result = last(federate(*common, "--max-users", "3", "--min-words", "50"))
-    assert result["users"] == 3
+    result = last(federate(*common, "--max-users", "20", "--min-words", "50"))
+    assert 0 < result["users"] <= 20, "users with no word predicted before have no relative gain"
     assert result["top1_after"] > result["top1_before"], "each user has a favourite word to learn"
-    assert result["users_better"] + result["users_worse"] <= 3
+    assert result["users_better"] + result["users_worse"] <= result["users"]
     assert result["words_per_second"] > 0
 
 
@@ -47,6 +47,8 @@ def test_export(small_model_folder: Path, tmp_path: Path, federate: Callable) ->
         (["simulate", "--out", "x"], 2, "--rounds"),
         (["simulate", "--rounds", "0", "--out", "x"], 2, "below 1"),
         (["simulate", "--rounds", "many", "--out", "x"], 2, "invalid"),
+        (["simulate", "--rounds", "1", "--out", "x", "--seed", "-1"], 2, "below 0"),
+        (["export", "--out", "/dev/null/m.tflite"], 1, "/dev/null"),
         (["dance"], 2, "invalid choice"),
         ([], 2, "required"),
     ],

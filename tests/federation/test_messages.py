@@ -37,6 +37,10 @@ def test_a_round_by_mail(tmp_path: Path) -> None:
     assert desktop.contribution("1-ab") == Contribution("1-ab", 3, 2.0, 1.0)
     desktop.close("1-ab")
     assert desktop.contribution("1-ab") is None
+    keyboard.delta_path("1-ab").parent.mkdir(parents=True)
+    keyboard.delta_path("1-ab").touch()
+    keyboard.answer(Contribution("1-ab", 3, 2.0, 1.0))
+    assert not keyboard.delta_path("1-ab").exists(), "an answer that comes too late leaves nothing behind"
 
 
 def test_an_answer_to_another_round_is_refused(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_run_killed_in_two_rounds_reaches_the_same_weights(
         while any(alive(worker) for worker in workers):
             assert time.monotonic() < until, "a TFF worker outlived the run that started it"
             time.sleep(0.05)
-    (killed / "state" / "_temp123").mkdir()  # what a save that was killed leaves
+    (killed / "state" / "round_9_temp123").mkdir()  # what a save that was killed leaves
     resumed = federate(*arguments(small_model_folder, corpus_file, killed, "--resume"))
     assert resumed.returncode == 0, resumed.stderr
 
@@ -75,6 +75,7 @@ def test_a_run_killed_in_two_rounds_reaches_the_same_weights(
     assert models[0].provenance == models[1].provenance
     assert models[0].provenance.round == ROUNDS
     assert models[0].provenance.parent == digest(load_model(small_model_folder).weights)
+    assert [p.name for p in (killed / "state").iterdir()] == [f"round_{ROUNDS}"]
     assert all((killed / name).exists() for name in ("metrics.csv", "progress.png", "tensorboard"))
 
     again = federate(*arguments(small_model_folder, corpus_file, killed))
@@ -83,6 +84,9 @@ def test_a_run_killed_in_two_rounds_reaches_the_same_weights(
     other = federate(*arguments(small_model_folder, corpus_file, killed, "--resume", "--max-words", "7"))
     assert other.returncode == 1
     assert "other settings" in other.stderr
+    fewer = federate(*arguments(small_model_folder, corpus_file, killed, "--resume", "--rounds", "2"))
+    assert fewer.returncode == 1
+    assert "has done 4 rounds already" in fewer.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="asks /proc")

@@ -6,7 +6,7 @@ import pytest
 from federation.protocol.mailbox import Mailbox
 from federation.protocol.messages import Invitation
 from keyboard_app.cli import main
-from keyboard_app.profile import Profile
+from keyboard_app.profile import PERSONAL, Profile
 from model.device.folder import WEIGHTS
 
 TEXT = "I think you are good, but I don't like that!\n\nΠώς είσαι; 😀\r\nmeet me at seven\n"
@@ -58,6 +58,36 @@ def test_script_status_answer(
     assert Mailbox(tmp_path / "p").contribution("r1").words > 0
     assert main(["answer", *common]) == 0
     assert capsys.readouterr().out == "nothing waits for an answer\n"
+
+
+def test_answering_one_round_does_nothing_else(
+    tmp_path: Path, script: Path, small_model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile = tmp_path / "p"
+    common = ["--profile", str(profile), "--model", str(small_model_folder)]
+    main(["--script", str(script), *common])
+    (profile / PERSONAL).write_bytes(b"damaged")
+    for round_id in ("r1", "r2"):
+        Mailbox(profile).invite(Invitation(round_id, 0.1, 1.0, 1, 1000, 1), small_model_folder / WEIGHTS)
+    Mailbox(profile).release(small_model_folder)
+    capsys.readouterr()
+    assert main(["answer", "--round", "r2", *common]) == 0
+    assert "gave round r2 what" in capsys.readouterr().out
+    assert Mailbox(profile).contribution("r1") is None
+    assert Mailbox(profile).released()
+    assert (profile / PERSONAL).read_bytes() == b"damaged"
+    for round_id in ("r2", "r3"):  # one that is answered, and one that never was
+        assert f"no invitation to round {round_id}" in failure(capsys, ["answer", "--round", round_id, *common])
+
+
+def test_stopped_by_the_person(
+    tmp_path: Path, script: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("keyboard_app.cli._script", stop)
+    assert failure(capsys, ["--script", script]) == "keyboard: stopped"
 
 
 def test_script_for_people_leaves_the_own_profile_alone(

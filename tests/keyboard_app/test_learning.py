@@ -1,12 +1,14 @@
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from data.errors import DataError
+from data.vocabulary import Vocabulary
 from keyboard_app.device import Device
 from keyboard_app.learning import Learning
 from keyboard_app.profile import PERSONAL
@@ -83,6 +85,22 @@ def test_one_thing_at_a_time(device: Device) -> None:
     with pytest.raises(DataError, match="still learning: wait"):
         device.learn()
     device.worker.wait()
+
+
+def test_messages_are_encoded_beside_typing(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    send(device, 3)
+    threads = []
+    encode = Vocabulary.encode
+
+    def spy(vocabulary: Vocabulary, text: str) -> list[int]:
+        threads.append(threading.current_thread())
+        return encode(vocabulary, text)
+
+    monkeypatch.setattr(Vocabulary, "encode", spy)
+    device.learn()
+    device.worker.wait()
+    assert len(threads) == 3
+    assert threading.main_thread() not in threads
 
 
 def test_without_words_there_is_nothing_to_learn(device: Device) -> None:

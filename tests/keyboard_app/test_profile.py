@@ -9,8 +9,9 @@ import pytest
 from data.errors import DataError
 from keyboard_app.device import Device
 from keyboard_app.profile import GLOBAL, PERSONAL, Profile
+from keyboard_app.status import read_status
 from model.device.folder import PROGRAM, WEIGHTS, Model, load_model, save_model
-from model.device.weights import Provenance, save_weights
+from model.device.weights import Provenance, digest, save_weights
 
 HOLD = """if True:
     import sys, time
@@ -39,6 +40,21 @@ def test_nobody_else_may_look(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / "profile").stat().st_mode) == 0o700
 
 
+def test_a_folder_that_was_there_keeps_its_rights(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    with Profile.open(tmp_path):
+        assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o750
+
+
+def test_killed_while_a_global_model_was_replaced_it_has_the_old_one(
+    tmp_path: Path, next_model: Model, small_model_folder: Path
+) -> None:
+    save_model(tmp_path / ".global.old.x" / GLOBAL, next_model)
+    with Device.open(tmp_path, small_model_folder) as device:
+        assert device.models.global_model.provenance.round == 12
+    assert not (tmp_path / ".global.old.x").exists()
+
+
 def test_a_file_is_no_profile(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(DataError, match="cannot use the profile folder"):
@@ -55,7 +71,7 @@ def test_personal_weights_come_back(tmp_path: Path, small_model: Model) -> None:
         assert profile.notices == []
 
 
-@pytest.mark.parametrize("damage", ["cut short", "another vocabulary", "empty"])
+@pytest.mark.parametrize("damage", ["cut short", "empty"])
 def test_damaged_personal_weights_do_not_stop_typing(
     tmp_path: Path, small_model: Model, small_model_folder: Path, damage: str
 ) -> None:
@@ -73,6 +89,19 @@ def test_damaged_personal_weights_do_not_stop_typing(
         assert "\n" not in notice
     assert not personal.exists()
     assert personal.with_name(PERSONAL + ".damaged").exists()
+
+
+def test_personal_weights_of_another_vocabulary_stay(
+    tmp_path: Path, small_model: Model, small_model_folder: Path
+) -> None:
+    personal = tmp_path / PERSONAL
+    provenance = Provenance(small_model.provenance.config, "0" * 64, parent=digest(small_model.weights))
+    save_weights(personal, small_model.weights, provenance)
+    with Device.open(tmp_path, small_model_folder) as device:
+        assert not device.models.personalized
+        assert "grew from another global model" in device.profile.notices[0]
+    assert personal.exists()
+    assert not read_status(tmp_path, small_model_folder).personal_model
 
 
 @pytest.mark.parametrize("damaged", [WEIGHTS, PROGRAM])

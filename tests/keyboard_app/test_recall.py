@@ -22,9 +22,9 @@ def test_moving_recall_looks_back(ranks: list[int], window: int) -> None:
     ("history", "line"),
     [
         (History([], [], []), "nothing typed yet"),
-        (History([0, 9], [0, 9], []), "before learning 50% of 2 words were suggested"),
-        (History([0, 9], [0, 9], [2]), "50% suggested up to the first learning; type on to see what it brought"),
-        (History([0, 9, 0, 0], [0, 9, 9, 0], [2]), "before learning 50% → after 100% (without it 50%)"),
+        (History([0, 9], [0, 9], []), "recall at 3 before learning 50%, over 2 words"),
+        (History([0, 9], [0, 9], [2]), "recall at 3 up to the first learning 50%; type on to see what it brought"),
+        (History([0, 9, 0, 0], [0, 9, 9, 0], [2]), "recall at 3 before learning 50% → after 100% (without it 50%)"),
     ],
 )
 def test_history_in_a_line(history: History, line: str) -> None:

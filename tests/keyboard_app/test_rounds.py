@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,48 @@ def test_what_keeps_it_from_contributing_is_said(
     assert contribution.words == 0
     assert contribution.error
     assert not desktop.delta_path("round-7").exists()
+
+
+def failing(error: Exception) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("LiteRT\nsays no")])
+def test_a_full_disk_and_a_failing_program_are_said(
+    device: Device, desktop: Mailbox, small_model_folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    send(device)
+    desktop.invite(INVITATION, small_model_folder / WEIGHTS)
+    monkeypatch.setattr("keyboard_app.rounds.save_weights", failing(error))
+    contribution = answer(device, desktop)
+    assert contribution.error == " ".join(str(error).split())
+
+
+def test_an_answer_that_cannot_be_written_is_not_tried_again(
+    device: Device, desktop: Mailbox, small_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desktop.invite(INVITATION, small_model_folder / WEIGHTS)
+    monkeypatch.setattr(Mailbox, "answer", failing(OSError(28, "No space left on device")))
+    device.serve()
+    with pytest.raises(OSError, match="No space left"):
+        device.worker.wait()
+    device.serve()
+    assert device.worker.task is None
+
+
+def test_a_release_that_cannot_be_kept_is_refused(
+    device: Device, desktop: Mailbox, next_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_model(tmp_path / "released", next_model)
+    desktop.release(tmp_path / "released")
+    monkeypatch.setattr("keyboard_app.profile.save_model", failing(OSError(28, "No space left on device")))
+    with pytest.raises(DataError, match=r"refused the released global model: .*No space left"):
+        device.serve()
+    assert not desktop.released()
+    assert device.models.global_model.provenance.round == 0
 
 
 def test_it_answers_in_the_background(device: Device, desktop: Mailbox, small_model_folder: Path) -> None:

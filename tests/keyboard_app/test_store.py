@@ -30,7 +30,7 @@ def test_round_trip(tmp_path: Path) -> None:
 
 def test_a_message_is_recorded_whole_or_not_at_all(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s.sqlite", [])
-    with pytest.raises(sqlite3.ProgrammingError):
+    with pytest.raises(DataError):
         store.add_message("one", [Ranks(1, 1), Ranks(object(), 1)])
     assert store.messages() == []
 
@@ -99,5 +99,45 @@ def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
     reader = Store.read(tmp_path / "s.sqlite")
     writer.add_message("one", RANKS)
     assert [m.text for m in reader.messages()] == ["one"]
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(DataError, match="readonly"):
         reader.add_message("two", [])
+
+
+def test_what_sqlite_refuses_is_told_in_a_line_and_changes_nothing(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "s.sqlite", [])
+    store.add_message("one", RANKS)
+    store._connection.execute("PRAGMA max_page_count = 1")  # as on a full disk
+    with pytest.raises(DataError, match="full") as told:
+        store.add_message("two" * 100_000, RANKS)
+    assert "\n" not in str(told.value)
+    assert [m.text for m in store.messages()] == ["one"]
+    store._connection.execute("DROP TABLE predictions")
+    for ask in (store.ranks, store.known_words_at_learnings):
+        with pytest.raises(DataError, match="no such table"):
+            ask()
+
+
+KILLED = """if True:
+    import os, sys
+    from pathlib import Path
+    from keyboard_app.store import Ranks, Store
+    store = Store.open(Path(sys.argv[1]), [])
+    for _ in range(300):
+        store.add_message("a message of some length, again and again", [Ranks(1, 1)])
+    store.close()
+    Store.open(Path(sys.argv[1]), []).add_message(sys.argv[2], [])
+    os._exit(0)
+"""
+
+
+def test_the_log_goes_along_when_a_damaged_file_is_set_aside_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    for aside in (tmp_path / "s.sqlite.damaged", tmp_path / "s.sqlite.damaged-2"):
+        subprocess.run([sys.executable, "-c", KILLED, path, f"newest before {aside.name}."], check=True)
+        content = path.read_bytes()
+        path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+        notices: list[str] = []
+        Store.open(path, notices).close()
+        assert f"they lie in {aside}," in notices[0]
+        assert f"newest before {aside.name}.".encode() in aside.with_name(aside.name + "-wal").read_bytes()
+    assert b"newest before s.sqlite.damaged." in (tmp_path / "s.sqlite.damaged-wal").read_bytes()

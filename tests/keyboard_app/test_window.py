@@ -1,5 +1,6 @@
 """The real window on a real or virtual display, touched and typed at as a person would."""
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -180,11 +181,54 @@ def test_what_it_learned_is_drawn(open_window: Callable[[Device], Person], devic
     assert "type on to see" in panel.summary
     person.type_physically(LINE)
     person.press_physically(ENTER)
-    assert panel.summary.startswith("before learning ")
+    assert panel.summary.startswith("recall at 3 before learning ")
     assert panel.ids.plot.marks == [120]
-    assert [len(values) for _, values in panel.ids.plot.curves] == [126, 126]
+    assert panel.ids.plot.first == 10
+    assert [len(values) for _, values in panel.ids.plot.curves] == [117, 117]
     person.touch(person.screen.ids.panel)
-    assert person.screen.ids.body.children == [person.screen.ids.messages_scroll]
+    assert person.screen.ids.body.children == [person.screen.ids.messages_scroll.__self__]
+
+
+def test_messages_outlive_the_panel_before_them(person: Person) -> None:
+    person.touch(person.screen.ids.panel)
+    gc.collect()
+    person.type_physically("hi")
+    person.press_physically(ENTER)
+    person.touch(person.screen.ids.panel)
+    assert person.screen.ids.messages.children[0].text == "Hi"
+
+
+def test_a_message_that_cannot_be_recorded_stays_in_the_text_area(person: Person) -> None:
+    store = person.screen.device.profile.store
+    store._connection.execute("PRAGMA query_only = ON")
+    person.type_physically("hi")
+    person.press_physically(ENTER)
+    assert person.text == "Hi"
+    assert person.screen.status.startswith("Not sent: the recorded messages cannot be read or written")
+    store._connection.execute("PRAGMA query_only = OFF")
+    person.press_physically(ENTER)
+    assert (person.text, [m.text for m in store.messages()]) == ("", ["Hi"])
+
+
+def test_a_task_that_fails_of_anything_ends_nothing(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("while\nlearning")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Learning, "work", fail)
+        person.touch(person.screen.ids.learn)
+        person.wait_until(lambda: person.screen.status == "While learning")
+        assert not person.screen.busy
+    monkeypatch.setattr("keyboard_app.device.Learning", fail)
+    person.screen.status = ""
+    person.touch(person.screen.ids.learn)
+    assert person.screen.status == "While learning"
+
+
+def test_the_rules_are_loaded_once(person: Person) -> None:
+    from kivy.lang import Builder
+
+    assert [Path(file).name for file in Builder.files if file is not None].count("keyboard.kv") == 1
 
 
 def test_it_answers_the_desktop_and_takes_over_its_model(

@@ -1,5 +1,7 @@
 """One model, run two ways: TensorFlow's functions of the weights, and LiteRT's program."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -132,3 +134,6 @@ def test_what_is_no_program_of_these_sizes_is_refused(small_model: Model, full_s
     for content in (b"", b"TFL3", full_size.program, small_model.program[:5000]):
         with pytest.raises(DataError):
             Program(content, config, small_model.weights)
+    other = replace(config, units=config.units + 1)
+    with pytest.raises(DataError, match="was built for"):
+        Program(small_model.program, other, initial_weights(other, 0))

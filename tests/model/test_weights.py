@@ -6,7 +6,7 @@ import pytest
 
 from data.errors import DataError
 from data.vocabulary import Vocabulary
-from model.device.folder import Model, load_model, save_model
+from model.device.folder import Model, load_model, recover, save_model
 from model.device.weights import digest, load_weights, save_weights
 
 
@@ -23,6 +23,28 @@ def test_a_saved_folder_replaces_the_old_one(small_model: Model, tmp_path: Path)
     weights = {name: array + 1 for name, array in small_model.weights.items()}
     save_model(tmp_path / "m", small_model.with_weights(weights, small_model.provenance))
     assert digest(load_model(tmp_path / "m").weights) == digest(weights)
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_what_is_no_model_is_not_replaced_by_one(small_model: Model, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    save_model(tmp_path / "m", small_model)  # an empty folder holds nothing to lose
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "thesis.tex").touch()
+    (tmp_path / "file").touch()
+    for place in ("documents", "file"):
+        with pytest.raises(DataError, match="no model folder"):
+            save_model(tmp_path / place, small_model)
+    assert (tmp_path / "documents" / "thesis.tex").exists()
+
+
+def test_a_save_killed_between_its_renames_is_undone(small_model: Model, tmp_path: Path) -> None:
+    save_model(tmp_path / "m", small_model)
+    (tmp_path / ".m.old.x").mkdir()
+    (tmp_path / "m").rename(tmp_path / ".m.old.x" / "m")
+    (tmp_path / ".m.new").mkdir()
+    recover(tmp_path / "m")
+    assert digest(load_model(tmp_path / "m").weights) == digest(small_model.weights)
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
