@@ -73,13 +73,13 @@ def _texts(words: int) -> list[str]:
 
 def _suggesting(model: Model, texts: list[str]) -> tuple[float, float]:
     """Medians, in ms, of a bare step of the program and of a suggestion for a word further on, the two in turn."""
-    program, other = model.start(), model.start()
-    suggester, state = Suggester(program, model.vocabulary), other.initial_state(1)
+    program = model.start()
+    suggester, state = Suggester(program, model.vocabulary), program.initial_state(1)
     contexts = [text[: token.start] for text in texts for token in tokenize(text)][: _CALLS + 100]
     steps, suggestions = [], []
     for context in contexts:
         began = time.perf_counter()
-        _, state = other.step(5, state)
+        _, state = program.step(5, state)
         between = time.perf_counter()
         suggester.suggest(context)
         steps.append(between - began)
