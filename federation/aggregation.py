@@ -13,6 +13,7 @@ import tensorflow_federated as tff
 
 from data.errors import DataError
 from federation.learning import ClippedSGD, Server, functional_model
+from federation.state import StateStore
 from model.device.config import ModelConfig
 from model.device.finetuning import FineTuning
 from model.device.weights import Weights, check_weights
@@ -50,8 +51,16 @@ class Aggregation:
             updated = finalizer.next(optimizer_state, weights, update.result)
             return tff.federated_zip((update.state, updated.state)), updated.result
 
-        self._initialize, self._aggregate = initialize, aggregate
-        self._state: Any = None
+        self._aggregate = aggregate
+        self._state = initialize()
+
+    def restore(self, store: StateStore) -> None:
+        """Goes on with the server optimizer's state of the newest round in `store`; with its first where there is none."""
+        self._state, _ = store.latest(self._state)
+
+    def save(self, store: StateStore, round_number: int) -> None:
+        """Keeps the server optimizer's state after a round."""
+        store.save(round_number, self._state)
 
     def __call__(self, weights: Weights, deltas: Sequence[Weights], words: Sequence[int]) -> Weights:
         """The next global model.
@@ -68,8 +77,6 @@ class Aggregation:
             raise DataError("no device has contributed to this round")
         for delta in deltas:
             check_weights(delta, self._config)
-        if self._state is None:
-            self._state = self._initialize()
         names = self._config.shapes
         state, updated = self._aggregate(
             self._state,

@@ -19,6 +19,10 @@ from model.device.metrics import Scores, Typing
 Result = dict[str, Any]
 
 
+class BadCallError(ValueError):
+    """Options that do not go together."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0 on success, 1 when the work failed, 2 for a bad call."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own notices are not for whoever types commands
@@ -31,6 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.command_line = shlex.join(["uv", "run", "federate", *repeated])
     try:
         result = options.run(options)
+    except BadCallError as error:
+        print(f"federate: {error} (see federate --help)", file=sys.stderr)
+        return 2
     except (DataError, OSError, RuntimeError) as error:  # a disk or a process that fails is not a bug to trace either
         print(f"federate: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
         return 1
@@ -77,7 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     round_.add_argument("--profiles", type=Path, nargs="+", required=True, metavar="DIR")
     round_.add_argument("--model", type=Path, default=PRETRAINED, help="the global model the round starts from")
     round_.add_argument("--out", type=Path, required=True, help="the model folder for the next global model")
-    round_.add_argument("--server-learning-rate", type=_rate, default=1.0, help="of FedAvg; 1 takes the plain mean")
+    round_.add_argument(
+        "--algorithm", choices=("fedavg", "fedadam"), default="fedavg", help="fedavg takes the plain mean"
+    )
+    round_.add_argument("--server-learning-rate", type=_rate, help="default: 1 for fedavg, 0.01 for fedadam")
+    round_.add_argument("--state", type=Path, metavar="DIR", help="keeps fedadam's moments from round to round")
     round_.add_argument("--seed", type=_whole, default=0)
     round_.add_argument("--deadline", type=_rate, default=300.0, help="seconds to wait for the keyboards")
 
@@ -159,16 +170,25 @@ def _simulate(options: argparse.Namespace) -> Result:
 def _round(options: argparse.Namespace) -> Result:
     from federation.rounds import call_keyboards, run_round
 
+    if options.algorithm == "fedadam" and options.state is None:
+        raise BadCallError("--algorithm fedadam needs --state DIR, where its moments stay from round to round")
     model = load_model(options.model)
     check_free_for_model(options.out)
     devices = call_keyboards(options.profiles, model, ROUND_TRAINING, options.seed, options.deadline, options.model)
     from federation.aggregation import Aggregation  # TFF, seconds: what is wrong with the call was said by now
     from federation.engine import engine
-    from federation.learning import Server
+    from federation.learning import SERVER_LEARNING_RATES, Server
+    from federation.state import StateStore
 
+    rate = options.server_learning_rate or SERVER_LEARNING_RATES[options.algorithm]
     with engine():
-        aggregation = Aggregation(model.provenance.config, Server("fedavg", options.server_learning_rate))
-        run_round(devices, model, aggregation, options.out)
+        aggregation = Aggregation(model.provenance.config, Server(options.algorithm, rate))
+        store = StateStore(options.state) if options.state else None
+        if store:
+            aggregation.restore(store)
+        updated = run_round(devices, model, aggregation, options.out)
+        if store:
+            aggregation.save(store, updated.provenance.round)
     for device in devices:
         c = device.contribution
         brought = c.error or f"{c.words:,} words, loss {c.loss_before:.3f} → {c.loss_after:.3f}"

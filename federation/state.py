@@ -1,4 +1,4 @@
-"""A simulation's state on disk: what a killed run goes on from, bit for bit.
+"""The state of a process of TFF on disk: what a killed run goes on from, bit for bit, and a next round from the last.
 
 `tff.program.FileProgramStateManager` keeps one version a round. It is given a flat list of arrays: saving the state's own
 structure fails with the `typing-extensions` that the rest of this project needs. A save that is killed leaves a folder with

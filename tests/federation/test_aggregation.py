@@ -1,5 +1,7 @@
 """The server's arithmetic against the same by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +9,7 @@ import tensorflow as tf
 from data.errors import DataError
 from federation.aggregation import Aggregation, SimulatedClients
 from federation.learning import Server, learning_process, weights_of
+from federation.state import StateStore
 from model.device.finetuning import FineTuning
 from model.device.folder import Model
 from model.device.weights import Weights, digest
@@ -28,14 +31,17 @@ def test_plain_averaging_is_the_weighted_mean(small_model: Model) -> None:
         np.testing.assert_allclose(updated[name], before + mean, atol=1e-6)
 
 
-def test_adam_on_the_server_is_adam_by_hand_over_two_rounds(small_model: Model) -> None:
-    aggregation = Aggregation(small_model.provenance.config, Server("fedadam", 0.01))
+def test_adam_on_the_server_is_adam_by_hand_over_two_rounds(small_model: Model, tmp_path: Path) -> None:
+    store = StateStore(tmp_path)
     rounds = [deltas(small_model, 2), deltas(small_model, 3)[1:]]
     updated = small_model.weights
     expected = {name: array.astype(np.float64) for name, array in updated.items()}
     first, second = (dict.fromkeys(expected, 0.0) for _ in range(2))
     for number, given in enumerate(rounds, 1):
+        aggregation = Aggregation(small_model.provenance.config, Server("fedadam", 0.01))
+        aggregation.restore(store)  # a round may be a command of its own
         updated = aggregation(updated, given, [1, 3])
+        aggregation.save(store, number)
         for name in expected:
             gradient = -(given[0][name].astype(np.float64) + 3 * given[1][name]) / 4
             first[name] = 0.9 * first[name] + 0.1 * gradient

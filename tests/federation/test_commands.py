@@ -49,6 +49,7 @@ def test_export(small_model_folder: Path, tmp_path: Path, federate: Callable) ->
         (["simulate", "--rounds", "many", "--out", "x"], 2, "invalid"),
         (["simulate", "--rounds", "1", "--out", "x", "--seed", "-1"], 2, "below 0"),
         (["export", "--out", "/dev/null/m.tflite"], 1, "/dev/null"),
+        (["round", "--profiles", "x", "--out", "x", "--algorithm", "fedadam"], 2, "needs --state"),
         (["dance"], 2, "invalid choice"),
         ([], 2, "required"),
     ],
