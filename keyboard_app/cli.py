@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _status(options)
         else:
             _open_window(options)
-    except (DataError, OSError) as error:
+    except (DataError, OSError, RuntimeError) as error:  # LiteRT reports what fails in a program as a RuntimeError
         sys.stderr.write(f"keyboard: {error}\n")
         return 1
     except KeyboardInterrupt:
