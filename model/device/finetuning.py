@@ -12,7 +12,7 @@ from model.device.weights import Weights
 
 @dataclass(frozen=True)
 class FineTuning:
-    """How a device learns; the rate and the passes are the best of six pairs on 36 validation users."""
+    """How a device learns; the rate and the passes are the best of four pairs on 36 validation users."""
 
     learning_rate: float = 0.5
     clipping_norm: float = 1.0  # global L2 norm of a step's gradient
