@@ -21,14 +21,11 @@ _START_SECONDS = 60
 
 
 @contextmanager
-def engine(concurrent_clients: int = -1) -> Iterator[None]:
+def engine() -> Iterator[None]:
     """Runs TFF computations inside the block on a worker process of this machine.
 
     TFF's own context starts the same worker and leaves it running when Python ends. This one is ended on every way out; the
     kernel ends it should this process be killed.
-
-    Args:
-      concurrent_clients: how many clients' computations run at a time; -1 leaves that to TFF. It does not change results.
 
     Raises:
       RuntimeError: the worker does not start.
@@ -37,7 +34,7 @@ def engine(concurrent_clients: int = -1) -> Iterator[None]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     worker = start(
-        [_WORKER, f"--port={port}", f"--max_concurrent_computation_calls={concurrent_clients}"],
+        [_WORKER, f"--port={port}", "--max_concurrent_computation_calls=-1"],  # as TFF starts it: no limit
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -111,10 +111,8 @@ def run_round(
         raise DataError(
             "no keyboard contributed: " + "; ".join(f"{d.profile}: {d.contribution.error}" for d in devices)
         )
-    deltas = [d.delta for d in counted if d.delta is not None]
-    weights = aggregate(
-        model.weights, [*deltas, *simulated[0]], [*(d.contribution.words for d in counted), *simulated[1]]
-    )
+    deltas = [*(d.delta for d in counted if d.delta is not None), *simulated[0]]
+    weights = aggregate(model.weights, deltas, [*(d.contribution.words for d in counted), *simulated[1]])
     provenance = next_provenance(model.weights, model.provenance)
     updated = replace(
         model, weights=weights, provenance=provenance, card=round_card(provenance, len(deltas), model.card)
@@ -154,19 +152,17 @@ def _wait(mailbox: Mailbox, round_id: str, process: subprocess.Popen, until: flo
         if said is None and process.poll():
             said = process.communicate()[1].strip()
             if _HELD not in said:
-                return Contribution(
-                    round_id, 0, 0.0, 0.0, said.splitlines()[-1] if said else "it failed without a word"
-                )
+                return Contribution.nothing(round_id, said.splitlines()[-1] if said else "it failed without a word")
         ended = process.poll() == 0
         try:
             if (contribution := mailbox.contribution(round_id)) is not None:
                 return contribution
         except (DataError, UnicodeDecodeError) as error:
-            return Contribution(round_id, 0, 0.0, 0.0, str(error))
+            return Contribution.nothing(round_id, str(error))
         if ended:
-            return Contribution(round_id, 0, 0.0, 0.0, "it ended without an answer")
+            return Contribution.nothing(round_id, "it ended without an answer")
         time.sleep(_POLL_SECONDS)
-    return Contribution(round_id, 0, 0.0, 0.0, "it did not answer in time")
+    return Contribution.nothing(round_id, "it did not answer in time")
 
 
 def _check(profile: Path, mailbox: Mailbox, contribution: Contribution, model: Model, how: FineTuning) -> Device:
@@ -181,5 +177,5 @@ def _check(profile: Path, mailbox: Mailbox, contribution: Contribution, model: M
         if provenance.parent != digest(model.weights) or provenance.config != model.provenance.config:
             raise DataError("its delta starts from other weights than the round's")
     except DataError as error:
-        return Device(profile, Contribution(contribution.round_id, 0, 0.0, 0.0, str(error)), None)
+        return Device(profile, Contribution.nothing(contribution.round_id, str(error)), None)
     return Device(profile, contribution, delta)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow_federated as tff
 
-from data.corpus import open_corpus, users_in
+from data.corpus import Corpus, open_corpus, users_in
 from data.errors import DataError
 from data.files import write_by_rename
 from data.vocabulary import Vocabulary
@@ -65,13 +65,12 @@ class Outcome:
     model: Path
 
 
-def initial_model(settings: Settings) -> Model:
+def initial_model(settings: Settings, corpus: Corpus) -> Model:
     """The model a run starts from: a folder's, or random weights over a vocabulary of the training users' words."""
     if settings.init != "random":
         return load_model(Path(settings.init))
     from model.program import build_program  # only here: converting takes seconds
 
-    corpus = open_corpus(settings.corpus)
     words = (corpus.messages(user) for user in users_in(corpus, "train"))
     vocabulary = Vocabulary.build(words, settings.config.vocabulary, _VOCABULARY_MIN_USERS)
     config = ModelConfig(**asdict(settings.config) | {"vocabulary": len(vocabulary)})
@@ -92,9 +91,9 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
     Raises:
       DataError: `out` holds a run and `resume` is not set, or holds one of other settings; or an input is not right.
     """
-    model = initial_model(settings)
-    config = model.provenance.config
     corpus = open_corpus(settings.corpus)
+    model = initial_model(settings, corpus)
+    config = model.provenance.config
     check_free_for_model(out / "model")
     _claim(out, settings, digest(model.weights), resume)
     clients = Clients(corpus, users_in(corpus, "train"), model.vocabulary, config.window)

@@ -19,7 +19,7 @@ from federation.protocol.mailbox import Mailbox
 from keyboard_app.damage import set_aside
 from keyboard_app.store import Store
 from model.device.folder import PRETRAINED, Model, load_model, recover, save_model
-from model.device.weights import Provenance, Weights, digest, load_weights, save_weights
+from model.device.weights import Provenance, Weights, digest, load_weights, next_provenance, save_weights
 
 STORE, GLOBAL, PERSONAL = "store.sqlite", "global", "personal.safetensors"
 
@@ -127,6 +127,4 @@ class Profile:
 
     def save_personal(self, weights: Weights, model: Model) -> None:
         """Puts the personal weights, learned from those of `model`, in place of the ones before."""
-        origin = model.provenance
-        provenance = Provenance(origin.config, origin.vocabulary_sha256, origin.round, digest(model.weights))
-        save_weights(self.path / PERSONAL, weights, provenance)
+        save_weights(self.path / PERSONAL, weights, next_provenance(model.weights, model.provenance, rounds=0))

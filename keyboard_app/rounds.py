@@ -16,7 +16,7 @@ from keyboard_app.profile import Profile
 from keyboard_app.worker import Task, reason, run
 from model.device.finetuning import FineTuning, Progress, subtract
 from model.device.folder import Model, load_model
-from model.device.weights import Provenance, digest, load_weights, save_weights
+from model.device.weights import load_weights, next_provenance, save_weights
 
 
 class Answering:
@@ -45,7 +45,7 @@ class Answering:
             self._contribution = yield from self._train()
         # A DataError, or settings that no training can have; a full disk; what LiteRT says.
         except (ValueError, OSError, RuntimeError) as error:
-            self._contribution = Contribution(round_id, 0, 0.0, 0.0, reason(error))
+            self._contribution = Contribution.nothing(round_id, reason(error))
         self._mailbox.answer(self._contribution)
 
     def _train(self) -> Generator[Progress, None, Contribution]:
@@ -60,8 +60,7 @@ class Answering:
         delta = subtract(trained.weights, before)
         if not all(np.isfinite(array).all() for array in delta.values()):
             raise DataError("training went astray (the delta is not finite): a smaller learning rate may help")
-        provenance = Provenance(origin.config, origin.vocabulary_sha256, origin.round, digest(before))
-        save_weights(self._mailbox.delta_path(round_id), delta, provenance)
+        save_weights(self._mailbox.delta_path(round_id), delta, next_provenance(before, origin, rounds=0))
         return Contribution(round_id, trained.words, trained.loss_before, trained.loss_after)
 
     def finish(self) -> str:
@@ -75,7 +74,7 @@ class Answering:
 class TakingOver:
     """The task (`keyboard_app.worker`) of taking over a released global model and learning one's words on it.
 
-    The global model is replaced when the task is made, since that takes no time; the work is the learning.
+    The global model is replaced when the task is made; the work is the learning.
     """
 
     def __init__(self, profile: Profile, models: Models) -> None:

@@ -56,3 +56,8 @@ class Contribution(_Message):
     loss_before: float  # of the round's global weights
     loss_after: float  # of the same after training
     error: str = ""  # why there is no delta, in one line; empty where there is one
+
+    @classmethod
+    def nothing(cls, round_id: str, error: str) -> Self:
+        """The answer where there is no delta, with the reason in one line."""
+        return cls(round_id, 0, 0.0, 0.0, error)

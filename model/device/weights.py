@@ -121,5 +121,5 @@ def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weig
 
 
 def next_provenance(parent: Weights, provenance: Provenance, rounds: int = 1) -> Provenance:
-    """The provenance of the model that so many federated rounds make from `parent`."""
+    """The provenance of what so many federated rounds make from `parent`; none for what a device learns on top of it."""
     return replace(provenance, round=provenance.round + rounds, parent=digest(parent))
