@@ -44,6 +44,36 @@ def users_in(corpus: Corpus, split: str) -> list[str]:
     return users
 
 
+class Part:
+    """One split of a corpus, and no way to anybody else's messages: what training, tuning and the vocabulary are handed."""
+
+    def __init__(self, corpus: Corpus, split: str) -> None:
+        """Takes the users of a split, or of `all`.
+
+        Raises:
+          DataError: there is no such split, or nobody is in it.
+        """
+        self.split = split
+        self._corpus = corpus
+        self._users = dict.fromkeys(users_in(corpus, split))
+
+    def users(self) -> list[str]:
+        """The users of the split, in corpus order."""
+        return list(self._users)
+
+    def messages(self, user: str) -> Iterator[str]:
+        """The texts of one of them, oldest first.
+
+        Raises:
+          DataError: the user belongs to another split.
+        """
+        if user not in self._users:
+            raise DataError(
+                f"a {split_of(user)} user's messages were asked for where only {self.split} users' may be read"
+            )
+        return self._corpus.messages(user)
+
+
 class ChitChat:
     """The ChitChat dataset: 258,145 chat messages of 1,315 people, as the package `chitchat-dataset` installs it.
 

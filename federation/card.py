@@ -7,6 +7,7 @@ from model.device.metrics import Scores
 from model.device.weights import Provenance
 
 if TYPE_CHECKING:
+    from federation.learning import Server
     from federation.simulation import Settings
 
 _STEP = "1. "  # how a line of the history begins: Markdown numbers them
@@ -37,7 +38,7 @@ The last of them:
 | --- | --- |
 | corpus | `{settings.corpus}`, training users only (SHA-256 of the user's id modulo 10 is neither 0 nor 1) |
 | starts from | weights of SHA-256 `{provenance.parent}` |
-| algorithm | {server.algorithm}, server learning rate {server.learning_rate:g} |
+| algorithm | {server.algorithm}, server learning rate {server.learning_rate:g}{_decay(server)} |
 | rounds | {len(rounds)}, {settings.clients_per_round} clients each, drawn uniformly |
 | client | SGD, learning rate {client.learning_rate:g}, gradients clipped to norm {client.clipping_norm:g} |
 | client's words | at most {client.max_words} a round, drawn at random, {client.passes} pass(es) |
@@ -56,6 +57,10 @@ Recall on {after.words:,} words of validation users, in shares as equal as their
 {provenance.config.vocabulary:,} words of its vocabulary. Nothing but the cap on a client's words keeps single messages from being
 memorized: there is no differential privacy.
 """
+
+
+def _decay(server: "Server") -> str:
+    return f", falling to zero over {server.decay_rounds} rounds along half a cosine" if server.decay_rounds else ""
 
 
 def round_card(provenance: Provenance, clients: int, parent_card: str) -> str:

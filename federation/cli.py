@@ -69,16 +69,33 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--clients-per-round", type=_positive, default=20)
     simulate.add_argument("--seed", type=_whole, default=0)
     simulate.add_argument("--out", type=Path, required=True, help="the run's folder")
-    simulate.add_argument("--algorithm", choices=("fedavg", "fedadam"), default="fedavg")
+    simulate.add_argument("--algorithm", choices=("fedavg", "fedadam", "fedyogi", "fedprox"), default="fedavg")
     simulate.add_argument(
         "--init", default=str(PRETRAINED), help="a model folder, or random (default: the shipped model)"
     )
     simulate.add_argument("--resume", action="store_true", help="go on with the run in --out")
     simulate.add_argument("--corpus", default="chitchat", help="chitchat, or a JSON Lines file")
     simulate.add_argument("--server-learning-rate", type=_rate)
+    simulate.add_argument(
+        "--decay-rounds",
+        type=_positive,
+        default=0,
+        help="the server's rate falls to zero over so many (default: it stays)",
+    )
+    simulate.add_argument("--proximal-strength", type=_rate, default=0.01, help="of fedprox (default: 0.01)")
     simulate.add_argument("--client-learning-rate", type=_rate, default=FineTuning.learning_rate)
     simulate.add_argument("--passes", type=_positive, default=1, help="over a client's words in a round")
     simulate.add_argument("--max-words", type=_positive, default=2000, help="of one client in a round")
+
+    central = command(
+        "central", _central, "Train the same network in one place, to measure federated training against."
+    )
+    central.add_argument("--out", type=Path, required=True, help="the run's folder")
+    central.add_argument("--corpus", default="chitchat", help="chitchat, or a JSON Lines file")
+    central.add_argument("--passes", type=_positive, default=4, help="over all training users' words")
+    central.add_argument("--learning-rate", type=_rate, default=0.003)
+    central.add_argument("--seed", type=_whole, default=0)
+    central.add_argument("--steps", type=_positive, help="stop there, in the middle (default: go all the way)")
 
     round_ = command("round", _round, "Call keyboards on this machine to a round and aggregate what they learned.")
     round_.add_argument("--profiles", type=Path, nargs="+", required=True, metavar="DIR")
@@ -153,7 +170,7 @@ def _simulate(options: argparse.Namespace) -> Result:
         init=options.init,
         clients_per_round=options.clients_per_round,
         seed=options.seed,
-        server=Server(options.algorithm, server_rate),
+        server=Server(options.algorithm, server_rate, options.decay_rounds, options.proximal_strength),
         client=FineTuning(
             learning_rate=options.client_learning_rate, passes=options.passes, max_words=options.max_words
         ),
@@ -165,6 +182,25 @@ def _simulate(options: argparse.Namespace) -> Result:
         file=sys.stderr,
     )
     return {"rounds": outcome.rounds, "before": before, "after": after, "model": str(outcome.model)}
+
+
+def _search(options: argparse.Namespace) -> Result:
+    from federation.search import TRIALS, search
+
+    rows = search(options.trials or TRIALS, options.out)
+    for row in rows:
+        print(f"{row['name']:32} top-1 {row['top1']:.1%}, perplexity {row['perplexity']:.1f}", file=sys.stderr)
+    return {"runs": rows}
+
+
+def _central(options: argparse.Namespace) -> Result:
+    from federation.central import Central, train_centrally
+
+    how = Central(options.corpus, options.passes, options.learning_rate, seed=options.seed)
+    scores = train_centrally(how, options.out, options.command_line, options.steps)
+    print(f"top-1 {scores.top1:.1%}, top-3 {scores.top3:.1%}: {options.out / 'model'}", file=sys.stderr)
+    result = {"top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity}
+    return result | {"model": str(options.out / "model")}
 
 
 def _round(options: argparse.Namespace) -> Result:

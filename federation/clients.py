@@ -23,8 +23,8 @@ def sample_cohort(users: Sequence[str], size: int, seed: int, round_number: int)
 class Clients:
     """The words of a corpus's users as training rows; a user is encoded when first called."""
 
-    def __init__(self, corpus: Corpus, users: Sequence[str], vocabulary: Vocabulary, window: int) -> None:
-        self.users = list(users)
+    def __init__(self, corpus: Corpus, vocabulary: Vocabulary, window: int) -> None:
+        self.users = corpus.users()
         self._corpus, self._vocabulary, self._window = corpus, vocabulary, window
         self._number = {user: i for i, user in enumerate(self.users)}
         self.messages = lru_cache(maxsize=None)(self._messages)

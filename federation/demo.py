@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from data.corpus import ChitChat, Corpus, users_in
+from data.corpus import ChitChat, Corpus, Part, users_in
 from data.errors import DataError
 from data.files import write_by_rename
 from data.tokenizer import tokenize
@@ -81,7 +81,7 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
     stages = {STAGES[0]: [model] * _USERS, STAGES[1]: [_personal(o, model) for o in owners]}
 
     _console.print(f"{rounds} federated rounds: the keyboards, and {_SIMULATED_CLIENTS} simulated clients beside them.")
-    training = Clients(corpus, users_in(corpus, "train"), model.vocabulary, model.provenance.config.window)
+    training = Clients(Part(corpus, "train"), model.vocabulary, model.provenance.config.window)
     reports = _federate(owners, model, training, out / "model", rounds, seed, shipped)
     newest = load_model(out / "model")
 

@@ -6,9 +6,11 @@
 2. client work: each takes steps of SGD, gradients clipped, on its own rows, as a keyboard's LiteRT program does;
 3. aggregation: the mean of the model deltas, weighted by the targets each client learned from;
 4. server optimizer: the mean is taken for a gradient (Reddi et al. 2021, arXiv 2003.00295). SGD with a learning rate of 1 makes
-   this FedAvg (McMahan et al. 2017, arXiv 1602.05629), Adam makes it FedAdam.
+   this FedAvg (McMahan et al. 2017, arXiv 1602.05629), Adam makes it FedAdam, Yogi FedYogi. FedProx (Li et al. 2020, arXiv
+   1812.06127) is FedAvg whose clients are held near the global weights in step 2.
 """
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +26,12 @@ from model.device.config import ModelConfig
 from model.device.finetuning import FineTuning
 from model.device.weights import Weights
 
-SERVER_LEARNING_RATES = {"fedavg": 1.0, "fedadam": 0.01}
+SERVER_LEARNING_RATES = {
+    "fedavg": 1.0,
+    "fedadam": 0.01,
+    "fedyogi": 0.01,
+    "fedprox": 1.0,
+}  # the algorithms, with defaults
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,10 @@ class Server:
 
     algorithm: str = "fedavg"
     learning_rate: float = 1.0
+    decay_rounds: int = 0  # the rounds over which the rate falls along half a cosine to zero; 0 keeps it as it is
+    proximal_strength: float = (
+        0.01  # of fedprox alone: half of it times the squared distance is added to a client's loss
+    )
 
     def optimizer(self) -> tff.learning.optimizers.Optimizer:
         """The server optimizer.
@@ -40,12 +51,23 @@ class Server:
         Raises:
           DataError: there is no such algorithm.
         """
-        if self.algorithm == "fedavg":
-            return tff.learning.optimizers.build_sgdm(self.learning_rate)
-        if self.algorithm == "fedadam":
+        optimizers = tff.learning.optimizers
+        if self.algorithm in ("fedavg", "fedprox"):
+            optimizer = optimizers.build_sgdm(self.learning_rate)
+        elif self.algorithm == "fedadam":
             # Reddi et al. 2021, Section 4: beta_2 that forgets within a hundred rounds.
-            return tff.learning.optimizers.build_adam(self.learning_rate, beta_1=0.9, beta_2=0.99, epsilon=1e-6)
-        raise DataError(f"there is no algorithm {self.algorithm!r}: choose one of {', '.join(SERVER_LEARNING_RATES)}")
+            optimizer = optimizers.build_adam(self.learning_rate, beta_1=0.9, beta_2=0.99, epsilon=1e-6)
+        elif self.algorithm == "fedyogi":
+            optimizer = optimizers.build_yogi(self.learning_rate, beta_1=0.9, beta_2=0.99, epsilon=1e-6)
+        else:
+            known = ", ".join(SERVER_LEARNING_RATES)
+            raise DataError(f"there is no algorithm {self.algorithm!r}: choose one of {known}")
+        return optimizers.schedule_learning_rate(optimizer, self._decayed) if self.decay_rounds else optimizer
+
+    def _decayed(self, rounds_done: tf.Tensor) -> tf.Tensor:
+        """The learning rate of a round (Loshchilov and Hutter 2017, arXiv 1608.03983, without restarts)."""
+        progress = tf.minimum(tf.cast(rounds_done, tf.float32) / self.decay_rounds, 1.0)
+        return self.learning_rate * (0.5 + 0.5 * tf.cos(math.pi * progress))
 
 
 class ClippedSGD(tff.learning.optimizers.Optimizer):
@@ -63,6 +85,31 @@ class ClippedSGD(tff.learning.optimizers.Optimizer):
         """One step."""
         clipped = cifg.clip_by_global_norm(tf.nest.flatten(gradients), tf.constant(self._norm))
         return self._sgd.next(state, weights, tf.nest.pack_sequence_as(gradients, clipped))
+
+
+class Proximal(tff.learning.optimizers.Optimizer):
+    """A client optimizer held near the weights it starts a round from (FedProx).
+
+    Half of `strength` times the squared distance from them is added to the loss.
+    `tff.learning.algorithms.build_weighted_fed_prox` of TFF 0.87.0 adds the term's gradient with the wrong sign, and drives
+    clients away from the global weights: a test of ours found out.
+    """
+
+    def __init__(self, optimizer: tff.learning.optimizers.Optimizer, strength: float) -> None:
+        self._optimizer = optimizer
+        self._strength = strength
+
+    def initialize(self, specs: Any) -> Any:
+        """The state of the optimizer within, and room for the weights of the first step."""
+        anchor = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), specs)
+        return OrderedDict(optimizer=self._optimizer.initialize(specs), anchor=anchor, begun=tf.constant(False))
+
+    def next(self, state: Any, weights: Any, gradients: Any) -> tuple[Any, Any]:
+        """One step; the first has nothing to be held back from."""
+        anchor = tf.nest.map_structure(lambda a, w: tf.where(state["begun"], a, w), state["anchor"], weights)
+        pulled = tf.nest.map_structure(lambda g, w, a: g + self._strength * (w - a), gradients, weights, anchor)
+        inner, weights = self._optimizer.next(state["optimizer"], weights, pulled)
+        return OrderedDict(optimizer=inner, anchor=anchor, begun=tf.constant(True)), weights
 
 
 def functional_model(config: ModelConfig, weights: Weights) -> tff.learning.models.FunctionalModel:
@@ -116,9 +163,12 @@ def learning_process(
     config: ModelConfig, weights: Weights, client: FineTuning, server: Server
 ) -> tff.learning.templates.LearningProcess:
     """The process whose `initialize` holds `weights` and whose `next` is a round over a list of client datasets."""
+    client_optimizer: tff.learning.optimizers.Optimizer = ClippedSGD(client.learning_rate, client.clipping_norm)
+    if server.algorithm == "fedprox":
+        client_optimizer = Proximal(client_optimizer, server.proximal_strength)
     return tff.learning.algorithms.build_weighted_fed_avg(
         functional_model(config, weights),
-        client_optimizer_fn=ClippedSGD(client.learning_rate, client.clipping_norm),
+        client_optimizer_fn=client_optimizer,
         server_optimizer_fn=server.optimizer(),
         # A cohort of people who wrote nothing but emoji leaves the model as it is.
         model_aggregator=tff.aggregators.MeanFactory(no_nan_division=True),

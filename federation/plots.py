@@ -1,6 +1,6 @@
 """Plots as PNG files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,22 @@ def plot_simulation(rounds: Sequence[dict[str, float]], before: Scores, path: Pa
     right.legend()
     for axes in (left, right):
         axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_search(curves: Mapping[str, Sequence[dict[str, float]]], path: Path) -> None:
+    """Recall at 1 on validation users against the words trained on, a curve for each run of a search."""
+    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
+    for name, rounds in curves.items():
+        words = np.cumsum([r["words"] for r in rounds])
+        checked = [(w, 100 * r["top1"]) for w, r in zip(words, rounds, strict=True) if "top1" in r]
+        axes.plot(*zip(*checked, strict=True), ".-", label=name)
+    axes.set(
+        xlabel="words trained on", ylabel="%", title="Recall at 1 on validation users", xlim=(0, None), ylim=(0, None)
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(path, dpi=150)
     plt.close(figure)
 

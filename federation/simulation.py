@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow_federated as tff
 
-from data.corpus import Corpus, open_corpus, users_in
+from data.corpus import Part, open_corpus
 from data.errors import DataError
 from data.files import write_by_rename
 from data.vocabulary import Vocabulary
@@ -52,7 +52,6 @@ class Settings:
     seed: int = 0
     server: Server = field(default_factory=Server)
     client: FineTuning = field(default_factory=FineTuning)
-    config: ModelConfig = field(default_factory=ModelConfig)  # of a random start; a model folder brings its own
 
 
 @dataclass(frozen=True)
@@ -65,20 +64,25 @@ class Outcome:
     model: Path
 
 
-def initial_model(settings: Settings, corpus: Corpus) -> Model:
-    """The model a run starts from: a folder's, or random weights over a vocabulary of the training users' words."""
-    if settings.init != "random":
-        return load_model(Path(settings.init))
+def initial_model(init: str, seed: int, training: Part) -> Model:
+    """The model that training starts from: a folder's, or random weights over a vocabulary of the training users' words."""
+    if init != "random":
+        return load_model(Path(init))
     from model.program import build_program  # only here: converting takes seconds
 
-    words = (corpus.messages(user) for user in users_in(corpus, "train"))
-    vocabulary = Vocabulary.build(words, settings.config.vocabulary, _VOCABULARY_MIN_USERS)
-    config = ModelConfig(**asdict(settings.config) | {"vocabulary": len(vocabulary)})
-    weights = initial_weights(config, settings.seed)
+    vocabulary = training_vocabulary(training)
+    config = ModelConfig(vocabulary=len(vocabulary))
+    weights = initial_weights(config, seed)
     return Model(weights, Provenance(config, vocabulary.sha256), vocabulary, build_program(config))
 
 
-def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: str = "") -> Outcome:
+def training_vocabulary(training: Part) -> Vocabulary:
+    """The most frequent words of the training users."""
+    words = (training.messages(user) for user in training.users())
+    return Vocabulary.build(words, ModelConfig.vocabulary, _VOCABULARY_MIN_USERS)
+
+
+def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: str = "", checks: int = 20) -> Outcome:
     """Runs or resumes a simulation of `rounds` rounds in the folder `out`.
 
     Args:
@@ -87,23 +91,24 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
       out: the run's folder.
       resume: whether `out` holds a run to go on with.
       command: the command line, for the model card.
+      checks: how often on the way validation users' recall is measured.
 
     Raises:
       DataError: `out` holds a run and `resume` is not set, or holds one of other settings; or an input is not right.
     """
     corpus = open_corpus(settings.corpus)
-    model = initial_model(settings, corpus)
+    training, validation = Part(corpus, "train"), Part(corpus, "validation")
+    model = initial_model(settings.init, settings.seed, training)
     config = model.provenance.config
     check_free_for_model(out / "model")
     _claim(out, settings, digest(model.weights), resume)
-    clients = Clients(corpus, users_in(corpus, "train"), model.vocabulary, config.window)
-    shares = equal_shares(corpus, users_in(corpus, "validation"), _CHECK_WORDS)
-    held_out = [model.vocabulary.encode(text) for messages in shares for text in messages]
+    clients = Clients(training, model.vocabulary, config.window)
+    held_out = checked_messages(validation, model.vocabulary)
     process = learning_process(config, model.weights, settings.client, settings.server)
     store, metrics = StateStore(out / "state"), _Metrics(out)
     program = model.start(threads=2)
     before = evaluate(program, held_out)
-    check_every = max(1, rounds // 20)
+    check_every = max(1, rounds // checks)
     with engine(), progress_bar("rounds", rounds) as bar:
         state, done = store.latest(process.initialize())
         if done > rounds:
@@ -143,6 +148,12 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
     save_model(out / "model", Model(program.weights, provenance, model.vocabulary, model.program, card))
     plot_simulation(history, before, out / "progress.png")
     return Outcome(history, before, after, out / "model")
+
+
+def checked_messages(validation: Part, vocabulary: Vocabulary) -> list[list[int]]:
+    """What training is watched by: the oldest messages of all validation users, in equal shares, encoded."""
+    shares = equal_shares(validation, validation.users(), _CHECK_WORDS)
+    return [vocabulary.encode(text) for messages in shares for text in messages]
 
 
 def _claim(out: Path, settings: Settings, start: str, resume: bool) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data.corpus import SPLITS, ChitChat, JsonLines, split_of, users_in
+from data.corpus import SPLITS, ChitChat, JsonLines, Part, split_of, users_in
 from data.errors import DataError
 
 
@@ -61,3 +61,14 @@ def test_chitchat_is_all_there_and_split_for_ever() -> None:
     assert {split: len(u) for split, u in users.items()} == {"train": 1044, "validation": 146, "test": 125}
     assert sum(1 for u in corpus.users() for _ in corpus.messages(u)) == 258_145
     assert all(int(hashlib.sha256(u.encode()).hexdigest(), 16) % 10 == 1 for u in users["test"])
+
+
+def test_a_part_gives_its_own_users_messages_and_nobody_elses() -> None:
+    corpus = ChitChat()
+    training = Part(corpus, "train")
+    assert training.users() == users_in(corpus, "train")
+    assert list(training.messages(training.users()[0])) == list(corpus.messages(training.users()[0]))
+    for split in ("validation", "test"):
+        for user in users_in(corpus, split):
+            with pytest.raises(DataError, match=f"a {split} user's messages"):
+                training.messages(user)

@@ -52,6 +52,33 @@ def test_adam_on_the_server_is_adam_by_hand_over_two_rounds(small_model: Model, 
         np.testing.assert_allclose(array, expected[name], atol=1e-5)
 
 
+def test_yogi_on_the_server_is_yogi_by_hand(small_model: Model) -> None:
+    aggregation = Aggregation(small_model.provenance.config, Server("fedyogi", 0.01))
+    updated = small_model.weights
+    expected = {name: array.astype(np.float64) for name, array in updated.items()}
+    first, second = dict.fromkeys(expected, 0.0), dict.fromkeys(expected, 1e-6)
+    for number, given in enumerate([deltas(small_model, 1), deltas(small_model, 2)[1:]], 1):
+        updated = aggregation(updated, given, [5])
+        for name in expected:
+            gradient = -given[0][name].astype(np.float64)
+            first[name] = 0.9 * first[name] + 0.1 * gradient
+            second[name] = second[name] + 0.01 * np.sign(gradient**2 - second[name]) * gradient**2
+            step = 0.01 * np.sqrt(1 - 0.99**number) / (1 - 0.9**number)
+            expected[name] -= step * first[name] / (np.sqrt(second[name]) + 1e-6)
+    for name, array in updated.items():
+        np.testing.assert_allclose(array, expected[name], atol=1e-5)
+
+
+def test_the_servers_rate_falls_along_half_a_cosine_to_nothing(small_model: Model) -> None:
+    aggregation = Aggregation(small_model.provenance.config, Server("fedavg", 0.8, decay_rounds=4))
+    given = deltas(small_model, 1)
+    updated = small_model.weights
+    for share in (1, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5, 0, 0):  # (1 + cos x) / 2 at quarters of a half turn
+        before, updated = updated, aggregation(updated, given, [1])
+        for name, array in updated.items():
+            np.testing.assert_allclose(array - before[name], 0.8 * share * given[0][name], atol=1e-6)
+
+
 def test_a_round_without_deltas_or_with_a_broken_one_is_refused(small_model: Model) -> None:
     aggregation = Aggregation(small_model.provenance.config, Server())
     with pytest.raises(DataError, match="no device"):
@@ -104,3 +131,20 @@ def test_the_parts_of_a_round_make_the_round_that_tff_composes(small_model: Mode
     assert digest(whole) != digest(small_model.weights)
     for name in whole:
         np.testing.assert_allclose(parts[name], whole[name], atol=1e-6)
+
+
+def test_fedprox_holds_clients_near_the_global_weights(small_model: Model) -> None:
+    """On the first step, there is nothing to hold back yet; after several, the farther the less it holds."""
+    config, how = small_model.provenance.config, FineTuning(learning_rate=0.5, clipping_norm=1e3)
+    rows = rows_of(small_model, 12, 2)
+
+    def moved(server: Server, batch: int) -> np.ndarray:
+        process = learning_process(config, small_model.weights, how, server)
+        dataset = tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(batch)
+        after = weights_of(process.next(process.initialize(), [dataset]).state, config)
+        return np.concatenate([(after[n] - small_model.weights[n]).ravel() for n in after])
+
+    weak, strong = (Server("fedprox", 1.0, proximal_strength=strength) for strength in (0.01, 1.0))
+    np.testing.assert_allclose(moved(strong, len(rows)), moved(Server(), len(rows)), atol=1e-6)
+    plain, held, held_tight = (float(np.linalg.norm(moved(server, 3))) for server in (Server(), weak, strong))
+    assert held_tight < 0.9 * held < held < plain

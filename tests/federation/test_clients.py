@@ -31,7 +31,7 @@ def test_a_client_gives_no_more_words_than_the_cap(small_model: Model, tmp_path:
     path = tmp_path / "c.jsonl"
     lines = [f'{{"user": "a", "time": "{i:03}", "text": "i think that you are {i}"}}' for i in range(300)]
     path.write_text("\n".join(lines))
-    clients = Clients(JsonLines(path), ["a"], small_model.vocabulary, window=20)
+    clients = Clients(JsonLines(path), small_model.vocabulary, window=20)
     first, again, later = (clients.rows("a", 100, 0, number)[0] for number in (1, 1, 2))
     assert targets(first) == 16 * 7  # sixteen messages of six words, each with its end
     np.testing.assert_array_equal(first, again)

@@ -1,0 +1,119 @@
+"""Searching: a list of simulated runs that differ in their settings, compared on validation users.
+
+The list is a TOML file: `[all]` holds what the runs share, each `[[run]]` a name and what sets it apart, by the names of `Trial`.
+Every run is a folder of its own as `federate simulate` makes it; `search.csv` has a row for each, `search.png` their curves.
+"""
+
+import csv
+import io
+import tomllib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from data.errors import DataError
+from data.files import write_by_rename
+from federation.learning import Server
+from federation.plots import plot_search
+from federation.simulation import Outcome, Settings, simulate
+from model.device.finetuning import FineTuning
+
+TRIALS = Path(__file__).with_suffix(".toml")  # the search that the shipped model's settings come from
+
+_CHECKS = 4  # of validation users, in each run
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a search: the settings of `federate simulate`, with its defaults for what a search leaves open."""
+
+    name: str
+    rounds: int
+    algorithm: str = "fedadam"
+    clients_per_round: int = 20
+    server_learning_rate: float = 0.01
+    decay_rounds: int = 0
+    proximal_strength: float = 0.01
+    client_learning_rate: float = 1.0
+    clipping_norm: float = 1.0
+    passes: int = 1
+    max_words: int = 2000
+    corpus: str = "chitchat"
+    init: str = "random"
+    seed: int = 0
+
+    @property
+    def settings(self) -> Settings:
+        """The same as a simulation takes it."""
+        return Settings(
+            corpus=self.corpus,
+            init=self.init,
+            clients_per_round=self.clients_per_round,
+            seed=self.seed,
+            server=Server(self.algorithm, self.server_learning_rate, self.decay_rounds, self.proximal_strength),
+            client=FineTuning(self.client_learning_rate, self.clipping_norm, self.passes, self.max_words),
+        )
+
+
+def read_trials(path: Path) -> list[Trial]:
+    """The runs that a file lists.
+
+    Raises:
+      DataError: it cannot be read, or names something that is no setting.
+    """
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot read the search {path}: {error.strerror}") from error
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise DataError(f"{path} is no TOML file: {error}") from error
+    types = get_type_hints(Trial)
+    shared, runs = content.get("all", {}), content.get("run", [])
+    trials = []
+    for run in runs:
+        values: dict[str, Any] = shared | run
+        for name, value in values.items():
+            if name not in types:
+                raise DataError(f"{path}: there is no setting {name!r}: choose of {', '.join(types)}")
+            if not isinstance(value, types[name]) and not (types[name] is float and isinstance(value, int)):
+                raise DataError(f"{path}: {name} = {value!r} is not of type {types[name].__name__}")
+        if "name" not in values or "rounds" not in values:
+            raise DataError(f"{path}: each [[run]] needs a name, and rounds, its own or those of [all]")
+        trials.append(Trial(**values))
+    names = [trial.name for trial in trials]
+    if not trials or len(set(names)) < len(names):
+        raise DataError(f"{path}: list each run under [[run]], with a name of its own")
+    return trials
+
+
+def search(path: Path, out: Path) -> list[dict[str, Any]]:
+    """Runs what the file `path` lists, or goes on with it, in the folder `out`.
+
+    Returns a row a run, the best recall at 1 first: its settings, the words it trained on, and validation users' scores.
+
+    Raises:
+      DataError: the list is not right, or a run fails.
+    """
+    rows, curves = [], {}
+    for trial in read_trials(path):
+        command = f"uv run federate search: {trial.name}"
+        outcome = simulate(trial.settings, trial.rounds, out / trial.name, True, command, _CHECKS)
+        rows.append(asdict(trial) | _result(outcome))
+        curves[trial.name] = outcome.rounds
+        ranked = sorted(rows, key=lambda row: -row["top1"])
+        _write_csv(out / "search.csv", ranked)
+        plot_search(curves, out / "search.png")
+    return ranked
+
+
+def _result(outcome: Outcome) -> dict[str, float]:
+    scores = {"top1": outcome.after.top1, "top3": outcome.after.top3, "perplexity": outcome.after.perplexity}
+    return {"words": sum(row["words"] for row in outcome.rounds)} | {k: round(v, 5) for k, v in scores.items()}
+
+
+def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_by_rename(path, text.getvalue().encode())

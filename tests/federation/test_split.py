@@ -1,0 +1,64 @@
+"""No test user's text reaches what is trained, tuned or saved: with other texts in their place, every bit comes out the same."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.corpus import split_of
+from data.vocabulary import Vocabulary
+
+CANARY = "xyzzyplugh"
+
+
+def write_corpus(path: Path, test_users_write: str) -> None:
+    """Sixty users of every split; what the test users wrote is up to the caller."""
+    rng, words = np.random.default_rng(0), [f"word{i}" for i in range(40)]
+    assert {split_of(f"user-{i}") for i in range(60)} == {"train", "validation", "test"}
+    with path.open("w") as file:
+        for user in (f"user-{i}" for i in range(60)):
+            for number in range(12):
+                text = " ".join(rng.choice(words, 6))
+                if split_of(user) == "test":
+                    text = f"{test_users_write} {number}"
+                file.write(json.dumps({"user": user, "time": f"{number:04}", "text": text}) + "\n")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All that a run left, but for what says when it ran."""
+    files = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {name: content for name, content in files.items() if "tensorboard" not in name}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["simulate", "--init", "random", "--rounds", "2", "--clients-per-round", "3", "--seed", "1"],
+        ["central", "--passes", "1"],
+    ],
+)
+def test_what_test_users_wrote_changes_nothing(command: list[str], tmp_path: Path, federate: Callable) -> None:
+    runs = []
+    for name, written in (("one", f"{CANARY} everywhere"), ("other", "word1 word2 word3")):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_corpus(folder / "corpus.jsonl", written)
+        result = federate(*command, "--corpus", folder / "corpus.jsonl", "--out", folder / "run", "--json")
+        assert result.returncode == 0, result.stderr
+        runs.append(contents(folder / "run"))
+    assert runs[0].keys() == runs[1].keys()
+    for name in ("model/weights.safetensors", "model/vocabulary.txt", "model/program.tflite"):
+        assert runs[0][name] == runs[1][name]
+    assert not [name for name, content in runs[0].items() if CANARY.encode() in content]
+    vocabulary = Vocabulary.load(tmp_path / "one" / "run" / "model" / "vocabulary.txt")
+    assert "word1" in vocabulary
+    assert CANARY not in vocabulary
+    figures = [(run["metrics.csv"].decode().splitlines()) for run in runs]
+    for one, other in zip(*figures, strict=True):  # of training users' loss and of validation users' recall
+        assert untimed(figures[0][0], one) == untimed(figures[0][0], other)
+
+
+def untimed(header: str, row: str) -> list[str]:
+    return [value for name, value in zip(header.split(","), row.split(","), strict=True) if name != "seconds"]
