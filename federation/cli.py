@@ -13,7 +13,7 @@ from data.corpus import open_corpus, users_in
 from data.errors import DataError
 from data.files import write_by_rename
 from model.device.finetuning import ROUND_TRAINING, FineTuning
-from model.device.folder import PRETRAINED, check_free_for_model, load_model
+from model.device.folder import PRETRAINED, Model, check_free_for_model, load_model
 from model.device.metrics import Scores, Typing
 
 Result = dict[str, Any]
@@ -98,6 +98,15 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--max-words", type=_positive, help="in all, in equal shares of the users (default: everything)"
     )
+    evaluate.add_argument(
+        "--baselines", action="store_true", help="compare it with n-grams, central training, 8 bits, …"
+    )
+    evaluate.add_argument(
+        "--trained-on",
+        default="chitchat",
+        help="the corpus whose training users the n-grams learn from (default: chitchat)",
+    )
+    evaluate.add_argument("--out", type=Path, metavar="DIR", help="with --baselines: a folder for tables and pictures")
 
     personalize = command("personalize", _personalize, "Measure what fine-tuning on the device brings each user.")
     personalize.add_argument("--model", type=Path, default=PRETRAINED)
@@ -200,6 +209,8 @@ def _round(options: argparse.Namespace) -> Result:
 def _evaluate(options: argparse.Namespace) -> Result:
     from federation.evaluation import equal_shares, evaluate_users
 
+    if options.out and not options.baselines:
+        raise BadCallError("--out writes the comparison with --baselines, which is not asked for")
     model, corpus = load_model(options.model), open_corpus(options.corpus)
     messages = equal_shares(corpus, users_in(corpus, options.users), options.max_words)
     results = evaluate_users([(model, texts) for texts in messages])
@@ -215,7 +226,24 @@ def _evaluate(options: argparse.Namespace) -> Result:
         "ksr": typing.savings_rate,
     }
     _show(result)
-    return result
+    return result | _baselines(options, model, messages, result) if options.baselines else result
+
+
+def _baselines(options: argparse.Namespace, model: Model, messages: Sequence[Sequence[str]], result: Result) -> Result:
+    from rich.console import Console
+
+    from federation.comparison import compare_with_baselines, write_comparison
+    from federation.tables import comparison_tables, print_tables
+
+    if options.corpus == options.trained_on and options.users in ("train", "all"):
+        print(
+            "training users are among these: n-grams know their messages by heart, no fair comparison", file=sys.stderr
+        )
+    compared = compare_with_baselines(model, messages, open_corpus(options.trained_on))
+    print_tables(comparison_tables(result | compared), Console(stderr=True))
+    if options.out:
+        write_comparison(result | compared, options.out)
+    return compared
 
 
 def _personalize(options: argparse.Namespace) -> Result:
