@@ -56,7 +56,7 @@ def central_model(model: Model, path: Path = CENTRAL) -> Model | None:
     """The network of the same sizes and vocabulary that was trained in one place; None, and a line about it, if there is none."""
     try:
         if not path.exists():
-            raise DataError(f"there is no {path}: `uv run federate central --out {path.parent}` trains it")
+            raise DataError(f"there is no {path.name} in {path.parent}: `uv run federate central --out …` trains it")
         weights, provenance = load_weights(path, model.vocabulary.sha256)
         if provenance.config != model.provenance.config:
             raise DataError(f"{path} is of other sizes than the model")

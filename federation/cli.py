@@ -230,8 +230,6 @@ def _evaluate(options: argparse.Namespace) -> Result:
 
 
 def _baselines(options: argparse.Namespace, model: Model, messages: Sequence[Sequence[str]], result: Result) -> Result:
-    from rich.console import Console
-
     from federation.comparison import compare_with_baselines, write_comparison
     from federation.tables import comparison_tables, print_tables
 
@@ -240,7 +238,7 @@ def _baselines(options: argparse.Namespace, model: Model, messages: Sequence[Seq
             "training users are among these: n-grams know their messages by heart, no fair comparison", file=sys.stderr
         )
     compared = compare_with_baselines(model, messages, open_corpus(options.trained_on))
-    print_tables(comparison_tables(result | compared), Console(stderr=True))
+    print_tables(comparison_tables(result | compared))
     if options.out:
         write_comparison(result | compared, options.out)
     return compared

@@ -114,7 +114,9 @@ def _by_band(
 
 
 def _figures(users: Sequence[Scores], size: int | None) -> Figures:
-    return _recalls(users) | {"perplexity": sum(users, Scores()).perplexity} | ({"bytes": size} if size else {})
+    total = sum(users, Scores())
+    all_words = {"top1_all_words": total.top1_all_words, "top3_all_words": total.top3_all_words}
+    return _recalls(users) | all_words | {"perplexity": total.perplexity} | ({"bytes": size} if size else {})
 
 
 def _recalls(users: Sequence[Scores]) -> Figures:

@@ -9,6 +9,8 @@ from rich.table import Table
 Figures = dict[str, Any]
 Rows = list[list[str]]
 
+_WIDTH = 160  # characters, where standard error is no terminal
+
 TITLES = {
     "model": "this model",
     "float16": "in 16 bits",
@@ -55,7 +57,7 @@ def comparison_tables(result: Figures) -> list[tuple[str, Rows]]:
     for key, what in bands:
         rows = [[what, "words", *(f"{TITLES[m]}, recall at {k}" for k in (1, 3) for m in ("model", "kneser_ney"))]]
         for band in result[key]:
-            recalls = [_recall(band[m], k) for k in ("top1", "top3") for m in ("model", "kneser_ney")]
+            recalls = [f"{band[m][k]:.1%}" for k in ("top1", "top3") for m in ("model", "kneser_ney")]
             rows.append([band_label(band), f"{band['words']:,}", *recalls])
         tables.append((f"Recall by {what}", rows))
     return tables
@@ -64,12 +66,15 @@ def comparison_tables(result: Figures) -> list[tuple[str, Rows]]:
 def band_label(band: Figures) -> str:
     """From where to where a band goes."""
     if band["to"] is None:
-        return f"{band['from']:,} and more"
+        return f"{band['from']:,}+"
     return f"{band['from']:,}" if band["from"] == band["to"] else f"{band['from']:,} to {band['to']:,}"
 
 
-def print_tables(tables: Sequence[tuple[str, Rows]], console: Console) -> None:
-    """On a terminal."""
+def print_tables(tables: Sequence[tuple[str, Rows]]) -> None:
+    """On standard error, like all that is not the JSON; as wide as the terminal, or as needed where there is none."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        console.width = _WIDTH
     for title, (head, *rows) in tables:
         table = Table(title=title, title_justify="left")
         for i, cell in enumerate(head):
