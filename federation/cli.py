@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from data.corpus import open_corpus, users_in
+from data.corpus import Corpus, open_corpus, users_in
 from data.errors import DataError
 from data.files import write_by_rename
 from model.device.finetuning import ROUND_TRAINING, FineTuning
-from model.device.folder import PRETRAINED, Model, check_free_for_model, load_model
+from model.device.folder import PRETRAINED, check_free_for_model, load_model
 from model.device.metrics import Scores, Typing
 
 Result = dict[str, Any]
@@ -212,6 +212,7 @@ def _evaluate(options: argparse.Namespace) -> Result:
     if options.out and not options.baselines:
         raise BadCallError("--out writes the comparison with --baselines, which is not asked for")
     model, corpus = load_model(options.model), open_corpus(options.corpus)
+    trained_on = _trained_on(options) if options.baselines else None
     messages = equal_shares(corpus, users_in(corpus, options.users), options.max_words)
     results = evaluate_users([(model, texts) for texts in messages])
     scores, typing = sum((s for s, _ in results), Scores()), sum((t for _, t in results), Typing())
@@ -226,22 +227,28 @@ def _evaluate(options: argparse.Namespace) -> Result:
         "ksr": typing.savings_rate,
     }
     _show(result)
-    return result | _baselines(options, model, messages, result) if options.baselines else result
-
-
-def _baselines(options: argparse.Namespace, model: Model, messages: Sequence[Sequence[str]], result: Result) -> Result:
+    if trained_on is None:
+        return result
     from federation.comparison import compare_with_baselines, write_comparison
     from federation.tables import comparison_tables, print_tables
 
-    if options.corpus == options.trained_on and options.users in ("train", "all"):
-        print(
-            "training users are among these: n-grams know their messages by heart, no fair comparison", file=sys.stderr
-        )
-    compared = compare_with_baselines(model, messages, open_corpus(options.trained_on))
-    print_tables(comparison_tables(result | compared))
+    result |= compare_with_baselines(model, messages, trained_on)
+    print_tables(comparison_tables(result))
     if options.out:
-        write_comparison(result | compared, options.out)
-    return compared
+        write_comparison(result, options.out)
+    return result
+
+
+def _trained_on(options: argparse.Namespace) -> Corpus:
+    """What the baselines learn from; whatever would stop them after minutes of work is found out here."""
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+    if options.corpus == options.trained_on and options.users in ("train", "all"):
+        line = "training users are among these: n-grams know their messages by heart, so this is no fair comparison"
+        print(line, file=sys.stderr)
+    trained_on = open_corpus(options.trained_on)
+    users_in(trained_on, "train")
+    return trained_on
 
 
 def _personalize(options: argparse.Namespace) -> Result:

@@ -60,9 +60,9 @@ def compare_models(measured: Sequence[Measured], training_counts: np.ndarray) ->
       `top1_ci` and `top3_ci` of the model; `baselines` and `quantized`, figures by name; `ratio_to_…`, the model's recall over a
       baseline's; `by_frequency` and `by_position`, recall of the model and of Kneser-Ney on parts of the words.
     """
-    by_name = {m.name: m for m in measured}
+    models = {m.name: m for m in measured}
     scores = {m.name: [user.scores() for user in m.users] for m in measured}
-    figures = {name: _figures(s, by_name[name].bytes) for name, s in scores.items()}
+    figures = {name: _figures(s, models[name].bytes) for name, s in scores.items()}
     for name, own in figures.items():
         if name != "kneser_ney":
             own["ratio_to_kneser_ney"] = _ratio(scores[name], scores["kneser_ney"])
@@ -71,7 +71,7 @@ def compare_models(measured: Sequence[Measured], training_counts: np.ndarray) ->
     for name, own in quantized.items():
         own["ratio_to_full_precision"] = _ratio(scores[name], scores["model"])
     baselines = {name: own for name, own in figures.items() if name not in ("model", *quantized)}
-    detailed = [by_name[name] for name in _IN_DETAIL]
+    detailed = [models[name] for name in _IN_DETAIL]
     return {
         "users": sum(s.words > 0 for s in scores["model"]),
         **{name: figures["model"][name] for name in ("top1_ci", "top3_ci", "bytes")},

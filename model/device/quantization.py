@@ -16,8 +16,8 @@ def half_precision(weights: Weights) -> tuple[Weights, int]:
 def eight_bit(weights: Weights) -> tuple[Weights, int]:
     """Weights with their matrices rounded to 8 bits and widened again, and the bytes that this form takes.
 
-    Symmetric and one scale a row, as LiteRT quantizes weights: a row is whole numbers from -127 to 127 times a 127th of its
-    largest magnitude (Jacob et al. 2018, arXiv 1712.05877). Vectors stay 32 bits wide: they are few, and added, not multiplied.
+    Symmetric and one scale a row, as LiteRT's 8-bit specification has it for weights: a row is whole numbers from -127 to 127
+    times a 127th of its largest magnitude. Vectors stay 32 bits wide: they are few, and added, not multiplied.
     """
     widened, size = {}, 0
     for name, array in weights.items():

@@ -20,6 +20,7 @@ from federation.comparison import by_frequency, by_position, compare_models
 from federation.predictions import predictions
 from federation.tables import comparison_tables, markdown
 from model.device.folder import Model
+from model.device.metrics import Scores
 from model.device.weights import initial_weights, save_weights
 
 NETWORKS = {"model", "float16", "int8"}
@@ -73,6 +74,14 @@ def test_figures_are_what_was_measured(measured: list[Measured]) -> None:
         assert 0 < ratio["p"] <= 1
     assert result["quantized"]["float16"]["bytes"] * 2 == result["bytes"]
     assert all(math.isfinite(n) for n in numbers(result))
+    page = markdown(comparison_tables(result | {"words": 1, "out_of_vocabulary": 0, **figures_of(measured[0])}))
+    assert f"{result['baselines']['central']['top3']:.1%}" in page
+    assert f"| {result['ratio_to_kneser_ney']['top1']:.3f}" in page
+
+
+def figures_of(one: Measured) -> dict[str, float]:
+    total = sum((u.scores() for u in one.users), Scores())
+    return {"top1": total.top1, "top3": total.top3, "perplexity": total.perplexity}
 
 
 def test_bands_hold_every_word_once(measured: list[Measured]) -> None:
