@@ -42,14 +42,12 @@ def comparison_tables(result: Figures) -> list[tuple[str, Rows]]:
         models.append([*cells, f"{own['bytes']:,}" if "bytes" in own else ""])
     words = f"{result['words']:,} words of {result['users']} people ({result['out_of_vocabulary']:,} words not in the vocabulary)"
     tables = [(f"Recall on {words}, with 95% intervals over people", models)]
-    if "ratio_to_central" in result:
-        ratio = result["ratio_to_central"]
-        rows = [
-            ["this model / the same network, trained centrally", "", "p"],
-            ["recall at 1", _number(ratio["top1"], ratio["ci"]), _p(ratio["p"])],
-            ["recall at 3", _number(ratio["top3"], ratio["top3_ci"]), _p(ratio["top3_p"])],
-        ]
-        tables.append(("Federated and central training", rows))
+    rows: Rows = [["this model over", "recall at 1", "p", "recall at 3", "p"]]
+    for name in ("kneser_ney", "kneser_ney_trigram", "central"):
+        if ratio := result.get(f"ratio_to_{name}"):
+            one = [_number(ratio["top1"], ratio["ci"]), _p(ratio["p"])]
+            rows.append([TITLES[name], *one, _number(ratio["top3"], ratio["top3_ci"]), _p(ratio["top3_p"])])
+    tables.append(("Ratios of recall", rows))
     bands = (
         ("by_frequency", "the word's rank in the training users' words"),
         ("by_position", "tokens of the message before the word"),
