@@ -29,7 +29,7 @@ from federation.simulation import checked_messages, initial_model
 from model import cifg
 from model.device.folder import check_free_for_model, save_model
 from model.device.metrics import Scores, evaluate
-from model.device.weights import Weights
+from model.device.weights import Weights, save_weights
 
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # Adam's own defaults
 _CHECKS_PER_PASS = 4
@@ -49,7 +49,9 @@ class Central:
 
 
 def train_centrally(how: Central, out: Path, command: str, steps: int | None = None) -> Scores:
-    """Trains from random weights and saves the model folder `out/model`; returns validation users' scores.
+    """Trains from random weights; returns validation users' scores.
+
+    Saves the model folder `out/model`, and `out/weights.safetensors`, half as wide, for `federate evaluate --baselines`.
 
     Args:
       how: the settings.
@@ -93,9 +95,10 @@ def train_centrally(how: Central, out: Path, command: str, steps: int | None = N
             bar(step, "")
             if step == last:
                 break
-    provenance = replace(model.provenance, parent="")
     card = _card(how, command, words, time.monotonic() - began, scores)
-    save_model(out / "model", replace(model, weights=learner.weights(), provenance=provenance, card=card))
+    weights = learner.weights()
+    save_model(out / "model", replace(model, weights=weights, card=card))
+    save_weights(out / "weights.safetensors", weights, model.provenance, np.float16)
     return scores
 
 

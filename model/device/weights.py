@@ -74,14 +74,14 @@ def digest(weights: Weights) -> str:
     return total.hexdigest()
 
 
-def save_weights(path: Path, weights: Weights, provenance: Provenance) -> None:
-    """Writes a safetensors file with the provenance in its header, by rename."""
+def save_weights(path: Path, weights: Weights, provenance: Provenance, dtype: type[np.floating] = np.float32) -> None:
+    """Writes a safetensors file with the provenance in its header, by rename; as `np.float16` in half the bytes."""
     metadata = provenance.config.to_metadata() | {
         "vocabulary_sha256": provenance.vocabulary_sha256,
         "round": str(provenance.round),
         "parent": provenance.parent,
     }
-    write_by_rename(path, save({n: np.ascontiguousarray(a, np.float32) for n, a in weights.items()}, metadata))
+    write_by_rename(path, save({n: np.ascontiguousarray(a, dtype) for n, a in weights.items()}, metadata))
 
 
 def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weights, Provenance]:

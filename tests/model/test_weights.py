@@ -26,6 +26,18 @@ def test_a_saved_folder_replaces_the_old_one(small_model: Model, tmp_path: Path)
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
+def test_half_precision_takes_half_the_bytes_and_is_widened_again(small_model: Model, tmp_path: Path) -> None:
+    for name, dtype in (("full", np.float32), ("half", np.float16)):
+        save_weights(tmp_path / name, small_model.weights, small_model.provenance, dtype)
+    sizes = [(tmp_path / name).stat().st_size for name in ("full", "half")]
+    assert sizes[0] - sizes[1] == sum(array.nbytes for array in small_model.weights.values()) // 2
+    halves, provenance = load_weights(tmp_path / "half")
+    assert provenance == small_model.provenance
+    for name, array in small_model.weights.items():
+        assert halves[name].dtype == np.float32
+        np.testing.assert_array_equal(halves[name], array.astype(np.float16))
+
+
 def test_what_is_no_model_is_not_replaced_by_one(small_model: Model, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     save_model(tmp_path / "m", small_model)  # an empty folder holds nothing to lose
