@@ -8,8 +8,8 @@ the person has written c(h, w) times there, with C = sum of c(h, w) over all wor
 where P_0 is the network's. So a context that the person never wrote changes nothing, and one often written overrules the network.
 There is no P of no context between the two: how often a person writes a word wherever it stands says less than the network knows.
 
-Words that the vocabulary lacks have ids behind it. They share the network's P(<unk>) as the tables of a Chinese restaurant with all
-unknown words written so far would share the next guest; a part stays with `<unk>`, for words never seen. Numbers among them are
+Words that the vocabulary lacks have ids behind it. They share the network's P(<unk>) as the tables of a Chinese restaurant that
+seats all unknown words so far would share the next guest; a part stays with `<unk>`, for words never seen. Numbers among them are
 counted but not learned as words: nobody wants to be offered a PIN.
 
 Nothing here is trained: a message joins the stream of what was written, and the counts are read off that stream when they are
