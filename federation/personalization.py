@@ -135,6 +135,19 @@ def measure(suggester: Suggester, messages: Sequence[str], vocabulary: int) -> M
     return Measured(tally(predictions, vocabulary), np.array(hits, bool))
 
 
+def measure_keyboards(work: Sequence[tuple[Model, Sequence[str], Sequence[str]]]) -> list[tuple[Scores, Typing]]:
+    """Scores and keystrokes of messages on keyboards; each has a network, messages that its n-grams know, and those to measure."""
+    with progress_bar("evaluating", len(work)) as bar:
+        return map_in_processes(_measure_keyboard, work, bar)
+
+
+def _measure_keyboard(work: tuple[Model, Sequence[str], Sequence[str]]) -> tuple[Scores, Typing]:
+    model, typed, following = work
+    program, personal = model.start(), PersonalNgram(model.vocabulary, typed)
+    measured = measure(Suggester(program, model.vocabulary, personal), following, len(model.vocabulary))
+    return measured.scores, type_messages(following, program, model.vocabulary, personal)
+
+
 def personalize_users(
     model: Model, corpus: Corpus, users: Sequence[str], how: FineTuning, seed: int = 0, ablation: bool = False
 ) -> list[Personalization]:

@@ -1,6 +1,6 @@
 """The models at work in a keyboard: the global network, the personal one over it, the person's n-grams over either."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from data.tokenizer import tokenize
 from keyboard_app.store import Ranks
@@ -16,7 +16,7 @@ class Models:
     For one thread.
     """
 
-    def __init__(self, global_model: Model, personal: Weights | None, messages: Iterable[str] = ()) -> None:
+    def __init__(self, global_model: Model, personal: Weights | None, messages: Sequence[str] = ()) -> None:
         """Starts the program; `messages` are those sent so far, oldest first.
 
         Raises:
@@ -26,7 +26,7 @@ class Models:
         if personal is not None:
             self.use_personal(personal)
 
-    def use_global(self, model: Model, messages: Iterable[str]) -> None:
+    def use_global(self, model: Model, messages: Sequence[str]) -> None:
         """Types with this global model from now on, without a personal network; `messages` are those sent so far.
 
         Raises:

@@ -16,13 +16,15 @@ Nothing here is trained: a message joins the stream of what was written, and the
 asked for. A search through tens of thousands of tokens takes microseconds, and a keyboard that starts has no counts to make.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from data.tokenizer import tokenize
 from data.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
+
+_MAX_CHARACTERS = 100_000  # counted at a start: some 20,000 words, a tenth of a second
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class PersonalNgram:
     """One person's phrases and words. `vocabulary` is the network's; ids from its length on are those of `words`."""
 
     def __init__(
-        self, vocabulary: Vocabulary, messages: Iterable[str] = (), smoothing: Smoothing | None = None
+        self, vocabulary: Vocabulary, messages: Sequence[str] = (), smoothing: Smoothing | None = None
     ) -> None:
+        """Counts the messages, oldest first; of very many the newest, so that a keyboard starts at once."""
         self.vocabulary = vocabulary
         self.smoothing = smoothing or Smoothing()
         self.words: list[str] = []  # in the order of their first appearance
@@ -51,7 +54,7 @@ class PersonalNgram:
         self._unknown = 0  # tokens that the vocabulary lacks, numbers among them
         self._stream = np.full(1, BOUNDARY, np.int32)  # room to grow included
         self.length = 1  # of the stream: <s>, a message, <s>, a message, …, <s>
-        for text in messages:
+        for text in messages[_newest_from(messages) :]:
             self.learn(text)
 
     def __len__(self) -> int:
@@ -128,3 +131,12 @@ class PersonalNgram:
             mixed[size:] = network[UNKNOWN] * shares
             mixed[UNKNOWN] *= 1 - shares.sum()
         return mixed
+
+
+def _newest_from(messages: Sequence[str]) -> int:
+    left = _MAX_CHARACTERS
+    for number in range(len(messages), 0, -1):
+        left -= len(messages[number - 1])
+        if left < 0:
+            return number
+    return 0

