@@ -2,6 +2,7 @@
 
 import csv
 import io
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def personalization_result(results: Sequence[Personalization]) -> dict[str, Any]
         "ksr_after": typed_after.savings_rate,
         "mean_relative_top1_gain": sum(gains) / len(gains),
         "mean_relative_top1_gain_ci": _pair(mean_gain_interval(gains)),
+        "median_relative_top1_gain": statistics.median(gains),
         "users_better": sum(r.after.scores.first > r.before.scores.first for r in kept),
         "users_worse": sum(r.after.scores.first < r.before.scores.first for r in kept),
         "users_significantly_better": sum(r.change > 0 for r in kept),
@@ -128,6 +130,9 @@ def write_users(results: Sequence[Personalization], folder: Path) -> None:
             "ksr_before": r.typed_before.savings_rate,
             "ksr_after": r.typed_after.savings_rate,
             "kept": "old" if r.kept_old else "new",
+            "words_held_back": r.verdict.new.words if r.verdict else 0,
+            "perplexity_old": r.verdict.old.perplexity if r.verdict else "",
+            "perplexity_new": r.verdict.new.perplexity if r.verdict else "",
             "change_beyond_noise": r.change,
             **{f"top1_{part}": measured.scores.top1 for part, measured in r.parts.items()},
         }
