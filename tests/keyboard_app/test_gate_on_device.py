@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from data.corpus import ChitChat, users_in
-from data.tokenizer import tokenize
+from data.corpus import ChitChat
 from keyboard_app.cli import main
 from keyboard_app.device import Device
 from keyboard_app.learning import Learning, relearning
@@ -14,21 +13,18 @@ from keyboard_app.profile import PERSONAL
 from keyboard_app.worker import run
 
 
+# Two validation users.
+OWNER, SOMEBODY_ELSE = "6613498d-8057-4688-9a4b-c05229c9723a", "7a77345f-91db-42d4-9905-fe14b615cf26"
+
+
 @pytest.fixture(scope="module")
-def people() -> list[list[str]]:
-    """The newest 1,500 words and more of three validation users."""
-    corpus, found = ChitChat(), []
-    for user in users_in(corpus, "validation"):
-        messages, words = [], 0
-        for text in reversed(list(corpus.messages(user))):
-            if words >= 1_500:
-                found.append(messages)
-                break
-            messages.insert(0, text)
-            words += len(tokenize(text))
-        if len(found) == 5:
-            return found[2:]
-    raise AssertionError("the corpus has fewer such people")
+def corpus() -> ChitChat:
+    return ChitChat()
+
+
+def first_part(corpus: ChitChat, user: str, share: float) -> list[str]:
+    messages = list(corpus.messages(user))
+    return messages[: int(share * len(messages))]
 
 
 def record(device: Device, messages: list[str]) -> None:
@@ -39,11 +35,10 @@ def record(device: Device, messages: list[str]) -> None:
 
 
 def test_a_keyboard_that_somebody_else_goes_on_typing_on_keeps_its_old_network(
-    tmp_path: Path, people: list[list[str]], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, corpus: ChitChat, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Device.open(tmp_path) as device:
-        somebody, somebody_else = people[1], people[2]
-        record(device, somebody + somebody_else[: len(somebody_else) // 5])
+        record(device, first_part(corpus, OWNER, 0.8) + first_part(corpus, SOMEBODY_ELSE, 0.2))
         assert "kept the old model: on the newest" in run(Learning(device.profile, device.models))
         assert not device.models.personalized
         assert not (tmp_path / PERSONAL).exists()
@@ -58,10 +53,10 @@ def test_a_keyboard_that_somebody_else_goes_on_typing_on_keeps_its_old_network(
 
 
 def test_a_keyboard_that_its_owner_goes_on_typing_on_gets_the_new_one(
-    tmp_path: Path, people: list[list[str]], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, corpus: ChitChat, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Device.open(tmp_path) as device:
-        record(device, people[1])
+        record(device, first_part(corpus, OWNER, 0.8))
         assert "kept the new model: on the newest" in run(Learning(device.profile, device.models))
         assert device.models.personalized
         assert (tmp_path / PERSONAL).exists()
