@@ -121,6 +121,8 @@ class Learning:
             verdict.kept,
             self._models.personalized,
             verdict.new.words,
+            verdict.old.perplexity,
+            verdict.new.perplexity,
             verdict.old.top3,
             verdict.new.top3,
         )

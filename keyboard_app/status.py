@@ -12,7 +12,7 @@ from model.device.folder import PRETRAINED, load_model
 from model.device.personal import PersonalNgram
 from model.device.weights import digest, load_weights
 
-_GATE = ("kept", "words", "old_recall_at_3", "new_recall_at_3")
+_GATE = ("kept", "words", "old_perplexity", "new_perplexity", "old_recall_at_3", "new_recall_at_3")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Status:
     global_model: str  # digest of its weights
     personal_model: bool  # whether one has grown from this global model
     own_words: int  # that the vocabulary lacks and the keyboard suggests
-    gate: dict[str, Any] | None  # what it decided last: kept, words, old_recall_at_3, new_recall_at_3
+    gate: dict[str, Any] | None  # what it decided last, by the names of _GATE
 
     def __str__(self) -> str:
         def percent(share: float | None) -> str:
@@ -35,9 +35,11 @@ class Status:
 
         gate = "has compared nothing yet"
         if self.gate is not None:
+            old, new = (f"perplexity {self.gate[f'{w}_perplexity']:.1f}" for w in ("old", "new"))
             gate = (
-                f"kept the {self.gate['kept']} model: recall at 3 on {self.gate['words']:,} words held back "
-                f"{percent(self.gate['old_recall_at_3'])} with the old, {percent(self.gate['new_recall_at_3'])} with the new"
+                f"kept the {self.gate['kept']} model: on {self.gate['words']:,} words held back "
+                f"{old} and recall at 3 {percent(self.gate['old_recall_at_3'])} with the old one, "
+                f"{new} and {percent(self.gate['new_recall_at_3'])} with the new one"
             )
         return "\n".join(
             [

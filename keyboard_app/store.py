@@ -18,6 +18,8 @@ CREATE TABLE judgements (
     kept TEXT NOT NULL,          -- new, or old: the network in use before
     personal INTEGER NOT NULL,   -- 1 if a personal network was in use afterwards, 0 for the global one
     words INTEGER NOT NULL,      -- in the vocabulary, in the messages held back, that both were compared on
+    old_perplexity REAL NOT NULL,
+    new_perplexity REAL NOT NULL,
     old_recall_at_3 REAL NOT NULL,
     new_recall_at_3 REAL NOT NULL
 );
@@ -70,6 +72,8 @@ class Judgement(NamedTuple):
     kept: str
     personal: bool
     words: int
+    old_perplexity: float
+    new_perplexity: float
     old_recall_at_3: float
     new_recall_at_3: float
 
@@ -150,7 +154,7 @@ class Store:
                 "INSERT INTO learnings (time, words, loss_before, loss_after) VALUES (?, ?, ?, ?)",
                 (_now(), words, loss_before, loss_after),
             ).lastrowid
-            db.execute("INSERT INTO judgements VALUES (?, ?, ?, ?, ?, ?, ?)", (learning, *judgement))
+            db.execute("INSERT INTO judgements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (learning, *judgement))
             db.executemany(
                 "UPDATE messages SET learning = ? WHERE id = ? AND learning IS NULL",
                 [(learning, message) for message in messages],

@@ -61,15 +61,12 @@ class Verdict:
         return "new" if self.keeps_new else "old"
 
     def __str__(self) -> str:
-        def recall(scores: Scores) -> str:
-            return f"{scores.top3:.1%} (perplexity {scores.perplexity:.1f})"
-
-        words = f"on the newest {self.new.words:,} words recall at 3 would be"
-        if self.keeps_new:
-            return (
-                f"kept the new model: {words} {recall(self.old)} with the old one, {recall(self.new)} with the new one"
-            )
-        return f"kept the old model: {words} {recall(self.old)} with it, {recall(self.new)} with the new one"
+        old, new = self.old, self.new
+        would = "" if self.keeps_new else "would have gone "
+        return (
+            f"kept the {self.kept} model: on {new.words:,} words held back perplexity {would}{old.perplexity:.1f} → "
+            f"{new.perplexity:.1f}, recall at 3 {old.top3:.1%} → {new.top3:.1%}"
+        )
 
 
 def prequential(program: Program, vocabulary: Vocabulary, older: Sequence[str], newest: Sequence[str]) -> Scores:

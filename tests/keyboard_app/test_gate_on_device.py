@@ -12,7 +12,6 @@ from keyboard_app.learning import Learning, relearning
 from keyboard_app.profile import PERSONAL
 from keyboard_app.worker import run
 
-
 # Two validation users.
 OWNER, SOMEBODY_ELSE = "6613498d-8057-4688-9a4b-c05229c9723a", "7a77345f-91db-42d4-9905-fe14b615cf26"
 
@@ -39,7 +38,7 @@ def test_a_keyboard_that_somebody_else_goes_on_typing_on_keeps_its_old_network(
 ) -> None:
     with Device.open(tmp_path) as device:
         record(device, first_part(corpus, OWNER, 0.8) + first_part(corpus, SOMEBODY_ELSE, 0.2))
-        assert "kept the old model: on the newest" in run(Learning(device.profile, device.models))
+        assert "kept the old model: on " in run(Learning(device.profile, device.models))
         assert not device.models.personalized
         assert not (tmp_path / PERSONAL).exists()
         assert relearning(device.profile, device.models) is None, "what was refused is not learned again at each start"
@@ -47,9 +46,10 @@ def test_a_keyboard_that_somebody_else_goes_on_typing_on_keeps_its_old_network(
     status = json.loads(capsys.readouterr().out)
     assert status["gate"]["kept"] == "old"
     assert status["gate"]["words"] > 100
+    assert status["gate"]["old_perplexity"] < status["gate"]["new_perplexity"]
     assert status["personal_model"] is False
     assert main(["status", "--profile", str(tmp_path)]) == 0
-    assert "kept the old model: recall at 3 on" in capsys.readouterr().out
+    assert "kept the old model: on " in capsys.readouterr().out
 
 
 def test_a_keyboard_that_its_owner_goes_on_typing_on_gets_the_new_one(
@@ -57,7 +57,7 @@ def test_a_keyboard_that_its_owner_goes_on_typing_on_gets_the_new_one(
 ) -> None:
     with Device.open(tmp_path) as device:
         record(device, first_part(corpus, OWNER, 0.8))
-        assert "kept the new model: on the newest" in run(Learning(device.profile, device.models))
+        assert "kept the new model: on " in run(Learning(device.profile, device.models))
         assert device.models.personalized
         assert (tmp_path / PERSONAL).exists()
     assert main(["status", "--json", "--profile", str(tmp_path)]) == 0

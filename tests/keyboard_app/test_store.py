@@ -9,7 +9,7 @@ import pytest
 from data.errors import DataError
 from keyboard_app.store import Judgement, Ranks, Store
 
-JUDGEMENT = Judgement("digest", "new", True, 40, 0.25, 0.5)
+JUDGEMENT = Judgement("digest", "new", True, 40, 81.5, 80.0, 0.25, 0.5)
 RANKS = [Ranks(0, 5), Ranks(None, None), Ranks(7, 2)]
 
 
