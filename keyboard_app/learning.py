@@ -86,7 +86,7 @@ class Learning:
         self._in_use = models.personal
         self._how = how or FineTuning()
         self._recorded = profile.store.messages()
-        self._used: list[Message] = []
+        self._used: list[Message] = []  # trained on or held back
 
     def work(self) -> Generator[Progress]:
         """Trains, judges, and writes the personal weights if they are better.
@@ -106,7 +106,7 @@ class Learning:
         )
         if self.verdict.keeps_new:
             self._profile.save_personal(trained.weights, self._global)
-        self._used = self._recorded[:border][-len(newest(encoded[:border], self._how.max_words)) :]
+        self._used = self._recorded[border - len(newest(encoded[:border], self._how.max_words)) :]
         self.trained = trained
 
     def finish(self) -> str:

@@ -36,7 +36,7 @@ CREATE TABLE messages (
     id INTEGER PRIMARY KEY,
     time TEXT NOT NULL,
     text TEXT NOT NULL,
-    learning INTEGER REFERENCES learnings (id)  -- the first that learned from it
+    learning INTEGER REFERENCES learnings (id)  -- the first that trained on it or held it back
 );
 CREATE TABLE predictions (
     message INTEGER NOT NULL REFERENCES messages (id),
@@ -58,7 +58,7 @@ class Ranks(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message as it was sent; `learning` is the first learning that used it."""
+    """A message as it was sent; `learning` is the first learning that trained on it or held it back."""
 
     id: int
     text: str
@@ -148,7 +148,7 @@ class Store:
     def add_learning(
         self, messages: Sequence[int], words: int, loss_before: float, loss_after: float, judgement: Judgement
     ) -> None:
-        """Records a learning from the messages with these ids, and what the gate decided of it."""
+        """Records a learning that trained on or held back the messages with these ids, and what the gate decided."""
         with _told(), self._connection as db:
             learning = db.execute(
                 "INSERT INTO learnings (time, words, loss_before, loss_after) VALUES (?, ?, ?, ?)",

@@ -73,8 +73,7 @@ def test_report(device: Device, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 < report.ksr < 1
     assert report.peak_memory_mb > 10
     assert report.train_words_per_second > 0
-    learned = [m.learning for m in device.profile.store.messages()]
-    assert learned == [1] + [2] * 10 + [3] * 10 + [4] * 10 + [None] * 9, "the newest 50 words are held back"
+    assert [m.learning for m in device.profile.store.messages()] == [1] * 10 + [2] * 10 + [3] * 10 + [4] * 10
     assert device.models.personalized
     assert set(report.kept) <= {"new", "old"}
     assert report.kept[0] == "new"
