@@ -5,11 +5,13 @@
    older messages and takes in each held-back one after it was predicted.
 3. The new one is kept if its mean log-likelihood there is at least the old one's; otherwise the old one stays.
 
-Neither has seen these messages: learning starts from the global weights each time and trains on the same older share, and where
-that share ends only moves forward as messages are added, so the network in use was trained on a part of what the new one was.
+Neither was personalized on these messages: learning starts from the global weights each time and trains on the same older share,
+and where that share ends only moves forward as messages are added, so what the network in use was trained on ends no later than
+what the new one was. (Global weights that a federated round trained on them too are what both began with.)
 
 The likelihood decides rather than recall because it says something about every word: of a few hundred words, recall changes on a
-handful, so that chance would often keep a worse model and refuse a better one.
+handful, so that chance would often keep a worse model and refuse a better one. Of six validation users it kept each network
+learned from the user's own older messages, and refused 28 of the 30 learned from another's.
 """
 
 from collections.abc import Sequence
