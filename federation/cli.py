@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from data.corpus import open_corpus, users_in
+from data.corpus import Corpus, open_corpus, users_in
 from data.errors import DataError
 from data.files import write_by_rename
 from model.device.finetuning import ROUND_TRAINING, FineTuning
@@ -101,6 +101,15 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--personal", action="store_true", help="and with each user's keyboard learning from what was typed so far"
     )
+    evaluate.add_argument(
+        "--baselines", action="store_true", help="compare it with n-grams, central training, 8 bits, …"
+    )
+    evaluate.add_argument(
+        "--trained-on",
+        default="chitchat",
+        help="the corpus whose training users the n-grams learn from (default: chitchat)",
+    )
+    evaluate.add_argument("--out", type=Path, metavar="DIR", help="with --baselines: a folder for tables and pictures")
 
     personalize = command("personalize", _personalize, "Measure what learning on the device brings each user.")
     personalize.add_argument("--model", type=Path, default=PRETRAINED)
@@ -208,7 +217,10 @@ def _round(options: argparse.Namespace) -> Result:
 def _evaluate(options: argparse.Namespace) -> Result:
     from federation.evaluation import equal_shares, evaluate_users
 
+    if options.out and not options.baselines:
+        raise BadCallError("--out writes the comparison with --baselines, which is not asked for")
     model, corpus = load_model(options.model), open_corpus(options.corpus)
+    trained_on = _trained_on(options) if options.baselines else None
     messages = equal_shares(corpus, users_in(corpus, options.users), options.max_words)
     results = evaluate_users([(model, texts) for texts in messages])
     scores, typing = sum((s for s, _ in results), Scores()), sum((t for _, t in results), Typing())
@@ -228,7 +240,28 @@ def _evaluate(options: argparse.Namespace) -> Result:
 
         result |= live_result(live_users(messages, model, FineTuning()))
     _show(result)
+    if trained_on is None:
+        return result
+    from federation.comparison import compare_with_baselines, write_comparison
+    from federation.tables import comparison_tables, print_tables
+
+    result |= compare_with_baselines(model, messages, trained_on)
+    print_tables(comparison_tables(result))
+    if options.out:
+        write_comparison(result, options.out)
     return result
+
+
+def _trained_on(options: argparse.Namespace) -> Corpus:
+    """What the baselines learn from; whatever would stop them after minutes of work is found out here."""
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+    if options.corpus == options.trained_on and options.users in ("train", "all"):
+        line = "training users are among these: n-grams know their messages by heart, so this is no fair comparison"
+        print(line, file=sys.stderr)
+    trained_on = open_corpus(options.trained_on)
+    users_in(trained_on, "train")
+    return trained_on
 
 
 def _personalize(options: argparse.Namespace) -> Result:

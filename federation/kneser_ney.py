@@ -13,13 +13,13 @@ Nothing stands before an n-gram that begins with `<s>`, so that one counts how o
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 
 from data.vocabulary import BOUNDARY, PAD, SPECIALS
 
-# For a corpus too small for the closed form: what KenLM falls back to (Heafield et al. 2013).
+# For a corpus too small for the closed form: what KenLM's lmplz falls back to.
 _FALLBACK = np.array([0.5, 1.0, 1.5])
 
 
@@ -49,9 +49,8 @@ class _Continuations:
     def discounted(cls, contexts: int, context: np.ndarray, words: np.ndarray, counts: np.ndarray) -> "_Continuations":
         """Takes the number of the context, the last word, and the count of each n-gram."""
         given_up = np.concatenate([[0.0], discounts(counts)])[np.minimum(counts, 3)]
-        total = np.maximum(
-            np.bincount(context, counts, contexts), 1
-        )  # a context that nothing follows is never looked up
+        # A context that nothing follows is never looked up; it only must not divide by zero.
+        total = np.maximum(np.bincount(context, counts, contexts), 1)
         offsets = np.searchsorted(context, np.arange(contexts + 1))
         shares = (counts - given_up) / total[context]
         return cls(offsets, words, shares, np.bincount(context, given_up, contexts) / total)
@@ -95,7 +94,7 @@ class KneserNey:
         self._unigram = _unigram(by_length[0])
         self._continuations = [
             _Continuations.discounted(len(shorter), keys // vocabulary, keys % vocabulary, longer)
-            for keys, shorter, longer in zip(self._keys, by_length, by_length[1:])  # noqa: B905 (one length more)
+            for keys, (shorter, longer) in zip(self._keys, pairwise(by_length), strict=True)
         ]
 
     def probabilities(self, context: Sequence[int]) -> np.ndarray:
@@ -116,7 +115,7 @@ class KneserNey:
             self._contexts(stream)[targets - 1], axis=0, return_inverse=True, return_counts=True
         )
         by_context = np.split(np.argsort(which.ravel(), kind="stable"), np.cumsum(uses)[:-1])
-        for context, members in zip(distinct, by_context, strict=False):  # one empty part of nothing
+        for context, members in zip(distinct, by_context, strict=False):  # nothing splits into one empty part
             after = self._after(context)
             words = after[len(SPECIALS) :]
             for i in members:

@@ -1,6 +1,6 @@
 """Plots as PNG files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +70,41 @@ def plot_demo(result: dict[str, Any], path: Path) -> None:
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(stages))
     figure.savefig(path, dpi=150)
     plt.close(figure)
+
+
+def plot_baselines(models: dict[str, dict[str, Any]], path: Path) -> None:
+    """Recall at 1 and at 3 of models, figures by title, with their 95% intervals."""
+    figure, panels = plt.subplots(1, 2, figsize=(10, 0.45 * len(models) + 1), layout="constrained", sharey=True)
+    places = np.arange(len(models))[::-1]  # the first on top
+    for axes, key, title in ((panels[0], "top1", "Recall at 1"), (panels[1], "top3", "Recall at 3")):
+        recalls = 100 * np.array([m[key] for m in models.values()])
+        axes.barh(places, recalls, 0.6, xerr=_error_bars(models.values(), key), capsize=3, color="tab:blue", alpha=0.7)
+        axes.set(xlabel="%", title=title)
+        axes.set_yticks(places, models)
+        axes.grid(alpha=0.3, axis="x")
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_bands(panels: Sequence[tuple[str, Sequence[str], dict[str, list[dict[str, Any]]]]], path: Path) -> None:
+    """Recall at 1 by parts of the words: for each panel what divides them, the parts' names, and figures by model's title."""
+    figure, grid = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4), layout="constrained", squeeze=False)
+    for axes, (what, parts, models) in zip(grid[0], panels, strict=True):
+        places = np.arange(len(parts))
+        for i, (title, figures) in enumerate(models.items()):
+            recalls = [100 * f["top1"] for f in figures]
+            shifted = places + (i - (len(models) - 1) / 2) * 0.1
+            axes.errorbar(shifted, recalls, _error_bars(figures, "top1"), fmt="o-", capsize=3, label=title)
+        axes.set(xlabel=what, ylabel="%", title="Recall at 1", ylim=(0, None))
+        axes.set_xticks(places, parts)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def _error_bars(figures: Iterable[dict[str, Any]], key: str) -> np.ndarray:
+    """How far the intervals reach below and above, in percent, [2, N]; nothing where there is no interval."""
+    pairs = [(f[key], *(f[f"{key}_ci"] or (f[key], f[key]))) for f in figures]
+    # A percentile interval need not hold its own estimate; a bar has no negative length.
+    return 100 * np.maximum([[value - low for value, low, _ in pairs], [high - value for value, _, high in pairs]], 0)

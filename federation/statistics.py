@@ -42,7 +42,7 @@ def pooled_interval(hits: np.ndarray, words: np.ndarray, seed: int = 0, resample
     """The interval of `hits.sum() / words.sum()`, by the bootstrap over people.
 
     Args:
-      hits: [U], how many words of each person were found; any number that words add up to will do, as a log-likelihood.
+      hits: [U], how many words of each person were found, or anything else summed over each person's words.
       words: [U], how many words there were; people without any take no part.
       seed: of the resamples.
       resamples: how many.

@@ -1,15 +1,19 @@
 """The n-gram model against arithmetic done by hand and against its formula written down as slowly as it reads."""
 
 from collections import defaultdict
+from itertools import islice
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.corpus import ChitChat, users_in
 from data.vocabulary import BOUNDARY, PAD, SPECIALS, UNKNOWN
 from federation.kneser_ney import KneserNey, discounts
 from model.cifg import ranks as network_ranks
+from model.device.folder import PRETRAINED, load_model
+from model.device.metrics import scores
 
 A, B, C = 3, 4, 5
 SIZE = 7  # pad, unknown, boundary, a, b, c, and a word nobody writes
@@ -113,6 +117,25 @@ def test_scoring_is_predicting_token_by_token(corpus: list[list[int]], order: in
     each = [(model.probabilities(m[:i]), word) for m in messages for i, word in enumerate(m)]
     assert found_logs == pytest.approx([np.log(p[word]) for p, word in each])
     assert list(found_ranks) == [np.count_nonzero(p[len(SPECIALS) :] > p[word]) for p, word in each]
+
+
+def test_on_real_people_longer_contexts_help() -> None:
+    vocabulary, corpus = load_model(PRETRAINED).vocabulary, ChitChat()
+
+    def messages(split: str, users: int) -> list[list[int]]:
+        return [vocabulary.encode(t) for u in users_in(corpus, split)[:users] for t in islice(corpus.messages(u), 300)]
+
+    training, held_out = messages("train", 150), messages("validation", 40)
+    targets = np.array([token for message in held_out for token in message])
+    perplexities, recalls = [], []
+    for order in (1, 2, 3):
+        ranks, log_likelihoods = KneserNey(training, len(vocabulary), order).score(held_out)
+        found = scores(ranks, log_likelihoods, targets)
+        perplexities.append(found.perplexity)
+        recalls.append(found.top1)
+    assert perplexities == sorted(perplexities, reverse=True)
+    assert recalls == sorted(recalls)
+    assert recalls[2] > 0.12
 
 
 def test_ranks_are_counted_as_the_networks_are() -> None:

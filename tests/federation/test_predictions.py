@@ -1,0 +1,35 @@
+"""Every token of every message once, in order, as the keyboard itself would have predicted it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.vocabulary import BOUNDARY, UNKNOWN
+from federation.predictions import network_predictions
+from model.device.folder import Model
+from model.device.metrics import evaluate
+from model.device.suggestions import Suggester
+
+
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_tokens_lie_in_order(small_model: Model, data: st.DataObject) -> None:
+    size = len(small_model.vocabulary)
+    tokens = st.integers(1, size - 1).map(lambda t: UNKNOWN if t == BOUNDARY else t)
+    messages = data.draw(st.lists(st.lists(tokens, max_size=50), max_size=6))
+    found = network_predictions(small_model.start(), messages)
+    assert list(found.targets) == [token for message in messages for token in message]
+    assert list(found.positions) == [i for message in messages for i in range(len(message))]
+    suggester = Suggester(small_model.start(), small_model.vocabulary)
+    words = found.targets != UNKNOWN
+    expected = np.array([r for message in messages for r in suggester.ranks(message)], int)
+    assert (found.ranks[words] == expected[words]).all()
+    contexts = [message[:i] for message in messages for i in range(len(message))]
+    for context, target, log_likelihood in zip(contexts, found.targets, found.log_likelihoods, strict=True):
+        logits = suggester.logits(context).astype(float)
+        assert log_likelihood == pytest.approx(logits[target] - np.log(np.exp(logits).sum()), abs=1e-4)
+    whole, parts = evaluate(small_model.start(), messages), found.scores()
+    assert (whole.words, whole.out_of_vocabulary) == (parts.words, parts.out_of_vocabulary)
+    assert (whole.first, whole.among_three) == (parts.first, parts.among_three)
+    assert whole.log_likelihood == pytest.approx(parts.log_likelihood, rel=1e-5)
