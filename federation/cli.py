@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
         "--max-words", type=_positive, help="in all, in equal shares of the users (default: everything)"
     )
     evaluate.add_argument(
+        "--personal", action="store_true", help="and with each user's keyboard learning from what was typed so far"
+    )
+    evaluate.add_argument(
         "--baselines", action="store_true", help="compare it with n-grams, central training, 8 bits, …"
     )
     evaluate.add_argument(
@@ -125,11 +128,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--out", type=Path, metavar="DIR", help="with --baselines: a folder for tables and pictures")
 
-    personalize = command("personalize", _personalize, "Measure what fine-tuning on the device brings each user.")
+    personalize = command("personalize", _personalize, "Measure what learning on the device brings each user.")
     personalize.add_argument("--model", type=Path, default=PRETRAINED)
     _add_corpus(personalize)
     personalize.add_argument("--max-users", type=_positive)
     personalize.add_argument("--min-words", type=_positive, default=300, help="that a user must have written")
+    personalize.add_argument("--ablation", action="store_true", help="measure what each part of it brings")
+    personalize.add_argument("--curve", action="store_true", help="measure the gain against words typed instead")
+    personalize.add_argument(
+        "--out", type=Path, metavar="DIR", help="a folder for tables of users, and the curve's plot"
+    )
 
     export = command("export", _export, "Write the program of a model, with its weights in it, as one LiteRT file.")
     export.add_argument("--model", type=Path, default=PRETRAINED)
@@ -262,6 +270,11 @@ def _evaluate(options: argparse.Namespace) -> Result:
         "perplexity": scores.perplexity,
         "ksr": typing.savings_rate,
     }
+    if options.personal:
+        from federation.personalization import live_users
+        from federation.personalization_report import live_result
+
+        result |= live_result(live_users(messages, model, FineTuning()))
     _show(result)
     if trained_on is None:
         return result
@@ -288,25 +301,24 @@ def _trained_on(options: argparse.Namespace) -> Corpus:
 
 
 def _personalize(options: argparse.Namespace) -> Result:
-    from federation.evaluation import long_enough, personalize_users
+    from federation.evaluation import long_enough
+    from federation.personalization import gain_curve, personalize_users
+    from federation.personalization_report import curve_result, personalization_result, write_curve, write_users
 
-    model, corpus = load_model(options.model), open_corpus(options.corpus)
+    if options.out and options.out.exists() and not options.out.is_dir():
+        raise BadCallError(f"--out {options.out} is no folder")
+    model, corpus, how = load_model(options.model), open_corpus(options.corpus), FineTuning()
     users = long_enough(corpus, users_in(corpus, options.users), options.min_words, options.max_users)
-    results = [r for r in personalize_users(model, corpus, users, FineTuning()) if r.before.first]
-    if not results:
-        raise DataError("the model predicts no word of these users' newest messages: there is nothing to compare with")
-    before, after = sum((r.before for r in results), Scores()), sum((r.after for r in results), Scores())
-    result = {
-        "users": len(results),
-        "top1_before": before.top1,
-        "top1_after": after.top1,
-        "top3_before": before.top3,
-        "top3_after": after.top3,
-        "mean_relative_top1_gain": sum(r.relative_gain for r in results) / len(results),
-        "users_better": sum(r.after.first > r.before.first for r in results),
-        "users_worse": sum(r.after.first < r.before.first for r in results),
-        "words_per_second": sum(r.words for r in results) / max(sum(r.seconds for r in results), 1e-9),
-    }
+    if options.curve:
+        points, rows = gain_curve(model, corpus, users, how)
+        result = curve_result(points)
+        if options.out:
+            write_curve(points, rows, options.out)
+    else:
+        results = personalize_users(model, corpus, users, how, ablation=options.ablation)
+        result = personalization_result(results)
+        if options.out:
+            write_users(results, options.out)
     _show(result)
     return result
 

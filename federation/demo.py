@@ -27,8 +27,8 @@ from data.tokenizer import tokenize
 from federation.aggregation import Aggregation, SimulatedClients
 from federation.clients import Clients, sample_cohort
 from federation.engine import engine
-from federation.evaluation import evaluate_users
 from federation.learning import Server
+from federation.personalization import measure_keyboards
 from federation.plots import plot_demo
 from federation.processes import start
 from federation.progress import progress_bar
@@ -36,7 +36,7 @@ from federation.report import demo_report
 from federation.rounds import call_keyboards, keyboard, run_round
 from model.device.finetuning import ROUND_TRAINING
 from model.device.folder import Model, load_model, save_model
-from model.device.weights import load_weights
+from model.device.weights import digest, load_weights
 
 _USERS = 3
 _TYPED_WORDS = 3_000  # before the keyboards meet
@@ -46,6 +46,7 @@ _DEADLINE_SECONDS = 120.0
 _MARK = ".federated-keyboard-demo"
 
 STAGES = ("as shipped", "after learning alone", "global model after federation", "after federation and learning")
+LEARNED_STAGES = (STAGES[1], STAGES[3])  # in which the person's n-grams are at work too
 
 _console = Console(stderr=True)
 
@@ -89,7 +90,13 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
     _take_over(owners, shipped)
     stages |= {STAGES[2]: [newest] * _USERS, STAGES[3]: [_personal(o, newest) for o in owners]}
 
-    results = evaluate_users([(m, o.next) for models in stages.values() for o, m in zip(owners, models, strict=True)])
+    results = measure_keyboards(
+        [
+            (m, o.typed if stage in LEARNED_STAGES else [], o.next)
+            for stage, models in stages.items()
+            for o, m in zip(owners, models, strict=True)
+        ]
+    )
     measured = {stage: results[i * _USERS : (i + 1) * _USERS] for i, stage in enumerate(stages)}
     result = {
         "users": [o.user for o in owners],
@@ -157,8 +164,13 @@ def _finished(process: subprocess.Popen) -> str:
 
 
 def _personal(owner: Owner, global_model: Model) -> Model:
-    weights, provenance = load_weights(owner.profile / "personal.safetensors", global_model.vocabulary.sha256)
-    return global_model.with_weights(weights, provenance)
+    """The network that the keyboard types with: the gate may have kept the global one."""
+    path = owner.profile / "personal.safetensors"
+    if not path.exists():
+        return global_model
+    weights, provenance = load_weights(path, global_model.vocabulary.sha256)
+    grown = provenance.parent == digest(global_model.weights)
+    return global_model.with_weights(weights, provenance) if grown else global_model
 
 
 def _federate(

@@ -1,18 +1,12 @@
-"""How good a model is on the messages of held-out users, and how much better it gets on the device of each."""
+"""How good a model is on the messages of held-out users."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
-
-import numpy as np
 
 from data.corpus import Corpus
 from data.errors import DataError
 from data.tokenizer import tokenize
 from federation.processes import map_in_processes
 from federation.progress import progress_bar
-from model.device.finetuning import FineTuning, finetune
 from model.device.folder import Model
 from model.device.metrics import Scores, Typing, evaluate, type_messages
 
@@ -58,44 +52,6 @@ def _evaluate_user(model_and_messages: tuple[Model, Sequence[str]]) -> tuple[Sco
     program = model.start()
     encoded = [model.vocabulary.encode(text) for text in messages]
     return evaluate(program, encoded), type_messages(messages, program, model.vocabulary)
-
-
-@dataclass(frozen=True)
-class Personalization:
-    """One user's recall on the newest messages, before and after learning from the older ones."""
-
-    user: str
-    before: Scores
-    after: Scores
-    words: int  # learned from, each pass counted
-    seconds: float  # of learning
-
-    @property
-    def relative_gain(self) -> float:
-        """Top-1 recall after learning over that before, minus one; a user with none before has no such figure."""
-        return self.after.top1 / self.before.top1 - 1
-
-
-def personalize_users(
-    model: Model, corpus: Corpus, users: Sequence[str], how: FineTuning, seed: int = 0
-) -> list[Personalization]:
-    """Fine-tunes a copy of the model for each user on the first 80% of the messages and scores it on the rest."""
-    with progress_bar("personalizing", len(users)) as bar:
-        split = partial(_personalize, model, how, seed)
-        return map_in_processes(split, [(user, list(corpus.messages(user))) for user in users], bar)
-
-
-def _personalize(model: Model, how: FineTuning, seed: int, user_messages: tuple[str, list[str]]) -> Personalization:
-    user, messages = user_messages
-    encoded = [model.vocabulary.encode(text) for text in messages]
-    cut = int(0.8 * len(encoded))
-    program = model.start()
-    before = evaluate(program, encoded[cut:])
-    began, words = time.perf_counter(), 0
-    for progress in finetune(program, encoded[:cut], how, np.random.default_rng(seed)):
-        words = progress.targets
-    seconds = time.perf_counter() - began
-    return Personalization(user, before, evaluate(program, encoded[cut:]), words, seconds)
 
 
 def long_enough(corpus: Corpus, users: Sequence[str], min_words: int, max_users: int | None) -> list[str]:

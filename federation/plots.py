@@ -11,6 +11,7 @@ matplotlib.use("Agg")  # no display is needed
 
 import matplotlib.pyplot as plt
 
+from federation.personalization import CurvePoint
 from model.device.metrics import Scores
 
 
@@ -44,6 +45,29 @@ def plot_search(curves: Mapping[str, Sequence[dict[str, float]]], path: Path) ->
     )
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_curve(points: Sequence[CurvePoint], path: Path) -> None:
+    """Mean relative gain in recall at 1 against words typed, with 95% intervals over people."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    words, gains = [p.words for p in points], [100 * p.gain for p in points]
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.plot(words, gains, ".-")
+    sure = [p for p in points if p.interval]
+    axes.fill_between(
+        [p.words for p in sure],
+        [100 * p.interval.low for p in sure if p.interval],
+        [100 * p.interval.high for p in sure if p.interval],
+        alpha=0.2,
+    )
+    for point, gain in zip(points, gains, strict=True):
+        axes.annotate(f"{point.users} people", (point.words, gain), (0, 6), textcoords="offset points", fontsize=7)
+    axes.set(xscale="log", xlabel="words typed", ylabel="gain in recall at 1, %", title="What learning brings")
+    axes.set_xticks(words, [f"{w:,}" for w in words])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
     figure.savefig(path, dpi=150)
     plt.close(figure)
 

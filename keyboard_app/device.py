@@ -23,7 +23,8 @@ class Device:
         """
         self.profile = profile
         model = profile.load_global(shipped)
-        self.models = Models(model, profile.load_personal(model))
+        messages = [message.text for message in profile.store.messages()]
+        self.models = Models(model, profile.load_personal(model), messages)
         self.keyboard = Keyboard(self.models.suggest, self._record)
         self.worker = Worker()
 
@@ -77,3 +78,4 @@ class Device:
     def _record(self, text: str) -> None:
         # The models have not learned from this message yet, so these are the ranks they gave before each word was typed.
         self.profile.store.add_message(text, self.models.ranks(text))
+        self.models.learn(text)

@@ -1,11 +1,13 @@
-"""Learning from what was typed: the personal model grows from the global one, on all words recorded, each time anew.
+"""Learning from what was typed: the personal network grows from the global one, on all words recorded, each time anew.
 
-1. The messages are read and encoded.
+1. The messages are read and encoded, and the newest held back.
 2. A program of its own, so that typing goes on with another, starts from the global weights.
-3. It is fine-tuned, batch by batch.
-4. The new weights replace `personal.safetensors` by rename, and then those in the program that types.
+3. It is fine-tuned on the older messages, batch by batch.
+4. The gate (`model.device.gate`) compares it with the network in use on the messages held back.
+5. If it is as good or better, its weights replace `personal.safetensors` by rename, and then those in the program that types.
 
-Starting from the global weights each time is what lets a new global model be taken over without losing the person.
+Starting from the global weights each time is what lets a new global model be taken over without losing the person. The person's
+n-grams (`model.device.personal`) need none of this: they count each message as it is sent.
 """
 
 import time
@@ -17,11 +19,12 @@ import numpy as np
 from data.errors import DataError
 from keyboard_app.models import Models
 from keyboard_app.profile import Profile
-from keyboard_app.store import Message
+from keyboard_app.store import Judgement, Message
 from model.device.finetuning import FineTuning, Progress, finetune, newest
+from model.device.gate import Verdict, held_back_from, judge
 from model.device.metrics import evaluate
 from model.device.runtime import Program
-from model.device.weights import Weights
+from model.device.weights import Weights, digest
 
 EVALUATED_WORDS = 2_000  # losses are of the newest words up to these: more would take longer than the training itself
 
@@ -68,47 +71,76 @@ def _mean_loss(program: Program, messages: Sequence[Sequence[int]]) -> float:
 
 
 class Learning:
-    """The task (`keyboard_app.worker`) of learning a personal model. `trained` is the outcome, None where there were no words."""
+    """The task (`keyboard_app.worker`) of learning a personal network.
+
+    `trained` and `verdict` are the outcome, None where there were too few words.
+    """
 
     def __init__(self, profile: Profile, models: Models, how: FineTuning | None = None) -> None:
         self.title = "learning"
         self.trained: Trained | None = None
+        self.verdict: Verdict | None = None
         self._profile = profile
         self._models = models
         self._global = models.global_model
+        self._in_use = models.personal
         self._how = how or FineTuning()
         self._recorded = profile.store.messages()
-        self._used: list[Message] = []
+        self._used: list[Message] = []  # trained on or held back
 
     def work(self) -> Generator[Progress]:
-        """Trains, and writes the personal weights.
+        """Trains, judges, and writes the personal weights if they are better.
 
         Raises:
           DataError: training did not go well; the weights from before stay.
         """
         encoded = [self._global.vocabulary.encode(message.text) for message in self._recorded]
-        trained = yield from train(self._global.start(), encoded, self._how, seed=0)
+        border = held_back_from([len(message) for message in encoded])
+        program = self._global.start()
+        trained = yield from train(program, encoded[:border], self._how, seed=0)
         if trained is None:
             return
-        self._profile.save_personal(trained.weights, self._global)
-        self._used = self._recorded[-len(newest(encoded, self._how.max_words)) :]
+        texts = [message.text for message in self._recorded]
+        self.verdict = judge(
+            program, self._global.vocabulary, self._in_use or self._global.weights, trained.weights, texts, border
+        )
+        if self.verdict.keeps_new:
+            self._profile.save_personal(trained.weights, self._global)
+        self._used = self._recorded[border - len(newest(encoded[:border], self._how.max_words)) :]
         self.trained = trained
 
     def finish(self) -> str:
-        """Types with the new weights from now on."""
-        if self.trained is None:
-            return "there is nothing to learn from yet: send a message first"
-        t = self.trained
-        self._models.use_personal(t.weights)
-        self._profile.store.add_learning([message.id for message in self._used], t.words, t.loss_before, t.loss_after)
-        return f"learned from {t.words:,} words in {t.seconds:.1f} s: loss {t.loss_before:.2f} → {t.loss_after:.2f}"
+        """Types with the new weights from now on, if they were kept."""
+        if self.trained is None or self.verdict is None:
+            return "there is nothing to learn from yet: send a few more messages first"
+        t, verdict = self.trained, self.verdict
+        if verdict.keeps_new:
+            self._models.use_personal(t.weights)
+        judgement = Judgement(
+            digest(self._global.weights),
+            verdict.kept,
+            self._models.personalized,
+            verdict.new.words,
+            verdict.old.perplexity,
+            verdict.new.perplexity,
+            verdict.old.top3,
+            verdict.new.top3,
+        )
+        used = [message.id for message in self._used]
+        self._profile.store.add_learning(used, t.words, t.loss_before, t.loss_after, judgement)
+        learned = f"learned from {t.words:,} words in {t.seconds:.1f} s: loss {t.loss_before:.2f} → {t.loss_after:.2f}"
+        return f"{learned}; {verdict}"
 
 
 def relearning(profile: Profile, models: Models) -> Learning | None:
-    """The task that brings back a personal model that should be there and is not.
+    """The task that brings back a personal network that should be there and is not.
 
     It may have been damaged, or the keyboard was stopped after it took over a new global model and before it had learned on it.
+    None should be there where the last learning, on this global model, left the global network in use.
     """
     if models.personalized or not any(message.learning for message in profile.store.messages()):
+        return None
+    last = profile.store.last_judgement()
+    if last is not None and not last.personal and last.global_model == digest(models.global_model.weights):
         return None
     return Learning(profile, models)

@@ -1,34 +1,46 @@
-"""The models at work in a keyboard: the global one, the personal one over it, and what they expect next."""
+"""The models at work in a keyboard: the global network, the personal one over it, the person's n-grams over either."""
 
-from data.vocabulary import UNKNOWN
+from collections.abc import Sequence
+
+from data.tokenizer import tokenize
 from keyboard_app.store import Ranks
 from model.device.folder import Model
+from model.device.personal import PersonalNgram
 from model.device.suggestions import Suggester
 from model.device.weights import Weights
 
 
 class Models:
-    """Suggests by the personal model, or by the global one as long as there is no other. For one thread."""
+    """Suggests by the personal network, or by the global one as long as there is no other, and by the person's n-grams over it.
 
-    def __init__(self, global_model: Model, personal: Weights | None) -> None:
-        """Starts the program.
+    For one thread.
+    """
+
+    def __init__(self, global_model: Model, personal: Weights | None, messages: Sequence[str] = ()) -> None:
+        """Starts the program; `messages` are those sent so far, oldest first.
 
         Raises:
           DataError: the model's program is damaged or does not fit its weights.
         """
-        self.use_global(global_model)
+        self._start(global_model, PersonalNgram(global_model.vocabulary, messages))
         if personal is not None:
             self.use_personal(personal)
 
-    def use_global(self, model: Model) -> None:
-        """Types with this global model from now on, and without a personal one.
+    def use_global(self, model: Model, messages: Sequence[str]) -> None:
+        """Types with this global model from now on, without a personal network; `messages` are those sent so far.
 
         Raises:
           DataError: its program is damaged or does not fit its weights; the models in use stay.
         """
+        self._start(model, PersonalNgram(model.vocabulary, messages))
+
+    def _start(self, model: Model, ngram: PersonalNgram) -> None:
         program = model.start()
-        self._program, self.global_model = program, model
-        self._in_use = self._global = Suggester(program, model.vocabulary)
+        self._program, self.global_model, self._ngram = program, model, ngram
+        self.personal: Weights | None = None
+        # The global model is still asked, to show what learning brought.
+        self._global = Suggester(program, model.vocabulary)
+        self._in_use = Suggester(program, model.vocabulary, ngram)
 
     def use_personal(self, weights: Weights) -> None:
         """Types with these weights from now on.
@@ -36,16 +48,17 @@ class Models:
         Raises:
           DataError: they do not fit the global model.
         """
+        model = self.global_model
         if not self.personalized:
-            # The global model is still asked, to show what learning brought.
-            self._global = Suggester(self.global_model.start(), self.global_model.vocabulary)
+            self._global = Suggester(model.start(), model.vocabulary)
         self._program.weights = weights
-        self._in_use = Suggester(self._program, self.global_model.vocabulary)  # it remembers states of the old weights
+        self.personal = weights
+        self._in_use = Suggester(self._program, model.vocabulary, self._ngram)  # it remembers states of the old weights
 
     @property
     def personalized(self) -> bool:
-        """Whether a personal model is in use."""
-        return self._in_use is not self._global
+        """Whether a personal network is in use."""
+        return self.personal is not None
 
     def suggest(self, context: str, prefix: str) -> list[str]:
         """Three words for after `context` that start with `prefix`, as `Suggester.suggest` gives them."""
@@ -53,10 +66,14 @@ class Models:
 
     def ranks(self, text: str) -> list[Ranks]:
         """For each token of a message, how many words each model puts before it, from the words before it alone."""
-        ids = self.global_model.vocabulary.encode(text)
-        in_use = self._in_use.ranks(ids)
-        by_global = self._global.ranks(ids) if self.personalized else in_use
+        words = [token.word for token in tokenize(text)]
         return [
-            Ranks(None, None) if word == UNKNOWN else Ranks(rank, global_rank)
-            for word, rank, global_rank in zip(ids, in_use, by_global, strict=True)
+            Ranks(in_use.rank, by_global.rank) if word in self.global_model.vocabulary else Ranks(None, None)
+            for word, in_use, by_global in zip(
+                words, self._in_use.predictions(words), self._global.predictions(words), strict=True
+            )
         ]
+
+    def learn(self, text: str) -> None:
+        """Counts a message that was sent: its phrases and words are suggested from now on."""
+        self._ngram.learn(text)

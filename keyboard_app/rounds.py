@@ -95,7 +95,7 @@ class TakingOver:
             profile.mailbox.discard_taken()  # or else it would be tried again every second
             raise DataError(f"refused the released global model: {reason(error)}") from error
         profile.mailbox.discard_taken()
-        models.use_global(model)
+        models.use_global(model, [message.text for message in profile.store.messages()])
         self.title = f"took over the global model of round {model.provenance.round}; learning your words on it"
         self._learning = Learning(profile, models)
 

@@ -30,6 +30,7 @@ class Report:
     ]  # milliseconds of one look at the suggestions, the median (p50) and the 99th percentile (p99)
     train_words_per_second: float
     peak_memory_mb: float  # MiB, resident
+    kept: list[str | None]  # by quarter, which network the gate kept after it: new or old; None with too few words
 
     def __str__(self) -> str:
         quarters = "  ".join("-" if r is None else f"{r:.1%}" for r in self.recall_at_3)
@@ -41,6 +42,7 @@ class Report:
                 f"suggestions            {self.suggest_ms['p50']:.2f} ms (99th percentile {self.suggest_ms['p99']:.2f} ms)",
                 f"learning               {self.train_words_per_second:,.0f} words/s",
                 f"peak memory            {self.peak_memory_mb:.0f} MiB",
+                f"networks kept          {'  '.join(k or '-' for k in self.kept)}",
             ]
         )
 
@@ -70,6 +72,7 @@ def run_script(device: Device, lines: list[str]) -> Report:
     """
     typing, seconds, recalls = Typing(), [], []
     targets, training_seconds = 0, 0.0
+    kept: list[str | None] = []
     for quarter in range(QUARTERS):
         last = max((message.id for message in device.profile.store.messages()), default=0)
         for line in lines[len(lines) * quarter // QUARTERS : len(lines) * (quarter + 1) // QUARTERS]:
@@ -80,6 +83,7 @@ def run_script(device: Device, lines: list[str]) -> Report:
         learning = Learning(device.profile, device.models)
         outcome = run(learning)
         sys.stderr.write(f"quarter {quarter + 1} of {QUARTERS}: {outcome}\n")
+        kept.append(learning.verdict.kept if learning.verdict else None)
         if learning.trained is not None:
             targets += learning.trained.targets
             training_seconds += learning.trained.seconds
@@ -91,6 +95,7 @@ def run_script(device: Device, lines: list[str]) -> Report:
         suggest_ms={"p50": round(float(p50), 3), "p99": round(float(p99), 3)},
         train_words_per_second=round(targets / training_seconds, 1) if training_seconds else 0.0,
         peak_memory_mb=round(peak_memory_mib(), 1),
+        kept=kept,
     )
 
 

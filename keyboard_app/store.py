@@ -10,8 +10,21 @@ from typing import NamedTuple, Self
 from data.errors import DataError
 from keyboard_app.damage import set_aside
 
-_VERSION = 1
-_SCHEMA = """
+_VERSION = 2
+_JUDGEMENTS = """
+CREATE TABLE judgements (
+    learning INTEGER PRIMARY KEY REFERENCES learnings (id),
+    global_model TEXT NOT NULL,  -- digest of the global weights that learning started from
+    kept TEXT NOT NULL,          -- new, or old: the network in use before
+    personal INTEGER NOT NULL,   -- 1 if a personal network was in use afterwards, 0 for the global one
+    words INTEGER NOT NULL,      -- in the vocabulary, in the messages held back, that both were compared on
+    old_perplexity REAL NOT NULL,
+    new_perplexity REAL NOT NULL,
+    old_recall_at_3 REAL NOT NULL,
+    new_recall_at_3 REAL NOT NULL
+);
+"""
+_SCHEMA = f"""
 CREATE TABLE learnings (
     id INTEGER PRIMARY KEY,
     time TEXT NOT NULL,          -- UTC, ISO 8601
@@ -23,7 +36,7 @@ CREATE TABLE messages (
     id INTEGER PRIMARY KEY,
     time TEXT NOT NULL,
     text TEXT NOT NULL,
-    learning INTEGER REFERENCES learnings (id)  -- the first that learned from it
+    learning INTEGER REFERENCES learnings (id)  -- the first that trained on it or held it back
 );
 CREATE TABLE predictions (
     message INTEGER NOT NULL REFERENCES messages (id),
@@ -32,7 +45,9 @@ CREATE TABLE predictions (
     global_rank INTEGER,         -- the same of the global model
     PRIMARY KEY (message, position)
 ) WITHOUT ROWID;
+{_JUDGEMENTS}
 """
+_UPGRADES = {0: _SCHEMA, 1: _JUDGEMENTS}  # by the version that a file has
 
 
 class Ranks(NamedTuple):
@@ -43,11 +58,24 @@ class Ranks(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message as it was sent; `learning` is the first learning that used it."""
+    """A message as it was sent; `learning` is the first learning that trained on it or held it back."""
 
     id: int
     text: str
     learning: int | None
+
+
+class Judgement(NamedTuple):
+    """What the gate decided of a learning, as the table `judgements` has it."""
+
+    global_model: str
+    kept: str
+    personal: bool
+    words: int
+    old_perplexity: float
+    new_perplexity: float
+    old_recall_at_3: float
+    new_recall_at_3: float
 
 
 class Store:
@@ -117,17 +145,28 @@ class Store:
         query = "SELECT rank, global_rank FROM predictions WHERE message > ? ORDER BY message, position"
         return [Ranks(*row) for row in self._rows(query, after)]
 
-    def add_learning(self, messages: Sequence[int], words: int, loss_before: float, loss_after: float) -> None:
-        """Records that the model learned from the messages with these ids."""
+    def add_learning(
+        self, messages: Sequence[int], words: int, loss_before: float, loss_after: float, judgement: Judgement
+    ) -> None:
+        """Records a learning that trained on or held back the messages with these ids, and what the gate decided."""
         with _told(), self._connection as db:
             learning = db.execute(
                 "INSERT INTO learnings (time, words, loss_before, loss_after) VALUES (?, ?, ?, ?)",
                 (_now(), words, loss_before, loss_after),
             ).lastrowid
+            db.execute("INSERT INTO judgements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (learning, *judgement))
             db.executemany(
                 "UPDATE messages SET learning = ? WHERE id = ? AND learning IS NULL",
                 [(learning, message) for message in messages],
             )
+
+    def last_judgement(self) -> Judgement | None:
+        """What the gate decided last; None before any learning, and where a keyboard without a gate did the last."""
+        if not self._rows("SELECT 1 FROM sqlite_master WHERE name = 'judgements'"):
+            return None  # such a keyboard's file, read without opening it
+        columns = ", ".join(Judgement._fields)
+        rows = self._rows(f"SELECT {columns} FROM judgements WHERE learning = (SELECT max(id) FROM learnings)")  # noqa: S608
+        return Judgement(*rows[0])._replace(personal=bool(rows[0][2])) if rows else None
 
     def known_words_at_learnings(self) -> list[int]:
         """For each learning that had new messages, how many words in the vocabulary had been typed by then."""
@@ -175,9 +214,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > _VERSION:
             raise DataError(f"{path} was written by a newer keyboard: update this one")
-        if version == 0:
-            # One script is one transaction only if it says so; a kill in the middle leaves an empty file.
-            connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        if version in _UPGRADES:
+            # One script is one transaction only if it says so; a kill in the middle leaves the file as it was.
+            connection.executescript(f"BEGIN; {_UPGRADES[version]} PRAGMA user_version = {_VERSION}; COMMIT;")
     except BaseException:
         connection.close()
         raise

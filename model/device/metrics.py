@@ -10,8 +10,9 @@ from data.errors import DataError
 from data.tokenizer import PUNCTUATION, tokenize
 from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 from data.windows import lanes
+from model.device.personal import PersonalNgram
 from model.device.runtime import Program
-from model.device.suggestions import Suggester
+from model.device.suggestions import Prediction, Suggester
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Scores:
     first: int = 0  # words that were the model's first guess
     among_three: int = 0
     log_likelihood: float = 0.0  # nats
+    own_first: int = 0  # words outside the vocabulary, of the person's own, that were the first guess all the same
+    own_among_three: int = 0
 
     def __add__(self, other: "Scores") -> "Scores":
         return Scores(
@@ -34,6 +37,8 @@ class Scores:
             self.first + other.first,
             self.among_three + other.among_three,
             self.log_likelihood + other.log_likelihood,
+            self.own_first + other.own_first,
+            self.own_among_three + other.own_among_three,
         )
 
     @property
@@ -48,13 +53,13 @@ class Scores:
 
     @property
     def top1_all_words(self) -> float:
-        """Recall at 1 with words outside the vocabulary as misses."""
-        return self.first / max(self.words + self.out_of_vocabulary, 1)
+        """Recall at 1 over all words: those outside the vocabulary are misses unless a personal model guessed them."""
+        return (self.first + self.own_first) / max(self.words + self.out_of_vocabulary, 1)
 
     @property
     def top3_all_words(self) -> float:
-        """Recall at 3 with words outside the vocabulary as misses."""
-        return self.among_three / max(self.words + self.out_of_vocabulary, 1)
+        """Recall at 3 over all words, likewise."""
+        return (self.among_three + self.own_among_three) / max(self.words + self.out_of_vocabulary, 1)
 
     @property
     def perplexity(self) -> float:
@@ -78,6 +83,26 @@ def scores(ranks: np.ndarray, log_likelihoods: np.ndarray, targets: np.ndarray) 
         among_three=int((ranks[words] < 3).sum()),
         log_likelihood=float(log_likelihoods[words].sum(dtype=np.float64)),
     )
+
+
+def tally(predictions: Iterable[Prediction], vocabulary: int) -> Scores:
+    """Adds up predictions over a vocabulary of so many words; behind these lie the person's own.
+
+    Raises:
+      DataError: a log-probability is not finite.
+    """
+    words = outside = first = three = own_first = own_three = 0
+    likelihood = 0.0
+    for word, rank, log_likelihood in predictions:
+        if not math.isfinite(log_likelihood):
+            raise DataError("the model's predictions are not finite: its weights are spoilt")
+        guessed, among_three = rank is not None and rank < 1, rank is not None and rank < 3
+        if len(SPECIALS) <= word < vocabulary:
+            words, first, three = words + 1, first + guessed, three + among_three
+            likelihood += log_likelihood
+        else:
+            outside, own_first, own_three = outside + 1, own_first + guessed, own_three + among_three
+    return Scores(words, outside, first, three, likelihood, own_first, own_three)
 
 
 def evaluate(program: Program, messages: Sequence[Sequence[int]]) -> Scores:
@@ -138,7 +163,20 @@ def type_message(text: str, suggest: Callable[[str, str], list[str]]) -> Typing:
     return Typing(keystrokes, len(text))
 
 
-def type_messages(messages: Iterable[str], program: Program, vocabulary: Vocabulary) -> Typing:
-    """Types messages with the suggestions of a program."""
-    suggest = Suggester(program, vocabulary).suggest
+def type_messages(
+    messages: Iterable[str], program: Program, vocabulary: Vocabulary, personal: PersonalNgram | None = None
+) -> Typing:
+    """Types messages with the suggestions of a program and, if there is one, of a person's n-gram model, which stays as it is."""
+    suggest = Suggester(program, vocabulary, personal).suggest
     return sum((type_message(text, suggest) for text in messages), Typing())
+
+
+def type_and_learn(
+    messages: Iterable[str], program: Program, vocabulary: Vocabulary, personal: PersonalNgram
+) -> Typing:
+    """Types messages as a keyboard has them typed: each with a person's n-gram model that has learned all those before it."""
+    suggest, total = Suggester(program, vocabulary, personal).suggest, Typing()
+    for text in messages:
+        total += type_message(text, suggest)
+        personal.learn(text)
+    return total

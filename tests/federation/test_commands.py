@@ -24,6 +24,15 @@ def test_evaluate(small_model_folder: Path, corpus_file: Path, federate: Callabl
     assert 0 < capped["words"] + capped["out_of_vocabulary"] <= 400
 
 
+def test_evaluate_as_people_meet_it(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:
+    common = ["evaluate", "--model", small_model_folder, "--corpus", corpus_file, "--users", "all", "--json"]
+    result = last(federate(*common, "--max-words", "4000", "--personal"))
+    assert result["ksr_personal"] > result["ksr"], "each user has a favourite word to learn"
+    assert result["top1_personal"] > result["top1"]
+    assert result["top1_personal"] <= result["top3_personal"] <= 1
+    assert result["top3_all_words_personal"] == result["top3_personal"], "there is no unknown word"
+
+
 def test_personalize(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:
     common = ["personalize", "--model", small_model_folder, "--corpus", corpus_file, "--users", "all", "--json"]
     result = last(federate(*common, "--max-users", "20", "--min-words", "50"))

@@ -31,7 +31,7 @@ from keyboard_app.worker import run
 
 with Device.open(Path(sys.argv[1]), Path(sys.argv[2])) as device:
     keyboard = device.keyboard
-    for _ in range(20):
+    for _ in range(60):
         keyboard.press("i")
         keyboard.take(keyboard.suggestions[0])
         for letter in "think":

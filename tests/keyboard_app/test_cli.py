@@ -42,6 +42,7 @@ def test_script_status_answer(
         "words",
         "recall_at_3",
         "ksr",
+        "kept",
         "suggest_ms",
         "train_words_per_second",
         "peak_memory_mb",

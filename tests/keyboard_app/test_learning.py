@@ -37,7 +37,8 @@ def test_typing_goes_on_while_it_learns_and_then_uses_what_was_learned(device: D
         if device.worker.progress is not None:
             seen.add(device.worker.progress.batch)
     assert len(seen) > 1
-    assert "learned from 2,800 words" in line
+    assert "learned from 2,520 words" in line, "a tenth is held back"
+    assert "kept the new model" in line
     assert device.models.personalized
     assert device.models.suggest("i think you are", "")[0] == "good"
     _, provenance = load_weights(device.profile.path / PERSONAL, small_model.vocabulary.sha256)
@@ -51,7 +52,7 @@ def test_every_learning_starts_from_the_global_weights(device: Device) -> None:
     run(second)
     assert digest(first.trained.weights) == digest(second.trained.weights)
     assert first.trained.loss_after < first.trained.loss_before
-    assert first.trained.targets == first.trained.words * FineTuning().passes == 20 * 7 * 2
+    assert first.trained.targets == first.trained.words * FineTuning().passes == 11 * 7 * 2, "50 words are held back"
 
 
 def test_ranks_are_of_both_models(device: Device) -> None:
@@ -171,11 +172,11 @@ def test_killed_at_any_moment_it_leaves_a_whole_model(
 def test_what_it_learns_is_what_finetuning_gives(device: Device, small_model: Model) -> None:
     from model.device.finetuning import finetune
 
-    send(device, 10)
+    send(device, 20)  # of which the newest nine are held back
     learning = Learning(device.profile, device.models)
     run(learning)
     program = small_model.start()
-    encoded = [small_model.vocabulary.encode(LINE)] * 10
+    encoded = [small_model.vocabulary.encode(LINE)] * 11
     for _ in finetune(program, encoded, FineTuning(), np.random.default_rng(0)):
         pass
     assert digest(program.weights) == digest(learning.trained.weights)

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -7,7 +9,9 @@ from keyboard_app.device import Device
 from keyboard_app.script import run_script
 from keyboard_app.typist import type_message
 from model.device.folder import Model
-from model.device.metrics import Typing, evaluate, type_messages
+from model.device.gate import prequential
+from model.device.metrics import Typing, evaluate, type_and_learn
+from model.device.personal import PersonalNgram
 
 LINES = [
     "I think you are good, but I don't like that!",
@@ -21,8 +25,9 @@ LINES = [
 ]
 
 
-def metric(model: Model, lines: list[str]) -> Typing:
-    return type_messages(lines, model.start(), model.vocabulary)
+def metric(model: Model, lines: list[str], sent: Sequence[str] = ()) -> Typing:
+    """Of lines typed after others were sent."""
+    return type_and_learn(lines, model.start(), model.vocabulary, PersonalNgram(model.vocabulary, sent))
 
 
 def test_keystrokes_are_those_of_the_metric(device: Device, small_model: Model) -> None:
@@ -42,8 +47,9 @@ def test_keystrokes_are_those_of_the_metric_for_any_text(
     device: Device, small_model: Model, words: list[tuple[str, str]]
 ) -> None:
     text = "".join(word + between for word, between in words)
+    before = [message.text for message in device.profile.store.messages()]
     typed, _ = type_message(device.keyboard, text)
-    assert typed == metric(small_model, [text])
+    assert typed == metric(small_model, [text], before)
     sent = device.profile.store.messages()[-1].text
     assert [t.word for t in tokenize(sent)] == [t.word for t in tokenize(text)]
 
@@ -52,7 +58,10 @@ def test_ranks_are_those_of_the_metric_before_learning(device: Device, small_mod
     for line in LINES:
         type_message(device.keyboard, line)
     ranks = [r.rank for r in device.profile.store.ranks() if r.rank is not None]
-    scores = evaluate(small_model.start(), [small_model.vocabulary.encode(line) for line in LINES])
+    by_global = [r.global_rank for r in device.profile.store.ranks() if r.global_rank is not None]
+    plain = evaluate(small_model.start(), [small_model.vocabulary.encode(line) for line in LINES])
+    assert (len(by_global), sum(r < 3 for r in by_global)) == (plain.words, plain.among_three)
+    scores = prequential(small_model.start(), small_model.vocabulary, [], LINES)
     assert (len(ranks), sum(r < 3 for r in ranks)) == (scores.words, scores.among_three)
 
 
@@ -66,6 +75,8 @@ def test_report(device: Device, capsys: pytest.CaptureFixture[str]) -> None:
     assert report.train_words_per_second > 0
     assert [m.learning for m in device.profile.store.messages()] == [1] * 10 + [2] * 10 + [3] * 10 + [4] * 10
     assert device.models.personalized
+    assert set(report.kept) <= {"new", "old"}
+    assert report.kept[0] == "new"
     assert capsys.readouterr().out == ""
 
 

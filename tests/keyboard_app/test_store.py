@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from data.errors import DataError
-from keyboard_app.store import Ranks, Store
+from keyboard_app.store import Judgement, Ranks, Store
 
+JUDGEMENT = Judgement("digest", "new", True, 40, 81.5, 80.0, 0.25, 0.5)
 RANKS = [Ranks(0, 5), Ranks(None, None), Ranks(7, 2)]
 
 
@@ -17,15 +18,35 @@ def test_round_trip(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s.sqlite", notices)
     first = store.add_message("Grüße 😀 'quoted'", RANKS)
     second = store.add_message("two", [Ranks(1, 1)])
-    store.add_learning([first], words=4, loss_before=2.0, loss_after=1.5)
-    store.add_learning([first, second], words=6, loss_before=2.0, loss_after=1.0)
+    assert store.last_judgement() is None
+    store.add_learning([first], 4, 2.0, 1.5, JUDGEMENT)
+    store.add_learning([first, second], 6, 2.0, 1.0, JUDGEMENT._replace(kept="old", personal=False))
     store.close()
     store = Store.open(tmp_path / "s.sqlite", notices)
     assert [(m.text, m.learning) for m in store.messages()] == [("Grüße 😀 'quoted'", 1), ("two", 2)]
     assert store.ranks() == [*RANKS, Ranks(1, 1)]
     assert store.ranks(after=first) == [Ranks(1, 1)]
     assert store.known_words_at_learnings() == [2, 3]
+    assert store.last_judgement() == JUDGEMENT._replace(kept="old", personal=False)
     assert notices == []
+
+
+def test_a_file_of_the_keyboard_before_it_had_a_gate_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    store = Store.open(path, [])
+    message = store.add_message("one", RANKS)
+    store.add_learning([message], 4, 2.0, 1.5, JUDGEMENT)
+    store.close()
+    with sqlite3.connect(path) as db:
+        db.executescript("DROP TABLE judgements; PRAGMA user_version = 1;")
+    assert Store.read(path).last_judgement() is None
+    notices: list[str] = []
+    store = Store.open(path, notices)
+    assert notices == []
+    assert store.last_judgement() is None
+    assert [m.learning for m in store.messages()] == [1]
+    store.add_learning([message], 4, 2.0, 1.5, JUDGEMENT)
+    assert store.last_judgement() == JUDGEMENT
 
 
 def test_a_message_is_recorded_whole_or_not_at_all(tmp_path: Path) -> None:

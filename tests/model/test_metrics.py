@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from data.tokenizer import PUNCTUATION, tokenize
 from data.vocabulary import BOUNDARY, SPECIALS, UNKNOWN, Vocabulary
 from model.device.folder import Model
-from model.device.metrics import Typing, evaluate, scores, type_message
+from model.device.metrics import Typing, evaluate, scores, tally, type_message
 from model.device.suggestions import Suggester
 
 
@@ -28,10 +29,11 @@ def test_evaluation_is_step_by_step_prediction(small_model: Model, data: st.Data
     messages = data.draw(st.lists(st.lists(st.integers(1, size - 1), min_size=1, max_size=50), min_size=1, max_size=6))
     messages = [[UNKNOWN if t == BOUNDARY else t for t in m] for m in messages]
     suggester = Suggester(small_model.start(), small_model.vocabulary)
-    ranks = [suggester.rank(m[:i], m[i]) for m in messages for i in range(len(m)) if m[i] != UNKNOWN]
+    words = small_model.vocabulary.words
+    stepwise = tally((p for m in messages for p in suggester.predictions([words[t] for t in m])), size)
     found = evaluate(small_model.start(), messages)
-    assert (found.words, found.out_of_vocabulary) == (len(ranks), sum(m.count(UNKNOWN) for m in messages))
-    assert (found.first, found.among_three) == (sum(r < 1 for r in ranks), sum(r < 3 for r in ranks))
+    assert stepwise.log_likelihood == pytest.approx(found.log_likelihood, rel=1e-4)
+    assert replace(stepwise, log_likelihood=found.log_likelihood) == found
 
 
 def three(*words: str):
