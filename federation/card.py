@@ -40,6 +40,7 @@ The last of them:
 | starts from | weights of SHA-256 `{provenance.parent}` |
 | algorithm | {server.algorithm}, server learning rate {server.learning_rate:g}{_decay(server)} |
 | rounds | {len(rounds)}, {settings.clients_per_round} clients each, drawn uniformly |
+| the model | {_model(settings.average_from)} |
 | client | SGD, learning rate {client.learning_rate:g}, gradients clipped to norm {client.clipping_norm:g} |
 | client's words | at most {client.max_words} a round, drawn at random, {client.passes} pass(es) |
 | seed | {settings.seed} |
@@ -57,6 +58,12 @@ Recall on {after.words:,} words of validation users, in shares as equal as their
 {provenance.config.vocabulary:,} words of its vocabulary. Nothing but the cap on a client's words keeps single messages from being
 memorized: there is no differential privacy.
 """
+
+
+def _model(average_from: int) -> str:
+    return (
+        f"the mean of the global models after round {average_from} and all later ones" if average_from else "the last"
+    )
 
 
 def _decay(server: "Server") -> str:

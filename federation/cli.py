@@ -82,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         help="the server's rate falls to zero over so many (default: it stays)",
     )
+    simulate.add_argument(
+        "--average-from",
+        type=_positive,
+        default=0,
+        help="average the models from this round on (default: take the last)",
+    )
     simulate.add_argument("--proximal-strength", type=_rate, default=0.01, help="of fedprox (default: 0.01)")
     simulate.add_argument("--client-learning-rate", type=_rate, default=FineTuning.learning_rate)
     simulate.add_argument("--passes", type=_positive, default=1, help="over a client's words in a round")
@@ -93,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     central.add_argument("--out", type=Path, required=True, help="the run's folder")
     central.add_argument("--corpus", default="chitchat", help="chitchat, or a JSON Lines file")
     central.add_argument("--passes", type=_positive, default=4, help="over all training users' words")
-    central.add_argument("--learning-rate", type=_rate, default=0.003)
+    central.add_argument("--learning-rate", type=_rate, default=0.006)
     central.add_argument("--seed", type=_whole, default=0)
     central.add_argument("--steps", type=_positive, help="stop there, in the middle (default: go all the way)")
 
@@ -187,6 +193,7 @@ def _simulate(options: argparse.Namespace) -> Result:
         init=options.init,
         clients_per_round=options.clients_per_round,
         seed=options.seed,
+        average_from=options.average_from,
         server=Server(options.algorithm, server_rate, options.decay_rounds, options.proximal_strength),
         client=FineTuning(
             learning_rate=options.client_learning_rate, passes=options.passes, max_words=options.max_words

@@ -6,7 +6,8 @@ brought, `model/` and `progress.png` what came out. The flow of a round:
 1. draw a cohort from the training users;
 2. draw at most `max_words` words of each, pack them into rows, shuffle;
 3. TFF: broadcast, client work, weighted mean, server optimizer;
-4. release the round's metrics, then save its state. A run killed in between does that round again, with the same result.
+4. the new global weights join the mean of those before, if the run averages them (Izmailov et al. 2018, arXiv 1803.05407);
+5. release the round's metrics, then save its state. A run killed in between does that round again, with the same result.
 """
 
 import asyncio
@@ -50,6 +51,7 @@ class Settings:
     init: str = "random"  # or a model folder
     clients_per_round: int = 20
     seed: int = 0
+    average_from: int = 0  # the first round whose model is averaged into the final one; 0 takes the last as it is
     server: Server = field(default_factory=Server)
     client: FineTuning = field(default_factory=FineTuning)
 
@@ -110,7 +112,7 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
     before = evaluate(program, held_out)
     check_every = max(1, rounds // checks)
     with engine(), progress_bar("rounds", rounds) as bar:
-        state, done = store.latest(process.initialize())
+        (state, mean), done = store.latest((process.initialize(), list(model.weights.values())))
         if done > rounds:
             raise DataError(f"{out} has done {done} rounds already: ask for as many or more")
         bar(done, "")
@@ -134,14 +136,20 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
                 "words": int(trained["words"]),
                 "seconds": round(time.monotonic() - began, 3),
             }
+            weights = weights_of(state, config)
+            if settings.average_from and number > settings.average_from:
+                share = np.float32(1 / (number - settings.average_from + 1))
+                mean = [m + share * (w - m) for m, w in zip(mean, weights.values(), strict=True)]
+            else:
+                mean = list(weights.values())
             if number % check_every == 0 or number == rounds:
-                program.weights = weights_of(state, config)
+                program.weights = dict(zip(weights, mean, strict=True))
                 checked = evaluate(program, held_out)
                 row |= {"top1": checked.top1, "top3": checked.top3, "perplexity": checked.perplexity}
             metrics.release(row)
-            store.save(number, state)
+            store.save(number, (state, mean))
             bar(number, f"loss {row['loss']:.3f}")
-    program.weights = weights_of(state, config)
+    program.weights = dict(zip(config.shapes, mean, strict=True))
     after, history = evaluate(program, held_out), metrics.rows()
     provenance = next_provenance(model.weights, model.provenance, rounds)
     card = model_card(settings, provenance, history, before, after, command, model.card)

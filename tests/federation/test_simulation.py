@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from model.device.folder import load_model
-from model.device.weights import digest
+from model.device.weights import Weights, digest
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 4
@@ -20,6 +21,7 @@ ROUNDS = 4
 
 def arguments(small_model_folder: Path, corpus_file: Path, out: Path, *more: str) -> list[str]:
     settings = ["--rounds", str(ROUNDS), "--clients-per-round", "6", "--seed", "5", "--algorithm", "fedadam"]
+    settings += ["--decay-rounds", "9", "--average-from", "2"]  # both are state that a killed run must not lose
     model = ["--init", str(small_model_folder), "--corpus", str(corpus_file)]
     return ["simulate", *settings, *model, "--out", str(out), "--json", *more]
 
@@ -104,3 +106,19 @@ def test_a_stopped_run_says_so_and_leaves_no_process(
     assert process.returncode == 1
     assert said.splitlines()[-1] == "federate: stopped"
     assert not any(alive(worker) for worker in workers)
+
+
+def test_the_averaged_model_is_the_mean_of_the_rounds_models(
+    small_model_folder: Path, corpus_file: Path, tmp_path: Path, federate: Callable
+) -> None:
+    def weights(rounds: int, *more: str) -> Weights:
+        out = tmp_path / f"{rounds}{more}"
+        settings = ["--init", small_model_folder, "--corpus", corpus_file, "--clients-per-round", "4", "--seed", "5"]
+        result = federate("simulate", "--rounds", rounds, *settings, "--out", out, *more)
+        assert result.returncode == 0, result.stderr
+        return load_model(out / "model").weights
+
+    second, third, averaged = weights(2), weights(3), weights(3, "--average-from", "2")
+    for name, array in averaged.items():
+        np.testing.assert_allclose(array, (second[name] + third[name]) / 2, atol=1e-6)
+        assert np.abs(array - third[name]).max() > 1e-4
