@@ -93,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--passes", type=_positive, default=1, help="over a client's words in a round")
     simulate.add_argument("--max-words", type=_positive, default=2000, help="of one client in a round")
 
+    search = command("search", _search, "Compare settings of simulated rounds on validation users.")
+    search.add_argument("--trials", type=Path, help="a TOML file of runs (default: federation/search.toml)")
+    search.add_argument("--out", type=Path, required=True, help="the folder of the runs; one begun there goes on")
+
     central = command(
         "central", _central, "Train the same network in one place, to measure federated training against."
     )
