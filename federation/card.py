@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from federation.learning import Server
     from federation.simulation import Settings
 
+_DRAWN = {"uniform": "uniformly", "words": "in proportion to how many words they wrote"}
 _STEP = "1. "  # how a line of the history begins: Markdown numbers them
 
 
@@ -39,7 +40,7 @@ The last of them:
 | corpus | `{settings.corpus}`, training users only (SHA-256 of the user's id modulo 10 is neither 0 nor 1) |
 | starts from | weights of SHA-256 `{provenance.parent}` |
 | algorithm | {server.algorithm}, server learning rate {server.learning_rate:g}{_decay(server)} |
-| rounds | {len(rounds)}, {settings.clients_per_round} clients each, drawn uniformly |
+| rounds | {len(rounds)}, {settings.clients_per_round} clients each, drawn {_DRAWN[settings.cohort]} |
 | the model | {_model(settings.average_from)} |
 | client | SGD, learning rate {client.learning_rate:g}, gradients clipped to norm {client.clipping_norm:g} |
 | client's words | at most {client.max_words} a round, drawn at random, {client.passes} pass(es) |

@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     simulate = command("simulate", _simulate, "Train the global model in simulated rounds over a corpus's users.")
     simulate.add_argument("--rounds", type=_positive, required=True)
     simulate.add_argument("--clients-per-round", type=_positive, default=20)
+    simulate.add_argument(
+        "--cohort",
+        choices=("uniform", "words"),
+        default="uniform",
+        help="draw clients alike, or by how much they wrote",
+    )
     simulate.add_argument("--seed", type=_whole, default=0)
     simulate.add_argument("--out", type=Path, required=True, help="the run's folder")
     simulate.add_argument("--algorithm", choices=("fedavg", "fedadam", "fedyogi", "fedprox"), default="fedavg")
@@ -196,6 +202,7 @@ def _simulate(options: argparse.Namespace) -> Result:
         corpus=options.corpus,
         init=options.init,
         clients_per_round=options.clients_per_round,
+        cohort=options.cohort,
         seed=options.seed,
         average_from=options.average_from,
         server=Server(options.algorithm, server_rate, options.decay_rounds, options.proximal_strength),

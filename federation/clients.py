@@ -11,13 +11,24 @@ from data.vocabulary import Vocabulary
 from data.windows import pack
 
 
-def sample_cohort(users: Sequence[str], size: int, seed: int, round_number: int) -> list[str]:
-    """The clients of a round: `size` users drawn uniformly without replacement; all of them where there are no more.
+def sample_cohort(
+    users: Sequence[str], size: int, seed: int, round_number: int, words: Sequence[int] | None = None
+) -> list[str]:
+    """The clients of a round: `size` users drawn without replacement; all of them where there are no more.
+
+    Drawn uniformly, or given how many words each has, in proportion to them: as if devices came back the oftener the more
+    their people write. Rounds then go through everybody's words at the same pace, where uniform cohorts learn those of people
+    who wrote little by heart before they have seen half of what the others wrote.
 
     A function of its arguments alone, so that a resumed run draws the cohorts it would have drawn.
     """
     rng = np.random.default_rng([seed, round_number])
-    return [users[i] for i in rng.choice(len(users), min(size, len(users)), replace=False)]
+    if words is None:
+        drawn = rng.choice(len(users), min(size, len(users)), replace=False)
+    else:
+        share = np.array(words) / max(sum(words), 1)
+        drawn = rng.choice(len(users), min(size, int(np.count_nonzero(share))), replace=False, p=share)
+    return [users[i] for i in drawn]
 
 
 class Clients:
@@ -32,6 +43,10 @@ class Clients:
     def _messages(self, user: str) -> list[np.ndarray]:
         encoded = (self._vocabulary.encode(text) for text in self._corpus.messages(user))
         return [np.array(message, np.int32) for message in encoded if message]
+
+    def words(self) -> list[int]:
+        """How many words each of the users has, in their order."""
+        return [sum(map(len, self.messages(user))) for user in self.users]
 
     def rows(self, user: str, max_words: int, seed: int, round_number: int) -> tuple[np.ndarray, np.random.Generator]:
         """Messages of one user drawn at random, `max_words` words of them at most, packed into rows [n, T + 1].

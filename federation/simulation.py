@@ -3,7 +3,7 @@
 A run is a folder. `settings.json` says what it is, `state/` where it stands, `metrics.csv` and `tensorboard/` what each round
 brought, `model/` and `progress.png` what came out. The flow of a round:
 
-1. draw a cohort from the training users;
+1. draw a cohort of the training users;
 2. draw at most `max_words` words of each, pack them into rows, shuffle;
 3. TFF: broadcast, client work, weighted mean, server optimizer;
 4. the new global weights join the mean of those before, if the run averages them (Izmailov et al. 2018, arXiv 1803.05407);
@@ -50,6 +50,7 @@ class Settings:
     corpus: str = "chitchat"
     init: str = "random"  # or a model folder
     clients_per_round: int = 20
+    cohort: str = "uniform"  # or "words": how clients are drawn (`federation.clients.sample_cohort`)
     seed: int = 0
     average_from: int = 0  # the first round whose model is averaged into the final one; 0 takes the last as it is
     server: Server = field(default_factory=Server)
@@ -105,6 +106,7 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
     check_free_for_model(out / "model")
     _claim(out, settings, digest(model.weights), resume)
     clients = Clients(training, model.vocabulary, config.window)
+    words = clients.words() if settings.cohort == "words" else None
     held_out = checked_messages(validation, model.vocabulary)
     process = learning_process(config, model.weights, settings.client, settings.server)
     store, metrics = StateStore(out / "state"), _Metrics(out)
@@ -118,7 +120,7 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
         bar(done, "")
         for number in range(done + 1, rounds + 1):
             began = time.monotonic()
-            cohort = sample_cohort(clients.users, settings.clients_per_round, settings.seed, number)
+            cohort = sample_cohort(clients.users, settings.clients_per_round, settings.seed, number, words)
             how = settings.client
             batches = [
                 clients.dataset(user, how.max_words, how.passes, config.batch, settings.seed, number) for user in cohort

@@ -27,6 +27,18 @@ def test_over_rounds_everybody_is_drawn_alike() -> None:
     assert abs(shares - 0.05).max() < 0.01
 
 
+def test_by_words_everybodys_words_are_drawn_at_the_same_pace() -> None:
+    users, words = [str(i) for i in range(50)], [0] * 10 + [10] * 20 + [40] * 20
+    drawn = [user for number in range(1, 3001) for user in sample_cohort(users, 3, 0, number, words)]
+    shares = np.array([drawn.count(user) for user in users]) / len(drawn)
+    assert shares[:10].max() == 0
+    assert (
+        abs(shares[30:].mean() / shares[10:30].mean() - 4) < 0.4
+    )  # a little less, as nobody is drawn twice in a round
+    assert sorted(sample_cohort(users, 99, 0, 1, words)) == sorted(users[10:]), "all who wrote, where there are no more"
+    assert sample_cohort(users, 3, 0, 7, words) == sample_cohort(users, 3, 0, 7, words)
+
+
 def test_a_client_gives_no_more_words_than_the_cap(small_model: Model, tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     lines = [f'{{"user": "a", "time": "{i:03}", "text": "i think that you are {i}"}}' for i in range(300)]
