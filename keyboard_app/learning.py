@@ -4,7 +4,7 @@
 2. A program of its own, so that typing goes on with another, starts from the global weights.
 3. It is fine-tuned on the older messages, batch by batch.
 4. The gate (`model.device.gate`) compares it with the network in use on the messages held back.
-5. If it is as good or better, its weights replace `personal.safetensors` by rename, and then those in the program that types.
+5. If it is at least as good, its weights replace `personal.safetensors` by rename, and then those in the program that types.
 6. How far the person's n-grams are trusted over the network that was kept is chosen (`model.device.trust`), and recorded with the
    gate's verdict.
 
@@ -94,7 +94,7 @@ class Learning:
         self._used: list[Message] = []  # trained on or held back
 
     def work(self) -> Generator[Progress]:
-        """Trains, judges, and writes the personal weights if they are better.
+        """Trains, judges, and writes the personal weights if they are at least as good.
 
         Raises:
           DataError: training did not go well; the weights from before stay.
@@ -112,6 +112,8 @@ class Learning:
         self.trust = choose_trust(program, self._global.vocabulary, texts[:border], texts[border:])
         if self.verdict.keeps_new:
             self._profile.save_personal(trained.weights, self._global)
+        elif self._in_use is None:
+            self._profile.drop_personal()
         self._used = self._recorded[border - len(newest(encoded[:border], self._how.max_words)) :]
         self.trained = trained
 

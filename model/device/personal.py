@@ -17,7 +17,7 @@ Nothing here is trained: a message joins the stream of what was written, and the
 asked for. A search through tens of thousands of tokens takes microseconds, and a keyboard that starts has no counts to make.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,21 +116,31 @@ class PersonalNgram:
           context: the ids (`id`) of the message so far, without `<s>`.
         """
         mixed = self._with_words(network)
-        if self.trust == 0:
-            return mixed
+        for words, kept, written, concentration in self._continuations(context):
+            weight = self.trust / (written * self.trust + concentration)  # 1 / (C + a_n / trust)
+            mixed *= 1 - weight * kept.sum()
+            mixed[words] += weight * kept
+        return mixed
+
+    def likelihoods(self, network: np.ndarray, context: Sequence[int], word: int, trusts: np.ndarray) -> np.ndarray:
+        """The probability of one next word with each of some trusts, as `probabilities` has it, of the shape of `trusts`."""
+        mixed = np.full(trusts.shape, self._with_words(network)[word], float)
+        for words, kept, written, concentration in self._continuations(context):
+            weights = trusts / (written * trusts + concentration)
+            mixed = mixed * (1 - weights * kept.sum()) + weights * kept[words == word].sum()
+        return mixed
+
+    def _continuations(self, context: Sequence[int]) -> Iterator[tuple[np.ndarray, np.ndarray, int, float]]:
+        """For one and more words of context, the words written after it, max(c - d, 0) of each, C, and a_n of usual trust."""
         stream, history = self._stream[: self.length], [BOUNDARY, *context]
         places = np.flatnonzero(stream[:-1] == history[-1])  # where the context ends in what was written
         for length, concentration in enumerate(self.smoothing.concentrations[: len(history)], 1):
             if length > 1:
                 places = places[stream[places - length + 1] == history[-length]]
             if len(places) == 0:
-                break  # nor does a longer context occur
+                return  # nor does a longer context occur
             words, counts = np.unique(stream[places + 1], return_counts=True)
-            kept = np.maximum(counts - self.smoothing.discount, 0)
-            total = len(places) + concentration / self.trust
-            mixed *= (total - kept.sum()) / total
-            mixed[words] += kept / total
-        return mixed
+            yield words, np.maximum(counts - self.smoothing.discount, 0), len(places), concentration
 
     def _with_words(self, network: np.ndarray) -> np.ndarray:
         """The root of the hierarchy: the network's probabilities, that of `<unk>` shared among the words known by now."""

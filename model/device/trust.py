@@ -38,8 +38,7 @@ def log_likelihoods(
         ids = [personal.id(word) for word in words]
         for i, word in enumerate(ids):
             network = suggester.probabilities(words[:i])
-            for place, personal.trust in enumerate(TRUSTS):
-                total[place] += np.log(personal.probabilities(network, ids[:i])[word])
+            total += np.log(personal.likelihoods(network, ids[:i], word, np.array(TRUSTS)))
         personal.learn(text)
     return total
 

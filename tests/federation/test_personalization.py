@@ -108,6 +108,9 @@ def test_the_command_writes_its_tables(
         rows = list(csv.DictReader(file))
     assert len(rows) == result["users"]
     assert sum(row["kept"] == "old" for row in rows) == result["users_kept_old"]
+    trusts = [float(row["ngram_trust"]) for row in rows]
+    assert result["users_trusted_more"] == sum(trust > 1 for trust in trusts) > 0, "a favourite word is written again"
+    assert result["users_trusted_less"] == sum(trust < 1 for trust in trusts)
     done = federate(*common, "--max-users", "3", "--curve", "--min-words", "50")
     assert done.returncode == 1, "330 words are not enough for a point"
     assert "nobody wrote enough words" in done.stderr
