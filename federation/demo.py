@@ -28,7 +28,7 @@ from federation.aggregation import Aggregation, SimulatedClients
 from federation.clients import Clients, sample_cohort
 from federation.engine import engine
 from federation.learning import Server
-from federation.personalization import measure_keyboards
+from federation.personalization import Keyboard, measure_keyboards
 from federation.plots import plot_demo
 from federation.processes import start
 from federation.progress import progress_bar
@@ -36,7 +36,7 @@ from federation.report import demo_report
 from federation.rounds import call_keyboards, keyboard, run_round
 from model.device.finetuning import ROUND_TRAINING
 from model.device.folder import Model, load_model, save_model
-from model.device.weights import digest, load_weights
+from model.device.weights import load_weights
 
 _USERS = 3
 _TYPED_WORDS = 3_000  # before the keyboards meet
@@ -46,7 +46,6 @@ _DEADLINE_SECONDS = 120.0
 _MARK = ".federated-keyboard-demo"
 
 STAGES = ("as shipped", "after learning alone", "global model after federation", "after federation and learning")
-LEARNED_STAGES = (STAGES[1], STAGES[3])  # in which the person's n-grams are at work too
 
 _console = Console(stderr=True)
 
@@ -79,7 +78,7 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
         f"Three keyboards type what three people wrote ({sum(len(o.typed) for o in owners):,} messages) and learn."
     )
     scripts = _type(owners, shipped)
-    stages = {STAGES[0]: [model] * _USERS, STAGES[1]: [_personal(o, model) for o in owners]}
+    stages = {STAGES[0]: [Keyboard(model)] * _USERS, STAGES[1]: [_personal(o, model, shipped) for o in owners]}
 
     _console.print(f"{rounds} federated rounds: the keyboards, and {_SIMULATED_CLIENTS} simulated clients beside them.")
     training = Clients(Part(corpus, "train"), model.vocabulary, model.provenance.config.window)
@@ -88,14 +87,10 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
 
     _console.print("The keyboards take the new global model over and learn on it.")
     _take_over(owners, shipped)
-    stages |= {STAGES[2]: [newest] * _USERS, STAGES[3]: [_personal(o, newest) for o in owners]}
+    stages |= {STAGES[2]: [Keyboard(newest)] * _USERS, STAGES[3]: [_personal(o, newest, shipped) for o in owners]}
 
     results = measure_keyboards(
-        [
-            (m, o.typed if stage in LEARNED_STAGES else [], o.next)
-            for stage, models in stages.items()
-            for o, m in zip(owners, models, strict=True)
-        ]
+        [(k, o.next) for keyboards in stages.values() for o, k in zip(owners, keyboards, strict=True)]
     )
     measured = {stage: results[i * _USERS : (i + 1) * _USERS] for i, stage in enumerate(stages)}
     result = {
@@ -163,14 +158,15 @@ def _finished(process: subprocess.Popen) -> str:
     return output
 
 
-def _personal(owner: Owner, global_model: Model) -> Model:
-    """The network that the keyboard types with: the gate may have kept the global one."""
-    path = owner.profile / "personal.safetensors"
-    if not path.exists():
-        return global_model
-    weights, provenance = load_weights(path, global_model.vocabulary.sha256)
-    grown = provenance.parent == digest(global_model.weights)
-    return global_model.with_weights(weights, provenance) if grown else global_model
+def _personal(owner: Owner, global_model: Model, shipped: Path) -> Keyboard:
+    """The owner's keyboard as it learned: the gate may have kept the global network."""
+    command = keyboard("status", "--profile", owner.profile, "--model", shipped, "--json")
+    status = json.loads(_finished(start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)))
+    model = global_model
+    if status["personal_model"]:
+        weights, provenance = load_weights(owner.profile / "personal.safetensors", model.vocabulary.sha256)
+        model = model.with_weights(weights, provenance)
+    return Keyboard(model, owner.typed, status["ngram_trust"])
 
 
 def _federate(

@@ -1,7 +1,8 @@
 """What learning on the device brings each person: before and after, part by part, and word by word as people type.
 
 Learned is what a keyboard learns: the network is fine-tuned on the older messages, the gate keeps it or not by the newest of those
-to learn from, and the person's n-grams count them all (`model.device.finetuning`, `gate`, `personal`).
+to learn from, the person's n-grams count them all, and how far these are trusted is chosen (`model.device.finetuning`, `gate`,
+`personal`, `trust`).
 """
 
 import math
@@ -22,17 +23,16 @@ from model.device.finetuning import FineTuning, finetune
 from model.device.folder import Model
 from model.device.gate import Verdict, held_back_from, judge
 from model.device.metrics import Scores, Typing, tally, type_message, type_messages
-from model.device.personal import PersonalNgram
+from model.device.personal import USUAL_TRUST, PersonalNgram
 from model.device.runtime import Program
 from model.device.suggestions import Suggester
+from model.device.trust import choose_trust
 from model.device.weights import Weights
 
 CURVE_WORDS = (50, 100, 200, 500, 1_000, 2_000, 5_000)
 CURVE_NEXT = 500  # words measured on behind those of the curve
 _SIGNIFICANT = 0.05
-_FIRST_LEARNING = (
-    500  # words after which a person lets the keyboard learn for the first time; then whenever they doubled
-)
+_FIRST_LEARNING = 500  # words after which a person lets the keyboard learn first; then whenever they doubled
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Learned:
-    """What a keyboard had learned: the network that the gate kept, and what it had to choose from."""
+    """What a keyboard had learned: the network that the gate kept and what it had to choose from, the trust in the n-grams."""
 
     new: Weights | None  # None where there was too little to train on
     kept: Weights | None  # None: the global ones
+    trust: float
     verdict: Verdict | None
     targets: int  # trained on, each pass counted
     seconds: float  # of training
@@ -65,6 +66,7 @@ class Personalization:
     verdict: Verdict | None  # None where there was too little to train on
     targets: int  # trained on, each pass counted
     seconds: float  # of training
+    trust: float  # in the n-grams
     typed_before: Typing
     typed_after: Typing
     parts: dict[str, Measured] = field(default_factory=dict)  # with parts of it only
@@ -122,10 +124,11 @@ def learn(
         targets = progress.targets
     seconds = time.perf_counter() - began
     if not targets:
-        return Learned(None, in_use, None, 0, seconds)
+        return Learned(None, in_use, USUAL_TRUST, None, 0, seconds)
     new = program.weights
     verdict = judge(program, model.vocabulary, in_use or model.weights, new, messages, border)
-    return Learned(new, new if verdict.keeps_new else in_use, verdict, targets, seconds)
+    trust = choose_trust(program, model.vocabulary, messages[:border], messages[border:])
+    return Learned(new, new if verdict.keeps_new else in_use, trust, verdict, targets, seconds)
 
 
 def measure(suggester: Suggester, messages: Sequence[str], vocabulary: int) -> Measured:
@@ -135,15 +138,25 @@ def measure(suggester: Suggester, messages: Sequence[str], vocabulary: int) -> M
     return Measured(tally(predictions, vocabulary), np.array(hits, bool))
 
 
-def measure_keyboards(work: Sequence[tuple[Model, Sequence[str], Sequence[str]]]) -> list[tuple[Scores, Typing]]:
-    """Scores and keystrokes of messages on keyboards; each has a network, messages that its n-grams know, and those to measure."""
+@dataclass(frozen=True)
+class Keyboard:
+    """What a keyboard types with: a network, and n-grams of the messages typed so far."""
+
+    model: Model
+    typed: Sequence[str] = ()
+    trust: float = USUAL_TRUST  # in the n-grams
+
+
+def measure_keyboards(work: Sequence[tuple[Keyboard, Sequence[str]]]) -> list[tuple[Scores, Typing]]:
+    """Scores and keystrokes of messages on keyboards, which learn nothing from them."""
     with progress_bar("evaluating", len(work)) as bar:
         return map_in_processes(_measure_keyboard, work, bar)
 
 
-def _measure_keyboard(work: tuple[Model, Sequence[str], Sequence[str]]) -> tuple[Scores, Typing]:
-    model, typed, following = work
-    program, personal = model.start(), PersonalNgram(model.vocabulary, typed)
+def _measure_keyboard(work: tuple[Keyboard, Sequence[str]]) -> tuple[Scores, Typing]:
+    keyboard, following = work
+    model, program = keyboard.model, keyboard.model.start()
+    personal = PersonalNgram(model.vocabulary, keyboard.typed, trust=keyboard.trust)
     measured = measure(Suggester(program, model.vocabulary, personal), following, len(model.vocabulary))
     return measured.scores, type_messages(following, program, model.vocabulary, personal)
 
@@ -167,7 +180,6 @@ def _personalize(
 ) -> Personalization:
     user, older, newer = work
     program, vocabulary = model.start(), model.vocabulary
-    personal = PersonalNgram(vocabulary, older)
 
     def measured(weights: Weights | None, ngram: PersonalNgram | None) -> Measured:
         program.weights = weights or model.weights
@@ -175,6 +187,7 @@ def _personalize(
 
     before, typed_before = measured(None, None), type_messages(newer, program, vocabulary)
     learned = learn(model, program, older, how, seed)
+    personal = PersonalNgram(vocabulary, older, trust=learned.trust)
     after = measured(learned.kept, personal)
     typed_after = type_messages(newer, program, vocabulary, personal)
     parts = {}
@@ -186,7 +199,17 @@ def _personalize(
         }
     words = sum(len(tokenize(text)) for text in older)
     return Personalization(
-        user, words, before, after, learned.verdict, learned.targets, learned.seconds, typed_before, typed_after, parts
+        user,
+        words,
+        before,
+        after,
+        learned.verdict,
+        learned.targets,
+        learned.seconds,
+        learned.trust,
+        typed_before,
+        typed_after,
+        parts,
     )
 
 
@@ -240,8 +263,8 @@ def _curve_of(
         before = measure(Suggester(program, vocabulary), messages[start:end], len(vocabulary))
         learned = learn(model, program, messages[:start], how, seed)
         program.weights = learned.kept or model.weights
-        suggester = Suggester(program, vocabulary, PersonalNgram(vocabulary, messages[:start]))
-        after = measure(suggester, messages[start:end], len(vocabulary))
+        personal = PersonalNgram(vocabulary, messages[:start], trust=learned.trust)
+        after = measure(Suggester(program, vocabulary, personal), messages[start:end], len(vocabulary))
         if before.scores.first:
             rows.append((user, words, relative_gain(before, after), learned.kept is not None))
     return rows
@@ -277,6 +300,7 @@ def _live(model: Model, how: FineTuning, seed: int, messages: Sequence[str]) -> 
         if words >= next_learning:
             next_learning = 2 * words
             learned = learn(model, learner, messages[:number], how, seed, in_use)
+            personal.trust = learned.trust
             if learned.kept is not None and learned.kept is not in_use:
                 in_use = program.weights = learned.kept
                 suggester = Suggester(program, vocabulary, personal)

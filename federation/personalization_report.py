@@ -13,6 +13,7 @@ from federation.personalization import CurvePoint, Measured, Personalization, me
 from federation.plots import plot_curve
 from federation.statistics import Interval
 from model.device.metrics import Scores, Typing
+from model.device.personal import USUAL_TRUST
 
 
 def personalization_result(results: Sequence[Personalization]) -> dict[str, Any]:
@@ -46,6 +47,8 @@ def personalization_result(results: Sequence[Personalization]) -> dict[str, Any]
         "users_significantly_better": sum(r.change > 0 for r in kept),
         "users_significantly_worse": sum(r.change < 0 for r in kept),
         "users_kept_old": sum(r.kept_old for r in kept),
+        "users_trusted_more": sum(r.trust > USUAL_TRUST for r in kept),
+        "users_trusted_less": sum(r.trust < USUAL_TRUST for r in kept),
         "words_per_second": sum(r.targets for r in kept) / max(sum(r.seconds for r in kept), 1e-9),
     }
     if kept[0].parts:
@@ -133,6 +136,7 @@ def write_users(results: Sequence[Personalization], folder: Path) -> None:
             "words_held_back": r.verdict.new.words if r.verdict else 0,
             "perplexity_old": r.verdict.old.perplexity if r.verdict else "",
             "perplexity_new": r.verdict.new.perplexity if r.verdict else "",
+            "ngram_trust": r.trust,
             "change_beyond_noise": r.change,
             **{f"top1_{part}": measured.scores.top1 for part, measured in r.parts.items()},
         }

@@ -124,7 +124,7 @@ def _answer(options: argparse.Namespace) -> None:
 def _status(options: argparse.Namespace) -> None:
     status = read_status(options.profile or default_path(), options.model)
     if options.json:
-        _print_json(asdict(status))
+        _print_json(status.as_json())
     else:
         sys.stdout.write(f"{status}\n")
 

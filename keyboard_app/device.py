@@ -10,6 +10,7 @@ from keyboard_app.profile import Profile
 from keyboard_app.rounds import waiting_task
 from keyboard_app.worker import Worker
 from model.device.folder import PRETRAINED
+from model.device.weights import digest
 
 
 class Device:
@@ -24,7 +25,8 @@ class Device:
         self.profile = profile
         model = profile.load_global(shipped)
         messages = [message.text for message in profile.store.messages()]
-        self.models = Models(model, profile.load_personal(model), messages)
+        trust = profile.store.ngram_trust(digest(model.weights))
+        self.models = Models(model, profile.load_personal(model), messages, trust)
         self.keyboard = Keyboard(self.models.suggest, self._record)
         self.worker = Worker()
 

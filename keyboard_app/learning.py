@@ -4,7 +4,9 @@
 2. A program of its own, so that typing goes on with another, starts from the global weights.
 3. It is fine-tuned on the older messages, batch by batch.
 4. The gate (`model.device.gate`) compares it with the network in use on the messages held back.
-5. If it is as good or better, its weights replace `personal.safetensors` by rename, and then those in the program that types.
+5. If it is at least as good, its weights replace `personal.safetensors` by rename, and then those in the program that types.
+6. How far the person's n-grams are trusted over the network that was kept is chosen (`model.device.trust`), and recorded with the
+   gate's verdict.
 
 Starting from the global weights each time is what lets a new global model be taken over without losing the person. The person's
 n-grams (`model.device.personal`) need none of this: they count each message as it is sent.
@@ -23,7 +25,9 @@ from keyboard_app.store import Judgement, Message
 from model.device.finetuning import FineTuning, Progress, finetune, newest
 from model.device.gate import Verdict, held_back_from, judge
 from model.device.metrics import evaluate
+from model.device.personal import USUAL_TRUST
 from model.device.runtime import Program
+from model.device.trust import choose_trust
 from model.device.weights import Weights, digest
 
 EVALUATED_WORDS = 2_000  # losses are of the newest words up to these: more would take longer than the training itself
@@ -73,13 +77,14 @@ def _mean_loss(program: Program, messages: Sequence[Sequence[int]]) -> float:
 class Learning:
     """The task (`keyboard_app.worker`) of learning a personal network.
 
-    `trained` and `verdict` are the outcome, None where there were too few words.
+    `trained`, `verdict` and `trust` are the outcome; the first two are None where there were too few words.
     """
 
     def __init__(self, profile: Profile, models: Models, how: FineTuning | None = None) -> None:
         self.title = "learning"
         self.trained: Trained | None = None
         self.verdict: Verdict | None = None
+        self.trust = USUAL_TRUST
         self._profile = profile
         self._models = models
         self._global = models.global_model
@@ -89,7 +94,7 @@ class Learning:
         self._used: list[Message] = []  # trained on or held back
 
     def work(self) -> Generator[Progress]:
-        """Trains, judges, and writes the personal weights if they are better.
+        """Trains, judges, and writes the personal weights if they are at least as good.
 
         Raises:
           DataError: training did not go well; the weights from before stay.
@@ -104,18 +109,22 @@ class Learning:
         self.verdict = judge(
             program, self._global.vocabulary, self._in_use or self._global.weights, trained.weights, texts, border
         )
+        self.trust = choose_trust(program, self._global.vocabulary, texts[:border], texts[border:])
         if self.verdict.keeps_new:
             self._profile.save_personal(trained.weights, self._global)
+        elif self._in_use is None:
+            self._profile.drop_personal()
         self._used = self._recorded[border - len(newest(encoded[:border], self._how.max_words)) :]
         self.trained = trained
 
     def finish(self) -> str:
-        """Types with the new weights from now on, if they were kept."""
+        """Types with the new weights from now on, if they were kept, and with the new trust in the n-grams."""
         if self.trained is None or self.verdict is None:
             return "there is nothing to learn from yet: send a few more messages first"
         t, verdict = self.trained, self.verdict
         if verdict.keeps_new:
             self._models.use_personal(t.weights)
+        self._models.ngram_trust = self.trust
         judgement = Judgement(
             digest(self._global.weights),
             verdict.kept,
@@ -125,11 +134,13 @@ class Learning:
             verdict.new.perplexity,
             verdict.old.top3,
             verdict.new.top3,
+            self.trust,
         )
         used = [message.id for message in self._used]
         self._profile.store.add_learning(used, t.words, t.loss_before, t.loss_after, judgement)
-        learned = f"learned from {t.words:,} words in {t.seconds:.1f} s: loss {t.loss_before:.2f} → {t.loss_after:.2f}"
-        return f"{learned}; {verdict}"
+        why = "at least as well" if verdict.keeps_new else "better"
+        learned = f"learned from {t.words:,} words in {t.seconds:.1f} s"
+        return f"{learned} and kept the {verdict.kept} model: it expects your newest words {why}"
 
 
 def relearning(profile: Profile, models: Models) -> Learning | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from data.tokenizer import tokenize
 from keyboard_app.store import Ranks
 from model.device.folder import Model
-from model.device.personal import PersonalNgram
+from model.device.personal import USUAL_TRUST, PersonalNgram
 from model.device.suggestions import Suggester
 from model.device.weights import Weights
 
@@ -16,18 +16,26 @@ class Models:
     For one thread.
     """
 
-    def __init__(self, global_model: Model, personal: Weights | None, messages: Sequence[str] = ()) -> None:
-        """Starts the program; `messages` are those sent so far, oldest first.
+    def __init__(
+        self,
+        global_model: Model,
+        personal: Weights | None,
+        messages: Sequence[str] = (),
+        ngram_trust: float = USUAL_TRUST,
+    ) -> None:
+        """Starts the program; `messages` are those sent so far, oldest first, and the trust is that in the n-grams.
 
         Raises:
           DataError: the model's program is damaged or does not fit its weights.
         """
-        self._start(global_model, PersonalNgram(global_model.vocabulary, messages))
+        self._start(global_model, PersonalNgram(global_model.vocabulary, messages, trust=ngram_trust))
         if personal is not None:
             self.use_personal(personal)
 
     def use_global(self, model: Model, messages: Sequence[str]) -> None:
         """Types with this global model from now on, without a personal network; `messages` are those sent so far.
+
+        The n-grams have the usual trust: what was learned of it was learned over another network.
 
         Raises:
           DataError: its program is damaged or does not fit its weights; the models in use stay.
@@ -59,6 +67,15 @@ class Models:
     def personalized(self) -> bool:
         """Whether a personal network is in use."""
         return self.personal is not None
+
+    @property
+    def ngram_trust(self) -> float:
+        """How far the person's n-grams are trusted (`PersonalNgram.trust`); a new one counts from the next suggestion on."""
+        return self._ngram.trust
+
+    @ngram_trust.setter
+    def ngram_trust(self, trust: float) -> None:
+        self._ngram.trust = trust
 
     def suggest(self, context: str, prefix: str) -> list[str]:
         """Three words for after `context` that start with `prefix`, as `Suggester.suggest` gives them."""

@@ -108,7 +108,7 @@ class Profile:
     def load_personal(self, model: Model) -> Weights | None:
         """The personal weights that grew from this global model, if there are any.
 
-        Damaged ones are set aside. Those that grew from another global model stay until the next learning replaces them.
+        Damaged ones are set aside. Those that grew from another global model stay until the next learning.
         """
         path = self.path / PERSONAL
         if not path.exists():
@@ -128,3 +128,7 @@ class Profile:
     def save_personal(self, weights: Weights, model: Model) -> None:
         """Puts the personal weights, learned from those of `model`, in place of the ones before."""
         save_weights(self.path / PERSONAL, weights, next_provenance(model.weights, model.provenance, rounds=0))
+
+    def drop_personal(self) -> None:
+        """Removes personal weights, which grew from another global model, for good: the global ones are in use and shall be."""
+        (self.path / PERSONAL).unlink(missing_ok=True)

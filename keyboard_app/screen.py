@@ -147,6 +147,7 @@ class Screen(BoxLayout):
         if not self.panel_shown:
             return
         try:
-            self._panel.show(History.read(self.device.profile.store))
+            store = self.device.profile.store
+            self._panel.show(History.read(store), store.last_judgement())
         except DataError as error:
             self._say(str(error))

@@ -25,9 +25,7 @@ class Report:
     words: int  # tokens typed, known or not
     recall_at_3: list[float | None]  # by quarter of the lines, each word before it was learned from; None without words
     ksr: float
-    suggest_ms: dict[
-        str, float
-    ]  # milliseconds of one look at the suggestions, the median (p50) and the 99th percentile (p99)
+    suggest_ms: dict[str, float]  # of one look at the suggestions, the median (p50) and the 99th percentile (p99)
     train_words_per_second: float
     peak_memory_mb: float  # MiB, resident
     kept: list[str | None]  # by quarter, which network the gate kept after it: new or old; None with too few words

@@ -9,8 +9,9 @@ from typing import NamedTuple, Self
 
 from data.errors import DataError
 from keyboard_app.damage import set_aside
+from model.device.personal import USUAL_TRUST
 
-_VERSION = 2
+_VERSION = 3
 _JUDGEMENTS = """
 CREATE TABLE judgements (
     learning INTEGER PRIMARY KEY REFERENCES learnings (id),
@@ -21,9 +22,11 @@ CREATE TABLE judgements (
     old_perplexity REAL NOT NULL,
     new_perplexity REAL NOT NULL,
     old_recall_at_3 REAL NOT NULL,
-    new_recall_at_3 REAL NOT NULL
+    new_recall_at_3 REAL NOT NULL,
+    ngram_trust REAL NOT NULL    -- how far the person's n-grams are trusted over the network then in use
 );
 """
+_TRUST = f"ALTER TABLE judgements ADD COLUMN ngram_trust REAL NOT NULL DEFAULT {USUAL_TRUST};"
 _SCHEMA = f"""
 CREATE TABLE learnings (
     id INTEGER PRIMARY KEY,
@@ -47,7 +50,7 @@ CREATE TABLE predictions (
 ) WITHOUT ROWID;
 {_JUDGEMENTS}
 """
-_UPGRADES = {0: _SCHEMA, 1: _JUDGEMENTS}  # by the version that a file has
+_UPGRADES = {0: _SCHEMA, 1: _JUDGEMENTS, 2: _TRUST}  # by the version that a file has
 
 
 class Ranks(NamedTuple):
@@ -66,7 +69,7 @@ class Message(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What the gate decided of a learning, as the table `judgements` has it."""
+    """What a learning decided, as the table `judgements` has it."""
 
     global_model: str
     kept: str
@@ -76,6 +79,14 @@ class Judgement(NamedTuple):
     new_perplexity: float
     old_recall_at_3: float
     new_recall_at_3: float
+    ngram_trust: float = USUAL_TRUST
+
+    def __str__(self) -> str:
+        would = "" if self.kept == "new" else "would have gone "
+        return (
+            f"kept the {self.kept} model: on {self.words:,} words held back perplexity {would}{self.old_perplexity:.1f} → "
+            f"{self.new_perplexity:.1f}, recall at 3 {self.old_recall_at_3:.1%} → {self.new_recall_at_3:.1%}"
+        )
 
 
 class Store:
@@ -148,25 +159,33 @@ class Store:
     def add_learning(
         self, messages: Sequence[int], words: int, loss_before: float, loss_after: float, judgement: Judgement
     ) -> None:
-        """Records a learning that trained on or held back the messages with these ids, and what the gate decided."""
+        """Records a learning that trained on or held back the messages with these ids, and what was decided."""
         with _told(), self._connection as db:
             learning = db.execute(
                 "INSERT INTO learnings (time, words, loss_before, loss_after) VALUES (?, ?, ?, ?)",
                 (_now(), words, loss_before, loss_after),
             ).lastrowid
-            db.execute("INSERT INTO judgements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (learning, *judgement))
+            db.execute("INSERT INTO judgements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (learning, *judgement))
             db.executemany(
                 "UPDATE messages SET learning = ? WHERE id = ? AND learning IS NULL",
                 [(learning, message) for message in messages],
             )
 
     def last_judgement(self) -> Judgement | None:
-        """What the gate decided last; None before any learning, and where a keyboard without a gate did the last."""
-        if not self._rows("SELECT 1 FROM sqlite_master WHERE name = 'judgements'"):
-            return None  # such a keyboard's file, read without opening it
-        columns = ", ".join(Judgement._fields)
-        rows = self._rows(f"SELECT {columns} FROM judgements WHERE learning = (SELECT max(id) FROM learnings)")  # noqa: S608
+        """What was decided last; None before any learning, and where a keyboard without a gate did the last."""
+        # The file of an older keyboard, read without opening it, lacks the table or its last column.
+        present = {name for (name,) in self._rows("SELECT name FROM pragma_table_info('judgements')")}
+        columns = [name for name in Judgement._fields if name in present]
+        if not columns:
+            return None
+        query = f"SELECT {', '.join(columns)} FROM judgements WHERE learning = (SELECT max(id) FROM learnings)"  # noqa: S608
+        rows = self._rows(query)
         return Judgement(*rows[0])._replace(personal=bool(rows[0][2])) if rows else None
+
+    def ngram_trust(self, global_model: str) -> float:
+        """The trust in the n-grams that the last learning chose if it was on the global model of this digest, else the usual."""
+        last = self.last_judgement()
+        return last.ngram_trust if last is not None and last.global_model == global_model else USUAL_TRUST
 
     def known_words_at_learnings(self) -> list[int]:
         """For each learning that had new messages, how many words in the vocabulary had been typed by then."""

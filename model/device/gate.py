@@ -2,7 +2,8 @@
 
 1. The newest messages are held back: the network is not trained on them.
 2. The network in use and the new one each go through them as the keyboard does, with the person's n-gram model, which knows the
-   older messages and takes in each held-back one after it was predicted.
+   older messages and takes in each held-back one after it was predicted. It has the usual trust with both: what this person's
+   n-grams deserve is found after the verdict, with the network that was kept (`model.device.trust`).
 3. The new one is kept if its mean log-likelihood there is at least the old one's; otherwise the old one stays.
 
 Neither was personalized on these messages: learning starts from the global weights each time and trains on the same older share,
@@ -62,14 +63,6 @@ class Verdict:
         """`new` or `old`."""
         return "new" if self.keeps_new else "old"
 
-    def __str__(self) -> str:
-        old, new = self.old, self.new
-        would = "" if self.keeps_new else "would have gone "
-        return (
-            f"kept the {self.kept} model: on {new.words:,} words held back perplexity {would}{old.perplexity:.1f} → "
-            f"{new.perplexity:.1f}, recall at 3 {old.top3:.1%} → {new.top3:.1%}"
-        )
-
 
 def prequential(program: Program, vocabulary: Vocabulary, older: Sequence[str], newest: Sequence[str]) -> Scores:
     """Scores the newest messages as a keyboard meets them that has recorded the older ones: predicted, then counted."""
@@ -84,9 +77,11 @@ def prequential(program: Program, vocabulary: Vocabulary, older: Sequence[str], 
 def judge(
     program: Program, vocabulary: Vocabulary, old: Weights, new: Weights, messages: Sequence[str], border: int
 ) -> Verdict:
-    """Compares two networks on the messages from `border` on; leaves the new one's weights in the program."""
+    """Compares two networks on the messages from `border` on; leaves the weights that are kept in the program."""
     found = []
     for weights in (old, new):
         program.weights = weights
         found.append(prequential(program, vocabulary, messages[:border], messages[border:]))
-    return Verdict(*found)
+    verdict = Verdict(*found)
+    program.weights = new if verdict.keeps_new else old
+    return verdict

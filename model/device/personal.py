@@ -7,6 +7,7 @@ the person has written c(h, w) times there, with C = sum of c(h, w) over all wor
 
 where P_0 is the network's. So a context that the person never wrote changes nothing, and one often written overrules the network.
 There is no P of no context between the two: how often a person writes a word wherever it stands says less than the network knows.
+How far this person's counts are trusted is learned (`model.device.trust`): every a_n is divided by that.
 
 Words that the vocabulary lacks have ids behind it. They share the network's P(<unk>) as the tables of a Chinese restaurant that
 seats all unknown words so far would share the next guest; a part stays with `<unk>`, for words never seen. Numbers among them are
@@ -16,7 +17,7 @@ Nothing here is trained: a message joins the stream of what was written, and the
 asked for. A search through tens of thousands of tokens takes microseconds, and a keyboard that starts has no counts to make.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,12 +25,13 @@ import numpy as np
 from data.tokenizer import tokenize
 from data.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
+USUAL_TRUST = 1.0
 _MAX_CHARACTERS = 100_000  # counted at a start: some 20,000 words, a tenth of a second
 
 
 @dataclass(frozen=True)
 class Smoothing:
-    """How far the person's counts are believed; the best on 68 validation users, of the likelihood of their newest words."""
+    """What counts are worth with the usual trust; the best on 68 validation users, of the likelihood of their newest words."""
 
     concentrations: tuple[float, ...] = (280.0, 18.0, 0.2)  # a_n of one, two and three words of context
     discount: float = 0.7  # d
@@ -39,14 +41,22 @@ class Smoothing:
 
 
 class PersonalNgram:
-    """One person's phrases and words. `vocabulary` is the network's; ids from its length on are those of `words`."""
+    """One person's phrases and words. `vocabulary` is the network's; ids from its length on are those of `words`.
+
+    `trust`, 0 or above, may be changed at any time; with 0 the phrases count nothing, and words of one's own are suggested still.
+    """
 
     def __init__(
-        self, vocabulary: Vocabulary, messages: Sequence[str] = (), smoothing: Smoothing | None = None
+        self,
+        vocabulary: Vocabulary,
+        messages: Sequence[str] = (),
+        smoothing: Smoothing | None = None,
+        trust: float = USUAL_TRUST,
     ) -> None:
         """Counts the messages, oldest first; of very many the newest, so that a keyboard starts at once."""
         self.vocabulary = vocabulary
         self.smoothing = smoothing or Smoothing()
+        self.trust = trust
         self.words: list[str] = []  # in the order of their first appearance
         self.offered: list[int] = []  # ids of those to suggest, in the order in which they came to be so
         self._ids: dict[str, int] = {}
@@ -106,19 +116,31 @@ class PersonalNgram:
           context: the ids (`id`) of the message so far, without `<s>`.
         """
         mixed = self._with_words(network)
+        for words, kept, written, concentration in self._continuations(context):
+            weight = self.trust / (written * self.trust + concentration)  # 1 / (C + a_n / trust)
+            mixed *= 1 - weight * kept.sum()
+            mixed[words] += weight * kept
+        return mixed
+
+    def likelihoods(self, network: np.ndarray, context: Sequence[int], word: int, trusts: np.ndarray) -> np.ndarray:
+        """The probability of one next word with each of some trusts, as `probabilities` has it, of the shape of `trusts`."""
+        mixed = np.full(trusts.shape, self._with_words(network)[word], float)
+        for words, kept, written, concentration in self._continuations(context):
+            weights = trusts / (written * trusts + concentration)
+            mixed = mixed * (1 - weights * kept.sum()) + weights * kept[words == word].sum()
+        return mixed
+
+    def _continuations(self, context: Sequence[int]) -> Iterator[tuple[np.ndarray, np.ndarray, int, float]]:
+        """For one and more words of context, the words written after it, max(c - d, 0) of each, C, and a_n of usual trust."""
         stream, history = self._stream[: self.length], [BOUNDARY, *context]
         places = np.flatnonzero(stream[:-1] == history[-1])  # where the context ends in what was written
         for length, concentration in enumerate(self.smoothing.concentrations[: len(history)], 1):
             if length > 1:
                 places = places[stream[places - length + 1] == history[-length]]
             if len(places) == 0:
-                break  # nor does a longer context occur
+                return  # nor does a longer context occur
             words, counts = np.unique(stream[places + 1], return_counts=True)
-            kept = np.maximum(counts - self.smoothing.discount, 0)
-            total = len(places) + concentration
-            mixed *= (total - kept.sum()) / total
-            mixed[words] += kept / total
-        return mixed
+            yield words, np.maximum(counts - self.smoothing.discount, 0), len(places), concentration
 
     def _with_words(self, network: np.ndarray) -> np.ndarray:
         """The root of the hierarchy: the network's probabilities, that of `<unk>` shared among the words known by now."""

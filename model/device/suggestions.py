@@ -27,7 +27,7 @@ class Suggester:
     """Suggestions by one program. Remembers the states along the last context: a word further is one step.
 
     With a personal n-gram model the network's probabilities are the root of that model's, and words of the person's own are
-    suggested and ranked like any other; whatever the n-gram model learns later counts from the next suggestion on.
+    suggested and ranked like any other; what the n-gram model learns later, and its trust, count from the next suggestion on.
     """
 
     def __init__(self, program: Program, vocabulary: Vocabulary, personal: PersonalNgram | None = None) -> None:
@@ -44,7 +44,7 @@ class Suggester:
         self._states: list[State] = []  # after <s>, after the first token, …
         self._logits = np.zeros(0, np.float32)  # after the last
         self._mixed = np.zeros(0, np.float32)  # what the n-gram model makes of them
-        self._mixed_after: tuple[int, list[int]] | None = None  # tokens learned, context
+        self._mixed_after: tuple[int, float, list[int]] | None = None  # tokens learned, trust, context
 
     def logits(self, context: Sequence[int]) -> np.ndarray:
         """The logits of the next word, [V] float32, after the tokens of the message so far (ids, without `<s>`)."""
@@ -84,7 +84,7 @@ class Suggester:
         """What the next words are ranked by: logits, or the probabilities of the n-gram model."""
         if self._personal is None:
             return self.logits([self._vocabulary.id(word) for word in context])
-        after = (self._personal.length, [self._personal.id(word) for word in context])
+        after = (self._personal.length, self._personal.trust, [self._personal.id(word) for word in context])
         if after != self._mixed_after:
             self._mixed, self._mixed_after = self.probabilities(context), after
             self._spell_own_words(self._personal)

@@ -40,7 +40,7 @@ def test_the_sign_test_is_the_binomial_one(better: int, worse: int) -> None:
 def test_a_change_is_told_from_noise() -> None:
     def person(before: list[int], after: list[int]) -> Personalization:
         measured = [Measured(Scores(len(h), 0, sum(h), sum(h)), np.array(h, bool)) for h in (before, after)]
-        return Personalization("u", 9, *measured, None, 0, 0.0, Typing(), Typing())
+        return Personalization("u", 9, *measured, None, 0, 0.0, 1.0, Typing(), Typing())
 
     assert person([0] * 20, [1] * 6 + [0] * 14).change == 1
     assert person([1] * 6 + [0] * 14, [0] * 20).change == -1
@@ -108,6 +108,9 @@ def test_the_command_writes_its_tables(
         rows = list(csv.DictReader(file))
     assert len(rows) == result["users"]
     assert sum(row["kept"] == "old" for row in rows) == result["users_kept_old"]
+    trusts = [float(row["ngram_trust"]) for row in rows]
+    assert result["users_trusted_more"] == sum(trust > 1 for trust in trusts) > 0, "a favourite word is written again"
+    assert result["users_trusted_less"] == sum(trust < 1 for trust in trusts)
     done = federate(*common, "--max-users", "3", "--curve", "--min-words", "50")
     assert done.returncode == 1, "330 words are not enough for a point"
     assert "nobody wrote enough words" in done.stderr

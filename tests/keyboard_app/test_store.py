@@ -9,7 +9,7 @@ import pytest
 from data.errors import DataError
 from keyboard_app.store import Judgement, Ranks, Store
 
-JUDGEMENT = Judgement("digest", "new", True, 40, 81.5, 80.0, 0.25, 0.5)
+JUDGEMENT = Judgement("digest", "new", True, 40, 81.5, 80.0, 0.25, 0.5, 4.0)
 RANKS = [Ranks(0, 5), Ranks(None, None), Ranks(7, 2)]
 
 
@@ -28,6 +28,8 @@ def test_round_trip(tmp_path: Path) -> None:
     assert store.ranks(after=first) == [Ranks(1, 1)]
     assert store.known_words_at_learnings() == [2, 3]
     assert store.last_judgement() == JUDGEMENT._replace(kept="old", personal=False)
+    assert store.ngram_trust("digest") == 4.0
+    assert store.ngram_trust("of another global model") == 1.0
     assert notices == []
 
 
@@ -47,6 +49,25 @@ def test_a_file_of_the_keyboard_before_it_had_a_gate_is_taken_over(tmp_path: Pat
     assert [m.learning for m in store.messages()] == [1]
     store.add_learning([message], 4, 2.0, 1.5, JUDGEMENT)
     assert store.last_judgement() == JUDGEMENT
+
+
+def test_a_file_of_the_keyboard_before_it_learned_the_trust_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    store = Store.open(path, [])
+    message = store.add_message("one", RANKS)
+    store.add_learning([message], 4, 2.0, 1.5, JUDGEMENT)
+    store.close()
+    with sqlite3.connect(path) as db:
+        db.executescript("ALTER TABLE judgements DROP COLUMN ngram_trust; PRAGMA user_version = 2;")
+    before = JUDGEMENT._replace(ngram_trust=1.0)
+    assert Store.read(path).last_judgement() == before
+    notices: list[str] = []
+    store = Store.open(path, notices)
+    assert notices == []
+    assert store.last_judgement() == before
+    store.add_learning([message], 4, 2.0, 1.5, JUDGEMENT)
+    store.close()
+    assert Store.open(path, notices).last_judgement() == JUDGEMENT
 
 
 def test_a_message_is_recorded_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_it_learns_while_typing_goes_on(open_window: Callable[[Device], Person],
     assert person.text.lower() == "o" * typed
     assert len(seen) > 2
     assert "Learned from 19,028 words in" in person.screen.status
-    assert "kept the new model" in person.screen.status
+    assert person.screen.status.endswith("kept the new model: it expects your newest words at least as well")
     assert device.models.personalized
 
 
@@ -182,7 +182,8 @@ def test_what_it_learned_is_drawn(open_window: Callable[[Device], Person], devic
     assert "type on to see" in panel.summary
     person.type_physically(LINE)
     person.press_physically(ENTER)
-    assert panel.summary.startswith("recall at 3 before learning ")
+    assert panel.summary.startswith("Recall at 3 before learning ")
+    assert panel.verdict.startswith("The last learning kept the new model: on ")
     assert panel.ids.plot.marks == [120]
     assert panel.ids.plot.first == 10
     assert [len(values) for _, values in panel.ids.plot.curves] == [117, 117]

@@ -42,7 +42,8 @@ def test_of_a_person_who_wrote_nothing_it_is_the_network(context: list[str], see
 def by_the_formula(messages: list[str], context: list[int], root: np.ndarray, personal: PersonalNgram) -> np.ndarray:
     """The formula of the module's docstring, one word after the other."""
     how, found, history = personal.smoothing, root, [BOUNDARY, *context]
-    for n, a in enumerate(how.concentrations[: len(history)], 1):
+    for n, concentration in enumerate(how.concentrations[: len(history)], 1):
+        a = concentration / personal.trust
         counts: Counter[int] = Counter()
         for text in messages:
             ids = [BOUNDARY, *(personal.id(t.word) for t in tokenize(text)), BOUNDARY]
@@ -59,16 +60,44 @@ def by_the_formula(messages: list[str], context: list[int], root: np.ndarray, pe
 
 
 @settings(max_examples=50, deadline=None)
-@given(TEXTS, st.lists(st.sampled_from(["i", "am", "here", "zebra"]), max_size=4), st.integers(0, 99))
-def test_it_is_the_formula(messages: list[str], context: list[str], seed: int) -> None:
+@given(
+    TEXTS,
+    st.lists(st.sampled_from(["i", "am", "here", "zebra"]), max_size=4),
+    st.integers(0, 99),
+    st.sampled_from([0.25, 1.0, 4.0]),
+)
+def test_it_is_the_formula(messages: list[str], context: list[str], seed: int, trust: float) -> None:
     # A word meets its own counts in contexts of boundaries within a message only, so none may be written as a word.
-    personal, root = PersonalNgram(VOCABULARY, messages), network(seed)
+    personal, root = PersonalNgram(VOCABULARY, messages, trust=trust), network(seed)
     ids = [personal.id(word) for word in context]
     found = personal.probabilities(root, ids)
     nothing = PersonalNgram(VOCABULARY, messages, Smoothing(concentrations=()))
     np.testing.assert_allclose(
         found, by_the_formula(messages, ids, nothing.probabilities(root, ids), personal), rtol=1e-9
     )
+
+
+def test_without_trust_only_words_of_ones_own_are_added() -> None:
+    messages, root = ["i am here zebra"] * 9, network(0)
+    found = PersonalNgram(VOCABULARY, messages, trust=0.0).probabilities(root, [VOCABULARY.id("i")])
+    np.testing.assert_array_equal(found[len(SPECIALS) : len(VOCABULARY)], root[len(SPECIALS) :])
+    assert found.sum() == pytest.approx(1)
+    assert found[len(VOCABULARY)] > 0
+
+
+def test_a_new_trust_counts_from_the_next_suggestion_on(small_model: Model) -> None:
+    def suggester(trust: float) -> tuple[PersonalNgram, Suggester]:
+        personal = PersonalNgram(small_model.vocabulary, ["you think so ."] * 2, trust=trust)
+        return personal, Suggester(small_model.start(), small_model.vocabulary, personal)
+
+    personal, changing = suggester(0.0)
+    found = []
+    for trust in (0.0, 100.0, 0.0):
+        personal.trust = trust
+        found.append(changing.suggest("you think", count=20))
+        assert found[-1] == suggester(trust)[1].suggest("you think", count=20)
+    assert found[0] != found[1]
+    assert found[1][0] == "so"
 
 
 def test_unknown_words_share_what_the_network_gives_them() -> None:
