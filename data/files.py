@@ -1,8 +1,12 @@
 """Files that are either the old ones or the new ones, whenever the power goes."""
 
+import csv
+import io
 import os
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 
 def write_by_rename(path: Path, content: bytes) -> None:
@@ -19,3 +23,12 @@ def write_by_rename(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes a table as CSV, UTF-8, by rename: a line a row, headed by the names in the first; one row at least."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_by_rename(path, text.getvalue().encode())

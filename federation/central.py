@@ -8,8 +8,6 @@ It is the strongest that data and architecture give by the usual means, and what
 3. Validation users' scores are written to `metrics.csv` four times a pass; nobody else's words are looked at.
 """
 
-import csv
-import io
 import math
 import time
 from collections.abc import Iterator
@@ -21,7 +19,7 @@ import tensorflow as tf
 
 from data.corpus import Part, open_corpus
 from data.errors import DataError
-from data.files import write_by_rename
+from data.files import write_csv
 from data.vocabulary import PAD
 from data.windows import pack, targets
 from federation.progress import progress_bar
@@ -91,7 +89,7 @@ def train_centrally(how: Central, out: Path, command: str, steps: int | None = N
                     | {"top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity}
                     | {"seconds": round(time.monotonic() - began, 1)}
                 )
-                _write_csv(out / "metrics.csv", record)
+                write_csv(out / "metrics.csv", record)
             bar(step, "")
             if step == last:
                 break
@@ -170,14 +168,6 @@ class _Adam:
     def weights(self) -> Weights:
         """The weights as they are now."""
         return {name: variable.numpy() for name, variable in self._variables.items()}
-
-
-def _write_csv(path: Path, record: list[dict[str, float]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(record[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(record)
-    write_by_rename(path, text.getvalue().encode())
 
 
 def _card(how: Central, command: str, words: int, seconds: float, scores: Scores) -> str:

@@ -12,23 +12,30 @@ from data.windows import pack
 
 
 def sample_cohort(
-    users: Sequence[str], size: int, seed: int, round_number: int, words: Sequence[int] | None = None
+    users: Sequence[str], size: int, seed: int, round_number: int, turns: Sequence[float] | None = None
 ) -> list[str]:
     """The clients of a round: `size` users drawn without replacement; all of them where there are no more.
 
-    Drawn uniformly, or given how many words each has, in proportion to them: as if devices came back the oftener the more
-    their people write. Rounds then go through everybody's words at the same pace, where uniform cohorts learn those of people
-    who wrote little by heart before they have seen half of what the others wrote.
-
-    A function of its arguments alone, so that a resumed run draws the cohorts it would have drawn.
+    Drawn uniformly, or in proportion to the turns that each is due. A function of its arguments alone, so that a resumed run
+    draws the cohorts it would have drawn.
     """
     rng = np.random.default_rng([seed, round_number])
-    if words is None:
+    if turns is None:
         drawn = rng.choice(len(users), min(size, len(users)), replace=False)
     else:
-        share = np.array(words) / max(sum(words), 1)
+        share = np.array(turns) / max(sum(turns), 1)
         drawn = rng.choice(len(users), min(size, int(np.count_nonzero(share))), replace=False, p=share)
     return [users[i] for i in drawn]
+
+
+def turns_by_words(words: Sequence[int], max_words: int) -> list[float]:
+    """How often each client's turn should come, given its words and how many of them it contributes at most when it comes.
+
+    Whoever wrote no more than `max_words` contributes all of them at every turn: one share. Whoever wrote more comes as much
+    oftener as there is more to contribute. So rounds go through everybody's words at one pace, where uniform cohorts learn those
+    of people who wrote little by heart before they have seen half of what the others wrote. Who wrote nothing has no turn.
+    """
+    return [max(1.0, count / max_words) if count else 0.0 for count in words]
 
 
 class Clients:

@@ -1,14 +1,12 @@
 """What personalization came to: figures for the command, tables and the curve's plot for files."""
 
-import csv
-import io
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
-from data.files import write_by_rename
+from data.files import write_csv
 from federation.personalization import CurvePoint, Measured, Personalization, mean_gain_interval, relative_gain
 from federation.plots import plot_curve
 from federation.statistics import Interval
@@ -142,7 +140,7 @@ def write_users(results: Sequence[Personalization], folder: Path) -> None:
         }
         for r in _comparable(results)
     ]
-    write_by_rename(folder / "users.csv", _csv(rows))
+    write_csv(folder / "users.csv", _rounded(rows))
 
 
 def write_curve(points: Sequence[CurvePoint], rows: Sequence[tuple[str, int, float]], folder: Path) -> None:
@@ -159,16 +157,12 @@ def write_curve(points: Sequence[CurvePoint], rows: Sequence[tuple[str, int, flo
         for p in points
     ]
     users = [{"user": user, "words": words, "relative_top1_gain": gain} for user, words, gain in rows]
-    write_by_rename(folder / "curve.csv", _csv(table))
-    write_by_rename(folder / "curve_users.csv", _csv(users))
+    write_csv(folder / "curve.csv", _rounded(table))
+    write_csv(folder / "curve_users.csv", _rounded(users))
     plot_curve(points, folder / "curve.png")
 
 
-def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
+def _rounded(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
         {name: f"{value:.5f}" if isinstance(value, float) else value for name, value in row.items()} for row in rows
-    )
-    return text.getvalue().encode()
+    ]

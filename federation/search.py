@@ -4,21 +4,19 @@ The list is a TOML file: `[all]` holds what the runs share, each `[[run]]` a nam
 Every run is a folder of its own as `federate simulate` makes it; `search.csv` has a row for each, `search.png` their curves.
 """
 
-import csv
-import io
 import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from data.errors import DataError
-from data.files import write_by_rename
+from data.files import write_csv
 from federation.learning import Server
 from federation.plots import plot_search
 from federation.simulation import Outcome, Settings, simulate
 from model.device.finetuning import FineTuning
 
-TRIALS = Path(__file__).with_suffix(".toml")  # the search that the shipped model's settings come from
+TRIALS = Path(__file__).with_suffix(".toml")  # what `federate search` runs unless it is given another list
 
 _CHECKS = 4  # of validation users, in each run
 
@@ -31,6 +29,7 @@ class Trial:
     rounds: int
     algorithm: str = "fedadam"
     clients_per_round: int = 20
+    cohort: str = "words"
     server_learning_rate: float = 0.01
     decay_rounds: int = 0
     proximal_strength: float = 0.01
@@ -49,6 +48,7 @@ class Trial:
             corpus=self.corpus,
             init=self.init,
             clients_per_round=self.clients_per_round,
+            cohort=self.cohort,
             seed=self.seed,
             server=Server(self.algorithm, self.server_learning_rate, self.decay_rounds, self.proximal_strength),
             client=FineTuning(self.client_learning_rate, self.clipping_norm, self.passes, self.max_words),
@@ -101,7 +101,7 @@ def search(path: Path, out: Path) -> list[dict[str, Any]]:
         rows.append(asdict(trial) | _result(outcome))
         curves[trial.name] = outcome.rounds
         ranked = sorted(rows, key=lambda row: -row["top1"])
-        _write_csv(out / "search.csv", ranked)
+        write_csv(out / "search.csv", ranked)
         plot_search(curves, out / "search.png")
     return ranked
 
@@ -109,11 +109,3 @@ def search(path: Path, out: Path) -> list[dict[str, Any]]:
 def _result(outcome: Outcome) -> dict[str, float]:
     scores = {"top1": outcome.after.top1, "top3": outcome.after.top3, "perplexity": outcome.after.perplexity}
     return {"words": sum(row["words"] for row in outcome.rounds)} | {k: round(v, 5) for k, v in scores.items()}
-
-
-def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_by_rename(path, text.getvalue().encode())

@@ -26,7 +26,7 @@ from data.errors import DataError
 from data.files import write_by_rename
 from data.vocabulary import Vocabulary
 from federation.card import model_card
-from federation.clients import Clients, sample_cohort
+from federation.clients import Clients, sample_cohort, turns_by_words
 from federation.engine import engine
 from federation.evaluation import equal_shares
 from federation.learning import Server, learning_process, weights_of
@@ -50,7 +50,7 @@ class Settings:
     corpus: str = "chitchat"
     init: str = "random"  # or a model folder
     clients_per_round: int = 20
-    cohort: str = "uniform"  # or "words": how clients are drawn (`federation.clients.sample_cohort`)
+    cohort: str = "uniform"  # or "words": how clients are drawn (`federation.clients`)
     seed: int = 0
     average_from: int = 0  # the first round whose model is averaged into the final one; 0 takes the last as it is
     server: Server = field(default_factory=Server)
@@ -106,7 +106,7 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
     check_free_for_model(out / "model")
     _claim(out, settings, digest(model.weights), resume)
     clients = Clients(training, model.vocabulary, config.window)
-    words = clients.words() if settings.cohort == "words" else None
+    turns = turns_by_words(clients.words(), settings.client.max_words) if settings.cohort == "words" else None
     held_out = checked_messages(validation, model.vocabulary)
     process = learning_process(config, model.weights, settings.client, settings.server)
     store, metrics = StateStore(out / "state"), _Metrics(out)
@@ -120,7 +120,7 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
         bar(done, "")
         for number in range(done + 1, rounds + 1):
             began = time.monotonic()
-            cohort = sample_cohort(clients.users, settings.clients_per_round, settings.seed, number, words)
+            cohort = sample_cohort(clients.users, settings.clients_per_round, settings.seed, number, turns)
             how = settings.client
             batches = [
                 clients.dataset(user, how.max_words, how.passes, config.batch, settings.seed, number) for user in cohort

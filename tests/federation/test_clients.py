@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from data.corpus import JsonLines
 from data.windows import targets
-from federation.clients import Clients, sample_cohort
+from federation.clients import Clients, sample_cohort, turns_by_words
 from model.device.folder import Model
 
 
@@ -28,15 +28,16 @@ def test_over_rounds_everybody_is_drawn_alike() -> None:
 
 
 def test_by_words_everybodys_words_are_drawn_at_the_same_pace() -> None:
-    users, words = [str(i) for i in range(50)], [0] * 10 + [10] * 20 + [40] * 20
-    drawn = [user for number in range(1, 3001) for user in sample_cohort(users, 3, 0, number, words)]
-    shares = np.array([drawn.count(user) for user in users]) / len(drawn)
-    assert shares[:10].max() == 0
-    assert (
-        abs(shares[30:].mean() / shares[10:30].mean() - 4) < 0.4
-    )  # a little less, as nobody is drawn twice in a round
-    assert sorted(sample_cohort(users, 99, 0, 1, words)) == sorted(users[10:]), "all who wrote, where there are no more"
-    assert sample_cohort(users, 3, 0, 7, words) == sample_cohort(users, 3, 0, 7, words)
+    users, words, most = [str(i) for i in range(50)], [0] * 10 + [10] * 20 + [80] * 20, 20
+    turns = turns_by_words(words, most)
+    drawn = [user for number in range(1, 6001) for user in sample_cohort(users, 3, 0, number, turns)]
+    counts = np.array([drawn.count(user) for user in users])
+    pace = counts[10:] * np.minimum(words[10:], most) / words[10:]  # how often each of a user's words was drawn
+    assert counts[:10].max() == 0
+    # A little below one, as nobody is drawn twice in a round.
+    assert 0.9 < pace[20:].mean() / pace[:20].mean() < 1.02
+    assert sorted(sample_cohort(users, 99, 0, 1, turns)) == sorted(users[10:]), "all who wrote, where there are no more"
+    assert sample_cohort(users, 3, 0, 7, turns) == sample_cohort(users, 3, 0, 7, turns)
 
 
 def test_a_client_gives_no_more_words_than_the_cap(small_model: Model, tmp_path: Path) -> None:
