@@ -182,7 +182,7 @@ def test_offensive_words_are_offered_to_those_who_type_them(shipped: Model) -> N
     suggester = Suggester(shipped.start(), shipped.vocabulary, personal, wishes)
 
     def offered() -> list[bool]:
-        return [word in suggester.suggest("oh my", typed, count=500) for typed in ("", "go", "gdo")]
+        return [word in suggester.suggest("oh my", typed, count=10_000) for typed in ("", "go", "gdo")]
 
     assert offered() == [False, False, False]
     wishes.offensive = True
