@@ -128,7 +128,7 @@ class Keyboard:
         """What a space or a mark would put in the place of the typed word; None where it stays."""
         word = self.prefix
         start = self.field.cursor - len(word)
-        if not self.autocorrects or not word or word != self.word or normalize(word) in self.wishes.insisted:
+        if not self.autocorrects or not word or word != self.word or self._insists_on(normalize(word)):
             return None
         if start > 0 and not (before := self.field.text[start - 1]).isspace() and before not in _OPENING:
             return None  # a part of something longer: an address, a number with its unit, a tag
@@ -208,15 +208,10 @@ class Keyboard:
         if word and normalize(suggestion) == normalize(word):
             self._insist(word)
         end = start + len(word) if word else field.selection[1]
-        rest = field.text[end:]
         field.replace(start, end, suggestion)
-        waits = rest[:1] in ("", "\n", " ") or rest[0].isalnum()
-        if rest.startswith(" "):
-            field.move_to(field.cursor + 1)
-        elif waits:
-            field.insert(" ")
+        parted = self._part()
         self._after_key()
-        self.space_waits = waits
+        self.space_waits = parted
 
     def take_offer(self, offer: Offer) -> None:
         """Takes what the strip offers; an emoji goes behind the word."""
@@ -226,15 +221,22 @@ class Keyboard:
         self._count()
         self.field.move_to(self.field.cursor + len(self.word) - len(self.prefix))
         apart = "" if self.field.text[: self.field.cursor].endswith(" ") else " "
-        self.field.insert(f"{apart}{offer.text} ")
+        self.field.insert(apart + offer.text)
+        self._part()
         self._after_key()
 
     def forget(self, suggestion: str) -> None:
         """Offers a word no more, until the person insists on it."""
         word = normalize(suggestion)
-        self.wishes.insisted.discard(word)
         self.wishes.forgotten.add(word)
         self.on_forget(word)
+
+    def remember(self, suggestion: str) -> None:
+        """Offers a forgotten word again."""
+        word = normalize(suggestion)
+        if word in self.wishes.forgotten:
+            self.wishes.forgotten.remove(word)
+            self.on_remember(word)
 
     def press_shift(self) -> None:
         """One capital or none; twice in a row all capitals until it is pressed again."""
@@ -321,14 +323,26 @@ class Keyboard:
         self.field.replace(cursor - len(typed), cursor, corrected)
         return _Correction(cursor - len(typed), typed, corrected)
 
+    def _part(self) -> bool:
+        """Parts what was put in from what follows by one space, the cursor behind it; says whether that needed one."""
+        rest = self.field.text[self.field.cursor :]
+        if rest.startswith(" "):
+            self.field.move_to(self.field.cursor + 1)
+        elif rest[:1] in ("", "\n") or rest[0].isalnum():
+            self.field.insert(" ")
+        else:
+            return False
+        return True
+
+    def _insists_on(self, word: str) -> bool:
+        return word in self.wishes.insisted and word not in self.wishes.forgotten
+
     def _insist(self, typed: str) -> None:
         word = normalize(typed)
         if word not in self.wishes.insisted:
             self.wishes.insisted.add(word)
             self.on_insist(word)
-        if word in self.wishes.forgotten:
-            self.wishes.forgotten.remove(word)
-            self.on_remember(word)
+        self.remember(word)
 
     def _count(self) -> None:
         self.typing += Typing(1, 0)

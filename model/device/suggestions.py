@@ -131,7 +131,10 @@ class Suggester:
     def _as_typed(self, word: str) -> float:
         """What a correction's score has to exceed."""
         known = self._vocabulary.id(word) if self._personal is None else self._personal.id(word)
-        return self._as_unknown(word) if known == UNKNOWN else float(self._scores[known]) + _KNOWN
+        forgotten = (
+            known >= len(self._vocabulary) and word in self._wishes.forgotten
+        )  # a slip that was learned as a word
+        return self._as_unknown(word) if known == UNKNOWN or forgotten else float(self._scores[known]) + _KNOWN
 
     def _as_unknown(self, word: str) -> float:
         return float(self._scores[UNKNOWN]) + _UNKNOWN + _UNKNOWN_LETTER * len(word)

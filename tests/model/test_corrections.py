@@ -165,14 +165,16 @@ def test_a_correction_is_never_a_word_that_is_not_to_be_offered(shipped: Model) 
 
 
 def test_a_word_that_a_person_has_written_is_not_corrected(shipped: Model) -> None:
-    personal = PersonalNgram(shipped.vocabulary)
-    suggester = Suggester(shipped.start(), shipped.vocabulary, personal)
+    personal, wishes = PersonalNgram(shipped.vocabulary), Wishes()
+    suggester = Suggester(shipped.start(), shipped.vocabulary, personal, wishes)
     assert suggester.correct("i met", "hugh") == "high"
     personal.learn("I met Hugh")
     assert suggester.correct("i met", "hugh") is None
     personal.learn("hugh again")
     assert suggester.suggest("i met", "hhug")[0] == "hugh"  # and comes to be a correction itself
     assert suggester.correct("i met", "hhugh") == "hugh"
+    wishes.forgotten.add("hugh")  # it was a slip after all
+    assert suggester.correct("i met", "hugh") == "high"
 
 
 def test_offensive_words_are_offered_to_those_who_type_them(shipped: Model) -> None:
