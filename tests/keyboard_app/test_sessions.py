@@ -12,7 +12,7 @@ from keyboard_app.keyboard import Keyboard
 from keyboard_app.text_field import Move
 
 MARKS = "[\ufe0e\ufe0f\u20e3\u0300-\u036f\U0001f3fb-\U0001f3ff]*"
-SIGN = re.compile(rf"\n|[\U0001f1e6-\U0001f1ff]{{2}}|(?:[^\n]{MARKS}\u200d)*[^\n]{MARKS}")
+SIGN = re.compile(rf"\n|[\U0001f1e6-\U0001f1ff]{{2}}{MARKS}|(?:[^\n]{MARKS}\u200d)*[^\n]{MARKS}")
 LETTERS = r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f])*"
 WORD = re.compile(rf"{LETTERS}(?:'{LETTERS})*|\d+(?:[.,:]\d+)*")
 OPEN_WORD = re.compile(rf"(?:{LETTERS}(?:'{LETTERS})*'?|\d+(?:[.,:]\d+)*[.,:]?)\Z")
@@ -58,7 +58,7 @@ class PlainField:
         """Corrects the word that ends at the cursor; returns where, what was typed and what stands there now."""
         start, end = self.word()
         typed = self.text[start:end]
-        alone = start == 0 or self.text[start - 1] in " \n("
+        alone = start == 0 or self.text[start - 1] in " \n('"
         if self.cursor != self.anchor or end != self.cursor or not typed or not alone or typed.lower() in self.insisted:
             return None
         corrected = self.correct(self.text[:start], typed)
@@ -88,7 +88,8 @@ class PlainField:
             undo = self.end_word()
             self.insert(" ")
         self.rest()
-        self.undo, self.stop_waits = undo, bool(re.search(r"[^\W_] \Z|[)] \Z", self.text[: self.cursor]))
+        signs = SIGN.findall(self.text[: self.cursor - 1])
+        self.undo, self.stop_waits = undo, bool(signs) and (signs[-1][0].isalnum() or signs[-1][0] == "'")
 
     def target(self, move: Move) -> int:
         before = [p for p in self.places() if p < self.cursor] or [0]
@@ -97,7 +98,9 @@ class PlainField:
         return {
             Move.LEFT: before[-1],
             Move.RIGHT: after[0],
-            Move.WORD_LEFT: max([start for start, _ in words if start < self.cursor], default=0),
+            Move.WORD_LEFT: max(
+                [max(p for p in self.places() if p <= start) for start, _ in words if start < self.cursor], default=0
+            ),
             Move.WORD_RIGHT: min(
                 [min(p for p in self.places() if p >= end) for _, end in words if end > self.cursor],
                 default=len(self.text),
@@ -145,10 +148,10 @@ class PlainField:
         if self.text[start:end].lower() == word.lower() and self.cursor == self.anchor:
             self.insisted.add(word.lower())
         self.put(start, end, word)
-        follows = self.text[self.cursor : self.cursor + 1]
+        follows = next(iter(SIGN.findall(self.text[self.cursor :])), "")
         if follows == " ":
             self.cursor = self.anchor = self.cursor + 1
-        elif follows in ("", "\n") or follows.isalnum():
+        elif follows in ("", "\n") or follows[0].isalnum():
             self.insert(" ")
         else:
             self.rest()

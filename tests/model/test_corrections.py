@@ -212,3 +212,11 @@ def test_the_geometry_of_another_layout_counts(shipped: Model) -> None:
 
 def test_no_words_no_costs() -> None:
     assert Corrections([]).costs("ab").tolist() == []
+
+
+def test_where_all_completions_are_forgotten_none_is_offered(shipped: Model) -> None:
+    completions = {word for word in shipped.vocabulary.words if word.startswith("zo")}
+    assert len(completions) > 3
+    suggester = Suggester(shipped.start(), shipped.vocabulary, wishes=Wishes(forgotten=completions))
+    assert not completions & set(suggester.suggest("at the", "zo"))
+    assert not completions & set(suggester.suggest("at the", "z", count=50))
