@@ -4,9 +4,9 @@
     N bytes     the header: a JSON object, UTF-8, padded with spaces so that the arrays begin at a multiple of 8
     the rest    the arrays' bytes, little-endian, in C order, one behind the other
 
-The header has of each array its `dtype`, its `shape` and where it begins and ends (`data_offsets`, from the end of the header), and
-under `__metadata__` the strings. The format's own package is written in Rust, which a phone's build would have to compile; this
-does what it does for the two types that weights have. The same arrays and strings always give the same bytes.
+The header has of each array its `dtype`, its `shape` and where it begins and ends behind the header (`data_offsets`), and under
+`__metadata__` the strings. The format's own package is written in Rust, which a phone's build would have to compile; this does the
+same for the two types that weights have. The same arrays and strings always give the same bytes.
 """
 
 import json
@@ -21,7 +21,7 @@ _METADATA = "__metadata__"
 _ALIGNMENT = 8  # bytes
 _MAX_HEADER = 1 << 20  # bytes; a model's has hundreds
 _MAX_DIMENSIONS = 32  # NumPy 1 has no more
-_TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}  # as files order them: the widest first
+_TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}  # as files order them: the widest first
 
 
 class SafetensorsError(ValueError):

@@ -80,7 +80,9 @@ def save_weights(path: Path, weights: Weights, provenance: Provenance, dtype: ty
         "round": str(provenance.round),
         "parent": provenance.parent,
     }
-    write_by_rename(path, serialize({name: array.astype(dtype, copy=False) for name, array in weights.items()}, metadata))
+    write_by_rename(
+        path, serialize({name: array.astype(dtype, copy=False) for name, array in weights.items()}, metadata)
+    )
 
 
 def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weights, Provenance]:

@@ -82,7 +82,9 @@ def test_a_damaged_file_is_refused_or_read_as_the_package_reads_it(
     content = bytearray(serialize(arrays, {"round": "3"}))
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(content)))
-        insert = data.draw(st.sampled_from([b"", b"0", b"1", b"9", b"-", b".", b'"', b"{", b"[", b",", b" ", b"\xff", b"\0"]))
+        insert = data.draw(
+            st.sampled_from([b"", b"0", b"1", b"9", b"-", b".", b'"', b"{", b"[", b",", b" ", b"\xff", b"\0"])
+        )
         content[place : place + data.draw(st.integers(0, 2))] = insert
     try:
         found, _ = read_bytes(bytes(content), tmp_path)

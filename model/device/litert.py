@@ -1,0 +1,159 @@
+"""LiteRT behind one small interface, with a backend for each library that brings it to Python.
+
+| backend | library | where |
+| --- | --- | --- |
+| `PythonInterpreter` | `ai-edge-litert`, Google's Python package | desktops |
+| `JavaInterpreter` | LiteRT's Android library, `com.google.ai.edge.litert:litert`, by `pyjnius` | Android: the default there |
+| `PythonInterpreter` | `tflite-runtime`, the older name of the first | Android, where a build has it in place of the second |
+
+`ai-edge-litert` has no wheels for Android. python-for-android has a recipe for `tflite-runtime`, which compiles TensorFlow Lite
+2.8.0 of 2022 against the Python and the NumPy of today; its users report that this fails (its issues 3191 and 3232, open), it
+builds nothing for x86-64, and nobody updates it. LiteRT's Android library is prebuilt, for every processor Android runs on, is
+maintained, and comes with a line in `buildozer.spec`; `pyjnius`, which calls it, is part of every Kivy app there. That is why it
+is the default on a phone. It costs a copy of each input and output, microseconds for a step, and asks for two things that this
+project heeds: a signature takes at least one input, and arrays go in as `bytes`, since `pyjnius` copies `bytearray` item by item.
+
+**The Java backend has not run on a phone yet**: the tests run it on a desktop's Java against a class that stands in for the
+library's, with the same methods and refusals, and LiteRT itself behind it.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Interpreter(Protocol):
+    """A LiteRT program with signatures. Not for two threads at once."""
+
+    def inputs(self, signature: str) -> dict[str, tuple[int, ...]]:
+        """What a signature takes, by name and shape.
+
+        Raises:
+          ValueError: there is no such signature.
+        """
+
+    def run(self, signature: str, arrays: Arrays) -> dict[str, np.ndarray]:
+        """Runs a signature on contiguous arrays, all that it takes, of the types and shapes it takes; returns what it gives.
+
+        Raises:
+          ValueError, RuntimeError: LiteRT refused the arrays, or failed.
+        """
+
+
+def start(content: bytes, threads: int) -> Interpreter:
+    """An interpreter of a program, the contents of a LiteRT file, by the library that is here.
+
+    Raises:
+      ValueError, RuntimeError: it is no LiteRT program.
+      ModuleNotFoundError: no library is here.
+    """
+    library = _python_library()
+    if library is None:
+        return JavaInterpreter(content, threads)
+    return PythonInterpreter(library(model_content=content, num_threads=threads))
+
+
+def _python_library() -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+
+        return Interpreter
+    except ModuleNotFoundError:
+        pass
+    try:
+        from tflite_runtime.interpreter import Interpreter
+
+        return Interpreter
+    except ModuleNotFoundError:
+        return None
+
+
+class PythonInterpreter:
+    """By the class `Interpreter` that `ai-edge-litert` and `tflite-runtime` have alike."""
+
+    def __init__(self, interpreter: Any) -> None:
+        self._interpreter = interpreter
+        self._runners: dict[str, Any] = {}
+
+    def _runner(self, signature: str) -> Any:
+        if signature not in self._runners:
+            self._runners[signature] = self._interpreter.get_signature_runner(signature)
+        return self._runners[signature]
+
+    def inputs(self, signature: str) -> dict[str, tuple[int, ...]]:
+        """What a signature takes, by name and shape."""
+        details = self._runner(signature).get_input_details()
+        return {name: tuple(map(int, detail["shape"])) for name, detail in details.items()}
+
+    def run(self, signature: str, arrays: Arrays) -> dict[str, np.ndarray]:
+        """Runs a signature."""
+        return self._runner(signature)(**arrays)
+
+
+class _Output(NamedTuple):
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+class JavaInterpreter:
+    """By the class `org.tensorflow.lite.Interpreter` of LiteRT's Android library.
+
+    The first one must be made on the main thread, where Android finds an app's own classes.
+    """
+
+    def __init__(self, content: bytes, threads: int) -> None:
+        try:
+            from jnius import JavaException, autoclass
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("no LiteRT is installed: install ai-edge-litert") from error
+        self._failure = JavaException
+        self._map, self._buffer = autoclass("java.util.HashMap"), autoclass("java.nio.ByteBuffer")
+        program = self._buffer.allocateDirect(len(content)).order(autoclass("java.nio.ByteOrder").nativeOrder())
+        program.put(bytes(content)).rewind()
+        options = autoclass("org.tensorflow.lite.Interpreter$Options")()
+        options.setNumThreads(threads)
+        with self._failing():
+            self._interpreter = autoclass("org.tensorflow.lite.Interpreter")(program, options)
+        self._known: dict[str, dict[str, _Output]] = {}  # outputs by signature; the shapes of a program are fixed
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except self._failure as error:
+            raise RuntimeError(str(error).split("\n", 1)[0]) from error  # behind it comes Java's stack
+
+    def inputs(self, signature: str) -> dict[str, tuple[int, ...]]:
+        """What a signature takes, by name and shape."""
+        with self._failing():
+            names = self._interpreter.getSignatureInputs(signature)
+            tensors = {name: self._interpreter.getInputTensorFromSignature(name, signature) for name in names}
+            return {name: tuple(tensor.shape()) for name, tensor in tensors.items()}
+
+    def _outputs(self, signature: str) -> dict[str, _Output]:
+        if signature not in self._known:
+            names = self._interpreter.getSignatureOutputs(signature)
+            tensors = {name: self._interpreter.getOutputTensorFromSignature(name, signature) for name in names}
+            self._known[signature] = {
+                name: _Output(tuple(tensor.shape()), np.dtype(tensor.dataType().toString().lower()))
+                for name, tensor in tensors.items()
+            }
+        return self._known[signature]
+
+    def run(self, signature: str, arrays: Arrays) -> dict[str, np.ndarray]:
+        """Runs a signature."""
+        given, wanted, buffers = self._map(), self._map(), {}
+        with self._failing():
+            for name, array in arrays.items():
+                given.put(name, self._buffer.wrap(array.tobytes()))
+            for name, (shape, dtype) in self._outputs(signature).items():
+                buffers[name] = self._buffer.allocate(math.prod(shape) * dtype.itemsize)
+                wanted.put(name, buffers[name])
+            self._interpreter.runSignature(given, wanted, signature)
+            contents = {name: bytearray(buffer.array().tostring()) for name, buffer in buffers.items()}
+        return {n: np.frombuffer(contents[n], o.dtype).reshape(o.shape) for n, o in self._outputs(signature).items()}
