@@ -51,13 +51,13 @@ def python_of_this_machine(version: str) -> str | None:
 
 @pytest.fixture(scope="session")
 def run_python() -> Callable[..., str]:
-    """Runs a Python of another version, or with other packages, in this project's folder; returns what it prints.
+    """Runs a Python of another version, or with other packages; returns what it prints.
 
-    Skips the test where the machine has no such Python.
+    It finds this project's packages in this folder, or in `sources`. Skips the test where the machine has no such Python.
     """
     root = Path(__file__).parents[1]
 
-    def run(version: str, packages: Sequence[str], *arguments: str | Path) -> str:
+    def run(version: str, packages: Sequence[str], *arguments: str | Path, sources: Path = root) -> str:
         uv = os.environ.get("UV") or shutil.which("uv")
         if uv is None:
             pytest.skip("uv is not on the path: run the tests by `uv run pytest`")
@@ -65,19 +65,11 @@ def run_python() -> Callable[..., str]:
         if python is None:
             pytest.skip(f"this machine has no Python {version}")
         options = [option for package in packages for option in ("--with", package)]
-        settings = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"} | {"PYTHONPATH": str(root)}
-        command = [
-            uv,
-            "run",
-            "--no-project",
-            "--no-python-downloads",
-            "--python",
-            python,
-            *options,
-            "python",
-            *arguments,
-        ]
-        done = subprocess.run(command, env=settings, cwd=root, capture_output=True, text=True, check=False)
+        settings = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+        settings |= {"PYTHONPATH": str(sources), "UV_COMPILE_BYTECODE": "0"}
+        how = ["--isolated", "--no-project", "--no-python-downloads", "--python", python]
+        command = [uv, "run", *how, *options, "python", *arguments]
+        done = subprocess.run(command, env=settings, cwd=sources, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

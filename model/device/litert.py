@@ -7,11 +7,11 @@
 | `PythonInterpreter` | `tflite-runtime`, the older name of the first | Android, where a build has it in place of the second |
 
 `ai-edge-litert` has no wheels for Android. python-for-android has a recipe for `tflite-runtime`, which compiles TensorFlow Lite
-2.8.0 of 2022 against the Python and the NumPy of today; its users report that this fails (its issues 3191 and 3232, open), it
-builds nothing for x86-64, and nobody updates it. LiteRT's Android library is prebuilt, for every processor Android runs on, is
-maintained, and comes with a line in `buildozer.spec`; `pyjnius`, which calls it, is part of every Kivy app there. That is why it
-is the default on a phone. It costs a copy of each input and output, microseconds for a step, and asks for two things that this
-project heeds: a signature takes at least one input, and arrays go in as `bytes`, since `pyjnius` copies `bytearray` item by item.
+2.8.0 of 2022 against the Python and the NumPy of today; its users report that this fails (its issues 3191 and 3232, both open),
+and it builds nothing for x86-64. LiteRT's Android library is prebuilt and maintained and comes with a line in `buildozer.spec`;
+`pyjnius`, which calls it, is part of every Kivy app there. That is why it is the default on a phone. It costs a copy of each input
+and output, and asks for two things that this project heeds: a signature takes at least one input, and arrays go in as `bytes`,
+since `pyjnius` copies a `bytearray` item by item.
 
 **The Java backend has not run on a phone yet**: the tests run it on a desktop's Java against a class that stands in for the
 library's, with the same methods and refusals, and LiteRT itself behind it.
@@ -20,6 +20,7 @@ library's, with the same methods and refusals, and LiteRT itself behind it.
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -53,9 +54,11 @@ def start(content: bytes, threads: int) -> Interpreter:
       ModuleNotFoundError: no library is here.
     """
     library = _python_library()
-    if library is None:
-        return JavaInterpreter(content, threads)
-    return PythonInterpreter(library(model_content=content, num_threads=threads))
+    if library is not None:
+        return PythonInterpreter(library(model_content=content, num_threads=threads))
+    if find_spec("jnius") is None:
+        raise ModuleNotFoundError("no LiteRT is installed: install ai-edge-litert")
+    return JavaInterpreter(content, threads)
 
 
 def _python_library() -> Any:
@@ -107,10 +110,8 @@ class JavaInterpreter:
     """
 
     def __init__(self, content: bytes, threads: int) -> None:
-        try:
-            from jnius import JavaException, autoclass
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError("no LiteRT is installed: install ai-edge-litert") from error
+        from jnius import JavaException, autoclass
+
         self._failure = JavaException
         self._map, self._buffer = autoclass("java.util.HashMap"), autoclass("java.nio.ByteBuffer")
         program = self._buffer.allocateDirect(len(content)).order(autoclass("java.nio.ByteOrder").nativeOrder())

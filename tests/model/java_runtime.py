@@ -1,7 +1,7 @@
 """The Java backend in a Java virtual machine, by a class that stands in for LiteRT's Android library (java/); behind it is LiteRT.
 
-usage: java_runtime.py CLASSES MODEL PROFILE, with the project on the path. It compares the backend with the Python one and then runs
-the whole headless device by it.
+usage: java_runtime.py CLASSES MODEL PROFILE, with the project on the path. It compares the backend with the Python one, and then
+runs the whole headless device by it.
 """
 
 import runpy

@@ -1,4 +1,4 @@
-"""The program on the oldest runtime a phone build may bring and by Java, and the device's side on a Python that phones come with."""
+"""The program on the oldest runtime a phone build may bring and by Java; the device's side on a Python that phones come with."""
 
 import json
 import shutil
