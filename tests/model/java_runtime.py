@@ -4,8 +4,11 @@ usage: java_runtime.py CLASSES MODEL PROFILE, with the project on the path. It c
 runs the whole headless device by it.
 """
 
+import gc
 import runpy
 import sys
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jnius_config
@@ -25,9 +28,9 @@ class LiteRT(PythonJavaClass):
 
     def __init__(self) -> None:
         super().__init__()
-        self.programs: list[Interpreter] = []
-        self.given: dict[str, bytes] = {}
-        self.found: dict[str, np.ndarray] = {}
+        self.programs: list[Interpreter | None] = []
+        self.given: dict[int, dict[str, bytes]] = defaultdict(dict)
+        self.found: dict[int, dict[str, np.ndarray]] = {}
 
     def details(self, program: int, signature: str, outputs: bool) -> dict[str, dict]:
         if signature not in self.programs[program].get_signature_list():
@@ -57,22 +60,28 @@ class LiteRT(PythonJavaClass):
 
     @java_method(f"(I{STRING}{BYTES})V")
     def set(self, program, name, content):
-        self.given[name] = content.tostring()
+        self.given[program][name] = content.tostring()
 
     @java_method(f"(I{STRING})Z")
     def runs(self, program, signature):
         inputs = self.details(program, signature, outputs=False)
-        arrays = {n: np.frombuffer(c, inputs[n]["dtype"]).reshape(inputs[n]["shape"]) for n, c in self.given.items()}
-        self.given.clear()
+        arrays = {
+            n: np.frombuffer(c, inputs[n]["dtype"]).reshape(inputs[n]["shape"])
+            for n, c in self.given.pop(program).items()
+        }
         try:
-            self.found = self.programs[program].get_signature_runner(signature)(**arrays)
+            self.found[program] = self.programs[program].get_signature_runner(signature)(**arrays)
         except (ValueError, RuntimeError):
             return False
         return True
 
     @java_method(f"(I{STRING}Ljava/nio/ByteBuffer;)V")
     def get(self, program, name, into):
-        into.put(self.found[name].tobytes())
+        into.put(self.found[program][name].tobytes())
+
+    @java_method("(I)V")
+    def close(self, program):
+        self.programs[program] = None
 
 
 library = LiteRT()
@@ -107,6 +116,12 @@ assert all(
 )
 assert all(array.flags.writeable for array in by_java)
 
+sys.setswitchinterval(1e-6)
+with ThreadPoolExecutor(2) as pool:  # as one types while the other learns
+    beside = pool.map(results, [model.start() for _ in range(6)])
+for found in beside:
+    assert all(np.array_equal(left, right) for left, right in zip(by_python, found, strict=True))
+
 try:
     Program(b"no program", model.provenance.config, model.weights)
     sys.exit("a program that is none was taken")
@@ -127,4 +142,7 @@ for signature, arrays in (
 
 sys.argv = [sys.argv[0], sys.argv[3], sys.argv[2]]
 runpy.run_path(str(Path(__file__).parents[1] / "keyboard_app" / "device_alone.py"), run_name="__main__")
+del interpreter, sys.meta_path[0]  # the latter, of device_alone.py, keeps its device
+gc.collect()
+assert not any(library.programs), "interpreters that are in use no more are closed"
 print(len(library.programs), "programs by Java")

@@ -87,6 +87,10 @@ class InterpreterImpl {
     }
   }
 
+  public void close() {
+    library.close(program);
+  }
+
   private String[] names(String signature, boolean outputs) {
     String names = library.names(program, signature, outputs);
     if (names.isEmpty() && outputs) {

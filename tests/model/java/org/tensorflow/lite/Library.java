@@ -20,4 +20,6 @@ public interface Library {
   boolean runs(int program, String signature);
 
   void get(int program, String name, ByteBuffer into);
+
+  void close(int program);
 }
