@@ -42,7 +42,7 @@ class Interpreter(Protocol):
         """What a signature takes, by name and shape.
 
         Raises:
-          ValueError: there is no such signature.
+          ValueError, RuntimeError: there is no such signature.
         """
 
     def run(self, signature: str, arrays: Arrays) -> dict[str, np.ndarray]:
@@ -121,7 +121,9 @@ class _Output(NamedTuple):
     dtype: np.dtype
 
 
-_java = threading.RLock()  # held while Java's objects are made and read, not while a program runs; again where one is collected
+_java = (
+    threading.RLock()
+)  # held while Java's objects are made and read, not while a program runs; again where one is collected
 _classes: list[Any] = []  # that no interpreter has at present
 _CLASSES = 8  # more interpreters than a keyboard has at once
 

@@ -31,7 +31,7 @@ class Program:
     """A program with weights in it. Not for two threads at once: whoever learns beside typing opens a second one.
 
     An interpreter keeps the memory that its signatures needed once, some 60 MB for a training step of the full size and 40 for an
-    evaluation. So where another signature is run than the last, a fresh interpreter takes the weights over, in milliseconds.
+    evaluation. So where another signature is run than the last, a fresh interpreter takes the weights over, in some 50 ms.
     """
 
     def __init__(self, content: bytes, config: ModelConfig, weights: Weights, threads: int = 1) -> None:
