@@ -1,14 +1,15 @@
 """The model's program for the device: a LiteRT file of built-in operations that trains, evaluates and predicts.
 
 The weights are not in it: one program, of some 250 kB, serves every round. Its variables are empty until `set_weights` fills them,
-and the other signatures fail before that.
+and the other signatures fail before that. `get_weights` takes a number that counts for nothing: LiteRT's Java library, which runs
+the program on phones, refuses a signature that takes nothing.
 
 | signature | takes | gives |
 | --- | --- | --- |
 | `train` | `tokens`, `targets` [B, T] int32; `learning_rate`, `clipping_norm` float32 | `loss`, before the step, in nats |
 | `evaluate` | `tokens`, `targets` [B, T]; `hidden` [B, E], `cell` [B, H] | `log_likelihood`, `rank` [B * T]; `hidden`, `cell` |
 | `step` | `token` [1]; `hidden` [1, E], `cell` [1, H] | `logits` [1, V]; `hidden`, `cell` |
-| `get_weights` | nothing | the weights by name |
+| `get_weights` | `unused` float32 | the weights by name |
 | `set_weights` | the weights by name | `done` |
 """
 
@@ -42,7 +43,7 @@ class _Program(tf.Module):
             "train": tf.function(self._train).get_concrete_function(rows, rows, scalar, scalar),
             "evaluate": tf.function(self._evaluate).get_concrete_function(rows, rows, *state(config.batch)),
             "step": tf.function(self._step).get_concrete_function(tf.TensorSpec([1], tf.int32), *state(1)),
-            "get_weights": tf.function(self._get_weights).get_concrete_function(),
+            "get_weights": tf.function(self._get_weights).get_concrete_function(scalar),
             "set_weights": tf.function(self._set_weights).get_concrete_function(
                 **{n: tf.TensorSpec(s, tf.float32, name=n) for n, s in config.shapes.items()}
             ),
@@ -77,7 +78,7 @@ class _Program(tf.Module):
         logits, state = cifg.step(self._values(), token, cifg.State(hidden, cell))
         return {"logits": logits, **state._asdict()}
 
-    def _get_weights(self) -> dict[str, tf.Tensor]:
+    def _get_weights(self, unused: tf.Tensor) -> dict[str, tf.Tensor]:
         return self._values()
 
     def _set_weights(self, **weights: tf.Tensor) -> dict[str, tf.Tensor]:

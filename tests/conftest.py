@@ -1,5 +1,9 @@
-"""What the tests of several packages share: a model small enough to build, train and run in a moment."""
+"""What the tests of several packages share: a model small enough to build, train and run in a moment, and other Pythons."""
 
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,3 +36,41 @@ def small_model_folder(small_model: Model, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("model") / "small"
     save_model(folder, small_model)
     return folder
+
+
+def python_of_this_machine(version: str) -> str | None:
+    """A Python of this version on the path or kept by pyenv, whose shims on the path may lead nowhere."""
+    name = f"python{version}"
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    candidates = [shutil.which(name), *sorted(pyenv.glob(f"versions/{version}.*/bin/{name}"))]
+    for candidate in filter(None, candidates):
+        if subprocess.run([candidate, "--version"], capture_output=True, check=False).returncode == 0:
+            return str(candidate)
+    return None
+
+
+@pytest.fixture(scope="session")
+def run_python() -> Callable[..., str]:
+    """Runs a Python of another version, or with other packages; returns what it prints.
+
+    It finds this project's packages in this folder, or in `sources`. Skips the test where the machine has no such Python.
+    """
+    root = Path(__file__).parents[1]
+
+    def run(version: str, packages: Sequence[str], *arguments: str | Path, sources: Path = root) -> str:
+        uv = os.environ.get("UV") or shutil.which("uv")
+        if uv is None:
+            pytest.skip("uv is not on the path: run the tests by `uv run pytest`")
+        python = python_of_this_machine(version)
+        if python is None:
+            pytest.skip(f"this machine has no Python {version}")
+        options = [option for package in packages for option in ("--with", package)]
+        settings = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+        settings |= {"PYTHONPATH": str(sources), "UV_COMPILE_BYTECODE": "0"}
+        how = ["--isolated", "--no-project", "--no-python-downloads", "--python", python]
+        command = [uv, "run", *how, *options, "python", *arguments]
+        done = subprocess.run(command, env=settings, cwd=sources, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from data.errors import DataError
 from data.files import write_by_rename
 from model.device.config import ModelConfig
+from model.device.safetensors_format import SafetensorsError, read, serialize
 
 Weights = dict[str, np.ndarray]  # float32 arrays by the names of ModelConfig.shapes, in that order
 
@@ -81,7 +80,9 @@ def save_weights(path: Path, weights: Weights, provenance: Provenance, dtype: ty
         "round": str(provenance.round),
         "parent": provenance.parent,
     }
-    write_by_rename(path, save({n: np.ascontiguousarray(a, dtype) for n, a in weights.items()}, metadata))
+    write_by_rename(
+        path, serialize({name: array.astype(dtype, copy=False) for name, array in weights.items()}, metadata)
+    )
 
 
 def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weights, Provenance]:
@@ -95,14 +96,12 @@ def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weig
       DataError: the file is missing, cut short, no weights file, of another vocabulary, or its weights do not check.
     """
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        arrays, metadata = read(path)
         config = ModelConfig.from_metadata(metadata)
         provenance = Provenance(config, metadata["vocabulary_sha256"], int(metadata["round"]), metadata["parent"])
     except OSError as error:
         raise DataError(f"cannot read the weights {path}: {error.strerror or error}") from error
-    except SafetensorError as error:
+    except SafetensorsError as error:
         raise DataError(f"{path} is damaged or no safetensors file ({error}): get a fresh copy of the model") from error
     except (KeyError, ValueError) as error:
         raise DataError(
@@ -117,7 +116,7 @@ def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weig
         check_weights(arrays, config)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    return {name: arrays[name] for name in config.shapes}, provenance
+    return {name: arrays[name].astype(np.float32, copy=False) for name in config.shapes}, provenance
 
 
 def next_provenance(parent: Weights, provenance: Provenance, rounds: int = 1) -> Provenance:

@@ -21,8 +21,14 @@ try:
 except ImportError:
     pass
 
+import importlib
+import pkgutil
 from pathlib import Path
 
+import data
+import federation.protocol
+import keyboard_app
+import model.device
 from federation.protocol.messages import Invitation
 from keyboard_app.device import Device
 from keyboard_app.learning import Learning
@@ -42,4 +48,12 @@ with Device.open(Path(sys.argv[1]), Path(sys.argv[2])) as device:
     mailbox.invite(Invitation("r", 0.1, 1.0, 1, 1000, 1), Path(sys.argv[2]) / "weights.safetensors")
     print(*answer_all(device.profile, device.models))
     print(mailbox.contribution("r").error or "contributed")
+for package in (data, model.device, federation.protocol, keyboard_app):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        try:
+            if not module.name.endswith(".__main__"):
+                importlib.import_module(module.name)
+        except ImportError as error:
+            if "kivy" not in str(error):  # the widgets need it; nothing may need what pyproject.toml does not bring
+                raise
 print(*(name for name in sys.modules if name.split(".")[0] in ("tensorflow", "kivy", "federation", "model")))

@@ -1,6 +1,6 @@
 """Run by test_other_runtimes.py under whatever interpreter of LiteRT a Python has; it imports nothing of this project.
 
-usage: old_runtime.py PROGRAM ARRAYS.npz    (weights by name, and `rows`); prints the losses of three training steps as JSON
+usage: old_runtime.py PROGRAM ARRAYS.npz    (weights by name, and `rows`); prints what it gives as JSON
 """
 
 import json
@@ -20,6 +20,8 @@ tokens, targets = (np.ascontiguousarray(part) for part in (rows[:, :-1], rows[:,
 interpreter = Interpreter(model_content=Path(sys.argv[1]).read_bytes())
 run = {name: interpreter.get_signature_runner(name) for name in interpreter.get_signature_list()}
 run["set_weights"](**arrays)
+found = run["get_weights"](unused=np.float32(0))
+equal = all(np.array_equal(found[name], array) for name, array in arrays.items())
 settings = {"learning_rate": np.float32(0.5), "clipping_norm": np.float32(1)}
 losses = [float(run["train"](tokens=tokens, targets=targets, **settings)["loss"]) for _ in range(3)]
 state = {"hidden": np.zeros((1, arrays["projection"].shape[0]), np.float32)}
@@ -27,4 +29,4 @@ state["cell"] = np.zeros((1, arrays["projection"].shape[1]), np.float32)
 logits = run["step"](token=np.array([2], np.int32), **state)["logits"]
 state = {name: np.repeat(array, len(rows), axis=0) for name, array in state.items()}
 ranks = run["evaluate"](tokens=tokens, targets=targets, **state)["rank"]
-print(json.dumps({"losses": losses, "best": int(logits[0, 3:].argmax()), "ranks": ranks.tolist()}))
+print(json.dumps({"losses": losses, "best": int(logits[0, 3:].argmax()), "ranks": ranks.tolist(), "equal": equal}))

@@ -3,6 +3,7 @@
 from data.corpus import ChitChat, users_in
 from data.tokenizer import PUNCTUATION
 from data.vocabulary import Vocabulary
+from model.device import litert
 from model.device.config import ModelConfig
 from model.device.folder import PRETRAINED, load_model
 from model.device.metrics import evaluate
@@ -14,6 +15,11 @@ def test_it_is_the_model_of_the_paper_trained_by_rounds() -> None:
     assert model.provenance.config == ModelConfig()
     assert model.provenance.round > 0
     assert "federate simulate" in model.card
+
+
+def test_its_program_runs_by_java_too_which_refuses_a_signature_without_inputs() -> None:
+    interpreter = litert.start(load_model(PRETRAINED).program, threads=1)
+    assert all(interpreter.inputs(name) for name in ("train", "evaluate", "step", "get_weights", "set_weights"))
 
 
 def test_its_vocabulary_is_made_of_training_users_alone() -> None:

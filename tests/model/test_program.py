@@ -124,7 +124,7 @@ def test_exported_weights_are_in_the_program(small_model: Model) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     content = build_program(small_model.provenance.config, small_model.weights)
-    weights = Interpreter(model_content=content).get_signature_runner("get_weights")()
+    weights = Interpreter(model_content=content).get_signature_runner("get_weights")(unused=np.float32(0))
     for name, array in weights.items():
         np.testing.assert_array_equal(array, small_model.weights[name])
 

@@ -1,0 +1,104 @@
+"""The app's icon and the picture it shows while it starts, drawn by formulas.
+
+    python -m keyboard_app.artwork        draws `icon.png` and `splash.png` anew into keyboard_app/pictures
+
+Both show the keyboard: a strip of three suggestions, the middle one taken, over three rows of keys and a space bar. Shapes are
+signed distances in units of the picture's side, negative inside; an edge is as wide as a pixel, so nothing is jagged.
+"""
+
+import struct
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from data.files import write_by_rename
+
+PICTURES = Path(__file__).with_name("pictures")
+ICON_SIDE, SPLASH_SIDE = 512, 1024  # pixels
+GROUND, KEY, SUGGESTION, TAKEN = 0x1B202A, 0xF3F6FB, 0x55617A, 0x8AB4FF  # as the app has them in the dark
+_SPLASH_SHARE = 0.42  # of the splash's side that the keyboard is wide: phones cut its edges off
+_CORNER = 0.22  # of the icon's side
+
+
+class _Box(NamedTuple):
+    """A rectangle with round corners: its middle, half its size, and the radius."""
+
+    x: float
+    y: float
+    half_width: float
+    half_height: float
+    radius: float
+    colour: int
+
+
+def _keyboard() -> list[_Box]:
+    """The strip, the rows and the space bar, within -0.5 to 0.5 both ways; y grows downwards."""
+    strip = [_Box((i - 1) * 0.33, -0.36, 0.15, 0.07, 0.07, TAKEN if i == 1 else SUGGESTION) for i in range(3)]
+    rows = [
+        _Box((i - (keys - 1) / 2) * 0.2, -0.13 + 0.2 * row, 0.08, 0.075, 0.03, KEY)
+        for row, keys in enumerate((5, 4, 3))
+        for i in range(keys)
+    ]
+    return [*strip, *rows, _Box(0, 0.455, 0.26, 0.055, 0.03, KEY)]
+
+
+def _cover(box: _Box, x: np.ndarray, y: np.ndarray, pixel: float) -> np.ndarray:
+    """How much of each pixel lies in a box, from 0 to 1, [rows, columns]; `x` and `y` are the middles of these."""
+    across = np.abs(x - box.x) - (box.half_width - box.radius)
+    down = (np.abs(y - box.y) - (box.half_height - box.radius))[:, None]
+    outside = np.hypot(np.maximum(across, 0), np.maximum(down, 0))
+    distance = outside + np.minimum(np.maximum(across, down), 0) - box.radius
+    return np.clip(0.5 - distance / pixel, 0, 1)
+
+
+def _rgb(colour: int) -> np.ndarray:
+    return np.array([colour >> 16, colour >> 8 & 255, colour & 255], float)
+
+
+def draw(side: int, share: float, corner: float) -> np.ndarray:
+    """The picture, [side, side, 4] uint8 of red, green, blue and opacity.
+
+    Args:
+      side: pixels.
+      share: of the side that the keyboard is wide.
+      corner: the radius of the ground's corners, in sides; behind them the picture is clear.
+    """
+    middles = (np.arange(side) + 0.5) / side - 0.5
+    ground = (
+        _cover(_Box(0, 0, 0.5, 0.5, corner, GROUND), middles, middles, 1 / side) if corner else np.ones((side, side))
+    )
+    colours = np.tile(_rgb(GROUND), (side, side, 1))
+    places, pixel = middles / share, 1 / side / share
+    for box in _keyboard():
+        columns = np.flatnonzero(np.abs(places - box.x) < box.half_width + pixel)
+        rows = np.flatnonzero(np.abs(places - box.y) < box.half_height + pixel)
+        cover = _cover(box, places[columns], places[rows], pixel)[..., None]
+        region = np.ix_(rows, columns)
+        colours[region] = colours[region] * (1 - cover) + _rgb(box.colour) * cover
+    return np.rint(np.dstack([colours, ground * 255])).astype(np.uint8)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """A PNG file (ISO/IEC 15948) of pixels [height, width, 4] uint8."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    height, width, _ = pixels.shape
+    rows = np.zeros((height, 1 + 4 * width), np.uint8)  # each row begins with its filter: none
+    rows[:, 1:] = pixels.reshape(height, -1)
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)  # 8 bits a channel, colours with opacity
+    parts = (b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def pictures() -> dict[str, np.ndarray]:
+    """The pixels of both, by the names of their files."""
+    return {"icon.png": draw(ICON_SIDE, 0.7, _CORNER), "splash.png": draw(SPLASH_SIDE, _SPLASH_SHARE, 0)}
+
+
+if __name__ == "__main__":
+    for name, pixels in pictures().items():
+        write_by_rename(PICTURES / name, png(pixels))
