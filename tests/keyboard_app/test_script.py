@@ -1,13 +1,12 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.tokenizer import tokenize
 from keyboard_app.device import Device
 from keyboard_app.script import run_script
-from keyboard_app.sensitive import why_sensitive
 from keyboard_app.typist import type_message
 from model.device.folder import Model
 from model.device.gate import prequential
@@ -48,10 +47,11 @@ def test_keystrokes_are_those_of_the_metric_for_any_text(
     device: Device, small_model: Model, words: list[tuple[str, str]]
 ) -> None:
     text = "".join(word + between for word, between in words)
-    assume(why_sensitive(text) is None)
     before = [message.text for message in device.profile.store.messages()]
     typed, _ = type_message(device.keyboard, text)
     assert typed == metric(small_model, [text], before)
+    if device.sent.id is None:
+        return  # it looked like a password
     sent = device.profile.store.messages()[-1].text
     assert [t.word for t in tokenize(sent)] == [t.word for t in tokenize(text)]
 
