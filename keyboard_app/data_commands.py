@@ -8,6 +8,8 @@ from pathlib import Path
 from data.errors import DataError
 from keyboard_app.device import Device
 from keyboard_app.importing import Importing
+from keyboard_app.learning import Learning
+from keyboard_app.worker import run
 from model.device.weights import next_provenance, save_weights
 
 
@@ -30,6 +32,9 @@ def add_data_commands(commands: argparse._SubParsersAction, common: Callable[[],
     )
     importing.add_argument("file", type=Path, metavar="FILE")
     importing.add_argument("--person", metavar="NAME", help="whose messages are yours, where several people wrote")
+    what.add_parser(
+        "relearn", parents=[common()], help="learn anew from what is left, so that nothing deleted is held any more"
+    )
     model = what.add_parser("model", parents=[common()], help="write the weights of your personal model, not sealed")
     model.add_argument("file", type=Path, metavar="FILE")
 
@@ -66,6 +71,9 @@ def run_data_command(device: Device, options: argparse.Namespace) -> tuple[list[
         return [f"wrote {count:,} messages to {options.file}, which is not sealed"], {"exported": count}
     if options.what == "import":
         return _import(device, options.file, options.person)
+    if options.what == "relearn":
+        line = run(Learning(device.profile, device.models, over_again=True))
+        return [line], {"personal_model": device.models.personalized, "still_held": my_data.still_held}
     personal, model = device.models.personal, device.models.global_model
     if personal is None:
         raise DataError("there is no personal model yet: it comes with learning")

@@ -156,11 +156,12 @@ def test_data_is_listed_searched_exported_deleted_and_imported(
     assert data("export", tmp_path / "mine.jsonl") == {"exported": 15}
     opened = data("model", tmp_path / "opened")
     assert opened == {"model": str(tmp_path / "opened")}
-    weights, provenance = load_weights(tmp_path / "opened")
+    _, provenance = load_weights(tmp_path / "opened")
     assert provenance.parent == digest(load_model(small_model_folder).weights)
     deleted = data("delete", *(m["id"] for m in found))
     assert deleted["deleted"] == 2
     assert deleted["still_held"] > 0
+    assert data("relearn")["still_held"] == 0
     assert data("delete", "--all")["deleted"] == 13
     assert data("list") == {"messages": []}
     assert data("import", tmp_path / "mine.jsonl") == {"imported": 15, "left_out": 0}

@@ -8,9 +8,9 @@ from keyboard_app.device import Device
 from keyboard_app.insight import NewWord, Period, Saved, new_words, recall_by_model, recall_by_week
 from keyboard_app.learning import Learning
 from keyboard_app.recall import recall
+from keyboard_app.records import Day, Ranks
 from keyboard_app.rising import Rising
 from keyboard_app.schema import seal_message
-from keyboard_app.store import Day, Ranks
 from keyboard_app.worker import run
 
 LINE = "i think you are good ."
