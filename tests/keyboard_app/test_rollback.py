@@ -179,6 +179,7 @@ KILLED_AT_EACH = """if True:
         with Profile.open(copy) as opened:
             assert opened.notices == []
             assert len(opened.store.messages()) == 8
+            assert not list(copy.glob(".personal*"))
         print(digest(load_personal(copy / PERSONAL, read_vault(copy)).weights))
         if not killed:
             break
@@ -202,6 +203,42 @@ def test_killed_at_anything_it_does_to_a_file_it_has_the_old_model_or_the_new(
     kept = found.count(old)
     assert 3 <= kept < len(found) - 3, "it was killed both before and after the new one was in its place"
     assert found == [old] * kept + [found[-1]] * (len(found) - kept)
+
+
+FULL = """if True:
+    import resource, sys
+    from pathlib import Path
+    from keyboard_app.device import Device
+    device = Device.open(Path(sys.argv[1]), Path(sys.argv[2]), consenting=True)
+    device.learn()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+    try:
+        print("learned", device.worker.wait())
+    except OSError as error:
+        print("told", error)
+    assert device.worker.task is None
+    device.keyboard.press("a")
+    device.keyboard.enter()
+    assert device.sent.id == 9, "what needs less room is recorded still"
+    print(device.models.suggest("i think you are", "")[0], device.models.personalized)
+"""
+
+
+def test_where_there_is_no_room_for_a_new_network_the_old_one_stays(tmp_path: Path, small_model_folder: Path) -> None:
+    profile = tmp_path / "profile"
+    with Device.open(profile, small_model_folder) as device:
+        record(device, " ".join([LINE] * 15), 4)
+        run(Learning(device.profile, device.models))
+        record(device, " ".join([OTHER] * 15), 4)
+        before = {path.name: path.read_bytes() for path in profile.glob("personal*")}
+    command = [sys.executable, "-c", FULL, profile, small_model_folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told, typed = done.stdout.splitlines()
+    assert told.startswith("told ")
+    assert "File too large" in told
+    assert typed == "good True"
+    assert {path.name: path.read_bytes() for path in profile.glob("*personal*")} == before
 
 
 def test_a_network_of_an_older_global_model_is_not_gone_back_to(device: Device, small_model_folder: Path) -> None:
