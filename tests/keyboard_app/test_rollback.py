@@ -13,6 +13,7 @@ from keyboard_app.device import Device
 from keyboard_app.learning import Learning, relearning
 from keyboard_app.personal_file import load_personal
 from keyboard_app.profile import PERSONAL, PREVIOUS, read_vault
+from keyboard_app.records import Judgement
 from keyboard_app.worker import run
 from model.device.finetuning import FineTuning
 from model.device.weights import digest
@@ -141,6 +142,28 @@ def test_it_learns_by_itself_once_there_is_enough(tmp_path: Path, small_model_fo
         assert not device.learn_if_due(60, now=noon), "all is learned"
 
 
+def test_what_is_too_old_to_be_learned_from_is_not_new(tmp_path: Path, small_model_folder: Path) -> None:
+    with Device.open(tmp_path, small_model_folder) as device:
+        device.choose(consent=True)
+        store = device.profile.store
+        store.add_imported([store.seal_import(LINE, "2026-01-01T00:00:00+00:00")] * 5_000)
+        met = range(5_000 - FineTuning.max_words // 6, 5_001)
+        store.add_learning(met, 1, 1.0, 1.0, Judgement("", "new", True, 1, 1.0, 1.0, 1.0, 1.0))
+        assert not device.learn_if_due(60)
+        record(device, LINE, 300)
+        assert device.learn_if_due(60)
+        device.worker.cancel()
+
+
+def test_judged_by_nothing_the_old_one_stays(device: Device) -> None:
+    record(device, LINE, 60)
+    run(Learning(device.profile, device.models))
+    before, trained = digest(device.models.personal), device.models.seen.trained
+    device.my_data.delete(range(trained + 1, 61))
+    assert "nothing is left that the old one has not seen" in run(Learning(device.profile, device.models))
+    assert digest(device.models.personal) == before
+
+
 KILLED_AT_EACH = """if True:
     import os, shutil, signal, sys
     from pathlib import Path
@@ -211,15 +234,16 @@ FULL = """if True:
     from keyboard_app.device import Device
     device = Device.open(Path(sys.argv[1]), Path(sys.argv[2]), consenting=True)
     device.learn()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, resource.RLIM_INFINITY))
     try:
         print("learned", device.worker.wait())
     except OSError as error:
         print("told", error)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert device.worker.task is None
     device.keyboard.press("a")
     device.keyboard.enter()
-    assert device.sent.id == 9, "what needs less room is recorded still"
+    assert device.sent.id == 9
     print(device.models.suggest("i think you are", "")[0], device.models.personalized)
 """
 
