@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 from data.errors import DataError
 from data.tokenizer import tokenize
 from keyboard_app.comparison import Comparison
+from keyboard_app.emoji_catalogue import emoji_for
 from keyboard_app.importing import Importing
 from keyboard_app.insight import Saved
 from keyboard_app.keyboard import Keyboard
@@ -66,7 +67,9 @@ class Device:
         self.models = Models(model, profile.load_personal(model), messages, trust)
         if profile.store.unreadable:
             profile.notices.append(f"{profile.store.unreadable:,} recorded messages are damaged and passed over")
-        self.keyboard = Keyboard(self.models.suggest, self._record)
+        self.keyboard = Keyboard(
+            self.models.suggest, self._record, self.models.correct, emoji_for, wishes=self.models.wishes
+        )
         self.worker = Worker()
         self.my_data = MyData(profile, self.models)
         self.comparison = Comparison(self.models, shipped)

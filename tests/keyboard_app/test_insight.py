@@ -100,4 +100,4 @@ def test_the_three_models_side_by_side(tmp_path: Path, device: Device, next_mode
     assert shown["personal"][0] == "good"
     assert all(len(words) == 3 for words in shown.values())
     assert device.compare("i think", "clo")["global"] == device.models.suggest_by_global("i think", "clo")
-    assert all(word.startswith("clo") for words in device.compare("i think", "clo").values() for word in words)
+    assert all("climbing" in words for words in device.compare("i think", "climb").values())
