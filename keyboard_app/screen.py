@@ -17,6 +17,7 @@ from keyboard_app.recall import History
 from keyboard_app.suggestion_strip import SuggestionStrip
 from keyboard_app.text_area import TextArea
 from keyboard_app.worker import reason
+from model.device.finetuning import Progress
 
 # The last ones are for the rules in keyboard.kv.
 __all__ = ("Key", "Keypad", "LearningPanel", "Plot", "Screen", "SuggestionStrip", "TextArea")
@@ -87,7 +88,8 @@ class Screen(BoxLayout):
         if worker.progress is not None:
             done = worker.progress
             self.progress = done.batch / done.batches
-            self._say(f"{worker.task.title} … {self.progress:.0%}, loss {done.loss:.2f}")
+            loss = f", loss {done.loss:.2f}" if isinstance(done, Progress) else ""
+            self._say(f"{worker.task.title} … {self.progress:.0%}{loss}")
         try:
             line = worker.poll()
         except Exception as error:  # whatever a task fails of, typing goes on

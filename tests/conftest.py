@@ -13,6 +13,9 @@ from model.device.config import ModelConfig
 from model.device.folder import Model, save_model
 from model.device.weights import Provenance, initial_weights
 
+# The tests' profiles keep their keys in files: nobody's keyring is touched. Processes that tests start have it from here.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+
 SMALL_VOCABULARY = """
 . , ! ? i a the to you and it that of is in have so but like my for be are do just was would what on they with not i'm think
 don't can we see at me how this if go good climbing clothes close hall tonight rope ropes chalk snacks 5 50 pm meet seven

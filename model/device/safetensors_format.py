@@ -12,7 +12,6 @@ same for the two types that weights have. The same arrays and strings always giv
 import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,34 +52,28 @@ def serialize(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> 
     return b"".join([len(text).to_bytes(8, "little"), text, *contents])
 
 
-def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Reads the arrays, by name in the order in which they lie in the file, and the strings.
+def deserialize(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Reads what a file holds: the arrays, by name in the order in which they lie in it, and the strings.
 
     The arrays are writable views of one buffer, which is as large as the file: no claim of a header makes it larger.
 
     Raises:
-      SafetensorsError: the file is not of this format, in whole and to the last byte, or has arrays of other types or empty ones.
-      OSError: it cannot be read.
+      SafetensorsError: it is not of this format, in whole and to the last byte, or has arrays of other types or empty ones.
     """
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(0)
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(size - 8, _MAX_HEADER):
-            raise SafetensorsError("it is too short for its header, or the header too long")
-        header = _parse(file.read(length))
-        metadata = _strings(header.pop(_METADATA, {}))
-        entries = sorted((_entry(name, entry) for name, entry in header.items()), key=lambda entry: entry.begin)
-        end = 0
-        for entry in entries:
-            if entry.begin != end:
-                raise SafetensorsError(f"{entry.name!r:.50} overlaps another array or lies behind a gap")
-            end = entry.end
-        if end != size - 8 - length:
-            raise SafetensorsError("it has more or fewer bytes than its header says")
-        buffer = np.empty(end, np.uint8)
-        if file.readinto(buffer) != end:  # type: ignore[arg-type] # an array is a buffer
-            raise SafetensorsError("it was cut short while it was read")
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or length > min(len(content) - 8, _MAX_HEADER):
+        raise SafetensorsError("it is too short for its header, or the header too long")
+    header = _parse(content[8 : 8 + length])
+    metadata = _strings(header.pop(_METADATA, {}))
+    entries = sorted((_entry(name, entry) for name, entry in header.items()), key=lambda entry: entry.begin)
+    end = 0
+    for entry in entries:
+        if entry.begin != end:
+            raise SafetensorsError(f"{entry.name!r:.50} overlaps another array or lies behind a gap")
+        end = entry.end
+    if end != len(content) - 8 - length:
+        raise SafetensorsError("it has more or fewer bytes than its header says")
+    buffer = np.frombuffer(content, np.uint8, offset=8 + length).copy()
     return {e.name: buffer[e.begin : e.end].view(e.dtype).reshape(e.shape) for e in entries}, metadata
 
 

@@ -9,7 +9,9 @@ import numpy as np
 from data.errors import DataError
 from data.files import write_by_rename
 from model.device.config import ModelConfig
-from model.device.safetensors_format import SafetensorsError, read, serialize
+from model.device.safetensors_format import SafetensorsError, deserialize, serialize
+
+_MAX_BYTES = 1 << 30  # of a file; a model's are millions
 
 Weights = dict[str, np.ndarray]  # float32 arrays by the names of ModelConfig.shapes, in that order
 
@@ -73,50 +75,67 @@ def digest(weights: Weights) -> str:
     return total.hexdigest()
 
 
-def save_weights(path: Path, weights: Weights, provenance: Provenance, dtype: type[np.floating] = np.float32) -> None:
-    """Writes a safetensors file with the provenance in its header, by rename; as `np.float16` in half the bytes."""
+def to_bytes(weights: Weights, provenance: Provenance, dtype: type[np.floating] = np.float32) -> bytes:
+    """The content of a safetensors file with the provenance in its header; as `np.float16` in half the bytes."""
     metadata = provenance.config.to_metadata() | {
         "vocabulary_sha256": provenance.vocabulary_sha256,
         "round": str(provenance.round),
         "parent": provenance.parent,
     }
-    write_by_rename(
-        path, serialize({name: array.astype(dtype, copy=False) for name, array in weights.items()}, metadata)
-    )
+    return serialize({name: array.astype(dtype, copy=False) for name, array in weights.items()}, metadata)
 
 
-def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weights, Provenance]:
-    """Reads what `save_weights` wrote and checks it; half-precision weights are widened.
+def from_bytes(content: bytes, name: str, vocabulary_sha256: str | None = None) -> tuple[Weights, Provenance]:
+    """Reads what `to_bytes` gave and checks it; half-precision weights are widened.
 
     Args:
-      path: the safetensors file.
+      content: of a safetensors file.
+      name: what to call it in an error.
       vocabulary_sha256: the digest of the vocabulary the weights must belong to, if that is known.
 
     Raises:
-      DataError: the file is missing, cut short, no weights file, of another vocabulary, or its weights do not check.
+      DataError: it is cut short, no weights file, of another vocabulary, or its weights do not check.
     """
     try:
-        arrays, metadata = read(path)
+        arrays, metadata = deserialize(content)
         config = ModelConfig.from_metadata(metadata)
         provenance = Provenance(config, metadata["vocabulary_sha256"], int(metadata["round"]), metadata["parent"])
-    except OSError as error:
-        raise DataError(f"cannot read the weights {path}: {error.strerror or error}") from error
     except SafetensorsError as error:
-        raise DataError(f"{path} is damaged or no safetensors file ({error}): get a fresh copy of the model") from error
+        raise DataError(f"{name} is damaged or no safetensors file ({error}): get a fresh copy of the model") from error
     except (KeyError, ValueError) as error:
         raise DataError(
-            f"{path} does not say what model it belongs to ({error}): it was not written by this project"
+            f"{name} does not say what model it belongs to ({error}): it was not written by this project"
         ) from error
     if vocabulary_sha256 is not None and provenance.vocabulary_sha256 != vocabulary_sha256:
         raise DataError(
-            f"{path} belongs to another vocabulary (SHA-256 {provenance.vocabulary_sha256[:12]}…, "
+            f"{name} belongs to another vocabulary (SHA-256 {provenance.vocabulary_sha256[:12]}…, "
             f"here {vocabulary_sha256[:12]}…): use weights and vocabulary of one model folder"
         )
     try:
         check_weights(arrays, config)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    return {name: arrays[name].astype(np.float32, copy=False) for name in config.shapes}, provenance
+        raise DataError(f"{name}: {error}") from error
+    return {n: arrays[n].astype(np.float32, copy=False) for n in config.shapes}, provenance
+
+
+def save_weights(path: Path, weights: Weights, provenance: Provenance, dtype: type[np.floating] = np.float32) -> None:
+    """Writes a safetensors file (`to_bytes`) by rename."""
+    write_by_rename(path, to_bytes(weights, provenance, dtype))
+
+
+def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weights, Provenance]:
+    """Reads what `save_weights` wrote and checks it, as `from_bytes` does.
+
+    Raises:
+      DataError: the file is missing or larger than any model's, or what `from_bytes` raises.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise DataError(f"{path} is larger than any model's weights: get a fresh copy of the model")
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read the weights {path}: {error.strerror or error}") from error
+    return from_bytes(content, str(path), vocabulary_sha256)
 
 
 def next_provenance(parent: Weights, provenance: Provenance, rounds: int = 1) -> Provenance:

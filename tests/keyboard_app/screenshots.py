@@ -76,7 +76,10 @@ def main() -> None:
 
     from keyboard_app.window import KeyboardApp
 
-    with tempfile.TemporaryDirectory() as profile, Device.open(Path(profile), options.model) as device:
+    with (
+        tempfile.TemporaryDirectory() as profile,
+        Device.open(Path(profile), options.model, consenting=True, use_keyring=False) as device,
+    ):
         half = len(lines) // 2
         for line in lines[:half]:
             type_message(device.keyboard, line)

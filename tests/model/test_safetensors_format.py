@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as npst
 from safetensors import safe_open
 from safetensors.numpy import load, save
 
-from model.device.safetensors_format import SafetensorsError, read, serialize
+from model.device.safetensors_format import SafetensorsError, deserialize, serialize
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).filter(lambda name: name != "__metadata__")
 TYPES = st.sampled_from([np.dtype("<f4"), np.dtype("<f2")])
@@ -27,12 +27,6 @@ def same(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> bool:
     return content(left) == content(right)
 
 
-def read_bytes(content: bytes, tmp_path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    path = tmp_path / "file.safetensors"
-    path.write_bytes(content)
-    return read(path)
-
-
 def with_header(header: object, data: bytes = b"", padding: bytes = b"") -> bytes:
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return len(text + padding).to_bytes(8, "little") + text + padding + data
@@ -44,21 +38,19 @@ def test_the_package_reads_what_we_write(
     arrays: dict[str, np.ndarray], metadata: dict[str, str], tmp_path: Path
 ) -> None:
     content = serialize(arrays, metadata)
-    found, strings = read_bytes(content, tmp_path)
+    found, strings = deserialize(content)
     assert same(found, arrays)
     assert strings == metadata
     assert all(array.flags.writeable for array in found.values())
     assert same(load(content), arrays)
+    (tmp_path / "file.safetensors").write_bytes(content)
     with safe_open(tmp_path / "file.safetensors", framework="numpy") as file:
         assert (file.metadata() or {}) == metadata
 
 
-@files
 @given(arrays=ARRAYS, metadata=STRINGS)
-def test_we_read_what_the_package_writes(
-    arrays: dict[str, np.ndarray], metadata: dict[str, str], tmp_path: Path
-) -> None:
-    found, strings = read_bytes(save(arrays, metadata or None), tmp_path)
+def test_we_read_what_the_package_writes(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    found, strings = deserialize(save(arrays, metadata or None))
     assert same(found, arrays)
     assert strings == metadata
 
@@ -87,7 +79,7 @@ def test_a_damaged_file_is_refused_or_read_as_the_package_reads_it(
         )
         content[place : place + data.draw(st.integers(0, 2))] = insert
     try:
-        found, _ = read_bytes(bytes(content), tmp_path)
+        found, _ = deserialize(bytes(content))
     except SafetensorsError:
         return
     assert same(found, load(bytes(content)))
@@ -137,20 +129,16 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_files_are_refused_in_a_line(content: bytes, tmp_path: Path) -> None:
+def test_hostile_files_are_refused_in_a_line(content: bytes) -> None:
     with pytest.raises(SafetensorsError) as error:
-        read_bytes(content, tmp_path)
+        deserialize(content)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 200
 
 
-def test_a_header_that_could_fill_the_memory_is_refused_unread(tmp_path: Path) -> None:
-    path = tmp_path / "sparse"
-    with path.open("wb") as file:
-        file.write((1 << 32).to_bytes(8, "little") + b"{")
-        file.truncate((1 << 32) + 8)  # it takes no room on the disk
+def test_a_header_longer_than_any_is_refused_unread() -> None:
     with pytest.raises(SafetensorsError, match="header too long"):
-        read(path)
+        deserialize((1 << 21).to_bytes(8, "little") + b"{" + bytes(1 << 21))
 
 
 @pytest.mark.parametrize("array", [np.zeros(2, np.float64), np.zeros(2, np.int32), np.zeros((0, 3), np.float32)])

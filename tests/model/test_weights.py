@@ -100,3 +100,11 @@ def test_weights_that_do_not_check_are_refused(small_model: Model, tmp_path: Pat
 def test_an_unknown_folder_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no model folder"):
         load_model(tmp_path / "nowhere")
+
+
+def test_a_file_that_could_fill_the_memory_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    with path.open("wb") as file:
+        file.truncate(1 << 32)  # it takes no room on the disk
+    with pytest.raises(DataError, match="larger than any model's"):
+        load_weights(path)
