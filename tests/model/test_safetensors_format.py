@@ -66,10 +66,9 @@ def test_the_same_arrays_give_the_same_bytes_in_whatever_order(
     assert serialize(arrays, few) == save(arrays, few or None)
 
 
-@files
 @given(arrays=ARRAYS.filter(bool), data=st.data())
 def test_a_damaged_file_is_refused_or_read_as_the_package_reads_it(
-    arrays: dict[str, np.ndarray], data: st.DataObject, tmp_path: Path
+    arrays: dict[str, np.ndarray], data: st.DataObject
 ) -> None:
     content = bytearray(serialize(arrays, {"round": "3"}))
     for _ in range(data.draw(st.integers(1, 3))):
