@@ -6,11 +6,14 @@ from data.tokenizer import PUNCTUATION, normalize, tokenize
 from keyboard_app.keyboard import Keyboard
 from model.device.metrics import Typing
 
+_ENDS = {" ", *PUNCTUATION}  # what lets the keyboard correct the word before it
+
 
 def type_message(keyboard: Keyboard, text: str) -> tuple[Typing, list[float]]:
     """Types and sends a message, lower-cased and its white space collapsed, as `model.device.metrics.type_message` counts it.
 
-    A space before a mark that the keyboard swallows is let go; it counts among the characters all the same.
+    A word that the keyboard would correct is insisted on instead. A space before a mark that the keyboard swallows is let go; it
+    counts among the characters all the same.
 
     Returns:
       The keystrokes with the characters of the text, and the seconds that each look at the suggestions took.
@@ -24,6 +27,8 @@ def type_message(keyboard: Keyboard, text: str) -> tuple[Typing, list[float]]:
             keyboard.press(token.text)
         else:
             _type_word(keyboard, token.text, seconds)
+            if text[token.start + len(token.text) :][:1] in _ENDS and keyboard.correction is not None:
+                keyboard.take(keyboard.word)  # which says that no slip was made, and brings the space
         end = token.start + len(token.text)
     _type_between(keyboard, text[end:], "")
     keystrokes = keyboard.typing.keystrokes - keystrokes_before

@@ -109,7 +109,6 @@ def test_shift_goes_from_one_capital_to_all_and_off(keyboard: Keyboard) -> None:
 
 def test_a_sentence_may_start_small_if_shift_is_pressed(keyboard: Keyboard) -> None:
     keyboard.press_shift()
-    keyboard.press_shift()
     type_in(keyboard, "h")
     assert keyboard.text == "h"
     assert keyboard.suggestions[0] == "hello"
@@ -169,6 +168,8 @@ def test_the_text_is_that_of_a_plain_text_field(actions: list[tuple[str, str | N
             keyboard.press(value)
             field = (field[:-1] if waits and value in PUNCTUATION else field) + value
         elif action == "space":
+            if field[-1:] == " " and not waits:
+                continue  # it may make a full stop
             keyboard.space()
             field += "" if waits else " "
         elif action == "backspace":

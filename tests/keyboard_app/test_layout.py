@@ -7,7 +7,7 @@ from keyboard_app.layout import LAYOUTS, load_layout
 
 
 def test_qwerty_has_every_letter_digit_and_mark() -> None:
-    pages = load_layout(LAYOUTS / "qwerty.json")
+    pages = load_layout(LAYOUTS / "qwerty.json").pages
     typed = {key.label for page in pages.values() for row in page for key in row if key.action == "character"}
     assert set("abcdefghijklmnopqrstuvwxyz0123456789.,!?'") <= typed
     for page in pages.values():
