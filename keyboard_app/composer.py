@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kivy.core.clipboard import Clipboard
-from kivy.properties import BooleanProperty, ObjectProperty, StringProperty
+from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
@@ -33,6 +33,8 @@ class Composer(BoxLayout):
     searching = BooleanProperty(False)  # keys go to a search field
     emoji_shown = BooleanProperty(False)
     emoji_searched = BooleanProperty(False)
+    hidden = BooleanProperty(False)  # a page stands in the place of the messages
+    board_height = NumericProperty(0)
     layout_name = StringProperty()
     overlay = ObjectProperty(None, allownone=True, baseclass=Widget)  # where menus are shown
 
@@ -67,6 +69,13 @@ class Composer(BoxLayout):
         if self._emoji_search.parent is not None:
             self.ids.top.remove_widget(self._emoji_search)
             self.ids.top.add_widget(self._strip)
+
+    def leave_search(self) -> bool:
+        """Keys go to the message again; whether they went elsewhere."""
+        searching = self.searching
+        if searching:
+            self.edit_message()
+        return searching
 
     def edit_search(self, field: SearchField) -> None:
         """Keys go to a search field."""

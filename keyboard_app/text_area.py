@@ -99,6 +99,15 @@ class TextArea(Control, TextView):
         line = int(self.first_line + (self.top - self.padding[1] - y) // self.line_height)
         return self.layout.index_at(line, x - self.x - self.padding[0])
 
+    def index_below(self, lines: int) -> int:
+        """The place so many lines below the cursor; above, if they are negative. Beyond the ends, the ends of the text."""
+        line = self.layout.line_of(int(self.cursor)) + lines
+        if line < 0:
+            return 0
+        if line >= len(self.layout.lines):
+            return len(self.text)
+        return self.layout.index_at(line, self.layout.x_of(int(self.cursor)))
+
     def place_of(self, index: int) -> tuple[float, float]:
         """Where the caret stands before the character at an index: its left end, and its lower one."""
         line = self.layout.line_of(index)

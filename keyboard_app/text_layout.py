@@ -1,25 +1,32 @@
 """Where each character of a text stands when it is broken into lines, and which one stands at a point. No pixel is drawn here.
 
 Text runs from left to right. A line breaks behind white space; a word wider than the line breaks between two characters as a person
-sees them (`clusters`): an emoji of several code points is one.
+sees them (`keyboard_app.graphemes`): an emoji of several code points is one.
 """
 
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-_MARKS = "[\ufe0e\ufe0f\u20e3\u0300-\u036f\U0001f3fb-\U0001f3ff]*"
-_CLUSTER = re.compile(rf"[\U0001f1e6-\U0001f1ff]{{2}}|.{_MARKS}(?:\u200d.{_MARKS})*", re.DOTALL)
+from keyboard_app.graphemes import next_boundary
+
 _PIECE = re.compile(r"\n|[^\S\n]+|\S+")
 
 # The widths of a piece of text up to behind each of its clusters, in pixels, as long as the clusters are many.
 Measure = Callable[[str], Sequence[float]]
 
 
-def clusters(text: str) -> list[str]:
-    """The characters of a text as a person sees them; joined they are the text."""
-    return _CLUSTER.findall(text)
+@lru_cache(10_000)
+def clusters(piece: str) -> tuple[str, ...]:
+    """The characters of a word or white space as a person sees them; joined they are the piece."""
+    found, start = [], 0
+    while start < len(piece):
+        end = next_boundary(piece, start)
+        found.append(piece[start:end])
+        start = end
+    return tuple(found)
 
 
 @dataclass(frozen=True)
