@@ -93,7 +93,8 @@ def _script(options: argparse.Namespace) -> None:
     lines = read_lines(options.script)
     with (
         tempfile.TemporaryDirectory(prefix="keyboard-") as temporary,
-        Device.open(options.profile or Path(temporary), options.model) as device,
+        # One who has a script typed has agreed to that; a key in the keyring would outlive a profile that is thrown away.
+        Device.open(options.profile or Path(temporary), options.model, consenting=True, use_keyring=False) as device,
     ):
         _tell(device.profile.notices)
         report = run_script(device, lines)
@@ -107,12 +108,12 @@ def _answer(options: argparse.Namespace) -> None:
     path = options.profile or default_path()
     if options.round is not None:
         # A round has nothing to do with the personal model, so that is not even looked at.
-        with Profile.open(path) as profile:
+        with Profile.open(path, use_keyring=False) as profile:
             model = profile.load_global(options.model)
             _tell(profile.notices)
             lines = [answer_round(profile, model, options.round)]
     else:
-        with Device.open(path, options.model) as device:
+        with Device.open(path, options.model, use_keyring=False) as device:
             _tell(device.profile.notices)
             lines = answer_all(device.profile, device.models)
     if options.json:

@@ -1,48 +1,100 @@
 """One person's keyboard with all that stands behind it: what the window shows, and what a script drives without one."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, NamedTuple, Self
 
+from data.errors import DataError
+from data.tokenizer import tokenize
+from keyboard_app.insight import Comparison
 from keyboard_app.keyboard import Keyboard
 from keyboard_app.learning import Learning, relearning
 from keyboard_app.models import Models
+from keyboard_app.my_data import MyData
 from keyboard_app.profile import Profile
 from keyboard_app.rounds import waiting_task
+from keyboard_app.schedule import Moment, is_due
+from keyboard_app.sensitive import why_sensitive
+from keyboard_app.store import Day
 from keyboard_app.worker import Worker
 from model.device.folder import PRETRAINED
 from model.device.weights import digest
 
+FORGOTTEN, INSISTED = "forgotten", "insisted"  # kinds of words that a person has marked
+
+
+class Sent(NamedTuple):
+    """What became of a message: the id it was recorded with, or why it was not recorded, in words for the person."""
+
+    id: int | None
+    why_not: str = ""
+
 
 class Device:
-    """A keyboard that types with the models of a profile and records in it what is sent."""
+    """A keyboard that types with the models of a profile and records in it what is sent, if the person has agreed.
 
-    def __init__(self, profile: Profile, shipped: Path = PRETRAINED) -> None:
-        """Loads the models; `shipped` is the model folder to begin with, until a newer global model was taken over.
+    While `private` is set, nothing is recorded, learned or counted. `sent` says what became of the last message.
+    """
+
+    def __init__(self, profile: Profile, shipped: Path = PRETRAINED, consenting: bool = False) -> None:
+        """Loads the models.
+
+        Args:
+          profile: of the person.
+          shipped: the model folder to begin with, until a newer global model was taken over.
+          consenting: records whatever the settings say, for one who asked for just that: a script does nothing else.
 
         Raises:
           DataError: the shipped model is damaged or missing.
         """
         self.profile = profile
+        self.private = False
+        self.sent: Sent | None = None
+        self._consenting = consenting
+        self._tidied = ""
         model = profile.load_global(shipped)
-        messages = [message.text for message in profile.store.messages()]
+        self._keep_only_recent()
+        messages = [message.text for message in profile.store.learnable()]
         trust = profile.store.ngram_trust(digest(model.weights))
         self.models = Models(model, profile.load_personal(model), messages, trust)
+        if profile.store.unreadable:
+            profile.notices.append(f"{profile.store.unreadable:,} recorded messages are damaged and passed over")
         self.keyboard = Keyboard(self.models.suggest, self._record)
         self.worker = Worker()
+        self.my_data = MyData(profile, self.models)
+        self.comparison = Comparison(self.models, shipped)
+        self._words, self._new_words = self._count_words()
+        self._counted = self.keyboard.typing.keystrokes
 
     @classmethod
-    def open(cls, path: Path, shipped: Path = PRETRAINED) -> Self:
-        """Opens a profile and its keyboard.
+    def open(cls, path: Path, shipped: Path = PRETRAINED, consenting: bool = False, use_keyring: bool = True) -> Self:
+        """Opens a profile and its keyboard; the arguments are those of `Profile.open` and of this class.
 
         Raises:
-          DataError: another process holds the profile, or the shipped model is damaged or missing.
+          DataError: another process holds the profile, its key cannot be had, or the shipped model is damaged or missing.
         """
-        profile = Profile.open(path)
+        profile = Profile.open(path, use_keyring)
         try:
-            return cls(profile, shipped)
+            return cls(profile, shipped, consenting)
         except BaseException:
             profile.close()
             raise
+
+    @property
+    def records(self) -> bool:
+        """Whether a message that is sent now is recorded, unless it looks like a secret."""
+        return not self.private and (self._consenting or self.profile.settings.consent is True)
+
+    def choose(self, **choices: Any) -> None:
+        """Changes settings (`keyboard_app.settings.Settings`) by name, and keeps them.
+
+        Raises:
+          DataError: a choice is none of those there are, or cannot be written.
+        """
+        self.profile.choose(**choices)
+        if "keep_days" in choices:
+            self._tidied = ""
+            self._attend_to_age()
 
     def learn(self) -> None:
         """Begins to learn from all that was sent, in the background.
@@ -51,6 +103,67 @@ class Device:
           DataError: something else is going on there.
         """
         self.worker.start(Learning(self.profile, self.models))
+
+    def learn_if_due(self, rested: float, charging: bool | None = None, now: datetime | None = None) -> bool:
+        """Begins to learn if the time has come (`keyboard_app.schedule`); whether it did.
+
+        Args:
+          rested: seconds since the last key.
+          charging: whether the machine is; None where there is no battery.
+          now: the local time.
+        """
+        now = now or datetime.now()
+        moment = Moment(now.hour, self._words, self._new_words, rested, charging)
+        if self.private or self.worker.task is not None or not is_due(self.profile.settings, moment):
+            return False
+        self._new_words = 0  # one that is stopped or refused is not begun again at once
+        self.learn()
+        return True
+
+    def relearn(self) -> None:
+        """Begins to learn anew from what is left, so that nothing that was deleted is held any more.
+
+        Raises:
+          DataError: something else is going on in the background.
+        """
+        self.worker.start(Learning(self.profile, self.models, over_again=True))
+
+    def roll_back(self) -> str:
+        """Goes back to the personal network before the present one, or to the global one if there is none; returns a line.
+
+        Raises:
+          DataError: there is nothing to go back from, or something goes on in the background.
+        """
+        self._check_idle()
+        if not self.models.personalized:
+            raise DataError("the global model is in use: there is nothing to go back from")
+        previous = self.profile.restore_previous(self.models.global_model)
+        if previous is None:
+            self.models.forget_personal()
+        else:
+            self.models.use_personal(previous.weights, previous.seen)
+        self.profile.store.add_change("rolled back", self.models.personalized)
+        self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
+        return f"back to {'the personal model from before' if previous else 'the global model'}"
+
+    def reset(self) -> str:
+        """Forgets all that was learned; messages sent so far stay readable and are not learned from again. Returns a line.
+
+        Raises:
+          DataError: something goes on in the background.
+        """
+        self._check_idle()
+        self.profile.store.add_change("reset", False)
+        self.profile.drop_personal()
+        self.models.forget_personal()
+        self.models.use_messages([])
+        self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
+        self._words, self._new_words = self._count_words()
+        return "what was learned is forgotten: suggestions are those of the global model"
+
+    def compare(self, context: str, prefix: str = "") -> dict[str, list[str]]:
+        """The suggestions of the `shipped` model, the `personal` one and the newest `global` one for the same moment."""
+        return self.comparison.suggest(context, prefix)
 
     def resume(self) -> None:
         """Begins to learn again, in the background, where a personal model should be and is not."""
@@ -63,6 +176,7 @@ class Device:
         Raises:
           DataError: an invitation or a release is not what it should be.
         """
+        self._attend_to_age()
         if self.worker.task is None and (task := waiting_task(self.profile, self.models)) is not None:
             self.worker.start(task)
 
@@ -78,6 +192,49 @@ class Device:
         self.close()
 
     def _record(self, text: str) -> None:
-        # The models have not learned from this message yet, so these are the ranks they gave before each word was typed.
-        self.profile.store.add_message(text, self.models.ranks(text))
-        self.models.learn(text)
+        typed = self.keyboard.typing.keystrokes - self._counted
+        if (why_not := self._why_not(text)) is None:
+            # The models have not learned from this message yet, so these are the ranks they gave before each word was typed.
+            ranks = self.models.ranks(text)
+            self.sent = Sent(self.profile.store.add_message(text, ranks, Day(_today(), typed, len(text))))
+            self.models.learn(text)
+            words = len(tokenize(text))
+            self._words, self._new_words = self._words + words, self._new_words + words
+        else:
+            self.sent = Sent(None, why_not)
+        self._counted += typed
+
+    def _why_not(self, text: str) -> str | None:
+        if self.private:
+            return "private: not recorded"
+        if not self.records:
+            return "not recorded: you have not agreed to that"
+        looks_like = why_sensitive(text)
+        return None if looks_like is None else f"not recorded: it looks like {looks_like}"
+
+    def _check_idle(self) -> None:
+        if self.worker.task is not None:
+            raise DataError(f"still {self.worker.task.title}: wait until that is done, or stop it")
+
+    def _count_words(self) -> tuple[int, int]:
+        """All recorded words to be learned from, and those of them that no learning has met."""
+        messages = [(len(tokenize(message.text)), message.learning) for message in self.profile.store.learnable()]
+        return sum(words for words, _ in messages), sum(words for words, learning in messages if learning is None)
+
+    def _attend_to_age(self) -> None:
+        """Once a day, deletes what is older than the person wants it kept."""
+        if self._keep_only_recent():
+            self.my_data.suggest_by_what_is_left()
+
+    def _keep_only_recent(self) -> int:
+        days = self.profile.settings.keep_days
+        if days is None or self._tidied == _today():
+            return 0
+        self._tidied = _today()
+        return self.profile.store.delete_before(
+            (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")
+        )
+
+
+def _today() -> str:
+    return datetime.now().date().isoformat()  # a person's days are local

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from data.tokenizer import tokenize
+from keyboard_app.personal_file import Personal, Seen
 from keyboard_app.store import Ranks
 from model.device.folder import Model
 from model.device.personal import USUAL_TRUST, PersonalNgram
@@ -19,7 +20,7 @@ class Models:
     def __init__(
         self,
         global_model: Model,
-        personal: Weights | None,
+        personal: Personal | None,
         messages: Sequence[str] = (),
         ngram_trust: float = USUAL_TRUST,
     ) -> None:
@@ -30,7 +31,7 @@ class Models:
         """
         self._start(global_model, PersonalNgram(global_model.vocabulary, messages, trust=ngram_trust))
         if personal is not None:
-            self.use_personal(personal)
+            self.use_personal(personal.weights, personal.seen)
 
     def use_global(self, model: Model, messages: Sequence[str]) -> None:
         """Types with this global model from now on, without a personal network; `messages` are those sent so far.
@@ -46,12 +47,26 @@ class Models:
         program = model.start()
         self._program, self.global_model, self._ngram = program, model, ngram
         self.personal: Weights | None = None
+        self.seen: Seen | None = None  # what the personal network may hold
         # The global model is still asked, to show what learning brought.
         self._global = Suggester(program, model.vocabulary)
         self._in_use = Suggester(program, model.vocabulary, ngram)
 
-    def use_personal(self, weights: Weights) -> None:
-        """Types with these weights from now on.
+    def forget_personal(self) -> None:
+        """Types with the global network from now on."""
+        if self.personalized:
+            self._program.weights = self.global_model.weights
+            self.personal, self.seen = None, None
+            self._global = Suggester(self._program, self.global_model.vocabulary)
+            self._in_use = Suggester(self._program, self.global_model.vocabulary, self._ngram)
+
+    def use_messages(self, messages: Sequence[str]) -> None:
+        """Suggests by the phrases and words of these messages, oldest first, and of no others, from now on."""
+        self._ngram = PersonalNgram(self.global_model.vocabulary, messages, trust=self.ngram_trust)
+        self._in_use = Suggester(self._program, self.global_model.vocabulary, self._ngram)
+
+    def use_personal(self, weights: Weights, seen: Seen | None = None) -> None:
+        """Types with these weights from now on; `seen` is what they may hold of the person's messages.
 
         Raises:
           DataError: they do not fit the global model.
@@ -60,7 +75,7 @@ class Models:
         if not self.personalized:
             self._global = Suggester(model.start(), model.vocabulary)
         self._program.weights = weights
-        self.personal = weights
+        self.personal, self.seen = weights, seen
         self._in_use = Suggester(self._program, model.vocabulary, self._ngram)  # it remembers states of the old weights
 
     @property
@@ -80,6 +95,15 @@ class Models:
     def suggest(self, context: str, prefix: str) -> list[str]:
         """Three words for after `context` that start with `prefix`, as `Suggester.suggest` gives them."""
         return self._in_use.suggest(context, prefix)
+
+    def suggest_by_global(self, context: str, prefix: str) -> list[str]:
+        """The same by the global network alone, as if the person had never typed."""
+        return self._global.suggest(context, prefix)
+
+    @property
+    def own_words(self) -> list[str]:
+        """The person's words that the vocabulary lacks and the keyboard suggests, in the order in which they came to be so."""
+        return [self._ngram.word(own) for own in self._ngram.offered]
 
     def ranks(self, text: str) -> list[Ranks]:
         """For each token of a message, how many words each model puts before it, from the words before it alone."""

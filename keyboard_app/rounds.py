@@ -31,7 +31,7 @@ class Answering:
         self._invitation = invitation
         self._mailbox = profile.mailbox
         self._model = model
-        self._recorded = profile.store.messages()
+        self._recorded = profile.store.learnable()
         self._contribution: Contribution | None = None
 
     def work(self) -> Generator[Progress]:
@@ -95,7 +95,7 @@ class TakingOver:
             profile.mailbox.discard_taken()  # or else it would be tried again every second
             raise DataError(f"refused the released global model: {reason(error)}") from error
         profile.mailbox.discard_taken()
-        models.use_global(model, [message.text for message in profile.store.messages()])
+        models.use_global(model, [message.text for message in profile.store.learnable()])
         self.title = f"took over the global model of round {model.provenance.round}; learning your words on it"
         self._learning = Learning(profile, models)
 

@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
-from keyboard_app.profile import GLOBAL, PERSONAL, STORE, grew_from
+from keyboard_app.keyholder import where_kept
+from keyboard_app.personal_file import load_personal
+from keyboard_app.profile import GLOBAL, PERSONAL, STORE, grew_from, read_vault
 from keyboard_app.recall import recall
+from keyboard_app.settings import SETTINGS, read_settings
 from keyboard_app.store import Judgement, Store
 from model.device.folder import PRETRAINED, load_model
 from model.device.personal import USUAL_TRUST, PersonalNgram
-from model.device.weights import digest, load_weights
+from model.device.weights import digest
 
 _GATE = ("kept", "words", "old_perplexity", "new_perplexity", "old_recall_at_3", "new_recall_at_3")
+_ANSWERS = {True: "agreed to", False: "not agreed to", None: "not asked about yet"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,9 @@ class Status:
     own_words: int  # that the vocabulary lacks and the keyboard suggests
     ngram_trust: float  # in the person's n-grams over the network in use
     gate: Judgement | None  # what it decided last
+    consent: bool | None  # to record, as the person answered; None for not yet
+    keep_days: int | None  # how long messages are kept; None for as long as they are not deleted
+    key: str  # where the key is kept that all of this is sealed with
 
     def __str__(self) -> str:
         def percent(share: float | None) -> str:
@@ -42,8 +49,14 @@ class Status:
                 f"personal model  {'yes' if self.personal_model else 'none'}, {self.own_words:,} words of your own",
                 f"your phrases    count {_trusted(self.ngram_trust)}",
                 f"gate            {self.gate or 'has compared nothing yet'}",
+                f"recording       {_ANSWERS[self.consent]}, kept {self._kept}",
+                f"sealed          with a key {self.key}",
             ]
         )
+
+    @property
+    def _kept(self) -> str:
+        return "until deleted" if self.keep_days is None else f"for {self.keep_days:,} days"
 
     def as_json(self) -> dict[str, Any]:
         """The same for programs; of what the gate decided, the names of `_GATE`."""
@@ -67,25 +80,31 @@ def read_status(profile: Path, shipped: Path = PRETRAINED) -> Status:
     """
     if not (profile / STORE).exists():
         raise DataError(f"{profile} is no profile of a keyboard: open the keyboard with it first")
-    store = Store.read(profile / STORE)
+    vault = read_vault(profile)
+    store = Store.read(profile / STORE, vault)
     try:
-        ranks, messages, judgement = store.ranks(), store.messages(), store.last_judgement()
+        ranks, messages, judgement = store.ranks(), store.count_messages(), store.last_judgement()
+        texts = [message.text for message in store.learnable()]
         folder = profile / GLOBAL
         model = load_model(folder if folder.is_dir() else shipped)
         trust = store.ngram_trust(digest(model.weights))
     finally:
         store.close()
     personal = profile / PERSONAL
-    personalized = personal.exists() and grew_from(load_weights(personal)[1], model)
+    personalized = personal.exists() and grew_from(load_personal(personal, vault).provenance, model)
+    settings = read_settings(profile / SETTINGS)
     return Status(
-        len(messages),
+        messages,
         len(ranks),
         recall([r.rank for r in ranks]),
         recall([r.global_rank for r in ranks]),
         model.provenance.round,
         digest(model.weights),
         personalized,
-        len(PersonalNgram(model.vocabulary, [message.text for message in messages]).offered),
+        len(PersonalNgram(model.vocabulary, texts).offered),
         trust,
         judgement,
+        settings.consent,
+        settings.keep_days,
+        where_kept(profile),
     )

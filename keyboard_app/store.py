@@ -1,56 +1,20 @@
-"""What a person sent and what the models had expected, in one SQLite file that survives being cut off at any moment."""
+"""What a person sent and what the models had expected, sealed, in one SQLite file that survives being cut off at any moment."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from data.errors import DataError
+from keyboard_app import schema
 from keyboard_app.damage import set_aside
+from keyboard_app.vault import SealedError, Vault
 from model.device.personal import USUAL_TRUST
 
-_VERSION = 3
-_JUDGEMENTS = """
-CREATE TABLE judgements (
-    learning INTEGER PRIMARY KEY REFERENCES learnings (id),
-    global_model TEXT NOT NULL,  -- digest of the global weights that learning started from
-    kept TEXT NOT NULL,          -- new, or old: the network in use before
-    personal INTEGER NOT NULL,   -- 1 if a personal network was in use afterwards, 0 for the global one
-    words INTEGER NOT NULL,      -- in the vocabulary, in the messages held back, that both were compared on
-    old_perplexity REAL NOT NULL,
-    new_perplexity REAL NOT NULL,
-    old_recall_at_3 REAL NOT NULL,
-    new_recall_at_3 REAL NOT NULL,
-    ngram_trust REAL NOT NULL    -- how far the person's n-grams are trusted over the network then in use
-);
-"""
-_TRUST = f"ALTER TABLE judgements ADD COLUMN ngram_trust REAL NOT NULL DEFAULT {USUAL_TRUST};"
-_SCHEMA = f"""
-CREATE TABLE learnings (
-    id INTEGER PRIMARY KEY,
-    time TEXT NOT NULL,          -- UTC, ISO 8601
-    words INTEGER NOT NULL,      -- targets learned from, ends of messages included, each counted once
-    loss_before REAL NOT NULL,   -- of the global model on the newest of them, mean in nats
-    loss_after REAL NOT NULL     -- of the personal model on the same
-);
-CREATE TABLE messages (
-    id INTEGER PRIMARY KEY,
-    time TEXT NOT NULL,
-    text TEXT NOT NULL,
-    learning INTEGER REFERENCES learnings (id)  -- the first that trained on it or held it back
-);
-CREATE TABLE predictions (
-    message INTEGER NOT NULL REFERENCES messages (id),
-    position INTEGER NOT NULL,   -- of the word in its message
-    rank INTEGER,                -- words that the model in use put before it; NULL where it is not in the vocabulary
-    global_rank INTEGER,         -- the same of the global model
-    PRIMARY KEY (message, position)
-) WITHOUT ROWID;
-{_JUDGEMENTS}
-"""
-_UPGRADES = {0: _SCHEMA, 1: _JUDGEMENTS, 2: _TRUST}  # by the version that a file has
+_ADD = "INSERT INTO messages (time, record, text, ranks, imported) VALUES (?, ?, ?, ?, ?)"
+_LOG_ENDINGS = ("-wal", "-shm")  # the newest messages may be in the write-ahead log alone
 
 
 class Ranks(NamedTuple):
@@ -66,6 +30,8 @@ class Message(NamedTuple):
     id: int
     text: str
     learning: int | None
+    time: str  # UTC, ISO 8601
+    imported: bool  # it was not typed here: it is learned from, and its words were not predicted
 
 
 class Judgement(NamedTuple):
@@ -89,72 +55,235 @@ class Judgement(NamedTuple):
         )
 
 
+class Change(NamedTuple):
+    """Something that was done to the personal model other than learning: `rolled back` or `reset`."""
+
+    time: str
+    what: str
+    personal: bool  # whether a personal network was in use afterwards
+    learning: int  # the last one before; 0 for none
+    message: int  # the newest one before; 0 for none
+
+
+class Day(NamedTuple):
+    """How much was typed on a day, of local time."""
+
+    day: str  # ISO 8601
+    keystrokes: int
+    characters: int  # of what was sent
+
+
 class Store:
     """The recorded messages of one person. For one thread; each change is one transaction.
 
-    Whatever the file refuses is a DataError, and then nothing was changed.
+    Whatever the file refuses is a DataError, and then nothing was changed. A message that cannot be opened is passed over and
+    counted in `unreadable`.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
         self._connection = connection
+        self._vault = vault
+        self._damaged: set[int] = set()
 
     @classmethod
-    def open(cls, path: Path, notices: list[str]) -> Self:
-        """Opens the file, or begins one.
+    def open(cls, path: Path, vault: Vault, notices: list[str]) -> Self:
+        """Opens the file, or begins one; one of an older keyboard is sealed, and rewritten so that nothing plain is left in it.
 
-        A damaged file is set aside, a new one begun, and a line about it added to `notices`.
+        A file that is damaged or was sealed with another key is set aside, a new one begun, and a line about it added to
+        `notices`.
 
         Raises:
           DataError: the file cannot be opened, or a newer version of the keyboard wrote it.
         """
         try:
-            _check(path)
-            return cls(_connect(path))
+            schema.check_whole(path)
+            store = cls(schema.connect(path, vault), vault)
         except sqlite3.OperationalError as error:
             raise DataError(f"cannot open {path} ({error}): check that the folder can be written to") from error
+        except SealedError:
+            aside = set_aside(path, _LOG_ENDINGS, "locked")
+            notices.append(
+                f"the recorded messages are sealed with a key that is gone: they lie in {aside}, and new ones are begun"
+            )
+            store = cls._begin(path, vault)
         except sqlite3.DatabaseError:
-            # The newest messages may be in the write-ahead log alone.
-            aside = set_aside(path, ["-wal", "-shm"])
+            aside = set_aside(path, _LOG_ENDINGS)
             notices.append(f"the recorded messages were damaged: they lie in {aside}, and new ones are begun")
-        with _told():
-            return cls(_connect(path))
+            store = cls._begin(path, vault)
+        with suppress(DataError):  # a full disk: it is done the next time
+            if schema.untidy(store._connection):
+                store.tidy()
+        return store
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def _begin(cls, path: Path, vault: Vault) -> Self:
+        with _told():
+            return cls(schema.connect(path, vault), vault)
+
+    @classmethod
+    def read(cls, path: Path, vault: Vault) -> Self:
         """Opens the file to look at it only, even while another process writes to it.
 
         Raises:
-          DataError: there is none, or it is damaged.
+          DataError: there is none, it is damaged, sealed with another key, or an older keyboard wrote it.
         """
         try:
-            connection = _connect_to_read(path)
-            connection.execute("SELECT count(*) FROM predictions")
-            return cls(connection)
+            connection = schema.connect_to_read(path)
+            schema.check_key(connection, vault)
+            return cls(connection, vault)
         except sqlite3.DatabaseError as error:
-            raise DataError(f"cannot read {path} ({error}): type a message in this profile first") from error
+            raise DataError(f"cannot read {path} ({error}): open the keyboard with this profile first") from error
 
     def close(self) -> None:
         """Closes the file."""
         self._connection.close()
 
-    def add_message(self, text: str, ranks: Sequence[Ranks]) -> int:
-        """Records a message with the ranks of its words, in order; returns its id."""
+    @property
+    def unreadable(self) -> int:
+        """How many messages of those asked for so far could not be opened."""
+        return len(self._damaged)
+
+    def add_message(self, text: str, ranks: Sequence[Ranks], typed: Day | None = None) -> int:
+        """Records a message with the ranks of its words, in order, and adds to what was typed that day; returns its id."""
         with _told(), self._connection as db:
-            message = db.execute("INSERT INTO messages (time, text) VALUES (?, ?)", (_now(), text)).lastrowid
-            db.executemany(
-                "INSERT INTO predictions VALUES (?, ?, ?, ?)", [(message, i, *r) for i, r in enumerate(ranks)]
-            )
-        assert message is not None  # noqa: S101 (sqlite3 types it for statements that insert nothing)
-        return message
+            if typed is not None:
+                db.execute(
+                    "INSERT INTO days VALUES (?, ?, ?) ON CONFLICT (day) DO UPDATE SET "
+                    "keystrokes = keystrokes + excluded.keystrokes, characters = characters + excluded.characters",
+                    typed,
+                )
+            db.execute(_ADD, (*schema.seal_message(self._vault, text, ranks, _now()), 0))
+            return self.newest_message()
+
+    def seal_import(self, text: str, time: str) -> schema.SealedMessage:
+        """A message that was not typed here, ready for `add_imported`; may be called in another thread."""
+        return schema.seal_message(self._vault, text, [], time)
+
+    def add_imported(self, sealed: Iterable[schema.SealedMessage]) -> None:
+        """Records messages that were not typed here, all of them or none; oldest first."""
+        with _told(), self._connection as db:
+            db.executemany(_ADD, [(*columns, 1) for columns in sealed])
 
     def messages(self) -> list[Message]:
-        """All messages, oldest first."""
-        return [Message(*row) for row in self._rows("SELECT id, text, learning FROM messages ORDER BY id")]
+        """All messages: those imported, then those typed here, each oldest first."""
+        return list(self.stream())[::-1]
+
+    def stream(self) -> Iterator[Message]:
+        """All messages, newest first, those imported last; opened one by one as they are asked for."""
+        query = "SELECT id, time, record, text, learning, imported FROM messages ORDER BY imported, id DESC"
+        for id_, time, record, text, learning, imported in self._rows(query):
+            opened = self._open(id_, text, schema.identity("text", time, record))
+            if opened is not None:
+                yield Message(id_, opened.decode(), learning, time, bool(imported))
+
+    def learnable(self) -> list[Message]:
+        """What may be learned from, in the order of `messages`: all since the last reset."""
+        reset = self._rows("SELECT coalesce(max(message), 0) FROM changes WHERE what = 'reset'")[0][0]
+        return [message for message in self.messages() if message.id > reset]
 
     def ranks(self, after: int = 0) -> list[Ranks]:
         """The ranks of all words of the messages with ids above `after`, in the order of typing."""
-        query = "SELECT rank, global_rank FROM predictions WHERE message > ? ORDER BY message, position"
-        return [Ranks(*row) for row in self._rows(query, after)]
+        return [ranks for _, _, of_message in self.ranks_by_message(after) for ranks in of_message]
+
+    def ranks_by_message(self, after: int = 0) -> list[tuple[str, int | None, list[Ranks]]]:
+        """The time, the learning and the ranks of each message that was typed here, of those with ids above `after`."""
+        query = "SELECT id, time, record, ranks, learning FROM messages WHERE id > ? AND NOT imported ORDER BY id"
+        found = []
+        for id_, time, record, ranks, learning in self._rows(query, after):
+            packed = self._open(id_, ranks, schema.identity("ranks", time, record))
+            if packed is not None:
+                found.append((time, learning, [Ranks(*pair) for pair in schema.unpack_ranks(packed)]))
+        return found
+
+    def _open(self, message: int, sealed: bytes, identity: str) -> bytes | None:
+        try:
+            return self._vault.open(sealed, identity)
+        except SealedError:
+            self._damaged.add(message)
+            return None
+
+    def newest_message(self) -> int:
+        """The highest id ever given; 0 before any."""
+        rows = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'messages'")
+        return rows[0][0] if rows else 0
+
+    def count_messages(self) -> int:
+        """How many messages there are, those that cannot be opened among them."""
+        return self._rows("SELECT count(*) FROM messages")[0][0]
+
+    def delete(self, messages: Iterable[int]) -> None:
+        """Deletes messages for good; the file and its log are rewritten without them.
+
+        Raises:
+          DataError: nothing was deleted; or it was, and there was no room to rewrite the file, which is then done later.
+        """
+        with _told(), self._connection as db:
+            for message in messages:
+                if db.execute("DELETE FROM messages WHERE id = ?", (message,)).rowcount:
+                    db.execute("INSERT INTO deletions (message) VALUES (?)", (message,))
+            schema.mark_untidy(db)
+        self.tidy()
+
+    def delete_all(self) -> None:
+        """Deletes all messages, and the words that were marked, for good, as `delete` does."""
+        with _told(), self._connection as db:
+            db.execute("INSERT INTO deletions (message) SELECT id FROM messages")
+            for table in ("messages", "words"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608
+            schema.mark_untidy(db)
+        self.tidy()
+
+    def delete_before(self, time: str) -> int:
+        """Deletes the messages sent before a time (UTC, ISO 8601) for good; returns how many there were."""
+        old = [row[0] for row in self._rows("SELECT id FROM messages WHERE time < ? AND NOT imported", time)]
+        if old:
+            self.delete(old)
+        return len(old)
+
+    def tidy(self) -> None:
+        """Rewrites the file and its log without what was deleted.
+
+        Raises:
+          DataError: there is no room for it; it is tried again when the file is opened next.
+        """
+        with _told():
+            schema.tidy(self._connection)
+
+    def last_deletion(self) -> int:
+        """The number of deletions ever; 0 before any."""
+        return self._rows("SELECT coalesce(max(id), 0) FROM deletions")[0][0]
+
+    def deleted_since(self, deletion: int, up_to_message: int) -> int:
+        """How many messages with ids up to `up_to_message` were deleted after the deletion of this number."""
+        query = "SELECT count(*) FROM deletions WHERE id > ? AND message <= ?"
+        return self._rows(query, deletion, up_to_message)[0][0]
+
+    def words_marked(self, kind: str) -> dict[str, int]:
+        """The words that were marked so, and how many times each."""
+        marked = {}
+        for tag, sealed in self._rows("SELECT tag, sealed FROM words WHERE kind = ?", kind):
+            with suppress(SealedError):
+                word, times = self._vault.open(sealed, _word_identity(kind, tag)).decode().split("\t")
+                marked[word] = int(times)
+        return marked
+
+    def mark_word(self, kind: str, word: str, times: int = 1) -> None:
+        """Marks a word as of some kind, so many times more."""
+        times += self.words_marked(kind).get(word, 0)
+        tag = self._vault.tag(f"{kind}\t{word}")
+        sealed = self._vault.seal(f"{word}\t{times}".encode(), _word_identity(kind, tag))
+        with _told(), self._connection as db:
+            db.execute("INSERT OR REPLACE INTO words VALUES (?, ?, ?)", (kind, tag, sealed))
+
+    def unmark_word(self, kind: str, word: str) -> None:
+        """Takes a mark away, for good."""
+        with _told(), self._connection as db:
+            db.execute("DELETE FROM words WHERE kind = ? AND tag = ?", (kind, self._vault.tag(f"{kind}\t{word}")))
+            schema.mark_untidy(db)
+
+    def days(self) -> list[Day]:
+        """What was typed by day, oldest first."""
+        return [Day(*row) for row in self._rows("SELECT day, keystrokes, characters FROM days ORDER BY day")]
 
     def add_learning(
         self, messages: Sequence[int], words: int, loss_before: float, loss_after: float, judgement: Judgement
@@ -173,30 +302,47 @@ class Store:
 
     def last_judgement(self) -> Judgement | None:
         """What was decided last; None before any learning, and where a keyboard without a gate did the last."""
-        # The file of an older keyboard, read without opening it, lacks the table or its last column.
-        present = {name for (name,) in self._rows("SELECT name FROM pragma_table_info('judgements')")}
-        columns = [name for name in Judgement._fields if name in present]
-        if not columns:
-            return None
-        query = f"SELECT {', '.join(columns)} FROM judgements WHERE learning = (SELECT max(id) FROM learnings)"  # noqa: S608
+        query = "SELECT * FROM judgements WHERE learning = (SELECT max(id) FROM learnings)"
         rows = self._rows(query)
-        return Judgement(*rows[0])._replace(personal=bool(rows[0][2])) if rows else None
+        return Judgement(*rows[0][1:])._replace(personal=bool(rows[0][3])) if rows else None
+
+    def add_change(self, what: str, personal: bool) -> None:
+        """Records that the personal model was rolled back or reset."""
+        with _told(), self._connection as db:
+            newest = self.newest_message()
+            db.execute(
+                "INSERT INTO changes (time, what, personal, learning, message) "
+                "VALUES (?, ?, ?, (SELECT coalesce(max(id), 0) FROM learnings), ?)",
+                (_now(), what, int(personal), newest),
+            )
+
+    def changes(self) -> list[Change]:
+        """What was done to the personal model other than learning, oldest first."""
+        query = "SELECT time, what, personal, learning, message FROM changes ORDER BY id"
+        return [Change(*row)._replace(personal=bool(row[2])) for row in self._rows(query)]
 
     def ngram_trust(self, global_model: str) -> float:
-        """The trust in the n-grams that the last learning chose if it was on the global model of this digest, else the usual."""
+        """The trust in the n-grams that the last learning chose, if that was on the global model of this digest and stands."""
         last = self.last_judgement()
-        return last.ngram_trust if last is not None and last.global_model == global_model else USUAL_TRUST
+        if last is None or last.global_model != global_model or self.changed_since_learning() is not None:
+            return USUAL_TRUST
+        return last.ngram_trust
+
+    def changed_since_learning(self) -> Change | None:
+        """The last thing done to the personal model, if nothing was learned after it."""
+        changes, learnings = self.changes(), self._rows("SELECT coalesce(max(id), 0) FROM learnings")[0][0]
+        return changes[-1] if changes and changes[-1].learning == learnings else None
 
     def known_words_at_learnings(self) -> list[int]:
         """For each learning that had new messages, how many words in the vocabulary had been typed by then."""
-        query = """
-            SELECT (SELECT count(rank) FROM predictions WHERE message <= last)
-            FROM (SELECT max(id) AS last FROM messages WHERE learning IS NOT NULL GROUP BY learning)
-            ORDER BY last
-        """
-        return [row[0] for row in self._rows(query)]
+        at, known = {}, 0
+        for _, learning, ranks in self.ranks_by_message():
+            known += sum(r.rank is not None for r in ranks)
+            if learning is not None:
+                at[learning] = known
+        return list(at.values())
 
-    def _rows(self, query: str, *parameters: int) -> list[tuple]:
+    def _rows(self, query: str, *parameters: int | str) -> list[tuple]:
         with _told():
             return self._connection.execute(query, parameters).fetchall()
 
@@ -212,34 +358,8 @@ def _told() -> Iterator[None]:
         ) from error
 
 
-def _check(path: Path) -> None:
-    """Looks for damage as a reader: one that may write would merge the log into the damaged file and delete it."""
-    if not path.exists():
-        return
-    with closing(_connect_to_read(path)) as connection:
-        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("quick_check found damage")
-
-
-def _connect_to_read(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
-            raise DataError(f"{path} was written by a newer keyboard: update this one")
-        if version in _UPGRADES:
-            # One script is one transaction only if it says so; a kill in the middle leaves the file as it was.
-            connection.executescript(f"BEGIN; {_UPGRADES[version]} PRAGMA user_version = {_VERSION}; COMMIT;")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+def _word_identity(kind: str, tag: bytes) -> str:
+    return f"words {kind} {tag.hex()}"
 
 
 def _now() -> str:

@@ -44,6 +44,8 @@ class Worker:
         self._task: Task | None = None
         self._thread: threading.Thread | None = None
         self._cancelled = threading.Event()
+        self._going = threading.Event()  # cleared while it is paused
+        self._going.set()
         self._error: BaseException | None = None
 
     @property
@@ -61,6 +63,7 @@ class Worker:
             raise DataError(f"still {self._task.title}: wait until that is done")
         self._task, self._error, self.progress = task, None, None
         self._cancelled.clear()
+        self._going.set()
         self._thread = threading.Thread(target=self._work, args=(task,), name=task.title, daemon=True)
         self._thread.start()
 
@@ -68,10 +71,25 @@ class Worker:
         try:
             for progress in task.work():
                 self.progress = progress
+                self._going.wait()
                 if self._cancelled.is_set():
                     return
         except BaseException as error:  # the typing thread raises it again
             self._error = error
+
+    @property
+    def paused(self) -> bool:
+        """Whether the task waits to be resumed."""
+        return self._task is not None and not self._going.is_set()
+
+    def pause(self) -> None:
+        """Has the task wait after its present step until `resume`."""
+        if self._task is not None:
+            self._going.clear()
+
+    def resume(self) -> None:
+        """Has a paused task go on."""
+        self._going.set()
 
     def poll(self) -> str | None:
         """Finishes the task if its work is done, and returns its line; None as long as it is not.
@@ -84,13 +102,14 @@ class Worker:
         return self.wait()
 
     def wait(self) -> str | None:
-        """Waits for the work, finishes the task and returns its line; None where there is none.
+        """Waits for the work, paused or not, finishes the task and returns its line; None where there is none.
 
         Raises:
           DataError: the task failed.
         """
         if self._thread is None or self._task is None:
             return None
+        self._going.set()
         self._thread.join()
         task, self._task, self._thread = self._task, None, None
         if self._error is not None:
@@ -100,6 +119,7 @@ class Worker:
     def cancel(self) -> None:
         """Ends the task before its next step, and waits for that; what it would have changed stays as it was."""
         self._cancelled.set()
+        self._going.set()
         if self._thread is not None:
             self._thread.join()
         self._task = self._thread = None

@@ -1,5 +1,6 @@
 """What the tests of several packages share: a model small enough to build, train and run in a moment."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ from data.vocabulary import SPECIALS, Vocabulary
 from model.device.config import ModelConfig
 from model.device.folder import Model, save_model
 from model.device.weights import Provenance, initial_weights
+
+# The tests' profiles keep their keys in files: nobody's keyring is touched. Processes that tests start have it from here.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 SMALL_VOCABULARY = """
 . , ! ? i a the to you and it that of is in have so but like my for be are do just was would what on they with not i'm think

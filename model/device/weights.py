@@ -1,12 +1,13 @@
 """The weights as arrays named by what they are, and the safetensors file they travel in."""
 
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from data.errors import DataError
 from data.files import write_by_rename
@@ -74,50 +75,67 @@ def digest(weights: Weights) -> str:
     return total.hexdigest()
 
 
-def save_weights(path: Path, weights: Weights, provenance: Provenance, dtype: type[np.floating] = np.float32) -> None:
-    """Writes a safetensors file with the provenance in its header, by rename; as `np.float16` in half the bytes."""
+def to_bytes(weights: Weights, provenance: Provenance, dtype: type[np.floating] = np.float32) -> bytes:
+    """The content of a safetensors file with the provenance in its header; as `np.float16` in half the bytes."""
     metadata = provenance.config.to_metadata() | {
         "vocabulary_sha256": provenance.vocabulary_sha256,
         "round": str(provenance.round),
         "parent": provenance.parent,
     }
-    write_by_rename(path, save({n: np.ascontiguousarray(a, dtype) for n, a in weights.items()}, metadata))
+    return save({n: np.ascontiguousarray(a, dtype) for n, a in weights.items()}, metadata)
 
 
-def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weights, Provenance]:
-    """Reads what `save_weights` wrote and checks it; half-precision weights are widened.
+def from_bytes(content: bytes, name: str, vocabulary_sha256: str | None = None) -> tuple[Weights, Provenance]:
+    """Reads what `to_bytes` gave and checks it; half-precision weights are widened.
 
     Args:
-      path: the safetensors file.
+      content: of a safetensors file.
+      name: what to call it in an error.
       vocabulary_sha256: the digest of the vocabulary the weights must belong to, if that is known.
 
     Raises:
-      DataError: the file is missing, cut short, no weights file, of another vocabulary, or its weights do not check.
+      DataError: it is cut short, no weights file, of another vocabulary, or its weights do not check.
     """
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        arrays = {n: array.astype(np.float32) for n, array in load(content).items()}
+        # The header is JSON behind its length (https://github.com/huggingface/safetensors, "Format"); `load` has checked both.
+        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
         config = ModelConfig.from_metadata(metadata)
         provenance = Provenance(config, metadata["vocabulary_sha256"], int(metadata["round"]), metadata["parent"])
-    except OSError as error:
-        raise DataError(f"cannot read the weights {path}: {error.strerror or error}") from error
     except SafetensorError as error:
-        raise DataError(f"{path} is damaged or no safetensors file ({error}): get a fresh copy of the model") from error
+        raise DataError(f"{name} is damaged or no safetensors file ({error}): get a fresh copy of the model") from error
     except (KeyError, ValueError) as error:
         raise DataError(
-            f"{path} does not say what model it belongs to ({error}): it was not written by this project"
+            f"{name} does not say what model it belongs to ({error}): it was not written by this project"
         ) from error
     if vocabulary_sha256 is not None and provenance.vocabulary_sha256 != vocabulary_sha256:
         raise DataError(
-            f"{path} belongs to another vocabulary (SHA-256 {provenance.vocabulary_sha256[:12]}…, "
+            f"{name} belongs to another vocabulary (SHA-256 {provenance.vocabulary_sha256[:12]}…, "
             f"here {vocabulary_sha256[:12]}…): use weights and vocabulary of one model folder"
         )
     try:
         check_weights(arrays, config)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    return {name: arrays[name] for name in config.shapes}, provenance
+        raise DataError(f"{name}: {error}") from error
+    return {n: arrays[n] for n in config.shapes}, provenance
+
+
+def save_weights(path: Path, weights: Weights, provenance: Provenance, dtype: type[np.floating] = np.float32) -> None:
+    """Writes a safetensors file (`to_bytes`) by rename."""
+    write_by_rename(path, to_bytes(weights, provenance, dtype))
+
+
+def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weights, Provenance]:
+    """Reads what `save_weights` wrote and checks it, as `from_bytes` does.
+
+    Raises:
+      DataError: the file is missing, or what `from_bytes` raises.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read the weights {path}: {error.strerror or error}") from error
+    return from_bytes(content, str(path), vocabulary_sha256)
 
 
 def next_provenance(parent: Weights, provenance: Provenance, rounds: int = 1) -> Provenance:

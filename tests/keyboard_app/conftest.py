@@ -19,7 +19,7 @@ os.environ["KIVY_HOME"] = tempfile.mkdtemp(prefix="kivy-")
 @pytest.fixture
 def device(tmp_path: Path, small_model_folder: Path) -> Iterator[Device]:
     """A device on an empty profile, `tmp_path / "profile"`."""
-    with Device.open(tmp_path / "profile", small_model_folder) as device:
+    with Device.open(tmp_path / "profile", small_model_folder, consenting=True) as device:
         yield device
 
 

@@ -29,7 +29,7 @@ from keyboard_app.learning import Learning
 from keyboard_app.rounds import answer_all
 from keyboard_app.worker import run
 
-with Device.open(Path(sys.argv[1]), Path(sys.argv[2])) as device:
+with Device.open(Path(sys.argv[1]), Path(sys.argv[2]), consenting=True) as device:
     keyboard = device.keyboard
     for _ in range(60):
         keyboard.press("i")

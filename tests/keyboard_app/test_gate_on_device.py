@@ -9,6 +9,7 @@ from data.corpus import ChitChat
 from keyboard_app.cli import main
 from keyboard_app.device import Device
 from keyboard_app.learning import Learning, relearning
+from keyboard_app.personal_file import Seen
 from keyboard_app.profile import PERSONAL
 from keyboard_app.worker import run
 
@@ -40,7 +41,7 @@ def test_a_keyboard_that_somebody_else_goes_on_typing_on_keeps_its_old_network(
         record(device, first_part(corpus, OWNER, 0.8) + first_part(corpus, SOMEBODY_ELSE, 0.2))
         model = device.models.global_model
         older = model.with_weights({name: array * 0.9 for name, array in model.weights.items()}, model.provenance)
-        device.profile.save_personal(model.weights, older)  # left from a global model before this one
+        device.profile.save_personal(model.weights, older, Seen(0, 0, 0))  # left from a global model before this one
         assert "and kept the old model" in run(Learning(device.profile, device.models))
         assert not device.models.personalized
         assert not (tmp_path / PERSONAL).exists()

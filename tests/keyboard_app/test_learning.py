@@ -11,12 +11,13 @@ from data.errors import DataError
 from data.vocabulary import Vocabulary
 from keyboard_app.device import Device
 from keyboard_app.learning import Learning
-from keyboard_app.profile import PERSONAL
+from keyboard_app.personal_file import Personal, load_personal
+from keyboard_app.profile import PERSONAL, read_vault
 from keyboard_app.typist import type_message
 from keyboard_app.worker import run
 from model.device.finetuning import FineTuning
 from model.device.folder import Model
-from model.device.weights import digest, load_weights
+from model.device.weights import digest
 
 LINE = "i think you are good ."
 
@@ -24,6 +25,10 @@ LINE = "i think you are good ."
 def send(device: Device, count: int, line: str = LINE) -> None:
     for _ in range(count):
         type_message(device.keyboard, line)
+
+
+def in_file(profile: Path) -> Personal:
+    return load_personal(profile / PERSONAL, read_vault(profile))
 
 
 def test_typing_goes_on_while_it_learns_and_then_uses_what_was_learned(device: Device, small_model: Model) -> None:
@@ -41,8 +46,8 @@ def test_typing_goes_on_while_it_learns_and_then_uses_what_was_learned(device: D
     assert "kept the new model" in line
     assert device.models.personalized
     assert device.models.suggest("i think you are", "")[0] == "good"
-    _, provenance = load_weights(device.profile.path / PERSONAL, small_model.vocabulary.sha256)
-    assert provenance.parent == digest(small_model.weights)
+    personal = in_file(device.profile.path)
+    assert personal.provenance.parent == digest(small_model.weights)
 
 
 def test_every_learning_starts_from_the_global_weights(device: Device) -> None:
@@ -70,6 +75,7 @@ def test_cancelled_it_leaves_the_model_from_before(device: Device) -> None:
     run(Learning(device.profile, device.models, FineTuning(max_words=50)))
     before = (device.profile.path / PERSONAL).read_bytes()
     device.learn()
+    device.worker.pause()
     while device.worker.progress is None:
         pass
     device.worker.cancel()
@@ -122,18 +128,18 @@ def test_learning_that_goes_astray_changes_nothing(device: Device) -> None:
 
 
 def test_a_personal_model_that_was_damaged_is_learned_anew(tmp_path: Path, small_model_folder: Path) -> None:
-    with Device.open(tmp_path, small_model_folder) as device:
+    with Device.open(tmp_path, small_model_folder, consenting=True) as device:
         send(device, 20)
         run(Learning(device.profile, device.models))
-        before, _ = load_weights(tmp_path / PERSONAL)
+        before = in_file(tmp_path)
         (tmp_path / PERSONAL).write_bytes(b"damaged")
-    with Device.open(tmp_path, small_model_folder) as device:
+    with Device.open(tmp_path, small_model_folder, consenting=True) as device:
         assert not device.models.personalized
         device.resume()
         device.worker.wait()
         assert device.models.personalized
-    after, _ = load_weights(tmp_path / PERSONAL)
-    assert digest(after) == digest(before)
+    after = in_file(tmp_path)
+    assert digest(after.weights) == digest(before.weights)
 
 
 KILLED = """if True:
@@ -142,7 +148,7 @@ KILLED = """if True:
     from keyboard_app.device import Device
     from keyboard_app.learning import Learning
     from keyboard_app.worker import run
-    device = Device.open(Path(sys.argv[1]), Path(sys.argv[2]))
+    device = Device.open(Path(sys.argv[1]), Path(sys.argv[2]), consenting=True)
     print("begun", flush=True)
     while True:
         run(Learning(device.profile, device.models))
@@ -153,7 +159,7 @@ KILLED = """if True:
 def test_killed_at_any_moment_it_leaves_a_whole_model(
     tmp_path: Path, small_model: Model, small_model_folder: Path, after: float
 ) -> None:
-    with Device.open(tmp_path, small_model_folder) as device:
+    with Device.open(tmp_path, small_model_folder, consenting=True) as device:
         send(device, 20)
         run(Learning(device.profile, device.models))
     learner = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path, small_model_folder], stdout=subprocess.PIPE)
@@ -164,7 +170,7 @@ def test_killed_at_any_moment_it_leaves_a_whole_model(
         learner.send_signal(signal.SIGKILL)
     learner.communicate()
     assert learner.returncode == -signal.SIGKILL
-    with Device.open(tmp_path, small_model_folder) as device:
+    with Device.open(tmp_path, small_model_folder, consenting=True) as device:
         assert device.profile.notices == []
         assert device.models.personalized
 

@@ -2,17 +2,20 @@ import signal
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from data.errors import DataError
+from data.vocabulary import Vocabulary
 from keyboard_app.device import Device
+from keyboard_app.personal_file import Seen
 from keyboard_app.profile import GLOBAL, PERSONAL, Profile
 from keyboard_app.status import read_status
 from model.device.folder import PROGRAM, WEIGHTS, Model, load_model, save_model
-from model.device.weights import Provenance, digest, save_weights
 
+SEEN = Seen(message=7, trained=5, deletion=2)
 HOLD = """if True:
     import sys, time
     from pathlib import Path
@@ -65,22 +68,22 @@ def test_personal_weights_come_back(tmp_path: Path, small_model: Model) -> None:
     weights = {name: array + 1 for name, array in small_model.weights.items()}
     with Profile.open(tmp_path) as profile:
         assert profile.load_personal(small_model) is None
-        profile.save_personal(weights, small_model)
+        profile.save_personal(weights, small_model, SEEN)
         loaded = profile.load_personal(small_model)
-        assert all((loaded[name] == weights[name]).all() for name in weights)
+        assert all((loaded.weights[name] == weights[name]).all() for name in weights)
+        assert loaded.seen == SEEN
         assert profile.notices == []
 
 
-@pytest.mark.parametrize("damage", ["cut short", "empty"])
+@pytest.mark.parametrize("damage", ["cut short", "empty", "one bit"])
 def test_damaged_personal_weights_do_not_stop_typing(
     tmp_path: Path, small_model: Model, small_model_folder: Path, damage: str
 ) -> None:
     personal = tmp_path / PERSONAL
-    save_weights(personal, small_model.weights, Provenance(small_model.provenance.config, "0" * 64))
-    if damage == "cut short":
-        personal.write_bytes(personal.read_bytes()[:1000])
-    if damage == "empty":
-        personal.write_bytes(b"")
+    with Profile.open(tmp_path) as profile:
+        profile.save_personal(small_model.weights, small_model, SEEN)
+    content = personal.read_bytes()
+    personal.write_bytes({"cut short": content[:1000], "empty": b"", "one bit": b"\0" + content[1:]}[damage])
     with Device.open(tmp_path, small_model_folder) as device:
         assert len(device.keyboard.suggestions) == 3
         assert not device.models.personalized
@@ -94,13 +97,14 @@ def test_damaged_personal_weights_do_not_stop_typing(
 def test_personal_weights_of_another_vocabulary_stay(
     tmp_path: Path, small_model: Model, small_model_folder: Path
 ) -> None:
-    personal = tmp_path / PERSONAL
-    provenance = Provenance(small_model.provenance.config, "0" * 64, parent=digest(small_model.weights))
-    save_weights(personal, small_model.weights, provenance)
+    other = replace(small_model, vocabulary=Vocabulary([*small_model.vocabulary.words[:-1], "eight"]))
+    other = other.with_weights(other.weights, replace(other.provenance, vocabulary_sha256=other.vocabulary.sha256))
+    with Profile.open(tmp_path) as profile:
+        profile.save_personal(small_model.weights, other, SEEN)
     with Device.open(tmp_path, small_model_folder) as device:
         assert not device.models.personalized
         assert "grew from another global model" in device.profile.notices[0]
-    assert personal.exists()
+    assert (tmp_path / PERSONAL).exists()
     assert not read_status(tmp_path, small_model_folder).personal_model
 
 

@@ -10,7 +10,8 @@ from federation.protocol.mailbox import Mailbox
 from federation.protocol.messages import Contribution, Invitation
 from keyboard_app.device import Device
 from keyboard_app.learning import Learning
-from keyboard_app.profile import GLOBAL, PERSONAL
+from keyboard_app.personal_file import load_personal
+from keyboard_app.profile import GLOBAL, PERSONAL, read_vault
 from keyboard_app.rounds import answer_all
 from keyboard_app.typist import type_message
 from keyboard_app.worker import run
@@ -166,22 +167,22 @@ def test_a_release_becomes_the_global_model_and_the_words_are_learned_on_it(
     assert device.models.personalized
     assert device.models.global_model.provenance.round == 12
     assert digest(load_model(device.profile.path / GLOBAL).weights) == digest(next_model.weights)
-    _, provenance = load_weights(device.profile.path / PERSONAL)
-    assert provenance.parent == digest(next_model.weights)
+    personal = load_personal(device.profile.path / PERSONAL, read_vault(device.profile.path))
+    assert personal.provenance.parent == digest(next_model.weights)
 
 
 def test_stopped_between_taking_over_and_learning_it_learns_later(
     tmp_path: Path, next_model: Model, small_model_folder: Path
 ) -> None:
     profile = tmp_path / "profile"
-    with Device.open(profile, small_model_folder) as device:
+    with Device.open(profile, small_model_folder, consenting=True) as device:
         send(device)
         run(Learning(device.profile, device.models))
         save_model(tmp_path / "released", next_model)
         Mailbox(profile).release(tmp_path / "released")
         device.serve()
         device.worker.cancel()
-    with Device.open(profile, small_model_folder) as device:
+    with Device.open(profile, small_model_folder, consenting=True) as device:
         assert device.models.global_model.provenance.round == 12
         assert not device.models.personalized
         answer_all(device.profile, device.models)

@@ -50,6 +50,8 @@ def test_keystrokes_are_those_of_the_metric_for_any_text(
     before = [message.text for message in device.profile.store.messages()]
     typed, _ = type_message(device.keyboard, text)
     assert typed == metric(small_model, [text], before)
+    if device.sent.id is None:
+        return  # it looked like a password
     sent = device.profile.store.messages()[-1].text
     assert [t.word for t in tokenize(sent)] == [t.word for t in tokenize(text)]
 

@@ -15,14 +15,14 @@ RANKS = [Ranks(0, 5), Ranks(None, None), Ranks(7, 2)]
 
 def test_round_trip(tmp_path: Path) -> None:
     notices: list[str] = []
-    store = Store.open(tmp_path / "s.sqlite", notices)
+    store = Store.open(tmp_path / "s.sqlite", VAULT, notices)
     first = store.add_message("Grüße 😀 'quoted'", RANKS)
     second = store.add_message("two", [Ranks(1, 1)])
     assert store.last_judgement() is None
     store.add_learning([first], 4, 2.0, 1.5, JUDGEMENT)
     store.add_learning([first, second], 6, 2.0, 1.0, JUDGEMENT._replace(kept="old", personal=False))
     store.close()
-    store = Store.open(tmp_path / "s.sqlite", notices)
+    store = Store.open(tmp_path / "s.sqlite", VAULT, notices)
     assert [(m.text, m.learning) for m in store.messages()] == [("Grüße 😀 'quoted'", 1), ("two", 2)]
     assert store.ranks() == [*RANKS, Ranks(1, 1)]
     assert store.ranks(after=first) == [Ranks(1, 1)]
@@ -35,15 +35,15 @@ def test_round_trip(tmp_path: Path) -> None:
 
 def test_a_file_of_the_keyboard_before_it_had_a_gate_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    store = Store.open(path, [])
+    store = Store.open(path, VAULT, [])
     message = store.add_message("one", RANKS)
     store.add_learning([message], 4, 2.0, 1.5, JUDGEMENT)
     store.close()
     with sqlite3.connect(path) as db:
         db.executescript("DROP TABLE judgements; PRAGMA user_version = 1;")
-    assert Store.read(path).last_judgement() is None
+    assert Store.read(path, VAULT).last_judgement() is None
     notices: list[str] = []
-    store = Store.open(path, notices)
+    store = Store.open(path, VAULT, notices)
     assert notices == []
     assert store.last_judgement() is None
     assert [m.learning for m in store.messages()] == [1]
@@ -53,25 +53,25 @@ def test_a_file_of_the_keyboard_before_it_had_a_gate_is_taken_over(tmp_path: Pat
 
 def test_a_file_of_the_keyboard_before_it_learned_the_trust_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    store = Store.open(path, [])
+    store = Store.open(path, VAULT, [])
     message = store.add_message("one", RANKS)
     store.add_learning([message], 4, 2.0, 1.5, JUDGEMENT)
     store.close()
     with sqlite3.connect(path) as db:
         db.executescript("ALTER TABLE judgements DROP COLUMN ngram_trust; PRAGMA user_version = 2;")
     before = JUDGEMENT._replace(ngram_trust=1.0)
-    assert Store.read(path).last_judgement() == before
+    assert Store.read(path, VAULT).last_judgement() == before
     notices: list[str] = []
-    store = Store.open(path, notices)
+    store = Store.open(path, VAULT, notices)
     assert notices == []
     assert store.last_judgement() == before
     store.add_learning([message], 4, 2.0, 1.5, JUDGEMENT)
     store.close()
-    assert Store.open(path, notices).last_judgement() == JUDGEMENT
+    assert Store.open(path, VAULT, notices).last_judgement() == JUDGEMENT
 
 
 def test_a_message_is_recorded_whole_or_not_at_all(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "s.sqlite", [])
+    store = Store.open(tmp_path / "s.sqlite", VAULT, [])
     with pytest.raises(DataError):
         store.add_message("one", [Ranks(1, 1), Ranks(object(), 1)])
     assert store.messages() == []
@@ -83,7 +83,7 @@ def test_killed_while_writing_it_stays_readable(tmp_path: Path) -> None:
         import sys
         from pathlib import Path
         from keyboard_app.store import Ranks, Store
-        store = Store.open(Path(sys.argv[1]), [])
+        store = Store.open(Path(sys.argv[1]), VAULT, [])
         for n in range(1_000_000):
             store.add_message(f"message {n}", [Ranks(n, n)] * 5)
             print(n, flush=True)
@@ -95,7 +95,7 @@ def test_killed_while_writing_it_stays_readable(tmp_path: Path) -> None:
     rest = writer.communicate()[0].split()
     last = int(rest[-1]) if rest else 19
     notices: list[str] = []
-    store = Store.open(path, notices)
+    store = Store.open(path, VAULT, notices)
     assert notices == []
     messages = store.messages()
     assert len(messages) in (last + 1, last + 2)  # what was reported, and perhaps one more
@@ -105,7 +105,7 @@ def test_killed_while_writing_it_stays_readable(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["cut short", "overwritten", "no database"])
 def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "s.sqlite"
-    store = Store.open(path, [])
+    store = Store.open(path, VAULT, [])
     for _ in range(300):
         store.add_message("a message of some length, again and again", RANKS)
     store.close()
@@ -118,7 +118,7 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
         content = b"not a database at all, and long enough to tell" * 10
     path.write_bytes(content)
     notices: list[str] = []
-    store = Store.open(path, notices)
+    store = Store.open(path, VAULT, notices)
     assert store.messages() == []
     store.add_message("typing goes on", [])
     assert len(notices) == 1
@@ -128,17 +128,17 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
 
 def test_a_file_of_a_newer_keyboard_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    Store.open(path, []).close()
+    Store.open(path, VAULT, []).close()
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(DataError, match="newer keyboard"):
-        Store.open(path, [])
+        Store.open(path, VAULT, [])
     assert path.exists()
 
 
 def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
-    writer = Store.open(tmp_path / "s.sqlite", [])
-    reader = Store.read(tmp_path / "s.sqlite")
+    writer = Store.open(tmp_path / "s.sqlite", VAULT, [])
+    reader = Store.read(tmp_path / "s.sqlite", VAULT)
     writer.add_message("one", RANKS)
     assert [m.text for m in reader.messages()] == ["one"]
     with pytest.raises(DataError, match="readonly"):
@@ -146,7 +146,7 @@ def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
 
 
 def test_what_sqlite_refuses_is_told_in_a_line_and_changes_nothing(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "s.sqlite", [])
+    store = Store.open(tmp_path / "s.sqlite", VAULT, [])
     store.add_message("one", RANKS)
     store._connection.execute("PRAGMA max_page_count = 1")  # as on a full disk
     with pytest.raises(DataError, match="full") as told:
@@ -163,11 +163,11 @@ KILLED = """if True:
     import os, sys
     from pathlib import Path
     from keyboard_app.store import Ranks, Store
-    store = Store.open(Path(sys.argv[1]), [])
+    store = Store.open(Path(sys.argv[1]), VAULT, [])
     for _ in range(300):
         store.add_message("a message of some length, again and again", [Ranks(1, 1)])
     store.close()
-    Store.open(Path(sys.argv[1]), []).add_message(sys.argv[2], [])
+    Store.open(Path(sys.argv[1]), []).add_message(sys.argv[2], VAULT, [])
     os._exit(0)
 """
 
@@ -179,7 +179,7 @@ def test_the_log_goes_along_when_a_damaged_file_is_set_aside_and_nothing_is_over
         content = path.read_bytes()
         path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
         notices: list[str] = []
-        Store.open(path, notices).close()
+        Store.open(path, VAULT, notices).close()
         assert f"they lie in {aside}," in notices[0]
         assert f"newest before {aside.name}.".encode() in aside.with_name(aside.name + "-wal").read_bytes()
     assert b"newest before s.sqlite.damaged." in (tmp_path / "s.sqlite.damaged-wal").read_bytes()

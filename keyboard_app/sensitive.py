@@ -1,0 +1,118 @@
+"""What must never be recorded, however it got into the text field: cards, accounts, passwords, codes.
+
+A keyboard that cannot see whose field it types into has to tell by the text. Each rule looks for what one kind of secret has and
+chat has not:
+
+- a card number: 13 to 19 digits in a row, whatever stands between them but letters, whose Luhn sum is right (ISO/IEC 7812-1);
+- a bank account: an IBAN whose remainder modulo 97 is 1 (ISO 13616), in groups or not;
+- a password that is named: `password`, `PIN`, `CVV` and the like, then `is`, `:` or `=`, and something;
+- a password by its look: a token of eight characters or more, no address, with letters and digits and signs among these inside
+  it, or that goes to and fro between letters and digits, or one of sixteen or more with small and capital letters and digits;
+- a message that is one token: a code of four to eight digits, or six characters or more of letters with digits or signs inside.
+
+They say too much rather than too little, as what is refused is only not learned from. A password of letters alone looks like any
+word and is not found; the private mode is for those.
+"""
+
+import re
+import unicodedata
+from itertools import pairwise
+
+CARD, ACCOUNT, PASSWORD, CODE = "a card number", "a bank account", "a password", "a code"
+
+_CARD_DIGITS = range(13, 20)
+_IBAN = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?:[ \-]?[a-z0-9]){11,30}", re.IGNORECASE | re.ASCII)
+_NAMED = re.compile(
+    r"\b(?:pass(?:word|code|phrase)|passwort|kennwort|pwd|pin(?: code| number)?|cvv|cvc|contraseña|mot de passe)\b"
+    r"\s*(?:\bis\b|\bist\b|\best\b|\bes\b|[:=])\s*\S",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(
+    r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|[\w-]+(?:\.[a-z]{2,})+(?:/\S*)?", re.IGNORECASE
+)
+_EDGES = "()[]{}<>\"'“”‘’«».,;:!?…*~_-"  # what stands around words and inside no password that a person would notice
+
+
+def why_sensitive(text: str) -> str | None:
+    """What a message looks like that must not be recorded, in words for the person; None for any other."""
+    if _holds_card(text):
+        return CARD
+    if any(_is_iban(match.group()) for match in _IBAN.finditer(text)):
+        return ACCOUNT
+    if _NAMED.search(text):
+        return PASSWORD
+    tokens = text.split()
+    if any(_looks_like_password(token) for token in tokens):
+        return PASSWORD
+    if len(tokens) == 1:
+        return _alone(tokens[0])
+    return None
+
+
+def _holds_card(text: str) -> bool:
+    digits: list[int] = []
+    for character in text + "a":
+        if (value := unicodedata.decimal(character, None)) is not None:
+            digits.append(value)
+        elif character.isalpha():
+            if _has_luhn_number(digits):
+                return True
+            digits = []
+    return False
+
+
+def _has_luhn_number(digits: list[int]) -> bool:
+    return any(
+        passes_luhn(digits[start : start + length])
+        for length in _CARD_DIGITS
+        for start in range(len(digits) - length + 1)
+    )
+
+
+def passes_luhn(digits: list[int]) -> bool:
+    """Whether the last digit is the check digit of those before it (ISO/IEC 7812-1, Annex B)."""
+    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _is_iban(text: str) -> bool:
+    """Whether some beginning of it is one: words that follow may look as if they belonged to it."""
+    compact = re.sub(r"[ \-]", "", text).upper()
+    return any(
+        int("".join(str(int(c, 36)) for c in compact[4:length] + compact[:4])) % 97 == 1
+        for length in range(15, len(compact) + 1)
+    )
+
+
+def _looks_like_password(token: str) -> bool:
+    if _ADDRESS.fullmatch(token.strip(_EDGES)):
+        return False
+    core = token.strip(_EDGES)
+    if len(core) < 8:
+        return False
+    kinds = [_kind(character) for character in core]
+    has = set(kinds)
+    turns = sum(a != b and "digit" in (a, b) and not {a, b} & {"sign", "other"} for a, b in pairwise(kinds))
+    mixed = "digit" in has and bool(has & {"small", "capital"})
+    return mixed and ("sign" in has or turns > 2 or (len(core) >= 16 and {"small", "capital"} <= has))
+
+
+def _alone(token: str) -> str | None:
+    if _ADDRESS.fullmatch(token):
+        return None
+    if token.isdecimal() and 4 <= len(token) <= 8:
+        return CODE
+    kinds = {_kind(character) for character in token}
+    core = {_kind(character) for character in token.strip(_EDGES)}
+    letters = bool(kinds & {"small", "capital"})
+    if len(token) >= 6 and letters and ("digit" in kinds or ("sign" in core and {"small", "capital"} <= kinds)):
+        return PASSWORD
+    return None
+
+
+def _kind(character: str) -> str:
+    if unicodedata.decimal(character, None) is not None:
+        return "digit"
+    if character.isalpha():
+        return "capital" if character.isupper() else "small"
+    return "sign" if character.isascii() else "other"
