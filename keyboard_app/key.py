@@ -13,6 +13,7 @@ from keyboard_app.layout import KeySpec
 __all__ = ("Key",)
 
 _ICONS = {"shift": "shift", "backspace": "backspace", "enter": "send", "emoji": "smile", "layout": "globe"}
+_HINT = 0.48  # of the size of a label
 _NAMES = {",": "comma", ".": "full stop", "?": "question mark", "!": "exclamation mark", "'": "apostrophe"}
 
 
@@ -28,16 +29,21 @@ class Key(Control, Icon):
     texture = ObjectProperty(None, allownone=True, baseclass=Texture)
     texture_width = NumericProperty(0)
     texture_height = NumericProperty(0)
+    hint_texture = ObjectProperty(None, allownone=True, baseclass=Texture)
+    hint_width = NumericProperty(0)
+    hint_height = NumericProperty(0)
 
     __events__ = ("on_activate",)
 
     def __init__(self, spec: KeySpec, **properties: Any) -> None:
         self.spec = spec
         super().__init__(**properties)
-        self.bind(label=self._draw_label, label_size=self._draw_label)
+        self.bind(label=self._draw_label, label_size=self._draw_label, hint=self._draw_label)
         self.size_hint_x = spec.width
         self.action, self.icon = spec.action, _ICONS.get(spec.action, "")
         self.label = "" if self.icon else spec.label
+        alternate = next(iter(spec.alternates), "")
+        self.hint = "" if alternate.isalpha() else alternate
         self.name = self._name()
 
     def show_capital(self, capital: bool) -> None:
@@ -66,3 +72,6 @@ class Key(Control, Icon):
         run = drawn.runs[0] if drawn.runs else None
         self.texture = run.texture if run else None
         self.texture_width, self.texture_height = (run.width, run.height) if run else (0, 0)
+        hint = glyphs(self.hint, round(self.label_size * _HINT)).runs[:1]
+        self.hint_texture = hint[0].texture if hint else None
+        self.hint_width, self.hint_height = (hint[0].width, hint[0].height) if hint else (0, 0)

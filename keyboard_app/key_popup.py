@@ -82,7 +82,7 @@ class KeyPopup(Widget):
             text = glyphs(choice, look.size(_POINTS))
             x = left + (self._cell - text.width) / 2
             for run in text.runs:
-                ink = look.on_accent if lit else look.text
+                ink = look.over_accent if lit else look.text
                 drawn.add(Color(1, 1, 1, 1) if run.colored else Color(*ink))
                 y = self._bottom + pad + (self._height - run.height) / 2
                 drawn.add(Rectangle(texture=run.texture, pos=(round(x + run.x), round(y)), size=(run.width, run.height)))

@@ -32,6 +32,7 @@ class SuggestionPlace(Tappable):
     color = ColorProperty()
     font_size = NumericProperty(17)
     shown = StringProperty()
+    divided = BooleanProperty(False)  # a line to the right parts it from the next
 
     __events__ = ("on_hold", "on_take")
 
@@ -136,6 +137,8 @@ class SuggestionStrip(BoxLayout):
         best = next((word for word in words if word.kind is not Kind.TYPED), None)
         for place in self._places[:-1]:
             place.best = best is not None and place.offer is best
+        for place, following in zip(self._places, self._places[1:], strict=False):
+            place.divided = place.offer is not None and following.offer is not None
         self._places[-1].width = 0 if emoji is None else self._places[-1].width
         self._places[-1].size_hint_x = 0 if emoji is None else _EMOJI_WIDTH
 

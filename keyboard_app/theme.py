@@ -22,16 +22,16 @@ class Palette:
     key_special: str  # keys that type no character; also buttons
     key_pressed: str
     accent: str  # what is best, switched on, or to be done next
-    on_accent: str
+    over_accent: str
     bubble: str  # behind a message that was sent
-    on_bubble: str
+    over_bubble: str
     selection: str  # behind selected text
     text: str
     muted: str
     grid: str  # lines that carry no meaning alone
     warm: str  # what stands beside the accent in plots
     danger: str  # what cannot be undone
-    on_danger: str
+    over_danger: str
 
 
 # What is written or drawn on what; every pair is clear in every palette.
@@ -40,9 +40,9 @@ WRITTEN = (
     *(("text", paper) for paper in ("key", "key_special", "key_pressed", "selection")),
     *(("muted", paper) for paper in ("key", "key_special")),
     *((ink, paper) for ink in ("warm", "danger") for paper in ("background", "surface")),
-    ("on_accent", "accent"),
-    ("on_bubble", "bubble"),
-    ("on_danger", "danger"),
+    ("over_accent", "accent"),
+    ("over_bubble", "bubble"),
+    ("over_danger", "danger"),
 )
 
 _LIGHT = Palette(
@@ -53,16 +53,16 @@ _LIGHT = Palette(
     key_special="#D0D7E4",
     key_pressed="#B4BED0",
     accent="#1B56C4",
-    on_accent="#FFFFFF",
+    over_accent="#FFFFFF",
     bubble="#1F5FD1",
-    on_bubble="#FFFFFF",
+    over_bubble="#FFFFFF",
     selection="#BCD3FF",
     text="#141922",
     muted="#48525F",
     grid="#D5DBE6",
     warm="#A04A00",
     danger="#B3261E",
-    on_danger="#FFFFFF",
+    over_danger="#FFFFFF",
 )
 _DARK = Palette(
     background="#11141A",
@@ -72,16 +72,16 @@ _DARK = Palette(
     key_special="#262D39",
     key_pressed="#55617A",
     accent="#8FB8FF",
-    on_accent="#0C1A33",
+    over_accent="#0C1A33",
     bubble="#2B5BB8",
-    on_bubble="#FFFFFF",
+    over_bubble="#FFFFFF",
     selection="#34528C",
     text="#F3F6FB",
     muted="#B1BACA",
     grid="#303846",
     warm="#FFB86B",
     danger="#FF9C94",
-    on_danger="#3A0906",
+    over_danger="#3A0906",
 )
 _PRIVATE_LIGHT = Palette(
     background="#F0E9FA",
@@ -91,16 +91,16 @@ _PRIVATE_LIGHT = Palette(
     key_special="#CBBAE9",
     key_pressed="#B49FDC",
     accent="#5B2EA6",
-    on_accent="#FFFFFF",
+    over_accent="#FFFFFF",
     bubble="#6B3FB5",
-    on_bubble="#FFFFFF",
+    over_bubble="#FFFFFF",
     selection="#D6C2F7",
     text="#1B1426",
     muted="#4C4160",
     grid="#D8CBEC",
     warm="#934300",
     danger="#A81F18",
-    on_danger="#FFFFFF",
+    over_danger="#FFFFFF",
 )
 _PRIVATE_DARK = Palette(
     background="#150E20",
@@ -110,16 +110,16 @@ _PRIVATE_DARK = Palette(
     key_special="#302246",
     key_pressed="#68518F",
     accent="#CFB6FF",
-    on_accent="#25103F",
+    over_accent="#25103F",
     bubble="#6A45A8",
-    on_bubble="#FFFFFF",
+    over_bubble="#FFFFFF",
     selection="#5A3F8C",
     text="#F7F2FF",
     muted="#C4B7D8",
     grid="#3A2C50",
     warm="#FFB86B",
     danger="#FF9C94",
-    on_danger="#3A0906",
+    over_danger="#3A0906",
 )
 
 
