@@ -6,14 +6,17 @@ from typing import Any, NamedTuple, Self
 
 from data.errors import DataError
 from data.tokenizer import tokenize
-from keyboard_app.insight import Comparison
+from keyboard_app.comparison import Comparison
+from keyboard_app.importing import Importing
+from keyboard_app.insight import Saved
 from keyboard_app.keyboard import Keyboard
 from keyboard_app.learning import Learning, relearning
 from keyboard_app.models import Models
 from keyboard_app.my_data import MyData
 from keyboard_app.profile import Profile
+from keyboard_app.rising import Rising
 from keyboard_app.rounds import waiting_task
-from keyboard_app.schedule import Moment, is_due
+from keyboard_app.schedule import REST_SECONDS, Moment, is_due
 from keyboard_app.sensitive import why_sensitive
 from keyboard_app.store import Day
 from keyboard_app.worker import Worker
@@ -63,7 +66,8 @@ class Device:
         self.worker = Worker()
         self.my_data = MyData(profile, self.models)
         self.comparison = Comparison(self.models, shipped)
-        self._words, self._new_words = self._count_words()
+        self._words_of: tuple[tuple[int, ...], int, int] | None = None  # what the store was at, all words, new ones
+        self._begun_at = 0  # newest message when it last began to learn by itself
         self._counted = self.keyboard.typing.keystrokes
 
     @classmethod
@@ -113,10 +117,11 @@ class Device:
           now: the local time.
         """
         now = now or datetime.now()
-        moment = Moment(now.hour, self._words, self._new_words, rested, charging)
-        if self.private or self.worker.task is not None or not is_due(self.profile.settings, moment):
+        if self.private or self.worker.task is not None or rested < REST_SECONDS:
             return False
-        self._new_words = 0  # one that is stopped or refused is not begun again at once
+        if not is_due(self.profile.settings, Moment(now.hour, *self._count_words(), rested, charging)):
+            return False
+        self._begun_at = self.profile.store.newest_message()  # one that is stopped is not begun again at once
         self.learn()
         return True
 
@@ -158,8 +163,29 @@ class Device:
         self.models.forget_personal()
         self.models.use_messages([])
         self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
-        self._words, self._new_words = self._count_words()
         return "what was learned is forgotten: suggestions are those of the global model"
+
+    def import_texts(self, path: Path, person: str | None = None) -> None:
+        """Begins to import a file in the background (`keyboard_app.importing`, whose `read_source` says who wrote in it).
+
+        Raises:
+          DataError: something else is going on there.
+        """
+        self.worker.start(Importing(self.profile, self.models, path, person))
+
+    def look_back(self) -> Rising:
+        """Begins to find, in the background, what rose the most; the task returned has it once it is done.
+
+        Raises:
+          DataError: something else is going on there.
+        """
+        task = Rising(self.profile, self.models)
+        self.worker.start(task)
+        return task
+
+    def saved(self) -> Saved:
+        """The keystrokes that suggestions saved, today and ever."""
+        return Saved.of(self.profile.store.days(), datetime.now().date())
 
     def compare(self, context: str, prefix: str = "") -> dict[str, list[str]]:
         """The suggestions of the `shipped` model, the `personal` one and the newest `global` one for the same moment."""
@@ -198,8 +224,6 @@ class Device:
             ranks = self.models.ranks(text)
             self.sent = Sent(self.profile.store.add_message(text, ranks, Day(_today(), typed, len(text))))
             self.models.learn(text)
-            words = len(tokenize(text))
-            self._words, self._new_words = self._words + words, self._new_words + words
         else:
             self.sent = Sent(None, why_not)
         self._counted += typed
@@ -217,9 +241,23 @@ class Device:
             raise DataError(f"still {self.worker.task.title}: wait until that is done, or stop it")
 
     def _count_words(self) -> tuple[int, int]:
-        """All recorded words to be learned from, and those of them that no learning has met."""
-        messages = [(len(tokenize(message.text)), message.learning) for message in self.profile.store.learnable()]
-        return sum(words for words, _ in messages), sum(words for words, learning in messages if learning is None)
+        """All recorded words to be learned from, and those of them that are new since it last learned."""
+        store = self.profile.store
+        at = (
+            store.newest_message(),
+            store.last_deletion(),
+            store.last_learning(),
+            len(store.changes()),
+            self._begun_at,
+        )
+        if self._words_of is None or self._words_of[0] != at:
+            words = new = 0
+            for message in store.learnable():
+                count = len(tokenize(message.text))
+                words += count
+                new += count if message.learning is None and message.id > self._begun_at else 0
+            self._words_of = (at, words, new)
+        return self._words_of[1:]
 
     def _attend_to_age(self) -> None:
         """Once a day, deletes what is older than the person wants it kept."""

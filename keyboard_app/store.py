@@ -34,6 +34,15 @@ class Message(NamedTuple):
     imported: bool  # it was not typed here: it is learned from, and its words were not predicted
 
 
+class Ranked(NamedTuple):
+    """What was expected of a message's words, in order."""
+
+    id: int
+    time: str  # UTC, ISO 8601
+    learning: int | None  # as of Message
+    ranks: list[Ranks]
+
+
 class Judgement(NamedTuple):
     """What a learning decided, as the table `judgements` has it."""
 
@@ -183,17 +192,22 @@ class Store:
 
     def ranks(self, after: int = 0) -> list[Ranks]:
         """The ranks of all words of the messages with ids above `after`, in the order of typing."""
-        return [ranks for _, _, of_message in self.ranks_by_message(after) for ranks in of_message]
+        return [ranks for message in self.ranked_messages(after) for ranks in message.ranks]
 
-    def ranks_by_message(self, after: int = 0) -> list[tuple[str, int | None, list[Ranks]]]:
-        """The time, the learning and the ranks of each message that was typed here, of those with ids above `after`."""
+    def ranked_messages(self, after: int = 0) -> list[Ranked]:
+        """What was expected of the messages that were typed here, of those with ids above `after`, oldest first."""
         query = "SELECT id, time, record, ranks, learning FROM messages WHERE id > ? AND NOT imported ORDER BY id"
         found = []
         for id_, time, record, ranks, learning in self._rows(query, after):
             packed = self._open(id_, ranks, schema.identity("ranks", time, record))
             if packed is not None:
-                found.append((time, learning, [Ranks(*pair) for pair in schema.unpack_ranks(packed)]))
+                found.append(Ranked(id_, time, learning, [Ranks(*pair) for pair in schema.unpack_ranks(packed)]))
         return found
+
+    def learned_up_to(self) -> list[tuple[int, str]]:
+        """For each learning that had new messages, the id of the newest of them, and what to call the time from then on."""
+        query = "SELECT max(id), learning FROM messages WHERE learning IS NOT NULL AND NOT imported GROUP BY learning"
+        return [(message, f"learning {learning}") for message, learning in self._rows(query)]
 
     def _open(self, message: int, sealed: bytes, identity: str) -> bytes | None:
         try:
@@ -234,8 +248,8 @@ class Store:
         self.tidy()
 
     def delete_before(self, time: str) -> int:
-        """Deletes the messages sent before a time (UTC, ISO 8601) for good; returns how many there were."""
-        old = [row[0] for row in self._rows("SELECT id FROM messages WHERE time < ? AND NOT imported", time)]
+        """Deletes the messages recorded before a time (UTC, ISO 8601) for good; returns how many there were."""
+        old = [row[0] for row in self._rows("SELECT id FROM messages WHERE time < ?", time)]
         if old:
             self.delete(old)
         return len(old)
@@ -300,6 +314,10 @@ class Store:
                 [(learning, message) for message in messages],
             )
 
+    def last_learning(self) -> int:
+        """The id of the last learning; 0 before any."""
+        return self._rows("SELECT coalesce(max(id), 0) FROM learnings")[0][0]
+
     def last_judgement(self) -> Judgement | None:
         """What was decided last; None before any learning, and where a keyboard without a gate did the last."""
         query = "SELECT * FROM judgements WHERE learning = (SELECT max(id) FROM learnings)"
@@ -330,16 +348,16 @@ class Store:
 
     def changed_since_learning(self) -> Change | None:
         """The last thing done to the personal model, if nothing was learned after it."""
-        changes, learnings = self.changes(), self._rows("SELECT coalesce(max(id), 0) FROM learnings")[0][0]
-        return changes[-1] if changes and changes[-1].learning == learnings else None
+        changes = self.changes()
+        return changes[-1] if changes and changes[-1].learning == self.last_learning() else None
 
     def known_words_at_learnings(self) -> list[int]:
         """For each learning that had new messages, how many words in the vocabulary had been typed by then."""
         at, known = {}, 0
-        for _, learning, ranks in self.ranks_by_message():
-            known += sum(r.rank is not None for r in ranks)
-            if learning is not None:
-                at[learning] = known
+        for message in self.ranked_messages():
+            known += sum(r.rank is not None for r in message.ranks)
+            if message.learning is not None:
+                at[message.learning] = known
         return list(at.values())
 
     def _rows(self, query: str, *parameters: int | str) -> list[tuple]:

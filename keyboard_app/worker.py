@@ -2,10 +2,19 @@
 
 import threading
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Protocol
 
 from data.errors import DataError
 from model.device.finetuning import Progress
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a task is that trains nothing."""
+
+    batch: int  # done, of so many
+    batches: int
 
 
 class Task(Protocol):
@@ -13,7 +22,7 @@ class Task(Protocol):
 
     title: str  # what to tell the person while it goes on
 
-    def work(self) -> Generator[Progress]:
+    def work(self) -> Generator[Progress | Step]:
         """Does it, in another thread, step by step; must leave nothing half done if it goes no further."""
 
     def finish(self) -> str:
@@ -40,7 +49,7 @@ class Worker:
     """Runs tasks in the background; all methods are for the typing thread."""
 
     def __init__(self) -> None:
-        self.progress: Progress | None = None
+        self.progress: Progress | Step | None = None
         self._task: Task | None = None
         self._thread: threading.Thread | None = None
         self._cancelled = threading.Event()
