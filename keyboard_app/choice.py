@@ -6,7 +6,7 @@ from kivy.properties import ListProperty, NumericProperty, ObjectProperty, Strin
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.stacklayout import StackLayout
 
-from keyboard_app.control import Button
+from keyboard_app.control import TextButton
 
 __all__ = ("Choice", "Stepper")
 
@@ -34,7 +34,7 @@ class Choice(StackLayout):
     def _build(self, *_: object) -> None:
         self.clear_widgets()
         for value, text in self.options:
-            button = Button(text=text, name=f"{self.about}: {text}")
+            button = TextButton(text=text, name=f"{self.about}: {text}")
             button.bind(on_release=lambda _button, value=value: self.dispatch("on_choose", value))
             self.add_widget(button)
         self._light()

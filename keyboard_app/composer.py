@@ -1,7 +1,6 @@
 """Where text is made: the text area, what is offered, and the keys or the emoji."""
 
 from collections.abc import Callable
-from typing import Any
 
 from kivy.core.clipboard import Clipboard
 from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
@@ -10,17 +9,19 @@ from kivy.uix.widget import Widget
 
 from data.errors import DataError
 from keyboard_app.device import Device
-from keyboard_app.emoji_page import EmojiPage
+from keyboard_app.emoji_page import EmojiPage, EmojiSearch
 from keyboard_app.keyboard import Keyboard
-from keyboard_app.layout import LAYOUTS, Layout
+from keyboard_app.keypad import Keypad
+from keyboard_app.layout import Layout
 from keyboard_app.offers import Kind, Offer
 from keyboard_app.popup_menu import PopupMenu
 from keyboard_app.search_field import SearchField
-from keyboard_app.shift import Shift
+from keyboard_app.suggestion_strip import SuggestionStrip
 from keyboard_app.text_area import TextArea
 from keyboard_app.text_field import Move
 
-__all__ = ("Composer",)
+# The others are for the rules.
+__all__ = ("Composer", "EmojiSearch", "Keypad", "SuggestionStrip", "TextArea")
 
 
 class Composer(BoxLayout):
@@ -40,8 +41,8 @@ class Composer(BoxLayout):
 
     __events__ = ("on_layout", "on_say", "on_sent")
 
-    def __init__(self, **properties: Any) -> None:
-        super().__init__(**properties)
+    def on_kv_post(self, _base: Widget) -> None:
+        """Its parts are there: `ids` holds weak proxies, and some of these leave the tree of widgets at times."""
         self._area: TextArea = self.ids.text_area.__self__
         self._menu = PopupMenu()
         self._emoji: EmojiPage | None = None

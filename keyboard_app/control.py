@@ -12,7 +12,7 @@ from kivy.uix.widget import Widget
 
 from keyboard_app.icon import Icon
 
-__all__ = ("Button", "Control", "IconButton", "Switch", "Tappable")
+__all__ = ("TextButton", "Control", "IconButton", "OnOff", "Tappable")
 
 
 class Control(Widget):
@@ -37,12 +37,12 @@ class Tappable(ButtonBehavior, Control):
             self.dispatch("on_release")
 
 
-class Button(Tappable, Label):
+class TextButton(Tappable, Label):
     """Text on a rounded ground; it is named by its text unless it has another name."""
 
     kind = OptionProperty("usual", options=["usual", "plain", "danger"])
 
-    def on_text(self, _button: "Button", text: str) -> None:
+    def on_text(self, _button: "TextButton", text: str) -> None:
         """Names it."""
         self.name = self.name or text
 
@@ -51,7 +51,7 @@ class IconButton(Tappable, Icon):
     """An icon alone."""
 
 
-class Switch(Tappable):
+class OnOff(Tappable):
     """On or off; dispatches `on_toggle(on)` when a person changes it."""
 
     on = BooleanProperty(False)

@@ -9,13 +9,16 @@ from kivy.clock import Clock
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
-from keyboard_app.file_chooser import FileChooser
+from keyboard_app.choice import Choice
+from keyboard_app.file_picker import FilePicker
 from keyboard_app.folder_listing import free_name
 from keyboard_app.my_data import PAGE
 from keyboard_app.page import Page
+from keyboard_app.search_field import SearchField
 from keyboard_app.store import Message
 
-__all__ = ("DataPage", "MessageRow")
+# The others are for the rules.
+__all__ = ("Choice", "DataPage", "MessageRow", "SearchField")
 
 KEPT = ((None, "Until I delete it"), (365, "A year"), (90, "90 days"), (30, "30 days"))
 _TEXT_FILES = (".txt", ".jsonl", ".json", ".csv", ".md", ".text", ".log")
@@ -104,12 +107,12 @@ class DataPage(Page):
         self.screen.start_task(lambda: self.device.import_texts(path))
 
     def _choose(self, title: str, then: Any, **properties: Any) -> None:
-        chooser = FileChooser(Path.home(), title=title, **properties)
+        chooser = FilePicker(Path.home(), title=title, **properties)
 
         def close(*_: object) -> None:
             self.screen.remove_widget(chooser)
 
-        def chosen(_chooser: FileChooser, path: Path) -> None:
+        def chosen(_chooser: FilePicker, path: Path) -> None:
             close()
             then(path)
 

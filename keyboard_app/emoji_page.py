@@ -16,7 +16,7 @@ from keyboard_app.search_field import SearchField
 __all__ = ("CategoryKey", "EmojiCell", "EmojiGrid", "EmojiPage", "EmojiSearch")
 
 RECENT = "recent"
-_CELL = 44  # dp, about
+_CELL = 44  # dp
 _FOUND = 24
 
 
@@ -42,10 +42,6 @@ class EmojiGrid(RecycleView):
         """Shows these, from the first on."""
         self.data = [{"emoji": one, "name": one} for one in emoji]
         self.scroll_y = 1
-
-    def on_width(self, *_: object) -> None:
-        """As many columns as there is room for."""
-        self.ids.cells.cols = max(int(self.width // dp(_CELL)), 1)
 
     def on_emoji(self, emoji: str) -> None:
         """What the page binds to."""

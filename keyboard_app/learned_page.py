@@ -7,13 +7,18 @@ from kivy.clock import Clock
 from kivy.properties import BooleanProperty, ListProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
+from keyboard_app.bars import Bars
+from keyboard_app.chips import Chips
+from keyboard_app.choice import Choice
 from keyboard_app.insight import Period, new_words, recall_by_model, recall_by_week
 from keyboard_app.look import look
 from keyboard_app.page import Page
+from keyboard_app.plot import Plot
 from keyboard_app.recall import History, moving_recall
 from keyboard_app.rising import Rise, Rising
 
-__all__ = ("LearnedPage", "SideBySide")
+# The others are for the rules.
+__all__ = ("Bars", "Chips", "Choice", "LearnedPage", "Plot", "SideBySide")
 
 WEEK, MODEL, WORD = "week", "model", "word"
 SPANS = ((WEEK, "By week"), (MODEL, "By model"), (WORD, "Word by word"))

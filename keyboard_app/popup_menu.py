@@ -7,7 +7,7 @@ from kivy.metrics import dp
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from keyboard_app.control import Button
+from keyboard_app.control import TextButton
 
 __all__ = ("PopupMenu",)
 
@@ -20,7 +20,7 @@ class PopupMenu(BoxLayout):
         self.close()
         self.clear_widgets()
         for text, act in choices.items():
-            button = Button(text=text, kind="plain")
+            button = TextButton(text=text, kind="plain")
             button.bind(on_release=lambda _button, act=act: self._choose(act))
             self.add_widget(button)
         for button in self.children:

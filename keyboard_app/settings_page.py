@@ -4,9 +4,12 @@ from typing import Any
 
 from kivy.properties import StringProperty
 
+from keyboard_app.choice import Choice, Stepper
+from keyboard_app.control import OnOff
 from keyboard_app.page import Page
 
-__all__ = ("SettingsPage",)
+# The others are for the rules.
+__all__ = ("Choice", "SettingsPage", "Stepper", "OnOff")
 
 _SCALES = (0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
 THEMES = (("system", "As the system"), ("light", "Light"), ("dark", "Dark"))

@@ -8,6 +8,7 @@ from kivy.graphics import Color, InstructionGroup, Rectangle
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, ColorProperty, ListProperty, NumericProperty, ObjectProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.widget import Widget
 
 from keyboard_app.control import Tappable
 from keyboard_app.glyphs import Glyphs, glyphs
@@ -113,8 +114,8 @@ class SuggestionStrip(BoxLayout):
 
     __events__ = ("on_hold", "on_take", "on_undo")
 
-    def __init__(self, **properties: Any) -> None:
-        super().__init__(**properties)
+    def on_kv_post(self, _base: Widget) -> None:
+        """Its parts are there."""
         self._places = [SuggestionPlace() for _ in range(_WORDS + 1)]
         for place in self._places:
             place.bind(

@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 from kivy.properties import NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
+from keyboard_app.control import TextButton, IconButton
+from keyboard_app.icon import Icon
 from keyboard_app.touch_shield import TouchShield
 
-__all__ = ("Welcome",)
+# The others are for the rules.
+__all__ = ("TextButton", "Icon", "IconButton", "Welcome")
 
 
 class _Step(NamedTuple):

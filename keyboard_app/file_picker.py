@@ -6,16 +6,16 @@ from typing import Any
 from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
-from keyboard_app.control import Button
+from keyboard_app.control import TextButton
 from keyboard_app.folder_listing import list_folder
 from keyboard_app.touch_shield import TouchShield
 
-__all__ = ("FileChooser",)
+__all__ = ("FilePicker",)
 
 _SHOWN = 200  # entries of a folder; nobody looks through more
 
 
-class FileChooser(TouchShield, BoxLayout):
+class FilePicker(TouchShield, BoxLayout):
     """Shows a folder; dispatches `on_chosen(path)` and `on_cancel`."""
 
     title = StringProperty()
@@ -63,7 +63,7 @@ class FileChooser(TouchShield, BoxLayout):
         self.ids.entries.add_widget(entry)
 
 
-class FileEntry(Button):
+class FileEntry(TextButton):
     """A file or a folder."""
 
     is_folder = BooleanProperty(False)
