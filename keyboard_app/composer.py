@@ -27,8 +27,9 @@ __all__ = ("Composer", "EmojiSearch", "Keypad", "SuggestionStrip", "TextArea")
 class Composer(BoxLayout):
     """Gives keys, touches and choices to the keyboard that edits now, and shows what becomes of its text.
 
-    That is the device's keyboard, or for a while the one of a search field. Dispatches `on_sent(text)` for each message, `on_say(line)`
-    for what the person must know, and `on_layout(name)` where another layout is chosen.
+    That is the device's keyboard, or for a while the one of a search field. Dispatches `on_edited` when the message has changed,
+    `on_sent(text)` when it was sent, `on_say(line)` for what the person must know, and `on_layout(name)` where another layout is
+    chosen.
     """
 
     searching = BooleanProperty(False)  # keys go to a search field
@@ -39,7 +40,7 @@ class Composer(BoxLayout):
     layout_name = StringProperty()
     overlay = ObjectProperty(None, allownone=True, baseclass=Widget)  # where menus are shown
 
-    __events__ = ("on_layout", "on_say", "on_sent")
+    __events__ = ("on_edited", "on_layout", "on_say", "on_sent")
 
     def on_kv_post(self, _base: Widget) -> None:
         """Its parts are there: `ids` holds weak proxies, and some of these leave the tree of widgets at times."""
@@ -223,7 +224,8 @@ class Composer(BoxLayout):
     def held(self, action: str) -> None:
         """A key was held that has no other characters: the space bar offers the layouts."""
         if action == "space":
-            choices = {name: lambda name=name: self.dispatch("on_layout", name) for name in self._device.layout_names()}
+            layouts = self._device.layout_names().items()
+            choices = {shown: lambda name=name: self.dispatch("on_layout", name) for name, shown in layouts}
             self._open(choices, (self._keypad.center_x, self._keypad.y + self._keypad.height / 4))
 
     def show_emoji(self) -> None:
@@ -231,7 +233,7 @@ class Composer(BoxLayout):
         if self._emoji is None:
             self._emoji = EmojiPage(self._device)
             self._emoji.bind(
-                on_emoji=lambda _page, emoji: self.key("character", emoji),
+                on_emoji=lambda _page, emoji: self._type_emoji(emoji),
                 on_keys=lambda _page: self.show_keys(),
                 on_backspace=lambda _page: self.key("backspace"),
                 on_search=lambda _page: self.search_emoji(),
@@ -260,6 +262,13 @@ class Composer(BoxLayout):
     def found_emoji(self, emoji: str) -> None:
         """One that was found was touched."""
         self.edit_message()
+        self._type_emoji(emoji)
+
+    def _type_emoji(self, emoji: str) -> None:
+        try:
+            self._device.recent_emoji.use(emoji)
+        except DataError as error:  # it is typed all the same
+            self.dispatch("on_say", str(error))
         self.key("character", emoji)
 
     def _enter(self) -> None:
@@ -279,6 +288,8 @@ class Composer(BoxLayout):
         self.refresh()
         if self.searching:
             self._area.dispatch("on_query", self.keyboard.text)
+        else:
+            self.dispatch("on_edited")
 
     def _select_all_and_ask(self) -> None:
         self.select_all()
@@ -287,6 +298,9 @@ class Composer(BoxLayout):
     def _open(self, choices: dict[str, Callable[[], object]], at: tuple[float, float]) -> None:
         if self.overlay is not None:
             self._menu.open(self.overlay, choices, at)
+
+    def on_edited(self) -> None:
+        """What the screen binds to."""
 
     def on_sent(self, text: str) -> None:
         """What the screen binds to."""

@@ -1,5 +1,6 @@
 """One person's keyboard with all that stands behind it: what the window shows, and what a script drives without one."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -10,10 +11,12 @@ from keyboard_app.comparison import Comparison
 from keyboard_app.importing import Importing
 from keyboard_app.insight import Saved
 from keyboard_app.keyboard import Keyboard
+from keyboard_app.layout import USUAL, Layout, layout_files, load_layout
 from keyboard_app.learning import Learning, relearning
 from keyboard_app.models import Models
 from keyboard_app.my_data import MyData
 from keyboard_app.profile import Profile
+from keyboard_app.recent_emoji import RecentEmoji
 from keyboard_app.rising import Rising
 from keyboard_app.rounds import waiting_task
 from keyboard_app.schedule import REST_SECONDS, Moment, is_due
@@ -66,6 +69,7 @@ class Device:
         self.worker = Worker()
         self.my_data = MyData(profile, self.models)
         self.comparison = Comparison(self.models, shipped)
+        self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # what the store was at, all words, new ones
         self._begun_at = 0  # newest message when it last began to learn by itself
         self._counted = self.keyboard.typing.keystrokes
@@ -88,6 +92,26 @@ class Device:
     def records(self) -> bool:
         """Whether a message that is sent now is recorded, unless it looks like a secret."""
         return not self.private and (self._consenting or self.profile.settings.consent is True)
+
+    @property
+    def layout(self) -> Layout:
+        """The keys in use: those that were chosen, or QWERTY where their file is gone or is no layout."""
+        files = self._layout_files()
+        try:
+            return load_layout(files[self.profile.settings.layout])
+        except (KeyError, DataError):
+            return load_layout(files[USUAL])
+
+    def layout_names(self) -> dict[str, str]:
+        """What the layouts call themselves, by the names of their files; a person's own lie in `layouts/` of the profile."""
+        names = {}
+        for name, path in self._layout_files().items():
+            with suppress(DataError):
+                names[name] = load_layout(path).name
+        return names
+
+    def _layout_files(self) -> dict[str, Path]:
+        return layout_files(self.profile.path / "layouts")
 
     def choose(self, **choices: Any) -> None:
         """Changes settings (`keyboard_app.settings.Settings`) by name, and keeps them.

@@ -10,7 +10,9 @@ from kivy.uix.recycleview import RecycleView
 from kivy.uix.recycleview.views import RecycleDataViewBehavior
 
 from keyboard_app.device import Device
+from keyboard_app.emoji_catalogue import Emoji, catalogue
 from keyboard_app.emoji_key import EmojiKey
+from keyboard_app.glyphs import is_drawable
 from keyboard_app.search_field import SearchField
 
 __all__ = ("CategoryKey", "EmojiCell", "EmojiGrid", "EmojiPage", "EmojiSearch")
@@ -18,6 +20,12 @@ __all__ = ("CategoryKey", "EmojiCell", "EmojiGrid", "EmojiPage", "EmojiSearch")
 RECENT = "recent"
 _CELL = 44  # dp
 _FOUND = 24
+
+
+def named(signs: Sequence[str]) -> list[Emoji]:
+    """Emoji by their signs, those that can be drawn here."""
+    names = {each.sign: each for some in catalogue().categories.values() for each in some}
+    return [names[sign] for sign in signs if sign in names and is_drawable(sign)]
 
 
 class EmojiCell(RecycleDataViewBehavior, EmojiKey):
@@ -38,9 +46,9 @@ class EmojiGrid(RecycleView):
 
     __events__ = ("on_emoji",)
 
-    def show(self, emoji: Sequence[str]) -> None:
+    def show(self, some: Sequence[Emoji]) -> None:
         """Shows these, from the first on."""
-        self.data = [{"emoji": one, "name": one} for one in emoji]
+        self.data = [{"emoji": each.sign, "name": each.name} for each in some]
         self.scroll_y = 1
 
     def on_emoji(self, emoji: str) -> None:
@@ -62,22 +70,26 @@ class EmojiPage(BoxLayout):
 
     def __init__(self, device: Device, **properties: Any) -> None:
         super().__init__(**properties)
-        self._emoji = device.emoji
+        self._recent = device.recent_emoji
+        self._categories = {
+            category: [each for each in some if is_drawable(each.sign)] for category, some in catalogue().categories.items()
+        }
         self.ids.grid.bind(on_emoji=lambda _grid, emoji: self.dispatch("on_emoji", emoji))
-        for category, emoji in self._emoji.categories.items():
-            key = CategoryKey(category=category, name=category, emoji=emoji[0])
+        for category, some in self._categories.items():
+            if not some:
+                continue
+            key = CategoryKey(category=category, name=category.lower(), emoji=some[0].sign)
             key.bind(on_release=lambda key: self.choose(key.category))
             self.ids.categories.add_widget(key)
 
     def show(self) -> None:
         """Shows those used last, or where there are none the first category."""
-        recent = self._emoji.recent
-        self.choose(RECENT if recent else next(iter(self._emoji.categories)))
+        self.choose(RECENT if self._recent.signs else next(iter(self._categories)))
 
     def choose(self, category: str) -> None:
         """Shows another category."""
         self.category = category
-        self.ids.grid.show(self._emoji.recent if category == RECENT else self._emoji.categories[category])
+        self.ids.grid.show(named(self._recent.signs) if category == RECENT else self._categories[category])
         for key in self.ids.categories.children:
             key.lit = key.category == category
         self.ids.recent.lit = category == RECENT
@@ -113,11 +125,11 @@ class EmojiSearch(BoxLayout):
 
     def find(self, text: str) -> None:
         """Shows the emoji of which something is called so; the recent ones where nothing is searched for."""
-        emoji = self._device.emoji
-        found = emoji.search(text) if text.strip() else emoji.recent
+        asked = bool(text.strip())
+        found = [e for e in catalogue().search(text) if is_drawable(e.sign)] if asked else named(self._device.recent_emoji.signs)
         self.ids.found.clear_widgets()
-        for one in found[:_FOUND]:
-            key = EmojiKey(emoji=one, name=one, size_hint=(None, None), size=(dp(_CELL), dp(_CELL)))
+        for each in found[:_FOUND]:
+            key = EmojiKey(emoji=each.sign, name=each.name, size_hint=(None, None), size=(dp(_CELL), dp(_CELL)))
             key.bind(on_release=lambda key: self.dispatch("on_emoji", key.emoji))
             self.ids.found.add_widget(key)
 

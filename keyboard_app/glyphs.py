@@ -7,10 +7,12 @@ from functools import lru_cache
 from kivy.core.text import Label as TextImage
 from kivy.graphics.texture import Texture
 
-from keyboard_app.fonts import emoji_font, runs
+from keyboard_app.fonts import WIDE, emoji_font, runs
 from keyboard_app.text_layout import clusters
 
 _KEPT = 4_000  # pieces: the words of some screens of text
+_NO_CHARACTER = "\U0010fffe"  # every font draws it as what it lacks
+_SAMPLE = 16  # pixels
 _EMOJI_HEIGHT = 1.17  # of a line's font size, as phones draw them
 
 
@@ -55,6 +57,21 @@ def glyphs(text: str, size: int, bold: bool = False) -> Glyphs:
         ends += [x + end for end in part_ends]
         x = ends[-1]
     return Glyphs(tuple(drawn), tuple(ends))
+
+
+@lru_cache(_KEPT)
+def is_drawable(sign: str) -> bool:
+    """Whether an emoji can be drawn here: all of them by a font made for it, else those that are one character of the wide font."""
+    if emoji_font() is not None:
+        return True
+    bare = sign.replace("\ufe0f", "")
+    return len(bare) == 1 and _pixels(bare) not in (_pixels(_NO_CHARACTER), None)
+
+
+def _pixels(character: str) -> bytes | None:
+    image = TextImage(text=character, font_name=WIDE, font_size=_SAMPLE)
+    image.refresh()
+    return None if image.texture is None else image.texture.pixels
 
 
 def _plain(text: str, font: str, size: int, bold: bool, x: float) -> tuple[Run, Sequence[float]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from data.errors import DataError
 
+USUAL = "qwerty"
 LAYOUTS = Path(__file__).parent / "layouts"
 ACTIONS = ("character", "shift", "backspace", "space", "enter", "page", "emoji", "gap")
 

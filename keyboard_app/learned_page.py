@@ -80,7 +80,8 @@ class LearnedPage(Page):
         self._compare()
 
     def typed(self) -> None:
-        """The text has changed."""
+        """The message has changed: once typing rests, the models are asked."""
+        self._compare.cancel()
         self._compare()
 
     def choose_span(self, span: str) -> None:

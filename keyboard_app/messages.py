@@ -9,7 +9,7 @@ from keyboard_app.message_bubble import MessageBubble
 
 __all__ = ("Messages",)
 
-_SHOWN = 50  # of the messages; "My data" has all of them
+SHOWN = 50  # of the messages; "My data" has all of them
 
 
 class Messages(ScrollView):
@@ -22,7 +22,7 @@ class Messages(ScrollView):
     def show(self, texts: list[str]) -> None:
         """Shows these and no others."""
         self.ids.column.clear_widgets()
-        for text in texts[-_SHOWN:]:
+        for text in texts[-SHOWN:]:
             self.ids.column.add_widget(MessageBubble(text=text))
         self._to_end()
 
@@ -30,7 +30,7 @@ class Messages(ScrollView):
         """Shows one more, at the end."""
         column = self.ids.column
         column.add_widget(MessageBubble(text=text, recorded=recorded))
-        while len(column.children) > _SHOWN:
+        while len(column.children) > SHOWN:
             column.remove_widget(column.children[-1])
         self._to_end()
 

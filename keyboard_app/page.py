@@ -30,6 +30,9 @@ class Page(BoxLayout):
           DataError: it cannot be read.
         """
 
+    def typed(self) -> None:
+        """The message has changed while this is shown."""
+
     def attempt(self, work: Callable[[], object]) -> bool:
         """Does something, and says what it says or why it failed; returns whether it went well."""
         return self.screen.attempt(work)

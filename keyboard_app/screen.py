@@ -17,7 +17,7 @@ from keyboard_app.focus import Way
 from keyboard_app.focus_ring import FocusRing
 from keyboard_app.learned_page import LearnedPage
 from keyboard_app.look import DESKTOP, PHONE, TABLET, look
-from keyboard_app.messages import Messages
+from keyboard_app.messages import SHOWN, Messages
 from keyboard_app.page import Page
 from keyboard_app.search_field import SearchField
 from keyboard_app.settings_page import SettingsPage
@@ -63,7 +63,7 @@ class Screen(FloatLayout):
         self.composer.overlay = self
         self.composer.begin(device)
         self.apply_settings()
-        self._messages.show(device.recent_texts())
+        self.show_messages()
         if device.profile.notices:
             self.say(device.profile.notices[-1])
         if device.profile.settings.consent is None:
@@ -77,6 +77,11 @@ class Screen(FloatLayout):
         if self.beside and not self.page:
             self.page = LEARNED
         self._arrange()
+
+    def show_messages(self) -> None:
+        """Shows the newest of the recorded messages."""
+        newest = self.device.my_data.page(count=SHOWN)
+        self._messages.show([message.text for message in reversed(newest) if not message.imported])
 
     def apply_settings(self) -> None:
         """Looks as the person has chosen."""
@@ -97,6 +102,11 @@ class Screen(FloatLayout):
         self._rested_since = Clock.get_time()
         self.focus.leave()
         self.composer.type_text(text)
+
+    def edited(self) -> None:
+        """The message has changed."""
+        if self.page == LEARNED:
+            self._pages[LEARNED].typed()
 
     def sent(self, text: str) -> None:
         """A message was sent."""

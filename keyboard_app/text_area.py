@@ -56,7 +56,7 @@ class TextArea(Control, TextView):
         self._holding: ClockEvent | None = None
         self._blinking: ClockEvent | None = None
         super().__init__(**properties)
-        self.canvas.before.add(self._marks)
+        self.canvas.insert(0, self._marks)  # below the letters
         self._remark = Clock.create_trigger(self._mark, -1)
         for name in ("cursor", "selection_start", "selection_end", "active", "caret_shown", "first_line", "pos", "size"):
             self.fbind(name, self._remark)
