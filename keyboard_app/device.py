@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 from data.errors import DataError
 from data.tokenizer import tokenize
 from keyboard_app.comparison import Comparison
+from keyboard_app.emoji_catalogue import emoji_for
 from keyboard_app.importing import Importing
 from keyboard_app.insight import Saved
 from keyboard_app.keyboard import Keyboard
@@ -65,7 +66,9 @@ class Device:
         self.models = Models(model, profile.load_personal(model), messages, trust)
         if profile.store.unreadable:
             profile.notices.append(f"{profile.store.unreadable:,} recorded messages are damaged and passed over")
-        self.keyboard = Keyboard(self.models.suggest, self._record)
+        self.keyboard = Keyboard(
+            self.models.suggest, self._record, self.models.correct, emoji_for, wishes=self.models.wishes
+        )
         self.worker = Worker()
         self.my_data = MyData(profile, self.models)
         self.comparison = Comparison(self.models, shipped)
@@ -73,6 +76,8 @@ class Device:
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # what the store was at, all words, new ones
         self._begun_at = 0  # newest message when it last began to learn by itself
         self._counted = self.keyboard.typing.keystrokes
+        self._follow_wishes()
+        self._apply_settings()
 
     @classmethod
     def open(cls, path: Path, shipped: Path = PRETRAINED, consenting: bool = False, use_keyring: bool = True) -> Self:
@@ -120,6 +125,7 @@ class Device:
           DataError: a choice is none of those there are, or cannot be written.
         """
         self.profile.choose(**choices)
+        self._apply_settings()
         if "keep_days" in choices:
             self._tidied = ""
             self._attend_to_age()
@@ -240,6 +246,30 @@ class Device:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _apply_settings(self) -> None:
+        settings = self.profile.settings
+        self.keyboard.autocorrects = settings.autocorrect
+        self.models.wishes.offensive = settings.offensive_words
+        self.models.use_neighbours(self.layout.neighbours)
+
+    def _follow_wishes(self) -> None:
+        """Takes up what the person has said about words, and keeps what they say from now on."""
+        store, wishes, keyboard = self.profile.store, self.models.wishes, self.keyboard
+        wishes.forgotten |= set(store.words_marked(FORGOTTEN))
+        wishes.insisted |= set(store.words_marked(INSISTED))
+        keyboard.on_forget = lambda word: self._mark(FORGOTTEN, word)
+        keyboard.on_remember = lambda word: self._unmark(FORGOTTEN, word)
+        keyboard.on_insist = lambda word: self._mark(INSISTED, word)
+
+    def _mark(self, kind: str, word: str) -> None:
+        if self.records:
+            with suppress(DataError):  # a full disk must not stop a key: it counts until the keyboard is closed
+                self.profile.store.mark_word(kind, word)
+
+    def _unmark(self, kind: str, word: str) -> None:
+        with suppress(DataError):  # as above
+            self.profile.store.unmark_word(kind, word)
 
     def _record(self, text: str) -> None:
         typed = self.keyboard.typing.keystrokes - self._counted

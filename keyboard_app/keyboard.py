@@ -236,6 +236,13 @@ class Keyboard:
         self.wishes.forgotten.add(word)
         self.on_forget(word)
 
+    def remember(self, suggestion: str) -> None:
+        """Offers a forgotten word again."""
+        word = normalize(suggestion)
+        if word in self.wishes.forgotten:
+            self.wishes.forgotten.remove(word)
+            self.on_remember(word)
+
     def press_shift(self) -> None:
         """One capital or none; twice in a row all capitals until it is pressed again."""
         self._shift.press()

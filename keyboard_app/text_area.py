@@ -236,4 +236,4 @@ class TextArea(Control, TextView):
                     marks.add(Ellipse(pos=(x - dp(_HANDLE), y - 1.6 * dp(_HANDLE)), size=(2 * dp(_HANDLE), 2 * dp(_HANDLE))))
         elif self.caret_shown and self.layout.line_of(int(self.cursor)) in lines:
             x, y = self.place_of(int(self.cursor))
-            marks.add(Rectangle(pos=(round(x - dp(1)), y + height * 0.08), size=(dp(2), height * 0.84)))
+            marks.add(Rectangle(pos=(round(x), y + height * 0.08), size=(dp(2), height * 0.84)))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from data.tokenizer import PUNCTUATION, tokenize
 from data.vocabulary import BOUNDARY, SPECIALS, UNKNOWN, Vocabulary
+from model.device.corrections import Corrections
 from model.device.folder import Model
 from model.device.metrics import Typing, evaluate, scores, tally, type_message
 from model.device.suggestions import Suggester
@@ -78,7 +79,7 @@ def test_a_keyboard_that_knows_every_word_takes_one_keystroke_for_each(tokens: l
 
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
-def test_suggestions_are_the_likeliest_that_start_so(small_model: Model, data: st.DataObject) -> None:
+def test_suggestions_are_the_likeliest_that_fit(small_model: Model, data: st.DataObject) -> None:
     vocabulary: Vocabulary = small_model.vocabulary
     words = st.sampled_from(vocabulary.words[len(SPECIALS) :])
     context = " ".join(data.draw(st.lists(words, max_size=8)))
@@ -86,8 +87,12 @@ def test_suggestions_are_the_likeliest_that_start_so(small_model: Model, data: s
     suggester = Suggester(small_model.start(), vocabulary)
     found = suggester.suggest(context, prefix)
     logits = Suggester(small_model.start(), vocabulary).logits([vocabulary.id(t.word) for t in tokenize(context)])
-    allowed = [w for w in vocabulary.words[len(SPECIALS) :] if w not in PUNCTUATION and w.startswith(prefix)]
-    assert found == sorted(allowed, key=lambda w: -logits[vocabulary.id(w)])[:3]
+    offered = [w for w in vocabulary.words[len(SPECIALS) :] if w not in PUNCTUATION]
+    costs = dict(zip(offered, Corrections(offered).costs(prefix), strict=True))
+    fits = {w: logits[vocabulary.id(w)] - (0 if w.startswith(prefix) else costs[w]) for w in offered}
+    fitting = [w for w in offered if w.startswith(prefix) or (len(prefix) > 1 and np.isfinite(costs[w]))]
+    assert found == sorted(fitting, key=lambda w: -fits[w])[: len(found)]
+    assert len(found) >= min(3, sum(w.startswith(prefix) for w in offered))
 
 
 def test_a_prefix_in_capitals_finds_the_same(small_model: Model) -> None:
