@@ -18,6 +18,7 @@ from keyboard_app.vault import SealedError, Vault
 from model.device.personal import USUAL_TRUST
 
 VERSION = 4
+_PATIENCE = 0.5  # seconds to wait for another process, which can only be reading
 _JUDGEMENTS = """CREATE TABLE judgements (
     learning INTEGER PRIMARY KEY REFERENCES learnings (id),
     global_model TEXT NOT NULL,  -- digest of the global weights that learning started from
@@ -75,7 +76,7 @@ _SEALED = (
     value BLOB NOT NULL
 ) WITHOUT ROWID""",
 )
-_BEFORE_LAST = {
+_LACKING = {  # of what version 3 had, by the version that a file has
     1: (_JUDGEMENTS,),
     2: (f"ALTER TABLE judgements ADD COLUMN ngram_trust REAL NOT NULL DEFAULT {USUAL_TRUST}",),
 }
@@ -90,9 +91,11 @@ def connect(path: Path, vault: Vault) -> sqlite3.Connection:
       SealedError: it was sealed with another key.
       sqlite3.Error: it is damaged, or cannot be written.
     """
-    connection = sqlite3.connect(path)
+    connection = sqlite3.connect(path, timeout=_PATIENCE)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
+        # A kill loses nothing; a power cut may lose the last messages, for which no key press waits for the disk.
+        connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not only given free
         connection.execute("PRAGMA temp_store = MEMORY")
@@ -164,7 +167,7 @@ def seal_message(vault: Vault, text: str, ranks: Sequence[tuple[int | None, int 
     return SealedMessage(
         time,
         record,
-        vault.seal(text.encode(), identity("text", time, record)),
+        vault.seal(text.encode("utf-8", "replace"), identity("text", time, record)),
         vault.seal(pack_ranks(ranks), identity("ranks", time, record)),
     )
 
@@ -205,9 +208,8 @@ def _upgrade(connection: sqlite3.Connection, version: int, vault: Vault) -> None
     """Brings a file up to date in one transaction: a kill in the middle leaves it as it was."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for older in range(max(version, 1), VERSION - 1):
-            for statement in _BEFORE_LAST[older] if version else ():
-                connection.execute(statement)
+        for statement in _LACKING.get(version, ()):
+            connection.execute(statement)
         if version == 0:
             connection.execute(_LEARNINGS)
             connection.execute(_JUDGEMENTS)
