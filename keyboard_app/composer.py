@@ -1,6 +1,6 @@
 """Where text is made: the text area, what is offered, and the keys or the emoji."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from kivy.core.clipboard import Clipboard
 from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
@@ -295,7 +295,7 @@ class Composer(BoxLayout):
         self.select_all()
         self.open_menu()
 
-    def _open(self, choices: dict[str, Callable[[], object]], at: tuple[float, float]) -> None:
+    def _open(self, choices: Mapping[str, Callable[[], object]], at: tuple[float, float]) -> None:
         if self.overlay is not None:
             self._menu.open(self.overlay, choices, at)
 

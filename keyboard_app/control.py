@@ -12,7 +12,7 @@ from kivy.uix.widget import Widget
 
 from keyboard_app.icon import Icon
 
-__all__ = ("TextButton", "Control", "IconButton", "OnOff", "Tappable")
+__all__ = ("Control", "IconButton", "OnOff", "Tappable", "TextButton")
 
 
 class Control(Widget):

@@ -72,7 +72,8 @@ class EmojiPage(BoxLayout):
         super().__init__(**properties)
         self._recent = device.recent_emoji
         self._categories = {
-            category: [each for each in some if is_drawable(each.sign)] for category, some in catalogue().categories.items()
+            category: [each for each in some if is_drawable(each.sign)]
+            for category, some in catalogue().categories.items()
         }
         self.ids.grid.bind(on_emoji=lambda _grid, emoji: self.dispatch("on_emoji", emoji))
         for category, some in self._categories.items():
@@ -126,7 +127,11 @@ class EmojiSearch(BoxLayout):
     def find(self, text: str) -> None:
         """Shows the emoji of which something is called so; the recent ones where nothing is searched for."""
         asked = bool(text.strip())
-        found = [e for e in catalogue().search(text) if is_drawable(e.sign)] if asked else named(self._device.recent_emoji.signs)
+        found = (
+            [e for e in catalogue().search(text) if is_drawable(e.sign)]
+            if asked
+            else named(self._device.recent_emoji.signs)
+        )
         self.ids.found.clear_widgets()
         for each in found[:_FOUND]:
             key = EmojiKey(emoji=each.sign, name=each.name, size_hint=(None, None), size=(dp(_CELL), dp(_CELL)))
@@ -138,4 +143,3 @@ class EmojiSearch(BoxLayout):
 
     def on_close(self) -> None:
         """What the composer binds to."""
-

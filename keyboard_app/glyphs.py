@@ -61,7 +61,7 @@ def glyphs(text: str, size: int, bold: bool = False) -> Glyphs:
 
 @lru_cache(_KEPT)
 def is_drawable(sign: str) -> bool:
-    """Whether an emoji can be drawn here: all of them by a font made for it, else those that are one character of the wide font."""
+    """Whether an emoji can be drawn here: any by a font made for them, else one that is a single character of the wide font."""
     if emoji_font() is not None:
         return True
     bare = sign.replace("\ufe0f", "")

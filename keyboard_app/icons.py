@@ -32,11 +32,7 @@ ICONS: dict[str, list[Stroke]] = {
         [(9, 14.6), (9, 15.4)],
         [(15, 14.6), (15, 15.4)],
     ],
-    "globe": [
-        _circle(12, 12, 9),
-        [(3, 12), (21, 12)],
-        [(12 + 4 * x, y) for x, y in zip((cos(t * pi / 12) for t in range(25)), (12 + 9 * sin(t * pi / 12) for t in range(25)), strict=True)],
-    ],
+    "globe": [_circle(12, 12, 9), [(3, 12), (21, 12)], [(12 + (x - 12) * 0.45, y) for x, y in _circle(12, 12, 9)]],
     "chart": [[(4, 4), (4, 20)], [(4, 4), (21, 4)], [(7, 8), (11, 12.5), (14, 10.5), (20, 18)]],
     "person": [_circle(12, 16, 4), _arc(12, 4, 7.5, 0, 180)],
     "settings": [

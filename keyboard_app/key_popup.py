@@ -69,7 +69,11 @@ class KeyPopup(Widget):
         size = self._cell * len(self.choices) + 2 * pad, self._height + 2 * pad
         corner = self._first_x - pad, self._bottom
         drawn.add(Color(0, 0, 0, 0.28))
-        drawn.add(SmoothRoundedRectangle(pos=(corner[0] - dp(1), corner[1] - dp(2)), size=(size[0] + dp(2), size[1] + dp(2)), radius=[dp(12)]))
+        drawn.add(
+            SmoothRoundedRectangle(
+                pos=(corner[0] - dp(1), corner[1] - dp(2)), size=(size[0] + dp(2), size[1] + dp(2)), radius=[dp(12)]
+            )
+        )
         drawn.add(Color(*look.surface))
         drawn.add(SmoothRoundedRectangle(pos=corner, size=size, radius=[dp(11)]))
         for number, choice in enumerate(self.choices):
@@ -78,11 +82,17 @@ class KeyPopup(Widget):
             lit = number == self.chosen and len(self.choices) > 1
             if lit:
                 drawn.add(Color(*look.accent))
-                drawn.add(SmoothRoundedRectangle(pos=(left, self._bottom + pad), size=(self._cell, self._height), radius=[dp(8)]))
+                drawn.add(
+                    SmoothRoundedRectangle(
+                        pos=(left, self._bottom + pad), size=(self._cell, self._height), radius=[dp(8)]
+                    )
+                )
             text = glyphs(choice, look.size(_POINTS))
             x = left + (self._cell - text.width) / 2
             for run in text.runs:
                 ink = look.over_accent if lit else look.text
                 drawn.add(Color(1, 1, 1, 1) if run.colored else Color(*ink))
                 y = self._bottom + pad + (self._height - run.height) / 2
-                drawn.add(Rectangle(texture=run.texture, pos=(round(x + run.x), round(y)), size=(run.width, run.height)))
+                drawn.add(
+                    Rectangle(texture=run.texture, pos=(round(x + run.x), round(y)), size=(run.width, run.height))
+                )

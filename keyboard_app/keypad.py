@@ -1,7 +1,7 @@
 """The keys of a layout, one page of them at a time, and the fingers on them.
 
-A character is typed when its finger goes up, or when the next finger comes down, as fast typists do. Held, a key offers what else it
-types, and the finger slides to it; backspace repeats, ever faster; on the space bar a sliding finger moves the cursor.
+A character is typed when its finger goes up, or when the next finger comes down, as fast typists do. Held, a key offers what
+else it types, and the finger slides to it; backspace repeats, ever faster; a finger sliding on the space bar moves the cursor.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ class _Finger:
 
 
 class Keypad(FloatLayout):
-    """Dispatches `on_key(action, character)`, `on_cursor(steps)` and `on_held(action)`; keys that turn the page it handles itself."""
+    """Dispatches `on_key(action, character)`, `on_cursor(steps)`, `on_held(action)`; keys that turn the page it handles itself."""
 
     page = StringProperty()
     shift = OptionProperty("off", options=["off", "once", "locked"])

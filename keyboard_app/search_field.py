@@ -11,7 +11,7 @@ __all__ = ("SearchField",)
 class SearchField(TextArea):
     """Dispatches `on_query(text)` whenever its text changes."""
 
-    __events__ = ("on_query",)
+    __events__: tuple[str, ...] = ("on_query",)
 
     def __init__(self, **properties: Any) -> None:
         self.keyboard = Keyboard(lambda _context, _prefix: [], lambda _text: None)

@@ -9,7 +9,7 @@ from keyboard_app.control import OnOff
 from keyboard_app.page import Page
 
 # The others are for the rules.
-__all__ = ("Choice", "SettingsPage", "Stepper", "OnOff")
+__all__ = ("Choice", "OnOff", "SettingsPage", "Stepper")
 
 _SCALES = (0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
 THEMES = (("system", "As the system"), ("light", "Light"), ("dark", "Dark"))

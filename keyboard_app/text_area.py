@@ -33,8 +33,8 @@ class _Drag(Enum):
 class TextArea(Control, TextView):
     """Shows `text`, the cursor and the selection of a text field; a long text scrolls with the cursor.
 
-    Dispatches `on_place(index, extend)` where a tap puts the cursor or a drag the end of a selection, `on_word(index)` where a double
-    tap or a held finger selects a word, `on_menu` where cut, copy and paste should be offered, and `on_wake` at any touch.
+    Dispatches `on_place(index, extend)` where a tap puts the cursor or a drag the end of a selection, `on_word(index)` where a
+    double tap or a held finger selects a word, `on_menu` where cut, copy and paste should be offered, `on_wake` at any touch.
     """
 
     cursor = NumericProperty(0)
@@ -47,7 +47,7 @@ class TextArea(Control, TextView):
     selection_color = ColorProperty()
     max_lines = NumericProperty(4)
 
-    __events__ = ("on_menu", "on_place", "on_wake", "on_word")
+    __events__: tuple[str, ...] = ("on_menu", "on_place", "on_wake", "on_word")
 
     def __init__(self, **properties: Any) -> None:
         self._marks = InstructionGroup()
@@ -58,7 +58,16 @@ class TextArea(Control, TextView):
         super().__init__(**properties)
         self.canvas.insert(0, self._marks)  # below the letters
         self._remark = Clock.create_trigger(self._mark, -1)
-        for name in ("cursor", "selection_start", "selection_end", "active", "caret_shown", "first_line", "pos", "size"):
+        for name in (
+            "cursor",
+            "selection_start",
+            "selection_end",
+            "active",
+            "caret_shown",
+            "first_line",
+            "pos",
+            "size",
+        ):
             self.fbind(name, self._remark)
         for name in ("caret_color", "selection_color", "content_height"):
             self.fbind(name, self._remark)
@@ -233,7 +242,9 @@ class TextArea(Control, TextView):
                 if self.layout.line_of(index) in lines:
                     x, y = self.place_of(index)
                     marks.add(Rectangle(pos=(x - dp(1), y), size=(dp(2), height)))
-                    marks.add(Ellipse(pos=(x - dp(_HANDLE), y - 1.6 * dp(_HANDLE)), size=(2 * dp(_HANDLE), 2 * dp(_HANDLE))))
+                    marks.add(
+                        Ellipse(pos=(x - dp(_HANDLE), y - 1.6 * dp(_HANDLE)), size=(2 * dp(_HANDLE), 2 * dp(_HANDLE)))
+                    )
         elif self.caret_shown and self.layout.line_of(int(self.cursor)) in lines:
             x, y = self.place_of(int(self.cursor))
             marks.add(Rectangle(pos=(round(x), y + height * 0.08), size=(dp(2), height * 0.84)))

@@ -1,7 +1,7 @@
 """Where each character of a text stands when it is broken into lines, and which one stands at a point. No pixel is drawn here.
 
-Text runs from left to right. A line breaks behind white space; a word wider than the line breaks between two characters as a person
-sees them (`keyboard_app.graphemes`): an emoji of several code points is one.
+Text runs from left to right. A line breaks behind white space; a word wider than the line breaks between two characters as a
+person sees them (`keyboard_app.graphemes`): an emoji of several code points is one.
 """
 
 import re

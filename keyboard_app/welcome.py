@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 from kivy.properties import NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
-from keyboard_app.control import TextButton, IconButton
+from keyboard_app.control import IconButton, TextButton
 from keyboard_app.icon import Icon
 from keyboard_app.touch_shield import TouchShield
 
 # The others are for the rules.
-__all__ = ("TextButton", "Icon", "IconButton", "Welcome")
+__all__ = ("Icon", "IconButton", "TextButton", "Welcome")
 
 
 class _Step(NamedTuple):
