@@ -3,7 +3,7 @@
 from typing import Any
 
 from kivy.clock import Clock
-from kivy.graphics import Color, InstructionGroup, Line
+from kivy.graphics import Color, InstructionGroup, SmoothLine
 from kivy.metrics import dp
 from kivy.properties import ColorProperty, NumericProperty, StringProperty
 from kivy.uix.widget import Widget
@@ -39,7 +39,7 @@ class Icon(Widget):
             points = [value for x, y in stroke for value in (left + x * scale, bottom + y * scale)]
             closed = stroke[0] == stroke[-1]
             self._strokes.add(
-                Line(
+                SmoothLine(
                     points=points[:-2] if closed else points,
                     width=max(0.85 * scale, 1.05),
                     joint="round",

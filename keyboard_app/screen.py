@@ -66,7 +66,7 @@ class Screen(FloatLayout):
         self.show_messages()
         if device.profile.notices:
             self.say(device.profile.notices[-1])
-        if device.profile.settings.consent is None:
+        if device.profile.settings.consent is None and not device.records:
             self._ask()
 
     def on_size(self, *_: object) -> None:

@@ -37,6 +37,7 @@ class SuggestionPlace(Tappable):
 
     offer = ObjectProperty(None, allownone=True)
     best = BooleanProperty(False)
+    applied = BooleanProperty(False)  # space puts it in the place of what was typed
     color = ColorProperty()
     font_size = NumericProperty(17)
     shown = StringProperty()
@@ -145,6 +146,7 @@ class SuggestionStrip(BoxLayout):
         best = next((word for word in words if word.kind is not Kind.TYPED), None)
         for place in self._places[:-1]:
             place.best = best is not None and place.offer is best
+            place.applied = place.offer is not None and place.offer.applied
         for place, following in zip(self._places, self._places[1:], strict=False):
             place.divided = place.offer is not None and following.offer is not None
         self._places[-1].width = 0 if emoji is None else self._places[-1].width

@@ -40,6 +40,7 @@ WRITTEN = (
     *(("text", paper) for paper in ("key", "key_special", "key_pressed", "selection")),
     *(("muted", paper) for paper in ("key", "key_special")),
     *((ink, paper) for ink in ("warm", "danger") for paper in ("background", "surface")),
+    ("accent", "key"),
     ("over_accent", "accent"),
     ("over_bubble", "bubble"),
     ("over_danger", "danger"),
