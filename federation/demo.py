@@ -12,6 +12,7 @@ All models are then measured on each user's next messages, which no model has se
 import json
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ from federation.report import demo_report
 from federation.rounds import call_keyboards, keyboard, run_round
 from model.device.finetuning import ROUND_TRAINING
 from model.device.folder import Model, load_model, save_model
-from model.device.weights import load_weights
+from model.device.weights import Provenance, Weights, load_weights
 
 _USERS = 3
 _TYPED_WORDS = 3_000  # before the keyboards meet
@@ -164,9 +165,23 @@ def _personal(owner: Owner, global_model: Model, shipped: Path) -> Keyboard:
     status = json.loads(_finished(start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)))
     model = global_model
     if status["personal_model"]:
-        weights, provenance = load_weights(owner.profile / "personal.safetensors", model.vocabulary.sha256)
-        model = model.with_weights(weights, provenance)
+        model = model.with_weights(*_personal_weights(owner, model, shipped))
     return Keyboard(model, owner.typed, status["ngram_trust"])
+
+
+def _personal_weights(owner: Owner, model: Model, shipped: Path) -> tuple[Weights, Provenance]:
+    """The keyboard keeps them sealed, and only itself can open them."""
+    with tempfile.TemporaryDirectory() as folder:
+        opened = Path(folder) / "personal.safetensors"
+        _finished(
+            start(
+                keyboard("data", "model", opened, "--profile", owner.profile, "--model", shipped),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return load_weights(opened, model.vocabulary.sha256)
 
 
 def _federate(

@@ -1,4 +1,4 @@
-"""The command `keyboard`: the window, a script in its place, answers to the desktop without one, and a look at a profile."""
+"""The command `keyboard`: the window; without one a script, answers to the desktop, and a look at a profile and its data."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from data.errors import DataError
+from keyboard_app.data_commands import add_data_commands, run_data_command
 from keyboard_app.device import Device
 from keyboard_app.profile import Profile, default_path
 from keyboard_app.rounds import answer_all, answer_round
@@ -58,6 +59,7 @@ def _parser() -> _Parser:
         help="answer the rounds that wait for this keyboard and take over a released model, without a window",
     )
     answer.add_argument("--round", metavar="ID", help="answer the invitation to this round alone, and do nothing else")
+    add_data_commands(commands, _common)
     commands.add_parser("status", parents=[_common()], help="say what the keyboard has recorded and learned")
     parser.set_defaults(profile=None, model=PRETRAINED, json=False)
     return parser
@@ -70,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.script and options.command:
         parser.error(f"--script does not go with {options.command}")
     if options.json and not (options.script or options.command):
-        parser.error("--json goes with --script, answer or status")
+        parser.error("--json goes with --script, answer, status or data")
     try:
         if options.script:
             _script(options)
@@ -78,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _answer(options)
         elif options.command == "status":
             _status(options)
+        elif options.command == "data":
+            _data(options)
         else:
             _open_window(options)
     except (DataError, OSError, RuntimeError) as error:  # LiteRT reports what fails in a program as a RuntimeError
@@ -128,6 +132,16 @@ def _status(options: argparse.Namespace) -> None:
         _print_json(status.as_json())
     else:
         sys.stdout.write(f"{status}\n")
+
+
+def _data(options: argparse.Namespace) -> None:
+    with Device.open(options.profile or default_path(), options.model, use_keyring=False) as device:
+        _tell(device.profile.notices)
+        lines, content = run_data_command(device, options)
+    if options.json:
+        _print_json(content)
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def _open_window(options: argparse.Namespace) -> None:

@@ -18,11 +18,11 @@ from keyboard_app.models import Models
 from keyboard_app.my_data import MyData
 from keyboard_app.profile import Profile
 from keyboard_app.recent_emoji import RecentEmoji
+from keyboard_app.records import Day
 from keyboard_app.rising import Rising
 from keyboard_app.rounds import waiting_task
 from keyboard_app.schedule import REST_SECONDS, Moment, is_due
 from keyboard_app.sensitive import why_sensitive
-from keyboard_app.store import Day
 from keyboard_app.worker import Worker
 from model.device.folder import PRETRAINED
 from model.device.weights import digest
@@ -60,7 +60,10 @@ class Device:
         self._consenting = consenting
         self._tidied = ""
         model = profile.load_global(shipped)
-        self._keep_only_recent()
+        try:
+            self._keep_only_recent()
+        except DataError as error:  # a full disk: typing goes on
+            profile.notices.append(f"old messages could not be deleted: {error}")
         messages = [message.text for message in profile.store.learnable()]
         trust = profile.store.ngram_trust(digest(model.weights))
         self.models = Models(model, profile.load_personal(model), messages, trust)

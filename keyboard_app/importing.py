@@ -39,7 +39,7 @@ _AUTHOR = re.compile(r"[\u200e\u200f~ ]*(?P<name>[^:\n]{1,60}): (?P<text>.*)", r
 _NO_TEXT = re.compile(
     r"\u200e|<[^<>]*>\Z|null\Z|(?:This message was|You) deleted|.*\((?:file attached)\)\Z", re.IGNORECASE
 )
-_EDITED = re.compile(r"\s*\u200e?<This message was edited>\s*\Z", re.IGNORECASE)
+_EDITED = re.compile(r"[\s\u200e]*<This message was edited>\s*\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 from data.tokenizer import tokenize
 from data.vocabulary import UNKNOWN, Vocabulary
 from keyboard_app.recall import recall
-from keyboard_app.store import Day, Message, Ranks, Store
+from keyboard_app.records import Day, Message, Ranks
+from keyboard_app.store import Store
 from model.device.personal import Smoothing
 
 

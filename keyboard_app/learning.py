@@ -22,7 +22,7 @@ from data.errors import DataError
 from keyboard_app.models import Models
 from keyboard_app.personal_file import Seen
 from keyboard_app.profile import Profile
-from keyboard_app.store import Judgement, Message
+from keyboard_app.records import Judgement, Message
 from model.device.finetuning import FineTuning, Progress, finetune
 from model.device.finetuning import newest as newest_of
 from model.device.gate import Verdict, held_back_from, judge

@@ -4,7 +4,7 @@ from kivy.properties import ColorProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
 from keyboard_app.recall import History, moving_recall
-from keyboard_app.store import Judgement
+from keyboard_app.records import Judgement
 
 __all__ = ("LearningPanel",)
 

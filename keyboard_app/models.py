@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from data.tokenizer import tokenize
 from keyboard_app.personal_file import Personal, Seen
-from keyboard_app.store import Ranks
+from keyboard_app.records import Ranks
 from model.device.corrections import Neighbours
 from model.device.folder import Model
 from model.device.personal import USUAL_TRUST, PersonalNgram

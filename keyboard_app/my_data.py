@@ -8,7 +8,7 @@ from data.errors import DataError
 from data.files import write_by_rename
 from keyboard_app.models import Models
 from keyboard_app.profile import Profile
-from keyboard_app.store import Message
+from keyboard_app.records import Message
 
 EXPORTED_USER = "me"
 PAGE = 50

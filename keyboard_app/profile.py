@@ -11,6 +11,7 @@ mailbox/                 what a desktop on the same machine and this keyboard sa
 Files that turn out to be damaged are kept beside these with `.damaged` behind their names, those whose key is gone with `.locked`.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -20,14 +21,17 @@ from platformdirs import user_data_path
 
 from data.errors import DataError
 from data.files import write_by_rename
+from data.tokenizer import tokenize
 from federation.protocol.mailbox import Mailbox
 from keyboard_app.damage import set_aside
 from keyboard_app.keyholder import obtain_key, read_key
 from keyboard_app.personal_file import Personal, Seen, load_personal, save_personal
+from keyboard_app.schema import may_be_plain
 from keyboard_app.settings import SETTINGS, load_settings, save_settings
 from keyboard_app.store import Store
 from keyboard_app.vault import Vault
 from model.device.folder import PRETRAINED, Model, load_model, recover, save_model
+from model.device.gate import held_back_from
 from model.device.weights import Provenance, Weights, digest, load_weights, next_provenance
 
 STORE, GLOBAL, PERSONAL, PREVIOUS = "store.sqlite", "global", "personal.sealed", "personal.previous"
@@ -101,24 +105,33 @@ class Profile:
             vault = Vault(obtain_key(path, notices, use_keyring))
             profile = cls(path, lock, vault, Store.open(path / STORE, vault, notices), notices)
             profile._seal_plain_personal()
+            profile._warn_of_plain_leftovers()
             return profile
         except BaseException:
             lock.release()
             raise
 
     def _seal_plain_personal(self) -> None:
-        """Seals the personal weights that an older keyboard left in the clear."""
-        plain = self.path / _PLAIN_PERSONAL
-        if not plain.exists():
-            return
-        try:
-            if not (self.path / PERSONAL).exists():
-                newest = self.store.newest_message()
-                personal = Personal(*load_weights(plain), Seen(newest, newest, 0))
-                save_personal(self.path / PERSONAL, personal, self._vault)
-        except DataError:
-            pass  # damaged: they are learned anew, and nobody else need try to read them
-        plain.unlink()
+        """Seals the personal weights that an older keyboard left in the clear; damaged ones, which teach nobody, go."""
+        for plain in self.path.glob(f"{_PLAIN_PERSONAL}*"):
+            with suppress(DataError):
+                if plain.name == _PLAIN_PERSONAL and not (self.path / PERSONAL).exists():
+                    personal = Personal(*load_weights(plain), self._seen_before_sealing())
+                    save_personal(self.path / PERSONAL, personal, self._vault)
+            plain.unlink()
+
+    def _seen_before_sealing(self) -> Seen:
+        """What the personal network of an older keyboard has seen, which did not say: nothing was deleted or imported then."""
+        met = [message for message in self.store.messages() if message.learning is not None]
+        border = held_back_from([len(tokenize(message.text)) for message in met])
+        return Seen(max((m.id for m in met), default=0), max((m.id for m in met[:border]), default=0), deletion=0)
+
+    def _warn_of_plain_leftovers(self) -> None:
+        for path in sorted(self.path.glob(f"{STORE}.*")):
+            if not path.name.endswith(("-wal", "-shm")) and may_be_plain(path):
+                self.notices.append(
+                    f"{path} was set aside and may hold messages that are not sealed: delete it when you can"
+                )
 
     def close(self) -> None:
         """Gives the profile free."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keyboard_app.store import Ranks, Store
+from keyboard_app.records import Ranks
+from keyboard_app.store import Store
 
 SUGGESTED = 3
 

@@ -141,6 +141,15 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
 
 
+def may_be_plain(path: Path) -> bool:
+    """Whether a file that was set aside may hold messages that are not sealed: an older keyboard's, or who knows whose."""
+    with path.open("rb") as file:
+        header = file.read(
+            64
+        )  # https://www.sqlite.org/fileformat.html, Section 1.3: the version at 60 is `user_version`
+    return not header.startswith(b"SQLite format 3\0") or int.from_bytes(header[60:64], "big") < VERSION
+
+
 def pack_ranks(ranks: Sequence[tuple[int | None, int | None]]) -> bytes:
     """The ranks of a message's words, by the model in use and the global one: pairs of little-endian int32, -1 for None."""
     return np.array([[-1 if r is None else r for r in pair] for pair in ranks], "<i4").tobytes()

@@ -6,9 +6,10 @@ chat has not:
 - a card number: 13 to 19 digits in a row, whatever stands between them but letters, whose Luhn sum is right (ISO/IEC 7812-1);
 - a bank account: an IBAN whose remainder modulo 97 is 1 (ISO 13616), in groups or not;
 - a password that is named: `password`, `PIN`, `CVV` and the like, then `is`, `:` or `=`, and something;
-- a password by its look: a token of eight characters or more, no address, with letters and digits and signs among these inside
-  it, or that goes to and fro between letters and digits, or one of sixteen or more with small and capital letters and digits;
-- a message that is one token: a code of four to eight digits, or six characters or more of letters with digits or signs inside.
+- a password by its look: a token of eight characters or more, no address, that has letters, digits and a sign inside, or goes to
+  and fro between letters and digits, or has sixteen characters or more, digits, small and capital letters among them;
+- a message that is one token: a code of four to eight digits; six characters or more, letters and digits, or small and capital
+  letters and a sign that does not join words.
 
 They say too much rather than too little, as what is refused is only not learned from. A password of letters alone looks like any
 word and is not found; the private mode is for those.
@@ -21,7 +22,8 @@ from itertools import pairwise
 CARD, ACCOUNT, PASSWORD, CODE = "a card number", "a bank account", "a password", "a code"
 
 _CARD_DIGITS = range(13, 20)
-_IBAN = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?:[ \-]?[a-z0-9]){11,30}", re.IGNORECASE | re.ASCII)
+_IBAN = re.compile(r"(?<![^\W_])(?:[a-z][ \-]?){2}(?:\d[ \-]?){2}(?:[ \-]?[a-z0-9]){11,30}", re.IGNORECASE | re.ASCII)
+_IBAN_DIGITS = 8  # no country's has fewer, and one in 97 stretches of words after a name like IT101 would pass for one
 _NAMED = re.compile(
     r"\b(?:pass(?:word|code|phrase)|passwort|kennwort|pwd|pin(?: code| number)?|cvv|cvc|contraseña|mot de passe)\b"
     r"\s*(?:\bis\b|\bist\b|\best\b|\bes\b|[:=])\s*\S",
@@ -31,14 +33,15 @@ _ADDRESS = re.compile(
     r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|[\w-]+(?:\.[a-z]{2,})+(?:/\S*)?", re.IGNORECASE
 )
 _EDGES = "()[]{}<>\"'“”‘’«».,;:!?…*~_-"  # what stands around words and inside no password that a person would notice
+_BETWEEN_WORDS = "'’-/,.:!?&"  # what people write within what is one token to a computer
 
 
 def why_sensitive(text: str) -> str | None:
     """What a message looks like that must not be recorded, in words for the person; None for any other."""
-    if _holds_card(text):
-        return CARD
     if any(_is_iban(match.group()) for match in _IBAN.finditer(text)):
         return ACCOUNT
+    if _holds_card(text):
+        return CARD
     if _NAMED.search(text):
         return PASSWORD
     tokens = text.split()
@@ -50,10 +53,12 @@ def why_sensitive(text: str) -> str | None:
 
 
 def _holds_card(text: str) -> bool:
+    if sum(map(str.isdecimal, text)) < _CARD_DIGITS[0]:
+        return False
     digits: list[int] = []
     for character in text + "a":
-        if (value := unicodedata.decimal(character, None)) is not None:
-            digits.append(value)
+        if character.isdecimal():
+            digits.append(unicodedata.decimal(character))
         elif character.isalpha():
             if _has_luhn_number(digits):
                 return True
@@ -79,22 +84,21 @@ def _is_iban(text: str) -> bool:
     """Whether some beginning of it is one: words that follow may look as if they belonged to it."""
     compact = re.sub(r"[ \-]", "", text).upper()
     return any(
-        int("".join(str(int(c, 36)) for c in compact[4:length] + compact[:4])) % 97 == 1
+        sum(map(str.isdecimal, compact[:length])) >= _IBAN_DIGITS
+        and int("".join(str(int(c, 36)) for c in compact[4:length] + compact[:4])) % 97 == 1
         for length in range(15, len(compact) + 1)
     )
 
 
 def _looks_like_password(token: str) -> bool:
-    if _ADDRESS.fullmatch(token.strip(_EDGES)):
-        return False
     core = token.strip(_EDGES)
-    if len(core) < 8:
+    if len(core) < 8 or not any(map(str.isdecimal, core)) or _ADDRESS.fullmatch(core):
         return False
     kinds = [_kind(character) for character in core]
     has = set(kinds)
     turns = sum(a != b and "digit" in (a, b) and not {a, b} & {"sign", "other"} for a, b in pairwise(kinds))
-    mixed = "digit" in has and bool(has & {"small", "capital"})
-    return mixed and ("sign" in has or turns > 2 or (len(core) >= 16 and {"small", "capital"} <= has))
+    letters = bool(has & {"small", "capital"})
+    return letters and ("sign" in has or turns > 2 or (len(core) >= 16 and {"small", "capital"} <= has))
 
 
 def _alone(token: str) -> str | None:
@@ -103,15 +107,15 @@ def _alone(token: str) -> str | None:
     if token.isdecimal() and 4 <= len(token) <= 8:
         return CODE
     kinds = {_kind(character) for character in token}
-    core = {_kind(character) for character in token.strip(_EDGES)}
-    letters = bool(kinds & {"small", "capital"})
-    if len(token) >= 6 and letters and ("digit" in kinds or ("sign" in core and {"small", "capital"} <= kinds)):
-        return PASSWORD
-    return None
+    if len(token) < 6 or not kinds & {"small", "capital"}:
+        return None
+    inside = set(token.strip(_EDGES)) - set(_BETWEEN_WORDS)
+    signs = any(_kind(character) == "sign" for character in inside)
+    return PASSWORD if "digit" in kinds or (signs and {"small", "capital"} <= kinds) else None
 
 
 def _kind(character: str) -> str:
-    if unicodedata.decimal(character, None) is not None:
+    if character.isdecimal():
         return "digit"
     if character.isalpha():
         return "capital" if character.isupper() else "small"

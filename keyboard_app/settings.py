@@ -27,7 +27,6 @@ class Settings:
     learn_automatically: bool = True
     learn_from: int = 0  # the hours of the day, of local time, at which learning may begin by itself: from this one …
     learn_until: int = 24  # … to before this one; over midnight where it is the smaller
-    in_federation: bool = False  # whether rounds that a desktop invites to are answered
 
     def __post_init__(self) -> None:
         """Lets pass what can be meant.

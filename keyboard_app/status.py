@@ -9,8 +9,9 @@ from keyboard_app.keyholder import where_kept
 from keyboard_app.personal_file import load_personal
 from keyboard_app.profile import GLOBAL, PERSONAL, STORE, grew_from, read_vault
 from keyboard_app.recall import recall
+from keyboard_app.records import Judgement
 from keyboard_app.settings import SETTINGS, read_settings
-from keyboard_app.store import Judgement, Store
+from keyboard_app.store import Store
 from model.device.folder import PRETRAINED, load_model
 from model.device.personal import USUAL_TRUST, PersonalNgram
 from model.device.weights import digest

@@ -1,11 +1,15 @@
 """The main job and the benchmark, whole, on a model too small to be good."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from federation.rounds import keyboard
 from model.device.folder import load_model
 from model.device.weights import digest, load_weights
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_demo_goes_all_the_way_and_leaves_a_report(
@@ -27,7 +31,9 @@ def test_the_demo_goes_all_the_way_and_leaves_a_report(
     for number in (1, 2, 3):
         profile = out / "profiles" / f"keyboard-{number}"
         assert digest(load_model(profile / "global").weights) == digest(newest.weights), "it took the new model over"
-        _, provenance = load_weights(profile / "personal.safetensors")
+        opened = tmp_path / "personal.safetensors"
+        subprocess.run(keyboard("data", "model", opened, "--profile", profile), cwd=ROOT, check=True)
+        _, provenance = load_weights(opened)
         assert provenance.parent == digest(newest.weights), "and learned on it"
 
 

@@ -111,11 +111,10 @@ class Person:
         touch = UnitTestTouch(x, y)
         touch.is_double_tap = double_tap  # which a module of Kivy finds out from real touches
         touch.touch_down()
-        self.wait(1)
         return touch
 
     def touch(self, widget: Any) -> None:
-        self.press(widget).touch_up()
+        self.press(widget).touch_up()  # at once: a slow frame in between would make it a held finger
         self.wait(1)
 
     def key(self, label: str) -> Any:

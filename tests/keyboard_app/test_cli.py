@@ -7,7 +7,8 @@ from federation.protocol.mailbox import Mailbox
 from federation.protocol.messages import Invitation
 from keyboard_app.cli import main
 from keyboard_app.profile import PERSONAL, Profile
-from model.device.folder import WEIGHTS
+from model.device.folder import WEIGHTS, load_model
+from model.device.weights import digest, load_weights
 
 TEXT = "I think you are good, but I don't like that!\n\nΠώς είσαι; 😀\r\nmeet me at seven\n"
 
@@ -52,6 +53,8 @@ def test_script_status_answer(
     assert main(["status", "--json", *common]) == 0
     status = json.loads(capsys.readouterr().out)
     assert (status["messages"], status["words"], status["personal_model"]) == (15, 90, True)
+    assert (status["consent"], status["keep_days"]) == (None, None)
+    assert str(tmp_path / "p" / "key.json") in status["key"]
 
     Mailbox(tmp_path / "p").invite(Invitation("r1", 0.1, 1.0, 1, 1000, 1), small_model_folder / WEIGHTS)
     assert main([*common, "answer"]) == 0
@@ -109,7 +112,9 @@ def test_status_for_people_while_the_keyboard_is_open(
 ) -> None:
     with Profile.open(tmp_path):
         assert main(["status", "--profile", str(tmp_path), "--model", str(small_model_folder)]) == 0
-    assert "0 messages" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "0 messages" in told
+    assert "recording       not asked about yet, kept until deleted" in told
 
 
 @pytest.mark.parametrize(
@@ -135,8 +140,51 @@ def test_a_profile_in_use(tmp_path: Path, script: Path, capsys: pytest.CaptureFi
         assert "is open in another keyboard" in failure(capsys, ["answer", "--profile", tmp_path / "p"])
 
 
+def test_data_is_listed_searched_exported_deleted_and_imported(
+    tmp_path: Path, script: Path, small_model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--profile", str(tmp_path / "p"), "--model", str(small_model_folder)]
+    assert main(["--script", str(script), *common]) == 0
+    capsys.readouterr()
+
+    def data(*arguments: object) -> dict:
+        assert main(["data", *map(str, arguments), *common, "--json"]) == 0
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    found = data("list", "--search", "SEVEN", "--count", "2")["messages"]
+    assert [m["text"] for m in found] == ["meet me at seven"] * 2
+    assert data("export", tmp_path / "mine.jsonl") == {"exported": 15}
+    opened = data("model", tmp_path / "opened")
+    assert opened == {"model": str(tmp_path / "opened")}
+    _, provenance = load_weights(tmp_path / "opened")
+    assert provenance.parent == digest(load_model(small_model_folder).weights)
+    deleted = data("delete", *(m["id"] for m in found))
+    assert deleted["deleted"] == 2
+    assert deleted["still_held"] > 0
+    assert data("relearn")["still_held"] == 0
+    assert data("delete", "--all")["deleted"] == 13
+    assert data("list") == {"messages": []}
+    assert data("import", tmp_path / "mine.jsonl") == {"imported": 15, "left_out": 0}
+    assert main(["data", "list", "--count", "1", *common]) == 0
+    assert capsys.readouterr().out.endswith("meet me at seven\n")
+    assert "say which messages to delete" in failure(capsys, ["data", "delete", *common])
+    assert "cannot read" in failure(capsys, ["data", "import", tmp_path / "none", *common])
+    assert "there is no personal model yet" in failure(
+        capsys, ["data", "model", tmp_path / "x", *common[2:], "--profile", tmp_path / "empty"]
+    )
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--json"], ["dance"], ["--script"], ["--script", "x", "answer"], ["answer", "--wrong"]]
+    "arguments",
+    [
+        ["--json"],
+        ["dance"],
+        ["--script"],
+        ["--script", "x", "answer"],
+        ["answer", "--wrong"],
+        ["data"],
+        ["data", "burn"],
+    ],
 )
 def test_bad_calls(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert "see keyboard --help" in failure(capsys, arguments, status=2)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from keyboard_app.device import Device
+from keyboard_app.personal_file import Seen
 from keyboard_app.profile import PERSONAL, STORE
-from keyboard_app.store import Ranks
+from keyboard_app.records import Ranks
 from model.device.folder import Model
 from model.device.weights import next_provenance, save_weights
 
@@ -150,9 +151,12 @@ def test_an_older_profile_is_sealed_and_nothing_plain_is_left(
         small_model.weights,
         next_provenance(small_model.weights, small_model.provenance, 0),
     )
-    assert plain(profile)
+    (profile / "personal.safetensors.damaged").write_text(SENTENCES[0])
+    (profile / "store.sqlite.damaged").write_text(SENTENCES[0])
     with Device.open(profile, small_model_folder) as device:
-        assert device.profile.notices == []
+        (notice,) = device.profile.notices
+        assert f"{profile / 'store.sqlite.damaged'} was set aside and may hold messages that are not sealed" in notice
+        (profile / "store.sqlite.damaged").unlink()
         assert plain(profile) == [], "while it is open"
         store = device.profile.store
         assert [m.text for m in store.messages()] == [SENTENCES[n % 2] for n in range(300)]
@@ -161,6 +165,7 @@ def test_an_older_profile_is_sealed_and_nothing_plain_is_left(
         last = store.last_judgement()
         assert (None if last is None else last.ngram_trust) == {1: None, 2: 1.0, 3: 4.0}[version]
         assert device.models.personalized
+        assert device.models.seen == Seen(message=10, trained=2, deletion=0)
     assert plain(profile) == []
     assert not (profile / "personal.safetensors").exists()
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
+from keyboard_app.records import Day, Judgement, Ranks
 from keyboard_app.schema import identity, pack_ranks, unpack_ranks
-from keyboard_app.store import Day, Judgement, Ranks, Store
+from keyboard_app.store import Store
 from keyboard_app.vault import SealedError, Vault
 
 VAULT = Vault(bytes(32))
@@ -55,7 +56,8 @@ def test_killed_while_writing_it_stays_readable(tmp_path: Path) -> None:
     code = """if True:
         import sys
         from pathlib import Path
-        from keyboard_app.store import Ranks, Store
+        from keyboard_app.records import Ranks
+        from keyboard_app.store import Store
         from keyboard_app.vault import Vault
         store = Store.open(Path(sys.argv[1]), Vault(bytes(32)), [])
         for n in range(1_000_000):
@@ -137,7 +139,8 @@ def test_what_sqlite_refuses_is_told_in_a_line_and_changes_nothing(tmp_path: Pat
 KILLED = """if True:
     import os, sys
     from pathlib import Path
-    from keyboard_app.store import Ranks, Store
+    from keyboard_app.records import Ranks
+    from keyboard_app.store import Store
     from keyboard_app.vault import Vault
     store = Store.open(Path(sys.argv[1]), Vault(bytes(32)), [])
     for _ in range(300):
@@ -298,7 +301,8 @@ FULL = """if True:
     import resource, sys
     from pathlib import Path
     from data.errors import DataError
-    from keyboard_app.store import Ranks, Store
+    from keyboard_app.records import Ranks
+    from keyboard_app.store import Store
     from keyboard_app.vault import Vault
     path = Path(sys.argv[1])
     store = Store.open(path, Vault(bytes(32)), [])

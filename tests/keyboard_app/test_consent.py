@@ -1,0 +1,102 @@
+"""What is recorded and what is not: nothing before the person agreed, nothing in private, nothing that looks like a secret."""
+
+import json
+from pathlib import Path
+
+from keyboard_app.device import Device
+from keyboard_app.insight import Saved
+from keyboard_app.store import Store
+
+
+def send(device: Device, text: str) -> None:
+    for character in text:
+        device.keyboard.press(character)
+    device.keyboard.enter()
+
+
+def state(device: Device) -> tuple:
+    store = device.profile.store
+    return store.messages(), store.days(), store.newest_message(), device.models.own_words, device.models._ngram.length
+
+
+def test_nothing_is_recorded_before_the_answer_nor_after_a_no(tmp_path: Path, small_model_folder: Path) -> None:
+    with Device.open(tmp_path, small_model_folder) as device:
+        before = state(device)
+        for consent in (None, False):
+            if consent is not None:
+                device.choose(consent=consent)
+            assert not device.records
+            send(device, "zebra zebra")
+            assert device.sent.id is None
+            assert "you have not agreed" in device.sent.why_not
+            assert state(device) == before
+        device.choose(consent=True)
+        assert device.records
+        send(device, "zebra zebra")
+        assert device.sent.id == 1
+    with Device.open(tmp_path, small_model_folder) as device:
+        assert device.records, "the answer is kept"
+        device.choose(consent=False)
+        assert not device.records, "and can be taken back"
+
+
+def test_in_private_nothing_is_recorded_learned_or_counted(device: Device) -> None:
+    send(device, "zebra")
+    before = state(device)
+    device.private = True
+    send(device, "quagga quagga quagga")
+    assert device.sent.why_not == "private: not recorded"
+    assert state(device) == before
+    assert not device.learn_if_due(rested=1e9)
+    device.private = False
+    send(device, "zebra")
+    day = device.profile.store.days()[0]
+    assert (day.keystrokes, day.characters) == (10, 10), "what was typed in private is in no later count either"
+
+
+def test_what_looks_like_a_secret_is_sent_and_not_recorded(device: Device) -> None:
+    before = state(device)
+    send(device, "4111 1111 1111 1111")
+    assert device.sent.why_not == "not recorded: it looks like a card number"
+    assert state(device) == before
+    assert device.keyboard.text == ""
+
+
+def test_a_script_has_asked_by_being_run_and_changes_no_answer(tmp_path: Path, small_model_folder: Path) -> None:
+    with Device.open(tmp_path, small_model_folder, consenting=True) as device:
+        send(device, "zebra")
+        assert device.sent.id == 1
+        assert device.profile.settings.consent is None
+    assert not (tmp_path / "settings.json").exists()
+
+
+def test_keystrokes_saved_are_counted_by_day(device: Device) -> None:
+    for word in device.keyboard.suggestions[:1]:
+        device.keyboard.take(word)
+    device.keyboard.enter()
+    typed = len(device.profile.store.messages()[0].text)
+    assert device.saved() == Saved(typed - 1, typed - 1, (typed - 1) / typed)
+
+
+def test_what_cannot_be_recorded_stays_in_the_text_field_and_is_counted_once(device: Device) -> None:
+    import pytest
+
+    from data.errors import DataError
+
+    device.profile.store._connection.execute("PRAGMA query_only = ON")  # as on a disk that went read-only
+    for character in "zebra":
+        device.keyboard.press(character)
+    with pytest.raises(DataError, match="cannot be read or written"):
+        device.keyboard.enter()
+    assert device.keyboard.text == "Zebra"
+    device.profile.store._connection.execute("PRAGMA query_only = OFF")
+    device.keyboard.enter()
+    assert [m.text for m in device.profile.store.messages()] == ["Zebra"]
+    assert device.profile.store.days()[0].keystrokes == 5
+
+
+def test_settings_hold_no_word(device: Device) -> None:
+    device.choose(consent=True)
+    send(device, "zebra")
+    assert "zebra" not in json.dumps((device.profile.path / "settings.json").read_text())
+    assert isinstance(device.profile.store, Store)
