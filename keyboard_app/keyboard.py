@@ -5,10 +5,12 @@ import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
-from data.tokenizer import PUNCTUATION, normalize, restore_case, tokenize
+from data.tokenizer import PUNCTUATION, normalize, restore_case
+from keyboard_app.graphemes import is_boundary, previous_boundary
 from keyboard_app.offers import Kind, Offer
 from keyboard_app.shift import Shift, ShiftKey
 from keyboard_app.text_field import Move, TextField
+from keyboard_app.word_at_cursor import begun_word, ended_word, whole_word
 from model.device.metrics import Typing
 from model.device.wishes import Wishes
 
@@ -95,26 +97,12 @@ class Keyboard:
     @property
     def prefix(self) -> str:
         """What is typed of the word at the cursor, up to the cursor; empty between words and while something is selected."""
-        before = self.field.text[: self.field.cursor]
-        if self.field.selected:
-            return ""
-        tail = before[max(before.rfind(" "), before.rfind("\n")) + 1 :]
-        # The tokenizer knows: the word is still open if a letter or a digit would become part of it.
-        for next_character in "a0":
-            token = tokenize(tail + next_character)[-1]
-            if token.start < len(tail):
-                return tail[token.start :]
-        return ""
+        return "" if self.field.selected else begun_word(self.field.text[: self.field.cursor])
 
     @property
     def word(self) -> str:
         """The word at the cursor, with what stands of it behind the cursor; empty where the prefix is."""
-        prefix = self.prefix
-        if not prefix:
-            return ""
-        start = self.field.cursor - len(prefix)
-        end = start + len(tokenize(self.field.text[start:].split(maxsplit=1)[0])[0].text)
-        return self.field.text[start : max(end, self.field.cursor)]
+        return "" if self.field.selected else whole_word(self.field.text, self.field.cursor)
 
     @property
     def suggestions(self) -> list[str]:
@@ -128,7 +116,7 @@ class Keyboard:
         """What a space or a mark would put in the place of the typed word; None where it stays."""
         word = self.prefix
         start = self.field.cursor - len(word)
-        if not self.autocorrects or not word or word != self.word or normalize(word) in self.wishes.insisted:
+        if not self.autocorrects or not word or word != self.word or self._insists_on(normalize(word)):
             return None
         if start > 0 and not (before := self.field.text[start - 1]).isspace() and before not in _OPENING:
             return None  # a part of something longer: an address, a number with its unit, a tag
@@ -144,7 +132,8 @@ class Keyboard:
             words = [correction, *(w for w in words if w != correction)][:3]
         offers = [Offer(word, Kind.TYPED)] if word else []
         offers += [Offer(w, self._kind(w, prefix), w == correction) for w in words if w != word]
-        emoji = self._emoji_for(normalize(word or self._last_word()))
+        before = "" if self.field.selected else self.field.text[: self.field.cursor]
+        emoji = self._emoji_for(normalize(word or ended_word(before)))
         return offers + ([Offer(emoji, Kind.EMOJI)] if emoji else [])
 
     def press(self, character: str) -> None:
@@ -182,7 +171,8 @@ class Keyboard:
             correction = self._autocorrect()
             field.insert(" ")
         self._after_key(correction)
-        last = field.text[: field.cursor][-2:-1]
+        before = field.text[: field.cursor - 1]
+        last = before[previous_boundary(before, len(before)) :][:1]  # without its accents
         self._stop_waits = last.isalnum() or (last != "" and last in _CLOSING)
 
     def backspace(self, reach: Move = Move.LEFT) -> None:
@@ -208,15 +198,10 @@ class Keyboard:
         if word and normalize(suggestion) == normalize(word):
             self._insist(word)
         end = start + len(word) if word else field.selection[1]
-        rest = field.text[end:]
         field.replace(start, end, suggestion)
-        waits = rest[:1] in ("", "\n", " ") or rest[0].isalnum()
-        if rest.startswith(" "):
-            field.move_to(field.cursor + 1)
-        elif waits:
-            field.insert(" ")
+        parted = self._part()
         self._after_key()
-        self.space_waits = waits
+        self.space_waits = parted
 
     def take_offer(self, offer: Offer) -> None:
         """Takes what the strip offers; an emoji goes behind the word."""
@@ -226,13 +211,13 @@ class Keyboard:
         self._count()
         self.field.move_to(self.field.cursor + len(self.word) - len(self.prefix))
         apart = "" if self.field.text[: self.field.cursor].endswith(" ") else " "
-        self.field.insert(f"{apart}{offer.text} ")
+        self.field.insert(apart + offer.text)
+        self._part()
         self._after_key()
 
     def forget(self, suggestion: str) -> None:
         """Offers a word no more, until the person insists on it."""
         word = normalize(suggestion)
-        self.wishes.insisted.discard(word)
         self.wishes.forgotten.add(word)
         self.on_forget(word)
 
@@ -315,12 +300,6 @@ class Keyboard:
             return Kind.NEXT
         return Kind.COMPLETION if normalize(suggestion).startswith(normalize(prefix)) else Kind.CORRECTION
 
-    def _last_word(self) -> str:
-        """The word that was just ended by a space; empty if it was something else, or while something is selected."""
-        before = "" if self.field.selected else self.field.text[: self.field.cursor]
-        tokens = tokenize(before.rpartition(" ")[0].rpartition(" ")[2]) if before.endswith(" ") else []
-        return tokens[-1].text if tokens and before.endswith(tokens[-1].text + " ") else ""
-
     def _autocorrect(self) -> _Correction | None:
         if (corrected := self.correction) is None:
             return None
@@ -328,14 +307,27 @@ class Keyboard:
         self.field.replace(cursor - len(typed), cursor, corrected)
         return _Correction(cursor - len(typed), typed, corrected)
 
+    def _part(self) -> bool:
+        """Parts what was put in from what follows by one space, the cursor behind it; says whether that needed one."""
+        behind = self.field.cursor + 1
+        rest = self.field.text[self.field.cursor :]
+        if rest.startswith(" ") and is_boundary(self.field.text, behind):
+            self.field.move_to(behind)
+        elif rest[:1] in ("", "\n") or rest[0].isalnum():
+            self.field.insert(" ")
+        else:
+            return False
+        return True
+
+    def _insists_on(self, word: str) -> bool:
+        return word in self.wishes.insisted and word not in self.wishes.forgotten
+
     def _insist(self, typed: str) -> None:
         word = normalize(typed)
         if word not in self.wishes.insisted:
             self.wishes.insisted.add(word)
             self.on_insist(word)
-        if word in self.wishes.forgotten:
-            self.wishes.forgotten.remove(word)
-            self.on_remember(word)
+        self.remember(word)
 
     def _count(self) -> None:
         self.typing += Typing(1, 0)

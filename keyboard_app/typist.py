@@ -12,7 +12,8 @@ _ENDS = {" ", *PUNCTUATION}  # what lets the keyboard correct the word before it
 def type_message(keyboard: Keyboard, text: str) -> tuple[Typing, list[float]]:
     """Types and sends a message, lower-cased and its white space collapsed, as `model.device.metrics.type_message` counts it.
 
-    A word that the keyboard would correct is insisted on instead. A space before a mark that the keyboard swallows is let go; it
+    A word that the keyboard would correct is taken from the strip as it was typed, which insists on it; the definition of
+    keystrokes knows no corrections, so that one is not counted. A space before a mark that the keyboard swallows is let go; it
     counts among the characters all the same.
 
     Returns:
@@ -20,31 +21,37 @@ def type_message(keyboard: Keyboard, text: str) -> tuple[Typing, list[float]]:
     """
     text = " ".join(text.lower().split())
     seconds: list[float] = []
-    keystrokes_before, end = keyboard.typing.keystrokes, 0
+    keystrokes_before, insisted, end = keyboard.typing.keystrokes, 0, 0
     for token in tokenize(text):
-        _type_between(keyboard, text[end : token.start], token.text)
+        insisted += _type_between(keyboard, text[end : token.start], token.text)
         if token.text in PUNCTUATION:
-            keyboard.press(token.text)
+            insisted += _press(keyboard, token.text)
         else:
             _type_word(keyboard, token.text, seconds)
-            if text[token.start + len(token.text) :][:1] in _ENDS and keyboard.correction is not None:
-                keyboard.take(keyboard.word)  # which says that no slip was made, and brings the space
         end = token.start + len(token.text)
-    _type_between(keyboard, text[end:], "")
-    keystrokes = keyboard.typing.keystrokes - keystrokes_before
+    insisted += _type_between(keyboard, text[end:], "")
+    keystrokes = keyboard.typing.keystrokes - keystrokes_before - insisted
     keyboard.enter()
     return Typing(keystrokes, len(text)), seconds
 
 
-def _type_between(keyboard: Keyboard, between: str, token: str) -> None:
-    """Types what stands between two tokens, given the token that follows."""
+def _type_between(keyboard: Keyboard, between: str, token: str) -> int:
+    """Types what stands between two tokens, given the token that follows; returns how many words it insisted on."""
     if keyboard.space_waits:
         if between.startswith(" "):
             between = between[1:]
         elif between or (token and token not in PUNCTUATION):
             keyboard.backspace()
-    for character in between:
-        keyboard.press(character)
+    return sum(_press(keyboard, character) for character in between)
+
+
+def _press(keyboard: Keyboard, character: str) -> int:
+    """Presses a key; returns 1 if the word before it had to be insisted on first, else 0."""
+    insists = character in _ENDS and keyboard.correction is not None
+    if insists:
+        keyboard.take(keyboard.word)  # brings a space, which this key swallows or is
+    keyboard.press(character)
+    return int(insists)
 
 
 def _type_word(keyboard: Keyboard, word: str, seconds: list[float]) -> None:

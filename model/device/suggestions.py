@@ -1,4 +1,4 @@
-"""What the keyboard offers: the next word between words, and within a word the completions of what is typed of it."""
+"""What the keyboard offers: the next word between words, and within a word what it may become or may have been meant to be."""
 
 import math
 from collections.abc import Sequence
@@ -121,7 +121,7 @@ class Suggester:
         if personal is None:
             self._scores = self.logits(ids)
         else:
-            with np.errstate(divide="ignore"):  # nothing is left to <unk> if all words are known: -inf
+            with np.errstate(divide="ignore"):  # what is less than a float32 can hold is -inf
                 self._scores = np.log(self.probabilities(context))
             self.spellings.add(personal)
         self._offered = self._scores[self.spellings.ids]
@@ -131,6 +131,8 @@ class Suggester:
     def _as_typed(self, word: str) -> float:
         """What a correction's score has to exceed."""
         known = self._vocabulary.id(word) if self._personal is None else self._personal.id(word)
+        if known >= len(self._vocabulary) and word in self._wishes.forgotten:
+            known = UNKNOWN  # a slip that was learned as a word
         return self._as_unknown(word) if known == UNKNOWN else float(self._scores[known]) + _KNOWN
 
     def _as_unknown(self, word: str) -> float:
@@ -142,15 +144,15 @@ class Suggester:
         places, fits = np.arange(start, end), self._offered[start:end].copy()
         if len(prefix) < _SHORTEST_CORRECTED:
             return places, fits
-        corrections = self.spellings.corrections
+        corrections, best = self.spellings.corrections, _top(fits, count)
         # Only words that even the likeliest slip leaves among the best need to be looked at.
-        least = fits[_top(fits, count)[-1]] if len(fits) >= count else -np.inf
-        least = max(least, self._as_unknown(prefix) + _SHOWN)
-        rest = np.flatnonzero(self._offered - corrections.least(prefix) > least)
-        rest = rest[(rest < start) | (rest >= end)]
-        return np.concatenate([places, rest]), np.concatenate(
-            [fits, self._offered[rest] - corrections.costs(prefix, rest)]
-        )
+        least = self._as_unknown(prefix) + _SHOWN
+        if len(best) == count > 0:
+            least = max(least, float(fits[best[-1]]))
+        others = np.flatnonzero(self._offered - corrections.least(prefix) > least)
+        others = others[(others < start) | (others >= end)]
+        slipped = self._offered[others] - corrections.costs(prefix, others)
+        return np.concatenate([places, others]), np.concatenate([fits, slipped])
 
     def predictions(self, words: Sequence[str]) -> list[Prediction]:
         """What was thought of each word of a message, in lower case, after those before it."""

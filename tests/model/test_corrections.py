@@ -165,14 +165,16 @@ def test_a_correction_is_never_a_word_that_is_not_to_be_offered(shipped: Model) 
 
 
 def test_a_word_that_a_person_has_written_is_not_corrected(shipped: Model) -> None:
-    personal = PersonalNgram(shipped.vocabulary)
-    suggester = Suggester(shipped.start(), shipped.vocabulary, personal)
+    personal, wishes = PersonalNgram(shipped.vocabulary), Wishes()
+    suggester = Suggester(shipped.start(), shipped.vocabulary, personal, wishes)
     assert suggester.correct("i met", "hugh") == "high"
     personal.learn("I met Hugh")
     assert suggester.correct("i met", "hugh") is None
     personal.learn("hugh again")
     assert suggester.suggest("i met", "hhug")[0] == "hugh"  # and comes to be a correction itself
     assert suggester.correct("i met", "hhugh") == "hugh"
+    wishes.forgotten.add("hugh")  # it was a slip after all
+    assert suggester.correct("i met", "hugh") == "high"
 
 
 def test_offensive_words_are_offered_to_those_who_type_them(shipped: Model) -> None:
@@ -182,7 +184,7 @@ def test_offensive_words_are_offered_to_those_who_type_them(shipped: Model) -> N
     suggester = Suggester(shipped.start(), shipped.vocabulary, personal, wishes)
 
     def offered() -> list[bool]:
-        return [word in suggester.suggest("oh my", typed, count=500) for typed in ("", "go", "gdo")]
+        return [word in suggester.suggest("oh my", typed, count=10_000) for typed in ("", "go", "gdo")]
 
     assert offered() == [False, False, False]
     wishes.offensive = True
@@ -210,3 +212,11 @@ def test_the_geometry_of_another_layout_counts(shipped: Model) -> None:
 
 def test_no_words_no_costs() -> None:
     assert Corrections([]).costs("ab").tolist() == []
+
+
+def test_where_all_completions_are_forgotten_none_is_offered(shipped: Model) -> None:
+    completions = {word for word in shipped.vocabulary.words if word.startswith("zo")}
+    assert len(completions) > 3
+    suggester = Suggester(shipped.start(), shipped.vocabulary, wishes=Wishes(forgotten=completions))
+    assert not completions & set(suggester.suggest("at the", "zo"))
+    assert not completions & set(suggester.suggest("at the", "z", count=50))
