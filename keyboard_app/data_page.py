@@ -14,8 +14,8 @@ from keyboard_app.file_picker import FilePicker
 from keyboard_app.folder_listing import free_name
 from keyboard_app.my_data import PAGE
 from keyboard_app.page import Page
-from keyboard_app.search_field import SearchField
 from keyboard_app.records import Message
+from keyboard_app.search_field import SearchField
 
 # The others are for the rules.
 __all__ = ("Choice", "DataPage", "MessageRow", "SearchField")

@@ -12,7 +12,19 @@ from keyboard_app.device import Device
 from keyboard_app.learning import Learning
 from model.device.folder import WEIGHTS, Model, save_model
 
-BACKSPACE, TAB, ENTER, ESCAPE, DELETE, UP, DOWN, RIGHT, LEFT, HOME, END = 8, 9, 13, 27, 127, 273, 274, 275, 276, 278, 279
+BACKSPACE, TAB, ENTER, ESCAPE, DELETE, UP, DOWN, RIGHT, LEFT, HOME, END = (
+    8,
+    9,
+    13,
+    27,
+    127,
+    273,
+    274,
+    275,
+    276,
+    278,
+    279,
+)
 LINE = "i think you are good ."
 
 
