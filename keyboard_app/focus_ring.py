@@ -1,5 +1,6 @@
 """The physical keyboard's focus among the controls of the window."""
 
+from kivy.uix.recycleview import RecycleView
 from kivy.uix.scrollview import ScrollView
 from kivy.uix.widget import Widget
 
@@ -62,7 +63,7 @@ class FocusRing:
         control.focused = True
         parent = control.parent
         while parent is not None and parent is not parent.get_parent_window():
-            if isinstance(parent, ScrollView):
+            if isinstance(parent, ScrollView) and not isinstance(parent, RecycleView):  # that has only what is in sight
                 parent.scroll_to(control, animate=False)
             parent = parent.parent
 

@@ -23,6 +23,7 @@ class KeyPopup(Widget):
         self._drawn = InstructionGroup()
         self.choices: Sequence[str] = ()
         self.chosen = 0
+        self._places: list[int] = []  # of the choices, from left to right
         self._first_x = self._bottom = self._cell = self._height = 0.0
         super().__init__(**properties)
         self.canvas.add(self._drawn)
@@ -33,27 +34,24 @@ class KeyPopup(Widget):
         return self.choices[self.chosen] if self.choices else ""
 
     def show(self, key: Widget, choices: Sequence[str], bounds: tuple[float, float]) -> None:
-        """Shows the choices above a key, the first of them as near over it as the bounds, left and right, let it."""
+        """Shows choices above a key, between the bounds to the left and the right, in pixels."""
         self.choices = choices
-        self._cell = max(key.width, dp(38))
-        self._height = max(key.height, dp(46))
         room = bounds[1] - bounds[0] - 2 * dp(_PADDING)
-        self._cell = min(self._cell, room / max(len(choices), 1))
-        width = self._cell * len(choices)
-        left = key.center_x - self._cell / 2
-        # Where they do not fit to the right of the finger they grow to the left, the first still over the key.
-        self.reversed = left + width > bounds[1] - dp(_PADDING) and len(choices) > 1
-        if self.reversed:
-            left = key.center_x + self._cell / 2 - width
-        self._first_x = min(max(left, bounds[0] + dp(_PADDING)), bounds[1] - dp(_PADDING) - width)
+        self._cell = min(max(key.width, dp(38)), room / len(choices))
+        self._height = max(key.height, dp(46))
+        leftmost, rightmost = bounds[0] + dp(_PADDING), bounds[1] - dp(_PADDING) - self._cell * len(choices)
+        self._first_x = min(max(key.center_x - self._cell / 2, leftmost), rightmost)
         self._bottom = key.top + dp(4)
+        # The first is above the finger, the next to the right of it; what has no room there goes on to the left.
+        above = min(max(round((key.center_x - self._first_x) / self._cell - 0.5), 0), len(choices) - 1)
+        self._places = [*range(above, len(choices)), *reversed(range(above))]
         self.chosen = 0
         self._draw()
 
     def choose_at(self, x: float) -> None:
         """Chooses what is nearest to a finger."""
         place = min(max(int((x - self._first_x) // self._cell), 0), len(self.choices) - 1)
-        chosen = len(self.choices) - 1 - place if self.reversed else place
+        chosen = self._places.index(place)
         if chosen != self.chosen:
             self.chosen = chosen
             self._draw()
@@ -77,8 +75,7 @@ class KeyPopup(Widget):
         drawn.add(Color(*look.surface))
         drawn.add(SmoothRoundedRectangle(pos=corner, size=size, radius=[dp(11)]))
         for number, choice in enumerate(self.choices):
-            place = len(self.choices) - 1 - number if self.reversed else number
-            left = self._first_x + place * self._cell
+            left = self._first_x + self._places[number] * self._cell
             lit = number == self.chosen and len(self.choices) > 1
             if lit:
                 drawn.add(Color(*look.accent))

@@ -80,8 +80,11 @@ class Layout:
 
     def index_at(self, line: int, x: float) -> int:
         """The place in a line that is nearest to `x`; lines above the first and below the last count as these."""
-        found = self.lines[min(max(line, 0), len(self.lines) - 1)]
-        after = min(bisect_left(found.xs, x), len(found.xs) - 1)
+        line = min(max(line, 0), len(self.lines) - 1)
+        found = self.lines[line]
+        # Where a line was broken for want of width, its last place is shown in the next.
+        broken = line + 1 < len(self.lines) and self.lines[line + 1].places[0] == found.places[-1]
+        after = min(bisect_left(found.xs, x), len(found.xs) - (2 if broken else 1))
         before = max(after - 1, 0)
         return found.places[before if x - found.xs[before] < found.xs[after] - x else after]
 

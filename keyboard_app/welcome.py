@@ -54,6 +54,8 @@ class Welcome(TouchShield, BoxLayout):
 
     def __init__(self, **properties: Any) -> None:
         super().__init__(**properties)
+        ids = self.ids
+        self._ways = {False: [ids.next.__self__, ids.room.__self__], True: [ids.yes.__self__, ids.no.__self__]}
         self.on_step(self, 0)
 
     @property
@@ -64,10 +66,10 @@ class Welcome(TouchShield, BoxLayout):
     def on_step(self, _welcome: "Welcome", step: float) -> None:
         """Shows another screen."""
         self.icon, self.title, self.text = _STEPS[int(step)]
-        last = int(step) == len(_STEPS) - 1
-        self.ids.question.opacity = 1 if last else 0
-        for button, shown in ((self.ids.next, not last), (self.ids.yes, last), (self.ids.no, last)):
-            button.opacity, button.disabled = (1, False) if shown else (0, True)
+        self.ids.question.opacity = 1 if self.last else 0
+        self.ids.buttons.clear_widgets()
+        for way in self._ways[self.last]:  # one that is only hidden would still take touches
+            self.ids.buttons.add_widget(way)
         self.ids.back.opacity, self.ids.back.disabled = (1, False) if step > 0 else (0, True)
 
     def go(self, steps: int) -> None:

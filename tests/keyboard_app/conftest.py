@@ -135,15 +135,18 @@ class Person:
 
     def touch_control(self, name: str) -> None:
         """Touches a control; one that is out of sight is scrolled to first."""
+        from kivy.uix.recycleview import RecycleView
         from kivy.uix.scrollview import ScrollView
 
         control = self.control(name)
         for parent in control.walk_reverse():
-            if isinstance(parent, ScrollView) and control in parent.walk():
+            if isinstance(parent, ScrollView) and not isinstance(parent, RecycleView) and control in parent.walk():
                 parent.scroll_to(control, animate=False)
         self.wait(2)
         self.touch(control)
-        self.wait()
+        end = time.monotonic() + 0.25  # what scrolls waits whether a finger will scroll before it passes a tap on
+        while time.monotonic() < end:
+            self.wait(1)
 
     @property
     def strip(self) -> Any:

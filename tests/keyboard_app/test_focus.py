@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyboard_app.focus import Box, Way, after, nearest
@@ -9,6 +9,7 @@ OPPOSITE = {Way.LEFT: Way.RIGHT, Way.RIGHT: Way.LEFT, Way.UP: Way.DOWN, Way.DOWN
 INDICES = st.integers(0, len(GRID) - 1)
 
 
+@settings(deadline=None)
 @given(INDICES, st.sampled_from(Way))
 def test_in_a_grid_the_neighbour_is_next_and_leads_back(index: int, way: Way) -> None:
     row, column = divmod(index, 5)
@@ -34,6 +35,7 @@ BOXES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(BOXES, st.data(), st.sampled_from(Way))
 def test_it_never_stays_or_goes_back(boxes: list[Box], data: st.DataObject, way: Way) -> None:
     current = data.draw(st.sampled_from(boxes))
@@ -46,6 +48,7 @@ def test_it_never_stays_or_goes_back(boxes: list[Box], data: st.DataObject, way:
         assert box != current
 
 
+@settings(deadline=None)
 @given(st.integers(1, 30), st.sampled_from([1, -1]))
 def test_the_order_goes_through_all_and_around(count: int, step: int) -> None:
     seen, current = [], None

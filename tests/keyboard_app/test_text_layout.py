@@ -1,7 +1,7 @@
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyboard_app.text_layout import Layout, clusters, lay_out
@@ -20,6 +20,7 @@ def text_of(layout: Layout) -> str:
     return "".join(piece.text for line in layout.lines for piece in line.pieces)
 
 
+@settings(deadline=None)
 @given(TEXTS, WIDTHS)
 def test_nothing_is_lost_and_nothing_is_out_of_place(text: str, width: float) -> None:
     layout = lay_out(text, width, measure)
@@ -31,6 +32,7 @@ def test_nothing_is_lost_and_nothing_is_out_of_place(text: str, width: float) ->
         assert len(line.xs) == len(line.places)
 
 
+@settings(deadline=None)
 @given(TEXTS, WIDTHS)
 def test_no_line_is_wider_than_it_may_be(text: str, width: float) -> None:
     for line in lay_out(text, width, measure).lines:
@@ -38,6 +40,7 @@ def test_no_line_is_wider_than_it_may_be(text: str, width: float) -> None:
         assert line.width <= width or len(clusters("".join(words))) == 1
 
 
+@settings(deadline=None)
 @given(TEXTS, WIDTHS)
 def test_a_cursor_is_found_where_it_stands(text: str, width: float) -> None:
     layout = lay_out(text, width, measure)
@@ -48,6 +51,14 @@ def test_a_cursor_is_found_where_it_stands(text: str, width: float) -> None:
         assert layout.index_at(line, layout.x_of(place)) == place
 
 
+@settings(deadline=None)
+@given(TEXTS, WIDTHS, st.integers(0, 10), st.floats(-10, 200))
+def test_what_is_found_on_a_line_is_shown_on_it(text: str, width: float, line: int, x: float) -> None:
+    layout = lay_out(text, width, measure)
+    assert layout.line_of(layout.index_at(line, x)) == min(line, len(layout.lines) - 1)
+
+
+@settings(deadline=None)
 @given(TEXTS, WIDTHS, st.data())
 def test_the_spans_of_a_selection_are_its_clusters(text: str, width: float, data: st.DataObject) -> None:
     places = [0, *accumulate(len(c) for c in clusters(text))]
@@ -57,6 +68,7 @@ def test_the_spans_of_a_selection_are_its_clusters(text: str, width: float, data
     assert sum(right - left for _, left, right in spans) == pytest.approx(selected)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_clusters_joined_are_the_text(text: str) -> None:
     assert "".join(clusters(text)) == text
