@@ -14,6 +14,7 @@ from keyboard_app.word_at_cursor import begun_word, ended_word, whole_word
 from model.device.metrics import Typing
 from model.device.wishes import Wishes
 
+_CONTEXT_STRIDE = 2_000  # characters; one to two strides before the cursor are looked at
 _OPENING = "([{\"'“‘«¿¡"  # a word behind one of these stands by itself
 _CLOSING = ")]}\"'”’»%"  # a sentence may end behind one of these
 
@@ -288,7 +289,10 @@ class Keyboard:
         return text
 
     def _context(self, prefix: str) -> str:
-        return self.field.text[: self.field.selection[0] - len(prefix)]
+        end = self.field.selection[0] - len(prefix)
+        # Where it starts moves in strides, so that whoever suggests need not read all of it anew with each letter.
+        start = max(end // _CONTEXT_STRIDE - 1, 0) * _CONTEXT_STRIDE
+        return self.field.text[start:end]
 
     def _cased(self, word: str, prefix: str) -> str:
         if self.shift is Shift.LOCKED:

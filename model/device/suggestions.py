@@ -14,7 +14,8 @@ from model.device.runtime import Program, State
 from model.device.spellings import Spellings
 from model.device.wishes import Wishes
 
-_SHORTEST_CORRECTED = 2  # letters
+_SHORTEST_SLIPPED = 3  # letters of a word that say enough of it to look for slips in them
+_SHORTEST_CORRECTED = 2  # letters of a word that was typed to its end
 # What a correction has to exceed, in nats. A word that nobody knows counts as the model's `<unk>`, shared by all there are of its
 # length; a known word counts as itself, with an advantage. The best on validation users with slips drawn from the keyboard's
 # geometry (`federation.slips`).
@@ -89,8 +90,8 @@ class Suggester:
         """The `count` likeliest words after `context` for what is typed of one, likeliest first, in lower case.
 
         `context` is the message so far without the word being typed, `prefix` what is typed of it. Words that start with the
-        prefix are ranked by their probability, words from which slips would lead to it by that times the probability of the
-        slips. Fewer words come back where fewer fit; punctuation is never among them.
+        prefix are ranked by their probability, words from which slips would lead to it (if it has three letters) by that times
+        the probability of the slips. Fewer words come back where fewer fit; punctuation is never among them.
         """
         self._score([token.word for token in tokenize(context)])
         places, fits = self._fitting(normalize(prefix), count)
@@ -142,7 +143,7 @@ class Suggester:
         """Places of words that fit what is typed, the `count` best among them, and what they are ranked by, in nats."""
         start, end = self.spellings.starting_with(prefix)
         places, fits = np.arange(start, end), self._offered[start:end].copy()
-        if len(prefix) < _SHORTEST_CORRECTED:
+        if len(prefix) < _SHORTEST_SLIPPED:
             return places, fits
         corrections, best = self.spellings.corrections, _top(fits, count)
         # Only words that even the likeliest slip leaves among the best need to be looked at.

@@ -188,6 +188,18 @@ def test_suggestions_follow_the_cursor() -> None:
     assert asked == [("we saw ", "th"), ("we saw ", ""), ("we ", "")]
 
 
+def test_of_a_very_long_text_the_end_is_looked_at() -> None:
+    asked = []
+    keyboard = Keyboard(lambda context, _prefix: asked.append(context) or [], lambda _text: None)
+    for length in (3_990, 100_100, 100_200, 101_900):
+        keyboard.text = text = ("so it goes " * 10_000)[:length]
+        assert keyboard.suggestions == []
+        assert (text.endswith(asked[-1] + keyboard.prefix), len(asked[-1]) < 4_000) == (True, True)
+    assert len(asked[0]) > 3_980, "but of a message as people write them all is"
+    assert asked[2].startswith(asked[1])
+    assert asked[3].startswith(asked[2])
+
+
 def test_a_mark_in_the_middle_keeps_the_space_that_parts_two_words(keyboard: Keyboard) -> None:
     keyboard.text = "hel there"
     keyboard.move_to(3)

@@ -90,7 +90,7 @@ def test_suggestions_are_the_likeliest_that_fit(small_model: Model, data: st.Dat
     offered = [w for w in vocabulary.words[len(SPECIALS) :] if w not in PUNCTUATION]
     costs = dict(zip(offered, Corrections(offered).costs(prefix), strict=True))
     fits = {w: logits[vocabulary.id(w)] - (0 if w.startswith(prefix) else costs[w]) for w in offered}
-    fitting = [w for w in offered if w.startswith(prefix) or (len(prefix) > 1 and np.isfinite(costs[w]))]
+    fitting = [w for w in offered if w.startswith(prefix) or (len(prefix) > 2 and np.isfinite(costs[w]))]
     assert found == sorted(fitting, key=lambda w: -fits[w])[: len(found)]
     assert len(found) >= min(3, sum(w.startswith(prefix) for w in offered))
 
