@@ -24,6 +24,7 @@ from keyboard_app.rounds import waiting_task
 from keyboard_app.schedule import REST_SECONDS, Moment, is_due
 from keyboard_app.sensitive import why_sensitive
 from keyboard_app.worker import Worker
+from model.device.finetuning import FineTuning
 from model.device.folder import PRETRAINED
 from model.device.weights import digest
 
@@ -309,10 +310,11 @@ class Device:
         )
         if self._words_of is None or self._words_of[0] != at:
             words = new = 0
-            for message in store.learnable():
+            for message in reversed(store.learnable()):
+                # Of very many words the oldest are never learned from, and so are not new.
+                counts = message.learning is None and message.id > self._begun_at and words < FineTuning.max_words
                 count = len(tokenize(message.text))
-                words += count
-                new += count if message.learning is None and message.id > self._begun_at else 0
+                words, new = words + count, new + count * counts
             self._words_of = (at, words, new)
         return self._words_of[1:]
 

@@ -169,9 +169,10 @@ class Learning:
         )
         used = [message.id for message in self._used]
         self._profile.store.add_learning(used, t.words, t.loss_before, t.loss_after, judgement)
-        why = "at least as well" if verdict.keeps_new else "better"
-        learned = f"learned from {t.words:,} words in {t.seconds:.1f} s"
-        return f"{learned} and kept the {verdict.kept} model: it expects your newest words {why}"
+        why = f"it expects your newest words {'at least as well' if verdict.keeps_new else 'better'}"
+        if verdict.new.words == 0:
+            why = "nothing is left that the old one has not seen to compare them on"
+        return f"learned from {t.words:,} words in {t.seconds:.1f} s and kept the {verdict.kept} model: {why}"
 
 
 def relearning(profile: Profile, models: Models) -> Learning | None:

@@ -11,7 +11,6 @@ mailbox/                 what a desktop on the same machine and this keyboard sa
 Files that turn out to be damaged are kept beside these with `.damaged` behind their names, those whose key is gone with `.locked`.
 """
 
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -24,7 +23,7 @@ from data.files import write_by_rename
 from data.tokenizer import tokenize
 from federation.protocol.mailbox import Mailbox
 from keyboard_app.damage import set_aside
-from keyboard_app.keyholder import obtain_key, read_key
+from keyboard_app.keyholder import KEY, obtain_key, read_key
 from keyboard_app.personal_file import Personal, Seen, load_personal, save_personal
 from keyboard_app.schema import may_be_plain
 from keyboard_app.settings import SETTINGS, load_settings, save_settings
@@ -64,6 +63,13 @@ def read_vault(path: Path) -> Vault:
         raise DataError(f"{path} has no key to read it with ({error}): open the keyboard with it first") from error
 
 
+def _sweep(path: Path) -> None:
+    """Removes what processes that were killed while they wrote a file have left beside its place."""
+    for name in (KEY, SETTINGS, PERSONAL, PREVIOUS, _PLAIN_PERSONAL):
+        for leftover in path.glob(f".{name}.*"):
+            leftover.unlink()
+
+
 class Profile:
     """An open profile. `notices` are lines for the person, about what was found damaged and what was done about it."""
 
@@ -101,6 +107,7 @@ class Profile:
             raise DataError(f"cannot use the profile folder {path}: {error.strerror}: {error.filename}") from error
         try:
             recover(path / GLOBAL)
+            _sweep(path)
             notices: list[str] = []
             vault = Vault(obtain_key(path, notices, use_keyring))
             profile = cls(path, lock, vault, Store.open(path / STORE, vault, notices), notices)
@@ -114,10 +121,15 @@ class Profile:
     def _seal_plain_personal(self) -> None:
         """Seals the personal weights that an older keyboard left in the clear; damaged ones, which teach nobody, go."""
         for plain in self.path.glob(f"{_PLAIN_PERSONAL}*"):
-            with suppress(DataError):
+            try:
                 if plain.name == _PLAIN_PERSONAL and not (self.path / PERSONAL).exists():
                     personal = Personal(*load_weights(plain), self._seen_before_sealing())
                     save_personal(self.path / PERSONAL, personal, self._vault)
+            except OSError as error:  # a full disk: it is done the next time
+                self.notices.append(f"{plain} is not sealed yet: {error.strerror}")
+                continue
+            except DataError:
+                pass
             plain.unlink()
 
     def _seen_before_sealing(self) -> Seen:

@@ -1,7 +1,7 @@
 """Pictures of the real window: `python -m tests.keyboard_app.screenshots FOLDER [--model DIR] [--all]`, under a display.
 
-Types a sample on a profile that is thrown away, learning on the way, and saves `keyboard.png`: a phone, light and dark, and what it
-learned, side by side. With `--all` it saves each page at the sizes of a phone, a tablet and a desktop too, light and dark.
+Types a sample on a profile that is thrown away, learning on the way, and saves `keyboard.png`: a phone, light and dark, and what
+it learned, side by side. With `--all` it saves each page at the sizes of a phone, a tablet and a desktop too, light and dark.
 """
 
 import argparse

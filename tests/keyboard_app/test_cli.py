@@ -152,7 +152,7 @@ def test_data_is_listed_searched_exported_deleted_and_imported(
         return json.loads(capsys.readouterr().out.splitlines()[-1])
 
     found = data("list", "--search", "SEVEN", "--count", "2")["messages"]
-    assert [m["text"] for m in found] == ["meet me at seven"] * 2
+    assert [m["text"] for m in found] == ["Meet me at seven"] * 2
     assert data("export", tmp_path / "mine.jsonl") == {"exported": 15}
     opened = data("model", tmp_path / "opened")
     assert opened == {"model": str(tmp_path / "opened")}
@@ -166,7 +166,7 @@ def test_data_is_listed_searched_exported_deleted_and_imported(
     assert data("list") == {"messages": []}
     assert data("import", tmp_path / "mine.jsonl") == {"imported": 15, "left_out": 0}
     assert main(["data", "list", "--count", "1", *common]) == 0
-    assert capsys.readouterr().out.endswith("meet me at seven\n")
+    assert capsys.readouterr().out.endswith("Meet me at seven\n")
     assert "say which messages to delete" in failure(capsys, ["data", "delete", *common])
     assert "cannot read" in failure(capsys, ["data", "import", tmp_path / "none", *common])
     assert "there is no personal model yet" in failure(

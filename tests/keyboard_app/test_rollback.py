@@ -13,6 +13,7 @@ from keyboard_app.device import Device
 from keyboard_app.learning import Learning, relearning
 from keyboard_app.personal_file import load_personal
 from keyboard_app.profile import PERSONAL, PREVIOUS, read_vault
+from keyboard_app.records import Judgement
 from keyboard_app.worker import run
 from model.device.finetuning import FineTuning
 from model.device.weights import digest
@@ -141,6 +142,28 @@ def test_it_learns_by_itself_once_there_is_enough(tmp_path: Path, small_model_fo
         assert not device.learn_if_due(60, now=noon), "all is learned"
 
 
+def test_what_is_too_old_to_be_learned_from_is_not_new(tmp_path: Path, small_model_folder: Path) -> None:
+    with Device.open(tmp_path, small_model_folder) as device:
+        device.choose(consent=True)
+        store = device.profile.store
+        store.add_imported([store.seal_import(LINE, "2026-01-01T00:00:00+00:00")] * 5_000)
+        met = range(5_000 - FineTuning.max_words // 6, 5_001)
+        store.add_learning(met, 1, 1.0, 1.0, Judgement("", "new", True, 1, 1.0, 1.0, 1.0, 1.0))
+        assert not device.learn_if_due(60)
+        record(device, LINE, 300)
+        assert device.learn_if_due(60)
+        device.worker.cancel()
+
+
+def test_judged_by_nothing_the_old_one_stays(device: Device) -> None:
+    record(device, LINE, 60)
+    run(Learning(device.profile, device.models))
+    before, trained = digest(device.models.personal), device.models.seen.trained
+    device.my_data.delete(range(trained + 1, 61))
+    assert "nothing is left that the old one has not seen" in run(Learning(device.profile, device.models))
+    assert digest(device.models.personal) == before
+
+
 KILLED_AT_EACH = """if True:
     import os, shutil, signal, sys
     from pathlib import Path
@@ -179,6 +202,7 @@ KILLED_AT_EACH = """if True:
         with Profile.open(copy) as opened:
             assert opened.notices == []
             assert len(opened.store.messages()) == 8
+            assert not list(copy.glob(".personal*"))
         print(digest(load_personal(copy / PERSONAL, read_vault(copy)).weights))
         if not killed:
             break
@@ -202,6 +226,43 @@ def test_killed_at_anything_it_does_to_a_file_it_has_the_old_model_or_the_new(
     kept = found.count(old)
     assert 3 <= kept < len(found) - 3, "it was killed both before and after the new one was in its place"
     assert found == [old] * kept + [found[-1]] * (len(found) - kept)
+
+
+FULL = """if True:
+    import resource, sys
+    from pathlib import Path
+    from keyboard_app.device import Device
+    device = Device.open(Path(sys.argv[1]), Path(sys.argv[2]), consenting=True)
+    device.learn()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, resource.RLIM_INFINITY))
+    try:
+        print("learned", device.worker.wait())
+    except OSError as error:
+        print("told", error)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert device.worker.task is None
+    device.keyboard.press("a")
+    device.keyboard.enter()
+    assert device.sent.id == 9
+    print(device.models.suggest("i think you are", "")[0], device.models.personalized)
+"""
+
+
+def test_where_there_is_no_room_for_a_new_network_the_old_one_stays(tmp_path: Path, small_model_folder: Path) -> None:
+    profile = tmp_path / "profile"
+    with Device.open(profile, small_model_folder) as device:
+        record(device, " ".join([LINE] * 15), 4)
+        run(Learning(device.profile, device.models))
+        record(device, " ".join([OTHER] * 15), 4)
+        before = {path.name: path.read_bytes() for path in profile.glob("personal*")}
+    command = [sys.executable, "-c", FULL, profile, small_model_folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told, typed = done.stdout.splitlines()
+    assert told.startswith("told ")
+    assert "File too large" in told
+    assert typed == "good True"
+    assert {path.name: path.read_bytes() for path in profile.glob("*personal*")} == before
 
 
 def test_a_network_of_an_older_global_model_is_not_gone_back_to(device: Device, small_model_folder: Path) -> None:

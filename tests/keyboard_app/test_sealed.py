@@ -152,6 +152,7 @@ def test_an_older_profile_is_sealed_and_nothing_plain_is_left(
         next_provenance(small_model.weights, small_model.provenance, 0),
     )
     (profile / "personal.safetensors.damaged").write_text(SENTENCES[0])
+    (profile / ".personal.safetensors.killed").write_text(SENTENCES[0])
     (profile / "store.sqlite.damaged").write_text(SENTENCES[0])
     with Device.open(profile, small_model_folder) as device:
         (notice,) = device.profile.notices
