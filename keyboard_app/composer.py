@@ -51,7 +51,9 @@ class Composer(BoxLayout):
         self._strip = self.ids.strip.__self__
         self._emoji_search = self.ids.emoji_search.__self__
         self._forgotten = ""
+        self._message, self._keys = self.ids.message.__self__, self.ids.keys.__self__
         self.ids.top.remove_widget(self._emoji_search)
+        self.bind(hidden=self._arrange, searching=self._arrange)
 
     def begin(self, device: Device) -> None:
         """Edits with the keyboard of a device from now on."""
@@ -69,7 +71,9 @@ class Composer(BoxLayout):
         self._edit(self.ids.text_area.__self__, self._device.keyboard)
         self.searching = self.emoji_searched = False
         if self._emoji_search.parent is not None:
-            self.ids.top.remove_widget(self._emoji_search)
+            self._message, self._keys = self.ids.message.__self__, self.ids.keys.__self__
+        self.ids.top.remove_widget(self._emoji_search)
+        self.bind(hidden=self._arrange, searching=self._arrange)
             self.ids.top.add_widget(self._strip)
 
     def leave_search(self) -> bool:
@@ -270,6 +274,14 @@ class Composer(BoxLayout):
         except DataError as error:  # it is typed all the same
             self.dispatch("on_say", str(error))
         self.key("character", emoji)
+
+    def _arrange(self, *_: object) -> None:
+        """Shows what there is use for; what is only hidden would still take touches."""
+        self.clear_widgets()
+        if not self.hidden and not self.searching:
+            self.add_widget(self._message)
+        if not self.hidden or self.searching:
+            self.add_widget(self._keys)
 
     def _enter(self) -> None:
         if self.searching:

@@ -25,7 +25,7 @@ def test_the_first_start_explains_and_asks_before_it_records(
 ) -> None:
     person = open_window(new_device)
     person.say("before")
-    person.press_at(200, 100).touch_up()  # where a key lies below
+    person.press_at(200, 180).touch_up()  # where a key lies below
     assert (person.text, person.recorded, new_device.profile.settings.consent) == ("", [], None)
     titles = [person.screen._welcome.title]
     for _ in range(2):
