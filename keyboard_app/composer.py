@@ -71,9 +71,7 @@ class Composer(BoxLayout):
         self._edit(self.ids.text_area.__self__, self._device.keyboard)
         self.searching = self.emoji_searched = False
         if self._emoji_search.parent is not None:
-            self._message, self._keys = self.ids.message.__self__, self.ids.keys.__self__
-        self.ids.top.remove_widget(self._emoji_search)
-        self.bind(hidden=self._arrange, searching=self._arrange)
+            self.ids.top.remove_widget(self._emoji_search)
             self.ids.top.add_widget(self._strip)
 
     def leave_search(self) -> bool:
