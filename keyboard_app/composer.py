@@ -51,7 +51,7 @@ class Composer(BoxLayout):
         self._strip = self.ids.strip.__self__
         self._emoji_search = self.ids.emoji_search.__self__
         self._forgotten = ""
-        self._message, self._keys = self.ids.message.__self__, self.ids.keys.__self__
+        self._upper, self._lower = self.ids.upper.__self__, self.ids.lower.__self__
         self.ids.top.remove_widget(self._emoji_search)
         self.bind(hidden=self._arrange, searching=self._arrange)
 
@@ -277,9 +277,9 @@ class Composer(BoxLayout):
         """Shows what there is use for; what is only hidden would still take touches."""
         self.clear_widgets()
         if not self.hidden and not self.searching:
-            self.add_widget(self._message)
+            self.add_widget(self._upper)
         if not self.hidden or self.searching:
-            self.add_widget(self._keys)
+            self.add_widget(self._lower)
 
     def _enter(self) -> None:
         if self.searching:

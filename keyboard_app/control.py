@@ -41,10 +41,12 @@ class TextButton(Tappable, Label):
     """Text on a rounded ground; it is named by its text unless it has another name."""
 
     kind = OptionProperty("usual", options=["usual", "plain", "danger"])
+    _named = ""  # by its text
 
     def on_text(self, _button: "TextButton", text: str) -> None:
         """Names it."""
-        self.name = self.name or text
+        if self.name in ("", self._named):
+            self.name = self._named = text
 
 
 class IconButton(Tappable, Icon):
