@@ -74,7 +74,7 @@ def _shots(app: Any, take: Any, everything: bool) -> Iterator[None]:
     screen.device.look_back()
     while screen.device.worker.task is not None:
         yield
-    for kind, size in _SIZES.items():
+    for kind, size in (_SIZES if everything else {"phone": _SIZES["phone"]}).items():
         Window.size = size
         yield from settle()
         for theme in ("light", "dark"):

@@ -190,7 +190,7 @@ def test_settings_count_at_once_and_are_kept(person: Any) -> None:
     assert (settings.learn_until, settings.offensive_words, settings.autocorrect) == (23, True, False)
     assert person.device.models.wishes.offensive
     person.press_physically(ESCAPE)
-    assert person.screen.composer.ids.keypad.shown_keys()[3].label == "p"
+    assert person.screen.composer.ids.keypad.shown_keys()[3].label == "P"
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 640), (412, 892), (820, 1180), (1280, 800), (892, 412)])
