@@ -270,10 +270,9 @@ class Keyboard:
         return cut
 
     def paste(self, text: str) -> None:
-        """Puts a text in the place of what is selected, as it is but for control characters and what is no character."""
-        text = "".join(
-            c for c in text.replace("\r\n", "\n") if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs")
-        )
+        """Puts a text in the place of what is selected: as it is, but for control characters and what is no character."""
+        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+        text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
         if text:
             self._count()
             self.field.insert(text)

@@ -16,7 +16,7 @@ import numpy as np
 
 Neighbours = Mapping[str, frozenset[str]]
 
-USUAL_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 _UNITS = 8  # of cost in a nat
 _NEVER = 127  # units; a cost that is never paid, and the sum of two still fits a byte
@@ -45,7 +45,7 @@ def usual_neighbours() -> dict[str, frozenset[str]]:
     """The neighbours of each letter on the keyboard that is usual: three rows, each half a key further in, or a whole one."""
     places = {
         letter: (column + start, row)
-        for row, (letters, start) in enumerate(zip(USUAL_ROWS, (0, 0.5, 1.5), strict=True))
+        for row, (letters, start) in enumerate(zip(_ROWS, (0, 0.5, 1.5), strict=True))
         for column, letter in enumerate(letters)
     }
     return {
@@ -89,11 +89,11 @@ class Corrections:
     def least(self, typed: str) -> np.ndarray:
         """What no slip that leads to what was typed costs less than, in nats, of each word: [number of words] float32."""
         costs = self.slips.__dict__
-        marks = ("missing_apostrophe", "accent")
-        plain = (
-            min(cost for name, cost in costs.items() if name not in marks) if typed.isascii() else min(costs.values())
-        )
-        return np.where(self._plain, np.float32(plain), np.float32(min(costs.values())))
+        least = np.float32(min(costs.values()))
+        if not typed.isascii():
+            return np.full(self._plain.shape, least)
+        between_plain = min(cost for name, cost in costs.items() if name not in ("missing_apostrophe", "accent"))
+        return np.where(self._plain, np.float32(between_plain), least)
 
     def costs(self, typed: str, words: np.ndarray | None = None, ended: bool = False) -> np.ndarray:
         """What it cost, in nats, to come to the letters typed so far from the words meant; infinite beyond what slips explain.
@@ -120,11 +120,11 @@ class Corrections:
         """For numbers of letters meant about as large as that of letters typed: what it cost to type all these for those."""
         never, swapped = np.full(count, _NEVER, np.uint8), _units(self.slips.swapped)
         earlier: dict[int, np.ndarray] = {}
-        row = {0: np.zeros(count, np.uint8), 1: np.minimum(self._missing[0][chosen], _NEVER)}
+        row = {0: np.zeros(count, np.uint8), 1: self._missing[0][chosen]}
         for place, letter in enumerate(typed):
             extra, substituted, above = self._extra(typed, place), self._substituting(letter), row
             row = {}
-            for meant in range(max(place, 0), place + 3):  # with place + 1 letters typed
+            for meant in range(place, place + 3):  # with place + 1 letters typed
                 cell = np.minimum(above.get(meant, never) + extra, _NEVER)
                 if meant > 0:
                     np.minimum(cell, above.get(meant - 1, never) + substituted[meant - 1][chosen], out=cell)

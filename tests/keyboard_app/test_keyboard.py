@@ -246,7 +246,7 @@ def test_a_selection_is_replaced_cut_and_deleted(keyboard: Keyboard) -> None:
     keyboard.select(3, 5)
     assert keyboard.cut() == " x"
     assert keyboard.cut() == ""
-    keyboard.paste("\x00 2\r\n")
+    keyboard.paste("\x00\t2\r\n\ud800")
     assert keyboard.text == "one 2\n three"
     keyboard.move(Move.START)
     keyboard.move(Move.WORD_RIGHT, extend=True)

@@ -161,7 +161,21 @@ class PlainField:
 
 
 SIGNS = [*"abdehotz'5.,!?(-", "é", "字", "😀", "👍🏽", "❤️", "👩‍👩‍👧", "🇩🇪", "🇩", "1️⃣", "\n", "\u0301"]
-PASTED = ["", "teh", "hello there", "a\nb", "e\u0301e", "🇩🇪🇫🇷🇩", "3.5", "grüße ", "\u0301", "don't", "x\x07y", "\r\n"]
+PASTED = [
+    "",
+    "teh",
+    "hello there",
+    "a\nb",
+    "e\u0301e",
+    "🇩🇪🇫🇷🇩",
+    "3.5",
+    "grüße ",
+    "\u0301",
+    "don't",
+    "x\x07y",
+    "\r\n",
+    "\t\r",
+]
 
 
 class Session(RuleBasedStateMachine):
@@ -241,7 +255,7 @@ class Session(RuleBasedStateMachine):
     @rule(text=st.sampled_from(PASTED))
     def paste(self, text: str) -> None:
         self.keyboard.paste(text)
-        if clean := text.replace("\r\n", "\n").replace("\x07", ""):
+        if clean := re.sub(r"\r\n?", "\n", text).replace("\x07", "").replace("\t", " "):
             self.field.insert(clean)
             self.field.rest()
 
