@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data.errors import DataError
+from data.files import write_by_rename
 from keyboard_app.device import Device
 from keyboard_app.importing import Importing
 from keyboard_app.learning import Learning
 from keyboard_app.worker import run
-from model.device.weights import next_provenance, save_weights
+from model.device.weights import next_provenance, to_bytes
 
 
 def add_data_commands(commands: argparse._SubParsersAction, common: Callable[[], argparse.ArgumentParser]) -> None:
@@ -62,9 +63,7 @@ def run_data_command(device: Device, options: argparse.Namespace) -> tuple[list[
         deleted, held = before - my_data.count(), my_data.still_held
         lines = [f"deleted {deleted:,} messages for good"]
         if held:
-            lines.append(
-                f"your personal model was learned when {held:,} deleted messages were there: learn anew in the window"
-            )
+            lines.append(f"your personal model may still hold {held:,} deleted messages until `keyboard data relearn`")
         return lines, {"deleted": deleted, "still_held": held}
     if options.what == "export":
         count = my_data.export(options.file)
@@ -77,7 +76,8 @@ def run_data_command(device: Device, options: argparse.Namespace) -> tuple[list[
     personal, model = device.models.personal, device.models.global_model
     if personal is None:
         raise DataError("there is no personal model yet: it comes with learning")
-    save_weights(options.file, personal, next_provenance(model.weights, model.provenance, rounds=0))
+    content = to_bytes(personal, next_provenance(model.weights, model.provenance, rounds=0))
+    write_by_rename(options.file, content, mode=0o600)  # it may betray words
     return [f"wrote the personal model to {options.file}, which is not sealed"], {"model": str(options.file)}
 
 
