@@ -121,6 +121,7 @@ def main() -> None:
         def take(name: str) -> None:
             taken[name] = Path(Window.screenshot(f"{folder}/{name}.png"))
 
+        device.choose(consent=True)
         _write_history(device)
         app = KeyboardApp(device)
         shots = _shots(app, take, options.all)
@@ -140,7 +141,7 @@ def main() -> None:
         for picture in pictures:
             whole.paste(picture, (left, _GAP))
             left += picture.width + _GAP
-        whole.quantize(256, dither=Image.Dither.NONE).save(options.folder / "keyboard.png", optimize=True)
+        whole.save(options.folder / "keyboard.png", optimize=True)
         if options.all:
             for name, path in taken.items():
                 Image.open(path).convert("RGB").save(options.folder / f"{name}.png", optimize=True)
