@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from kivy.core.clipboard import Clipboard
-from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
+from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
@@ -37,7 +37,6 @@ class Composer(BoxLayout):
     emoji_searched = BooleanProperty(False)
     hidden = BooleanProperty(False)  # a page stands in the place of the messages
     board_height = NumericProperty(0)
-    layout_name = StringProperty()
     overlay = ObjectProperty(None, allownone=True, baseclass=Widget)  # where menus are shown
 
     __events__ = ("on_edited", "on_layout", "on_say", "on_sent")
@@ -63,7 +62,6 @@ class Composer(BoxLayout):
 
     def use_layout(self, layout: Layout) -> None:
         """Shows the keys of another layout."""
-        self.layout_name = layout.name
         self._keypad.use(layout.pages, layout.name)
 
     def edit_message(self) -> None:

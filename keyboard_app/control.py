@@ -3,8 +3,6 @@
 Every control has a `name`, what an assistive tool would call it, and shows where the keyboard's focus is.
 """
 
-from typing import Any
-
 from kivy.properties import BooleanProperty, OptionProperty, StringProperty
 from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.label import Label
@@ -59,9 +57,6 @@ class OnOff(Tappable):
     on = BooleanProperty(False)
 
     __events__ = ("on_toggle",)
-
-    def __init__(self, **properties: Any) -> None:
-        super().__init__(**properties)
 
     def on_release(self) -> None:
         """A finger went up on it."""

@@ -50,7 +50,6 @@ class DataPage(Page):
     def __init__(self, *arguments: Any, **properties: Any) -> None:
         super().__init__(*arguments, title="My data", **properties)
         self._shown = 0
-        self._newest: tuple[int, str] | None = None
         self._search = Clock.create_trigger(self._show_found, _SEARCH_AFTER)
         self.ids.keep.options = list(KEPT)
 
@@ -104,7 +103,7 @@ class DataPage(Page):
         self.attempt(lambda: f"{self.device.my_data.export(path):,} messages written to {path}, not encrypted")
 
     def _import(self, path: Path) -> None:
-        self.screen.start_task(lambda: self.device.import_texts(path))
+        self.screen.begin(lambda: self.device.import_texts(path))
 
     def _choose(self, title: str, then: Any, **properties: Any) -> None:
         chooser = FilePicker(Path.home(), title=title, **properties)

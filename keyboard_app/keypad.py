@@ -11,7 +11,7 @@ from typing import Any
 from kivy.clock import Clock, ClockEvent
 from kivy.input import MotionEvent
 from kivy.metrics import dp
-from kivy.properties import BooleanProperty, NumericProperty, OptionProperty, StringProperty
+from kivy.properties import OptionProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
 from kivy.uix.widget import Widget
@@ -46,8 +46,6 @@ class Keypad(FloatLayout):
 
     page = StringProperty()
     shift = OptionProperty("off", options=["off", "once", "locked"])
-    previews = BooleanProperty(True)  # whether a pressed key is shown above the finger
-    label_scale = NumericProperty(1.0)
 
     __events__ = ("on_cursor", "on_held", "on_key")
 
@@ -173,7 +171,7 @@ class Keypad(FloatLayout):
         if key.action in _AT_ONCE:
             finger.done = True
             self._type(key)
-        if key.action == "character" and self.previews:
+        if key.action == "character":
             self._popup.show(key, [key.label], (self.x, self.right))
         finger.waiting = Clock.schedule_once(lambda _elapsed: self._hold(finger), _HOLD)
 

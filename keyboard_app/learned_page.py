@@ -44,7 +44,6 @@ class LearnedPage(Page):
     verdict = StringProperty()
     doing = StringProperty()
     moment = StringProperty()
-    rise_note = StringProperty()
     paused = BooleanProperty(False)
     personalized = BooleanProperty(False)
     sure = BooleanProperty(False)  # whether it was asked whether to forget all
@@ -95,7 +94,7 @@ class LearnedPage(Page):
         def begin() -> None:
             self._rising = self.device.look_back()
 
-        self.screen.start_task(begin)
+        self.screen.begin(begin)
 
     def roll_back(self) -> None:
         """Types with the model from before again."""

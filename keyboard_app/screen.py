@@ -157,11 +157,11 @@ class Screen(FloatLayout):
 
     def learn(self) -> None:
         """Begins to learn now."""
-        self._begin(self.device.learn)
+        self.begin(self.device.learn)
 
     def relearn(self) -> None:
         """Begins to learn anew, from what is left."""
-        self._begin(self.device.relearn)
+        self.begin(self.device.relearn)
 
     def stop_learning(self) -> None:
         """Ends what goes on in the background; all stays as it was."""
@@ -201,17 +201,13 @@ class Screen(FloatLayout):
 
     def serve(self, _elapsed: float = 0) -> None:
         """Begins what the desktop waits for, or what is due."""
-        self._begin(self.device.serve)
+        self.begin(self.device.serve)
         rested = Clock.get_time() - self._rested_since
-        self._begin(lambda: self.device.learn_if_due(rested))
+        self.begin(lambda: self.device.learn_if_due(rested))
 
     def resume(self) -> None:
         """Begins what was left undone when the window was closed."""
-        self._begin(self.device.resume)
-
-    def start_task(self, work: Callable[[], object]) -> None:
-        """Begins something in the background for a page."""
-        self._begin(work)
+        self.begin(self.device.resume)
 
     def attempt(self, work: Callable[[], object]) -> bool:
         """Does something here and now, and says what it says, or why it failed; returns whether it went well."""
@@ -271,7 +267,8 @@ class Screen(FloatLayout):
             self._welcome = None
             self.say(_USUAL_STATUS if record else "Nothing you type is recorded; the settings can change that.")
 
-    def _begin(self, work: Callable[[], object]) -> None:
+    def begin(self, work: Callable[[], object]) -> None:
+        """Has something begin in the background, and shows that it goes on, or why it does not."""
         worker = self.device.worker
         before = worker.task
         try:
