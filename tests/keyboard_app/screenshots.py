@@ -30,7 +30,7 @@ _LINES = [
     "see you at the climbing hall!",
 ]
 _SENT = ["Are you coming tonight?", "I'll bring the ropes and some snacks 😀", "Let's meet at seven, by the door."]
-_BEGUN = "See you at the cl"
+_BEGUN = "See you at the clim"
 _WEEKS = 5
 _SIZES = {"phone": (412, 892), "tablet": (820, 1180), "desktop": (1280, 800)}
 _GAP, _GROUND = 24, "#7A8496"
