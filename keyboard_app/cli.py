@@ -61,6 +61,14 @@ def _parser() -> _Parser:
     answer.add_argument("--round", metavar="ID", help="answer the invitation to this round alone, and do nothing else")
     add_data_commands(commands, _common)
     commands.add_parser("status", parents=[_common()], help="say what the keyboard has recorded and learned")
+    benchmark = commands.add_parser(
+        "benchmark",
+        parents=[_common()],
+        help="open a window, type in it as a finger does, and measure how long a person waits",
+    )
+    benchmark.add_argument(
+        "--presses", type=int, default=300, metavar="N", help="keys to measure, idle and learning each (default: 300)"
+    )
     parser.set_defaults(profile=None, model=PRETRAINED, json=False)
     return parser
 
@@ -72,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.script and options.command:
         parser.error(f"--script does not go with {options.command}")
     if options.json and not (options.script or options.command):
-        parser.error("--json goes with --script, answer, status or data")
+        parser.error("--json goes with --script, answer, status, benchmark or data")
     try:
         if options.script:
             _script(options)
@@ -80,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _answer(options)
         elif options.command == "status":
             _status(options)
+        elif options.command == "benchmark":
+            _benchmark(options)
         elif options.command == "data":
             _data(options)
         else:
@@ -142,6 +152,21 @@ def _data(options: argparse.Namespace) -> None:
         _print_json(content)
     else:
         sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    from keyboard_app.kivy_settings import prepare_kivy
+
+    if options.presses < 1:
+        raise DataError("at least one key has to be pressed: give --presses a number from 1 on")
+    prepare_kivy()
+    from keyboard_app.latency import measure
+
+    waits = measure(options.presses, options.model)
+    if options.json:
+        _print_json(waits.as_json())
+    else:
+        sys.stdout.write(f"{waits}\n")
 
 
 def _open_window(options: argparse.Namespace) -> None:

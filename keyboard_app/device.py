@@ -1,5 +1,6 @@
 """One person's keyboard with all that stands behind it: what the window shows, and what a script drives without one."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -11,10 +12,12 @@ from keyboard_app.emoji_catalogue import emoji_for
 from keyboard_app.importing import Importing
 from keyboard_app.insight import Saved
 from keyboard_app.keyboard import Keyboard
+from keyboard_app.layout import USUAL, Layout, layout_files, load_layout
 from keyboard_app.learning import Learning, relearning
 from keyboard_app.models import Models
 from keyboard_app.my_data import MyData
 from keyboard_app.profile import Profile
+from keyboard_app.recent_emoji import RecentEmoji
 from keyboard_app.records import Day
 from keyboard_app.rising import Rising
 from keyboard_app.rounds import waiting_task
@@ -73,9 +76,12 @@ class Device:
         self.worker = Worker()
         self.my_data = MyData(profile, self.models)
         self.comparison = Comparison(self.models, shipped)
+        self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # what the store was at, all words, new ones
         self._begun_at = 0  # newest message when it last began to learn by itself
         self._counted = self.keyboard.typing.keystrokes
+        self._follow_wishes()
+        self._apply_settings()
 
     @classmethod
     def open(cls, path: Path, shipped: Path = PRETRAINED, consenting: bool = False, use_keyring: bool = True) -> Self:
@@ -96,6 +102,26 @@ class Device:
         """Whether a message that is sent now is recorded, unless it looks like a secret."""
         return not self.private and (self._consenting or self.profile.settings.consent is True)
 
+    @property
+    def layout(self) -> Layout:
+        """The keys in use: those that were chosen, or QWERTY where their file is gone or is no layout."""
+        files = self._layout_files()
+        try:
+            return load_layout(files[self.profile.settings.layout])
+        except (KeyError, DataError):
+            return load_layout(files[USUAL])
+
+    def layout_names(self) -> dict[str, str]:
+        """What the layouts call themselves, by the names of their files; a person's own lie in `layouts/` of the profile."""
+        names = {}
+        for name, path in self._layout_files().items():
+            with suppress(DataError):
+                names[name] = load_layout(path).name
+        return names
+
+    def _layout_files(self) -> dict[str, Path]:
+        return layout_files(self.profile.path / "layouts")
+
     def choose(self, **choices: Any) -> None:
         """Changes settings (`keyboard_app.settings.Settings`) by name, and keeps them.
 
@@ -103,6 +129,7 @@ class Device:
           DataError: a choice is none of those there are, or cannot be written.
         """
         self.profile.choose(**choices)
+        self._apply_settings()
         if "keep_days" in choices:
             self._tidied = ""
             self._attend_to_age()
@@ -223,6 +250,30 @@ class Device:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _apply_settings(self) -> None:
+        settings = self.profile.settings
+        self.keyboard.autocorrects = settings.autocorrect
+        self.models.wishes.offensive = settings.offensive_words
+        self.models.use_neighbours(self.layout.neighbours)
+
+    def _follow_wishes(self) -> None:
+        """Takes up what the person has said about words, and keeps what they say from now on."""
+        store, wishes, keyboard = self.profile.store, self.models.wishes, self.keyboard
+        wishes.forgotten |= set(store.words_marked(FORGOTTEN))
+        wishes.insisted |= set(store.words_marked(INSISTED))
+        keyboard.on_forget = lambda word: self._mark(FORGOTTEN, word)
+        keyboard.on_remember = lambda word: self._unmark(FORGOTTEN, word)
+        keyboard.on_insist = lambda word: self._mark(INSISTED, word)
+
+    def _mark(self, kind: str, word: str) -> None:
+        if self.records:
+            with suppress(DataError):  # a full disk must not stop a key: it counts until the keyboard is closed
+                self.profile.store.mark_word(kind, word)
+
+    def _unmark(self, kind: str, word: str) -> None:
+        with suppress(DataError):  # as above
+            self.profile.store.unmark_word(kind, word)
 
     def _record(self, text: str) -> None:
         typed = self.keyboard.typing.keystrokes - self._counted

@@ -8,10 +8,11 @@ from kivy.core.window import Window
 from kivy.lang import Builder
 
 from keyboard_app.device import Device
+from keyboard_app.look import look
+from keyboard_app.physical_keys import PhysicalKeys
 from keyboard_app.screen import Screen
 
-_KV = str(Path(__file__).with_name("keyboard.kv"))
-_BACKSPACE, _TAB, _ENTER, _KEYPAD_ENTER = 8, 9, 13, 271
+_RULES = [str(Path(__file__).with_name(f"{name}.kv")) for name in ("controls", "keyboard", "pages", "screen")]
 _ATTEND_EVERY, _SERVE_EVERY = 0.05, 1.0  # seconds
 
 
@@ -25,9 +26,11 @@ class KeyboardApp(App):
         self._device = device
 
     def load_kv(self, filename: str | None = None) -> bool:
-        """Loads keyboard.kv, which Kivy finds by the name of this class."""
-        Builder.unload_file(_KV)  # the rules of an app that this process ran before would count twice
-        return super().load_kv(filename)
+        """Loads the rules."""
+        for rules in _RULES:
+            Builder.unload_file(rules)  # those of an app that this process ran before would count twice
+            Builder.load_file(rules)
+        return True
 
     def build(self) -> Screen:
         """The screen."""
@@ -36,7 +39,10 @@ class KeyboardApp(App):
 
     def on_start(self) -> None:
         """Listens."""
-        Window.bind(on_textinput=self._on_text, on_key_down=self._on_key_down)
+        keys = self._keys = PhysicalKeys(self.screen)
+        Window.bind(on_textinput=keys.on_text, on_key_down=keys.on_key_down)
+        look.bind(background=self._paint)
+        self._paint()
         self.screen.resume()
         self._clocks = [
             Clock.schedule_interval(self.screen.attend, _ATTEND_EVERY),
@@ -47,22 +53,11 @@ class KeyboardApp(App):
         """Listens no more."""
         for clock in self._clocks:
             clock.cancel()
-        Window.unbind(on_textinput=self._on_text, on_key_down=self._on_key_down)
+        look.unbind(background=self._paint)
+        Window.unbind(on_textinput=self._keys.on_text, on_key_down=self._keys.on_key_down)
 
-    def _on_text(self, _window: object, text: str) -> None:
-        for character in text:
-            self.screen.key("space" if character == " " else "character", character)
-
-    def _on_key_down(self, _window: object, key: int, *_: object) -> bool:
-        if key == _BACKSPACE:
-            self.screen.key("backspace")
-        elif key in (_ENTER, _KEYPAD_ENTER):
-            self.screen.key("enter")
-        elif key == _TAB:
-            self.screen.take_best()
-        else:
-            return False
-        return True
+    def _paint(self, *_: object) -> None:
+        Window.clearcolor = look.background
 
 
 def open_window(device: Device) -> None:

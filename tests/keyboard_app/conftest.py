@@ -4,8 +4,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,3 +65,158 @@ def display() -> Iterator[None]:
         os.environ.pop("DISPLAY", None)
         server.terminate()
         server.wait()
+
+
+class Person:
+    """Eyes and fingers at an open window."""
+
+    def __init__(self, device: Device, size: tuple[int, int] = (412, 892)) -> None:
+        from kivy.base import EventLoop
+        from kivy.core.window import Window
+
+        from keyboard_app.window import KeyboardApp
+
+        self._loop, self._window = EventLoop, Window
+        self.resize(*size)
+        self.app = KeyboardApp(device)
+        self.app._run_prepare()
+        self.device, self.screen = device, self.app.screen
+        self.wait()
+
+    def resize(self, width: int, height: int) -> None:
+        if tuple(self._window.size) != (width, height):
+            self._window.size = (width, height)
+            self.wait_until(lambda: tuple(self._window.size) == (width, height))
+            self.wait(5)
+
+    def wait(self, frames: int = 3) -> None:
+        for _ in range(frames):
+            self._loop.idle()
+
+    def wait_until(self, true: Callable[[], object], seconds: float = 60) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if true():
+                return
+            self.wait(1)
+        pytest.fail(f"it did not come to that; the status is {self.screen.status!r}")
+
+    def press(self, widget: Any, x: float = 0.5, y: float = 0.5) -> Any:
+        """Puts a finger on a widget, on its middle or at other shares of its width and height."""
+        return self.press_at(*widget.to_window(widget.x + x * widget.width, widget.y + y * widget.height))
+
+    def press_at(self, x: float, y: float, double_tap: bool = False) -> Any:
+        from kivy.tests.common import UnitTestTouch
+
+        touch = UnitTestTouch(x, y)
+        touch.is_double_tap = double_tap  # which a module of Kivy finds out from real touches
+        touch.touch_down()
+        return touch
+
+    def touch(self, widget: Any) -> None:
+        self.press(widget).touch_up()  # at once: a slow frame in between would make it a held finger
+        self.wait(1)
+
+    def key(self, label: str) -> Any:
+        keys = self.screen.composer.ids.keypad.shown_keys()
+        found = next((k for k in keys if label in (k.label, k.action)), None)
+        assert found is not None, f"there is no key {label!r} among {[k.label or k.action for k in keys]}"
+        return found
+
+    def touch_keys(self, keys: list[str]) -> None:
+        for key in keys:
+            self.touch(self.key(key))
+
+    def control(self, name: str) -> Any:
+        """The control of this name that can be operated now."""
+        named = [c for c in self.screen.controls() if c.name == name]
+        assert len(named) == 1, f"{name!r} is not the name of one of {sorted(c.name for c in self.screen.controls())}"
+        return named[0]
+
+    def touch_control(self, name: str) -> None:
+        """Touches a control; one that is out of sight is scrolled to first."""
+        from kivy.uix.recycleview import RecycleView
+        from kivy.uix.scrollview import ScrollView
+
+        control = self.control(name)
+        for parent in control.walk_reverse():
+            if isinstance(parent, ScrollView) and not isinstance(parent, RecycleView) and control in parent.walk():
+                parent.scroll_to(control, animate=False)
+        self.wait(2)
+        self.touch(control)
+        end = time.monotonic() + 0.25  # what scrolls waits whether a finger will scroll before it passes a tap on
+        while time.monotonic() < end:
+            self.wait(1)
+
+    @property
+    def strip(self) -> Any:
+        return self.screen.ids.composer.ids.strip
+
+    def suggestion(self, place: int) -> Any:
+        """The place on the strip, from the left."""
+        return self.strip.places[place]
+
+    @property
+    def offered(self) -> list[str]:
+        """What stands on the strip, from the left."""
+        return [place.shown for place in self.strip.places if place.shown]
+
+    def type_physically(self, text: str) -> None:
+        for character in text:
+            self._window.dispatch("on_textinput", character)
+        self.wait(1)
+
+    def press_physically(self, key: int, *modifiers: str) -> None:
+        self._window.dispatch("on_key_down", key, 0, None, list(modifiers))
+        self._window.dispatch("on_key_up", key, 0)
+        self.wait(1)
+
+    def say(self, text: str) -> None:
+        """Types and sends a message."""
+        self.type_physically(text)
+        self.press_physically(13)
+
+    @property
+    def area(self) -> Any:
+        return self.screen.ids.composer.ids.text_area
+
+    @property
+    def text(self) -> str:
+        return self.area.text
+
+    @property
+    def sent(self) -> list[str]:
+        """The messages that are shown."""
+        return self.screen._messages.texts
+
+    @property
+    def recorded(self) -> list[str]:
+        return [message.text for message in self.device.profile.store.messages()]
+
+    def page(self) -> Any:
+        return self.screen._pages[self.screen.page]
+
+    def leave(self) -> None:
+        self.app.stop()
+
+
+@pytest.fixture
+def open_window(display: None) -> Iterator[Callable[..., Person]]:
+    """Opens the window of a device, at the size of a phone or another."""
+    from keyboard_app.kivy_settings import prepare_kivy
+
+    prepare_kivy()
+    people = []
+
+    def open_one(device: Device, *size: int) -> Person:
+        people.append(Person(device, size or (412, 892)))
+        return people[-1]
+
+    yield open_one
+    for person in people:
+        person.leave()
+
+
+@pytest.fixture
+def person(open_window: Callable[..., Person], device: Device) -> Person:
+    return open_window(device)
