@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 
-def write_by_rename(path: Path, content: bytes) -> None:
-    """Writes a file beside its place, flushes it to the disk and renames it into place; folders are made as needed."""
+def write_by_rename(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Writes a file beside its place, flushes it to the disk and renames it into place; folders are made as needed.
+
+    `mode` is who may read it: everybody, or with 0o600 its owner alone.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -18,7 +21,7 @@ def write_by_rename(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -8,8 +8,11 @@ from data.errors import DataError
 
 
 @dataclass(frozen=True)
-class _Message:
+class Message:
+    """A message of plain fields, as JSON."""
+
     def to_json(self) -> str:
+        """One JSON object."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -33,7 +36,7 @@ class _Message:
 
 
 @dataclass(frozen=True)
-class Invitation(_Message):
+class Invitation(Message):
     """The desktop asks a keyboard to train the round's global weights, which lie beside it, on its own words.
 
     The fields after the first are `model.device.finetuning.FineTuning`, and the seed of the order of the rows.
@@ -48,7 +51,7 @@ class Invitation(_Message):
 
 
 @dataclass(frozen=True)
-class Contribution(_Message):
+class Contribution(Message):
     """A keyboard's answer; its model delta lies beside it. Losses are means over its own words, in nats."""
 
     round_id: str
