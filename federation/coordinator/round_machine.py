@@ -41,11 +41,11 @@ GIVING = (Stage.KEYS, Stage.SHARES, Stage.REPORTING, Stage.UNMASKING)  # the sta
 
 
 class Refused(DataError):  # noqa: N818 (what happens to a message, and no failure of this program)
-    """A message that the round cannot take. `late` and `repeated` tell a device that nothing is left to do."""
+    """A message that the round cannot take: it came late (the round went on without the device), twice, early, or is not right."""
 
-    def __init__(self, reason: str, *, late: bool = False, repeated: bool = False) -> None:
+    def __init__(self, reason: str, *, late: bool = False, repeated: bool = False, early: bool = False) -> None:
         super().__init__(reason)
-        self.late, self.repeated = late, repeated
+        self.late, self.repeated, self.early = late, repeated, early
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,9 @@ class SecureSum(Protocol):
 
     def message(self, stage: str, device: str) -> bytes:
         """What a device needs of the others for its part in a stage."""
+
+    def largest(self, stage: str) -> int:
+        """The most bytes that a message of a stage may have."""
 
     def can_unmask(self) -> bool:
         """Whether the shares that came in are enough."""
@@ -145,7 +148,7 @@ class Round:
         if order.index(stage) < order.index(self.stage) or device not in self.expected:
             raise Refused(f"too late for {stage}: the round went on to {self.stage} without this device", late=True)
         if stage != self.stage:
-            raise Refused(f"too early for {stage}: the round is at {self.stage}")
+            raise Refused(f"too early for {stage}: the round is at {self.stage}", early=True)
         if device in self.given:
             raise Refused(f"this device has given what {stage} asks for already", repeated=True)
         try:

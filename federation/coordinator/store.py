@@ -19,8 +19,7 @@ from data.errors import DataError
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE devices (
-    id TEXT PRIMARY KEY,
-    public_key BLOB NOT NULL,    -- Ed25519, 32 bytes
+    id TEXT PRIMARY KEY,         -- its public key, Ed25519, in hex
     enrolled REAL NOT NULL,      -- seconds since 1970, as all times here
     seen REAL NOT NULL,
     gone REAL                    -- when it left; NULL while it belongs to the federation
@@ -40,13 +39,19 @@ CREATE TABLE rounds (
     model TEXT NOT NULL,         -- digest of the global model it started from
     cohort INTEGER NOT NULL DEFAULT 0,
     sum BLOB,                    -- of the updates of all that counted, while it is no model yet
-    report TEXT NOT NULL DEFAULT '{}'  -- JSON: what the sum says of the devices together
+    report TEXT NOT NULL DEFAULT '{}'  -- JSON: what the learner says of the sum, and the privacy spent
 );
 CREATE TABLE participations (
     round INTEGER NOT NULL REFERENCES rounds (number),
     device TEXT NOT NULL REFERENCES devices (id),
     PRIMARY KEY (round, device)
 ) WITHOUT ROWID;
+CREATE TABLE wishes (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    rounds INTEGER NOT NULL,     -- how many more whoever runs the coordinator wants
+    paused INTEGER NOT NULL      -- 1 if none is to begin for now
+);
+INSERT INTO wishes VALUES (1, 0, 0);
 CREATE TABLE errors (
     id INTEGER PRIMARY KEY,
     time REAL NOT NULL,
@@ -61,7 +66,6 @@ class DeviceRow:
     """A device that enrolled; `rounds` counts those that its updates are in."""
 
     id: str
-    public_key: bytes
     enrolled: float
     seen: float
     gone: float | None
@@ -122,7 +126,7 @@ class CoordinatorStore:
         """A code that one device may enrol with."""
         self._change("INSERT INTO codes (sha256, made) VALUES (?, ?)", _sha256(code), now)
 
-    def enrol(self, code: str, device: str, public_key: bytes, now: float) -> None:
+    def enrol(self, code: str, device: str, now: float) -> None:
         """Uses a code up for a device; the same device may say the same again, since the answer may have been lost.
 
         Raises:
@@ -139,10 +143,7 @@ class CoordinatorStore:
                 raise DataError("this code has been used: a join link is good for one device, ask for a new one")
             if known is not None:
                 raise DataError("this device has enrolled before: it needs a new key to join again")
-            db.execute(
-                "INSERT INTO devices (id, public_key, enrolled, seen) VALUES (?, ?, ?, ?)",
-                (device, public_key, now, now),
-            )
+            db.execute("INSERT INTO devices (id, enrolled, seen) VALUES (?, ?, ?)", (device, now, now))
             db.execute("UPDATE codes SET device = ? WHERE sha256 = ?", (device, _sha256(code)))
 
     def leave(self, device: str, now: float) -> None:
@@ -153,15 +154,14 @@ class CoordinatorStore:
         """A device was heard of."""
         self._change("UPDATE devices SET seen = ? WHERE id = ?", now, device)
 
-    def public_key(self, device: str) -> bytes | None:
-        """The key of a device that belongs to the federation; None for any other."""
-        rows = self._rows("SELECT public_key FROM devices WHERE id = ? AND gone IS NULL", device)
-        return rows[0][0] if rows else None
+    def belongs(self, device: str) -> bool:
+        """Whether a device has enrolled and not left."""
+        return bool(self._rows("SELECT 1 FROM devices WHERE id = ? AND gone IS NULL", device))
 
     def devices(self) -> list[DeviceRow]:
         """All that ever enrolled, oldest first."""
         query = """
-            SELECT id, public_key, enrolled, seen, gone,
+            SELECT id, enrolled, seen, gone,
                 (SELECT count(*) FROM participations JOIN rounds ON rounds.number = round
                  WHERE device = devices.id AND state IN ('summed', 'committed'))
             FROM devices ORDER BY enrolled, id
@@ -181,19 +181,22 @@ class CoordinatorStore:
         assert number is not None  # noqa: S101 (sqlite3 types it for statements that insert nothing)
         return number
 
-    def keep_sum(self, number: int, total: bytes, report: str, cohort: int, counted: Sequence[str]) -> None:
+    def keep_sum(self, number: int, total: bytes, cohort: int, counted: Sequence[str]) -> None:
         """The sum of a round's updates: from here on it is that of these devices and of no others."""
         with _told(), self._connection as db:
             changed = db.execute(
-                "UPDATE rounds SET state = 'summed', sum = ?, report = ?, cohort = ? WHERE number = ? AND state = 'open'",
-                (total, report, cohort, number),
+                "UPDATE rounds SET state = 'summed', sum = ?, cohort = ? WHERE number = ? AND state = 'open'",
+                (total, cohort, number),
             ).rowcount
             if changed != 1:
                 raise DataError(f"round {number} is not open: its sum cannot be kept")
             db.executemany("INSERT INTO participations VALUES (?, ?)", [(number, device) for device in counted])
 
     def commit_round(self, number: int, report: str, now: float) -> None:
-        """The next model and the server's state are on the disk: they are the newest from here on, and the sum goes."""
+        """The next model and the server's state are on the disk: they are the newest from here on, and the sum goes.
+
+        One round less is wanted then.
+        """
         with _told(), self._connection as db:
             changed = db.execute(
                 "UPDATE rounds SET state = 'committed', sum = NULL, report = ?, ended = ? WHERE number = ? AND state = 'summed'",
@@ -201,6 +204,7 @@ class CoordinatorStore:
             ).rowcount
             if changed != 1:
                 raise DataError(f"round {number} has no sum to be committed")
+            db.execute("UPDATE wishes SET rounds = max(rounds - 1, 0)")
 
     def abort_round(self, number: int, reason: str, cohort: int, now: float) -> None:
         """A round ends without a model; a sum that it had goes."""
@@ -216,9 +220,9 @@ class CoordinatorStore:
             "UPDATE rounds SET state = 'aborted', reason = ?, ended = ? WHERE state = 'open'", reason, now
         )
 
-    def summed(self) -> tuple[int, bytes, str] | None:
-        """The round whose sum waits to become a model: its number, the sum, and what it says of the devices; None without one."""
-        rows = self._rows("SELECT number, sum, report FROM rounds WHERE state = 'summed'")
+    def summed(self) -> tuple[int, bytes] | None:
+        """The round whose sum waits to become a model: its number and the sum; None without one."""
+        rows = self._rows("SELECT number, sum FROM rounds WHERE state = 'summed'")
         return rows[0] if rows else None
 
     def rounds(self, newest: int = -1) -> list[RoundRow]:
@@ -230,22 +234,38 @@ class CoordinatorStore:
         """
         return [RoundRow(*row) for row in reversed(self._rows(query, newest))]
 
+    def state_for(self, name: str, device: str) -> tuple[str, bool]:
+        """The state of a round by its name, and whether this device counts in it; `aborted` where there is no such round."""
+        query = """
+            SELECT state, EXISTS (SELECT 1 FROM participations WHERE round = number AND device = ?) FROM rounds WHERE name = ?
+        """
+        rows = self._rows(query, device, name)
+        return (rows[0][0], bool(rows[0][1])) if rows else ("aborted", False)
+
     def newest_committed(self) -> int:
         """The number of the round that made the newest model; 0 where none did."""
         return self._rows("SELECT coalesce(max(number), 0) FROM rounds WHERE state = 'committed'")[0][0]
 
-    def committed_participations(self) -> dict[str, list[int]]:
-        """For each device the rounds whose sums its updates are in, as positions among those rounds, oldest first: 0, 1, …."""
+    def last_participation(self, device: str) -> tuple[int | None, int]:
+        """In which of the rounds that have a sum this device was last, counted from 1 (None: in none), and how many there are."""
         query = """
-            SELECT device, position FROM participations JOIN (
-                SELECT number, row_number() OVER (ORDER BY number) - 1 AS position
-                FROM rounds WHERE state IN ('summed', 'committed')
-            ) ON number = round ORDER BY position
+            SELECT (SELECT count(*) FROM rounds WHERE state IN ('summed', 'committed') AND number <= last), done FROM (
+                SELECT (SELECT max(round) FROM participations JOIN rounds ON number = round
+                        WHERE device = ? AND state IN ('summed', 'committed')) AS last,
+                    (SELECT count(*) FROM rounds WHERE state IN ('summed', 'committed')) AS done
+            )
         """
-        found: dict[str, list[int]] = {}
-        for device, position in self._rows(query):
-            found.setdefault(device, []).append(position)
-        return found
+        last, done = self._rows(query, device)[0]
+        return last or None, done
+
+    def wishes(self) -> tuple[int, bool]:
+        """How many more rounds are wanted, and whether none is to begin for now."""
+        rounds, paused = self._rows("SELECT rounds, paused FROM wishes")[0]
+        return rounds, bool(paused)
+
+    def wish(self, rounds: int, paused: bool) -> None:
+        """Keeps what is wanted, for after a restart too."""
+        self._change("UPDATE wishes SET rounds = ?, paused = ?", rounds, int(paused))
 
     def add_error(self, text: str, now: float) -> None:
         """Something went wrong that whoever runs the coordinator should see; the oldest go."""

@@ -16,9 +16,11 @@ of `REFUSALS`.
 
 from dataclasses import dataclass
 
-from federation.protocol.messages import Message
+from federation.protocol.messages import JsonMessage
 
 REST, WAIT = "rest", "wait"  # beside the stages' names, what a Call asks for
+KEYS, SHARES, REPORTING, UNMASKING = "keys", "shares", "reporting", "unmasking"  # the stages
+COUNTED, NOT_COUNTED = "counted", "not counted"  # whether a device's update is in a model
 
 BAD, UNKNOWN_DEVICE, NOT_FOUND, REPEATED, LATE, EARLY, TOO_LARGE, SLOW, REPLAYED = (
     *(400, 401, 404, 409, 410, 425, 413, 408),
@@ -38,7 +40,7 @@ REFUSALS = {
 
 
 @dataclass(frozen=True)
-class Federation(Message):
+class Federation(JsonMessage):
     """What anybody may know."""
 
     session: str
@@ -48,23 +50,16 @@ class Federation(Message):
 
 
 @dataclass(frozen=True)
-class Enrolment(Message):
-    """A device that wants to join: the code of its link, its Ed25519 key in hex, and the key's signature over the code."""
+class Enrolment(JsonMessage):
+    """A device that wants to join: the code of its link, its name, and its signature over the code (`signed_requests`)."""
 
     code: str
-    public_key: str
+    device: str
     signature: str
 
 
 @dataclass(frozen=True)
-class Enrolled(Message):
-    """It has joined, under this name."""
-
-    device: str
-
-
-@dataclass(frozen=True)
-class CheckIn(Message):
+class CheckIn(JsonMessage):
     """A device is free to take part; `round_name` is the round it is in the middle of, empty if none."""
 
     vocabulary_sha256: str
@@ -72,19 +67,20 @@ class CheckIn(Message):
 
 
 @dataclass(frozen=True)
-class Call(Message):
+class Call(JsonMessage):
     """What a device is asked for: a stage's name, or `wait` (it is in a round that waits for others), or `rest`."""
 
     task: str
     round_name: str
-    reason: str  # for people: why there is nothing to do, or how the round it was in ended
+    reason: str  # for people: why there is nothing to do
+    outcome: str  # of the round that the device named, where it is over: COUNTED or NOT_COUNTED; else empty
     model: str  # digest of the newest global model
     model_round: int
     seconds: float  # until it makes sense to ask again
 
 
 @dataclass(frozen=True)
-class Plan(Message):
+class Plan(JsonMessage):
     """How a round goes, for a device that was selected. `encoding` is JSON of `federation.protocol`'s own."""
 
     round_name: str

@@ -24,7 +24,7 @@ _HIGHEST = 2**63 - 1
 class SignedHeaders:
     """The headers of a signed request, as `X-Federation-…`."""
 
-    device: str  # 32 hex digits
+    device: str  # its public key, 64 hex digits
     session: str  # 32 hex digits
     number: int
     digest: str  # SHA-256 of the body, 64 hex digits
@@ -42,7 +42,7 @@ class SignedHeaders:
           DataError: one is missing or is not of its form.
         """
         forms = {
-            "device": "[0-9a-f]{32}",
+            "device": "[0-9a-f]{64}",
             "session": "[0-9a-f]{32}",
             "number": "[0-9]{1,19}",
             "digest": "[0-9a-f]{64}",
@@ -58,31 +58,51 @@ class SignedHeaders:
         return cls(number=number, **found)
 
 
-def device_id(public_key: Ed25519PublicKey) -> str:
-    """A device's name: half of its key's SHA-256, so that nobody can enrol under another's."""
-    return hashlib.sha256(public_key.public_bytes_raw()).hexdigest()[:32]
+def device_name(key: Ed25519PrivateKey) -> str:
+    """What a device is called: its public key, in hex."""
+    return key.public_key().public_bytes_raw().hex()
 
 
 def sign(key: Ed25519PrivateKey, session: str, number: int, method: str, path: str, body: bytes) -> SignedHeaders:
     """Signs a request; `path` has the query in it."""
     digest = hashlib.sha256(body).hexdigest()
-    device = device_id(key.public_key())
-    return SignedHeaders(
-        device, session, number, digest, key.sign(_signed(session, number, method, path, digest)).hex()
-    )
+    signature = key.sign(_signed(session, number, method, path, digest)).hex()
+    return SignedHeaders(device_name(key), session, number, digest, signature)
 
 
-def check(headers: SignedHeaders, key: Ed25519PublicKey, method: str, path: str) -> None:
-    """Lets a request's headers pass that the owner of the key has signed.
+def check(headers: SignedHeaders, method: str, path: str) -> None:
+    """Lets a request's headers pass that the device they name has signed.
 
     Raises:
       DataError: somebody else has, or something was changed.
     """
     signed = _signed(headers.session, headers.number, method, path, headers.digest)
+    _verify(headers.device, headers.signature, signed, "the signature is not this device's over this request")
+
+
+def sign_enrolment(key: Ed25519PrivateKey, code: str) -> str:
+    """What shows that whoever enrols with a code holds the key, in hex."""
+    return key.sign(_enrolled(code)).hex()
+
+
+def check_enrolment(device: str, signature: str, code: str) -> None:
+    """Lets a device enrol under the name of a key that it holds.
+
+    Raises:
+      DataError: the name is no key, or the key did not sign.
+    """
+    _verify(device, signature, _enrolled(code), "the enrolment is not signed by the key that it names")
+
+
+def _verify(device: str, signature: str, signed: bytes, refusal: str) -> None:
     try:
-        key.verify(bytes.fromhex(headers.signature), signed)
-    except InvalidSignature as error:
-        raise DataError("the signature is not this device's over this request") from error
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(device)).verify(bytes.fromhex(signature), signed)
+    except (InvalidSignature, ValueError) as error:
+        raise DataError(refusal) from error
+
+
+def _enrolled(code: str) -> bytes:
+    return f"federated keyboard enrolment\n{code}".encode()
 
 
 def _signed(session: str, number: int, method: str, path: str, digest: str) -> bytes:
