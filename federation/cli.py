@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from data.corpus import Corpus, open_corpus, users_in
 from data.errors import DataError
 from data.files import write_by_rename
+from federation.coordinator.serve_options import add_serve_options, run_serve
 from model.device.finetuning import ROUND_TRAINING, FineTuning
 from model.device.folder import PRETRAINED, check_free_for_model, load_model
 from model.device.metrics import Scores, Typing
@@ -164,6 +165,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("demo"), help="the folder of the report (default: demo)")
     demo.add_argument("--rounds", type=_positive, default=3)
     demo.add_argument("--seed", type=_whole, default=0)
+
+    serve = command("serve", _serve, "Coordinate secure rounds with keyboards on other machines, which join by a link.")
+    add_serve_options(serve)
 
     benchmark = command("benchmark", _benchmark, "Measure latency, start-up and memory of the device's side.")
     benchmark.add_argument("--model", type=Path, default=PRETRAINED)
@@ -355,6 +359,10 @@ def _demo(options: argparse.Namespace) -> Result:
     from federation.demo import demo
 
     return demo(options.model, options.out, options.rounds, options.seed)
+
+
+def _serve(options: argparse.Namespace) -> Result:
+    return run_serve(options)
 
 
 def _benchmark(options: argparse.Namespace) -> Result:

@@ -66,7 +66,9 @@ def _parser() -> _Parser:
     )
     device.add_argument("--join", metavar="LINK", help="join the federation of this link first")
     device.add_argument("--leave", action="store_true", help="leave the federation, and do nothing else")
-    device.add_argument("--corpus", type=Path, metavar="FILE.jsonl", help="train on messages of this file, not on typed ones")
+    device.add_argument(
+        "--corpus", type=Path, metavar="FILE.jsonl", help="train on messages of this file, not on typed ones"
+    )
     device.add_argument("--user", metavar="U", help="whose messages in it")
     commands.add_parser("status", parents=[_common()], help="say what the keyboard has recorded and learned")
     parser.set_defaults(profile=None, model=PRETRAINED, json=False)

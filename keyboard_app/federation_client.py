@@ -1,4 +1,4 @@
-"""The keyboard's line to a coordinator: HTTPS to the one whose certificate's SHA-256 stood in the join link, every request signed."""
+"""The keyboard's line to a coordinator: HTTPS to the one whose certificate the join link named, every request signed."""
 
 import hashlib
 import json
@@ -204,7 +204,9 @@ class FederationClient:
                         raise DataError("the coordinator's answer is larger than any should be")
                 return _Answer(response.status_code, bytes(content))
         except httpx.HTTPError as error:
-            raise Unreachable(f"the coordinator at {self._url} does not answer: {error or type(error).__name__}") from error
+            raise Unreachable(
+                f"the coordinator at {self._url} does not answer: {error or type(error).__name__}"
+            ) from error
 
 
 def _accepted(answer: _Answer) -> bytes:

@@ -17,7 +17,10 @@ from keyboard_app.profile import Profile
 from keyboard_app.taking_part import Participant
 from model.device.folder import Model
 
-_PATIENCE = (0.5, 30.0)  # seconds before the first and the last of the attempts to reach a coordinator that does not answer
+_PATIENCE = (
+    0.5,
+    30.0,
+)  # seconds before the first and the last of the attempts to reach a coordinator that does not answer
 
 
 def corpus_messages(path: Path, user: str) -> Callable[[Model], list[list[int]]]:

@@ -7,8 +7,8 @@
 5. The update is checked, clipped, made into integers, masked and given. Only masked numbers leave the device.
 6. Once the coordinator has added up, the shares that unmask the sum are given.
 
-The words stay here. The coordinator learns the sum over the devices that took part, as long as it follows the protocol and enrols no
-devices of its own (Bonawitz et al. 2017, honest but curious).
+The words stay here. The coordinator learns the sum over the devices that took part and nothing else of this one, as long as it
+follows the protocol and enrols no devices of its own: it is trusted to be honest, if curious (Bonawitz et al. 2017, Section 2).
 """
 
 import secrets
@@ -16,16 +16,20 @@ import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from data.errors import DataError
-from federation.protocol import calls
+from federation.protocol import calls, secure_client
+from federation.protocol.calls import secure_round
 from federation.protocol.encoding import flatten
+from federation.protocol.secure_messages import Delivery, Neighbourhood, Survivors
 from federation.protocol.terms import Learned, Terms
+from federation.protocol.wire import Message
 from keyboard_app.federation_client import FederationClient, Refused, Unreachable
 from keyboard_app.membership import Joined, Membership
-from model.device.finetuning import FineTuning, Progress, finetune, newest, subtract
+from model.device.finetuning import FineTuning, Progress, finetune, subtract
 from model.device.folder import Model
 from model.device.gate import held_back_from
 from model.device.metrics import Scores, evaluate
@@ -89,7 +93,11 @@ class _Session:
         self.how = FineTuning(plan.learning_rate, plan.clipping_norm, plan.passes, plan.max_words)
         for name, most in vars(_MOST).items():
             if not 0 < getattr(self.how, name) <= most:
-                raise DataError(f"the coordinator asks for a {name} of {getattr(self.how, name)}: at most {most} is given")
+                raise DataError(
+                    f"the coordinator asks for a {name} of {getattr(self.how, name)}: at most {most} is given"
+                )
+        self.round, self.identity = secure_round(plan), joined.key
+        self.state: Any = None  # of `secure_client`
         self.made: dict[str, bytes] = {}
         self.words = 0
 
@@ -178,6 +186,41 @@ class Participant:
             session.made[stage] = yield from self._make(session, stage, needed)
         self._client.give(name, stage, session.made[stage])
         return f"round {name}: gave {stage}, {len(session.made[stage]):,} bytes"
+
+    def _make(self, session: _Session, stage: str, needed: bytes) -> Generator[Progress, None, bytes]:
+        """What this keyboard gives in a stage; the session is a state further then."""
+        message: Message
+        if stage == calls.KEYS:
+            session.state, message = secure_client.advertise(session.round, session.identity, secrets.token_bytes)
+        elif stage == calls.SHARES:
+            neighbourhood = Neighbourhood.from_bytes(needed)
+            session.state, message = secure_client.share(session.state, neighbourhood, secrets.token_bytes)
+        elif stage == calls.REPORTING:
+            delivery = Delivery.from_bytes(needed)
+            learned = yield from self._learn(session)
+            rng = np.random.default_rng(secrets.randbits(128))
+            vectors = session.terms.contribution(learned, rng)
+            session.state, message = secure_client.mask(session.state, delivery, vectors)
+            size, plan = len(message.to_bytes()), session.plan
+            self._membership.sent(self._joined.url, plan.round_name, plan.model, learned.words, size)
+            session.words = learned.words
+        elif stage == calls.UNMASKING:
+            session.state, message = secure_client.reveal(session.state, Survivors.from_bytes(needed))
+        else:
+            raise DataError(f"the coordinator asks for {stage!r}, which this keyboard does not know: update it")
+        return message.to_bytes()
+
+    def _learn(self, session: _Session) -> Generator[Progress, None, Learned]:
+        if session.plan.model != self._digest:
+            self._fetch(session.plan.model)
+        training = learn(self.model, self._messages(self.model), session.how, session.plan.seed)
+        while True:
+            if not self._idle():
+                raise DataError("the device is in use again: it learns another time")
+            try:
+                yield next(training)
+            except StopIteration as done:
+                return done.value
 
     def _fetch(self, wanted: str) -> None:
         weights, provenance = check_model(self._client.model(wanted), wanted, self.model)

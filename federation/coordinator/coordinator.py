@@ -24,8 +24,8 @@ from data.errors import DataError
 from data.files import write_by_rename
 from federation.coordinator.round_machine import GIVING, Refused, Round, Rules, SecureSum, Stage
 from federation.coordinator.store import CoordinatorStore
-from federation.protocol.calls import COUNTED, NOT_COUNTED, REST, WAIT, Call, CheckIn, Enrolment, Plan
 from federation.privacy import Privacy, may_take_part
+from federation.protocol.calls import COUNTED, NOT_COUNTED, REST, WAIT, Call, CheckIn, Enrolment, Plan
 from federation.protocol.signed_requests import check_enrolment
 from federation.protocol.terms import Terms
 from model.device.finetuning import ROUND_TRAINING, FineTuning
@@ -79,7 +79,7 @@ class Coordinator:
         folder: Path,
         shipped: Path,
         settings: Settings,
-        secure_sum: Callable[[str, Terms, Rules], SecureSum],
+        secure_sum: Callable[[Plan, Rules], SecureSum],
         now: float,
     ) -> None:
         """Takes up what an earlier coordinator left in `folder`.
@@ -88,7 +88,7 @@ class Coordinator:
           folder: everything the coordinator keeps.
           shipped: the model folder to start from where there is none yet.
           settings: how rounds go.
-          secure_sum: the server's side of secure aggregation for a round of this name, these terms and rules.
+          secure_sum: the server's side of secure aggregation for a round of this plan and these rules.
           now: seconds since 1970.
 
         Raises:
@@ -328,7 +328,7 @@ class Coordinator:
             self._number,
             terms.to_json(),
         )
-        self.round = Round(name, self.settings.rules, self._secure_sum(name, terms, self.settings.rules), now)
+        self.round = Round(name, self.settings.rules, self._secure_sum(self._plan, self.settings.rules), now)
         self.changed += 1
 
     def _in_round(self, step: Callable[[Round], Any]) -> Any:
@@ -414,4 +414,3 @@ class Coordinator:
             for folder in sorted(parent.glob("[0-9]*"))[:-_KEPT_MODELS]:
                 if 0 < int(folder.name) < newest:  # the first is what the learner's process is made from
                     shutil.rmtree(folder, ignore_errors=True)
-

@@ -1,8 +1,8 @@
-"""The coordinator's HTTP API for devices (`federation.protocol.calls` lists it): who calls, how much, how fast, and what is refused.
+"""The coordinator's HTTP API for devices (`federation.protocol.calls` lists it): who may call, how much, how fast.
 
-A request is checked in this order: its headers' signature, before a byte of its body is read; that it is new; then the body, up to
-the most that its kind may have, within a time, against the digest that was signed. Masked updates are read a few at a time, added up
-and let go. Whatever is refused is answered in one line of JSON.
+A request is checked in this order: its headers' signature, before a byte of its body is read; that it is new; then the body, up
+to the most that its kind may have, within a time, against the digest that was signed. Masked updates are read a few at a time,
+added up and let go. Whatever is refused is answered in one line of JSON.
 """
 
 import asyncio
@@ -133,7 +133,8 @@ class CoordinatorApi:
         def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
             schema = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
             return {
-                s: {"description": calls.REFUSALS[s], "content": {"application/json": {"schema": schema}}} for s in statuses
+                s: {"description": calls.REFUSALS[s], "content": {"application/json": {"schema": schema}}}
+                for s in statuses
             }
 
         signed = (calls.UNKNOWN_DEVICE, calls.REPLAYED)
@@ -243,9 +244,7 @@ class CoordinatorApi:
             folder = coordinator.model_folder(coordinator.store.newest_committed())
             return FileResponse(folder / WEIGHTS, media_type="application/octet-stream")
 
-        @app.post(
-            "/v1/departure", operation_id="leave", status_code=204, responses=refusals(*signed, *body)
-        )
+        @app.post("/v1/departure", operation_id="leave", status_code=204, responses=refusals(*signed, *body))
         async def leave(request: Request, who: Signed) -> None:
             """A device leaves the federation."""
             await self._small(request, who)
@@ -282,6 +281,13 @@ async def _refused_call(_: Request, refusal: Exception) -> JSONResponse:
 async def _refused(_: Request, error: Exception) -> JSONResponse:
     status = calls.BAD
     if isinstance(error, Refused):
-        status = calls.LATE if error.late else calls.REPEATED if error.repeated else calls.EARLY if error.early else calls.BAD
+        status = (
+            calls.LATE
+            if error.late
+            else calls.REPEATED
+            if error.repeated
+            else calls.EARLY
+            if error.early
+            else calls.BAD
+        )
     return JSONResponse({"error": str(error)}, status)
-

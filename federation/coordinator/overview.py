@@ -1,4 +1,4 @@
-"""What whoever runs the coordinator may see: the state of rounds and devices, sums, and what went wrong. No device's update is in it."""
+"""What whoever runs the coordinator may see: rounds, devices, sums, what went wrong. No one device's update is in it."""
 
 import json
 import math

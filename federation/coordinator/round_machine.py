@@ -17,11 +17,13 @@ This object is pure: messages and the time come in from outside, and it does not
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 from data.errors import DataError
+from federation.protocol.graph import MIN_DEVICES
 
 
 class Stage(StrEnum):
@@ -52,7 +54,7 @@ class Refused(DataError):  # noqa: N818 (what happens to a message, and no failu
 class Rules:
     """How many devices a round needs, and how many seconds its stages last at most."""
 
-    minimum: int = 3  # with fewer there is no sum; shares of so many unmask it
+    minimum: int = 3  # with fewer there is no sum
     target: int = 20
     over_selection: float = 1.3  # devices called for each that is hoped for: some drop out
     selection_seconds: float = 600.0
@@ -62,9 +64,9 @@ class Rules:
     unmasking_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        if not 2 <= self.minimum <= self.target:
+        if not MIN_DEVICES <= self.minimum <= self.target:
             raise DataError(
-                f"a round needs at least 2 devices and no more than its target: {self.minimum} of {self.target} make none"
+                f"a round needs at least {MIN_DEVICES} devices and no more than its target, not {self.minimum} of {self.target}"
             )
         if not self.over_selection >= 1:
             raise DataError(f"over-selection is at least 1, not {self.over_selection}")
@@ -80,16 +82,19 @@ class Rules:
 
 
 class SecureSum(Protocol):
-    """What a round asks of the server's side of secure aggregation (`federation.protocol`)."""
+    """What a round asks of the server's side of secure aggregation (`federation.coordinator.summing`)."""
+
+    def open(self, devices: Collection[str]) -> None:
+        """The devices are selected; their keys are next. Raises a DataError if they are too few."""
 
     def receive(self, stage: str, device: str, message: bytes) -> None:
         """Takes a device's message of a stage; whatever is wrong with it raises a DataError and changes nothing."""
 
-    def close(self, stage: str) -> None:
-        """The stage is over: whoever gave nothing in it is out. Raises a DataError if too few are left."""
+    def close(self, stage: str) -> set[str]:
+        """The stage is over; returns the devices that go on. Raises a DataError if they are too few."""
 
-    def message(self, stage: str, device: str) -> bytes:
-        """What a device needs of the others for its part in a stage."""
+    def message(self, device: str) -> bytes:
+        """What a device needs of the others for its part in the stage that goes on."""
 
     def largest(self, stage: str) -> int:
         """The most bytes that a message of a stage may have."""
@@ -97,7 +102,7 @@ class SecureSum(Protocol):
     def can_unmask(self) -> bool:
         """Whether the shares that came in are enough."""
 
-    def unmask(self) -> Any:
+    def unmask(self) -> bytes:
         """The sum of those that reported. Raises a DataError where it cannot be had."""
 
 
@@ -170,7 +175,7 @@ class Round:
         """
         if self.stage not in GIVING or device not in self.expected:
             raise Refused(f"this device has no part in {self.stage}", late=device in self.cohort)
-        return self.secure.message(self.stage, device)
+        return self.secure.message(device)
 
     def withdraw(self, device: str, now: float) -> None:
         """A device says that it cannot go on; the others need not wait for it. What it gave before counts as far as it went."""
@@ -209,21 +214,21 @@ class Round:
             self._end_stage(now)
 
     def _end_stage(self, now: float) -> None:
-        ended = self.stage
-        left = self.expected if ended == Stage.SELECTION else self.given
-        if len(left) < self.rules.minimum:
-            self.abort(f"{len(left)} devices at the end of {ended}, and {self.rules.minimum} are needed")
-            return
+        ended, left = self.stage, self.expected if self.stage == Stage.SELECTION else self.given
         try:
-            if ended in GIVING:
-                self.secure.close(ended)
-            if ended == Stage.REPORTING:
-                self.counted = set(left)
-            if ended == Stage.UNMASKING and not self.secure.can_unmask():
+            if ended != Stage.UNMASKING and len(left) < self.rules.minimum:
+                raise DataError(f"{len(left)} devices at the end of {ended}, and {self.rules.minimum} are needed")
+            if ended == Stage.SELECTION:
+                self.secure.open(left)
+            elif ended != Stage.UNMASKING:
+                left = self.secure.close(ended)
+            elif not self.secure.can_unmask():
                 raise DataError(f"the shares of the {len(left)} devices left do not unmask the sum")
         except DataError as error:
             self.abort(str(error))
             return
+        if ended == Stage.REPORTING:
+            self.counted = set(left)
         order = list(Stage)
         self.stage, self.since = order[order.index(ended) + 1], now
         self.expected, self.given = set(left), set()

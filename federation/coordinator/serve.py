@@ -1,23 +1,24 @@
 """The command `federate serve`: a coordinator in a folder of its own."""
 
 import asyncio
-import json
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import segno
+from filelock import FileLock, Timeout
 
+from data.errors import DataError
 from federation.coordinator.certificate import certificate
 from federation.coordinator.control import Control, control_app, control_token
 from federation.coordinator.coordinator import Coordinator, Settings
 from federation.coordinator.coordinator_api import CoordinatorApi
+from federation.coordinator.dashboard import add_dashboard
 from federation.coordinator.federation_settings import FederationSettings
 from federation.coordinator.round_machine import Rules
 from federation.coordinator.serving import Serving, serve
-from federation.coordinator.summing import secure_sum
-from data.errors import DataError
-from filelock import FileLock, Timeout
+from federation.coordinator.summing import Summing
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,15 @@ def run(places: Places, rules: Rules, federation: FederationSettings, rounds: in
 
 
 async def _serve(places: Places, rules: Rules, federation: FederationSettings, rounds: int, invitations: int) -> None:
-    import time
-
     folder = places.folder
     settings = Settings(rules, federation.training, federation.privacy)
-    coordinator = Coordinator(folder, places.model, settings, secure_sum, time.time())
+    coordinator = Coordinator(folder, places.model, settings, Summing, time.time())
     try:
         shown = certificate(folder / "certificate.pem", places.address)
         api = CoordinatorApi(coordinator)
         control = Control(coordinator, api, places.address, places.port, shown.sha256)
         token = control_token(folder)
         app = control_app(control, token)
-        from federation.coordinator.dashboard import add_dashboard
-
         add_dashboard(app, control, token)
         if rounds:
             coordinator.want(rounds)

@@ -5,9 +5,9 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from collections.abc import Callable, Iterator
 from tempfile import NamedTemporaryFile
 from typing import Any
 
@@ -175,6 +175,8 @@ async def _run(server: _Server, stopped: asyncio.Event) -> None:
     try:
         await server.serve()
     except SystemExit as error:  # uvicorn's way to say that the port is taken
-        raise OSError(f"cannot listen on {server.config.host}:{server.config.port}: is another coordinator running?") from error
+        raise OSError(
+            f"cannot listen on {server.config.host}:{server.config.port}: is another coordinator running?"
+        ) from error
     finally:
         stopped.set()

@@ -89,7 +89,7 @@ class RoundRow:
 
 
 class CoordinatorStore:
-    """The file. For one thread; each change is one transaction. Whatever it refuses is a DataError, and then nothing was changed."""
+    """The file. For one thread; each change is one transaction. What it refuses is a DataError, and nothing was changed."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection

@@ -17,6 +17,8 @@ of `REFUSALS`.
 from dataclasses import dataclass
 
 from federation.protocol.messages import JsonMessage
+from federation.protocol.secure_messages import SecureRound
+from federation.protocol.terms import Terms
 
 REST, WAIT = "rest", "wait"  # beside the stages' names, what a Call asks for
 KEYS, SHARES, REPORTING, UNMASKING = "keys", "shares", "reporting", "unmasking"  # the stages
@@ -92,3 +94,12 @@ class Plan(JsonMessage):
     max_words: int
     seed: int
     encoding: str
+
+
+def secure_round(plan: Plan) -> SecureRound:
+    """What the devices and the coordinator of a round bind their keys, shares and masks to: everything in its plan.
+
+    Raises:
+      DataError: the encoding is none.
+    """
+    return SecureRound(plan.round_name, plan.model, Terms.from_json(plan.encoding).layout, plan.to_json())

@@ -1,6 +1,6 @@
 """The link by which a device joins a federation: where the coordinator is, its certificate's SHA-256, and a code good once.
 
-    federated-keyboard://HOST:PORT/join?code=CODE&sha256=64 HEX DIGITS
+`federated-keyboard://HOST:PORT/join?code=CODE&sha256=64 HEX DIGITS`
 """
 
 import re

@@ -1,0 +1,2 @@
+def add_dashboard(app, control, token):
+    pass

@@ -1,0 +1,156 @@
+"""A coordinator without network or TensorFlow, and devices that speak the real protocol to it."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.vocabulary import SPECIALS, Vocabulary
+from federation.coordinator.coordinator import Coordinator, Settings
+from federation.coordinator.fleet import SimulatedDevice
+from federation.coordinator.round_machine import Rules
+from federation.coordinator.summing import Summing
+from federation.protocol.calls import REST, WAIT, Call, CheckIn, Plan
+from federation.protocol.encoding import flatten, unflatten
+from federation.protocol.ring import unpack
+from federation.protocol.terms import Learned, Terms, counts_of
+from model.device.config import ModelConfig
+from model.device.folder import WEIGHTS, Model, save_model
+from model.device.weights import Provenance, initial_weights, save_weights
+
+CONFIG = ModelConfig(vocabulary=16, embedding=4, units=6, window=20, batch=4)
+LENGTH = sum(int(np.prod(shape)) for shape in CONFIG.shapes.values())
+RULES = Rules(3, 4, 1.5, 10.0, 10.0, 10.0, 10.0, 10.0)
+SETTINGS = Settings(RULES, backoff_seconds=1.0)
+TERMS = Terms(LENGTH, clipping_norm=1.0, max_weight=1, cohort=RULES.target, bits=16, seed=5, estimate=1.0)
+
+
+@pytest.fixture(scope="session")
+def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose program nobody runs."""
+    vocabulary = Vocabulary([*SPECIALS, *(f"word{i}" for i in range(CONFIG.vocabulary - len(SPECIALS)))])
+    model = Model(initial_weights(CONFIG, 0), Provenance(CONFIG, vocabulary.sha256), vocabulary, b"no program")
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    save_model(folder, model)
+    return folder
+
+
+def delta_of(device: SimulatedDevice) -> np.ndarray:
+    """What a device learned: of its own, and short enough not to be clipped."""
+    rng = np.random.default_rng(int(device.name[:8], 16))
+    delta = rng.normal(size=LENGTH).astype(np.float32)
+    return delta * np.float32(0.5 / np.linalg.norm(delta))
+
+
+def new_device() -> SimulatedDevice:
+    def vectors(plan: Plan) -> tuple:
+        learned = Learned(delta_of(device), 10, 30.0, 1, 3, 5)
+        return Terms.from_json(plan.encoding).contribution(learned, np.random.default_rng(0))
+
+    device = SimulatedDevice(vectors)
+    return device
+
+
+class World:
+    """A coordinator in a folder, a clock, devices; what a network would do, done by hand."""
+
+    def __init__(self, folder: Path, shipped: Path, settings: Settings = SETTINGS) -> None:
+        self.folder, self.shipped, self.settings = folder, shipped, settings
+        self.now = 1_000.0
+        self.coordinator = self.start()
+        self.devices: list[SimulatedDevice] = []
+
+    def start(self) -> Coordinator:
+        coordinator = Coordinator(self.folder, self.shipped, self.settings, Summing, self.now)
+        if coordinator.next is None:
+            coordinator.prepared({"terms": TERMS.to_json(), "exhausted": "", "spent": {}})
+        return coordinator
+
+    def kill(self) -> None:
+        """Ends the coordinator without a word and starts another; only what was on the disk is left."""
+        self.coordinator.store._connection.close()  # what the kernel does for a killed process
+        self.coordinator = self.start()
+
+    def enrol(self, count: int) -> list[SimulatedDevice]:
+        for _ in range(count):
+            device = new_device()
+            self.coordinator.enrol(device.enrolment(self.coordinator.invite(self.now)), self.now)
+            self.devices.append(device)
+        return self.devices
+
+    def check_in(self, device: SimulatedDevice) -> Call:
+        vocabulary = self.coordinator.model.vocabulary.sha256
+        return self.coordinator.check_in(device.name, CheckIn(vocabulary, device.round_name), self.now)
+
+    def step(self, device: SimulatedDevice) -> str:
+        """One turn of a device; returns what it was asked for."""
+        call = self.check_in(device)
+        if call.outcome:
+            device.forget()
+        if call.task in (REST, WAIT):
+            return call.task
+        if not device.round_name:
+            device.begin(self.coordinator.plan(device.name, call.round_name, self.now))
+        self.give(device, call.task)
+        return call.task
+
+    def give(self, device: SimulatedDevice, stage: str) -> None:
+        from federation.coordinator.round_machine import Stage
+
+        needed = b""
+        if not device.has(stage):
+            needed = self.coordinator.needs(device.name, device.round_name, Stage(stage), self.now)
+        message = device.message(stage, needed)
+        self.coordinator.give(device.name, device.round_name, Stage(stage), message, self.now)
+
+    def work(self) -> None:
+        """What `Serving.step` does, with arithmetic where TFF would be."""
+        self.coordinator.tick(self.now)
+        if (unmasked := self.coordinator.unmasking()) is not None and self.coordinator.summed() is None:
+            self.coordinator.keep_sum(unmasked.secure.unmask())
+        if (summed := self.coordinator.summed()) is not None:
+            self.coordinator.commit(summed.number, self.learn(summed.number, summed.total), self.now)
+
+    def learn(self, number: int, total: bytes) -> dict:
+        delta, counted = unpack(TERMS.layout, total)
+        counts = counts_of(counted)
+        model = self.coordinator.model
+        mean = TERMS.encoding.decode_mean(delta, counts["weight"])
+        weights = unflatten(flatten(model.weights, CONFIG.shapes) + mean, CONFIG.shapes)
+        folder = self.coordinator.state_folder(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_weights(folder / WEIGHTS, weights, model.provenance)
+        told = {"terms": TERMS.to_json(), "exhausted": "", "spent": {}, "metrics": counts}
+        (folder / "next.json").write_text(json.dumps(told))
+        return told
+
+    def run(self, turns: int = 12) -> None:
+        """Everybody takes turns, and a second passes with each."""
+        for _ in range(turns):
+            for device in self.devices:
+                self.step(device)
+            self.work()
+            self.now += 1
+
+
+@pytest.fixture
+def world(tmp_path: Path, tiny_model_folder: Path) -> Iterator[World]:
+    world = World(tmp_path / "coordinator", tiny_model_folder)
+    yield world
+    world.coordinator.close()
+
+
+@pytest.fixture
+def new_world(tmp_path: Path, tiny_model_folder: Path) -> Iterator[Callable[..., World]]:
+    made: list[World] = []
+
+    def make(**changes: object) -> World:
+        made.append(World(tmp_path / f"coordinator-{len(made)}", tiny_model_folder, replace(SETTINGS, **changes)))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.coordinator.close()
