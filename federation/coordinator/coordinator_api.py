@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from data.errors import DataError
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.round_machine import Refused, Stage
+from federation.coordinator.store import StoreFailedError
 from federation.protocol import calls
 from federation.protocol.signed_requests import SignedHeaders, check
 from model.device.folder import WEIGHTS
@@ -61,7 +62,7 @@ class CoordinatorApi:
             self._changed.set()
             self._changed = asyncio.Event()
 
-    def authenticate(self, request: Request) -> SignedHeaders:
+    async def authenticate(self, request: Request) -> SignedHeaders:
         """The headers of a request that a device of the federation has signed, and that was not there before.
 
         Raises:
@@ -74,6 +75,8 @@ class CoordinatorApi:
             path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
             query = request.scope["query_string"].decode("latin-1")
             check(headers, request.method, f"{path}?{query}" if query else path)
+        except StoreFailedError:
+            raise
         except DataError as error:
             raise RefusedCall(calls.UNKNOWN_DEVICE, str(error)) from error
         newest = self._numbers.get(headers.device, 0)
@@ -279,6 +282,8 @@ async def _refused_call(_: Request, refusal: Exception) -> JSONResponse:
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, StoreFailedError):
+        return JSONResponse({"error": str(error)}, 503)
     status = calls.BAD
     if isinstance(error, Refused):
         status = (

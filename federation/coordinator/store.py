@@ -61,6 +61,10 @@ CREATE TABLE errors (
 _ERRORS_KEPT = 1_000
 
 
+class StoreFailedError(DataError):
+    """The disk, or what is on it, fails: nothing that a request could help."""
+
+
 @dataclass(frozen=True)
 class DeviceRow:
     """A device that enrolled; `rounds` counts those that its updates are in."""
@@ -242,6 +246,10 @@ class CoordinatorStore:
         rows = self._rows(query, device, name)
         return (rows[0][0], bool(rows[0][1])) if rows else ("aborted", False)
 
+    def counted(self, number: int) -> list[str]:
+        """The devices whose updates are in a round's sum."""
+        return [row[0] for row in self._rows("SELECT device FROM participations WHERE round = ?", number)]
+
     def newest_committed(self) -> int:
         """The number of the round that made the newest model; 0 where none did."""
         return self._rows("SELECT coalesce(max(number), 0) FROM rounds WHERE state = 'committed'")[0][0]
@@ -296,4 +304,4 @@ def _told(path: Path | None = None) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise DataError(f"the coordinator's store {path or ''} cannot be read or written: {error}") from error
+        raise StoreFailedError(f"the coordinator's store {path or ''} cannot be read or written: {error}") from error

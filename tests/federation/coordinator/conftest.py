@@ -11,7 +11,7 @@ import pytest
 from data.vocabulary import SPECIALS, Vocabulary
 from federation.coordinator.coordinator import Coordinator, Settings
 from federation.coordinator.fleet import SimulatedDevice
-from federation.coordinator.round_machine import Rules
+from federation.coordinator.round_machine import Refused, Rules, Stage
 from federation.coordinator.summing import Summing
 from federation.protocol.calls import REST, WAIT, Call, CheckIn, Plan
 from federation.protocol.encoding import flatten, unflatten
@@ -61,7 +61,9 @@ class World:
         self.folder, self.shipped, self.settings = folder, shipped, settings
         self.now = 1_000.0
         self.coordinator = self.start()
-        self.devices: list[SimulatedDevice] = []
+        self.devices: list[SimulatedDevice] = []  # that are on the network
+        self.everybody: list[SimulatedDevice] = []
+        self.twice = False  # whether devices say everything twice, as if answers got lost
 
     def start(self) -> Coordinator:
         coordinator = Coordinator(self.folder, self.shipped, self.settings, Summing, self.now)
@@ -79,6 +81,7 @@ class World:
             device = new_device()
             self.coordinator.enrol(device.enrolment(self.coordinator.invite(self.now)), self.now)
             self.devices.append(device)
+            self.everybody.append(device)
         return self.devices
 
     def check_in(self, device: SimulatedDevice) -> Call:
@@ -92,19 +95,68 @@ class World:
             device.forget()
         if call.task in (REST, WAIT):
             return call.task
+        if not device.round_name and call.task != Stage.KEYS:  # it was started anew
+            self.coordinator.withdraw(device.name, call.round_name, self.now)
+            return call.task
         if not device.round_name:
             device.begin(self.coordinator.plan(device.name, call.round_name, self.now))
-        self.give(device, call.task)
+        self.give(device, Stage(call.task))
         return call.task
 
-    def give(self, device: SimulatedDevice, stage: str) -> None:
-        from federation.coordinator.round_machine import Stage
-
+    def give(self, device: SimulatedDevice, stage: Stage) -> None:
         needed = b""
         if not device.has(stage):
-            needed = self.coordinator.needs(device.name, device.round_name, Stage(stage), self.now)
+            needed = self.coordinator.needs(device.name, device.round_name, stage, self.now)
         message = device.message(stage, needed)
-        self.coordinator.give(device.name, device.round_name, Stage(stage), message, self.now)
+        round_name = device.round_name
+        self.coordinator.give(device.name, round_name, stage, message, self.now)
+        if self.twice:
+            with pytest.raises(Refused) as refused:
+                self.coordinator.give(device.name, round_name, stage, message, self.now)
+            assert refused.value.repeated or refused.value.late
+
+    def advance(self, stage: Stage) -> None:
+        """Takes turns until the round is at a stage in which the last device has not given anything."""
+        for _ in range(20):
+            for device in self.devices:
+                if self.coordinator.round is not None and self.coordinator.round.stage == stage:
+                    return
+                self.step(device)
+            self.coordinator.tick(self.now)
+        raise AssertionError(f"it never came to {stage}")
+
+    def finish(self) -> None:
+        """Goes on until no round is wanted or open."""
+        for _ in range(80):
+            for device in self.devices:
+                self.step(device)
+            self.work()
+            self.now += 1
+            if self.coordinator.store.wishes()[0] == 0 and self.coordinator.round is None:
+                return
+        raise AssertionError("no round was committed")
+
+    def weights(self) -> np.ndarray:
+        """The global model, as one vector."""
+        return flatten(self.coordinator.model.weights, CONFIG.shapes)
+
+    def check_models(self, start: np.ndarray) -> None:
+        """The model is the start plus one mean for each committed round, over exactly the devices on its record."""
+        names = {device.name: device for device in self.everybody}
+        expected, committed = start.copy(), 0
+        for row in self.coordinator.store.rounds():
+            if row.state != "committed":
+                continue
+            counted = self.coordinator.store.counted(row.number)
+            assert len(counted) >= RULES.minimum
+            expected += np.mean([delta_of(names[name]) for name in counted], axis=0)
+            committed += 1
+        assert committed
+        assert self.coordinator.model.provenance.round == committed
+        # A device's coordinates are each rounded by less than a step, and so is the mean of several.
+        most = committed * np.sqrt(TERMS.encoding.padded) / float(TERMS.encoding.scale)
+        off = np.linalg.norm(self.weights() - expected)
+        assert off < most < 0.1 * np.linalg.norm(expected - start)
 
     def work(self) -> None:
         """What `Serving.step` does, with arithmetic where TFF would be."""
