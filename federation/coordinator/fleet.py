@@ -8,13 +8,15 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
+from data.errors import DataError
 from federation.protocol import calls, secure_client
-from federation.protocol.calls import Enrolment, Plan, secure_round
+from federation.protocol.calls import Call, CheckIn, Enrolment, Plan, secure_round
 from federation.protocol.secure_messages import Delivery, Neighbourhood, Survivors
-from federation.protocol.signed_requests import device_name, sign_enrolment
+from federation.protocol.signed_requests import device_name, sign, sign_enrolment
 
 Vectors = Callable[[Plan], Sequence[NDArray]]  # what a device adds to the sum of a round: values of its layout
 
@@ -67,3 +69,60 @@ class SimulatedDevice:
         if stage == calls.REPORTING:
             return secure_client.mask(self._state, Delivery.from_bytes(needed), self._vectors(self._plan))
         return secure_client.reveal(self._state, Survivors.from_bytes(needed))
+
+
+class FleetDevice:
+    """A simulated device that reaches its coordinator over HTTP; `http` may be shared by many."""
+
+    def __init__(self, http: httpx.AsyncClient, device: SimulatedDevice, vocabulary_sha256: str) -> None:
+        self.device, self.sent, self.received = device, 0, 0  # bytes of bodies
+        self._http, self._vocabulary = http, vocabulary_sha256
+        self._session, self._number = "0" * 32, 0
+
+    async def enrol(self, code: str) -> None:
+        """Joins.
+
+        Raises:
+          DataError: it was refused.
+        """
+        body = self.device.enrolment(code).to_json()
+        _accepted(await self._http.post("/v1/devices", content=body))
+
+    async def call(self, method: str, path: str, body: bytes = b"") -> httpx.Response:
+        """A signed request, of the session and with the number that the coordinator wants."""
+        while True:
+            self._number += 1
+            signed = sign(self.device.key, self._session, self._number, method, path, body)
+            response = await self._http.request(method, path, content=body, headers=signed.to_headers())
+            self.sent, self.received = self.sent + len(body), self.received + len(response.content)
+            if response.status_code != calls.REPLAYED or response.json()["session"] == self._session:
+                return response
+            self._session = response.json()["session"]
+
+    async def turn(self, wait: float = 20.0) -> Call:
+        """Asks what there is to do, and does it.
+
+        Raises:
+          DataError: it was refused.
+        """
+        device = self.device
+        asked = CheckIn(self._vocabulary, device.round_name).to_json().encode()
+        call = Call.from_json(_accepted(await self.call("POST", f"/v1/check-in?wait={wait:g}", asked)).text)
+        if call.outcome:
+            device.forget()
+        if call.task in (calls.REST, calls.WAIT):
+            return call
+        path = f"/v1/rounds/{call.round_name}"
+        if not device.round_name:
+            device.begin(Plan.from_json(_accepted(await self.call("GET", f"{path}/plan")).text))
+        needed = b""
+        if not device.has(call.task):
+            needed = _accepted(await self.call("GET", f"{path}/{call.task}")).content
+        _accepted(await self.call("POST", f"{path}/{call.task}", device.message(call.task, needed)))
+        return call
+
+
+def _accepted(response: httpx.Response) -> httpx.Response:
+    if response.status_code >= 300:
+        raise DataError(f"the coordinator says: {response.text}")
+    return response

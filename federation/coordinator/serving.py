@@ -17,6 +17,7 @@ from data.errors import DataError
 from federation.coordinator.certificate import Certificate
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.coordinator_api import CoordinatorApi
+from federation.coordinator.round_machine import Stage
 from federation.coordinator.worker_process import WorkerDied, WorkerProcess
 
 _TICK_SECONDS = 0.1
@@ -35,7 +36,6 @@ class Serving:
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Works until it is stopped."""
-        await self.learner.start()  # TensorFlow loads while devices check in
         try:
             while not stopped.is_set():
                 try:
@@ -56,6 +56,8 @@ class Serving:
         """
         coordinator = self.coordinator
         coordinator.tick(time.time())
+        if coordinator.round is not None and coordinator.round.stage not in (Stage.SELECTION, Stage.KEYS):
+            await self.learner.start()  # TensorFlow loads while devices train
         if (summed := coordinator.summed()) is not None:
             await self._learn(summed.number, summed.total)
         elif (unmasked := coordinator.unmasking()) is not None:

@@ -45,13 +45,18 @@ def delta_of(device: SimulatedDevice) -> np.ndarray:
     return delta * np.float32(0.5 / np.linalg.norm(delta))
 
 
-def new_device() -> SimulatedDevice:
-    def vectors(plan: Plan) -> tuple:
-        learned = Learned(delta_of(device), 10, 30.0, 1, 3, 5)
-        return Terms.from_json(plan.encoding).contribution(learned, np.random.default_rng(0))
+class LearnedDevice(SimulatedDevice):
+    """A device that gives `delta_of` itself, and remembers the bytes of what it gave before they were masked."""
 
-    device = SimulatedDevice(vectors)
-    return device
+    def __init__(self) -> None:
+        super().__init__(self._learned)
+        self.vectors_given: list[bytes] = []
+
+    def _learned(self, plan: Plan) -> tuple:
+        learned = Learned(delta_of(self), 10, 30.0, 1, 3, 5)
+        vectors = Terms.from_json(plan.encoding).contribution(learned, np.random.default_rng(0))
+        self.vectors_given.append(vectors[0][:16].tobytes())
+        return vectors
 
 
 class World:
@@ -61,8 +66,8 @@ class World:
         self.folder, self.shipped, self.settings = folder, shipped, settings
         self.now = 1_000.0
         self.coordinator = self.start()
-        self.devices: list[SimulatedDevice] = []  # that are on the network
-        self.everybody: list[SimulatedDevice] = []
+        self.devices: list[LearnedDevice] = []  # that are on the network
+        self.everybody: list[LearnedDevice] = []
         self.twice = False  # whether devices say everything twice, as if answers got lost
 
     def start(self) -> Coordinator:
@@ -76,12 +81,16 @@ class World:
         self.coordinator.store._connection.close()  # what the kernel does for a killed process
         self.coordinator = self.start()
 
-    def enrol(self, count: int) -> list[SimulatedDevice]:
+    def new_device(self) -> LearnedDevice:
+        device = LearnedDevice()
+        self.everybody.append(device)
+        return device
+
+    def enrol(self, count: int) -> list[LearnedDevice]:
         for _ in range(count):
-            device = new_device()
+            device = self.new_device()
             self.coordinator.enrol(device.enrolment(self.coordinator.invite(self.now)), self.now)
             self.devices.append(device)
-            self.everybody.append(device)
         return self.devices
 
     def check_in(self, device: SimulatedDevice) -> Call:
