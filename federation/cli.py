@@ -169,6 +169,11 @@ def _parser() -> argparse.ArgumentParser:
     serve = command("serve", _serve, "Coordinate secure rounds with keyboards on other machines, which join by a link.")
     add_serve_options(serve)
 
+    devices = command(
+        "demo-devices", _demo_devices, "A coordinator and eight keyboards as processes: five secure rounds."
+    )
+    devices.add_argument("--out", type=Path, default=Path("demo-devices"), help="its folder (default: demo-devices)")
+
     benchmark = command("benchmark", _benchmark, "Measure latency, start-up and memory of the device's side.")
     benchmark.add_argument("--model", type=Path, default=PRETRAINED)
     return parser
@@ -359,6 +364,12 @@ def _demo(options: argparse.Namespace) -> Result:
     from federation.demo import demo
 
     return demo(options.model, options.out, options.rounds, options.seed)
+
+
+def _demo_devices(options: argparse.Namespace) -> Result:
+    from federation.demo_devices import demo_devices
+
+    return demo_devices(options.out)
 
 
 def _serve(options: argparse.Namespace) -> Result:
