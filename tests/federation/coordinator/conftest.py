@@ -68,6 +68,7 @@ class World:
         self.coordinator = self.start()
         self.devices: list[LearnedDevice] = []  # that are on the network
         self.everybody: list[LearnedDevice] = []
+        self.closed = False
         self.twice = False  # whether devices say everything twice, as if answers got lost
 
     def start(self) -> Coordinator:
@@ -75,6 +76,11 @@ class World:
         if coordinator.next is None:
             coordinator.prepared({"terms": TERMS.to_json(), "exhausted": "", "spent": {}})
         return coordinator
+
+    def close(self) -> None:
+        if not self.closed:
+            self.coordinator.close()
+        self.closed = True
 
     def kill(self) -> None:
         """Ends the coordinator without a word and starts another; only what was on the disk is left."""
@@ -184,7 +190,14 @@ class World:
         folder = self.coordinator.state_folder(number)
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(folder / WEIGHTS, weights, model.provenance)
-        told = {"terms": TERMS.to_json(), "exhausted": "", "spent": {}, "metrics": counts}
+        recall = {"top1": counts["first"] / counts["tested"], "top3": counts["among_three"] / counts["tested"]}
+        metrics = {
+            "devices": counts["devices"],
+            "words": counts["words"],
+            "update_norm": float(np.linalg.norm(mean)),
+            **recall,
+        }
+        told = {"terms": TERMS.to_json(), "exhausted": "", "spent": {}, "metrics": metrics}
         (folder / "next.json").write_text(json.dumps(told))
         return told
 
@@ -201,7 +214,7 @@ class World:
 def world(tmp_path: Path, tiny_model_folder: Path) -> Iterator[World]:
     world = World(tmp_path / "coordinator", tiny_model_folder)
     yield world
-    world.coordinator.close()
+    world.close()
 
 
 @pytest.fixture
@@ -214,4 +227,4 @@ def new_world(tmp_path: Path, tiny_model_folder: Path) -> Iterator[Callable[...,
 
     yield make
     for world in made:
-        world.coordinator.close()
+        world.close()

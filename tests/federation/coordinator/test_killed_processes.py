@@ -1,11 +1,11 @@
-"""Real processes ended by SIGKILL in the middle of rounds: keyboards in each stage, the coordinator in each stage and before the commit.
+"""Real processes ended by SIGKILL in rounds: keyboards in each stage, the coordinator in each and before the commit.
 
 One device is the test's own and holds a stage open as long as it gives nothing, so that a process is killed in just that stage.
-The coordinator is `federate serve` with TFF; keyboards are `keyboard device` with LiteRT, and their words are known here: what they
-gave can be trained again, and the model compared with the mean.
+The coordinator is `federate serve` with TFF; keyboards are `keyboard device` with LiteRT, and their words are known here: what
+they gave can be learned again, and the model compared with the mean.
 """
 
-import os
+import itertools
 import signal
 import socket
 import sqlite3
@@ -191,7 +191,7 @@ def models(processes: Processes) -> list[tuple[dict, Model, Model]]:
     found = []
     folder = processes.folder / "coordinator" / "models"
     committed = [0, *(row["number"] for row in processes.view()["rounds"] if row["state"] == "committed")]
-    for before, after in zip(committed, committed[1:], strict=False):
+    for before, after in itertools.pairwise(committed):
         if (folder / f"{before:06}").exists() and (folder / f"{after:06}").exists():
             found.append((after, load_model(folder / f"{before:06}"), load_model(folder / f"{after:06}")))
     return found
@@ -285,4 +285,4 @@ def test_devices_know_what_they_shared(processes: Processes) -> None:
     assert len(committed) == 5
     assert sum(outcome == "counted" for _, _, outcome in shared) >= 4
     assert all(words > 0 and size > 1000 for words, size, _ in shared)
-    assert os.stat(processes.folder / processes.users[1] / "federation.sqlite").st_mode & 0o077 == 0
+    assert (processes.folder / processes.users[1] / "federation.sqlite").stat().st_mode & 0o077 == 0
