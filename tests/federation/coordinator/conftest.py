@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +61,8 @@ class LearnedDevice(SimulatedDevice):
 class World:
     """A coordinator in a folder, a clock, devices; what a network would do, done by hand."""
 
-    def __init__(self, folder: Path, shipped: Path, settings: Settings = SETTINGS) -> None:
-        self.folder, self.shipped, self.settings = folder, shipped, settings
+    def __init__(self, folder: Path, shipped: Path, settings: Settings = SETTINGS, terms: Terms = TERMS) -> None:
+        self.folder, self.shipped, self.settings, self.terms = folder, shipped, settings, terms
         self.now = 1_000.0
         self.coordinator = self.start()
         self.devices: list[LearnedDevice] = []  # that are on the network
@@ -74,7 +73,7 @@ class World:
     def start(self) -> Coordinator:
         coordinator = Coordinator(self.folder, self.shipped, self.settings, Summing, self.now)
         if coordinator.next is None:
-            coordinator.prepared({"terms": TERMS.to_json(), "exhausted": "", "spent": {}})
+            coordinator.prepared({"terms": self.terms.to_json(), "exhausted": "", "spent": {}})
         return coordinator
 
     def close(self) -> None:
@@ -153,7 +152,7 @@ class World:
 
     def weights(self) -> np.ndarray:
         """The global model, as one vector."""
-        return flatten(self.coordinator.model.weights, CONFIG.shapes)
+        return flatten(self.coordinator.model.weights, self.coordinator.model.provenance.config.shapes)
 
     def check_models(self, start: np.ndarray) -> None:
         """The model is the start plus one mean for each committed round, over exactly the devices on its record."""
@@ -169,7 +168,7 @@ class World:
         assert committed
         assert self.coordinator.model.provenance.round == committed
         # A device's coordinates are each rounded by less than a step, and so is the mean of several.
-        most = committed * np.sqrt(TERMS.encoding.padded) / float(TERMS.encoding.scale)
+        most = committed * np.sqrt(self.terms.encoding.padded) / float(self.terms.encoding.scale)
         off = np.linalg.norm(self.weights() - expected)
         assert off < most < 0.1 * np.linalg.norm(expected - start)
 
@@ -182,11 +181,12 @@ class World:
             self.coordinator.commit(summed.number, self.learn(summed.number, summed.total), self.now)
 
     def learn(self, number: int, total: bytes) -> dict:
-        delta, counted = unpack(TERMS.layout, total)
+        delta, counted = unpack(self.terms.layout, total)
         counts = counts_of(counted)
         model = self.coordinator.model
-        mean = TERMS.encoding.decode_mean(delta, counts["weight"])
-        weights = unflatten(flatten(model.weights, CONFIG.shapes) + mean, CONFIG.shapes)
+        mean = self.terms.encoding.decode_mean(delta, counts["weight"])
+        shapes = model.provenance.config.shapes
+        weights = unflatten(flatten(model.weights, shapes) + mean, shapes)
         folder = self.coordinator.state_folder(number)
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(folder / WEIGHTS, weights, model.provenance)
@@ -197,7 +197,7 @@ class World:
             "update_norm": float(np.linalg.norm(mean)),
             **recall,
         }
-        told = {"terms": TERMS.to_json(), "exhausted": "", "spent": {}, "metrics": metrics}
+        told = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "metrics": metrics}
         (folder / "next.json").write_text(json.dumps(told))
         return told
 
@@ -221,8 +221,8 @@ def world(tmp_path: Path, tiny_model_folder: Path) -> Iterator[World]:
 def new_world(tmp_path: Path, tiny_model_folder: Path) -> Iterator[Callable[..., World]]:
     made: list[World] = []
 
-    def make(**changes: object) -> World:
-        made.append(World(tmp_path / f"coordinator-{len(made)}", tiny_model_folder, replace(SETTINGS, **changes)))
+    def make(shipped: Path = tiny_model_folder, settings: Settings = SETTINGS, terms: Terms = TERMS) -> World:
+        made.append(World(tmp_path / f"coordinator-{len(made)}", shipped, settings, terms))
         return made[-1]
 
     yield make
