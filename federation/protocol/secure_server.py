@@ -123,6 +123,7 @@ def receive_advert(state: Advertising, message: Advert) -> Advertising:
     _once(message.device, state.invited, state.adverts, "keys")
     keys.verify(message)
     for key in (message.cipher_key, message.mask_key):
+        keys.check_agreeable(key)
         if any(key in (a.cipher_key, a.mask_key) for a in state.adverts.values()):
             raise DataError("another device has this key")
     return replace(state, adverts={**state.adverts, message.device: message})
