@@ -123,6 +123,27 @@ def test_sums_decode_to_the_weighted_mean_within_the_stated_error(bits: int, coh
         assert np.linalg.norm(decoded - expected) < 0.03 * np.linalg.norm(expected), "of deltas that agree in nothing"
 
 
+def test_a_rounding_that_would_count_for_more_is_drawn_again() -> None:
+    encoding = Encoding(
+        4096, 1.0, 1, 127, 8, 0, deviations=2.0
+    )  # so that a delta may lie half a step from whole numbers
+    delta = encoding.rotate_back(np.full(4096, 0.49 / float(encoding.scale), np.float32))
+
+    class Draws:
+        """All coordinates up, which has a probability of 2^-4096, and then any numbers."""
+
+        asked = 0
+
+        def random(self, count: int, dtype: type) -> np.ndarray:
+            self.asked += 1
+            return np.full(count, 0.75, dtype) if self.asked == 1 else np.random.default_rng(0).random(count, dtype)
+
+    draws = Draws()
+    values, _ = encoding.encode(delta, 1, draws)  # type: ignore[arg-type]
+    assert draws.asked == 2
+    assert 0.4 < np.mean(values) < 0.6
+
+
 @settings(max_examples=40, deadline=None)
 @given(ENCODINGS, st.integers(0, 2**32))
 def test_no_device_counts_for_more_than_the_stated_norm(encoding: Encoding, seed: int) -> None:
