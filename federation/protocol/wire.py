@@ -8,12 +8,12 @@ when their bytes are.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import Any, ClassVar, Self
 
 from data.errors import DataError
 
-_FORMAT = b"FK\x01"
+_HEAD = b"FK\x01"
+_FORMATS: dict[type, tuple[tuple[str, Mapping[str, Any]], ...]] = {}  # the fields of classes met
 
 
 def octets(size: int) -> Any:
@@ -113,7 +113,7 @@ class Message(Record):
 
     def to_bytes(self) -> bytes:
         """The message as it is sent."""
-        return _FORMAT + bytes([self.KIND]) + super().to_bytes()
+        return _HEAD + bytes([self.KIND]) + super().to_bytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -122,20 +122,21 @@ class Message(Record):
         Raises:
           DataError: the bytes are another message, or none.
         """
-        head = len(_FORMAT) + 1
-        if data[:head] != _FORMAT + bytes([cls.KIND]):
+        head = len(_HEAD) + 1
+        if data[:head] != _HEAD + bytes([cls.KIND]):
             raise DataError(f"this is no {_name(cls)}")
         return super().from_bytes(data[head:])
 
     @classmethod
     def size(cls, extra: int = 0) -> int:
         """Bytes of the message as it is sent, with `extra` records or payload bytes; bounds what a reader must accept."""
-        return len(_FORMAT) + 1 + super().size(extra)
+        return len(_HEAD) + 1 + super().size(extra)
 
 
-@cache
-def _format(cls: type[Any]) -> tuple[tuple[str, Mapping[str, Any]], ...]:
-    return tuple((f.name, f.metadata) for f in fields(cls))
+def _format(cls: type[Record]) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    if cls not in _FORMATS:
+        _FORMATS[cls] = tuple((f.name, f.metadata) for f in fields(cls))
+    return _FORMATS[cls]
 
 
 def _name(cls: type) -> str:
