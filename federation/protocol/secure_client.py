@@ -8,9 +8,10 @@ Bonawitz et al. 2017, Section 4 and Figure 4 without its step 3, the consistency
     `reveal`  on Survivors              -> Revealed, Reveal           one share of each neighbour: of its self mask where it
                                                                       survived, else of its mask key
 
-Hand each state to one function once, and keep what it returns in its place before the message is sent: then a device reveals once
-a round, and of no neighbour both secrets. A message that is not for this round, this device and this state raises `DataError`; the
-device leaves the round, or waits on for the right one in the state that it has.
+**Hand each state to one function once**, and put what it returns in its place before the message is sent: then a device reveals
+once a round, and of no neighbour both secrets, and no two vectors are ever under the same masks, whose difference would be in the
+clear. A message that gets lost is sent again as the bytes that it was, not made again. A message that is not for this round, this
+device and this state raises `DataError`; the device leaves the round, or waits on for the right one in the state that it has.
 
 **What is guaranteed.** The coordinator learns the sum over the survivors, and of a device's own vectors nothing else, as long as
 it follows the protocol, enrols no devices of its own, and fewer of a device's neighbours than the threshold tell it what they know
