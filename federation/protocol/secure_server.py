@@ -256,9 +256,8 @@ def receive_reveal(state: Unmasking, message: Reveal) -> Unmasking:
     _once(message.device, collected.devices, state.answered, "shares revealed")
     revealed = dict(state.revealed)
     for s in message.shares:
-        if s.device not in collected.mask_keys or s.kind != (
-            sharing.SELF if s.device in collected.devices else sharing.KEY
-        ):
+        asked = sharing.SELF if s.device in collected.devices else sharing.KEY
+        if s.device not in collected.mask_keys or s.kind != asked:
             raise DataError("a share is revealed that was not asked for")
         known = collected.digests.get((s.device, message.device, s.kind))
         if known != sharing.digest(collected.round.context, s.device, message.device, s.kind, s.share):
@@ -302,9 +301,8 @@ def finish(state: Unmasking) -> SecureSum:
                 )
             for other in _holders(collected, owner):
                 pair = pairwise_mask_key(key, collected.mask_keys[other], context, owner, other)
-                add_mask(
-                    layout, vectors, pair, pairwise_sign(owner, other)
-                )  # as its owner would have, so that it is gone
+                # As its owner would have added it: the other's half of it is gone then.
+                add_mask(layout, vectors, pair, pairwise_sign(owner, other))
     return SecureSum(ring.reduce(layout, vectors), collected.devices)
 
 
