@@ -10,7 +10,7 @@ follows IEEE 754 gives the same integers:
                  x <- H (x * s1) down its columns;  x <- transposed [m, B], read row by row as [B, m];
                  x <- H (x * s2) down its columns;  y = x * (1 / B)
     4. scale     v = y * S,   S = float32(R sqrt(p) / (z C)),   R = (2^(b-1) - 1) // N
-    5. round     q = clip(floor(v + u), -R, R) with u uniform in [0, 1)                    Suresh et al. 2017, Section 2
+    5. round     q = clip(floor(v + u), -R, R) with u uniform in [0, 1)
     6. send      q modulo 2^b, p numbers of b bits, and beside them w, one number of (N W).bit_length() bits
 
 H is the Walsh-Hadamard matrix of order B in its natural order without a factor: for h = 1, 2, 4, ... B/2 the rows i and i + h of
@@ -29,16 +29,18 @@ This is TFF's `MeanFactory` over secure sums: weighted values and weights are su
 **The sum never wraps**: |q| <= R and N R < 2^(b-1), whatever the deltas are. What that costs instead is the clip in 5. By 3., a
 coordinate of y has a standard deviation of norm(x) / sqrt(p) over the signs, at most C / sqrt(p), so that only deltas at the
 clipping norm and weights at W reach R, at z standard deviations: below z the rounding is unbiased, beyond it lies a share of about
-2 Q(z) of such a delta's coordinates, with 1e-5 of its energy at z = 4 (`clipped_energy`). (Bonawitz et al. 2017 and Kairouz et al.
-2021, arXiv 2102.06387, Section 4, let sums wrap with a small probability and scale by k standard deviations of the sum; for a sum
-of equal deltas that comes to the same scale, and a wrapped coordinate is off by 2^b, a clipped one by its tail.)
-Two passes of the rotation spread
-any delta over all p coordinates, one that is a single entry too, where one pass would leave it in its column; B divides n up to
-half a percent of zeros, where padding to a power of two would add up to 100%.
+2 Q(z) of such a delta's coordinates, with 1e-5 of its energy at z = 4 (`clipped_energy`). Two passes of the rotation spread any
+delta over all p coordinates, one that is a single entry too, where one pass would leave it in its column; B divides n up to half a
+percent of zeros, where padding to a power of two would add up to 100%.
+
+Rotation and rounding at random are those of Suresh et al. 2017, arXiv 1611.00429, Sections 2 and 3. Bonawitz et al. 2019, arXiv
+1912.00131, and Kairouz et al. 2021, arXiv 2102.06387, Section 4, scale by standard deviations of the sum and let it wrap with a
+small probability: for a sum of equal deltas that comes to the same scale, and there a coordinate beyond it is off by 2^b, here by
+what is beyond.
 
 Rounding adds to the sum of m devices an error of mean 0 and at most sqrt(m) / (2 S) a coordinate, so of at most
 sqrt(m p) / (2 S) = sqrt(m) z C / (2 R) in norm, root mean square. It also lengthens a device's part: `rounded_norm` bounds it as
-Kairouz et al. 2021, Section 4.1, do, and `encode` draws u anew in the rare case that a draw goes beyond, so that the bound always
+Kairouz et al. 2021, Section 4, do, and `encode` draws u anew in the rare case that a draw goes beyond, so that the bound always
 holds; noise for differential privacy is calibrated by it.
 """
 
@@ -72,7 +74,9 @@ class Encoding:
     max_weight: int  # W: greatest weight of a device, in words; 1 where all count alike
     cohort: int  # N: greatest number of devices in a sum
     bits: int  # b: of an entry as sent, 2 to 16
-    seed: int  # of the rotation's signs, 32 bits; public, chosen after the deltas' model, before the deltas
+    seed: (
+        int  # of the rotation's signs, 32 bits: public, and drawn before devices train, so that no delta is made for it
+    )
     deviations: float = (
         4.0  # z: standard deviations of a coordinate, of a delta at the clipping norm, that the integers reach
     )
@@ -123,7 +127,7 @@ class Encoding:
     def rounded_norm(self) -> float:
         """The greatest L2 norm that one device's integers have in a sum decoded, so of (w / W) d as the server sees it.
 
-        Kairouz et al. 2021, Section 4.1, in steps: rounding a vector of norm c to p integers gives at most
+        Kairouz et al. 2021, Section 4, in steps: rounding a vector of norm c to p integers gives at most
         sqrt(c^2 + p / 4 + sqrt(2 ln(1 / beta)) (c + sqrt(p) / 2)) with probability 1 - beta, and never more than c + sqrt(p).
         """
         c, root = float(self.scale) * self.clipping_norm, math.sqrt(self.padded)

@@ -31,7 +31,7 @@ SHARES, MASKED, REVEAL = 1, 2, 3  # the messages after its advert that a device 
 
 @dataclass
 class Cost:
-    """Of one round; times on one core, all devices' together; bytes as sent, all devices' together."""
+    """Of one round: processor time and bytes as sent, of all devices together."""
 
     devices: int
     dropped: int
@@ -45,16 +45,16 @@ class Cost:
     @contextmanager
     def device(self) -> Iterator[None]:
         """Adds the time within to the devices'."""
-        start = time.perf_counter()
+        start = time.process_time()
         yield
-        self.device_seconds += time.perf_counter() - start
+        self.device_seconds += time.process_time() - start
 
     @contextmanager
     def server(self) -> Iterator[None]:
         """Adds the time within to the coordinator's."""
-        start = time.perf_counter()
+        start = time.process_time()
         yield
-        self.server_seconds += time.perf_counter() - start
+        self.server_seconds += time.process_time() - start
 
     def up(self, data: bytes) -> bytes:
         """Counts what a device sends."""

@@ -12,7 +12,7 @@ from federation.protocol.secure_messages import Advert
 SEED_SIZE = 16  # bytes of what is shared among neighbours: what pycryptodome's Shamir takes, and as strong as X25519
 
 
-_PROBE = X25519PrivateKey.from_private_bytes(bytes(32))  # any key: with one of low order, none can agree
+_ANY_KEY = X25519PrivateKey.from_private_bytes(bytes(32))  # with a public key of low order no key can agree
 
 
 def device_id(identity: Ed25519PrivateKey) -> bytes:
@@ -48,6 +48,15 @@ def agree(mine: X25519PrivateKey, theirs: bytes) -> bytes:
         raise DataError("a device's public key is none that can be agreed with") from error
 
 
+def check_agreeable(key: bytes) -> None:
+    """Lets a public key pass that can be agreed with.
+
+    Raises:
+      DataError: it is of low order.
+    """
+    agree(_ANY_KEY, key)
+
+
 def sign(identity: Ed25519PrivateKey, context: bytes, cipher_key: bytes, mask_key: bytes) -> Advert:
     """A device's advert of its public keys."""
     device = device_id(identity)
@@ -59,7 +68,7 @@ def verify(advert: Advert) -> None:
     """Lets an advert pass whose keys its device signed for its round.
 
     Raises:
-      DataError: the signature is another's or over other keys or another round, or a key can't be agreed with.
+      DataError: the signature is another's or over other keys or another round.
     """
     try:
         signed = _signed(advert.context, advert.device, advert.cipher_key, advert.mask_key)
@@ -68,8 +77,6 @@ def verify(advert: Advert) -> None:
         raise DataError(f"the keys of device {advert.device.hex()[:8]} are not signed by it for this round") from error
     if advert.cipher_key == advert.mask_key:
         raise DataError(f"device {advert.device.hex()[:8]} has one key where it needs two")
-    for key in (advert.cipher_key, advert.mask_key):
-        agree(_PROBE, key)
 
 
 def _signed(context: bytes, device: bytes, cipher_key: bytes, mask_key: bytes) -> bytes:

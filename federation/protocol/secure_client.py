@@ -8,9 +8,10 @@ Bonawitz et al. 2017, Section 4 and Figure 4 without its step 3, the consistency
     `reveal`  on Survivors              -> Revealed, Reveal           one share of each neighbour: of its self mask where it
                                                                       survived, else of its mask key
 
-Hand each state to one function once, and keep what it returns in its place before the message is sent: then a device reveals once
-a round, and of no neighbour both secrets. A message that is not for this round, this device and this state raises `DataError`; the
-device leaves the round, or waits on for the right one in the state that it has.
+**Hand each state to one function once**, and put what it returns in its place before the message is sent: then a device reveals
+once a round, and of no neighbour both secrets, and no two vectors are ever under the same masks, whose difference would be in the
+clear. A message that gets lost is sent again as the bytes that it was, not made again. A message that is not for this round, this
+device and this state raises `DataError`; the device leaves the round, or waits on for the right one in the state that it has.
 
 **What is guaranteed.** The coordinator learns the sum over the survivors, and of a device's own vectors nothing else, as long as
 it follows the protocol, enrols no devices of its own, and fewer of a device's neighbours than the threshold tell it what they know
@@ -37,7 +38,6 @@ from federation.protocol.secure_messages import (
     Advert,
     Delivery,
     MaskedInput,
-    Neighbour,
     Neighbourhood,
     OpenShare,
     Reveal,
@@ -66,8 +66,8 @@ class Shared:
     round: SecureRound
     device: bytes
     threshold: int
-    neighbours: dict[bytes, Neighbour]
-    cipher_key: X25519PrivateKey = field(repr=False)
+    mask_keys: dict[bytes, bytes]  # by neighbour
+    agreed: dict[bytes, bytes] = field(repr=False)  # by neighbour, for the shares' encryption
     mask_seed: bytes = field(repr=False)
     self_seed: bytes = field(repr=False)
 
@@ -120,11 +120,10 @@ def share(state: Advertised, message: Neighbourhood, random: Random) -> tuple[Sh
     self_seed, ordered = random(keys.SEED_SIZE), sorted(neighbours)
     key_shares = sharing.split(state.mask_seed, message.threshold, ordered)
     self_shares = sharing.split(self_seed, message.threshold, ordered)
-    sealed = []
-    for other in ordered:
-        agreed = keys.agree(state.cipher_key, neighbours[other].cipher_key)
-        sealed.append(sharing.seal(agreed, context, me, other, key_shares[other], self_shares[other]))
-    shared = Shared(state.round, me, message.threshold, neighbours, state.cipher_key, state.mask_seed, self_seed)
+    agreed = {other: keys.agree(state.cipher_key, neighbours[other].cipher_key) for other in ordered}
+    sealed = [sharing.seal(agreed[n], context, me, n, key_shares[n], self_shares[n]) for n in ordered]
+    mask_keys = {other: neighbours[other].mask_key for other in ordered}
+    shared = Shared(state.round, me, message.threshold, mask_keys, agreed, state.mask_seed, self_seed)
     return shared, Shares(context, me, sharing.commitment(context, me, self_seed), tuple(sealed))
 
 
@@ -145,7 +144,7 @@ def mask(state: Shared, message: Delivery, vectors: Sequence[NDArray]) -> tuple[
     _check(state, Shared, message)
     context, me, layout = state.round.context, state.device, state.round.layout
     shares = {s.device: s for s in message.shares}
-    if len(shares) < len(message.shares) or shares.keys() - state.neighbours.keys():
+    if len(shares) < len(message.shares) or shares.keys() - state.mask_keys.keys():
         raise DataError("a delivery holds the shares of each neighbour once, and of nobody else")
     if len(shares) < state.threshold:
         raise DataError(
@@ -155,11 +154,10 @@ def mask(state: Shared, message: Delivery, vectors: Sequence[NDArray]) -> tuple[
     masked = ring.as_vectors(layout, vectors)
     key, opened = keys.mask_key(state.mask_seed, context, me), {}
     for other in shares:
-        pair = pairwise_mask_key(key, state.neighbours[other].mask_key, context, me, other)
+        pair = pairwise_mask_key(key, state.mask_keys[other], context, me, other)
         add_mask(layout, masked, pair, pairwise_sign(me, other))
-        agreed = keys.agree(state.cipher_key, state.neighbours[other].cipher_key)
         try:
-            opened[other] = sharing.unseal(agreed, context, other, me, shares[other])
+            opened[other] = sharing.unseal(state.agreed[other], context, other, me, shares[other])
         except DataError:
             opened[other] = {}
     add_mask(layout, masked, self_mask_key(state.self_seed, context, me), 1)

@@ -15,7 +15,6 @@ Whether the sender is who the message says is for the transport to check, and wh
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 import numpy as np
 
@@ -37,7 +36,6 @@ from federation.protocol.secure_messages import (
     Survivors,
 )
 
-State = TypeVar("State")
 Neighbours = dict[bytes, tuple[bytes, ...]]
 
 
@@ -90,6 +88,14 @@ class Unmasking:
     answered: frozenset[bytes]
     revealed: Mapping[tuple[bytes, bytes], Mapping[bytes, bytes]] = field(repr=False)  # by owner and kind, by holder
 
+    @property
+    def round(self) -> SecureRound:
+        """What is summed."""
+        return self.collected.round
+
+
+AnyState = Advertising | Sharing | Collecting | Unmasking
+
 
 @dataclass(frozen=True)
 class SecureSum:
@@ -119,10 +125,11 @@ def receive_advert(state: Advertising, message: Advert) -> Advertising:
       DataError: the message is not for this state and round, or from a device that is not invited or has sent one; its keys are
         not signed by it, none that can be agreed with, or another's.
     """
-    _check(state, Advertising, message, state.round)
+    _check(state, Advertising, message)
     _once(message.device, state.invited, state.adverts, "keys")
     keys.verify(message)
     for key in (message.cipher_key, message.mask_key):
+        keys.check_agreeable(key)
         if any(key in (a.cipher_key, a.mask_key) for a in state.adverts.values()):
             raise DataError("another device has this key")
     return replace(state, adverts={**state.adverts, message.device: message})
@@ -163,7 +170,7 @@ def receive_shares(state: Sharing, message: Shares) -> Sharing:
       DataError: the message is not for this state and round, or from a device that announced no keys or has shared; its shares are
         not for its neighbours, each once.
     """
-    _check(state, Sharing, message, state.round)
+    _check(state, Sharing, message)
     _once(message.device, state.adverts, state.shares, "shares")
     if tuple(sorted(s.device for s in message.shares)) != state.neighbours[message.device]:
         raise DataError("shares are for a device's neighbours, one for each")
@@ -210,7 +217,7 @@ def receive_masked(state: Collecting, message: MaskedInput) -> Collecting:
       DataError: the message is not for this state and round, or from a device that has not shared or is in the sum; it is of
         another size than the round's layout says.
     """
-    _check(state, Collecting, message, state.round)
+    _check(state, Collecting, message)
     _once(message.device, state.mask_keys, state.devices, "masked input")
     vectors = ring.unpack(state.round.layout, message.packed)
     masked = tuple(total + vector for total, vector in zip(state.masked, vectors, strict=True))
@@ -244,14 +251,13 @@ def receive_reveal(state: Unmasking, message: Reveal) -> Unmasking:
       DataError: the message is not for this state and round, or from a device that is not in the sum or has revealed; a share is
         not the one that its owner published the digest of, or of a secret that is not asked for.
     """
-    collected = _expect(state, Unmasking, "receive_reveal").collected
-    _check(state, Unmasking, message, collected.round)
+    _check(state, Unmasking, message)
+    collected = state.collected
     _once(message.device, collected.devices, state.answered, "shares revealed")
     revealed = dict(state.revealed)
     for s in message.shares:
-        if s.device not in collected.mask_keys or s.kind != (
-            sharing.SELF if s.device in collected.devices else sharing.KEY
-        ):
+        asked = sharing.SELF if s.device in collected.devices else sharing.KEY
+        if s.device not in collected.mask_keys or s.kind != asked:
             raise DataError("a share is revealed that was not asked for")
         known = collected.digests.get((s.device, message.device, s.kind))
         if known != sharing.digest(collected.round.context, s.device, message.device, s.kind, s.share):
@@ -262,7 +268,8 @@ def receive_reveal(state: Unmasking, message: Reveal) -> Unmasking:
 
 def enough(state: Unmasking) -> bool:
     """Whether the shares revealed recover all masks, so that the round can be finished without waiting on."""
-    threshold = _expect(state, Unmasking, "enough").collected.topology.threshold
+    _expect(state, Unmasking, "enough")
+    threshold = state.collected.topology.threshold
     return all(len(state.revealed.get(secret, ())) >= threshold for secret in _needed(state.collected))
 
 
@@ -294,9 +301,8 @@ def finish(state: Unmasking) -> SecureSum:
                 )
             for other in _holders(collected, owner):
                 pair = pairwise_mask_key(key, collected.mask_keys[other], context, owner, other)
-                add_mask(
-                    layout, vectors, pair, pairwise_sign(owner, other)
-                )  # as its owner would have, so that it is gone
+                # As its owner would have added it: the other's half of it is gone then.
+                add_mask(layout, vectors, pair, pairwise_sign(owner, other))
     return SecureSum(ring.reduce(layout, vectors), collected.devices)
 
 
@@ -311,17 +317,14 @@ def _holders(state: Collecting, device: bytes) -> list[bytes]:
     return [n for n in state.neighbours[device] if n in state.devices]
 
 
-def _expect(state: State, expected: type[State], what: str) -> State:
+def _expect(state: AnyState, expected: type, what: str) -> None:
     if not isinstance(state, expected):
         raise DataError(f"{what} while the round is {type(state).__name__.lower()}")
-    return state
 
 
-def _check(
-    state: object, expected: type, message: Advert | Shares | MaskedInput | Reveal, secure_round: SecureRound
-) -> None:
+def _check(state: AnyState, expected: type, message: Advert | Shares | MaskedInput | Reveal) -> None:
     _expect(state, expected, type(message).__name__)
-    if message.context != secure_round.context:
+    if message.context != state.round.context:
         raise DataError("the message belongs to another round, model or layout")
 
 

@@ -17,7 +17,6 @@ from federation.protocol.keys import SEED_SIZE, derive
 from federation.protocol.secure_messages import SealedShares
 
 KEY, SELF = b"k", b"s"  # of the mask key's seed; of the self mask's seed
-_NONCE = bytes(12)  # a key seals one message: it is bound to round, sender and recipient
 
 
 def split(secret: bytes, threshold: int, devices: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -51,13 +50,10 @@ def seal(
     agreed: bytes, context: bytes, owner: bytes, holder: bytes, key_share: bytes, self_share: bytes
 ) -> SealedShares:
     """Both shares, for the eyes of the holder, under what owner and holder agreed on."""
+    digests = digest(context, owner, holder, KEY, key_share), digest(context, owner, holder, SELF, self_share)
     cipher = ChaCha20Poly1305(derive(agreed, "shares", context, owner, holder))
-    return SealedShares(
-        holder,
-        cipher.encrypt(_NONCE, key_share + self_share, context + owner + holder),
-        digest(context, owner, holder, KEY, key_share),
-        digest(context, owner, holder, SELF, self_share),
-    )
+    sealed = cipher.encrypt(_nonce(*digests), key_share + self_share, context + owner + holder)
+    return SealedShares(holder, sealed, *digests)
 
 
 def unseal(agreed: bytes, context: bytes, owner: bytes, holder: bytes, shares: SealedShares) -> dict[bytes, bytes]:
@@ -68,7 +64,8 @@ def unseal(agreed: bytes, context: bytes, owner: bytes, holder: bytes, shares: S
     """
     cipher = ChaCha20Poly1305(derive(agreed, "shares", context, owner, holder))
     try:
-        clear = cipher.decrypt(_NONCE, shares.sealed, context + owner + holder)
+        nonce = _nonce(shares.key_digest, shares.self_digest)
+        clear = cipher.decrypt(nonce, shares.sealed, context + owner + holder)
     except InvalidTag as error:
         raise DataError(f"the shares from device {owner.hex()[:8]} are not for this device and round") from error
     opened = {KEY: clear[:SEED_SIZE], SELF: clear[SEED_SIZE:]}
@@ -76,3 +73,8 @@ def unseal(agreed: bytes, context: bytes, owner: bytes, holder: bytes, shares: S
         if digest(context, owner, holder, kind, opened[kind]) != known:
             raise DataError(f"the shares from device {owner.hex()[:8]} are not those that it published digests of")
     return opened
+
+
+def _nonce(key_digest: bytes, self_digest: bytes) -> bytes:
+    """Another one for other shares: a key is of one round, owner and holder, and should seal one message only in any case."""
+    return hashlib.sha256(b"nonce\n" + key_digest + self_digest).digest()[:12]

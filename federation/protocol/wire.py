@@ -6,12 +6,14 @@ bytes that remain. As bytes it is "FK", the format's version, the message's kind
 when their bytes are.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from data.errors import DataError
 
-_FORMAT = b"FK\x01"
+_HEAD = b"FK\x01"
+_FORMATS: dict[type, tuple[tuple[str, Mapping[str, Any]], ...]] = {}  # the fields of classes met
 
 
 def octets(size: int) -> Any:
@@ -43,29 +45,25 @@ class Record:
     """
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            value, size, most = getattr(self, f.name), f.metadata.get("size"), f.metadata.get("most", 0)
-            if f.metadata.get("number"):
+        for name, form in _format(type(self)):
+            value, size, most = getattr(self, name), form.get("size"), form.get("most", 0)
+            if form.get("number"):
                 fits = type(value) is int and 0 <= value < 2**16
-            elif "kind" in f.metadata:
-                fits = (
-                    isinstance(value, tuple)
-                    and len(value) <= most
-                    and all(type(v) is f.metadata["kind"] for v in value)
-                )
+            elif "kind" in form:
+                fits = isinstance(value, tuple) and len(value) <= most and all(type(v) is form["kind"] for v in value)
             else:
                 fits = isinstance(value, bytes) and (len(value) == size if size else len(value) <= most)
             if not fits:
-                raise DataError(f"{f.name} of {_name(type(self))} is not what its format says")
+                raise DataError(f"{name} of {_name(type(self))} is not what its format says")
 
     def to_bytes(self) -> bytes:
         """The fields one behind the other."""
         parts = []
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if f.metadata.get("number"):
+        for name, form in _format(type(self)):
+            value = getattr(self, name)
+            if form.get("number"):
                 parts.append(value.to_bytes(2, "big"))
-            elif "kind" in f.metadata:
+            elif "kind" in form:
                 parts += [record.to_bytes() for record in value]
             else:
                 parts.append(value)
@@ -80,17 +78,18 @@ class Record:
         """
         values: list[Any] = []
         start = 0
-        for f in fields(cls):
-            if size := f.metadata.get("size"):
+        for name, form in _format(cls):
+            if size := form.get("size"):
                 part = data[start : start + size]
-                values.append(int.from_bytes(part, "big") if f.metadata.get("number") and len(part) == size else part)
+                values.append(int.from_bytes(part, "big") if form.get("number") and len(part) == size else part)
                 start += size
-            elif kind := f.metadata.get("kind"):
+            elif kind := form.get("kind"):
                 width = kind.size()
                 count, odd = divmod(max(len(data) - start, 0), width)
-                if odd or count > f.metadata["most"]:
-                    raise DataError(f"{_name(cls)} holds at most {f.metadata['most']} {f.name} of {width} bytes each")
-                values.append(tuple(kind.from_bytes(data[start + i * width :][:width]) for i in range(count)))
+                if odd or count > form["most"]:
+                    raise DataError(f"{_name(cls)} holds at most {form['most']} {name} of {width} bytes each")
+                starts = range(start, start + count * width, width)
+                values.append(tuple(kind.from_bytes(data[at : at + width]) for at in starts))
                 start = len(data)
             else:
                 values.append(data[start:])
@@ -102,10 +101,8 @@ class Record:
     @classmethod
     def size(cls, extra: int = 0) -> int:
         """Bytes of the fixed fields, and of `extra` records or payload bytes."""
-        total = 0
-        for f in fields(cls):
-            total += f.metadata.get("size") or extra * (f.metadata["kind"].size() if "kind" in f.metadata else 1)
-        return total
+        forms = [form for _, form in _format(cls)]
+        return sum(form.get("size") or extra * (form["kind"].size() if "kind" in form else 1) for form in forms)
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ class Message(Record):
 
     def to_bytes(self) -> bytes:
         """The message as it is sent."""
-        return _FORMAT + bytes([self.KIND]) + super().to_bytes()
+        return _HEAD + bytes([self.KIND]) + super().to_bytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -125,15 +122,21 @@ class Message(Record):
         Raises:
           DataError: the bytes are another message, or none.
         """
-        head = len(_FORMAT) + 1
-        if data[:head] != _FORMAT + bytes([cls.KIND]):
+        head = len(_HEAD) + 1
+        if data[:head] != _HEAD + bytes([cls.KIND]):
             raise DataError(f"this is no {_name(cls)}")
         return super().from_bytes(data[head:])
 
     @classmethod
     def size(cls, extra: int = 0) -> int:
         """Bytes of the message as it is sent, with `extra` records or payload bytes; bounds what a reader must accept."""
-        return len(_FORMAT) + 1 + super().size(extra)
+        return len(_HEAD) + 1 + super().size(extra)
+
+
+def _format(cls: type[Record]) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    if cls not in _FORMATS:
+        _FORMATS[cls] = tuple((f.name, f.metadata) for f in fields(cls))
+    return _FORMATS[cls]
 
 
 def _name(cls: type) -> str:
