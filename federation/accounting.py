@@ -30,6 +30,7 @@ import dp_accounting
 
 from data.errors import DataError
 from federation.privacy import Privacy
+from federation.summation import FLOAT_BITS, Summation
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,25 @@ def distributed_rho(sensitivity: float, stddev: float, devices: int, dimensions:
     return min(gaussian**2 + tau * dimensions / 2, (gaussian + tau * math.sqrt(dimensions)) ** 2) / 2
 
 
-def spent(privacy: Privacy, rounds: int, rho_of_round: float | None = None) -> Spent:
+def rho_of_round(summation: Summation, privacy: Privacy, length: int) -> float | None:
+    """The rho of a round with distributed noise over deltas of so many entries; None with another mechanism."""
+    if summation.bits == FLOAT_BITS:
+        summation.check(privacy)
+        return None
+    encoding, stddev = summation.encoding(length, privacy)
+    if not stddev:
+        return None
+    sensitivity = encoding.rounded_norm * float(encoding.scale)
+    return distributed_rho(sensitivity, stddev, summation.minimum or summation.cohort, encoding.padded)
+
+
+def spent(privacy: Privacy, rounds: int, once: float | None = None) -> Spent:
     """What `rounds` rounds spend together.
 
     Args:
       privacy: the settings.
       rounds: how many rounds made a model.
-      rho_of_round: for distributed noise, the rho of one round (`distributed_rho`); by default that of Gaussian noise with the
+      once: for distributed noise, the rho of one round (`rho_of_round`); by default that of Gaussian noise with the
         same multiplier, which it approaches where the noise is many units of the integers wide.
     """
     if not rounds:
@@ -79,8 +92,7 @@ def spent(privacy: Privacy, rounds: int, rho_of_round: float | None = None) -> S
         return Spent(math.inf, privacy.delta, math.inf)
     periods, rest = divmod(rounds, privacy.period)
     if privacy.mechanism == "distributed":
-        once = 1 / (2 * privacy.noise_multiplier**2) if rho_of_round is None else rho_of_round
-        rho = (periods + (rest > 0)) * once
+        rho = (periods + (rest > 0)) * (1 / (2 * privacy.noise_multiplier**2) if once is None else once)
     else:
         rho = periods * tree_rho(privacy.noise_multiplier, privacy.period)
         rho += tree_rho(privacy.noise_multiplier, rest) if rest else 0.0
@@ -105,13 +117,13 @@ def _epsilon(privacy: Privacy, rounds: int, rho: float) -> float:
     return float(accountant.get_epsilon(privacy.delta))
 
 
-def check_budget(privacy: Privacy, rounds: int, rho_of_round: float | None = None) -> Spent:
+def check_budget(privacy: Privacy, rounds: int, once: float | None = None) -> Spent:
     """What `rounds` rounds spend, if the budget allows them.
 
     Raises:
       BudgetExhausted: it does not.
     """
-    after = spent(privacy, rounds, rho_of_round)
+    after = spent(privacy, rounds, once)
     if privacy.private and (after.epsilon > privacy.max_epsilon or after.rho > privacy.max_rho):
         raise BudgetExhausted(
             f"round {rounds} would raise epsilon to {after.epsilon:.3g} at delta {after.delta:g} and rho to {after.rho:.3g}, "

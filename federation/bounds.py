@@ -22,13 +22,13 @@ from tensorflow_privacy.privacy.dp_query.quantile_estimator_query import TreeQua
 from federation.privacy import Privacy
 from federation.summation import Summation
 
-_CLIPPING_RATE = 0.2  # as TFF's robust aggregator has it
+CLIPPING_RATE = 0.2  # as TFF's robust aggregator has it
 _APART = 2**40  # of two generators' seeds, which count up with what they draw
 _COUNT_NOISE = 0.05  # of the expected devices: standard deviation of the noise on the count that moves the quantile
 
 
 class Norms(NamedTuple):
-    """What devices are told: the clipping norm, and the estimate beside which they say on which side their delta is."""
+    """What devices are told: the clipping norm, and the estimate beside which they say on which side their delta is; 0: none."""
 
     clipping: tf.Tensor
     estimate: tf.Tensor
@@ -80,7 +80,7 @@ class _Fixed:
         return OrderedDict(norm=tf.constant(self._norm, tf.float32))
 
     def norms(self, state: Any) -> Norms:
-        return Norms(state["norm"], state["norm"])
+        return Norms(state["norm"], tf.zeros([]))
 
     def finish(self, total: tf.Tensor, side: tf.Tensor, devices: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
         del side, devices
@@ -89,7 +89,7 @@ class _Fixed:
 
 class _Quantile:
     def __init__(self, summation: Summation) -> None:
-        self._query = quantile_query(summation.clipping_norm, summation.clipping_quantile, _CLIPPING_RATE)
+        self._query = quantile_query(summation.clipping_norm, summation.clipping_quantile, CLIPPING_RATE)
 
     def initial(self) -> Any:
         return self._query.initial_global_state()
@@ -128,7 +128,7 @@ class _Tree:
         inner = state.inner_query_state
         if self._adaptive:  # the norm stays as it is until the tree is restarted, the estimate moves with every round
             return Norms(inner.sum_state.clip_value, inner.quantile_estimator_state.current_estimate)
-        return Norms(inner.clip_value, inner.clip_value)
+        return Norms(inner.clip_value, tf.zeros([]))  # a count that gets no noise is not asked for
 
     def finish(self, total: tf.Tensor, side: tf.Tensor, devices: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
         del devices
@@ -179,7 +179,7 @@ class _AdaptiveTree(tfp.QAdaClipTreeResSumQuery):
         record: tf.TensorSpec,
         noise_seed: int,
     ) -> None:
-        quantile = (summation.clipping_norm, summation.clipping_quantile, _CLIPPING_RATE, count_noise, expected)
+        quantile = (summation.clipping_norm, summation.clipping_quantile, CLIPPING_RATE, count_noise, expected)
         first, *rest = quantile
         super().__init__(first, value_noise, record, *rest, geometric_update=True, noise_seed=noise_seed)
         self._quantile_estimator_query = _TreeQuantile(noise_seed + _APART, *quantile, geometric_update=True)

@@ -105,7 +105,7 @@ class _Coordinator:
         port, self._control_port = _free_port(), _free_port()
         command = [sys.executable, "-P", "-m", "federation.cli", "serve", "--folder", self._folder, "--invite", "0"]
         command += ["--port", port, "--control-port", self._control_port, "--minimum", 3, "--target", _TARGET]
-        command += ["--over-selection", _DEVICES / _TARGET, "--selection-seconds", 15, "--clipping-norm", 2]
+        command += ["--over-selection", _DEVICES / _TARGET, "--selection-seconds", 15, "--clip", 2]
         self._log = out / "coordinator.log"
         with self._log.open("wb") as log:
             self.process = start([str(part) for part in command], stdout=log, stderr=log)

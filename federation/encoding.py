@@ -63,8 +63,8 @@ class TensorEncoding:
     ) -> tf.Tensor:
         """Steps 1 to 6, and the noise: int32 [p] below 2^bits.
 
-        `key`, int64 [2], and the delta itself seed what is drawn, so that simulated devices draw differently and a round that is
-        done again gives the same. The noise is a rounded Gaussian here, a discrete one on devices.
+        `key`, int64 [2], and the delta itself seed what is drawn, so that simulated devices with different deltas draw differently
+        and a round that is done again gives the same. The noise is a rounded Gaussian here, a discrete one on devices.
         """
         scaled = self.scaled(delta, weight, norm, seed)
         odd = 2 * tf.range(tf.size(delta, out_type=tf.int64), dtype=tf.int64) + 1

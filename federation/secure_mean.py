@@ -23,7 +23,7 @@ from federation import bounds
 from federation.encoding import TensorEncoding, as_arrays, as_vector, l2_norm
 from federation.privacy import Privacy
 from federation.protocol.terms import COUNT_BITS, LOSS_STEPS
-from federation.summation import Summation
+from federation.summation import FLOAT_BITS, Summation
 
 _COUNTS = ("devices", "weight", "side", "zeroing_side")  # of `federation.protocol.terms`, what the mean needs
 
@@ -35,7 +35,7 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
     """The weighted mean of structures of float32 tensors; under differential privacy their sum by the cohort's size.
 
     The created process takes (state@SERVER, value@CLIENTS, float32 weight@CLIENTS) and measures the clipping norm of the round,
-    the estimate, and the sums of `_COUNTS`.
+    the estimate, and the sums of `_COUNTS`, but for those that privacy keeps back.
     """
 
     def __init__(self, summation: Summation, privacy: Privacy, seed: int, noise_seed: int) -> None:
@@ -91,13 +91,13 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
         @tff.tensorflow.computation(value_type, weight_type, terms_type)
         def client_part(value: Any, weight: Any, terms: Any) -> Any:
             delta = -as_vector(tuple(value))  # what TFF calls an update is the way back, before - after
-            largest, zeroing_side = tf.reduce_max(tf.abs(delta)), tf.constant(0, tf.int64)
+            largest = tf.reduce_max(tf.abs(delta))
             if zeroing:
                 delta = tf.cond(largest > terms["zeroing_norm"], lambda: tf.zeros_like(delta), lambda: delta)
-                zeroing_side = _side(largest, terms["zeroing_estimate"])
             norm, weight = l2_norm(delta), tf.minimum(weight, encoding.sizes.max_weight)
             integers = encoding.encode(delta, weight, terms["clipping_norm"], terms["seed"], terms["key"])
-            counts = [tf.constant(1, tf.int64), tf.cast(weight, tf.int64), _side(norm, terms["estimate"]), zeroing_side]
+            sides = _side(norm, terms["estimate"]), _side(largest, terms["zeroing_estimate"])
+            counts = [tf.constant(1, tf.int64), tf.cast(weight, tf.int64), *sides]
             return OrderedDict(delta=integers, counts=tf.stack(counts))
 
         sums_type = client_part.type_signature.result
@@ -120,7 +120,10 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
                 greatest = tf.constant(encoding.sizes.max_weight, tf.float64)
                 mean = total * tf.cast(tf.math.divide_no_nan(greatest, weight), tf.float32)
             next_state = OrderedDict(state, round=state["round"] + 1, bound=after, zeroing=zeroing_state)
-            measured = OrderedDict(clipping_norm=norms.clipping, estimate=norms.estimate, **counts)
+            shown = _COUNTS[:2] if private else _COUNTS  # the sides have no noise here
+            measured = OrderedDict(
+                clipping_norm=norms.clipping, estimate=norms.estimate, **{n: counts[n] for n in shown}
+            )
             return next_state, as_arrays(-mean, shapes), measured
 
         moduli = OrderedDict(delta=2**encoding.sizes.bits, counts=2**COUNT_BITS)
@@ -142,6 +145,32 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
             return tff.templates.MeasuredProcessOutput(next_state, mean, measured)
 
         return tff.templates.AggregationProcess(initialize, next_round)
+
+
+def aggregator(
+    summation: Summation, privacy: Privacy, seed: int, noise_seed: int
+) -> tff.aggregators.WeightedAggregationFactory:
+    """The aggregation that settings ask for: a `SecureMean`, or for 32 bits TFF's own over floats, with the same clipping.
+
+    Raises:
+      DataError: the settings contradict each other.
+    """
+    if summation.bits != FLOAT_BITS:
+        return SecureMean(summation, privacy, seed, noise_seed)
+    summation.check(privacy)
+    norm: Any = summation.clipping_norm
+    quantile = tff.aggregators.PrivateQuantileEstimationProcess
+    if summation.clipping_quantile:
+        norm = quantile(bounds.quantile_query(norm, summation.clipping_quantile, bounds.CLIPPING_RATE))
+    mean = tff.aggregators.clipping_factory(norm, tff.aggregators.MeanFactory(no_nan_division=True))
+    if not summation.zeroing:
+        return mean
+    return tff.aggregators.zeroing_factory(quantile(_ZEROING).map(_beyond), mean)
+
+
+@tff.tensorflow.computation(np.float32)
+def _beyond(largest: Any) -> Any:
+    return 2 * largest + 1
 
 
 def secure_metrics(finalizer: Any) -> Any:
@@ -174,7 +203,8 @@ def secure_metrics(finalizer: Any) -> Any:
 
 
 def _side(norm: tf.Tensor, estimate: tf.Tensor) -> tf.Tensor:
-    return tf.where(norm <= estimate, tf.constant(1, tf.int64), tf.constant(-1, tf.int64))
+    side = tf.where(norm <= estimate, tf.constant(1, tf.int64), tf.constant(-1, tf.int64))
+    return tf.where(estimate > 0, side, tf.zeros_like(side))
 
 
 def _signed(counts: tf.Tensor) -> list[tf.Tensor]:

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow_federated as tff
 
 from data.errors import DataError
-from federation.accounting import Spent, check_budget, distributed_rho, spent
+from federation.accounting import Spent, check_budget, rho_of_round, spent
 from federation.learning import Server, learning_process
 from federation.privacy import Privacy
 from federation.protocol.ring import Vector
@@ -30,7 +30,7 @@ from federation.protocol.terms import LOSS_STEPS, Terms, counts_of
 from federation.secure_mean import SecureMean, secure_metrics
 from federation.state import StateStore
 from federation.summation import Summation
-from model.device.config import ModelConfig
+from model.device.config import ModelConfig, parameters
 from model.device.finetuning import FineTuning
 from model.device.weights import Weights
 
@@ -77,8 +77,9 @@ class ServerProcess:
           DataError: the settings contradict each other.
         """
         self._config, self._summation, self._privacy = config, summation, privacy
-        length = sum(int(np.prod(shape)) for shape in config.shapes.values())
+        length = parameters(config)
         self._encoding, self._noise = summation.encoding(length, privacy)
+        self._rho = rho_of_round(summation, privacy, length)
         process = learning_process(
             config,
             weights,
@@ -147,9 +148,8 @@ class ServerProcess:
         if delta.shape != (self._encoding.padded,) or int(delta.max()) >> self._encoding.bits:
             raise DataError("the sum of deltas is not of this round's terms")
         if not 1 <= counts["devices"] <= self._summation.cohort or counts["devices"] < self._summation.minimum:
-            raise DataError(
-                f"{counts['devices']} devices are in this sum, which is for at most {self._summation.cohort}"
-            )
+            least, most = max(1, self._summation.minimum), self._summation.cohort
+            raise DataError(f"{counts['devices']} devices are in this sum, which is for {least} to {most}")
         learned = np.array([counts["loss"], counts["words"]], np.int64)
         needed = np.array([counts[name] for name in ("devices", "weight", "side", "zeroing_side")], np.int64)
         sums = OrderedDict(delta=delta.astype(np.int32), counts=needed)
@@ -167,15 +167,6 @@ class ServerProcess:
     def spent(self, state: Any) -> Spent:
         """The privacy that all rounds so far have spent."""
         return spent(self._privacy, self.rounds(state), self._rho)
-
-    @property
-    def _rho(self) -> float | None:
-        """The rho of a round with distributed noise; None with another mechanism."""
-        if not self._noise:
-            return None
-        sensitivity = self._encoding.rounded_norm * float(self._encoding.scale)
-        minimum = self._summation.minimum or self._summation.cohort
-        return distributed_rho(sensitivity, self._noise, minimum, self._encoding.padded)
 
     def save(self, state: Any, folder: Path) -> None:
         """Keeps a state on disk, in place of the one before."""

@@ -11,6 +11,8 @@ from federation.privacy import Privacy
 from federation.protocol.encoding import Encoding
 from federation.protocol.noise import private_encoding
 
+FLOAT_BITS = 32
+
 
 @dataclass(frozen=True)
 class Summation:
@@ -20,7 +22,7 @@ class Summation:
       DataError: a setting is none, or the bits are too few for the cohort.
     """
 
-    bits: int = 16  # of an entry as sent
+    bits: int = 16  # of an entry as sent, 2 to 16; in simulation also 32: floats, summed in the clear, to compare with
     cohort: int = 20  # devices in a sum, at most; with a mechanism, also what the sum is divided by
     minimum: int = 0  # devices in a sum, at least: what distributed noise is calibrated for; 0: as many as the cohort
     clipping_norm: float = 1.0  # greatest L2 norm of a delta, or the first estimate of its quantile
@@ -44,6 +46,8 @@ class Summation:
         """
         if not privacy.private:
             return
+        if self.bits == FLOAT_BITS:
+            raise DataError("differential privacy is built over sums of integers: choose 2 to 16 bits")
         if self.max_weight != 1:
             raise DataError("under differential privacy all devices count alike: set the greatest weight to 1")
         if self.zeroing:

@@ -6,15 +6,18 @@ from typing import Any
 
 from federation.coordinator.federation_settings import FederationSettings
 from federation.coordinator.round_machine import Rules
-from federation.privacy import MECHANISMS, Privacy
+from federation.privacy_options import add_summation_options, privacy_of, summation_of
 from federation.summation import Summation
 from model.device.finetuning import ROUND_TRAINING, FineTuning
 from model.device.folder import PRETRAINED
 
 
-def add_serve_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `federate serve`. Those of training, summing and privacy hold from a federation's first start to its end."""
-    rules, summation, privacy = Rules(), Summation(), Privacy()
+def add_serve_options(parser: argparse.ArgumentParser, count: Any, number: Any) -> None:
+    """Adds them; `count` and `number` parse a whole number above zero, and any.
+
+    Those of training, summing and privacy hold from a federation's first start to its end.
+    """
+    rules = Rules()
     parser.add_argument("--folder", type=Path, required=True, help="all that the coordinator keeps")
     parser.add_argument(
         "--model", type=Path, default=PRETRAINED, help="the global model to begin with (default: the shipped one)"
@@ -25,34 +28,21 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--control-port", type=int, default=8471, help="of the dashboard, on this machine alone")
     parser.add_argument("--rounds", type=int, default=0, help="so many rounds are wanted from the start")
     parser.add_argument("--invite", type=int, default=1, metavar="N", help="show so many join links at the start")
-    parser.add_argument("--minimum", type=int, default=rules.minimum, help="devices without which there is no sum")
-    parser.add_argument("--target", type=int, default=rules.target, help="devices that a round sums over at most")
+    parser.add_argument("--minimum", type=count, default=rules.minimum, help="devices without which there is no sum")
+    parser.add_argument("--target", type=count, default=rules.target, help="devices that a round sums over at most")
     parser.add_argument(
-        "--over-selection", type=float, default=rules.over_selection, help="devices called for each of these"
+        "--over-selection", type=number, default=rules.over_selection, help="devices called for each of these"
     )
     for stage in ("selection", "keys", "shares", "reporting", "unmasking"):
         default = getattr(rules, f"{stage}_seconds")
-        parser.add_argument(f"--{stage}-seconds", type=float, default=default, help=f"default: {default:g}")
-    parser.add_argument("--learning-rate", type=float, default=ROUND_TRAINING.learning_rate, help="of the devices")
-    parser.add_argument("--passes", type=int, default=ROUND_TRAINING.passes, help="over a device's words in a round")
-    parser.add_argument("--max-words", type=int, default=ROUND_TRAINING.max_words, help="of one device in a round")
-    parser.add_argument("--bits", type=int, default=summation.bits, help="of an entry as sent")
-    parser.add_argument("--clipping-norm", type=float, default=summation.clipping_norm, help="of a device's update")
-    parser.add_argument(
-        "--clipping-quantile", type=float, default=0.0, help="of the updates' norms that clipping follows; 0: none"
-    )
+        parser.add_argument(f"--{stage}-seconds", type=number, default=default, help=f"default: {default:g}")
+    parser.add_argument("--learning-rate", type=number, default=ROUND_TRAINING.learning_rate, help="of the devices")
+    parser.add_argument("--passes", type=count, default=ROUND_TRAINING.passes, help="over a device's words in a round")
+    parser.add_argument("--max-words", type=count, default=ROUND_TRAINING.max_words, help="of one device in a round")
     parser.add_argument("--algorithm", choices=("fedavg", "fedadam", "fedyogi"), default="fedavg")
-    parser.add_argument("--server-learning-rate", type=float, default=1.0)
+    parser.add_argument("--server-learning-rate", type=number, help="default: 1 for fedavg, 0.01 for the others")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--privacy", choices=MECHANISMS, default=privacy.mechanism, help="differential privacy (default: none)"
-    )
-    parser.add_argument("--noise-multiplier", type=float, default=1.0)
-    parser.add_argument("--period", type=int, default=20, help="rounds in which a device takes part at most once")
-    parser.add_argument("--delta", type=float, default=privacy.delta)
-    parser.add_argument(
-        "--max-epsilon", type=float, default=privacy.max_epsilon, help="rounds stop before they would spend more"
-    )
+    add_summation_options(parser, count, number)
 
 
 def run_serve(options: argparse.Namespace) -> dict[str, Any]:
@@ -65,23 +55,15 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
     address = options.address or options.host
     seconds = [getattr(options, f"{s}_seconds") for s in ("selection", "keys", "shares", "reporting", "unmasking")]
     rules = Rules(options.minimum, options.target, options.over_selection, *seconds)
-    private = options.privacy != "none"
-    privacy = (
-        Privacy(options.privacy, options.noise_multiplier, options.period, options.delta, options.max_epsilon)
-        if private
-        else Privacy()
-    )
+    privacy = privacy_of(options)
     training = FineTuning(learning_rate=options.learning_rate, passes=options.passes, max_words=options.max_words)
-    summation = Summation(
-        bits=options.bits,
-        cohort=options.target,
-        minimum=options.minimum,
-        clipping_norm=options.clipping_norm,
-        clipping_quantile=options.clipping_quantile,
-        max_weight=1 if private else options.max_words,
+    summation = summation_of(options, options.target, options.max_words, options.minimum) or Summation(
+        cohort=options.target, minimum=options.minimum, max_weight=options.max_words
     )
+    summation.encoding(1, privacy)  # what does not fit together is said now and not by the worker
+    rate = options.server_learning_rate or (1.0 if options.algorithm == "fedavg" else 0.01)
     federation = FederationSettings(
-        training, summation, privacy, options.algorithm, options.server_learning_rate, options.seed
+        training, summation, privacy, options.algorithm, rate, options.seed
     )
     from federation.coordinator.serve import (  # the web servers take a second that other commands need not spend
         Places,

@@ -7,8 +7,8 @@ A device sends two vectors of whole numbers, which secure aggregation masks and 
    - `devices`: 1;
    - `weight`: the words it learned from, at most the terms' greatest; 1 where all devices count alike;
    - `side`: 1 where the delta's L2 norm is at most the terms' estimate of a quantile of these norms, else -1, by which the server
-     moves its estimate (Andrew et al. 2021, arXiv 1905.03871);
-   - `zeroing_side`: likewise for the delta's largest entry, and the quantile that zeroing goes by; 0 where nothing is zeroed;
+     moves its estimate (Andrew et al. 2021, arXiv 1905.03871); 0 where it has none to move;
+   - `zeroing_side`: likewise for the delta's largest entry, and the quantile that zeroing goes by;
    - `loss`: the mean loss of each batch before its step times the batch's words, added up, in steps of 2^-10 nats, and `words`;
    - `first`, `among_three`, `tested`: of `tested` words kept for it, those that the round's weights had as first guess, or among
      three.
@@ -65,7 +65,7 @@ class Terms:
     cohort: int  # the number of devices that the ring is cut for; a sum has at most as many
     bits: int  # of an entry as sent
     seed: int  # of the rotation, 32 bits
-    estimate: float  # of a quantile of the deltas' L2 norms
+    estimate: float = 0.0  # of a quantile of the deltas' L2 norms; 0: the server estimates none
     zeroing_norm: float = 0.0  # of a delta's largest entry, above which the delta counts as zeros; 0: nothing is zeroed
     zeroing_estimate: float = 0.0  # of a quantile of the deltas' largest entries
     noise_stddev: float = 0.0  # of the noise that each device adds to each entry, in steps of the integers; 0: none
@@ -110,6 +110,10 @@ class Terms:
         if not (math.isfinite(learned.loss) and 0 <= learned.first <= learned.among_three <= learned.tested):
             raise DataError("what the device learned has figures that are none")
         delta = learned.delta
+        if delta.shape != (self.length,) or not np.isfinite(delta).all():
+            raise DataError(
+                f"a delta has {self.length} entries here, and all of them finite: those that are not finite stay"
+            )
         norm, largest = np.float32(np.sqrt(np.dot(delta, delta.astype(np.float64)))), np.abs(delta).max()
         if self.zeroing_norm and largest > np.float32(self.zeroing_norm):
             delta, norm = np.zeros_like(delta), np.float32(0)
@@ -118,9 +122,8 @@ class Terms:
             noise = discrete_gaussian(self.noise_stddev, self.encoding.padded, draw)
             integers = ((integers + noise) % 2**self.bits).astype(integers.dtype)
         told = (0,) * 5 if self.private else self._told(learned)
-        side = 1 if norm <= np.float32(self.estimate) else -1
-        zeroing_side = 0 if not self.zeroing_norm else 1 if largest <= np.float32(self.zeroing_estimate) else -1
-        counts = np.array([1, int(weight[0]), side, zeroing_side, *told], np.int64)
+        sides = _side(norm, self.estimate), _side(largest, self.zeroing_estimate)
+        counts = np.array([1, int(weight[0]), *sides, *told], np.int64)
         return integers, counts.astype(np.uint64) & np.uint64(2**COUNT_BITS - 1)
 
     def _told(self, learned: Learned) -> tuple[int, int, int, int, int]:
@@ -151,6 +154,10 @@ class Terms:
             raise (
                 error if isinstance(error, DataError) else DataError(f"these are no terms of a round: {error}")
             ) from error
+
+
+def _side(norm: np.floating, estimate: float) -> int:
+    return 0 if not estimate else 1 if norm <= np.float32(estimate) else -1
 
 
 def counts_of(summed: Vector) -> dict[str, int]:

@@ -72,7 +72,7 @@ class Processes:
     def start_coordinator(self) -> subprocess.Popen:
         port, control = self.ports
         rules = ("--minimum", 3, "--target", KEYBOARDS + 1, "--over-selection", 1)
-        how = ("--max-words", HOW.max_words, "--clipping-norm", 4)
+        how = ("--max-words", HOW.max_words, "--clip", 4)
         where = (
             "--folder",
             self.folder / "coordinator",
