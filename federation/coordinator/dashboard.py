@@ -174,5 +174,5 @@ def _rows(view: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
         for r in reversed(view["rounds"])
     ]
     errors = [(clock(e["time"]), e["text"]) for e in view["errors"]]
-    tables = {"devices": devices, "rounds": rounds, "errors": errors}
+    tables: dict[str, list[tuple]] = {"devices": devices, "rounds": rounds, "errors": errors}
     return {name: [dict(zip(_COLUMNS[name], row, strict=True)) for row in rows] for name, rows in tables.items()}

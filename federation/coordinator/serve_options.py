@@ -62,9 +62,7 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
     )
     summation.encoding(1, privacy)  # what does not fit together is said now and not by the worker
     rate = options.server_learning_rate or (1.0 if options.algorithm == "fedavg" else 0.01)
-    federation = FederationSettings(
-        training, summation, privacy, options.algorithm, rate, options.seed
-    )
+    federation = FederationSettings(training, summation, privacy, options.algorithm, rate, options.seed)
     from federation.coordinator.serve import (  # the web servers take a second that other commands need not spend
         Places,
         run,

@@ -170,7 +170,8 @@ class World:
         # A device's coordinates are each rounded by less than a step, and so is the mean of several.
         most = committed * np.sqrt(self.terms.encoding.padded) / float(self.terms.encoding.scale)
         off = np.linalg.norm(self.weights() - expected)
-        assert off < most < 0.1 * np.linalg.norm(expected - start)
+        assert off < most
+        assert off < 0.1 * np.linalg.norm(expected - start)
 
     def work(self) -> None:
         """What `Serving.step` does, with arithmetic where TFF would be."""
@@ -208,6 +209,12 @@ class World:
                 self.step(device)
             self.work()
             self.now += 1
+
+
+@pytest.fixture
+def terms() -> Terms:
+    """Those of every world that is given no others."""
+    return TERMS
 
 
 @pytest.fixture

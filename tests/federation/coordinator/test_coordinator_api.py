@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from data.errors import DataError
+from federation.coordinator.coordinator import Settings
 from federation.coordinator.coordinator_api import CoordinatorApi
 from federation.coordinator.fleet import FleetDevice
-from federation.coordinator.round_machine import GIVING, Stage
+from federation.coordinator.round_machine import GIVING, Rules, Stage
 from federation.protocol import calls
 from federation.protocol.calls import CheckIn
 from federation.protocol.secure_messages import Advert, MaskedInput, Shares
 from federation.protocol.signed_requests import sign
+from federation.protocol.terms import Terms
 
 
 class Network:
@@ -270,6 +272,29 @@ def test_a_device_that_left_is_a_stranger(in_network, world) -> None:
         await network.finish()
 
     in_network(test)
+
+
+def test_a_hundred_and_twenty_devices_with_some_that_drop_out(new_world, terms: Terms) -> None:
+    """More than a hundred: each masks with neighbours on a ring and not with all."""
+    world = new_world(settings=Settings(Rules(60, 110, 12 / 11), rest_seconds=0), terms=replace(terms, cohort=110))
+    start = world.weights()
+
+    async def inside() -> None:
+        network = Network(world)
+        async with network.http:
+            everybody = await network.add(120)
+            world.coordinator.want(1)
+            await network.advance(Stage.REPORTING)
+            network.devices = everybody[20:]  # and twenty are never heard of again
+            for device in network.devices:
+                await device.turn(wait=0)
+            world.now += world.coordinator.settings.rules.reporting_seconds
+            await network.finish()
+
+    asyncio.run(inside())
+    (row,) = world.coordinator.store.rounds()
+    assert row.state == "committed" and row.cohort == 120 and row.counted == 100
+    world.check_models(start)
 
 
 def test_a_waiting_check_in_is_answered_when_a_round_opens(world) -> None:
