@@ -9,7 +9,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("data", "model", "keyboard_app", "federation")
-HEAVY = ("tensorflow", "tensorflow_federated", "keras", "kivy", "matplotlib", "rich", "grpc")
+HEAVY = (
+    "tensorflow",
+    "tensorflow_federated",
+    "keras",
+    "kivy",
+    "matplotlib",
+    "rich",
+    "grpc",
+    *("fastapi", "nicegui", "uvicorn"),
+)
 
 # Of our own packages, and of what is heavy, each room may import these and what lies below them.
 MAY_IMPORT = {
@@ -18,7 +27,10 @@ MAY_IMPORT = {
     "model": ("data", "model", "tensorflow"),
     "federation/protocol": ("data", "federation.protocol"),
     "keyboard_app": ("data", "model.device", "federation.protocol", "keyboard_app", "kivy"),
-    "federation": ("data", "model", "federation", "tensorflow", "tensorflow_federated", "matplotlib", "rich", "grpc"),
+    "federation": (
+        *("data", "model", "federation", "tensorflow", "tensorflow_federated", "matplotlib", "rich", "grpc"),
+        *("fastapi", "nicegui", "uvicorn"),
+    ),
 }
 
 # Of libraries, both sides of a round share these alone.

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +34,7 @@ from model.device.weights import digest, save_weights
 
 HOW = FineTuning(passes=1, max_words=300)
 SECONDS = 120
+ROOT = Path(__file__).parents[3]
 
 
 class Recording:
@@ -279,3 +282,42 @@ def test_an_update_that_is_not_finite_never_leaves(small_model_folder: Path, cor
     with pytest.raises(DataError):
         for _ in training:
             pass
+
+
+# What a device must do without, and a run of `keyboard device` in which it cannot be imported.
+WITHOUT = """if True:
+    import sys
+
+    class Absent:
+        def find_spec(self, name, path=None, target=None):
+            if name.split(".")[0] in ("tensorflow", "tensorflow_federated", "keras", "kivy", "fastapi", "nicegui"):
+                raise ImportError(f"{name} is not on a device")
+
+    sys.meta_path.insert(0, Absent())
+    from keyboard_app.cli import main
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_keyboard_process_takes_part_without_tensorflow_and_leaves(
+    federation: Federation, tmp_path: Path, small_model_folder: Path, corpus_file: Path, keyboards: list[Joined]
+) -> None:
+    user, profile = JsonLines(corpus_file).users()[3], tmp_path / "alone"
+    options = ("--profile", profile, "--model", small_model_folder)
+    words = ("--corpus", corpus_file, "--user", user)
+    command = [sys.executable, "-c", WITHOUT, "device", *options]
+    keyboards.pop().close()  # a round of three: two here, and that process
+    with subprocess.Popen(
+        [*command, *words, "--join", str(federation.link())], cwd=ROOT, stderr=subprocess.PIPE
+    ) as alone:
+        try:
+            rounds(federation, keyboards, 1)
+            names = federation.ask(lambda world: world.coordinator.store.counted(1))
+            assert len(names) == 3
+        finally:
+            alone.kill()
+    left = subprocess.run([*command, "--leave"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert left.returncode == 0 and "left the federation" in left.stderr
+    again = subprocess.run([*command, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert again.returncode == 1 and "belongs to no federation" in again.stderr
+    assert sum(d.gone is not None for d in federation.ask(lambda world: world.coordinator.store.devices())) == 1
