@@ -62,7 +62,7 @@ class Shared:
 
 
 class Membership:
-    """The file. For one thread at a time; each change is one transaction; whatever SQLite refuses is a DataError."""
+    """The file. For one thread; each change is one transaction; whatever SQLite refuses is a DataError."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -79,8 +79,7 @@ class Membership:
             path.touch(mode=0o600)
         except OSError as error:
             raise DataError(f"cannot write {path}: {error.strerror}") from error
-        # A task is made on the typing thread and works in another, one after the other.
-        connection = sqlite3.connect(path, check_same_thread=False)
+        connection = sqlite3.connect(path)
         try:
             with _told():
                 if connection.execute("PRAGMA user_version").fetchone()[0] == 0:

@@ -6,6 +6,7 @@ state of its round.
 
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -112,17 +113,25 @@ class FleetDevice:
             device.forget()
         if call.task in (calls.REST, calls.WAIT):
             return call
-        path = f"/v1/rounds/{call.round_name}"
+        with suppress(_OutOfStep):
+            await self._take_part(f"/v1/rounds/{call.round_name}", call.task)
+        return call
+
+    async def _take_part(self, path: str, stage: str) -> None:
+        device = self.device
         if not device.round_name:
             device.begin(Plan.from_json(_accepted(await self.call("GET", f"{path}/plan")).text))
-        needed = b""
-        if not device.has(call.task):
-            needed = _accepted(await self.call("GET", f"{path}/{call.task}")).content
-        _accepted(await self.call("POST", f"{path}/{call.task}", device.message(call.task, needed)))
-        return call
+        needed = b"" if device.has(stage) else _accepted(await self.call("GET", f"{path}/{stage}")).content
+        _accepted(await self.call("POST", f"{path}/{stage}", device.message(stage, needed)))
+
+
+class _OutOfStep(DataError):  # noqa: N818 (the next turn hears what to do)
+    """The round went on in the meantime."""
 
 
 def _accepted(response: httpx.Response) -> httpx.Response:
+    if response.status_code in (calls.LATE, calls.EARLY):
+        raise _OutOfStep(response.text)
     if response.status_code >= 300:
         raise DataError(f"the coordinator says: {response.text}")
     return response

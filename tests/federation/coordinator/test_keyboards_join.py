@@ -25,6 +25,8 @@ from federation.protocol.encoding import flatten
 from federation.protocol.join_link import JoinLink
 from federation.protocol.terms import Terms
 from keyboard_app import headless
+from keyboard_app.device import Device
+from keyboard_app.federated_task import ASK_SECONDS, join_line, take_part_if_due
 from keyboard_app.federation_client import FederationClient
 from keyboard_app.membership import Membership
 from keyboard_app.taking_part import Participant, check_model, learn
@@ -282,6 +284,37 @@ def test_an_update_that_is_not_finite_never_leaves(small_model_folder: Path, cor
     with pytest.raises(DataError):
         for _ in training:
             pass
+
+
+def test_the_app_takes_part_when_it_is_left_alone(
+    federation: Federation, keyboards: list[Joined], tmp_path: Path, small_model_folder: Path, corpus_file: Path
+) -> None:
+    keyboards.pop().close()  # a round of three: two here, and the app
+    corpus = JsonLines(corpus_file)
+    with Device.open(tmp_path / "app", small_model_folder) as device:
+        for text in corpus.messages(corpus.users()[4]):
+            device.profile.store.add_message(text, [])
+        assert join_line(device) == "this keyboard belongs to no federation"
+        with Membership.open(device.profile.path) as membership:
+            headless.join(membership, federation.link())
+        rested, asked = 0.0, 0.0
+        assert take_part_if_due(device, asked, lambda: rested, None, 1e6) == 0  # it is in use
+        rested = 100.0
+        assert take_part_if_due(device, asked, lambda: rested, False, 1e6) == 0  # it lives off its battery
+        federation.ask(lambda world: world.coordinator.want(1))
+        until, now = time.monotonic() + SECONDS, 1e6
+        while "1 masked update" not in join_line(device) or device.worker.task is not None:
+            assert time.monotonic() < until
+            asked = take_part_if_due(device, asked, lambda: rested, None, now)
+            [keyboard.turn() for keyboard in keyboards]
+            device.worker.poll()
+            now += ASK_SECONDS
+        while not device.profile.mailbox.released():  # the model of that round, at the next question
+            assert time.monotonic() < until
+            asked = take_part_if_due(device, asked, lambda: rested, None, now)
+            device.worker.wait()
+            now += ASK_SECONDS
+        assert federation.ask(lambda world: len(world.coordinator.store.counted(1))) == 3
 
 
 # What a device must do without, and a run of `keyboard device` in which it cannot be imported.
