@@ -45,7 +45,6 @@ class Settings:
     rules: Rules = field(default_factory=Rules)
     training: FineTuning = ROUND_TRAINING
     privacy: Privacy = field(default_factory=Privacy)
-    rest_seconds: float = 30.0  # until a device that is not needed asks again
     backoff_seconds: float = _BACKOFF_SECONDS  # before the first round after an aborted one; doubled with each
 
 
@@ -129,7 +128,7 @@ class Coordinator:
         write_by_rename(self.state_folder(self.store.newest_committed()) / NEXT, json.dumps(told).encode())
 
     def close(self) -> None:
-        """Ends the round that goes on and gives the store free."""
+        """Gives the store free; a round that goes on is aborted at the next start."""
         self.store.close()
 
     def model_folder(self, number: int) -> Path:
@@ -181,7 +180,7 @@ class Coordinator:
             if state == "summed":
                 return self._call(WAIT, check_in.round_name, "the model is being made")
             outcome = COUNTED if state == "committed" and counted else NOT_COUNTED
-            return replace(self._call(REST, "", "the round is over"), outcome=outcome, seconds=0.0)
+            return replace(self._call(REST, "", "the round is over"), outcome=outcome)
         if current is None or current.over:
             return self._call(REST, "", "no round is open")
         if current.stage == Stage.SELECTION and not self._may_take_part(device):
@@ -201,8 +200,7 @@ class Coordinator:
         return may_take_part(self.settings.privacy, last, done + 1)
 
     def _call(self, task: str, round_name: str, reason: str) -> Call:
-        seconds = self.settings.rest_seconds if task == REST else 0.0
-        return Call(task, round_name, reason, "", self.model_digest, self.model.provenance.round, seconds)
+        return Call(task, round_name, reason, "", self.model_digest, self.model.provenance.round)
 
     def device_state(self, device: str) -> str:
         """Where a device is in the round that goes on, for people."""
@@ -368,11 +366,12 @@ class Coordinator:
     def fail(self, reason: str, now: float) -> None:
         """The round cannot be finished: no sum of it, or no model of the sum, can be had."""
         summed = self.store.summed()
-        if summed is not None:
-            self.store.abort_round(summed[0], reason, 0, now)
         if self.round is not None:
             self._in_round(lambda r: r.abort(reason))
             self._tidy(now)
+        elif summed is not None:  # of a coordinator before this one
+            self.store.abort_round(summed[0], reason, len(self.store.counted(summed[0])), now)
+            self.store.add_error(f"round {summed[0]} was aborted: {reason}", now)
 
     def summed(self) -> Summed | None:
         """The round whose model is to be made; `commit` or `fail` comes next."""

@@ -180,7 +180,7 @@ class CoordinatorApi:
                 call = coordinator.check_in(who.device, asked, now())
                 self.tell()
                 left = until - time.monotonic()
-                if call.task not in (calls.REST, calls.WAIT) or left <= 0:
+                if call.task not in (calls.REST, calls.WAIT) or call.outcome or left <= 0:
                     return call
                 if changed is self._changed:
                     await _wait(changed, left)

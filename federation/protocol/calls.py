@@ -78,7 +78,6 @@ class Call(JsonMessage):
     outcome: str  # of the round that the device named, where it is over: COUNTED or NOT_COUNTED; else empty
     model: str  # digest of the newest global model
     model_round: int
-    seconds: float  # until it makes sense to ask again
 
 
 @dataclass(frozen=True)

@@ -276,7 +276,7 @@ def test_a_device_that_left_is_a_stranger(in_network, world) -> None:
 
 def test_a_hundred_and_twenty_devices_with_some_that_drop_out(new_world, terms: Terms) -> None:
     """More than a hundred: each masks with neighbours on a ring and not with all."""
-    world = new_world(settings=Settings(Rules(60, 110, 12 / 11), rest_seconds=0), terms=replace(terms, cohort=110))
+    world = new_world(settings=Settings(Rules(60, 110, 12 / 11)), terms=replace(terms, cohort=110))
     start = world.weights()
 
     async def inside() -> None:

@@ -164,4 +164,4 @@ def test_a_device_with_nothing_to_do_rests(world) -> None:
     (device,) = world.enrol(1)
     vocabulary = world.coordinator.model.vocabulary.sha256
     call = world.coordinator.check_in(device.name, CheckIn(vocabulary, ""), world.now)
-    assert call.task == REST and call.seconds == world.settings.rest_seconds
+    assert call.task == REST and not call.round_name
