@@ -74,7 +74,7 @@ def rho_of_round(summation: Summation, privacy: Privacy, length: int) -> float |
     if not stddev:
         return None
     sensitivity = encoding.rounded_norm * float(encoding.scale)
-    return distributed_rho(sensitivity, stddev, summation.minimum or summation.cohort, encoding.padded)
+    return distributed_rho(sensitivity, stddev, summation.least(privacy), encoding.padded)
 
 
 def spent(privacy: Privacy, rounds: int, once: float | None = None) -> Spent:

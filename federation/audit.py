@@ -32,7 +32,7 @@ from federation.summation import Summation
 from federation.tables import Rows, markdown, print_tables
 from model.device.finetuning import FineTuning
 from model.device.folder import Model, load_model, save_model
-from model.device.metrics import evaluate
+from model.device.metrics import NotFinite, evaluate
 from model.device.runtime import Program
 
 PLANTING = ((1, 1), (1, 40), (4, 40), (16, 40))  # holders and copies of canaries, of each so many:
@@ -101,26 +101,27 @@ def audit(what: Audit, out: Path) -> dict[str, Any]:
 
     runs: list[tuple[str, float | None]] = [("without privacy", None)]
     runs += [(f"noise multiplier {z:g}", z) for z in what.noise_multipliers]
-    models = [("the start", model, Privacy())]
+    trained: list[tuple[str, Model | None, dict[str, Any]]] = [("the start", model, {})]
     for name, multiplier in runs:
         _console.print(f"{what.rounds} rounds, {name}")
         settings = what.settings(out / "corpus.jsonl", start, multiplier)
-        folder = out / name.replace(" ", "-")
-        outcome = simulate(settings, what.rounds, folder, True, f"uv run federate audit: {name}", checks=2)
-        models.append((name, load_model(outcome.model), settings.privacy))
+        promise = spent(settings.privacy, what.rounds)
+        promised = {"epsilon": _finite(promise.epsilon), "rho": _finite(promise.rho)}
+        trained.append((name, _train(settings, what.rounds, out / name.replace(" ", "-"), name), promised))
 
     held_out = checked_messages(Part(corpus, "validation"), model.vocabulary)
     attacked = [[_attacked(training, user, model, what) for user in side] for side in (members, others)]
     before: list[list[Losses]] | None = None
-    rows = []
-    for name, trained, privacy in models:
+    rows: list[dict[str, Any]] = []
+    for name, found, promised in trained:
+        if found is None:
+            rows.append({"model": f"{name} (diverged)"} | promised)
+            continue
         _console.print(f"attacking: {name}")
-        program = trained.start(threads=2)
+        program = found.start(threads=2)
         row, seen = _measure(program, canaries, attacked, before, choices(model.vocabulary))
         before = before or seen
         scores = evaluate(program, held_out)
-        promise = spent(privacy, what.rounds if name != "the start" else 0)
-        promised = {"epsilon": _finite(promise.epsilon), "rho": _finite(promise.rho)} if name != "the start" else {}
         rows.append({"model": name} | promised | row | {"top1": scores.top1, "top3": scores.top3})
     result = {
         "rows": rows,
@@ -133,8 +134,18 @@ def audit(what: Audit, out: Path) -> dict[str, Any]:
     tables = [(_title(result), _table(rows))]
     print_tables(tables)
     write_by_rename(out / "audit.md", markdown(tables).encode())
-    write_csv(out / "audit.csv", [dict.fromkeys(rows[-1], "") | _flat(row) for row in rows])
+    columns = dict.fromkeys(name for row in rows for name in row)
+    write_csv(out / "audit.csv", [columns | _flat(row) for row in rows])
     return result
+
+
+def _train(settings: Settings, rounds: int, folder: Path, name: str) -> Model | None:
+    """The model of a run; None where noise drove it beyond all numbers."""
+    try:
+        return load_model(simulate(settings, rounds, folder, True, f"uv run federate audit: {name}", checks=2).model)
+    except NotFinite as diverged:
+        _console.print(f"{name}: {diverged}")
+        return None
 
 
 def _claim(out: Path, what: Audit) -> None:
@@ -222,6 +233,9 @@ def _table(rows: Sequence[dict[str, Any]]) -> Rows:
     table = [head]
     for row in rows:
         cells = [row["model"], *(_number(row[name]) if name in row else "" for name in ("epsilon", "rho"))]
+        if "top1" not in row:
+            table.append(cells + [""] * (len(head) - len(cells)))
+            continue
         cells += [f"{row[f'exposure_{holders}x{copies}']:.1f}" for holders, copies in ((0, 0), *PLANTING)]
         for name in ("people", "people_calibrated", "messages", "messages_calibrated"):
             interval = row.get(f"auc_{name}_ci")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from federation.simulation import Settings
 
 _DRAWN = {"uniform": "drawn uniformly", "words": "drawn in proportion to how many words they wrote"}
+_PROMISE = "   Privacy: "  # what follows a step that promised something
 _STEP = "1. "  # how a line of the history begins: Markdown numbers them
 
 
@@ -29,7 +30,7 @@ def model_card(
 ) -> str:
     """The card of a simulated run's model, Markdown."""
     client, server = settings.client, settings.server
-    history = [*_history(parent_card), f"{_STEP}`{command}`{_promise(settings.privacy, spent)}"]
+    history = [*_history(parent_card), f"{_STEP}`{command}`", *_promised(settings.privacy, spent)]
     return f"""# Model card
 
 A CIFG-LSTM that predicts the next word of a message, trained by {provenance.round} federated rounds, which TensorFlow Federated
@@ -104,8 +105,8 @@ def privacy_line(privacy: Privacy, spent: "Spent") -> str:
     )
 
 
-def _promise(privacy: Privacy, spent: "Spent") -> str:
-    return f" (epsilon {spent.epsilon:.3g} at delta {spent.delta:g}, rho {spent.rho:.3g})" if privacy.private else ""
+def _promised(privacy: Privacy, spent: "Spent") -> list[str]:
+    return [f"{_PROMISE}{privacy_line(privacy, spent)}"] if privacy.private else []
 
 
 def _protection(privacy: Privacy) -> str:
@@ -145,4 +146,4 @@ def _sums(summation: Summation | None) -> str:
 
 
 def _history(card: str) -> list[str]:
-    return [line for line in card.splitlines() if line.startswith(_STEP)]
+    return [line for line in card.splitlines() if line.startswith((_STEP, _PROMISE))]

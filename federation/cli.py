@@ -126,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--rounds", type=_positive, default=30)
     audit.add_argument("--clients-per-round", type=_positive, default=20)
     audit.add_argument("--people", type=_positive, default=200, help="members, and as many others")
+    audit.add_argument("--client-learning-rate", type=_rate, default=FineTuning.learning_rate)
     audit.add_argument("--clip", type=_rate, default=0.5, help="the L2 norm that private runs clip deltas to")
     audit.add_argument("--noise-multipliers", type=_rate, nargs="+", default=[0.01, 0.1, 1.0], metavar="Z")
     audit.add_argument("--seed", type=_whole, default=0)
@@ -281,6 +282,7 @@ def _audit(options: argparse.Namespace) -> Result:
         options.people,
         clip=options.clip,
         noise_multipliers=tuple(options.noise_multipliers),
+        client_learning_rate=options.client_learning_rate,
         seed=options.seed,
     )
     return audit(what, options.out)

@@ -141,14 +141,14 @@ class ServerProcess:
         `spent`'s.
 
         Raises:
-          DataError: the sums are not of the round's terms, or there are more devices in them than the terms allow, or none.
+          DataError: the sums are not of the round's terms, or more or fewer devices are in them than the settings allow.
         """
         delta, counted = summed
         counts = counts_of(counted)
         if delta.shape != (self._encoding.padded,) or int(delta.max()) >> self._encoding.bits:
             raise DataError("the sum of deltas is not of this round's terms")
-        if not 1 <= counts["devices"] <= self._summation.cohort or counts["devices"] < self._summation.minimum:
-            least, most = max(1, self._summation.minimum), self._summation.cohort
+        least, most = self._summation.least(self._privacy), self._summation.cohort
+        if not least <= counts["devices"] <= most:
             raise DataError(f"{counts['devices']} devices are in this sum, which is for {least} to {most}")
         learned = np.array([counts["loss"], counts["words"]], np.int64)
         needed = np.array([counts[name] for name in ("devices", "weight", "side", "zeroing_side")], np.int64)

@@ -43,7 +43,7 @@ from federation.summation import Summation
 from model.device.config import ModelConfig, parameters
 from model.device.finetuning import FineTuning
 from model.device.folder import Model, check_free_for_model, load_model, save_model
-from model.device.metrics import Scores, evaluate
+from model.device.metrics import NotFinite, Scores, evaluate
 from model.device.weights import Provenance, digest, initial_weights, next_provenance
 
 _VOCABULARY_MIN_USERS = 3  # a word that fewer people wrote could give one of them away
@@ -123,6 +123,7 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
 
     Raises:
       DataError: `out` holds a run and `resume` is not set, or holds one of other settings; or an input is not right.
+      NotFinite: training diverged.
     """
     corpus = open_corpus(settings.corpus)
     training, validation = Part(corpus, "train"), Part(corpus, "validation")
@@ -162,7 +163,7 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
             output = process.next(state, batches)
             state, trained = output.state, output.metrics["client_work"]["train"]
             if trained["words"] and not np.isfinite(trained["loss"]):
-                raise DataError(
+                raise NotFinite(
                     f"round {number} diverged: choose a smaller learning rate, for the clients or the server"
                 )
             row = {

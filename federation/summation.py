@@ -57,6 +57,10 @@ class Summation:
                 "adaptive clipping is for the tree mechanism: with distributed noise the clipping norm is fixed"
             )
 
+    def least(self, privacy: Privacy) -> int:
+        """How few devices may be in a sum: with fewer, distributed noise would not be what was promised."""
+        return max(1, self.minimum or (self.cohort if privacy.mechanism == "distributed" else 0))
+
     def encoding(self, length: int, privacy: Privacy) -> tuple[Encoding, float]:
         """The encoding of deltas of so many entries, and the standard deviation of each device's noise in its steps.
 
@@ -67,8 +71,6 @@ class Summation:
         """
         self.check(privacy)
         if privacy.mechanism == "distributed":
-            minimum = self.minimum or self.cohort
-            return private_encoding(
-                length, self.clipping_norm, self.cohort, minimum, self.bits, 0, privacy.noise_multiplier
-            )
+            least, noise = self.least(privacy), privacy.noise_multiplier
+            return private_encoding(length, self.clipping_norm, self.cohort, least, self.bits, 0, noise)
         return Encoding(length, self.clipping_norm, self.max_weight, self.cohort, self.bits, 0), 0.0

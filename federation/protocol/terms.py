@@ -43,7 +43,7 @@ class Learned:
 
     delta: NDArray[
         np.float32
-    ]  # [n], the weights after training minus those before (`federation.protocol.encoding.flatten`)
+    ]  # [n], weights after training minus those before (`federation.protocol.encoding.flatten`)
     words: int  # targets learned from
     loss: float = 0.0  # nats, summed over these words, each batch before its step
     first: int = 0
@@ -117,7 +117,7 @@ class Terms:
         norm, largest = np.float32(np.sqrt(np.dot(delta, delta.astype(np.float64)))), np.abs(delta).max()
         if self.zeroing_norm and largest > np.float32(self.zeroing_norm):
             delta, norm = np.zeros_like(delta), np.float32(0)
-        integers, weight = self.encoding.encode(delta, 1 if self.max_weight == 1 else learned.words, rng)
+        integers, weight = self.encoding.encode(delta, 1 if self.private else learned.words, rng)
         if self.noise_stddev:
             noise = discrete_gaussian(self.noise_stddev, self.encoding.padded, draw)
             integers = ((integers + noise) % 2**self.bits).astype(integers.dtype)

@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
+from federation.accounting import rho_of_round
+from federation.privacy import Privacy
 from federation.protocol.noise import discrete_gaussian, private_encoding, system_bits
+from federation.summation import Summation
 
 
 def seeded(seed: int):
@@ -40,6 +43,18 @@ def test_the_systems_bits_give_noise_that_does_not_repeat() -> None:
     assert len(np.unique(system_bits(1000))) == 1000
     with pytest.raises(DataError, match="standard deviation"):
         discrete_gaussian(0.0, 1)
+
+
+def test_a_sum_of_fewer_devices_than_the_noise_was_made_for_is_no_sum() -> None:
+    distributed, tree = Privacy("distributed", 1.0, 5), Privacy("tree", 1.0, 5)
+    for minimum, least in ((0, 20), (15, 15)):
+        summation = Summation(cohort=20, minimum=minimum, max_weight=1)
+        assert summation.least(distributed) == least
+        encoding, stddev = summation.encoding(4700, distributed)
+        greatest = encoding.rounded_norm * float(encoding.scale)
+        assert stddev * math.sqrt(least) == pytest.approx(greatest)
+        assert rho_of_round(summation, distributed, 4700) == pytest.approx(0.5, rel=1e-3)
+    assert Summation(cohort=20, max_weight=1).least(tree) == 1
 
 
 @given(
