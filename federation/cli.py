@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         "--cohort",
         choices=("uniform", "words"),
         default="uniform",
-        help="draw clients alike, or by how much they wrote",
+        help="draw clients alike, or so that everybody's words come at one pace",
     )
     simulate.add_argument("--seed", type=_whole, default=0)
     simulate.add_argument("--out", type=Path, required=True, help="the run's folder")
