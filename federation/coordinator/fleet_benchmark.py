@@ -112,7 +112,7 @@ async def _round(devices: int, folder: Path, control_port: int, process: int, vo
         await asyncio.sleep(0.1)
     for task in working:
         task.cancel()
-    failed = [e for t in await asyncio.gather(*working, return_exceptions=True) if isinstance(e := t, DataError)]
+    failed = [e for t in await asyncio.gather(*working, return_exceptions=True) if isinstance(e := t, Exception)]
     (row,) = seen["rounds"][len(enrolled["rounds"]) :]
     if row["state"] != "committed":
         raise DataError(

@@ -29,7 +29,7 @@ from federation.protocol.encoding import flatten
 from federation.protocol.join_link import JoinLink
 from federation.protocol.signed_requests import device_name
 from federation.protocol.terms import Learned, Terms
-from keyboard_app.federation_client import FederationClient, Unreachable, enrol
+from keyboard_app.federation_client import FederationClient, Refused, Unreachable, enrol
 from keyboard_app.taking_part import learn
 from model.device.finetuning import FineTuning
 from model.device.folder import Model, load_model
@@ -136,6 +136,9 @@ class Processes:
             self.client.give(call.round_name, call.task, self.own.message(call.task, needed))
             return call.task
         except Unreachable:
+            return calls.REST
+        except Refused as refused:
+            assert refused.status in (calls.LATE, calls.EARLY), refused
             return calls.REST
 
     def stage(self) -> str | None:
