@@ -166,9 +166,11 @@ class Participant:
         try:
             return (yield from self._take_part(call))
         except Refused as refused:
-            if refused.status not in (calls.LATE, calls.EARLY):
+            if refused.status == calls.UNKNOWN_DEVICE:
                 raise
-            return str(refused)  # the round went on in the meantime: the next turn hears how
+            if refused.status in (calls.LATE, calls.EARLY):
+                return str(refused)  # the round went on in the meantime: the next turn hears how
+            return self._drop_out(call.round_name, str(refused))
         except Unreachable:
             raise
         except (DataError, RuntimeError) as error:  # LiteRT reports what fails in a program as a RuntimeError
