@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
@@ -15,9 +16,10 @@ from data.errors import DataError
 from federation.protocol import ring
 from federation.protocol import secure_client as client
 from federation.protocol.encoding import Encoding
+from federation.protocol.graph import choose, connect
 from federation.protocol.in_process import MASKED, REVEAL, SHARES, measure, run_round
-from federation.protocol.keys import device_id
-from federation.protocol.masking import add_mask
+from federation.protocol.keys import device_id, public
+from federation.protocol.masking import add_mask, pairwise_mask_key
 from federation.protocol.ring import Segment
 from federation.protocol.secure_messages import MaskedInput, SecureRound
 from federation.protocol.secure_server import AbortedError
@@ -62,15 +64,23 @@ def test_the_sum_is_exact_or_there_is_none_whoever_drops_out(steps: list[int], d
 
 
 def test_a_large_cohort_on_a_ring() -> None:
-    devices, rng = identities(101), np.random.default_rng(1)
-    layout = (Segment(7, 9),)
+    """A device that all but four of its neighbours desert can't be recovered by them, and is left out; the sum is exact."""
+    devices, rng, layout = identities(101), np.random.default_rng(1), (Segment(7, 9),)
+    topology = choose(101)
+    neighbours = connect([device_id(d) for d in devices], topology, seed=0)
+    deserted = device_id(devices[0])
+    silent = {d: SHARES for d in devices if device_id(d) in neighbours[deserted][4:]}
+    others = [d for d in devices[1:] if d not in silent]
+    silent |= dict(zip(others[::8], [MASKED, REVEAL] * 8, strict=False))
     inputs = {d: [rng.integers(0, 512, 7).astype(np.uint16)] for d in devices}
-    silent = dict(zip(devices[::5], [SHARES, MASKED, REVEAL] * 8, strict=False))
-    result, cost = run_round(SecureRound("r", "m", layout), inputs, silent, minimum=80)
-    present = [d for d in devices if silent.get(d, NEVER) > MASKED]
-    assert len(result.devices) == len(present) == 101 - 14
-    assert result.vectors[0].tolist() == (sum(inputs[d][0].astype(int) for d in present) % 512).tolist()
-    assert cost.degree < 40
+    result, cost = run_round(SecureRound("r", "m", layout), inputs, silent, minimum=50, seed=0)
+
+    assert (cost.degree, cost.threshold) == (topology.degree, topology.threshold)
+    assert deserted not in result.devices
+    present = {device_id(d): d for d in devices if silent.get(d, NEVER) > MASKED}
+    assert result.devices < present.keys()
+    summed = sum(inputs[present[d]][0].astype(int) for d in result.devices)
+    assert result.vectors[0].tolist() == (summed % 512).tolist()
 
 
 def test_real_deltas_come_out_as_their_mean() -> None:
@@ -141,6 +151,15 @@ def test_what_is_sent_changes_from_round_to_round(slow_round: SlowRounds) -> Non
 
         run.mask(run.share(run.advertise()), network=record)  # with the same randomness, so the same keys
     assert len(set(sent.values())) == len(sent) == 6
+
+
+def test_two_devices_have_one_mask_and_another_in_every_round() -> None:
+    first, second = X25519PrivateKey.generate(), X25519PrivateKey.generate()
+    names, rounds = (b"a" * 32, b"b" * 32, b"c" * 32), (b"1" * 32, b"2" * 32)
+    key = pairwise_mask_key(first, public(second), rounds[0], names[0], names[1])
+    assert key == pairwise_mask_key(second, public(first), rounds[0], names[1], names[0])
+    assert key != pairwise_mask_key(first, public(second), rounds[1], names[0], names[1])
+    assert key != pairwise_mask_key(first, public(second), rounds[0], names[0], names[2])
 
 
 def test_masks_are_one_keystream_whatever_the_chunks() -> None:

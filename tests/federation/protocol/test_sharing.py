@@ -1,12 +1,15 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 from Crypto.Protocol.SecretSharing import Shamir
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
 from federation.protocol import sharing
+from federation.protocol.keys import derive
 
 DEVICES = [bytes([i]) * 32 for i in (7, 3, 9, 200, 1)]
 CONTEXT, OWNER, AGREED, SECRET = b"c" * 32, b"o" * 32, b"a" * 32, bytes(range(16))
@@ -62,6 +65,18 @@ def test_sealed_shares_open_for_their_holder_only(key_share: bytes, self_share: 
     ]:
         with pytest.raises(DataError):
             sharing.unseal(*arguments)
+
+
+def test_shares_that_are_not_those_of_the_published_digests_are_refused() -> None:
+    """An owner that lies to a holder, who would be refused for it at the end of the round."""
+    holder, lie = DEVICES[0], b"l" * 16
+    honest = sharing.seal(AGREED, CONTEXT, OWNER, holder, SECRET, SECRET)
+    cipher = ChaCha20Poly1305(derive(AGREED, "shares", CONTEXT, OWNER, holder))
+    nonce = sharing._nonce(honest.key_digest, honest.self_digest)
+    for clear in (lie + SECRET, SECRET + lie):
+        sealed = cipher.encrypt(nonce, clear, CONTEXT + OWNER + holder)
+        with pytest.raises(DataError, match="digests"):
+            sharing.unseal(AGREED, CONTEXT, OWNER, holder, replace(honest, sealed=sealed))
 
 
 def test_what_shares_are_known_by_differs_in_all_that_it_is_bound_to() -> None:
