@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from federation.learning import Server
     from federation.simulation import Settings
 
-_DRAWN = {"uniform": "drawn uniformly", "words": "drawn in proportion to how many words they wrote"}
+_DRAWN = {"uniform": "drawn uniformly", "words": "drawn so that everybody's words come at one pace"}
 _PROMISE = "   Privacy: "  # what follows a step that promised something
 _STEP = "1. "  # how a line of the history begins: Markdown numbers them
 
