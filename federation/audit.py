@@ -6,7 +6,8 @@
 4. each model, the one they start from included, is measured: the exposure of canaries (`federation.canaries`), attacks on
    membership of people and of messages (`federation.membership`), and recall on validation users.
 
-Nobody's words but training users' are learned from; test users' are not read at all.
+Nobody's words but training users' are learned from; test users' are not read at all. The promise is to one person: a secret that
+many hold is no one person's, and noise that hides any one of them need not hide it.
 """
 
 import json
@@ -228,7 +229,7 @@ def _title(result: dict[str, Any]) -> str:
 
 def _table(rows: Sequence[dict[str, Any]]) -> Rows:
     head = ["", "epsilon", "rho", "exposure of controls"]
-    head += [f"of {copies} copies at {holders}" for holders, copies in PLANTING]
+    head += [f"held by {holders}, {copies} {'copy' if copies == 1 else 'copies'}" for holders, copies in PLANTING]
     head += ["AUC people", "calibrated", "AUC messages", "calibrated", "recall at 1", "recall at 3"]
     table = [head]
     for row in rows:
@@ -239,7 +240,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> Rows:
         cells += [f"{row[f'exposure_{holders}x{copies}']:.1f}" for holders, copies in ((0, 0), *PLANTING)]
         for name in ("people", "people_calibrated", "messages", "messages_calibrated"):
             interval = row.get(f"auc_{name}_ci")
-            cells.append(f"{row[f'auc_{name}']:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
+            cells.append(f"{row[f'auc_{name}']:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "")
         table.append([*cells, f"{row['top1']:.1%}", f"{row['top3']:.1%}"])
     return table
 

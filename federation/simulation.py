@@ -123,6 +123,7 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
 
     Raises:
       DataError: `out` holds a run and `resume` is not set, or holds one of other settings; or an input is not right.
+      BudgetExhausted: the privacy budget allows not one round.
       NotFinite: training diverged.
     """
     corpus = open_corpus(settings.corpus)
@@ -133,6 +134,7 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
     once = rho_of_round(summation, privacy, parameters(config)) if summation else None
     if privacy.private:
         check_enough(privacy, len(training.users()), settings.clients_per_round)
+        check_budget(privacy, 1, once)
     check_free_for_model(out / "model")
     _claim(out, settings, digest(model.weights), resume)
     clients = Clients(training, model.vocabulary, config.window)
