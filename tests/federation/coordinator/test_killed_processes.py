@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from data.corpus import JsonLines
 from federation.coordinator.fleet import SimulatedDevice
 from federation.coordinator.round_machine import GIVING, Stage
+from federation.processes import start
 from federation.protocol import calls
 from federation.protocol.encoding import flatten
 from federation.protocol.join_link import JoinLink
@@ -67,7 +68,7 @@ class Processes:
 
     def start(self, *command: object) -> subprocess.Popen:
         with self.log.open("ab") as log:
-            return subprocess.Popen([sys.executable, "-P", "-m", *map(str, command)], stdout=log, stderr=log)
+            return start([sys.executable, "-P", "-m", *map(str, command)], stdout=log, stderr=log)
 
     def start_coordinator(self) -> subprocess.Popen:
         port, control = self.ports
