@@ -7,6 +7,9 @@ UV := $(or $(shell command -v uv),.uv/bin/uv)
 demo: installed
 	$(UV) run federate demo
 
+demo-devices: installed
+	$(UV) run federate demo-devices
+
 test: installed
 	sh tests/display.sh
 	$(UV) run ruff check
@@ -24,4 +27,4 @@ installed: $(UV)
 	python3.11 -m venv .uv
 	.uv/bin/pip install --quiet uv
 
-.PHONY: demo test keyboard installed
+.PHONY: demo demo-devices test keyboard installed

@@ -6,12 +6,15 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 from data.corpus import Corpus, open_corpus, users_in
 from data.errors import DataError
 from data.files import write_by_rename
+from federation.coordinator.serve_options import add_serve_options, run_serve
+from federation.privacy_options import add_summation_options, privacy_of, summation_of
 from model.device.finetuning import ROUND_TRAINING, FineTuning
 from model.device.folder import PRETRAINED, check_free_for_model, load_model
 from model.device.metrics import Scores, Typing
@@ -98,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--client-learning-rate", type=_rate, default=FineTuning.learning_rate)
     simulate.add_argument("--passes", type=_positive, default=1, help="over a client's words in a round")
     simulate.add_argument("--max-words", type=_positive, default=2000, help="of one client in a round")
+    add_summation_options(simulate, _positive, _rate)
 
     search = command("search", _search, "Compare settings of simulated rounds on validation users.")
     search.add_argument("--trials", type=Path, help="a TOML file of runs (default: federation/search.toml)")
@@ -112,6 +116,20 @@ def _parser() -> argparse.ArgumentParser:
     central.add_argument("--learning-rate", type=_rate, default=0.006)
     central.add_argument("--seed", type=_whole, default=0)
     central.add_argument("--steps", type=_positive, help="stop there, in the middle (default: go all the way)")
+
+    audit = command(
+        "audit", _audit, "Measure what a model gives away of those it learned from, with and without privacy."
+    )
+    audit.add_argument("--out", type=Path, required=True, help="the audit's folder; one begun there goes on")
+    audit.add_argument("--model", default=str(PRETRAINED), help="where rounds start: a model folder, or random")
+    audit.add_argument("--corpus", default="chitchat", help="chitchat, or a JSON Lines file")
+    audit.add_argument("--rounds", type=_positive, default=30)
+    audit.add_argument("--clients-per-round", type=_positive, default=20)
+    audit.add_argument("--people", type=_positive, default=200, help="members, and as many others")
+    audit.add_argument("--client-learning-rate", type=_rate, default=FineTuning.learning_rate)
+    audit.add_argument("--clip", type=_rate, default=0.5, help="the L2 norm that private runs clip deltas to")
+    audit.add_argument("--noise-multipliers", type=_rate, nargs="+", default=[0.01, 0.1, 1.0], metavar="Z")
+    audit.add_argument("--seed", type=_whole, default=0)
 
     round_ = command("round", _round, "Call keyboards on this machine to a round and aggregate what they learned.")
     round_.add_argument("--profiles", type=Path, nargs="+", required=True, metavar="DIR")
@@ -168,6 +186,14 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--rounds", type=_positive, default=3)
     demo.add_argument("--seed", type=_whole, default=0)
 
+    serve = command("serve", _serve, "Coordinate secure rounds with keyboards on other machines, which join by a link.")
+    add_serve_options(serve, _positive, _rate)
+
+    devices = command(
+        "demo-devices", _demo_devices, "A coordinator and eight keyboards as processes: five secure rounds."
+    )
+    devices.add_argument("--out", type=Path, default=Path("demo-devices"), help="its folder (default: demo-devices)")
+
     benchmark = command("benchmark", _benchmark, "Measure latency, start-up and memory of the device's side.")
     benchmark.add_argument("--model", type=Path, default=PRETRAINED)
     return parser
@@ -197,6 +223,7 @@ def _rate(text: str) -> float:
 
 
 def _simulate(options: argparse.Namespace) -> Result:
+    from federation.card import privacy_line
     from federation.learning import SERVER_LEARNING_RATES, Server
     from federation.simulation import Settings, simulate
 
@@ -212,6 +239,8 @@ def _simulate(options: argparse.Namespace) -> Result:
         client=FineTuning(
             learning_rate=options.client_learning_rate, passes=options.passes, max_words=options.max_words
         ),
+        summation=summation_of(options, options.clients_per_round, options.max_words),
+        privacy=privacy_of(options),
     )
     outcome = simulate(settings, options.rounds, options.out, options.resume, options.command_line)
     before, after = ({"top1": s.top1, "top3": s.top3} for s in (outcome.before, outcome.after))
@@ -219,7 +248,11 @@ def _simulate(options: argparse.Namespace) -> Result:
         f"top-1 {before['top1']:.1%} → {after['top1']:.1%}, top-3 {before['top3']:.1%} → {after['top3']:.1%}: {outcome.model}",
         file=sys.stderr,
     )
-    return {"rounds": outcome.rounds, "before": before, "after": after, "model": str(outcome.model)}
+    result = {"rounds": outcome.rounds, "before": before, "after": after, "model": str(outcome.model)}
+    if not settings.privacy.private:
+        return result
+    print(privacy_line(settings.privacy, outcome.spent), file=sys.stderr)
+    return result | {"privacy": asdict(outcome.spent)}
 
 
 def _search(options: argparse.Namespace) -> Result:
@@ -239,6 +272,23 @@ def _central(options: argparse.Namespace) -> Result:
     print(f"top-1 {scores.top1:.1%}, top-3 {scores.top3:.1%}: {options.out / 'model'}", file=sys.stderr)
     result = {"top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity}
     return result | {"model": str(options.out / "model")}
+
+
+def _audit(options: argparse.Namespace) -> Result:
+    from federation.audit import Audit, audit
+
+    what = Audit(
+        options.model,
+        options.corpus,
+        options.rounds,
+        options.clients_per_round,
+        options.people,
+        clip=options.clip,
+        noise_multipliers=tuple(options.noise_multipliers),
+        client_learning_rate=options.client_learning_rate,
+        seed=options.seed,
+    )
+    return audit(what, options.out)
 
 
 def _round(options: argparse.Namespace) -> Result:
@@ -362,6 +412,16 @@ def _demo(options: argparse.Namespace) -> Result:
     from federation.demo import demo
 
     return demo(options.model, options.out, options.rounds, options.seed)
+
+
+def _demo_devices(options: argparse.Namespace) -> Result:
+    from federation.demo_devices import demo_devices
+
+    return demo_devices(options.out)
+
+
+def _serve(options: argparse.Namespace) -> Result:
+    return run_serve(options)
 
 
 def _benchmark(options: argparse.Namespace) -> Result:

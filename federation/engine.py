@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc
 import tensorflow_federated as tff
 from tensorflow_federated.python.core.backends.native import compiler
+from tensorflow_federated.python.core.backends.test import compiler as secure_sums
 from tensorflow_federated.python.core.environments.tensorflow_frontend import tensorflow_computation
 from tensorflow_federated.python.core.impl.types import placements
 
@@ -58,6 +59,11 @@ def engine() -> Iterator[None]:
         worker.wait()
 
 
+def _compile(computation: tff.framework.ConcreteComputation) -> tff.framework.ConcreteComputation:
+    """For the worker, which has no secure sums: simulated clients are all on this machine, and added up in the clear."""
+    return compiler.desugar_and_transform_to_native(secure_sums.replace_secure_intrinsics_with_bodies(computation))
+
+
 def _context(stub: tff.framework.RemoteExecutorGrpcStub) -> tff.framework.SyncExecutionContext:
     def executor(cardinalities: dict) -> tff.framework.RemoteExecutor:
         cardinalities.setdefault(placements.CLIENTS, 0)
@@ -67,7 +73,7 @@ def _context(stub: tff.framework.RemoteExecutorGrpcStub) -> tff.framework.SyncEx
 
     return tff.framework.SyncExecutionContext(
         executor_fn=tff.framework.ResourceManagingExecutorFactory(executor_stack_fn=executor),
-        compiler_fn=compiler.desugar_and_transform_to_native,
+        compiler_fn=_compile,
         transform_args=tensorflow_computation.transform_args,
         transform_result=tensorflow_computation.transform_result,
     )

@@ -160,9 +160,17 @@ def functional_model(config: ModelConfig, weights: Weights) -> tff.learning.mode
 
 
 def learning_process(
-    config: ModelConfig, weights: Weights, client: FineTuning, server: Server
+    config: ModelConfig,
+    weights: Weights,
+    client: FineTuning,
+    server: Server,
+    aggregator: tff.aggregators.WeightedAggregationFactory | None = None,
+    **options: Any,
 ) -> tff.learning.templates.LearningProcess:
-    """The process whose `initialize` holds `weights` and whose `next` is a round over a list of client datasets."""
+    """The process whose `initialize` holds `weights` and whose `next` is a round over a list of client datasets.
+
+    `aggregator` takes the place of the plain mean; `options` are those of `tff.learning.algorithms.build_weighted_fed_avg`.
+    """
     client_optimizer: tff.learning.optimizers.Optimizer = ClippedSGD(client.learning_rate, client.clipping_norm)
     if server.algorithm == "fedprox":
         client_optimizer = Proximal(client_optimizer, server.proximal_strength)
@@ -171,8 +179,9 @@ def learning_process(
         client_optimizer_fn=client_optimizer,
         server_optimizer_fn=server.optimizer(),
         # A cohort of people who wrote nothing but emoji leaves the model as it is.
-        model_aggregator=tff.aggregators.MeanFactory(no_nan_division=True),
+        model_aggregator=aggregator or tff.aggregators.MeanFactory(no_nan_division=True),
         loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,
+        **options,
     )
 
 

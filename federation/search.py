@@ -14,6 +14,7 @@ from data.files import write_csv
 from federation.learning import Server
 from federation.plots import plot_search
 from federation.simulation import Outcome, Settings, simulate
+from federation.summation import Summation
 from model.device.finetuning import FineTuning
 
 TRIALS = Path(__file__).with_suffix(".toml")  # what `federate search` runs unless it is given another list
@@ -37,6 +38,8 @@ class Trial:
     clipping_norm: float = 1.0
     passes: int = 1
     max_words: int = 2000
+    bits: int = 0  # of a delta's entries as summed; 0: deltas are averaged as they are, without a clip
+    clip: float = 1.0  # the norm that deltas are clipped to where bits are given
     corpus: str = "chitchat"
     init: str = "random"
     seed: int = 0
@@ -52,6 +55,9 @@ class Trial:
             seed=self.seed,
             server=Server(self.algorithm, self.server_learning_rate, self.decay_rounds, self.proximal_strength),
             client=FineTuning(self.client_learning_rate, self.clipping_norm, self.passes, self.max_words),
+            summation=Summation(self.bits, self.clients_per_round, clipping_norm=self.clip, max_weight=self.max_words)
+            if self.bits
+            else None,
         )
 
 

@@ -3,9 +3,9 @@
 A run is a folder. `settings.json` says what it is, `state/` where it stands, `metrics.csv` and `tensorboard/` what each round
 brought, `model/` and `progress.png` what came out. The flow of a round:
 
-1. draw a cohort of the training users;
+1. draw a cohort of the training users, as long as the privacy budget allows one;
 2. draw at most `max_words` words of each, pack them into rows, shuffle;
-3. TFF: broadcast, client work, weighted mean, server optimizer;
+3. TFF: broadcast, client work, weighted mean (`federation.secure_mean` where the run asks for one), server optimizer;
 4. the new global weights join the mean of those before, if the run averages them (Izmailov et al. 2018, arXiv 1803.05407);
 5. release the round's metrics, then save its state. A run killed in between does that round again, with the same result.
 """
@@ -13,10 +13,13 @@ brought, `model/` and `progress.png` what came out. The flow of a round:
 import asyncio
 import csv
 import json
+import secrets
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow_federated as tff
@@ -25,18 +28,22 @@ from data.corpus import Part, open_corpus
 from data.errors import DataError
 from data.files import write_by_rename
 from data.vocabulary import Vocabulary
+from federation.accounting import BudgetExhausted, Spent, check_budget, rho_of_round, spent
 from federation.card import model_card
 from federation.clients import Clients, sample_cohort, turns_by_words
 from federation.engine import engine
 from federation.evaluation import equal_shares
 from federation.learning import Server, learning_process, weights_of
 from federation.plots import plot_simulation
+from federation.privacy import Privacy, check_enough, cohort_of_period
 from federation.progress import progress_bar
+from federation.secure_mean import aggregator
 from federation.state import StateStore
-from model.device.config import ModelConfig
+from federation.summation import Summation
+from model.device.config import ModelConfig, parameters
 from model.device.finetuning import FineTuning
 from model.device.folder import Model, check_free_for_model, load_model, save_model
-from model.device.metrics import Scores, evaluate
+from model.device.metrics import NotFinite, Scores, evaluate
 from model.device.weights import Provenance, digest, initial_weights, next_provenance
 
 _VOCABULARY_MIN_USERS = 3  # a word that fewer people wrote could give one of them away
@@ -55,6 +62,23 @@ class Settings:
     average_from: int = 0  # the first round whose model is averaged into the final one; 0 takes the last as it is
     server: Server = field(default_factory=Server)
     client: FineTuning = field(default_factory=FineTuning)
+    summation: Summation | None = None  # None: deltas are averaged as they are
+    privacy: Privacy = field(default_factory=Privacy)
+
+    def __post_init__(self) -> None:
+        if self.privacy.private and (self.summation is None or self.cohort != "uniform"):
+            raise DataError("differential privacy needs bounded deltas, and calls everybody equally often")
+        if self.summation is not None and self.summation.cohort < self.clients_per_round:
+            raise DataError(f"a sum over {self.summation.cohort} clients has no room for {self.clients_per_round}")
+
+    def as_kept(self) -> dict[str, Any]:
+        """What the run's folder says: without what older runs had no setting for, where this one goes without it as they did."""
+        content = asdict(self)
+        if self.summation is None:
+            del content["summation"]
+        if not self.privacy.private:
+            del content["privacy"]
+        return content
 
 
 @dataclass(frozen=True)
@@ -65,6 +89,7 @@ class Outcome:
     before: Scores
     after: Scores
     model: Path
+    spent: Spent
 
 
 def initial_model(init: str, seed: int, training: Part) -> Model:
@@ -98,17 +123,24 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
 
     Raises:
       DataError: `out` holds a run and `resume` is not set, or holds one of other settings; or an input is not right.
+      BudgetExhausted: the privacy budget allows not one round.
+      NotFinite: training diverged.
     """
     corpus = open_corpus(settings.corpus)
     training, validation = Part(corpus, "train"), Part(corpus, "validation")
     model = initial_model(settings.init, settings.seed, training)
     config = model.provenance.config
+    summation, privacy = settings.summation, settings.privacy
+    once = rho_of_round(summation, privacy, parameters(config)) if summation else None
+    if privacy.private:
+        check_enough(privacy, len(training.users()), settings.clients_per_round)
+        check_budget(privacy, 1, once)
     check_free_for_model(out / "model")
     _claim(out, settings, digest(model.weights), resume)
     clients = Clients(training, model.vocabulary, config.window)
     turns = turns_by_words(clients.words(), settings.client.max_words) if settings.cohort == "words" else None
     held_out = checked_messages(validation, model.vocabulary)
-    process = learning_process(config, model.weights, settings.client, settings.server)
+    process = learning_process(config, model.weights, settings.client, settings.server, **_aggregation(settings))
     store, metrics = StateStore(out / "state"), _Metrics(out)
     program = model.start(threads=2)
     before = evaluate(program, held_out)
@@ -119,8 +151,13 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
             raise DataError(f"{out} has done {done} rounds already: ask for as many or more")
         bar(done, "")
         for number in range(done + 1, rounds + 1):
+            try:
+                check_budget(privacy, number, once)
+            except BudgetExhausted as exhausted:
+                print(exhausted, file=sys.stderr)
+                break
             began = time.monotonic()
-            cohort = sample_cohort(clients.users, settings.clients_per_round, settings.seed, number, turns)
+            cohort = _cohort(settings, clients.users, number, turns)
             how = settings.client
             batches = [
                 clients.dataset(user, how.max_words, how.passes, config.batch, settings.seed, number) for user in cohort
@@ -128,7 +165,7 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
             output = process.next(state, batches)
             state, trained = output.state, output.metrics["client_work"]["train"]
             if trained["words"] and not np.isfinite(trained["loss"]):
-                raise DataError(
+                raise NotFinite(
                     f"round {number} diverged: choose a smaller learning rate, for the clients or the server"
                 )
             row = {
@@ -150,14 +187,36 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
                 row |= {"top1": checked.top1, "top3": checked.top3, "perplexity": checked.perplexity}
             metrics.release(row)
             store.save(number, (state, mean))
+            done = number
             bar(number, f"loss {row['loss']:.3f}")
     program.weights = dict(zip(config.shapes, mean, strict=True))
     after, history = evaluate(program, held_out), metrics.rows()
-    provenance = next_provenance(model.weights, model.provenance, rounds)
-    card = model_card(settings, provenance, history, before, after, command, model.card)
+    provenance = next_provenance(model.weights, model.provenance, done)
+    privacy_spent = spent(privacy, done, once)
+    card = model_card(settings, provenance, history, before, after, command, model.card, privacy_spent)
     save_model(out / "model", Model(program.weights, provenance, model.vocabulary, model.program, card))
     plot_simulation(history, before, out / "progress.png")
-    return Outcome(history, before, after, out / "model")
+    return Outcome(history, before, after, out / "model", privacy_spent)
+
+
+def _cohort(settings: Settings, users: Sequence[str], number: int, turns: Sequence[float] | None) -> list[str]:
+    if settings.privacy.private:
+        return cohort_of_period(settings.privacy, users, settings.clients_per_round, settings.seed, number)
+    return sample_cohort(users, settings.clients_per_round, settings.seed, number, turns)
+
+
+def _aggregation(settings: Settings) -> dict[str, Any]:
+    """What sets the run's `learning_process` apart from plain averaging, if it asks for anything else."""
+    if settings.summation is None:
+        return {}
+    private = settings.privacy.private
+    # The seed of noise that protects people is nobody's to know; the run's state keeps it.
+    noise_seed = secrets.randbits(62) if private else settings.seed
+    weighting = tff.learning.ClientWeighting.UNIFORM if private else tff.learning.ClientWeighting.NUM_EXAMPLES
+    return {
+        "aggregator": aggregator(settings.summation, settings.privacy, settings.seed, noise_seed),
+        "client_weighting": weighting,
+    }
 
 
 def checked_messages(validation: Part, vocabulary: Vocabulary) -> list[list[int]]:
@@ -168,7 +227,7 @@ def checked_messages(validation: Part, vocabulary: Vocabulary) -> list[list[int]
 
 def _claim(out: Path, settings: Settings, start: str, resume: bool) -> None:
     """Makes `out` the folder of this run, which starts from weights of the digest `start`, or finds that it is."""
-    path, wanted = out / "settings.json", json.dumps(asdict(settings) | {"starts_from": start}, indent=2)
+    path, wanted = out / "settings.json", json.dumps(settings.as_kept() | {"starts_from": start}, indent=2)
     if not path.exists():
         write_by_rename(path, wanted.encode())
     elif not resume:

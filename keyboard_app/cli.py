@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from data.errors import DataError
+from federation.protocol.join_link import JoinLink
+from keyboard_app import headless
 from keyboard_app.data_commands import add_data_commands, run_data_command
 from keyboard_app.device import Device
+from keyboard_app.membership import Membership
 from keyboard_app.profile import Profile, default_path
 from keyboard_app.rounds import answer_all, answer_round
 from keyboard_app.script import read_lines, run_script
@@ -59,6 +62,15 @@ def _parser() -> _Parser:
         help="answer the rounds that wait for this keyboard and take over a released model, without a window",
     )
     answer.add_argument("--round", metavar="ID", help="answer the invitation to this round alone, and do nothing else")
+    device = commands.add_parser(
+        "device", parents=[_common()], help="belong to a federation and take part in its rounds, without a window"
+    )
+    device.add_argument("--join", metavar="LINK", help="join the federation of this link first")
+    device.add_argument("--leave", action="store_true", help="leave the federation, and do nothing else")
+    device.add_argument(
+        "--corpus", type=Path, metavar="FILE.jsonl", help="train on messages of this file, not on typed ones"
+    )
+    device.add_argument("--user", metavar="U", help="whose messages in it")
     add_data_commands(commands, _common)
     commands.add_parser("status", parents=[_common()], help="say what the keyboard has recorded and learned")
     benchmark = commands.add_parser(
@@ -81,11 +93,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--script does not go with {options.command}")
     if options.json and not (options.script or options.command):
         parser.error("--json goes with --script, answer, status, benchmark or data")
+    if options.command == "device" and (options.corpus is None) != (options.user is None):
+        parser.error("--corpus and --user go together")
     try:
         if options.script:
             _script(options)
         elif options.command == "answer":
             _answer(options)
+        elif options.command == "device":
+            _device(options)
         elif options.command == "status":
             _status(options)
         elif options.command == "benchmark":
@@ -134,6 +150,23 @@ def _answer(options: argparse.Namespace) -> None:
         _print_json({"answered": lines})
     else:
         sys.stdout.writelines(f"{line}\n" for line in lines or ["nothing waits for an answer"])
+
+
+def _device(options: argparse.Namespace) -> None:
+    with (
+        Profile.open(options.profile or default_path()) as profile,
+        Membership.open(profile.path) as membership,
+    ):
+        if options.leave:
+            headless.tell_on_standard_error(headless.leave(membership))
+            return
+        if options.corpus is not None:
+            messages = headless.corpus_messages(options.corpus, options.user)
+        else:
+            messages = headless.recorded_messages(profile)
+        if options.join:
+            headless.join(membership, JoinLink.parse(options.join))
+        headless.take_part(profile, membership, options.model, messages, headless.tell_on_standard_error)
 
 
 def _status(options: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """The four packages are four rooms: what each may import, read off its sources."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("data", "model", "keyboard_app", "federation")
-HEAVY = ("tensorflow", "tensorflow_federated", "keras", "kivy", "matplotlib", "rich", "grpc")
+HEAVY = (
+    "tensorflow",
+    "tensorflow_federated",
+    "keras",
+    "kivy",
+    "matplotlib",
+    "rich",
+    "grpc",
+    *("fastapi", "nicegui", "uvicorn"),
+)
 
 # Of our own packages, and of what is heavy, each room may import these and what lies below them.
 MAY_IMPORT = {
@@ -17,8 +27,14 @@ MAY_IMPORT = {
     "model": ("data", "model", "tensorflow"),
     "federation/protocol": ("data", "federation.protocol"),
     "keyboard_app": ("data", "model.device", "federation.protocol", "keyboard_app", "kivy"),
-    "federation": ("data", "model", "federation", "tensorflow", "tensorflow_federated", "matplotlib", "rich", "grpc"),
+    "federation": (
+        *("data", "model", "federation", "tensorflow", "tensorflow_federated", "matplotlib", "rich", "grpc"),
+        *("fastapi", "nicegui", "uvicorn"),
+    ),
 }
+
+# Of libraries, both sides of a round share these alone.
+SPOKEN = ("numpy", "cryptography", "Crypto")
 
 # Of the files of model/, the ones that build or export.
 WITH_TENSORFLOW = {"model/cifg.py", "model/program.py"}
@@ -49,6 +65,12 @@ def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
             assert any(name == a or name.startswith(a + ".") for a in allowed), f"{path} imports {name}"
         if name.split(".")[0] == "tensorflow" and room(path) == "model":
             assert path.relative_to(ROOT).as_posix() in WITH_TENSORFLOW, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if room(p) == "federation/protocol"], ids=lambda p: p.name)
+def test_what_both_sides_speak_needs_arrays_and_cryptography_only(path: Path) -> None:
+    for name in imports(path):
+        assert name.split(".")[0] in (*sys.stdlib_module_names, "data", "federation", *SPOKEN), f"{path} imports {name}"
 
 
 def test_the_rooms_are_all_there() -> None:

@@ -8,8 +8,11 @@ from data.errors import DataError
 
 
 @dataclass(frozen=True)
-class _Message:
+class JsonMessage:
+    """A message of plain fields, as JSON."""
+
     def to_json(self) -> str:
+        """One JSON object."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -27,13 +30,17 @@ class _Message:
             for name, kind in kinds.items():
                 if type(content[name]) is not kind and not (kind is float and type(content[name]) is int):
                     raise DataError(f"{name} of a {cls.__name__} must be {kind.__name__}, not {content[name]!r}")
+                if kind is str and any(0xD800 <= ord(c) <= 0xDFFF for c in content[name]):
+                    raise DataError(f"{name} of a {cls.__name__} has half a surrogate pair, which is no character")
             return cls(**content)
-        except (json.JSONDecodeError, AttributeError) as error:
+        except (ValueError, RecursionError, AttributeError) as error:  # a number too long, brackets too deep
+            if isinstance(error, DataError):
+                raise
             raise DataError(f"this is no {cls.__name__}: {error}") from error
 
 
 @dataclass(frozen=True)
-class Invitation(_Message):
+class Invitation(JsonMessage):
     """The desktop asks a keyboard to train the round's global weights, which lie beside it, on its own words.
 
     The fields after the first are `model.device.finetuning.FineTuning`, and the seed of the order of the rows.
@@ -48,7 +55,7 @@ class Invitation(_Message):
 
 
 @dataclass(frozen=True)
-class Contribution(_Message):
+class Contribution(JsonMessage):
     """A keyboard's answer; its model delta lies beside it. Losses are means over its own words, in nats."""
 
     round_id: str

@@ -1,5 +1,6 @@
 """The sizes of the model: what its program is built from and its weights are checked against."""
 
+import math
 from dataclasses import asdict, dataclass
 
 
@@ -46,3 +47,8 @@ class ModelConfig:
         if min(sizes.values()) < 1:
             raise ValueError("a size below one")
         return cls(**sizes)
+
+
+def parameters(config: ModelConfig) -> int:
+    """How many numbers the weights are."""
+    return sum(math.prod(shape) for shape in config.shapes.values())

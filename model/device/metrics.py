@@ -15,6 +15,10 @@ from model.device.runtime import Program
 from model.device.suggestions import Prediction, Suggester
 
 
+class NotFinite(DataError):  # noqa: N818 (what a model may become, and no failure of this program)
+    """A model says nothing any more: its weights, or what they predict, grew beyond all numbers."""
+
+
 @dataclass(frozen=True)
 class Scores:
     """Sums over words, so that scores of many messages or users add up (`+`).
@@ -71,11 +75,11 @@ def scores(ranks: np.ndarray, log_likelihoods: np.ndarray, targets: np.ndarray) 
     """Adds up what a program's evaluation says of targets, arrays of one shape; only words and `<unk>` count.
 
     Raises:
-      DataError: a log-probability is not finite.
+      NotFinite: a log-probability is none.
     """
     words = targets >= len(SPECIALS)
     if not np.isfinite(log_likelihoods[words]).all():
-        raise DataError("the model's predictions are not finite: its weights are spoilt")
+        raise NotFinite("the model's predictions are not finite: its weights are spoilt")
     return Scores(
         words=int(words.sum()),
         out_of_vocabulary=int((targets == UNKNOWN).sum()),
@@ -89,13 +93,13 @@ def tally(predictions: Iterable[Prediction], vocabulary: int) -> Scores:
     """Adds up predictions over a vocabulary of so many words; behind these lie the person's own.
 
     Raises:
-      DataError: a log-probability is not finite.
+      NotFinite: a log-probability is none.
     """
     words = outside = first = three = own_first = own_three = 0
     likelihood = 0.0
     for word, rank, log_likelihood in predictions:
         if not math.isfinite(log_likelihood):
-            raise DataError("the model's predictions are not finite: its weights are spoilt")
+            raise NotFinite("the model's predictions are not finite: its weights are spoilt")
         guessed, among_three = rank is not None and rank < 1, rank is not None and rank < 3
         if len(SPECIALS) <= word < vocabulary:
             words, first, three = words + 1, first + guessed, three + among_three

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ def test_a_list_that_is_not_right_is_refused(content: str, reason: str, tmp_path
     path.write_text(content)
     with pytest.raises(DataError, match=reason):
         read_trials(path)
+
+
+def test_the_list_of_bits_differs_in_bits_alone() -> None:
+    trials = read_trials(TRIALS.with_name("bits.toml"))
+    bits = [trial.settings.summation.bits for trial in trials if trial.settings.summation]
+    assert bits == [32, 16, 12, 9, 8]
+    assert len({replace(trial, name="", bits=0) for trial in trials}) == 1
 
 
 def test_the_projects_own_search_tries_all_algorithms() -> None:

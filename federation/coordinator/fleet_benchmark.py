@@ -1,0 +1,166 @@
+"""What a secure round of many devices costs: time by stage, memory, bytes a device. It reports and asserts nothing.
+
+The coordinator is a process of its own with its API over TLS on the loopback, on a model of a few thousand weights, since it is
+the number of devices that is measured. All devices are simulated in one more process, one after the other: the times of the
+stages are mostly those of all devices' work on one core. `python -m federation.coordinator.fleet_benchmark 10 100 1000` prints
+a line of JSON for each number of devices.
+"""
+
+import asyncio
+import json
+import re
+import resource
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import numpy as np
+
+from data.errors import DataError
+from data.vocabulary import SPECIALS, Vocabulary
+from federation.coordinator.control import TOKEN
+from federation.coordinator.fleet import FleetDevice, SimulatedDevice
+from federation.processes import start
+from federation.protocol.calls import Plan
+from federation.protocol.join_link import JoinLink
+from federation.protocol.terms import Learned, Terms
+from model.device.config import ModelConfig
+from model.device.folder import Model, save_model
+from model.device.weights import Provenance, initial_weights
+
+_CONFIG = ModelConfig(vocabulary=64, embedding=8, units=16)
+_DEADLINE_SECONDS = 3_600
+_FILES_BESIDE = 200  # that a process has open beside a connection for each device
+
+
+def fleet_round(devices: int) -> dict[str, Any]:
+    """One round over so many devices: seconds by stage, MiB of the coordinator, bytes of bodies that a device sent and received.
+
+    Raises:
+      DataError: the system allows too few connections, or the round was not committed.
+    """
+    _allow_connections(devices)
+    with TemporaryDirectory(prefix="fleet-") as temporary:
+        folder = Path(temporary)
+        vocabulary = Vocabulary([*SPECIALS, *(f"word{i}" for i in range(_CONFIG.vocabulary - len(SPECIALS)))])
+        provenance = Provenance(_CONFIG, vocabulary.sha256)
+        save_model(folder / "model", Model(initial_weights(_CONFIG, 0), provenance, vocabulary, b"nobody runs it"))
+        ports = _free_port(), _free_port()
+        command = [sys.executable, "-P", "-m", "federation.cli", "serve", "--folder", folder / "coordinator"]
+        command += ["--model", folder / "model", "--port", ports[0], "--control-port", ports[1], "--invite", 0]
+        command += ["--minimum", max(3, devices // 2), "--target", devices, "--over-selection", 1]
+        for stage in ("keys", "shares", "reporting", "unmasking"):
+            command += [f"--{stage}-seconds", _DEADLINE_SECONDS]
+        process = start([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            return asyncio.run(_round(devices, folder, ports[1], process.pid, vocabulary.sha256))
+        finally:
+            process.kill()
+            process.wait()
+
+
+async def _round(devices: int, folder: Path, control_port: int, process: int, vocabulary: str) -> dict[str, Any]:
+    control = httpx.AsyncClient(base_url=f"http://127.0.0.1:{control_port}", trust_env=False, timeout=60)
+    token = folder / "coordinator" / TOKEN
+    until = time.monotonic() + _DEADLINE_SECONDS
+
+    async def view() -> dict[str, Any]:
+        while time.monotonic() < until:
+            try:
+                headers = {"authorization": f"Bearer {token.read_text('ascii')}"}
+                return (await control.get("/control/view", headers=headers)).raise_for_status().json()
+            except (httpx.TransportError, OSError):
+                await asyncio.sleep(0.2)
+        raise DataError("the coordinator does not answer")
+
+    while not (await view())["ready"]:
+        await asyncio.sleep(0.5)
+    headers = {"authorization": f"Bearer {token.read_text('ascii')}"}
+    certificate = (folder / "coordinator" / "certificate.pem").read_text("ascii")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.load_verify_locations(cadata=certificate[: certificate.index("-----BEGIN PRIVATE")])
+    fleet: list[FleetDevice] = []
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    for _ in range(devices):
+        link = JoinLink.parse((await control.post("/control/invitations", headers=headers)).json()["link"])
+        if not fleet:
+            http = httpx.AsyncClient(base_url=link.url, verify=context, trust_env=False, timeout=600, limits=limits)
+        fleet.append(FleetDevice(http, SimulatedDevice(_vectors), vocabulary))
+        await fleet[-1].enrol(link.code)
+    enrolled = await view()
+    await control.post("/control/rounds?rounds=1", headers=headers)
+    seconds: dict[str, float] = {}
+    working = [asyncio.create_task(_take_part(device)) for device in fleet]
+    stage, since = "selection", time.monotonic()
+    while True:
+        seen = await view()
+        now = time.monotonic()
+        in_round = seen["round"]["stage"] if seen["round"] else "over"
+        if in_round != stage:
+            seconds[stage], stage, since = round(now - since, 2), in_round, now
+        if seen["wanted"] == 0:
+            break
+        if now > until or any(task.done() and task.exception() for task in working):
+            break
+        await asyncio.sleep(0.1)
+    for task in working:
+        task.cancel()
+    failed = [e for t in await asyncio.gather(*working, return_exceptions=True) if isinstance(e := t, Exception)]
+    (row,) = seen["rounds"][len(enrolled["rounds"]) :]
+    if row["state"] != "committed":
+        raise DataError(
+            f"the round of {devices} devices was not committed: {failed[:1] or row['reason'] or seen['errors']}"
+        )
+    return {
+        "devices": devices,
+        "counted": row["counted"],
+        "seconds": row["ended"] - row["started"],
+        "stage_seconds": seconds,
+        "coordinator_peak_mb": _peak_memory(process),
+        "sent_bytes": int(np.mean([device.sent for device in fleet])),
+        "received_bytes": int(np.mean([device.received for device in fleet])),
+    }
+
+
+async def _take_part(device: FleetDevice) -> None:
+    while True:
+        await device.turn(wait=20)
+
+
+def _vectors(plan: Plan) -> Any:
+    terms, rng = Terms.from_json(plan.encoding), np.random.default_rng()
+    delta = rng.normal(size=terms.length).astype(np.float32)
+    return terms.contribution(Learned(delta * np.float32(0.5 / np.linalg.norm(delta)), 100), rng)
+
+
+def _allow_connections(count: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = count + _FILES_BESIDE
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise DataError(f"{count} devices need {needed} open files, and this system allows {hard}: see ulimit -Hn")
+    if soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))  # the coordinator inherits it
+
+
+def _peak_memory(process: int) -> float:
+    """MiB that a process has had in memory at most, as Linux tells."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text("ascii"))
+    return round(int(found.group(1)) / 1024, 1) if found else float("nan")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+if __name__ == "__main__":
+    for number in map(int, sys.argv[1:] or ("10", "100", "1000")):
+        print(json.dumps(fleet_round(number)), flush=True)

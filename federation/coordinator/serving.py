@@ -1,0 +1,184 @@
+"""The coordinator at work: its API over TLS, its clock, and the worker process in which TFF makes models of sums."""
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import uvicorn
+
+from data.errors import DataError
+from federation.coordinator.certificate import Certificate
+from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.coordinator_api import CoordinatorApi
+from federation.coordinator.round_machine import Stage
+from federation.coordinator.worker_process import WorkerDied, WorkerProcess
+
+_TICK_SECONDS = 0.1
+_LEARNER_SECONDS = 600.0  # for one answer, TensorFlow's start included
+_ATTEMPTS = 3  # to have a model made of a sum, by a worker that dies
+_CONNECTIONS = 4_096
+
+
+class Serving:
+    """What goes on beside the requests: time passes, sums are unmasked, models are made."""
+
+    def __init__(self, coordinator: Coordinator, api: CoordinatorApi, folder: Path) -> None:
+        self.coordinator, self.api = coordinator, api
+        self.learner = WorkerProcess([sys.executable, "-P", "-m", "federation.coordinator.learner", folder])
+        self._attempts = 0
+
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Works until it is stopped."""
+        try:
+            while not stopped.is_set():
+                try:
+                    await self.step()
+                except (DataError, OSError) as error:
+                    self._tell(str(error))
+                    await asyncio.sleep(1)
+                self.api.tell()
+                await asyncio.sleep(_TICK_SECONDS)
+        finally:
+            await self.learner.close()
+
+    async def step(self) -> None:
+        """Does what there is to do now.
+
+        Raises:
+          DataError, OSError: the store or the disk refuses; the next step tries again.
+        """
+        coordinator = self.coordinator
+        coordinator.tick(time.time())
+        if coordinator.round is not None and coordinator.round.stage not in (Stage.SELECTION, Stage.KEYS):
+            await self.learner.start()  # TensorFlow loads while devices train
+        if (summed := coordinator.summed()) is not None:
+            await self._learn(summed.number, summed.total)
+        elif (unmasked := coordinator.unmasking()) is not None:
+            try:
+                total = await asyncio.to_thread(unmasked.secure.unmask)
+            except DataError as error:
+                coordinator.fail(str(error), time.time())
+            else:
+                coordinator.keep_sum(total)
+        elif coordinator.next is None:
+            told = await self._ask({"do": "prepare", "from": str(self._newest_state())})
+            if told is not None:
+                coordinator.prepared(told)
+
+    async def _learn(self, number: int, total: bytes) -> None:
+        coordinator = self.coordinator
+        with NamedTemporaryFile(prefix="sum-") as file:
+            file.write(total)
+            file.flush()
+            request = {
+                "do": "update",
+                "from": str(self._newest_state()),
+                "sum": file.name,
+                "to": str(coordinator.state_folder(number)),
+            }
+            try:
+                told = await self._ask(request)
+                if told is not None:
+                    coordinator.commit(number, told, time.time())
+            except DataError as error:
+                coordinator.fail(f"no model came of the sum: {error}", time.time())
+
+    def _newest_state(self) -> Path:
+        return self.coordinator.state_folder(self.coordinator.store.newest_committed())
+
+    async def _ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """An answer of the learner; None where it died and the same should be asked again."""
+        try:
+            answer = await self.learner.ask(request, _LEARNER_SECONDS)
+        except WorkerDied as died:
+            self._attempts += 1
+            if self._attempts >= _ATTEMPTS:
+                raise DataError(f"{died}, {self._attempts} times in a row") from died
+            self._tell(f"{died}: it is started again")
+            return None
+        self._attempts = 0
+        return answer
+
+    def _tell(self, error: str) -> None:
+        logging.getLogger("federation").error("%s", error)
+        try:
+            self.coordinator.store.add_error(error, time.time())
+        except DataError:
+            logging.getLogger("federation").error("and the store cannot be written")
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals to whoever runs several of these in one loop."""
+        yield
+
+
+def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host,
+        port,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        limit_concurrency=_CONNECTIONS,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
+        server_header=False,
+        **more,
+    )
+
+
+async def serve(
+    serving: Serving,
+    host: str,
+    port: int,
+    certificate: Certificate,
+    control: tuple[Any, int] | None,
+    ready: Callable[[], None],
+) -> None:
+    """Serves the API on `host`:`port`, and what whoever runs it sees (an application and its port) on this machine alone.
+
+    Raises:
+      OSError: a port is taken.
+    """
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    servers = [
+        _Server(_config(serving.api.app, host, port, ssl_certfile=certificate.path, ssl_keyfile=certificate.path))
+    ]
+    if control is not None:
+        servers.append(_Server(_config(control[0], "127.0.0.1", control[1])))
+    for server in servers:
+        server.config.load()
+    tasks = [asyncio.create_task(_run(server, stopped)) for server in servers]
+    working = asyncio.create_task(serving.run(stopped))
+    while not all(server.started for server in servers) and not stopped.is_set():
+        await asyncio.sleep(0.02)
+    if not stopped.is_set():
+        ready()
+    await stopped.wait()
+    for server in servers:
+        server.should_exit = True
+    await asyncio.gather(*tasks, working)
+
+
+async def _run(server: _Server, stopped: asyncio.Event) -> None:
+    try:
+        await server.serve()
+    except SystemExit as error:  # uvicorn's way to say that the port is taken
+        raise OSError(
+            f"cannot listen on {server.config.host}:{server.config.port}: is another coordinator running?"
+        ) from error
+    finally:
+        stopped.set()

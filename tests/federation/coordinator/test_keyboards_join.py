@@ -1,0 +1,356 @@
+"""Keyboards in this process, with LiteRT and words of their own, in secure rounds over TLS; and what they refuse."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uvicorn
+
+from data.corpus import JsonLines
+from data.errors import DataError
+from federation.coordinator.certificate import certificate
+from federation.coordinator.coordinator import Settings
+from federation.coordinator.coordinator_api import CoordinatorApi
+from federation.coordinator.round_machine import Rules
+from federation.protocol import calls
+from federation.protocol.encoding import flatten
+from federation.protocol.join_link import JoinLink
+from federation.protocol.terms import Terms
+from keyboard_app import headless
+from keyboard_app.device import Device
+from keyboard_app.federated_task import ASK_SECONDS, join_line, take_part_if_due
+from keyboard_app.federation_client import FederationClient
+from keyboard_app.membership import Membership
+from keyboard_app.taking_part import Participant, check_model, learn
+from model.device.finetuning import FineTuning
+from model.device.folder import WEIGHTS, load_model
+from model.device.weights import digest, save_weights
+
+HOW = FineTuning(passes=1, max_words=300)
+SECONDS = 120
+ROOT = Path(__file__).parents[3]
+
+
+class Recording:
+    """An application that keeps all bytes that reach it, headers and addresses too, and hands them on."""
+
+    def __init__(self, app) -> None:
+        self._app, self.received = app, bytearray()
+
+    async def __call__(self, scope, receive, send) -> None:
+        self.received += repr([scope.get(k) for k in ("raw_path", "query_string", "headers")]).encode()
+
+        async def recorded():
+            message = await receive()
+            self.received += message.get("body", b"")
+            return message
+
+        await self._app(scope, recorded, send)
+
+
+class Federation(threading.Thread):
+    """A coordinator on the small model, over TLS, in a thread of its own; arithmetic stands where TFF would."""
+
+    def __init__(self, new_world: Callable, shipped: Path, terms: Terms) -> None:
+        super().__init__(daemon=True)
+        self._make = lambda: new_world(shipped, Settings(Rules(3, 3, 1.0), HOW, backoff_seconds=0.1), terms)
+        self._ready, self._stopped = threading.Event(), threading.Event()
+        self._asked: list[Callable] = []
+        self.start()
+        assert self._ready.wait(SECONDS)
+
+    def run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self.world = world = self._make()
+        world.now = time.time()
+        self.certificate = certificate(world.folder / "certificate.pem", "127.0.0.1")
+        api = CoordinatorApi(world.coordinator)
+        self.recording = Recording(api.app)
+        path = self.certificate.path
+        config = uvicorn.Config(self.recording, "127.0.0.1", 0, ssl_certfile=path, ssl_keyfile=path, log_config=None)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        self.port = server.servers[0].sockets[0].getsockname()[1]
+        self._ready.set()
+        while not self._stopped.is_set():
+            while self._asked:
+                self._asked.pop(0)()
+            world.now = time.time()
+            world.work()
+            api.tell()
+            await asyncio.sleep(0.01)
+        server.should_exit = True
+        await serving
+        world.close()
+
+    def ask(self, function: Callable) -> object:
+        """Does something with the world in its own thread."""
+        done, result = threading.Event(), []
+
+        def act() -> None:
+            result.append(function(self.world))
+            done.set()
+
+        self._asked.append(act)
+        assert done.wait(SECONDS)
+        return result[0]
+
+    def link(self) -> JoinLink:
+        code = self.ask(lambda world: world.coordinator.invite(world.now))
+        return JoinLink("127.0.0.1", self.port, str(code), self.certificate.sha256)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join(SECONDS)
+
+
+@pytest.fixture
+def federation(new_world: Callable, small_model_folder: Path) -> Iterator[Federation]:
+    shapes = load_model(small_model_folder).provenance.config.shapes
+    length = sum(int(np.prod(shape)) for shape in shapes.values())
+    made = Federation(new_world, small_model_folder, Terms(length, 4.0, HOW.max_words, 3, 16, 5, 1.0))
+    yield made
+    made.stop()
+
+
+class Joined:
+    """A keyboard that has joined, on the words of one user."""
+
+    def __init__(self, federation: Federation, folder: Path, model: Path, corpus: Path, user: str) -> None:
+        folder.mkdir()
+        self.membership = Membership.open(folder)
+        headless.join(self.membership, federation.link())
+        joined = self.membership.joined
+        self.client = FederationClient(joined.url, joined.certificate, joined.key)
+        self.messages = headless.corpus_messages(corpus, user)
+        self.idle, self.adopted = True, []
+        adopt, idle = self.adopted.append, lambda: self.idle
+        start = load_model(model)
+        self.participant = Participant(self.client, self.membership, start, self.messages, adopt, idle)
+
+    def turn(self) -> str:
+        turn = self.participant.turn(wait=0)
+        while True:
+            try:
+                next(turn)
+            except StopIteration as done:
+                return done.value
+
+    def close(self) -> None:
+        self.client.close()
+        self.membership.close()
+
+
+@pytest.fixture
+def keyboards(
+    federation: Federation, tmp_path: Path, small_model_folder: Path, corpus_file: Path
+) -> Iterator[list[Joined]]:
+    users = JsonLines(corpus_file).users()[:3]
+    made = [Joined(federation, tmp_path / user, small_model_folder, corpus_file, user) for user in users]
+    yield made
+    for keyboard in made:
+        keyboard.close()
+
+
+def rounds(federation: Federation, keyboards: list[Joined], count: int) -> list[str]:
+    federation.ask(lambda world: world.coordinator.want(count))
+    lines, until = [], time.monotonic() + SECONDS
+    while any(sum(s.outcome == calls.COUNTED for s in k.membership.shared()) < count for k in keyboards):
+        assert time.monotonic() < until, lines
+        lines += [line for keyboard in keyboards if (line := keyboard.turn())]
+    return lines
+
+
+def test_keyboards_learn_together_and_nothing_of_their_words_reaches_the_coordinator(
+    federation: Federation, keyboards: list[Joined], corpus_file: Path, small_model_folder: Path, caplog
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    before = load_model(small_model_folder)
+    rounds(federation, keyboards, 1)
+    learned = []
+    for keyboard in keyboards:
+        training = learn(before, keyboard.messages(before), HOW, seed=1)
+        while True:
+            try:
+                next(training)
+            except StopIteration as done:
+                learned.append(done.value)
+                break
+    mean = np.average([part.delta for part in learned], axis=0, weights=[min(p.words, HOW.max_words) for p in learned])
+    shapes = before.provenance.config.shapes
+    change = federation.ask(lambda world: world.weights()) - flatten(before.weights, shapes)
+    assert np.linalg.norm(change - mean) < 0.02 * np.linalg.norm(mean)
+
+    folder = federation.ask(lambda world: world.folder)
+    files = [p for p in folder.rglob("*") if p.is_file() and p.name not in ("vocabulary.txt", "program.tflite")]
+    kept = bytes(federation.recording.received) + b"".join(p.read_bytes() for p in files) + caplog.text.encode()
+    corpus = JsonLines(corpus_file)
+    words = {word for user in corpus.users()[:3] for text in corpus.messages(user) for word in text.strip(".").split()}
+    long = {word for word in words if len(word) > 4}  # shorter ones turn up in random bytes
+    assert len(long) > 5 and len(kept) > 50_000
+    assert not [word for word in long if word.encode() in kept]
+
+    (shared,) = keyboards[0].membership.shared()
+    assert shared.outcome == calls.COUNTED and shared.words == learned[0].words and shared.bytes > 2 * len(mean)
+
+
+def test_a_keyboard_takes_the_new_model_over(federation: Federation, keyboards: list[Joined]) -> None:
+    rounds(federation, keyboards, 1)
+    keyboards[0].turn()
+    (model,) = keyboards[0].adopted
+    assert digest(model.weights) == federation.ask(lambda world: world.coordinator.model_digest)
+    assert model.provenance.round == 1
+
+
+def test_a_keyboard_in_use_takes_no_part(federation: Federation, keyboards: list[Joined]) -> None:
+    federation.ask(lambda world: world.coordinator.want(1))
+    keyboards[0].idle = False
+    for _ in range(4):
+        assert not [keyboard.turn() for keyboard in keyboards][0]  # noqa: RUF015 (all have their turn)
+    assert federation.ask(lambda world: world.coordinator.round.stage) == "selection"
+    keyboards[0].idle = True
+    while not keyboards[0].participant.busy:
+        [keyboard.turn() for keyboard in keyboards]
+    keyboards[0].idle = False  # and one that comes into use leaves before it has given anything of what it learned
+    lines = [keyboard.turn() for _ in range(6) for keyboard in keyboards]
+    assert any("in use again" in line for line in lines)
+    assert not keyboards[0].membership.shared()
+
+
+def test_a_join_link_is_pinned_to_its_coordinator(federation: Federation, tmp_path: Path) -> None:
+    with Membership.open(tmp_path) as membership:
+        with pytest.raises(DataError, match="is not the coordinator of this join link"):
+            headless.join(membership, replace(federation.link(), sha256="0" * 64))
+        with pytest.raises(DataError, match="not one of the coordinator's"):
+            headless.join(membership, replace(federation.link(), code="A" * 20))
+        with pytest.raises(DataError, match="no coordinator answers"):
+            headless.join(membership, replace(federation.link(), port=9))
+        assert membership.joined is None
+        headless.join(membership, federation.link())
+        with pytest.raises(DataError, match="already"):
+            headless.join(membership, federation.link())
+        assert headless.leave(membership) == "left the federation"
+        assert membership.joined is None
+
+
+def test_another_coordinator_at_the_same_address_is_not_talked_to(
+    federation: Federation, tmp_path: Path, keyboards: list[Joined]
+) -> None:
+    joined = keyboards[0].membership.joined
+    other = certificate(tmp_path / "other.pem", "127.0.0.1").path.read_text()
+    with FederationClient(joined.url, other, joined.key) as client, pytest.raises(DataError, match="does not answer"):
+        client.check_in("0" * 64, "", 0)
+
+
+def test_weights_that_are_not_the_named_ones_are_refused(small_model_folder: Path, tmp_path: Path) -> None:
+    model = load_model(small_model_folder)
+    content = (small_model_folder / WEIGHTS).read_bytes()
+    assert check_model(content, digest(model.weights), model)[1] == model.provenance
+
+    def changed(**arrays: np.ndarray) -> bytes:
+        save_weights(tmp_path / "changed", model.weights | arrays, model.provenance)
+        return (tmp_path / "changed").read_bytes()
+
+    name, array = next(iter(model.weights.items()))
+    other = model.provenance.vocabulary_sha256[:-1] + ("0" if model.provenance.vocabulary_sha256[-1] != "0" else "1")
+    save_weights(tmp_path / "other", model.weights, replace(model.provenance, vocabulary_sha256=other))
+    for bad, reason in (
+        (changed(**{name: array + 1}), "other weights than it named"),
+        (changed(**{name: array * np.nan}), "not finite"),
+        (changed(**{name: array[1:]}), "has shape"),
+        (content[:-10], "damaged"),
+        ((tmp_path / "other").read_bytes(), "another vocabulary"),
+    ):
+        with pytest.raises(DataError, match=reason):
+            check_model(bad, digest(model.weights), model)
+
+
+def test_an_update_that_is_not_finite_never_leaves(small_model_folder: Path, corpus_file: Path) -> None:
+    model = load_model(small_model_folder)
+    user = JsonLines(corpus_file).users()[0]
+    training = learn(model, headless.corpus_messages(corpus_file, user)(model), FineTuning(1e30, 1e30, 3, 300), seed=0)
+    with pytest.raises(DataError):
+        for _ in training:
+            pass
+
+
+def test_the_app_takes_part_when_it_is_left_alone(
+    federation: Federation, keyboards: list[Joined], tmp_path: Path, small_model_folder: Path, corpus_file: Path
+) -> None:
+    keyboards.pop().close()  # a round of three: two here, and the app
+    corpus = JsonLines(corpus_file)
+    with Device.open(tmp_path / "app", small_model_folder) as device:
+        for text in corpus.messages(corpus.users()[4]):
+            device.profile.store.add_message(text, [])
+        assert join_line(device) == "this keyboard belongs to no federation"
+        with Membership.open(device.profile.path) as membership:
+            headless.join(membership, federation.link())
+        rested, asked = 0.0, 0.0
+        assert take_part_if_due(device, asked, lambda: rested, None, 1e6) == 0  # it is in use
+        rested = 100.0
+        assert take_part_if_due(device, asked, lambda: rested, False, 1e6) == 0  # it lives off its battery
+        federation.ask(lambda world: world.coordinator.want(1))
+        until, now = time.monotonic() + SECONDS, 1e6
+        while "1 masked update" not in join_line(device) or device.worker.task is not None:
+            assert time.monotonic() < until
+            asked = take_part_if_due(device, asked, lambda: rested, None, now)
+            [keyboard.turn() for keyboard in keyboards]
+            device.worker.poll()
+            now += ASK_SECONDS
+        while not device.profile.mailbox.released():  # the model of that round, at the next question
+            assert time.monotonic() < until
+            asked = take_part_if_due(device, asked, lambda: rested, None, now)
+            device.worker.wait()
+            now += ASK_SECONDS
+        assert federation.ask(lambda world: len(world.coordinator.store.counted(1))) == 3
+
+
+# What a device must do without, and a run of `keyboard device` in which it cannot be imported.
+WITHOUT = """if True:
+    import sys
+
+    class Absent:
+        def find_spec(self, name, path=None, target=None):
+            if name.split(".")[0] in ("tensorflow", "tensorflow_federated", "keras", "kivy", "fastapi", "nicegui"):
+                raise ImportError(f"{name} is not on a device")
+
+    sys.meta_path.insert(0, Absent())
+    from keyboard_app.cli import main
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_keyboard_process_takes_part_without_tensorflow_and_leaves(
+    federation: Federation, tmp_path: Path, small_model_folder: Path, corpus_file: Path, keyboards: list[Joined]
+) -> None:
+    user, profile = JsonLines(corpus_file).users()[3], tmp_path / "alone"
+    options = ("--profile", profile, "--model", small_model_folder)
+    words = ("--corpus", corpus_file, "--user", user)
+    command = [sys.executable, "-c", WITHOUT, "device", *options]
+    keyboards.pop().close()  # a round of three: two here, and that process
+    with subprocess.Popen(
+        [*command, *words, "--join", str(federation.link())], cwd=ROOT, stderr=subprocess.PIPE
+    ) as alone:
+        try:
+            rounds(federation, keyboards, 1)
+            names = federation.ask(lambda world: world.coordinator.store.counted(1))
+            assert len(names) == 3
+        finally:
+            alone.kill()
+    left = subprocess.run([*command, "--leave"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert left.returncode == 0 and "left the federation" in left.stderr
+    again = subprocess.run([*command, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert again.returncode == 1 and "belongs to no federation" in again.stderr
+    assert sum(d.gone is not None for d in federation.ask(lambda world: world.coordinator.store.devices())) == 1

@@ -1,0 +1,292 @@
+"""Real processes ended by SIGKILL in rounds: keyboards in each stage, the coordinator in each and before the commit.
+
+One device is the test's own and holds a stage open as long as it gives nothing, so that a process is killed in just that stage.
+The coordinator is `federate serve` with TFF; keyboards are `keyboard device` with LiteRT, and their words are known here: what
+they gave can be learned again, and the model compared with the mean.
+"""
+
+import itertools
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from data.corpus import JsonLines
+from federation.coordinator.fleet import SimulatedDevice
+from federation.coordinator.round_machine import GIVING, Stage
+from federation.processes import start
+from federation.protocol import calls
+from federation.protocol.encoding import flatten
+from federation.protocol.join_link import JoinLink
+from federation.protocol.signed_requests import device_name
+from federation.protocol.terms import Learned, Terms
+from keyboard_app.federation_client import FederationClient, Refused, Unreachable, enrol
+from keyboard_app.taking_part import learn
+from model.device.finetuning import FineTuning
+from model.device.folder import Model, load_model
+
+KEYBOARDS = 4
+HOW = FineTuning(passes=1, max_words=300)
+MINUTES = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+class Processes:
+    """A coordinator, keyboards, and the device that holds stages open."""
+
+    def __init__(self, folder: Path, model: Path, corpus: Path) -> None:
+        self.folder, self.model, self.corpus = folder, model, corpus
+        self.ports = free_port(), free_port()
+        self.users = JsonLines(corpus).users()[:KEYBOARDS]
+        self.log = folder / "log"
+        self.coordinator = self.start_coordinator()
+        self.keyboards: list[subprocess.Popen] = []
+        for user in self.users:
+            self.keyboards.append(self.start_keyboard(user, self.invite()))
+        link = JoinLink.parse(self.invite())
+        certificate, key = enrol(link)
+        self.own = SimulatedDevice(self.vectors)
+        self.own.key, self.own.name = key, device_name(key)
+        self.client = FederationClient(link.url, certificate, key)
+        self.vocabulary = load_model(model).vocabulary.sha256
+        self.given: dict[str, np.ndarray] = {}
+
+    def start(self, *command: object) -> subprocess.Popen:
+        with self.log.open("ab") as log:
+            return start([sys.executable, "-P", "-m", *map(str, command)], stdout=log, stderr=log)
+
+    def start_coordinator(self) -> subprocess.Popen:
+        port, control = self.ports
+        rules = ("--minimum", 3, "--target", KEYBOARDS + 1, "--over-selection", 1)
+        how = ("--max-words", HOW.max_words, "--clip", 4)
+        where = (
+            "--folder",
+            self.folder / "coordinator",
+            "--model",
+            self.model,
+            "--port",
+            port,
+            "--control-port",
+            control,
+        )
+        return self.start("federation.cli", "serve", *where, *rules, *how, "--invite", 0)
+
+    def start_keyboard(self, user: str, link: str | None = None) -> subprocess.Popen:
+        profile = self.folder / user
+        words = ("--corpus", self.corpus, "--user", user, "--profile", profile, "--model", self.model)
+        return self.start("keyboard_app.cli", "device", *words, *(("--join", link) if link else ()))
+
+    def control(self, method: str, path: str) -> httpx.Response:
+        until = time.monotonic() + MINUTES
+        while True:
+            try:
+                token = (self.folder / "coordinator" / "control-token").read_text()
+                url = f"http://127.0.0.1:{self.ports[1]}{path}"
+                return httpx.request(method, url, headers={"authorization": f"Bearer {token}"}).raise_for_status()
+            except (httpx.TransportError, OSError):
+                assert time.monotonic() < until, self.log.read_text()
+                time.sleep(0.05)
+
+    def invite(self) -> str:
+        return self.control("POST", "/control/invitations").json()["link"]
+
+    def view(self) -> dict:
+        return self.control("GET", "/control/view").json()
+
+    def wait_for(self, what: Callable[[], object], seconds: float = 10 * MINUTES) -> None:
+        until = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < until, self.log.read_text()[-3000:]
+            time.sleep(0.05)
+
+    def vectors(self, plan: calls.Plan) -> tuple:
+        rng = np.random.default_rng(plan.seed)
+        terms = Terms.from_json(plan.encoding)
+        delta = rng.normal(size=terms.length).astype(np.float32)
+        self.given[plan.round_name] = delta * np.float32(0.3 / np.linalg.norm(delta))
+        return terms.contribution(Learned(self.given[plan.round_name], 50), rng)
+
+    def turn(self, until: str | None = None) -> str:
+        """One turn of the test's own device, which does not give what the stage `until` asks for; returns that stage then."""
+        try:
+            call = self.client.check_in(self.vocabulary, self.own.round_name, 0)
+            if call.outcome:
+                self.own.forget()
+            if call.task in (calls.REST, calls.WAIT):
+                return call.task
+            if not self.own.round_name:
+                self.own.begin(self.client.plan(call.round_name))
+            if call.task == until:
+                return call.task
+            needed = b"" if self.own.has(call.task) else self.client.needs(call.round_name, call.task)
+            self.client.give(call.round_name, call.task, self.own.message(call.task, needed))
+            return call.task
+        except Unreachable:
+            return calls.REST
+        except Refused as refused:
+            assert refused.status in (calls.LATE, calls.EARLY), refused
+            return calls.REST
+
+    def stage(self) -> str | None:
+        current = self.view()["round"]
+        return current and current["stage"]
+
+    def hold(self, stage: str) -> None:
+        """Returns when a stage goes on and cannot end: all have given what it asks for but the test's own device.
+
+        The sum is unmasked without that device; there two keyboards are stopped instead, without which it is not.
+        """
+        if stage == Stage.UNMASKING:
+            self.hold(Stage.REPORTING)
+            for process in self.keyboards[1:3]:
+                process.send_signal(signal.SIGSTOP)
+            self.turn()
+            self.wait_for(lambda: self.stage() == stage)
+            return
+        self.wait_for(lambda: self.turn(stage) == stage)
+        self.wait_for(lambda: (r := self.view()["round"]) and r["stage"] == stage and r["given"] == r["expected"] - 1)
+
+    def release(self) -> None:
+        for process in self.keyboards:
+            process.send_signal(signal.SIGCONT)
+
+    def committed(self) -> int:
+        return sum(row["state"] == "committed" for row in self.view()["rounds"])
+
+    def go_on(self, before: int) -> None:
+        def done() -> bool:
+            self.turn()
+            return self.committed() > before
+
+        self.wait_for(done)
+
+    def end(self) -> None:
+        for process in (*self.keyboards, self.coordinator):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def processes(
+    tmp_path_factory: pytest.TempPathFactory, small_model_folder: Path, corpus_file: Path
+) -> Iterator[Processes]:
+    made = Processes(tmp_path_factory.mktemp("processes"), small_model_folder, corpus_file)
+    yield made
+    made.end()
+
+
+def models(processes: Processes) -> list[tuple[dict, Model, Model]]:
+    """The newest committed round, with the model before and the one after it, as far as both are still on the disk."""
+    found = []
+    folder = processes.folder / "coordinator" / "models"
+    committed = [0, *(row["number"] for row in processes.view()["rounds"] if row["state"] == "committed")]
+    for before, after in itertools.pairwise(committed):
+        if (folder / f"{before:06}").exists() and (folder / f"{after:06}").exists():
+            found.append((after, load_model(folder / f"{before:06}"), load_model(folder / f"{after:06}")))
+    return found
+
+
+def check_newest_model(processes: Processes) -> None:
+    """The newest model is the one before plus the mean, weighted by words, of what the devices on record learned."""
+    number, before, after = models(processes)[-1]
+    with closing(sqlite3.connect(f"file:{processes.folder}/coordinator/coordinator.sqlite?mode=ro", uri=True)) as db:
+        counted = {row[0] for row in db.execute("SELECT device FROM participations WHERE round = ?", (number,))}
+        name = db.execute("SELECT name FROM rounds WHERE number = ?", (number,)).fetchone()[0]
+    corpus, parts, weights = JsonLines(processes.corpus), [], []
+    for user in processes.users:
+        with closing(sqlite3.connect(processes.folder / user / "federation.sqlite")) as db:
+            device = Ed25519PrivateKey.from_private_bytes(db.execute("SELECT key FROM membership").fetchone()[0])
+        if device_name(device) in counted:
+            messages = [before.vocabulary.encode(text) for text in corpus.messages(user)]
+            training = learn(before, messages, HOW, seed=number)
+            while True:
+                try:
+                    next(training)
+                except StopIteration as done:
+                    parts.append(done.value.delta)
+                    weights.append(done.value.words)
+                    break
+    if processes.own.name in counted:
+        parts.append(processes.given[name])
+        weights.append(50)
+    assert len(parts) == len(counted) >= 3
+    mean = np.average(parts, axis=0, weights=weights)
+    shapes = before.provenance.config.shapes
+    change = flatten(after.weights, shapes) - flatten(before.weights, shapes)
+    # 16 bits for sums of five: what rounding leaves of a norm of 4 is far below a hundredth of the change.
+    assert np.linalg.norm(change - mean) < 0.02 * np.linalg.norm(mean)
+
+
+@pytest.mark.parametrize("stage", GIVING)
+def test_a_keyboard_is_killed(stage: Stage, processes: Processes) -> None:
+    before = processes.committed()
+    processes.control("POST", "/control/rounds?rounds=1")
+    processes.hold(stage)
+    processes.keyboards[0].send_signal(signal.SIGKILL)
+    processes.keyboards[0].wait()
+    processes.keyboards[0] = processes.start_keyboard(processes.users[0])
+    processes.release()
+    processes.go_on(before)
+    check_newest_model(processes)
+
+
+def test_the_coordinator_is_killed_in_each_stage_and_before_the_commit(processes: Processes) -> None:
+    before, rows = processes.committed(), len(processes.view()["rounds"])
+    processes.control("POST", "/control/rounds?rounds=1")
+    for stage in GIVING:
+        processes.hold(stage)
+        processes.coordinator.send_signal(signal.SIGKILL)
+        processes.coordinator.wait()
+        processes.own.forget()
+        processes.coordinator = processes.start_coordinator()
+        processes.release()
+
+    # The last time it dies when the sum is on the disk, and the worker that makes the model of it is still loading.
+    def summed() -> bool:
+        processes.turn()
+        return any(row["state"] == "summed" for row in processes.view()["rounds"])
+
+    processes.wait_for(summed)
+    processes.coordinator.send_signal(signal.SIGKILL)
+    processes.coordinator.wait()
+    processes.coordinator = processes.start_coordinator()
+    processes.go_on(before)
+    states = [row["state"] for row in processes.view()["rounds"]][rows:]
+    assert states == ["aborted"] * len(GIVING) + ["committed"]
+    check_newest_model(processes)
+
+
+def test_what_the_coordinator_has_holds_no_word_of_anybody(processes: Processes) -> None:
+    corpus = JsonLines(processes.corpus)
+    texts = {text for user in processes.users for text in corpus.messages(user)}
+    own = {p for p in (processes.folder / "coordinator").rglob("*") if p.is_file() and p.name != "vocabulary.txt"}
+    kept = b"\n".join(path.read_bytes() for path in (*own, processes.log))
+    assert len(kept) > 10_000 and texts
+    for text in texts:
+        assert text.encode() not in kept
+        assert " ".join(text.split()[:3]).encode() not in kept
+
+
+def test_devices_know_what_they_shared(processes: Processes) -> None:
+    committed = {row["number"] for row in processes.view()["rounds"] if row["state"] == "committed"}
+    with closing(sqlite3.connect(processes.folder / processes.users[1] / "federation.sqlite")) as db:
+        shared = db.execute("SELECT words, bytes, outcome FROM shared").fetchall()
+    assert len(committed) == 5
+    assert sum(outcome == "counted" for _, _, outcome in shared) >= 4
+    assert all(words > 0 and size > 1000 for words, size, _ in shared)
+    assert (processes.folder / processes.users[1] / "federation.sqlite").stat().st_mode & 0o077 == 0

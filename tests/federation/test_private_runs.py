@@ -1,0 +1,121 @@
+"""Private runs and the audit, by their commands, on small models."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.corpus import Part, open_corpus
+from federation.accounting import tree_rho
+from federation.cli import main
+from model.device.folder import Model, load_model
+from model.device.weights import digest
+
+
+@pytest.fixture(scope="module")
+def many_people(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of 130 people, some hundred of whom train."""
+    rng, words = np.random.default_rng(0), small_model.vocabulary.words[7:]
+    path = tmp_path_factory.mktemp("people") / "corpus.jsonl"
+    with path.open("w") as file:
+        for user in range(130):
+            for number in range(6):
+                text = " ".join(words[i] for i in rng.integers(len(words), size=7))
+                file.write(json.dumps({"user": f"user-{user}", "time": f"{number:04}", "text": text}) + "\n")
+    return path
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> dict:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_a_private_run_stops_at_its_budget_and_says_what_it_spent(
+    small_model_folder: Path, many_people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    arguments = ["simulate", "--rounds", "6", "--clients-per-round", "20", "--out", str(out), "--json"]
+    arguments += ["--init", str(small_model_folder), "--corpus", str(many_people), "--dp", "tree"]
+    arguments += ["--noise-multiplier", "2", "--period", "2", "--clip-quantile", "0.5", "--max-rho"]
+    assert main([*arguments, "0.45"]) == 0
+    said = capsys.readouterr()
+    result = json.loads(said.out.splitlines()[-1])
+    # A tree of two rounds and one of one: 2/8 and 1/8; the fourth round would make it 4/8.
+    assert [row["round"] for row in result["rounds"]] == [1, 2, 3]
+    assert result["privacy"]["rho"] == pytest.approx(tree_rho(2, 2) + tree_rho(2, 1)) == pytest.approx(0.375)
+    assert "round 4 would raise epsilon" in said.err
+    model = load_model(out / "model")
+    assert model.provenance.round == 3
+    assert f"epsilon {result['privacy']['epsilon']:.3g} at delta 1e-05, rho 0.375" in model.card
+    assert "nobody twice in 2 rounds" in model.card
+    assert f"   Privacy: epsilon {result['privacy']['epsilon']:.3g}" in model.card
+    settings = json.loads((out / "settings.json").read_text())
+    assert settings["privacy"]["noise_multiplier"] == 2
+    assert "noise_seed" not in json.dumps(settings)
+
+    assert main([*arguments, "0.45", "--resume"]) == 0  # it has nothing left to do
+    assert digest(load_model(out / "model").weights) == digest(model.weights)
+    capsys.readouterr()
+    assert main([*arguments, "0.5", "--resume"]) == 1  # the budget is part of what a run is
+    assert "other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--dp", "tree", "--noise-multiplier", "1", "--period", "50"], "cannot take part once each"),
+        (["--dp", "tree", "--period", "2"], "needs a noise multiplier"),
+        (["--dp", "tree", "--noise-multiplier", "1", "--period", "2", "--cohort", "words"], "equally often"),
+        (["--dp", "distributed", "--noise-multiplier", "9", "--period", "2", "--bits", "8"], "no room for noise"),
+        (["--dp", "tree", "--noise-multiplier", "1", "--period", "2", "--zeroing"], "without noise"),
+        (["--dp", "tree", "--noise-multiplier", "1", "--period", "2", "--max-rho", "0.1"], "round 1 would raise"),
+        (["--max-epsilon", "3"], "needs a mechanism"),
+        (["--bits", "4"], "4 bits are too few"),
+    ],
+)
+def test_settings_that_promise_what_they_cannot_keep_are_refused(
+    options: list[str],
+    complaint: str,
+    small_model_folder: Path,
+    many_people: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["simulate", "--rounds", "2", "--clients-per-round", "20", "--out", str(tmp_path / "run")]
+    arguments += ["--init", str(small_model_folder), "--corpus", str(many_people)]
+    assert main([*arguments, *options]) == 1
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "run" / "model").exists()
+
+
+def test_the_audit_tells_a_model_that_leaks_from_one_with_noise(
+    small_model_folder: Path, many_people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "audit"
+    arguments = ["audit", "--out", str(out), "--model", str(small_model_folder), "--corpus", str(many_people)]
+    arguments += ["--rounds", "40", "--clients-per-round", "12", "--people", "48", "--client-learning-rate", "1"]
+    arguments += ["--noise-multipliers", "30", "--json"]
+    assert main(arguments) == 0, capsys.readouterr().err
+    result = last_line(capsys)
+    start, plain, noisy = result["rows"]
+    assert plain["epsilon"] is None
+    assert noisy["rho"] == pytest.approx(10 * tree_rho(30, 4))
+    assert "epsilon" not in start
+    assert result["bits"] - 2.5 < plain["exposure_16x40"] <= result["bits"] < math.inf
+    assert plain["exposure_16x40"] > start["exposure_16x40"]
+    assert noisy["exposure_16x40"] < 8.5  # of what is nothing but noise, in all but one of ten thousand cases
+    low, high = noisy["auc_people_calibrated_ci"]
+    assert low < 0.6
+    assert high > 0.4
+    assert {"auc_people", "auc_messages"} <= start.keys()
+    table = (out / "audit.md").read_text()
+    assert "no bound" in table
+    assert "noise multiplier 30" in table
+    assert (out / "audit.csv").read_text().count("\n") == 4
+    members = set(open_corpus(str(out / "corpus.jsonl")).users())
+    corpus = open_corpus(str(many_people))
+    assert len(members & set(Part(corpus, "train").users())) == 48
+    assert not members & set(Part(corpus, "test").users())
+    assert main([*arguments[:-1], "--seed", "1"]) == 1
+    assert "audit of other settings" in capsys.readouterr().err
