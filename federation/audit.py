@@ -89,6 +89,8 @@ def audit(what: Audit, out: Path) -> dict[str, Any]:
             f"{len(training.users())} training users are too few for {what.people} members, {what.people} others "
             f"and rounds of {what.clients_per_round}: choose fewer people, or fewer clients"
         )
+    if what.people < (holders := _OF_EACH * sum(holders for holders, _ in PLANTING)):
+        raise DataError(f"the audit's canaries have {holders} holders: choose as many people at least")
     _claim(out, what)
     start = out / "start"
     if not start.exists():
