@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from federation.learning import Server
     from federation.simulation import Settings
 
-_DRAWN = {"uniform": "uniformly", "words": "in proportion to how many words they wrote"}
+_DRAWN = {"uniform": "uniformly", "words": "so that everybody's words come at one pace"}
 _STEP = "1. "  # how a line of the history begins: Markdown numbers them
 
 

@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "--cohort",
         choices=("uniform", "words"),
         default="uniform",
-        help="draw clients alike, or by how much they wrote",
+        help="draw clients alike, or so that everybody's words come at one pace",
     )
     simulate.add_argument("--seed", type=_whole, default=0)
     simulate.add_argument("--out", type=Path, required=True, help="the run's folder")
@@ -133,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument(
         "--personal", action="store_true", help="and with each user's keyboard learning from what was typed so far"
+    )
+    evaluate.add_argument(
+        "--slips", action="store_true", help="and how many slips of the finger are mended, how many good words spoilt"
     )
     evaluate.add_argument(
         "--baselines", action="store_true", help="compare it with n-grams, central training, 8 bits, …"
@@ -293,6 +296,10 @@ def _evaluate(options: argparse.Namespace) -> Result:
         from federation.personalization_report import live_result
 
         result |= live_result(live_users(messages, model, FineTuning()))
+    if options.slips:
+        from federation.slips import measure_slips
+
+        result |= {f"slips_{name}": n for name, n in measure_slips([(model, t) for t in messages]).summary.items()}
     _show(result)
     if trained_on is None:
         return result

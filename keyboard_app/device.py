@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Self
 
+from keyboard_app.emoji_catalogue import emoji_for
 from keyboard_app.keyboard import Keyboard
 from keyboard_app.learning import Learning, relearning
 from keyboard_app.models import Models
@@ -27,7 +28,9 @@ class Device:
         messages = [message.text for message in profile.store.messages()]
         trust = profile.store.ngram_trust(digest(model.weights))
         self.models = Models(model, profile.load_personal(model), messages, trust)
-        self.keyboard = Keyboard(self.models.suggest, self._record)
+        self.keyboard = Keyboard(
+            self.models.suggest, self._record, self.models.correct, emoji_for, wishes=self.models.wishes
+        )
         self.worker = Worker()
 
     @classmethod

@@ -22,7 +22,7 @@ class Keypad(BoxLayout):
 
     def __init__(self, **properties: Any) -> None:
         super().__init__(**properties)
-        self._pages = load_layout(LAYOUTS / "qwerty.json")
+        self._pages = load_layout(LAYOUTS / "qwerty.json").pages
         self.page = next(iter(self._pages))
 
     def shown_keys(self) -> list[Key]:

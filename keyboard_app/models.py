@@ -4,16 +4,18 @@ from collections.abc import Sequence
 
 from data.tokenizer import tokenize
 from keyboard_app.store import Ranks
+from model.device.corrections import Neighbours
 from model.device.folder import Model
 from model.device.personal import USUAL_TRUST, PersonalNgram
 from model.device.suggestions import Suggester
 from model.device.weights import Weights
+from model.device.wishes import Wishes
 
 
 class Models:
     """Suggests by the personal network, or by the global one as long as there is no other, and by the person's n-grams over it.
 
-    For one thread.
+    What the person has said about words (`wishes`) counts for all of its suggestions, at once. For one thread.
     """
 
     def __init__(
@@ -28,6 +30,8 @@ class Models:
         Raises:
           DataError: the model's program is damaged or does not fit its weights.
         """
+        self.wishes = Wishes()
+        self._neighbours: Neighbours | None = None
         self._start(global_model, PersonalNgram(global_model.vocabulary, messages, trust=ngram_trust))
         if personal is not None:
             self.use_personal(personal)
@@ -48,7 +52,7 @@ class Models:
         self.personal: Weights | None = None
         # The global model is still asked, to show what learning brought.
         self._global = Suggester(program, model.vocabulary)
-        self._in_use = Suggester(program, model.vocabulary, ngram)
+        self._in_use = self._suggester()
 
     def use_personal(self, weights: Weights) -> None:
         """Types with these weights from now on.
@@ -61,7 +65,15 @@ class Models:
             self._global = Suggester(model.start(), model.vocabulary)
         self._program.weights = weights
         self.personal = weights
-        self._in_use = Suggester(self._program, model.vocabulary, self._ngram)  # it remembers states of the old weights
+        self._in_use = self._suggester()  # the one before remembers states of the old weights
+
+    def use_neighbours(self, neighbours: Neighbours) -> None:
+        """Expects slips to the neighbouring keys of this layout (`keyboard_app.layout.Layout.neighbours`) from now on."""
+        self._neighbours = neighbours
+        self._in_use.spellings.use_neighbours(neighbours)
+
+    def _suggester(self) -> Suggester:
+        return Suggester(self._program, self.global_model.vocabulary, self._ngram, self.wishes, self._neighbours)
 
     @property
     def personalized(self) -> bool:
@@ -78,8 +90,12 @@ class Models:
         self._ngram.trust = trust
 
     def suggest(self, context: str, prefix: str) -> list[str]:
-        """Three words for after `context` that start with `prefix`, as `Suggester.suggest` gives them."""
+        """Three words for after `context` that fit what is typed of one, as `Suggester.suggest` gives them."""
         return self._in_use.suggest(context, prefix)
+
+    def correct(self, context: str, word: str) -> str | None:
+        """The word that was surely meant by a typed one, as `Suggester.correct` gives it."""
+        return self._in_use.correct(context, word)
 
     def ranks(self, text: str) -> list[Ranks]:
         """For each token of a message, how many words each model puts before it, from the words before it alone."""

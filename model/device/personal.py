@@ -80,6 +80,10 @@ class PersonalNgram:
         """The word of the person's own that has this id."""
         return self.words[own - len(self.vocabulary)]
 
+    def has_written(self, words: np.ndarray) -> np.ndarray:
+        """Which of the words with these ids the person has written, bool of the shape of `words`."""
+        return np.isin(words, self._stream[: self.length])
+
     def learn(self, text: str) -> None:
         """Counts a message."""
         tokens = [self._meet(token.word) for token in tokenize(text)]

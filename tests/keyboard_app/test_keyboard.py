@@ -1,9 +1,10 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from data.tokenizer import PUNCTUATION
-from keyboard_app.keyboard import Keyboard, Shift
+from keyboard_app.keyboard import Keyboard
+from keyboard_app.offers import Kind, Offer
+from keyboard_app.shift import Shift
+from keyboard_app.text_field import Move
 
 WORDS = ["hello", "there", "i'm", "don't", "5", "50", "house"]
 
@@ -109,7 +110,6 @@ def test_shift_goes_from_one_capital_to_all_and_off(keyboard: Keyboard) -> None:
 
 def test_a_sentence_may_start_small_if_shift_is_pressed(keyboard: Keyboard) -> None:
     keyboard.press_shift()
-    keyboard.press_shift()
     type_in(keyboard, "h")
     assert keyboard.text == "h"
     assert keyboard.suggestions[0] == "hello"
@@ -153,32 +153,260 @@ def test_backspace_in_an_empty_text_does_nothing(keyboard: Keyboard) -> None:
     assert (keyboard.text, keyboard.typing.keystrokes) == ("", 0)
 
 
-ACTIONS = st.one_of(
-    st.tuples(st.just("press"), st.sampled_from([*"abzé5.,!?('", "字"])),
-    st.tuples(st.sampled_from(["space", "backspace"]), st.none()),
-    st.tuples(st.just("take"), st.sampled_from(WORDS)),
+@pytest.mark.parametrize(
+    ("before", "after", "taken"),
+    [
+        ("Say h", "e again", "Say hello |again"),
+        ("hel", "lo there", "hello |there"),
+        ("hel", "lo.", "hello|."),
+        ("(hel", ")", "(hello|)"),
+        ("hel", "\nthere", "hello |\nthere"),
+        ("so ", "there", "so hello |there"),
+        ("so ", "", "so hello |"),
+    ],
 )
+def test_a_suggestion_in_the_middle_replaces_the_whole_word(
+    keyboard: Keyboard, before: str, after: str, taken: str
+) -> None:
+    keyboard.text = before + after
+    keyboard.move_to(len(before))
+    assert keyboard.prefix == ("" if before.endswith(" ") else before[before.rfind("h") :])
+    keyboard.take("hello")
+    assert keyboard.text[: keyboard.cursor] + "|" + keyboard.text[keyboard.cursor :] == taken
 
 
-@given(st.lists(ACTIONS, max_size=40))
-def test_the_text_is_that_of_a_plain_text_field(actions: list[tuple[str, str | None]]) -> None:
-    keyboard = Keyboard(suggest, lambda _text: None)
-    field, waits = "", False
-    for action, value in actions:
-        if action == "press":
-            keyboard.press(value)
-            field = (field[:-1] if waits and value in PUNCTUATION else field) + value
-        elif action == "space":
-            keyboard.space()
-            field += "" if waits else " "
-        elif action == "backspace":
-            keyboard.backspace()
-            field = field[:-1]
-        else:
-            prefix = keyboard.prefix
-            assert keyboard.text.endswith(prefix)
-            keyboard.take(value)
-            field = field[: len(field) - len(prefix)] + value + " "
-        waits = action == "take"
-        assert keyboard.text.lower() == field.lower()
-        assert all(s.lower().startswith(keyboard.prefix.lower()) for s in keyboard.suggestions)
+def test_suggestions_follow_the_cursor() -> None:
+    asked = []
+    keyboard = Keyboard(lambda context, prefix: asked.append((context, prefix)) or [], lambda _text: None)
+    keyboard.text = "we saw the house"
+    keyboard.move_to(9)
+    assert keyboard.suggestions == []
+    keyboard.move(Move.WORD_LEFT)
+    assert keyboard.suggestions == []
+    keyboard.select(3, 6)
+    assert keyboard.suggestions == []
+    assert asked == [("we saw ", "th"), ("we saw ", ""), ("we ", "")]
+
+
+def test_of_a_very_long_text_the_end_is_looked_at() -> None:
+    asked = []
+    keyboard = Keyboard(lambda context, _prefix: asked.append(context) or [], lambda _text: None)
+    for length in (3_990, 100_100, 100_200, 101_900):
+        keyboard.text = text = ("so it goes " * 10_000)[:length]
+        assert keyboard.suggestions == []
+        assert (text.endswith(asked[-1] + keyboard.prefix), len(asked[-1]) < 4_000) == (True, True)
+    assert len(asked[0]) > 3_980, "but of a message as people write them all is"
+    assert asked[2].startswith(asked[1])
+    assert asked[3].startswith(asked[2])
+
+
+def test_a_mark_in_the_middle_keeps_the_space_that_parts_two_words(keyboard: Keyboard) -> None:
+    keyboard.text = "hel there"
+    keyboard.move_to(3)
+    keyboard.take("hello")
+    keyboard.press(",")
+    assert keyboard.text == "hello, there"
+    assert keyboard.cursor == 6
+
+
+def test_two_spaces_behind_a_word_are_a_full_stop(keyboard: Keyboard) -> None:
+    type_in(keyboard, "hi  so  ")
+    assert keyboard.text == "Hi. So. "
+    type_in(keyboard, "  ")
+    assert keyboard.text == "Hi. So.   "
+    keyboard.text = "hi"
+    keyboard.space()
+    keyboard.move(Move.LEFT)
+    keyboard.move(Move.RIGHT)
+    keyboard.space()
+    assert keyboard.text == "hi  "
+    keyboard.text = ""
+    keyboard.take("hello")
+    type_in(keyboard, "  ")
+    assert keyboard.text == "hello. "
+
+
+def test_sentences_start_with_a_capital_wherever_the_cursor_is(keyboard: Keyboard) -> None:
+    keyboard.text = "one. two"
+    keyboard.move_to(5)
+    assert keyboard.shift is Shift.ONCE
+    keyboard.move(Move.RIGHT)
+    assert keyboard.shift is Shift.OFF
+    keyboard.select_all()
+    keyboard.press("x")
+    assert keyboard.text == "X"
+
+
+def test_a_selection_is_replaced_cut_and_deleted(keyboard: Keyboard) -> None:
+    keyboard.text = "one two three"
+    keyboard.select_word(5)
+    assert (keyboard.copy(), keyboard.selection) == ("two", (4, 7))
+    keyboard.press("x")
+    assert keyboard.text == "one x three"
+    keyboard.select(3, 5)
+    assert keyboard.cut() == " x"
+    assert keyboard.cut() == ""
+    keyboard.paste("\x00\t2\r\n\ud800")
+    assert keyboard.text == "one 2\n three"
+    keyboard.move(Move.START)
+    keyboard.move(Move.WORD_RIGHT, extend=True)
+    keyboard.backspace()
+    assert keyboard.text == " 2\n three"
+    keyboard.backspace()
+    keyboard.move(Move.END)
+    keyboard.backspace(Move.WORD_LEFT)
+    keyboard.delete()
+    assert keyboard.text == " 2\n "
+    keyboard.move(Move.LINE_START)
+    keyboard.delete()
+    assert keyboard.text == " 2\n"
+
+
+def test_keys_are_counted_and_moves_are_not(keyboard: Keyboard) -> None:
+    type_in(keyboard, "ab c")
+    keyboard.move(Move.LEFT)
+    keyboard.select_all()
+    keyboard.copy()
+    keyboard.press_shift()
+    assert keyboard.typing.keystrokes == 4
+    keyboard.paste("pasted")
+    keyboard.move(Move.START)
+    keyboard.backspace()
+    assert keyboard.typing.keystrokes == 5
+
+
+def test_a_double_tap_locks_capitals_and_two_slow_ones_do_not() -> None:
+    now = [0.0]
+    keyboard = Keyboard(suggest, lambda _text: None, clock=lambda: now[0])
+    keyboard.text = "a"
+
+    def tap(later: float) -> Shift:
+        now[0] += later
+        keyboard.press_shift()
+        return keyboard.shift
+
+    assert [tap(9), tap(0.1), tap(0.1), tap(9), tap(9), tap(9), tap(0.1)] == [
+        *(Shift.ONCE, Shift.LOCKED, Shift.OFF, Shift.ONCE, Shift.OFF, Shift.ONCE, Shift.LOCKED)
+    ]
+    keyboard.text = "One. "  # a capital is on already
+    assert [keyboard.shift, tap(9), tap(0.1)] == [Shift.ONCE, Shift.OFF, Shift.LOCKED]
+
+
+SLIPS = {"teh": "the", "im": "i'm"}
+
+
+@pytest.fixture
+def corrector() -> Keyboard:
+    return Keyboard(suggest, lambda _text: None, lambda _context, word: SLIPS.get(word.lower()))
+
+
+@pytest.mark.parametrize("end", [" ", *sorted(PUNCTUATION)])
+def test_a_slip_is_corrected_at_the_end_of_the_word_and_backspace_undoes_that(corrector: Keyboard, end: str) -> None:
+    told = []
+    corrector.on_insist = told.append
+    type_in(corrector, "so teh" + end)
+    assert corrector.text == "So the" + end
+    corrector.backspace()
+    assert corrector.text == "So teh" + end
+    assert corrector.cursor == len(corrector.text)
+    assert (corrector.wishes.insisted, told) == ({"teh"}, ["teh"])
+    corrector.backspace()
+    type_in(corrector, end)
+    assert corrector.text == "So teh" + end, "what was insisted on stays"
+    corrector.backspace()
+    assert corrector.text == "So teh", "and there is nothing to undo"
+
+
+def test_only_the_next_key_undoes_a_correction(corrector: Keyboard) -> None:
+    type_in(corrector, "teh a")
+    corrector.backspace()
+    corrector.backspace()
+    assert corrector.text == "The"
+
+
+def test_a_correction_has_the_casing_of_what_was_typed(corrector: Keyboard) -> None:
+    type_in(corrector, "a Teh im ")
+    corrector.press("T")
+    corrector.press("E")
+    corrector.press("H")
+    corrector.space()
+    assert corrector.text == "A The I'm THE "
+
+
+@pytest.mark.parametrize("text", ["5teh", "@teh", "x.teh", "a-teh", "/teh", "a_teh"])
+def test_a_part_of_something_longer_is_not_corrected(corrector: Keyboard, text: str) -> None:
+    corrector.text = text
+    assert corrector.correction is None
+    corrector.space()
+    assert corrector.text == text + " "
+
+
+@pytest.mark.parametrize(("text", "cursor"), [("tehran", 3), ("teh", 2), ("teh", 0)])
+def test_nothing_is_corrected_in_the_middle_of_a_word(corrector: Keyboard, text: str, cursor: int) -> None:
+    corrector.text = text
+    corrector.move_to(cursor)
+    corrector.space()
+    assert corrector.text == text[:cursor] + " " + text[cursor:]
+
+
+def test_what_is_sent_is_as_it_was_typed(corrector: Keyboard) -> None:
+    type_in(corrector, "teh")
+    assert corrector.enter() == "Teh"
+
+
+def test_corrections_can_be_switched_off(corrector: Keyboard) -> None:
+    corrector.autocorrects = False
+    type_in(corrector, "teh ")
+    assert corrector.text == "Teh "
+
+
+def test_the_typed_word_is_always_offered_and_taking_it_insists(corrector: Keyboard) -> None:
+    type_in(corrector, "so teh")
+    assert corrector.strip == [Offer("teh", Kind.TYPED), Offer("the", Kind.CORRECTION, applied=True)]
+    corrector.take_offer(corrector.strip[0])
+    assert corrector.text == "So teh "
+    assert corrector.wishes.insisted == {"teh"}
+    type_in(corrector, "teh ")
+    assert corrector.text == "So teh teh "
+    type_in(corrector, "he")
+    assert corrector.strip == [Offer("he", Kind.TYPED), Offer("hello", Kind.COMPLETION)]
+    corrector.take("hello")
+    assert [offer.kind for offer in corrector.strip] == [Kind.NEXT] * 3
+
+
+def test_a_word_is_offered_once(corrector: Keyboard) -> None:
+    type_in(corrector, "so hello")
+    assert corrector.strip == [Offer("hello", Kind.TYPED)]
+
+
+def test_a_forgotten_word_comes_back_when_it_is_insisted_on(corrector: Keyboard) -> None:
+    told = []
+    corrector.on_forget, corrector.on_remember = told.append, told.append
+    corrector.forget("Hello")
+    assert (corrector.wishes.forgotten, told) == ({"hello"}, ["hello"])
+    type_in(corrector, "so hello")
+    corrector.take_offer(corrector.strip[0])
+    assert (corrector.wishes.forgotten, told) == (set(), ["hello", "hello"])
+    corrector.forget("teh")
+    corrector.wishes.insisted.add("teh")
+    type_in(corrector, "teh ")
+    assert corrector.text == "So hello the ", "a slip that was learned as a word, and forgotten"
+
+
+def test_an_emoji_goes_behind_its_word() -> None:
+    keyboard = Keyboard(suggest, lambda _text: None, emoji_for={"pizza": "🍕"}.get)
+    type_in(keyboard, "a pizza")
+    assert keyboard.strip[-1] == Offer("🍕", Kind.EMOJI)
+    keyboard.take_offer(keyboard.strip[-1])
+    assert keyboard.text == "A pizza 🍕 "
+    assert keyboard.typing.keystrokes == 8
+    type_in(keyboard, "pizza ")
+    keyboard.take_offer(keyboard.strip[-1])
+    assert keyboard.text == "A pizza 🍕 pizza 🍕 "
+    assert all(offer.kind is not Kind.EMOJI for offer in keyboard.strip)
+    keyboard.text = "pizza."
+    assert all(offer.kind is not Kind.EMOJI for offer in keyboard.strip)
+    keyboard.text = "pizza now"
+    keyboard.move_to(2)
+    keyboard.take_offer(keyboard.strip[-1])
+    assert keyboard.text == "pizza 🍕 now"

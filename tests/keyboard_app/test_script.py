@@ -1,3 +1,4 @@
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -6,11 +7,13 @@ from hypothesis import strategies as st
 
 from data.tokenizer import tokenize
 from keyboard_app.device import Device
+from keyboard_app.keyboard import Keyboard
 from keyboard_app.script import run_script
 from keyboard_app.typist import type_message
 from model.device.folder import Model
 from model.device.gate import prequential
 from model.device.metrics import Typing, evaluate, type_and_learn
+from model.device.metrics import type_message as typed_by_the_metric
 from model.device.personal import PersonalNgram
 
 LINES = [
@@ -52,6 +55,35 @@ def test_keystrokes_are_those_of_the_metric_for_any_text(
     assert typed == metric(small_model, [text], before)
     sent = device.profile.store.messages()[-1].text
     assert [t.word for t in tokenize(sent)] == [t.word for t in tokenize(text)]
+
+
+def test_corrections_never_touch_what_a_script_types(device: Device) -> None:
+    """The shipped model would correct some of these words."""
+    models = Device(device.profile).models
+    keyboard = Keyboard(models.suggest, (sent := []).append, models.correct)
+    lines = ["hugh, gguy and beautifull' todays", "the converstation, (larner)", "no. awsome gguy; thinkk 5.", "awsome"]
+    for line in lines:
+        assert type_message(keyboard, line)[0] == typed_by_the_metric(line, models.suggest)
+    assert [text.lower() for text in sent] == lines
+    assert keyboard.wishes.insisted >= {"converstation", "awsome"}
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.text("abcé'x5", min_size=1, max_size=5), _BETWEEN), min_size=1, max_size=8))
+def test_what_is_sent_is_the_line(words: list[tuple[str, str]]) -> None:
+    """Whatever is suggested and corrected, but for the space that punctuation swallows behind a suggestion."""
+    text = "".join(word + between for word, between in words)
+    offered = ["a", "ab", "abc", "x", "é"]
+    keyboard = Keyboard(
+        lambda _context, prefix: [word for word in offered if word.startswith(prefix.lower())][:3],
+        (sent := []).append,
+        lambda _context, word: None if word.lower() in offered else "abc",
+    )
+    typed, _ = type_message(keyboard, text)
+    line = " ".join(text.lower().split())
+    closed = re.compile(r" (?=[.,!?])")
+    assert [closed.sub("", text.lower()) for text in sent] == [closed.sub("", line)]
+    assert typed.characters == len(line)
 
 
 def test_ranks_are_those_of_the_metric_before_learning(device: Device, small_model: Model) -> None:

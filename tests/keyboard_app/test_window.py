@@ -110,12 +110,12 @@ def test_touched_keys_write(person: Person) -> None:
     person.touch_keys(["H", "i", "space", "backspace", ",", "space", "shift", "Y", "o"])
     assert person.text == "Hi, Yo"
     person.touch_keys(["123", "5", "?", "abc", "space"])
-    person.touch_keys(["shift", "A", "B", "shift", "c"])  # at the start of a sentence shift is on already
-    assert person.text == "Hi, Yo5? ABc"
+    person.touch_keys(["A", "b", "shift", "C"])  # at the start of a sentence shift is on already
+    assert person.text == "Hi, Yo5? AbC"
     person.touch_keys(["enter"])
     assert person.text == ""
-    assert [m.text for m in person.screen.device.profile.store.messages()] == ["Hi, Yo5? ABc"]
-    assert person.screen.ids.messages.children[0].text == "Hi, Yo5? ABc"
+    assert [m.text for m in person.screen.device.profile.store.messages()] == ["Hi, Yo5? AbC"]
+    assert person.screen.ids.messages.children[0].text == "Hi, Yo5? AbC"
 
 
 def test_a_held_backspace_repeats(person: Person) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from data.tokenizer import PUNCTUATION, tokenize
 from data.vocabulary import BOUNDARY, SPECIALS, UNKNOWN, Vocabulary
+from model.device.corrections import Corrections
 from model.device.folder import Model
 from model.device.metrics import Typing, evaluate, scores, tally, type_message
 from model.device.suggestions import Suggester
@@ -78,7 +79,7 @@ def test_a_keyboard_that_knows_every_word_takes_one_keystroke_for_each(tokens: l
 
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
-def test_suggestions_are_the_likeliest_that_start_so(small_model: Model, data: st.DataObject) -> None:
+def test_suggestions_are_the_likeliest_that_fit(small_model: Model, data: st.DataObject) -> None:
     vocabulary: Vocabulary = small_model.vocabulary
     words = st.sampled_from(vocabulary.words[len(SPECIALS) :])
     context = " ".join(data.draw(st.lists(words, max_size=8)))
@@ -86,8 +87,28 @@ def test_suggestions_are_the_likeliest_that_start_so(small_model: Model, data: s
     suggester = Suggester(small_model.start(), vocabulary)
     found = suggester.suggest(context, prefix)
     logits = Suggester(small_model.start(), vocabulary).logits([vocabulary.id(t.word) for t in tokenize(context)])
-    allowed = [w for w in vocabulary.words[len(SPECIALS) :] if w not in PUNCTUATION and w.startswith(prefix)]
-    assert found == sorted(allowed, key=lambda w: -logits[vocabulary.id(w)])[:3]
+    offered = [w for w in vocabulary.words[len(SPECIALS) :] if w not in PUNCTUATION]
+    fits = {w: float(logits[vocabulary.id(w)]) for w in offered}
+    for letters in range(len(prefix)):  # what was shown and not taken is a tenth as likely from there on
+        begun = [w for w in offered if w.startswith(prefix[:letters]) and w != prefix[:letters]]
+        for word in sorted(begun, key=lambda w: -fits[w])[:3]:
+            fits[word] -= math.log(10)
+    costs = dict(zip(offered, Corrections(offered).costs(prefix), strict=True))
+    fits = {w: f if w.startswith(prefix) else float(logits[vocabulary.id(w)]) - costs[w] for w, f in fits.items()}
+    begun = [w for w in offered if w.startswith(prefix) and w != prefix]
+    slipped = [w for w in offered if not w.startswith(prefix) and len(prefix) > 2 and np.isfinite(costs[w])]
+    assert found == sorted([*begun, *slipped], key=lambda w: -fits[w])[: len(found)]
+    assert len(found) >= min(3, len(begun))
+
+
+def test_what_was_passed_over_gives_way_to_what_was_not_shown_yet(small_model: Model) -> None:
+    suggester = Suggester(small_model.start(), small_model.vocabulary)
+    first = [w for w in suggester.suggest("", "") if not w.startswith("c")]
+    shown = suggester.suggest("", "c")
+    begun = [w for w in small_model.vocabulary.words if w.startswith("cl")]
+    later = suggester.suggest("", "cl")
+    assert first
+    assert set(begun) - set(shown) <= set(later), "what was not shown yet comes before what was passed over"
 
 
 def test_a_prefix_in_capitals_finds_the_same(small_model: Model) -> None:

@@ -61,7 +61,7 @@ def test_the_program_gives_the_same_losses_under_tflite_runtime_2_8(tmp_path: Pa
 
 
 def test_the_device_runs_under_python_3_13_and_numpy_2(tmp_path: Path, small_model_folder: Path) -> None:
-    packages = ("numpy>=2", "ai-edge-litert", "safetensors", "filelock", "platformdirs")
+    packages = ("numpy>=2", "ai-edge-litert", "safetensors", "filelock", "platformdirs", "better-profanity")
     python = environment("3.13", *packages)
     assert in_root([*python, "-c", "import numpy; print(numpy.__version__)"]).startswith("2.")
     script = ROOT / "tests" / "keyboard_app" / "device_alone.py"

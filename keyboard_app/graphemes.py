@@ -1,0 +1,78 @@
+"""Where a text may be cut so that what a person sees as one character stays whole.
+
+The boundaries of Unicode's grapheme clusters (UAX #29) for what is typed on a keyboard: letters with their accents, emoji of
+several code points, flags, line breaks. Scripts whose syllables are written in several letters (Hangul's jamo, Indic conjuncts)
+may be cut between these.
+"""
+
+import unicodedata
+
+_JOINER = "\u200d"
+
+
+def is_boundary(text: str, index: int) -> bool:
+    """Whether the text may be cut before this index; its two ends are boundaries."""
+    if index <= 0 or index >= len(text):
+        return True
+    before, after = text[index - 1], text[index]
+    if before in "\r\n" or after in "\r\n":
+        return before + after != "\r\n"
+    if _extends(after):
+        return False
+    if before == _JOINER:
+        return not (_pictographic(after) and _joins_a_picture(text, index))
+    if _regional(before) and _regional(after):
+        return _regionals_before(text, index) % 2 == 0
+    return True
+
+
+def next_boundary(text: str, index: int) -> int:
+    """The first boundary behind this index, or the end of the text."""
+    index += 1
+    while not is_boundary(text, index):
+        index += 1
+    return min(index, len(text))
+
+
+def previous_boundary(text: str, index: int) -> int:
+    """The last boundary before this index, or the beginning of the text."""
+    index -= 1
+    while not is_boundary(text, index):
+        index -= 1
+    return max(index, 0)
+
+
+def _extends(character: str) -> bool:
+    """Belongs to what stands before it: accents, variation selectors, skin tones, joiners, the tags of a flag."""
+    return (
+        character == _JOINER
+        or "\U0001f3fb" <= character <= "\U0001f3ff"
+        or "\U000e0020" <= character <= "\U000e007f"
+        or (character > "\u02ff" and unicodedata.category(character) in ("Mn", "Me", "Mc"))
+    )
+
+
+def _pictographic(character: str) -> bool:
+    """Emoji, and the symbols that emoji are made of; a Python older than an emoji has no category for it."""
+    return character > "\xa8" and (
+        "\U0001f000" <= character <= "\U0001faff" or unicodedata.category(character).startswith("S")
+    )
+
+
+def _joins_a_picture(text: str, index: int) -> bool:
+    """Whether a picture stands before the joiner that ends at this index."""
+    place = index - 2
+    while place >= 0 and _extends(text[place]):
+        place -= 1
+    return place >= 0 and _pictographic(text[place])
+
+
+def _regional(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"
+
+
+def _regionals_before(text: str, index: int) -> int:
+    start = index
+    while start > 0 and _regional(text[start - 1]):
+        start -= 1
+    return index - start
