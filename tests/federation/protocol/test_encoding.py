@@ -99,6 +99,14 @@ def test_a_sum_over_a_cohort_never_wraps(encoding: Encoding, devices: list[tuple
     np.testing.assert_allclose(decoded, expected, rtol=1e-3, atol=1e-4 * encoding.clipping_norm)
 
 
+def test_what_is_beyond_the_deviations_is_clipped_so_that_it_cannot_wrap() -> None:
+    encoding = Encoding(1000, 1.0, 1, 5, 8, 0, deviations=1.0)  # a third of the coordinates is beyond
+    values, _ = encoding.encode(delta_of(encoding, 1.0, 1), 1, np.random.default_rng(2))
+    lifted = values.astype(int) - 256 * (values >= 128)
+    assert (lifted.min(), lifted.max()) == (-encoding.levels, encoding.levels)
+    assert np.mean(np.abs(lifted) == encoding.levels) > 0.25
+
+
 def test_rounding_is_unbiased() -> None:
     encoding, rng = Encoding(100, 2.0, 10, 8, 8, 5), np.random.default_rng(6)
     delta = delta_of(encoding, 1.5, 7)
