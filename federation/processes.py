@@ -7,12 +7,23 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
 _PR_SET_PDEATHSIG = 1
-_PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux has it; looked up here, as a fork had better not
+_PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux has it
+
+# Becomes the command once it has asked the kernel. Between fork and exec no Python may run: this process has threads (gRPC's,
+# TensorFlow's), and what they held when it was forked crashes the child now and then.
+_BECOME = f"""
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    try:
+        os.execvp(sys.argv[2], sys.argv[2:])
+    except OSError as error:
+        sys.exit(f"{{sys.argv[2]}}: {{error.strerror}}")
+"""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,9 +37,16 @@ def die_with(parent: int) -> None:
             os._exit(1)
 
 
+def bound(command: Sequence[str | os.PathLike[str]]) -> Sequence[str | os.PathLike[str]]:
+    """A command line that becomes `command`, in the same process, and does not outlive this one."""
+    if _PRCTL is None:
+        return command
+    return [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), *command]
+
+
 def start(command: Sequence[str | os.PathLike[str]], **options: Any) -> subprocess.Popen:
     """Starts a process that does not outlive this one; `options` are those of `subprocess.Popen`."""
-    return subprocess.Popen(command, preexec_fn=partial(die_with, os.getpid()), **options)
+    return subprocess.Popen(bound(command), **options)
 
 
 def map_in_processes(function: Callable[[T], R], items: Sequence[T], done: Callable[[int, str], None]) -> list[R]:

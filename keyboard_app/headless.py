@@ -37,7 +37,7 @@ def corpus_messages(path: Path, user: str) -> Callable[[Model], list[list[int]]]
 
 def recorded_messages(profile: Profile) -> Callable[[Model], list[list[int]]]:
     """What encodes the messages that a profile has recorded for a model."""
-    return lambda model: [model.vocabulary.encode(message.text) for message in profile.store.messages()]
+    return lambda model: [model.vocabulary.encode(message.text) for message in profile.store.learnable()]
 
 
 def join(membership: Membership, link: JoinLink) -> None:

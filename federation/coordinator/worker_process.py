@@ -8,11 +8,10 @@ import contextlib
 import json
 import os
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from data.errors import DataError
-from federation.processes import die_with
+from federation.processes import bound
 
 _LINE = 2**22  # bytes of an answer
 
@@ -34,11 +33,10 @@ class WorkerProcess:
         """Starts the process, if it does not run; it may take a while to be ready, and a request waits for that."""
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command,
+                *bound(self._command),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=_LINE,
-                preexec_fn=partial(die_with, os.getpid()),
             )
 
     @property
