@@ -10,7 +10,6 @@ brought, `model/` and `progress.png` what came out. The flow of a round:
 5. release the round's metrics, then save its state. A run killed in between does that round again, with the same result.
 """
 
-import asyncio
 import csv
 import json
 import secrets
@@ -38,7 +37,7 @@ from federation.plots import plot_simulation
 from federation.privacy import Privacy, check_enough, cohort_of_period
 from federation.progress import progress_bar
 from federation.secure_mean import aggregator
-from federation.state import StateStore
+from federation.state import StateStore, wait_for
 from federation.summation import Summation
 from model.device.config import ModelConfig, parameters
 from model.device.finetuning import FineTuning
@@ -250,7 +249,7 @@ class _Metrics:
 
     def release(self, row: dict[str, float]) -> None:
         for manager in self._managers:
-            asyncio.run(manager.release({k: np.float64(v) for k, v in row.items()}, int(row["round"])))
+            wait_for(manager.release({k: np.float64(v) for k, v in row.items()}, int(row["round"])))
 
     def rows(self) -> list[dict[str, float]]:
         with self._path.open(newline="") as file:

@@ -7,12 +7,28 @@ structure fails with the `typing-extensions` that the rest of this project needs
 
 import asyncio
 import shutil
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
+
+T = TypeVar("T")
+
+
+def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine comes to.
+
+    `asyncio.run` takes Ctrl-C for a wish to cancel the coroutine, and forgets it where that ends without waiting for anything
+    more, as TFF's savers do.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(coroutine)
+    finally:
+        loop.close()
 
 
 class StateStore:
@@ -28,7 +44,7 @@ class StateStore:
     def save(self, round_number: int, state: Any) -> None:
         """Saves the state after a round."""
         flat = [np.asarray(array) for array in tf.nest.flatten(state)]
-        asyncio.run(self._manager.save(flat, round_number))
+        wait_for(self._manager.save(flat, round_number))
 
     def latest(self, like: Any) -> tuple[Any, int]:
         """The state after the newest saved round, and that round; `like` itself and 0 where none was saved.
@@ -36,7 +52,7 @@ class StateStore:
         `like` is a state of the same process: its structure and types are what is read back.
         """
         flat = [np.asarray(array) for array in tf.nest.flatten(like)]
-        found, round_number = asyncio.run(self._manager.load_latest(flat))
+        found, round_number = wait_for(self._manager.load_latest(flat))
         if found is None:
             return like, 0
         return tf.nest.pack_sequence_as(like, list(found)), round_number

@@ -108,6 +108,16 @@ def test_a_stopped_run_says_so_and_leaves_no_process(
     assert not any(alive(worker) for worker in workers)
 
 
+def test_being_stopped_while_something_is_saved_is_not_forgotten() -> None:
+    from federation.state import wait_for
+
+    async def save() -> None:  # without a moment at which it could be cancelled
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        wait_for(save())
+
+
 def test_the_averaged_model_is_the_mean_of_the_rounds_models(
     small_model_folder: Path, corpus_file: Path, tmp_path: Path, federate: Callable
 ) -> None:

@@ -134,10 +134,13 @@ class Person:
         return named[0]
 
     def touch_control(self, name: str) -> None:
-        """Touches a control; one that is out of sight is scrolled to first."""
+        """Touches a control, once it is there; one that is out of sight is scrolled to first."""
         from kivy.uix.recycleview import RecycleView
         from kivy.uix.scrollview import ScrollView
 
+        end = time.monotonic() + 20  # what was touched before may take its time on a busy machine
+        while time.monotonic() < end and not any(c.name == name for c in self.screen.controls()):
+            self.wait(1)
         control = self.control(name)
         for parent in control.walk_reverse():
             if isinstance(parent, ScrollView) and not isinstance(parent, RecycleView) and control in parent.walk():

@@ -113,10 +113,16 @@ def test_learning_is_paused_and_stopped(open_window: Callable[..., Any], device:
     person.touch_control("Learn now")
     person.touch_control("pause learning")
     assert (device.worker.paused, person.page().doing) == (True, "It waits.")
-    person.touch_control("pause learning")
-    assert not device.worker.paused
     person.touch_control("stop learning")
     assert (device.worker.task, person.screen.busy, device.models.personalized) == (None, False, False)
+    assert device.profile.store.last_judgement() is None
+    person.touch_control("Learn now")
+    person.touch_control("pause learning")
+    assert device.worker.paused
+    person.touch_control("pause learning")
+    assert not device.worker.paused
+    person.wait_until(lambda: device.worker.task is None)
+    assert device.profile.store.last_judgement() is not None
 
 
 def test_my_data_is_read_searched_and_deleted(person: Any) -> None:
