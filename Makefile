@@ -15,7 +15,7 @@ test: installed
 	$(UV) run ruff check
 	$(UV) run ruff format --check
 	$(UV) run mypy
-	$(UV) run pytest
+	$(UV) run pytest -n 2 --dist loadfile
 
 keyboard: installed
 	$(UV) run keyboard
