@@ -59,6 +59,12 @@ def benchmark(folder: Path) -> dict[str, Any]:
     }
 
 
+def benchmark_keyboard(folder: Path, presses: int) -> dict[str, Any]:
+    """Measures a real window with the model in `folder`, which needs a display: so many keys idle, as many while it learns."""
+    command = keyboard("benchmark", "--model", folder, "--presses", str(presses), "--json")
+    return json.loads(_output(command).splitlines()[-1])
+
+
 def _texts(words: int) -> list[str]:
     """Messages of one validation user, as many as hold so many words."""
     corpus, texts = ChitChat(), []

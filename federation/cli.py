@@ -195,6 +195,14 @@ def _parser() -> argparse.ArgumentParser:
     devices.add_argument("--out", type=Path, default=Path("demo-devices"), help="its folder (default: demo-devices)")
 
     benchmark = command("benchmark", _benchmark, "Measure latency, start-up and memory of the device's side.")
+    benchmark.add_argument(
+        "what",
+        nargs="?",
+        choices=("device", "keyboard"),
+        default="device",
+        help="the device's side without a window (default), or the window: from a finger to painted suggestions",
+    )
+    benchmark.add_argument("--presses", type=_positive, default=300, metavar="N", help="of keys, for keyboard")
     benchmark.add_argument("--model", type=Path, default=PRETRAINED)
     return parser
 
@@ -425,9 +433,10 @@ def _serve(options: argparse.Namespace) -> Result:
 
 
 def _benchmark(options: argparse.Namespace) -> Result:
-    from federation.benchmark import benchmark
+    from federation.benchmark import benchmark, benchmark_keyboard
 
-    result = benchmark(options.model)
+    keyboard = options.what == "keyboard"
+    result = benchmark_keyboard(options.model, options.presses) if keyboard else benchmark(options.model)
     _show(result)
     return result
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def test_the_benchmark_measures_a_real_window(display: None, small_model_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "keyboard_app.cli", "benchmark", "--presses", "5", "--json"]
+    command = [sys.executable, "-m", "federation.cli", "benchmark", "keyboard", "--presses", "5", "--json"]
     done = subprocess.run(
         [*command, "--model", str(small_model_folder)],
         capture_output=True,
