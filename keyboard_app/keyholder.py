@@ -128,7 +128,10 @@ def _ask(question: Callable[[Any], Any]) -> Any:
     def ask() -> None:
         try:
             import keyring  # looks for its backends when it is imported, which not every profile needs
-
+        except ImportError as error:  # on a phone
+            errors.append(error)
+            return
+        try:
             answers.append(question(keyring))
         except BaseException as error:  # backends raise what they please
             errors.append(error)

@@ -146,7 +146,7 @@ class Person:
             if isinstance(parent, ScrollView) and not isinstance(parent, RecycleView) and control in parent.walk():
                 parent.scroll_to(control, animate=False)
         self.wait(2)
-        self.touch(control)
+        self.touch(self.control(name))  # a list that was made anew meanwhile has another one of this name
         end = time.monotonic() + 0.25  # what scrolls waits whether a finger will scroll before it passes a tap on
         while time.monotonic() < end:
             self.wait(1)
