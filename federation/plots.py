@@ -36,10 +36,11 @@ def plot_simulation(rounds: Sequence[dict[str, float]], before: Scores, path: Pa
 def plot_search(curves: Mapping[str, Sequence[dict[str, float]]], path: Path) -> None:
     """Recall at 1 on validation users against the words trained on, a curve for each run of a search."""
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
-    for name, rounds in curves.items():
+    for number, (name, rounds) in enumerate(curves.items()):
         words = np.cumsum([r["words"] for r in rounds])
         checked = [(w, 100 * r["top1"]) for w, r in zip(words, rounds, strict=True) if "top1" in r]
-        axes.plot(*zip(*checked, strict=True), ".-", label=name)
+        style = ".-" if number < 10 else ".--"  # by then the colours come again
+        axes.plot(*zip(*checked, strict=True), style, label=name)
     axes.set(
         xlabel="words trained on", ylabel="%", title="Recall at 1 on validation users", xlim=(0, None), ylim=(0, None)
     )
