@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -91,9 +91,17 @@ def test_a_run_killed_in_two_rounds_reaches_the_same_weights(
     assert "has done 4 rounds already" in fewer.stderr
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as on a terminal: a shell that runs the tests in the background has it ignored, here and in what is started."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="asks /proc")
 def test_a_stopped_run_says_so_and_leaves_no_process(
-    small_model_folder: Path, corpus_file: Path, tmp_path: Path
+    ctrl_c: None, small_model_folder: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "federation.cli", *arguments(small_model_folder, corpus_file, tmp_path / "run")]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -108,7 +116,7 @@ def test_a_stopped_run_says_so_and_leaves_no_process(
     assert not any(alive(worker) for worker in workers)
 
 
-def test_being_stopped_while_something_is_saved_is_not_forgotten() -> None:
+def test_being_stopped_while_something_is_saved_is_not_forgotten(ctrl_c: None) -> None:
     from federation.state import wait_for
 
     async def save() -> None:  # without a moment at which it could be cancelled
