@@ -4,7 +4,7 @@
 2. canaries are planted among the members' messages, and as many controls are drawn that nobody has;
 3. a few federated rounds from the same weights: without privacy, and with tree aggregation at each noise multiplier;
 4. each model, the one they start from included, is measured: the exposure of canaries (`federation.canaries`), attacks on
-   membership of people and of messages (`federation.membership`), and recall on validation users.
+   membership of people and of messages (`federation.membership_attack`), and recall on validation users.
 
 Nobody's words but training users' are learned from; test users' are not read at all. The promise is to one person: a secret that
 many hold is no one person's, and noise that hides any one of them need not hide it.
@@ -26,7 +26,7 @@ from data.files import write_by_rename, write_csv
 from federation.accounting import spent
 from federation.canaries import Canary, Planted, choices, draw_canaries, exposure, holders_of
 from federation.learning import Server
-from federation.membership import Losses, attack, losses, message_scores, user_scores
+from federation.membership_attack import Losses, attack, losses, message_scores, user_scores
 from federation.privacy import Privacy
 from federation.simulation import Settings, checked_messages, initial_model, simulate
 from federation.summation import Summation

@@ -11,12 +11,12 @@ from typing import NoReturn
 
 from data.errors import DataError
 from federation.protocol.join_link import JoinLink
-from keyboard_app import headless
 from keyboard_app.data_commands import add_data_commands, run_data_command
 from keyboard_app.device import Device
-from keyboard_app.membership import Membership
-from keyboard_app.profile import Profile, default_path
-from keyboard_app.rounds import answer_all, answer_round
+from keyboard_app.federating import headless
+from keyboard_app.federating.membership import Membership
+from keyboard_app.federating.rounds import answer_all, answer_round
+from keyboard_app.recording.profile import Profile, default_path
 from keyboard_app.script import read_lines, run_script
 from keyboard_app.status import read_status
 from model.device.folder import PRETRAINED
@@ -188,12 +188,12 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _benchmark(options: argparse.Namespace) -> None:
-    from keyboard_app.kivy_settings import prepare_kivy
+    from keyboard_app.window.kivy_settings import prepare_kivy
 
     if options.presses < 1:
         raise DataError("at least one key has to be pressed: give --presses a number from 1 on")
     prepare_kivy()
-    from keyboard_app.latency import measure
+    from keyboard_app.window.latency import measure
 
     waits = measure(options.presses, options.model)
     if options.json:
@@ -205,10 +205,10 @@ def _benchmark(options: argparse.Namespace) -> None:
 def _open_window(options: argparse.Namespace) -> None:
     with Device.open(options.profile or default_path(), options.model) as device:
         # Kivy takes a second that the other commands need not spend, and reads its settings when it is first imported.
-        from keyboard_app.kivy_settings import prepare_kivy
+        from keyboard_app.window.kivy_settings import prepare_kivy
 
         prepare_kivy()
-        from keyboard_app.window import open_window
+        from keyboard_app.window.window import open_window
 
         open_window(device)
 

@@ -7,23 +7,23 @@ from typing import Any, NamedTuple, Self
 
 from data.errors import DataError
 from data.tokenizer import tokenize
-from keyboard_app.comparison import Comparison
-from keyboard_app.emoji_catalogue import emoji_for
-from keyboard_app.importing import Importing
-from keyboard_app.insight import Saved
-from keyboard_app.keyboard import Keyboard
-from keyboard_app.layout import USUAL, Layout, layout_files, load_layout
-from keyboard_app.learning import Learning, relearning
-from keyboard_app.models import Models
-from keyboard_app.my_data import MyData
-from keyboard_app.profile import Profile
-from keyboard_app.recent_emoji import RecentEmoji
-from keyboard_app.records import Day
-from keyboard_app.rising import Rising
-from keyboard_app.rounds import waiting_task
-from keyboard_app.schedule import REST_SECONDS, Moment, is_due
-from keyboard_app.sensitive import why_sensitive
-from keyboard_app.worker import Worker
+from keyboard_app.federating.rounds import waiting_task
+from keyboard_app.learning.comparison import Comparison
+from keyboard_app.learning.insight import Saved
+from keyboard_app.learning.learning import Learning, relearning
+from keyboard_app.learning.models import Models
+from keyboard_app.learning.rising import Rising
+from keyboard_app.learning.schedule import REST_SECONDS, Moment, is_due
+from keyboard_app.learning.worker import Worker
+from keyboard_app.recording.importing import Importing
+from keyboard_app.recording.my_data import MyData
+from keyboard_app.recording.profile import Profile
+from keyboard_app.recording.records import Day
+from keyboard_app.recording.sensitive import why_sensitive
+from keyboard_app.typing.emoji_catalogue import emoji_for
+from keyboard_app.typing.keyboard import Keyboard
+from keyboard_app.typing.layout import USUAL, Layout, layout_files, load_layout
+from keyboard_app.typing.recent_emoji import RecentEmoji
 from model.device.finetuning import FineTuning
 from model.device.folder import PRETRAINED
 from model.device.weights import digest
@@ -123,7 +123,7 @@ class Device:
         return layout_files(self.profile.path / "layouts")
 
     def choose(self, **choices: Any) -> None:
-        """Changes settings (`keyboard_app.settings.Settings`) by name, and keeps them.
+        """Changes settings (`keyboard_app.recording.settings.Settings`) by name, and keeps them.
 
         Raises:
           DataError: a choice is none of those there are, or cannot be written.
@@ -143,7 +143,7 @@ class Device:
         self.worker.start(Learning(self.profile, self.models))
 
     def learn_if_due(self, rested: float, charging: bool | None = None, now: datetime | None = None) -> bool:
-        """Begins to learn if the time has come (`keyboard_app.schedule`); whether it did.
+        """Begins to learn if the time has come (`keyboard_app.learning.schedule`); whether it did.
 
         Args:
           rested: seconds since the last key.
@@ -200,7 +200,7 @@ class Device:
         return "what was learned is forgotten: suggestions are those of the global model"
 
     def import_texts(self, path: Path, person: str | None = None) -> None:
-        """Begins to import a file in the background (`keyboard_app.importing`, whose `read_source` says who wrote in it).
+        """Begins to import a file in the background (`recording.importing`, whose `read_source` says who wrote in it).
 
         Raises:
           DataError: something else is going on there.

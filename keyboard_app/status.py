@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
-from keyboard_app.keyholder import where_kept
-from keyboard_app.personal_file import load_personal
-from keyboard_app.profile import GLOBAL, PERSONAL, STORE, grew_from, read_vault
-from keyboard_app.recall import recall
-from keyboard_app.records import Judgement
-from keyboard_app.settings import SETTINGS, read_settings
-from keyboard_app.store import Store
+from keyboard_app.learning.recall import recall
+from keyboard_app.recording.keyholder import where_kept
+from keyboard_app.recording.personal_file import load_personal
+from keyboard_app.recording.profile import GLOBAL, PERSONAL, STORE, grew_from, read_vault
+from keyboard_app.recording.records import Judgement
+from keyboard_app.recording.settings import SETTINGS, read_settings
+from keyboard_app.recording.store import Store
 from model.device.folder import PRETRAINED, load_model
 from model.device.personal import USUAL_TRUST, PersonalNgram
 from model.device.weights import digest

@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "model/device": ("data", "model.device"),
     "model": ("data", "model", "tensorflow"),
     "federation/protocol": ("data", "federation.protocol"),
-    "keyboard_app": ("data", "model.device", "federation.protocol", "keyboard_app", "kivy"),
+    "keyboard_app/window": ("data", "model.device", "federation.protocol", "keyboard_app", "kivy"),
+    "keyboard_app": ("data", "model.device", "federation.protocol", "keyboard_app"),
     "federation": (
         *("data", "model", "federation", "tensorflow", "tensorflow_federated", "matplotlib", "rich", "grpc"),
         *("fastapi", "nicegui", "uvicorn"),

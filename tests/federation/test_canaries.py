@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from data.errors import DataError
 from data.windows import pack
 from federation.canaries import Canary, Planted, choices, draw_canaries, exposure, holders_of
-from federation.membership import attack, auc, losses, message_scores, user_scores
+from federation.membership_attack import attack, auc, losses, message_scores, user_scores
 from federation.predictions import network_predictions
 from model.device.folder import Model
 from model.device.metrics import evaluate

@@ -74,7 +74,7 @@ class Person:
         from kivy.base import EventLoop
         from kivy.core.window import Window
 
-        from keyboard_app.window import KeyboardApp
+        from keyboard_app.window.window import KeyboardApp
 
         self._loop, self._window = EventLoop, Window
         self.resize(*size)
@@ -206,7 +206,7 @@ class Person:
 @pytest.fixture
 def open_window(display: None) -> Iterator[Callable[..., Person]]:
     """Opens the window of a device, at the size of a phone or another."""
-    from keyboard_app.kivy_settings import prepare_kivy
+    from keyboard_app.window.kivy_settings import prepare_kivy
 
     prepare_kivy()
     people = []

@@ -31,9 +31,9 @@ import keyboard_app
 import model.device
 from federation.protocol.messages import Invitation
 from keyboard_app.device import Device
-from keyboard_app.learning import Learning
-from keyboard_app.rounds import answer_all
-from keyboard_app.worker import run
+from keyboard_app.federating.rounds import answer_all
+from keyboard_app.learning.learning import Learning
+from keyboard_app.learning.worker import run
 
 with Device.open(Path(sys.argv[1]), Path(sys.argv[2]), consenting=True) as device:
     keyboard = device.keyboard

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from keyboard_app.device import Device
-from keyboard_app.insight import Saved
-from keyboard_app.store import Store
+from keyboard_app.learning.insight import Saved
+from keyboard_app.recording.store import Store
 
 
 def send(device: Device, text: str) -> None:

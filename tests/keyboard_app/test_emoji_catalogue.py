@@ -1,7 +1,7 @@
 import pytest
 
-from keyboard_app.emoji_catalogue import catalogue, emoji_for
-from keyboard_app.graphemes import next_boundary
+from keyboard_app.typing.emoji_catalogue import catalogue, emoji_for
+from keyboard_app.typing.graphemes import next_boundary
 
 
 def test_every_emoji_has_one_place_and_is_one_sign() -> None:
@@ -65,7 +65,7 @@ def test_the_first_word_begins_to_read_it() -> None:
     import sys
 
     program = (
-        "import time; from keyboard_app.emoji_catalogue import catalogue, emoji_for\n"
+        "import time; from keyboard_app.typing.emoji_catalogue import catalogue, emoji_for\n"
         "assert emoji_for('pizza') is None\n"
         "while not catalogue.cache_info().currsize: time.sleep(0.01)\n"
         "print(emoji_for('pizza'))"

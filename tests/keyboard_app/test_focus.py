@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyboard_app.focus import Box, Way, after, nearest
+from keyboard_app.window.focus import Box, Way, after, nearest
 
 GRID = [Box(10 * column, 10 * row, 10 * column + 8, 10 * row + 8) for row in range(4) for column in range(5)]
 OPPOSITE = {Way.LEFT: Way.RIGHT, Way.RIGHT: Way.LEFT, Way.UP: Way.DOWN, Way.DOWN: Way.UP}

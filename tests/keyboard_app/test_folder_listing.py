@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from keyboard_app.folder_listing import free_name, list_folder
+from keyboard_app.window.folder_listing import free_name, list_folder
 
 
 def test_it_shows_folders_and_files_of_the_right_kind(tmp_path: Path) -> None:

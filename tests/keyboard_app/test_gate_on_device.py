@@ -8,10 +8,10 @@ import pytest
 from data.corpus import ChitChat
 from keyboard_app.cli import main
 from keyboard_app.device import Device
-from keyboard_app.learning import Learning, relearning
-from keyboard_app.personal_file import Seen
-from keyboard_app.profile import PERSONAL
-from keyboard_app.worker import run
+from keyboard_app.learning.learning import Learning, relearning
+from keyboard_app.learning.worker import run
+from keyboard_app.recording.personal_file import Seen
+from keyboard_app.recording.profile import PERSONAL
 
 # Two validation users.
 OWNER, SOMEBODY_ELSE = "6613498d-8057-4688-9a4b-c05229c9723a", "7a77345f-91db-42d4-9905-fe14b615cf26"

@@ -5,13 +5,13 @@ import pytest
 
 from data.vocabulary import UNKNOWN
 from keyboard_app.device import Device
-from keyboard_app.insight import NewWord, Period, Saved, new_words, recall_by_model, recall_by_week
-from keyboard_app.learning import Learning
-from keyboard_app.recall import recall
-from keyboard_app.records import Day, Ranks
-from keyboard_app.rising import Rising
-from keyboard_app.schema import seal_message
-from keyboard_app.worker import run
+from keyboard_app.learning.insight import NewWord, Period, Saved, new_words, recall_by_model, recall_by_week
+from keyboard_app.learning.learning import Learning
+from keyboard_app.learning.recall import recall
+from keyboard_app.learning.rising import Rising
+from keyboard_app.learning.worker import run
+from keyboard_app.recording.records import Day, Ranks
+from keyboard_app.recording.schema import seal_message
 
 LINE = "i think you are good ."
 

@@ -1,10 +1,10 @@
 import pytest
 
 from data.tokenizer import PUNCTUATION
-from keyboard_app.keyboard import Keyboard
-from keyboard_app.offers import Kind, Offer
-from keyboard_app.shift import Shift
-from keyboard_app.text_field import Move
+from keyboard_app.typing.keyboard import Keyboard
+from keyboard_app.typing.offers import Kind, Offer
+from keyboard_app.typing.shift import Shift
+from keyboard_app.typing.text_field import Move
 
 WORDS = ["hello", "there", "i'm", "don't", "5", "50", "house"]
 

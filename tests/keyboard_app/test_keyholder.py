@@ -12,11 +12,11 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
 
 from data.errors import DataError
-from keyboard_app import keyholder
 from keyboard_app.device import Device
-from keyboard_app.keyholder import KEY, obtain_key, read_key, where_kept
-from keyboard_app.personal_file import Seen
-from keyboard_app.profile import Profile
+from keyboard_app.recording import keyholder
+from keyboard_app.recording.keyholder import KEY, obtain_key, read_key, where_kept
+from keyboard_app.recording.personal_file import Seen
+from keyboard_app.recording.profile import Profile
 
 SEEN = Seen(message=1, trained=1, deletion=0)
 

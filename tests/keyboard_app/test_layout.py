@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from keyboard_app.layout import ACTIONS, LAYOUTS, layout_files, load_layout
+from keyboard_app.typing.layout import ACTIONS, LAYOUTS, layout_files, load_layout
 
 FIRST = [["a"], [{"action": "space"}, {"action": "backspace"}, {"action": "enter", "width": 2}]]
 

@@ -10,11 +10,11 @@ import pytest
 from data.errors import DataError
 from data.vocabulary import Vocabulary
 from keyboard_app.device import Device
-from keyboard_app.learning import Learning
-from keyboard_app.personal_file import Personal, load_personal
-from keyboard_app.profile import PERSONAL, read_vault
-from keyboard_app.typist import type_message
-from keyboard_app.worker import run
+from keyboard_app.learning.learning import Learning
+from keyboard_app.learning.worker import run
+from keyboard_app.recording.personal_file import Personal, load_personal
+from keyboard_app.recording.profile import PERSONAL, read_vault
+from keyboard_app.typing.typist import type_message
 from model.device.finetuning import FineTuning
 from model.device.folder import Model
 from model.device.weights import digest
@@ -146,8 +146,8 @@ KILLED = """if True:
     import sys
     from pathlib import Path
     from keyboard_app.device import Device
-    from keyboard_app.learning import Learning
-    from keyboard_app.worker import run
+    from keyboard_app.learning.learning import Learning
+    from keyboard_app.learning.worker import run
     device = Device.open(Path(sys.argv[1]), Path(sys.argv[2]), consenting=True)
     print("begun", flush=True)
     while True:

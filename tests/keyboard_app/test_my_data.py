@@ -8,10 +8,10 @@ import pytest
 from data.corpus import JsonLines
 from data.errors import DataError
 from keyboard_app.device import Device
-from keyboard_app.importing import Importing, read_source
-from keyboard_app.learning import Learning
-from keyboard_app.profile import PERSONAL, PREVIOUS
-from keyboard_app.worker import run
+from keyboard_app.learning.learning import Learning
+from keyboard_app.learning.worker import run
+from keyboard_app.recording.importing import Importing, read_source
+from keyboard_app.recording.profile import PERSONAL, PREVIOUS
 
 LINE = "i think you are good ."
 OWN = "the zebra and the quagga"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from keyboard_app.device import Device
-from keyboard_app.theme import contrast
+from keyboard_app.window.theme import contrast
 
 BACKSPACE, TAB, ENTER, ESCAPE, SPACE, DOWN, F6 = 8, 9, 13, 27, 32, 274, 287
 LINES = ["i think you are good", "go to the climbing hall tonight", "meet at the hall at seven"]
@@ -56,7 +56,7 @@ def test_who_declines_types_and_nothing_is_recorded(open_window: Callable[..., A
 
 
 def test_private_mode_looks_different_and_records_nothing(person: Any) -> None:
-    from keyboard_app.look import look
+    from keyboard_app.window.look import look
 
     before = tuple(look.key), tuple(look.background)
     person.touch_control("private mode")
@@ -176,7 +176,7 @@ def test_messages_are_exported_and_imported(person: Any, tmp_path: Path, monkeyp
 
 
 def test_settings_count_at_once_and_are_kept(person: Any) -> None:
-    from keyboard_app.look import look
+    from keyboard_app.window.look import look
 
     person.touch_control("settings")
     for theme in ("Light", "Dark"):

@@ -10,8 +10,8 @@ import pytest
 from data.errors import DataError
 from data.vocabulary import Vocabulary
 from keyboard_app.device import Device
-from keyboard_app.personal_file import Seen
-from keyboard_app.profile import GLOBAL, PERSONAL, Profile
+from keyboard_app.recording.personal_file import Seen
+from keyboard_app.recording.profile import GLOBAL, PERSONAL, Profile
 from keyboard_app.status import read_status
 from model.device.folder import PROGRAM, WEIGHTS, Model, load_model, save_model
 
@@ -19,7 +19,7 @@ SEEN = Seen(message=7, trained=5, deletion=2)
 HOLD = """if True:
     import sys, time
     from pathlib import Path
-    from keyboard_app.profile import Profile
+    from keyboard_app.recording.profile import Profile
     profile = Profile.open(Path(sys.argv[1]))
     print("held", flush=True)
     time.sleep(600)

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyboard_app.axis import ticks
-from keyboard_app.recall import History, moving_recall, recall
+from keyboard_app.learning.recall import History, moving_recall, recall
+from keyboard_app.window.axis import ticks
 
 
 def test_recall_counts_ranks_below_three_and_leaves_unknown_words_out() -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from data.errors import DataError
 from keyboard_app.device import Device
-from keyboard_app.learning import Learning, relearning
-from keyboard_app.personal_file import load_personal
-from keyboard_app.profile import PERSONAL, PREVIOUS, read_vault
-from keyboard_app.records import Judgement
-from keyboard_app.worker import run
+from keyboard_app.learning.learning import Learning, relearning
+from keyboard_app.learning.worker import run
+from keyboard_app.recording.personal_file import load_personal
+from keyboard_app.recording.profile import PERSONAL, PREVIOUS, read_vault
+from keyboard_app.recording.records import Judgement
 from model.device.finetuning import FineTuning
 from model.device.weights import digest
 
@@ -168,10 +168,10 @@ KILLED_AT_EACH = """if True:
     import os, shutil, signal, sys
     from pathlib import Path
     from keyboard_app.device import Device
-    from keyboard_app.learning import Learning
-    from keyboard_app.personal_file import load_personal
-    from keyboard_app.profile import PERSONAL, Profile, read_vault
-    from keyboard_app.worker import run
+    from keyboard_app.learning.learning import Learning
+    from keyboard_app.recording.personal_file import load_personal
+    from keyboard_app.recording.profile import PERSONAL, Profile, read_vault
+    from keyboard_app.learning.worker import run
     from model.device.weights import digest
 
     profile, model = Path(sys.argv[1]), Path(sys.argv[2])

@@ -9,12 +9,12 @@ from data.windows import pack, targets
 from federation.protocol.mailbox import Mailbox
 from federation.protocol.messages import Contribution, Invitation
 from keyboard_app.device import Device
-from keyboard_app.learning import Learning
-from keyboard_app.personal_file import load_personal
-from keyboard_app.profile import GLOBAL, PERSONAL, read_vault
-from keyboard_app.rounds import answer_all
-from keyboard_app.typist import type_message
-from keyboard_app.worker import run
+from keyboard_app.federating.rounds import answer_all
+from keyboard_app.learning.learning import Learning
+from keyboard_app.learning.worker import run
+from keyboard_app.recording.personal_file import load_personal
+from keyboard_app.recording.profile import GLOBAL, PERSONAL, read_vault
+from keyboard_app.typing.typist import type_message
 from model.device.finetuning import FineTuning, finetune
 from model.device.folder import PROGRAM, WEIGHTS, Model, load_model, save_model
 from model.device.weights import digest, load_weights
@@ -111,7 +111,7 @@ def test_a_full_disk_and_a_failing_program_are_said(
 ) -> None:
     send(device)
     desktop.invite(INVITATION, small_model_folder / WEIGHTS)
-    monkeypatch.setattr("keyboard_app.rounds.save_weights", failing(error))
+    monkeypatch.setattr("keyboard_app.federating.rounds.save_weights", failing(error))
     contribution = answer(device, desktop)
     assert contribution.error == " ".join(str(error).split())
 
@@ -133,7 +133,7 @@ def test_a_release_that_cannot_be_kept_is_refused(
 ) -> None:
     save_model(tmp_path / "released", next_model)
     desktop.release(tmp_path / "released")
-    monkeypatch.setattr("keyboard_app.profile.save_model", failing(OSError(28, "No space left on device")))
+    monkeypatch.setattr("keyboard_app.recording.profile.save_model", failing(OSError(28, "No space left on device")))
     with pytest.raises(DataError, match=r"refused the released global model: .*No space left"):
         device.serve()
     assert not desktop.released()

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from data.tokenizer import tokenize
 from keyboard_app.device import Device
-from keyboard_app.keyboard import Keyboard
 from keyboard_app.script import run_script
-from keyboard_app.typist import type_message
+from keyboard_app.typing.keyboard import Keyboard
+from keyboard_app.typing.typist import type_message
 from model.device.folder import Model
 from model.device.gate import prequential
 from model.device.metrics import Typing, evaluate, type_and_learn

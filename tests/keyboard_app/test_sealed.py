@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from keyboard_app.device import Device
-from keyboard_app.personal_file import Seen
-from keyboard_app.profile import PERSONAL, STORE
-from keyboard_app.records import Ranks
+from keyboard_app.recording.personal_file import Seen
+from keyboard_app.recording.profile import PERSONAL, STORE
+from keyboard_app.recording.records import Ranks
 from model.device.folder import Model
 from model.device.weights import next_provenance, save_weights
 
@@ -24,8 +24,8 @@ TYPED = """if True:
     import sys
     from pathlib import Path
     from keyboard_app.device import Device
-    from keyboard_app.typist import type_message
-    from keyboard_app.worker import run
+    from keyboard_app.typing.typist import type_message
+    from keyboard_app.learning.worker import run
     with Device.open(Path(sys.argv[1]), Path(sys.argv[2])) as device:
         device.choose(consent=True)
         for _ in range(40):
@@ -174,8 +174,8 @@ def test_an_older_profile_is_sealed_and_nothing_plain_is_left(
 KILL_AT_EACH = """if True:
     import os, signal, sqlite3, sys
     from pathlib import Path
-    from keyboard_app.store import Store
-    from keyboard_app.vault import Vault
+    from keyboard_app.recording.store import Store
+    from keyboard_app.recording.vault import Vault
 
     content, folder, plain = Path(sys.argv[1]).read_bytes(), Path(sys.argv[1]).parent, sys.argv[2].encode()
     left = 0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.corpus import ChitChat, users_in
-from keyboard_app.sensitive import ACCOUNT, CARD, CODE, PASSWORD, passes_luhn, why_sensitive
+from keyboard_app.recording.sensitive import ACCOUNT, CARD, CODE, PASSWORD, passes_luhn, why_sensitive
 
 _SEPARATORS = st.text(st.characters(exclude_categories=["L", "Nd", "Cs"]), max_size=3)
 _WORDS = st.sampled_from(["", "my card is ", "pay with ", "and then ", "é"])

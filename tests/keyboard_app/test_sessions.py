@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from keyboard_app.device import Device
-from keyboard_app.keyboard import Keyboard
-from keyboard_app.text_field import Move
+from keyboard_app.typing.keyboard import Keyboard
+from keyboard_app.typing.text_field import Move
 
 MARKS = "[\ufe0e\ufe0f\u20e3\u0300-\u036f\U0001f3fb-\U0001f3ff]*"
 SIGN = re.compile(rf"\n|[\U0001f1e6-\U0001f1ff]{{2}}{MARKS}|(?:[^\n]{MARKS}\u200d)*[^\n]{MARKS}")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from keyboard_app.profile import Profile
-from keyboard_app.schedule import NEW_WORDS, REST_SECONDS, Moment, is_due
-from keyboard_app.settings import SETTINGS, Settings, load_settings, save_settings
+from keyboard_app.learning.schedule import NEW_WORDS, REST_SECONDS, Moment, is_due
+from keyboard_app.recording.profile import Profile
+from keyboard_app.recording.settings import SETTINGS, Settings, load_settings, save_settings
 
 
 def test_choices_are_kept(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from keyboard_app.records import Day, Judgement, Ranks
-from keyboard_app.schema import identity, pack_ranks, unpack_ranks
-from keyboard_app.store import Store
-from keyboard_app.vault import SealedError, Vault
+from keyboard_app.recording.records import Day, Judgement, Ranks
+from keyboard_app.recording.schema import identity, pack_ranks, unpack_ranks
+from keyboard_app.recording.store import Store
+from keyboard_app.recording.vault import SealedError, Vault
 
 VAULT = Vault(bytes(32))
 JUDGEMENT = Judgement("digest", "new", True, 40, 81.5, 80.0, 0.25, 0.5, 4.0)
@@ -56,9 +56,9 @@ def test_killed_while_writing_it_stays_readable(tmp_path: Path) -> None:
     code = """if True:
         import sys
         from pathlib import Path
-        from keyboard_app.records import Ranks
-        from keyboard_app.store import Store
-        from keyboard_app.vault import Vault
+        from keyboard_app.recording.records import Ranks
+        from keyboard_app.recording.store import Store
+        from keyboard_app.recording.vault import Vault
         store = Store.open(Path(sys.argv[1]), Vault(bytes(32)), [])
         for n in range(1_000_000):
             store.add_message(f"message {n}", [Ranks(n, n)] * 5)
@@ -139,9 +139,9 @@ def test_what_sqlite_refuses_is_told_in_a_line_and_changes_nothing(tmp_path: Pat
 KILLED = """if True:
     import os, sys
     from pathlib import Path
-    from keyboard_app.records import Ranks
-    from keyboard_app.store import Store
-    from keyboard_app.vault import Vault
+    from keyboard_app.recording.records import Ranks
+    from keyboard_app.recording.store import Store
+    from keyboard_app.recording.vault import Vault
     store = Store.open(Path(sys.argv[1]), Vault(bytes(32)), [])
     for _ in range(300):
         store.add_message("a message of some length, again and again", [Ranks(1, 1)])
@@ -301,9 +301,9 @@ FULL = """if True:
     import resource, sys
     from pathlib import Path
     from data.errors import DataError
-    from keyboard_app.records import Ranks
-    from keyboard_app.store import Store
-    from keyboard_app.vault import Vault
+    from keyboard_app.recording.records import Ranks
+    from keyboard_app.recording.store import Store
+    from keyboard_app.recording.vault import Vault
     path = Path(sys.argv[1])
     store = Store.open(path, Vault(bytes(32)), [])
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))

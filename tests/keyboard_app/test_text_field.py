@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyboard_app.graphemes import is_boundary, next_boundary, previous_boundary
-from keyboard_app.text_field import Move, TextField
+from keyboard_app.typing.graphemes import is_boundary, next_boundary, previous_boundary
+from keyboard_app.typing.text_field import Move, TextField
 
 ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 SIGNS = [

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyboard_app.text_layout import Layout, clusters, lay_out
+from keyboard_app.window.text_layout import Layout, clusters, lay_out
 
 WIDE = "mw😀"
 SIGNS = ["a", "m", "w", "é", " ", "  ", "\n", "😀", "👍🏽", "🇩🇪", "👩‍👧", "!"]

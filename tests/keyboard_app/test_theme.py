@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from keyboard_app.theme import CLEAR, THEMES, WRITTEN, Palette, Theme, contrast, palette
+from keyboard_app.window.theme import CLEAR, THEMES, WRITTEN, Palette, Theme, contrast, palette
 
 
 @pytest.mark.parametrize("private", [False, True])

@@ -11,8 +11,8 @@ from data.tokenizer import tokenize
 from federation.personalization import learn
 from keyboard_app.cli import main
 from keyboard_app.device import Device
-from keyboard_app.learning import Learning
-from keyboard_app.worker import run
+from keyboard_app.learning.learning import Learning
+from keyboard_app.learning.worker import run
 from model.device.finetuning import FineTuning
 from model.device.folder import PRETRAINED, Model, load_model
 from model.device.personal import USUAL_TRUST

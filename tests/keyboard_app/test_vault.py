@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyboard_app.vault import SealedError, Vault
+from keyboard_app.recording.vault import SealedError, Vault
 
 VAULT = Vault(bytes(32))
 

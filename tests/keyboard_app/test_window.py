@@ -9,7 +9,7 @@ import pytest
 from federation.protocol.mailbox import Mailbox
 from federation.protocol.messages import Invitation
 from keyboard_app.device import Device
-from keyboard_app.learning import Learning
+from keyboard_app.learning.learning import Learning
 from model.device.folder import WEIGHTS, Model, save_model
 
 BACKSPACE, TAB, ENTER, ESCAPE, DELETE, UP, DOWN, RIGHT, LEFT, HOME, END = (

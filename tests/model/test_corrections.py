@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data.vocabulary import SPECIALS
-from keyboard_app.layout import LAYOUTS, load_layout
+from keyboard_app.typing.layout import LAYOUTS, load_layout
 from model.device.corrections import Corrections, Slips, usual_neighbours
 from model.device.folder import PRETRAINED, Model, load_model
 from model.device.offensive import offensive_words

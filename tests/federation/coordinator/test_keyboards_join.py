@@ -24,12 +24,12 @@ from federation.protocol import calls
 from federation.protocol.encoding import flatten
 from federation.protocol.join_link import JoinLink
 from federation.protocol.terms import Terms
-from keyboard_app import headless
 from keyboard_app.device import Device
-from keyboard_app.federated_task import ASK_SECONDS, join_line, take_part_if_due
-from keyboard_app.federation_client import FederationClient
-from keyboard_app.membership import Membership
-from keyboard_app.taking_part import Participant, check_model, learn
+from keyboard_app.federating import headless
+from keyboard_app.federating.federated_task import ASK_SECONDS, join_line, take_part_if_due
+from keyboard_app.federating.federation_client import FederationClient
+from keyboard_app.federating.membership import Membership
+from keyboard_app.federating.taking_part import Participant, check_model, learn
 from model.device.finetuning import FineTuning
 from model.device.folder import WEIGHTS, load_model
 from model.device.weights import digest, save_weights

@@ -30,8 +30,8 @@ from federation.protocol.encoding import flatten
 from federation.protocol.join_link import JoinLink
 from federation.protocol.signed_requests import device_name
 from federation.protocol.terms import Learned, Terms
-from keyboard_app.federation_client import FederationClient, Refused, Unreachable, enrol
-from keyboard_app.taking_part import learn
+from keyboard_app.federating.federation_client import FederationClient, Refused, Unreachable, enrol
+from keyboard_app.federating.taking_part import learn
 from model.device.finetuning import FineTuning
 from model.device.folder import Model, load_model
 

@@ -1,0 +1,112 @@
+"""A keyboard without a window that belongs to a federation: `keyboard device`, for fleets and tests.
+
+Its words are those of one user of a JSON Lines corpus, or those that its profile has recorded.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from data.corpus import JsonLines
+from data.errors import DataError
+from federation.protocol.join_link import JoinLink
+from keyboard_app.federating.federation_client import FederationClient, Unreachable, enrol
+from keyboard_app.federating.membership import Membership
+from keyboard_app.federating.taking_part import Participant
+from keyboard_app.recording.profile import Profile
+from model.device.folder import Model
+
+_PATIENCE = (
+    0.5,
+    30.0,
+)  # seconds before the first and the last of the attempts to reach a coordinator that does not answer
+
+
+def corpus_messages(path: Path, user: str) -> Callable[[Model], list[list[int]]]:
+    """What encodes a user's messages for a model.
+
+    Raises:
+      DataError: the file is no corpus, or the user is not in it.
+    """
+    corpus = JsonLines(path)
+    if user not in corpus.users():
+        raise DataError(f"{path} has no messages of the user {user!r}")
+    return lambda model: [model.vocabulary.encode(text) for text in corpus.messages(user)]
+
+
+def recorded_messages(profile: Profile) -> Callable[[Model], list[list[int]]]:
+    """What encodes the messages that a profile has recorded for a model."""
+    return lambda model: [model.vocabulary.encode(message.text) for message in profile.store.learnable()]
+
+
+def join(membership: Membership, link: JoinLink) -> None:
+    """Joins the federation of a link.
+
+    Raises:
+      DataError: the keyboard belongs to one already, the link is not good, or nobody answers.
+    """
+    if membership.joined is not None:
+        raise DataError("this keyboard belongs to a federation already: leave that one first (keyboard device --leave)")
+    certificate, key = enrol(link)
+    membership.join(link.url, certificate, key)
+
+
+def leave(membership: Membership) -> str:
+    """Leaves the federation, and forgets the key even if the coordinator does not answer; returns a line about it.
+
+    Raises:
+      DataError: the keyboard belongs to none.
+    """
+    joined = membership.joined
+    if joined is None:
+        raise DataError("this keyboard belongs to no federation")
+    told = "left the federation"
+    try:
+        with FederationClient(joined.url, joined.certificate, joined.key) as client:
+            client.leave()
+    except DataError as error:
+        told = f"left the federation without its coordinator knowing: {error}"
+    membership.leave()
+    return told
+
+
+def take_part(
+    profile: Profile,
+    membership: Membership,
+    shipped: Path,
+    messages: Callable[[Model], Sequence[Sequence[int]]],
+    tell: Callable[[str], None],
+) -> None:
+    """Takes part in rounds until the process is ended, or the coordinator refuses this device.
+
+    Raises:
+      DataError: the keyboard belongs to no federation, or the coordinator refuses it.
+    """
+    joined = membership.joined
+    if joined is None:
+        raise DataError("this keyboard belongs to no federation: join one with --join LINK")
+    with FederationClient(joined.url, joined.certificate, joined.key) as client:
+        participant = Participant(client, membership, profile.load_global(shipped), messages, profile.save_global)
+        patience = _PATIENCE[0]
+        while True:
+            try:
+                turn = participant.turn()
+                while True:
+                    try:
+                        next(turn)
+                    except StopIteration as done:
+                        if done.value:
+                            tell(done.value)
+                        break
+                patience = _PATIENCE[0]
+            except Unreachable as error:
+                tell(f"{error}; trying again in {patience:g} s")
+                time.sleep(patience)
+                patience = min(2 * patience, _PATIENCE[1])
+
+
+def tell_on_standard_error(line: str) -> None:
+    """A line for whoever watches."""
+    sys.stderr.write(f"keyboard: {line}\n")
+    sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""Learning from what was typed, and what came of it."""

@@ -1,0 +1,33 @@
+"""The suggestions of three models for the same moment, side by side."""
+
+from pathlib import Path
+
+from keyboard_app.learning.models import Models
+from model.device.folder import load_model
+from model.device.suggestions import Suggester
+
+
+class Comparison:
+    """The same moment's suggestions by the shipped, the personal and the newest global model."""
+
+    def __init__(self, models: Models, shipped: Path) -> None:
+        self._models = models
+        self._shipped = shipped
+        self._suggester: Suggester | None = None
+
+    def suggest(self, context: str, prefix: str) -> dict[str, list[str]]:
+        """Three words each by `shipped`, `personal` and `global`, for after `context` and beginning with `prefix`.
+
+        The first call loads the shipped model, which takes some tens of milliseconds.
+
+        Raises:
+          DataError: the shipped model is damaged.
+        """
+        if self._suggester is None:
+            model = load_model(self._shipped)
+            self._suggester = Suggester(model.start(), model.vocabulary)
+        return {
+            "shipped": self._suggester.suggest(context, prefix),
+            "personal": self._models.suggest(context, prefix),
+            "global": self._models.suggest_by_global(context, prefix),
+        }

@@ -1,0 +1,92 @@
+"""What learning has come to: recall by week and by model, words of one's own, keystrokes saved."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from data.tokenizer import tokenize
+from data.vocabulary import UNKNOWN, Vocabulary
+from keyboard_app.learning.recall import recall
+from keyboard_app.recording.records import Day, Message, Ranks
+from keyboard_app.recording.store import Store
+from model.device.personal import Smoothing
+
+
+@dataclass(frozen=True)
+class Period:
+    """Recall at 3 over some stretch of typing; None where no word in it is in the vocabulary."""
+
+    name: str
+    words: int  # in the vocabulary
+    recall_at_3: float | None  # by the model in use when the words were typed
+    global_recall_at_3: float | None  # by the global model, on the same words
+
+    @classmethod
+    def of(cls, name: str, ranks: Iterable[Ranks]) -> "Period":
+        """What the ranks of its words come to."""
+        known = [r for r in ranks if r.rank is not None]
+        return cls(name, len(known), recall([r.rank for r in known]), recall([r.global_rank for r in known]))
+
+
+def recall_by_week(store: Store) -> list[Period]:
+    """By week of local time, oldest first, weeks without typing left out; named by its Monday, ISO 8601."""
+    weeks: dict[str, list[Ranks]] = {}
+    for message in store.ranked_messages():
+        day = datetime.fromisoformat(message.time).astimezone().date()
+        weeks.setdefault((day - timedelta(days=day.weekday())).isoformat(), []).extend(message.ranks)
+    return [Period.of(week, weeks[week]) for week in sorted(weeks)]
+
+
+def recall_by_model(store: Store) -> list[Period]:
+    """By what was in use, oldest first: from each learning, roll-back or reset to the next.
+
+    A stretch without typing is left out.
+    """
+    begins = sorted([*store.learned_up_to(), *((change.message, change.what) for change in store.changes())])
+    periods, name, ranks = [], "before learning", list[Ranks]()
+    for message in store.ranked_messages():
+        while begins and message.id > begins[0][0]:
+            if ranks:
+                periods.append(Period.of(name, ranks))
+            name, ranks = begins.pop(0)[1], []
+        ranks.extend(message.ranks)
+    return [*periods, Period.of(name, ranks)] if ranks else periods
+
+
+@dataclass(frozen=True)
+class NewWord:
+    """A word that the vocabulary lacks and the keyboard has learned to suggest."""
+
+    word: str  # in lower case
+    times: int  # written
+    since: str  # UTC, ISO 8601, of the message that had it first
+
+
+def new_words(messages: Sequence[Message], vocabulary: Vocabulary) -> list[NewWord]:
+    """The words of one's own that are suggested, the newest first."""
+    times: dict[str, int] = {}
+    since: dict[str, str] = {}
+    for message in messages:
+        for token in tokenize(message.text):
+            if vocabulary.id(token.word) == UNKNOWN and token.word[0].isalpha():
+                times[token.word] = times.get(token.word, 0) + 1
+                since.setdefault(token.word, message.time)
+    offered_from = Smoothing().offered_from
+    return [NewWord(word, times[word], since[word]) for word in reversed(since) if times[word] >= offered_from]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Keystrokes that suggestions saved: characters sent less keys pressed. `ever_share` is of the characters."""
+
+    today: int
+    ever: int
+    ever_share: float | None  # None before anything was sent
+
+    @classmethod
+    def of(cls, days: Sequence[Day], today: date) -> "Saved":
+        """Sums the days up."""
+        saved = {day.day: day.characters - day.keystrokes for day in days}
+        characters = sum(day.characters for day in days)
+        ever = sum(saved.values())
+        return cls(saved.get(today.isoformat(), 0), ever, ever / characters if characters else None)

@@ -1,0 +1,192 @@
+"""Learning from what was typed: the personal network grows from the global one, on all words recorded, each time anew.
+
+1. The messages are read and encoded, and the newest held back.
+2. A program of its own, so that typing goes on with another, starts from the global weights.
+3. It is fine-tuned on the older messages, batch by batch.
+4. The gate (`model.device.gate`) compares it with the network in use on the messages held back.
+5. If it is at least as good, its weights replace those in the profile by rename, and then those in the program that types.
+6. How far the person's n-grams are trusted over the network that was kept is chosen (`model.device.trust`), and recorded with the
+   gate's verdict.
+
+Starting from the global weights each time is what lets a new global model be taken over without losing the person. The person's
+n-grams (`model.device.personal`) need none of this: they count each message as it is sent.
+"""
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.errors import DataError
+from keyboard_app.learning.models import Models
+from keyboard_app.recording.personal_file import Seen
+from keyboard_app.recording.profile import Profile
+from keyboard_app.recording.records import Judgement, Message
+from model.device.finetuning import FineTuning, Progress, finetune
+from model.device.finetuning import newest as newest_of
+from model.device.gate import Verdict, held_back_from, judge
+from model.device.metrics import evaluate
+from model.device.personal import USUAL_TRUST
+from model.device.runtime import Program
+from model.device.trust import choose_trust
+from model.device.weights import Weights, digest
+
+EVALUATED_WORDS = 2_000  # losses are of the newest words up to these: more would take longer than the training itself
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Weights after training, and what it took. Losses are means over in-vocabulary words, in nats."""
+
+    weights: Weights
+    words: int  # targets trained on, ends of messages included, each counted once
+    loss_before: float
+    loss_after: float
+    targets: int  # the same, counted as often as they were trained on
+    seconds: float  # of the training alone
+
+
+def train(
+    program: Program, messages: Sequence[Sequence[int]], how: FineTuning, seed: int
+) -> Generator[Progress, None, Trained | None]:
+    """Fine-tunes the program's weights in place on encoded messages; returns None where these hold no word.
+
+    Raises:
+      DataError: training did not go well.
+    """
+    checked = newest_of(messages, min(EVALUATED_WORDS, how.max_words))
+    loss_before = _mean_loss(program, checked)
+    started, progress = time.perf_counter(), None
+    for progress in finetune(program, messages, how, np.random.default_rng(seed)):
+        yield progress
+    if progress is None:
+        return None
+    seconds = time.perf_counter() - started
+    weights = program.weights
+    if not all(np.isfinite(array).all() for array in weights.values()):
+        raise DataError("training went astray (the weights are no longer numbers): the model from before stays")
+    loss_after = _mean_loss(program, checked)
+    words = progress.targets // how.passes
+    return Trained(weights, words, loss_before, loss_after, progress.targets, seconds)
+
+
+def _mean_loss(program: Program, messages: Sequence[Sequence[int]]) -> float:
+    scores = evaluate(program, messages)
+    return -scores.log_likelihood / max(scores.words, 1)
+
+
+class Learning:
+    """The task (`keyboard_app.learning.worker`) of learning a personal network.
+
+    `trained`, `verdict` and `trust` are the outcome; the first two are None where there were too few words.
+    """
+
+    def __init__(
+        self, profile: Profile, models: Models, how: FineTuning | None = None, over_again: bool = False
+    ) -> None:
+        """Takes what is recorded by now; `over_again` does so as if nothing had been learned yet.
+
+        Then the network in use is not what the new one is measured by, but the global one, which replaces it if it is better: a
+        network that holds messages which were deleted since must go either way.
+        """
+        self.title = "learning"
+        self.trained: Trained | None = None
+        self.verdict: Verdict | None = None
+        self.trust = USUAL_TRUST
+        self._profile = profile
+        self._models = models
+        self._global = models.global_model
+        self._over_again = over_again
+        self._in_use = None if over_again else models.personal
+        self._seen = None if over_again else models.seen
+        self._how = how or FineTuning()
+        self._recorded = profile.store.learnable()
+        self._deletion = profile.store.last_deletion()
+        self._used: list[Message] = []  # trained on or held back
+
+    def work(self) -> Generator[Progress]:
+        """Trains, judges, and writes the personal weights if they are at least as good.
+
+        Raises:
+          DataError: training did not go well; the weights from before stay.
+        """
+        encoded = [self._global.vocabulary.encode(message.text) for message in self._recorded]
+        border = max(held_back_from([len(message) for message in encoded]), self._first_untrained())
+        program = self._global.start()
+        trained = yield from train(program, encoded[:border], self._how, seed=0)
+        if trained is None:
+            return
+        texts = [message.text for message in self._recorded]
+        self.verdict = judge(
+            program, self._global.vocabulary, self._in_use or self._global.weights, trained.weights, texts, border
+        )
+        self.trust = choose_trust(program, self._global.vocabulary, texts[:border], texts[border:])
+        if self.verdict.keeps_new:
+            newest = max(message.id for message in self._recorded)
+            typed = [message.id for message in self._recorded[:border] if not message.imported]
+            self._seen = Seen(newest, max(typed, default=0), self._deletion)
+            self._profile.save_personal(
+                trained.weights, self._global, self._seen, keep_previous=self._in_use is not None
+            )
+        elif self._in_use is None:
+            self._profile.drop_personal()  # what may lie there grew from another global model, or has to go
+        self._used = self._recorded[border - len(newest_of(encoded[:border], self._how.max_words)) :]
+        self.trained = trained
+
+    def _first_untrained(self) -> int:
+        """Where the messages begin that the network in use was not trained on: it must not be judged by any before.
+
+        Were none deleted and none imported, what is held back would always begin behind these.
+        """
+        trained = 0 if self._seen is None else self._seen.trained
+        return sum(message.imported or message.id <= trained for message in self._recorded) if trained else 0
+
+    def finish(self) -> str:
+        """Types with the new weights from now on, if they were kept, and with the new trust in the n-grams."""
+        if self.trained is None or self.verdict is None:
+            if self._over_again:
+                self._profile.drop_personal()
+                self._models.forget_personal()
+                return "nothing is left to learn from: typing with the global model"
+            return "there is nothing to learn from yet: send a few more messages first"
+        t, verdict = self.trained, self.verdict
+        if verdict.keeps_new:
+            self._models.use_personal(t.weights, self._seen)
+        elif self._in_use is None:
+            self._models.forget_personal()
+        self._models.ngram_trust = self.trust
+        judgement = Judgement(
+            digest(self._global.weights),
+            verdict.kept,
+            self._models.personalized,
+            verdict.new.words,
+            verdict.old.perplexity,
+            verdict.new.perplexity,
+            verdict.old.top3,
+            verdict.new.top3,
+            self.trust,
+        )
+        used = [message.id for message in self._used]
+        self._profile.store.add_learning(used, t.words, t.loss_before, t.loss_after, judgement)
+        why = f"it expects your newest words {'at least as well' if verdict.keeps_new else 'better'}"
+        if verdict.new.words == 0:
+            why = "nothing is left that the old one has not seen to compare them on"
+        return f"learned from {t.words:,} words in {t.seconds:.1f} s and kept the {verdict.kept} model: {why}"
+
+
+def relearning(profile: Profile, models: Models) -> Learning | None:
+    """The task that brings back a personal network that should be there and is not.
+
+    It may have been damaged, or the keyboard was stopped after it took over a new global model and before it had learned on it.
+    None should be there where the last learning, on this global model, left the global network in use.
+    """
+    if models.personalized or not any(message.learning for message in profile.store.learnable()):
+        return None
+    change = profile.store.changed_since_learning()
+    if change is not None and not change.personal:
+        return None
+    last = profile.store.last_judgement()
+    if last is not None and not last.personal and last.global_model == digest(models.global_model.weights):
+        return None
+    return Learning(profile, models)

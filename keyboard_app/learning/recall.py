@@ -1,0 +1,59 @@
+"""Recall at 3 of what was typed: over all words, and as it changed while they were typed.
+
+Punctuation is ranked too, and counts; the three that the keyboard suggests are words alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keyboard_app.recording.records import Ranks
+from keyboard_app.recording.store import Store
+
+SUGGESTED = 3
+
+
+def recall(ranks: Sequence[int | None]) -> float | None:
+    """Recall at 3 of words by their ranks, unknown words left out; None where no word is left."""
+    known = [rank for rank in ranks if rank is not None]
+    return sum(rank < SUGGESTED for rank in known) / len(known) if known else None
+
+
+def moving_recall(ranks: Sequence[int], window: int) -> np.ndarray:
+    """Recall at 3 over the last `window` words at each word, [len(ranks)] float64; over fewer at the start."""
+    hits = np.concatenate([[0], np.cumsum(np.asarray(ranks) < SUGGESTED)])
+    end = np.arange(1, len(hits))
+    start = np.maximum(end - window, 0)
+    return (hits[end] - hits[start]) / (end - start)
+
+
+@dataclass(frozen=True)
+class History:
+    """What came of all words typed so far. Only words in the vocabulary have ranks and are counted."""
+
+    ranks: list[int]  # by the model in use when the word was typed
+    global_ranks: list[int]  # of the same words
+    learned_at: list[int]  # how many words had been typed at each learning
+
+    @classmethod
+    def read(cls, store: Store) -> "History":
+        """What a store holds."""
+        known: list[Ranks] = [r for r in store.ranks() if r.rank is not None and r.global_rank is not None]
+        return cls(
+            [r.rank for r in known if r.rank is not None],
+            [r.global_rank for r in known if r.global_rank is not None],
+            store.known_words_at_learnings(),
+        )
+
+    def __str__(self) -> str:
+        """In a line: before the first learning, and since."""
+        if not self.ranks:
+            return "nothing typed yet"
+        if not self.learned_at:
+            return f"recall at 3 before learning {recall(self.ranks):.0%}, over {len(self.ranks):,} words"
+        first = self.learned_at[0]
+        before, since = recall(self.ranks[:first]), recall(self.ranks[first:])
+        if before is None or since is None:
+            return f"recall at 3 up to the first learning {recall(self.ranks):.0%}; type on to see what it brought"
+        return f"recall at 3 before learning {before:.0%} → after {since:.0%} (without it {recall(self.global_ranks[first:]):.0%})"

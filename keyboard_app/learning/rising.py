@@ -1,0 +1,99 @@
+"""Words and phrases that a keyboard has come to expect of its person: how likely they are to it, and to the global model.
+
+Both go through the newest messages; at each word the probability before is the global network's, after it that of the network and
+the n-grams in use. They are averaged over the places where the person wrote the word, or the phrase: the word with the one or two
+before it.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from data.tokenizer import PUNCTUATION, tokenize
+from data.vocabulary import UNKNOWN
+from keyboard_app.learning.models import Models
+from keyboard_app.learning.worker import Step
+from keyboard_app.recording.profile import Profile
+from model.device.personal import PersonalNgram
+from model.device.suggestions import Suggester
+
+_WORDS = 1_000  # of the newest messages: about a second's work
+_TIMES = 2  # that it must have been written
+SHOWN = 20
+
+
+class Rise(NamedTuple):
+    """What became likelier. `context` is what stands before the word in a phrase, empty for the word wherever it stands."""
+
+    context: str
+    word: str
+    times: int
+    before: float  # probability; 0 for a word that the vocabulary lacks
+    after: float
+
+
+@dataclass
+class _Sum:
+    times: int = 0
+    before: float = 0.0
+    after: float = 0.0
+
+    def add(self, before: float, after: float) -> None:
+        self.times, self.before, self.after = self.times + 1, self.before + before, self.after + after
+
+
+class Rising:
+    """The task (`learning.worker`) of finding what rose the most; `words` and `phrases` are the outcome, best first."""
+
+    def __init__(self, profile: Profile, models: Models) -> None:
+        self.title = "looking back"
+        self.words: list[Rise] = []
+        self.phrases: list[Rise] = []
+        self._model = models.global_model
+        self._personal = models.personal or self._model.weights
+        self._trust = models.ngram_trust
+        self._texts = [message.text for message in profile.store.learnable()]
+
+    def work(self) -> Generator[Step]:
+        """Goes through the newest messages with programs of its own, so that typing goes on."""
+        vocabulary = self._model.vocabulary
+        after_program = self._model.start()
+        after_program.weights = self._personal
+        own = PersonalNgram(vocabulary, self._texts, trust=self._trust)
+        before, after = Suggester(self._model.start(), vocabulary), Suggester(after_program, vocabulary, own)
+        newest = self._newest()
+        found: dict[tuple[str, str], _Sum] = {}
+        for number, words in enumerate(newest, 1):
+            for place, word in enumerate(words):
+                if word in PUNCTUATION or not word[0].isalpha():
+                    continue
+                known = vocabulary.id(word)
+                was = 0.0 if known == UNKNOWN else float(before.probabilities(words[:place])[known])
+                now = float(after.probabilities(words[:place])[own.id(word)])
+                for length in range(min(place, 2) + 1):
+                    found.setdefault((" ".join(words[place - length : place]), word), _Sum()).add(was, now)
+            yield Step(number, len(newest))
+        rises = [
+            Rise(context, word, s.times, s.before / s.times, s.after / s.times)
+            for (context, word), s in found.items()
+            if s.times >= _TIMES and s.after > s.before
+        ]
+        rises.sort(key=lambda rise: rise.before - rise.after)
+        self.words = [rise for rise in rises if not rise.context][:SHOWN]
+        self.phrases = [rise for rise in rises if rise.context][:SHOWN]
+
+    def _newest(self) -> list[list[str]]:
+        messages: list[list[str]] = []
+        words = 0
+        for text in reversed(self._texts):
+            messages.append([token.word for token in tokenize(text)])
+            words += len(messages[-1])
+            if words >= _WORDS:
+                break
+        return messages[::-1]
+
+    def finish(self) -> str:
+        """A line about it."""
+        if not self.words:
+            return "nothing has become likelier yet: write on"
+        return f"what rose the most: {', '.join(rise.word for rise in self.words[:3])}"

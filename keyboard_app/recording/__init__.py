@@ -1,0 +1,1 @@
+"""What was typed, sealed on this device."""

@@ -1,0 +1,96 @@
+"""What a person has chosen about their keyboard, in one file of the profile."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, get_args
+
+from data.errors import DataError
+from data.files import write_by_rename
+from keyboard_app.recording.damage import set_aside
+
+SETTINGS = "settings.json"
+THEMES = ("system", "light", "dark")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All choices, with what holds until the person has chosen."""
+
+    consent: bool | None = None  # to record what is sent; None as long as nobody has answered
+    theme: str = "system"  # one of THEMES
+    text_scale: float = 1.0  # times the usual size, 0.5 to 3
+    layout: str = "qwerty"
+    offensive_words: bool = False  # whether they may be suggested
+    autocorrect: bool = True
+    keep_days: int | None = None  # how long messages are kept; None for as long as they are not deleted
+    learn_automatically: bool = True
+    learn_from: int = 0  # the hours of the day, of local time, at which learning may begin by itself: from this one …
+    learn_until: int = 24  # … to before this one; over midnight where it is the smaller
+
+    def __post_init__(self) -> None:
+        """Lets pass what can be meant.
+
+        Raises:
+          DataError: a choice is none of those there are.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not _is(value, field.type):
+                raise DataError(f"the setting {field.name} cannot be {value!r}")
+        for name, meant in (
+            ("theme", self.theme in THEMES),
+            ("text_scale", 0.5 <= self.text_scale <= 3),
+            ("keep_days", self.keep_days is None or 1 <= self.keep_days <= 36_500),
+            ("learn_from", 0 <= self.learn_from <= 24),
+            ("learn_until", 0 <= self.learn_until <= 24),
+        ):
+            if not meant:
+                raise DataError(f"the setting {name} cannot be {getattr(self, name)!r}")
+
+
+def read_settings(path: Path) -> Settings:
+    """Reads the file; the usual settings where there is none. What a newer keyboard has added is passed over.
+
+    Raises:
+      DataError: the file is damaged.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        known = {field.name for field in fields(Settings)}
+        return Settings(**{name: value for name, value in content.items() if name in known})
+    except FileNotFoundError:
+        return Settings()
+    except DataError:
+        raise
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path} is damaged") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def load_settings(path: Path, notices: list[str]) -> Settings:
+    """Reads the file; a damaged one is set aside, and the usual settings hold, with a line about it in `notices`."""
+    try:
+        return read_settings(path)
+    except DataError as error:
+        notices.append(f"the settings are the usual ones again: {error}; the file is kept as {set_aside(path)}")
+        return Settings()
+
+
+def save_settings(path: Path, settings: Settings) -> None:
+    """Writes the file by rename.
+
+    Raises:
+      DataError: it cannot be written.
+    """
+    try:
+        write_by_rename(path, json.dumps(asdict(settings), indent=1).encode(), mode=0o600)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}: see that the disk is not full") from error
+
+
+def _is(value: Any, kind: Any) -> bool:
+    """Whether a value of a JSON file is of a field's type: a bool is no number, a whole number is a float as well."""
+    kinds = get_args(kind) or (kind,)
+    return type(value) in kinds or (float in kinds and type(value) is int)

@@ -1,0 +1,320 @@
+"""What a person sent and what the models had expected, sealed, in one SQLite file that survives being cut off at any moment."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from data.errors import DataError
+from keyboard_app.recording import schema
+from keyboard_app.recording.damage import set_aside
+from keyboard_app.recording.records import Change, Day, Judgement, Message, Ranked, Ranks
+from keyboard_app.recording.vault import SealedError, Vault
+from model.device.personal import USUAL_TRUST
+
+_ADD = "INSERT INTO messages (time, record, text, ranks, imported) VALUES (?, ?, ?, ?, ?)"
+_LOG_ENDINGS = ("-wal", "-shm")  # the newest messages may be in the write-ahead log alone
+
+
+class Store:
+    """The recorded messages of one person. For one thread; each change is one transaction.
+
+    Whatever the file refuses is a DataError, and then nothing was changed. A message that cannot be opened is passed over and
+    counted in `unreadable`.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
+        self._connection = connection
+        self._vault = vault
+        self._damaged: set[int] = set()
+
+    @classmethod
+    def open(cls, path: Path, vault: Vault, notices: list[str]) -> Self:
+        """Opens the file, or begins one; one of an older keyboard is sealed, and rewritten so that nothing plain is left in it.
+
+        A file that is damaged or was sealed with another key is set aside, a new one begun, and a line about it added to
+        `notices`.
+
+        Raises:
+          DataError: the file cannot be opened, or a newer version of the keyboard wrote it.
+        """
+        try:
+            schema.check_whole(path)
+            store = cls(schema.connect(path, vault), vault)
+        except sqlite3.OperationalError as error:
+            raise DataError(f"cannot open {path} ({error}): check that the folder can be written to") from error
+        except SealedError:
+            aside = set_aside(path, _LOG_ENDINGS, "locked")
+            notices.append(
+                f"the recorded messages are sealed with a key that is gone: they lie in {aside}, and new ones are begun"
+            )
+            store = cls._begin(path, vault)
+        except sqlite3.DatabaseError:
+            aside = set_aside(path, _LOG_ENDINGS)
+            notices.append(f"the recorded messages were damaged: they lie in {aside}, and new ones are begun")
+            store = cls._begin(path, vault)
+        with suppress(DataError):  # a full disk: it is done the next time
+            if schema.untidy(store._connection):
+                store.tidy()
+        return store
+
+    @classmethod
+    def _begin(cls, path: Path, vault: Vault) -> Self:
+        with _told():
+            return cls(schema.connect(path, vault), vault)
+
+    @classmethod
+    def read(cls, path: Path, vault: Vault) -> Self:
+        """Opens the file to look at it only, even while another process writes to it.
+
+        Raises:
+          DataError: there is none, it is damaged, sealed with another key, or an older keyboard wrote it.
+        """
+        try:
+            connection = schema.connect_to_read(path)
+            schema.check_key(connection, vault)
+            return cls(connection, vault)
+        except sqlite3.DatabaseError as error:
+            raise DataError(f"cannot read {path} ({error}): open the keyboard with this profile first") from error
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._connection.close()
+
+    @property
+    def unreadable(self) -> int:
+        """How many messages of those asked for so far could not be opened."""
+        return len(self._damaged)
+
+    def add_message(self, text: str, ranks: Sequence[Ranks], typed: Day | None = None) -> int:
+        """Records a message with the ranks of its words, in order, and adds to what was typed that day; returns its id."""
+        with _told(), self._connection as db:
+            if typed is not None:
+                db.execute(
+                    "INSERT INTO days VALUES (?, ?, ?) ON CONFLICT (day) DO UPDATE SET "
+                    "keystrokes = keystrokes + excluded.keystrokes, characters = characters + excluded.characters",
+                    typed,
+                )
+            db.execute(_ADD, (*schema.seal_message(self._vault, text, ranks, _now()), 0))
+            return self.newest_message()
+
+    def seal_import(self, text: str, time: str) -> schema.SealedMessage:
+        """A message that was not typed here, ready for `add_imported`; may be called in another thread."""
+        return schema.seal_message(self._vault, text, [], time)
+
+    def add_imported(self, sealed: Iterable[schema.SealedMessage]) -> None:
+        """Records messages that were not typed here, all of them or none; oldest first."""
+        with _told(), self._connection as db:
+            db.executemany(_ADD, [(*columns, 1) for columns in sealed])
+
+    def messages(self) -> list[Message]:
+        """All messages: those imported, then those typed here, each oldest first."""
+        return list(self.stream())[::-1]
+
+    def stream(self) -> Iterator[Message]:
+        """All messages, newest first, those imported last; opened one by one as they are asked for."""
+        query = "SELECT id, time, record, text, learning, imported FROM messages ORDER BY imported, id DESC"
+        for id_, time, record, text, learning, imported in self._rows(query):
+            opened = self._open(id_, text, schema.identity("text", time, record))
+            if opened is not None:
+                yield Message(id_, opened.decode(), learning, time, bool(imported))
+
+    def learnable(self) -> list[Message]:
+        """What may be learned from, in the order of `messages`: all since the last reset."""
+        reset = self._rows("SELECT coalesce(max(message), 0) FROM changes WHERE what = 'reset'")[0][0]
+        return [message for message in self.messages() if message.id > reset]
+
+    def ranks(self, after: int = 0) -> list[Ranks]:
+        """The ranks of all words of the messages with ids above `after`, in the order of typing."""
+        return [ranks for message in self.ranked_messages(after) for ranks in message.ranks]
+
+    def ranked_messages(self, after: int = 0) -> list[Ranked]:
+        """What was expected of the messages that were typed here, of those with ids above `after`, oldest first."""
+        query = "SELECT id, time, record, ranks, learning FROM messages WHERE id > ? AND NOT imported ORDER BY id"
+        found = []
+        for id_, time, record, ranks, learning in self._rows(query, after):
+            packed = self._open(id_, ranks, schema.identity("ranks", time, record))
+            if packed is not None:
+                found.append(Ranked(id_, time, learning, [Ranks(*pair) for pair in schema.unpack_ranks(packed)]))
+        return found
+
+    def learned_up_to(self) -> list[tuple[int, str]]:
+        """For each learning that had new messages, the id of the newest of them, and what to call the time from then on."""
+        query = "SELECT max(id), learning FROM messages WHERE learning IS NOT NULL AND NOT imported GROUP BY learning"
+        return [(message, f"learning {learning}") for message, learning in self._rows(query)]
+
+    def _open(self, message: int, sealed: bytes, identity: str) -> bytes | None:
+        try:
+            return self._vault.open(sealed, identity)
+        except SealedError:
+            self._damaged.add(message)
+            return None
+
+    def newest_message(self) -> int:
+        """The highest id ever given; 0 before any."""
+        rows = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'messages'")
+        return rows[0][0] if rows else 0
+
+    def count_messages(self) -> int:
+        """How many messages there are, those that cannot be opened among them."""
+        return self._rows("SELECT count(*) FROM messages")[0][0]
+
+    def delete(self, messages: Iterable[int]) -> None:
+        """Deletes messages for good; the file and its log are rewritten without them.
+
+        Raises:
+          DataError: nothing was deleted; or it was, and there was no room to rewrite the file, which is then done later.
+        """
+        with _told(), self._connection as db:
+            for message in messages:
+                if db.execute("DELETE FROM messages WHERE id = ?", (message,)).rowcount:
+                    db.execute("INSERT INTO deletions (message) VALUES (?)", (message,))
+            schema.mark_untidy(db)
+        self.tidy()
+
+    def delete_all(self) -> None:
+        """Deletes all messages, and the words that were marked, for good, as `delete` does."""
+        with _told(), self._connection as db:
+            db.execute("INSERT INTO deletions (message) SELECT id FROM messages")
+            for table in ("messages", "words"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608
+            schema.mark_untidy(db)
+        self.tidy()
+
+    def delete_before(self, time: str) -> int:
+        """Deletes the messages recorded before a time (UTC, ISO 8601) for good; returns how many there were."""
+        old = [row[0] for row in self._rows("SELECT id FROM messages WHERE time < ?", time)]
+        if old:
+            self.delete(old)
+        return len(old)
+
+    def tidy(self) -> None:
+        """Rewrites the file and its log without what was deleted.
+
+        Raises:
+          DataError: there is no room for it; it is tried again when the file is opened next.
+        """
+        with _told():
+            schema.tidy(self._connection)
+
+    def last_deletion(self) -> int:
+        """The number of deletions ever; 0 before any."""
+        return self._rows("SELECT coalesce(max(id), 0) FROM deletions")[0][0]
+
+    def deleted_since(self, deletion: int, up_to_message: int) -> int:
+        """How many messages with ids up to `up_to_message` were deleted after the deletion of this number."""
+        query = "SELECT count(*) FROM deletions WHERE id > ? AND message <= ?"
+        return self._rows(query, deletion, up_to_message)[0][0]
+
+    def words_marked(self, kind: str) -> dict[str, int]:
+        """The words that were marked so, and how many times each."""
+        marked = {}
+        for tag, sealed in self._rows("SELECT tag, sealed FROM words WHERE kind = ?", kind):
+            with suppress(SealedError):
+                word, times = self._vault.open(sealed, _word_identity(kind, tag)).decode().split("\t")
+                marked[word] = int(times)
+        return marked
+
+    def mark_word(self, kind: str, word: str, times: int = 1) -> None:
+        """Marks a word as of some kind, so many times more."""
+        times += self.words_marked(kind).get(word, 0)
+        tag = self._vault.tag(f"{kind}\t{word}")
+        sealed = self._vault.seal(f"{word}\t{times}".encode(), _word_identity(kind, tag))
+        with _told(), self._connection as db:
+            db.execute("INSERT OR REPLACE INTO words VALUES (?, ?, ?)", (kind, tag, sealed))
+
+    def unmark_word(self, kind: str, word: str) -> None:
+        """Takes a mark away, for good."""
+        with _told(), self._connection as db:
+            db.execute("DELETE FROM words WHERE kind = ? AND tag = ?", (kind, self._vault.tag(f"{kind}\t{word}")))
+            schema.mark_untidy(db)
+
+    def days(self) -> list[Day]:
+        """What was typed by day, oldest first."""
+        return [Day(*row) for row in self._rows("SELECT day, keystrokes, characters FROM days ORDER BY day")]
+
+    def add_learning(
+        self, messages: Sequence[int], words: int, loss_before: float, loss_after: float, judgement: Judgement
+    ) -> None:
+        """Records a learning that trained on or held back the messages with these ids, and what was decided."""
+        with _told(), self._connection as db:
+            learning = db.execute(
+                "INSERT INTO learnings (time, words, loss_before, loss_after) VALUES (?, ?, ?, ?)",
+                (_now(), words, loss_before, loss_after),
+            ).lastrowid
+            db.execute("INSERT INTO judgements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (learning, *judgement))
+            db.executemany(
+                "UPDATE messages SET learning = ? WHERE id = ? AND learning IS NULL",
+                [(learning, message) for message in messages],
+            )
+
+    def last_learning(self) -> int:
+        """The id of the last learning; 0 before any."""
+        return self._rows("SELECT coalesce(max(id), 0) FROM learnings")[0][0]
+
+    def last_judgement(self) -> Judgement | None:
+        """What was decided last; None before any learning, and where a keyboard without a gate did the last."""
+        query = "SELECT * FROM judgements WHERE learning = (SELECT max(id) FROM learnings)"
+        rows = self._rows(query)
+        return Judgement(*rows[0][1:])._replace(personal=bool(rows[0][3])) if rows else None
+
+    def add_change(self, what: str, personal: bool) -> None:
+        """Records that the personal model was rolled back or reset."""
+        with _told(), self._connection as db:
+            newest = self.newest_message()
+            db.execute(
+                "INSERT INTO changes (time, what, personal, learning, message) "
+                "VALUES (?, ?, ?, (SELECT coalesce(max(id), 0) FROM learnings), ?)",
+                (_now(), what, int(personal), newest),
+            )
+
+    def changes(self) -> list[Change]:
+        """What was done to the personal model other than learning, oldest first."""
+        query = "SELECT time, what, personal, learning, message FROM changes ORDER BY id"
+        return [Change(*row)._replace(personal=bool(row[2])) for row in self._rows(query)]
+
+    def ngram_trust(self, global_model: str) -> float:
+        """The trust in the n-grams that the last learning chose, if that was on the global model of this digest and stands."""
+        last = self.last_judgement()
+        if last is None or last.global_model != global_model or self.changed_since_learning() is not None:
+            return USUAL_TRUST
+        return last.ngram_trust
+
+    def changed_since_learning(self) -> Change | None:
+        """The last thing done to the personal model, if nothing was learned after it."""
+        changes = self.changes()
+        return changes[-1] if changes and changes[-1].learning == self.last_learning() else None
+
+    def known_words_at_learnings(self) -> list[int]:
+        """For each learning that had new messages, how many words in the vocabulary had been typed by then."""
+        at, known = {}, 0
+        for message in self.ranked_messages():
+            known += sum(r.rank is not None for r in message.ranks)
+            if message.learning is not None:
+                at[message.learning] = known
+        return list(at.values())
+
+    def _rows(self, query: str, *parameters: int | str) -> list[tuple]:
+        with _told():
+            return self._connection.execute(query, parameters).fetchall()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Makes a DataError of whatever SQLite says."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DataError(
+            f"the recorded messages cannot be read or written ({error}): see that the disk is not full and not write-protected"
+        ) from error
+
+
+def _word_identity(kind: str, tag: bytes) -> str:
+    return f"words {kind} {tag.hex()}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

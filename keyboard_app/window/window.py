@@ -1,0 +1,65 @@
+"""The window: the app that Kivy runs, physical keys, and the clock."""
+
+from pathlib import Path
+
+from kivy.app import App
+from kivy.clock import Clock
+from kivy.core.window import Window
+from kivy.lang import Builder
+
+from keyboard_app.device import Device
+from keyboard_app.window.look import look
+from keyboard_app.window.physical_keys import PhysicalKeys
+from keyboard_app.window.screen import Screen
+
+_RULES = [str(Path(__file__).with_name(f"{name}.kv")) for name in ("controls", "keyboard", "pages", "screen")]
+_ATTEND_EVERY, _SERVE_EVERY = 0.05, 1.0  # seconds
+
+
+class KeyboardApp(App):
+    """Shows the screen of a device, and passes physical keys and the time on to it."""
+
+    title = "Keyboard"
+
+    def __init__(self, device: Device) -> None:
+        super().__init__()
+        self._device = device
+
+    def load_kv(self, filename: str | None = None) -> bool:
+        """Loads the rules."""
+        for rules in _RULES:
+            Builder.unload_file(rules)  # those of an app that this process ran before would count twice
+            Builder.load_file(rules)
+        return True
+
+    def build(self) -> Screen:
+        """The screen."""
+        self.screen = Screen(self._device)
+        return self.screen
+
+    def on_start(self) -> None:
+        """Listens."""
+        keys = self._keys = PhysicalKeys(self.screen)
+        Window.bind(on_textinput=keys.on_text, on_key_down=keys.on_key_down)
+        look.bind(background=self._paint)
+        self._paint()
+        self.screen.resume()
+        self._clocks = [
+            Clock.schedule_interval(self.screen.attend, _ATTEND_EVERY),
+            Clock.schedule_interval(self.screen.serve, _SERVE_EVERY),
+        ]
+
+    def on_stop(self) -> None:
+        """Listens no more."""
+        for clock in self._clocks:
+            clock.cancel()
+        look.unbind(background=self._paint)
+        Window.unbind(on_textinput=self._keys.on_text, on_key_down=self._keys.on_key_down)
+
+    def _paint(self, *_: object) -> None:
+        Window.clearcolor = look.background
+
+
+def open_window(device: Device) -> None:
+    """Opens the window and stays until it is closed."""
+    KeyboardApp(device).run()
