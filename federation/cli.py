@@ -21,6 +21,8 @@ from model.device.metrics import Scores, Typing
 
 Result = dict[str, Any]
 
+BENCHMARKS = ("device", "keyboard")  # in the order of the page
+
 
 class BadCallError(ValueError):
     """Options that do not go together."""
@@ -194,16 +196,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     devices.add_argument("--out", type=Path, default=Path("demo-devices"), help="its folder (default: demo-devices)")
 
-    benchmark = command("benchmark", _benchmark, "Measure latency, start-up and memory of the device's side.")
-    benchmark.add_argument(
-        "what",
-        nargs="?",
-        choices=("device", "keyboard"),
-        default="device",
-        help="the device's side without a window (default), or the window: from a finger to painted suggestions",
-    )
+    benchmark = command("benchmark", _benchmark, "Measure what things cost, side by side.")
+    benchmark.add_argument("what", choices=(*BENCHMARKS, "all"), help="a part, or all")
     benchmark.add_argument("--presses", type=_positive, default=300, metavar="N", help="of keys, for keyboard")
+    benchmark.add_argument("--repeats", type=_positive, default=5, metavar="N", help="measurements of each thing")
     benchmark.add_argument("--model", type=Path, default=PRETRAINED)
+    benchmark.add_argument("--out", type=Path, metavar="DIR", help="a folder for the results")
     return parser
 
 
@@ -433,12 +431,10 @@ def _serve(options: argparse.Namespace) -> Result:
 
 
 def _benchmark(options: argparse.Namespace) -> Result:
-    from federation.benchmark import benchmark, benchmark_keyboard
+    from federation.benchmarks.suite import Options, run
 
-    keyboard = options.what == "keyboard"
-    result = benchmark_keyboard(options.model, options.presses) if keyboard else benchmark(options.model)
-    _show(result)
-    return result
+    names = BENCHMARKS if options.what == "all" else (options.what,)
+    return run(names, Options(options.model, options.presses, options.repeats), options.out)
 
 
 def _show(result: Result) -> None:

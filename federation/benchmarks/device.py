@@ -1,0 +1,124 @@
+"""What the device's side costs: latency, start-up, learning speed, memory."""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from data.corpus import ChitChat, users_in
+from data.errors import DataError
+from data.tokenizer import tokenize
+from data.vocabulary import Vocabulary
+from federation.benchmarks.measuring import Benchmark, Figure, ratios
+from federation.rounds import keyboard
+from model.device.folder import load_model
+from model.device.runtime import Program
+from model.device.suggestions import Suggester
+
+_CALLS = 1_000
+_SCRIPT_WORDS = 2_000
+
+# A new interpreter times itself from its first line on: imports, loading, the first suggestion.
+_START = """
+import sys, time
+began = time.perf_counter()
+from pathlib import Path
+from model.device.folder import load_model
+from model.device.suggestions import Suggester
+model = load_model(Path(sys.argv[1]))
+Suggester(model.start(), model.vocabulary).suggest("how are", "")
+print(time.perf_counter() - began)
+"""
+
+
+def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
+    """Measures the model in `folder`: a suggestion beside a bare step of the program, the start, learning, memory.
+
+    Raises:
+      DataError: a keyboard failed.
+    """
+    model = load_model(folder)
+    texts = _texts(_SCRIPT_WORDS)
+    program = model.start()
+    steps, suggestions, starts, scripts = [], [], [], []
+    for turn in range(1 + repeats):
+        step, suggest = _suggesting(program, model.vocabulary, texts)
+        start = float(output([sys.executable, "-P", "-c", _START, folder]))
+        typed = _typed(folder, texts)
+        if turn:
+            steps.append(step)
+            suggestions.append(suggest)
+            starts.append(start)
+            scripts.append(typed)
+    return Benchmark(
+        "device",
+        "The device's side, without a window",
+        [
+            Figure("step", "a step of the LiteRT program", "ms", steps),
+            Figure("suggest", "a suggestion after a new word, that step included", "ms", suggestions),
+            Figure("suggest_to_step", "the second over the first", "", ratios(suggestions, steps), "at most 1.5"),
+            Figure("script_p50", "a suggestion as typed, p50", "ms", [s["suggest_ms"]["p50"] for s in scripts]),
+            Figure("script_p99", "a suggestion as typed, p99", "ms", [s["suggest_ms"]["p99"] for s in scripts]),
+            Figure("start", "from Python's first import to the first suggestion", "s", starts, "under 0.3"),
+            Figure("learning", "learning, targets a second", "", [s["train_words_per_second"] for s in scripts]),
+            Figure(
+                "memory",
+                f"peak memory, learning from {scripts[0]['words']:,} words",
+                "MiB",
+                [s["peak_memory_mb"] for s in scripts],
+                "under 150",
+            ),
+        ],
+    )
+
+
+def _texts(words: int) -> list[str]:
+    """Messages of one validation user, as many as hold so many words."""
+    corpus, texts = ChitChat(), []
+    for user in users_in(corpus, "validation"):
+        for text in corpus.messages(user):
+            texts.append(" ".join(text.split()))
+            words -= len(tokenize(text))
+            if words <= 0:
+                return texts
+    return texts
+
+
+def _typed(folder: Path, texts: list[str]) -> dict[str, Any]:
+    """What a new keyboard says of itself that typed these texts from a script and learned from them."""
+    with TemporaryDirectory() as temporary:
+        script = Path(temporary) / "script.txt"
+        script.write_text("\n".join(texts), "utf-8")
+        command = keyboard("--script", script, "--profile", Path(temporary) / "profile", "--model", folder, "--json")
+        return json.loads(output(command).splitlines()[-1])
+
+
+def _suggesting(program: Program, vocabulary: Vocabulary, texts: list[str]) -> tuple[float, float]:
+    """Medians, in ms, of a bare step of the program and of a suggestion for a word further on, the two in turn."""
+    suggester, state = Suggester(program, vocabulary), program.initial_state(1)
+    contexts = [text[: token.start] for text in texts for token in tokenize(text)][: _CALLS + 100]
+    steps, suggestions = [], []
+    for context in contexts:
+        began = time.perf_counter()
+        _, state = program.step(5, state)
+        between = time.perf_counter()
+        suggester.suggest(context)
+        steps.append(between - began)
+        suggestions.append(time.perf_counter() - between)
+    return 1e3 * statistics.median(steps[100:]), 1e3 * statistics.median(suggestions[100:])
+
+
+def output(command: list[Any]) -> str:
+    """What a process prints.
+
+    Raises:
+      DataError: it failed, with the last line it complained in.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DataError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"{command} failed")
+    return done.stdout

@@ -1,0 +1,30 @@
+"""What a person waits for at the window, which needs a display: `keyboard_app/window/latency.py` measures it from within."""
+
+import json
+from pathlib import Path
+
+from federation.benchmarks.device import output
+from federation.benchmarks.measuring import Benchmark, Figure
+from federation.rounds import keyboard
+
+_WHEN = {"idle": "idle", "learning": "while it learns"}
+
+
+def measure_keyboard(folder: Path, presses: int, repeats: int = 5) -> Benchmark:
+    """Opens a window with the model in `folder` that often, and presses so many keys idle, as many while it learns.
+
+    Raises:
+      DataError: there is no display, or the keyboard failed.
+    """
+    command = keyboard("benchmark", "--model", folder, "--presses", str(presses), "--json")
+    runs = [json.loads(output(command).splitlines()[-1]) for _ in range(repeats)]
+    starts = [run["start_to_first_suggestion_s"] for run in runs]
+    figures = [Figure("start", "the window: from its start to the first suggestion", "s", starts)]
+    for when, words in _WHEN.items():
+        for part in ("p50", "p99"):
+            waits = [run["press_to_suggestions_ms"][when][part] for run in runs]
+            target = "at most 16" if part == "p99" else ""
+            what = f"from a key to its painted suggestions, {words}, {part}"
+            figures.append(Figure(f"{when}_{part}", what, "ms", waits, target))
+    figures.append(Figure("memory", "peak memory of the window", "MiB", [run["peak_memory_mb"] for run in runs]))
+    return Benchmark("keyboard", f"The window, {presses} keys a time", figures)

@@ -1,0 +1,46 @@
+"""How things are measured, and that each part measures all it says, on a model too small to be good."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from federation.benchmarks.measuring import Figure, in_turn, ratios
+
+
+def test_measures_are_taken_in_turn_and_the_first_turn_is_not_counted() -> None:
+    called: list[str] = []
+
+    def measure(name: str) -> Callable[[], float]:
+        return lambda: float(called.append(name) or len(called))
+
+    found = in_turn({"a": measure("a"), "b": measure("b")}, repeats=2)
+    assert called == ["a", "b"] * 3
+    assert found == {"a": [3, 5], "b": [4, 6]}
+    assert ratios(found["b"], found["a"]) == [4 / 3, 6 / 5]
+
+
+def test_a_figure_shows_its_spread() -> None:
+    assert Figure("x", "a thing", "ms", [3, 1, 2], "under 4").as_json() == {
+        "what": "a thing",
+        "unit": "ms",
+        "median": 2,
+        "lowest": 1,
+        "highest": 3,
+        "repeats": 3,
+        "target": "under 4",
+    }
+
+
+@pytest.mark.parametrize("what", ["device"])
+def test_a_part_measures_all_it_says(what: str, small_model_folder: Path, tmp_path: Path, federate: Callable) -> None:
+    done = federate(
+        "benchmark", what, "--repeats", 1, "--model", small_model_folder, "--json", "--out", tmp_path / "out"
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert all(figure["median"] > 0 for figure in result[what]["figures"].values())
+    kept = json.loads((tmp_path / "out" / f"{what}.json").read_text("utf-8"))
+    assert (kept["figures"], kept["on"]) == (result[what]["figures"], result["on"])
+    assert all(f["what"] in (tmp_path / "out" / "tables.md").read_text("utf-8") for f in kept["figures"].values())
