@@ -22,6 +22,7 @@ from typing import Any
 
 from data.errors import DataError
 from data.files import write_by_rename
+from federation.card import federation_card
 from federation.coordinator.round_machine import GIVING, Refused, Round, Rules, SecureSum, Stage
 from federation.coordinator.store import CoordinatorStore
 from federation.privacy import Privacy, may_take_part
@@ -30,10 +31,11 @@ from federation.protocol.signed_requests import check_enrolment
 from federation.protocol.terms import Terms
 from model.device.finetuning import ROUND_TRAINING, FineTuning
 from model.device.folder import WEIGHTS, load_model, recover, save_model
-from model.device.weights import digest, load_weights, next_provenance
+from model.device.weights import Provenance, digest, load_weights, next_provenance
 
 NEXT = "next.json"  # in a state's folder: what the learner says of the round after it, and that the folder is whole
 _KEPT_MODELS = 2
+_ON_CARD = 20  # newest rounds that a model's card tells of
 _RETRIES = 5  # rounds aborted one after the other before somebody has to look
 _BACKOFF_SECONDS, _LONGEST_BACKOFF = 1.0, 60.0
 
@@ -112,7 +114,7 @@ class Coordinator:
             recover(first)
             if not self.store.newest_committed() and not first.exists():
                 save_model(first, load_model(shipped))
-            self.model = load_model(self.model_folder(self.store.newest_committed()))
+            self.model = load_model(self.newest_folder)
         except BaseException:
             self.store.close()
             raise
@@ -130,6 +132,11 @@ class Coordinator:
     def close(self) -> None:
         """Gives the store free; a round that goes on is aborted at the next start."""
         self.store.close()
+
+    @property
+    def newest_folder(self) -> Path:
+        """Where the newest global model lies."""
+        return self.model_folder(self.store.newest_committed())
 
     def model_folder(self, number: int) -> Path:
         """Where the model lies that a round made; 0 for the one to start from."""
@@ -388,7 +395,8 @@ class Coordinator:
         coming = Next.from_told(told)
         report = told["metrics"] | {"spent": told["spent"]}
         provenance = next_provenance(self.model.weights, self.model.provenance)
-        updated = replace(self.model, weights=weights, provenance=provenance)
+        card = self._card(provenance, report, told["promise"])
+        updated = replace(self.model, weights=weights, provenance=provenance, card=card)
         folder = self.model_folder(number)
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
         save_model(folder, updated)
@@ -400,6 +408,12 @@ class Coordinator:
         self._failures, self._not_before = 0, now
         self.changed += 1
         self._remove_old(number)
+
+    def _card(self, provenance: Provenance, report: dict[str, Any], promise: str) -> str:
+        earlier = [json.loads(row.report) for row in self.store.rounds(_ON_CARD) if row.state == "committed"]
+        first = load_model(self.model_folder(0))
+        done = provenance.round - first.provenance.round
+        return federation_card(first, provenance, [*earlier, report][-_ON_CARD:], done, promise)
 
     def _remove_uncommitted(self) -> None:
         newest = self.store.newest_committed()

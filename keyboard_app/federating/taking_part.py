@@ -37,7 +37,9 @@ from model.device.weights import Provenance, Weights, digest, load_weights
 
 # The most that a plan may ask of a device: what it would do for itself. A coordinator cannot have it train for hours.
 _MOST = FineTuning(learning_rate=10.0, clipping_norm=100.0, passes=5, max_words=20_000)
-_MOST_TESTED = 500  # words held back that weights are measured on: before and after together, half as long as training on 2,000
+_MOST_TESTED = (
+    500  # words held back that weights are measured on: before and after together, half as long as training on 2,000
+)
 _WAIT_SECONDS = 10.0  # for each answer to "what is there to do?"
 
 

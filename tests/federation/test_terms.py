@@ -31,7 +31,16 @@ def sums(parts: list, terms: Terms) -> tuple[np.ndarray, dict[str, int]]:
 @settings(max_examples=40, deadline=None)
 def test_sums_of_contributions_are_sums_of_what_was_learned(people: list[tuple[float, int, float]]) -> None:
     learned = [
-        Learned(delta(i, norm), words, loss, first=i, among_three=2 * i, tested=4 * i, first_after=0, among_three_after=3 * i)
+        Learned(
+            delta(i, norm),
+            words,
+            loss,
+            first=i,
+            among_three=2 * i,
+            tested=4 * i,
+            first_after=0,
+            among_three_after=3 * i,
+        )
         for i, (norm, words, loss) in enumerate(people)
     ]
     parts = [TERMS.contribution(each, np.random.default_rng(i)) for i, each in enumerate(learned)]

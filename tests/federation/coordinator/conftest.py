@@ -197,7 +197,7 @@ class World:
             "update_norm": float(np.linalg.norm(mean)),
             **recall_of(counts),
         }
-        told = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "metrics": metrics}
+        told = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "promise": "none", "metrics": metrics}
         (folder / "next.json").write_text(json.dumps(told))
         return told
 

@@ -1,6 +1,7 @@
 """Keyboards in this process, with LiteRT and words of their own, in secure rounds over TLS; and what they refuse."""
 
 import asyncio
+import json
 import logging
 import subprocess
 import sys
@@ -192,6 +193,15 @@ def test_keyboards_learn_together_and_nothing_of_their_words_reaches_the_coordin
     shapes = before.provenance.config.shapes
     change = federation.ask(lambda world: world.weights()) - flatten(before.weights, shapes)
     assert np.linalg.norm(change - mean) < 0.02 * np.linalg.norm(mean)
+    report = federation.ask(lambda world: json.loads(world.coordinator.store.rounds()[-1].report))
+    assert report["tested"] == sum(part.tested for part in learned)
+    for name, count in (("top1", "first"), ("top3", "among_three")):
+        for moment in ("", "_after"):
+            found = sum(getattr(part, count + moment) for part in learned)
+            assert report[name + moment] == found / report["tested"]
+    assert report["top3_after"] > report["top3"]  # random weights have all to learn
+    card = federation.ask(lambda world: load_model(world.coordinator.newest_folder).card)
+    assert f"{report['top3']:.1%} → {report['top3_after']:.1%}" in card and "1 round of `federate serve`" in card
 
     folder = federation.ask(lambda world: world.folder)
     files = [p for p in folder.rglob("*") if p.is_file() and p.name not in ("vocabulary.txt", "program.tflite")]
