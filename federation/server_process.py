@@ -137,9 +137,9 @@ class ServerProcess:
         """The next state, from the sums of what devices sent (values of `Terms.layout`), and what is known of the round.
 
         Metrics: `devices`, `words`, `loss` (mean over words as trained), `clipping_norm`, `update_norm` (of the step from model to
-        model); and, as far as devices report them, recall on the `tested` words that they hold back: `top1` and `top3` of the model
-        that the round began with, `top1_after` and `top3_after` of what each device's own training made of it. Privacy spent is
-        `spent`'s.
+        model); and, as far as devices report them, recall on the `tested` words that they hold back: `top1` and `top3` of the
+        model that the round began with, `top1_after` and `top3_after` of what each device's own training made of it. Privacy spent
+        is `spent`'s.
 
         Raises:
           DataError: the sums are not of the round's terms, or more or fewer devices are in them than the settings allow.

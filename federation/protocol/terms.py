@@ -13,8 +13,9 @@ A device sends two vectors of whole numbers, which secure aggregation masks and 
    - `first`, `among_three`, `tested`: of `tested` words kept for it, those that the round's weights had as first guess, or among
      three; `first_after`, `among_three_after`: likewise of the same words, for what the device's training made of these weights.
 
-A device counts at most 2^36 of each of the last seven, so that sums over a thousand devices do not wrap. A delta with an entry above the terms' zeroing norm counts as one of zeros (its device, as one that learned nothing). Under
-differential privacy the server learns nothing else without noise: the weight is 1, the counts behind `zeroing_side` are 0.
+A device counts at most 2^36 of each of the last seven, so that sums over a thousand devices do not wrap. A delta with an entry
+above the terms' zeroing norm counts as one of zeros (its device, as one that learned nothing). Under differential privacy the
+server learns nothing else without noise: the weight is 1, the counts behind `zeroing_side` are 0.
 """
 
 import json
