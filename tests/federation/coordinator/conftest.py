@@ -195,6 +195,7 @@ class World:
             "devices": counts["devices"],
             "words": counts["words"],
             "update_norm": float(np.linalg.norm(mean)),
+            "clipping_norm": self.terms.clipping_norm,
             **recall_of(counts),
         }
         told = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "promise": "none", "metrics": metrics}
