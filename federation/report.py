@@ -29,17 +29,17 @@ trained it. The difference between the two models is what the keyboard sent.</p>
 """
 
 _DEVICES_PAGE = """<h1>Eight keyboards learned together, and nobody saw what any one of them learned</h1>
-<p>Eight people of ChitChat's validation users, whom the shipped model has never met; a keyboard each, a process of its own, with the
-first four fifths of what they wrote. A coordinator called them to {rounds} secure rounds: each keyboard trained the global model on
-its words and sent the masked difference, of which the coordinator could read the sum alone. {killed}</p>
+<p>Eight people of ChitChat's validation users, whom the shipped model has never met; a keyboard each, a process of its own, with
+the first four fifths of what they wrote. A coordinator called them to {rounds} secure rounds: each keyboard trained the global
+model on its words and sent the masked difference, of which the coordinator could read the sum alone. {killed}</p>
 <h2>On what they wrote next</h2>
 <p>No keyboard has these messages. {verdict}</p>
 {people}
 <img src="recall.png" alt="Recall of the global model before and after the rounds for each keyboard, and recall by round">
 <h2>As the keyboards report it</h2>
-<p>In each round the keyboards measure the global model, and what their own training made of it, on messages that they hold back, and
-send how many words they found, masked as all else: these are sums over the keyboards that counted. Other keyboards count in other
-rounds, so rows differ by that too.</p>
+<p>In each round the keyboards measure the global model, and what their own training made of it, on messages that they hold back,
+and send how many words they found, masked as all else: these are sums over the keyboards that counted. Other keyboards count in
+other rounds, so rows differ by that too.</p>
 {by_round}
 </html>
 """
@@ -68,8 +68,8 @@ def verdict(figures: dict[str, Any]) -> str:
     low, high = figures["interval"]
     return (
         f"On {figures['words']:,} words recall at 1 {went} from {before:.2%} to {after:.2%}, by {100 * figures['difference']:.2f} "
-        f"points (95% interval over people {100 * low:.2f} to {100 * high:.2f}). {figures['better']:,} words became the first guess "
-        f"and {figures['worse']:,} no longer were: p = {figures['p_words']:.2g} by McNemar's exact test over words, "
+        f"points (95% interval over people {100 * low:.2f} to {100 * high:.2f}). {figures['better']:,} words became the first "
+        f"guess and {figures['worse']:,} no longer were: p = {figures['p_words']:.2g} by McNemar's exact test over words, "
         f"{figures['p_people']:.2g} by the signs of the people's differences."
     )
 

@@ -16,7 +16,7 @@ from nicegui import ui
 from data.errors import DataError
 from federation.coordinator import dashboard_view
 from federation.coordinator.control import Control
-from federation.coordinator.dashboard_view import COLUMNS, NORMS, RECALL, STAGES, Tile
+from federation.coordinator.dashboard_view import CHARTS, COLUMNS, STAGES, Tile
 
 _REFRESH_SECONDS = 1.0
 _MANY = 1_000_000  # rounds that nobody waits for: until they are stopped
@@ -30,6 +30,7 @@ body.body--dark { background: #14171c }
 .body--dark .q-card { background: #1e232b }
 .q-table__card { background: transparent; box-shadow: none }
 .q-table td { white-space: normal }
+.q-table__bottom--nodata .q-icon { display: none }
 .quiet { color: #6b7280 } .body--dark .quiet { color: #9aa3b0 }
 .stage { border-radius: 999px; padding: .1rem .7rem; font-size: .8rem; background: #8a8f9822; color: #8a8f98 }
 .stage.past { color: #3b7dd8; background: #3b7dd822 }
@@ -68,9 +69,8 @@ class _Page:
                 self._tiles = [_TileCard() for _ in range(4)]
             with ui.card().classes("w-full gap-3"):
                 self._add_round()
-            with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-2 gap-4"):
-                self._recall = _chart("Recall on what devices hold back, as sums", "%")
-                self._norms = _chart("L2 norm of the mean update", "")
+            with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-3 gap-4"):
+                self._charts = {title: _chart(title, "%" if "Recall" in title else "") for title in CHARTS}
             self._tables: dict[str, Any] = {}
             with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-2 gap-4"):
                 self._add_table("devices", "no device has joined yet: invite one")
@@ -154,14 +154,14 @@ class _Page:
         except DataError as error:
             ui.notify(str(error), type="negative")
             return
-        for card, tile in zip(self._tiles, dashboard_view.tiles(view, time.time()), strict=True):
+        now = time.time()
+        for card, tile in zip(self._tiles, dashboard_view.tiles(view, now), strict=True):
             card.show(tile)
         self._show_round(view)
         rounds = dashboard_view.committed(view)
-        numbers = [r["number"] for r in rounds]
-        _draw(self._recall, numbers, dashboard_view.curves(rounds, RECALL, 100.0))
-        _draw(self._norms, numbers, dashboard_view.curves(rounds, NORMS))
-        for name, rows in dashboard_view.tables(view).items():
+        for title, curves in dashboard_view.curves(rounds).items():
+            _draw(self._charts[title], [r["number"] for r in rounds], curves)
+        for name, rows in dashboard_view.tables(view, now).items():
             if self._tables[name].rows != rows:
                 self._tables[name].rows = rows
 
@@ -195,7 +195,7 @@ def _chart(title: str, unit: str) -> Any:
     options = {
         "tooltip": {"trigger": "axis"},
         "legend": {"bottom": 0, "textStyle": {"color": _GREY}},
-        "grid": {"top": 16, "left": 52, "right": 24, "bottom": 84},
+        "grid": {"top": 16, "left": 52, "right": 24, "bottom": 76},
         "xAxis": {"type": "category", "name": "round", "nameLocation": "middle", "nameGap": 24, "data": []}
         | {"nameTextStyle": {"color": _GREY}, "axisLabel": {"color": _GREY}},
         "yAxis": {"type": "value", "scale": True, "splitLine": {"lineStyle": {"color": _GREY + "44"}}, **axis},
@@ -204,15 +204,14 @@ def _chart(title: str, unit: str) -> Any:
     }
     with ui.card().classes("w-full min-w-0 gap-1"):
         ui.label(title).classes("text-base")
-        return ui.echart(options).classes("w-full h-80")
+        return ui.echart(options).classes("w-full h-72")
 
 
 def _draw(chart: Any, rounds: list[int], curves: dict[str, list[float | None]]) -> None:
-    """Every other curve, dashed and in the colour of the one before it, is the same quantity in another light."""
     drawn = [
-        {"name": title, "type": "line", "data": values, "symbolSize": 7, "color": (_BLUE, _ORANGE)[i // 2 % 2]}
-        | {"lineStyle": {"type": "dashed" if i % 2 else "solid"}, "symbol": "emptyCircle" if i % 2 else "circle"}
-        for i, (title, values) in enumerate(curves.items())
+        {"name": title, "type": "line", "data": values, "symbolSize": 7, "color": colour, "symbol": "circle"}
+        | {"lineStyle": {"type": line}}
+        for colour, line, (title, values) in zip((_BLUE, _ORANGE), ("solid", "dashed"), curves.items(), strict=True)
     ]
     if chart.options["series"] != drawn or chart.options["xAxis"]["data"] != rounds:
         chart.options["xAxis"]["data"] = rounds

@@ -13,15 +13,13 @@ COLUMNS = {
     "rounds": ("round", "state", "devices", "words", "recall at 1", "recall at 3", "held back", "norm", "ended"),
     "errors": ("time", "what went wrong"),
 }
-# The curves of the two charts, by the name that a round's report has for them.
-RECALL = {
-    "top1": "at 1, global model",
-    "top1_after": "at 1, after training on the device",
-    "top3": "at 3, global model",
-    "top3_after": "at 3, after training on the device",
+# The charts: what each shows, and its curves by the name that a round's report has for them.
+CHARTS = {
+    "Recall at 1 on words held back, summed": {"top1": "global model", "top1_after": "after training on the device"},
+    "Recall at 3 on words held back, summed": {"top3": "global model", "top3_after": "after training on the device"},
+    "L2 norm": {"update_norm": "mean update", "clipping_norm": "one device, at most"},
 }
-NORMS = {"update_norm": "mean update", "clipping_norm": "clipping norm of one device"}
-_SEEN_SECONDS = 60.0  # devices heard of in the last minute count as there
+_AWAY_SECONDS = 90.0  # a device rests with a question every ten seconds, one in a window every minute
 
 Row = Mapping[str, Any]
 
@@ -65,13 +63,13 @@ def going(view: Row) -> Going:
 def tiles(view: Row, now: float) -> list[Tile]:
     """The model, its recall, the devices, and privacy."""
     model, devices = view["model"], [d for d in view["devices"] if d["state"] != "left"]
-    there = sum(now - d["seen"] < _SEEN_SECONDS for d in devices)
+    there = sum(now - d["seen"] < _AWAY_SECONDS for d in devices)
     codes = view["open_codes"]
     waiting = f"; {codes} join link{'s' * (codes != 1)} not used yet" if codes else ""
     return [
         Tile("Global model", f"Round {model['round']:,}", f"{model['digest'][:12]}…"),
         _recall(committed(view)),
-        Tile("Devices", f"{len(devices):,}", f"{there:,} heard of in the last minute{waiting}"),
+        Tile("Devices", f"{len(devices):,}", f"{there:,} heard of just now{waiting}"),
         _privacy(view["spent"]),
     ]
 
@@ -97,17 +95,22 @@ def committed(view: Row) -> list[Row]:
     return [r for r in view["rounds"] if r["state"] == "committed"]
 
 
-def curves(rounds: Sequence[Row], names: Mapping[str, str], factor: float = 1.0) -> dict[str, list[float | None]]:
-    """For each curve's title its value in each round; None where a round does not tell it."""
+def curves(rounds: Sequence[Row]) -> dict[str, dict[str, list[float | None]]]:
+    """For each chart and curve its value in each round, recall in percent; None where a round does not tell it."""
     return {
-        title: [None if r.get(name) is None else round(factor * r[name], 4) for r in rounds]
-        for name, title in names.items()
+        chart: {title: [_point(row, name) for row in rounds] for name, title in names.items()}
+        for chart, names in CHARTS.items()
     }
 
 
-def tables(view: Row) -> dict[str, list[dict[str, Any]]]:
+def _point(row: Row, name: str) -> float | None:
+    value = row.get(name)
+    return None if value is None else round(100 * value, 2) if name.startswith("top") else round(value, 4)
+
+
+def tables(view: Row, now: float) -> dict[str, list[dict[str, Any]]]:
     """The rows of each of `COLUMNS`, newest first but for devices."""
-    devices = [(d["id"][:12] + "…", d["state"], d["rounds"], _clock(d["seen"])) for d in view["devices"]]
+    devices = [(d["id"][:12] + "…", _state(d, now), d["rounds"], _clock(d["seen"])) for d in view["devices"]]
     errors = [(_clock(e["time"]), e["text"]) for e in view["errors"]]
     found: dict[str, Sequence[tuple]] = {
         "devices": devices,
@@ -117,12 +120,16 @@ def tables(view: Row) -> dict[str, list[dict[str, Any]]]:
     return {name: [dict(zip(COLUMNS[name], row, strict=True)) for row in rows] for name, rows in found.items()}
 
 
+def _state(device: Row, now: float) -> str:
+    return "away" if device["state"] == "free" and now - device["seen"] >= _AWAY_SECONDS else device["state"]
+
+
 def _round(row: Row) -> tuple:
     recall = [f"{row[k]:.1%} → {row[f'{k}_after']:.1%}" if k in row else "" for k in ("top1", "top3")]
     state = row["state"] if not row["reason"] else f"{row['state']}: {row['reason']}"
     counts = [f"{row[k]:,}" if k in row else "" for k in ("words", "tested")]
     norm = f"{row['update_norm']:.3f}" if "update_norm" in row else ""
-    of = f"{row['counted']} of {row['selected']}"
+    of = "" if row["state"] == "open" else f"{row['counted']} of {row['selected']}"
     return (row["number"], state, of, counts[0], *recall, counts[1], norm, _clock(row["ended"]))
 
 

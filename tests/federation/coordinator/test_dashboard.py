@@ -19,25 +19,31 @@ from federation.coordinator.coordinator_api import CoordinatorApi
 from federation.coordinator.dashboard import add_dashboard
 
 SECONDS = 60
-# The series of both charts, as the page has them.
+# The series of all charts, as the page has them.
 SHOWN_CURVES = """
 return [...document.querySelectorAll('.nicegui-echart')].map(e => getElement(e).chart.getOption().series)
 """
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
+def chromium(folder: Path) -> webdriver.Chrome:
+    """Debian's Chromium without a window, whose profile goes into `folder`."""
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
         pytest.fail("the dashboard's test needs Chromium: apt-get install chromium chromium-driver", pytrace=False)
     options = webdriver.ChromeOptions()
-    options.binary_location = chromium
+    options.binary_location = program
     for flag in (
         *("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"),
-        *("disable-component-update", "disable-sync", f"user-data-dir={tmp_path / 'browser'}", "window-size=1280,1400"),
+        *("disable-component-update", "disable-sync", f"user-data-dir={folder}", "window-size=1280,1400"),
+        "hide-scrollbars",
     ):
         options.add_argument(f"--{flag}")
-    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    return webdriver.Chrome(options, webdriver.ChromeService(driver))
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    opened = chromium(tmp_path / "browser")
     try:
         yield opened
     finally:
@@ -126,8 +132,9 @@ def test_rounds_are_started_seen_and_stopped(served: Served, browser: webdriver.
     press("start")
     see("Round 3", "committed", "0 more rounds wanted", "20.0% → 40.0%", "60.0% → 80.0%", "40.0% after training")
     curves = browser.execute_script(SHOWN_CURVES)
-    assert [curve["data"] for curve in curves[0]] == [[20] * 3, [40] * 3, [60] * 3, [80] * 3]
-    assert len(curves[1]) == 2 and all(value > 0 for curve in curves[1] for value in curve["data"])
+    before_and_after, norms = [[curve["data"] for curve in chart] for chart in curves[:2]], curves[2]
+    assert before_and_after == [[[20] * 3, [40] * 3], [[60] * 3, [80] * 3]]
+    assert len(norms) == 2 and all(value > 0 for curve in norms for value in curve["data"])
 
     press("invite a device")
     see("federated-keyboard://127.0.0.1:8470/join?code=", "Good for one device")
