@@ -1,6 +1,6 @@
 """The people of `federate demo-devices`, and how two models are compared on what they wrote next.
 
-They are eight of ChitChat's validation users: the shipped model was not trained on a word of theirs. Each keyboard is given the
+They are eight of ChitChat's validation users: no shared model was trained on a word of theirs. Each keyboard is given the
 first four fifths of a person's messages; what came next is on no keyboard. How the devices train and how the server steps was
 chosen on other validation users, those of `_TUNED_ON`; test users had no part in it.
 """
@@ -84,6 +84,11 @@ def compare_models(before: Model, after: Model, people: Sequence[Person]) -> dic
         "p_people": by_people.p,
     }
     return {"people": rows, "all": total}
+
+
+def recall(model: Model, people: Sequence[Person]) -> dict[str, float]:
+    """Recall and perplexity of a model on what all of them wrote next."""
+    return _figures(sum((p.scores() for p in _predict(model, people)), Scores()))
 
 
 def _predict(model: Model, people: Sequence[Person]) -> list[Predictions]:

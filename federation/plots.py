@@ -104,7 +104,7 @@ def plot_demo_devices(result: dict[str, Any], path: Path) -> None:
     left.set_yticks(places, [f"{name} ({row['words']:,})" for name, row in zip(names, rows, strict=True)])
     left.axhline(0.5, color="black", linewidth=0.5)
     left.margins(x=0.12)
-    left.set(xlabel="%", title="Recall at 1 on what each wrote next (words): as shipped → after the rounds")
+    left.set(xlabel="%", title="Recall at 1 on what each wrote next (words): before → after the rounds")
     numbers = np.arange(1, len(result["rounds"]) + 1)
     for key, label, style in (
         ("top1", "global model that the round began with", "o-"),

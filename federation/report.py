@@ -29,11 +29,12 @@ trained it. The difference between the two models is what the keyboard sent.</p>
 """
 
 _DEVICES_PAGE = """<h1>Eight keyboards learned together, and nobody saw what any one of them learned</h1>
-<p>Eight people of ChitChat's validation users, whom the shipped model has never met; a keyboard each, a process of its own, with
-the first four fifths of what they wrote. A coordinator called them to {rounds} secure rounds: each keyboard trained the global
-model on its words and sent the masked difference, of which the coordinator could read the sum alone. {killed}</p>
+<p>Eight people of ChitChat's validation users, whom no shared model has ever met; a keyboard each, a process of its own, with the
+first four fifths of what they wrote. They began with the shipped model as it was after the first {early} of its {shipped_rounds:,}
+rounds: one that has much to learn. A coordinator called them to {rounds} secure rounds: each keyboard trained the global model on
+its words and sent the masked difference, of which the coordinator could read the sum alone. {killed}</p>
 <h2>On what they wrote next</h2>
-<p>No keyboard has these messages. {verdict}</p>
+<p>No keyboard has these messages. {verdict} The shipped model, after all its rounds, has {shipped:.1%}.</p>
 {people}
 <img src="recall.png" alt="Recall of the global model before and after the rounds for each keyboard, and recall by round">
 <h2>As the keyboards report it</h2>
@@ -97,6 +98,9 @@ def devices_report(result: dict[str, Any]) -> str:
     ]
     measures = ["recall at 1", "recall at 3"]
     return _HEAD.format(title="the demo of devices") + _DEVICES_PAGE.format(
+        early=result["early"],
+        shipped_rounds=result["shipped_rounds"],
+        shipped=result["shipped"]["top1"],
         rounds=len(result["rounds"]),
         killed=f"On the way {' and '.join(killed)}, and the others went on." if killed else "",
         verdict=escape(verdict(result["all"])),
