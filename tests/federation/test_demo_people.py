@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.corpus import ChitChat, Part
+from data.errors import DataError
 from data.tokenizer import tokenize
+from federation.demo_devices import demo_devices
 from federation.demo_people import _TUNED_ON, PEOPLE, Person, choose_people, compare_models, recall
 from federation.report import devices_report, verdict
 from model.device.finetuning import FineTuning, finetune
@@ -105,3 +107,10 @@ def test_the_report_has_a_row_for_each_keyboard_and_round(
         assert told in page
     plot_demo_devices(result, tmp_path / "recall.png")
     assert (tmp_path / "recall.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_demo_of_devices_does_not_overwrite_what_is_no_demo(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(DataError, match="holds no demo of devices"):
+        demo_devices(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]

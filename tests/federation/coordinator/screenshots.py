@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from PIL import Image
@@ -25,6 +26,14 @@ _SHOWN = "Round 5: reporting"
 _SECONDS = 1_800.0
 _GAP, _GROUND = 24, "#7A8496"
 _WHOLE = "return document.documentElement.scrollHeight"
+
+
+def _demo(out: Path, ended: ExitStack) -> subprocess.Popen:
+    command = [sys.executable, "-m", "federation.cli", "demo-devices", "--out", str(out)]
+    demo = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    ended.callback(demo.wait)
+    ended.callback(demo.kill)
+    return demo
 
 
 def _address(demo: subprocess.Popen) -> str:
@@ -71,29 +80,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--address", help="of the page of a demo that runs already")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as ended:
         folder = Path(name)
-        command = [sys.executable, "-m", "federation.cli", "demo-devices", "--out", str(folder / "demo")]
-        demo = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        browser = None
-        try:
-            address = _address(demo)
-            browser = chromium(folder / "browser")
-            browser.get(address)
-            until = time.monotonic() + _SECONDS
-            while _SHOWN not in browser.find_element(By.TAG_NAME, "body").text:
-                if time.monotonic() > until:
-                    raise SystemExit(f"the page never said {_SHOWN!r}")
-                time.sleep(0.2)
-            taken = _take(browser, folder)
-        finally:
-            if browser is not None:
-                browser.quit()
-            demo.kill()
-            demo.wait()
-        pictures = {shot: Image.open(path).convert("RGB") for shot, path in taken.items()}
+        address = options.address or _address(_demo(folder / "demo", ended))
+        browser = chromium(folder / "browser")
+        ended.callback(browser.quit)
+        browser.get(address)
+        until = time.monotonic() + _SECONDS
+        while _SHOWN not in browser.find_element(By.TAG_NAME, "body").text:
+            if time.monotonic() > until:
+                raise SystemExit(f"the page never said {_SHOWN!r}")
+            time.sleep(0.2)
+        pictures = {shot: Image.open(path).convert("RGB") for shot, path in _take(browser, folder).items()}
     chosen = [pictures[shot] for shot in _README]
     width = sum(picture.width for picture in chosen) + _GAP * (len(chosen) + 1)
     whole = Image.new("RGB", (width, max(p.height for p in chosen) + 2 * _GAP), _GROUND)
