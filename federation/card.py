@@ -128,7 +128,7 @@ rows differ by chance too. The model itself was not measured since:
 
 
 def _round_row(number: int, row: Mapping[str, Any]) -> str:
-    recall = [f"{row[k]:.1%} → {row[f'{k}_after']:.1%}" if k in row else "" for k in ("top1", "top3")]
+    recall = [f"{row[k]:.1%} → {row[f'{k}_after']:.1%}" if f"{k}_after" in row else "" for k in ("top1", "top3")]
     cells = (number, *(f"{row[k]:,}" if k in row else "" for k in ("devices", "words", "tested")), *recall)
     return f"| {' | '.join(map(str, cells))} |"
 

@@ -17,6 +17,7 @@ from data.errors import DataError
 from federation.coordinator import dashboard_view
 from federation.coordinator.control import Control
 from federation.coordinator.dashboard_view import CHARTS, COLUMNS, STAGES, Tile
+from federation.coordinator.round_machine import Stage
 
 _REFRESH_SECONDS = 1.0
 _MANY = 1_000_000  # rounds that nobody waits for: until they are stopped
@@ -170,7 +171,7 @@ class _Page:
         self._line.set_text(going.line)
         self._note.set_text(going.note)
         self._progress.set_value(going.share)
-        at = list(self._stages).index(going.stage) if going.stage in self._stages else -1
+        at = STAGES.index(Stage(going.stage)) if going.stage else -1
         for i, label in enumerate(self._stages.values()):
             label.classes(replace="stage" + (" past" if i < at else " now" if i == at else ""))
         self._pause.set_text("Go on" if view["paused"] else "Pause")

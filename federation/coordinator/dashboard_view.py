@@ -75,7 +75,7 @@ def tiles(view: Row, now: float) -> list[Tile]:
 
 
 def _recall(rounds: Sequence[Row]) -> Tile:
-    told = [r for r in rounds if "top1" in r]
+    told = [r for r in rounds if "top1_after" in r]
     if not told:
         return Tile("Recall at 1", "–", "devices report it as sums, from the first round on")
     newest = told[-1]
@@ -125,7 +125,7 @@ def _state(device: Row, now: float) -> str:
 
 
 def _round(row: Row) -> tuple:
-    recall = [f"{row[k]:.1%} → {row[f'{k}_after']:.1%}" if k in row else "" for k in ("top1", "top3")]
+    recall = [f"{row[k]:.1%} → {row[f'{k}_after']:.1%}" if f"{k}_after" in row else "" for k in ("top1", "top3")]
     state = row["state"] if not row["reason"] else f"{row['state']}: {row['reason']}"
     counts = [f"{row[k]:,}" if k in row else "" for k in ("words", "tested")]
     norm = f"{row['update_norm']:.3f}" if "update_norm" in row else ""

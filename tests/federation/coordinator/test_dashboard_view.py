@@ -80,3 +80,15 @@ def test_privacy_that_was_spent_is_told(epsilon: float, rho: float) -> None:
     view = {"model": {"round": 3, "digest": "ab" * 32}, "devices": [], "open_codes": 0, "rounds": [], "spent": spent}
     shown = tiles(view, 0.0)[3]
     assert f"{epsilon:.2f}" in shown.figure and f"{rho:.3f}" in shown.note and "1e-06" in shown.note
+
+
+def test_a_round_of_a_coordinator_that_told_less_is_shown_with_what_it_told(world) -> None:
+    world.enrol(6)
+    world.coordinator.want(1)
+    world.finish()
+    view = overview(world.coordinator, world.now)
+    (row,) = view["rounds"]
+    del row["top1_after"], row["top3_after"]
+    assert tiles(view, world.now)[1].figure == "–"
+    assert tables(view, world.now)["rounds"][0]["recall at 1"] == ""
+    assert list(curves([row])["Recall at 1 on words held back, summed"].values()) == [[20.0], [None]]
