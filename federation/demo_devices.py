@@ -73,7 +73,8 @@ def demo_devices(out: Path, rounds: int = _ROUNDS) -> dict[str, Any]:
         coordinator.wait_until_ready()
         for number, person in enumerate(people, 1):
             keyboards.append(_join(out, first, corpus, person.user, number, coordinator.invite()))
-        _say(f"{PEOPLE} keyboards have joined; {rounds} rounds begin. Watch them at {coordinator.dashboard}")
+        _say(f"{PEOPLE} keyboards have joined, of validation users of ChitChat whom no shared model has met.")
+        _say(f"{rounds} rounds begin. Watch them at {coordinator.dashboard}")
         coordinator.call("POST", f"/control/rounds?rounds={rounds}")
         view = _watch(coordinator, keyboards, rounds)
     finally:
@@ -227,11 +228,12 @@ def _print_table(result: dict[str, Any]) -> None:
         table.add_column(name, justify="right" if name else "left")
     rows = [(f"keyboard {n}", row) for n, row in enumerate(result["people"], 1)]
     for name, row in [*rows, ("all", result["all"])]:
-        table.add_section() if name == "all" else None
+        if name == "all":
+            table.add_section()
         before, after = row["before"], row["after"]
-        recall = [f"{before[k]:.1%} → {after[k]:.1%}" for k in ("top1", "top3")]
+        told = [f"{before[k]:.1%} → {after[k]:.1%}" for k in ("top1", "top3")]
         perplexity = f"{before['perplexity']:.1f} → {after['perplexity']:.1f}"
-        table.add_row(name, f"{row['words']:,}", *recall, perplexity, f"{row['better']} / {row['worse']}")
+        table.add_row(name, f"{row['words']:,}", *told, perplexity, f"{row['better']} / {row['worse']}")
     _console.print(table)
     _say(verdict(result["all"]))
     shipped = result["shipped"]
