@@ -39,7 +39,7 @@ COUNTS = (
 COUNT_BITS = 48
 LOSS_STEPS = 2**10  # in a nat
 
-_MOST = 2**36  # words, or steps of loss, those of a million words at 67 nats
+MAX_COUNT = 2**36  # of a device: words, or steps of loss, those of a million words at 67 nats
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class Terms:
 def _told(learned: Learned) -> list[int]:
     loss = max(round(learned.loss * LOSS_STEPS), 0)
     before = learned.words, learned.first, learned.among_three, learned.tested
-    return [min(count, _MOST) for count in (loss, *before, learned.first_after, learned.among_three_after)]
+    return [min(count, MAX_COUNT) for count in (loss, *before, learned.first_after, learned.among_three_after)]
 
 
 def _side(norm: np.floating, estimate: float) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from federation.protocol.ring import as_vectors
-from federation.protocol.terms import COUNT_BITS, COUNTS, LOSS_STEPS, Learned, Terms, counts_of, recall_of
+from federation.protocol.terms import COUNT_BITS, COUNTS, LOSS_STEPS, MAX_COUNT, Learned, Terms, counts_of, recall_of
 
 LENGTH = 300
 TERMS = Terms(LENGTH, clipping_norm=1.5, max_weight=500, cohort=8, bits=16, seed=7, estimate=1.0)
@@ -68,8 +68,8 @@ def test_sums_of_contributions_are_sums_of_what_was_learned(people: list[tuple[f
 
 @st.composite
 def counted(draw: st.DrawFn) -> Learned:
-    """What a device may have counted, and what no device can: `terms` takes at most 2^36 of anything."""
-    most = draw(st.sampled_from([0, 1, 7, 500, 2**20, 2**36, 2**40]))
+    """What a device may have counted, and what no device can: `terms` takes at most `MAX_COUNT` of anything."""
+    most = draw(st.sampled_from([0, 1, 7, 500, 2**20, MAX_COUNT, 2**40]))
     before, after = (sorted(draw(st.tuples(st.integers(0, most), st.integers(0, most)))) for _ in range(2))
     words, loss = draw(st.integers(0, most)), draw(st.floats(-1, 2**40))
     return Learned(np.zeros(LENGTH, np.float32), words, loss, *before, most, *after)
@@ -86,7 +86,7 @@ def test_summed_counts_are_the_plain_ones_for_cohorts_of_any_size(kinds: list[Le
         summed += parts[i]  # as masked sums do, modulo 2^64 at first
     counts = counts_of(summed % np.uint64(2**COUNT_BITS))
     for name in ("words", "first", "among_three", "tested", "first_after", "among_three_after"):
-        assert counts[name] == sum(min(getattr(kinds[i], name), 2**36) for i in devices)
+        assert counts[name] == sum(min(getattr(kinds[i], name), MAX_COUNT) for i in devices)
     recall = recall_of(counts)
     assert bool(recall) == bool(counts["tested"])
     if recall:
