@@ -10,6 +10,7 @@ from kivy.lang import Builder
 from keyboard_app.device import Device
 from keyboard_app.window.look import look
 from keyboard_app.window.physical_keys import PhysicalKeys
+from keyboard_app.window.rounded_box import RoundedBox
 from keyboard_app.window.screen import Screen
 
 _RULES = [str(Path(__file__).with_name(f"{name}.kv")) for name in ("controls", "keyboard", "pages", "screen")]
