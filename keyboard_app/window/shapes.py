@@ -1,11 +1,14 @@
-"""Shapes as pixels: boxes with round corners, and strokes. Each is worked out once, by distances, and painted from then on as a
-picture: outlines cut into triangles anew for each frame took longer than all else that a frame shows.
+"""Shapes as pixels: boxes with round corners, and strokes.
+
+Each is worked out once, by distances, and is a picture from then on: outlines cut into triangles for each frame took longer
+than all else that a frame shows.
 
 Arrays are [height, width, 4], bytes of red, green, blue and opacity, the lowest row first, as OpenGL has them. Shapes are white,
 for the canvas to give them their colour.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -41,11 +44,11 @@ def strokes(lines: Sequence[Sequence[tuple[float, float]]], side: int, scale: fl
       scale: pixels in a unit of the points.
       width: of the lines, in pixels.
     """
-    y, x = (np.mgrid[:side, :side] + 0.5) / 1
+    y, x = np.mgrid[:side, :side] + 0.5
     distance = np.full((side, side), np.inf)
     for line in lines:
         points = np.array(line, float) * scale
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points):
             dx, dy = x1 - x0, y1 - y0
             length = max(dx * dx + dy * dy, 1e-12)
             along = np.clip(((x - x0) * dx + (y - y0) * dy) / length, 0, 1)
