@@ -16,7 +16,7 @@ from keyboard_app.window.physical_keys import PhysicalKeys
 from keyboard_app.window.screen import Screen
 
 _RULES = [str(Path(__file__).with_name(f"{name}.kv")) for name in ("controls", "keyboard", "pages", "screen")]
-_ATTEND_EVERY, _SERVE_EVERY = 0.05, 1.0  # seconds
+_ATTEND_EVERY, _SERVE_EVERY = 0.2, 1.0  # seconds
 _SWITCH = (
     0.0005  # seconds until a thread that learns gives way to typing, where it runs Python; the usual is ten times that
 )
