@@ -60,7 +60,7 @@ class Serving:
             await self.learner.start()  # TensorFlow loads while devices train
         if (summed := coordinator.summed()) is not None:
             await self._learn(summed.number, summed.total)
-        elif (unmasked := coordinator.unmasking()) is not None:
+        elif (unmasked := coordinator.begin_unmasking()) is not None:
             try:
                 total = await asyncio.to_thread(unmasked.secure.unmask)
             except DataError as error:
@@ -68,7 +68,8 @@ class Serving:
             else:
                 coordinator.keep_sum(total)
         elif coordinator.next is None:
-            told = await self._ask({"do": "prepare", "from": str(self._newest_state())})
+            request = {"do": "prepare", "from": str(self._newest_state())}
+            told = await self._ask(request | {"unmasked": coordinator.store.newest_unmasked()})
             if told is not None:
                 coordinator.prepared(told)
 
@@ -82,6 +83,7 @@ class Serving:
                 "from": str(self._newest_state()),
                 "sum": file.name,
                 "to": str(coordinator.state_folder(number)),
+                "unmasked": coordinator.store.newest_unmasked(),
             }
             try:
                 told = await self._ask(request)

@@ -72,9 +72,15 @@ class World:
 
     def start(self) -> Coordinator:
         coordinator = Coordinator(self.folder, self.shipped, self.settings, Summing, self.now)
-        if coordinator.next is None:
-            coordinator.prepared({"terms": self.terms.to_json(), "exhausted": "", "spent": {}})
+        self.prepare(coordinator)
         return coordinator
+
+    def prepare(self, coordinator: Coordinator) -> None:
+        """What the learner says where it has to."""
+        if coordinator.next is None:
+            unmasked = coordinator.store.newest_unmasked()
+            told = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "unmasked": unmasked}
+            coordinator.prepared(told)
 
     def close(self) -> None:
         if not self.closed:
@@ -176,7 +182,8 @@ class World:
     def work(self) -> None:
         """What `Serving.step` does, with arithmetic where TFF would be."""
         self.coordinator.tick(self.now)
-        if (unmasked := self.coordinator.unmasking()) is not None and self.coordinator.summed() is None:
+        self.prepare(self.coordinator)
+        if self.coordinator.summed() is None and (unmasked := self.coordinator.begin_unmasking()) is not None:
             self.coordinator.keep_sum(unmasked.secure.unmask())
         if (summed := self.coordinator.summed()) is not None:
             self.coordinator.commit(summed.number, self.learn(summed.number, summed.total), self.now)
@@ -198,7 +205,8 @@ class World:
             "update_norm": float(np.linalg.norm(mean)),
             **recall,
         }
-        told = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "metrics": metrics}
+        unmasked = self.coordinator.store.newest_unmasked()
+        told = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "unmasked": unmasked, "metrics": metrics}
         (folder / "next.json").write_text(json.dumps(told))
         return told
 
