@@ -34,6 +34,7 @@ from model.device.weights import Provenance, initial_weights
 
 _CONFIG = ModelConfig(vocabulary=64, embedding=8, units=16)
 _DEADLINE_SECONDS = 3_600
+_AT_ONCE = 4  # devices that work; the others wait
 _FILES_BESIDE = 200  # that a process has open beside a connection for each device
 
 
@@ -85,11 +86,12 @@ async def _round(devices: int, folder: Path, control_port: int, process: int, vo
     context.check_hostname = False
     context.load_verify_locations(cadata=certificate[: certificate.index("-----BEGIN PRIVATE")])
     fleet: list[FleetDevice] = []
+    at_once = asyncio.Semaphore(_AT_ONCE)
     for _ in range(devices):
         link = JoinLink.parse((await control.post("/control/invitations", headers=headers)).json()["link"])
         # A client each, as a pool looks through all its connections with each request.
         http = httpx.AsyncClient(base_url=link.url, verify=context, trust_env=False, timeout=600)
-        fleet.append(FleetDevice(http, SimulatedDevice(_vectors), vocabulary))
+        fleet.append(FleetDevice(http, SimulatedDevice(_vectors), vocabulary, at_once))
         await fleet[-1].enrol(link.code)
     enrolled = await view()
     await control.post("/control/rounds?rounds=1", headers=headers)

@@ -108,6 +108,7 @@ def run_round(
         states[advert.device] = advertised
         with cost.server():
             state = server.receive_advert(state, Advert.from_bytes(data))
+    messages: Mapping[bytes, Message]
     with cost.server():
         state, messages = server.close_adverts(state, assumptions, seed)
     cost.degree, cost.threshold = state.topology.degree, state.topology.threshold
