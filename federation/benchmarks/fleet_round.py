@@ -32,7 +32,7 @@ from model.device.config import ModelConfig
 from model.device.folder import Model, save_model
 from model.device.weights import Provenance, initial_weights
 
-_CONFIG = ModelConfig(vocabulary=64, embedding=8, units=16)
+CONFIG = ModelConfig(vocabulary=64, embedding=8, units=16)
 _DEADLINE_SECONDS = 3_600
 _AT_ONCE = 4  # devices that work; the others wait
 _FILES_BESIDE = 200  # that a process has open beside a connection for each device
@@ -47,9 +47,9 @@ def fleet_round(devices: int) -> dict[str, Any]:
     _allow_connections(devices)
     with TemporaryDirectory(prefix="fleet-") as temporary:
         folder = Path(temporary)
-        vocabulary = Vocabulary([*SPECIALS, *(f"word{i}" for i in range(_CONFIG.vocabulary - len(SPECIALS)))])
-        provenance = Provenance(_CONFIG, vocabulary.sha256)
-        save_model(folder / "model", Model(initial_weights(_CONFIG, 0), provenance, vocabulary, b"nobody runs it"))
+        vocabulary = Vocabulary([*SPECIALS, *(f"word{i}" for i in range(CONFIG.vocabulary - len(SPECIALS)))])
+        provenance = Provenance(CONFIG, vocabulary.sha256)
+        save_model(folder / "model", Model(initial_weights(CONFIG, 0), provenance, vocabulary, b"nobody runs it"))
         ports = _free_port(), _free_port()
         command = [sys.executable, "-P", "-m", "federation.cli", "serve", "--folder", folder / "coordinator"]
         command += ["--model", folder / "model", "--port", ports[0], "--control-port", ports[1], "--invite", 0]

@@ -16,26 +16,23 @@ spent privacy, and its devices as having taken part. Clocks and randomness are h
 import json
 import math
 import secrets
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
-from data.files import write_by_rename
 from federation.coordinator.round_machine import GIVING, Refused, Round, Rules, SecureSum, Stage
+from federation.coordinator.shelf import Shelf
 from federation.coordinator.store import CoordinatorStore
 from federation.privacy import Privacy, may_take_part
 from federation.protocol.calls import COUNTED, NOT_COUNTED, REST, WAIT, Call, CheckIn, Enrolment, Plan
 from federation.protocol.signed_requests import check_enrolment
 from federation.protocol.terms import Terms
 from model.device.finetuning import ROUND_TRAINING, FineTuning
-from model.device.folder import WEIGHTS, load_model, recover, save_model
+from model.device.folder import WEIGHTS
 from model.device.weights import digest, load_weights, next_provenance
 
-NEXT = "next.json"  # in a state's folder: what the learner says of the round after it, and that the folder is whole
-_KEPT_MODELS = 2
 _RETRIES = 5  # rounds aborted one after the other before somebody has to look
 _SEEN_SECONDS = 10.0  # between two writes of when devices were seen
 _BACKOFF_SECONDS, _LONGEST_BACKOFF = 1.0, 60.0
@@ -110,33 +107,28 @@ class Coordinator:
         self._plan: Plan | None = None
         self._secure_sum = secure_sum
         self._failures, self._not_before = 0, now
-        self._folder = folder
+        self.shelf = Shelf(folder)
         self._seen: dict[str, float] = {}  # when devices were heard of, since that was kept
         self._kept_seen = now
         self.store = CoordinatorStore.open(folder / "coordinator.sqlite")
         try:
             if self.store.abort_open_rounds("the coordinator was started again", now):
                 self.store.add_error("a round was cut off by the end of the coordinator: it is run anew", now)
-            self._remove_uncommitted()
-            first = self.model_folder(0)
-            recover(first)
-            if not self.store.newest_committed() and not first.exists():
-                save_model(first, load_model(shipped))
-            self.model = load_model(self.model_folder(self.store.newest_committed()))
+            newest = self.store.newest_committed()
+            self.model = self.shelf.newest_model(newest, shipped)
         except BaseException:
             self.store.close()
             raise
         self.model_digest = digest(self.model.weights)
         self.next: Next | None = None
-        told = self.state_folder(self.store.newest_committed()) / NEXT
-        if told.exists():
-            self.next = Next.from_told({"unmasked": -1} | json.loads(told.read_text("utf-8")))
+        if (told := self.shelf.told(newest)) is not None:
+            self.next = Next.from_told({"unmasked": -1} | told)
         self._count_unmasked()
 
     def prepared(self, told: dict[str, Any]) -> None:
         """The learner has said what the next round is told."""
         self.next = Next.from_told(told)
-        write_by_rename(self.state_folder(self.store.newest_committed()) / NEXT, json.dumps(told).encode())
+        self.shelf.keep_told(self.store.newest_committed(), told)
 
     def _count_unmasked(self) -> None:
         """Has the learner say anew what comes next where a sum was unmasked that it does not know of."""
@@ -147,14 +139,6 @@ class Coordinator:
         """Gives the store free; a round that goes on is aborted at the next start."""
         self._keep_seen(math.inf)
         self.store.close()
-
-    def model_folder(self, number: int) -> Path:
-        """Where the model lies that a round made; 0 for the one to start from."""
-        return self._folder / "models" / f"{number:06}"
-
-    def state_folder(self, number: int) -> Path:
-        """Where the learner keeps its state after a round."""
-        return self._folder / "states" / f"{number:06}"
 
     # Devices.
 
@@ -411,14 +395,12 @@ class Coordinator:
         Raises:
           DataError: the round's sum is gone, or the weights are not of the model; nothing was changed.
         """
-        weights, _ = load_weights(self.state_folder(number) / WEIGHTS, self.model.vocabulary.sha256)
+        weights, _ = load_weights(self.shelf.state_folder(number) / WEIGHTS, self.model.vocabulary.sha256)
         coming = Next.from_told(told)
         report = told["metrics"] | {"spent": told["spent"]}
         provenance = next_provenance(self.model.weights, self.model.provenance)
         updated = replace(self.model, weights=weights, provenance=provenance)
-        folder = self.model_folder(number)
-        shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
-        save_model(folder, updated)
+        self.shelf.put(number, updated)
         self.store.commit_round(number, json.dumps(report), now)
         self.model, self.model_digest, self.next = updated, digest(weights), coming
         if self.round is not None and self.round.stage == Stage.COMMIT:
@@ -426,17 +408,4 @@ class Coordinator:
             self.round = self._plan = None
         self._failures, self._not_before = 0, now
         self.changed += 1
-        self._remove_old(number)
-
-    def _remove_uncommitted(self) -> None:
-        newest = self.store.newest_committed()
-        for parent in (self._folder / "models", self._folder / "states"):
-            for folder in parent.glob("[0-9]*"):
-                if int(folder.name) > newest:
-                    shutil.rmtree(folder, ignore_errors=True)
-
-    def _remove_old(self, newest: int) -> None:
-        for parent in (self._folder / "models", self._folder / "states"):
-            for folder in sorted(parent.glob("[0-9]*"))[:-_KEPT_MODELS]:
-                if 0 < int(folder.name) < newest:  # the first is what the learner's process is made from
-                    shutil.rmtree(folder, ignore_errors=True)
+        self.shelf.remove_old(number)

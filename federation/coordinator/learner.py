@@ -20,8 +20,8 @@ from typing import Any
 from data.errors import DataError
 from data.files import write_by_rename
 from federation.accounting import BudgetExhausted
-from federation.coordinator.coordinator import NEXT
 from federation.coordinator.federation_settings import FederationSettings
+from federation.coordinator.shelf import NEXT
 from federation.engine import engine
 from federation.protocol.ring import unpack
 from federation.server_process import ServerProcess

@@ -75,7 +75,7 @@ class Serving:
                 "do": "update",
                 "from": str(self._newest_state()),
                 "sum": file.name,
-                "to": str(coordinator.state_folder(number)),
+                "to": str(coordinator.shelf.state_folder(number)),
                 "unmasked": coordinator.store.newest_unmasked(),
             }
             try:
@@ -86,7 +86,7 @@ class Serving:
                 coordinator.fail(f"no model came of the sum: {error}", time.time())
 
     def _newest_state(self) -> Path:
-        return self.coordinator.state_folder(self.coordinator.store.newest_committed())
+        return self.coordinator.shelf.state_folder(self.coordinator.store.newest_committed())
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """An answer of the learner; None where it died and the same should be asked again."""

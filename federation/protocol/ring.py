@@ -102,6 +102,10 @@ def _pack(segment: Segment, vector: Vector) -> bytes:
 def _unpack(segment: Segment, octets: NDArray[np.uint8]) -> Vector:
     if segment.bits == 8 * segment.dtype.itemsize:
         return octets.view(segment.dtype)
+    if segment.bits % 8 == 0:
+        whole = np.zeros((segment.length, segment.dtype.itemsize), np.uint8)
+        whole[:, : segment.bits // 8] = octets.reshape(segment.length, -1)
+        return whole.reshape(-1).view(segment.dtype)
     used = segment.length * segment.bits % 8
     if used and octets[-1] >> used:
         raise DataError("bits are set behind the last number of a vector")

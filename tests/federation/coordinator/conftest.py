@@ -195,7 +195,7 @@ class World:
         mean = self.terms.encoding.decode_mean(delta, counts["weight"])
         shapes = model.provenance.config.shapes
         weights = unflatten(flatten(model.weights, shapes) + mean, shapes)
-        folder = self.coordinator.state_folder(number)
+        folder = self.coordinator.shelf.state_folder(number)
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(folder / WEIGHTS, weights, model.provenance)
         recall = {"top1": counts["first"] / counts["tested"], "top3": counts["among_three"] / counts["tested"]}

@@ -190,7 +190,7 @@ def test_a_rest_of_a_body_that_comes_in_time_does_no_harm(run) -> None:
 def test_who_takes_no_answer_is_cut_off(run, world) -> None:
     async def test(found: Listening) -> None:
         (device,) = world.enrol(1)
-        weights = world.coordinator.model_folder(0) / "weights.safetensors"
+        weights = world.coordinator.shelf.model_folder(0) / "weights.safetensors"
         weights.write_bytes(bytes(2**25))  # more than the kernel takes for the peer
         path = f"/v1/models/{world.coordinator.model_digest}"
         headers = sign(device.key, world.coordinator.session, 1, "GET", path, b"").to_headers()

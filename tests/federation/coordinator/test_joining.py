@@ -196,7 +196,7 @@ def test_a_store_of_an_older_coordinator_is_taken_over(world) -> None:
     world.coordinator.want(1)
     world.finish()
     world.coordinator.store._connection.executescript("DROP INDEX rounds_of_a_device; PRAGMA user_version = 1;")
-    (world.coordinator.state_folder(1) / "next.json").write_text(
+    (world.coordinator.shelf.state_folder(1) / "next.json").write_text(
         json.dumps({"terms": world.terms.to_json(), "exhausted": "", "spent": {}})  # which counted nothing
     )
     world.kill()
