@@ -32,4 +32,6 @@ def measure_keyboard(folder: Path, presses: int, repeats: int = 5) -> Benchmark:
     idle = [run["press_to_suggestions_ms"]["idle"]["p50"] for run in runs]
     figures.append(Figure("idle_to_bare", "a key, nothing else going on, over that", "", ratios(idle, bare)))
     figures.append(Figure("memory", "peak memory of the window", "MiB", [run["peak_memory_mb"] for run in runs]))
+    bare_memory = [run["bare_memory_mb"] for run in runs]
+    figures.append(Figure("bare_memory", "of it before there is a keyboard in it", "MiB", bare_memory))
     return Benchmark("keyboard", f"The window, {presses} keys a time", figures)

@@ -10,7 +10,7 @@ from typing import Protocol
 from data.errors import DataError
 from model.device.finetuning import Progress
 
-_NICE = 10  # whoever types comes first; the threads that LiteRT starts within a task inherit it
+_NICE = 10  # how far a task stands back behind typing; the threads that LiteRT starts within it inherit that
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Worker:
 
     def _work(self, task: Task) -> None:
         if sys.platform in ("linux", "android"):  # elsewhere it would be the whole program that gives way
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+            os.nice(_NICE)
         try:
             for progress in task.work():
                 self.progress = progress

@@ -13,7 +13,8 @@ from keyboard_app.typing.keyboard import Keyboard
 from keyboard_app.typing.layout import Layout
 from keyboard_app.typing.offers import Kind, Offer
 from keyboard_app.typing.text_field import Move
-from keyboard_app.window.emoji_page import EmojiPage, EmojiSearch
+from keyboard_app.window.board import Board
+from keyboard_app.window.emoji_page import EmojiSearch
 from keyboard_app.window.keypad import Keypad
 from keyboard_app.window.popup_menu import PopupMenu
 from keyboard_app.window.search_field import SearchField
@@ -21,7 +22,7 @@ from keyboard_app.window.suggestion_strip import SuggestionStrip
 from keyboard_app.window.text_area import TextArea
 
 # The others are for the rules.
-__all__ = ("Composer", "EmojiSearch", "Keypad", "SuggestionStrip", "TextArea")
+__all__ = ("Board", "Composer", "EmojiSearch", "Keypad", "SuggestionStrip", "TextArea")
 
 
 class Composer(BoxLayout):
@@ -33,7 +34,6 @@ class Composer(BoxLayout):
     """
 
     searching = BooleanProperty(False)  # keys go to a search field
-    emoji_shown = BooleanProperty(False)
     emoji_searched = BooleanProperty(False)
     hidden = BooleanProperty(False)  # a page stands in the place of the messages
     board_height = NumericProperty(0)
@@ -45,7 +45,7 @@ class Composer(BoxLayout):
         """Its parts are there: `ids` holds weak proxies, and some of these leave the tree of widgets at times."""
         self._area: TextArea = self.ids.text_area.__self__
         self._menu = PopupMenu()
-        self._emoji: EmojiPage | None = None
+        self._board: Board = self.ids.board.__self__
         self._keypad = self.ids.keypad.__self__
         self._strip = self.ids.strip.__self__
         self._emoji_search = self.ids.emoji_search.__self__
@@ -57,6 +57,7 @@ class Composer(BoxLayout):
     def begin(self, device: Device) -> None:
         """Edits with the keyboard of a device from now on."""
         self._device = device
+        self._board.begin(device)
         self.keyboard: Keyboard = device.keyboard
         self.edit_message()
 
@@ -230,26 +231,11 @@ class Composer(BoxLayout):
 
     def show_emoji(self) -> None:
         """Shows the emoji in the place of the keys."""
-        if self._emoji is None:
-            self._emoji = EmojiPage(self._device)
-            self._emoji.bind(
-                on_emoji=lambda _page, emoji: self._type_emoji(emoji),
-                on_keys=lambda _page: self.show_keys(),
-                on_backspace=lambda _page: self.key("backspace"),
-                on_search=lambda _page: self.search_emoji(),
-            )
-        if not self.emoji_shown:
-            self.ids.board.clear_widgets()
-            self.ids.board.add_widget(self._emoji)
-            self._emoji.show()
-            self.emoji_shown = True
+        self._board.show_emoji()
 
     def show_keys(self) -> None:
         """Shows the keys."""
-        if self.emoji_shown:
-            self.ids.board.clear_widgets()
-            self.ids.board.add_widget(self._keypad)
-            self.emoji_shown = False
+        self._board.show_keys()
 
     def search_emoji(self) -> None:
         """Keys go to the search for an emoji, whose findings stand above them."""
@@ -262,9 +248,10 @@ class Composer(BoxLayout):
     def found_emoji(self, emoji: str) -> None:
         """One that was found was touched."""
         self.edit_message()
-        self._type_emoji(emoji)
+        self.type_emoji(emoji)
 
-    def _type_emoji(self, emoji: str) -> None:
+    def type_emoji(self, emoji: str) -> None:
+        """An emoji was touched."""
         try:
             self._device.recent_emoji.use(emoji)
         except DataError as error:  # it is typed all the same

@@ -5,7 +5,7 @@ Every control has a `name`, what an assistive tool would call it, and shows wher
 
 from kivy.graphics import Color, Line
 from kivy.metrics import dp
-from kivy.properties import BooleanProperty, ColorProperty, OptionProperty, StringProperty
+from kivy.properties import BooleanProperty, OptionProperty, StringProperty
 from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.label import Label
 from kivy.uix.widget import Widget
@@ -70,8 +70,6 @@ class TextButton(Tappable, Label):
 
 class IconButton(Tappable, Icon):
     """An icon alone."""
-
-    disabled_color = ColorProperty()
 
 
 class OnOff(Tappable):

@@ -54,7 +54,8 @@ class Waits:
     idle: list[float]  # from a key to its suggestions, each
     learning: list[float]  # the same, beside learning
     bare: list[float]  # from a press to the frame of a window that shows a number alone
-    peak_memory_mb: float  # MiB, resident
+    bare_memory_mb: float  # MiB, resident, at most: of the window before there is a keyboard in it
+    peak_memory_mb: float  # the same, of all
 
     def as_json(self) -> dict[str, Any]:
         """Medians and 99th percentiles, in milliseconds."""
@@ -63,6 +64,7 @@ class Waits:
             "press_to_suggestions_ms": {"idle": _percentiles(self.idle), "learning": _percentiles(self.learning)},
             "press_to_bare_frame_ms": _percentiles(self.bare),
             "presses": {"idle": len(self.idle), "learning": len(self.learning)},
+            "bare_memory_mb": round(self.bare_memory_mb, 1),
             "peak_memory_mb": round(self.peak_memory_mb, 1),
         }
 
@@ -74,7 +76,12 @@ class Waits:
             lines.append(f"key to its suggestions      {p['p50']:.1f} ms (99th percentile {p['p99']:.1f} ms), {words}")
         p = json["press_to_bare_frame_ms"]
         lines.append(f"a window with one number    {p['p50']:.1f} ms (99th percentile {p['p99']:.1f} ms)")
-        return "\n".join([*lines, f"peak memory                 {json['peak_memory_mb']:.0f} MiB"])
+        return "\n".join(
+            [
+                *lines,
+                f"peak memory                 {json['peak_memory_mb']:.0f} MiB, {json['bare_memory_mb']:.0f} of the window alone",
+            ]
+        )
 
 
 def _percentiles(seconds: list[float]) -> dict[str, float]:
@@ -221,6 +228,7 @@ def measure(presses: int, shipped: Path = PRETRAINED) -> Waits:
     Raises:
       DataError: no window can be opened, or the model is damaged or missing.
     """
+    bare_memory = peak_memory_mib()
     with (
         tempfile.TemporaryDirectory(prefix="keyboard-") as profile,
         Device.open(Path(profile) / "profile", shipped, consenting=True, use_keyring=False) as device,
@@ -230,7 +238,9 @@ def measure(presses: int, shipped: Path = PRETRAINED) -> Waits:
         measurement.begin()
         Clock.schedule_once(lambda _elapsed: _write_history(device))
         app.run()
-    return Waits(measurement.first, measurement.idle, measurement.learning, measurement.bare, peak_memory_mib())
+    return Waits(
+        measurement.first, measurement.idle, measurement.learning, measurement.bare, bare_memory, peak_memory_mib()
+    )
 
 
 def _write_history(device: Device) -> None:
