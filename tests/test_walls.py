@@ -35,7 +35,7 @@ MAY_IMPORT = {
 }
 
 # Of libraries, both sides of a round share these alone.
-SPOKEN = ("numpy", "cryptography", "Crypto")
+SPOKEN = ("numpy", "cryptography")
 
 # Of the files of model/, the ones that build or export.
 WITH_TENSORFLOW = {"model/cifg.py", "model/program.py"}

@@ -34,6 +34,7 @@ from model.device.weights import Provenance, initial_weights
 
 CONFIG = ModelConfig(vocabulary=64, embedding=8, units=16)
 _DEADLINE_SECONDS = 3_600
+_WAIT = 120  # seconds a device waits for an answer: a thousand that asked every few would keep a core busy
 _AT_ONCE = 4  # devices that work; the others wait
 _FILES_BESIDE = 200  # that a process has open beside a connection for each device
 
@@ -130,7 +131,7 @@ async def _round(devices: int, folder: Path, control_port: int, process: int, vo
 
 async def _take_part(device: FleetDevice) -> None:
     while True:
-        await device.turn(wait=20)
+        await device.turn(wait=_WAIT)
 
 
 def _vectors(plan: Plan) -> Any:

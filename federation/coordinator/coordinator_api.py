@@ -28,7 +28,7 @@ from model.device.folder import WEIGHTS
 _SMALL_BODY = 4_096  # bytes of a JSON message
 _MEMORY = 2**27  # bytes of masked updates that are being read
 _TIMES_LONGER = 4  # than another body a masked update may take
-_LONGEST_WAIT = 30.0  # seconds that a check-in may wait for something to do
+_LONGEST_WAIT = 120.0  # seconds that a check-in may wait for something to do
 
 GivingStage = Literal["keys", "shares", "reporting", "unmasking"]
 RoundName = Annotated[str, Path(pattern="^[0-9a-f]{1,32}$")]

@@ -6,6 +6,7 @@ bytes that remain. As bytes it is "FK", the format's version, the message's kind
 when their bytes are.
 """
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
@@ -13,7 +14,7 @@ from typing import Any, ClassVar, Self
 from data.errors import DataError
 
 _HEAD = b"FK\x01"
-_FORMATS: dict[type, tuple[tuple[str, Mapping[str, Any]], ...]] = {}  # the fields of classes met
+_FORMATS: dict[type, "_Format"] = {}  # of classes met
 
 
 def octets(size: int) -> Any:
@@ -45,7 +46,7 @@ class Record:
     """
 
     def __post_init__(self) -> None:
-        for name, form in _format(type(self)):
+        for name, form in _format(type(self)).fields:
             value, size, most = getattr(self, name), form.get("size"), form.get("most", 0)
             if form.get("number"):
                 fits = type(value) is int and 0 <= value < 2**16
@@ -58,16 +59,15 @@ class Record:
 
     def to_bytes(self) -> bytes:
         """The fields one behind the other."""
-        parts = []
-        for name, form in _format(type(self)):
-            value = getattr(self, name)
-            if form.get("number"):
-                parts.append(value.to_bytes(2, "big"))
-            elif "kind" in form:
-                parts += [record.to_bytes() for record in value]
-            else:
-                parts.append(value)
-        return b"".join(parts)
+        form = _format(type(self))
+        values = list(vars(self).values())
+        if form.last is None:
+            return form.fixed.pack(*values)
+        last = values.pop()
+        if kind := form.last.get("kind"):
+            pack = _format(kind).fixed.pack
+            last = b"".join([pack(*vars(record).values()) for record in last])
+        return b"".join((form.fixed.pack(*values), last))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -80,32 +80,37 @@ class Record:
 
     @classmethod
     def _read(cls, data: memoryview, start: int) -> Self:
-        values: list[Any] = []
-        for name, form in _format(cls):
-            if size := form.get("size"):
-                part = bytes(data[start : start + size])
-                values.append(int.from_bytes(part, "big") if form.get("number") and len(part) == size else part)
-                start += size
-            elif kind := form.get("kind"):
-                width = kind.size()
-                count, odd = divmod(max(len(data) - start, 0), width)
-                if odd or count > form["most"]:
-                    raise DataError(f"{_name(cls)} holds at most {form['most']} {name} of {width} bytes each")
-                starts = range(start, start + count * width, width)
-                values.append(tuple(kind._read(data[at : at + width], 0) for at in starts))
-                start = len(data)
-            else:
-                values.append(data[start:])
-                start = len(data)
-        if start != len(data):
-            raise DataError(f"{_name(cls)} is {start} bytes long, not {len(data)}")
-        return cls(*values)
+        form = _format(cls)
+        end = start + form.fixed.size
+        if len(data) < end or (form.last is None and len(data) > end):
+            raise DataError(f"{_name(cls)} is {end} bytes long, not {len(data)}")
+        values = form.fixed.unpack_from(data, start)
+        if form.last is None:
+            return cls._made(values)
+        rest, most = data[end:], form.last["most"]
+        if (kind := form.last.get("kind")) is None:
+            if len(rest) > most:
+                raise DataError(f"{_name(cls)} holds at most {most} bytes")
+            return cls._made((*values, rest))
+        records = _format(kind).fixed
+        if len(rest) % records.size or len(rest) > most * records.size:
+            raise DataError(f"{_name(cls)} holds at most {most} {form.names[-1]} of {records.size} bytes each")
+        return cls._made((*values, tuple(map(kind._made, records.iter_unpack(rest)))))
+
+    @classmethod
+    def _made(cls, values: tuple[Any, ...]) -> Self:
+        """A record of fields that were read by their format, and need not be checked by it: there can be tens of thousands."""
+        made = object.__new__(cls)
+        vars(made).update(zip(_format(cls).names, values, strict=True))
+        return made
 
     @classmethod
     def size(cls, extra: int = 0) -> int:
         """Bytes of the fixed fields, and of `extra` records or payload bytes."""
-        forms = [form for _, form in _format(cls)]
-        return sum(form.get("size") or extra * (form["kind"].size() if "kind" in form else 1) for form in forms)
+        form = _format(cls)
+        if form.last is None:
+            return form.fixed.size
+        return form.fixed.size + extra * (form.last["kind"].size() if "kind" in form.last else 1)
 
 
 @dataclass(frozen=True)
@@ -136,10 +141,28 @@ class Message(Record):
         return len(_HEAD) + 1 + super().size(extra)
 
 
-def _format(cls: type[Record]) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+@dataclass(frozen=True)
+class _Format:
+    """How the fields of a class lie in bytes."""
+
+    fields: tuple[tuple[str, Mapping[str, Any]], ...]
+    names: tuple[str, ...]
+    fixed: struct.Struct  # all but the last, if that is of no fixed size
+    last: Mapping[str, Any] | None
+
+
+def _format(cls: type[Record]) -> _Format:
     if cls not in _FORMATS:
-        _FORMATS[cls] = tuple((f.name, f.metadata) for f in fields(cls))
+        _FORMATS[cls] = _format_of(cls)
     return _FORMATS[cls]
+
+
+def _format_of(cls: type[Record]) -> _Format:
+    found = tuple((f.name, f.metadata) for f in fields(cls))
+    open_ended = bool(found) and "size" not in found[-1][1]
+    sizes = ["H" if form.get("number") else f"{form['size']}s" for _, form in (found[:-1] if open_ended else found)]
+    names = tuple(name for name, _ in found)
+    return _Format(found, names, struct.Struct(">" + "".join(sizes)), found[-1][1] if open_ended else None)
 
 
 def _is_payload(value: object, most: int) -> bool:

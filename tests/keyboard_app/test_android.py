@@ -29,9 +29,8 @@ COMPILED = {  # requirements by the modules they bring; the others are pure Pyth
     "pyjnius": {"jnius"},
     "numpy": {"numpy"},
     "cryptography": {"cryptography"},
-    "pycryptodome": {"Crypto"},
 }
-ON_DESKTOPS_TOO = {"numpy", "cryptography", "pycryptodome"}  # of the same versions, as wheels
+ON_DESKTOPS_TOO = {"numpy", "cryptography"}  # of the same versions, as wheels
 NOT_ON_ANDROID = {"ai-edge-litert", "keyring"}  # buildozer.spec says why
 
 
