@@ -120,7 +120,7 @@ def learn(
     border = held_back_from([len(message) for message in encoded])
     program.weights = model.weights
     began, targets = time.perf_counter(), 0
-    for progress in finetune(program, encoded[:border], how, np.random.default_rng(seed)):
+    for progress in finetune(program, encoded[:border], how, np.random.default_rng(seed), sampled=True):
         targets = progress.targets
     seconds = time.perf_counter() - began
     if not targets:

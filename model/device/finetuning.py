@@ -7,6 +7,7 @@ import numpy as np
 
 from data.windows import pack, targets
 from model.device.runtime import Program
+from model.device.sampling import draw
 from model.device.weights import Weights
 
 
@@ -47,11 +48,23 @@ def newest(messages: Sequence[Sequence[int]], max_words: int) -> list[Sequence[i
 
 
 def finetune(
-    program: Program, messages: Sequence[Sequence[int]], how: FineTuning, rng: np.random.Generator
+    program: Program,
+    messages: Sequence[Sequence[int]],
+    how: FineTuning,
+    rng: np.random.Generator,
+    sampled: bool = False,
 ) -> Iterator[Progress]:
     """Trains the program's weights in place on encoded messages; yields after each batch, so a caller may stop or look.
 
     Rows are shuffled anew for every pass. Nothing is yielded where there is nothing to learn from.
+
+    Args:
+      program: with the weights to begin with.
+      messages: ids of words, oldest first.
+      how: the settings.
+      rng: what the order of the rows, and what is sampled, is drawn from.
+      sampled: learns each batch against some of the vocabulary only (`model.device.sampling`): a person's own network, not a
+        round's, in which devices have to do what the desktop simulates. A program that is older than that learns as for a round.
     """
     rows = pack(newest(messages, how.max_words), program.config.window)
     size = program.config.batch
@@ -62,9 +75,16 @@ def finetune(
         for start in range(0, len(rows), size):
             batch = rows[order[start : start + size]]
             count = targets(batch)
-            loss += program.train(batch, how.learning_rate, how.clipping_norm) * count
+            loss += _step(program, batch, how, rng if sampled else None) * count
             done, learned = done + 1, learned + count
             yield Progress(done, batches, learned, loss / max(learned, 1))
+
+
+def _step(program: Program, batch: np.ndarray, how: FineTuning, rng: np.random.Generator | None) -> float:
+    if rng is None or program.candidates is None:
+        return program.train(batch, how.learning_rate, how.clipping_norm)
+    candidates = draw(batch, program.config.vocabulary, program.candidates, rng)
+    return program.learn(batch, candidates, how.learning_rate, how.clipping_norm)
 
 
 def subtract(after: Weights, before: Weights) -> Weights:
