@@ -17,6 +17,7 @@ weights handed in and out: nothing of the size of the vocabulary takes part. Its
 | `set_weights` | the weights by name | `done` |
 """
 
+import math
 import tempfile
 from dataclasses import replace
 
@@ -27,6 +28,8 @@ from model import cifg
 from model.conversion import for_the_device
 from model.device.config import ModelConfig
 from model.device.weights import Weights
+
+_EVALUATED_AT_ONCE = 64  # positions
 
 
 class _Program(tf.Module):
@@ -83,10 +86,16 @@ class _Program(tf.Module):
     def _evaluate(
         self, tokens: tf.Tensor, targets: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        weights, flat = self._values(), tf.reshape(targets, [-1])
+        weights, places = self._values(), tokens.shape[0] * tokens.shape[1]
         outputs, state = cifg.run(weights, tokens, cifg.State(hidden, cell))
-        rank = cifg.ranks(cifg.output_logits(weights, outputs), flat)
-        return {"log_likelihood": cifg.log_likelihood(weights, outputs, flat), "rank": rank, **state._asdict()}
+        # Part by part: an array of all positions and all words takes 13 MB at the full size, and several would be needed at once.
+        parts = places // math.gcd(places, _EVALUATED_AT_ONCE)
+        found = [
+            (cifg.log_likelihood(weights, part, words), cifg.ranks(cifg.output_logits(weights, part), words))
+            for part, words in zip(tf.split(outputs, parts), tf.split(tf.reshape(targets, [-1]), parts), strict=True)
+        ]
+        log_likelihood, rank = (tf.concat(one, 0) for one in zip(*found, strict=True))
+        return {"log_likelihood": log_likelihood, "rank": rank, **state._asdict()}
 
     def _step(self, token: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor) -> dict[str, tf.Tensor]:
         logits, state = cifg.step(self._values(), token, cifg.State(hidden, cell))

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from data.vocabulary import SPECIALS
 
-_CANDIDATES = 1_024
+_CANDIDATES = 512
 
 
 @dataclass(frozen=True)

@@ -68,16 +68,22 @@ def finetune(
     """
     rows = pack(newest(messages, how.max_words), program.config.window)
     size = program.config.batch
-    batches = -(-len(rows) // size) * how.passes
-    done, learned, loss = 0, 0, 0.0
-    for _ in range(how.passes):
+    total = -(-len(rows) // size) * how.passes
+    sampling = rng.spawn(1)[0] if sampled else None  # the order of the rows is the same either way
+    learned, loss = 0, 0.0
+    for done, batch in enumerate(batches(rows, size, how.passes, rng), 1):
+        count = targets(batch)
+        loss += _step(program, batch, how, sampling) * count
+        learned += count
+        yield Progress(done, total, learned, loss / max(learned, 1))
+
+
+def batches(rows: np.ndarray, size: int, passes: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """All rows in batches of at most `size`, so many times over, shuffled anew for every pass."""
+    for _ in range(passes):
         order = rng.permutation(len(rows))
         for start in range(0, len(rows), size):
-            batch = rows[order[start : start + size]]
-            count = targets(batch)
-            loss += _step(program, batch, how, rng if sampled else None) * count
-            done, learned = done + 1, learned + count
-            yield Progress(done, batches, learned, loss / max(learned, 1))
+            yield rows[order[start : start + size]]
 
 
 def _step(program: Program, batch: np.ndarray, how: FineTuning, rng: np.random.Generator | None) -> float:

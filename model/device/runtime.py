@@ -47,6 +47,7 @@ class Program:
         self.config = config
         self._content, self._threads = content, threads
         self._signature: str | None = None  # that the interpreter has run
+        self._given: Weights | None = None  # what the variables hold, until it trains
         self._held: Weights | None = None  # while it learns; no one else's arrays
         try:
             self._interpreter = litert.start(content, threads)
@@ -70,9 +71,9 @@ class Program:
 
     def _run(self, signature: str, arrays: litert.Arrays) -> dict[str, np.ndarray]:
         if self._held is not None or self._signature not in (None, signature):
-            weights = self._taken()
+            weights = self._held or self._given or self.weights
             self._start()
-            self._interpreter.run("set_weights", weights)
+            self._fill(weights)
         self._signature = signature
         return self._interpreter.run(signature, arrays)
 
@@ -81,16 +82,16 @@ class Program:
         self._interpreter = litert.start(self._content, self._threads)
         self._signature = None
 
-    def _taken(self) -> Weights:
-        """The weights, which are no longer held here."""
-        weights, self._held = self._held, None
-        return self.weights if weights is None else weights
+    def _fill(self, weights: Weights) -> None:
+        self._interpreter.run("set_weights", weights)
+        self._given, self._held = weights, None
 
     @property
     def weights(self) -> Weights:
-        """Copies of the weights as they are now; assigning replaces them all."""
-        if self._held is not None:
-            return {name: array.copy() for name, array in self._held.items()}
+        """Copies of the weights as they are now; assigning replaces them all by arrays that are not to be changed any more."""
+        known = self._held or self._given
+        if known is not None:
+            return {name: array.copy() for name, array in known.items()}
         arrays = self._interpreter.run("get_weights", self._to_get)
         return {name: np.ascontiguousarray(arrays[name]) for name in self.config.shapes}
 
@@ -100,7 +101,7 @@ class Program:
         if self._held is not None:
             self._held = None
             self._start()
-        self._interpreter.run("set_weights", weights)
+        self._fill(weights)
 
     def initial_state(self, rows: int) -> State:
         """The state before any message."""
@@ -119,6 +120,7 @@ class Program:
         `rows` is [n, T + 1] with n at most the program's batch; rows that are missing count nothing.
         """
         result = self._run("train", _shifted(self._filled(rows)) | _settings(learning_rate, clipping_norm))
+        self._given = None
         return float(result["loss"])
 
     def learn(self, rows: np.ndarray, candidates: Candidates, learning_rate: float, clipping_norm: float) -> float:
@@ -127,8 +129,9 @@ class Program:
         Only the rows of the candidates in the embedding change, and only their biases.
         """
         if self._held is None:
-            self._held = self.weights
+            weights, self._given = self.weights, None
             self._start()  # an empty one: this signature takes what it needs
+            self._held = weights
         weights, words = self._held, candidates.words
         small = weights | {
             "embedding": weights["embedding"][words],
