@@ -62,9 +62,9 @@ def measure_learning(folder: Path, repeats: int = 5) -> tuple[list[Figure], dict
 def _messages(encode: Callable[[str], list[int]]) -> dict[str, list[list[int]]]:
     """Of the validation user who wrote most, as many words as a device learns from, and the next ones held out."""
     corpus = ChitChat()
-    users = [[encode(text) for text in corpus.messages(user)] for user in users_in(corpus, "validation")]
-    longest = max(users, key=lambda messages: sum(map(len, messages)))
-    learn, rest = _words(longest, FineTuning.max_words)
+    users = [list(corpus.messages(user)) for user in users_in(corpus, "validation")]
+    longest = max(users, key=lambda texts: sum(map(len, texts)))
+    learn, rest = _words([encode(text) for text in longest], FineTuning.max_words)
     held_out, _ = _words(rest, _HELD_OUT_WORDS)
     return {"learn": learn, "held_out": held_out}
 

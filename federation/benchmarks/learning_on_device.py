@@ -1,4 +1,4 @@
-"""A process that does nothing but learn as a keyboard does: `python -m federation.benchmarks.learning_on_device MODEL JSON THREADS`.
+"""A process that only learns, as a keyboard does: `python -m federation.benchmarks.learning_on_device MODEL JSON THREADS`.
 
 The file holds encoded messages: those to `learn` from and those `held_out`. It prints what `federation.benchmarks.learning` asks
 for, as JSON. TensorFlow is not imported.
