@@ -150,6 +150,44 @@ def test_the_gradient_written_out_is_tensorflows_own(small_model: Model) -> None
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+def test_the_gradient_of_the_kernels_taken_at_once_is_the_sum_over_positions(small_model: Model) -> None:
+    config = small_model.provenance.config
+    rows = tf.constant(random_rows(config, 9)[:, :-1])
+    weights = {name: tf.constant(array) for name, array in small_model.weights.items()}
+    upstream = tf.constant(
+        np.random.default_rng(0).normal(size=(rows.shape[0] * rows.shape[1], config.embedding)), tf.float32
+    )
+    start = cifg.State(
+        *(tf.constant(np.random.default_rng(1).normal(size=s.shape), tf.float32) for s in cifg.zero_state(weights, 4))
+    )
+    found = []
+    for read in (cifg.run, run_step_by_step):
+        with tf.GradientTape() as tape:
+            tape.watch([*weights.values(), *start])
+            hidden, last = read(weights, rows, start)
+            value = tf.reduce_sum(hidden * upstream) + tf.reduce_sum(last.cell) - tf.reduce_sum(last.hidden)
+        sources = [weights[name] for name in ("input_kernel", "recurrent_kernel", "gate_bias", "projection")]
+        found.append([hidden, *last, *tape.gradient(value, [*sources, *start])])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def run_step_by_step(weights: Weights, tokens: tf.Tensor, state: cifg.State) -> tuple[tf.Tensor, cifg.State]:
+    """The network as its papers have it, left to automatic differentiation."""
+    hidden, cell = state
+    states = []
+    for position in range(tokens.shape[1]):
+        begins = tokens[:, position : position + 1] == BOUNDARY
+        hidden, cell = tf.where(begins, 0.0, hidden), tf.where(begins, 0.0, cell)
+        read = tf.gather(weights["embedding"], tokens[:, position])
+        gates = read @ tf.transpose(weights["input_kernel"]) + hidden @ tf.transpose(weights["recurrent_kernel"])
+        forget, output, candidate = tf.split(gates + weights["gate_bias"], 3, axis=1)
+        cell = tf.sigmoid(forget) * cell + (1 - tf.sigmoid(forget)) * tf.tanh(candidate)
+        hidden = (tf.sigmoid(output) * tf.tanh(cell)) @ tf.transpose(weights["projection"])
+        states.append(hidden)
+    return tf.reshape(tf.stack(states, 1), [-1, hidden.shape[1]]), cifg.State(hidden, cell)
+
+
 def test_rows_that_are_missing_count_nothing(small_model: Model) -> None:
     rows = random_rows(small_model.provenance.config, 4)[:2]
     program = small_model.start()
