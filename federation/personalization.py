@@ -116,19 +116,26 @@ def learn(
     model: Model, program: Program, messages: Sequence[str], how: FineTuning, seed: int, in_use: Weights | None = None
 ) -> Learned:
     """Learns from messages as a keyboard does that has used the network `in_use` so far, or the global one."""
-    encoded = [model.vocabulary.encode(text) for text in messages]
-    border = held_back_from([len(message) for message in encoded])
-    program.weights = model.weights
-    began, targets = time.perf_counter(), 0
-    for progress in finetune(program, encoded[:border], how, np.random.default_rng(seed)):
-        targets = progress.targets
-    seconds = time.perf_counter() - began
+    border, targets, seconds = _train(model, program, messages, how, seed, sampled=True)
     if not targets:
         return Learned(None, in_use, USUAL_TRUST, None, 0, seconds)
     new = program.weights
     verdict = judge(program, model.vocabulary, in_use or model.weights, new, messages, border)
     trust = choose_trust(program, model.vocabulary, messages[:border], messages[border:])
     return Learned(new, new if verdict.keeps_new else in_use, trust, verdict, targets, seconds)
+
+
+def _train(
+    model: Model, program: Program, messages: Sequence[str], how: FineTuning, seed: int, sampled: bool
+) -> tuple[int, int, float]:
+    """Fine-tunes the global weights; returns from which message on none was trained on, the targets, and the seconds."""
+    encoded = [model.vocabulary.encode(text) for text in messages]
+    border = held_back_from([len(message) for message in encoded])
+    program.weights = model.weights
+    began, targets = time.perf_counter(), 0
+    for progress in finetune(program, encoded[:border], how, np.random.default_rng(seed), sampled):
+        targets = progress.targets
+    return border, targets, time.perf_counter() - began
 
 
 def measure(suggester: Suggester, messages: Sequence[str], vocabulary: int) -> Measured:
@@ -197,6 +204,8 @@ def _personalize(
             "n-grams": after if learned.kept is None else measured(None, personal),
             "both": after if learned.kept is learned.new else measured(learned.new, personal),
         }
+        _train(model, program, older, how, seed, sampled=False)
+        parts["fine-tuning over all words"] = measured(program.weights, None)
     words = sum(len(tokenize(text)) for text in older)
     return Personalization(
         user,

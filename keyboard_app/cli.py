@@ -13,7 +13,6 @@ from data.errors import DataError
 from federation.protocol.join_link import JoinLink
 from keyboard_app.data_commands import add_data_commands, run_data_command
 from keyboard_app.device import Device
-from keyboard_app.federating import headless
 from keyboard_app.federating.membership import Membership
 from keyboard_app.federating.rounds import answer_all, answer_round
 from keyboard_app.recording.profile import Profile, default_path
@@ -153,6 +152,8 @@ def _answer(options: argparse.Namespace) -> None:
 
 
 def _device(options: argparse.Namespace) -> None:
+    from keyboard_app.federating import headless  # with an HTTP client, 12 MB, which no other command needs
+
     with (
         Profile.open(options.profile or default_path()) as profile,
         Membership.open(profile.path) as membership,

@@ -8,6 +8,9 @@ V words, E dimensions, H units.
 Two things are written as they are for the sake of the converter to LiteRT, which must not need more than built-in operations
 and whose oldest runtime is TFLite 2.8: what is differentiated is split and unstacked, never sliced, and the gradient of the
 embedding look-up is a scatter and the loss a sum over a one-hot.
+
+One thing is for speed: the gradients of the recurrent kernel and of the projection are sums over positions, and each is taken as
+one product over all of them rather than added up from a product for each (`_read`).
 """
 
 from typing import NamedTuple
@@ -30,31 +33,21 @@ def zero_state(weights: dict[str, tf.Tensor], rows: int | tf.Tensor) -> State:
     return State(tf.zeros([rows, embedding]), tf.zeros([rows, units]))
 
 
-def advance(weights: dict[str, tf.Tensor], tokens: tf.Tensor, inputs: tf.Tensor, state: State) -> State:
-    """Reads one token a row: [B] ids and what they add to the gates, [B, 3H]. `<s>` starts a message and forgets the last."""
-    keep = tf.expand_dims(tf.cast(tf.not_equal(tokens, BOUNDARY), tf.float32), 1)
-    hidden, cell = state.hidden * keep, state.cell * keep
-    gates = inputs + _linear(hidden, weights["recurrent_kernel"])
-    forget, output, candidate = tf.split(gates, 3, axis=1)
-    forget = tf.sigmoid(forget)
-    cell = forget * cell + (1.0 - forget) * tf.tanh(candidate)
-    return State(_linear(tf.sigmoid(output) * tf.tanh(cell), weights["projection"]), cell)
-
-
 def run(weights: dict[str, tf.Tensor], tokens: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
     """Reads rows of tokens [B, T]; returns the projected state after each, [B * T, E], and the state after the last."""
     by_position = tf.transpose(tokens)  # [T, B]: the words of one position lie together
     inputs = _gate_inputs(weights, tf.reshape(by_position, [-1]))
-    hidden = []
-    for ids, added in zip(tf.unstack(by_position), tf.split(inputs, tokens.shape[1]), strict=True):
-        state = advance(weights, ids, added, state)
-        hidden.append(state.hidden)
-    return tf.reshape(tf.stack(hidden, axis=1), [-1, weights["embedding"].shape[1]]), state
+    hidden, *last = _read(by_position, inputs, weights["recurrent_kernel"], weights["projection"], *state)
+    in_rows = tf.transpose(tf.reshape(hidden, [tokens.shape[1], -1, hidden.shape[1]]), [1, 0, 2])
+    return tf.reshape(in_rows, [-1, hidden.shape[1]]), State(*last)
 
 
 def step(weights: dict[str, tf.Tensor], tokens: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
     """Reads one token a row, [B]; returns the logits of the next word, [B, V], and the new state."""
-    state = advance(weights, tokens, _gate_inputs(weights, tokens), state)
+    hidden, cell = _remembered(tokens, state)
+    gates = _gate_inputs(weights, tokens) + _linear(hidden, weights["recurrent_kernel"])
+    output, cell = _units(gates, cell)
+    state = State(_linear(output, weights["projection"]), cell)
     return output_logits(weights, state.hidden), state
 
 
@@ -101,6 +94,58 @@ def _linear(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 def _gate_inputs(weights: dict[str, tf.Tensor], tokens: tf.Tensor) -> tf.Tensor:
     return _linear(_look_up(weights["embedding"], tokens), weights["input_kernel"]) + weights["gate_bias"]
+
+
+def _remembered(tokens: tf.Tensor, state: State) -> State:
+    """The state that the tokens [B] are read in: `<s>` starts a message and forgets the last."""
+    keep = tf.expand_dims(tf.cast(tf.not_equal(tokens, BOUNDARY), tf.float32), 1)
+    return State(state.hidden * keep, state.cell * keep)
+
+
+def _units(gates: tf.Tensor, cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """What the units put out and their cells, [B, H] each, given their gates [B, 3H] and the cells before."""
+    forget, output, candidate = tf.split(gates, 3, axis=1)
+    forget = tf.sigmoid(forget)
+    cell = forget * cell + (1.0 - forget) * tf.tanh(candidate)
+    return tf.sigmoid(output) * tf.tanh(cell), cell
+
+
+@tf.custom_gradient
+def _read(
+    tokens: tf.Tensor,
+    inputs: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    projection: tf.Tensor,
+    hidden: tf.Tensor,
+    cell: tf.Tensor,
+) -> tuple[tuple[tf.Tensor, tf.Tensor, tf.Tensor], object]:
+    """Reads tokens [T, B], which add `inputs` [T * B, 3H] to the gates; gives the states after each, [T * B, E], and the last.
+
+    What reaches a kernel's product from behind, times what went into it, summed over positions, is the kernel's gradient. For the
+    projection the former is the gradient of zeros that are added to what it gives.
+    """
+    length = tokens.shape[0]
+    nothing = tf.zeros([tf.shape(inputs)[0], projection.shape[0]])
+    read, put_out, states, state = [], [], [], State(hidden, cell)
+    with tf.GradientTape() as tape:
+        tape.watch([inputs, nothing, hidden, cell])
+        positions = zip(tf.unstack(tokens), tf.split(inputs, length), tf.split(nothing, length), strict=True)
+        for ids, added, zeros in positions:
+            state = _remembered(ids, state)
+            read.append(state.hidden)
+            output, cells = _units(added + _linear(state.hidden, recurrent_kernel), state.cell)
+            put_out.append(output)
+            state = State(_linear(output, projection) + zeros, cells)
+            states.append(state.hidden)
+        result = tf.concat(states, 0), *state
+
+    def gradient(*upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        to_inputs, to_projected, *to_state = tape.gradient(result, [inputs, nothing, hidden, cell], upstream)
+        to_kernel = tf.matmul(to_inputs, tf.concat(read, 0), transpose_a=True)
+        to_projection = tf.matmul(to_projected, tf.concat(put_out, 0), transpose_a=True)
+        return None, to_inputs, to_kernel, to_projection, *to_state
+
+    return result, gradient
 
 
 @tf.custom_gradient

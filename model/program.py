@@ -1,28 +1,35 @@
 """The model's program for the device: a LiteRT file of built-in operations that trains, evaluates and predicts.
 
-The weights are not in it: one program, of some 250 kB, serves every round. Its variables are empty until `set_weights` fills them,
-and the other signatures fail before that. `get_weights` takes a number that counts for nothing: LiteRT's Java library, which runs
-the program on phones, refuses a signature that takes nothing.
+The weights are not in it: one program, of some 400 kB, serves every round. Its variables are empty until `set_weights` fills them,
+and the other signatures but `learn` fail before that. `get_weights` takes a number that counts for nothing: LiteRT's Java library,
+which runs the program on phones, refuses a signature that takes nothing.
+
+`learn` is the step of `train` for a model of C words, those that a batch is learned against (`model.device.sampling`), with the
+weights handed in and out: nothing of the size of the vocabulary takes part. Its tokens are places among these words.
 
 | signature | takes | gives |
 | --- | --- | --- |
 | `train` | `tokens`, `targets` [B, T] int32; `learning_rate`, `clipping_norm` float32 | `loss`, before the step, in nats |
+| `learn` | as `train`, and the weights of a model of C words by name | `loss`; the weights after the step by name |
 | `evaluate` | `tokens`, `targets` [B, T]; `hidden` [B, E], `cell` [B, H] | `log_likelihood`, `rank` [B * T]; `hidden`, `cell` |
 | `step` | `token` [1]; `hidden` [1, E], `cell` [1, H] | `logits` [1, V]; `hidden`, `cell` |
 | `get_weights` | `unused` float32 | the weights by name |
 | `set_weights` | the weights by name | `done` |
 """
 
+import math
 import tempfile
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.lite.python import schema_py_generated as schema
-from tensorflow.lite.tools import flatbuffer_utils
 
 from model import cifg
+from model.conversion import for_the_device
 from model.device.config import ModelConfig
 from model.device.weights import Weights
+
+_EVALUATED_AT_ONCE = 64  # positions
 
 
 class _Program(tf.Module):
@@ -39,14 +46,19 @@ class _Program(tf.Module):
                 tf.TensorSpec([batch, config.units], tf.float32, name="cell"),
             )
 
+        def all_weights(of: ModelConfig) -> dict[str, tf.TensorSpec]:
+            return {name: tf.TensorSpec(shape, tf.float32, name=name) for name, shape in of.shapes.items()}
+
+        settings = {name: tf.TensorSpec([], tf.float32, name=name) for name in ("learning_rate", "clipping_norm")}
+        batch = {name: tf.TensorSpec(rows.shape, tf.int32, name=name) for name in ("tokens", "targets")}
+        sampled = replace(config, vocabulary=config.candidates)
         self.entry_points = {
+            "learn": tf.function(self._learn).get_concrete_function(**batch, **settings, **all_weights(sampled)),
             "train": tf.function(self._train).get_concrete_function(rows, rows, scalar, scalar),
             "evaluate": tf.function(self._evaluate).get_concrete_function(rows, rows, *state(config.batch)),
             "step": tf.function(self._step).get_concrete_function(tf.TensorSpec([1], tf.int32), *state(1)),
             "get_weights": tf.function(self._get_weights).get_concrete_function(scalar),
-            "set_weights": tf.function(self._set_weights).get_concrete_function(
-                **{n: tf.TensorSpec(s, tf.float32, name=n) for n, s in config.shapes.items()}
-            ),
+            "set_weights": tf.function(self._set_weights).get_concrete_function(**all_weights(config)),
         }
 
     def _values(self) -> dict[str, tf.Tensor]:
@@ -55,24 +67,35 @@ class _Program(tf.Module):
     def _train(
         self, tokens: tf.Tensor, targets: tf.Tensor, learning_rate: tf.Tensor, clipping_norm: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            weights = self._values()
-            tape.watch(list(weights.values()))
-            hidden, _ = cifg.run(weights, tokens, cifg.zero_state(weights, tokens.shape[0]))
-            loss = cifg.mean_loss(weights, hidden, tf.reshape(targets, [-1]))
-        gradients = tape.gradient(loss, list(weights.values()))
-        gradients = cifg.clip_by_global_norm(gradients, clipping_norm)
-        for (name, value), gradient in zip(weights.items(), gradients, strict=True):
-            self._weights[name].assign(value - learning_rate * gradient)
+        loss, after = _sgd_step(self._values(), tokens, targets, learning_rate, clipping_norm)
+        for name, value in after.items():
+            self._weights[name].assign(value)
         return {"loss": loss}
+
+    def _learn(
+        self,
+        tokens: tf.Tensor,
+        targets: tf.Tensor,
+        learning_rate: tf.Tensor,
+        clipping_norm: tf.Tensor,
+        **weights: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        loss, after = _sgd_step(weights, tokens, targets, learning_rate, clipping_norm)
+        return {"loss": loss, **after}
 
     def _evaluate(
         self, tokens: tf.Tensor, targets: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        weights, flat = self._values(), tf.reshape(targets, [-1])
+        weights, places = self._values(), tokens.shape[0] * tokens.shape[1]
         outputs, state = cifg.run(weights, tokens, cifg.State(hidden, cell))
-        rank = cifg.ranks(cifg.output_logits(weights, outputs), flat)
-        return {"log_likelihood": cifg.log_likelihood(weights, outputs, flat), "rank": rank, **state._asdict()}
+        # Part by part: an array of all positions and all words takes 13 MB at the full size, and several would be needed at once.
+        parts = places // math.gcd(places, _EVALUATED_AT_ONCE)
+        found = [
+            (cifg.log_likelihood(weights, part, words), cifg.ranks(cifg.output_logits(weights, part), words))
+            for part, words in zip(tf.split(outputs, parts), tf.split(tf.reshape(targets, [-1]), parts), strict=True)
+        ]
+        log_likelihood, rank = (tf.concat(one, 0) for one in zip(*found, strict=True))
+        return {"log_likelihood": log_likelihood, "rank": rank, **state._asdict()}
 
     def _step(self, token: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor) -> dict[str, tf.Tensor]:
         logits, state = cifg.step(self._values(), token, cifg.State(hidden, cell))
@@ -87,6 +110,23 @@ class _Program(tf.Module):
         return {"done": tf.constant(1, tf.int32)}
 
 
+def _sgd_step(
+    weights: dict[str, tf.Tensor],
+    tokens: tf.Tensor,
+    targets: tf.Tensor,
+    learning_rate: tf.Tensor,
+    clipping_norm: tf.Tensor,
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """The mean loss over the targets of rows [B, T], and the weights after a step against its clipped gradient."""
+    with tf.GradientTape() as tape:
+        tape.watch(list(weights.values()))
+        hidden, _ = cifg.run(weights, tokens, cifg.zero_state(weights, tokens.shape[0]))
+        loss = cifg.mean_loss(weights, hidden, tf.reshape(targets, [-1]))
+    gradients = cifg.clip_by_global_norm(tape.gradient(loss, list(weights.values())), clipping_norm)
+    after = {n: w - learning_rate * g for (n, w), g in zip(weights.items(), gradients, strict=True)}
+    return loss, after
+
+
 def build_program(config: ModelConfig, weights: Weights | None = None) -> bytes:
     """Traces the model's functions and converts them; returns the contents of a LiteRT file.
 
@@ -94,24 +134,10 @@ def build_program(config: ModelConfig, weights: Weights | None = None) -> bytes:
     """
     program = _Program(config, weights)
     with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(program, folder, signatures=program.entry_points)
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # the program has its gradients in it
+        tf.saved_model.save(program, folder, signatures=program.entry_points, options=options)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(program.entry_points))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         converter.experimental_enable_resource_variables = True
         converted = bytes(converter.convert())
-    return converted if weights else _without_initial_values(converted)
-
-
-def _without_initial_values(program: bytes) -> bytes:
-    """Drops the assignments by which the converted program would fill its variables with stored zeros, megabytes of them."""
-    model = flatbuffer_utils.convert_bytearray_to_object(program)
-    assign = schema.BuiltinOperator.ASSIGN_VARIABLE
-    initializer = model.subgraphs[-1]
-    codes = [model.operatorCodes[op.opcodeIndex].builtinCode for op in initializer.operators]
-    if len(initializer.inputs) or len(initializer.outputs) or set(codes) != {assign, schema.BuiltinOperator.VAR_HANDLE}:
-        raise AssertionError("the converter no longer puts the variables' initializer last")
-    for operator, code in zip(initializer.operators, codes, strict=True):
-        if code == assign:
-            model.buffers[initializer.tensors[operator.inputs[1]].buffer].data = None
-    initializer.operators, initializer.tensors = [], []
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    return for_the_device(converted, keep_values=weights is not None)

@@ -38,7 +38,7 @@ MAY_IMPORT = {
 SPOKEN = ("numpy", "cryptography")
 
 # Of the files of model/, the ones that build or export.
-WITH_TENSORFLOW = {"model/cifg.py", "model/program.py"}
+WITH_TENSORFLOW = {"model/cifg.py", "model/conversion.py", "model/program.py"}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import json
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,10 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from data.corpus import ChitChat, users_in
-from data.errors import DataError
 from data.tokenizer import tokenize
 from data.vocabulary import Vocabulary
-from federation.benchmarks.measuring import Benchmark, Figure, ratios
+from federation.benchmarks.learning import measure_learning
+from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
 from federation.rounds import keyboard
 from model.device.folder import load_model
 from model.device.runtime import Program
@@ -36,7 +35,7 @@ print(time.perf_counter() - began)
 
 
 def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
-    """Measures the model in `folder`: a suggestion beside a bare step of the program, the start, learning, memory.
+    """Measures the model in `folder`: a suggestion beside a bare step of the program, the start, memory, and learning.
 
     Raises:
       DataError: a keyboard failed.
@@ -54,6 +53,7 @@ def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
             suggestions.append(suggest)
             starts.append(start)
             scripts.append(typed)
+    learning, details = measure_learning(folder, repeats)
     return Benchmark(
         "device",
         "The device's side, without a window",
@@ -64,7 +64,12 @@ def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
             Figure("script_p50", "a suggestion as typed, p50", "ms", [s["suggest_ms"]["p50"] for s in scripts]),
             Figure("script_p99", "a suggestion as typed, p99", "ms", [s["suggest_ms"]["p99"] for s in scripts]),
             Figure("start", "from Python's first import to the first suggestion", "s", starts, "under 0.3"),
-            Figure("learning", "learning, targets a second", "", [s["train_words_per_second"] for s in scripts]),
+            Figure(
+                "learning",
+                "a keyboard's learning, targets a second",
+                "",
+                [s["train_words_per_second"] for s in scripts],
+            ),
             Figure(
                 "memory",
                 f"peak memory, learning from {scripts[0]['words']:,} words",
@@ -72,7 +77,9 @@ def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
                 [s["peak_memory_mb"] for s in scripts],
                 "under 150",
             ),
+            *learning,
         ],
+        details,
     )
 
 
@@ -110,15 +117,3 @@ def _suggesting(program: Program, vocabulary: Vocabulary, texts: list[str]) -> t
         steps.append(between - began)
         suggestions.append(time.perf_counter() - between)
     return 1e3 * statistics.median(steps[100:]), 1e3 * statistics.median(suggestions[100:])
-
-
-def output(command: list[Any]) -> str:
-    """What a process prints.
-
-    Raises:
-      DataError: it failed, with the last line it complained in.
-    """
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DataError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"{command} failed")
-    return done.stdout

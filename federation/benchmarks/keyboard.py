@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-from federation.benchmarks.device import output
-from federation.benchmarks.measuring import Benchmark, Figure, ratios
+from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
 from federation.rounds import keyboard
 
 _WHEN = {"idle": "idle", "learning": "while it learns"}

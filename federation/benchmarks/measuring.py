@@ -3,12 +3,15 @@
 import os
 import platform
 import statistics
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from data.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,18 @@ def in_turn(measures: Mapping[str, Callable[[], float]], repeats: int, warm_up: 
 def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
     """The ratios of measurements of the same turn."""
     return [a / b for a, b in zip(above, below, strict=True)]
+
+
+def output(command: list[Any]) -> str:
+    """What a process prints.
+
+    Raises:
+      DataError: it failed, with the last line it complained in.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DataError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"{command} failed")
+    return done.stdout
 
 
 def machine(*packages: str) -> dict[str, Any]:

@@ -48,9 +48,9 @@ class Trained:
 
 
 def train(
-    program: Program, messages: Sequence[Sequence[int]], how: FineTuning, seed: int
+    program: Program, messages: Sequence[Sequence[int]], how: FineTuning, seed: int, sampled: bool = False
 ) -> Generator[Progress, None, Trained | None]:
-    """Fine-tunes the program's weights in place on encoded messages; returns None where these hold no word.
+    """Fine-tunes the program's weights in place on encoded messages (`finetune`); returns None where these hold no word.
 
     Raises:
       DataError: training did not go well.
@@ -58,7 +58,7 @@ def train(
     checked = newest_of(messages, min(EVALUATED_WORDS, how.max_words))
     loss_before = _mean_loss(program, checked)
     started, progress = time.perf_counter(), None
-    for progress in finetune(program, messages, how, np.random.default_rng(seed)):
+    for progress in finetune(program, messages, how, np.random.default_rng(seed), sampled):
         yield progress
     if progress is None:
         return None
@@ -114,7 +114,7 @@ class Learning:
         encoded = [self._global.vocabulary.encode(message.text) for message in self._recorded]
         border = max(held_back_from([len(message) for message in encoded]), self._first_untrained())
         program = self._global.start()
-        trained = yield from train(program, encoded[:border], self._how, seed=0)
+        trained = yield from train(program, encoded[:border], self._how, seed=0, sampled=True)
         if trained is None:
             return
         texts = [message.text for message in self._recorded]

@@ -3,6 +3,10 @@
 import math
 from dataclasses import asdict, dataclass
 
+from data.vocabulary import SPECIALS
+
+_CANDIDATES = 512
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -13,6 +17,11 @@ class ModelConfig:
     units: int = 670  # coupled input-forget-gate LSTM units
     window: int = 20  # positions of one training row
     batch: int = 16  # rows of one training step on a device
+
+    @property
+    def candidates(self) -> int:
+        """How many words a batch is learned against on a device (`model.device.sampling`): all of them where there are few."""
+        return min(self.vocabulary, max(_CANDIDATES, self.batch * (self.window + 1) + len(SPECIALS)))
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

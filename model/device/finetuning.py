@@ -7,6 +7,7 @@ import numpy as np
 
 from data.windows import pack, targets
 from model.device.runtime import Program
+from model.device.sampling import draw
 from model.device.weights import Weights
 
 
@@ -47,24 +48,49 @@ def newest(messages: Sequence[Sequence[int]], max_words: int) -> list[Sequence[i
 
 
 def finetune(
-    program: Program, messages: Sequence[Sequence[int]], how: FineTuning, rng: np.random.Generator
+    program: Program,
+    messages: Sequence[Sequence[int]],
+    how: FineTuning,
+    rng: np.random.Generator,
+    sampled: bool = False,
 ) -> Iterator[Progress]:
     """Trains the program's weights in place on encoded messages; yields after each batch, so a caller may stop or look.
 
     Rows are shuffled anew for every pass. Nothing is yielded where there is nothing to learn from.
+
+    Args:
+      program: with the weights to begin with.
+      messages: ids of words, oldest first.
+      how: the settings.
+      rng: what the order of the rows, and what is sampled, is drawn from.
+      sampled: learns each batch against some of the vocabulary only (`model.device.sampling`): a person's own network, not a
+        round's, in which devices have to do what the desktop simulates. A program that is older than that learns as for a round.
     """
     rows = pack(newest(messages, how.max_words), program.config.window)
     size = program.config.batch
-    batches = -(-len(rows) // size) * how.passes
-    done, learned, loss = 0, 0, 0.0
-    for _ in range(how.passes):
+    total = -(-len(rows) // size) * how.passes
+    sampling = rng.spawn(1)[0] if sampled else None  # the order of the rows is the same either way
+    learned, loss = 0, 0.0
+    for done, batch in enumerate(batches(rows, size, how.passes, rng), 1):
+        count = targets(batch)
+        loss += _step(program, batch, how, sampling) * count
+        learned += count
+        yield Progress(done, total, learned, loss / max(learned, 1))
+
+
+def batches(rows: np.ndarray, size: int, passes: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """All rows in batches of at most `size`, so many times over, shuffled anew for every pass."""
+    for _ in range(passes):
         order = rng.permutation(len(rows))
         for start in range(0, len(rows), size):
-            batch = rows[order[start : start + size]]
-            count = targets(batch)
-            loss += program.train(batch, how.learning_rate, how.clipping_norm) * count
-            done, learned = done + 1, learned + count
-            yield Progress(done, batches, learned, loss / max(learned, 1))
+            yield rows[order[start : start + size]]
+
+
+def _step(program: Program, batch: np.ndarray, how: FineTuning, rng: np.random.Generator | None) -> float:
+    if rng is None or program.candidates is None:
+        return program.train(batch, how.learning_rate, how.clipping_norm)
+    candidates = draw(batch, program.config.vocabulary, program.candidates, rng)
+    return program.learn(batch, candidates, how.learning_rate, how.clipping_norm)
 
 
 def subtract(after: Weights, before: Weights) -> Weights:

@@ -32,7 +32,7 @@ import numpy as np
 
 Arrays = Mapping[str, np.ndarray]
 _M_MMAP_THRESHOLD = -3  # mallopt(3)
-_GIVEN_BACK_FROM = 2**22  # bytes
+_GIVEN_BACK_FROM = 2**20  # bytes
 
 
 class Interpreter(Protocol):
@@ -69,14 +69,24 @@ def start(content: bytes, threads: int) -> Interpreter:
     return JavaInterpreter(content, threads)
 
 
-@cache
 def _give_memory_back() -> None:
-    """Lets glibc, the library that most Linux desktops run on, give the memory of an interpreter back when that is gone.
+    """Lets glibc, the library that most Linux desktops run on, give the memory of interpreters back that are gone.
 
-    It would keep blocks of up to 32 MB for itself once one of that size was freed: some 80 MB after each learning.
+    By itself it would keep blocks of up to 32 MB once one of that size was freed, some 80 MB after each learning, and smaller ones
+    as long as anything lies behind them.
     """
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _GIVEN_BACK_FROM)
+    library = _glibc()
+    if library is not None:
+        library.malloc_trim(0)
+
+
+@cache
+def _glibc() -> Any:
+    if platform.libc_ver()[0] != "glibc":
+        return None
+    library = ctypes.CDLL(None)
+    library.mallopt(_M_MMAP_THRESHOLD, _GIVEN_BACK_FROM)
+    return library
 
 
 def _python_library() -> Any:

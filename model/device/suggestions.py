@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +56,7 @@ class Suggester:
         self._vocabulary = vocabulary
         self._personal = personal
         self._wishes = wishes or Wishes()
-        self.spellings = Spellings(vocabulary, neighbours)
+        self._neighbours = neighbours
         self._context: list[int] = []
         self._states: list[State] = []  # after <s>, after the first token, …
         self._logits = np.zeros(0, np.float32)  # after the last
@@ -63,6 +64,11 @@ class Suggester:
         self._offered = np.zeros(0, np.float32)  # of the spellings among it
         self._scored: tuple | None = None  # for what these are
         self._shown: dict[tuple[str, int], list[int]] = {}  # after this context: places shown by prefix and count
+
+    @cached_property
+    def spellings(self) -> Spellings:
+        """The words that may be offered; made when they are first asked for, since who only predicts needs none."""
+        return Spellings(self._vocabulary, self._neighbours)
 
     def logits(self, context: Sequence[int]) -> np.ndarray:
         """The logits of the next word, [V] float32, after the tokens of the message so far (ids, without `<s>`)."""

@@ -28,6 +28,8 @@ from model.device.metrics import Scores, Typing, evaluate, type_and_learn
 from model.device.personal import PersonalNgram
 from model.device.suggestions import Suggester
 
+PARTS = {"fine-tuning", "n-grams", "both", "fine-tuning over all words"}
+
 
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_the_sign_test_is_the_binomial_one(better: int, worse: int) -> None:
@@ -62,7 +64,9 @@ def test_each_part_and_both(small_model: Model, corpus_file: Path) -> None:
     results = personalize_users(small_model, corpus, corpus.users()[:4], FineTuning(), ablation=True)
     for result in results:
         assert result.words == 24 * 10
-        assert set(result.parts) == {"fine-tuning", "n-grams", "both"}
+        assert set(result.parts) == PARTS
+        of_all_words = result.parts["fine-tuning over all words"]
+        np.testing.assert_array_equal(of_all_words.hits, result.parts["fine-tuning"].hits)  # all are candidates here
         kept = "n-grams" if result.kept_old else "both"
         np.testing.assert_array_equal(result.after.hits, result.parts[kept].hits)
         assert result.after.scores.first > result.before.scores.first, "the favourite word is learned"
@@ -101,7 +105,7 @@ def test_the_command_writes_its_tables(
     done = federate(*common, "--max-users", "6", "--min-words", "50", "--ablation", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
-    assert set(result["ablation"]) == {"fine-tuning", "n-grams", "both"}
+    assert set(result["ablation"]) == PARTS
     low, high = result["mean_relative_top1_gain_ci"]
     assert low <= result["mean_relative_top1_gain"] <= high
     with (tmp_path / "users.csv").open() as file:

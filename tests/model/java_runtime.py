@@ -91,6 +91,7 @@ from data.errors import DataError  # noqa: E402
 from model.device.folder import load_model  # noqa: E402
 from model.device.litert import JavaInterpreter, PythonInterpreter, start  # noqa: E402
 from model.device.runtime import Program  # noqa: E402
+from model.device.sampling import draw  # noqa: E402
 
 
 def results(program: Program) -> list[np.ndarray]:
@@ -99,6 +100,8 @@ def results(program: Program) -> list[np.ndarray]:
     for _ in range(3):
         rows = rng.integers(1, config.vocabulary, (config.batch, config.window + 1), dtype=np.int32)
         found.append(np.array(program.train(rows, 0.5, 1.0)))
+    candidates = draw(rows, config.vocabulary, config.candidates, rng)
+    found += [np.array(program.learn(rows, candidates, 0.5, 1.0)) for _ in range(2)]
     found += program.weights.values()
     evaluation, state = program.evaluate(rows, program.initial_state(config.batch))
     logits, after = program.step(3, program.initial_state(1))

@@ -24,6 +24,9 @@ found = run["get_weights"](unused=np.float32(0))
 equal = all(np.array_equal(found[name], array) for name, array in arrays.items())
 settings = {"learning_rate": np.float32(0.5), "clipping_norm": np.float32(1)}
 losses = [float(run["train"](tokens=tokens, targets=targets, **settings)["loss"]) for _ in range(3)]
+small = {name: array[:512] if name in ("embedding", "output_bias") else array for name, array in arrays.items()}
+small |= {"tokens": tokens % 512, "targets": targets % 512}
+losses.append(float(run["learn"](**small, **settings)["loss"]))
 state = {"hidden": np.zeros((1, arrays["projection"].shape[0]), np.float32)}
 state["cell"] = np.zeros((1, arrays["projection"].shape[1]), np.float32)
 logits = run["step"](token=np.array([2], np.int32), **state)["logits"]

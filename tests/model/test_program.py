@@ -5,13 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.lite.tools import flatbuffer_utils
 
 from data.errors import DataError
 from data.vocabulary import BOUNDARY, PAD
 from model import cifg
 from model.device.config import ModelConfig
+from model.device.finetuning import FineTuning, finetune
 from model.device.folder import Model
 from model.device.runtime import Program
+from model.device.sampling import draw
 from model.device.weights import Weights, initial_weights
 from model.program import build_program
 
@@ -55,6 +58,76 @@ def test_a_training_step_is_the_same_in_tensorflow_and_litert(full_size: Model, 
         assert np.abs(array - full_size.weights[name]).max() > 1e-7, f"{name} did not learn"
 
 
+def test_a_step_over_candidates_is_the_same_in_tensorflow_and_litert_and_touches_nothing_else(full_size: Model) -> None:
+    config = ModelConfig()
+    rows = random_rows(config, 6)
+    candidates = draw(rows, config.vocabulary, config.candidates, np.random.default_rng(1))
+    words = candidates.words
+    program = Program(full_size.program, config, full_size.weights)
+    loss = program.learn(rows, candidates, 0.5, 0.05)
+    small = full_size.weights | {"embedding": full_size.weights["embedding"][words]}
+    small["output_bias"] = full_size.weights["output_bias"][words] + candidates.shift
+    expected_loss, expected = trained_in_tensorflow(small, candidates.places(rows), 0.5, 0.05)
+    assert loss == pytest.approx(expected_loss, abs=1e-5)
+    after, others = program.weights, np.setdiff1d(np.arange(config.vocabulary), words)
+    for name in ("embedding", "output_bias"):
+        np.testing.assert_array_equal(after[name][others], full_size.weights[name][others])
+        after[name] = after[name][words]
+    expected["output_bias"] -= candidates.shift
+    for name, array in after.items():
+        np.testing.assert_allclose(array, expected[name], atol=1e-5, err_msg=name)
+
+
+def test_a_step_over_all_words_is_the_step_of_a_round(small_model: Model) -> None:
+    config = small_model.provenance.config
+    rows = random_rows(config, 7)
+    program, other = small_model.start(), small_model.start()
+    candidates = draw(rows, config.vocabulary, config.candidates, np.random.default_rng(0))
+    for _ in range(2):
+        assert program.learn(rows, candidates, 0.5, 1.0) == pytest.approx(other.train(rows, 0.5, 1.0), abs=1e-5)
+    for name, array in program.weights.items():
+        np.testing.assert_allclose(array, other.weights[name], atol=1e-6)
+
+
+def test_what_was_learned_is_what_is_typed_with_and_learned_on(small_model: Model) -> None:
+    config = small_model.provenance.config
+    rows = random_rows(config, 8)
+    candidates = draw(rows, config.vocabulary, config.candidates, np.random.default_rng(0))
+    program = small_model.start()
+    program.learn(rows, candidates, 0.5, 1.0)
+    weights = program.weights
+    weights["embedding"][:] = 0  # a copy: nothing that the program knows of
+    learned = program.weights
+    fresh = Program(small_model.program, config, learned)
+    state = program.initial_state(1)
+    np.testing.assert_array_equal(program.step(5, state)[0], fresh.step(5, state)[0])
+    assert program.learn(rows, candidates, 0.5, 1.0) == fresh.learn(rows, candidates, 0.5, 1.0)
+    program.weights = small_model.weights
+    for name, array in program.weights.items():
+        np.testing.assert_array_equal(array, small_model.weights[name])
+    assert program.learn(rows, candidates, 0.5, 1.0) == small_model.start().learn(rows, candidates, 0.5, 1.0)
+
+
+def test_a_program_from_before_there_were_candidates_learns_over_all_words(small_model: Model) -> None:
+    program = small_model.start()
+    older = Program(without_signature(small_model.program, "learn"), program.config, small_model.weights)
+    assert older.candidates is None
+    messages = [[5, 6, 7], [8, 9], [10, 11, 12, 13]]
+    found = [
+        list(finetune(p, messages, FineTuning(passes=3), np.random.default_rng(0), sampled))
+        for p, sampled in ((older, True), (program, False))
+    ]
+    assert found[0] == found[1]
+    for name, array in older.weights.items():
+        np.testing.assert_array_equal(array, program.weights[name])
+
+
+def without_signature(content: bytes, signature: str) -> bytes:
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    model.signatureDefs = [s for s in model.signatureDefs if s.signatureKey != signature.encode()]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
 def test_the_gradient_written_out_is_tensorflows_own(small_model: Model) -> None:
     config = small_model.provenance.config
     rows = random_rows(config, 3)
@@ -75,6 +148,44 @@ def test_the_gradient_written_out_is_tensorflows_own(small_model: Model) -> None
         gradients.append([loss, *tape.gradient(loss, list(weights.values()))])
     for ours, theirs in zip(*gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_the_gradient_of_the_kernels_taken_at_once_is_the_sum_over_positions(small_model: Model) -> None:
+    config = small_model.provenance.config
+    rows = tf.constant(random_rows(config, 9)[:, :-1])
+    weights = {name: tf.constant(array) for name, array in small_model.weights.items()}
+    upstream = tf.constant(
+        np.random.default_rng(0).normal(size=(rows.shape[0] * rows.shape[1], config.embedding)), tf.float32
+    )
+    start = cifg.State(
+        *(tf.constant(np.random.default_rng(1).normal(size=s.shape), tf.float32) for s in cifg.zero_state(weights, 4))
+    )
+    found = []
+    for read in (cifg.run, run_step_by_step):
+        with tf.GradientTape() as tape:
+            tape.watch([*weights.values(), *start])
+            hidden, last = read(weights, rows, start)
+            value = tf.reduce_sum(hidden * upstream) + tf.reduce_sum(last.cell) - tf.reduce_sum(last.hidden)
+        sources = [weights[name] for name in ("input_kernel", "recurrent_kernel", "gate_bias", "projection")]
+        found.append([hidden, *last, *tape.gradient(value, [*sources, *start])])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def run_step_by_step(weights: Weights, tokens: tf.Tensor, state: cifg.State) -> tuple[tf.Tensor, cifg.State]:
+    """The network as its papers have it, left to automatic differentiation."""
+    hidden, cell = state
+    states = []
+    for position in range(tokens.shape[1]):
+        begins = tokens[:, position : position + 1] == BOUNDARY
+        hidden, cell = tf.where(begins, 0.0, hidden), tf.where(begins, 0.0, cell)
+        read = tf.gather(weights["embedding"], tokens[:, position])
+        gates = read @ tf.transpose(weights["input_kernel"]) + hidden @ tf.transpose(weights["recurrent_kernel"])
+        forget, output, candidate = tf.split(gates + weights["gate_bias"], 3, axis=1)
+        cell = tf.sigmoid(forget) * cell + (1 - tf.sigmoid(forget)) * tf.tanh(candidate)
+        hidden = (tf.sigmoid(output) * tf.tanh(cell)) @ tf.transpose(weights["projection"])
+        states.append(hidden)
+    return tf.reshape(tf.stack(states, 1), [-1, hidden.shape[1]]), cifg.State(hidden, cell)
 
 
 def test_rows_that_are_missing_count_nothing(small_model: Model) -> None:
