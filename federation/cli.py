@@ -21,7 +21,7 @@ from model.device.metrics import Scores, Typing
 
 Result = dict[str, Any]
 
-BENCHMARKS = ("device", "keyboard")  # in the order of the page
+BENCHMARKS = ("device", "keyboard", "coordinator")  # in the order of the page
 
 
 class BadCallError(ValueError):
@@ -204,6 +204,13 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.add_argument("--presses", type=_positive, default=300, metavar="N", help="of keys, for keyboard")
     benchmark.add_argument("--repeats", type=_positive, default=5, metavar="N", help="measurements of each thing")
     benchmark.add_argument("--model", type=Path, default=PRETRAINED)
+    benchmark.add_argument(
+        "--fleet",
+        type=_positive,
+        nargs="+",
+        metavar="N",
+        help="devices of the coordinator's rounds (default: 10 to 1000)",
+    )
     benchmark.add_argument("--out", type=Path, metavar="DIR", help="a folder for the results")
     return parser
 
@@ -434,10 +441,12 @@ def _serve(options: argparse.Namespace) -> Result:
 
 
 def _benchmark(options: argparse.Namespace) -> Result:
+    from federation.benchmarks.coordinator import FLEET
     from federation.benchmarks.suite import Options, run
 
+    fleet = sorted(set(options.fleet or FLEET))
     names = BENCHMARKS if options.what == "all" else (options.what,)
-    return run(names, Options(options.model, options.presses, options.repeats), options.out)
+    return run(names, Options(options.model, options.presses, options.repeats, fleet), options.out)
 
 
 def _show(result: Result) -> None:

@@ -150,6 +150,24 @@ def plot_bands(panels: Sequence[tuple[str, Sequence[str], dict[str, list[dict[st
     plt.close(figure)
 
 
+def plot_fleet(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """What secure rounds cost by the number of devices, measured and by theory (`federation.benchmarks.coordinator`)."""
+    figure, grid = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")
+    for axes, panel in zip(grid.flat, panels, strict=True):
+        for curve in panel["curves"]:
+            (points,) = axes.plot(curve["sizes"], curve["values"], "o", label=curve["label"])
+            colour = points.get_color()
+            axes.plot(curve["sizes"], curve["theory"], color=colour, linewidth=0.8, label=curve["law"])
+        sizes = sorted({size for curve in panel["curves"] for size in curve["sizes"]})
+        axes.set(xscale="log", yscale="log", xlabel="devices", ylabel=panel["unit"], title=panel["title"])
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
 def _error_bars(figures: Iterable[dict[str, Any]], key: str) -> np.ndarray:
     """How far the intervals reach below and above, in percent, [2, N]; nothing where there is no interval."""
     pairs = [(f[key], *(f[f"{key}_ci"] or (f[key], f[key]))) for f in figures]

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow_federated as tff
 
 from data.errors import DataError
-from federation.accounting import Spent, check_budget, rho_of_round, spent
+from federation.accounting import Spent, check_budget, rho_of_round, rounds_spent, spent
 from federation.learning import Server, learning_process
 from federation.privacy import Privacy
 from federation.protocol.ring import Vector
@@ -163,9 +163,9 @@ class ServerProcess:
             metrics |= {"words": counts["words"], "loss": counts["loss"] / LOSS_STEPS / counts["words"]}
         return output["state"], metrics | recall_of(counts)
 
-    def spent(self, state: Any) -> Spent:
-        """The privacy that all rounds so far have spent."""
-        return spent(self._privacy, self.rounds(state), self._rho)
+    def spent(self, state: Any, unmasked: int = 0) -> Spent:
+        """The privacy that all rounds so far have spent, and any up to the place `unmasked` whose sum made no model."""
+        return spent(self._privacy, rounds_spent(self.rounds(state), unmasked), self._rho)
 
     def save(self, state: Any, folder: Path) -> None:
         """Keeps a state on disk, in place of the one before."""

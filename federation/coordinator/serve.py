@@ -17,8 +17,9 @@ from federation.coordinator.coordinator import Coordinator, Settings
 from federation.coordinator.coordinator_api import CoordinatorApi
 from federation.coordinator.dashboard import add_dashboard
 from federation.coordinator.federation_settings import FederationSettings
+from federation.coordinator.listening import serve
 from federation.coordinator.round_machine import Rules
-from federation.coordinator.serving import Serving, serve
+from federation.coordinator.serving import Serving
 from federation.coordinator.summing import Summing
 
 

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from data.errors import DataError
 from federation.protocol.encoding import Encoding
+from federation.protocol.messages import read_json
 from federation.protocol.noise import Draw, discrete_gaussian, system_bits
 from federation.protocol.ring import Layout, Segment, Vector
 
@@ -152,7 +153,7 @@ class Terms:
           DataError: the text is no terms of a round.
         """
         try:
-            content = json.loads(text)
+            content = read_json(text)
             kinds = {f.name: cast(type, f.type) for f in fields(cls)}
             if not isinstance(content, dict) or content.keys() != kinds.keys():
                 raise DataError(f"the terms of a round are {', '.join(kinds)}")
