@@ -223,16 +223,16 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _print_table(result: dict[str, Any]) -> None:
-    table = Table(title="On what each wrote next, which no keyboard has")
-    for name in ("", "words", "top-1", "top-3", "perplexity", "first guess found / lost"):
-        table.add_column(name, justify="right" if name else "left")
+    table = Table(title="On what each wrote next, which no keyboard has; first guesses found and lost")
+    for name in ("", "words", "top-1, %", "top-3, %", "perplexity", "found / lost"):
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
     rows = [(f"keyboard {n}", row) for n, row in enumerate(result["people"], 1)]
     for name, row in [*rows, ("all", result["all"])]:
         if name == "all":
             table.add_section()
         before, after = row["before"], row["after"]
-        told = [f"{before[k]:.1%} → {after[k]:.1%}" for k in ("top1", "top3")]
-        perplexity = f"{before['perplexity']:.1f} → {after['perplexity']:.1f}"
+        told = [f"{100 * before[k]:.1f} → {100 * after[k]:.1f}" for k in ("top1", "top3")]
+        perplexity = f"{before['perplexity']:.0f} → {after['perplexity']:.0f}"
         table.add_row(name, f"{row['words']:,}", *told, perplexity, f"{row['better']} / {row['worse']}")
     _console.print(table)
     _say(verdict(result["all"]))

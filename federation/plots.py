@@ -95,11 +95,13 @@ def plot_demo_devices(result: dict[str, Any], path: Path) -> None:
     rows = [*result["people"], result["all"]]
     names = [*(f"keyboard {n}" for n in range(1, len(rows))), "all"]
     places = np.arange(len(rows))[::-1]
+    arrow = {"arrowstyle": "->", "lw": 2, "shrinkA": 0, "shrinkB": 0}
     for place, row in zip(places, rows, strict=True):
         ends = [100 * row[model]["top1"] for model in ("before", "after")]
         colour = "tab:green" if ends[1] > ends[0] else "tab:red"
-        left.annotate("", (ends[1], place), (ends[0], place), arrowprops={"arrowstyle": "->", "color": colour, "lw": 2})
+        left.annotate("", (ends[1], place), (ends[0], place), arrowprops=arrow | {"color": colour})
         left.plot(ends[0], place, "o", color="tab:gray")
+        left.plot(ends[1], place, alpha=0)  # an arrow alone would not widen the axis
         left.annotate(f"{ends[1] - ends[0]:+.1f}", (max(ends), place), (8, -3), textcoords="offset points", fontsize=8)
     left.set_yticks(places, [f"{name} ({row['words']:,})" for name, row in zip(names, rows, strict=True)])
     left.axhline(0.5, color="black", linewidth=0.5)
