@@ -37,8 +37,8 @@ class Look(EventDispatcher):
     theme = OptionProperty("dark", options=THEMES)
     private = BooleanProperty(False)
     scale = NumericProperty(1.0)
-    # `look.size(points)` is the size of a font in pixels, of so many points at a scale of 1: a property, so that the rules that
-    # call it do so again at another scale.
+    # `look.size(points)` is the size of a font in pixels, of so many points at a scale of 1. It is a property so that the rules
+    # that call it do so again at another scale.
     size = ObjectProperty()
     kind = OptionProperty(PHONE, options=[PHONE, TABLET, DESKTOP])
 

@@ -1,4 +1,4 @@
-"""How the real window is laid out and painted: text of every size, targets that a finger finds, boxes, a loop that sleeps."""
+"""How the real window is laid out and painted: text of every size, targets for a finger, boxes, and the loop that sleeps."""
 
 import os
 import subprocess
