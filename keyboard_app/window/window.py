@@ -17,9 +17,8 @@ from keyboard_app.window.screen import Screen
 
 _RULES = [str(Path(__file__).with_name(f"{name}.kv")) for name in ("controls", "keyboard", "pages", "screen")]
 _ATTEND_EVERY, _SERVE_EVERY = 0.2, 1.0  # seconds
-_SWITCH = (
-    0.0005  # seconds until a thread that learns gives way to typing, where it runs Python; the usual is ten times that
-)
+# Seconds until a thread that learns gives way to typing, where it runs Python; the usual is ten times that.
+_SWITCH = 0.0005
 
 
 class KeyboardApp(App):
