@@ -163,7 +163,7 @@ def plot_fleet(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
         sizes = sorted({size for curve in panel["curves"] for size in curve["sizes"]})
         axes.set(xscale="log", yscale="log", xlabel="devices", ylabel=panel["unit"], title=panel["title"])
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
-        axes.minorticks_off()
+        axes.xaxis.minorticks_off()
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=150)

@@ -15,7 +15,7 @@ from model.device.config import parameters
 
 FLEET = (10, 30, 100, 300, 1_000)
 _COMPLETE = (10, 30, 100, 200)  # more would take minutes
-_NEIGHBOURS = (100, 300, 1_000)  # among fewer no graph but the complete one withstands what is assumed
+_NEIGHBOURS = (30, 100, 300, 1_000)
 _LENGTH = 1_000  # numbers of 16 bits: it is the protocol that is measured, not the masks
 
 

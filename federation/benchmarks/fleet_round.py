@@ -7,12 +7,12 @@ its own: the times of the stages are those of all devices' work on one core, or 
 
 import asyncio
 import re
-import resource
 import socket
 import ssl
 import subprocess
 import sys
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +22,7 @@ import numpy as np
 
 from data.errors import DataError
 from data.vocabulary import SPECIALS, Vocabulary
+from federation.coordinator.connections import connections_allowed
 from federation.coordinator.control import TOKEN
 from federation.coordinator.fleet import FleetDevice, SimulatedDevice
 from federation.processes import start
@@ -36,7 +37,6 @@ CONFIG = ModelConfig(vocabulary=64, embedding=8, units=16)
 _DEADLINE_SECONDS = 3_600
 _WAIT = 120  # seconds a device waits for an answer: a thousand that asked every few would keep a core busy
 _AT_ONCE = 4  # devices that work; the others wait
-_FILES_BESIDE = 200  # that a process has open beside a connection for each device
 
 
 def fleet_round(devices: int) -> dict[str, Any]:
@@ -45,7 +45,8 @@ def fleet_round(devices: int) -> dict[str, Any]:
     Raises:
       DataError: the system allows too few connections, or the round was not committed.
     """
-    _allow_connections(devices)
+    if connections_allowed(devices) < devices:  # the coordinator's process inherits that
+        raise DataError(f"{devices} devices need more open files than this system allows: see ulimit -Hn")
     with TemporaryDirectory(prefix="fleet-") as temporary:
         folder = Path(temporary)
         vocabulary = Vocabulary([*SPECIALS, *(f"word{i}" for i in range(CONFIG.vocabulary - len(SPECIALS)))])
@@ -59,14 +60,22 @@ def fleet_round(devices: int) -> dict[str, Any]:
             command += [f"--{stage}-seconds", _DEADLINE_SECONDS]
         process = start([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            return asyncio.run(_round(devices, folder, ports[1], process.pid, vocabulary.sha256))
+            return asyncio.run(_with_clients(devices, folder, ports[1], process.pid, vocabulary.sha256))
         finally:
             process.kill()
             process.wait()
 
 
-async def _round(devices: int, folder: Path, control_port: int, process: int, vocabulary: str) -> dict[str, Any]:
-    control = httpx.AsyncClient(base_url=f"http://127.0.0.1:{control_port}", trust_env=False, timeout=60)
+async def _with_clients(devices: int, folder: Path, port: int, process: int, vocabulary: str) -> dict[str, Any]:
+    async with AsyncExitStack() as clients:
+        control = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
+        await clients.enter_async_context(control)
+        return await _round(devices, folder, control, process, vocabulary, clients)
+
+
+async def _round(
+    devices: int, folder: Path, control: httpx.AsyncClient, process: int, vocabulary: str, clients: AsyncExitStack
+) -> dict[str, Any]:
     token = folder / "coordinator" / TOKEN
     until = time.monotonic() + _DEADLINE_SECONDS
 
@@ -92,6 +101,7 @@ async def _round(devices: int, folder: Path, control_port: int, process: int, vo
         link = JoinLink.parse((await control.post("/control/invitations", headers=headers)).json()["link"])
         # A client each, as a pool looks through all its connections with each request.
         http = httpx.AsyncClient(base_url=link.url, verify=context, trust_env=False, timeout=600)
+        await clients.enter_async_context(http)
         fleet.append(FleetDevice(http, SimulatedDevice(_vectors), vocabulary, at_once))
         await fleet[-1].enrol(link.code)
     enrolled = await view()
@@ -138,15 +148,6 @@ def _vectors(plan: Plan) -> Any:
     terms, rng = Terms.from_json(plan.encoding), np.random.default_rng()
     delta = rng.normal(size=terms.length).astype(np.float32)
     return terms.contribution(Learned(delta * np.float32(0.5 / np.linalg.norm(delta)), 100), rng)
-
-
-def _allow_connections(count: int) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = count + _FILES_BESIDE
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise DataError(f"{count} devices need {needed} open files, and this system allows {hard}: see ulimit -Hn")
-    if soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))  # the coordinator inherits it
 
 
 def _peak_memory(process: int) -> float:

@@ -124,7 +124,7 @@ class CoordinatorApi:
     async def _masked_update(self, request: Request, limit: int, signed: SignedHeaders) -> bytes:
         """The body of a masked update; one that the device began before is given up."""
         within = asyncio.timeout(_TIMES_LONGER * self._body_seconds)
-        if (before := self._uploads.get(signed.device)) is not None:
+        if (before := self._uploads.get(signed.device)) is not None and not before.expired():
             before.reschedule(0)  # now
         self._uploads[signed.device] = within
         try:
