@@ -181,9 +181,12 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="DIR", help="a folder for tables of users, and the curve's plot"
     )
 
-    export = command("export", _export, "Write the program of a model, with its weights in it, as one LiteRT file.")
+    export = command("export", _export, "Write the program of a model as one LiteRT file, with its weights in it.")
     export.add_argument("--model", type=Path, default=PRETRAINED)
     export.add_argument("--out", type=Path, required=True, metavar="FILE.tflite")
+    export.add_argument(
+        "--without-weights", action="store_true", help="the program alone, as the program.tflite of a model folder is"
+    )
 
     demo = command("demo", _demo, "Three keyboards type, learn, and federate for a few rounds.")
     demo.add_argument("--model", type=Path, default=PRETRAINED)
@@ -418,7 +421,7 @@ def _export(options: argparse.Namespace) -> Result:
     from model.program import build_program
 
     model = load_model(options.model)
-    content = build_program(model.provenance.config, model.weights)
+    content = build_program(model.provenance.config, None if options.without_weights else model.weights)
     write_by_rename(options.out, content)
     print(f"{options.out}: {len(content):,} bytes", file=sys.stderr)
     return {"program": str(options.out), "bytes": len(content)}
