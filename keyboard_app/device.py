@@ -1,5 +1,7 @@
 """One person's keyboard with all that stands behind it: what the window shows, and what a script drives without one."""
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from data.errors import DataError
 from data.tokenizer import tokenize
+from keyboard_app.federating.federation import Federation
 from keyboard_app.federating.rounds import waiting_task
 from keyboard_app.learning.comparison import Comparison
 from keyboard_app.learning.insight import Saved
@@ -28,6 +31,7 @@ from model.device.finetuning import FineTuning
 from model.device.folder import PRETRAINED
 from model.device.weights import digest
 
+_PATIENCE = 5.0  # seconds at the end for what goes on in the background; whatever it is, it may be cut off at any point
 FORGOTTEN, INSISTED = "forgotten", "insisted"  # kinds of words that a person has marked
 
 
@@ -75,6 +79,7 @@ class Device:
         )
         self.worker = Worker()
         self.my_data = MyData(profile, self.models)
+        self.federation = Federation(profile, self.models, self.worker)
         self.comparison = Comparison(self.models, shipped)
         self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # what the store was at, all words, new ones
@@ -130,6 +135,8 @@ class Device:
         """
         self.profile.choose(**choices)
         self._apply_settings()
+        if not self.profile.settings.take_part:
+            self.federation.leave_round()
         if "keep_days" in choices:
             self._tidied = ""
             self._attend_to_age()
@@ -207,6 +214,14 @@ class Device:
         """
         self.worker.start(Importing(self.profile, self.models, path, person))
 
+    def take_part_if_due(
+        self, rested: Callable[[], float], charging: bool | None = None, now: float | None = None
+    ) -> None:
+        """Begins to ask the federation for a round if the time has come; the arguments are those of `Federation`'s own."""
+        settings = self.profile.settings
+        if settings.take_part and settings.consent is True and not self.private:
+            self.federation.take_part_if_due(rested, charging, time.monotonic() if now is None else now)
+
     def look_back(self) -> Rising:
         """Begins to find, in the background, what rose the most; the task returned has it once it is done.
 
@@ -237,12 +252,13 @@ class Device:
           DataError: an invitation or a release is not what it should be.
         """
         self._attend_to_age()
+        self.federation.attend()
         if self.worker.task is None and (task := waiting_task(self.profile, self.models)) is not None:
             self.worker.start(task)
 
     def close(self) -> None:
         """Ends what goes on in the background and gives the profile free."""
-        self.worker.cancel()
+        self.worker.cancel(_PATIENCE)
         self.profile.close()
 
     def __enter__(self) -> Self:
