@@ -206,13 +206,23 @@ class Device:
         self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
         return "what was learned is forgotten: suggestions are those of the global model"
 
-    def import_texts(self, path: Path, person: str | None = None) -> None:
-        """Begins to import a file in the background (`recording.importing`, whose `read_source` says who wrote in it).
+    def import_texts(self, path: Path, person: str | None = None) -> Importing:
+        """Begins to import a file in the background; where several people wrote in it, the task returned is `unclear` then.
 
         Raises:
           DataError: something else is going on there.
         """
-        self.worker.start(Importing(self.profile, self.models, path, person))
+        task = Importing(self.profile, self.models, path, person)
+        self.worker.start(task)
+        return task
+
+    def import_of(self, person: str, unclear: Importing) -> None:
+        """Begins to import the messages of one of those who wrote in the file of an `unclear` task.
+
+        Raises:
+          DataError: something else is going on there.
+        """
+        self.worker.start(unclear.of(person))
 
     def take_part_if_due(
         self, rested: Callable[[], float], charging: bool | None = None, now: float | None = None
@@ -312,7 +322,7 @@ class Device:
 
     def _check_idle(self) -> None:
         if self.worker.task is not None:
-            raise DataError(f"still {self.worker.task.title}: wait until that is done, or stop it")
+            raise DataError(f"still {self.worker.task.title or 'busy'}: wait until that is done, or stop it")
 
     def _count_words(self) -> tuple[int, int]:
         """All recorded words to be learned from, and those of them that are new since it last learned."""

@@ -134,6 +134,7 @@ class Joining:
           DataError: it is none.
         """
         self.title = "joining the federation"
+        self.error = ""  # why it did not go well
         self._profile, self._link = profile, JoinLink.parse(link)
 
     def work(self) -> Generator[Step]:
@@ -145,8 +146,12 @@ class Joining:
         from keyboard_app.federating.headless import join  # here for the reason above
 
         yield Step(0, 1)
-        with Membership.open(self._profile.path, self._profile.vault) as membership:
-            join(membership, self._link)
+        try:
+            with Membership.open(self._profile.path, self._profile.vault) as membership:
+                join(membership, self._link)
+        except Exception as error:
+            self.error = reason(error)
+            raise
 
     def finish(self) -> str:
         """Says so."""

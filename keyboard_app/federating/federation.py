@@ -50,13 +50,15 @@ class Federation:
         with self._membership() as membership:
             return Standing(membership.joined, membership.joining, membership.shared())
 
-    def join(self, link: str) -> None:
-        """Begins to join the federation of a link.
+    def join(self, link: str) -> Joining:
+        """Begins to join the federation of a link; the task returned says why where it does not go well.
 
         Raises:
           DataError: it is no link, or something else goes on in the background.
         """
-        self._worker.start(Joining(self._profile, link))
+        task = Joining(self._profile, link)
+        self._worker.start(task)
+        return task
 
     def give_up_joining(self) -> None:
         """Does not join after all.

@@ -4,6 +4,7 @@ from federation.protocol import calls
 
 LEARNING = "learning"  # before what it gives in the stage `calls.REPORTING`
 STEPS = {
+    calls.WAIT: "gathering the devices",
     calls.KEYS: "agreeing on keys with the other devices",
     calls.SHARES: "sharing out what makes up for devices that drop out",
     LEARNING: "learning from your words",

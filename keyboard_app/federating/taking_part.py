@@ -138,11 +138,12 @@ class Participant:
         self._messages, self._adopt, self._idle = messages, adopt, idle
         self._digest = digest(model.weights)
         self._session: _Session | None = None
+        self._called = ""  # a round that it was selected for and that has not begun
 
     @property
     def busy(self) -> bool:
-        """Whether this keyboard is in the middle of a round."""
-        return self._session is not None
+        """Whether this keyboard is in the middle of a round, or selected for one that is about to begin."""
+        return self._session is not None or self._called != ""
 
     def turn(self, wait: float = _WAIT_SECONDS) -> Generator[Progress, None, str]:
         """Asks what there is to do, and does it; returns a line about it, empty where there was nothing.
@@ -151,11 +152,15 @@ class Participant:
           Unreachable: the coordinator did not answer; the next turn goes on where this one was.
           DataError: the coordinator refuses this device.
         """
-        if not self.busy and not self._idle():
-            return ""
         session = self._session
+        if session is None and not self._idle():
+            self.withdraw()
+            return ""
         name = session.plan.round_name if session else ""
         call = self._client.check_in(self.model.vocabulary.sha256, name, wait)
+        if session is None:
+            self._called = call.round_name if call.task == calls.WAIT else ""
+            self.step = calls.WAIT if self._called else ""
         self.waiting = self.busy
         if session is not None and call.round_name != name:
             self._end()
@@ -241,11 +246,11 @@ class Participant:
 
     def withdraw(self) -> None:
         """Leaves the round that it is in, if any, so that the others need not wait."""
-        if self._session is not None:
-            self._drop_out(self._session.plan.round_name, "")
+        if self.busy:
+            self._drop_out(self._session.plan.round_name if self._session else self._called, "")
 
     def _end(self) -> None:
-        self._session, self.step, self.waiting = None, "", False
+        self._session, self._called, self.step, self.waiting = None, "", "", False
 
     def _drop_out(self, round_name: str, reason: str) -> str:
         self._end()

@@ -72,7 +72,7 @@ class Worker:
           DataError: another one is going on.
         """
         if self._task is not None:
-            raise DataError(f"still {self._task.title}: wait until that is done")
+            raise DataError(f"still {self._task.title or 'busy'}: wait until that is done")
         self._task, self._error, self._stopped, self.progress = task, None, False, None
         self._cancelled.clear()
         self._going.set()
@@ -105,7 +105,7 @@ class Worker:
         self._going.set()
 
     def poll(self) -> str | None:
-        """Finishes the task if its work is done, and returns its line; None as long as it is not.
+        """Finishes the task if its work is done, and returns its line, which may be empty; None as long as it is not.
 
         Raises:
           DataError: the task failed.
@@ -127,7 +127,9 @@ class Worker:
         task, self._task, self._thread = self._task, None, None
         if self._error is not None:
             raise self._error
-        return STOPPED if self._stopped else task.finish()
+        if self._stopped:
+            return STOPPED if task.title else ""
+        return task.finish()
 
     def stop(self) -> None:
         """Asks the task to end before its next step; `poll` says when it has, and what it would have changed stays as it was."""

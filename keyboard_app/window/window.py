@@ -12,7 +12,9 @@ from keyboard_app.window.look import look
 from keyboard_app.window.physical_keys import PhysicalKeys
 from keyboard_app.window.screen import Screen
 
-_RULES = [str(Path(__file__).with_name(f"{name}.kv")) for name in ("controls", "keyboard", "pages", "screen")]
+_RULES = [
+    str(Path(__file__).with_name(f"{name}.kv")) for name in ("controls", "keyboard", "pages", "federation", "screen")
+]
 _ATTEND_EVERY, _SERVE_EVERY = 0.05, 1.0  # seconds
 
 

@@ -86,6 +86,7 @@ def _shots(app: Any, take: Any, everything: bool) -> Iterator[None]:
                 "private": lambda: screen.set_private(True),
                 "learned": lambda: screen.show_page("learned"),
                 "data": lambda: screen.show_page("data"),
+                "federation": lambda: screen.show_page("federation"),
                 "settings": lambda: screen.show_page("settings"),
             }
             for page, begin in pages.items():
