@@ -139,6 +139,8 @@ class Screen(FloatLayout):
     def set_private(self, private: bool) -> None:
         """Records and learns nothing, and looks different; or does so again."""
         self.private = self.device.private = look.private = private
+        if private:
+            self.device.federation.leave_round()
         self.say(_PRIVATE_STATUS if private else _USUAL_STATUS)
         self.composer.refresh()
         self.refresh_page()
