@@ -31,7 +31,7 @@ from model.device.finetuning import FineTuning
 from model.device.folder import PRETRAINED
 from model.device.weights import digest
 
-_PATIENCE = 5.0  # seconds at the end for what goes on in the background; whatever it is, it may be cut off at any point
+_PATIENCE = 5.0  # seconds at the end for a coordinator that does not answer; what is said to it may be cut off at any point
 FORGOTTEN, INSISTED = "forgotten", "insisted"  # kinds of words that a person has marked
 
 
@@ -135,7 +135,7 @@ class Device:
         """
         self.profile.choose(**choices)
         self._apply_settings()
-        if not self.profile.settings.take_part:
+        if not (self.profile.settings.take_part and self.profile.settings.consent is True):
             self.federation.leave_round()
         if "keep_days" in choices:
             self._tidied = ""
@@ -268,7 +268,7 @@ class Device:
 
     def close(self) -> None:
         """Ends what goes on in the background and gives the profile free."""
-        self.worker.cancel(_PATIENCE)
+        self.worker.cancel(_PATIENCE if self.federation.speaking else None)
         self.profile.close()
 
     def __enter__(self) -> Self:

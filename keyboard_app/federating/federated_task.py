@@ -173,10 +173,10 @@ class Leaving:
         """
         from keyboard_app.federating.headless import leave  # here for the reason above
 
-        yield Step(0, 1)
         with Membership.open(self._profile.path, self._profile.vault) as membership:
             if membership.joined is not None:
                 self._line = leave(membership)
+        yield Step(1, 1)
 
     def finish(self) -> str:
         """Says so."""

@@ -124,5 +124,10 @@ class Federation:
         task = self._worker.task
         return task if isinstance(task, TakingPart) and task.step else None
 
+    @property
+    def speaking(self) -> bool:
+        """Whether the task that goes on waits for the coordinator now and then."""
+        return isinstance(self._worker.task, TakingPart | Joining | Leaving)
+
     def _membership(self) -> Membership:
         return Membership.open(self._profile.path, self._profile.vault, self._profile.notices)

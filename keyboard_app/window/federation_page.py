@@ -47,7 +47,7 @@ class FederationPage(Page):
             self._stand.show(standing.joined, settings.take_part)
             cards = [self._stand, self._round]
         elif link is not None:
-            self._agree.show(link, standing.joining == link, settings.consent is True)
+            self._agree.show(link, standing.joining == link and not self.screen.busy, settings.consent is True)
             cards = [self._about, self._agree]
         else:
             cards = [self._about, self._enter]

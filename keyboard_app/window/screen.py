@@ -195,7 +195,8 @@ class Screen(FloatLayout):
         worker = self.device.worker
         if worker.task is None:
             return
-        if worker.task.title and worker.progress is not None and not worker.paused:
+        asking = not worker.task.title
+        if not asking and worker.progress is not None and not worker.paused:
             done, self.busy = worker.progress, True  # a question to the federation becomes a round
             self.progress = done.batch / done.batches
             self.say(f"{worker.task.title} … {self.progress:.0%}")
@@ -208,8 +209,9 @@ class Screen(FloatLayout):
         if line:
             self.say(line)
         self.busy = False
-        self.composer.refresh()
-        self.refresh_page()
+        if not asking or self.page == FEDERATION:  # what else is shown has not changed by it
+            self.composer.refresh()
+            self.refresh_page()
         if self._next is not None:
             work, self._next = self._next, None
             self.begin(work)
@@ -313,8 +315,8 @@ class Screen(FloatLayout):
             if worker.task.title:
                 self.busy = True
                 self.say(f"{worker.task.title} …")
-            self.composer.refresh()
-            self.refresh_page()
+                self.composer.refresh()
+                self.refresh_page()
 
     def _arrange(self) -> None:
         """Puts the page beside the messages, or over them."""

@@ -208,6 +208,12 @@ def test_a_row_that_was_moved_is_not_believed(tmp_path: Path, membership: Member
         membership.shared()
 
 
+def test_a_keyboard_starts_without_what_speaks_http() -> None:
+    """It takes longer to import than everything else, and most who start a keyboard want to type."""
+    started = "import keyboard_app.device, sys; sys.exit('httpx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", started], check=False).returncode == 0
+
+
 def test_who_never_joined_has_no_file(tmp_path: Path, device) -> None:
     assert device.federation.standing() == Standing()
     assert not (device.profile.path / FILE).exists()

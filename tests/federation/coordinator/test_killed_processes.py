@@ -59,7 +59,8 @@ class Processes:
         for user in self.users:
             self.keyboards.append(self.start_keyboard(user, self.invite()))
         link = JoinLink.parse(self.invite())
-        certificate, key = enrol(link)
+        key = Ed25519PrivateKey.generate()
+        certificate = enrol(link, key)
         self.own = SimulatedDevice(self.vectors)
         self.own.key, self.own.name = key, device_name(key)
         self.client = FederationClient(link.url, certificate, key)
