@@ -31,7 +31,9 @@ from model.device.finetuning import FineTuning
 from model.device.folder import PRETRAINED
 from model.device.weights import digest
 
-_PATIENCE = 5.0  # seconds at the end for a coordinator that does not answer; what is said to it may be cut off at any point
+_PATIENCE = (
+    5.0  # seconds at the end for a coordinator that does not answer; what is said to it may be cut off at any point
+)
 FORGOTTEN, INSISTED = "forgotten", "insisted"  # kinds of words that a person has marked
 
 
