@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kivy.clock import Clock
 from kivy.core.clipboard import Clipboard
 from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.widget import Widget
@@ -16,6 +17,7 @@ from keyboard_app.window.page import Page
 __all__ = ("FederationPage",)
 
 _SHOWN = 20  # updates, before older ones are asked for
+_ARRANGED = 0.05  # seconds after which what was added to the window has its place
 
 
 class FederationPage(Page):
@@ -62,13 +64,22 @@ class FederationPage(Page):
         if self._standing.joined is not None:
             self._round.show(self.device)
 
-    def paste(self) -> None:
-        """Puts what is in the clipboard into the field."""
+    def write(self) -> None:
+        """Keys go to the field, which comes into view above them."""
         field = self._enter.ids.link
-        field.keyboard.text = ""
-        field.keyboard.paste((Clipboard.paste() or "").strip())
-        self.problem = ""
         self.screen.search(field)
+        Clock.schedule_once(lambda _elapsed: self.ids.scroll.scroll_to(field, animate=False), _ARRANGED)
+
+    def paste(self) -> None:
+        """Puts what is in the clipboard into the field; the keys stay out of the way."""
+        self._write((Clipboard.paste() or "").strip())
+
+    def _write(self, text: str) -> None:
+        field, self.problem = self._enter.ids.link, ""
+        self.screen.composer.leave_search()
+        field.keyboard.text = ""
+        field.keyboard.paste(text)
+        field.show(field.keyboard.text, field.keyboard.cursor, field.keyboard.selection)
 
     def read_link(self) -> None:
         """Reads the link; then it is asked whether to join."""
@@ -83,10 +94,8 @@ class FederationPage(Page):
 
     def forget_link(self) -> None:
         """Does not join after all."""
-        self._link, self.problem = None, ""
-        field = self._enter.ids.link
-        field.keyboard.text = ""
-        field.show("", 0, (0, 0))
+        self._link = None
+        self._write("")
         if self._standing.joining is not None:
             self.attempt(self.device.federation.give_up_joining)
         self.screen.refresh_page()
