@@ -156,8 +156,9 @@ def _device(options: argparse.Namespace) -> None:
 
     with (
         Profile.open(options.profile or default_path()) as profile,
-        Membership.open(profile.path) as membership,
+        Membership.open(profile.path, profile.vault, profile.notices) as membership,
     ):
+        _tell(profile.notices)
         if options.leave:
             headless.tell_on_standard_error(headless.leave(membership))
             return

@@ -90,4 +90,6 @@ def _import(device: Device, file: Path, person: str | None) -> tuple[list[str], 
             sys.stderr.write(f"\r{task.title} … {percent}%")
     if told >= 0:
         sys.stderr.write("\n")
+    if task.unclear is not None:
+        raise DataError(f"several people wrote in {file}: say by --person NAME who you are, of {task.unclear}")
     return [task.finish()], {"imported": task.imported, "left_out": task.refused}

@@ -1,5 +1,7 @@
 """One person's keyboard with all that stands behind it: what the window shows, and what a script drives without one."""
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from data.errors import DataError
 from data.tokenizer import tokenize
+from keyboard_app.federating.federation import Federation
 from keyboard_app.federating.rounds import waiting_task
 from keyboard_app.learning.comparison import Comparison
 from keyboard_app.learning.insight import Saved
@@ -28,6 +31,9 @@ from model.device.finetuning import FineTuning
 from model.device.folder import PRETRAINED
 from model.device.weights import digest
 
+_PATIENCE = (
+    5.0  # seconds at the end for a coordinator that does not answer; what is said to it may be cut off at any point
+)
 FORGOTTEN, INSISTED = "forgotten", "insisted"  # kinds of words that a person has marked
 
 
@@ -75,6 +81,7 @@ class Device:
         )
         self.worker = Worker()
         self.my_data = MyData(profile, self.models)
+        self.federation = Federation(profile, self.models, self.worker)
         self.comparison = Comparison(self.models, shipped)
         self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # what the store was at, all words, new ones
@@ -130,6 +137,8 @@ class Device:
         """
         self.profile.choose(**choices)
         self._apply_settings()
+        if not (self.profile.settings.take_part and self.profile.settings.consent is True):
+            self.federation.leave_round()
         if "keep_days" in choices:
             self._tidied = ""
             self._attend_to_age()
@@ -199,13 +208,31 @@ class Device:
         self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
         return "what was learned is forgotten: suggestions are those of the global model"
 
-    def import_texts(self, path: Path, person: str | None = None) -> None:
-        """Begins to import a file in the background (`recording.importing`, whose `read_source` says who wrote in it).
+    def import_texts(self, path: Path, person: str | None = None) -> Importing:
+        """Begins to import a file in the background; where several people wrote in it, the task returned is `unclear` then.
 
         Raises:
           DataError: something else is going on there.
         """
-        self.worker.start(Importing(self.profile, self.models, path, person))
+        task = Importing(self.profile, self.models, path, person)
+        self.worker.start(task)
+        return task
+
+    def import_of(self, person: str, unclear: Importing) -> None:
+        """Begins to import the messages of one of those who wrote in the file of an `unclear` task.
+
+        Raises:
+          DataError: something else is going on there.
+        """
+        self.worker.start(unclear.of(person))
+
+    def take_part_if_due(
+        self, rested: Callable[[], float], charging: bool | None = None, now: float | None = None
+    ) -> None:
+        """Begins to ask the federation for a round if the time has come; the arguments are those of `Federation`'s own."""
+        settings = self.profile.settings
+        if settings.take_part and settings.consent is True and not self.private:
+            self.federation.take_part_if_due(rested, charging, time.monotonic() if now is None else now)
 
     def look_back(self) -> Rising:
         """Begins to find, in the background, what rose the most; the task returned has it once it is done.
@@ -237,12 +264,13 @@ class Device:
           DataError: an invitation or a release is not what it should be.
         """
         self._attend_to_age()
+        self.federation.attend()
         if self.worker.task is None and (task := waiting_task(self.profile, self.models)) is not None:
             self.worker.start(task)
 
     def close(self) -> None:
         """Ends what goes on in the background and gives the profile free."""
-        self.worker.cancel()
+        self.worker.cancel(_PATIENCE if self.federation.speaking else None)
         self.profile.close()
 
     def __enter__(self) -> Self:
@@ -296,7 +324,7 @@ class Device:
 
     def _check_idle(self) -> None:
         if self.worker.task is not None:
-            raise DataError(f"still {self.worker.task.title}: wait until that is done, or stop it")
+            raise DataError(f"still {self.worker.task.title or 'busy'}: wait until that is done, or stop it")
 
     def _count_words(self) -> tuple[int, int]:
         """All recorded words to be learned from, and those of them that are new since it last learned."""

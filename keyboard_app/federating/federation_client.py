@@ -31,18 +31,17 @@ class Refused(DataError):  # noqa: N818 (an answer)
         self.status = status
 
 
-def enrol(link: JoinLink) -> tuple[str, Ed25519PrivateKey]:
-    """Joins by a link, with a new key; returns the coordinator's certificate, PEM, and the key.
+def enrol(link: JoinLink, key: Ed25519PrivateKey) -> str:
+    """Joins by a link, with this key from now on; returns the coordinator's certificate, PEM.
 
     Raises:
       DataError: the link's certificate is not the coordinator's, the code is not good, or nobody answers.
     """
     certificate = _pinned_certificate(link)
-    key = Ed25519PrivateKey.generate()
     enrolment = calls.Enrolment(link.code, device_name(key), sign_enrolment(key, link.code))
     with FederationClient(link.url, certificate, key) as client:
         client.enrol(enrolment)
-    return certificate, key
+    return certificate
 
 
 def _pinned_certificate(link: JoinLink) -> str:

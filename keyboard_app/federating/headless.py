@@ -43,12 +43,19 @@ def recorded_messages(profile: Profile) -> Callable[[Model], list[list[int]]]:
 def join(membership: Membership, link: JoinLink) -> None:
     """Joins the federation of a link.
 
+    Where no answer came, the coordinator may have agreed all the same: the same link then goes on with the same key.
+
     Raises:
       DataError: the keyboard belongs to one already, the link is not good, or nobody answers.
     """
-    if membership.joined is not None:
-        raise DataError("this keyboard belongs to a federation already: leave that one first (keyboard device --leave)")
-    certificate, key = enrol(link)
+    key = membership.begin_joining(link)
+    try:
+        certificate = enrol(link, key)
+    except Unreachable:
+        raise
+    except DataError:
+        membership.give_up()
+        raise
     membership.join(link.url, certificate, key)
 
 
@@ -86,6 +93,8 @@ def take_part(
     joined = membership.joined
     if joined is None:
         raise DataError("this keyboard belongs to no federation: join one with --join LINK")
+    if joined.leaving:
+        raise DataError("this keyboard was told to leave its federation: end that with --leave")
     with FederationClient(joined.url, joined.certificate, joined.key) as client:
         participant = Participant(client, membership, profile.load_global(shipped), messages, profile.save_global)
         patience = _PATIENCE[0]

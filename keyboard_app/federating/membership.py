@@ -1,7 +1,11 @@
 """Whether this keyboard belongs to a federation, and what it shared with it and when: one SQLite file in the profile.
 
-Only the owner may read the file: the key in it is what the coordinator knows the device by. A keyboard that leaves forgets the key
-and keeps the record of what was shared.
+To whom it belongs, the key that the coordinator knows the device by, and which rounds it was in are sealed with the profile's key
+(`keyboard_app.recording.vault`); times, numbers of words and sizes are not. A keyboard that leaves forgets the key and keeps the
+record of what was shared.
+
+A kill is survived at any point: the key to join with is kept before the coordinator hears of it, so that the code of the link,
+which is good for one device, stays good for this one; and the wish to leave is kept before the coordinator is told.
 """
 
 import sqlite3
@@ -15,27 +19,20 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from data.errors import DataError
+from federation.protocol.join_link import JoinLink
+from keyboard_app.federating.membership_file import (
+    JOINING,
+    MEMBERSHIP,
+    connect,
+    round_identity,
+    round_tag,
+    seal,
+    unseal,
+)
+from keyboard_app.recording.damage import set_aside
+from keyboard_app.recording.vault import SealedError, Vault
 
 FILE = "federation.sqlite"
-_SCHEMA = """
-CREATE TABLE membership (
-    only INTEGER PRIMARY KEY CHECK (only = 1),
-    url TEXT NOT NULL,           -- of the coordinator's API
-    certificate TEXT NOT NULL,   -- its certificate, PEM, checked against the join link
-    key BLOB NOT NULL,           -- Ed25519, 32 bytes, secret
-    joined TEXT NOT NULL         -- UTC, ISO 8601
-);
-CREATE TABLE shared (
-    id INTEGER PRIMARY KEY,
-    time TEXT NOT NULL,
-    url TEXT NOT NULL,
-    round TEXT NOT NULL UNIQUE,
-    model TEXT NOT NULL,         -- digest of the global weights that this keyboard trained
-    words INTEGER NOT NULL,      -- targets trained on
-    bytes INTEGER NOT NULL,      -- of the masked update
-    outcome TEXT NOT NULL        -- sent, counted (the coordinator added it up and unmasked the sum), not counted
-);
-"""
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,7 @@ class Joined:
     certificate: str
     key: Ed25519PrivateKey
     since: str
+    leaving: bool  # whether the person wants to leave, which the coordinator may not know yet
 
 
 @dataclass(frozen=True)
@@ -58,36 +56,46 @@ class Shared:
     model: str
     words: int
     bytes: int
+    clipped: bool | None  # None for one of an older keyboard, which did not note it
     outcome: str
 
 
 class Membership:
     """The file. For one thread; each change is one transaction; whatever SQLite refuses is a DataError."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
         self._connection = connection
+        self._vault = vault
 
     @classmethod
-    def open(cls, profile: Path) -> Self:
-        """Opens a profile's file, or makes it.
+    def open(cls, profile: Path, vault: Vault, notices: list[str] | None = None) -> Self:
+        """Opens a profile's file, or makes it; what an older keyboard left in the clear is sealed.
+
+        One that is damaged or was sealed with another key is set aside and a new one begun, with a line about it in `notices`: the
+        keyboard belongs to no federation then.
 
         Raises:
-          DataError: it is damaged.
+          DataError: it cannot be opened, or a newer version of the keyboard wrote it.
         """
         path = profile / FILE
         try:
             path.touch(mode=0o600)
+            return cls(connect(path, vault), vault)
         except OSError as error:
             raise DataError(f"cannot write {path}: {error.strerror}") from error
-        connection = sqlite3.connect(path)
-        try:
-            with _told():
-                if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = 1; COMMIT;")
-        except BaseException:
-            connection.close()
-            raise
-        return cls(connection)
+        except sqlite3.OperationalError as error:
+            raise DataError(f"cannot open {path} ({error}): check that the folder can be written to") from error
+        except SealedError:
+            aside = set_aside(path, ("-journal",), "locked")
+            why = "was sealed with a key that is gone"
+        except sqlite3.DatabaseError:
+            aside = set_aside(path, ("-journal",))
+            why = "was damaged"
+        if notices is not None:
+            notices.append(f"the file of your federation {why}: it lies in {aside}; join the federation anew")
+        with _told():
+            path.touch(mode=0o600)
+            return cls(connect(path, vault), vault)
 
     def close(self) -> None:
         """Closes the file."""
@@ -102,9 +110,38 @@ class Membership:
     @property
     def joined(self) -> Joined | None:
         """The federation that this keyboard belongs to, if any."""
-        with _told():
-            row = self._connection.execute("SELECT url, certificate, key, joined FROM membership").fetchone()
-        return None if row is None else Joined(row[0], row[1], Ed25519PrivateKey.from_private_bytes(row[2]), row[3])
+        row = self._row("SELECT sealed, joined, leaving FROM membership")
+        if row is None:
+            return None
+        about = unseal(self._vault, MEMBERSHIP, row[0])
+        return Joined(about["url"], about["certificate"], _key(about["key"]), row[1], bool(row[2]))
+
+    @property
+    def joining(self) -> JoinLink | None:
+        """The link of a federation that it began to join and has not heard from."""
+        row = self._row("SELECT sealed FROM joining")
+        return None if row is None else JoinLink.parse(unseal(self._vault, JOINING, row[0])["link"])
+
+    def begin_joining(self, link: JoinLink) -> Ed25519PrivateKey:
+        """The key to enrol with by a link, kept until `join` or `give_up`; for the same link it is the same again.
+
+        Raises:
+          DataError: the keyboard belongs to a federation already.
+        """
+        if self.joined is not None:
+            raise DataError("this keyboard belongs to a federation already: leave that one first")
+        if (row := self._row("SELECT sealed FROM joining")) is not None:
+            begun = unseal(self._vault, JOINING, row[0])
+            if begun["link"] == str(link):
+                return _key(begun["key"])
+        key = Ed25519PrivateKey.generate()
+        sealed = seal(self._vault, JOINING, link=str(link), key=key.private_bytes_raw().hex())
+        self._change("INSERT OR REPLACE INTO joining VALUES (1, ?)", sealed)
+        return key
+
+    def give_up(self) -> None:
+        """Does not join after all."""
+        self._change("DELETE FROM joining")
 
     def join(self, url: str, certificate: str, key: Ed25519PrivateKey) -> None:
         """Keeps what the keyboard needs to take part.
@@ -112,41 +149,67 @@ class Membership:
         Raises:
           DataError: it belongs to a federation already.
         """
-        try:
-            with self._connection as db:
-                db.execute(
-                    "INSERT INTO membership VALUES (1, ?, ?, ?, ?)", (url, certificate, key.private_bytes_raw(), _now())
-                )
-        except sqlite3.IntegrityError as error:
-            raise DataError("this keyboard belongs to a federation already: leave that one first") from error
-        except sqlite3.Error as error:
-            raise DataError(f"the membership cannot be written: {error}") from error
+        if self.joined is not None:
+            raise DataError("this keyboard belongs to a federation already: leave that one first")
+        raw = key.private_bytes_raw().hex()
+        sealed = seal(self._vault, MEMBERSHIP, url=url, certificate=certificate, key=raw)
+        with self._transaction() as db:
+            db.execute("INSERT INTO membership VALUES (1, ?, ?, 0)", (sealed, _now()))
+            db.execute("DELETE FROM joining")
+
+    def wish_to_leave(self) -> None:
+        """Takes part in nothing more; the coordinator is still to be told."""
+        self._change("UPDATE membership SET leaving = 1")
 
     def leave(self) -> None:
         """Forgets the federation and the key; what was shared stays on record."""
-        with _told(), self._connection as db:
-            db.execute("PRAGMA secure_delete = ON")
-            db.execute("DELETE FROM membership")
+        self._change("DELETE FROM membership")
 
-    def sent(self, url: str, round_name: str, model: str, words: int, size: int) -> None:
+    def sent(self, url: str, round_name: str, model: str, words: int, size: int, clipped: bool) -> None:
         """A masked update is about to leave the device."""
-        with _told(), self._connection as db:
-            db.execute(
-                "INSERT OR REPLACE INTO shared (time, url, round, model, words, bytes, outcome) "
-                "VALUES (?, ?, ?, ?, ?, ?, 'sent')",
-                (_now(), url, round_name, model, words, size),
-            )
+        tag = round_tag(self._vault, url, round_name)
+        sealed = seal(self._vault, round_identity(tag), url=url, round=round_name, model=model)
+        self._change(
+            "INSERT OR REPLACE INTO shared (time, tag, sealed, words, bytes, clipped, outcome) "
+            "VALUES (?, ?, ?, ?, ?, ?, 'sent')",
+            *(_now(), tag, sealed, words, size, clipped),
+        )
 
-    def came_of(self, round_name: str, outcome: str) -> None:
+    def came_of(self, url: str, round_name: str, outcome: str) -> None:
         """What became of an update that was sent: `counted` or `not counted`."""
-        with _told(), self._connection as db:
-            db.execute("UPDATE shared SET outcome = ? WHERE round = ?", (outcome, round_name))
+        tag = round_tag(self._vault, url, round_name)
+        self._change("UPDATE shared SET outcome = ? WHERE tag = ?", outcome, tag)
 
     def shared(self) -> list[Shared]:
         """Every update that left the device, oldest first."""
-        query = "SELECT time, url, round, model, words, bytes, outcome FROM shared ORDER BY id"
+        query = "SELECT time, tag, sealed, words, bytes, clipped, outcome FROM shared ORDER BY id"
         with _told():
-            return [Shared(*row) for row in self._connection.execute(query).fetchall()]
+            rows = self._connection.execute(query).fetchall()
+        found = []
+        for time, tag, sealed, words, size, clipped, outcome in rows:
+            about = unseal(self._vault, round_identity(tag), sealed)
+            noted = None if clipped is None else bool(clipped)
+            found.append(Shared(time, about["url"], about["round"], about["model"], words, size, noted, outcome))
+        return found
+
+    def _row(self, query: str) -> tuple | None:
+        with _told():
+            return self._connection.execute(query).fetchone()
+
+    def _change(self, statement: str, *values: object) -> None:
+        with self._transaction() as db:
+            db.execute(statement, values)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with _told():
+            self._connection.execute("BEGIN IMMEDIATE")
+            with self._connection as db:
+                yield db
+
+
+def _key(text: str) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(text))
 
 
 def _now() -> str:

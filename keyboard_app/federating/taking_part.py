@@ -29,6 +29,7 @@ from federation.protocol.terms import Learned, Terms
 from federation.protocol.wire import Message
 from keyboard_app.federating.federation_client import FederationClient, Refused, Unreachable
 from keyboard_app.federating.membership import Joined, Membership
+from keyboard_app.federating.round_steps import LEARNING
 from model.device.finetuning import FineTuning, Progress, finetune, newest, subtract
 from model.device.folder import Model
 from model.device.gate import held_back_from
@@ -139,15 +140,18 @@ class Participant:
         if joined is None:
             raise DataError("this keyboard belongs to no federation: join one with --join LINK")
         self.model = model
+        self.step = ""  # of `round_steps.STEPS`, the one it is at or has done last; empty outside of rounds
+        self.waiting = False  # for the others, to go on to the next step
         self._client, self._membership, self._joined = client, membership, joined
         self._messages, self._adopt, self._idle = messages, adopt, idle
         self._digest = digest(model.weights)
         self._session: _Session | None = None
+        self._called = ""  # a round that it was selected for and that has not begun
 
     @property
     def busy(self) -> bool:
-        """Whether this keyboard is in the middle of a round."""
-        return self._session is not None
+        """Whether this keyboard is in the middle of a round, or selected for one that is about to begin."""
+        return self._session is not None or self._called != ""
 
     def turn(self, wait: float = _WAIT_SECONDS) -> Generator[Progress, None, str]:
         """Asks what there is to do, and does it; returns a line about it, empty where there was nothing.
@@ -156,15 +160,20 @@ class Participant:
           Unreachable: the coordinator did not answer; the next turn goes on where this one was.
           DataError: the coordinator refuses this device.
         """
-        if not self.busy and not self._idle():
-            return ""
         session = self._session
+        if session is None and not self._idle():
+            self.withdraw()
+            return ""
         name = session.plan.round_name if session else ""
         call = self._client.check_in(self.model.vocabulary.sha256, name, wait)
+        if session is None:
+            self._called = call.round_name if call.task == calls.WAIT else ""
+            self.step = calls.WAIT if self._called else ""
+        self.waiting = self.busy
         if session is not None and call.round_name != name:
-            self._session = None
+            self._end()
             if session.words:
-                self._membership.came_of(name, call.outcome or calls.NOT_COUNTED)
+                self._membership.came_of(self._joined.url, name, call.outcome or calls.NOT_COUNTED)
             return f"round {name} is over: what this keyboard gave is {call.outcome or calls.NOT_COUNTED}"
         if call.task == calls.REST and call.model != self._digest and call.model_round > self.model.provenance.round:
             self._fetch(call.model)
@@ -188,6 +197,7 @@ class Participant:
         name, stage = call.round_name, call.task
         if stage == calls.KEYS and self._session is None:
             self._session = _Session(self._client.plan(name), self._joined)
+        self.waiting = False
         session = self._session
         if session is None or (stage != calls.KEYS and calls.KEYS not in session.made):
             raise DataError("this keyboard was started anew and has lost the round's secrets")
@@ -195,11 +205,13 @@ class Participant:
             needed = self._client.needs(name, stage)
             session.made[stage] = yield from self._make(session, stage, needed)
         self._client.give(name, stage, session.made[stage])
+        self.waiting = True
         return f"round {name}: gave {stage}, {len(session.made[stage]):,} bytes"
 
     def _make(self, session: _Session, stage: str, needed: bytes) -> Generator[Progress, None, bytes]:
         """What this keyboard gives in a stage; the session is a state further then."""
         message: Message
+        self.step = LEARNING if stage == calls.REPORTING else stage
         if stage == calls.KEYS:
             session.state, message = secure_client.advertise(session.round, session.identity, secrets.token_bytes)
         elif stage == calls.SHARES:
@@ -208,11 +220,14 @@ class Participant:
         elif stage == calls.REPORTING:
             delivery = Delivery.from_bytes(needed)
             learned = yield from self._learn(session)
+            self.step = stage
+            yield Progress(0, 1, 0, 0.0)  # masking takes a moment
             rng = np.random.default_rng(secrets.randbits(128))
             vectors = session.terms.contribution(learned, rng)
             session.state, message = secure_client.mask(session.state, delivery, vectors)
             size, plan = len(message.to_bytes()), session.plan
-            self._membership.sent(self._joined.url, plan.round_name, plan.model, learned.words, size)
+            clipped = bool(np.linalg.norm(learned.delta) > session.terms.clipping_norm)
+            self._membership.sent(self._joined.url, plan.round_name, plan.model, learned.words, size, clipped)
             session.words = learned.words
         elif stage == calls.UNMASKING:
             session.state, message = secure_client.reveal(session.state, Survivors.from_bytes(needed))
@@ -237,8 +252,16 @@ class Participant:
         self.model, self._digest = self.model.with_weights(weights, provenance), wanted
         self._adopt(self.model)
 
+    def withdraw(self) -> None:
+        """Leaves the round that it is in, if any, so that the others need not wait."""
+        if self.busy:
+            self._drop_out(self._session.plan.round_name if self._session else self._called, "")
+
+    def _end(self) -> None:
+        self._session, self._called, self.step, self.waiting = None, "", "", False
+
     def _drop_out(self, round_name: str, reason: str) -> str:
-        self._session = None
+        self._end()
         with suppress(DataError):
             self._client.withdraw(round_name)
         return f"left round {round_name}: {' '.join(reason.split())}"

@@ -10,6 +10,7 @@ from typing import Protocol
 from data.errors import DataError
 from model.device.finetuning import Progress
 
+STOPPED = "stopped: nothing was changed by it"
 _NICE = 10  # how far a task stands back behind typing; the threads that LiteRT starts within it inherit that
 
 
@@ -24,7 +25,7 @@ class Step:
 class Task(Protocol):
     """Something that takes seconds. What it needs of the keyboard it reads when it is made, on the typing thread."""
 
-    title: str  # what to tell the person while it goes on
+    title: str  # what to tell the person while it goes on; empty for what they need not be told
 
     def work(self) -> Generator[Progress | Step]:
         """Does it, in another thread, step by step; must leave nothing half done if it goes no further."""
@@ -59,6 +60,7 @@ class Worker:
         self._cancelled = threading.Event()
         self._going = threading.Event()  # cleared while it is paused
         self._going.set()
+        self._stopped = False  # before it was done
         self._error: BaseException | None = None
 
     @property
@@ -73,8 +75,8 @@ class Worker:
           DataError: another one is going on.
         """
         if self._task is not None:
-            raise DataError(f"still {self._task.title}: wait until that is done")
-        self._task, self._error, self.progress = task, None, None
+            raise DataError(f"still {self._task.title or 'busy'}: wait until that is done")
+        self._task, self._error, self._stopped, self.progress = task, None, False, None
         self._cancelled.clear()
         self._going.set()
         self._thread = threading.Thread(target=self._work, args=(task,), name=task.title, daemon=True)
@@ -88,6 +90,7 @@ class Worker:
                 self.progress = progress
                 self._going.wait()
                 if self._cancelled.is_set():
+                    self._stopped = True
                     return
         except BaseException as error:  # the typing thread raises it again
             self._error = error
@@ -107,7 +110,7 @@ class Worker:
         self._going.set()
 
     def poll(self) -> str | None:
-        """Finishes the task if its work is done, and returns its line; None as long as it is not.
+        """Finishes the task if its work is done, and returns its line, which may be empty; None as long as it is not.
 
         Raises:
           DataError: the task failed.
@@ -129,12 +132,18 @@ class Worker:
         task, self._task, self._thread = self._task, None, None
         if self._error is not None:
             raise self._error
+        if self._stopped:
+            return STOPPED if task.title else ""
         return task.finish()
 
-    def cancel(self) -> None:
-        """Ends the task before its next step, and waits for that; what it would have changed stays as it was."""
+    def stop(self) -> None:
+        """Asks the task to end before its next step; `poll` says when it has, and what it would have changed stays as it was."""
         self._cancelled.set()
         self._going.set()
+
+    def cancel(self, patience: float | None = None) -> None:
+        """Stops the task and waits for that, at most `patience` seconds: one that waits for a network may take longer."""
+        self.stop()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(patience)
         self._task = self._thread = None

@@ -50,9 +50,16 @@ class Source:
     messages: dict[str, list[str]]
 
     @property
-    def people(self) -> list[str]:
-        """Who wrote in it, who wrote most first; nobody for a plain text."""
-        return sorted((name for name in self.messages if name), key=lambda name: -len(self.messages[name]))
+    def people(self) -> dict[str, int]:
+        """Who wrote in it and how many messages, who wrote most first; nobody for a plain text."""
+        counts = {name: len(texts) for name, texts in self.messages.items() if name}
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+    def __str__(self) -> str:
+        counts = (
+            f"{name} ({count:,} {'message' if count == 1 else 'messages'})" for name, count in self.people.items()
+        )
+        return ", ".join(counts) or "nobody"
 
     def of(self, person: str | None) -> list[str]:
         """The messages of one person, who may be left open where there is no choice.
@@ -64,8 +71,8 @@ class Source:
             return next(iter(self.messages.values()))
         if person in self.messages:
             return self.messages[person]
-        who = "nobody of that name wrote in it" if person else "several people wrote in it"
-        raise DataError(f"{who}: choose one of {', '.join(self.people) or 'nobody'}")
+        who = f"nobody called {person} wrote in it" if person else "several people wrote in it"
+        raise DataError(f"{who}: choose one of {self}")
 
 
 def read_source(path: Path) -> Source:
@@ -117,26 +124,50 @@ def _read_chat(text: str) -> dict[str, list[str]]:
 
 
 class Importing:
-    """The task (`learning.worker`) of importing a file; `imported` and `refused` count messages once it is finished."""
+    """The task (`learning.worker`) of importing a file; `imported` and `refused` count messages once it is finished.
 
-    def __init__(self, profile: Profile, models: Models, path: Path, person: str | None = None) -> None:
-        """Takes the file; `person` is whose messages are one's own, where several people wrote in it."""
+    Where several people wrote in it and nobody was named, nothing is imported: `unclear` is then what was read, to be asked who of
+    them the person is, and `of` the task for the answer.
+    """
+
+    def __init__(
+        self, profile: Profile, models: Models, path: Path, person: str | None = None, source: Source | None = None
+    ) -> None:
+        """Takes the file.
+
+        Args:
+          profile: to import into.
+          models: to suggest by what was imported.
+          path: the file.
+          person: whose messages are one's own, where several people wrote in it.
+          source: the file's content, where it was read before.
+        """
         self.title = f"importing {path.name}"
         self.imported = self.refused = 0
+        self.unclear: Source | None = None
+        self._source = source
         self._profile = profile
         self._models = models
         self._path = path
         self._person = person
         self._sealed: list[SealedMessage] = []
 
+    def of(self, person: str) -> "Importing":
+        """The task of importing the messages of one of those who wrote in the file, which is not read again."""
+        return Importing(self._profile, self._models, self._path, person, self.unclear)
+
     def work(self) -> Generator[Step]:
         """Reads the file and seals its messages.
 
         Raises:
-          DataError: as `read_source` and `Source.of`.
+          DataError: as `read_source`, or nobody of that name wrote in it.
         """
         yield Step(0, 1)
-        texts = read_source(self._path).of(self._person)[-MAX_MESSAGES:]
+        source = self._source or read_source(self._path)
+        if self._person is None and len(source.people) > 1:
+            self.unclear = source
+            return
+        texts = source.of(self._person)[-MAX_MESSAGES:]
         now = datetime.now(UTC).isoformat(timespec="seconds")
         for number, text in enumerate(texts, 1):
             if why_sensitive(text) is None:
@@ -148,6 +179,8 @@ class Importing:
 
     def finish(self) -> str:
         """Records all of them at once, and suggests by them from now on; the network learns from them when it learns next."""
+        if self.unclear is not None:
+            return f"several people wrote in {self._path.name}: choose who of them you are"
         self._profile.store.add_imported(self._sealed)
         self.imported = len(self._sealed)
         self._models.use_messages([message.text for message in self._profile.store.learnable()])

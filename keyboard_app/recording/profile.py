@@ -6,6 +6,7 @@ store.sqlite             the messages sent, and what the models had expected; se
 personal.sealed          the personal weights, learned on top of the global ones; sealed
 personal.previous        those that were in use before, to roll back to; sealed
 global/                  the newest global model taken over; absent as long as the shipped one is the newest
+federation.sqlite        whether it belongs to a federation, and what it shared (`federating.membership`); sealed
 mailbox/                 what a desktop on the same machine and this keyboard say to each other; not sealed, as it leaves
 
 Files that turn out to be damaged are kept beside these with `.damaged` behind their names, those whose key is gone with `.locked`.
@@ -80,8 +81,8 @@ class Profile:
         self.notices = notices
         self.settings = load_settings(path / SETTINGS, notices)
         self.tried: set[str] = set()  # rounds that an answer was begun to; one that failed is not begun again and again
+        self.vault = vault
         self._lock = lock
-        self._vault = vault
 
     @classmethod
     def open(cls, path: Path, use_keyring: bool = True) -> Self:
@@ -124,7 +125,7 @@ class Profile:
             try:
                 if plain.name == _PLAIN_PERSONAL and not (self.path / PERSONAL).exists():
                     personal = Personal(*load_weights(plain), self._seen_before_sealing())
-                    save_personal(self.path / PERSONAL, personal, self._vault)
+                    save_personal(self.path / PERSONAL, personal, self.vault)
             except OSError as error:  # a full disk: it is done the next time
                 self.notices.append(f"{plain} is not sealed yet: {error.strerror}")
                 continue
@@ -194,7 +195,7 @@ class Profile:
         if not path.exists():
             return None
         try:
-            personal = load_personal(path, self._vault)
+            personal = load_personal(path, self.vault)
         except DataError as error:
             self.notices.append(f"typing with the global model: {error}; kept in {set_aside(path)}")
             return None
@@ -213,7 +214,7 @@ class Profile:
             write_by_rename(previous, current.read_bytes(), mode=0o600)
         else:
             previous.unlink(missing_ok=True)
-        save_personal(current, Personal(weights, provenance, seen), self._vault)
+        save_personal(current, Personal(weights, provenance, seen), self.vault)
 
     def restore_previous(self, model: Model) -> Personal | None:
         """Puts the personal weights from before in place of the present ones, for good; where there are none, none are left.

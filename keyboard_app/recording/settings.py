@@ -27,6 +27,7 @@ class Settings:
     learn_automatically: bool = True
     learn_from: int = 0  # the hours of the day, of local time, at which learning may begin by itself: from this one …
     learn_until: int = 24  # … to before this one; over midnight where it is the smaller
+    take_part: bool = True  # in the rounds of a federation that was joined
 
     def __post_init__(self) -> None:
         """Lets pass what can be meant.

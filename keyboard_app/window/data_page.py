@@ -9,12 +9,14 @@ from kivy.clock import Clock
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
+from keyboard_app.recording.importing import Importing, Source
 from keyboard_app.recording.my_data import PAGE
 from keyboard_app.recording.records import Message
 from keyboard_app.window.choice import Choice
 from keyboard_app.window.file_picker import FilePicker
 from keyboard_app.window.folder_listing import free_name
 from keyboard_app.window.page import Page
+from keyboard_app.window.person_picker import PersonPicker
 from keyboard_app.window.search_field import SearchField
 
 # The others are for the rules.
@@ -52,6 +54,7 @@ class DataPage(Page):
         self._shown = 0
         self._search = Clock.create_trigger(self._show_found, _SEARCH_AFTER)
         self.ids.keep.options = list(KEPT)
+        self._importing: Importing | None = None
 
     def refresh(self) -> None:
         """Shows what is recorded now."""
@@ -62,6 +65,9 @@ class DataPage(Page):
         self.held = f"The personal model may still hold {held:,} deleted {messages}." if held else ""
         self.ids.keep.value = self.device.profile.settings.keep_days
         self._show_found()
+        if (importing := self._importing) is not None and (source := importing.unclear) is not None:
+            self._importing = None
+            self._ask_who(importing, source)
 
     def query(self) -> None:
         """What is searched for has changed."""
@@ -103,20 +109,34 @@ class DataPage(Page):
         self.attempt(lambda: f"{self.device.my_data.export(path):,} messages written to {path}, not encrypted")
 
     def _import(self, path: Path) -> None:
-        self.screen.begin(lambda: self.device.import_texts(path))
+        def begin() -> None:
+            self._importing = self.device.import_texts(path)
+
+        self.screen.begin(begin)
+
+    def _ask_who(self, importing: Importing, source: Source) -> None:
+        """Several people wrote in a file: asks which of them the person is."""
+
+        def chosen(person: str) -> None:
+            self.screen.begin(lambda: self.device.import_of(person, importing))
+
+        self._pick(PersonPicker(source.people), chosen)
 
     def _choose(self, title: str, then: Any, **properties: Any) -> None:
-        chooser = FilePicker(Path.home(), title=title, **properties)
+        self._pick(FilePicker(Path.home(), title=title, **properties), then)
+
+    def _pick(self, picker: FilePicker | PersonPicker, then: Any) -> None:
+        """Shows a picker over the window until something is chosen, or nothing."""
 
         def close(*_: object) -> None:
-            self.screen.remove_widget(chooser)
+            self.screen.remove_widget(picker)
 
-        def chosen(_chooser: FilePicker, path: Path) -> None:
+        def chosen(_picker: object, what: object) -> None:
             close()
-            then(path)
+            then(what)
 
-        chooser.bind(on_chosen=chosen, on_cancel=close)
-        self.screen.add_widget(chooser)
+        picker.bind(on_chosen=chosen, on_cancel=close)
+        self.screen.add_widget(picker)
 
     def _show_found(self, *_: object) -> None:
         self._shown = 0

@@ -35,6 +35,11 @@ ICONS: dict[str, list[Stroke]] = {
     "globe": [_circle(12, 12, 9), [(3, 12), (21, 12)], [(12 + (x - 12) * 0.45, y) for x, y in _circle(12, 12, 9)]],
     "chart": [[(4, 4), (4, 20)], [(4, 4), (21, 4)], [(7, 8), (11, 12.5), (14, 10.5), (20, 18)]],
     "person": [_circle(12, 16, 4), _arc(12, 4, 7.5, 0, 180)],
+    "federation": [
+        _circle(12, 12, 3),
+        *(_circle(12 + 8.2 * cos(a), 12 + 8.2 * sin(a), 2.2) for a in (pi / 2, pi * 7 / 6, pi * 11 / 6)),
+        *([(12 + r * cos(a), 12 + r * sin(a)) for r in (3, 6)] for a in (pi / 2, pi * 7 / 6, pi * 11 / 6)),
+    ],
     "settings": [
         [(3, 18), (13, 18)],
         [(19, 18), (21, 18)],

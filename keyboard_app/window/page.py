@@ -33,6 +33,9 @@ class Page(BoxLayout):
     def typed(self) -> None:
         """The message has changed while this is shown."""
 
+    def attend(self) -> None:
+        """Something may have got further in the background while this is shown; called many times a second."""
+
     def attempt(self, work: Callable[[], object]) -> bool:
         """Does something, and says what it says or why it failed; returns whether it went well."""
         return self.screen.attempt(work)

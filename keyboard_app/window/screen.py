@@ -4,16 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 from kivy.clock import Clock
+from kivy.input import MotionEvent
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, OptionProperty, StringProperty
 from kivy.uix.floatlayout import FloatLayout
 
 from data.errors import DataError
+from keyboard_app.charging import is_charging
 from keyboard_app.device import Device
 from keyboard_app.learning.worker import reason
 from keyboard_app.window.composer import Composer
 from keyboard_app.window.control import Control
 from keyboard_app.window.data_page import DataPage
+from keyboard_app.window.federation_page import FederationPage
 from keyboard_app.window.focus import Way
 from keyboard_app.window.focus_ring import FocusRing
 from keyboard_app.window.learned_page import LearnedPage
@@ -30,11 +33,16 @@ __all__ = ("Composer", "Messages", "Screen")
 
 _USUAL_STATUS = "Your words stay on this device."
 _PRIVATE_STATUS = "Private: nothing you type is recorded or learned from."
-LEARNED, DATA, SETTINGS = "learned", "data", "settings"
+LEARNED, DATA, FEDERATION, SETTINGS = "learned", "data", "federation", "settings"
 _ROWS = 4
 _ROW_HEIGHTS = {PHONE: 56, TABLET: 64, DESKTOP: 58}  # in dp
 _MOST_FOR_KEYS = 0.46  # of the height of the window
-_PAGES: dict[str, type[Page]] = {LEARNED: LearnedPage, DATA: DataPage, SETTINGS: SettingsPage}
+_PAGES: dict[str, type[Page]] = {
+    LEARNED: LearnedPage,
+    DATA: DataPage,
+    FEDERATION: FederationPage,
+    SETTINGS: SettingsPage,
+}
 
 
 class Screen(FloatLayout):
@@ -54,6 +62,7 @@ class Screen(FloatLayout):
         self.device = device
         self._pages: dict[str, Page] = {}
         self._welcome: Welcome | None = None
+        self._next: Callable[[], object] | None = None  # what begins once the federation was asked
         super().__init__(**properties)
         # `ids` holds weak proxies, and some of these leave the tree of widgets at times.
         self._messages: Messages = self.ids.messages.__self__
@@ -115,13 +124,13 @@ class Screen(FloatLayout):
         self._messages.add(text, recorded)
         if sent is not None and sent.why_not and not self.private:
             self.say(sent.why_not)
-        self._refresh_page()
+        self.refresh_page()
 
     def choose_layout(self, name: str) -> None:
         """Types with another layout."""
         self.attempt(lambda: self.device.choose(layout=name))
         self.apply_settings()
-        self._refresh_page()
+        self.refresh_page()
 
     def toggle_private(self) -> None:
         """Enters private mode or leaves it."""
@@ -130,9 +139,11 @@ class Screen(FloatLayout):
     def set_private(self, private: bool) -> None:
         """Records and learns nothing, and looks different; or does so again."""
         self.private = self.device.private = look.private = private
+        if private:
+            self.device.federation.leave_round()
         self.say(_PRIVATE_STATUS if private else _USUAL_STATUS)
         self.composer.refresh()
-        self._refresh_page()
+        self.refresh_page()
 
     def show_page(self, name: str) -> None:
         """Shows a page; one that is shown already is closed, if there is something behind it."""
@@ -142,7 +153,7 @@ class Screen(FloatLayout):
         """Shows another page."""
         self.composer.edit_message()
         self._arrange()
-        self._refresh_page()
+        self.refresh_page()
 
     def close_page(self) -> None:
         """Back to the messages."""
@@ -164,11 +175,8 @@ class Screen(FloatLayout):
         self.begin(self.device.relearn)
 
     def stop_learning(self) -> None:
-        """Ends what goes on in the background; all stays as it was."""
-        self.device.worker.cancel()
-        self.busy = False
-        self.say("stopped: the model from before stays")
-        self._refresh_page()
+        """Ends what goes on in the background, as soon as it can; all stays as it was."""
+        self.device.worker.stop()
 
     def pause_learning(self) -> None:
         """Has it wait, or go on."""
@@ -178,32 +186,51 @@ class Screen(FloatLayout):
         else:
             worker.pause()
             self.say(f"{worker.task.title if worker.task else 'learning'} waits")
-        self._refresh_page()
+        self.refresh_page()
 
     def attend(self, _elapsed: float = 0) -> None:
         """Shows how far the work in the background is, and what came of it."""
+        if self.page in self._pages:
+            self._pages[self.page].attend()
         worker = self.device.worker
         if worker.task is None:
             return
-        if worker.progress is not None and not worker.paused:
-            done = worker.progress
+        asking = not worker.task.title
+        if not asking and worker.progress is not None and not worker.paused:
+            done, self.busy = worker.progress, True  # a question to the federation becomes a round
             self.progress = done.batch / done.batches
             self.say(f"{worker.task.title} … {self.progress:.0%}")
         try:
             line = worker.poll()
         except Exception as error:  # whatever a task fails of, typing goes on
             line = reason(error)
-        if line is not None:
+        if line is None:
+            return
+        if line:
             self.say(line)
-            self.busy = False
+        self.busy = False
+        if not asking or self.page == FEDERATION:  # what else is shown has not changed by it
             self.composer.refresh()
-            self._refresh_page()
+            self.refresh_page()
+        if self._next is not None:
+            work, self._next = self._next, None
+            self.begin(work)
 
     def serve(self, _elapsed: float = 0) -> None:
         """Begins what the desktop waits for, or what is due."""
-        self.begin(self.device.serve)
-        rested = Clock.get_time() - self._rested_since
-        self.begin(lambda: self.device.learn_if_due(rested))
+        charging = is_charging()
+        self._begin(self.device.serve)
+        self._begin(lambda: self.device.learn_if_due(self._rested(), charging))
+        self._begin(lambda: self.device.take_part_if_due(self._rested, charging))
+
+    def _rested(self) -> float:
+        """Seconds since the keyboard was used; for any thread."""
+        return Clock.get_time() - self._rested_since
+
+    def on_touch_down(self, touch: MotionEvent) -> bool:
+        """Whoever touches it is there."""
+        self._rested_since = Clock.get_time()
+        return super().on_touch_down(touch)
 
     def resume(self) -> None:
         """Begins what was left undone when the window was closed."""
@@ -219,7 +246,7 @@ class Screen(FloatLayout):
         if isinstance(line, str):
             self.say(line)
         self.composer.refresh()
-        self._refresh_page()
+        self.refresh_page()
         return True
 
     def say(self, line: str) -> None:
@@ -268,7 +295,15 @@ class Screen(FloatLayout):
             self.say(_USUAL_STATUS if record else "Nothing you type is recorded; the settings can change that.")
 
     def begin(self, work: Callable[[], object]) -> None:
-        """Has something begin in the background, and shows that it goes on, or why it does not."""
+        """Has something begin in the background that the person asked for, and shows that it goes on, or why it does not."""
+        worker = self.device.worker
+        if worker.task is not None and not worker.task.title:  # only a question to the federation: it gives way
+            worker.stop()
+            self._next = work
+        else:
+            self._begin(work)
+
+    def _begin(self, work: Callable[[], object]) -> None:
         worker = self.device.worker
         before = worker.task
         try:
@@ -276,10 +311,12 @@ class Screen(FloatLayout):
         except Exception as error:  # as in attend
             self.say(reason(error))
         if worker.task is not None and worker.task is not before:
-            self.busy, self.progress = True, 0
-            self.say(f"{worker.task.title} …")
-            self.composer.refresh()
-            self._refresh_page()
+            self.progress = 0
+            if worker.task.title:
+                self.busy = True
+                self.say(f"{worker.task.title} …")
+                self.composer.refresh()
+                self.refresh_page()
 
     def _arrange(self) -> None:
         """Puts the page beside the messages, or over them."""
@@ -299,7 +336,8 @@ class Screen(FloatLayout):
             self._pages[name] = _PAGES[name](self)
         return self._pages[name]
 
-    def _refresh_page(self) -> None:
+    def refresh_page(self) -> None:
+        """Has the page that is shown show what is the case now."""
         if self.page in self._pages:
             self.attempt_quietly(self._pages[self.page].refresh)
 

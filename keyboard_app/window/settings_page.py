@@ -35,6 +35,7 @@ class SettingsPage(Page):
         ids.consent.on = settings.consent is True
         ids.autocorrect.on = settings.autocorrect
         ids.offensive.on = settings.offensive_words
+        ids.take_part.on = settings.take_part
         ids.automatic.on = settings.learn_automatically
         start, end = settings.learn_from, settings.learn_until
         ids.start.shown, ids.end.shown = f"{start}:00", f"{end}:00"

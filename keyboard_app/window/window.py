@@ -15,7 +15,9 @@ from keyboard_app.window.loop import run_loop
 from keyboard_app.window.physical_keys import PhysicalKeys
 from keyboard_app.window.screen import Screen
 
-_RULES = [str(Path(__file__).with_name(f"{name}.kv")) for name in ("controls", "keyboard", "pages", "screen")]
+_RULES = [
+    str(Path(__file__).with_name(f"{name}.kv")) for name in ("controls", "keyboard", "pages", "federation", "screen")
+]
 _ATTEND_EVERY, _SERVE_EVERY = 0.2, 1.0  # seconds
 # Seconds until a thread that learns gives way to typing, where it runs Python; the usual is ten times that.
 _SWITCH = 0.0005

@@ -101,6 +101,7 @@ def _shots(app: Any, take: Any, wanted: Collection[str] | None) -> Iterator[None
         "private": lambda: screen.set_private(True),
         "learned": page("learned"),
         "data": page("data"),
+        "federation": page("federation"),
         "settings": page("settings"),
         "large": enlarge,
         "large-learned": all_of(enlarge, page("learned")),

@@ -169,6 +169,11 @@ def test_data_is_listed_searched_exported_deleted_and_imported(
     assert capsys.readouterr().out.endswith("Meet me at seven\n")
     assert "say which messages to delete" in failure(capsys, ["data", "delete", *common])
     assert "cannot read" in failure(capsys, ["data", "import", tmp_path / "none", *common])
+    chat = [{"user": user, "time": str(n), "text": f"rope {n}"} for n, user in enumerate(["Ann", "Bob", "Ann"])]
+    (tmp_path / "chat.jsonl").write_text("\n".join(map(json.dumps, chat)))
+    asked = failure(capsys, ["data", "import", tmp_path / "chat.jsonl", *common])
+    assert "say by --person NAME who you are, of Ann (2 messages), Bob (1 message)" in asked
+    assert data("import", tmp_path / "chat.jsonl", "--person", "Ann") == {"imported": 2, "left_out": 0}
     assert "there is no personal model yet" in failure(
         capsys, ["data", "model", tmp_path / "x", *common[2:], "--profile", tmp_path / "empty"]
     )

@@ -137,6 +137,7 @@ def test_all_that_is_written_is_clear_where_it_is_painted(
         "searching emoji": composer.search_emoji,
         "what it learned": lambda: (composer.edit_message(), screen.show_page("learned")),
         "my data": lambda: screen.show_page("data"),
+        "the federation": lambda: screen.show_page("federation"),
         "settings": lambda: screen.show_page("settings"),
         "the first questions": screen._ask,
     }

@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from data.errors import DataError
 from data.vocabulary import Vocabulary
 from keyboard_app.device import Device
 from keyboard_app.learning.learning import Learning
-from keyboard_app.learning.worker import run
+from keyboard_app.learning.worker import STOPPED, run
 from keyboard_app.recording.personal_file import Personal, load_personal
 from keyboard_app.recording.profile import PERSONAL, read_vault
 from keyboard_app.typing.typist import type_message
@@ -84,6 +85,19 @@ def test_cancelled_it_leaves_the_model_from_before(device: Device) -> None:
     device.learn()
     assert device.worker.wait() is not None
     assert (device.profile.path / PERSONAL).read_bytes() != before
+
+
+def test_stopped_it_ends_as_soon_as_it_can_and_changes_nothing(device: Device) -> None:
+    send(device, 300)
+    device.learn()
+    device.worker.pause()
+    while device.worker.progress is None:
+        time.sleep(0.01)
+    device.worker.stop()  # does not wait for it, paused or not
+    while (line := device.worker.poll()) is None:
+        time.sleep(0.01)
+    assert (line, device.worker.task, device.models.personalized) == (STOPPED, None, False)
+    assert not (device.profile.path / PERSONAL).exists()
 
 
 def test_one_thing_at_a_time(device: Device) -> None:

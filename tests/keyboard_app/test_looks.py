@@ -69,7 +69,7 @@ def _fonts(widget: Any) -> Iterator[tuple[str, float]]:
         yield from _fonts(child)
 
 
-@pytest.mark.parametrize("page", ["", "learned", "data", "settings"])
+@pytest.mark.parametrize("page", ["", "learned", "data", "federation", "settings"])
 def test_all_text_has_the_size_the_person_chose(person: Any, page: str) -> None:
     person.say("hello there")
     person.screen.page = page
@@ -96,7 +96,10 @@ def test_a_finger_finds_every_control(person: Any) -> None:
         "typing": lambda: person.say("hello there"),
         "emoji": screen.composer.show_emoji,
         "search": screen.composer.search_emoji,
-        **{page: lambda page=page: setattr(screen, "page", page) for page in ("learned", "data", "settings")},
+        **{
+            page: lambda page=page: setattr(screen, "page", page)
+            for page in ("learned", "data", "federation", "settings")
+        },
     }
     for begin in states.values():
         begin()

@@ -137,13 +137,16 @@ def test_a_chat_teaches_the_words_of_the_one_who_is_chosen(device: Device, tmp_p
     path = tmp_path / "chat.txt"
     path.write_text(CHAT)
     source = read_source(path)
-    assert (source.kind, source.people) == ("chat", ["Bob", "Ann Berg"])
-    importing = Importing(device.profile, device.models, path)
-    with pytest.raises(DataError, match="several people wrote in it: choose one of Bob, Ann Berg"):
-        run(importing)
-    with pytest.raises(DataError, match="nobody of that name"):
+    assert (source.kind, list(source.people.items())) == ("chat", [("Bob", 3), ("Ann Berg", 1)])
+    unclear = Importing(device.profile, device.models, path)
+    assert run(unclear) == "several people wrote in chat.txt: choose who of them you are"
+    assert (unclear.unclear, unclear.imported, device.my_data.count()) == (source, 0, 0)
+    with pytest.raises(DataError, match=r"several people wrote in it: choose one of Bob \(3 messages\), Ann Berg \(1"):
+        source.of(None)
+    with pytest.raises(DataError, match="nobody called Zoe"):
         run(Importing(device.profile, device.models, path, "Zoe"))
-    importing = Importing(device.profile, device.models, path, "Bob")
+    path.unlink()  # it was read already
+    importing = unclear.of("Bob")
     assert run(importing) == "imported 2 messages, and left out 1 that look like secrets; learn to put them to use"
     assert [m.text for m in device.profile.store.messages()] == [
         "yes: the zebra\nis here\nand the quagga",
@@ -165,7 +168,7 @@ def test_a_plain_text_and_json_lines(tmp_path: Path) -> None:
     lines = [{"user": user, "time": str(n), "text": f"{user} {n}"} for n, user in enumerate(["a", "b", "a"])]
     path.write_text("\n".join(map(json.dumps, lines)))
     source = read_source(path)
-    assert (source.kind, source.people, source.of("a")) == ("JSON Lines", ["a", "b"], ["a 0", "a 2"])
+    assert (source.kind, source.people, source.of("a")) == ("JSON Lines", {"a": 2, "b": 1}, ["a 0", "a 2"])
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ def test_learning_is_paused_and_stopped(open_window: Callable[..., Any], device:
     person.touch_control("pause learning")
     assert (device.worker.paused, person.page().doing) == (True, "It waits.")
     person.touch_control("stop learning")
+    person.wait_until(lambda: device.worker.task is None)
     assert (device.worker.task, person.screen.busy, device.models.personalized) == (None, False, False)
     assert device.profile.store.last_judgement() is None
     person.touch_control("Learn now")
@@ -170,6 +171,22 @@ def test_messages_are_exported_and_imported(person: Any, tmp_path: Path, monkeyp
     person.touch_control("broken.txt")
     person.wait_until(lambda: "is not UTF-8 text" in person.screen.status)
     assert sorted(person.recorded) == ["Hello", "rope rope chalk", "snacks"]
+    chat = "31.12.20, 21:15 - Ann: are you there?\n31.12.20, 21:16 - Bob: chalk\n31.12.20, 21:17 - Ann: snacks here\n"
+    (tmp_path / "home" / "Texts" / "chat.txt").write_text(chat)
+    for answer, count in (("cancel", 3), ("Bob", 4)):
+        person.touch_control("Import a file")
+        person.touch_control("Texts")
+        person.touch_control("chat.txt")
+        person.wait_until(lambda: any(c.name == "Bob" for c in person.screen.controls()))
+        assert [c.text for c in person.screen.controls() if c.name in ("Ann", "Bob")] == [
+            "Ann: 2 messages",
+            "Bob: 1 message",
+        ]
+        person.touch_control(answer)
+        person.wait_until(lambda: not person.screen.busy)
+        assert len(person.recorded) == count
+    person.touch_control("delete “chalk”")
+    person.touch_control("Delete for good")
     person.touch_control("Export all")
     person.touch_control("Export to this folder")
     assert (tmp_path / "home" / "my messages.jsonl").read_text().count("\n") == 3
@@ -205,7 +222,7 @@ def test_at_every_size_all_controls_are_inside_named_and_reached(
 ) -> None:
     device.choose(text_scale=1.3)
     person = open_window(device, width, height)
-    for page in ("", "learned", "data", "settings"):
+    for page in ("", "learned", "data", "federation", "settings"):
         person.screen.page = page if page or not person.screen.beside else "learned"
         person.wait()
         controls = person.screen.controls()

@@ -19,11 +19,16 @@ from model.device.weights import next_provenance, save_weights
 SENTENCES = ["Quixotically the zebra meets Wilhelmina at the Schwarzwald", "climbing ropes tonight, Wilhelmina zebra"]
 # Rare enough to be in no program and no library that happens to be mapped or cached.
 WORDS = ("quixotically", "wilhelmina", "schwarzwald", "the zebra meets", "climbing ropes")
+# And what a keyboard keeps of a federation: to whom it belongs, its key, the code of its link.
+SECRETS = ("keyboards.nowhere.example", bytes(range(100, 132)).hex(), "a-code-good-once")
 
 TYPED = """if True:
     import sys
     from pathlib import Path
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from federation.protocol.join_link import JoinLink
     from keyboard_app.device import Device
+    from keyboard_app.federating.membership import Membership
     from keyboard_app.typing.typist import type_message
     from keyboard_app.learning.worker import run
     with Device.open(Path(sys.argv[1]), Path(sys.argv[2])) as device:
@@ -38,6 +43,11 @@ TYPED = """if True:
         print(device.worker.wait())
         device.profile.store.mark_word("forgotten", "wilhelmina")
         device.my_data.delete([3, 4])
+        key = Ed25519PrivateKey.from_private_bytes(bytes(range(100, 132)))
+        with Membership.open(device.profile.path, device.profile.vault) as membership:
+            membership.begin_joining(JoinLink("keyboards.nowhere.example", 1, "a-code-good-once", "0" * 64))
+            membership.join("https://keyboards.nowhere.example:1", "a certificate", key)
+            membership.sent("https://keyboards.nowhere.example:1", "a round", "a model", 1, 1, False)
         device.look_back()
         print(len(device.worker.wait()) > 0, device.models.personalized)
         sys.stdout.flush()
@@ -47,12 +57,14 @@ TYPED = """if True:
 
 
 def plain(folder: Path) -> list[str]:
-    """Which of the words are in which files, in UTF-8 or UTF-16, as capitals or not."""
+    """Which of the words and secrets are in which files, in UTF-8, UTF-16 or as the bytes of a key, as capitals or not."""
     found = []
     for path in folder.rglob("*"):
         if path.is_file():
             content = path.read_bytes().lower()
-            for word in WORDS:
+            if bytes(range(100, 132)) in path.read_bytes():
+                found.append(f"the key in {path}")
+            for word in (*WORDS, *SECRETS):
                 if word.encode() in content or word.encode("utf-16-le") in content:
                     found.append(f"{word} in {path}")
     return found
@@ -78,11 +90,15 @@ def test_no_word_typed_is_in_any_file(tmp_path: Path, small_model_folder: Path) 
     with Device.open(places["profile"], small_model_folder) as device:
         assert [m.text for m in device.profile.store.messages()][:1] == SENTENCES[:1], "and yet it is all there"
         assert len(device.profile.store.messages()) == 78
+        standing = device.federation.standing()
+        assert standing.joined.url == "https://keyboards.nowhere.example:1"
+        assert [one.round_name for one in standing.shared] == ["a round"]
 
 
 def test_what_is_looked_for_would_be_found(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("..." + SENTENCES[0].upper())
-    assert len(plain(tmp_path)) == 4
+    (tmp_path / "file").write_text("..." + SENTENCES[0].upper() + SECRETS[0])
+    (tmp_path / "other").write_bytes(b"..." + bytes(range(100, 132)))
+    assert len(plain(tmp_path)) == 6
 
 
 def test_the_ranks_would_betray_the_words(device: Device, small_model: Model) -> None:

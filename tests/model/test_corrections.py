@@ -152,6 +152,15 @@ def test_what_may_have_been_meant_stays(suggester: Suggester, typed: str) -> Non
     assert suggester.correct("i said", typed) is None
 
 
+def test_two_letters_become_one_of_the_most_frequent_words_or_stay(shipped: Model) -> None:
+    personal = PersonalNgram(shipped.vocabulary, ["buy 50 dl of milk", "50 dl of it", "and 50 dl"])
+    suggester = Suggester(shipped.start(), shipped.vocabulary, personal)
+    assert suggester.suggest("and 50")[0] == "dl"
+    assert suggester.correct("and 50", "cl") is None  # however likely the other word is here
+    assert suggester.correct("i want", "ro") == "to"
+    assert suggester.correct("i can see", "te") == "the"
+
+
 def test_a_correction_is_never_a_word_that_is_not_to_be_offered(shipped: Model) -> None:
     wishes = Wishes()
     suggester = Suggester(shipped.start(), shipped.vocabulary, wishes=wishes)

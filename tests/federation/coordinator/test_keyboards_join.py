@@ -31,10 +31,12 @@ from federation.protocol.terms import LOSS_STEPS, Terms, counts_of
 from federation.summation import Summation
 from keyboard_app.device import Device
 from keyboard_app.federating import headless
-from keyboard_app.federating.federated_task import ASK_SECONDS, join_line, take_part_if_due
+from keyboard_app.federating.federation import ASK_SECONDS, Standing
 from keyboard_app.federating.federation_client import FederationClient
 from keyboard_app.federating.membership import Membership
+from keyboard_app.federating.round_steps import STEPS
 from keyboard_app.federating.taking_part import Participant, check_model, learn
+from keyboard_app.recording.vault import Vault
 from model.device.finetuning import FineTuning, newest
 from model.device.folder import WEIGHTS, Model, load_model
 from model.device.gate import held_back_from
@@ -136,7 +138,7 @@ class Joined:
 
     def __init__(self, federation: Federation, folder: Path, model: Path, corpus: Path, user: str) -> None:
         folder.mkdir()
-        self.membership = Membership.open(folder)
+        self.membership = Membership.open(folder, Vault(bytes(32)))
         headless.join(self.membership, federation.link())
         joined = self.membership.joined
         self.client = FederationClient(joined.url, joined.certificate, joined.key)
@@ -307,8 +309,22 @@ def test_a_keyboard_in_use_takes_no_part(federation: Federation, keyboards: list
     assert not keyboards[0].membership.shared()
 
 
+def test_one_that_is_selected_stays_until_the_round_begins_and_says_when_it_does_not(
+    federation: Federation, keyboards: list[Joined]
+) -> None:
+    federation.ask(lambda world: world.coordinator.want(1))
+    first = keyboards[0]
+    while not first.participant.busy:
+        first.turn()
+    assert first.participant.step == calls.WAIT
+    first.idle = False
+    first.turn()
+    assert (first.participant.busy, first.participant.step) == (False, "")
+    assert federation.ask(lambda world: len(world.coordinator.round.expected)) == 0
+
+
 def test_a_join_link_is_pinned_to_its_coordinator(federation: Federation, tmp_path: Path) -> None:
-    with Membership.open(tmp_path) as membership:
+    with Membership.open(tmp_path, Vault(bytes(32))) as membership:
         with pytest.raises(DataError, match="is not the coordinator of this join link"):
             headless.join(membership, replace(federation.link(), sha256="0" * 64))
         with pytest.raises(DataError, match="not one of the coordinator's"):
@@ -372,26 +388,48 @@ def test_the_app_takes_part_when_it_is_left_alone(
     with Device.open(tmp_path / "app", small_model_folder) as device:
         for text in corpus.messages(corpus.users()[4]):
             device.profile.store.add_message(text, [])
-        assert join_line(device) == "this keyboard belongs to no federation"
-        with Membership.open(device.profile.path) as membership:
-            headless.join(membership, federation.link())
-        rested, asked = 0.0, 0.0
-        assert take_part_if_due(device, asked, lambda: rested, None, 1e6) == 0  # it is in use
+        assert device.federation.standing() == Standing()
+        device.federation.join(str(federation.link()))
+        assert "you belong to the federation at 127.0.0.1" in str(device.worker.wait())
+        rested, now = 100.0, 1e6
+
+        def begins(charging: bool | None = None) -> bool:
+            device.take_part_if_due(lambda: rested, charging, now)
+            return device.worker.task is not None
+
+        assert not begins()  # nobody has agreed that anything is recorded
+        device.choose(consent=True)
+        rested = 0.0
+        assert not begins()  # it is in use
         rested = 100.0
-        assert take_part_if_due(device, asked, lambda: rested, False, 1e6) == 0  # it lives off its battery
+        assert not begins(charging=False)  # it lives off its battery
+        device.private = True
+        assert not begins()
+        device.private = False
+        device.choose(take_part=False)
+        assert not begins()
+        device.choose(take_part=True)
         federation.ask(lambda world: world.coordinator.want(1))
-        until, now = time.monotonic() + SECONDS, 1e6
-        while "1 masked update" not in join_line(device) or device.worker.task is not None:
+        until, seen = time.monotonic() + SECONDS, set()
+        while not device.federation.standing().shared or device.worker.task is not None:
             assert time.monotonic() < until
-            asked = take_part_if_due(device, asked, lambda: rested, None, now)
+            begins()
+            if (taking := device.federation.round_going_on) is not None:
+                seen.add(taking.step)
+                with pytest.raises(DataError, match="still a round of your federation"):
+                    device.learn()  # never both at once
             [keyboard.turn() for keyboard in keyboards]
             device.worker.poll()
             now += ASK_SECONDS
+        assert seen and seen <= set(STEPS)
         while not device.profile.mailbox.released():  # the model of that round, at the next question
             assert time.monotonic() < until
-            asked = take_part_if_due(device, asked, lambda: rested, None, now)
+            begins()
             device.worker.wait()
             now += ASK_SECONDS
+        (shared,) = device.federation.standing().shared
+        assert (shared.outcome, shared.clipped) == (calls.COUNTED, False)
+        assert shared.words > 100 and shared.bytes > 5_000
         assert federation.ask(lambda world: len(world.coordinator.store.counted(1))) == 3
 
 

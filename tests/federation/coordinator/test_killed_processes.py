@@ -31,7 +31,9 @@ from federation.protocol.join_link import JoinLink
 from federation.protocol.signed_requests import device_name
 from federation.protocol.terms import Learned, Terms
 from keyboard_app.federating.federation_client import FederationClient, Refused, Unreachable, enrol
+from keyboard_app.federating.membership import Membership
 from keyboard_app.federating.taking_part import learn
+from keyboard_app.recording.profile import read_vault
 from model.device.finetuning import FineTuning
 from model.device.folder import Model, load_model
 
@@ -59,7 +61,8 @@ class Processes:
         for user in self.users:
             self.keyboards.append(self.start_keyboard(user, self.invite()))
         link = JoinLink.parse(self.invite())
-        certificate, key = enrol(link)
+        key = Ed25519PrivateKey.generate()
+        certificate = enrol(link, key)
         self.own = SimulatedDevice(self.vectors)
         self.own.key, self.own.name = key, device_name(key)
         self.client = FederationClient(link.url, certificate, key)
@@ -209,9 +212,9 @@ def check_newest_model(processes: Processes) -> None:
         name = db.execute("SELECT name FROM rounds WHERE number = ?", (number,)).fetchone()[0]
     corpus, parts, weights = JsonLines(processes.corpus), [], []
     for user in processes.users:
-        with closing(sqlite3.connect(processes.folder / user / "federation.sqlite")) as db:
-            device = Ed25519PrivateKey.from_private_bytes(db.execute("SELECT key FROM membership").fetchone()[0])
-        if device_name(device) in counted:
+        with Membership.open(processes.folder / user, read_vault(processes.folder / user)) as membership:
+            joined = membership.joined
+        if device_name(joined.key) in counted:
             messages = [before.vocabulary.encode(text) for text in corpus.messages(user)]
             training = learn(before, messages, HOW, seed=number)
             while True:
@@ -284,9 +287,10 @@ def test_what_the_coordinator_has_holds_no_word_of_anybody(processes: Processes)
 
 def test_devices_know_what_they_shared(processes: Processes) -> None:
     committed = {row["number"] for row in processes.view()["rounds"] if row["state"] == "committed"}
-    with closing(sqlite3.connect(processes.folder / processes.users[1] / "federation.sqlite")) as db:
-        shared = db.execute("SELECT words, bytes, outcome FROM shared").fetchall()
+    profile = processes.folder / processes.users[1]
+    with Membership.open(profile, read_vault(profile)) as membership:
+        shared = membership.shared()
     assert len(committed) == 5
-    assert sum(outcome == "counted" for _, _, outcome in shared) >= 4
-    assert all(words > 0 and size > 1000 for words, size, _ in shared)
+    assert sum(one.outcome == "counted" for one in shared) >= 4
+    assert all(one.words > 0 and one.bytes > 1000 for one in shared)
     assert (processes.folder / processes.users[1] / "federation.sqlite").stat().st_mode & 0o077 == 0

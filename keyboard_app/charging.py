@@ -1,0 +1,37 @@
+"""Whether this machine lives off a battery: learning and rounds wait until it does not."""
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+SUPPLIES = Path("/sys/class/power_supply")  # of Linux: https://docs.kernel.org/power/power_supply_class.html
+
+
+def is_charging(supplies: Path = SUPPLIES) -> bool | None:
+    """Whether no battery is being drained; None where there is no battery, or the system does not say."""
+    if hasattr(sys, "getandroidapilevel"):
+        return _is_charging_on_android()
+    states = []
+    with suppress(OSError):
+        for supply in sorted(supplies.iterdir()):
+            if _read(supply / "type") == "Battery" and _read(supply / "scope") != "Device":  # not that of a mouse
+                states.append(_read(supply / "status"))
+    known = [state for state in states if state not in ("", "Unknown")]
+    return "Discharging" not in known if known else None
+
+
+def _is_charging_on_android() -> bool:
+    """As android.os.BatteryManager says, whose files an app may not read itself."""
+    from jnius import autoclass, cast
+
+    activity = autoclass("org.kivy.android.PythonActivity").mActivity
+    context = autoclass("android.content.Context")
+    manager = cast("android.os.BatteryManager", activity.getSystemService(context.BATTERY_SERVICE))
+    return bool(manager.isCharging())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""

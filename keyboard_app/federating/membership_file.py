@@ -1,0 +1,132 @@
+"""The tables of `federation.sqlite`, what of them is sealed as what, and how the file of an older keyboard becomes such."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+from data.errors import DataError
+from keyboard_app.recording.vault import SealedError, Vault
+
+VERSION = 2
+_SCHEMA = (
+    """CREATE TABLE membership (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    sealed BLOB NOT NULL,        -- JSON: url of the coordinator's API, certificate (PEM), key (Ed25519, hex)
+    joined TEXT NOT NULL,        -- UTC, ISO 8601
+    leaving INTEGER NOT NULL     -- 1 once the person wants to leave
+)""",
+    """CREATE TABLE joining (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    sealed BLOB NOT NULL         -- JSON: the join link, and the key that is to be enrolled by it
+)""",
+    """CREATE TABLE shared (
+    id INTEGER PRIMARY KEY,
+    time TEXT NOT NULL,
+    tag BLOB NOT NULL UNIQUE,    -- of url and round (Vault.tag)
+    sealed BLOB NOT NULL,        -- JSON: url, round, and digest of the global weights that this keyboard trained
+    words INTEGER NOT NULL,      -- targets trained on
+    bytes INTEGER NOT NULL,      -- of the masked update
+    clipped INTEGER,             -- 1 if the update was shortened to the round's norm; NULL where nobody noted it
+    outcome TEXT NOT NULL        -- sent, counted (the coordinator added it up and unmasked the sum), not counted
+)""",
+    """CREATE TABLE marks (
+    name TEXT PRIMARY KEY,       -- key: something sealed, to try a key on
+    value BLOB NOT NULL
+) WITHOUT ROWID""",
+)
+MEMBERSHIP, JOINING = "membership", "joining"  # what the rows of these tables are sealed as
+_KEY_CHECK = "the key of a keyboard's federation"
+
+
+def connect(path: Path, vault: Vault) -> sqlite3.Connection:
+    """Opens the file and brings it up to date in one transaction: a kill in the middle leaves it as it was.
+
+    Raises:
+      DataError: a newer version of the keyboard wrote it.
+      SealedError: it was sealed with another key.
+      sqlite3.Error: it is damaged, or cannot be written.
+    """
+    connection = sqlite3.connect(path, isolation_level=None)  # transactions begin where it is said
+    try:
+        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not only given free
+        connection.execute("PRAGMA temp_store = MEMORY")
+        if _version(connection) > VERSION:
+            raise DataError(f"{path} was written by a newer keyboard: update this one")
+        if _version(connection) < VERSION:
+            _upgrade(connection, vault)
+        row = connection.execute("SELECT value FROM marks WHERE name = 'key'").fetchone()
+        if row is None:
+            raise SealedError("the file does not say which key it was sealed with")
+        vault.open(row[0], _KEY_CHECK)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def seal(vault: Vault, identity: str, **content: str) -> bytes:
+    """Seals a row."""
+    return vault.seal(json.dumps(content).encode(), identity)
+
+
+def unseal(vault: Vault, identity: str, sealed: bytes) -> dict[str, str]:
+    """What `seal` was given.
+
+    Raises:
+      SealedError: it was changed, or is another row's.
+    """
+    return json.loads(vault.open(sealed, identity))
+
+
+def round_tag(vault: Vault, url: str, round_name: str) -> bytes:
+    """What the row of a round is found by."""
+    return vault.tag(f"round\n{url}\n{round_name}")
+
+
+def round_identity(tag: bytes) -> str:
+    """What the row of a round is sealed as."""
+    return f"shared {tag.hex()}"
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _upgrade(connection: sqlite3.Connection, vault: Vault) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)
+        if version == VERSION:  # another thread was faster
+            connection.execute("ROLLBACK")
+            return
+        if version == 1:  # nothing was sealed
+            connection.execute("ALTER TABLE membership RENAME TO plain_membership")
+            connection.execute("ALTER TABLE shared RENAME TO plain_shared")
+        for statement in _SCHEMA:
+            connection.execute(statement)
+        if version == 1:
+            _seal_all(connection, vault)
+        connection.execute("INSERT INTO marks VALUES ('key', ?)", (vault.seal(b"", _KEY_CHECK),))
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _seal_all(connection: sqlite3.Connection, vault: Vault) -> None:
+    rows = connection.execute("SELECT url, certificate, key, joined FROM plain_membership").fetchall()
+    for url, certificate, key, joined in rows:
+        sealed = seal(vault, MEMBERSHIP, url=url, certificate=certificate, key=key.hex())
+        connection.execute("INSERT INTO membership VALUES (1, ?, ?, 0)", (sealed, joined))
+    query = "SELECT time, url, round, model, words, bytes, outcome FROM plain_shared ORDER BY id"
+    for time, url, name, model, *figures in connection.execute(query).fetchall():
+        tag = round_tag(vault, url, name)
+        sealed = seal(vault, round_identity(tag), url=url, round=name, model=model)
+        connection.execute(
+            "INSERT INTO shared (time, tag, sealed, words, bytes, outcome) VALUES (?, ?, ?, ?, ?, ?)",
+            (time, tag, sealed, *figures),
+        )
+    connection.execute("DROP TABLE plain_membership")
+    connection.execute("DROP TABLE plain_shared")

@@ -1,0 +1,30 @@
+"""A coordinator as a process of its own, over TLS, with arithmetic where TFF would be: for tests of whoever talks to it.
+
+usage: coordinator_process.py FOLDER MODEL. Answers each line of its input with one line: `link` with a join link, `want` after it
+has asked for one more round, `gone` with how many devices have left.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import numpy as np
+from conftest import World
+from test_keyboards_join import HOW, Federation
+
+from federation.protocol.terms import Terms
+from model.device.folder import load_model
+
+folder, shipped = map(Path, sys.argv[1:])
+shapes = load_model(shipped).provenance.config.shapes
+length = sum(int(np.prod(shape)) for shape in shapes.values())
+terms = Terms(length, 4.0, HOW.max_words, 3, 16, 5, 1.0)
+federation = Federation(lambda *arguments: World(folder, *arguments), shipped, terms)
+answers = {
+    "link": federation.link,
+    "want": lambda: federation.ask(lambda world: world.coordinator.want(1)),
+    "gone": lambda: federation.ask(lambda w: sum(d.gone is not None for d in w.coordinator.store.devices())),
+}
+for line in sys.stdin:
+    print(answers[line.strip()](), flush=True)
+federation.stop()
