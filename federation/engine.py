@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from federation.processes import start
 
 WORKER = Path(tff.__file__).parent / "data" / "worker_binary"
 # As TFF starts it: no limit of calls at a time. Under a limit of one, rounds wait for ever.
-_COMMAND = [WORKER, "--max_concurrent_computation_calls=-1"]
+_COMMAND: list[str | Path] = [WORKER, "--max_concurrent_computation_calls=-1"]
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (asked for by name)
 _MESSAGE_BYTES = 2**31 - 1  # protocol buffers end there
 _START_SECONDS = 60
@@ -65,9 +65,7 @@ def worker_on_this_machine() -> Iterator[str]:
         end(worker)
 
 
-def start_worker(
-    host: str, port: int, environment: Mapping[str, str] | None = None
-) -> tuple[subprocess.Popen, int]:
+def start_worker(host: str, port: int, environment: Mapping[str, str] | None = None) -> tuple[subprocess.Popen, int]:
     """Starts TFF's worker for whoever reaches this address, and waits until it is ready; returns the process and its port.
 
     Port 0 takes a free one. The process ends with this one.
@@ -93,9 +91,7 @@ def start_worker(
                     f"addresses and not on {host} alone: where that is meant, say --host {EVERYWHERE[0]}"
                 )
             raise RuntimeError(f"the TFF worker {WORKER} did not start: run it by hand to see why")
-    worker = start(
-        [*_COMMAND, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=variables
-    )
+    worker = start([*_COMMAND, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=variables)
     until = time.monotonic() + _START_SECONDS
     while not answers(f"127.0.0.1:{port}"):
         if worker.poll() is not None or time.monotonic() > until:

@@ -25,6 +25,7 @@ from functools import lru_cache
 from typing import Any
 
 import grpc
+import tensorflow as tf
 import tensorflow_federated as tff
 from tensorflow_federated.proto.v0 import executor_pb2, executor_pb2_grpc
 from tensorflow_federated.python.core.backends.native import mergeable_comp_compiler
@@ -55,25 +56,22 @@ class WorkerLost(DataError):  # noqa: N818 (another does its work)
     """A worker ended, or its machine is not to be reached any more."""
 
 
-def parse_addresses(text: str) -> list[str]:
-    """HOST:PORT,HOST:PORT as a list.
+def check_reachable(addresses: Sequence[str]) -> None:
+    """Lets addresses pass at which somebody listens.
 
     Raises:
-      ValueError: one of them is no such address, or is there twice.
+      DataError: at one of them nobody does.
     """
-    addresses = [address.strip() for address in text.split(",")]
     for address in addresses:
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-            raise ValueError(f"{address!r} is no HOST:PORT")
-    if len(set(addresses)) < len(addresses):
-        raise ValueError("a worker is named twice")
-    return addresses
+        if not answers(address):
+            raise _nobody_at(address)
 
 
 @contextmanager
-def remote_engine(addresses: Sequence[str], patience: float = PATIENCE_SECONDS) -> Iterator[None]:
+def remote_engine(addresses: Sequence[str], patience: float = PATIENCE_SECONDS) -> Iterator[tff.framework.SyncContext]:
     """Runs TFF computations inside the block, clients on the workers at these addresses, the server's part on this machine.
+
+    Gives the context, for whoever has several.
 
     Raises:
       DataError: at one of the addresses there is no worker.
@@ -83,27 +81,27 @@ def remote_engine(addresses: Sequence[str], patience: float = PATIENCE_SECONDS) 
         try:
             worker.connect(_CONNECT_SECONDS)
         except WorkerLost as lost:
-            port = worker.address.rpartition(":")[2]
-            raise DataError(f"{lost}: start one there by federate worker --host ADDRESS --port {port}") from lost
+            raise _nobody_at(worker.address) from lost
     outside = tff.framework.get_context_stack().current
     with worker_on_this_machine() as here:
         try:
-            tff.framework.set_default_context(RemoteWorkers(workers, stub_of(here, _CONNECT_SECONDS), patience))
-            yield
+            context = RemoteWorkers(workers, stub_of(here, _CONNECT_SECONDS), patience)
+            tff.framework.set_default_context(context)
+            yield context
         finally:
             tff.framework.set_default_context(outside)
+            for worker in workers:
+                worker.disconnect()
 
 
 class RemoteWorkers(tff.framework.SyncContext):
     """See above. What has no clients in it is computed here."""
 
-    def __init__(
-        self, workers: Sequence["_Worker"], here: tff.framework.RemoteExecutorStub, patience: float
-    ) -> None:
+    def __init__(self, workers: Sequence["_Worker"], here: tff.framework.RemoteExecutorStub, patience: float) -> None:
         """Takes workers that are connected, and one of this machine."""
         self._workers, self._here, self._patience = workers, here, patience
         self._context = context_of(here)
-        self._split = lru_cache(maxsize=None)(_split)
+        self._split, self._merging = lru_cache(maxsize=None)(_split), lru_cache(maxsize=None)(_Merging)
 
     def invoke(self, comp: Any, arg: Any) -> Any:
         """Runs a computation.
@@ -119,7 +117,7 @@ class RemoteWorkers(tff.framework.SyncContext):
             return self._context.invoke(comp, arg)
         up_to_merge, merge, after_merge = self._split(comp)
         parts = mergeable.MergeableCompExecutionContextValue(arg, up_to_merge.type_signature.parameter, clients)
-        merging = _Merging(executor_of(self._here, 0), merge)
+        merging = self._merging(merge)
         for partial in self._partials(up_to_merge, [_elements(part) for part in parts.value()]):
             merging.add(partial)
         return self._context.invoke(after_merge, tff.structure.Struct.unnamed(parts.value()[0], merging.result()))
@@ -131,7 +129,7 @@ class RemoteWorkers(tff.framework.SyncContext):
         def work(worker: _Worker) -> None:
             try:
                 worker.work(board, up_to_merge, parts)
-            except Exception as error:  # noqa: BLE001 (a thread's errors are the round's)
+            except Exception as error:  # a thread's errors are the round's
                 board.fail(error)
 
         threads = [threading.Thread(target=work, args=(worker,), daemon=True) for worker in self._workers]
@@ -144,6 +142,13 @@ class RemoteWorkers(tff.framework.SyncContext):
             board.close()
             for thread in threads:
                 thread.join()
+
+
+def _nobody_at(address: str) -> DataError:
+    port = address.rpartition(":")[2]
+    return DataError(
+        f"no TFF worker answers at {address}: start one there by federate worker --host ADDRESS --port {port}"
+    )
 
 
 def _split(comp: Any) -> tuple[Any, Any, Any]:
@@ -327,28 +332,38 @@ class _Share:
 
 
 class _Merging:
-    """The running sum, kept by the worker of this machine."""
+    """A running sum. TFF's merging is a TensorFlow graph: it runs in this process, which has the sums."""
 
-    def __init__(self, executor: tff.framework.RemoteExecutor, merge: Any) -> None:
-        self._executor, self._merge = executor, merge
-        self._sum: Any = None
+    def __init__(self, merge: Any) -> None:
+        self._type = merge.type_signature.result
+        content = merge.to_building_block().proto.tensorflow
+        graph = tf.compat.v1.GraphDef()
+        content.graph_def.Unpack(graph)
+        imported = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+        tensors = [
+            [imported.graph.as_graph_element(name) for name in _tensor_names(binding)]
+            for binding in (content.parameter, content.result)
+        ]
+        self._add = imported.prune(*tensors)
+        self._sum: list[Any] | None = None
 
     def add(self, partial: Any) -> None:
-        asyncio.run(self._add(partial))
-
-    async def _add(self, partial: Any) -> None:
-        value = await self._executor.create_value(partial, self._merge.type_signature.result)
-        if self._sum is None:
-            self._sum = value
-            return
-        merge = await self._executor.create_value(self._merge, self._merge.type_signature)
-        pair = await self._executor.create_struct(tff.structure.Struct.unnamed(self._sum, value))
-        self._sum = await self._executor.create_call(merge, pair)
+        """Merges what comes next."""
+        arrays = [tf.constant(array) for array in tff.structure.flatten(partial)]
+        self._sum = arrays if self._sum is None else self._add(*self._sum, *arrays)
 
     def result(self) -> Any:
-        found = asyncio.run(self._sum.compute())
-        self._executor.close()
-        return found
+        """What all came to, as `merge` gives it; the next sum starts anew."""
+        arrays, self._sum = [tensor.numpy() for tensor in self._sum or []], None
+        return tff.structure.pack_sequence_as(self._type, arrays)
+
+
+def _tensor_names(binding: Any) -> Iterator[str]:
+    if binding.WhichOneof("binding") == "struct":
+        for element in binding.struct.element:
+            yield from _tensor_names(element)
+    else:
+        yield binding.tensor.tensor_name
 
 
 class _Stub(tff.framework.RemoteExecutorGrpcStub):

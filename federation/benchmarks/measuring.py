@@ -10,6 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from data.errors import DataError
+
+
+class LeftOut(DataError):  # noqa: N818 (of a run of all parts it is no failure)
+    """A part can't be measured on this machine, and says what it lacks."""
+
 
 @dataclass(frozen=True)
 class Figure:
