@@ -1,12 +1,7 @@
 """TFF's execution engine: its own C++ worker, started here so that it also ends here."""
 
-import os
-import socket
-import subprocess
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import grpc
 import tensorflow_federated as tff
@@ -15,21 +10,10 @@ from tensorflow_federated.python.core.backends.test import compiler as secure_su
 from tensorflow_federated.python.core.environments.tensorflow_frontend import tensorflow_computation
 from tensorflow_federated.python.core.impl.types import placements
 
-from data.errors import DataError
-from federation.private_worker import NOT_ALLOWED, start_private_worker
-from federation.processes import start
+from federation.tff_worker import EVERYWHERE, NoNetworkOfItsOwn, end_worker, start_worker
 
-WORKER = Path(tff.__file__).parent / "data" / "worker_binary"
-# As TFF starts it: no limit of calls at a time. Under a limit of one, rounds wait for ever.
-_COMMAND: list[str | Path] = [WORKER, "--max_concurrent_computation_calls=-1"]
-EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (asked for by name)
 _MESSAGE_BYTES = 2**31 - 1  # protocol buffers end there
 _START_SECONDS = 60
-_END_SECONDS = 5
-
-
-class NoNetworkOfItsOwn(DataError):  # noqa: N818 (a condition of the machine)
-    """The kernel lets no process have a network namespace: a worker can't be kept to one address."""
 
 
 @contextmanager
@@ -62,65 +46,7 @@ def worker_on_this_machine() -> Iterator[str]:
     try:
         yield f"127.0.0.1:{port}"
     finally:
-        end(worker)
-
-
-def start_worker(host: str, port: int, environment: Mapping[str, str] | None = None) -> tuple[subprocess.Popen, int]:
-    """Starts TFF's worker for whoever reaches this address, and waits until it is ready; returns the process and its port.
-
-    Port 0 takes a free one. The process ends with this one.
-
-    Raises:
-      OSError: the address is taken or not this machine's.
-      NoNetworkOfItsOwn: the worker would listen on more than the address.
-      RuntimeError: the worker does not start.
-    """
-    variables = None if environment is None else os.environ | environment
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=64) as listening:
-        port = listening.getsockname()[1]
-        if host not in EVERYWHERE:
-            worker = start_private_worker(_COMMAND, listening, variables)
-            said = worker.stdout.readline() if worker.stdout else b""
-            if said.strip() == b"ready":
-                return worker, port
-            end(worker)
-            if worker.returncode == NOT_ALLOWED:
-                raise NoNetworkOfItsOwn(
-                    f"this machine lets no process have a network of its own, without which TFF's worker listens on all "
-                    f"addresses and not on {host} alone: where that is meant, say --host {EVERYWHERE[0]}"
-                )
-            raise RuntimeError(f"the TFF worker {WORKER} did not start: run it by hand to see why")
-    worker = start([*_COMMAND, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=variables)
-    until = time.monotonic() + _START_SECONDS
-    while not answers(f"127.0.0.1:{port}"):
-        if worker.poll() is not None or time.monotonic() > until:
-            end(worker)
-            raise RuntimeError(f"the TFF worker {WORKER} did not start: run it by hand to see why")
-        time.sleep(0.02)
-    return worker, port
-
-
-def end(worker: subprocess.Popen) -> None:
-    """Ends a worker that was started here."""
-    worker.terminate()
-    try:
-        worker.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
-    if worker.stdout:
-        worker.stdout.close()
-
-
-def answers(address: str, seconds: float = 5.0) -> bool:
-    """Whether somebody listens at HOST:PORT."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), seconds).close()
-    except OSError:
-        return False
-    return True
+        end_worker(worker)
 
 
 def channel_to(address: str, seconds: float) -> grpc.Channel:

@@ -130,9 +130,8 @@ def plot_growth(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
         spread = [seconds["median"] - seconds["lowest"], seconds["highest"] - seconds["median"]]
         axes.plot(sizes, panel["theory"], color="black", linewidth=0.8, label=panel["law"])
         axes.errorbar(sizes, seconds["median"], spread, fmt="o", capsize=3, label="measured")
-        axes.set(xscale="log", yscale="log", xlabel=panel["size"], ylabel="seconds", title=panel["title"])
-        axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
-        axes.minorticks_off()
+        axes.set(xlabel=panel["size"], ylabel="seconds", title=panel["title"], xlim=(0, None), ylim=(0, None))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.grid(alpha=0.3)
         axes.legend()
     for axes in grid.flat[len(panels) :]:

@@ -26,6 +26,7 @@ _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 _PORT = 10_000  # any: nobody else is in there
 _CHUNK = 2**20
+_START_SECONDS = 60
 
 
 def start_private_worker(
@@ -61,8 +62,10 @@ def main(arguments: Sequence[str]) -> int:
     die_with(int(parent))  # the kernel has forgotten it with the privileges that changed
     worker = subprocess.Popen(bound([*command, f"--port={_PORT}"]), stdout=subprocess.DEVNULL)
     signal.signal(signal.SIGTERM, lambda *_: worker.kill())  # so that it is gone when this process is
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started this
+    until = time.monotonic() + _START_SECONDS
     while not _answers():
-        if worker.poll() is not None:
+        if worker.poll() is not None or time.monotonic() > until:
             return 1
         time.sleep(0.02)
     print("ready", flush=True)

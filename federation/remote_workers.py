@@ -36,7 +36,6 @@ from tensorflow_federated.python.core.impl.types import placements, type_analysi
 
 from data.errors import DataError
 from federation.engine import (
-    answers,
     channel_to,
     context_of,
     executor_of,
@@ -45,6 +44,7 @@ from federation.engine import (
     without_secure_sums,
     worker_on_this_machine,
 )
+from federation.tff_worker import answers
 
 _CONNECT_SECONDS = 10.0
 _TRY_SECONDS = 1.0

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from data.errors import DataError
-from federation.engine import end, start_worker
+from federation.tff_worker import end_worker, start_worker
 
 
 def run_worker(host: str, port: int) -> dict[str, Any]:
@@ -29,5 +29,5 @@ def run_worker(host: str, port: int) -> dict[str, Any]:
     except KeyboardInterrupt:
         return {"host": host, "port": port}
     finally:
-        end(worker)
+        end_worker(worker)
     raise DataError(f"the TFF worker ended with status {worker.returncode}")

@@ -8,7 +8,7 @@ settings as JSON. For every line that it reads it does a round and answers the s
 import json
 import sys
 import time
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import torch
@@ -76,8 +76,8 @@ class WeightByWords(WeightingStrategy):
 class OnDemand(TrainingProcessCallback):
     """Waits for a line before each round, and answers how long the round took."""
 
-    def __init__(self, rounds: int) -> None:
-        self._rounds = rounds
+    def __init__(self, rounds: int, answers: TextIO) -> None:
+        self._rounds, self._answers = rounds, answers
         self._began = 0.0
 
     def on_train_begin(self, *, model: Any) -> Metrics:
@@ -89,7 +89,7 @@ class OnDemand(TrainingProcessCallback):
         self, aggregate_metrics: Any, model: Any, *, central_iteration: int
     ) -> tuple[bool, Metrics]:
         """After each."""
-        print(json.dumps({"seconds": time.perf_counter() - self._began}), flush=True)
+        print(json.dumps({"seconds": time.perf_counter() - self._began}), file=self._answers, flush=True)
         if central_iteration + 1 < self._rounds:
             self._wait()
         return False, Metrics()
@@ -102,6 +102,7 @@ class OnDemand(TrainingProcessCallback):
 
 def main(data: str, result: str) -> None:
     """Does the rounds."""
+    answers, sys.stdout = sys.stdout, sys.stderr  # pfl prints its metrics
     with np.load(data) as content:
         settings = json.loads(str(content["settings"]))
         weights = {name.partition("/")[2]: content[name] for name in content.files if name.startswith("weight/")}
@@ -129,7 +130,7 @@ def main(data: str, result: str) -> None:
             local_max_grad_norm=settings["clipping_norm"],
         ),
         model_eval_params=NNEvalHyperParams(local_batch_size=settings["batch"]),
-        callbacks=[OnDemand(settings["rounds"])],
+        callbacks=[OnDemand(settings["rounds"], answers)],
     )
     np.savez(result, **{name: parameter.detach().numpy() for name, parameter in network.named_parameters()})
 

@@ -13,8 +13,8 @@ from data.errors import DataError
 from federation.benchmarks.cohort import cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
 from federation.benchmarks.simulation import TffRounds, seconds_of
-from federation.engine import end, start_worker
 from federation.remote_workers import remote_engine
+from federation.tff_worker import end_worker, start_worker
 from model.device.finetuning import ROUND_TRAINING
 from model.device.folder import load_model
 
@@ -36,7 +36,7 @@ def measure_workers(folder: Path, corpus: str, clients: int, max_words: int, rep
         started = []
         for _ in cores:
             worker, port = start_worker("127.0.0.1", 0, _ONE_THREAD)
-            stack.callback(end, worker)
+            stack.callback(end_worker, worker)
             started.append((worker, f"127.0.0.1:{port}"))
         addresses = [address for _, address in started]
         contexts = {
