@@ -101,7 +101,7 @@ class RemoteWorkers(tff.framework.SyncContext):
         """Takes workers that are connected, and one of this machine."""
         self._workers, self._here, self._patience = workers, here, patience
         self._context = context_of(here)
-        self._split, self._merging = lru_cache(maxsize=None)(_split), lru_cache(maxsize=None)(_Merging)
+        self._merging = lru_cache(maxsize=None)(_Merging)
 
     def invoke(self, comp: Any, arg: Any) -> Any:
         """Runs a computation.
@@ -115,7 +115,7 @@ class RemoteWorkers(tff.framework.SyncContext):
             clients = counts.get(placements.CLIENTS, 0)
         if not clients or type_analysis.contains(comp.type_signature.result, _at_clients):
             return self._context.invoke(comp, arg)
-        up_to_merge, merge, after_merge = self._split(comp)
+        up_to_merge, merge, after_merge = _split(comp)
         parts = mergeable.MergeableCompExecutionContextValue(arg, up_to_merge.type_signature.parameter, clients)
         merging = self._merging(merge)
         for partial in self._partials(up_to_merge, [_elements(part) for part in parts.value()]):
@@ -151,6 +151,7 @@ def _nobody_at(address: str) -> DataError:
     )
 
 
+@lru_cache(maxsize=8)
 def _split(comp: Any) -> tuple[Any, Any, Any]:
     """What happens to a client up to the sum, in what workers understand; the merging of two sums; what happens after."""
     form = mergeable_comp_compiler.compile_to_mergeable_comp_form(without_secure_sums(comp))

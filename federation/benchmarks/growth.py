@@ -19,6 +19,7 @@ from federation.benchmarks.cohort import Cohort, cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn
 from federation.benchmarks.simulation import PlainLoop, TffRounds, seconds_of
 from federation.engine import engine
+from federation.learning import Server, learning_process
 from model.device.config import ModelConfig
 from model.device.finetuning import ROUND_TRAINING, FineTuning, finetune
 from model.device.folder import Model, load_model
@@ -55,8 +56,10 @@ def training_flops(config: ModelConfig) -> float:
     return 3 * 2 * (2 * gates + config.units * config.embedding + config.vocabulary * config.embedding)
 
 
-def measure_growth(folder: Path, corpus: str, max_words: int, repeats: int = 5) -> Benchmark:
-    """Measures from the sizes of the model in `folder` up and down.
+def measure_growth(
+    folder: Path, corpus: str, max_words: int, repeats: int = 5, factors: Sequence[float] = _FACTORS
+) -> Benchmark:
+    """Measures from the sizes of the model in `folder` up and down, by these factors, of which one is 1.
 
     Raises:
       DataError: the corpus has no people who wrote that much.
@@ -64,12 +67,19 @@ def measure_growth(folder: Path, corpus: str, max_words: int, repeats: int = 5) 
     model = load_model(folder)
     config = model.provenance.config
     crowd = cohorts(model, corpus, max(_CLIENTS), min(max_words, _CLIENT_WORDS), 1)[0]
-    vocabularies = [replace(config, vocabulary=int(config.vocabulary * f)) for f in _FACTORS]
-    units = [replace(config, units=int(config.units * f)) for f in _FACTORS]
+    vocabularies = [replace(config, vocabulary=int(config.vocabulary * f)) for f in factors]
+    units = [replace(config, units=int(config.units * f)) for f in factors]
     found = [
         _clients(model, crowd, repeats),
-        _steps("vocabulary", "words in the vocabulary", [c.vocabulary for c in vocabularies], vocabularies, repeats),
-        _steps("units", "LSTM units", [c.units for c in units], units, repeats),
+        _steps(
+            "vocabulary",
+            "words in the vocabulary",
+            [c.vocabulary for c in vocabularies],
+            vocabularies,
+            factors.index(1),
+            repeats,
+        ),
+        _steps("units", "LSTM units", [c.units for c in units], units, factors.index(1), repeats),
         _history(model, corpus, repeats),
     ]
     figures = []
@@ -108,8 +118,9 @@ def _clients(model: Model, crowd: Cohort, repeats: int) -> _Found:
     """Rounds in TFF over the first so many of a crowd."""
     counts = sorted({min(count, len(crowd.rows)) for count in _CLIENTS})
     parts = [Cohort(crowd.rows[:count], crowd.batch) for count in counts]
+    config = model.provenance.config
     with engine():
-        system = TffRounds(model.provenance.config, model.weights, ROUND_TRAINING)
+        system = TffRounds(config, learning_process(config, model.weights, ROUND_TRAINING, Server()))
         measures = {n: partial(seconds_of, system, part) for n, part in zip(counts, parts, strict=True)}
         title = "A simulated round"
         return _panel(
@@ -118,7 +129,9 @@ def _clients(model: Model, crowd: Cohort, repeats: int) -> _Found:
         )  # fmt: skip
 
 
-def _steps(name: str, size: str, sizes: Sequence[int], configs: Sequence[ModelConfig], repeats: int) -> _Found:
+def _steps(
+    name: str, size: str, sizes: Sequence[int], configs: Sequence[ModelConfig], today: int, repeats: int
+) -> _Found:
     """Training steps in TensorFlow, of models of random weights."""
     rng = np.random.default_rng(0)
 
@@ -130,7 +143,7 @@ def _steps(name: str, size: str, sizes: Sequence[int], configs: Sequence[ModelCo
     measures = {size: measure(config) for size, config in zip(sizes, configs, strict=True)}
     costs = [training_flops(config) for config in configs]
     title = f"A training step of {configs[0].batch} × {configs[0].window} positions"
-    return _panel(name, title, size, "in proportion to FLOPs", measures, costs, _FACTORS.index(1), repeats)
+    return _panel(name, title, size, "in proportion to FLOPs", measures, costs, today, repeats)
 
 
 def _history(model: Model, corpus: str, repeats: int) -> _Found:

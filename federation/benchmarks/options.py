@@ -18,7 +18,7 @@ def add_benchmark_options(parser: argparse.ArgumentParser, count: Any) -> None:
     parser.add_argument("--clients", type=count, default=20, metavar="N", help="in a round, for simulation and workers")
     parser.add_argument("--max-words", type=count, default=2000, metavar="N", help="of a client in a round, likewise")
     parser.add_argument("--corpus", default="chitchat", help="of the rounds: chitchat, or a JSON Lines file")
-    parser.add_argument("--peer-rounds", type=count, default=10, metavar="N", help="of each system, for peers")
+    parser.add_argument("--peer-rounds", type=count, default=8, metavar="N", help="of each system, for peers")
     parser.add_argument(
         "--peers", type=Path, metavar="DIR", help="where peers are installed (default: this user's cache)"
     )

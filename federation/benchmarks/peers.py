@@ -24,6 +24,7 @@ from federation.benchmarks.cohort import Cohort, cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, LeftOut, in_turn, ratios
 from federation.benchmarks.simulation import TffRounds, seconds_of
 from federation.engine import engine
+from federation.learning import Server, learning_process
 from federation.processes import start
 from federation.simulation import checked_messages
 from model.device.finetuning import ROUND_TRAINING
@@ -156,11 +157,12 @@ def measure_peers(
     """
     python = environment(peers, install)
     model = load_model(folder)
+    config = model.provenance.config
     drawn = cohorts(model, corpus, clients, max_words, 1 + rounds)
     held_out = checked_messages(Part(open_corpus(corpus), "validation"), model.vocabulary)
     with TemporaryDirectory() as temporary, engine():
         result = Path(temporary) / "result.npz"
-        ours = TffRounds(model.provenance.config, model.weights, ROUND_TRAINING)
+        ours = TffRounds(config, learning_process(config, model.weights, ROUND_TRAINING, Server()))
         left = iter(drawn)
         with pfl(python, model, drawn, result) as theirs:
             seconds = in_turn({"ours": lambda: seconds_of(ours, next(left)), "pfl": theirs.round}, rounds)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_federated as tff
 
 from data.vocabulary import PAD
 from federation.benchmarks.cohort import Cohort, cohorts
@@ -64,11 +65,10 @@ class PlainLoop:
 class TffRounds:
     """The same by TFF, as `federate simulate` runs it; inside of an engine."""
 
-    def __init__(self, config: ModelConfig, weights: Weights, how: FineTuning) -> None:
-        """Starts from `weights`."""
-        self._config = config
-        self._process = learning_process(config, weights, how, Server())
-        self._state: Any = self._process.initialize()
+    def __init__(self, config: ModelConfig, process: tff.learning.templates.LearningProcess) -> None:
+        """Starts where the process does."""
+        self._config, self._process = config, process
+        self._state: Any = process.initialize()
 
     def round(self, cohort: Cohort) -> None:
         """The next global weights."""
@@ -98,7 +98,7 @@ def measure_simulation(folder: Path, corpus: str, clients: int, max_words: int, 
     config, how = model.provenance.config, ROUND_TRAINING
     plain = PlainLoop(config, model.weights, how)
     with engine():
-        tff_rounds = TffRounds(config, model.weights, how)
+        tff_rounds = TffRounds(config, learning_process(config, model.weights, how, Server()))
         first = {"tff": seconds_of(tff_rounds, drawn[0]), "plain": seconds_of(plain, drawn[0])}
         left = {"tff": iter(drawn[1:]), "plain": iter(drawn[1:])}
         taken = in_turn(

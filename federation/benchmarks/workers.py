@@ -13,6 +13,7 @@ from data.errors import DataError
 from federation.benchmarks.cohort import cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
 from federation.benchmarks.simulation import TffRounds, seconds_of
+from federation.learning import Server, learning_process
 from federation.remote_workers import remote_engine
 from federation.tff_worker import end_worker, start_worker
 from model.device.finetuning import ROUND_TRAINING
@@ -43,7 +44,8 @@ def measure_workers(folder: Path, corpus: str, clients: int, max_words: int, rep
             "one": stack.enter_context(remote_engine(addresses[:1])),
             "two": stack.enter_context(remote_engine(addresses)),
         }
-        systems = {name: TffRounds(model.provenance.config, model.weights, ROUND_TRAINING) for name in contexts}
+        process = learning_process(model.provenance.config, model.weights, ROUND_TRAINING, Server())
+        systems = {name: TffRounds(model.provenance.config, process) for name in contexts}
 
         def measure(name: str) -> Callable[[], float]:
             left = iter(drawn)
