@@ -18,7 +18,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,11 +27,10 @@ from typing import Any
 import grpc
 import tensorflow as tf
 import tensorflow_federated as tff
-from tensorflow_federated.proto.v0 import executor_pb2, executor_pb2_grpc
 from tensorflow_federated.python.core.backends.native import mergeable_comp_compiler
 from tensorflow_federated.python.core.environments.tensorflow_frontend import tensorflow_computation
 from tensorflow_federated.python.core.impl.execution_contexts import mergeable_comp_execution_context as mergeable
-from tensorflow_federated.python.core.impl.executors import cardinalities_utils, executors_errors
+from tensorflow_federated.python.core.impl.executors import cardinalities_utils
 from tensorflow_federated.python.core.impl.types import placements, type_analysis
 
 from data.errors import DataError
@@ -294,7 +293,7 @@ class _Worker:
         while (number := board.take()) is not None:
             try:
                 if share is None:
-                    share = _Share(executor_of(_Stub(self._channel, self.address), 1), up_to_merge)
+                    share = _Share(executor_of(_watched_stub(self._channel, self.address), 1), up_to_merge)
                 board.put(number, share.compute(parts[number]))
             except (WorkerLost, tff.framework.RetryableError) as error:
                 board.give_back(number)
@@ -367,29 +366,29 @@ def _tensor_names(binding: Any) -> Iterator[str]:
         yield binding.tensor.tensor_name
 
 
-class _Stub(tff.framework.RemoteExecutorGrpcStub):
-    """Looks after the machine while it computes: one that lost its power answers nothing, and never says so."""
+class _Watched:
+    """The calls of a worker, which look after its machine while they wait: one that lost its power never says so."""
 
-    def __init__(self, channel: grpc.Channel, address: str) -> None:
-        super().__init__(channel)
-        self._address = address
-        self._group = executor_pb2_grpc.ExecutorGroupStub(channel)
+    def __init__(self, calls: Any, address: str) -> None:
+        self._calls, self._address = calls, address
 
-    def compute(self, request: executor_pb2.ComputeRequest) -> executor_pb2.ComputeResponse:
-        """Waits for a value.
+    def __getattr__(self, name: str) -> Callable[[Any], Any]:
+        call = getattr(self._calls, name)
 
-        Raises:
-          WorkerLost: the worker is gone.
-        """
-        call = self._group.Compute.future(request)
-        while True:
-            try:
-                return call.result(_LOOK_AFTER_SECONDS)
-            except grpc.FutureTimeoutError:
-                if not answers(self._address):
-                    call.cancel()
-                    raise WorkerLost(f"nobody answers at {self._address}") from None
-            except grpc.RpcError as error:
-                if error.code() in executors_errors.get_grpc_retryable_error_codes():
-                    raise WorkerLost(f"the TFF worker at {self._address} is gone") from error
-                raise
+        def wait(request: Any) -> Any:
+            answer = call.future(request)
+            while True:
+                try:
+                    return answer.result(_LOOK_AFTER_SECONDS)
+                except grpc.FutureTimeoutError:
+                    if not answers(self._address):
+                        answer.cancel()
+                        raise WorkerLost(f"nobody answers at {self._address}") from None
+
+        return wait
+
+
+def _watched_stub(channel: grpc.Channel, address: str) -> tff.framework.RemoteExecutorGrpcStub:
+    stub = tff.framework.RemoteExecutorGrpcStub(channel)
+    stub._stub = _Watched(stub._stub, address)
+    return stub

@@ -19,8 +19,9 @@ def run_worker(host: str, port: int) -> dict[str, Any]:
       DataError: the machine can't keep a worker to that address, or the worker ended by itself.
     """
     worker, port = start_worker(host, port)
+    shown = f"[{host}]" if ":" in host else host
     print(
-        f"ready: federate simulate --workers {host}:{port} (unencrypted, for trusted networks)",
+        f"ready: federate simulate --workers {shown}:{port} (unencrypted, for trusted networks)",
         file=sys.stderr,
         flush=True,
     )

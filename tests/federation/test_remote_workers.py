@@ -178,6 +178,31 @@ def test_a_worker_killed_in_a_round_costs_a_retry_and_no_bit(
         assert busy_seconds(workers[0][0].pid) > before, "it works again"
 
 
+def test_a_machine_that_falls_silent_costs_a_retry_too(
+    hosts: list[Host], workers: list, rounds: Rounds, expected: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from federation import remote_workers
+
+    if not hosts[0].enter:
+        pytest.skip("network namespaces are not allowed here: there is no cable to pull")
+    monkeypatch.setattr(remote_workers, "_LOOK_AFTER_SECONDS", 0.5)
+    cable = [*hosts[0].enter, "ip", "link", "set", "eth0"]
+    with remote_workers.remote_engine([address for _, address in workers]):
+
+        def pull() -> None:
+            before = busy_seconds(workers[0][0].pid)
+            while busy_seconds(workers[0][0].pid) < before + 0.03:
+                time.sleep(0.002)
+            subprocess.run([*cable, "down"], check=True)
+
+        puller = threading.Thread(target=pull)
+        try:
+            assert_same(rounds.run(2, lambda number: puller.start() if number == 1 else None), expected)
+        finally:
+            puller.join()
+            subprocess.run([*cable, "up"], check=True)
+
+
 def test_a_run_on_workers_is_the_run_without_them(
     workers: list, small_model_folder: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
