@@ -181,13 +181,14 @@ def test_a_worker_killed_in_a_round_costs_a_retry_and_no_bit(
 def test_a_machine_that_falls_silent_costs_a_retry_too(
     hosts: list[Host], workers: list, rounds: Rounds, expected: Weights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from federation import remote_workers
+    from federation import worker_connection
+    from federation.remote_workers import remote_engine
 
     if not hosts[0].enter:
         pytest.skip("network namespaces are not allowed here: there is no cable to pull")
-    monkeypatch.setattr(remote_workers, "_LOOK_AFTER_SECONDS", 0.5)
+    monkeypatch.setattr(worker_connection, "_LOOK_AFTER_SECONDS", 0.5)
     cable = [*hosts[0].enter, "ip", "link", "set", "eth0"]
-    with remote_workers.remote_engine([address for _, address in workers]):
+    with remote_engine([address for _, address in workers]):
 
         def pull() -> None:
             before = busy_seconds(workers[0][0].pid)
