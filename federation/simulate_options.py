@@ -53,6 +53,9 @@ def add_simulate_options(parser: argparse.ArgumentParser, count: Any, whole: Any
     parser.add_argument("--client-learning-rate", type=number, default=FineTuning.learning_rate)
     parser.add_argument("--passes", type=count, default=1, help="over a client's words in a round")
     parser.add_argument("--max-words", type=count, default=2000, help="of one client in a round")
+    parser.add_argument(
+        "--checks", type=count, default=20, help="how often recall is measured on the way (default: 20 times)"
+    )
     add_summation_options(parser, count, number)
 
 
@@ -82,7 +85,7 @@ def run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         privacy=privacy_of(options),
     )
     outcome = simulate(
-        settings, options.rounds, options.out, options.resume, options.command_line, workers=options.workers
+        settings, options.rounds, options.out, options.resume, options.command_line, options.checks, options.workers
     )
     before, after = ({"top1": s.top1, "top3": s.top3} for s in (outcome.before, outcome.after))
     print(

@@ -6,7 +6,7 @@ from typing import Any
 
 from model.device.folder import PRETRAINED
 
-PARTS = ("device", "keyboard", "simulation", "workers", "peers", "growth")  # in the order of the page
+PARTS = ("device", "keyboard", "simulation", "workers", "coordinator", "peers", "growth")  # in the order of the page
 
 
 def add_benchmark_options(parser: argparse.ArgumentParser, count: Any) -> None:
@@ -23,6 +23,9 @@ def add_benchmark_options(parser: argparse.ArgumentParser, count: Any) -> None:
         "--peers", type=Path, metavar="DIR", help="where peers are installed (default: this user's cache)"
     )
     parser.add_argument("--install-peers", action="store_true", help="install those that are missing there, by pip")
+    parser.add_argument(
+        "--fleet", type=count, nargs="+", metavar="N", help="devices of the coordinator's rounds (default: 10 to 1000)"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="a folder for the results")
 
 
@@ -32,6 +35,7 @@ def run_benchmark(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
       DataError: something that is measured failed.
     """
+    from federation.benchmarks.coordinator import FLEET
     from federation.benchmarks.suite import Options, run  # TensorFlow, for some of the parts
 
     names = PARTS if options.what == "all" else (options.what,)
@@ -45,5 +49,6 @@ def run_benchmark(options: argparse.Namespace) -> dict[str, Any]:
         options.peer_rounds,
         options.peers,
         options.install_peers,
+        sorted(set(options.fleet or FLEET)),
     )
     return run(names, wanted, options.out)

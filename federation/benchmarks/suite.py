@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data.files import write_by_rename
+from federation.benchmarks.coordinator import measure_coordinator
 from federation.benchmarks.device import measure_device
 from federation.benchmarks.growth import measure_growth
 from federation.benchmarks.keyboard import measure_keyboard
@@ -16,7 +17,7 @@ from federation.benchmarks.measuring import Benchmark, LeftOut, machine
 from federation.benchmarks.peers import measure_peers
 from federation.benchmarks.simulation import measure_simulation
 from federation.benchmarks.workers import measure_workers
-from federation.plots import plot_growth
+from federation.plots import plot_fleet, plot_growth
 from federation.tables import Rows, markdown, print_tables
 
 _PACKAGES = ("ai-edge-litert", "kivy", "numpy", "tensorflow", "tensorflow-federated")
@@ -35,6 +36,7 @@ class Options:
     peer_rounds: int
     peers: Path | None  # where they are installed
     install_peers: bool
+    fleet: Sequence[int]  # devices of the coordinator's rounds
 
 
 PARTS: dict[str, Callable[[Options], Benchmark]] = {
@@ -42,6 +44,7 @@ PARTS: dict[str, Callable[[Options], Benchmark]] = {
     "keyboard": lambda o: measure_keyboard(o.model, o.presses, o.repeats),
     "simulation": lambda o: measure_simulation(o.model, o.corpus, o.clients, o.max_words, o.repeats),
     "workers": lambda o: measure_workers(o.model, o.corpus, o.clients, o.max_words, o.repeats),
+    "coordinator": lambda o: measure_coordinator(o.repeats, o.fleet),
     "peers": lambda o: measure_peers(
         o.model, o.corpus, o.clients, o.max_words, o.peer_rounds, o.peers, o.install_peers
     ),
@@ -84,6 +87,8 @@ def run(names: Sequence[str], options: Options, out: Path | None = None) -> dict
             write_by_rename(out / f"{name}.json", (json.dumps(content, indent=2) + "\n").encode())
             if name == "growth":
                 plot_growth(found.details["panels"], out / "growth.png")
+            if name == "coordinator":
+                plot_fleet(found.details["panels"], out / "fleet.png")
     if out:
         write_by_rename(out / "tables.md", markdown(tables).encode())
     return {"on": where} | result

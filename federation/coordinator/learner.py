@@ -5,6 +5,7 @@ It reads one request a line from standard input, JSON, and answers one a line. T
     {"do": "prepare", "from": STATE}                          → what the round after the state in STATE is told
     {"do": "update", "from": STATE, "sum": FILE, "to": STATE} → the same after the sum; metrics of the round
 
+Either has "unmasked" too, the place of the newest round whose sum was unmasked: what that spent of privacy is in what is told.
 A state's folder holds TFF's state, `weights.safetensors`, and last of all `next.json`, by which it is whole.
 """
 
@@ -19,8 +20,9 @@ from typing import Any
 from data.errors import DataError
 from data.files import write_by_rename
 from federation.accounting import BudgetExhausted
-from federation.coordinator.coordinator import NEXT
+from federation.card import privacy_line
 from federation.coordinator.federation_settings import FederationSettings
+from federation.coordinator.shelf import NEXT
 from federation.engine import engine
 from federation.protocol.ring import unpack
 from federation.server_process import ServerProcess
@@ -49,6 +51,7 @@ class Learner:
 
     def __init__(self, settings: FederationSettings, first_model: Path) -> None:
         model = load_model(first_model)
+        self._privacy = settings.privacy
         self._provenance: Provenance = model.provenance
         self._process = ServerProcess(
             model.provenance.config,
@@ -69,7 +72,7 @@ class Learner:
         """
         state = self._process.load(Path(request["from"]))
         if request["do"] == "prepare":
-            return self._next(state)
+            return self._next(state, request["unmasked"])
         terms = self._process.prepare(state).terms
         sums = unpack(terms.layout, Path(request["sum"]).read_bytes())
         state, metrics = self._process.update(state, (sums[0], sums[1]))
@@ -77,16 +80,19 @@ class Learner:
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
         self._process.save(state, folder)
         self._save_weights(folder, self._process.weights(state))
-        told = self._next(state)
+        told = self._next(state, request["unmasked"])
         write_by_rename(folder / NEXT, json.dumps(told).encode())
         return told | {"metrics": metrics}
 
     def _save_weights(self, folder: Path, weights: Weights) -> None:
         save_weights(folder / WEIGHTS, weights, self._provenance)
 
-    def _next(self, state: Any) -> dict[str, Any]:
-        """The terms of the next round, or why there is none, and the privacy spent so far."""
-        told: dict[str, Any] = {"terms": "", "exhausted": "", "spent": asdict(self._process.spent(state))}
+    def _next(self, state: Any, unmasked: int) -> dict[str, Any]:
+        """The terms of the next round, or why there is none, and the privacy spent so far, in numbers and as a promise."""
+        spent = self._process.spent(state, unmasked)
+        promise = privacy_line(self._privacy, spent)
+        told: dict[str, Any] = {"terms": "", "exhausted": "", "spent": asdict(spent), "promise": promise}
+        told["unmasked"] = unmasked
         try:
             told["terms"] = self._process.prepare(state).terms.to_json()
         except BudgetExhausted as exhausted:
