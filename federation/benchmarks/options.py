@@ -36,7 +36,7 @@ def run_benchmark(options: argparse.Namespace) -> dict[str, Any]:
       DataError: something that is measured failed.
     """
     from federation.benchmarks.coordinator import FLEET
-    from federation.benchmarks.suite import Options, run  # TensorFlow, for some of the parts
+    from federation.benchmarks.suite import Options, run  # plots and all, which other commands need not load
 
     names = PARTS if options.what == "all" else (options.what,)
     wanted = Options(

@@ -11,12 +11,8 @@ from typing import Any
 from data.files import write_by_rename
 from federation.benchmarks.coordinator import measure_coordinator
 from federation.benchmarks.device import measure_device
-from federation.benchmarks.growth import measure_growth
 from federation.benchmarks.keyboard import measure_keyboard
 from federation.benchmarks.measuring import Benchmark, LeftOut, machine
-from federation.benchmarks.peers import measure_peers
-from federation.benchmarks.simulation import measure_simulation
-from federation.benchmarks.workers import measure_workers
 from federation.plots import plot_fleet, plot_growth
 from federation.tables import Rows, markdown, print_tables
 
@@ -39,16 +35,41 @@ class Options:
     fleet: Sequence[int]  # devices of the coordinator's rounds
 
 
+# TensorFlow is imported by the parts that need it, and so after the device's side was measured without it.
+
+
+def _simulation(o: Options) -> Benchmark:
+    from federation.benchmarks.simulation import measure_simulation
+
+    return measure_simulation(o.model, o.corpus, o.clients, o.max_words, o.repeats)
+
+
+def _workers(o: Options) -> Benchmark:
+    from federation.benchmarks.workers import measure_workers
+
+    return measure_workers(o.model, o.corpus, o.clients, o.max_words, o.repeats)
+
+
+def _peers(o: Options) -> Benchmark:
+    from federation.benchmarks.peers import measure_peers
+
+    return measure_peers(o.model, o.corpus, o.clients, o.max_words, o.peer_rounds, o.peers, o.install_peers)
+
+
+def _growth(o: Options) -> Benchmark:
+    from federation.benchmarks.growth import measure_growth
+
+    return measure_growth(o.model, o.corpus, o.max_words, o.repeats)
+
+
 PARTS: dict[str, Callable[[Options], Benchmark]] = {
     "device": lambda o: measure_device(o.model, o.repeats),
     "keyboard": lambda o: measure_keyboard(o.model, o.presses, o.repeats),
-    "simulation": lambda o: measure_simulation(o.model, o.corpus, o.clients, o.max_words, o.repeats),
-    "workers": lambda o: measure_workers(o.model, o.corpus, o.clients, o.max_words, o.repeats),
+    "simulation": _simulation,
+    "workers": _workers,
     "coordinator": lambda o: measure_coordinator(o.repeats, o.fleet),
-    "peers": lambda o: measure_peers(
-        o.model, o.corpus, o.clients, o.max_words, o.peer_rounds, o.peers, o.install_peers
-    ),
-    "growth": lambda o: measure_growth(o.model, o.corpus, o.max_words, o.repeats),
+    "peers": _peers,
+    "growth": _growth,
 }
 
 
