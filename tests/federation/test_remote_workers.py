@@ -251,7 +251,7 @@ def test_a_worker_listens_where_it_was_told_and_nowhere_else(workers: list, host
         assert listening == {host + port}
 
 
-@given(st.lists(st.tuples(st.from_regex(r"[a-z]{1,5}(\.[a-z]{1,5}){0,2}", fullmatch=True), st.integers(1, 65535))))
+@given(st.lists(st.tuples(st.sampled_from(["here", "a.b", "10.0.0.1", "[::1]"]), st.integers(1, 65535)), max_size=4))
 def test_addresses_are_read_as_they_are_written(addresses: list[tuple[str, int]]) -> None:
     import argparse
 
