@@ -6,22 +6,20 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 from data.corpus import Corpus, open_corpus, users_in
 from data.errors import DataError
 from data.files import write_by_rename
+from federation.benchmarks.options import add_benchmark_options, run_benchmark
 from federation.coordinator.serve_options import add_serve_options, run_serve
-from federation.privacy_options import add_summation_options, privacy_of, summation_of
+from federation.simulate_options import add_simulate_options, run_simulate
 from model.device.finetuning import ROUND_TRAINING, FineTuning
 from model.device.folder import PRETRAINED, check_free_for_model, load_model
 from model.device.metrics import Scores, Typing
 
 Result = dict[str, Any]
-
-BENCHMARKS = ("device", "keyboard", "coordinator")  # in the order of the page
 
 
 class BadCallError(ValueError):
@@ -69,44 +67,14 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    simulate = command("simulate", _simulate, "Train the global model in simulated rounds over a corpus's users.")
-    simulate.add_argument("--rounds", type=_positive, required=True)
-    simulate.add_argument("--clients-per-round", type=_positive, default=20)
-    simulate.add_argument(
-        "--cohort",
-        choices=("uniform", "words"),
-        default="uniform",
-        help="draw clients alike, or so that everybody's words come at one pace",
+    simulate = command("simulate", run_simulate, "Train the global model in simulated rounds over a corpus's users.")
+    add_simulate_options(simulate, _positive, _whole, _rate)
+
+    worker = command(
+        "worker", _worker, "Work for the simulated rounds of another machine, on a network that you trust."
     )
-    simulate.add_argument("--seed", type=_whole, default=0)
-    simulate.add_argument("--out", type=Path, required=True, help="the run's folder")
-    simulate.add_argument("--algorithm", choices=("fedavg", "fedadam", "fedyogi", "fedprox"), default="fedavg")
-    simulate.add_argument(
-        "--init", default=str(PRETRAINED), help="a model folder, or random (default: the shipped model)"
-    )
-    simulate.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    simulate.add_argument("--corpus", default="chitchat", help="chitchat, or a JSON Lines file")
-    simulate.add_argument("--server-learning-rate", type=_rate)
-    simulate.add_argument(
-        "--decay-rounds",
-        type=_positive,
-        default=0,
-        help="the server's rate falls to zero over so many (default: it stays)",
-    )
-    simulate.add_argument(
-        "--average-from",
-        type=_positive,
-        default=0,
-        help="average the models from this round on (default: take the last)",
-    )
-    simulate.add_argument("--proximal-strength", type=_rate, default=0.01, help="of fedprox (default: 0.01)")
-    simulate.add_argument("--client-learning-rate", type=_rate, default=FineTuning.learning_rate)
-    simulate.add_argument("--passes", type=_positive, default=1, help="over a client's words in a round")
-    simulate.add_argument("--max-words", type=_positive, default=2000, help="of one client in a round")
-    simulate.add_argument(
-        "--checks", type=_positive, default=20, help="how often recall is measured on the way (default: 20 times)"
-    )
-    add_summation_options(simulate, _positive, _rate)
+    worker.add_argument("--port", type=_whole, required=True, help="the port to listen on; 0 takes a free one")
+    worker.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine alone)")
 
     search = command("search", _search, "Compare settings of simulated rounds on validation users.")
     search.add_argument("--trials", type=Path, help="a TOML file of runs (default: federation/search.toml)")
@@ -194,7 +162,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--rounds", type=_positive, default=3)
     demo.add_argument("--seed", type=_whole, default=0)
 
-    serve = command("serve", _serve, "Coordinate secure rounds with keyboards on other machines, which join by a link.")
+    serve = command(
+        "serve", run_serve, "Coordinate secure rounds with keyboards on other machines, which join by a link."
+    )
     add_serve_options(serve, _positive, _rate)
 
     devices = command(
@@ -202,19 +172,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     devices.add_argument("--out", type=Path, default=Path("demo-devices"), help="its folder (default: demo-devices)")
 
-    benchmark = command("benchmark", _benchmark, "Measure what things cost, side by side.")
-    benchmark.add_argument("what", choices=(*BENCHMARKS, "all"), help="a part, or all")
-    benchmark.add_argument("--presses", type=_positive, default=300, metavar="N", help="of keys, for keyboard")
-    benchmark.add_argument("--repeats", type=_positive, default=5, metavar="N", help="measurements of each thing")
-    benchmark.add_argument("--model", type=Path, default=PRETRAINED)
-    benchmark.add_argument(
-        "--fleet",
-        type=_positive,
-        nargs="+",
-        metavar="N",
-        help="devices of the coordinator's rounds (default: 10 to 1000)",
-    )
-    benchmark.add_argument("--out", type=Path, metavar="DIR", help="a folder for the results")
+    benchmark = command("benchmark", run_benchmark, "Measure what things cost, side by side.")
+    add_benchmark_options(benchmark, _positive)
     return parser
 
 
@@ -241,37 +200,10 @@ def _rate(text: str) -> float:
     return value
 
 
-def _simulate(options: argparse.Namespace) -> Result:
-    from federation.card import privacy_line
-    from federation.learning import SERVER_LEARNING_RATES, Server
-    from federation.simulation import Settings, simulate
+def _worker(options: argparse.Namespace) -> Result:
+    from federation.worker import run_worker
 
-    server_rate = options.server_learning_rate or SERVER_LEARNING_RATES[options.algorithm]
-    settings = Settings(
-        corpus=options.corpus,
-        init=options.init,
-        clients_per_round=options.clients_per_round,
-        cohort=options.cohort,
-        seed=options.seed,
-        average_from=options.average_from,
-        server=Server(options.algorithm, server_rate, options.decay_rounds, options.proximal_strength),
-        client=FineTuning(
-            learning_rate=options.client_learning_rate, passes=options.passes, max_words=options.max_words
-        ),
-        summation=summation_of(options, options.clients_per_round, options.max_words),
-        privacy=privacy_of(options),
-    )
-    outcome = simulate(settings, options.rounds, options.out, options.resume, options.command_line, options.checks)
-    before, after = ({"top1": s.top1, "top3": s.top3} for s in (outcome.before, outcome.after))
-    print(
-        f"top-1 {before['top1']:.1%} → {after['top1']:.1%}, top-3 {before['top3']:.1%} → {after['top3']:.1%}: {outcome.model}",
-        file=sys.stderr,
-    )
-    result = {"rounds": outcome.rounds, "before": before, "after": after, "model": str(outcome.model)}
-    if not settings.privacy.private:
-        return result
-    print(privacy_line(settings.privacy, outcome.spent), file=sys.stderr)
-    return result | {"privacy": asdict(outcome.spent)}
+    return run_worker(options.host, options.port)
 
 
 def _search(options: argparse.Namespace) -> Result:
@@ -437,19 +369,6 @@ def _demo_devices(options: argparse.Namespace) -> Result:
     from federation.demo_devices import demo_devices
 
     return demo_devices(options.out)
-
-
-def _serve(options: argparse.Namespace) -> Result:
-    return run_serve(options)
-
-
-def _benchmark(options: argparse.Namespace) -> Result:
-    from federation.benchmarks.coordinator import FLEET
-    from federation.benchmarks.suite import Options, run
-
-    fleet = sorted(set(options.fleet or FLEET))
-    names = BENCHMARKS if options.what == "all" else (options.what,)
-    return run(names, Options(options.model, options.presses, options.repeats, fleet), options.out)
 
 
 def _show(result: Result) -> None:

@@ -152,6 +152,26 @@ def plot_bands(panels: Sequence[tuple[str, Sequence[str], dict[str, list[dict[st
     plt.close(figure)
 
 
+def plot_growth(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """What things cost by their size, measured and by theory, a panel each (`federation.benchmarks.growth.Panel`)."""
+    columns = 2 if len(panels) < 5 else 3
+    lines = -(-len(panels) // columns)
+    figure, grid = plt.subplots(lines, columns, figsize=(5 * columns, 3.6 * lines), layout="constrained", squeeze=False)
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        sizes, seconds = panel["sizes"], {name: np.array(values) for name, values in panel["seconds"].items()}
+        spread = [seconds["median"] - seconds["lowest"], seconds["highest"] - seconds["median"]]
+        axes.plot(sizes, panel["theory"], color="black", linewidth=0.8, label=panel["law"])
+        axes.errorbar(sizes, seconds["median"], spread, fmt="o", capsize=3, label="measured")
+        axes.set(xlabel=panel["size"], ylabel="seconds", title=panel["title"], xlim=(0, None), ylim=(0, None))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
 def plot_fleet(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
     """What secure rounds cost by the number of devices, measured and by theory (`federation.benchmarks.coordinator`)."""
     figure, grid = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")

@@ -36,6 +36,7 @@ from federation.learning import Server, learning_process, weights_of
 from federation.plots import plot_simulation
 from federation.privacy import Privacy, check_enough, cohort_of_period
 from federation.progress import progress_bar
+from federation.remote_workers import check_reachable, remote_engine
 from federation.secure_mean import aggregator
 from federation.state import StateStore, wait_for
 from federation.summation import Summation
@@ -109,7 +110,15 @@ def training_vocabulary(training: Part) -> Vocabulary:
     return Vocabulary.build(words, ModelConfig.vocabulary, _VOCABULARY_MIN_USERS)
 
 
-def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: str = "", checks: int = 20) -> Outcome:
+def simulate(
+    settings: Settings,
+    rounds: int,
+    out: Path,
+    resume: bool,
+    command: str = "",
+    checks: int = 20,
+    workers: Sequence[str] = (),
+) -> Outcome:
     """Runs or resumes a simulation of `rounds` rounds in the folder `out`.
 
     Args:
@@ -119,12 +128,15 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
       resume: whether `out` holds a run to go on with.
       command: the command line, for the model card.
       checks: how often on the way validation users' recall is measured.
+      workers: addresses of TFF workers for the clients' part; none: all happens here. It makes no difference to the result.
 
     Raises:
-      DataError: `out` holds a run and `resume` is not set, or holds one of other settings; or an input is not right.
+      DataError: `out` holds a run and `resume` is not set, or holds one of other settings; or an input is not right; or no worker
+        answers, or none is left.
       BudgetExhausted: the privacy budget allows not one round.
       NotFinite: training diverged.
     """
+    check_reachable(workers)
     corpus = open_corpus(settings.corpus)
     training, validation = Part(corpus, "train"), Part(corpus, "validation")
     model = initial_model(settings.init, settings.seed, training)
@@ -144,7 +156,7 @@ def simulate(settings: Settings, rounds: int, out: Path, resume: bool, command: 
     program = model.start(threads=2)
     before = evaluate(program, held_out)
     check_every = max(1, rounds // checks)
-    with engine(), progress_bar("rounds", rounds) as bar:
+    with remote_engine(workers) if workers else engine(), progress_bar("rounds", rounds) as bar:
         (state, mean), done = store.latest((process.initialize(), list(model.weights.values())))
         if done > rounds:
             raise DataError(f"{out} has done {done} rounds already: ask for as many or more")

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from federation.benchmarks.display import display
 from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
 from federation.rounds import keyboard
 
@@ -13,10 +14,12 @@ def measure_keyboard(folder: Path, presses: int, repeats: int = 5) -> Benchmark:
     """Opens a window with the model in `folder` that often, and presses so many keys idle, as many while it learns.
 
     Raises:
-      DataError: there is no display, or the keyboard failed.
+      LeftOut: there is no display, nor a virtual one.
+      DataError: the keyboard failed.
     """
     command = keyboard("benchmark", "--model", folder, "--presses", str(presses), "--json")
-    runs = [json.loads(output(command).splitlines()[-1]) for _ in range(repeats)]
+    with display():
+        runs = [json.loads(output(command).splitlines()[-1]) for _ in range(repeats)]
     starts = [run["start_to_first_suggestion_s"] for run in runs]
     figures = [Figure("start", "the window: from its start to the first suggestion", "s", starts)]
     for when, words in _WHEN.items():

@@ -14,6 +14,10 @@ from typing import Any
 from data.errors import DataError
 
 
+class LeftOut(DataError):  # noqa: N818 (of a run of all parts it is no failure)
+    """A part can't be measured on this machine, and says what it lacks."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """One line of a benchmark's table: the median of several measurements, and the lowest and the highest of them."""

@@ -1,6 +1,8 @@
 """`federate benchmark`: runs the parts that are asked for, prints their tables, and keeps the results."""
 
 import json
+import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +12,8 @@ from data.files import write_by_rename
 from federation.benchmarks.coordinator import measure_coordinator
 from federation.benchmarks.device import measure_device
 from federation.benchmarks.keyboard import measure_keyboard
-from federation.benchmarks.measuring import Benchmark, machine
-from federation.plots import plot_fleet
+from federation.benchmarks.measuring import Benchmark, LeftOut, machine
+from federation.plots import plot_fleet, plot_growth
 from federation.tables import Rows, markdown, print_tables
 
 _PACKAGES = ("ai-edge-litert", "kivy", "numpy", "tensorflow", "tensorflow-federated")
@@ -24,35 +26,88 @@ class Options:
     model: Path
     presses: int  # of keys, of the keyboard
     repeats: int  # of each measurement
+    corpus: str  # of rounds
+    clients: int  # of a round
+    max_words: int  # of a client in a round
+    peer_rounds: int
+    peers: Path | None  # where they are installed
+    install_peers: bool
     fleet: Sequence[int]  # devices of the coordinator's rounds
 
 
+# TensorFlow is imported by the parts that need it, and so after the device's side was measured without it.
+
+
+def _simulation(o: Options) -> Benchmark:
+    from federation.benchmarks.simulation import measure_simulation
+
+    return measure_simulation(o.model, o.corpus, o.clients, o.max_words, o.repeats)
+
+
+def _workers(o: Options) -> Benchmark:
+    from federation.benchmarks.workers import measure_workers
+
+    return measure_workers(o.model, o.corpus, o.clients, o.max_words, o.repeats)
+
+
+def _peers(o: Options) -> Benchmark:
+    from federation.benchmarks.peers import measure_peers
+
+    return measure_peers(o.model, o.corpus, o.clients, o.max_words, o.peer_rounds, o.peers, o.install_peers)
+
+
+def _growth(o: Options) -> Benchmark:
+    from federation.benchmarks.growth import measure_growth
+
+    return measure_growth(o.model, o.corpus, o.max_words, o.repeats)
+
+
 PARTS: dict[str, Callable[[Options], Benchmark]] = {
-    "device": lambda options: measure_device(options.model, options.repeats),
-    "keyboard": lambda options: measure_keyboard(options.model, options.presses, options.repeats),
-    "coordinator": lambda options: measure_coordinator(options.repeats, options.fleet),
+    "device": lambda o: measure_device(o.model, o.repeats),
+    "keyboard": lambda o: measure_keyboard(o.model, o.presses, o.repeats),
+    "simulation": _simulation,
+    "workers": _workers,
+    "coordinator": lambda o: measure_coordinator(o.repeats, o.fleet),
+    "peers": _peers,
+    "growth": _growth,
 }
 
 
 def run(names: Sequence[str], options: Options, out: Path | None = None) -> dict[str, Any]:
     """Measures the parts of these names and prints their tables; with `out`, a file `NAME.json` of each goes there, and a page.
 
+    What of several can't be measured on this machine is left out, with a line that says why.
+
     Raises:
       DataError: something that is measured failed.
     """
     tables: list[tuple[str, Rows]] = []
-    where, result = machine(*_PACKAGES), {}
+    where = machine(*_PACKAGES)
+    result: dict[str, dict[str, Any]] = {}
     if out:
         out.mkdir(parents=True, exist_ok=True)
     for name in names:
-        found = PARTS[name](options)
+        began = time.monotonic()
+        try:
+            found = PARTS[name](options)
+        except LeftOut as why:
+            if len(names) == 1:
+                raise
+            print(f"{name} was left out: {why}", file=sys.stderr)
+            result[name] = {"left_out": str(why)}
+            continue
         tables.append((found.title, _table(found)))
         print_tables(tables[-1:])
-        figures = {figure.name: figure.as_json() for figure in found.figures}
-        result[name] = {"figures": figures, "details": dict(found.details)}
+        result[name] = {
+            "figures": {figure.name: figure.as_json() for figure in found.figures},
+            "details": dict(found.details),
+            "seconds": round(time.monotonic() - began),
+        }
         if out:
             content = {"benchmark": name, "on": where} | result[name]
             write_by_rename(out / f"{name}.json", (json.dumps(content, indent=2) + "\n").encode())
+            if name == "growth":
+                plot_growth(found.details["panels"], out / "growth.png")
             if name == "coordinator":
                 plot_fleet(found.details["panels"], out / "fleet.png")
     if out:

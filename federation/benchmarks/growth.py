@@ -1,0 +1,173 @@
+"""How costs grow: with clients of a round, the vocabulary, the units, and what a person has typed; each beside theory's line.
+
+Theory counts floating-point operations of the matrix products, three times those of reading for learning (once forward, twice for
+the gradients); of a round, and of a person's history, it counts words. A line goes through the measurement at today's size.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from data.corpus import Part, open_corpus
+from federation.benchmarks.cohort import Cohort, cohorts
+from federation.benchmarks.measuring import Benchmark, Figure, in_turn
+from federation.benchmarks.simulation import PlainLoop, TffRounds, seconds_of
+from federation.engine import engine
+from federation.learning import Server, learning_process
+from model.device.config import ModelConfig
+from model.device.finetuning import ROUND_TRAINING, FineTuning, finetune
+from model.device.folder import Model, load_model
+from model.device.weights import initial_weights
+
+_CLIENTS = (2, 5, 10, 20, 40)
+_CLIENT_WORDS = 500
+_FACTORS = (0.25, 0.5, 1, 2, 4)  # of today's sizes
+_HISTORY_WORDS = 8_000
+_HISTORY_SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
+_STEPS = 5  # are timed at once
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot: sizes, what they cost, and what they would by theory."""
+
+    name: str
+    title: str
+    size: str  # of what, with its unit
+    sizes: Sequence[float]
+    seconds: Mapping[str, Sequence[float]]  # `median`, `lowest` and `highest`, by size
+    theory: Sequence[float]  # seconds, by size
+    law: str  # what the line says
+
+    def as_json(self) -> dict[str, Any]:
+        """For the result's details."""
+        return asdict(self)
+
+
+def training_flops(config: ModelConfig) -> float:
+    """Floating-point operations of learning from one position, those of matrix products alone."""
+    gates = 3 * config.units * config.embedding  # from the word, and again from the state
+    return 3 * 2 * (2 * gates + config.units * config.embedding + config.vocabulary * config.embedding)
+
+
+def measure_growth(
+    folder: Path, corpus: str, max_words: int, repeats: int = 5, factors: Sequence[float] = _FACTORS
+) -> Benchmark:
+    """Measures from the sizes of the model in `folder` up and down, by these factors, of which one is 1.
+
+    Raises:
+      DataError: the corpus has no people who wrote that much.
+    """
+    model = load_model(folder)
+    config = model.provenance.config
+    crowd = cohorts(model, corpus, max(_CLIENTS), min(max_words, _CLIENT_WORDS), 1)[0]
+    vocabularies = [replace(config, vocabulary=int(config.vocabulary * f)) for f in factors]
+    units = [replace(config, units=int(config.units * f)) for f in factors]
+    found = [
+        _clients(model, crowd, repeats),
+        _steps(
+            "vocabulary",
+            "words in the vocabulary",
+            [c.vocabulary for c in vocabularies],
+            vocabularies,
+            factors.index(1),
+            repeats,
+        ),
+        _steps("units", "LSTM units", [c.units for c in units], units, factors.index(1), repeats),
+        _history(model, corpus, repeats),
+    ]
+    figures = []
+    for panel, today, taken in found:
+        grown = panel.theory[-1] / panel.theory[today]
+        over = [turn[-1] / turn[today] / grown for turn in taken]
+        times = f"{panel.sizes[-1]:,.0f} {panel.size}"
+        figures.append(Figure(panel.name, f"{panel.title}: {times}", "s", [turn[-1] for turn in taken]))
+        figures.append(
+            Figure(f"{panel.name}_to_theory", f"the same over theory, from {panel.sizes[today]:,.0f} on", "", over)
+        )
+    panels = [panel.as_json() for panel, _, _ in found]
+    return Benchmark("growth", "How costs grow", figures, {"panels": panels})
+
+
+_Found = tuple[Panel, int, list[list[float]]]  # the place of today's size, and each turn's seconds by size
+
+
+def _panel(
+    name: str, title: str, size: str, law: str, measures: Mapping[int, Callable[[], float]],
+    costs: Sequence[float], today: int, repeats: int,
+) -> _Found:  # fmt: skip
+    taken = in_turn({str(place): measure for place, measure in enumerate(measures.values())}, repeats)
+    by_size = list(taken.values())
+    seconds = {
+        "median": [median(s) for s in by_size],
+        "lowest": [min(s) for s in by_size],
+        "highest": [max(s) for s in by_size],
+    }
+    theory = [seconds["median"][today] * cost / costs[today] for cost in costs]
+    panel = Panel(name, title, size, list(measures), seconds, theory, law)
+    return panel, today, [list(turn) for turn in zip(*by_size, strict=True)]
+
+
+def _clients(model: Model, crowd: Cohort, repeats: int) -> _Found:
+    """Rounds in TFF over the first so many of a crowd."""
+    counts = sorted({min(count, len(crowd.rows)) for count in _CLIENTS})
+    parts = [Cohort(crowd.rows[:count], crowd.batch) for count in counts]
+    config = model.provenance.config
+    with engine():
+        system = TffRounds(config, learning_process(config, model.weights, ROUND_TRAINING, Server()))
+        measures = {n: partial(seconds_of, system, part) for n, part in zip(counts, parts, strict=True)}
+        title = "A simulated round"
+        return _panel(
+            "clients", title, "clients", "in proportion to their words", measures,
+            [part.words for part in parts], len(counts) // 2, repeats,
+        )  # fmt: skip
+
+
+def _steps(
+    name: str, size: str, sizes: Sequence[int], configs: Sequence[ModelConfig], today: int, repeats: int
+) -> _Found:
+    """Training steps in TensorFlow, of models of random weights."""
+    rng = np.random.default_rng(0)
+
+    def measure(config: ModelConfig) -> Callable[[], float]:
+        loop = PlainLoop(config, initial_weights(config, seed=0), ROUND_TRAINING)
+        rows = rng.integers(3, config.vocabulary, (config.batch * _STEPS, config.window + 1)).astype(np.int32)
+        return lambda: seconds_of(loop, Cohort([rows], config.batch)) / _STEPS
+
+    measures = {size: measure(config) for size, config in zip(sizes, configs, strict=True)}
+    costs = [training_flops(config) for config in configs]
+    title = f"A training step of {configs[0].batch} × {configs[0].window} positions"
+    return _panel(name, title, size, "in proportion to FLOPs", measures, costs, today, repeats)
+
+
+def _history(model: Model, corpus: str, repeats: int) -> _Found:
+    """Fine-tuning on the device, on the newest words of whoever wrote the most."""
+    part = Part(open_corpus(corpus), "train")
+    messages = max(
+        ([model.vocabulary.encode(text) for text in part.messages(user)] for user in part.users()),
+        key=lambda encoded: sum(map(len, encoded)),
+    )
+    most = min(_HISTORY_WORDS, sum(map(len, messages)))
+    program = model.start()
+
+    def measure(how: FineTuning) -> Callable[[], float]:
+        def once() -> float:
+            program.weights = model.weights
+            began = time.perf_counter()
+            for _ in finetune(program, messages, how, np.random.default_rng(0)):
+                pass
+            return time.perf_counter() - began
+
+        return once
+
+    words = [int(most * share) for share in _HISTORY_SHARES]
+    measures = {count: measure(FineTuning(max_words=count)) for count in words}
+    title = f"Learning on the device, {FineTuning.passes} passes"
+    law = f"in proportion to words; beyond {FineTuning.max_words:,} it stays"
+    return _panel("history", title, "words typed", law, measures, words, len(words) - 2, repeats)

@@ -1,0 +1,132 @@
+"""What TFF costs: simulated rounds beside a plain TensorFlow loop over the same clients, with the same result."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from data.vocabulary import PAD
+from federation.benchmarks.cohort import Cohort, cohorts
+from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
+from federation.engine import engine
+from federation.learning import Server, learning_process, weights_of
+from model import cifg
+from model.device.config import ModelConfig
+from model.device.finetuning import ROUND_TRAINING, FineTuning
+from model.device.folder import load_model
+from model.device.weights import Weights
+
+
+class PlainLoop:
+    """Federated averaging (McMahan et al. 2017, arXiv 1602.05629) by hand: a compiled step, and clients one after another."""
+
+    def __init__(self, config: ModelConfig, weights: Weights, how: FineTuning) -> None:
+        """Starts from `weights`."""
+        self._config, self._how = config, how
+        self.weights = weights
+        self._local = {name: tf.Variable(array) for name, array in weights.items()}
+        self._step = tf.function(self._train, input_signature=[tf.TensorSpec([None, config.window + 1], tf.int32)])
+
+    def _train(self, rows: tf.Tensor) -> None:
+        inputs, labels = rows[:, :-1], tf.reshape(rows[:, 1:], [-1])
+        real = tf.not_equal(labels, PAD)
+        weights = {name: tf.convert_to_tensor(v) for name, v in self._local.items()}
+        with tf.GradientTape() as tape:
+            tape.watch(list(weights.values()))
+            hidden, _ = cifg.run(weights, inputs, cifg.zero_state(weights, tf.shape(inputs)[0]))
+            found = cifg.log_likelihood(weights, tf.boolean_mask(hidden, real), tf.boolean_mask(labels, real))
+            loss = -tf.reduce_mean(found)
+        gradients = tape.gradient(loss, list(weights.values()))
+        clipped = cifg.clip_by_global_norm(gradients, tf.constant(self._how.clipping_norm))
+        for variable, gradient in zip(self._local.values(), clipped, strict=True):
+            variable.assign_sub(self._how.learning_rate * gradient)
+
+    def round(self, cohort: Cohort) -> None:
+        """The next global weights: the mean of the clients' deltas, weighted by their targets."""
+        total = {name: np.zeros_like(array) for name, array in self.weights.items()}
+        words = 0
+        for batches in cohort.batches():
+            for name, variable in self._local.items():
+                variable.assign(self.weights[name])
+            own = 0
+            for rows in batches:
+                self._step(tf.constant(rows))
+                own += int(np.count_nonzero(rows[:, 1:] != PAD))
+            for name, variable in self._local.items():
+                total[name] += own * (variable.numpy() - self.weights[name])
+            words += own
+        self.weights = {name: self.weights[name] + total[name] / np.float32(words) for name in total}
+
+
+class TffRounds:
+    """The same by TFF, as `federate simulate` runs it; inside of an engine."""
+
+    def __init__(self, config: ModelConfig, process: tff.learning.templates.LearningProcess) -> None:
+        """Starts where the process does."""
+        self._config, self._process = config, process
+        self._state: Any = process.initialize()
+
+    def round(self, cohort: Cohort) -> None:
+        """The next global weights."""
+        self._state = self._process.next(self._state, cohort.datasets()).state
+
+    @property
+    def weights(self) -> Weights:
+        """The global weights."""
+        return weights_of(self._state, self._config)
+
+
+def seconds_of(system: PlainLoop | TffRounds, cohort: Cohort) -> float:
+    """How long a round takes."""
+    began = time.perf_counter()
+    system.round(cohort)
+    return time.perf_counter() - began
+
+
+def measure_simulation(folder: Path, corpus: str, clients: int, max_words: int, repeats: int = 5) -> Benchmark:
+    """Rounds from the model in `folder` on, each first by one and then by the other, over cohorts of their own.
+
+    Raises:
+      DataError: the corpus has not such clients.
+    """
+    model = load_model(folder)
+    drawn = cohorts(model, corpus, clients, max_words, 1 + repeats)
+    config, how = model.provenance.config, ROUND_TRAINING
+    plain = PlainLoop(config, model.weights, how)
+    with engine():
+        tff_rounds = TffRounds(config, learning_process(config, model.weights, how, Server()))
+        first = {"tff": seconds_of(tff_rounds, drawn[0]), "plain": seconds_of(plain, drawn[0])}
+        left = {"tff": iter(drawn[1:]), "plain": iter(drawn[1:])}
+        taken = in_turn(
+            {
+                "tff": lambda: seconds_of(tff_rounds, next(left["tff"])),
+                "plain": lambda: seconds_of(plain, next(left["plain"])),
+            },
+            repeats,
+            warm_up=0,
+        )
+        apart = max(float(np.abs(tff_rounds.weights[name] - plain.weights[name]).max()) for name in plain.weights)
+    words = [cohort.words for cohort in drawn]
+    speeds = {name: _speeds(words[1:], seconds) for name, seconds in taken.items()}
+    return Benchmark(
+        "simulation",
+        f"Simulated rounds of {len(drawn[0].rows)} clients, {words[1]:,} words",
+        [
+            Figure("tff", "in TFF, words a second", "", speeds["tff"]),
+            Figure("plain", "a plain TensorFlow loop over the same clients, words a second", "", speeds["plain"]),
+            Figure("ratio", "the first over the second", "", ratios(speeds["tff"], speeds["plain"]), "at least 0.95"),
+            Figure(
+                "first_tff", "the first round, which compiles, in TFF, words a second", "", [words[0] / first["tff"]]
+            ),
+            Figure("first_plain", "the same of the plain loop", "", [words[0] / first["plain"]]),
+        ],
+        {"clients": clients, "max_words": max_words, "largest_difference_of_a_weight_afterwards": apart},
+    )
+
+
+def _speeds(words: Sequence[int], seconds: Sequence[float]) -> list[float]:
+    return [w / s for w, s in zip(words, seconds, strict=True)]

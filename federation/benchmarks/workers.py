@@ -1,0 +1,90 @@
+"""What a second machine brings: rounds on two TFF workers, a core each, beside rounds on one of them."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import tensorflow_federated as tff
+
+from data.errors import DataError
+from federation.benchmarks.cohort import cohorts
+from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
+from federation.benchmarks.simulation import TffRounds, seconds_of
+from federation.learning import Server, learning_process
+from federation.remote_workers import remote_engine
+from federation.tff_worker import end_worker, start_worker
+from model.device.finetuning import ROUND_TRAINING
+from model.device.folder import load_model
+
+_ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1"}
+
+
+def measure_workers(folder: Path, corpus: str, clients: int, max_words: int, repeats: int = 5) -> Benchmark:
+    """Rounds from the model in `folder` on over the same cohorts, on one worker and on two in turn.
+
+    Raises:
+      DataError: there are no two cores, or the corpus has not such clients.
+    """
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        raise DataError("two workers on two cores need two cores")
+    model = load_model(folder)
+    drawn = cohorts(model, corpus, clients, max_words, 1 + repeats)
+    with ExitStack() as stack:
+        started = []
+        for _ in cores:
+            worker, port = start_worker("127.0.0.1", 0, _ONE_THREAD)
+            stack.callback(end_worker, worker)
+            started.append((worker, f"127.0.0.1:{port}"))
+        addresses = [address for _, address in started]
+        contexts = {
+            "one": stack.enter_context(remote_engine(addresses[:1])),
+            "two": stack.enter_context(remote_engine(addresses)),
+        }
+        process = learning_process(model.provenance.config, model.weights, ROUND_TRAINING, Server())
+        systems = {name: TffRounds(model.provenance.config, process) for name in contexts}
+
+        def measure(name: str) -> Callable[[], float]:
+            left = iter(drawn)
+
+            def once() -> float:
+                tff.framework.set_default_context(contexts[name])
+                cohort = next(left)
+                return cohort.words / seconds_of(systems[name], cohort)
+
+            return once
+
+        measures = {name: measure(name) for name in contexts}
+        for once in measures.values():
+            once()  # a worker that has but one core when it makes its threads waits for itself, for ever
+        for (worker, _), core in zip(started, cores, strict=True):
+            pin(worker, core)
+        speeds = in_turn(measures, repeats, warm_up=0)
+        apart = _apart(systems["one"], systems["two"])
+    return Benchmark(
+        "workers",
+        f"TFF workers with a core each, rounds of {len(drawn[0].rows)} clients, {drawn[1].words:,} words",
+        [
+            Figure("one", "one worker, words a second", "", speeds["one"]),
+            Figure("two", "two workers, words a second", "", speeds["two"]),
+            Figure("ratio", "the second over the first", "", ratios(speeds["two"], speeds["one"]), "at least 1.8"),
+        ],
+        {"clients": clients, "max_words": max_words, "largest_difference_of_a_weight_afterwards": apart},
+    )
+
+
+def pin(process: subprocess.Popen, core: int) -> None:
+    """Leaves a process, with all that it started and all of their threads, one core."""
+    waiting = [process.pid]
+    while waiting:
+        found = waiting.pop()
+        for thread in Path(f"/proc/{found}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
+            waiting += [int(child) for child in (thread / "children").read_text("ascii").split()]
+
+
+def _apart(one: TffRounds, two: TffRounds) -> float:
+    return max(float(np.abs(one.weights[name] - two.weights[name]).max()) for name in one.weights)

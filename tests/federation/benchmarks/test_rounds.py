@@ -1,0 +1,102 @@
+"""Benchmarks of rounds compare what does the same, and measure all they say, on a model too small to be good."""
+
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.vocabulary import BOUNDARY, PAD
+from data.windows import pack, targets
+from federation.benchmarks.cohort import cohorts
+from federation.benchmarks.growth import measure_growth, training_flops
+from federation.benchmarks.measuring import Benchmark, LeftOut
+from federation.benchmarks.peers import environment, one_message_a_row
+from federation.benchmarks.simulation import measure_simulation
+from federation.benchmarks.suite import Options, run
+from federation.benchmarks.workers import measure_workers
+from federation.plots import plot_growth
+from model.device.config import ModelConfig
+from model.device.folder import load_model
+
+
+def assert_measured(found: Benchmark, repeats: int) -> None:
+    assert all(figure.median > 0 for figure in found.figures)
+    assert {len(figure.values) for figure in found.figures} <= {1, repeats}
+
+
+def test_the_plain_loop_does_what_tff_does(small_model_folder: Path, corpus_file: Path) -> None:
+    found = measure_simulation(small_model_folder, str(corpus_file), 3, 100, repeats=2)
+    assert_measured(found, 2)
+    assert found.details["largest_difference_of_a_weight_afterwards"] < 1e-5
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="takes two cores")
+def test_two_workers_do_what_one_does(small_model_folder: Path, corpus_file: Path) -> None:
+    found = measure_workers(small_model_folder, str(corpus_file), 3, 100, repeats=1)
+    assert_measured(found, 1)
+    assert found.details["largest_difference_of_a_weight_afterwards"] == 0
+
+
+def test_growth_has_a_line_through_todays_sizes(small_model_folder: Path, corpus_file: Path, tmp_path: Path) -> None:
+    found = measure_growth(small_model_folder, str(corpus_file), 60, repeats=1, factors=(1, 2))
+    assert_measured(found, 1)
+    panels = found.details["panels"]
+    assert [panel["name"] for panel in panels] == ["clients", "vocabulary", "units", "history"]
+    for panel in panels:
+        assert len(panel["sizes"]) == len(panel["theory"]) == len(panel["seconds"]["median"])
+        assert any(a == pytest.approx(b) for a, b in zip(panel["theory"], panel["seconds"]["median"], strict=True))
+        assert list(panel["theory"]) == sorted(panel["theory"])
+    plot_growth(panels, tmp_path / "growth.png")
+    assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_training_step_has_the_operations_that_were_counted_by_hand() -> None:
+    assert 320 * training_flops(ModelConfig()) == pytest.approx(2.7e9, rel=0.01)
+
+
+def test_cohorts_are_of_people_who_wrote_enough(small_model_folder: Path, corpus_file: Path) -> None:
+    model = load_model(small_model_folder)
+    drawn = cohorts(model, str(corpus_file), 4, 100, 2)
+    assert [len(cohort.rows) for cohort in drawn] == [4, 4]
+    for cohort in drawn:
+        assert sum(targets(batch) for batches in cohort.batches() for batch in batches) == cohort.words
+        assert all(90 < targets(rows) < 130 for rows in cohort.rows)
+
+
+@given(st.lists(st.lists(st.integers(3, 99), min_size=1, max_size=30), min_size=1, max_size=12), st.integers(2, 9))
+def test_padded_rows_teach_the_same_targets_in_the_same_contexts(messages: list[list[int]], window: int) -> None:
+    packed = pack(messages, window)
+    padded = one_message_a_row(packed)
+    assert targets(padded) == targets(packed)
+    assert padded.shape[1] == window + 1
+    for row in padded:
+        tokens = list(row[row != PAD])
+        assert list(row[: len(tokens)]) == tokens, "padding is behind"
+        assert BOUNDARY not in tokens[1:-1], "one message a row"
+
+    def taught(rows: np.ndarray) -> list[tuple[int, ...]]:
+        """Each target behind what the model remembers of its message in its row."""
+        found = []
+        for row in rows:
+            context: list[int] = []
+            for token, target in pairwise(row):
+                context = [token] if token == BOUNDARY else [*context, token]
+                if target != PAD:
+                    found.append((*context, target))
+        return sorted(found)
+
+    assert taught(padded) == taught(packed)
+
+
+def test_a_peer_that_is_not_installed_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(LeftOut, match="add --install-peers"):
+        environment(tmp_path, install=False)
+    options = Options(tmp_path, 1, 1, "chitchat", 1, 1, 1, tmp_path, False, [10])
+    with pytest.raises(LeftOut):
+        run(("peers",), options)
+    assert "pfl is not installed" in run(("peers", "peers"), options)["peers"]["left_out"]
+    assert "peers was left out: pfl is not installed" in capsys.readouterr().err
