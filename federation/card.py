@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _DRAWN = {"uniform": "drawn uniformly", "words": "drawn so that everybody's words come at one pace"}
 _PROMISE = "   Privacy: "  # what follows a step that promised something
 _STEP = "1. "  # how a line of the history begins: Markdown numbers them
+_SERVED = f"{_STEP}rounds of `federate serve`"
 
 
 def model_card(
@@ -77,20 +78,33 @@ def _decay(server: "Server") -> str:
     return f", falling to zero over {server.decay_rounds} rounds along half a cosine" if server.decay_rounds else ""
 
 
-def round_card(provenance: Provenance, clients: int, parent_card: str, promise: str = "") -> str:
-    """The card of a model that one real round made, Markdown; `promise` is the `privacy_line` of it and the rounds before."""
-    history = [
-        *_history(parent_card),
-        f"{_STEP}a round of {clients} clients, from weights of SHA-256 `{provenance.parent}`",
-    ]
-    promised = f"Privacy of what the rounds of this federation learned: {promise}.\n\n" if promise else ""
+def round_card(provenance: Provenance, clients: int, parent_card: str) -> str:
+    """The card of a model that one real round made, Markdown."""
+    step = f"{_STEP}a round of {clients} clients, from weights of SHA-256 `{provenance.parent}`"
+    return _unmeasured(provenance, [*_history(parent_card), step])
+
+
+def federation_card(provenance: Provenance, devices: int, parent_card: str, promise: str) -> str:
+    """The card of a model that a coordinator's rounds made, the last of them over so many devices, Markdown.
+
+    `promise` is the `privacy_line` of all rounds of this federation; empty where they have no differential privacy.
+    """
+    before = _history(parent_card)
+    while before and before[-1].startswith((_SERVED, _PROMISE)):
+        if before.pop().startswith(_SERVED):  # what it says holds for the rounds before this one, too
+            break
+    step = f"{_SERVED}, the last over {devices} devices, from weights of SHA-256 `{provenance.parent}`"
+    return _unmeasured(provenance, [*before, step, *([f"{_PROMISE}{promise}"] if promise else [])])
+
+
+def _unmeasured(provenance: Provenance, history: Sequence[str]) -> str:
     return f"""# Model card
 
 A CIFG-LSTM that predicts the next word of a message, after {provenance.round} federated rounds. What made it, one after the other:
 
 {chr(10).join(history)}
 
-{promised}It was not measured since: `uv run federate evaluate --model FOLDER` does that.
+It was not measured since: `uv run federate evaluate --model FOLDER` does that.
 """
 
 

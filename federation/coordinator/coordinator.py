@@ -22,6 +22,7 @@ from typing import Any
 
 from data.errors import DataError
 from data.files import write_by_rename
+from federation.card import federation_card
 from federation.coordinator.round_machine import GIVING, Refused, Round, Rules, SecureSum, Stage
 from federation.coordinator.store import CoordinatorStore
 from federation.privacy import Privacy, may_take_part
@@ -388,7 +389,9 @@ class Coordinator:
         coming = Next.from_told(told)
         report = told["metrics"] | {"spent": told["spent"]}
         provenance = next_provenance(self.model.weights, self.model.provenance)
-        updated = replace(self.model, weights=weights, provenance=provenance)
+        counted = len(self.store.counted(number))
+        card = federation_card(provenance, counted, self.model.card, told.get("promise", ""))
+        updated = replace(self.model, weights=weights, provenance=provenance, card=card)
         folder = self.model_folder(number)
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
         save_model(folder, updated)

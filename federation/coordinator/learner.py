@@ -2,8 +2,8 @@
 
 It reads one request a line from standard input, JSON, and answers one a line. The folders it names are the coordinator's:
 
-    {"do": "prepare", "from": STATE}                          → what the round after the state in STATE is told
-    {"do": "update", "from": STATE, "sum": FILE, "to": STATE} → the same after the sum; metrics of the round
+    {"do": "prepare", "from": STATE}                                        → what the round after the state in STATE is told
+    {"do": "update", "from": STATE, "sum": FILE, "devices": N, "to": STATE} → the same after the sum of N devices; its metrics
 
 A state's folder holds TFF's state, `weights.safetensors`, and last of all `next.json`, by which it is whole.
 """
@@ -19,6 +19,7 @@ from typing import Any
 from data.errors import DataError
 from data.files import write_by_rename
 from federation.accounting import BudgetExhausted
+from federation.card import privacy_line
 from federation.coordinator.coordinator import NEXT
 from federation.coordinator.federation_settings import FederationSettings
 from federation.engine import engine
@@ -50,6 +51,7 @@ class Learner:
     def __init__(self, settings: FederationSettings, first_model: Path) -> None:
         model = load_model(first_model)
         self._provenance: Provenance = model.provenance
+        self._privacy = settings.privacy
         self._process = ServerProcess(
             model.provenance.config,
             model.weights,
@@ -65,14 +67,14 @@ class Learner:
         """Answers a request.
 
         Raises:
-          DataError: the sum is not of the round's terms.
+          DataError: the sum is not of the round's terms, or not one that honest devices have.
         """
         state = self._process.load(Path(request["from"]))
         if request["do"] == "prepare":
             return self._next(state)
         terms = self._process.prepare(state).terms
         sums = unpack(terms.layout, Path(request["sum"]).read_bytes())
-        state, metrics = self._process.update(state, (sums[0], sums[1]))
+        state, metrics = self._process.update(state, (sums[0], sums[1]), request["devices"])
         folder = Path(request["to"])
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
         self._process.save(state, folder)
@@ -85,8 +87,11 @@ class Learner:
         save_weights(folder / WEIGHTS, weights, self._provenance)
 
     def _next(self, state: Any) -> dict[str, Any]:
-        """The terms of the next round, or why there is none, and the privacy spent so far."""
-        told: dict[str, Any] = {"terms": "", "exhausted": "", "spent": asdict(self._process.spent(state))}
+        """The terms of the next round, or why there is none, the privacy spent so far, and what that promises, in words."""
+        so_far = self._process.spent(state)
+        told: dict[str, Any] = {"terms": "", "exhausted": "", "spent": asdict(so_far), "promise": ""}
+        if self._privacy.private:
+            told["promise"] = privacy_line(self._privacy, so_far)
         try:
             told["terms"] = self._process.prepare(state).terms.to_json()
         except BudgetExhausted as exhausted:

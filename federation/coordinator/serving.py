@@ -81,6 +81,7 @@ class Serving:
                 "do": "update",
                 "from": str(self._newest_state()),
                 "sum": file.name,
+                "devices": len(coordinator.store.counted(number)),
                 "to": str(coordinator.state_folder(number)),
             }
             try:

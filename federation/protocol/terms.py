@@ -34,7 +34,7 @@ COUNTS = ("devices", "weight", "side", "zeroing_side", "loss", "words", "first",
 COUNT_BITS = 48
 LOSS_STEPS = 2**10  # in a nat
 
-_MAX_LOSS = 2**36  # steps: of a million words at 67 nats, and the sum of a thousand such devices does not wrap
+MAX_LOSS = 2**36  # steps: of a million words at 67 nats, and the sum of a thousand such devices does not wrap
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Terms:
         return integers, counts.astype(np.uint64) & np.uint64(2**COUNT_BITS - 1)
 
     def _told(self, learned: Learned) -> tuple[int, int, int, int, int]:
-        loss = min(max(round(learned.loss * LOSS_STEPS), 0), _MAX_LOSS)
+        loss = min(max(round(learned.loss * LOSS_STEPS), 0), MAX_LOSS)
         return loss, learned.words, learned.first, learned.among_three, learned.tested
 
     def to_json(self) -> str:
