@@ -55,10 +55,10 @@ class Audit:
     people: int = 100  # members, and as many others
     words: int = 200  # of each of them
     start_rounds: int = 200  # over outsiders: FedAdam, five clients of at most 1,000 words each
-    rounds: int = 10  # over members
+    rounds: int = 15  # over members
     clients_per_round: int = 100
     client_learning_rate: float = 1.0
-    server_learning_rate: float = 3.0  # FedAvg's
+    server_learning_rate: float = 1.0  # FedAvg's
     clip: float = 1.0  # L2 norm that deltas are clipped to in private runs
     noise_multipliers: tuple[float, ...] = (1.0, 3.0, 10.0)
     seed: int = 0
