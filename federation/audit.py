@@ -60,7 +60,7 @@ class Audit:
     client_learning_rate: float = 1.0
     server_learning_rate: float = 1.0  # FedAvg's
     clip: float = 1.0  # L2 norm that deltas are clipped to in private runs
-    noise_multipliers: tuple[float, ...] = (1.0, 3.0, 10.0)
+    noise_multipliers: tuple[float, ...] = (1.0, 3.0)
     seed: int = 0
 
     @property

@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--client-learning-rate", type=_rate, default=1.0)
     audit.add_argument("--server-learning-rate", type=_rate, default=1.0)
     audit.add_argument("--clip", type=_rate, default=1.0, help="the L2 norm that private runs clip deltas to")
-    audit.add_argument("--noise-multipliers", type=_rate, nargs="+", default=[1.0, 3.0, 10.0], metavar="Z")
+    audit.add_argument("--noise-multipliers", type=_rate, nargs="+", default=[1.0, 3.0], metavar="Z")
     audit.add_argument("--seed", type=_whole, default=0)
 
     liars = command("liars", _liars, "Measure what one device that lies inside its mask can do to the model.")

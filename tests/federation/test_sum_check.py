@@ -40,7 +40,13 @@ def gives(terms: Terms, direction: int, norm: float, words: int, seed: int = 0) 
 
 DEVICE = st.tuples(st.integers(0, 2), st.floats(0, 9), st.integers(0, 900))
 TERMS = st.sampled_from(
-    [terms_of(16, 8, 500), terms_of(8, 8, 500), terms_of(5, 8, 1), terms_of(16, 8, 1, noise=2.0), terms_of(12, 8, 1, 0.5)]
+    [
+        terms_of(16, 8, 500),
+        terms_of(8, 8, 500),
+        terms_of(5, 8, 1),
+        terms_of(16, 8, 1, noise=2.0),
+        terms_of(12, 8, 1, 0.5),
+    ]
 )
 
 
