@@ -231,8 +231,8 @@ def _attacks(
     for name, scores in (("people", user_scores), ("messages", message_scores)):
         found = {"": attack(scores(seen["members"]), scores(seen["others"]))}
         if before is not None:
-            sides = (scores(seen[side], before[side]) for side in ("members", "others"))
-            found["_calibrated"] = attack(*sides)
+            after = {side: scores(seen[side], before[side]) for side in ("members", "others")}
+            found["_calibrated"] = attack(after["members"], after["others"])
         for kind, one in found.items():
             row[f"auc_{name}{kind}"] = one.auc
             row[f"auc_{name}{kind}_ci"] = [one.interval.low, one.interval.high]

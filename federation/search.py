@@ -101,8 +101,14 @@ def read_search(path: Path) -> Search:
     for number, trial in enumerate(trials):
         if trial.after and trial.after not in names[:number]:
             raise DataError(f"{path}: {trial.name} comes after {trial.after!r}, which is no run listed before it")
-    if yardstick and yardstick not in {trial.repeats for trial in trials}:
+    seeds: dict[str, set[int]] = {}
+    for trial in trials:
+        seeds.setdefault(trial.repeats, set()).add(trial.seed)
+    if yardstick and yardstick not in seeds:
         raise DataError(f"{path}: the yardstick {yardstick!r} is no run with seeds")
+    for name, own in seeds.items():
+        if yardstick and name and not own & seeds[yardstick]:
+            raise DataError(f"{path}: {name} has no seed in common with the yardstick {yardstick}")
     return Search(trials, yardstick)
 
 
@@ -135,7 +141,8 @@ def search(path: Path, out: Path) -> list[dict[str, Any]]:
       DataError: the list is not right, or a run fails.
     """
     listed = read_search(path)
-    rows, curves, models = [], {}, {}
+    rows, curves = [], {}
+    models: dict[str, Path] = {}
     for trial in listed.trials:
         command = f"uv run federate search: {trial.name}"
         settings = trial.settings if not trial.after else replace(trial.settings, init=str(models[trial.after]))

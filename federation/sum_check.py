@@ -71,11 +71,16 @@ def greatest_norm(encoding: Encoding, noise_stddev: float, weight: int, devices:
     return (weight / encoding.max_weight * reach + errors) * (1 + _FLOAT32)
 
 
-def steps_norm(encoding: Encoding, delta: NDArray[np.unsignedinteger]) -> float:
-    """The L2 norm of summed coordinates [p] modulo 2^b, lifted, in steps; rotating back does not change it."""
-    lifted = delta.astype(np.float64)
-    lifted[delta >= 2 ** (encoding.bits - 1)] -= 2.0**encoding.bits
-    return float(np.linalg.norm(lifted))
+def steps_norm(encoding: Encoding, delta: Vector) -> float:
+    """The L2 norm of summed coordinates [p] modulo 2^b, in steps; rotating back does not change it."""
+    return float(np.linalg.norm(lifted(delta, encoding.bits)))
+
+
+def lifted(delta: Vector, bits: int) -> NDArray[np.float64]:
+    """Numbers modulo 2^b as the signed ones that they stand for."""
+    signed = delta.astype(np.float64)
+    signed[delta >= 2 ** (bits - 1)] -= 2.0**bits
+    return signed
 
 
 def _check_counts(counts: dict[str, int], max_weight: int, private: bool, devices: int) -> None:

@@ -48,6 +48,10 @@ def test_a_search_compares_its_runs_and_goes_on_where_it_was(
         ('[[run]]\nname = "a"\nrounds = 1\nseeds = [1, "2"]', "no list of whole numbers"),
         ('[[run]]\nname = "a"\nrounds = 1\nrepeats = "b"', "no setting 'repeats'"),
         ('[all]\nyardstick = "a"\n[[run]]\nname = "a"\nrounds = 1', "'a' is no run with seeds"),
+        (
+            '[all]\nrounds = 1\nyardstick = "a"\n[[run]]\nname = "a"\nseeds = [1]\n[[run]]\nname = "b"\nseeds = [2]',
+            "b has no seed in common",
+        ),
     ],
 )
 def test_a_list_that_is_not_right_is_refused(content: str, reason: str, tmp_path: Path) -> None:
@@ -90,10 +94,10 @@ name = "start"
 name = "floats"
 after = "start"
 bits = 32
-seeds = [1, 2]
+seeds = [2]
 
 [[run]]
-name = "2 bits"
+name = "few bits"
 after = "start"
 bits = 4
 room = 7
@@ -102,12 +106,12 @@ seeds = [2]
     )
     result = federate("search", "--trials", trials, "--out", out, "--json")
     assert result.returncode == 0, result.stderr
-    started = json.loads((out / "floats, seed 1" / "settings.json").read_text())["init"]
+    started = json.loads((out / "floats, seed 2" / "settings.json").read_text())["init"]
     assert started == str(out / "start" / "model")
     with (out / "comparison.csv").open(newline="") as file:
         floats, few = csv.DictReader(file)
-    assert (floats["run"], floats["seeds"], float(floats["difference"]), float(floats["p"])) == ("floats", "2", 0, 1)
-    assert (few["run"], few["seeds"], few["bits"]) == ("2 bits", "1", "4")
+    assert (floats["run"], floats["seeds"], float(floats["difference"]), float(floats["p"])) == ("floats", "1", 0, 1)
+    assert (few["run"], few["seeds"], few["bits"]) == ("few bits", "1", "4")
     assert float(few["top1"]) != float(floats["top1"])
     assert (out / "comparison.png").exists()
 

@@ -53,7 +53,7 @@ TERMS = st.sampled_from(
 @given(TERMS, st.lists(DEVICE, min_size=1, max_size=8), st.integers(0, 2**32))
 @settings(max_examples=80, deadline=None)
 def test_honest_devices_pass_though_they_all_point_one_way(terms: Terms, people: list[tuple], seed: int) -> None:
-    parts = [gives(terms, *person, seed=seed + i) for i, person in enumerate(people)]
+    parts = [gives(terms, way, norm, words, seed + i) for i, (way, norm, words) in enumerate(people)]
     counts = checked(terms, summed(parts, terms), len(people))
     assert counts["devices"] == len(people)
 
