@@ -19,6 +19,11 @@ which one device changes at most D in the L2 norm, satisfies rho-zCDP with
 
 (Kairouz, Liu and Steinke 2021, arXiv 2102.06387, Theorem 1). Of the rounds of a period a device is in at most one.
 
+A sum that was unmasked and made no model, because the coordinator was killed in between or the learner refused it, is spent too.
+It has the place of the round that takes its turn, so it lies in the same period; its devices are not called again in that period
+(`may_take_part`), so no device is in both. What one device may change is then as if every place up to that of the newest sum had
+made a model (`rounds_spent`), however many attempts it took.
+
 Epsilon is `dp_accounting`'s: from the Rényi differential privacy of the same events.
 """
 
@@ -77,12 +82,22 @@ def rho_of_round(summation: Summation, privacy: Privacy, length: int) -> float |
     return distributed_rho(sensitivity, stddev, summation.least(privacy), encoding.padded)
 
 
+def rounds_spent(made: int, unmasked: int) -> int:
+    """How many rounds have spent privacy.
+
+    Args:
+      made: how many made a model.
+      unmasked: the place, counted from 1, of the newest round whose sum was unmasked; 0 where none was.
+    """
+    return max(made, unmasked)
+
+
 def spent(privacy: Privacy, rounds: int, once: float | None = None) -> Spent:
     """What `rounds` rounds spend together.
 
     Args:
       privacy: the settings.
-      rounds: how many rounds made a model.
+      rounds: how many rounds made a model, or had their sum unmasked (`rounds_spent`).
       once: for distributed noise, the rho of one round (`rho_of_round`); by default that of Gaussian noise with the
         same multiplier, which it approaches where the noise is many units of the integers wide.
     """

@@ -21,7 +21,7 @@ from model.device.metrics import Scores, Typing
 
 Result = dict[str, Any]
 
-BENCHMARKS = ("device", "keyboard")  # in the order of the page
+BENCHMARKS = ("device", "keyboard", "coordinator")  # in the order of the page
 
 
 class BadCallError(ValueError):
@@ -103,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--client-learning-rate", type=_rate, default=FineTuning.learning_rate)
     simulate.add_argument("--passes", type=_positive, default=1, help="over a client's words in a round")
     simulate.add_argument("--max-words", type=_positive, default=2000, help="of one client in a round")
+    simulate.add_argument(
+        "--checks", type=_positive, default=20, help="how often recall is measured on the way (default: 20 times)"
+    )
     add_summation_options(simulate, _positive, _rate)
 
     search = command("search", _search, "Compare settings of simulated rounds on validation users.")
@@ -220,6 +223,13 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.add_argument("--presses", type=_positive, default=300, metavar="N", help="of keys, for keyboard")
     benchmark.add_argument("--repeats", type=_positive, default=5, metavar="N", help="measurements of each thing")
     benchmark.add_argument("--model", type=Path, default=PRETRAINED)
+    benchmark.add_argument(
+        "--fleet",
+        type=_positive,
+        nargs="+",
+        metavar="N",
+        help="devices of the coordinator's rounds (default: 10 to 1000)",
+    )
     benchmark.add_argument("--out", type=Path, metavar="DIR", help="a folder for the results")
     return parser
 
@@ -267,7 +277,7 @@ def _simulate(options: argparse.Namespace) -> Result:
         summation=summation_of(options, options.clients_per_round, options.max_words),
         privacy=privacy_of(options),
     )
-    outcome = simulate(settings, options.rounds, options.out, options.resume, options.command_line)
+    outcome = simulate(settings, options.rounds, options.out, options.resume, options.command_line, options.checks)
     before, after = ({"top1": s.top1, "top3": s.top3} for s in (outcome.before, outcome.after))
     print(
         f"top-1 {before['top1']:.1%} → {after['top1']:.1%}, top-3 {before['top3']:.1%} → {after['top3']:.1%}: {outcome.model}",
@@ -446,10 +456,12 @@ def _serve(options: argparse.Namespace) -> Result:
 
 
 def _benchmark(options: argparse.Namespace) -> Result:
+    from federation.benchmarks.coordinator import FLEET
     from federation.benchmarks.suite import Options, run
 
+    fleet = sorted(set(options.fleet or FLEET))
     names = BENCHMARKS if options.what == "all" else (options.what,)
-    return run(names, Options(options.model, options.presses, options.repeats), options.out)
+    return run(names, Options(options.model, options.presses, options.repeats, fleet), options.out)
 
 
 def _show(result: Result) -> None:

@@ -64,7 +64,8 @@ class Privacy:
 def may_take_part(privacy: Privacy, last_round: int | None, round_number: int) -> bool:
     """Whether a device that last gave something to `last_round` may be called to `round_number`, both counted from 1.
 
-    Rounds are those that made a model: one that was aborted revealed nothing and does not count.
+    Rounds are those that made a model. One that was aborted before its sum could be unmasked revealed nothing and does not count;
+    one whose sum could be, and that made no model, has the number of the next that does.
     """
     return not privacy.private or last_round is None or privacy.period_of(last_round) < privacy.period_of(round_number)
 

@@ -1,6 +1,7 @@
 """Child processes that end with this one, however it ends."""
 
 import ctypes
+import inspect
 import os
 import signal
 import subprocess
@@ -10,37 +11,34 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-_PR_SET_PDEATHSIG = 1
-_PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux has it
-
-# Becomes the command once it has asked the kernel. Between fork and exec no Python may run: this process has threads (gRPC's,
-# TensorFlow's), and what they held when it was forked crashes the child now and then.
-_BECOME = f"""
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, signal.SIGKILL)
-if os.getppid() == int(sys.argv[1]):
-    try:
-        os.execvp(sys.argv[2], sys.argv[2:])
-    except OSError as error:
-        sys.exit(f"{{sys.argv[2]}}: {{error.strerror}}")
-"""
-
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def die_with(parent: int) -> None:
     """Asks the kernel to kill this process when its parent, of this process id, is gone; for the child to call."""
-    if _PRCTL is not None:
-        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:  # Linux has it
+        prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if os.getppid() != parent:  # gone before the kernel was asked
             os._exit(1)
 
 
+# Becomes the command once it has asked the kernel. Between fork and exec no Python may run: this process has threads (gRPC's,
+# TensorFlow's), and what they held when it was forked crashes the child now and then. This has to start fast, and imports no more.
+_BECOME = f"""
+import ctypes, os, signal, sys
+{inspect.getsource(die_with)}
+die_with(int(sys.argv[1]))
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"{{sys.argv[2]}}: {{error.strerror}}")
+"""
+
+
 def bound(command: Sequence[str | os.PathLike[str]]) -> Sequence[str | os.PathLike[str]]:
     """A command line that becomes `command`, in the same process, and does not outlive this one."""
-    if _PRCTL is None:
-        return command
     return [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), *command]
 
 

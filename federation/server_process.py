@@ -22,11 +22,11 @@ import numpy as np
 import tensorflow_federated as tff
 
 from data.errors import DataError
-from federation.accounting import Spent, check_budget, rho_of_round, spent
+from federation.accounting import Spent, check_budget, rho_of_round, rounds_spent, spent
 from federation.learning import Server, learning_process
 from federation.privacy import Privacy
 from federation.protocol.ring import Vector
-from federation.protocol.terms import LOSS_STEPS, Terms, counts_of
+from federation.protocol.terms import LOSS_STEPS, Terms, counts_of, recall_of
 from federation.secure_mean import SecureMean, secure_metrics
 from federation.state import StateStore
 from federation.sum_check import check_sum
@@ -141,9 +141,10 @@ class ServerProcess:
 
         `devices` is how many are in the sums, as whoever summed them knows; without it, it is what they say themselves.
 
-        Metrics: `devices`, `words`, `loss` (mean over words as trained), `top1` and `top3` of the round's model on the devices'
-        own words as far as they report them, `clipping_norm`, `update_norm` (of the step from model to model). Privacy spent is
-        `spent`'s.
+        Metrics: `devices`, `words`, `loss` (mean over words as trained), `clipping_norm`, `update_norm` (of the step from model to
+        model); and, as far as devices report them, recall on the `tested` words that they hold back: `top1` and `top3` of the
+        model that the round began with, `top1_after` and `top3_after` of what each device's own training made of it. Privacy spent
+        is `spent`'s.
 
         Raises:
           DataError: the sums are not of the round's terms, or more or fewer devices are in them than the settings allow.
@@ -165,13 +166,11 @@ class ServerProcess:
         metrics["update_norm"] = float(np.sqrt(sum(float(np.sum((after[n] - before[n]) ** 2)) for n in after)))
         if counts["words"]:
             metrics |= {"words": counts["words"], "loss": counts["loss"] / LOSS_STEPS / counts["words"]}
-        if counts["tested"]:
-            metrics |= {"top1": counts["first"] / counts["tested"], "top3": counts["among_three"] / counts["tested"]}
-        return output["state"], metrics
+        return output["state"], metrics | recall_of(counts)
 
-    def spent(self, state: Any) -> Spent:
-        """The privacy that all rounds so far have spent."""
-        return spent(self._privacy, self.rounds(state), self._rho)
+    def spent(self, state: Any, unmasked: int = 0) -> Spent:
+        """The privacy that all rounds so far have spent, and any up to the place `unmasked` whose sum made no model."""
+        return spent(self._privacy, rounds_spent(self.rounds(state), unmasked), self._rho)
 
     def save(self, state: Any, folder: Path) -> None:
         """Keeps a state on disk, in place of the one before."""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from federation.protocol.encoding import Encoding
 from federation.protocol.ring import Vector
-from federation.protocol.terms import MAX_LOSS, counts_of
+from federation.protocol.terms import MAX_COUNT, counts_of
 
 _BETA = 1e-12
 _FLOAT32 = 1e-3  # of the bound: what arithmetic in float32 may add to it
@@ -84,16 +84,19 @@ def lifted(delta: Vector, bits: int) -> NDArray[np.float64]:
 
 
 def _check_counts(counts: dict[str, int], max_weight: int, private: bool, devices: int) -> None:
+    told = 0 if private else devices * MAX_COUNT
     bounds = {
         "devices": (devices, devices),
         "weight": (devices if private else 0, devices * max_weight),
         "side": (-devices, devices),
         "zeroing_side": (-devices, devices),
-        "loss": (0, 0 if private else devices * MAX_LOSS),
-        "words": (0, 0) if private else (counts["weight"], math.inf),
-        "tested": (0, 0 if private else math.inf),
+        "loss": (0, told),
+        "words": (0 if private else counts["weight"], told),
+        "tested": (0, told),
         "among_three": (0, counts["tested"]),
         "first": (0, counts["among_three"]),
+        "among_three_after": (0, counts["tested"]),
+        "first_after": (0, counts["among_three_after"]),
     }
     for name, (least, most) in bounds.items():
         if not least <= counts[name] <= most:

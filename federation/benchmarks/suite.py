@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from data.files import write_by_rename
+from federation.benchmarks.coordinator import measure_coordinator
 from federation.benchmarks.device import measure_device
 from federation.benchmarks.keyboard import measure_keyboard
 from federation.benchmarks.measuring import Benchmark, machine
+from federation.plots import plot_fleet
 from federation.tables import Rows, markdown, print_tables
 
 _PACKAGES = ("ai-edge-litert", "kivy", "numpy", "tensorflow", "tensorflow-federated")
@@ -22,11 +24,13 @@ class Options:
     model: Path
     presses: int  # of keys, of the keyboard
     repeats: int  # of each measurement
+    fleet: Sequence[int]  # devices of the coordinator's rounds
 
 
 PARTS: dict[str, Callable[[Options], Benchmark]] = {
     "device": lambda options: measure_device(options.model, options.repeats),
     "keyboard": lambda options: measure_keyboard(options.model, options.presses, options.repeats),
+    "coordinator": lambda options: measure_coordinator(options.repeats, options.fleet),
 }
 
 
@@ -49,6 +53,8 @@ def run(names: Sequence[str], options: Options, out: Path | None = None) -> dict
         if out:
             content = {"benchmark": name, "on": where} | result[name]
             write_by_rename(out / f"{name}.json", (json.dumps(content, indent=2) + "\n").encode())
+            if name == "coordinator":
+                plot_fleet(found.details["panels"], out / "fleet.png")
     if out:
         write_by_rename(out / "tables.md", markdown(tables).encode())
     return {"on": where} | result

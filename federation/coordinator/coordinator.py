@@ -4,38 +4,39 @@ What becomes of a round:
 
 1. rounds are wanted and the federation has devices: a round opens, a row in the store;
 2. devices check in and give what `round_machine` asks of them; masked updates are added up as they come and not kept;
-3. the sum is unmasked, and kept in the store together with who is in it, in one transaction;
+3. shares enough to unmask the sum are there: who is in it is kept, then the sum is unmasked, and kept too;
 4. the learner makes the next model and its own next state of the sum, in folders named after the round;
 5. one transaction says that the round is committed: only then is that model the newest.
 
-Whoever kills the coordinator before 3 ends the round without a trace but its row; between 3 and 5 it goes on from 4 when it starts
-again; folders of rounds that were not committed are removed. Clocks and randomness are handed in; for one thread.
+Whoever kills the coordinator before 3 ends the round without a trace but its row; once the sum is kept it goes on from 4 when it
+starts again; folders of rounds that were not committed are removed. A sum that could be unmasked and made no model still counts as
+spent privacy, and its devices as having taken part. Clocks and randomness are handed in; for one thread.
 """
 
 import json
+import math
 import secrets
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
-from data.files import write_by_rename
 from federation.card import federation_card
 from federation.coordinator.round_machine import GIVING, Refused, Round, Rules, SecureSum, Stage
+from federation.coordinator.shelf import Shelf
 from federation.coordinator.store import CoordinatorStore
 from federation.privacy import Privacy, may_take_part
 from federation.protocol.calls import COUNTED, NOT_COUNTED, REST, WAIT, Call, CheckIn, Enrolment, Plan
 from federation.protocol.signed_requests import check_enrolment
 from federation.protocol.terms import Terms
 from model.device.finetuning import ROUND_TRAINING, FineTuning
-from model.device.folder import WEIGHTS, load_model, recover, save_model
-from model.device.weights import digest, load_weights, next_provenance
+from model.device.folder import WEIGHTS, load_model
+from model.device.weights import Provenance, digest, load_weights, next_provenance
 
-NEXT = "next.json"  # in a state's folder: what the learner says of the round after it, and that the folder is whole
-_KEPT_MODELS = 2
+_ON_CARD = 20  # newest rounds that a model's card tells of
 _RETRIES = 5  # rounds aborted one after the other before somebody has to look
+_SEEN_SECONDS = 10.0  # between two writes of when devices were seen
 _BACKOFF_SECONDS, _LONGEST_BACKOFF = 1.0, 60.0
 
 
@@ -56,11 +57,17 @@ class Next:
     terms: Terms | None  # None where there is none to come
     exhausted: str  # why there is none: the privacy budget
     spent: dict[str, Any]  # privacy, by all rounds so far (`federation.accounting.Spent`)
+    unmasked: int  # the place of the newest round that this counts (`CoordinatorStore.newest_unmasked`)
 
     @classmethod
     def from_told(cls, told: dict[str, Any]) -> "Next":
         """Reads an answer of the learner."""
-        return cls(Terms.from_json(told["terms"]) if told["terms"] else None, told["exhausted"], told["spent"])
+        return cls(
+            Terms.from_json(told["terms"]) if told["terms"] else None,
+            told["exhausted"],
+            told["spent"],
+            told["unmasked"],
+        )
 
 
 @dataclass(frozen=True)
@@ -98,47 +105,47 @@ class Coordinator:
         self.session = secrets.token_hex(16)
         self.changed = 0
         self.round: Round | None = None
-        self._number = 0
+        self._number, self._unmasking = 0, False
         self._plan: Plan | None = None
         self._secure_sum = secure_sum
         self._failures, self._not_before = 0, now
-        self._folder = folder
-        self._seen: dict[str, float] = {}
+        self.shelf = Shelf(folder)
+        self._seen: dict[str, float] = {}  # when devices were heard of, since that was kept
+        self._kept_seen = now
         self.store = CoordinatorStore.open(folder / "coordinator.sqlite")
         try:
             if self.store.abort_open_rounds("the coordinator was started again", now):
                 self.store.add_error("a round was cut off by the end of the coordinator: it is run anew", now)
-            self._remove_uncommitted()
-            first = self.model_folder(0)
-            recover(first)
-            if not self.store.newest_committed() and not first.exists():
-                save_model(first, load_model(shipped))
-            self.model = load_model(self.model_folder(self.store.newest_committed()))
+            newest = self.store.newest_committed()
+            self.model = self.shelf.newest_model(newest, shipped)
         except BaseException:
             self.store.close()
             raise
         self.model_digest = digest(self.model.weights)
         self.next: Next | None = None
-        told = self.state_folder(self.store.newest_committed()) / NEXT
-        if told.exists():
-            self.next = Next.from_told(json.loads(told.read_text("utf-8")))
+        if (told := self.shelf.told(newest)) is not None:
+            self.next = Next.from_told({"unmasked": -1} | told)
+        self._count_unmasked()
 
     def prepared(self, told: dict[str, Any]) -> None:
         """The learner has said what the next round is told."""
         self.next = Next.from_told(told)
-        write_by_rename(self.state_folder(self.store.newest_committed()) / NEXT, json.dumps(told).encode())
+        self.shelf.keep_told(self.store.newest_committed(), told)
+
+    def _count_unmasked(self) -> None:
+        """Has the learner say anew what comes next where a sum was unmasked that it does not know of."""
+        if self.next is not None and self.next.unmasked != self.store.newest_unmasked():
+            self.next = None
 
     def close(self) -> None:
         """Gives the store free; a round that goes on is aborted at the next start."""
+        self._keep_seen(math.inf)
         self.store.close()
 
-    def model_folder(self, number: int) -> Path:
-        """Where the model lies that a round made; 0 for the one to start from."""
-        return self._folder / "models" / f"{number:06}"
-
-    def state_folder(self, number: int) -> Path:
-        """Where the learner keeps its state after a round."""
-        return self._folder / "states" / f"{number:06}"
+    @property
+    def newest_folder(self) -> Path:
+        """Where the newest global model lies."""
+        return self.shelf.model_folder(self.store.newest_committed())
 
     # Devices.
 
@@ -173,7 +180,7 @@ class Coordinator:
             raise DataError(
                 "this federation's model has another vocabulary than the device's: give the device this federation's model"
             )
-        self._saw(device, now)
+        self._seen[device] = now
         self.tick(now)
         current = self.round
         if check_in.round_name and (current is None or check_in.round_name != current.name):
@@ -275,10 +282,10 @@ class Coordinator:
             raise Refused(f"there is no round {round_name} here any more", late=True)
         return self.round
 
-    def _saw(self, device: str, now: float) -> None:
-        if now - self._seen.get(device, 0.0) > 10.0:  # not a write for each of thousands of requests
-            self._seen[device] = now
-            self.store.saw(device, now)
+    def _keep_seen(self, now: float) -> None:
+        if self._seen and now - self._kept_seen >= _SEEN_SECONDS:  # not a write for each of thousands of requests
+            self.store.saw(self._seen)
+            self._seen, self._kept_seen = {}, now
 
     # Rounds.
 
@@ -300,6 +307,7 @@ class Coordinator:
 
     def tick(self, now: float) -> None:
         """Ends stages whose time is over, tidies up after a round that is, and opens the next if one is wanted."""
+        self._keep_seen(now)
         if self.round is not None:
             self._in_round(lambda r: r.tick(now))
             self._tidy(now)
@@ -313,7 +321,7 @@ class Coordinator:
                     self._open(self.next.terms, now)
 
     def _open(self, terms: Terms, now: float) -> None:
-        name = secrets.token_hex(8)
+        name, self._unmasking = secrets.token_hex(8), False
         self._number = self.store.start_round(name, self.model_digest, now)
         training = self.settings.training
         self._plan = Plan(
@@ -346,6 +354,7 @@ class Coordinator:
         aborted, self.round, self._plan = self.round, None, None
         self.store.abort_round(self._number, aborted.reason, len(aborted.cohort), now)
         self.store.add_error(f"round {self._number} was aborted: {aborted.reason}", now)
+        self._count_unmasked()
         self._failures += 1
         wait = min(self.settings.backoff_seconds * 2 ** (self._failures - 1), _LONGEST_BACKOFF)
         self._not_before = now + wait
@@ -353,16 +362,23 @@ class Coordinator:
             self.pause(True)
             self.store.add_error(f"paused after {self._failures} rounds in a row that were aborted", now)
 
-    def unmasking(self) -> Round | None:
-        """The round whose sum is to be unmasked now, which may take seconds; `keep_sum` or `fail` comes next."""
+    def begin_unmasking(self) -> Round | None:
+        """The round whose sum is to be unmasked now, which may take seconds; `keep_sum` or `fail` comes next.
+
+        From here on its devices have taken part, and the privacy is spent, whatever comes next.
+        """
         current = self.round
-        return current if current is not None and current.stage == Stage.COMMIT else None
+        if current is None or current.stage != Stage.COMMIT:
+            return None
+        if not self._unmasking:
+            self.store.begin_unmasking(self._number, len(current.cohort), current.counted)
+            self._unmasking = True
+        return current
 
     def keep_sum(self, total: bytes) -> None:
         """The sum of the round that goes on: from here on a restart goes on with it."""
-        current = self.unmasking()
-        assert current is not None  # noqa: S101
-        self.store.keep_sum(self._number, total, len(current.cohort), sorted(current.counted))
+        assert self._unmasking  # noqa: S101
+        self.store.keep_sum(self._number, total)
 
     def fail(self, reason: str, now: float) -> None:
         """The round cannot be finished: no sum of it, or no model of the sum, can be had."""
@@ -373,6 +389,7 @@ class Coordinator:
         elif summed is not None:  # of a coordinator before this one
             self.store.abort_round(summed[0], reason, len(self.store.counted(summed[0])), now)
             self.store.add_error(f"round {summed[0]} was aborted: {reason}", now)
+            self._count_unmasked()
 
     def summed(self) -> Summed | None:
         """The round whose model is to be made; `commit` or `fail` comes next."""
@@ -385,16 +402,13 @@ class Coordinator:
         Raises:
           DataError: the round's sum is gone, or the weights are not of the model; nothing was changed.
         """
-        weights, _ = load_weights(self.state_folder(number) / WEIGHTS, self.model.vocabulary.sha256)
+        weights, _ = load_weights(self.shelf.state_folder(number) / WEIGHTS, self.model.vocabulary.sha256)
         coming = Next.from_told(told)
         report = told["metrics"] | {"spent": told["spent"]}
         provenance = next_provenance(self.model.weights, self.model.provenance)
-        counted = len(self.store.counted(number))
-        card = federation_card(provenance, counted, self.model.card, told.get("promise", ""))
+        card = self._card(provenance, report, told["promise"])
         updated = replace(self.model, weights=weights, provenance=provenance, card=card)
-        folder = self.model_folder(number)
-        shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
-        save_model(folder, updated)
+        self.shelf.put(number, updated)
         self.store.commit_round(number, json.dumps(report), now)
         self.model, self.model_digest, self.next = updated, digest(weights), coming
         if self.round is not None and self.round.stage == Stage.COMMIT:
@@ -402,17 +416,10 @@ class Coordinator:
             self.round = self._plan = None
         self._failures, self._not_before = 0, now
         self.changed += 1
-        self._remove_old(number)
+        self.shelf.remove_old(number)
 
-    def _remove_uncommitted(self) -> None:
-        newest = self.store.newest_committed()
-        for parent in (self._folder / "models", self._folder / "states"):
-            for folder in parent.glob("[0-9]*"):
-                if int(folder.name) > newest:
-                    shutil.rmtree(folder, ignore_errors=True)
-
-    def _remove_old(self, newest: int) -> None:
-        for parent in (self._folder / "models", self._folder / "states"):
-            for folder in sorted(parent.glob("[0-9]*"))[:-_KEPT_MODELS]:
-                if 0 < int(folder.name) < newest:  # the first is what the learner's process is made from
-                    shutil.rmtree(folder, ignore_errors=True)
+    def _card(self, provenance: Provenance, report: dict[str, Any], promise: str) -> str:
+        earlier = [json.loads(row.report) for row in self.store.rounds(_ON_CARD) if row.state == "committed"]
+        first = load_model(self.shelf.model_folder(0))
+        done = provenance.round - first.provenance.round
+        return federation_card(first, provenance, [*earlier, report][-_ON_CARD:], done, promise)

@@ -1,23 +1,24 @@
 """The coordinator's HTTP API for devices (`federation.protocol.calls` lists it): who may call, how much, how fast.
 
 A request is checked in this order: its headers' signature, before a byte of its body is read; that it is new; then the body, up
-to the most that its kind may have, within a time, against the digest that was signed. Masked updates are read a few at a time,
-added up and let go. Whatever is refused is answered in one line of JSON.
+to the most that its kind may have, within a time, against the digest that was signed. Masked updates are read as many at a time as
+a budget of memory has room for, one of each device, added up and let go. Whatever is refused is answered in one line of JSON.
 """
 
 import asyncio
 import hashlib
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Path, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import TypeAdapter
+from starlette.requests import ClientDisconnect
 
 from data.errors import DataError
 from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.memory_budget import MemoryBudget
 from federation.coordinator.round_machine import Refused, Stage
 from federation.coordinator.store import StoreFailedError
 from federation.protocol import calls
@@ -25,7 +26,8 @@ from federation.protocol.signed_requests import SignedHeaders, check
 from model.device.folder import WEIGHTS
 
 _SMALL_BODY = 4_096  # bytes of a JSON message
-_BODIES_AT_ONCE = 8  # large ones in memory
+_MEMORY = 2**27  # bytes of masked updates that are being read
+_TIMES_LONGER = 4  # than another body a masked update may take
 _LONGEST_WAIT = 30.0  # seconds that a check-in may wait for something to do
 
 GivingStage = Literal["keys", "shares", "reporting", "unmasking"]
@@ -51,7 +53,8 @@ class CoordinatorApi:
         self.app = self._build()
         self._body_seconds = body_seconds
         self._numbers: dict[str, int] = {}  # the highest number of each device's requests in this session
-        self._large = asyncio.Semaphore(_BODIES_AT_ONCE)
+        self._memory = MemoryBudget(_MEMORY)
+        self._uploads: dict[str, asyncio.Timeout] = {}  # the masked update that is being read, by device
         self._changed = asyncio.Event()
         self._seen_change = coordinator.changed
 
@@ -90,31 +93,49 @@ class CoordinatorApi:
         self._numbers[headers.device] = headers.number
         return headers
 
-    async def body(self, request: Request, limit: int, digest: str | None, seconds: float) -> bytes:
+    async def body(self, request: Request, limit: int, digest: str | None, within: asyncio.Timeout) -> bytes:
         """A request's body.
 
         Raises:
-          RefusedCall: it is longer than `limit` bytes, takes longer than `seconds`, or is not what was signed.
+          RefusedCall: it is longer than `limit` bytes, ends early, takes longer than `within`, or is not what was signed.
         """
         too_large = RefusedCall(calls.TOO_LARGE, f"the body is larger than the {limit:,} bytes that this call takes")
         declared = request.headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) > limit:
             raise too_large
-        content = bytearray()
+        chunks: list[bytes] = []
+        size, hashed = 0, hashlib.sha256()
         try:
-            async with asyncio.timeout(seconds):
+            async with within:
                 async for chunk in request.stream():
-                    content += chunk
-                    if len(content) > limit:
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    if size > limit:
                         raise too_large
+                    hashed.update(chunk)
         except TimeoutError as error:
-            raise RefusedCall(calls.SLOW, f"the body took longer than {seconds:g} seconds") from error
-        if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+            raise RefusedCall(calls.SLOW, "the body took too long, or the device began anew") from error
+        except ClientDisconnect as error:
+            raise RefusedCall(calls.BAD, "the connection ended within the body") from error
+        if digest is not None and hashed.hexdigest() != digest:
             raise RefusedCall(calls.BAD, "the body is not the one that was signed")
-        return bytes(content)
+        return b"".join(chunks)
+
+    async def _masked_update(self, request: Request, limit: int, signed: SignedHeaders) -> bytes:
+        """The body of a masked update; one that the device began before is given up."""
+        within = asyncio.timeout(_TIMES_LONGER * self._body_seconds)
+        if (before := self._uploads.get(signed.device)) is not None:
+            before.reschedule(0)  # now
+        self._uploads[signed.device] = within
+        try:
+            return await self.body(request, limit, signed.digest, within)
+        finally:
+            if self._uploads.get(signed.device) is within:
+                del self._uploads[signed.device]
 
     async def _small(self, request: Request, signed: SignedHeaders | None) -> str:
-        content = await self.body(request, _SMALL_BODY, signed.digest if signed else None, self._body_seconds)
+        within = asyncio.timeout(self._body_seconds)
+        content = await self.body(request, _SMALL_BODY, signed.digest if signed else None, within)
         try:
             return content.decode()
         except UnicodeDecodeError as error:
@@ -226,11 +247,13 @@ class CoordinatorApi:
         )
         async def give(request: Request, round_name: RoundName, stage: GivingStage, who: Signed) -> None:
             """What a device gives in a stage. In `reporting` it is the masked update."""
-            large = stage == Stage.REPORTING
-            slot: AbstractAsyncContextManager = self._large if large else nullcontext()
-            async with slot:
-                limit = coordinator.largest(round_name, Stage(stage))
-                message = await self.body(request, limit, who.digest, self._body_seconds * (4 if large else 1))
+            limit = coordinator.largest(round_name, Stage(stage))
+            if stage == Stage.REPORTING:
+                async with self._memory.take(limit):
+                    message = await self._masked_update(request, limit, who)
+                    coordinator.give(who.device, round_name, Stage(stage), message, now())
+            else:
+                message = await self.body(request, limit, who.digest, asyncio.timeout(self._body_seconds))
                 coordinator.give(who.device, round_name, Stage(stage), message, now())
             self.tell()
 
@@ -244,7 +267,7 @@ class CoordinatorApi:
             """The newest global model's weights, a safetensors file."""
             if digest != coordinator.model_digest:
                 raise RefusedCall(calls.NOT_FOUND, "there is no such model here any more: take the newest")
-            folder = coordinator.model_folder(coordinator.store.newest_committed())
+            folder = coordinator.newest_folder
             return FileResponse(folder / WEIGHTS, media_type="application/octet-stream")
 
         @app.post("/v1/departure", operation_id="leave", status_code=204, responses=refusals(*signed, *body))

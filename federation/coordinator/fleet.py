@@ -1,9 +1,10 @@
 """Simulated devices for the coordinator: the real protocol with numbers in place of what a keyboard learned.
 
-For tests, and to measure what a round of a thousand devices costs (`federate benchmark --fleet`); each device is its key and the
-state of its round.
+For tests, and to measure what a round of a thousand devices costs (`federate benchmark coordinator`); each device is its key and
+the state of its round.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,6 +19,8 @@ from federation.protocol import calls, secure_client
 from federation.protocol.calls import Call, CheckIn, Enrolment, Plan, secure_round
 from federation.protocol.secure_messages import Delivery, Neighbourhood, Survivors
 from federation.protocol.signed_requests import device_name, sign, sign_enrolment
+
+_ATTEMPTS = 4  # of a request whose connection fails
 
 Vectors = Callable[[Plan], Sequence[NDArray]]  # what a device adds to the sum of a round: values of its layout
 
@@ -73,9 +76,20 @@ class SimulatedDevice:
 
 
 class FleetDevice:
-    """A simulated device that reaches its coordinator over HTTP; `http` may be shared by many."""
+    """A simulated device that reaches its coordinator over HTTP; `http` may be shared by many.
 
-    def __init__(self, http: httpx.AsyncClient, device: SimulatedDevice, vocabulary_sha256: str) -> None:
+    Of many in one process few should work at once: those that share `at_once` do so as it allows. A device that has begun to send
+    something would else wait for all the others' arithmetic before it goes on.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        device: SimulatedDevice,
+        vocabulary_sha256: str,
+        at_once: asyncio.Semaphore | None = None,
+    ) -> None:
+        self._at_once = at_once or asyncio.Semaphore()
         self.device, self.sent, self.received = device, 0, 0  # bytes of bodies
         self._http, self._vocabulary = http, vocabulary_sha256
         self._session, self._number = "0" * 32, 0
@@ -90,11 +104,25 @@ class FleetDevice:
         _accepted(await self._http.post("/v1/devices", content=body))
 
     async def call(self, method: str, path: str, body: bytes = b"") -> httpx.Response:
-        """A signed request, of the session and with the number that the coordinator wants."""
+        """A signed request, of the session and with the number that the coordinator wants.
+
+        Where the connection fails it is made again: the coordinator may have closed it, or be busy.
+
+        Raises:
+          httpx.TransportError: it failed several times.
+        """
+        failed = 0
         while True:
             self._number += 1
             signed = sign(self.device.key, self._session, self._number, method, path, body)
-            response = await self._http.request(method, path, content=body, headers=signed.to_headers())
+            try:
+                response = await self._http.request(method, path, content=body, headers=signed.to_headers())
+            except httpx.TransportError:
+                failed += 1
+                if failed == _ATTEMPTS:
+                    raise
+                await asyncio.sleep(2.0**failed)
+                continue
             self.sent, self.received = self.sent + len(body), self.received + len(response.content)
             if response.status_code != calls.REPLAYED or response.json()["session"] == self._session:
                 return response
@@ -114,7 +142,8 @@ class FleetDevice:
         if call.task in (calls.REST, calls.WAIT):
             return call
         with suppress(_OutOfStep):
-            await self._take_part(f"/v1/rounds/{call.round_name}", call.task)
+            async with self._at_once:
+                await self._take_part(f"/v1/rounds/{call.round_name}", call.task)
         return call
 
     async def _take_part(self, path: str, stage: str) -> None:
@@ -122,7 +151,9 @@ class FleetDevice:
         if not device.round_name:
             device.begin(Plan.from_json(_accepted(await self.call("GET", f"{path}/plan")).text))
         needed = b"" if device.has(stage) else _accepted(await self.call("GET", f"{path}/{stage}")).content
-        _accepted(await self.call("POST", f"{path}/{stage}", device.message(stage, needed)))
+        given = await self.call("POST", f"{path}/{stage}", device.message(stage, needed))
+        if given.status_code != calls.REPEATED:  # it had arrived, and only the answer had not
+            _accepted(given)
 
 
 class _OutOfStep(DataError):  # noqa: N818 (the next turn hears what to do)

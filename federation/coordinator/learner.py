@@ -5,6 +5,7 @@ It reads one request a line from standard input, JSON, and answers one a line. T
     {"do": "prepare", "from": STATE}                                        → what the round after the state in STATE is told
     {"do": "update", "from": STATE, "sum": FILE, "devices": N, "to": STATE} → the same after the sum of N devices; its metrics
 
+Either has "unmasked" too, the place of the newest round whose sum was unmasked: what that spent of privacy is in what is told.
 A state's folder holds TFF's state, `weights.safetensors`, and last of all `next.json`, by which it is whole.
 """
 
@@ -20,8 +21,8 @@ from data.errors import DataError
 from data.files import write_by_rename
 from federation.accounting import BudgetExhausted
 from federation.card import privacy_line
-from federation.coordinator.coordinator import NEXT
 from federation.coordinator.federation_settings import FederationSettings
+from federation.coordinator.shelf import NEXT
 from federation.engine import engine
 from federation.protocol.ring import unpack
 from federation.server_process import ServerProcess
@@ -50,8 +51,8 @@ class Learner:
 
     def __init__(self, settings: FederationSettings, first_model: Path) -> None:
         model = load_model(first_model)
-        self._provenance: Provenance = model.provenance
         self._privacy = settings.privacy
+        self._provenance: Provenance = model.provenance
         self._process = ServerProcess(
             model.provenance.config,
             model.weights,
@@ -71,7 +72,7 @@ class Learner:
         """
         state = self._process.load(Path(request["from"]))
         if request["do"] == "prepare":
-            return self._next(state)
+            return self._next(state, request["unmasked"])
         terms = self._process.prepare(state).terms
         sums = unpack(terms.layout, Path(request["sum"]).read_bytes())
         state, metrics = self._process.update(state, (sums[0], sums[1]), request["devices"])
@@ -79,19 +80,19 @@ class Learner:
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
         self._process.save(state, folder)
         self._save_weights(folder, self._process.weights(state))
-        told = self._next(state)
+        told = self._next(state, request["unmasked"])
         write_by_rename(folder / NEXT, json.dumps(told).encode())
         return told | {"metrics": metrics}
 
     def _save_weights(self, folder: Path, weights: Weights) -> None:
         save_weights(folder / WEIGHTS, weights, self._provenance)
 
-    def _next(self, state: Any) -> dict[str, Any]:
-        """The terms of the next round, or why there is none, the privacy spent so far, and what that promises, in words."""
-        so_far = self._process.spent(state)
-        told: dict[str, Any] = {"terms": "", "exhausted": "", "spent": asdict(so_far), "promise": ""}
-        if self._privacy.private:
-            told["promise"] = privacy_line(self._privacy, so_far)
+    def _next(self, state: Any, unmasked: int) -> dict[str, Any]:
+        """The terms of the next round, or why there is none, and the privacy spent so far, in numbers and as a promise."""
+        spent = self._process.spent(state, unmasked)
+        promise = privacy_line(self._privacy, spent)
+        told: dict[str, Any] = {"terms": "", "exhausted": "", "spent": asdict(spent), "promise": promise}
+        told["unmasked"] = unmasked
         try:
             told["terms"] = self._process.prepare(state).terms.to_json()
         except BudgetExhausted as exhausted:

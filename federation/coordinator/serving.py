@@ -1,20 +1,14 @@
-"""The coordinator at work: its API over TLS, its clock, and the worker process in which TFF makes models of sums."""
+"""The coordinator at work beside its API: its clock, and the worker process in which TFF makes models of sums."""
 
 import asyncio
 import logging
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-import uvicorn
-
 from data.errors import DataError
-from federation.coordinator.certificate import Certificate
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.coordinator_api import CoordinatorApi
 from federation.coordinator.round_machine import Stage
@@ -23,7 +17,6 @@ from federation.coordinator.worker_process import WorkerDied, WorkerProcess
 _TICK_SECONDS = 0.1
 _LEARNER_SECONDS = 600.0  # for one answer, TensorFlow's start included
 _ATTEMPTS = 3  # to have a model made of a sum, by a worker that dies
-_CONNECTIONS = 4_096
 
 
 class Serving:
@@ -60,7 +53,7 @@ class Serving:
             await self.learner.start()  # TensorFlow loads while devices train
         if (summed := coordinator.summed()) is not None:
             await self._learn(summed.number, summed.total)
-        elif (unmasked := coordinator.unmasking()) is not None:
+        elif (unmasked := coordinator.begin_unmasking()) is not None:
             try:
                 total = await asyncio.to_thread(unmasked.secure.unmask)
             except DataError as error:
@@ -68,7 +61,8 @@ class Serving:
             else:
                 coordinator.keep_sum(total)
         elif coordinator.next is None:
-            told = await self._ask({"do": "prepare", "from": str(self._newest_state())})
+            request = {"do": "prepare", "from": str(self._newest_state())}
+            told = await self._ask(request | {"unmasked": coordinator.store.newest_unmasked()})
             if told is not None:
                 coordinator.prepared(told)
 
@@ -82,7 +76,8 @@ class Serving:
                 "from": str(self._newest_state()),
                 "sum": file.name,
                 "devices": len(coordinator.store.counted(number)),
-                "to": str(coordinator.state_folder(number)),
+                "to": str(coordinator.shelf.state_folder(number)),
+                "unmasked": coordinator.store.newest_unmasked(),
             }
             try:
                 told = await self._ask(request)
@@ -92,7 +87,7 @@ class Serving:
                 coordinator.fail(f"no model came of the sum: {error}", time.time())
 
     def _newest_state(self) -> Path:
-        return self.coordinator.state_folder(self.coordinator.store.newest_committed())
+        return self.coordinator.shelf.state_folder(self.coordinator.store.newest_committed())
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """An answer of the learner; None where it died and the same should be asked again."""
@@ -113,73 +108,3 @@ class Serving:
             self.coordinator.store.add_error(error, time.time())
         except DataError:
             logging.getLogger("federation").error("and the store cannot be written")
-
-
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves signals to whoever runs several of these in one loop."""
-        yield
-
-
-def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        host,
-        port,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        limit_concurrency=_CONNECTIONS,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=2,
-        server_header=False,
-        **more,
-    )
-
-
-async def serve(
-    serving: Serving,
-    host: str,
-    port: int,
-    certificate: Certificate,
-    control: tuple[Any, int] | None,
-    ready: Callable[[], None],
-) -> None:
-    """Serves the API on `host`:`port`, and what whoever runs it sees (an application and its port) on this machine alone.
-
-    Raises:
-      OSError: a port is taken.
-    """
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    servers = [
-        _Server(_config(serving.api.app, host, port, ssl_certfile=certificate.path, ssl_keyfile=certificate.path))
-    ]
-    if control is not None:
-        servers.append(_Server(_config(control[0], "127.0.0.1", control[1])))
-    for server in servers:
-        server.config.load()
-    tasks = [asyncio.create_task(_run(server, stopped)) for server in servers]
-    working = asyncio.create_task(serving.run(stopped))
-    while not all(server.started for server in servers) and not stopped.is_set():
-        await asyncio.sleep(0.02)
-    if not stopped.is_set():
-        ready()
-    await stopped.wait()
-    for server in servers:
-        server.should_exit = True
-    await asyncio.gather(*tasks, working)
-
-
-async def _run(server: _Server, stopped: asyncio.Event) -> None:
-    try:
-        await server.serve()
-    except SystemExit as error:  # uvicorn's way to say that the port is taken
-        raise OSError(
-            f"cannot listen on {server.config.host}:{server.config.port}: is another coordinator running?"
-        ) from error
-    finally:
-        stopped.set()

@@ -2,13 +2,14 @@
 
 A round is a row: `open` from its selection on, `summed` when the sum of its updates is kept here, `committed` when the next model
 is. Those that were open when the coordinator ended are aborted when it starts again, and one that was summed goes on from its sum;
-so no update is counted twice, and the newest committed round names the model there is. No message of a device is kept, masked or
-not.
+so no update is counted twice, and the newest committed round names the model there is. A round with participations had all that
+unmasks its sum, whatever became of it then: its devices took part, and what that spends of their privacy is spent. No message of a
+device is kept, masked or not.
 """
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, Self
 
 from data.errors import DataError
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE devices (
     id TEXT PRIMARY KEY,         -- its public key, Ed25519, in hex
@@ -41,7 +42,7 @@ CREATE TABLE rounds (
     sum BLOB,                    -- of the updates of all that counted, while it is no model yet
     report TEXT NOT NULL DEFAULT '{}'  -- JSON: what the learner says of the sum, and the privacy spent
 );
-CREATE TABLE participations (
+CREATE TABLE participations (    -- in the sum of a round, noted before it is unmasked
     round INTEGER NOT NULL REFERENCES rounds (number),
     device TEXT NOT NULL REFERENCES devices (id),
     PRIMARY KEY (round, device)
@@ -58,6 +59,7 @@ CREATE TABLE errors (
     text TEXT NOT NULL
 );
 """
+_FROM_1 = "CREATE INDEX rounds_of_a_device ON participations (device, round);"
 _ERRORS_KEPT = 1_000
 
 
@@ -78,7 +80,7 @@ class DeviceRow:
 
 @dataclass(frozen=True)
 class RoundRow:
-    """A round, as the table has it."""
+    """A round, as the table has it; `counted` devices are in its sum, if that could be unmasked."""
 
     number: int
     name: str
@@ -115,8 +117,9 @@ class CoordinatorStore:
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
                 if version > _VERSION:
                     raise DataError(f"{path} was written by a newer coordinator: update this one")
-                if version == 0:
-                    connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+                if version < _VERSION:
+                    script = f"{'' if version else _SCHEMA} {_FROM_1}"
+                    connection.executescript(f"BEGIN; {script} PRAGMA user_version = {_VERSION}; COMMIT;")
         except BaseException:
             connection.close()
             raise
@@ -154,9 +157,10 @@ class CoordinatorStore:
         """A device leaves; its requests are refused from now on."""
         self._change("UPDATE devices SET gone = ? WHERE id = ? AND gone IS NULL", now, device)
 
-    def saw(self, device: str, now: float) -> None:
-        """A device was heard of."""
-        self._change("UPDATE devices SET seen = ? WHERE id = ?", now, device)
+    def saw(self, times: Mapping[str, float]) -> None:
+        """When devices were last heard of; many in one transaction, as each waits for the disk."""
+        with _told(), self._connection as db:
+            db.executemany("UPDATE devices SET seen = ? WHERE id = ?", [(t, device) for device, t in times.items()])
 
     def belongs(self, device: str) -> bool:
         """Whether a device has enrolled and not left."""
@@ -165,10 +169,12 @@ class CoordinatorStore:
     def devices(self) -> list[DeviceRow]:
         """All that ever enrolled, oldest first."""
         query = """
-            SELECT id, enrolled, seen, gone,
-                (SELECT count(*) FROM participations JOIN rounds ON rounds.number = round
-                 WHERE device = devices.id AND state IN ('summed', 'committed'))
-            FROM devices ORDER BY enrolled, id
+            SELECT id, enrolled, seen, gone, coalesce(rounds, 0)
+            FROM devices LEFT JOIN (
+                SELECT device, count(*) AS rounds FROM participations JOIN rounds ON number = round
+                WHERE state IN ('summed', 'committed') GROUP BY device
+            ) ON device = id
+            ORDER BY enrolled, id
         """
         return [DeviceRow(*row) for row in self._rows(query)]
 
@@ -185,16 +191,27 @@ class CoordinatorStore:
         assert number is not None  # noqa: S101 (sqlite3 types it for statements that insert nothing)
         return number
 
-    def keep_sum(self, number: int, total: bytes, cohort: int, counted: Sequence[str]) -> None:
-        """The sum of a round's updates: from here on it is that of these devices and of no others."""
+    def begin_unmasking(self, number: int, cohort: int, counted: Collection[str]) -> None:
+        """The sum of a round's updates is about to be unmasked: it is that of these devices and of no others.
+
+        Raises:
+          DataError: the round is not open, or this has been said before.
+        """
         with _told(), self._connection as db:
             changed = db.execute(
-                "UPDATE rounds SET state = 'summed', sum = ?, cohort = ? WHERE number = ? AND state = 'open'",
-                (total, cohort, number),
+                "UPDATE rounds SET cohort = ? WHERE number = ? AND state = 'open'", (cohort, number)
             ).rowcount
             if changed != 1:
-                raise DataError(f"round {number} is not open: its sum cannot be kept")
-            db.executemany("INSERT INTO participations VALUES (?, ?)", [(number, device) for device in counted])
+                raise DataError(f"round {number} is not open: its sum cannot be unmasked")
+            db.executemany("INSERT INTO participations VALUES (?, ?)", [(number, d) for d in sorted(counted)])
+
+    def keep_sum(self, number: int, total: bytes) -> None:
+        """The sum of a round's updates, which is unmasked."""
+        changed = self._change(
+            "UPDATE rounds SET state = 'summed', sum = ? WHERE number = ? AND state = 'open'", total, number
+        )
+        if changed != 1:
+            raise DataError(f"round {number} is not open: its sum cannot be kept")
 
     def commit_round(self, number: int, report: str, now: float) -> None:
         """The next model and the server's state are on the disk: they are the newest from here on, and the sum goes.
@@ -247,7 +264,7 @@ class CoordinatorStore:
         return (rows[0][0], bool(rows[0][1])) if rows else ("aborted", False)
 
     def counted(self, number: int) -> list[str]:
-        """The devices whose updates are in a round's sum."""
+        """The devices whose updates are in a round's sum, whatever became of it."""
         return [row[0] for row in self._rows("SELECT device FROM participations WHERE round = ?", number)]
 
     def newest_committed(self) -> int:
@@ -255,16 +272,22 @@ class CoordinatorStore:
         return self._rows("SELECT coalesce(max(number), 0) FROM rounds WHERE state = 'committed'")[0][0]
 
     def last_participation(self, device: str) -> tuple[int | None, int]:
-        """In which of the rounds that have a sum this device was last, counted from 1 (None: in none), and how many there are."""
-        query = """
-            SELECT (SELECT count(*) FROM rounds WHERE state IN ('summed', 'committed') AND number <= last), done FROM (
-                SELECT (SELECT max(round) FROM participations JOIN rounds ON number = round
-                        WHERE device = ? AND state IN ('summed', 'committed')) AS last,
-                    (SELECT count(*) FROM rounds WHERE state IN ('summed', 'committed')) AS done
-            )
+        """The place of the newest round that this device is in the sum of (None: of none), and how many rounds made a model.
+
+        Places count the rounds that made a model, from 1. One whose sum was unmasked and made none has the place of the next
+        that does: it is of the same period.
         """
-        last, done = self._rows(query, device)[0]
-        return last or None, done
+        last = self._rows("SELECT max(round) FROM participations WHERE device = ?", device)[0][0]
+        return (None if last is None else self._made_before(last) + 1), self._made_before(None)
+
+    def newest_unmasked(self) -> int:
+        """The place of the newest round that had all that unmasks its sum, as `last_participation` counts; 0 where none had."""
+        newest = self._rows("SELECT max(round) FROM participations")[0][0]
+        return 0 if newest is None else self._made_before(newest) + 1
+
+    def _made_before(self, number: int | None) -> int:
+        query = "SELECT count(*) FROM rounds WHERE state IN ('summed', 'committed') AND (?1 IS NULL OR number < ?1)"
+        return self._rows(query, number)[0][0]
 
     def wishes(self) -> tuple[int, bool]:
         """How many more rounds are wanted, and whether none is to begin for now."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from data.errors import DataError
 from federation.coordinator.round_machine import Rules, Stage
-from federation.protocol import ring
+from federation.protocol import ring, unmasking
 from federation.protocol import secure_server as server
 from federation.protocol.calls import Plan, secure_round
 from federation.protocol.graph import Assumptions
@@ -19,7 +19,7 @@ _TAKES: dict[str, tuple[type[Message], Callable[[Any, Any], Any]]] = {
     Stage.KEYS: (Advert, server.receive_advert),
     Stage.SHARES: (Shares, server.receive_shares),
     Stage.REPORTING: (MaskedInput, server.receive_masked),
-    Stage.UNMASKING: (Reveal, server.receive_reveal),
+    Stage.UNMASKING: (Reveal, unmasking.receive_reveal),
 }
 _CLOSES: dict[str, Callable[[Any], tuple[Any, Any]]] = {
     Stage.SHARES: server.close_shares,
@@ -71,8 +71,8 @@ class Summing:
 
     def can_unmask(self) -> bool:
         """Whether the shares that came in are enough."""
-        return server.enough(self._state)
+        return unmasking.enough(self._state)
 
     def unmask(self) -> bytes:
         """The sum, packed by the round's layout; takes seconds for large cohorts. Raises a DataError where it cannot be had."""
-        return ring.pack(self._round.layout, server.finish(self._state).vectors)
+        return ring.pack(self._round.layout, unmasking.finish(self._state).vectors)

@@ -37,6 +37,7 @@ class Assumptions:
     dropout: float = 0.3  # fall silent between their advert and the end
     corrupt: float = 0.05  # tell the coordinator what they know
     wary: bool = False  # whether the coordinator might lie about who dropped out
+    complete_up_to: int = COMPLETE_UP_TO  # devices: so many mask with all others
 
 
 USUAL = Assumptions()
@@ -58,7 +59,7 @@ def choose(devices: int, assumptions: Assumptions = USUAL) -> Topology:
     """
     if devices < MIN_DEVICES:
         raise DataError(f"a secure sum needs at least {MIN_DEVICES} devices; here are {devices}")
-    if devices <= COMPLETE_UP_TO:
+    if devices <= assumptions.complete_up_to:
         return Topology(devices - 1, (devices - 1) // 2 + 1)
     corrupt, dropped = (math.floor(devices * share) for share in (assumptions.corrupt, assumptions.dropout))
     for degree in range(2, devices - 1, 2):

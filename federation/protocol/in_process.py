@@ -2,9 +2,10 @@
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from federation.protocol import secure_client as client
 from federation.protocol import secure_server as server
+from federation.protocol import unmasking
 from federation.protocol.graph import MIN_DEVICES, USUAL, Assumptions
 from federation.protocol.keys import device_id
 from federation.protocol.ring import Segment
@@ -25,6 +27,8 @@ from federation.protocol.secure_messages import (
     Shares,
     Survivors,
 )
+from federation.protocol.secure_states import SecureSum
+from federation.protocol.wire import Message
 
 SHARES, MASKED, REVEAL = 1, 2, 3  # the messages after its advert that a device may fail to send
 
@@ -74,7 +78,7 @@ def run_round(
     minimum: int = MIN_DEVICES,
     assumptions: Assumptions = USUAL,
     seed: int = 0,
-) -> tuple[server.SecureSum, Cost]:
+) -> tuple[SecureSum, Cost]:
     """Runs a round over devices by their identity keys.
 
     Args:
@@ -95,60 +99,67 @@ def run_round(
     absent = {device_id(identity): step for identity, step in (silent or {}).items()}
     vectors = {device_id(identity): values for identity, values in inputs.items()}
     cost = Cost(len(inputs), len(absent))
-
-    def sends(device: bytes, step: int) -> bool:
-        return absent.get(device, REVEAL + 1) > step
-
-    advertised, shared, masked = {}, {}, {}
-    advertising = server.open_round(secure_round, list(vectors), minimum)
+    states: dict[bytes, Any] = {}
+    state: Any = server.open_round(secure_round, list(vectors), minimum)
     for identity in inputs:
         with cost.device():
-            state, advert = client.advertise(secure_round, identity, secrets.token_bytes)
+            advertised, advert = client.advertise(secure_round, identity, secrets.token_bytes)
             data = cost.up(advert.to_bytes())
-        advertised[advert.device] = state
+        states[advert.device] = advertised
         with cost.server():
-            advertising = server.receive_advert(advertising, Advert.from_bytes(data))
+            state = server.receive_advert(state, Advert.from_bytes(data))
+    messages: Mapping[bytes, Message]
     with cost.server():
-        sharing, neighbourhoods = server.close_adverts(advertising, assumptions, seed)
-    cost.degree, cost.threshold = sharing.topology.degree, sharing.topology.threshold
+        state, messages = server.close_adverts(state, assumptions, seed)
+    cost.degree, cost.threshold = state.topology.degree, state.topology.threshold
 
-    for device, neighbourhood in neighbourhoods.items():
-        data = cost.down(neighbourhood.to_bytes())
-        if sends(device, SHARES):
-            with cost.device():
-                message = Neighbourhood.from_bytes(data)
-                shared[device], shares = client.share(advertised[device], message, secrets.token_bytes)
-                data = cost.up(shares.to_bytes())
-            with cost.server():
-                sharing = server.receive_shares(sharing, Shares.from_bytes(data))
-    with cost.server():
-        collecting, deliveries = server.close_shares(sharing)
+    def exchange(
+        step: int,
+        answer: Callable[[bytes, bytes], tuple[Any, Message]],
+        receive: Callable[[Any, Any], Any],
+        kind: type[Message],
+    ) -> None:
+        """Hands each device its message, and the coordinator the answers of those that have not fallen silent."""
+        nonlocal state
+        for device, message in messages.items():
+            data = cost.down(message.to_bytes())
+            if absent.get(device, REVEAL + 1) > step:
+                with cost.device():
+                    states[device], given = answer(device, data)
+                    data = cost.up(given.to_bytes())
+                with cost.server():
+                    state = receive(state, kind.from_bytes(data))
 
-    for device, delivery in deliveries.items():
-        data = cost.down(delivery.to_bytes())
-        if sends(device, MASKED):
-            with cost.device():
-                masked[device], masked_input = client.mask(shared[device], Delivery.from_bytes(data), vectors[device])
-                data = cost.up(masked_input.to_bytes())
-            with cost.server():
-                collecting = server.receive_masked(collecting, MaskedInput.from_bytes(data))
+    exchange(
+        SHARES,
+        lambda device, data: client.share(states[device], Neighbourhood.from_bytes(data), secrets.token_bytes),
+        server.receive_shares,
+        Shares,
+    )
     with cost.server():
-        unmasking, survivors = server.close_masked(collecting)
-
-    for device, survivor in survivors.items():
-        data = cost.down(survivor.to_bytes())
-        if sends(device, REVEAL):
-            with cost.device():
-                _, reveal = client.reveal(masked[device], Survivors.from_bytes(data))
-                data = cost.up(reveal.to_bytes())
-            with cost.server():
-                unmasking = server.receive_reveal(unmasking, Reveal.from_bytes(data))
+        state, messages = server.close_shares(state)
+    exchange(
+        MASKED,
+        lambda device, data: client.mask(states[device], Delivery.from_bytes(data), vectors[device]),
+        server.receive_masked,
+        MaskedInput,
+    )
     with cost.server():
-        result = server.finish(unmasking)
+        state, messages = server.close_masked(state)
+    exchange(
+        REVEAL,
+        lambda device, data: client.reveal(states[device], Survivors.from_bytes(data)),
+        unmasking.receive_reveal,
+        Reveal,
+    )
+    with cost.server():
+        result = unmasking.finish(state)
     return result, cost
 
 
-def measure(devices: int, length: int, bits: int, dropout: float = 0.1, seed: int = 0) -> Cost:
+def measure(
+    devices: int, length: int, bits: int, dropout: float = 0.1, seed: int = 0, assumptions: Assumptions = USUAL
+) -> Cost:
     """The cost of a round over random vectors, checked to be exact, in which a share of the devices drops out once it has shared.
 
     Raises:
@@ -159,7 +170,9 @@ def measure(devices: int, length: int, bits: int, dropout: float = 0.1, seed: in
     identities = [Ed25519PrivateKey.from_private_bytes(rng.bytes(32)) for _ in range(devices)]
     inputs = {i: [rng.integers(0, 2**bits, length, np.uint64).astype(segment.dtype)] for i in identities}
     silent = dict.fromkeys(identities[: int(dropout * devices)], MASKED)
-    result, cost = run_round(SecureRound(f"cost-{devices}", "", (segment,)), inputs, silent, seed=seed)
+    result, cost = run_round(
+        SecureRound(f"cost-{devices}", "", (segment,)), inputs, silent, assumptions=assumptions, seed=seed
+    )
     expected = sum(inputs[i][0] for i in identities if i not in silent).astype(segment.dtype)  # type: ignore[union-attr]
     if not np.array_equal(result.vectors[0], expected & segment.dtype.type(2**bits - 1)):
         raise AssertionError("the secure sum is not the sum")

@@ -9,8 +9,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from data.errors import DataError
 from federation.protocol.secure_messages import Advert
 
-SEED_SIZE = 16  # bytes of what is shared among neighbours: what pycryptodome's Shamir takes, and as strong as X25519
-
+SEED_SIZE = 16  # bytes of what is shared among neighbours: what `shamir` splits, and as strong as X25519
 
 _ANY_KEY = X25519PrivateKey.from_private_bytes(bytes(32))  # with a public key of low order no key can agree
 

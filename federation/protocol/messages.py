@@ -1,10 +1,39 @@
 """The messages of a round. The arrays that go with them travel as weights files beside them."""
 
 import json
+import math
+import sys
 from dataclasses import asdict, dataclass, fields
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from data.errors import DataError
+
+
+def read_json(text: str) -> Any:
+    """What JSON says (RFC 8259), where it says one thing: no name twice in an object, and only numbers that are finite.
+
+    Raises:
+      DataError: it is no JSON, or says more or less than that.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_float=_finite, parse_constant=_finite)
+    except DataError:
+        raise
+    except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
+        raise DataError(f"this is no JSON: {error}") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise DataError(f"a name is there twice among {', '.join(name for name, _ in pairs)}")
+    return content
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise DataError(f"a number must be finite, and {text} is not")
+    return number
 
 
 @dataclass(frozen=True)
@@ -12,8 +41,15 @@ class JsonMessage:
     """A message of plain fields, as JSON."""
 
     def to_json(self) -> str:
-        """One JSON object."""
-        return json.dumps(asdict(self))
+        """One JSON object.
+
+        Raises:
+          DataError: a number is not finite.
+        """
+        try:
+            return json.dumps(asdict(self), allow_nan=False)
+        except ValueError as error:
+            raise DataError(f"a {type(self).__name__} holds a number that is not finite") from error
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -23,19 +59,19 @@ class JsonMessage:
           DataError: the text is not this message.
         """
         try:
-            content = json.loads(text)
+            content = read_json(text)
             kinds = {f.name: cast(type, f.type) for f in fields(cls)}
             if content.keys() != kinds.keys():
                 raise DataError(f"a {cls.__name__} has {', '.join(kinds)}; this one has {', '.join(content)}")
             for name, kind in kinds.items():
                 if type(content[name]) is not kind and not (kind is float and type(content[name]) is int):
                     raise DataError(f"{name} of a {cls.__name__} must be {kind.__name__}, not {content[name]!r}")
+                if kind is float and abs(content[name]) > sys.float_info.max:
+                    raise DataError(f"{name} of a {cls.__name__} is too large a number")
                 if kind is str and any(0xD800 <= ord(c) <= 0xDFFF for c in content[name]):
                     raise DataError(f"{name} of a {cls.__name__} has half a surrogate pair, which is no character")
             return cls(**content)
-        except (ValueError, RecursionError, AttributeError) as error:  # a number too long, brackets too deep
-            if isinstance(error, DataError):
-                raise
+        except AttributeError as error:  # no object
             raise DataError(f"this is no {cls.__name__}: {error}") from error
 
 

@@ -72,16 +72,16 @@ def pack(layout: Layout, vectors: Sequence[Vector]) -> bytes:
 
 
 def unpack(layout: Layout, packed: bytes) -> tuple[Vector, ...]:
-    """The inverse of `pack`.
+    """The inverse of `pack`; where numbers fill their type, views of the bytes.
 
     Raises:
       DataError: there are more or fewer bytes than the layout says, or a bit behind a segment's last number is set.
     """
     if len(packed) != packed_size(layout):
         raise DataError(f"{len(packed)} bytes where this round's vectors take {packed_size(layout)}")
-    vectors, start = [], 0
+    octets, vectors, start = np.frombuffer(packed, np.uint8), [], 0
     for segment in layout:
-        vectors.append(_unpack(segment, packed[start : start + segment.packed_size]))
+        vectors.append(_unpack(segment, octets[start : start + segment.packed_size]))
         start += segment.packed_size
     return tuple(vectors)
 
@@ -92,23 +92,30 @@ def packed_size(layout: Layout) -> int:
 
 
 def _pack(segment: Segment, vector: Vector) -> bytes:
-    width = segment.dtype.itemsize
-    if segment.bits == 8 * width:
-        return vector.astype(segment.dtype, copy=False).tobytes()
-    octets = vector.astype(segment.dtype, copy=False).view(np.uint8).reshape(-1, width)
-    bits = np.unpackbits(octets, axis=1, count=segment.bits, bitorder="little")
+    numbers = vector.astype(segment.dtype, copy=False)
+    if segment.bits == 8 * segment.dtype.itemsize:
+        return numbers.tobytes()
+    bits = np.unpackbits(numbers.view(np.uint8).reshape(-1, segment.dtype.itemsize), 1, segment.bits, "little")
     return np.packbits(bits, bitorder="little").tobytes()
 
 
-def _unpack(segment: Segment, packed: bytes) -> Vector:
-    width, octets = segment.dtype.itemsize, np.frombuffer(packed, np.uint8)
-    if segment.bits == 8 * width:
+def _unpack(segment: Segment, octets: NDArray[np.uint8]) -> Vector:
+    if segment.bits == 8 * segment.dtype.itemsize:
         return octets.view(segment.dtype)
-    bits = np.unpackbits(octets, bitorder="little")
-    used = segment.length * segment.bits
-    if bits[used:].any():
+    if segment.bits % 8 == 0:
+        whole = np.zeros((segment.length, segment.dtype.itemsize), np.uint8)
+        whole[:, : segment.bits // 8] = octets.reshape(segment.length, -1)
+        return whole.reshape(-1).view(segment.dtype)
+    used = segment.length * segment.bits % 8
+    if used and octets[-1] >> used:
         raise DataError("bits are set behind the last number of a vector")
-    words = np.packbits(bits[:used].reshape(-1, segment.bits), axis=1, bitorder="little")
-    whole = np.zeros((segment.length, width), np.uint8)
-    whole[:, : words.shape[1]] = words
-    return whole.reshape(-1).view(segment.dtype)
+    # Eight numbers lie in as many bytes as a number has bits: the first of all eights are read together, then the second, ...
+    eights = -(-segment.length // 8)
+    columns = np.ascontiguousarray(np.pad(octets, (0, eights * segment.bits - len(octets))).reshape(eights, -1).T)
+    numbers = np.zeros((8, eights), segment.dtype)
+    for place in range(8):
+        first, shift = divmod(place * segment.bits, 8)
+        for number, octet in enumerate(range(first, -(-(place + 1) * segment.bits // 8))):
+            part, up = columns[octet].astype(segment.dtype), 8 * number - shift
+            numbers[place] |= part << up if up >= 0 else part >> -up
+    return numbers.T.reshape(-1)[: segment.length] & segment.dtype.type(2**segment.bits - 1)

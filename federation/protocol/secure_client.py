@@ -118,8 +118,8 @@ def share(state: Advertised, message: Neighbourhood, random: Random) -> tuple[Sh
         keys.verify(Advert(context, n.device, n.cipher_key, n.mask_key, n.signature))
 
     self_seed, ordered = random(keys.SEED_SIZE), sorted(neighbours)
-    key_shares = sharing.split(state.mask_seed, message.threshold, ordered)
-    self_shares = sharing.split(self_seed, message.threshold, ordered)
+    key_shares = sharing.split(state.mask_seed, message.threshold, ordered, random)
+    self_shares = sharing.split(self_seed, message.threshold, ordered, random)
     agreed = {other: keys.agree(state.cipher_key, neighbours[other].cipher_key) for other in ordered}
     sealed = [sharing.seal(agreed[n], context, me, n, key_shares[n], self_shares[n]) for n in ordered]
     mask_keys = {other: neighbours[other].mask_key for other in ordered}

@@ -1,27 +1,29 @@
-"""Secrets of 16 bytes split among neighbours: Shamir 1979, encrypted for each, and known by their digests.
+"""Secrets of 16 bytes split among neighbours (`shamir`), encrypted for each, and known by their digests.
 
-`pycryptodome`'s reconstruction takes any shares and gives some 16 bytes: it can't tell that a share was changed. So the owner
-publishes a digest of every share, by which a changed one is refused before it is used, and of its secrets a commitment or a public
-key, by which the reconstructed secret is checked. Digests tell nothing: each is of 16 bytes that nobody can guess.
+Shares that were changed recover some 16 bytes too, and nothing in these tells that they are wrong ones. So the owner publishes a
+digest of every share, by which a changed one is refused before it is used, and of its secrets a commitment or a public key, by
+which the reconstructed secret is checked. Digests tell nothing: each is of 16 bytes that nobody can guess.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from Crypto.Protocol.SecretSharing import Shamir
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from data.errors import DataError
+from federation.protocol import shamir
 from federation.protocol.keys import SEED_SIZE, derive
 from federation.protocol.secure_messages import SealedShares
 
 KEY, SELF = b"k", b"s"  # of the mask key's seed; of the self mask's seed
 
 
-def split(secret: bytes, threshold: int, devices: Sequence[bytes]) -> dict[bytes, bytes]:
+def split(
+    secret: bytes, threshold: int, devices: Sequence[bytes], random: Callable[[int], bytes]
+) -> dict[bytes, bytes]:
     """A share of 16 bytes for each device, any `threshold` of which recover the secret; their order gives the shares' numbers."""
-    return {devices[number - 1]: share for number, share in Shamir.split(threshold, len(devices), secret)}
+    return dict(zip(devices, shamir.split(secret, threshold, len(devices), random), strict=True))
 
 
 def combine(shares: Mapping[bytes, bytes], threshold: int, devices: Sequence[bytes]) -> bytes:
@@ -33,7 +35,7 @@ def combine(shares: Mapping[bytes, bytes], threshold: int, devices: Sequence[byt
     numbers = {device: number for number, device in enumerate(devices, 1)}
     if len(shares) < threshold or shares.keys() - numbers.keys():
         raise DataError(f"{threshold} shares recover a secret; here are {len(shares.keys() & numbers.keys())}")
-    return Shamir.combine([(numbers[device], shares[device]) for device in sorted(shares)[:threshold]])
+    return shamir.combine([(numbers[device], shares[device]) for device in sorted(shares)[:threshold]])
 
 
 def digest(context: bytes, owner: bytes, holder: bytes, kind: bytes, share: bytes) -> bytes:

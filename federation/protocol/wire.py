@@ -52,7 +52,7 @@ class Record:
             elif "kind" in form:
                 fits = isinstance(value, tuple) and len(value) <= most and all(type(v) is form["kind"] for v in value)
             else:
-                fits = isinstance(value, bytes) and (len(value) == size if size else len(value) <= most)
+                fits = isinstance(value, bytes) and len(value) == size if size else _is_payload(value, most)
             if not fits:
                 raise DataError(f"{name} of {_name(type(self))} is not what its format says")
 
@@ -71,16 +71,19 @@ class Record:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Reads what `to_bytes` gave.
+        """Reads what `to_bytes` gave. A payload is not copied: it is a view of the bytes.
 
         Raises:
           DataError: the bytes are not this message, too many or too few.
         """
+        return cls._read(memoryview(data), 0)
+
+    @classmethod
+    def _read(cls, data: memoryview, start: int) -> Self:
         values: list[Any] = []
-        start = 0
         for name, form in _format(cls):
             if size := form.get("size"):
-                part = data[start : start + size]
+                part = bytes(data[start : start + size])
                 values.append(int.from_bytes(part, "big") if form.get("number") and len(part) == size else part)
                 start += size
             elif kind := form.get("kind"):
@@ -89,7 +92,7 @@ class Record:
                 if odd or count > form["most"]:
                     raise DataError(f"{_name(cls)} holds at most {form['most']} {name} of {width} bytes each")
                 starts = range(start, start + count * width, width)
-                values.append(tuple(kind.from_bytes(data[at : at + width]) for at in starts))
+                values.append(tuple(kind._read(data[at : at + width], 0) for at in starts))
                 start = len(data)
             else:
                 values.append(data[start:])
@@ -125,7 +128,7 @@ class Message(Record):
         head = len(_HEAD) + 1
         if data[:head] != _HEAD + bytes([cls.KIND]):
             raise DataError(f"this is no {_name(cls)}")
-        return super().from_bytes(data[head:])
+        return cls._read(memoryview(data), head)
 
     @classmethod
     def size(cls, extra: int = 0) -> int:
@@ -137,6 +140,10 @@ def _format(cls: type[Record]) -> tuple[tuple[str, Mapping[str, Any]], ...]:
     if cls not in _FORMATS:
         _FORMATS[cls] = tuple((f.name, f.metadata) for f in fields(cls))
     return _FORMATS[cls]
+
+
+def _is_payload(value: object, most: int) -> bool:
+    return isinstance(value, bytes | memoryview) and len(value) <= most
 
 
 def _name(cls: type) -> str:

@@ -58,7 +58,8 @@ class Answering:
         if trained is None:
             raise DataError("this keyboard has recorded no words to train on yet")
         delta = subtract(trained.weights, before)
-        if not all(np.isfinite(array).all() for array in delta.values()):
+        losses = np.array([trained.loss_before, trained.loss_after])
+        if not all(np.isfinite(array).all() for array in (*delta.values(), losses)):
             raise DataError("training went astray (the delta is not finite): a smaller learning rate may help")
         save_weights(self._mailbox.delta_path(round_id), delta, next_provenance(before, origin, rounds=0))
         return Contribution(round_id, trained.words, trained.loss_before, trained.loss_after)

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from federation.accounting import BudgetExhausted, check_budget, distributed_rho, rho_of_round, spent, tree_rho
+from federation.accounting import (
+    BudgetExhausted,
+    check_budget,
+    distributed_rho,
+    rho_of_round,
+    rounds_spent,
+    spent,
+    tree_rho,
+)
 from federation.privacy import Privacy, cohort_of_period, may_take_part
 from federation.summation import Summation
 
@@ -55,6 +63,19 @@ def test_more_rounds_and_less_noise_spend_more(privacy: Privacy, rounds: int) ->
     assert later.epsilon > now.epsilon or not rounds
     louder = Privacy(privacy.mechanism, 2 * privacy.noise_multiplier, privacy.period, privacy.delta)
     assert spent(louder, rounds + 1).rho == pytest.approx(spent(privacy, rounds + 1).rho / 4)
+
+
+@given(PRIVATE, st.integers(0, 120))
+@settings(max_examples=40, deadline=None)
+def test_a_sum_that_made_no_model_spends_what_the_round_in_its_place_does(privacy: Privacy, made: int) -> None:
+    lost = spent(privacy, rounds_spent(made, made + 1))
+    assert lost == spent(privacy, made + 1), "before another takes its place"
+    assert spent(privacy, rounds_spent(made + 1, made + 1)) == lost, "and after"
+    assert lost.rho >= spent(privacy, made).rho
+    if made % privacy.period == 0:  # the first of its period
+        assert lost.rho > spent(privacy, made).rho and lost.epsilon > spent(privacy, made).epsilon
+    assert may_take_part(privacy, made + 1, made + 1) is False
+    assert may_take_part(privacy, made + 1, made + 1 + privacy.period)
 
 
 def test_restarted_trees_add_up_and_a_begun_one_counts_as_far_as_it_went() -> None:

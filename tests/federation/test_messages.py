@@ -1,3 +1,6 @@
+import json
+import math
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -6,12 +9,20 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from federation.protocol.mailbox import Mailbox
-from federation.protocol.messages import Contribution, Invitation
+from federation.protocol.messages import Contribution, Invitation, read_json
+from federation.protocol.terms import Terms
 
+TERMS = Terms(length=100, clipping_norm=1.0, max_weight=1, cohort=4, bits=16, seed=5)
 INVITATION = Invitation("1-ab", 0.5, 1.0, 1, 2000, 7)
 
 
-@given(st.builds(Contribution, st.text(), st.integers(), *[st.floats(allow_nan=False)] * 2, st.text()))
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+KINDS = {"round_id": st.text(), "learning_rate": NUMBERS, "clipping_norm": NUMBERS} | dict.fromkeys(
+    ("passes", "max_words", "seed"), st.integers()
+)
+
+
+@given(st.builds(Contribution, st.text(), st.integers(), NUMBERS, NUMBERS, st.text()))
 def test_a_message_survives_json(message: Contribution) -> None:
     assert Contribution.from_json(message.to_json()) == message
 
@@ -22,6 +33,44 @@ def test_a_message_survives_json(message: Contribution) -> None:
 def test_what_is_no_message_is_refused(text: str) -> None:
     with pytest.raises(DataError):
         Invitation.from_json(text)
+
+
+@given(st.sampled_from([math.nan, math.inf, -math.inf]), st.sampled_from(["learning_rate", "clipping_norm"]))
+def test_a_number_that_is_not_finite_is_neither_said_nor_heard(number: float, name: str) -> None:
+    message = replace(INVITATION, **{name: number})
+    with pytest.raises(DataError, match="not finite"):
+        message.to_json()
+    with pytest.raises(DataError, match="must be finite"):
+        Invitation.from_json(json.dumps(asdict(message)))
+
+
+@given(st.integers(309, 10_000), st.sampled_from("+-"), st.booleans())
+def test_a_number_too_large_for_a_float_is_refused(digits: int, sign: str, whole: bool) -> None:
+    number = sign.strip("+") + ("1" + digits * "0" if whole else f"1e{digits}")
+    text = INVITATION.to_json().replace('"learning_rate": 0.5', f'"learning_rate": {number}')
+    assert number in text
+    with pytest.raises(DataError):
+        Invitation.from_json(text)
+
+
+@given(st.fixed_dictionaries(KINDS), st.sampled_from(sorted(KINDS)), st.data())
+def test_a_name_that_is_there_twice_is_refused(content: dict, twice: str, data: st.DataObject) -> None:
+    """Whether both say the same or not: which of the two counts would be for each reader to guess."""
+    again = data.draw(st.one_of(st.just(content[twice]), KINDS[twice]))
+    pairs = [*content.items(), (twice, again)]
+    data.draw(st.randoms()).shuffle(pairs)
+    text = "{" + ", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in pairs) + "}"
+    with pytest.raises(DataError, match="there twice"):
+        Invitation.from_json(text)
+    assert Invitation.from_json(json.dumps(content)) == Invitation(**content)
+
+
+@pytest.mark.parametrize("inner", ['{"a": 1, "a": 1}', "NaN", "-Infinity", "1e999", "[" * 100_000])
+def test_what_says_more_than_one_thing_says_nothing_at_any_depth(inner: str) -> None:
+    with pytest.raises(DataError):
+        read_json(f'{{"outer": [{inner}]}}')
+    with pytest.raises(DataError):
+        Terms.from_json(TERMS.to_json().replace("1.0", inner))
 
 
 def test_a_round_by_mail(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from data.errors import DataError
 from federation.privacy import Privacy
 from federation.protocol.ring import Vector
-from federation.protocol.terms import COUNT_BITS, COUNTS, Learned, Terms
+from federation.protocol.terms import COUNT_BITS, COUNTS, MAX_COUNT, Learned, Terms
 from federation.sum_check import SpoiltSum, check_sum, greatest_norm, steps_norm
 from federation.summation import Summation
 
@@ -34,7 +34,7 @@ def checked(terms: Terms, sums: tuple[Vector, Vector], devices: int) -> dict[str
 
 def gives(terms: Terms, direction: int, norm: float, words: int, seed: int = 0) -> tuple[Vector, Vector]:
     delta = np.random.default_rng(direction).normal(size=LENGTH).astype(np.float32)
-    learned = Learned(delta * np.float32(norm / np.linalg.norm(delta)), words, 3.0 * words, 1, 2, 5)
+    learned = Learned(delta * np.float32(norm / np.linalg.norm(delta)), words, 3.0 * words, 1, 2, 5, 2, 3)
     return terms.contribution(learned, np.random.default_rng(seed))
 
 
@@ -90,9 +90,10 @@ def test_counts_are_refused_where_no_honest_devices_have_them(name: str, lie: in
         and abs(signed["side"]) <= 3
         and abs(signed["zeroing_side"]) <= 3
         and (signed["words"] == 0 if private else signed["words"] >= signed["weight"])
-        and 0 <= signed["loss"] <= (0 if private else 3 * 2**36)
-        and 0 <= signed["first"] <= signed["among_three"] <= signed["tested"]
-        and (not private or signed["tested"] == 0)
+        and all(0 <= signed[n] <= (0 if private else 3 * MAX_COUNT) for n in COUNTS[4:])
+        and all(
+            signed[f"first{after}"] <= signed[f"among_three{after}"] <= signed["tested"] for after in ("", "_after")
+        )
     )
     if possible:
         short = np.zeros_like(delta)  # that a small weight allows, too

@@ -15,7 +15,7 @@ from federation.coordinator.summing import Summing
 from federation.protocol.calls import REST, WAIT, Call, CheckIn, Plan
 from federation.protocol.encoding import flatten, unflatten
 from federation.protocol.ring import unpack
-from federation.protocol.terms import Learned, Terms, counts_of
+from federation.protocol.terms import Learned, Terms, counts_of, recall_of
 from model.device.config import ModelConfig
 from model.device.folder import WEIGHTS, Model, save_model
 from model.device.weights import Provenance, initial_weights, save_weights
@@ -52,7 +52,7 @@ class LearnedDevice(SimulatedDevice):
         self.vectors_given: list[bytes] = []
 
     def _learned(self, plan: Plan) -> tuple:
-        learned = Learned(delta_of(self), 10, 30.0, 1, 3, 5)
+        learned = Learned(delta_of(self), 10, 30.0, 1, 3, 5, 2, 4)
         vectors = Terms.from_json(plan.encoding).contribution(learned, np.random.default_rng(0))
         self.vectors_given.append(vectors[0][:16].tobytes())
         return vectors
@@ -72,9 +72,15 @@ class World:
 
     def start(self) -> Coordinator:
         coordinator = Coordinator(self.folder, self.shipped, self.settings, Summing, self.now)
-        if coordinator.next is None:
-            coordinator.prepared({"terms": self.terms.to_json(), "exhausted": "", "spent": {}})
+        self.prepare(coordinator)
         return coordinator
+
+    def prepare(self, coordinator: Coordinator) -> None:
+        """What the learner says where it has to."""
+        if coordinator.next is None:
+            unmasked = coordinator.store.newest_unmasked()
+            told = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "unmasked": unmasked}
+            coordinator.prepared(told)
 
     def close(self) -> None:
         if not self.closed:
@@ -176,7 +182,8 @@ class World:
     def work(self) -> None:
         """What `Serving.step` does, with arithmetic where TFF would be."""
         self.coordinator.tick(self.now)
-        if (unmasked := self.coordinator.unmasking()) is not None and self.coordinator.summed() is None:
+        self.prepare(self.coordinator)
+        if self.coordinator.summed() is None and (unmasked := self.coordinator.begin_unmasking()) is not None:
             self.coordinator.keep_sum(unmasked.secure.unmask())
         if (summed := self.coordinator.summed()) is not None:
             self.coordinator.commit(summed.number, self.learn(summed.number, summed.total), self.now)
@@ -188,17 +195,18 @@ class World:
         mean = self.terms.encoding.decode_mean(delta, counts["weight"])
         shapes = model.provenance.config.shapes
         weights = unflatten(flatten(model.weights, shapes) + mean, shapes)
-        folder = self.coordinator.state_folder(number)
+        folder = self.coordinator.shelf.state_folder(number)
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(folder / WEIGHTS, weights, model.provenance)
-        recall = {"top1": counts["first"] / counts["tested"], "top3": counts["among_three"] / counts["tested"]}
         metrics = {
             "devices": counts["devices"],
             "words": counts["words"],
             "update_norm": float(np.linalg.norm(mean)),
-            **recall,
+            "clipping_norm": self.terms.clipping_norm,
+            **recall_of(counts),
         }
-        told = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "metrics": metrics}
+        told: dict[str, object] = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "promise": "none"}
+        told |= {"unmasked": self.coordinator.store.newest_unmasked(), "metrics": metrics}
         (folder / "next.json").write_text(json.dumps(told))
         return told
 

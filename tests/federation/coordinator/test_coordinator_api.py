@@ -89,7 +89,7 @@ def test_the_newest_model_is_what_devices_fetch(in_network, world) -> None:
     async def test(network: Network) -> None:
         federation = (await network.http.get("/v1/federation")).json()
         model = await network.devices[0].call("GET", f"/v1/models/{federation['model']}")
-        assert model.content == (world.coordinator.model_folder(0) / "weights.safetensors").read_bytes()
+        assert model.content == (world.coordinator.shelf.model_folder(0) / "weights.safetensors").read_bytes()
         assert (await network.devices[0].call("GET", f"/v1/models/{'0' * 64}")).status_code == calls.NOT_FOUND
 
     in_network(test)

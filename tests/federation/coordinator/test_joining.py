@@ -1,6 +1,7 @@
 """Join links, signed requests, the certificate, and the settings that a federation keeps."""
 
 import hashlib
+import json
 import ssl
 from dataclasses import replace
 from pathlib import Path
@@ -118,14 +119,14 @@ def test_a_device_takes_part_once_in_a_period_of_a_private_run(world) -> None:
 
 def test_rounds_stop_when_the_budget_is_spent_and_pause_when_they_fail(world) -> None:
     world.enrol(6)
-    world.coordinator.prepared({"terms": "", "exhausted": "the budget is spent", "spent": {}})
+    world.coordinator.prepared({"terms": "", "exhausted": "the budget is spent", "spent": {}, "unmasked": 0})
     world.coordinator.want(1)
     world.run(2)
     assert not world.coordinator.store.rounds()
     assert world.coordinator.store.wishes() == (1, True)
     assert "the budget is spent" in world.coordinator.store.errors(1)[0][1]
 
-    world.coordinator.prepared({"terms": world.terms.to_json(), "exhausted": "", "spent": {}})
+    world.coordinator.prepared({"terms": world.terms.to_json(), "exhausted": "", "spent": {}, "unmasked": 0})
     world.coordinator.want(1)
     absent, world.devices = world.devices, []
     for _ in range(200):
@@ -143,13 +144,76 @@ def test_a_sum_of_which_no_model_comes_ends_its_round(world) -> None:
     world.enrol(6)
     world.coordinator.want(1)
     world.advance("commit")
-    world.coordinator.keep_sum(world.coordinator.unmasking().secure.unmask())
+    world.coordinator.keep_sum(world.coordinator.begin_unmasking().secure.unmask())
     world.coordinator.fail("the learner refuses it", world.now)
     (row,) = world.coordinator.store.rounds()
     assert row.state == "aborted" and world.coordinator.summed() is None
     assert world.coordinator.model.provenance.round == 0
     world.finish()
     assert world.coordinator.model.provenance.round == 1
+
+
+@pytest.mark.parametrize("lost", ["before the sum was kept", "by the learner"])
+def test_a_sum_that_was_unmasked_and_made_no_model_is_spent(lost: str, world) -> None:
+    """Its devices are not called again in the period, and the learner is told to count it; after the retry nothing is odd."""
+    private = Privacy("tree", noise_multiplier=1.0, period=2)
+    world.coordinator.settings = world.settings = replace(world.settings, privacy=private)
+    world.enrol(18)
+    world.coordinator.want(3)
+    world.advance("commit")
+    unmasked = world.coordinator.begin_unmasking()
+    assert world.coordinator.store.newest_unmasked() == 1
+    if lost == "by the learner":
+        world.coordinator.keep_sum(unmasked.secure.unmask())
+        world.coordinator.fail("the learner refuses it", world.now)
+    else:
+        world.kill()
+    world.prepare(world.coordinator)
+    assert world.coordinator.next.unmasked == 1 and world.coordinator.store.newest_committed() == 0
+    world.finish()
+    rows = world.coordinator.store.rounds()
+    assert [row.state for row in rows] == ["aborted", "committed", "committed", "committed"]
+    sums = [set(world.coordinator.store.counted(row.number)) for row in rows]
+    assert all(len(devices) == 4 for devices in sums)
+    assert len(sums[0] | sums[1] | sums[2]) == 12, "one period, and nobody in it twice"
+    assert world.coordinator.store.newest_unmasked() == 3
+    world.kill()
+    assert world.coordinator.next is not None, "nothing was unmasked that what was told does not count"
+
+
+def test_a_round_that_ended_before_its_sum_could_be_unmasked_spends_nothing(world) -> None:
+    world.enrol(6)
+    world.coordinator.want(1)
+    world.advance("unmasking")
+    world.kill()
+    assert world.coordinator.store.rounds()[0].state == "aborted"
+    assert world.coordinator.store.newest_unmasked() == 0
+    assert world.coordinator.store.last_participation(world.devices[0].name) == (None, 0)
+
+
+def test_a_store_of_an_older_coordinator_is_taken_over(world) -> None:
+    world.enrol(6)
+    world.coordinator.want(1)
+    world.finish()
+    world.coordinator.store._connection.executescript("DROP INDEX rounds_of_a_device; PRAGMA user_version = 1;")
+    (world.coordinator.shelf.state_folder(1) / "next.json").write_text(
+        json.dumps({"terms": world.terms.to_json(), "exhausted": "", "spent": {}})  # which counted nothing
+    )
+    world.kill()
+    assert world.coordinator.store.last_participation(sorted(world.coordinator.store.counted(1))[0]) == (1, 1)
+    world.coordinator.want(1)
+    world.finish()
+    assert world.coordinator.model.provenance.round == 2
+
+
+def test_when_devices_were_seen_is_kept_now_and_then(world) -> None:
+    for device in world.enrol(2):
+        world.now += 1
+        world.step(device)
+    assert {row.seen for row in world.coordinator.store.devices()} == {1_000.0}
+    world.now += 10
+    world.coordinator.tick(world.now)
+    assert {row.seen for row in world.coordinator.store.devices()} == {1_001.0, 1_002.0}
 
 
 def test_a_store_that_is_damaged_says_so(world, tmp_path: Path) -> None:

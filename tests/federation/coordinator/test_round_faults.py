@@ -49,7 +49,7 @@ def test_the_coordinator(stage, fault, world) -> None:
         if fault != "killed" and stage in GIVING:  # what the device gave arrived, and the answer did not
             world.step(device)
         if stage == Stage.COMMIT:
-            world.coordinator.keep_sum(world.coordinator.unmasking().secure.unmask())
+            world.coordinator.keep_sum(world.coordinator.begin_unmasking().secure.unmask())
         world.kill()
     elif fault == "cut off":  # no device reaches it until the stage's time is over
         world.now += 2 * SECONDS

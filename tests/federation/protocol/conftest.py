@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federation.protocol import secure_client as client
 from federation.protocol import secure_server as server
+from federation.protocol import unmasking
 from federation.protocol.graph import Assumptions
 from federation.protocol.keys import device_id
 from federation.protocol.ring import Layout, Segment
@@ -23,6 +24,7 @@ from federation.protocol.secure_messages import (
     Shares,
     Survivors,
 )
+from federation.protocol.secure_states import SecureSum
 
 LAYOUT = (Segment(5, 16), Segment(1, 21), Segment(3, 9))
 Network = Callable[[str, bytes], bytes]  # what becomes of a message's bytes, by its step
@@ -91,14 +93,14 @@ class SlowRound:
 
     def reveal(
         self, to: Mapping[bytes, Survivors], silent: tuple[bytes, ...] = (), network: Network = lambda _, data: data
-    ) -> server.SecureSum:
+    ) -> SecureSum:
         for device in [d for d in to if d not in silent]:
             message = Survivors.from_bytes(network("survivors", to[device].to_bytes()))
             self.clients[device], reveal = client.reveal(self.clients[device], message)
-            self.server = server.receive_reveal(self.server, Reveal.from_bytes(network("reveal", reveal.to_bytes())))
-        return server.finish(self.server)
+            self.server = unmasking.receive_reveal(self.server, Reveal.from_bytes(network("reveal", reveal.to_bytes())))
+        return unmasking.finish(self.server)
 
-    def is_the_sum(self, result: server.SecureSum) -> bool:
+    def is_the_sum(self, result: SecureSum) -> bool:
         """Whether a result is the sum over the devices that it names, computed in whole numbers."""
         for number, segment in enumerate(self.round.layout):
             total = sum(self.inputs[d][number].astype(object) for d in result.devices) % 2**segment.bits

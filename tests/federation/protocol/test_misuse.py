@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from data.errors import DataError
-from federation.protocol import keys, sharing
+from federation.protocol import keys, sharing, unmasking
 from federation.protocol import secure_client as client
 from federation.protocol import secure_server as server
 from federation.protocol.graph import Assumptions
@@ -25,6 +25,7 @@ from federation.protocol.secure_messages import (
     Survivor,
     Survivors,
 )
+from federation.protocol.secure_states import AbortedError
 
 SlowRounds = Callable[..., Any]  # the conftest's SlowRound
 
@@ -191,8 +192,8 @@ def test_the_coordinator_takes_each_message_in_one_state_only(recorded: Recorded
         (1, server.close_shares, ()),
         (2, server.receive_masked, (MaskedInput(context, me, b""),)),
         (2, server.close_masked, ()),
-        (3, server.receive_reveal, (Reveal(context, me, ()),)),
-        (3, server.finish, ()),
+        (3, unmasking.receive_reveal, (Reveal(context, me, ()),)),
+        (3, unmasking.finish, ()),
     ]
     for right, step, arguments in steps:
         for number, state in enumerate(states):
@@ -238,15 +239,23 @@ def test_the_coordinator_refuses_strangers_repetitions_and_other_rounds(
             server.receive_shares(run.server, replace(shares, shares=wrong))
 
     deliveries = run.share(neighbourhoods)
-    _, masked = client.mask(run.clients[me], deliveries[me], run.inputs[me])
-    both(server.receive_masked, run.server, masked)
+    run.clients[me], masked = client.mask(run.clients[me], deliveries[me], run.inputs[me])
     for packed in (b"", masked.packed + b"\0", masked.packed[:-1]):
         with pytest.raises(DataError, match="bytes where"):
             server.receive_masked(run.server, replace(masked, packed=packed))
+    for wrong in ({"context": other.context}, {"device": stranger}):
+        with pytest.raises(DataError):
+            server.receive_masked(run.server, replace(masked, **wrong))
+    past, run.server = run.server, server.receive_masked(run.server, masked)
+    with pytest.raises(DataError, match="before"):
+        server.receive_masked(run.server, masked)
+    with pytest.raises(DataError, match="is past"):
+        server.receive_masked(past, masked)
 
+    del deliveries[me]
     survivors = run.mask(deliveries)
     _, reveal = client.reveal(run.clients[me], survivors[me])
-    both(server.receive_reveal, run.server, reveal)
+    both(unmasking.receive_reveal, run.server, reveal)
     share = reveal.shares[0]
     for wrong_share in (
         replace(share, share=bytes(16)),
@@ -256,7 +265,7 @@ def test_the_coordinator_refuses_strangers_repetitions_and_other_rounds(
         OpenShare(stranger, sharing.KEY, bytes(16)),
     ):
         with pytest.raises(DataError, match="a share is revealed"):
-            server.receive_reveal(run.server, replace(reveal, shares=(wrong_share,)))
+            unmasking.receive_reveal(run.server, replace(reveal, shares=(wrong_share,)))
     assert run.is_the_sum(run.reveal(survivors)), "and the round is unharmed"
 
 
@@ -275,23 +284,23 @@ def test_a_device_that_splits_another_secret_than_it_said_stops_the_round_and_is
         if kind == sharing.KEY:
             run.clients[cheat] = replace(honest, mask_seed=bytes(16))
         survivors = run.mask(run.share(neighbourhoods, network=forge), silent=(cheat,) if kind == sharing.KEY else ())
-        with pytest.raises(server.AbortedError, match=cheat.hex()[:8]):
+        with pytest.raises(AbortedError, match=cheat.hex()[:8]):
             run.reveal(survivors)
 
 
 def test_below_the_minimum_nothing_is_revealed(slow_round: SlowRounds) -> None:
     run = slow_round(5, minimum=5)
-    with pytest.raises(server.AbortedError, match="4 devices announced"):
+    with pytest.raises(AbortedError, match="4 devices announced"):
         run.advertise(silent=run.devices[:1])
     run = slow_round(5, minimum=5)
-    with pytest.raises(server.AbortedError, match="4 devices shared"):
+    with pytest.raises(AbortedError, match="4 devices shared"):
         run.share(run.advertise(), silent=run.devices[:1])
     run = slow_round(5, minimum=5)
-    with pytest.raises(server.AbortedError, match="4 devices sent"):
+    with pytest.raises(AbortedError, match="4 devices sent"):
         run.mask(run.share(run.advertise()), silent=run.devices[:1])
     run = slow_round(5)
     survivors = run.mask(run.share(run.advertise()))
-    with pytest.raises(server.AbortedError, match="too few devices revealed"):
+    with pytest.raises(AbortedError, match="too few devices revealed"):
         run.reveal(survivors, silent=run.devices[:3])
     for devices, minimum in ((2, 2), (2, 3), (5, 2), (5, 6)):
         with pytest.raises(DataError):

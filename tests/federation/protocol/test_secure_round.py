@@ -22,7 +22,7 @@ from federation.protocol.keys import device_id, public
 from federation.protocol.masking import add_mask, pairwise_mask_key
 from federation.protocol.ring import Segment
 from federation.protocol.secure_messages import MaskedInput, SecureRound
-from federation.protocol.secure_server import AbortedError
+from federation.protocol.secure_states import AbortedError
 
 NEVER = REVEAL + 1
 SlowRounds = Callable[..., Any]  # the conftest's SlowRound

@@ -1,14 +1,14 @@
 import itertools
+import secrets
 from dataclasses import replace
 
 import pytest
-from Crypto.Protocol.SecretSharing import Shamir
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from federation.protocol import sharing
+from federation.protocol import shamir, sharing
 from federation.protocol.keys import derive
 
 DEVICES = [bytes([i]) * 32 for i in (7, 3, 9, 200, 1)]
@@ -16,7 +16,7 @@ CONTEXT, OWNER, AGREED, SECRET = b"c" * 32, b"o" * 32, b"a" * 32, bytes(range(16
 
 
 def test_any_threshold_of_shares_recovers_the_secret_and_fewer_do_not() -> None:
-    shares = sharing.split(SECRET, 3, DEVICES)
+    shares = sharing.split(SECRET, 3, DEVICES, secrets.token_bytes)
     for size in range(6):
         for some in itertools.combinations(DEVICES, size):
             held = {device: shares[device] for device in some}
@@ -29,18 +29,18 @@ def test_any_threshold_of_shares_recovers_the_secret_and_fewer_do_not() -> None:
         sharing.combine({**shares, b"x" * 32: bytes(16)}, 3, DEVICES)
 
 
-def test_the_library_s_reconstruction_detects_no_change_and_a_digest_does() -> None:
-    shares = sharing.split(SECRET, 3, DEVICES)
+def test_a_reconstruction_detects_no_change_and_a_digest_does() -> None:
+    shares = sharing.split(SECRET, 3, DEVICES, secrets.token_bytes)
     digests = {d: sharing.digest(CONTEXT, OWNER, d, sharing.KEY, s) for d, s in shares.items()}
     changed = bytes([shares[DEVICES[0]][0] ^ 1]) + shares[DEVICES[0]][1:]
     numbered = [(1, changed), (2, shares[DEVICES[1]]), (3, shares[DEVICES[2]])]
-    assert Shamir.combine(numbered) != SECRET, "and it says nothing"
+    assert shamir.combine(numbered) != SECRET, "and it says nothing"
     assert sharing.digest(CONTEXT, OWNER, DEVICES[0], sharing.KEY, changed) != digests[DEVICES[0]]
 
 
 def test_two_shares_of_three_say_nothing() -> None:
     """Any secret is as likely: with one more share of the other secret's polynomial they give that."""
-    shares = sharing.split(SECRET, 3, DEVICES)
+    shares = sharing.split(SECRET, 3, DEVICES, secrets.token_bytes)
     two = {d: shares[d] for d in DEVICES[:2]}
     recovered = {sharing.combine({**two, DEVICES[2]: bytes([i]) * 16}, 3, DEVICES) for i in range(50)}
     assert len(recovered) == 50

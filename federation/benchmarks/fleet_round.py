@@ -1,13 +1,11 @@
-"""What a secure round of many devices costs: time by stage, memory, bytes a device. It reports and asserts nothing.
+"""A secure round of many devices, as one runs it: time by stage, memory, bytes a device.
 
 The coordinator is a process of its own with its API over TLS on the loopback, on a model of a few thousand weights, since it is
-the number of devices that is measured. All devices are simulated in one more process, one after the other: the times of the
-stages are mostly those of all devices' work on one core. `python -m federation.coordinator.fleet_benchmark 10 100 1000` prints
-a line of JSON for each number of devices.
+the number of devices that is measured. All devices are simulated in this process, one after the other, each with a connection of
+its own: the times of the stages are those of all devices' work on one core, or of the coordinator's on another.
 """
 
 import asyncio
-import json
 import re
 import resource
 import socket
@@ -34,8 +32,9 @@ from model.device.config import ModelConfig
 from model.device.folder import Model, save_model
 from model.device.weights import Provenance, initial_weights
 
-_CONFIG = ModelConfig(vocabulary=64, embedding=8, units=16)
+CONFIG = ModelConfig(vocabulary=64, embedding=8, units=16)
 _DEADLINE_SECONDS = 3_600
+_AT_ONCE = 4  # devices that work; the others wait
 _FILES_BESIDE = 200  # that a process has open beside a connection for each device
 
 
@@ -48,9 +47,9 @@ def fleet_round(devices: int) -> dict[str, Any]:
     _allow_connections(devices)
     with TemporaryDirectory(prefix="fleet-") as temporary:
         folder = Path(temporary)
-        vocabulary = Vocabulary([*SPECIALS, *(f"word{i}" for i in range(_CONFIG.vocabulary - len(SPECIALS)))])
-        provenance = Provenance(_CONFIG, vocabulary.sha256)
-        save_model(folder / "model", Model(initial_weights(_CONFIG, 0), provenance, vocabulary, b"nobody runs it"))
+        vocabulary = Vocabulary([*SPECIALS, *(f"word{i}" for i in range(CONFIG.vocabulary - len(SPECIALS)))])
+        provenance = Provenance(CONFIG, vocabulary.sha256)
+        save_model(folder / "model", Model(initial_weights(CONFIG, 0), provenance, vocabulary, b"nobody runs it"))
         ports = _free_port(), _free_port()
         command = [sys.executable, "-P", "-m", "federation.cli", "serve", "--folder", folder / "coordinator"]
         command += ["--model", folder / "model", "--port", ports[0], "--control-port", ports[1], "--invite", 0]
@@ -87,12 +86,12 @@ async def _round(devices: int, folder: Path, control_port: int, process: int, vo
     context.check_hostname = False
     context.load_verify_locations(cadata=certificate[: certificate.index("-----BEGIN PRIVATE")])
     fleet: list[FleetDevice] = []
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    at_once = asyncio.Semaphore(_AT_ONCE)
     for _ in range(devices):
         link = JoinLink.parse((await control.post("/control/invitations", headers=headers)).json()["link"])
-        if not fleet:
-            http = httpx.AsyncClient(base_url=link.url, verify=context, trust_env=False, timeout=600, limits=limits)
-        fleet.append(FleetDevice(http, SimulatedDevice(_vectors), vocabulary))
+        # A client each, as a pool looks through all its connections with each request.
+        http = httpx.AsyncClient(base_url=link.url, verify=context, trust_env=False, timeout=600)
+        fleet.append(FleetDevice(http, SimulatedDevice(_vectors), vocabulary, at_once))
         await fleet[-1].enrol(link.code)
     enrolled = await view()
     await control.post("/control/rounds?rounds=1", headers=headers)
@@ -109,7 +108,7 @@ async def _round(devices: int, folder: Path, control_port: int, process: int, vo
             break
         if now > until or any(task.done() and task.exception() for task in working):
             break
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
     for task in working:
         task.cancel()
     failed = [e for t in await asyncio.gather(*working, return_exceptions=True) if isinstance(e := t, Exception)]
@@ -159,8 +158,3 @@ def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
-
-
-if __name__ == "__main__":
-    for number in map(int, sys.argv[1:] or ("10", "100", "1000")):
-        print(json.dumps(fleet_round(number)), flush=True)

@@ -1,0 +1,100 @@
+"""What the coordinator costs: masked updates beside numpy, secure rounds of many devices, and the protocol by its graph."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from federation.benchmarks.fleet_round import CONFIG, fleet_round
+from federation.benchmarks.measuring import Benchmark, Figure
+from federation.benchmarks.uploads import measure_uploads
+from federation.protocol.graph import Assumptions, choose
+from federation.protocol.in_process import measure
+from federation.protocol.ring import packed_size
+from federation.protocol.secure_messages import Advert, Delivery, MaskedInput, Neighbourhood, Reveal, Shares, Survivors
+from federation.protocol.terms import Terms
+from model.device.config import parameters
+
+FLEET = (10, 30, 100, 300, 1_000)
+_COMPLETE = (10, 30, 100, 200)  # more would take minutes
+_NEIGHBOURS = (100, 300, 1_000)  # among fewer no graph but the complete one withstands what is assumed
+_LENGTH = 1_000  # numbers of 16 bits: it is the protocol that is measured, not the masks
+
+
+def measure_coordinator(repeats: int, fleet: Sequence[int] = FLEET) -> Benchmark:
+    """Measures masked updates `repeats` times, and one secure round of each number of devices.
+
+    Details: `updates`, sizes; `rounds`, what `fleet_round` says of each; `protocol`, processor seconds and bytes of the protocol
+    in one process; `panels`, all that as points and lines of theory for `federation.plots.plot_fleet`.
+
+    Raises:
+      DataError: a round was not committed, or the system allows too few connections.
+    """
+    figures, updates = measure_uploads(repeats)
+    rounds = [fleet_round(devices) for devices in fleet]
+    protocol = _protocol_costs(max(fleet))
+    for found in rounds:
+        devices = found["devices"]
+        figures.append(Figure(f"round_{devices}", f"a secure round of {devices:,} devices", "s", [found["seconds"]]))
+    most = rounds[-1]
+    figures += [
+        Figure("memory", f"the coordinator's peak memory, {devices:,} devices", "MiB", [most["coordinator_peak_mb"]]),
+        Figure("sent", "a device of these sends, the vectors included", "bytes", [most["sent_bytes"]]),
+        Figure("received", "a device of these is sent, the model apart", "bytes", [most["received_bytes"]]),
+    ]
+    details = {"updates": updates, "rounds": rounds, "protocol": protocol, "panels": _panels(rounds, protocol)}
+    return Benchmark("coordinator", "The coordinator, and secure rounds over HTTPS on one machine", figures, details)
+
+
+def _protocol_costs(most: int) -> dict[str, list[dict[str, float]]]:
+    """The cost of the protocol in one process, by graph and number of devices, a tenth of which drop out."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for name, sizes, complete_up_to in (("complete", _COMPLETE, most), ("neighbours", _NEIGHBOURS, 0)):
+        for devices in sizes:
+            if devices <= most:
+                cost = measure(devices, _LENGTH, 16, assumptions=Assumptions(complete_up_to=complete_up_to))
+                found.setdefault(name, []).append(vars(cost))
+    return found
+
+
+def _panels(rounds: Sequence[dict[str, Any]], protocol: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
+    """Points, and the lines that theory predicts: of n devices each has k neighbours, all others up to 100, then about log n."""
+    sizes = [found["devices"] for found in rounds]
+    pairs = [n * choose(n).degree for n in sizes]
+
+    def through_the_ends(values: Sequence[float]) -> list[float]:
+        slope = (values[-1] - values[0]) / (pairs[-1] - pairs[0]) if len(pairs) > 1 else 0.0
+        return [values[0] + slope * (pair - pairs[0]) for pair in pairs]
+
+    def curve(label: str, law: str, values: Sequence[float], theory: Sequence[float]) -> dict[str, Any]:
+        return {"label": label, "law": law, "sizes": sizes, "values": list(values), "theory": list(theory)}
+
+    seconds = [found["seconds"] for found in rounds]
+    memory = [found["coordinator_peak_mb"] for found in rounds]
+    sent, received = zip(*(_message_bytes(n) for n in sizes), strict=True)
+    affine = "a + b n k, through the ends"
+    panels = [
+        {"title": "A secure round", "unit": "seconds", "curves": [
+            curve("measured", affine, seconds, through_the_ends(seconds))]},
+        {"title": "The coordinator's peak memory", "unit": "MiB", "curves": [
+            curve("measured", affine, memory, through_the_ends(memory))]},
+        {"title": "A device's bytes", "unit": "bytes", "curves": [
+            curve("sent", "the messages to k neighbours", [found["sent_bytes"] for found in rounds], sent),
+            curve("received", "those from them", [found["received_bytes"] for found in rounds], received)]},
+    ]  # fmt: skip
+    graphs = []
+    for name, costs in protocol.items():
+        values = [cost["device_seconds"] + cost["server_seconds"] for cost in costs]
+        work = [cost["devices"] * cost["degree"] for cost in costs]
+        theory = [values[-1] * part / work[-1] for part in work]
+        label, law = ("all others", "n (n - 1)") if name == "complete" else ("k neighbours", "n k")
+        sizes_of = [cost["devices"] for cost in costs]
+        graphs.append({"label": label, "law": law, "sizes": sizes_of, "values": values, "theory": theory})
+    panels.append({"title": "The protocol alone, all devices", "unit": "processor seconds", "curves": graphs})
+    return panels
+
+
+def _message_bytes(devices: int) -> tuple[int, int]:
+    """What a device of so many sends and is sent in the messages of a round, by their formats."""
+    degree = choose(devices).degree
+    vectors = packed_size(Terms(parameters(CONFIG), 1.0, 1, devices, 16, 0).layout)
+    sent = Advert.size() + Shares.size(degree) + MaskedInput.size(vectors) + Reveal.size(degree)
+    return sent, Neighbourhood.size(degree) + Delivery.size(degree) + Survivors.size(degree)
