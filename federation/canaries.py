@@ -25,7 +25,7 @@ from data.vocabulary import BOUNDARY, SPECIALS, Vocabulary
 from model.device.runtime import Program
 
 _COMMON = 500  # words of the vocabulary that are too frequent to be a secret
-_CHOICES = 1024  # words that a hole is filled with, at most
+_CHOICES = 512  # words that a hole is filled with, at most
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,19 @@ def exposure(program: Program, canary: Canary, words: np.ndarray) -> float:
     place = tuple(int(np.flatnonzero(words == word)[0]) for word in canary.secret)
     rank = np.count_nonzero(likelihoods >= likelihoods[place])
     return 2 * math.log2(len(words)) - math.log2(rank)
+
+
+def chance(exposures: Sequence[float]) -> float:
+    """The probability that as many secrets which were never seen have at least this mean exposure.
+
+    Of such a secret rank / |R| is uniform, so that exposure times ln 2 is at most exponentially distributed, and the sum of k of
+    them at most as an Erlang distribution of shape k.
+    """
+    total, shape = sum(exposures) * math.log(2), len(exposures)
+    return min(
+        1.0,
+        math.fsum(math.exp(i * math.log(total) - math.lgamma(i + 1) - total) for i in range(shape)) if total else 1.0,
+    )
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -94,15 +95,34 @@ def _parser() -> argparse.ArgumentParser:
         "audit", _audit, "Measure what a model gives away of those it learned from, with and without privacy."
     )
     audit.add_argument("--out", type=Path, required=True, help="the audit's folder; one begun there goes on")
-    audit.add_argument("--model", default=str(PRETRAINED), help="where rounds start: a model folder, or random")
+    audit.add_argument(
+        "--model",
+        default=str(PRETRAINED),
+        help="attacked as it is; the others have its vocabulary (default: the shipped model)",
+    )
     audit.add_argument("--corpus", default="chitchat", help="chitchat, or a JSON Lines file")
-    audit.add_argument("--rounds", type=_positive, default=30)
-    audit.add_argument("--clients-per-round", type=_positive, default=20)
-    audit.add_argument("--people", type=_positive, default=200, help="members, and as many others")
-    audit.add_argument("--client-learning-rate", type=_rate, default=FineTuning.learning_rate)
-    audit.add_argument("--clip", type=_rate, default=0.5, help="the L2 norm that private runs clip deltas to")
-    audit.add_argument("--noise-multipliers", type=_rate, nargs="+", default=[0.01, 0.1, 1.0], metavar="Z")
+    audit.add_argument("--people", type=_positive, default=100, help="members, and as many others")
+    audit.add_argument("--words", type=_positive, default=200, help="of each of them")
+    audit.add_argument("--start-rounds", type=_positive, default=200, help="over outsiders, before all others")
+    audit.add_argument("--rounds", type=_positive, default=15, help="over members")
+    audit.add_argument("--clients-per-round", type=_positive, default=100)
+    audit.add_argument("--client-learning-rate", type=_rate, default=1.0)
+    audit.add_argument("--server-learning-rate", type=_rate, default=1.0)
+    audit.add_argument("--clip", type=_rate, default=1.0, help="the L2 norm that private runs clip deltas to")
+    audit.add_argument("--noise-multipliers", type=_rate, nargs="+", default=[1.0, 3.0], metavar="Z")
     audit.add_argument("--seed", type=_whole, default=0)
+
+    liars = command("liars", _liars, "Measure what one device that lies inside its mask can do to the model.")
+    liars.add_argument("--out", type=Path, required=True, help="a folder for the tables")
+    liars.add_argument("--model", default=str(PRETRAINED), help="the rounds' first model (default: the shipped model)")
+    liars.add_argument("--corpus", default="chitchat", help="chitchat, or a JSON Lines file")
+    liars.add_argument("--devices", type=_positive, default=20, help="in a round, one of which lies")
+    liars.add_argument("--rounds", type=_positive, default=5)
+    liars.add_argument("--max-words", type=_positive, default=1000, help="of one device in a round")
+    liars.add_argument("--clip", type=_rate, default=1.0, help="the L2 norm that deltas are clipped to")
+    liars.add_argument("--phrase", default="my favorite food is", help="behind which the liar wants a word suggested")
+    liars.add_argument("--word", default="phone", help="that word")
+    liars.add_argument("--seed", type=_whole, default=0)
 
     round_ = command("round", _round, "Call keyboards on this machine to a round and aggregate what they learned.")
     round_.add_argument("--profiles", type=Path, nargs="+", required=True, metavar="DIR")
@@ -228,18 +248,14 @@ def _central(options: argparse.Namespace) -> Result:
 def _audit(options: argparse.Namespace) -> Result:
     from federation.audit import Audit, audit
 
-    what = Audit(
-        options.model,
-        options.corpus,
-        options.rounds,
-        options.clients_per_round,
-        options.people,
-        clip=options.clip,
-        noise_multipliers=tuple(options.noise_multipliers),
-        client_learning_rate=options.client_learning_rate,
-        seed=options.seed,
-    )
-    return audit(what, options.out)
+    values = {f.name: getattr(options, f.name) for f in fields(Audit)}
+    return audit(Audit(**values | {"noise_multipliers": tuple(options.noise_multipliers)}), options.out)
+
+
+def _liars(options: argparse.Namespace) -> Result:
+    from federation.liars import Liars, measure_liars
+
+    return measure_liars(Liars(**{f.name: getattr(options, f.name) for f in fields(Liars)}), options.out)
 
 
 def _round(options: argparse.Namespace) -> Result:

@@ -50,6 +50,24 @@ def plot_search(curves: Mapping[str, Sequence[dict[str, float]]], path: Path) ->
     plt.close(figure)
 
 
+def plot_differences(rows: Sequence[dict[str, Any]], yardstick: str, path: Path) -> None:
+    """How far runs are from the yardstick's recall at 1, with 95% intervals over people, and a mark for each seed."""
+    figure, axes = plt.subplots(figsize=(7, 0.6 * len(rows) + 1.6), layout="constrained")
+    places = np.arange(len(rows))[::-1]  # the first on top
+    axes.axvline(0, color="black", linewidth=0.8)
+    for place, row in zip(places, rows, strict=True):
+        bars = _error_bars([row], "difference")
+        axes.errorbar(100 * row["difference"], place, xerr=bars, fmt="o", color="tab:blue", capsize=3)
+        axes.plot(100 * np.array(row["by_seed"]), [place] * len(row["by_seed"]), "|", color="tab:gray", markersize=12)
+    axes.set(
+        xlabel="points", title=f"Recall at 1 on validation users, beside {yardstick}", ylim=(-0.6, len(rows) - 0.4)
+    )
+    axes.set_yticks(places, [f"{row['run']}\n{row['bytes_sent'] / 1e6:.2f} MB" for row in rows])
+    axes.grid(alpha=0.3, axis="x")
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
 def plot_curve(points: Sequence[CurvePoint], path: Path) -> None:
     """Mean relative gain in recall at 1 against words typed, with 95% intervals over people."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")

@@ -2,10 +2,14 @@
 
 The list is a TOML file: `[all]` holds what the runs share, each `[[run]]` a name and what sets it apart, by the names of `Trial`.
 Every run is a folder of its own as `federate simulate` makes it; `search.csv` has a row for each, `search.png` their curves.
+
+A run may begin with the model of one before it (`after`), and be repeated with several `seeds`. Where `[all]` names a run as the
+`yardstick`, the others are compared with it, each seed with the same, in `comparison.csv` and `comparison.png`
+(`federation.search_comparison`).
 """
 
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -13,6 +17,7 @@ from data.errors import DataError
 from data.files import write_csv
 from federation.learning import Server
 from federation.plots import plot_search
+from federation.search_comparison import compare_repeats
 from federation.simulation import Outcome, Settings, simulate
 from federation.summation import Summation
 from model.device.finetuning import FineTuning
@@ -40,9 +45,12 @@ class Trial:
     max_words: int = 2000
     bits: int = 0  # of a delta's entries as summed; 0: deltas are averaged as they are, without a clip
     clip: float = 1.0  # the norm that deltas are clipped to where bits are given
+    room: int = 0  # devices that a sum of so many bits has room for; 0: the clients of a round
+    after: str = ""  # the run, listed before, whose model this one begins with, in place of `init`
     corpus: str = "chitchat"
     init: str = "random"
     seed: int = 0
+    repeats: str = ""  # the name that repeats with other seeds share
 
     @property
     def settings(self) -> Settings:
@@ -55,17 +63,27 @@ class Trial:
             seed=self.seed,
             server=Server(self.algorithm, self.server_learning_rate, self.decay_rounds, self.proximal_strength),
             client=FineTuning(self.client_learning_rate, self.clipping_norm, self.passes, self.max_words),
-            summation=Summation(self.bits, self.clients_per_round, clipping_norm=self.clip, max_weight=self.max_words)
+            summation=Summation(
+                self.bits, self.room or self.clients_per_round, clipping_norm=self.clip, max_weight=self.max_words
+            )
             if self.bits
             else None,
         )
 
 
-def read_trials(path: Path) -> list[Trial]:
-    """The runs that a file lists.
+@dataclass(frozen=True)
+class Search:
+    """What a file lists."""
+
+    trials: list[Trial]
+    yardstick: str = ""  # the run that others are compared with; none where it is empty
+
+
+def read_search(path: Path) -> Search:
+    """Reads a list of runs.
 
     Raises:
-      DataError: it cannot be read, or names something that is no setting.
+      DataError: it cannot be read, or names something that is no setting, or no run.
     """
     try:
         content = tomllib.loads(path.read_text("utf-8"))
@@ -73,23 +91,45 @@ def read_trials(path: Path) -> list[Trial]:
         raise DataError(f"cannot read the search {path}: {error.strerror}") from error
     except ValueError as error:  # not TOML, or not UTF-8
         raise DataError(f"{path} is no TOML file: {error}") from error
-    types = get_type_hints(Trial)
-    shared, runs = content.get("all", {}), content.get("run", [])
-    trials = []
+    shared, runs = dict(content.get("all", {})), content.get("run", [])
+    yardstick, trials = str(shared.pop("yardstick", "")), []
     for run in runs:
-        values: dict[str, Any] = shared | run
-        for name, value in values.items():
-            if name not in types:
-                raise DataError(f"{path}: there is no setting {name!r}: choose of {', '.join(types)}")
-            if not isinstance(value, types[name]) and not (types[name] is float and isinstance(value, int)):
-                raise DataError(f"{path}: {name} = {value!r} is not of type {types[name].__name__}")
-        if "name" not in values or "rounds" not in values:
-            raise DataError(f"{path}: each [[run]] needs a name, and rounds, its own or those of [all]")
-        trials.append(Trial(**values))
+        trials += _repeats(shared | run, path)
     names = [trial.name for trial in trials]
     if not trials or len(set(names)) < len(names):
         raise DataError(f"{path}: list each run under [[run]], with a name of its own")
-    return trials
+    for number, trial in enumerate(trials):
+        if trial.after and trial.after not in names[:number]:
+            raise DataError(f"{path}: {trial.name} comes after {trial.after!r}, which is no run listed before it")
+    seeds: dict[str, set[int]] = {}
+    for trial in trials:
+        seeds.setdefault(trial.repeats, set()).add(trial.seed)
+    if yardstick and yardstick not in seeds:
+        raise DataError(f"{path}: the yardstick {yardstick!r} is no run with seeds")
+    for name, own in seeds.items():
+        if yardstick and name and not own & seeds[yardstick]:
+            raise DataError(f"{path}: {name} has no seed in common with the yardstick {yardstick}")
+    return Search(trials, yardstick)
+
+
+def _repeats(values: dict[str, Any], path: Path) -> list[Trial]:
+    """The runs of one entry: one for each of its seeds."""
+    types = get_type_hints(Trial)
+    del types["repeats"]
+    seeds = values.pop("seeds", None)
+    for name, value in values.items():
+        if name not in types:
+            raise DataError(f"{path}: there is no setting {name!r}: choose of seeds, {', '.join(types)}")
+        if not isinstance(value, types[name]) and not (types[name] is float and isinstance(value, int)):
+            raise DataError(f"{path}: {name} = {value!r} is not of type {types[name].__name__}")
+    if "name" not in values or "rounds" not in values:
+        raise DataError(f"{path}: each [[run]] needs a name, and rounds, its own or those of [all]")
+    if seeds is None:
+        return [Trial(**values)]
+    if not (isinstance(seeds, list) and seeds and all(type(seed) is int and seed >= 0 for seed in seeds)):
+        raise DataError(f"{path}: seeds = {seeds!r} is no list of whole numbers")
+    name = values["name"]
+    return [Trial(**values | {"name": f"{name}, seed {seed}", "seed": seed, "repeats": name}) for seed in seeds]
 
 
 def search(path: Path, out: Path) -> list[dict[str, Any]]:
@@ -100,15 +140,22 @@ def search(path: Path, out: Path) -> list[dict[str, Any]]:
     Raises:
       DataError: the list is not right, or a run fails.
     """
+    listed = read_search(path)
     rows, curves = [], {}
-    for trial in read_trials(path):
+    models: dict[str, Path] = {}
+    for trial in listed.trials:
         command = f"uv run federate search: {trial.name}"
-        outcome = simulate(trial.settings, trial.rounds, out / trial.name, True, command, _CHECKS)
+        settings = trial.settings if not trial.after else replace(trial.settings, init=str(models[trial.after]))
+        outcome = simulate(settings, trial.rounds, out / trial.name, True, command, _CHECKS)
+        models[trial.name] = outcome.model
         rows.append(asdict(trial) | _result(outcome))
         curves[trial.name] = outcome.rounds
         ranked = sorted(rows, key=lambda row: -row["top1"])
         write_csv(out / "search.csv", ranked)
         plot_search(curves, out / "search.png")
+    if listed.yardstick:
+        repeated = [trial for trial in listed.trials if trial.repeats]
+        compare_repeats({trial: models[trial.name] for trial in repeated}, listed.yardstick, out)
     return ranked
 
 

@@ -29,6 +29,7 @@ from federation.protocol.ring import Vector
 from federation.protocol.terms import LOSS_STEPS, Terms, counts_of, recall_of
 from federation.secure_mean import SecureMean, secure_metrics
 from federation.state import StateStore
+from federation.sum_check import check_sum
 from federation.summation import Summation
 from model.device.config import ModelConfig, parameters
 from model.device.finetuning import FineTuning
@@ -133,8 +134,12 @@ class ServerProcess:
         )
         return Broadcast(self.weights(state), terms)
 
-    def update(self, state: Any, summed: tuple[Vector, Vector]) -> tuple[Any, dict[str, float]]:
+    def update(
+        self, state: Any, summed: tuple[Vector, Vector], devices: int | None = None
+    ) -> tuple[Any, dict[str, float]]:
         """The next state, from the sums of what devices sent (values of `Terms.layout`), and what is known of the round.
+
+        `devices` is how many are in the sums, as whoever summed them knows; without it, it is what they say themselves.
 
         Metrics: `devices`, `words`, `loss` (mean over words as trained), `clipping_norm`, `update_norm` (of the step from model to
         model); and, as far as devices report them, recall on the `tested` words that they hold back: `top1` and `top3` of the
@@ -143,14 +148,14 @@ class ServerProcess:
 
         Raises:
           DataError: the sums are not of the round's terms, or more or fewer devices are in them than the settings allow.
+          SpoiltSum: devices that follow the protocol do not have such sums.
         """
         delta, counted = summed
-        counts = counts_of(counted)
-        if delta.shape != (self._encoding.padded,) or int(delta.max()) >> self._encoding.bits:
-            raise DataError("the sum of deltas is not of this round's terms")
+        devices = counts_of(counted)["devices"] if devices is None else devices
         least, most = self._summation.least(self._privacy), self._summation.cohort
-        if not least <= counts["devices"] <= most:
-            raise DataError(f"{counts['devices']} devices are in this sum, which is for {least} to {most}")
+        if not least <= devices <= most:
+            raise DataError(f"{devices} devices are in this sum, which is for {least} to {most}")
+        counts = check_sum(self._encoding, self._noise, self._privacy.private, summed, devices)
         learned = np.array([counts["loss"], counts["words"]], np.int64)
         needed = np.array([counts[name] for name in ("devices", "weight", "side", "zeroing_side")], np.int64)
         sums = OrderedDict(delta=delta.astype(np.int32), counts=needed)

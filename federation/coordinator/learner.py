@@ -2,8 +2,8 @@
 
 It reads one request a line from standard input, JSON, and answers one a line. The folders it names are the coordinator's:
 
-    {"do": "prepare", "from": STATE}                          → what the round after the state in STATE is told
-    {"do": "update", "from": STATE, "sum": FILE, "to": STATE} → the same after the sum; metrics of the round
+    {"do": "prepare", "from": STATE}                                        → what the round after the state in STATE is told
+    {"do": "update", "from": STATE, "sum": FILE, "devices": N, "to": STATE} → the same after the sum of N devices; its metrics
 
 Either has "unmasked" too, the place of the newest round whose sum was unmasked: what that spent of privacy is in what is told.
 A state's folder holds TFF's state, `weights.safetensors`, and last of all `next.json`, by which it is whole.
@@ -68,14 +68,14 @@ class Learner:
         """Answers a request.
 
         Raises:
-          DataError: the sum is not of the round's terms.
+          DataError: the sum is not of the round's terms, or not one that honest devices have.
         """
         state = self._process.load(Path(request["from"]))
         if request["do"] == "prepare":
             return self._next(state, request["unmasked"])
         terms = self._process.prepare(state).terms
         sums = unpack(terms.layout, Path(request["sum"]).read_bytes())
-        state, metrics = self._process.update(state, (sums[0], sums[1]))
+        state, metrics = self._process.update(state, (sums[0], sums[1]), request["devices"])
         folder = Path(request["to"])
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
         self._process.save(state, folder)

@@ -75,6 +75,7 @@ class Serving:
                 "do": "update",
                 "from": str(self._newest_state()),
                 "sum": file.name,
+                "devices": len(coordinator.store.counted(number)),
                 "to": str(coordinator.shelf.state_folder(number)),
                 "unmasked": coordinator.store.newest_unmasked(),
             }

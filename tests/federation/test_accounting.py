@@ -9,8 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from federation.accounting import BudgetExhausted, check_budget, distributed_rho, rounds_spent, spent, tree_rho
+from federation.accounting import (
+    BudgetExhausted,
+    check_budget,
+    distributed_rho,
+    rho_of_round,
+    rounds_spent,
+    spent,
+    tree_rho,
+)
 from federation.privacy import Privacy, cohort_of_period, may_take_part
+from federation.summation import Summation
 
 PRIVATE = st.builds(
     Privacy,
@@ -133,3 +142,19 @@ def test_nobody_takes_part_twice_in_a_period(period: int, size: int, more: int, 
             assert not may_take_part(privacy, last[user], number)
     with pytest.raises(DataError, match="cannot take part once each"):
         cohort_of_period(privacy, users[: period * size - 1], size, seed, 1)
+
+
+@given(st.integers(2, 40), st.floats(0, 0.7), st.floats(1, 8))
+@settings(max_examples=30, deadline=None)
+def test_no_round_with_devices_missing_spends_more_than_is_counted(cohort: int, dropouts: float, noise: float) -> None:
+    """Those that drop out take their noise with them: down to the fewest whose sum is taken, the rest have enough."""
+    fewest = max(2, math.ceil(cohort * (1 - dropouts)))
+    privacy, length = Privacy("distributed", noise, 1), 1000
+    summation = Summation(16, cohort, fewest, clipping_norm=0.5, max_weight=1)
+    counted = rho_of_round(summation, privacy, length)
+    encoding, stddev = summation.encoding(length, privacy)
+    reach = encoding.rounded_norm * float(encoding.scale)
+    spend = [distributed_rho(reach, stddev, devices, encoding.padded) for devices in range(fewest, cohort + 1)]
+    assert counted == pytest.approx(max(spend))
+    assert counted >= 1 / (2 * noise**2) * (1 - 1e-6)  # no less than Gaussian noise of this multiplier
+    assert distributed_rho(reach, stddev, fewest - 1, encoding.padded) > counted  # and such a sum is refused

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
 from data.windows import pack
-from federation.canaries import Canary, Planted, choices, draw_canaries, exposure, holders_of
+from federation.canaries import Canary, Planted, chance, choices, draw_canaries, exposure, holders_of
 from federation.membership_attack import attack, auc, losses, message_scores, user_scores
 from federation.predictions import network_predictions
 from model.device.folder import Model
@@ -40,6 +40,18 @@ def test_a_secret_learned_by_heart_is_exposed_and_one_never_seen_is_not(small_mo
     never = [exposure(small_model.start(), canary, words) for canary in controls]
     assert 0.9 < np.mean(never) < 2.1  # log2 e = 1.44 is expected, give or take 0.23
     assert min(never) >= 0
+
+
+@given(st.integers(1, 6), st.integers(0, 2**32))
+@settings(max_examples=20, deadline=None)
+def test_secrets_never_seen_are_as_exposed_as_chance_has_it(count: int, seed: int) -> None:
+    """Of ranks drawn at random, a share of at most p has a chance of at most p, and hardly less."""
+    ranks = np.random.default_rng(seed).integers(1, 2**18 + 1, (2000, count))
+    found = np.array([chance(list(18 - np.log2(row))) for row in ranks])
+    for p in (0.05, 0.3, 0.7):
+        assert np.mean(found <= p) == pytest.approx(p, abs=5 * np.sqrt(p * (1 - p) / 2000))
+    assert chance([0.0] * count) == 1
+    assert chance([18.0] * count) < 2.0 ** (-18 * count) * (13.5 * count) ** count
 
 
 def test_canaries_are_planted_once_a_person_and_nobody_elses_messages_change(small_model: Model) -> None:

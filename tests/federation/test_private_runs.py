@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from data.corpus import Part, open_corpus
+from data.errors import DataError
 from federation.accounting import tree_rho
+from federation.audit_people import draw_people
 from federation.cli import main
 from model.device.folder import Model, load_model
 from model.device.weights import digest
@@ -94,28 +96,68 @@ def test_the_audit_tells_a_model_that_leaks_from_one_with_noise(
 ) -> None:
     out = tmp_path / "audit"
     arguments = ["audit", "--out", str(out), "--model", str(small_model_folder), "--corpus", str(many_people)]
-    arguments += ["--rounds", "40", "--clients-per-round", "12", "--people", "48", "--client-learning-rate", "1"]
+    arguments += [
+        "--people",
+        "40",
+        "--words",
+        "30",
+        "--start-rounds",
+        "3",
+        "--rounds",
+        "32",
+        "--clients-per-round",
+        "10",
+    ]
     arguments += ["--noise-multipliers", "30", "--json"]
     assert main(arguments) == 0, capsys.readouterr().err
     result = last_line(capsys)
-    start, plain, noisy = result["rows"]
+    start, plain, noisy, shipped = result["rows"]
     assert plain["epsilon"] is None
-    assert noisy["rho"] == pytest.approx(10 * tree_rho(30, 4))
+    assert noisy["rho"] == pytest.approx(8 * tree_rho(30, 4))
     assert "epsilon" not in start
-    assert result["bits"] - 2.5 < plain["exposure_16x40"] <= result["bits"] < math.inf
-    assert plain["exposure_16x40"] > start["exposure_16x40"]
-    assert noisy["exposure_16x40"] < 8.5  # of what is nothing but noise, in all but one of ten thousand cases
+    assert start["exposure_4x40"] + 2 < plain["exposure_4x40"] <= result["bits"] < math.inf
+    assert plain["chance_4x40"] < 1e-3
+    assert min(start["chance_4x40"], noisy["chance_4x40"], *(row["chance_0x0"] for row in (start, plain, noisy))) > 1e-4
     low, high = noisy["auc_people_calibrated_ci"]
     assert low < 0.6
     assert high > 0.4
-    assert {"auc_people", "auc_messages"} <= start.keys()
+    assert plain["auc_people_calibrated_ci"][0] > 0.5  # who was learned from can be told
+    low, high = start["auc_people_ci"]
+    assert low < 0.5 < high  # and before that can't
+    assert "auc_people_calibrated" not in start
+    low, high = shipped["auc_people_calibrated_ci"]  # of a model that learned from nobody
+    assert low < 0.5 < high
+    assert "exposure_4x40" not in shipped
     table = (out / "audit.md").read_text()
     assert "no bound" in table
     assert "noise multiplier 30" in table
-    assert (out / "audit.csv").read_text().count("\n") == 4
-    members = set(open_corpus(str(out / "corpus.jsonl")).users())
-    corpus = open_corpus(str(many_people))
-    assert len(members & set(Part(corpus, "train").users())) == 48
-    assert not members & set(Part(corpus, "test").users())
+    assert (out / "audit.csv").read_text().count("\n") == 5
     assert main([*arguments[:-1], "--seed", "1"]) == 1
     assert "audit of other settings" in capsys.readouterr().err
+
+    people = {n: set(open_corpus(str(out / f"{n}.jsonl")).users()) for n in ("members", "outsiders")}
+    corpus = open_corpus(str(many_people))
+    training, test = (set(Part(corpus, split).users()) for split in ("train", "test"))
+    assert len(people["members"] & training) == 40
+    assert not people["members"] & people["outsiders"] & training
+    assert len(people["outsiders"] & training) == len(training) - 80
+    assert not (people["members"] | people["outsiders"]) & test
+
+
+def test_people_of_an_audit_have_as_many_words_each(many_people: Path) -> None:
+    corpus = open_corpus(str(many_people))
+    training, validation = Part(corpus, "train"), Part(corpus, "validation")
+    people = draw_people(training, validation, 30, 20, seed=5)
+    members, others = people.members.users(), people.others.users()
+    assert len({*members, *others, *people.outsiders}) == len(training.users())
+    assert set(people.strangers.users()) <= set(validation.users())
+    for side in (people.members, people.others, people.strangers):
+        for user in side.users():
+            texts, written = list(side.messages(user)), list(corpus.messages(user))
+            assert texts == written[: len(texts)]
+            assert 20 <= sum(len(text.split()) for text in texts) < 20 + 7
+    assert draw_people(training, validation, 30, 20, seed=6).members.users() != members
+    with pytest.raises(DataError, match="too few for 90 members"):
+        draw_people(training, validation, 90, 20, seed=5)
+    with pytest.raises(DataError, match="training users wrote 43 words, too few"):
+        draw_people(training, validation, 30, 43, seed=5)

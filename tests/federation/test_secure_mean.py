@@ -21,6 +21,7 @@ from federation.protocol.ring import reduce
 from federation.protocol.terms import COUNTS, Learned, Terms, counts_of
 from federation.secure_mean import SecureMean
 from federation.server_process import ServerProcess
+from federation.sum_check import SpoiltSum
 from federation.summation import Summation
 from model.device.finetuning import FineTuning, subtract
 from model.device.folder import Model
@@ -279,3 +280,8 @@ def test_a_state_is_kept_and_the_sums_of_another_round_are_refused(
         process.update(state, (delta + np.uint16(2**12), counts))
     with pytest.raises(DataError, match="6 devices are in this sum"):
         process.update(state, summed([*parts, *parts], terms))
+    with pytest.raises(SpoiltSum, match="count of devices is 4 to 4, not 3"):  # whoever added them up knows better
+        process.update(state, (delta, counts), devices=4)
+    far = terms.encoding.levels * np.where(np.arange(len(delta)) % 2, 1, -1)  # a ring's largest numbers
+    with pytest.raises(SpoiltSum, match="as long as honest devices' can be"):
+        process.update(state, ((delta + 3 * far.astype(np.uint16)) % np.uint16(2**terms.bits), counts), devices=3)
