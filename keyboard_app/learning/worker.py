@@ -10,7 +10,7 @@ from typing import Protocol
 from data.errors import DataError
 from model.device.finetuning import Progress
 
-_NICE = 10  # how far a task stands back behind typing; the threads that LiteRT starts within it inherit that
+_NICE = 5  # how far a task stands back behind typing; the threads that LiteRT starts within it inherit that
 
 
 @dataclass(frozen=True)
