@@ -11,7 +11,7 @@ from data.errors import DataError
 from model.device.finetuning import Progress
 
 STOPPED = "stopped: nothing was changed by it"
-_NICE = 10  # how far a task stands back behind typing; the threads that LiteRT starts within it inherit that
+_NICE = 5  # how far a task stands back behind typing; the threads that LiteRT starts within it inherit that
 
 
 @dataclass(frozen=True)

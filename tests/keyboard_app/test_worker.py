@@ -29,5 +29,5 @@ def test_a_task_is_nicer_than_the_typing_thread_which_stays_as_it_was() -> None:
     worker, task = Worker(), _Asking()
     worker.start(task)
     assert worker.wait() == "asked"
-    assert task.niceness == min(before + 10, 19)
+    assert task.niceness == min(before + 5, 19)
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
