@@ -1,12 +1,13 @@
 """The model card: what a trained model is, for people (Mitchell et al. 2019, arXiv 1810.03993)."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from federation.privacy import Privacy
 from federation.summation import FLOAT_BITS, Summation
+from model.device.folder import Model
 from model.device.metrics import Scores
-from model.device.weights import Provenance
+from model.device.weights import Provenance, digest
 
 if TYPE_CHECKING:
     from federation.accounting import Spent
@@ -77,21 +78,59 @@ def _decay(server: "Server") -> str:
     return f", falling to zero over {server.decay_rounds} rounds along half a cosine" if server.decay_rounds else ""
 
 
-def round_card(provenance: Provenance, clients: int, parent_card: str, promise: str = "") -> str:
-    """The card of a model that one real round made, Markdown; `promise` is the `privacy_line` of it and the rounds before."""
+def round_card(provenance: Provenance, clients: int, parent_card: str) -> str:
+    """The card of a model that one round over keyboards on one machine made, Markdown."""
     history = [
         *_history(parent_card),
         f"{_STEP}a round of {clients} clients, from weights of SHA-256 `{provenance.parent}`",
     ]
-    promised = f"Privacy of what the rounds of this federation learned: {promise}.\n\n" if promise else ""
     return f"""# Model card
 
 A CIFG-LSTM that predicts the next word of a message, after {provenance.round} federated rounds. What made it, one after the other:
 
 {chr(10).join(history)}
 
-{promised}It was not measured since: `uv run federate evaluate --model FOLDER` does that.
+It was not measured since: `uv run federate evaluate --model FOLDER` does that.
 """
+
+
+def federation_card(
+    first: Model, provenance: Provenance, rounds: Sequence[Mapping[str, Any]], done: int, promise: str
+) -> str:
+    """The card of a model that a coordinator made of what real devices sent, Markdown.
+
+    Args:
+      first: the model that its rounds began with.
+      provenance: of the model.
+      rounds: what is known of the newest rounds, oldest first (`federation.server_process.ServerProcess.update`).
+      done: how many rounds the coordinator has had in all.
+      promise: the `privacy_line` of all of them.
+    """
+    rounds_of = f"{done} round{'s' * (done != 1)} of `federate serve`"
+    began = f"{_STEP}{rounds_of} over real devices, from weights of SHA-256 `{digest(first.weights)}`"
+    return f"""# Model card
+
+A CIFG-LSTM that predicts the next word of a message, after {provenance.round} federated rounds. What made it, one after the other:
+
+{chr(10).join([*_history(first.card), began])}
+
+Privacy of what the rounds of this federation learned: {promise}.
+
+Recall as the devices of each round report it, in sums alone, on messages that they hold back: of the model that the round began
+with, and of what each device's own training made of it before the round's mean. Other devices take part in other rounds, so that
+rows differ by chance too. The model itself was not measured since:
+`uv run federate evaluate --model FOLDER` does that.
+
+| round | devices | words trained on | words held back | recall at 1 → after training | recall at 3 → after training |
+| ---: | ---: | ---: | ---: | ---: | ---: |
+{chr(10).join(_round_row(done - len(rounds) + i, row) for i, row in enumerate(rounds, 1))}
+"""
+
+
+def _round_row(number: int, row: Mapping[str, Any]) -> str:
+    recall = [f"{row[k]:.1%} → {row[f'{k}_after']:.1%}" if f"{k}_after" in row else "" for k in ("top1", "top3")]
+    cells = (number, *(f"{row[k]:,}" if k in row else "" for k in ("devices", "words", "tested")), *recall)
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def privacy_line(privacy: Privacy, spent: "Spent") -> str:

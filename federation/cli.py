@@ -103,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--client-learning-rate", type=_rate, default=FineTuning.learning_rate)
     simulate.add_argument("--passes", type=_positive, default=1, help="over a client's words in a round")
     simulate.add_argument("--max-words", type=_positive, default=2000, help="of one client in a round")
+    simulate.add_argument(
+        "--checks", type=_positive, default=20, help="how often recall is measured on the way (default: 20 times)"
+    )
     add_summation_options(simulate, _positive, _rate)
 
     search = command("search", _search, "Compare settings of simulated rounds on validation users.")
@@ -255,7 +258,7 @@ def _simulate(options: argparse.Namespace) -> Result:
         summation=summation_of(options, options.clients_per_round, options.max_words),
         privacy=privacy_of(options),
     )
-    outcome = simulate(settings, options.rounds, options.out, options.resume, options.command_line)
+    outcome = simulate(settings, options.rounds, options.out, options.resume, options.command_line, options.checks)
     before, after = ({"top1": s.top1, "top3": s.top3} for s in (outcome.before, outcome.after))
     print(
         f"top-1 {before['top1']:.1%} → {after['top1']:.1%}, top-3 {before['top3']:.1%} → {after['top3']:.1%}: {outcome.model}",

@@ -89,6 +89,36 @@ def plot_demo(result: dict[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
+def plot_demo_devices(result: dict[str, Any], path: Path) -> None:
+    """Recall at 1 for each keyboard, before and after the rounds; and by round, as the keyboards report it in sums."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2), layout="constrained", width_ratios=(3, 2))
+    rows = [*result["people"], result["all"]]
+    names = [*(f"keyboard {n}" for n in range(1, len(rows))), "all"]
+    places = np.arange(len(rows))[::-1]
+    for place, row in zip(places, rows, strict=True):
+        ends = [100 * row[model]["top1"] for model in ("before", "after")]
+        colour = "tab:green" if ends[1] > ends[0] else "tab:red"
+        left.annotate("", (ends[1], place), (ends[0], place), arrowprops={"arrowstyle": "->", "color": colour, "lw": 2})
+        left.plot(ends[0], place, "o", color="tab:gray")
+        left.annotate(f"{ends[1] - ends[0]:+.1f}", (max(ends), place), (8, -3), textcoords="offset points", fontsize=8)
+    left.set_yticks(places, [f"{name} ({row['words']:,})" for name, row in zip(names, rows, strict=True)])
+    left.axhline(0.5, color="black", linewidth=0.5)
+    left.margins(x=0.12)
+    left.set(xlabel="%", title="Recall at 1 on what each wrote next (words): before → after the rounds")
+    numbers = np.arange(1, len(result["rounds"]) + 1)
+    for key, label, style in (
+        ("top1", "global model that the round began with", "o-"),
+        ("top1_after", "after training on the device", "o--"),
+    ):
+        right.plot(numbers, [100 * r[key] for r in result["rounds"]], style, label=label)
+    right.set(xlabel="round", ylabel="%", title="Recall at 1 on words held back, as sums", xticks=numbers)
+    right.legend(fontsize="small")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
 def plot_baselines(models: dict[str, dict[str, Any]], path: Path) -> None:
     """Recall at 1 and at 3 of models, figures by title, with their 95% intervals."""
     figure, panels = plt.subplots(1, 2, figsize=(10, 0.45 * len(models) + 1), layout="constrained", sharey=True)

@@ -26,7 +26,7 @@ from federation.accounting import Spent, check_budget, rho_of_round, rounds_spen
 from federation.learning import Server, learning_process
 from federation.privacy import Privacy
 from federation.protocol.ring import Vector
-from federation.protocol.terms import LOSS_STEPS, Terms, counts_of
+from federation.protocol.terms import LOSS_STEPS, Terms, counts_of, recall_of
 from federation.secure_mean import SecureMean, secure_metrics
 from federation.state import StateStore
 from federation.summation import Summation
@@ -136,9 +136,10 @@ class ServerProcess:
     def update(self, state: Any, summed: tuple[Vector, Vector]) -> tuple[Any, dict[str, float]]:
         """The next state, from the sums of what devices sent (values of `Terms.layout`), and what is known of the round.
 
-        Metrics: `devices`, `words`, `loss` (mean over words as trained), `top1` and `top3` of the round's model on the devices'
-        own words as far as they report them, `clipping_norm`, `update_norm` (of the step from model to model). Privacy spent is
-        `spent`'s.
+        Metrics: `devices`, `words`, `loss` (mean over words as trained), `clipping_norm`, `update_norm` (of the step from model to
+        model); and, as far as devices report them, recall on the `tested` words that they hold back: `top1` and `top3` of the
+        model that the round began with, `top1_after` and `top3_after` of what each device's own training made of it. Privacy spent
+        is `spent`'s.
 
         Raises:
           DataError: the sums are not of the round's terms, or more or fewer devices are in them than the settings allow.
@@ -160,9 +161,7 @@ class ServerProcess:
         metrics["update_norm"] = float(np.sqrt(sum(float(np.sum((after[n] - before[n]) ** 2)) for n in after)))
         if counts["words"]:
             metrics |= {"words": counts["words"], "loss": counts["loss"] / LOSS_STEPS / counts["words"]}
-        if counts["tested"]:
-            metrics |= {"top1": counts["first"] / counts["tested"], "top3": counts["among_three"] / counts["tested"]}
-        return output["state"], metrics
+        return output["state"], metrics | recall_of(counts)
 
     def spent(self, state: Any, unmasked: int = 0) -> Spent:
         """The privacy that all rounds so far have spent, and any up to the place `unmasked` whose sum made no model."""

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from federation.benchmarks.device import output
-from federation.benchmarks.measuring import Benchmark, Figure
+from federation.benchmarks.measuring import Benchmark, Figure, ratios
 from federation.rounds import keyboard
 
 _WHEN = {"idle": "idle", "learning": "while it learns"}
@@ -26,5 +26,10 @@ def measure_keyboard(folder: Path, presses: int, repeats: int = 5) -> Benchmark:
             target = "at most 16" if part == "p99" else ""
             what = f"from a key to its painted suggestions, {words}, {part}"
             figures.append(Figure(f"{when}_{part}", what, "ms", waits, target))
+    bare = [run["press_to_bare_frame_ms"]["p50"] for run in runs]
+    what = "from a press to the frame of a window that shows a number alone, p50"
+    figures.append(Figure("bare_p50", what, "ms", bare))
+    idle = [run["press_to_suggestions_ms"]["idle"]["p50"] for run in runs]
+    figures.append(Figure("idle_to_bare", "a key, nothing else going on, over that", "", ratios(idle, bare)))
     figures.append(Figure("memory", "peak memory of the window", "MiB", [run["peak_memory_mb"] for run in runs]))
     return Benchmark("keyboard", f"The window, {presses} keys a time", figures)

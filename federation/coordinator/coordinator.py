@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
+from federation.card import federation_card
 from federation.coordinator.round_machine import GIVING, Refused, Round, Rules, SecureSum, Stage
 from federation.coordinator.shelf import Shelf
 from federation.coordinator.store import CoordinatorStore
@@ -30,9 +31,10 @@ from federation.protocol.calls import COUNTED, NOT_COUNTED, REST, WAIT, Call, Ch
 from federation.protocol.signed_requests import check_enrolment
 from federation.protocol.terms import Terms
 from model.device.finetuning import ROUND_TRAINING, FineTuning
-from model.device.folder import WEIGHTS
-from model.device.weights import digest, load_weights, next_provenance
+from model.device.folder import WEIGHTS, load_model
+from model.device.weights import Provenance, digest, load_weights, next_provenance
 
+_ON_CARD = 20  # newest rounds that a model's card tells of
 _RETRIES = 5  # rounds aborted one after the other before somebody has to look
 _SEEN_SECONDS = 10.0  # between two writes of when devices were seen
 _BACKOFF_SECONDS, _LONGEST_BACKOFF = 1.0, 60.0
@@ -139,6 +141,11 @@ class Coordinator:
         """Gives the store free; a round that goes on is aborted at the next start."""
         self._keep_seen(math.inf)
         self.store.close()
+
+    @property
+    def newest_folder(self) -> Path:
+        """Where the newest global model lies."""
+        return self.shelf.model_folder(self.store.newest_committed())
 
     # Devices.
 
@@ -399,7 +406,8 @@ class Coordinator:
         coming = Next.from_told(told)
         report = told["metrics"] | {"spent": told["spent"]}
         provenance = next_provenance(self.model.weights, self.model.provenance)
-        updated = replace(self.model, weights=weights, provenance=provenance)
+        card = self._card(provenance, report, told["promise"])
+        updated = replace(self.model, weights=weights, provenance=provenance, card=card)
         self.shelf.put(number, updated)
         self.store.commit_round(number, json.dumps(report), now)
         self.model, self.model_digest, self.next = updated, digest(weights), coming
@@ -409,3 +417,9 @@ class Coordinator:
         self._failures, self._not_before = 0, now
         self.changed += 1
         self.shelf.remove_old(number)
+
+    def _card(self, provenance: Provenance, report: dict[str, Any], promise: str) -> str:
+        earlier = [json.loads(row.report) for row in self.store.rounds(_ON_CARD) if row.state == "committed"]
+        first = load_model(self.shelf.model_folder(0))
+        done = provenance.round - first.provenance.round
+        return federation_card(first, provenance, [*earlier, report][-_ON_CARD:], done, promise)

@@ -267,7 +267,7 @@ class CoordinatorApi:
             """The newest global model's weights, a safetensors file."""
             if digest != coordinator.model_digest:
                 raise RefusedCall(calls.NOT_FOUND, "there is no such model here any more: take the newest")
-            folder = coordinator.shelf.model_folder(coordinator.store.newest_committed())
+            folder = coordinator.newest_folder
             return FileResponse(folder / WEIGHTS, media_type="application/octet-stream")
 
         @app.post("/v1/departure", operation_id="leave", status_code=204, responses=refusals(*signed, *body))

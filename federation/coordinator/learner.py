@@ -20,6 +20,7 @@ from typing import Any
 from data.errors import DataError
 from data.files import write_by_rename
 from federation.accounting import BudgetExhausted
+from federation.card import privacy_line
 from federation.coordinator.federation_settings import FederationSettings
 from federation.coordinator.shelf import NEXT
 from federation.engine import engine
@@ -50,6 +51,7 @@ class Learner:
 
     def __init__(self, settings: FederationSettings, first_model: Path) -> None:
         model = load_model(first_model)
+        self._privacy = settings.privacy
         self._provenance: Provenance = model.provenance
         self._process = ServerProcess(
             model.provenance.config,
@@ -86,9 +88,11 @@ class Learner:
         save_weights(folder / WEIGHTS, weights, self._provenance)
 
     def _next(self, state: Any, unmasked: int) -> dict[str, Any]:
-        """The terms of the next round, or why there is none, and the privacy spent so far."""
-        spent = asdict(self._process.spent(state, unmasked))
-        told: dict[str, Any] = {"terms": "", "exhausted": "", "spent": spent, "unmasked": unmasked}
+        """The terms of the next round, or why there is none, and the privacy spent so far, in numbers and as a promise."""
+        spent = self._process.spent(state, unmasked)
+        promise = privacy_line(self._privacy, spent)
+        told: dict[str, Any] = {"terms": "", "exhausted": "", "spent": asdict(spent), "promise": promise}
+        told["unmasked"] = unmasked
         try:
             told["terms"] = self._process.prepare(state).terms.to_json()
         except BudgetExhausted as exhausted:

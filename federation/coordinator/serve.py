@@ -5,6 +5,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import segno
 from filelock import FileLock, Timeout
@@ -34,8 +35,10 @@ class Places:
     control_port: int
 
 
-def run(places: Places, rules: Rules, federation: FederationSettings, rounds: int, invitations: int) -> None:
+def run(places: Places, rules: Rules, federation: FederationSettings, rounds: int, invitations: int) -> dict[str, Any]:
     """Serves until it is stopped; wants so many rounds from now on if there are any, and shows so many join links.
+
+    Returns the newest model's folder and round, the privacy spent, and what is known of each round, newest last.
 
     Raises:
       DataError: another coordinator is at work in the folder, or what is in there is damaged or was begun otherwise.
@@ -46,12 +49,14 @@ def run(places: Places, rules: Rules, federation: FederationSettings, rounds: in
     try:
         with FileLock(folder / ".lock", blocking=False):
             federation = federation.begin(folder)
-            asyncio.run(_serve(places, rules, federation, rounds, invitations))
+            return asyncio.run(_serve(places, rules, federation, rounds, invitations))
     except Timeout as error:
         raise DataError(f"another coordinator is at work in {folder}: stop it, or choose another --folder") from error
 
 
-async def _serve(places: Places, rules: Rules, federation: FederationSettings, rounds: int, invitations: int) -> None:
+async def _serve(
+    places: Places, rules: Rules, federation: FederationSettings, rounds: int, invitations: int
+) -> dict[str, Any]:
     folder = places.folder
     settings = Settings(rules, federation.training, federation.privacy)
     coordinator = Coordinator(folder, places.model, settings, Summing, time.time())
@@ -74,6 +79,9 @@ async def _serve(places: Places, rules: Rules, federation: FederationSettings, r
         await serve(
             Serving(coordinator, api, folder), places.host, places.port, shown, (app, places.control_port), ready
         )
+        view = control.view()
+        model = {"model": str(coordinator.newest_folder), "model_round": view["model"]["round"]}
+        return model | {name: view[name] for name in ("spent", "rounds")}
     finally:
         coordinator.close()
 

@@ -46,7 +46,7 @@ def add_serve_options(parser: argparse.ArgumentParser, count: Any, number: Any) 
 
 
 def run_serve(options: argparse.Namespace) -> dict[str, Any]:
-    """Runs `federate serve`.
+    """Runs `federate serve` until it is stopped; returns what it came to.
 
     Raises:
       DataError: options contradict each other, or the folder is another's.
@@ -69,5 +69,4 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
     )
 
     places = Places(options.folder, options.model, options.host, options.port, address, options.control_port)
-    run(places, rules, federation, options.rounds, options.invite)
-    return {"folder": str(options.folder)}
+    return {"folder": str(options.folder)} | run(places, rules, federation, options.rounds, options.invite)

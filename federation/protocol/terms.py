@@ -11,14 +11,16 @@ A device sends two vectors of whole numbers, which secure aggregation masks and 
    - `zeroing_side`: likewise for the delta's largest entry, and the quantile that zeroing goes by;
    - `loss`: the mean loss of each batch before its step times the batch's words, added up, in steps of 2^-10 nats, and `words`;
    - `first`, `among_three`, `tested`: of `tested` words kept for it, those that the round's weights had as first guess, or among
-     three.
+     three; `first_after`, `among_three_after`: likewise of the same words, for what the device's training made of these weights.
 
-A delta with an entry above the terms' zeroing norm counts as one of zeros (its device, as one that learned nothing). Under
-differential privacy the server learns nothing else without noise: the weight is 1, the counts behind `zeroing_side` are 0.
+A device counts at most 2^36 of each of the last seven, so that sums over a thousand devices do not wrap. A delta with an entry
+above the terms' zeroing norm counts as one of zeros (its device, as one that learned nothing). Under differential privacy the
+server learns nothing else without noise: the weight is 1, the counts behind `zeroing_side` are 0.
 """
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import cast
 
@@ -31,25 +33,39 @@ from federation.protocol.messages import read_json
 from federation.protocol.noise import Draw, discrete_gaussian, system_bits
 from federation.protocol.ring import Layout, Segment, Vector
 
-COUNTS = ("devices", "weight", "side", "zeroing_side", "loss", "words", "first", "among_three", "tested")
+COUNTS = (
+    *("devices", "weight", "side", "zeroing_side", "loss", "words"),
+    *("first", "among_three", "tested", "first_after", "among_three_after"),
+)
 COUNT_BITS = 48
 LOSS_STEPS = 2**10  # in a nat
 
-_MAX_LOSS = 2**36  # steps: of a million words at 67 nats, and the sum of a thousand such devices does not wrap
+MAX_COUNT = 2**36  # of a device: words, or steps of loss, those of a million words at 67 nats
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What a device has to give after training, in the clear: it stays on the device."""
+    """What a device has to give after training, in the clear: it stays on the device.
+
+    Raises:
+      DataError: a figure is not one.
+    """
 
     delta: NDArray[
         np.float32
     ]  # [n], weights after training minus those before (`federation.protocol.encoding.flatten`)
     words: int  # targets learned from
     loss: float = 0.0  # nats, summed over these words, each batch before its step
-    first: int = 0
+    first: int = 0  # of the `tested` words, by the weights before training
     among_three: int = 0
     tested: int = 0
+    first_after: int = 0  # of the same, by the weights after it
+    among_three_after: int = 0
+
+    def __post_init__(self) -> None:
+        found = ((self.first, self.among_three), (self.first_after, self.among_three_after))
+        if not (math.isfinite(self.loss) and self.words >= 0 and all(0 <= a <= b <= self.tested for a, b in found)):
+            raise DataError("what the device learned has figures that are none")
 
 
 @dataclass(frozen=True)
@@ -106,10 +122,8 @@ class Terms:
           Values of `layout`.
 
         Raises:
-          DataError: the delta is of another length or not finite, or a figure is not one.
+          DataError: the delta is of another length or not finite.
         """
-        if not (math.isfinite(learned.loss) and 0 <= learned.first <= learned.among_three <= learned.tested):
-            raise DataError("what the device learned has figures that are none")
         delta = learned.delta
         if delta.shape != (self.length,) or not np.isfinite(delta).all():
             raise DataError(
@@ -122,14 +136,10 @@ class Terms:
         if self.noise_stddev:
             noise = discrete_gaussian(self.noise_stddev, self.encoding.padded, draw)
             integers = ((integers + noise) % 2**self.bits).astype(integers.dtype)
-        told = (0,) * 5 if self.private else self._told(learned)
+        told = [0] * 7 if self.private else _told(learned)
         sides = _side(norm, self.estimate), _side(largest, self.zeroing_estimate)
         counts = np.array([1, int(weight[0]), *sides, *told], np.int64)
         return integers, counts.astype(np.uint64) & np.uint64(2**COUNT_BITS - 1)
-
-    def _told(self, learned: Learned) -> tuple[int, int, int, int, int]:
-        loss = min(max(round(learned.loss * LOSS_STEPS), 0), _MAX_LOSS)
-        return loss, learned.words, learned.first, learned.among_three, learned.tested
 
     def to_json(self) -> str:
         """For the wire."""
@@ -157,6 +167,12 @@ class Terms:
             ) from error
 
 
+def _told(learned: Learned) -> list[int]:
+    loss = max(round(learned.loss * LOSS_STEPS), 0)
+    before = learned.words, learned.first, learned.among_three, learned.tested
+    return [min(count, MAX_COUNT) for count in (loss, *before, learned.first_after, learned.among_three_after)]
+
+
 def _side(norm: np.floating, estimate: float) -> int:
     return 0 if not estimate else 1 if norm <= np.float32(estimate) else -1
 
@@ -171,3 +187,12 @@ def counts_of(summed: Vector) -> dict[str, int]:
         raise DataError(f"a sum has {len(COUNTS)} counts")
     half = 2 ** (COUNT_BITS - 1)
     return {name: (int(value) + half) % (2 * half) - half for name, value in zip(COUNTS, summed, strict=True)}
+
+
+def recall_of(counts: Mapping[str, int]) -> dict[str, float]:
+    """Recall at 1 and at 3 that summed `COUNTS` come to, and on how many words; nothing where no device held any back."""
+    tested = counts["tested"]
+    if not tested:
+        return {}
+    found = {"top1": "first", "top3": "among_three", "top1_after": "first_after", "top3_after": "among_three_after"}
+    return {"tested": tested} | {name: counts[count] / tested for name, count in found.items()}

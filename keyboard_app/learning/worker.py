@@ -1,5 +1,7 @@
 """Work beside typing: one task at a time in a thread, to be watched, cancelled and finished by whoever types."""
 
+import os
+import sys
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -7,6 +9,8 @@ from typing import Protocol
 
 from data.errors import DataError
 from model.device.finetuning import Progress
+
+_NICE = 10  # whoever types comes first; the threads that LiteRT starts within a task inherit it
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Worker:
         self._thread.start()
 
     def _work(self, task: Task) -> None:
+        if sys.platform in ("linux", "android"):  # elsewhere it would be the whole program that gives way
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         try:
             for progress in task.work():
                 self.progress = progress

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from kivy.graphics import Color, SmoothRoundedRectangle
+from kivy.graphics import Color
 from kivy.metrics import dp
 from kivy.properties import ListProperty
 
 from keyboard_app.window.chart import Chart
 from keyboard_app.window.glyphs import glyphs
+from keyboard_app.window.rounded_box import RoundedBox
 
 __all__ = ("Bars",)
 
@@ -49,4 +50,4 @@ class Bars(Chart):
                 Color(*color)
                 corner = middle + (place - count / 2) * width + dp(1), self.bottom
                 height = max(self.y_at(share) - self.bottom, dp(1))
-                SmoothRoundedRectangle(pos=corner, size=(width - dp(2), height), radius=[min(dp(4), height / 2)])
+                RoundedBox(pos=corner, size=(width - dp(2), height), radius=[min(dp(4), height / 2)])

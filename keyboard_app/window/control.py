@@ -3,14 +3,19 @@
 Every control has a `name`, what an assistive tool would call it, and shows where the keyboard's focus is.
 """
 
-from kivy.properties import BooleanProperty, OptionProperty, StringProperty
+from kivy.graphics import Color, Line
+from kivy.metrics import dp
+from kivy.properties import BooleanProperty, ColorProperty, OptionProperty, StringProperty
 from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.label import Label
 from kivy.uix.widget import Widget
 
 from keyboard_app.window.icon import Icon
+from keyboard_app.window.look import look
 
 __all__ = ("Control", "IconButton", "OnOff", "Tappable", "TextButton")
+
+_RING = "ring"
 
 
 class Control(Widget):
@@ -18,6 +23,22 @@ class Control(Widget):
 
     name = StringProperty()
     focused = BooleanProperty(False)
+
+    def on_focused(self, _control: "Control", focused: bool) -> None:
+        """Shows by a ring that the physical keyboard's focus is here; without it there is nothing to paint."""
+        change, watched = (self.fbind if focused else self.funbind), ("pos", "size")
+        for name in watched:
+            change(name, self._draw_ring)
+        self._draw_ring()
+
+    def _draw_ring(self, *_: object) -> None:
+        self.canvas.after.remove_group(_RING)
+        if not self.focused:
+            return
+        gap, width, height = dp(2), max(self.width - dp(4), 1), max(self.height - dp(4), 1)
+        self.canvas.after.add(Color(*look.accent, group=_RING))
+        box = (self.x + gap, self.y + gap, width, height, dp(9))
+        self.canvas.after.add(Line(rounded_rectangle=box, width=dp(1.3), group=_RING))
 
     def activate(self) -> None:
         """Does what touching it would do."""
@@ -49,6 +70,8 @@ class TextButton(Tappable, Label):
 
 class IconButton(Tappable, Icon):
     """An icon alone."""
+
+    disabled_color = ColorProperty()
 
 
 class OnOff(Tappable):

@@ -1,14 +1,18 @@
 """An icon of strokes."""
 
+from functools import lru_cache
 from typing import Any
 
 from kivy.clock import Clock
-from kivy.graphics import Color, InstructionGroup, SmoothLine
+from kivy.graphics import Color, InstructionGroup, Rectangle
+from kivy.graphics.texture import Texture
 from kivy.metrics import dp
 from kivy.properties import ColorProperty, NumericProperty, StringProperty
 from kivy.uix.widget import Widget
 
 from keyboard_app.window.icons import ICONS
+from keyboard_app.window.shapes import strokes
+from keyboard_app.window.texture import texture_of
 
 __all__ = ("Icon",)
 
@@ -32,18 +36,15 @@ class Icon(Widget):
 
     def _draw(self, _elapsed: float) -> None:
         self._strokes.clear()
-        scale = self.icon_size / _GRID
-        left, bottom = self.center_x - self.icon_size / 2, self.center_y - self.icon_size / 2
-        for stroke in ICONS[self.icon] if self.icon else ():
-            self._strokes.add(Color(*self.icon_color))
-            points = [value for x, y in stroke for value in (left + x * scale, bottom + y * scale)]
-            closed = stroke[0] == stroke[-1]
-            self._strokes.add(
-                SmoothLine(
-                    points=points[:-2] if closed else points,
-                    width=max(0.85 * scale, 1.05),
-                    joint="round",
-                    cap="round",
-                    close=closed,
-                )
-            )
+        if not self.icon:
+            return
+        side = round(self.icon_size)
+        self._strokes.add(Color(*self.icon_color))
+        corner = round(self.center_x - side / 2), round(self.center_y - side / 2)
+        self._strokes.add(Rectangle(texture=_picture(self.icon, side), pos=corner, size=(side, side)))
+
+
+@lru_cache(500)
+def _picture(icon: str, side: int) -> Texture:
+    scale = side / _GRID
+    return texture_of(strokes(ICONS[icon], side, scale, max(1.7 * scale, 2.1)))

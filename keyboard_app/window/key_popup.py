@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kivy.graphics import Color, InstructionGroup, Rectangle, SmoothRoundedRectangle
+from kivy.graphics import Color, InstructionGroup, Rectangle
 from kivy.metrics import dp
 from kivy.uix.widget import Widget
 
 from keyboard_app.window.glyphs import glyphs
 from keyboard_app.window.look import look
+from keyboard_app.window.rounded_box import RoundedBox
 
 __all__ = ("KeyPopup",)
 
@@ -68,22 +69,18 @@ class KeyPopup(Widget):
         corner = self._first_x - pad, self._bottom
         drawn.add(Color(0, 0, 0, 0.28))
         drawn.add(
-            SmoothRoundedRectangle(
+            RoundedBox(
                 pos=(corner[0] - dp(1), corner[1] - dp(2)), size=(size[0] + dp(2), size[1] + dp(2)), radius=[dp(12)]
             )
         )
-        drawn.add(Color(*look.surface))
-        drawn.add(SmoothRoundedRectangle(pos=corner, size=size, radius=[dp(11)]))
+        drawn.add(Color(*look.key))
+        drawn.add(RoundedBox(pos=corner, size=size, radius=[dp(11)]))
         for number, choice in enumerate(self.choices):
             left = self._first_x + self._places[number] * self._cell
             lit = number == self.chosen and len(self.choices) > 1
             if lit:
                 drawn.add(Color(*look.accent))
-                drawn.add(
-                    SmoothRoundedRectangle(
-                        pos=(left, self._bottom + pad), size=(self._cell, self._height), radius=[dp(8)]
-                    )
-                )
+                drawn.add(RoundedBox(pos=(left, self._bottom + pad), size=(self._cell, self._height), radius=[dp(8)]))
             text = glyphs(choice, look.size(_POINTS))
             x = left + (self._cell - text.width) / 2
             for run in text.runs:

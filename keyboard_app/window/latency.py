@@ -1,33 +1,35 @@
 """How long a person waits: from the start to the first suggestion, and from a key to the suggestions painted for it.
 
 1. The window opens on a profile that is thrown away, with a history to learn from.
-2. A thread in the place of a finger touches the keys of a few sentences, at uneven moments, as an input device of Kivy's. What
-   counts begins when the finger goes up, which types the character, and ends when the frame that shows its suggestions has been
-   handed to the display: waiting for the next frame counts.
+2. A thread puts presses of the mouse on the keys of a few sentences, at uneven moments, into the queue of events where the system
+   puts those of a person. What counts begins when the mouse is let go, which types the character, and ends when the frame that
+   shows its suggestions has been handed to the display: whatever the loop waits for in between counts.
 3. It types once while nothing else goes on, and once while the keyboard learns, again and again, beside it.
+4. Then the window shows a number alone that counts presses, by the same loop. What that takes is the least that Kivy and the
+   display take here, whatever is shown.
 """
 
+import ctypes
 import os
 import random
 import tempfile
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kivy.base import EventLoop
 from kivy.clock import Clock
 from kivy.core.window import Window
 from kivy.input.motionevent import MotionEvent
-from kivy.input.provider import MotionEventProvider
+from kivy.uix.label import Label
 
 from keyboard_app.device import Device
 from keyboard_app.script import peak_memory_mib
 from keyboard_app.window.key import Key
+from keyboard_app.window.loop import sdl
 from keyboard_app.window.window import KeyboardApp
 from model.device.folder import PRETRAINED
 
@@ -40,7 +42,8 @@ _SENTENCES = (
 )
 _HISTORY = 60  # times the sentences: about 3,000 words
 _PAUSE = (0.05, 0.13)  # seconds between two keys, of a fast typist
-_TOUCH = 0.03  # seconds that a finger stays down
+_TOUCH = 0.03  # seconds that the mouse stays down
+_WARM_UP = 10  # presses, before any counts
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Waits:
     start_to_first_suggestion: float
     idle: list[float]  # from a key to its suggestions, each
     learning: list[float]  # the same, beside learning
+    bare: list[float]  # from a press to the frame of a window that shows a number alone
     peak_memory_mb: float  # MiB, resident
 
     def as_json(self) -> dict[str, Any]:
@@ -57,6 +61,7 @@ class Waits:
         return {
             "start_to_first_suggestion_s": round(self.start_to_first_suggestion, 3),
             "press_to_suggestions_ms": {"idle": _percentiles(self.idle), "learning": _percentiles(self.learning)},
+            "press_to_bare_frame_ms": _percentiles(self.bare),
             "presses": {"idle": len(self.idle), "learning": len(self.learning)},
             "peak_memory_mb": round(self.peak_memory_mb, 1),
         }
@@ -67,6 +72,8 @@ class Waits:
         for name, words in (("idle", "nothing else going on"), ("learning", "while it learns")):
             p = json["press_to_suggestions_ms"][name]
             lines.append(f"key to its suggestions      {p['p50']:.1f} ms (99th percentile {p['p99']:.1f} ms), {words}")
+        p = json["press_to_bare_frame_ms"]
+        lines.append(f"a window with one number    {p['p50']:.1f} ms (99th percentile {p['p99']:.1f} ms)")
         return "\n".join([*lines, f"peak memory                 {json['peak_memory_mb']:.0f} MiB"])
 
 
@@ -75,45 +82,37 @@ def _percentiles(seconds: list[float]) -> dict[str, float]:
     return {"p50": round(float(p50), 2), "p99": round(float(p99), 2)}
 
 
-class _Touch(MotionEvent):
-    """A finger, in shares of the window."""
+class _MouseButton(ctypes.Structure):
+    """`SDL_MouseButtonEvent`, and room for any other `SDL_Event`."""
 
-    def __init__(self, *arguments: Any, **properties: Any) -> None:
-        properties.setdefault("is_touch", True)
-        properties.setdefault("type_id", "touch")
-        super().__init__(*arguments, **properties)
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("timestamp", ctypes.c_uint32),
+        ("window", ctypes.c_uint32),
+        ("mouse", ctypes.c_uint32),
+        ("button", ctypes.c_uint8),
+        ("state", ctypes.c_uint8),
+        ("clicks", ctypes.c_uint8),
+        ("padding", ctypes.c_uint8),
+        ("x", ctypes.c_int32),
+        ("y", ctypes.c_int32),
+        ("rest", ctypes.c_uint8 * 100),
+    )
 
-    def depack(self, args: tuple[float, float]) -> None:
-        """Where it is."""
-        self.sx, self.sy = args
-        self.profile = ["pos"]
-        super().depack(args)
+
+_DOWN, _UP = 0x401, 0x402  # SDL's names of these events
+_LEFT = 1
 
 
-class _Finger(MotionEventProvider):
-    """Hands touches that another thread makes to Kivy's loop, as a driver of an input device does."""
-
-    def __init__(self) -> None:
-        super().__init__("finger", "")
-        self._waiting: deque[tuple[str, _Touch, float]] = deque()
-        self._count = 0
-        self.unanswered: list[float] = []  # when fingers went up whose frame has not been painted yet
-
-    def touch(self, x: float, y: float) -> None:
-        """Touches a place, in shares of the window, and lets go."""
-        self._count += 1
-        touch = _Touch("finger", f"finger{self._count}", (x, y))
-        self._waiting.append(("begin", touch, time.perf_counter()))
-        time.sleep(_TOUCH)
-        self._waiting.append(("end", touch, time.perf_counter()))
-
-    def update(self, dispatch_fn: Callable[[str, MotionEvent], object]) -> None:
-        """Kivy's loop asks what has come."""
-        while self._waiting:
-            what, touch, when = self._waiting.popleft()
-            dispatch_fn(what, touch)
-            if what == "end":
-                self.unanswered.append(when)
+def _press(x: float, y: float) -> float:
+    """Presses the mouse at a place, in pixels from the window's lower left, and lets go; returns when it did that."""
+    push, place = sdl().SDL_PushEvent, {"x": int(x), "y": int(Window.height - y)}
+    push(ctypes.byref(_MouseButton(type=_DOWN, button=_LEFT, state=1, clicks=1, **place)))
+    time.sleep(_TOUCH)
+    up = _MouseButton(type=_UP, button=_LEFT, clicks=1, **place)
+    began = time.perf_counter()
+    push(ctypes.byref(up))
+    return began
 
 
 class _Measurement:
@@ -123,18 +122,23 @@ class _Measurement:
         self._app = app
         self._presses = presses
         self._begun = begun
-        self._finger = _Finger()
-        self._answered = threading.Event()
-        self._answer = 0.0
+        self._pauses = random.Random(0)
+        self._released = False  # the loop knows that the mouse was let go, and has not painted since
+        self._painted = threading.Event()
+        self._when_painted = 0.0
         self._thread = threading.Thread(target=self._type_all, daemon=True)
         self.first = 0.0
         self.idle: list[float] = []
         self.learning: list[float] = []
+        self.bare: list[float] = []
 
     def begin(self) -> None:
         """Begins with the first frame that shows a suggestion."""
-        EventLoop.add_input_provider(self._finger)
-        Window.bind(on_flip=self._flip)
+        Window.bind(on_touch_up=self._release, on_flip=self._flip)
+
+    def _release(self, _window: Any, _touch: MotionEvent) -> bool:
+        self._released = True
+        return False
 
     def _flip(self, window: Any) -> bool:
         window.flip()
@@ -142,33 +146,50 @@ class _Measurement:
         if not self.first and self._app.screen.composer.ids.strip.offers:
             self.first = now - self._begun
             self._thread.start()
-        if self._finger.unanswered:
-            self._answer = now - self._finger.unanswered[-1]
-            self._finger.unanswered.clear()
-            self._answered.set()
+        if self._released:
+            self._released, self._when_painted = False, now
+            self._painted.set()
         return True  # the frame has been handed over
 
+    def _wait_for(self, x: float, y: float) -> float:
+        """Presses there; returns how long it took until the frame with the answer was handed over."""
+        time.sleep(self._pauses.uniform(*_PAUSE))
+        self._painted.clear()
+        began = _press(x, y)
+        self._painted.wait()
+        return self._when_painted - began
+
     def _type_all(self) -> None:
-        pause = random.Random(0)
-        for key in self._keys():
-            if len(self.idle) == self._presses:
+        keys = self._keys()
+        for _ in range(_WARM_UP):
+            self._wait_for(*next(keys).center)
+        for _ in range(self._presses):
+            self.idle.append(self._wait_for(*next(keys).center))
+        while len(self.learning) < self._presses:
+            if not self._app.screen.busy:
                 Clock.schedule_once(self._learn)
             learns = self._app.screen.busy
-            self._answered.clear()
-            self._finger.touch(key.center_x / Window.width, key.center_y / Window.height)
-            self._answered.wait()
+            wait = self._wait_for(*next(keys).center)
             if learns:
-                self.learning.append(self._answer)
-            elif len(self.idle) < self._presses:
-                self.idle.append(self._answer)
-            if len(self.learning) >= self._presses:
-                break
-            time.sleep(pause.uniform(*_PAUSE))
+                self.learning.append(wait)
+        Clock.schedule_once(self._bare)
+        while self._app.screen.parent is not None:
+            time.sleep(_TOUCH)
+        for _ in range(self._presses):
+            self.bare.append(self._wait_for(*Window.center))
         Clock.schedule_once(lambda _elapsed: self._app.stop())
 
     def _learn(self, _elapsed: float) -> None:
         if not self._app.screen.busy:
             self._app.screen.learn()
+
+    def _bare(self, _elapsed: float) -> None:
+        """Has the window show nothing but how often it was pressed."""
+        self._app.screen.stop_learning()
+        counter = Label(text="0")
+        counter.bind(on_touch_up=lambda counter, _touch: setattr(counter, "text", str(int(counter.text) + 1)))
+        Window.remove_widget(self._app.screen)
+        Window.add_widget(counter)
 
     def _keys(self) -> Iterator[Key]:
         keypad = self._app.screen.composer.ids.keypad
@@ -194,7 +215,7 @@ def measure(presses: int, shipped: Path = PRETRAINED) -> Waits:
     """Opens a window and types; must be called before any other window, in the main thread.
 
     Args:
-      presses: keys to measure in each of the two states.
+      presses: how often to press in each of the three states.
       shipped: the model folder.
 
     Raises:
@@ -209,7 +230,7 @@ def measure(presses: int, shipped: Path = PRETRAINED) -> Waits:
         measurement.begin()
         Clock.schedule_once(lambda _elapsed: _write_history(device))
         app.run()
-    return Waits(measurement.first, measurement.idle, measurement.learning, peak_memory_mib())
+    return Waits(measurement.first, measurement.idle, measurement.learning, measurement.bare, peak_memory_mib())
 
 
 def _write_history(device: Device) -> None:

@@ -142,7 +142,8 @@ class LearnedPage(Page):
             place.add_widget(chart)
 
     def _repaint(self, *_: object) -> None:
-        self._show_recall()
+        if self.parent is not None:  # one that is out of sight is refreshed before it is shown
+            self._show_recall()
 
     def _show_rising(self) -> None:
         if self._rising is None:

@@ -1,10 +1,11 @@
 """What the window looks like now: the colours of the theme in use and the scale of text, as properties that the rules observe."""
 
 from dataclasses import asdict
+from functools import partial
 
 from kivy.event import EventDispatcher
 from kivy.metrics import dp, sp
-from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, OptionProperty
+from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, ObjectProperty, OptionProperty
 
 from keyboard_app.window.theme import THEMES, Theme, palette
 
@@ -36,11 +37,15 @@ class Look(EventDispatcher):
     theme = OptionProperty("dark", options=THEMES)
     private = BooleanProperty(False)
     scale = NumericProperty(1.0)
+    # `look.size(points)` is the size of a font in pixels, of so many points at a scale of 1. It is a property so that the rules
+    # that call it do so again at another scale.
+    size = ObjectProperty()
     kind = OptionProperty(PHONE, options=[PHONE, TABLET, DESKTOP])
 
     def __init__(self) -> None:
         super().__init__()
         self.bind(theme=self._paint, private=self._paint)
+        self.on_scale(self, self.scale)
         self._paint()
 
     def _paint(self, *_: object) -> None:
@@ -53,9 +58,13 @@ class Look(EventDispatcher):
         wide = width / dp(1)
         self.kind = DESKTOP if wide >= _DESKTOP_FROM else TABLET if wide >= _TABLET_FROM else PHONE
 
-    def size(self, points: float) -> int:
-        """The size of a font, in pixels, for one of so many points at a scale of 1."""
-        return round(sp(points) * self.scale)
+    def on_scale(self, _look: "Look", scale: float) -> None:
+        """Text has another size."""
+        self.size = partial(_sized, scale)
+
+
+def _sized(scale: float, points: float) -> int:
+    return round(sp(points) * scale)
 
 
 look = Look()

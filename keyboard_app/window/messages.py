@@ -3,16 +3,16 @@
 from typing import Any
 
 from kivy.clock import Clock
-from kivy.uix.scrollview import ScrollView
 
 from keyboard_app.window.message_bubble import MessageBubble
+from keyboard_app.window.scroll import Scroll
 
 __all__ = ("Messages",)
 
 SHOWN = 50  # of the messages; "My data" has all of them
 
 
-class Messages(ScrollView):
+class Messages(Scroll):
     """A column of bubbles."""
 
     def __init__(self, **properties: Any) -> None:

@@ -1,5 +1,7 @@
 """The window: the app that Kivy runs, physical keys, and the clock."""
 
+import gc
+import sys
 from pathlib import Path
 
 from kivy.app import App
@@ -9,11 +11,15 @@ from kivy.lang import Builder
 
 from keyboard_app.device import Device
 from keyboard_app.window.look import look
+from keyboard_app.window.loop import run_loop
 from keyboard_app.window.physical_keys import PhysicalKeys
 from keyboard_app.window.screen import Screen
 
 _RULES = [str(Path(__file__).with_name(f"{name}.kv")) for name in ("controls", "keyboard", "pages", "screen")]
-_ATTEND_EVERY, _SERVE_EVERY = 0.05, 1.0  # seconds
+_ATTEND_EVERY, _SERVE_EVERY = 0.2, 1.0  # seconds
+_SWITCH = (
+    0.0005  # seconds until a thread that learns gives way to typing, where it runs Python; the usual is ten times that
+)
 
 
 class KeyboardApp(App):
@@ -36,6 +42,15 @@ class KeyboardApp(App):
         """The screen."""
         self.screen = Screen(self._device)
         return self.screen
+
+    def run(self) -> None:
+        """Shows the window until it is closed."""
+        self._run_prepare()
+        # What is there by now stays: it need not be looked through again and again while a person types.
+        gc.freeze()
+        sys.setswitchinterval(_SWITCH)
+        run_loop()
+        self._stop()
 
     def on_start(self) -> None:
         """Listens."""

@@ -232,7 +232,7 @@ def test_update_on_the_sums_of_work_is_a_simulated_round_bit_for_bit(
         for each in datasets:
             _, _, _, (metrics, sent) = process.form.work(each, told)
             loss, words = (0, 0) if terms.private else metrics
-            counts = np.array([*sent["counts"], loss, words, 0, 0, 0], np.int64).astype(np.uint64) % 2**48
+            counts = np.array([*sent["counts"], loss, words, *[0] * 5], np.int64).astype(np.uint64) % 2**48
             parts.append((sent["delta"].astype(np.uint16), counts))
         state, metrics = process.update(state, summed(parts, terms))
         output = process.process.next(simulated, datasets)

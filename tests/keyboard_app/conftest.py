@@ -92,6 +92,7 @@ class Person:
     def wait(self, frames: int = 3) -> None:
         for _ in range(frames):
             self._loop.idle()
+            time.sleep(0.004)  # for what works beside typing
 
     def wait_until(self, true: Callable[[], object], seconds: float = 60) -> None:
         end = time.monotonic() + seconds

@@ -1,12 +1,14 @@
 """Pictures of the real window: `python -m tests.keyboard_app.screenshots FOLDER [--model DIR] [--all]`, under a display.
 
-Types a sample on a profile that is thrown away, learning on the way, and saves `keyboard.png`: a phone, light and dark, and what
-it learned, side by side. With `--all` it saves each page at the sizes of a phone, a tablet and a desktop too, light and dark.
+Types a sample on a profile that is thrown away, learning on the way, and saves the pictures of the README: `keyboard.png`, phones,
+light and dark, and `keyboard-wide.png`, a tablet and a desktop. With `--all` it saves all there is to see too, at the sizes of a
+phone, a tablet and a desktop, light and dark.
 """
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,12 @@ _BEGUN = "See you at the clim"
 _WEEKS = 5
 _SIZES = {"phone": (412, 892), "tablet": (820, 1180), "desktop": (1280, 800)}
 _GAP, _GROUND = 24, "#7A8496"
-_README = ("phone-light-typing", "phone-dark-emoji", "phone-dark-learned", "phone-light-private")
+_README = {
+    "keyboard.png": ("phone-light-typing", "phone-dark-emoji", "phone-dark-learned", "phone-light-private"),
+    "keyboard-wide.png": ("tablet-dark-typing", "desktop-light-typing"),
+}
+_WIDE_HEIGHT = 800  # of the pictures that are of several heights, in pixels
+_HELD = 0.6  # seconds that a finger is held for a key's other characters
 
 
 def _write_history(device: Device) -> None:
@@ -49,22 +56,74 @@ def _write_history(device: Device) -> None:
     store._now = real
 
 
-def _shots(app: Any, take: Any, everything: bool) -> Iterator[None]:
-    """What happens in the window; yields to let a frame pass."""
+def _shots(app: Any, take: Any, wanted: Collection[str] | None) -> Iterator[None]:
+    """What happens in the window, of all or of the wanted pictures; yields to let a frame pass."""
     from kivy.core.window import Window
+    from kivy.tests.common import UnitTestTouch
 
-    screen = app.screen
+    screen, composer = app.screen, app.screen.composer
 
     def settle(frames: int = 12) -> Iterator[None]:
         for _ in range(frames):
             yield
 
-    def shoot(name: str) -> Iterator[None]:
-        yield from settle()
-        screen.composer.ids.text_area.restart_blinking()
-        yield
-        take(name)
-        yield
+    def hold() -> Iterator[None]:
+        key = next(key for key in composer.ids.keypad.shown_keys() if key.label.lower() == "e")
+        fingers.append(UnitTestTouch(*key.center))
+        fingers[-1].touch_down()
+        end = time.monotonic() + _HELD
+        while time.monotonic() < end:
+            yield
+
+    def enlarge() -> None:
+        screen.device.choose(text_scale=1.5)
+        screen.apply_settings()
+
+    def ask(step: int) -> None:
+        screen._ask()
+        screen._welcome.step = step
+
+    def page(name: str) -> Callable[[], None]:
+        return lambda: setattr(screen, "page", name)
+
+    def all_of(*begin: Callable[[], object]) -> Callable[[], None]:
+        return lambda: [each() for each in begin] and None
+
+    fingers: list[Any] = []
+    states: dict[str, Callable[[], Any]] = {
+        "typing": lambda: None,
+        "accents": hold,
+        "digits": lambda: setattr(composer.ids.keypad, "page", "symbols"),
+        "emoji": composer.show_emoji,
+        "emoji-search": composer.search_emoji,
+        "forgotten": lambda: composer.hold(composer.keyboard.strip[1]),
+        "selection": all_of(composer.select_all, composer.open_menu),
+        "private": lambda: screen.set_private(True),
+        "learned": page("learned"),
+        "data": page("data"),
+        "settings": page("settings"),
+        "large": enlarge,
+        "large-learned": all_of(enlarge, page("learned")),
+        "large-settings": all_of(enlarge, page("settings")),
+        **{f"welcome-{step + 1}": lambda step=step: ask(step) for step in range(3)},
+    }
+
+    def undo() -> None:
+        while fingers:
+            fingers.pop().touch_up()
+        if screen._welcome is not None:
+            screen.remove_widget(screen._welcome)
+            screen._welcome = None
+        composer._menu.close()
+        composer.undo()
+        composer.edit_message()
+        composer.show_keys()
+        composer.keyboard.text = _BEGUN
+        screen.set_private(False)
+        screen.page = "learned" if screen.beside else ""
+        screen.device.choose(text_scale=1.0)
+        screen.apply_settings()
+        composer.refresh()
 
     for message in _SENT:
         screen.type_text(message)
@@ -74,29 +133,41 @@ def _shots(app: Any, take: Any, everything: bool) -> Iterator[None]:
     screen.device.look_back()
     while screen.device.worker.task is not None:
         yield
-    for kind, size in (_SIZES if everything else {"phone": _SIZES["phone"]}).items():
-        Window.size = size
-        yield from settle()
+    for kind, size in _SIZES.items():
         for theme in ("light", "dark"):
-            screen.device.choose(theme=theme)
-            screen.apply_settings()
-            pages: dict[str, Any] = {
-                "typing": lambda: None,
-                "emoji": screen.composer.show_emoji,
-                "private": lambda: screen.set_private(True),
-                "learned": lambda: screen.show_page("learned"),
-                "data": lambda: screen.show_page("data"),
-                "settings": lambda: screen.show_page("settings"),
-            }
-            for page, begin in pages.items():
-                name = f"{kind}-{theme}-{page}"
-                if everything or name in _README:
-                    begin()
-                    yield from shoot(name)
-                    screen.composer.show_keys()
-                    screen.set_private(False)
-                    screen.page = "learned" if screen.beside else ""
-                    yield from settle(2)
+            for state, begin in states.items():
+                name = f"{kind}-{theme}-{state}"
+                if wanted is not None and name not in wanted:
+                    continue
+                if Window.size != size:
+                    Window.size = size
+                    yield from settle()
+                screen.device.choose(theme=theme)
+                undo()
+                yield from settle(4)
+                yield from begin() or ()
+                yield from settle()
+                composer.ids.text_area.restart_blinking()
+                yield
+                take(name)
+                yield
+
+
+def _side_by_side(pictures: list[Image.Image]) -> Image.Image:
+    """Pictures in a row, all as high as the others."""
+    heights = {picture.height for picture in pictures}
+    height = max(heights) if len(heights) == 1 else _WIDE_HEIGHT
+    pictures = [
+        p if p.height == height else p.resize((round(p.width * height / p.height), height), Image.Resampling.LANCZOS)
+        for p in pictures
+    ]
+    width = sum(picture.width for picture in pictures) + _GAP * (len(pictures) + 1)
+    whole = Image.new("RGB", (width, height + 2 * _GAP), _GROUND)
+    left = _GAP
+    for picture in pictures:
+        whole.paste(picture, (left, _GAP))
+        left += picture.width + _GAP
+    return whole
 
 
 def main() -> None:
@@ -124,7 +195,7 @@ def main() -> None:
         device.choose(consent=True)
         _write_history(device)
         app = KeyboardApp(device)
-        shots = _shots(app, take, options.all)
+        shots = _shots(app, take, None if options.all else {name for names in _README.values() for name in names})
 
         def step(_elapsed: float) -> None:
             try:
@@ -134,14 +205,9 @@ def main() -> None:
 
         Clock.schedule_interval(step, 0)
         app.run()
-        pictures = [Image.open(taken[name]).convert("RGB") for name in _README]
-        width = sum(picture.width for picture in pictures) + _GAP * (len(pictures) + 1)
-        whole = Image.new("RGB", (width, pictures[0].height + 2 * _GAP), _GROUND)
-        left = _GAP
-        for picture in pictures:
-            whole.paste(picture, (left, _GAP))
-            left += picture.width + _GAP
-        whole.save(options.folder / "keyboard.png", optimize=True)
+        for file, names in _README.items():
+            pictures = [Image.open(taken[name]).convert("RGB") for name in names]
+            _side_by_side(pictures).save(options.folder / file, optimize=True)
         if options.all:
             for name, path in taken.items():
                 Image.open(path).convert("RGB").save(options.folder / f"{name}.png", optimize=True)

@@ -29,7 +29,16 @@ def test_the_benchmark_measures_a_real_window(display: None, small_model_folder:
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])["keyboard"]
     median = {name: figure["median"] for name, figure in result["figures"].items()}
-    assert set(median) == {"start", "idle_p50", "idle_p99", "learning_p50", "learning_p99", "memory"}
+    assert set(median) == {
+        "start",
+        "idle_p50",
+        "idle_p99",
+        "learning_p50",
+        "learning_p99",
+        "bare_p50",
+        "idle_to_bare",
+        "memory",
+    }
     for when in ("idle", "learning"):
         assert 0 < median[f"{when}_p50"] <= median[f"{when}_p99"]
     assert median["start"] > 0

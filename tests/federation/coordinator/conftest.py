@@ -15,7 +15,7 @@ from federation.coordinator.summing import Summing
 from federation.protocol.calls import REST, WAIT, Call, CheckIn, Plan
 from federation.protocol.encoding import flatten, unflatten
 from federation.protocol.ring import unpack
-from federation.protocol.terms import Learned, Terms, counts_of
+from federation.protocol.terms import Learned, Terms, counts_of, recall_of
 from model.device.config import ModelConfig
 from model.device.folder import WEIGHTS, Model, save_model
 from model.device.weights import Provenance, initial_weights, save_weights
@@ -52,7 +52,7 @@ class LearnedDevice(SimulatedDevice):
         self.vectors_given: list[bytes] = []
 
     def _learned(self, plan: Plan) -> tuple:
-        learned = Learned(delta_of(self), 10, 30.0, 1, 3, 5)
+        learned = Learned(delta_of(self), 10, 30.0, 1, 3, 5, 2, 4)
         vectors = Terms.from_json(plan.encoding).contribution(learned, np.random.default_rng(0))
         self.vectors_given.append(vectors[0][:16].tobytes())
         return vectors
@@ -198,15 +198,15 @@ class World:
         folder = self.coordinator.shelf.state_folder(number)
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(folder / WEIGHTS, weights, model.provenance)
-        recall = {"top1": counts["first"] / counts["tested"], "top3": counts["among_three"] / counts["tested"]}
         metrics = {
             "devices": counts["devices"],
             "words": counts["words"],
             "update_norm": float(np.linalg.norm(mean)),
-            **recall,
+            "clipping_norm": self.terms.clipping_norm,
+            **recall_of(counts),
         }
-        unmasked = self.coordinator.store.newest_unmasked()
-        told = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "unmasked": unmasked, "metrics": metrics}
+        told: dict[str, object] = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "promise": "none"}
+        told |= {"unmasked": self.coordinator.store.newest_unmasked(), "metrics": metrics}
         (folder / "next.json").write_text(json.dumps(told))
         return told
 

@@ -19,21 +19,31 @@ from federation.coordinator.coordinator_api import CoordinatorApi
 from federation.coordinator.dashboard import add_dashboard
 
 SECONDS = 60
+# The series of all charts, as the page has them.
+SHOWN_CURVES = """
+return [...document.querySelectorAll('.nicegui-echart')].map(e => getElement(e).chart.getOption().series)
+"""
+
+
+def chromium(folder: Path) -> webdriver.Chrome:
+    """Debian's Chromium without a window, whose profile goes into `folder`."""
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.fail("the dashboard's test needs Chromium: apt-get install chromium chromium-driver", pytrace=False)
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in (
+        *("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"),
+        *("disable-component-update", "disable-sync", f"user-data-dir={folder}", "window-size=1280,1400"),
+        "hide-scrollbars",
+    ):
+        options.add_argument(f"--{flag}")
+    return webdriver.Chrome(options, webdriver.ChromeService(driver))
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.fail("the dashboard's test needs Chromium: apt-get install chromium chromium-driver", pytrace=False)
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        *("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"),
-        *("disable-component-update", "disable-sync", f"user-data-dir={tmp_path / 'browser'}", "window-size=1280,1400"),
-    ):
-        options.add_argument(f"--{flag}")
-    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    opened = chromium(tmp_path / "browser")
     try:
         yield opened
     finally:
@@ -113,18 +123,25 @@ def test_rounds_are_started_seen_and_stopped(served: Served, browser: webdriver.
 
     browser.get(f"{served.address}/")
     see("Open this page by the address")
-    assert "global model" not in text()
+    assert "Global model" not in text()
 
     browser.get(f"{served.address}/?token={served.token}")
-    see("global model of round 0", "no round is open", "0 more rounds wanted", "secure sums alone")
+    see("Round 0", "No round is open", "0 more rounds wanted", "Secure sums", "no round yet", "nothing went wrong")
     count = browser.find_element(By.CSS_SELECTOR, "input[type=number]")
     count.send_keys("\b\b3")
     press("start")
-    see("global model of round 3", "committed", "0 more rounds wanted", "20.00%", "60.00%")
-    press("new link")
-    see("federated-keyboard://127.0.0.1:8470/join?code=")
+    see("Round 3", "committed", "0 more rounds wanted", "20.0% → 40.0%", "60.0% → 80.0%", "40.0% after training")
+    curves = browser.execute_script(SHOWN_CURVES)
+    before_and_after, norms = [[curve["data"] for curve in chart] for chart in curves[:2]], curves[2]
+    assert before_and_after == [[[20] * 3, [40] * 3], [[60] * 3, [80] * 3]]
+    assert len(norms) == 2 and all(value > 0 for curve in norms for value in curve["data"])
+
+    press("invite a device")
+    see("federated-keyboard://127.0.0.1:8470/join?code=", "Good for one device")
     assert browser.find_elements(By.CSS_SELECTOR, "svg path[stroke]"), "the link's QR code"
-    assert len(browser.find_elements(By.TAG_NAME, "canvas")) == 2  # the charts
+    press("close")
+    see("1 join link not used yet")
+    WebDriverWait(browser, SECONDS).until_not(lambda _: "Good for one device" in text())
 
     press("pause")
     see("paused")
@@ -132,7 +149,16 @@ def test_rounds_are_started_seen_and_stopped(served: Served, browser: webdriver.
     press("start")
     see("more rounds wanted")
     press("stop")
-    see("0 more rounds wanted", "no round is open")
+    see("0 more rounds wanted", "No round is open")
+    theme = browser.find_element(By.CSS_SELECTOR, "button[aria-label^=theme]")
+    assert not browser.find_elements(By.CSS_SELECTOR, "body.body--dark")
+    while "dark" not in str(theme.get_attribute("aria-label")):
+        theme.click()
+        time.sleep(0.1)
+    WebDriverWait(browser, SECONDS).until(lambda _: browser.find_elements(By.CSS_SELECTOR, "body.body--dark"))
+    browser.set_window_size(412, 892)
+    wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    WebDriverWait(browser, SECONDS).until(lambda _: browser.execute_script(wide) == 0, "a phone scrolls down only")
     picture = Path(os.environ.get("SCREENSHOTS", tmp_path)) / "dashboard.png"
     assert browser.save_screenshot(str(picture))
     addresses = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")

@@ -1,6 +1,7 @@
 """Keyboards in this process, with LiteRT and words of their own, in secure rounds over TLS; and what they refuse."""
 
 import asyncio
+import json
 import logging
 import subprocess
 import sys
@@ -16,22 +17,27 @@ import uvicorn
 
 from data.corpus import JsonLines
 from data.errors import DataError
+from data.windows import pack, targets
 from federation.coordinator.certificate import certificate
 from federation.coordinator.coordinator import Settings
 from federation.coordinator.coordinator_api import CoordinatorApi
 from federation.coordinator.round_machine import Rules
+from federation.privacy import Privacy
 from federation.protocol import calls
 from federation.protocol.encoding import flatten
 from federation.protocol.join_link import JoinLink
-from federation.protocol.terms import Terms
+from federation.protocol.ring import unpack
+from federation.protocol.terms import LOSS_STEPS, Terms, counts_of
+from federation.summation import Summation
 from keyboard_app.device import Device
 from keyboard_app.federating import headless
 from keyboard_app.federating.federated_task import ASK_SECONDS, join_line, take_part_if_due
 from keyboard_app.federating.federation_client import FederationClient
 from keyboard_app.federating.membership import Membership
 from keyboard_app.federating.taking_part import Participant, check_model, learn
-from model.device.finetuning import FineTuning
-from model.device.folder import WEIGHTS, load_model
+from model.device.finetuning import FineTuning, newest
+from model.device.folder import WEIGHTS, Model, load_model
+from model.device.gate import held_back_from
 from model.device.weights import digest, save_weights
 
 HOW = FineTuning(passes=1, max_words=300)
@@ -192,6 +198,15 @@ def test_keyboards_learn_together_and_nothing_of_their_words_reaches_the_coordin
     shapes = before.provenance.config.shapes
     change = federation.ask(lambda world: world.weights()) - flatten(before.weights, shapes)
     assert np.linalg.norm(change - mean) < 0.02 * np.linalg.norm(mean)
+    report = federation.ask(lambda world: json.loads(world.coordinator.store.rounds()[-1].report))
+    assert report["tested"] == sum(part.tested for part in learned)
+    for name, count in (("top1", "first"), ("top3", "among_three")):
+        for moment in ("", "_after"):
+            found = sum(getattr(part, count + moment) for part in learned)
+            assert report[name + moment] == found / report["tested"]
+    assert report["top3_after"] > report["top3"]  # random weights have all to learn
+    card = federation.ask(lambda world: load_model(world.coordinator.newest_folder).card)
+    assert f"{report['top3']:.1%} → {report['top3_after']:.1%}" in card and "1 round of `federate serve`" in card
 
     folder = federation.ask(lambda world: world.folder)
     files = [p for p in folder.rglob("*") if p.is_file() and p.name not in ("vocabulary.txt", "program.tflite")]
@@ -212,6 +227,69 @@ def test_a_keyboard_takes_the_new_model_over(federation: Federation, keyboards: 
     (model,) = keyboards[0].adopted
     assert digest(model.weights) == federation.ask(lambda world: world.coordinator.model_digest)
     assert model.provenance.round == 1
+
+
+def rows_of(keyboard: Joined, model: Model, seed: int) -> np.ndarray:
+    """What a keyboard trains on in a round, in the order in which it does."""
+    messages = keyboard.messages(model)
+    older = messages[: held_back_from([len(message) for message in messages])]
+    rows = pack(newest(older, HOW.max_words), model.provenance.config.window)
+    return rows[np.random.default_rng(seed).permutation(len(rows))]
+
+
+def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_same_model(
+    new_world: Callable, tmp_path: Path, small_model_folder: Path, corpus_file: Path, tff_engine: None
+) -> None:
+    """The same devices, words and seed: keyboards with LiteRT, masks and TLS on one side, TFF's `next` on the other.
+
+    Summed deltas differ by what rounding at random adds: of root mean square sqrt(devices * entries) / (2 S) for each side
+    (`federation.protocol.encoding`), of which four are allowed; and by the last bits of LiteRT's arithmetic and TensorFlow's.
+    """
+    import tensorflow as tf
+
+    from federation.learning import Server
+    from federation.server_process import ServerProcess
+
+    model = load_model(small_model_folder)
+    config, server = model.provenance.config, Server("fedavg", 1.0)
+    summation = Summation(16, cohort=3, clipping_norm=4.0, max_weight=HOW.max_words)
+    process = ServerProcess(config, model.weights, HOW, server, summation, Privacy(), seed=5, noise_seed=1)
+    state = process.initialize()
+    terms = process.prepare(state).terms
+    federation = Federation(new_world, small_model_folder, terms)
+    users = JsonLines(corpus_file).users()[:3]
+    joined = [Joined(federation, tmp_path / user, small_model_folder, corpus_file, user) for user in users]
+    totals: list[bytes] = []
+    try:
+        learned_by = federation.ask(lambda world: world.learn)
+        kept = lambda number, total: totals.append(total) or learned_by(number, total)  # noqa: E731
+        federation.ask(lambda world: setattr(world, "learn", kept))
+        rounds(federation, joined, 1)
+    finally:
+        for keyboard in joined:
+            keyboard.close()
+        federation.stop()
+    summed, counted = unpack(terms.layout, totals[0])
+    counts = counts_of(counted)
+
+    rows = [rows_of(keyboard, model, seed=1) for keyboard in joined]
+    datasets = [tf.data.Dataset.from_tensor_slices((r, r[:, 1:])).batch(config.batch) for r in rows]
+    simulated = process.process.next(process.process.initialize(), datasets)
+    trained = simulated.metrics["client_work"]["train"]
+    assert counts["words"] == trained["words"] == sum(map(targets, rows))
+    assert counts["loss"] / LOSS_STEPS / counts["words"] == pytest.approx(float(trained["loss"]), rel=1e-4)
+    shapes = config.shapes
+    after = dict(zip(shapes, map(np.asarray, simulated.state.global_model_weights.trainable), strict=True))
+    mean = flatten(after, shapes) - flatten(model.weights, shapes)
+    share = counts["weight"] / HOW.max_words  # the sum is one of deltas times their weights over the greatest
+    rounding = np.sqrt(len(rows) * terms.encoding.padded) / (2 * float(terms.encoding.scale))
+    tolerance = 4 * rounding + 1e-4
+    assert np.linalg.norm(terms.encoding.decode(summed) - share * mean) < tolerance
+    assert np.linalg.norm(share * mean) > 50 * tolerance
+
+    updated, _ = process.update(state, (summed, counted))
+    real = flatten(process.weights(updated), shapes)
+    assert np.linalg.norm(real - flatten(after, shapes)) < tolerance / share
 
 
 def test_a_keyboard_in_use_takes_no_part(federation: Federation, keyboards: list[Joined]) -> None:

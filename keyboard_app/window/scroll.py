@@ -1,0 +1,12 @@
+"""A part of the window whose contents scroll."""
+
+from kivy.uix.scrollview import ScrollView
+
+__all__ = ("Scroll",)
+
+
+class Scroll(ScrollView):
+    """As Kivy's, but clipped by the bounds of the window's part alone: it must not be turned or scaled.
+
+    Kivy's paints its whole area twice more, into a stencil that it clips by.
+    """

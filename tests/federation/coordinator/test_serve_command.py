@@ -1,0 +1,63 @@
+"""`federate serve` from its start to its end, as whoever runs it meets it."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.summing import Summing
+from federation.processes import start
+from federation.protocol.join_link import JoinLink
+from model.device.folder import load_model
+from model.device.weights import digest
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_it_says_how_devices_join_and_in_the_end_what_it_came_to(world) -> None:
+    """In a folder where a coordinator has had a round; where its model lies is told, and recall as devices reported it."""
+    world.enrol(6)
+    world.coordinator.want(1)
+    world.finish()
+    folder, shipped, settings = world.folder, world.shipped, world.settings
+    world.close()
+    where = (
+        "--folder",
+        folder,
+        "--model",
+        shipped,
+        "--port",
+        free_port(),
+        "--control-port",
+        free_port(),
+        "--invite",
+        1,
+    )
+    command = [sys.executable, "-m", "federation.cli", "serve", *map(str, where), "--json"]
+    with start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        told = ""
+        for line in process.stderr:
+            told += line
+            if "steer it at" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, told + errors
+    JoinLink.parse(next(line for line in told.splitlines() if line.startswith("federated-keyboard://")))
+    result = json.loads(output.splitlines()[-1])
+    assert result["folder"] == str(folder) and result["model_round"] == 1
+    (row,) = result["rounds"]
+    assert (row["state"], row["top1"], row["top1_after"], row["top3"], row["top3_after"]) == (
+        "committed",
+        *(0.2, 0.4, 0.6, 0.8),
+    )
+    again = Coordinator(folder, shipped, settings, Summing, 0.0)
+    assert digest(load_model(Path(result["model"])).weights) == again.model_digest
+    again.close()
