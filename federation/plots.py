@@ -203,7 +203,8 @@ def plot_fleet(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
         axes.xaxis.minorticks_off()
         axes.grid(alpha=0.3)
-        axes.legend()
+        if panel["curves"]:
+            axes.legend()
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
