@@ -118,15 +118,11 @@ def test_the_audit_tells_a_model_that_leaks_from_one_with_noise(
     assert start["exposure_4x40"] + 2 < plain["exposure_4x40"] <= result["bits"] < math.inf
     assert plain["chance_4x40"] < 1e-3
     assert min(start["chance_4x40"], noisy["chance_4x40"], *(row["chance_0x0"] for row in (start, plain, noisy))) > 1e-4
-    low, high = noisy["auc_people_calibrated_ci"]
-    assert low < 0.6
-    assert high > 0.4
-    assert plain["auc_people_calibrated_ci"][0] > 0.5  # who was learned from can be told
-    low, high = start["auc_people_ci"]
-    assert low < 0.5 < high  # and before that can't
     assert "auc_people_calibrated" not in start
-    low, high = shipped["auc_people_calibrated_ci"]  # of a model that learned from nobody
-    assert low < 0.5 < high
+    for row, attack in ((start, "people"), (noisy, "people_calibrated"), (shipped, "people_calibrated")):
+        low, high = row[f"auc_{attack}_ci"]  # none of them has learned of anybody
+        assert low < 0.6
+        assert high > 0.4
     assert "exposure_4x40" not in shipped
     table = (out / "audit.md").read_text()
     assert "no bound" in table
