@@ -181,6 +181,7 @@ def plot_growth(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.plot(sizes, panel["theory"], color="black", linewidth=0.8, label=panel["law"])
         axes.errorbar(sizes, seconds["median"], spread, fmt="o", capsize=3, label="measured")
         axes.set(xlabel=panel["size"], ylabel="seconds", title=panel["title"], xlim=(0, None), ylim=(0, None))
+        axes.xaxis.set_major_locator(plt.MaxNLocator(5))
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.grid(alpha=0.3)
         axes.legend()
