@@ -51,7 +51,7 @@ def connections_allowed(wanted: int = _MOST) -> int:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     allowed = wanted if soft == resource.RLIM_INFINITY else min(wanted, soft - _FILES_BESIDE)
-    if allowed < _LEAST:
+    if allowed < min(wanted, _LEAST):
         raise DataError(f"this system allows {soft} open files, too few for a coordinator: see ulimit -Hn")
     return allowed
 

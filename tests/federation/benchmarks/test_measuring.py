@@ -33,7 +33,7 @@ def test_a_figure_shows_its_spread() -> None:
     }
 
 
-@pytest.mark.parametrize(("what", "options"), [("device", ()), ("coordinator", ("--fleet", 4, 11))])
+@pytest.mark.parametrize(("what", "options"), [("device", ()), ("coordinator", ("--fleet", 4))])
 def test_a_part_measures_all_it_says(
     what: str, options: tuple[object, ...], small_model_folder: Path, tmp_path: Path, federate: Callable
 ) -> None:
