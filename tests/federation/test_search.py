@@ -112,7 +112,7 @@ seeds = [2]
         floats, few = csv.DictReader(file)
     assert (floats["run"], floats["seeds"], float(floats["difference"]), float(floats["p"])) == ("floats", "1", 0, 1)
     assert (few["run"], few["seeds"], few["bits"]) == ("few bits", "1", "4")
-    assert float(few["top1"]) != float(floats["top1"])
+    assert float(few["perplexity"]) != float(floats["perplexity"])
     assert (out / "comparison.png").exists()
 
 
