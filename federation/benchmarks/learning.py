@@ -14,7 +14,12 @@ from model.device.folder import load_model
 from model.device.metrics import evaluate
 
 _HELD_OUT_WORDS = 5_000
-_MODULES = {"device": "learning_on_device", "device_2": "learning_on_device", "tensorflow": "learning_in_tensorflow"}
+_RUNS = {
+    "device_1": ("learning_on_device", "1"),
+    "device": ("learning_on_device", "2"),
+    "tensorflow": ("learning_in_tensorflow", "padded"),
+    "tensorflow_packed": ("learning_in_tensorflow", "packed"),
+}
 
 
 def measure_learning(folder: Path, repeats: int = 5) -> tuple[list[Figure], dict[str, Any]]:
@@ -25,33 +30,34 @@ def measure_learning(folder: Path, repeats: int = 5) -> tuple[list[Figure], dict
     """
     model = load_model(folder)
     messages = _messages(model.vocabulary.encode)
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in _MODULES}
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in _RUNS}
     with TemporaryDirectory() as temporary:
         path = Path(temporary) / "messages.json"
         path.write_text(json.dumps(messages), "utf-8")
 
         def measure(name: str) -> Callable[[], float]:
-            command = [sys.executable, "-P", "-m", f"federation.benchmarks.{_MODULES[name]}", folder, path]
-            threads = {"device": ["1"], "device_2": ["2"]}.get(name, [])
+            module, how = _RUNS[name]
+            command = [sys.executable, "-P", "-m", f"federation.benchmarks.{module}", folder, path, how]
 
             def once() -> float:
-                found[name].append(json.loads(output([*command, *threads]).splitlines()[-1]))
+                found[name].append(json.loads(output(command).splitlines()[-1]))
                 return found[name][-1]["targets_per_second"]
 
             return once
 
-        speeds = in_turn({name: measure(name) for name in _MODULES}, repeats, warm_up=0)
+        speeds = in_turn({name: measure(name) for name in _RUNS}, repeats, warm_up=0)
     before = evaluate(model.start(), messages["held_out"])
     recall = {"before": {"recall_at_1": before.top1, "recall_at_3": before.top3}}
     recall |= {name: {k: runs[0][k] for k in recall["before"]} for name, runs in found.items()}
-    faster = ratios(speeds["device"], speeds["tensorflow"])
-    twice = ratios(speeds["device_2"], speeds["device"])
     memory = {name: [run["peak_memory_mib"] for run in runs] for name, runs in found.items()}
+    device, plain, packed = speeds["device"], speeds["tensorflow"], speeds["tensorflow_packed"]
     figures = [
-        Figure("learning_device", "fine-tuning, targets a second", "", speeds["device"]),
-        Figure("learning_tensorflow", "the same by a plain TensorFlow loop", "", speeds["tensorflow"]),
-        Figure("learning_to_tensorflow", "the first over the second", "", faster, "at least 3"),
-        Figure("learning_threads", "fine-tuning with two threads over one", "", twice),
+        Figure("learning_device", "fine-tuning by two threads, targets a second", "", device),
+        Figure("learning_threads", "the same over one thread", "", ratios(device, speeds["device_1"])),
+        Figure("learning_tensorflow", "a plain TensorFlow loop, a message a row", "", plain),
+        Figure("learning_to_tensorflow", "fine-tuning over that", "", ratios(device, plain), "at least 3"),
+        Figure("learning_packed", "the same loop over packed rows", "", packed),
+        Figure("learning_to_packed", "fine-tuning over that", "", ratios(device, packed)),
         Figure("learning_memory", "peak memory, fine-tuning alone", "MiB", memory["device"], "under 150"),
         Figure("tensorflow_memory", "peak memory, the plain TensorFlow loop", "MiB", memory["tensorflow"]),
     ]

@@ -1,7 +1,8 @@
-"""A plain TensorFlow training loop over the same batches: `python -m federation.benchmarks.learning_in_tensorflow MODEL JSON`.
+"""A plain TensorFlow training loop over the same words: `python -m federation.benchmarks.learning_in_tensorflow MODEL JSON ROWS`.
 
 It is what one would write without a device in mind: `tf.function`, automatic differentiation of the whole softmax, SGD on clipped
-gradients, static shapes, and as many threads as TensorFlow likes. Arguments and output are those of `learning_on_device`.
+gradients, static shapes, and as many threads as TensorFlow likes. ROWS says whether the rows are `padded`, a message each, or
+`packed` as the device packs them; the other arguments and the output are those of `learning_on_device`.
 """
 
 import json
@@ -15,13 +16,14 @@ import tensorflow as tf
 from data.vocabulary import PAD
 from data.windows import pack, targets
 from federation.benchmarks.learning_on_device import peak_memory_mib
+from federation.benchmarks.padded_rows import one_message_a_row
 from model import cifg
 from model.device.finetuning import FineTuning, batches, newest
 from model.device.folder import load_model
 from model.device.metrics import evaluate
 
 
-def main(folder: str, messages: str) -> None:
+def main(folder: str, messages: str, kind: str) -> None:
     """Learns, and measures what it took, tracing left out, and what it brought."""
     content, how, model = json.loads(Path(messages).read_text("utf-8")), FineTuning(), load_model(Path(folder))
     config = model.provenance.config
@@ -44,6 +46,8 @@ def main(folder: str, messages: str) -> None:
 
     step(tf.fill(shape, PAD))  # traces it and changes nothing: where all is padding there is no gradient
     rows = pack(newest(content["learn"], how.max_words), config.window)
+    if kind == "padded":
+        rows = one_message_a_row(rows)
     learned, began = 0, time.perf_counter()
     for batch in batches(rows, config.batch, how.passes, np.random.default_rng(0)):
         full = np.full(shape, PAD, np.int32)

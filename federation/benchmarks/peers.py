@@ -18,10 +18,10 @@ from platformdirs import user_cache_path
 
 from data.corpus import Part, open_corpus
 from data.errors import DataError
-from data.vocabulary import BOUNDARY, PAD
 from data.windows import targets
 from federation.benchmarks.cohort import Cohort, cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, LeftOut, in_turn, ratios
+from federation.benchmarks.padded_rows import one_message_a_row
 from federation.benchmarks.simulation import TffRounds, seconds_of
 from federation.engine import engine
 from federation.learning import Server, learning_process
@@ -34,23 +34,6 @@ from model.device.weights import Weights
 
 _REQUIREMENTS = ("pfl==0.6.0", "torch==2.13.0")
 _SCRIPT = Path(__file__).with_name("pfl_peer.py")
-
-
-def one_message_a_row(rows: np.ndarray) -> np.ndarray:
-    """The messages of packed rows [n, T + 1] each in a row of its own, [m, T + 1] int64, padded: the same targets.
-
-    A piece of a message that goes on in another row is a row too.
-    """
-    pieces = []
-    for row in rows:
-        tokens = row[row != PAD]
-        starts = [0, *(i for i in range(1, len(tokens) - 1) if tokens[i] == BOUNDARY)]
-        ends = [*starts[1:], len(tokens) - 1]
-        pieces += [tokens[a : b + 1] for a, b in zip(starts, ends, strict=True)]
-    padded = np.full((len(pieces), rows.shape[1]), PAD, np.int64)
-    for row, piece in zip(padded, pieces, strict=True):
-        row[: len(piece)] = piece
-    return padded
 
 
 def environment(folder: Path | None, install: bool) -> Path:

@@ -14,7 +14,8 @@ from data.windows import pack, targets
 from federation.benchmarks.cohort import cohorts
 from federation.benchmarks.growth import measure_growth, training_flops
 from federation.benchmarks.measuring import Benchmark, LeftOut
-from federation.benchmarks.peers import environment, one_message_a_row
+from federation.benchmarks.padded_rows import one_message_a_row
+from federation.benchmarks.peers import environment
 from federation.benchmarks.simulation import measure_simulation
 from federation.benchmarks.suite import Options, run
 from federation.benchmarks.workers import measure_workers
