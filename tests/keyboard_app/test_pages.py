@@ -8,6 +8,7 @@ import pytest
 
 from keyboard_app.device import Device
 from keyboard_app.window.theme import contrast
+from model.device.folder import PRETRAINED
 
 BACKSPACE, TAB, ENTER, ESCAPE, SPACE, DOWN, F6 = 8, 9, 13, 27, 32, 274, 287
 LINES = ["i think you are good", "go to the climbing hall tonight", "meet at the hall at seven"]
@@ -105,10 +106,17 @@ def test_what_it_learned_is_shown_and_can_be_taken_back(open_window: Callable[..
     assert person.screen.status.startswith("What was learned is forgotten")
 
 
-def test_learning_is_paused_and_stopped(open_window: Callable[..., Any], device: Device) -> None:
-    for _ in range(300):
-        device.profile.store.add_message(" ".join(LINES) * 4, [])
-    person = open_window(device)
+@pytest.fixture
+def slow_device(tmp_path: Path) -> Iterator[Device]:
+    """A device with the shipped model and as many words as it learns from: some seconds' work."""
+    with Device.open(tmp_path / "profile", PRETRAINED, consenting=True, use_keyring=False) as device:
+        for _ in range(500):
+            device.profile.store.add_message(f"{' '.join(LINES)} " * 3, [])
+        yield device
+
+
+def test_learning_is_paused_and_stopped(open_window: Callable[..., Any], slow_device: Device) -> None:
+    device, person = slow_device, open_window(slow_device)
     person.touch_control("what it learned")
     person.touch_control("Learn now")
     person.touch_control("pause learning")
