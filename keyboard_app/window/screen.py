@@ -121,8 +121,7 @@ class Screen(FloatLayout):
         """A message was sent."""
         sent = self.device.sent
         recorded = sent is not None and sent.id is not None
-        # A frame later: the one that answers the key has the suggestions to paint, and a new bubble takes longer than those.
-        Clock.schedule_once(lambda _elapsed: self._messages.add(text, recorded))
+        self._messages.add(text, recorded)
         if sent is not None and sent.why_not and not self.private:
             self.say(sent.why_not)
         self.refresh_page()
