@@ -29,9 +29,12 @@ def write_by_rename(path: Path, content: bytes, mode: int = 0o644) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes a table as CSV, UTF-8, by rename: a line a row, headed by the names in the first; one row at least."""
+    """Writes a table as CSV, UTF-8, by rename: a line a row, headed by the names in any; one row at least.
+
+    What a row has no value for is left empty.
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, dict.fromkeys(name for row in rows for name in row), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_by_rename(path, text.getvalue().encode())

@@ -18,8 +18,7 @@ def write_report(result: dict[str, Any], planting: Planting, out: Path) -> None:
     tables = [(_title(result), _table(result["rows"], planting))]
     print_tables(tables)
     write_by_rename(out / "audit.md", markdown(tables).encode())
-    columns = dict.fromkeys(name for row in result["rows"] for name in row)
-    write_csv(out / "audit.csv", [columns | _flat(row) for row in result["rows"]])
+    write_csv(out / "audit.csv", [_flat(row) for row in result["rows"]])
 
 
 def _flat(row: Row) -> Row:

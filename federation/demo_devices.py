@@ -15,7 +15,6 @@ The coordinator holds sums alone; the words stay in the keyboards' processes.
 import json
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -33,7 +32,7 @@ from data.files import write_by_rename
 from federation.coordinator.control import TOKEN
 from federation.demo_people import PEOPLE, Person, choose_people, compare_models, recall
 from federation.plots import plot_demo_devices
-from federation.processes import start
+from federation.processes import free_port, start
 from federation.report import devices_report, verdict
 from federation.rounds import keyboard
 from model.device.folder import PRETRAINED, load_model
@@ -132,7 +131,7 @@ class _Coordinator:
 
     def __init__(self, out: Path, model: Path) -> None:
         self._folder = out / "coordinator"
-        port, self._control_port = _free_port(), _free_port()
+        port, self._control_port = free_port(), free_port()
         command = [sys.executable, "-P", "-m", "federation.cli", "serve", "--folder", self._folder, "--invite", "0"]
         command += ["--model", model]
         command += ["--port", port, "--control-port", self._control_port, "--minimum", 3, "--target", _TARGET]
@@ -240,12 +239,6 @@ def _print_table(result: dict[str, Any]) -> None:
     _say(
         f"The shipped model, after {result['shipped_rounds']:,} rounds: top-1 {shipped['top1']:.1%}, top-3 {shipped['top3']:.1%}."
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def _say(line: str) -> None:

@@ -27,7 +27,7 @@ from federation.evaluation import equal_shares
 from federation.lies import Situation, fills_the_ring, harms, honest, poisons_its_words, replaces_the_model
 from federation.privacy import Privacy
 from federation.protocol.encoding import flatten, unflatten
-from federation.protocol.ring import Vector
+from federation.protocol.ring import Vector, reduce
 from federation.protocol.terms import COUNTS, Learned, Terms
 from federation.sum_check import SpoiltSum, check_sum, steps_norm
 from federation.summation import Summation
@@ -85,8 +85,7 @@ def measure_liars(what: Liars, out: Path) -> dict[str, Any]:
             _console.print(f"{name}: round {number}")
             model, met = world.round(model, number, lie, checked)
             rows.append({"case": name, "round": number} | met | world.measured(model))
-    columns = dict.fromkeys(name for row in rows for name in row)
-    write_csv(out / "liars.csv", [columns | row for row in rows])
+    write_csv(out / "liars.csv", rows)
     result = asdict(what) | {"rows": rows}
     tables = [(_title(what), _table(rows, what))]
     print_tables(tables)
@@ -119,19 +118,14 @@ class _World:
         """A round in which the first device lies: the next model, and what became of the sum."""
         situation = self._first if number == 1 else self._situation(model, number)
         terms, devices = situation.terms, situation.devices
-        given = lie(situation)
-        moduli = [segment.bits for segment in terms.layout]
-        total = tuple(
-            (a.astype(np.uint64) + b.astype(np.uint64) & np.uint64(2**bits - 1)).astype(a.dtype)
-            for a, b, bits in zip(situation.others, given, moduli, strict=True)
-        )
+        total = _sum(terms, [situation.others, lie(situation)])
         weight = int(total[1][COUNTS.index("weight")])
         encoding = terms.encoding
         norm = steps_norm(encoding, total[0]) / float(encoding.scale) * encoding.max_weight / weight
         met: dict[str, Any] = {"mean_norm": norm, "refused": False}
         if checked:
             try:
-                check_sum(encoding, 0.0, False, (total[0], total[1]), devices)
+                check_sum(encoding, 0.0, False, total, devices)
             except SpoiltSum:
                 return model, met | {"refused": True}
         shapes = model.provenance.config.shapes
@@ -155,16 +149,9 @@ class _World:
         if len(found) < self.what.devices:
             raise DataError(f"{len(found)} training users wrote enough for a round of {self.what.devices} devices")
         (own, learned), *others = found
-        parts = [terms.contribution(each, rng) for _, each in others]
-        sums = tuple(
-            (np.sum([part[i] for part in parts], axis=0, dtype=np.uint64) & np.uint64(2**segment.bits - 1)).astype(
-                segment.dtype
-            )
-            for i, segment in enumerate(terms.layout)
-        )
         return Situation(
             terms,
-            (sums[0], sums[1]),
+            _sum(terms, [terms.contribution(each, rng) for _, each in others]),
             learned,
             program,
             pack(newest(own, how.max_words), program.config.window),
@@ -187,6 +174,16 @@ class _World:
         except NotFinite:
             return {"top1": 0.0, "top3": 0.0, "perplexity": float("inf")} | found
         return {"top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity} | found
+
+
+def _sum(terms: Terms, parts: Sequence[tuple[Vector, Vector]]) -> tuple[Vector, Vector]:
+    """What masks that cancel leave of these: their sum modulo each segment's 2^bits."""
+    added = [
+        np.sum(vectors, axis=0, dtype=s.dtype)
+        for s, vectors in zip(terms.layout, zip(*parts, strict=True), strict=True)
+    ]
+    delta, counts = reduce(terms.layout, added)
+    return delta, counts
 
 
 def _learn(

@@ -4,6 +4,7 @@ import ctypes
 import inspect
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -45,6 +46,13 @@ def bound(command: Sequence[str | os.PathLike[str]]) -> Sequence[str | os.PathLi
 def start(command: Sequence[str | os.PathLike[str]], **options: Any) -> subprocess.Popen:
     """Starts a process that does not outlive this one; `options` are those of `subprocess.Popen`."""
     return subprocess.Popen(bound(command), **options)
+
+
+def free_port() -> int:
+    """A port of this machine alone that nobody listens at now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def map_in_processes(function: Callable[[T], R], items: Sequence[T], done: Callable[[int, str], None]) -> list[R]:

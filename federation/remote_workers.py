@@ -81,7 +81,7 @@ class RemoteWorkers(tff.framework.SyncContext):
 
     def __init__(self, workers: Sequence[Worker], here: tff.framework.RemoteExecutorStub, patience: float) -> None:
         """Takes workers that are connected, and one of this machine."""
-        self._workers, self._here, self._patience = workers, here, patience
+        self._workers, self._patience = workers, patience
         self._context = context_of(here)
         self._merging = lru_cache(maxsize=None)(_Merging)
 

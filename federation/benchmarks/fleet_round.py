@@ -6,8 +6,6 @@ its own: the times of the stages are those of all devices' work on one core, or 
 """
 
 import asyncio
-import re
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,17 +19,17 @@ import httpx
 import numpy as np
 
 from data.errors import DataError
-from data.vocabulary import SPECIALS, Vocabulary
+from federation.benchmarks.peak_memory import peak_memory_mib
+from federation.benchmarks.untrained import untrained_model
 from federation.coordinator.connections import connections_allowed
 from federation.coordinator.control import TOKEN
 from federation.coordinator.fleet import FleetDevice, SimulatedDevice
-from federation.processes import start
+from federation.processes import free_port, start
 from federation.protocol.calls import Plan
 from federation.protocol.join_link import JoinLink
 from federation.protocol.terms import Learned, Terms
 from model.device.config import ModelConfig
-from model.device.folder import Model, save_model
-from model.device.weights import Provenance, initial_weights
+from model.device.folder import save_model
 
 CONFIG = ModelConfig(vocabulary=64, embedding=8, units=16)
 _DEADLINE_SECONDS = 3_600
@@ -49,10 +47,9 @@ def fleet_round(devices: int) -> dict[str, Any]:
         raise DataError(f"{devices} devices need more open files than this system allows: see ulimit -Hn")
     with TemporaryDirectory(prefix="fleet-") as temporary:
         folder = Path(temporary)
-        vocabulary = Vocabulary([*SPECIALS, *(f"word{i}" for i in range(CONFIG.vocabulary - len(SPECIALS)))])
-        provenance = Provenance(CONFIG, vocabulary.sha256)
-        save_model(folder / "model", Model(initial_weights(CONFIG, 0), provenance, vocabulary, b"nobody runs it"))
-        ports = _free_port(), _free_port()
+        model = untrained_model(CONFIG)
+        save_model(folder / "model", model)
+        ports = free_port(), free_port()
         command = [sys.executable, "-P", "-m", "federation.cli", "serve", "--folder", folder / "coordinator"]
         command += ["--model", folder / "model", "--port", ports[0], "--control-port", ports[1], "--invite", 0]
         command += ["--minimum", max(3, devices // 2), "--target", devices, "--over-selection", 1]
@@ -60,7 +57,7 @@ def fleet_round(devices: int) -> dict[str, Any]:
             command += [f"--{stage}-seconds", _DEADLINE_SECONDS]
         process = start([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            return asyncio.run(_with_clients(devices, folder, ports[1], process.pid, vocabulary.sha256))
+            return asyncio.run(_with_clients(devices, folder, ports[1], process.pid, model.vocabulary.sha256))
         finally:
             process.kill()
             process.wait()
@@ -133,7 +130,7 @@ async def _round(
         "counted": row["counted"],
         "seconds": row["ended"] - row["started"],
         "stage_seconds": seconds,
-        "coordinator_peak_mb": _peak_memory(process),
+        "coordinator_peak_mb": round(peak_memory_mib(process), 1),
         "sent_bytes": int(np.mean([device.sent for device in fleet])),
         "received_bytes": int(np.mean([device.received for device in fleet])),
     }
@@ -148,15 +145,3 @@ def _vectors(plan: Plan) -> Any:
     terms, rng = Terms.from_json(plan.encoding), np.random.default_rng()
     delta = rng.normal(size=terms.length).astype(np.float32)
     return terms.contribution(Learned(delta * np.float32(0.5 / np.linalg.norm(delta)), 100), rng)
-
-
-def _peak_memory(process: int) -> float:
-    """MiB that a process has had in memory at most, as Linux tells."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text("ascii"))
-    return round(int(found.group(1)) / 1024, 1) if found else float("nan")
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]

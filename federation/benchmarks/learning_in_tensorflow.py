@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from data.vocabulary import PAD
 from data.windows import pack, targets
-from federation.benchmarks.learning_on_device import peak_memory_mib
 from federation.benchmarks.padded_rows import one_message_a_row
+from federation.benchmarks.peak_memory import peak_memory_mib
 from model import cifg
 from model.device.finetuning import FineTuning, batches, newest
 from model.device.folder import load_model

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from federation.benchmarks.peak_memory import peak_memory_mib
 from model.device.finetuning import FineTuning, finetune
 from model.device.folder import load_model
 from model.device.metrics import evaluate
@@ -28,12 +29,6 @@ def main(folder: str, messages: str, threads: str) -> None:
     scores = evaluate(program, content["held_out"])
     found = {"targets_per_second": targets / seconds, "peak_memory_mib": peak}
     print(json.dumps(found | {"targets": targets, "recall_at_1": scores.top1, "recall_at_3": scores.top3}))
-
-
-def peak_memory_mib() -> float:
-    """The most memory that this process had resident so far; Linux."""
-    status = Path("/proc/self/status").read_text("utf-8")
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
 
 
 if __name__ == "__main__":

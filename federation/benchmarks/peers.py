@@ -22,7 +22,7 @@ from data.windows import targets
 from federation.benchmarks.cohort import Cohort, cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, LeftOut, in_turn, ratios
 from federation.benchmarks.padded_rows import one_message_a_row
-from federation.benchmarks.simulation import TffRounds, seconds_of
+from federation.benchmarks.simulation import TffRounds, seconds_of, words_per_second
 from federation.engine import engine
 from federation.learning import Server, learning_process
 from federation.processes import start
@@ -153,7 +153,7 @@ def measure_peers(
         with np.load(result) as content:
             their_weights = {name: content[name] for name in model.weights}
     words = [cohort.words for cohort in drawn[1:]]
-    speeds = {name: [w / s for w, s in zip(words, taken, strict=True)] for name, taken in seconds.items()}
+    speeds = {name: words_per_second(words, taken) for name, taken in seconds.items()}
     before, after, their = (_scores(model, w, held_out) for w in (model.weights, ours.weights, their_weights))
     return Benchmark(
         "peers",

@@ -87,6 +87,11 @@ def seconds_of(system: PlainLoop | TffRounds, cohort: Cohort) -> float:
     return time.perf_counter() - began
 
 
+def largest_difference(one: Weights, other: Weights) -> float:
+    """Of a weight."""
+    return max(float(np.abs(one[name] - other[name]).max()) for name in one)
+
+
 def measure_simulation(folder: Path, corpus: str, clients: int, max_words: int, repeats: int = 5) -> Benchmark:
     """Rounds from the model in `folder` on, each first by one and then by the other, over cohorts of their own.
 
@@ -109,9 +114,9 @@ def measure_simulation(folder: Path, corpus: str, clients: int, max_words: int, 
             repeats,
             warm_up=0,
         )
-        apart = max(float(np.abs(tff_rounds.weights[name] - plain.weights[name]).max()) for name in plain.weights)
+        apart = largest_difference(tff_rounds.weights, plain.weights)
     words = [cohort.words for cohort in drawn]
-    speeds = {name: _speeds(words[1:], seconds) for name, seconds in taken.items()}
+    speeds = {name: words_per_second(words[1:], seconds) for name, seconds in taken.items()}
     return Benchmark(
         "simulation",
         f"Simulated rounds of {len(drawn[0].rows)} clients, {words[1]:,} words",
@@ -128,5 +133,6 @@ def measure_simulation(folder: Path, corpus: str, clients: int, max_words: int, 
     )
 
 
-def _speeds(words: Sequence[int], seconds: Sequence[float]) -> list[float]:
+def words_per_second(words: Sequence[int], seconds: Sequence[float]) -> list[float]:
+    """The speed of each round."""
     return [w / s for w, s in zip(words, seconds, strict=True)]

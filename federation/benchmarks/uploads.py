@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from data.errors import DataError
-from data.vocabulary import SPECIALS, Vocabulary
 from federation.benchmarks.measuring import Figure, in_turn, ratios
+from federation.benchmarks.untrained import untrained_model
 from federation.coordinator.coordinator import Coordinator, Settings
 from federation.coordinator.coordinator_api import CoordinatorApi
 from federation.coordinator.fleet import SimulatedDevice
@@ -31,8 +31,7 @@ from federation.protocol.secure_messages import MaskedInput
 from federation.protocol.signed_requests import sign
 from federation.protocol.terms import Terms
 from model.device.config import ModelConfig, parameters
-from model.device.folder import Model, save_model
-from model.device.weights import Provenance, initial_weights
+from model.device.folder import save_model
 
 _DEVICES = 12
 _PIECE = 2**16  # bytes that a server reads at a time
@@ -66,9 +65,7 @@ class _Uploads:
     """A coordinator and devices; each measurement takes the masked updates of one round."""
 
     def __init__(self, folder: Path, config: ModelConfig) -> None:
-        vocabulary = Vocabulary([*SPECIALS, *(f"word{i}" for i in range(config.vocabulary - len(SPECIALS)))])
-        provenance = Provenance(config, vocabulary.sha256)
-        save_model(folder / "model", Model(initial_weights(config, 0), provenance, vocabulary, b"nobody runs it"))
+        save_model(folder / "model", untrained_model(config))
         self.terms = Terms(parameters(config), 1.0, 1, _COHORT, bits=16, seed=0)
         settings = Settings(Rules(_DEVICES, _DEVICES, over_selection=1.0), backoff_seconds=0.0)
         self.coordinator = Coordinator(folder / "coordinator", folder / "model", settings, Summing, time.time())

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import tensorflow_federated as tff
 
 from data.errors import DataError
 from federation.benchmarks.cohort import cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
-from federation.benchmarks.simulation import TffRounds, seconds_of
+from federation.benchmarks.simulation import TffRounds, largest_difference, seconds_of
 from federation.learning import Server, learning_process
 from federation.remote_workers import remote_engine
 from federation.tff_worker import end_worker, start_worker
@@ -63,7 +62,7 @@ def measure_workers(folder: Path, corpus: str, clients: int, max_words: int, rep
         for (worker, _), core in zip(started, cores, strict=True):
             pin(worker, core)
         speeds = in_turn(measures, repeats, warm_up=0)
-        apart = _apart(systems["one"], systems["two"])
+        apart = largest_difference(systems["one"].weights, systems["two"].weights)
     return Benchmark(
         "workers",
         f"TFF workers with a core each, rounds of {len(drawn[0].rows)} clients, {drawn[1].words:,} words",
@@ -84,7 +83,3 @@ def pin(process: subprocess.Popen, core: int) -> None:
         for thread in Path(f"/proc/{found}/task").iterdir():
             os.sched_setaffinity(int(thread.name), {core})
             waiting += [int(child) for child in (thread / "children").read_text("ascii").split()]
-
-
-def _apart(one: TffRounds, two: TffRounds) -> float:
-    return max(float(np.abs(one.weights[name] - two.weights[name]).max()) for name in one.weights)

@@ -1,16 +1,17 @@
 """A device on a small model, and a display for the real window."""
 
 import os
-import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from data.errors import DataError
+from federation.benchmarks.display import display as display_for_windows
 from keyboard_app.device import Device
 from model.device.folder import Model
 
@@ -40,31 +41,12 @@ def next_model(small_model: Model, tmp_path: Path) -> Model:
 @pytest.fixture(scope="session")
 def display() -> Iterator[None]:
     """A display to open windows on: the one that is there, or a virtual one."""
-    if os.environ.get("DISPLAY"):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(display_for_windows())
+        except DataError as why:  # never skipped in silence
+            pytest.fail(str(why), pytrace=False)
         yield
-        return
-    if shutil.which("Xvfb") is None:
-        pytest.fail(
-            "the tests of the window need a display or Xvfb: apt-get install xvfb libgl1 libgl1-mesa-dri", pytrace=False
-        )
-    ready, announce = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(announce), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"],
-        pass_fds=[announce],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(announce)
-    with os.fdopen(ready) as pipe:
-        number = pipe.readline().strip()
-    try:
-        if not number:
-            pytest.fail("Xvfb did not start: run `Xvfb -displayfd 1` to see why", pytrace=False)
-        os.environ["DISPLAY"] = f":{number}"
-        yield
-    finally:
-        os.environ.pop("DISPLAY", None)
-        server.terminate()
-        server.wait()
 
 
 class Person:

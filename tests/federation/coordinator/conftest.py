@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.vocabulary import SPECIALS, Vocabulary
+from federation.benchmarks.untrained import untrained_model
 from federation.coordinator.coordinator import Coordinator, Settings
 from federation.coordinator.fleet import SimulatedDevice
 from federation.coordinator.round_machine import Refused, Rules, Stage
@@ -17,8 +17,8 @@ from federation.protocol.encoding import flatten, unflatten
 from federation.protocol.ring import unpack
 from federation.protocol.terms import Learned, Terms, counts_of, recall_of
 from model.device.config import ModelConfig
-from model.device.folder import WEIGHTS, Model, save_model
-from model.device.weights import Provenance, initial_weights, save_weights
+from model.device.folder import WEIGHTS, save_model
+from model.device.weights import save_weights
 
 CONFIG = ModelConfig(vocabulary=16, embedding=4, units=6, window=20, batch=4)
 LENGTH = sum(int(np.prod(shape)) for shape in CONFIG.shapes.values())
@@ -30,10 +30,8 @@ TERMS = Terms(LENGTH, clipping_norm=1.0, max_weight=1, cohort=RULES.target, bits
 @pytest.fixture(scope="session")
 def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose program nobody runs."""
-    vocabulary = Vocabulary([*SPECIALS, *(f"word{i}" for i in range(CONFIG.vocabulary - len(SPECIALS)))])
-    model = Model(initial_weights(CONFIG, 0), Provenance(CONFIG, vocabulary.sha256), vocabulary, b"no program")
     folder = tmp_path_factory.mktemp("tiny") / "model"
-    save_model(folder, model)
+    save_model(folder, untrained_model(CONFIG))
     return folder
 
 

@@ -7,7 +7,6 @@ they gave can be learned again, and the model compared with the mean.
 
 import itertools
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from data.corpus import JsonLines
 from federation.coordinator.fleet import SimulatedDevice
 from federation.coordinator.round_machine import GIVING, Stage
-from federation.processes import start
+from federation.processes import free_port, start
 from federation.protocol import calls
 from federation.protocol.encoding import flatten
 from federation.protocol.join_link import JoinLink
@@ -40,12 +39,6 @@ from model.device.folder import Model, load_model
 KEYBOARDS = 4
 HOW = FineTuning(passes=1, max_words=300)
 MINUTES = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 class Processes:

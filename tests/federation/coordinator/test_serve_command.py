@@ -2,23 +2,16 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.summing import Summing
-from federation.processes import start
+from federation.processes import free_port, start
 from federation.protocol.join_link import JoinLink
 from model.device.folder import load_model
 from model.device.weights import digest
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def test_it_says_how_devices_join_and_in_the_end_what_it_came_to(world) -> None:
