@@ -15,6 +15,7 @@ import numpy as np
 
 from data.corpus import Corpus
 from data.errors import DataError
+from data.stepwise import result_of
 from data.tokenizer import tokenize
 from federation.processes import map_in_processes
 from federation.progress import progress_bar
@@ -24,6 +25,7 @@ from model.device.folder import Model
 from model.device.gate import Verdict, held_back_from, judge
 from model.device.metrics import Scores, Typing, tally, type_message, type_messages
 from model.device.personal import USUAL_TRUST, PersonalNgram
+from model.device.reading import Reader
 from model.device.runtime import Program
 from model.device.suggestions import Suggester
 from model.device.trust import choose_trust
@@ -120,8 +122,8 @@ def learn(
     if not targets:
         return Learned(None, in_use, USUAL_TRUST, None, 0, seconds)
     new = program.weights
-    verdict = judge(program, model.vocabulary, in_use or model.weights, new, messages, border)
-    trust = choose_trust(program, model.vocabulary, messages[:border], messages[border:])
+    verdict = result_of(judge(program, model.vocabulary, in_use or model.weights, new, messages, border))
+    trust = result_of(choose_trust(program, model.vocabulary, messages[:border], messages[border:]))
     return Learned(new, new if verdict.keeps_new else in_use, trust, verdict, targets, seconds)
 
 
@@ -164,7 +166,7 @@ def _measure_keyboard(work: tuple[Keyboard, Sequence[str]]) -> tuple[Scores, Typ
     keyboard, following = work
     model, program = keyboard.model, keyboard.model.start()
     personal = PersonalNgram(model.vocabulary, keyboard.typed, trust=keyboard.trust)
-    measured = measure(Suggester(program, model.vocabulary, personal), following, len(model.vocabulary))
+    measured = measure(Suggester(Reader(program), model.vocabulary, personal), following, len(model.vocabulary))
     return measured.scores, type_messages(following, program, model.vocabulary, personal)
 
 
@@ -190,7 +192,7 @@ def _personalize(
 
     def measured(weights: Weights | None, ngram: PersonalNgram | None) -> Measured:
         program.weights = weights or model.weights
-        return measure(Suggester(program, vocabulary, ngram), newer, len(vocabulary))
+        return measure(Suggester(Reader(program), vocabulary, ngram), newer, len(vocabulary))
 
     before, typed_before = measured(None, None), type_messages(newer, program, vocabulary)
     learned = learn(model, program, older, how, seed)
@@ -269,11 +271,11 @@ def _curve_of(
         if end > len(messages):
             break
         program.weights = model.weights
-        before = measure(Suggester(program, vocabulary), messages[start:end], len(vocabulary))
+        before = measure(Suggester(Reader(program), vocabulary), messages[start:end], len(vocabulary))
         learned = learn(model, program, messages[:start], how, seed)
         program.weights = learned.kept or model.weights
         personal = PersonalNgram(vocabulary, messages[:start], trust=learned.trust)
-        after = measure(Suggester(program, vocabulary, personal), messages[start:end], len(vocabulary))
+        after = measure(Suggester(Reader(program), vocabulary, personal), messages[start:end], len(vocabulary))
         if before.scores.first:
             rows.append((user, words, relative_gain(before, after), learned.kept is not None))
     return rows
@@ -298,7 +300,7 @@ def _live(model: Model, how: FineTuning, seed: int, messages: Sequence[str]) -> 
     """Each message is predicted and typed, then counted; the network learns at 500 words and whenever they doubled."""
     vocabulary, personal = model.vocabulary, PersonalNgram(model.vocabulary)
     program, learner = model.start(), model.start()
-    suggester, in_use = Suggester(program, vocabulary, personal), None
+    suggester, in_use = Suggester(Reader(program), vocabulary, personal), None
     scores, typing, words, next_learning = Scores(), Typing(), 0, _FIRST_LEARNING
     for number, text in enumerate(messages, 1):
         tokens = [token.word for token in tokenize(text)]
@@ -312,5 +314,5 @@ def _live(model: Model, how: FineTuning, seed: int, messages: Sequence[str]) -> 
             personal.trust = learned.trust
             if learned.kept is not None and learned.kept is not in_use:
                 in_use = program.weights = learned.kept
-                suggester = Suggester(program, vocabulary, personal)
+                suggester = Suggester(Reader(program), vocabulary, personal)
     return scores, typing

@@ -21,6 +21,7 @@ from federation.processes import map_in_processes
 from federation.progress import progress_bar
 from model.device.corrections import usual_neighbours
 from model.device.folder import Model
+from model.device.reading import Reader
 from model.device.suggestions import Suggester
 
 _KINDS = {"neighbour": 6, "missing": 2, "doubled": 1, "swapped": 1}  # and their weights
@@ -79,7 +80,7 @@ def measure_slips(work: Sequence[tuple[Model, Sequence[str]]]) -> SlipScores:
 
 def _measure_user(model_and_messages: tuple[Model, Sequence[str]]) -> SlipScores:
     model, messages = model_and_messages
-    suggester, total = Suggester(model.start(), model.vocabulary), SlipScores()
+    suggester, total = Suggester(Reader(model.start()), model.vocabulary), SlipScores()
     for text in messages:
         # Whoever else is measured beside this message, its slips are the same.
         random = Random(hashlib.sha256(text.encode()).digest())

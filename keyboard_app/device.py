@@ -129,6 +129,10 @@ class Device:
     def _layout_files(self) -> dict[str, Path]:
         return layout_files(self.profile.path / "layouts")
 
+    def read_ahead(self) -> None:
+        """Does now, between two keys, what ending the word at the cursor would have to wait for."""
+        self.models.read_ahead(self.keyboard.ahead)
+
     def choose(self, **choices: Any) -> None:
         """Changes settings (`keyboard_app.recording.settings.Settings`) by name, and keeps them.
 

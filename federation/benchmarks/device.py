@@ -15,6 +15,7 @@ from federation.benchmarks.learning import measure_learning
 from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
 from federation.rounds import keyboard
 from model.device.folder import load_model
+from model.device.reading import Reader
 from model.device.runtime import Program
 from model.device.suggestions import Suggester
 
@@ -27,9 +28,10 @@ import sys, time
 began = time.perf_counter()
 from pathlib import Path
 from model.device.folder import load_model
+from model.device.reading import Reader
 from model.device.suggestions import Suggester
 model = load_model(Path(sys.argv[1]))
-Suggester(model.start(), model.vocabulary).suggest("how are", "")
+Suggester(Reader(model.start()), model.vocabulary).suggest("how are", "")
 print(time.perf_counter() - began)
 """
 
@@ -106,7 +108,7 @@ def _typed(folder: Path, texts: list[str]) -> dict[str, Any]:
 
 def _suggesting(program: Program, vocabulary: Vocabulary, texts: list[str]) -> tuple[float, float]:
     """Medians, in ms, of a bare step of the program and of a suggestion for a word further on, the two in turn."""
-    suggester, state = Suggester(program, vocabulary), program.initial_state(1)
+    suggester, state = Suggester(Reader(program), vocabulary), program.initial_state(1)
     contexts = [text[: token.start] for text in texts for token in tokenize(text)][: _CALLS + 100]
     steps, suggestions = [], []
     for context in contexts:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from keyboard_app.learning.models import Models
 from model.device.folder import load_model
+from model.device.reading import Reader
 from model.device.suggestions import Suggester
 
 
@@ -25,7 +26,7 @@ class Comparison:
         """
         if self._suggester is None:
             model = load_model(self._shipped)
-            self._suggester = Suggester(model.start(), model.vocabulary)
+            self._suggester = Suggester(Reader(model.start()), model.vocabulary)
         return {
             "shipped": self._suggester.suggest(context, prefix),
             "personal": self._models.suggest(context, prefix),

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.errors import DataError
+from data.stepwise import shown_as
 from keyboard_app.learning.models import Models
 from keyboard_app.recording.personal_file import Seen
 from keyboard_app.recording.profile import Profile
@@ -26,7 +27,7 @@ from keyboard_app.recording.records import Judgement, Message
 from model.device.finetuning import FineTuning, Progress, finetune
 from model.device.finetuning import newest as newest_of
 from model.device.gate import Verdict, held_back_from, judge
-from model.device.metrics import evaluate
+from model.device.metrics import evaluating
 from model.device.personal import USUAL_TRUST
 from model.device.runtime import Program
 from model.device.trust import choose_trust
@@ -56,7 +57,7 @@ def train(
       DataError: training did not go well.
     """
     checked = newest_of(messages, min(EVALUATED_WORDS, how.max_words))
-    loss_before = _mean_loss(program, checked)
+    loss_before = yield from shown_as(Progress(0, 1, 0, 0.0), _mean_loss(program, checked))
     started, progress = time.perf_counter(), None
     for progress in finetune(program, messages, how, np.random.default_rng(seed), sampled):
         yield progress
@@ -66,13 +67,13 @@ def train(
     weights = program.weights
     if not all(np.isfinite(array).all() for array in weights.values()):
         raise DataError("training went astray (the weights are no longer numbers): the model from before stays")
-    loss_after = _mean_loss(program, checked)
+    loss_after = yield from shown_as(progress, _mean_loss(program, checked))
     words = progress.targets // how.passes
     return Trained(weights, words, loss_before, loss_after, progress.targets, seconds)
 
 
-def _mean_loss(program: Program, messages: Sequence[Sequence[int]]) -> float:
-    scores = evaluate(program, messages)
+def _mean_loss(program: Program, messages: Sequence[Sequence[int]]) -> Generator[None, None, float]:
+    scores = yield from evaluating(program, messages)
     return -scores.log_likelihood / max(scores.words, 1)
 
 
@@ -104,6 +105,8 @@ class Learning:
         self._recorded = profile.store.learnable()
         self._deletion = profile.store.last_deletion()
         self._used: list[Message] = []  # trained on or held back
+        self._program: Program | None = None  # with the weights that are kept, to type with
+        self._digest = ""  # of the global weights
 
     def work(self) -> Generator[Progress]:
         """Trains, judges, and writes the personal weights if they are at least as good.
@@ -117,11 +120,12 @@ class Learning:
         trained = yield from train(program, encoded[:border], self._how, seed=0, sampled=True)
         if trained is None:
             return
-        texts = [message.text for message in self._recorded]
-        self.verdict = judge(
-            program, self._global.vocabulary, self._in_use or self._global.weights, trained.weights, texts, border
-        )
-        self.trust = choose_trust(program, self._global.vocabulary, texts[:border], texts[border:])
+        texts, vocabulary = [message.text for message in self._recorded], self._global.vocabulary
+        old = self._in_use or self._global.weights
+        learned = Progress(1, 1, trained.targets, trained.loss_after)
+        self.verdict = yield from shown_as(learned, judge(program, vocabulary, old, trained.weights, texts, border))
+        trusting = choose_trust(program, vocabulary, texts[:border], texts[border:])
+        self.trust = yield from shown_as(learned, trusting)
         if self.verdict.keeps_new:
             newest = max(message.id for message in self._recorded)
             typed = [message.id for message in self._recorded[:border] if not message.imported]
@@ -132,7 +136,8 @@ class Learning:
         elif self._in_use is None:
             self._profile.drop_personal()  # what may lie there grew from another global model, or has to go
         self._used = self._recorded[border - len(newest_of(encoded[:border], self._how.max_words)) :]
-        self.trained = trained
+        self._digest = digest(self._global.weights)
+        self.trained, self._program = trained, program
 
     def _first_untrained(self) -> int:
         """Where the messages begin that the network in use was not trained on: it must not be judged by any before.
@@ -152,12 +157,12 @@ class Learning:
             return "there is nothing to learn from yet: send a few more messages first"
         t, verdict = self.trained, self.verdict
         if verdict.keeps_new:
-            self._models.use_personal(t.weights, self._seen)
+            self._models.use_personal(t.weights, self._seen, self._program)
         elif self._in_use is None:
             self._models.forget_personal()
         self._models.ngram_trust = self.trust
         judgement = Judgement(
-            digest(self._global.weights),
+            self._digest,
             verdict.kept,
             self._models.personalized,
             verdict.new.words,

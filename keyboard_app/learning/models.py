@@ -8,6 +8,8 @@ from keyboard_app.recording.records import Ranks
 from model.device.corrections import Neighbours
 from model.device.folder import Model
 from model.device.personal import USUAL_TRUST, PersonalNgram
+from model.device.reading import Reader
+from model.device.runtime import Program
 from model.device.suggestions import Suggester
 from model.device.weights import Weights
 from model.device.wishes import Wishes
@@ -48,47 +50,48 @@ class Models:
         self._start(model, PersonalNgram(model.vocabulary, messages))
 
     def _start(self, model: Model, ngram: PersonalNgram) -> None:
-        program = model.start()
-        self._program, self.global_model, self._ngram = program, model, ngram
+        self._reader = Reader(model.start())
+        self.global_model, self._ngram = model, ngram
         self.personal: Weights | None = None
         self.seen: Seen | None = None  # what the personal network may hold
-        # The global model is still asked, to show what learning brought.
-        self._global = Suggester(program, model.vocabulary)
-        self._in_use = self._suggester()
-
-    def forget_personal(self) -> None:
-        """Types with the global network from now on."""
-        if self.personalized:
-            self._program.weights = self.global_model.weights
-            self.personal, self.seen = None, None
-            self._global = Suggester(self._program, self.global_model.vocabulary)
-            self._in_use = self._suggester()
+        # The global model is still asked, to show what learning brought; as long as it is the one in use, both read as one.
+        self._global = Suggester(self._reader, model.vocabulary)
+        self._in_use = self._suggester(self._reader)
 
     def use_messages(self, messages: Sequence[str]) -> None:
         """Suggests by the phrases and words of these messages, oldest first, and of no others, from now on."""
         self._ngram = PersonalNgram(self.global_model.vocabulary, messages, trust=self.ngram_trust)
-        self._in_use = self._suggester()
+        self._in_use = self._suggester(self._in_use.reader)
 
-    def use_personal(self, weights: Weights, seen: Seen | None = None) -> None:
-        """Types with these weights from now on; `seen` is what they may hold of the person's messages.
+    def forget_personal(self) -> None:
+        """Types with the global network from now on."""
+        self.personal, self.seen = None, None
+        self._in_use.reader = self._reader
+
+    def use_personal(self, weights: Weights, seen: Seen | None = None, program: Program | None = None) -> None:
+        """Types with these weights from now on.
+
+        Args:
+          weights: not to be changed any more.
+          seen: what they may hold of the person's messages.
+          program: one that has them in it already, and that no one else runs; without it, one is started, in some 50 ms.
 
         Raises:
           DataError: they do not fit the global model.
         """
-        model = self.global_model
-        if not self.personalized:
-            self._global = Suggester(model.start(), model.vocabulary)
-        self._program.weights = weights
+        if program is None:
+            program = self.global_model.start()
+            program.weights = weights
         self.personal, self.seen = weights, seen
-        self._in_use = self._suggester()  # the one before remembers states of the old weights
+        self._in_use.reader = Reader(program)
 
     def use_neighbours(self, neighbours: Neighbours) -> None:
         """Expects slips to the neighbouring keys of this layout (`keyboard_app.typing.layout.Layout.neighbours`) from now on."""
         self._neighbours = neighbours
         self._in_use.spellings.use_neighbours(neighbours)
 
-    def _suggester(self) -> Suggester:
-        return Suggester(self._program, self.global_model.vocabulary, self._ngram, self.wishes, self._neighbours)
+    def _suggester(self, reader: Reader) -> Suggester:
+        return Suggester(reader, self.global_model.vocabulary, self._ngram, self.wishes, self._neighbours)
 
     @property
     def personalized(self) -> bool:
@@ -107,6 +110,15 @@ class Models:
     def suggest(self, context: str, prefix: str) -> list[str]:
         """Three words for after `context` that fit what is typed of one, as `Suggester.suggest` gives them."""
         return self._in_use.suggest(context, prefix)
+
+    def prepare(self) -> None:
+        """Makes what the first corrections need, in some 30 ms, which otherwise the first word would take longer."""
+        _ = self._in_use.spellings.corrections
+
+    def read_ahead(self, context: str) -> None:
+        """Has both networks read a message so far: what is asked for behind it, and `ranks` of it, need no step of them then."""
+        self._in_use.follow(context)
+        self._global.follow(context)
 
     def suggest_by_global(self, context: str, prefix: str) -> list[str]:
         """The same by the global network alone, as if the person had never typed."""

@@ -15,6 +15,7 @@ from keyboard_app.learning.models import Models
 from keyboard_app.learning.worker import Step
 from keyboard_app.recording.profile import Profile
 from model.device.personal import PersonalNgram
+from model.device.reading import Reader
 from model.device.suggestions import Suggester
 
 _WORDS = 1_000  # of the newest messages: about a second's work
@@ -60,7 +61,8 @@ class Rising:
         after_program = self._model.start()
         after_program.weights = self._personal
         own = PersonalNgram(vocabulary, self._texts, trust=self._trust)
-        before, after = Suggester(self._model.start(), vocabulary), Suggester(after_program, vocabulary, own)
+        before = Suggester(Reader(self._model.start()), vocabulary)
+        after = Suggester(Reader(after_program), vocabulary, own)
         newest = self._newest()
         found: dict[tuple[str, str], _Sum] = {}
         for number, words in enumerate(newest, 1):

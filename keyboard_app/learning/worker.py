@@ -10,8 +10,9 @@ from typing import Protocol
 from data.errors import DataError
 from model.device.finetuning import Progress
 
-STOPPED = "stopped: nothing was changed by it"
+_LONGEST_KEY = 0.5  # seconds that a finger on a key has the task wait: one that is held goes on with it
 _NICE = 5  # how far a task stands back behind typing; the threads that LiteRT starts within it inherit that
+STOPPED = "stopped: nothing was changed by it"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Worker:
         self._cancelled = threading.Event()
         self._going = threading.Event()  # cleared while it is paused
         self._going.set()
+        self._alone = threading.Event()  # cleared while a key is being answered
+        self._alone.set()
         self._stopped = False  # before it was done
         self._error: BaseException | None = None
 
@@ -88,12 +91,27 @@ class Worker:
         try:
             for progress in task.work():
                 self.progress = progress
+                if not self._alone.wait(_LONGEST_KEY):
+                    self._alone.set()
                 self._going.wait()
                 if self._cancelled.is_set():
                     self._stopped = True
                     return
         except BaseException as error:  # the typing thread raises it again
             self._error = error
+
+    def make_way(self) -> None:
+        """Has the task wait after its present step, for a moment: a finger is on a key, whose answer is to come at once."""
+        self._alone.clear()
+
+    def go_on(self) -> None:
+        """The key is answered."""
+        self._alone.set()
+
+    @property
+    def works(self) -> bool:
+        """Whether the task goes on in its thread, rather than waiting to be finished."""
+        return self._thread is not None and self._thread.is_alive()
 
     @property
     def paused(self) -> bool:
@@ -115,9 +133,7 @@ class Worker:
         Raises:
           DataError: the task failed.
         """
-        if self._thread is None or self._thread.is_alive():
-            return None
-        return self.wait()
+        return None if self.works else self.wait()
 
     def wait(self) -> str | None:
         """Waits for the work, paused or not, finishes the task and returns its line; None where there is none.
@@ -140,6 +156,7 @@ class Worker:
         """Asks the task to end before its next step; `poll` says when it has, and what it would have changed stays as it was."""
         self._cancelled.set()
         self._going.set()
+        self._alone.set()
 
     def cancel(self, patience: float | None = None) -> None:
         """Stops the task and waits for that, at most `patience` seconds: one that waits for a network may take longer."""

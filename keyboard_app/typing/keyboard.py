@@ -125,6 +125,12 @@ class Keyboard:
         return None if corrected is None else self._cased(corrected, word)
 
     @property
+    def ahead(self) -> str:
+        """What suggestions will be for when the word at the cursor is ended: the message up to there, corrected as it would be."""
+        prefix = self.prefix
+        return self._context(prefix) + (self.correction or prefix)
+
+    @property
     def strip(self) -> list[Offer]:
         """What stands above the keys: the typed word as it is, suggestions, and an emoji if there is one for the word."""
         prefix, word, correction = self.prefix, self.word, self.correction

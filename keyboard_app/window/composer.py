@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from kivy.clock import Clock
 from kivy.core.clipboard import Clipboard
 from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty
 from kivy.uix.boxlayout import BoxLayout
@@ -53,6 +54,8 @@ class Composer(BoxLayout):
         self._upper, self._lower = self.ids.upper.__self__, self.ids.lower.__self__
         self.ids.top.remove_widget(self._emoji_search)
         self.bind(hidden=self._arrange, searching=self._arrange)
+        # Once the frame that answers a key is painted.
+        self._read_ahead = Clock.create_trigger(lambda _elapsed: self._device.read_ahead())
 
     def begin(self, device: Device) -> None:
         """Edits with the keyboard of a device from now on."""
@@ -99,6 +102,7 @@ class Composer(BoxLayout):
         self._area.show(keyboard.text, keyboard.cursor, keyboard.selection)
         if not self.searching:
             self._strip.offers = keyboard.strip
+            self._read_ahead()
         self._keypad.shift = keyboard.shift.value
 
     def key(self, action: str, character: str = "") -> None:

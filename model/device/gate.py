@@ -15,13 +15,14 @@ handful, so that chance would often keep a worse model and refuse a better one. 
 learned from the user's own older messages, and refused 28 of the 30 learned from another's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from data.tokenizer import tokenize
 from data.vocabulary import Vocabulary
 from model.device.metrics import Scores, tally
 from model.device.personal import PersonalNgram
+from model.device.reading import Reader
 from model.device.runtime import Program
 from model.device.suggestions import Suggester
 from model.device.weights import Weights
@@ -64,24 +65,33 @@ class Verdict:
         return "new" if self.keeps_new else "old"
 
 
-def prequential(program: Program, vocabulary: Vocabulary, older: Sequence[str], newest: Sequence[str]) -> Scores:
-    """Scores the newest messages as a keyboard meets them that has recorded the older ones: predicted, then counted."""
+def prequential(
+    program: Program, vocabulary: Vocabulary, older: Sequence[str], newest: Sequence[str]
+) -> Generator[None, None, Scores]:
+    """Scores the newest messages as a keyboard meets them that has recorded the older ones: predicted, then counted.
+
+    Yields after each.
+    """
     personal = PersonalNgram(vocabulary, older)
-    suggester, total = Suggester(program, vocabulary, personal), Scores()
+    suggester, total = Suggester(Reader(program), vocabulary, personal), Scores()
     for text in newest:
         total += tally(suggester.predictions([token.word for token in tokenize(text)]), len(vocabulary))
         personal.learn(text)
+        yield
     return total
 
 
 def judge(
     program: Program, vocabulary: Vocabulary, old: Weights, new: Weights, messages: Sequence[str], border: int
-) -> Verdict:
-    """Compares two networks on the messages from `border` on; leaves the weights that are kept in the program."""
+) -> Generator[None, None, Verdict]:
+    """Compares two networks on the messages from `border` on; leaves the weights that are kept in the program.
+
+    Yields after each message.
+    """
     found = []
     for weights in (old, new):
         program.weights = weights
-        found.append(prequential(program, vocabulary, messages[:border], messages[border:]))
+        found.append((yield from prequential(program, vocabulary, messages[:border], messages[border:])))
     verdict = Verdict(*found)
     program.weights = new if verdict.keeps_new else old
     return verdict

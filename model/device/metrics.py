@@ -1,16 +1,18 @@
 """How good a model is: recall at k, perplexity, keystroke savings rate."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from data.errors import DataError
+from data.stepwise import result_of
 from data.tokenizer import PUNCTUATION, tokenize
 from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 from data.windows import lanes
 from model.device.personal import PersonalNgram
+from model.device.reading import Reader
 from model.device.runtime import Program
 from model.device.suggestions import Prediction, Suggester
 
@@ -111,6 +113,11 @@ def tally(predictions: Iterable[Prediction], vocabulary: int) -> Scores:
 
 def evaluate(program: Program, messages: Sequence[Sequence[int]]) -> Scores:
     """Scores encoded messages. The state starts anew with each message and is carried through all of its windows."""
+    return result_of(evaluating(program, messages))
+
+
+def evaluating(program: Program, messages: Sequence[Sequence[int]]) -> Generator[None, None, Scores]:
+    """What `evaluate` does; yields after each run of the program."""
     window = program.config.window
     streams, _ = lanes(messages, program.config.batch, window)
     state, total = program.initial_state(program.config.batch), Scores()
@@ -118,6 +125,7 @@ def evaluate(program: Program, messages: Sequence[Sequence[int]]) -> Scores:
         rows = streams[:, start : start + window + 1]
         evaluation, state = program.evaluate(rows, state)
         total += scores(evaluation.rank, evaluation.log_likelihood, rows[:, 1:])
+        yield
     return total
 
 
@@ -171,7 +179,7 @@ def type_messages(
     messages: Iterable[str], program: Program, vocabulary: Vocabulary, personal: PersonalNgram | None = None
 ) -> Typing:
     """Types messages with the suggestions of a program and, if there is one, of a person's n-gram model, which stays as it is."""
-    suggest = Suggester(program, vocabulary, personal).suggest
+    suggest = Suggester(Reader(program), vocabulary, personal).suggest
     return sum((type_message(text, suggest) for text in messages), Typing())
 
 
@@ -179,7 +187,7 @@ def type_and_learn(
     messages: Iterable[str], program: Program, vocabulary: Vocabulary, personal: PersonalNgram
 ) -> Typing:
     """Types messages as a keyboard has them typed: each with a person's n-gram model that has learned all those before it."""
-    suggest, total = Suggester(program, vocabulary, personal).suggest, Typing()
+    suggest, total = Suggester(Reader(program), vocabulary, personal).suggest, Typing()
     for text in messages:
         total += type_message(text, suggest)
         personal.learn(text)

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from data.tokenizer import normalize, tokenize
-from data.vocabulary import BOUNDARY, SPECIALS, UNKNOWN, Vocabulary
+from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 from model.device.corrections import Neighbours
 from model.device.personal import PersonalNgram
-from model.device.runtime import Program, State
+from model.device.reading import Reader
 from model.device.spellings import Spellings
 from model.device.wishes import Wishes
 
@@ -40,7 +40,7 @@ class Prediction(NamedTuple):
 
 
 class Suggester:
-    """Suggestions by one program. Remembers the states along the last context: a word further is one step.
+    """Suggestions by one network, whose logits `reader` gives; several may read by the same one.
 
     With a personal n-gram model the network's probabilities are the root of that model's, and words of the person's own are
     suggested and ranked like any other; what the n-gram model learns later, its trust, and what is wished count from the next
@@ -49,20 +49,17 @@ class Suggester:
 
     def __init__(
         self,
-        program: Program,
+        reader: Reader,
         vocabulary: Vocabulary,
         personal: PersonalNgram | None = None,
         wishes: Wishes | None = None,
         neighbours: Neighbours | None = None,
     ) -> None:
-        self._program = program
+        self._reader = reader
         self._vocabulary = vocabulary
         self._personal = personal
         self._wishes = wishes or Wishes()
         self._neighbours = neighbours
-        self._context: list[int] = []
-        self._states: list[State] = []  # after <s>, after the first token, …
-        self._logits = np.zeros(0, np.float32)  # after the last
         self._scores = np.zeros(0, np.float32)  # of what may come next
         self._offered = np.zeros(0, np.float32)  # of the spellings among it
         self._scored: tuple | None = None  # for what these are
@@ -73,31 +70,31 @@ class Suggester:
         """The words that may be offered; made when they are first asked for, since who only predicts needs none."""
         return Spellings(self._vocabulary, self._neighbours)
 
-    def logits(self, context: Sequence[int]) -> np.ndarray:
-        """The logits of the next word, [V] float32, after the tokens of the message so far (ids, without `<s>`)."""
-        tokens = [BOUNDARY, *context]
-        if tokens == self._context:
-            return self._logits
-        known = 0
-        while known < min(len(tokens) - 1, len(self._context)) and tokens[known] == self._context[known]:
-            known += 1
-        del self._context[known:], self._states[known:]
-        for token in tokens[known:]:
-            state = self._states[-1] if self._states else self._program.initial_state(1)
-            self._logits, state = self._program.step(token, state)
-            self._states.append(state)
-            self._context.append(token)
-        return self._logits
+    @property
+    def reader(self) -> Reader:
+        """Of the network suggestions are by; another one of the same vocabulary may be assigned."""
+        return self._reader
+
+    @reader.setter
+    def reader(self, reader: Reader) -> None:
+        self._reader, self._scored = reader, None
+
+    def follow(self, context: str) -> None:
+        """Reads a message so far, so that asking for what is thought of it takes no step of the program later."""
+        self._logits([token.word for token in tokenize(context)])
 
     def probabilities(self, context: Sequence[str]) -> np.ndarray:
         """The probability of each next word after the words of the message so far, in lower case.
 
         [V] float32, or with a personal n-gram model as many as that has words.
         """
-        network = softmax(self.logits([self._vocabulary.id(word) for word in context]))
+        network = softmax(self._logits(context))
         if self._personal is None:
             return network
         return self._personal.probabilities(network, [self._personal.id(word) for word in context])
+
+    def _logits(self, context: Sequence[str]) -> np.ndarray:
+        return self._reader.logits([self._vocabulary.id(word) for word in context])
 
     def suggest(self, context: str, prefix: str = "", count: int = 3) -> list[str]:
         """The `count` likeliest words after `context` for what is typed of one, likeliest first, in lower case.
@@ -135,7 +132,7 @@ class Suggester:
         if scored == self._scored:
             return
         if personal is None:
-            self._scores = self.logits(ids)
+            self._scores = self._logits(context)
         else:
             with np.errstate(divide="ignore"):  # what is less than a float32 can hold is -inf
                 self._scores = np.log(self.probabilities(context))

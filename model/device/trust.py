@@ -11,13 +11,14 @@ what each of the four wrote next was likelier with it than with the usual one.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 
 from data.tokenizer import tokenize
 from data.vocabulary import Vocabulary
 from model.device.personal import USUAL_TRUST, PersonalNgram
+from model.device.reading import Reader
 from model.device.runtime import Program
 from model.device.suggestions import Suggester
 
@@ -27,12 +28,13 @@ _MARGIN = math.log(500)  # nats
 
 def log_likelihoods(
     program: Program, vocabulary: Vocabulary, older: Sequence[str], newest: Sequence[str]
-) -> np.ndarray:
+) -> Generator[None, None, np.ndarray]:
     """Of all words of the newest messages, each predicted before it is counted, with each of `TRUSTS`: [6] float64, in nats.
 
-    Words of the person's own count with what they are given, words never seen with what is left to `<unk>`.
+    Words of the person's own count with what they are given, words never seen with what is left to `<unk>`. Yields after each
+    message.
     """
-    personal, suggester = PersonalNgram(vocabulary, older), Suggester(program, vocabulary)
+    personal, suggester = PersonalNgram(vocabulary, older), Suggester(Reader(program), vocabulary)
     total = np.zeros(len(TRUSTS))
     for text in newest:
         words = [token.word for token in tokenize(text)]
@@ -41,11 +43,14 @@ def log_likelihoods(
             network = suggester.probabilities(words[:i])
             total += np.log(personal.likelihoods(network, ids[:i], word, np.array(TRUSTS)))
         personal.learn(text)
+        yield
     return total
 
 
-def choose_trust(program: Program, vocabulary: Vocabulary, older: Sequence[str], newest: Sequence[str]) -> float:
-    """The trust to type with from now on, by the network in the program."""
-    found = log_likelihoods(program, vocabulary, older, newest)
+def choose_trust(
+    program: Program, vocabulary: Vocabulary, older: Sequence[str], newest: Sequence[str]
+) -> Generator[None, None, float]:
+    """The trust to type with from now on, by the network in the program; yields after each message."""
+    found = yield from log_likelihoods(program, vocabulary, older, newest)
     best = int(found.argmax())
     return TRUSTS[best] if found[best] - found[0] > _MARGIN else USUAL_TRUST

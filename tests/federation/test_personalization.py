@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.corpus import JsonLines
+from data.stepwise import result_of
 from federation.personalization import (
     Measured,
     Personalization,
@@ -26,6 +27,7 @@ from model.device.folder import Model
 from model.device.gate import prequential
 from model.device.metrics import Scores, Typing, evaluate, type_and_learn
 from model.device.personal import PersonalNgram
+from model.device.reading import Reader
 from model.device.suggestions import Suggester
 
 PARTS = {"fine-tuning", "n-grams", "both", "fine-tuning over all words"}
@@ -52,7 +54,7 @@ def test_a_change_is_told_from_noise() -> None:
 def test_measuring_without_n_grams_is_evaluating(small_model: Model) -> None:
     messages = ["i think you are good", "so zebra it is!", "meet me at the climbing hall"]
     program = small_model.start()
-    found = measure(Suggester(program, small_model.vocabulary), messages, len(small_model.vocabulary))
+    found = measure(Suggester(Reader(program), small_model.vocabulary), messages, len(small_model.vocabulary))
     expected = evaluate(program, [small_model.vocabulary.encode(text) for text in messages])
     assert (found.scores.words, found.scores.out_of_vocabulary) == (expected.words, expected.out_of_vocabulary)
     assert (found.scores.first, found.scores.among_three) == (expected.first, expected.among_three)
@@ -92,7 +94,7 @@ def test_live_without_fine_tuning_is_the_n_grams_alone(small_model: Model) -> No
     messages = ["i think zebra is good", "so zebra it is!", "meet me at the climbing hall"] * 5
     (scores, typing), (alone, _) = live_users([messages, ["zebra"] * 12 + ["good"]], small_model, FineTuning())
     program, vocabulary = small_model.start(), small_model.vocabulary
-    assert scores == prequential(program, vocabulary, [], messages)
+    assert scores == result_of(prequential(program, vocabulary, [], messages))
     assert typing == type_and_learn(messages, program, vocabulary, PersonalNgram(vocabulary))
     assert (alone.words, alone.out_of_vocabulary) == (1, 12)
     assert alone.own_first > 0

@@ -9,7 +9,7 @@ from data.vocabulary import BOUNDARY, SPECIALS, UNKNOWN
 from federation.predictions import network_predictions
 from model.device.folder import Model
 from model.device.metrics import evaluate
-from model.device.suggestions import Suggester
+from model.device.reading import Reader
 
 
 @settings(max_examples=20, deadline=None)
@@ -21,11 +21,11 @@ def test_tokens_lie_in_order(small_model: Model, data: st.DataObject) -> None:
     found = network_predictions(small_model.start(), messages)
     assert list(found.targets) == [token for message in messages for token in message]
     assert list(found.positions) == [i for message in messages for i in range(len(message))]
-    suggester = Suggester(small_model.start(), small_model.vocabulary)
+    reader = Reader(small_model.start())
     contexts = [message[:i] for message in messages for i in range(len(message))]
     asked = zip(contexts, found.targets, found.ranks, found.log_likelihoods, strict=True)
     for context, target, rank, log_likelihood in asked:
-        logits = suggester.logits(context).astype(float)
+        logits = reader.logits(context).astype(float)
         if target != UNKNOWN:
             assert rank == np.count_nonzero(logits[len(SPECIALS) :] > logits[target])
         assert log_likelihood == pytest.approx(logits[target] - np.log(np.exp(logits).sum()), abs=1e-4)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from data.stepwise import result_of
 from data.tokenizer import tokenize
 from keyboard_app.device import Device
 from keyboard_app.script import run_script
@@ -95,7 +96,7 @@ def test_ranks_are_those_of_the_metric_before_learning(device: Device, small_mod
     by_global = [r.global_rank for r in device.profile.store.ranks() if r.global_rank is not None]
     plain = evaluate(small_model.start(), [small_model.vocabulary.encode(line) for line in LINES])
     assert (len(by_global), sum(r < 3 for r in by_global)) == (plain.words, plain.among_three)
-    scores = prequential(small_model.start(), small_model.vocabulary, [], LINES)
+    scores = result_of(prequential(small_model.start(), small_model.vocabulary, [], LINES))
     assert (len(ranks), sum(r < 3 for r in ranks)) == (scores.words, scores.among_three)
 
 

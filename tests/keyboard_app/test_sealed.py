@@ -104,9 +104,9 @@ def test_what_is_looked_for_would_be_found(tmp_path: Path) -> None:
 def test_the_ranks_would_betray_the_words(device: Device, small_model: Model) -> None:
     """Why ranks are sealed too: with the model, which anybody has, they are the words."""
     device.profile.store.add_message("climbing ropes tonight", device.models.ranks("climbing ropes tonight"))
-    suggester, words = device.models._global, list[str]()
+    reader, words = device.models._global.reader, list[str]()
     for ranks in device.profile.store.ranks():
-        scores = suggester.logits([small_model.vocabulary.id(word) for word in words])
+        scores = reader.logits([small_model.vocabulary.id(word) for word in words])
         words.append(small_model.vocabulary.words[3 + int(np.argsort(-scores[3:])[ranks.global_rank])])
     assert words == ["climbing", "ropes", "tonight"]
 

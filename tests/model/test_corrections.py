@@ -11,6 +11,7 @@ from model.device.corrections import Corrections, Slips, usual_neighbours
 from model.device.folder import PRETRAINED, Model, load_model
 from model.device.offensive import offensive_words
 from model.device.personal import PersonalNgram
+from model.device.reading import Reader
 from model.device.suggestions import Suggester
 from model.device.wishes import Wishes
 
@@ -127,7 +128,7 @@ def shipped() -> Model:
 
 @pytest.fixture(scope="module")
 def suggester(shipped: Model) -> Suggester:
-    return Suggester(shipped.start(), shipped.vocabulary)
+    return Suggester(Reader(shipped.start()), shipped.vocabulary)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_what_may_have_been_meant_stays(suggester: Suggester, typed: str) -> Non
 
 def test_two_letters_become_one_of_the_most_frequent_words_or_stay(shipped: Model) -> None:
     personal = PersonalNgram(shipped.vocabulary, ["buy 50 dl of milk", "50 dl of it", "and 50 dl"])
-    suggester = Suggester(shipped.start(), shipped.vocabulary, personal)
+    suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, personal)
     assert suggester.suggest("and 50")[0] == "dl"
     assert suggester.correct("and 50", "cl") is None  # however likely the other word is here
     assert suggester.correct("i want", "ro") == "to"
@@ -163,7 +164,7 @@ def test_two_letters_become_one_of_the_most_frequent_words_or_stay(shipped: Mode
 
 def test_a_correction_is_never_a_word_that_is_not_to_be_offered(shipped: Model) -> None:
     wishes = Wishes()
-    suggester = Suggester(shipped.start(), shipped.vocabulary, wishes=wishes)
+    suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, wishes=wishes)
     assert suggester.correct("what do you", "tjink") == "think"
     wishes.forgotten.add("think")
     assert suggester.correct("what do you", "tjink") != "think"
@@ -175,7 +176,7 @@ def test_a_correction_is_never_a_word_that_is_not_to_be_offered(shipped: Model) 
 
 def test_a_word_that_a_person_has_written_is_not_corrected(shipped: Model) -> None:
     personal, wishes = PersonalNgram(shipped.vocabulary), Wishes()
-    suggester = Suggester(shipped.start(), shipped.vocabulary, personal, wishes)
+    suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, personal, wishes)
     assert suggester.correct("i met", "hugh") == "high"
     personal.learn("I met Hugh")
     assert suggester.correct("i met", "hugh") is None
@@ -190,7 +191,7 @@ def test_offensive_words_are_offered_to_those_who_type_them(shipped: Model) -> N
     word = "god"
     assert word in offensive_words()
     wishes, personal = Wishes(), PersonalNgram(shipped.vocabulary)
-    suggester = Suggester(shipped.start(), shipped.vocabulary, personal, wishes)
+    suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, personal, wishes)
 
     def offered() -> list[bool]:
         return [word in suggester.suggest("oh my", typed, count=10_000) for typed in ("", "go", "gdo")]
@@ -213,7 +214,7 @@ def test_no_offensive_word_of_the_vocabulary_is_ever_offered(shipped: Model, sug
 
 
 def test_the_geometry_of_another_layout_counts(shipped: Model) -> None:
-    suggester = Suggester(shipped.start(), shipped.vocabulary)
+    suggester = Suggester(Reader(shipped.start()), shipped.vocabulary)
     assert suggester.spellings.corrections.costs("thinj", ended=True).min() == SLIPS.neighbour  # k is beside j
     suggester.spellings.use_neighbours({"j": frozenset("h")})
     assert suggester.spellings.corrections.costs("thinj", ended=True).min() > SLIPS.neighbour
@@ -226,6 +227,6 @@ def test_no_words_no_costs() -> None:
 def test_where_all_completions_are_forgotten_none_is_offered(shipped: Model) -> None:
     completions = {word for word in shipped.vocabulary.words if word.startswith("zo")}
     assert len(completions) > 3
-    suggester = Suggester(shipped.start(), shipped.vocabulary, wishes=Wishes(forgotten=completions))
+    suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, wishes=Wishes(forgotten=completions))
     assert not completions & set(suggester.suggest("at the", "zo"))
     assert not completions & set(suggester.suggest("at the", "z", count=50))

@@ -6,12 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.corpus import ChitChat, users_in
+from data.stepwise import result_of
 from data.tokenizer import tokenize
 from model.device.finetuning import FineTuning, finetune
 from model.device.folder import PRETRAINED, Model, load_model
 from model.device.gate import Verdict, held_back_from, judge, prequential
 from model.device.metrics import Scores
 from model.device.personal import PersonalNgram
+from model.device.reading import Reader
 from model.device.suggestions import Suggester
 from model.device.weights import Weights
 
@@ -68,14 +70,9 @@ def test_it_accepts_who_profits_and_refuses_who_writes_otherwise_now(
 ) -> None:
     older = part(people[learned_from], 0, LEARNED)
     newest = part(people[newest_of], LEARNED, LEARNED + NEXT)
-    verdict = judge(
-        shipped.start(),
-        shipped.vocabulary,
-        shipped.weights,
-        personal_weights[learned_from],
-        older + newest,
-        len(older),
-    )
+    new = personal_weights[learned_from]
+    judging = judge(shipped.start(), shipped.vocabulary, shipped.weights, new, older + newest, len(older))
+    verdict = result_of(judging)
     assert verdict.new.words == verdict.old.words > 100
     assert verdict.kept == ("new" if learned_from == newest_of else "old")
 
@@ -83,11 +80,11 @@ def test_it_accepts_who_profits_and_refuses_who_writes_otherwise_now(
 def test_it_judges_as_the_keyboard_types(shipped: Model, people: list[list[str]]) -> None:
     """Each held-back message is predicted before it is counted, and the ones before it are counted by then."""
     older, newest = part(people[0], 0, 200), part(people[0], 200, 260)
-    found = prequential(shipped.start(), shipped.vocabulary, older, newest)
+    found = result_of(prequential(shipped.start(), shipped.vocabulary, older, newest))
     hits = 0
     for number, text in enumerate(newest):
         personal = PersonalNgram(shipped.vocabulary, older + newest[:number])
-        suggester = Suggester(shipped.start(), shipped.vocabulary, personal)
+        suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, personal)
         predictions = suggester.predictions([token.word for token in tokenize(text)])
         hits += sum(p.rank == 0 for p in predictions if p.word < len(shipped.vocabulary))
     assert found.first == hits > 0

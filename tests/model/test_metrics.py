@@ -11,6 +11,7 @@ from data.vocabulary import BOUNDARY, SPECIALS, UNKNOWN, Vocabulary
 from model.device.corrections import Corrections
 from model.device.folder import Model
 from model.device.metrics import Typing, evaluate, scores, tally, type_message
+from model.device.reading import Reader
 from model.device.suggestions import Suggester
 
 
@@ -29,7 +30,7 @@ def test_evaluation_is_step_by_step_prediction(small_model: Model, data: st.Data
     size = len(small_model.vocabulary)
     messages = data.draw(st.lists(st.lists(st.integers(1, size - 1), min_size=1, max_size=50), min_size=1, max_size=6))
     messages = [[UNKNOWN if t == BOUNDARY else t for t in m] for m in messages]
-    suggester = Suggester(small_model.start(), small_model.vocabulary)
+    suggester = Suggester(Reader(small_model.start()), small_model.vocabulary)
     words = small_model.vocabulary.words
     stepwise = tally((p for m in messages for p in suggester.predictions([words[t] for t in m])), size)
     found = evaluate(small_model.start(), messages)
@@ -84,9 +85,9 @@ def test_suggestions_are_the_likeliest_that_fit(small_model: Model, data: st.Dat
     words = st.sampled_from(vocabulary.words[len(SPECIALS) :])
     context = " ".join(data.draw(st.lists(words, max_size=8)))
     prefix = data.draw(words)[: data.draw(st.integers(0, 3))]
-    suggester = Suggester(small_model.start(), vocabulary)
+    suggester = Suggester(Reader(small_model.start()), vocabulary)
     found = suggester.suggest(context, prefix)
-    logits = Suggester(small_model.start(), vocabulary).logits([vocabulary.id(t.word) for t in tokenize(context)])
+    logits = Reader(small_model.start()).logits([vocabulary.id(t.word) for t in tokenize(context)])
     offered = [w for w in vocabulary.words[len(SPECIALS) :] if w not in PUNCTUATION]
     fits = {w: float(logits[vocabulary.id(w)]) for w in offered}
     for letters in range(len(prefix)):  # what was shown and not taken is a tenth as likely from there on
@@ -102,7 +103,7 @@ def test_suggestions_are_the_likeliest_that_fit(small_model: Model, data: st.Dat
 
 
 def test_what_was_passed_over_gives_way_to_what_was_not_shown_yet(small_model: Model) -> None:
-    suggester = Suggester(small_model.start(), small_model.vocabulary)
+    suggester = Suggester(Reader(small_model.start()), small_model.vocabulary)
     first = [w for w in suggester.suggest("", "") if not w.startswith("c")]
     shown = suggester.suggest("", "c")
     begun = [w for w in small_model.vocabulary.words if w.startswith("cl")]
@@ -112,5 +113,5 @@ def test_what_was_passed_over_gives_way_to_what_was_not_shown_yet(small_model: M
 
 
 def test_a_prefix_in_capitals_finds_the_same(small_model: Model) -> None:
-    suggester = Suggester(small_model.start(), small_model.vocabulary)
+    suggester = Suggester(Reader(small_model.start()), small_model.vocabulary)
     assert suggester.suggest("i", "TH") == suggester.suggest("i", "th") != []

@@ -10,6 +10,7 @@ from data.tokenizer import tokenize
 from data.vocabulary import BOUNDARY, SPECIALS, UNKNOWN, Vocabulary
 from model.device.folder import Model
 from model.device.personal import PersonalNgram, Smoothing
+from model.device.reading import Reader
 from model.device.suggestions import Suggester
 
 VOCABULARY = Vocabulary([*SPECIALS, ".", "i", "am", "here", "you", "are"])
@@ -89,7 +90,7 @@ def test_without_trust_only_words_of_ones_own_are_added() -> None:
 def test_a_new_trust_counts_from_the_next_suggestion_on(small_model: Model) -> None:
     def suggester(trust: float) -> tuple[PersonalNgram, Suggester]:
         personal = PersonalNgram(small_model.vocabulary, ["you think so ."] * 2, trust=trust)
-        return personal, Suggester(small_model.start(), small_model.vocabulary, personal)
+        return personal, Suggester(Reader(small_model.start()), small_model.vocabulary, personal)
 
     personal, changing = suggester(0.0)
     found = []
@@ -113,8 +114,8 @@ def test_what_one_writes_again_and_again_is_suggested(small_model: Model) -> Non
     vocabulary = small_model.vocabulary
     assert "zebra" not in vocabulary
     personal = PersonalNgram(vocabulary)
-    suggester = Suggester(small_model.start(), vocabulary, personal)
-    plain = Suggester(small_model.start(), vocabulary)
+    suggester = Suggester(Reader(small_model.start()), vocabulary, personal)
+    plain = Suggester(Reader(small_model.start()), vocabulary)
     assert suggester.suggest("the rope of the") == plain.suggest("the rope of the")
     personal.learn("the rope of the zebra")
     assert suggester.suggest("", "ze") == [], "once may be a slip"
@@ -137,7 +138,7 @@ def test_suggestions_are_the_likeliest_that_start_so(
     small_model: Model, messages: list[str], context: str, prefix: str
 ) -> None:
     personal = PersonalNgram(small_model.vocabulary)
-    suggester = Suggester(small_model.start(), small_model.vocabulary, personal)
+    suggester = Suggester(Reader(small_model.start()), small_model.vocabulary, personal)
     suggester.suggest(context)  # before there is anything to learn, and again
     for text in messages:
         personal.learn(text)

@@ -7,6 +7,7 @@ from model.device import litert
 from model.device.config import ModelConfig
 from model.device.folder import PRETRAINED, load_model
 from model.device.metrics import evaluate
+from model.device.reading import Reader
 from model.device.suggestions import Suggester
 
 
@@ -40,6 +41,6 @@ def test_it_predicts_what_test_users_wrote() -> None:
 
 def test_it_suggests_words() -> None:
     model = load_model(PRETRAINED)
-    suggested = Suggester(model.start(), model.vocabulary).suggest("how are")
+    suggested = Suggester(Reader(model.start()), model.vocabulary).suggest("how are")
     assert "you" in suggested
     assert not PUNCTUATION & set(suggested)

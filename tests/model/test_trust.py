@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from data.corpus import ChitChat
+from data.stepwise import result_of
 from data.tokenizer import tokenize
 from model.device.folder import PRETRAINED, Model, load_model
 from model.device.personal import USUAL_TRUST, PersonalNgram
+from model.device.reading import Reader
 from model.device.suggestions import Suggester
 from model.device.trust import TRUSTS, choose_trust, log_likelihoods
 
@@ -34,28 +36,28 @@ def test_it_is_what_keyboards_of_each_trust_would_have_thought(shipped: Model) -
         total = 0.0
         for number, text in enumerate(newest):
             personal = PersonalNgram(shipped.vocabulary, older + newest[:number], trust=trust)
-            suggester = Suggester(shipped.start(), shipped.vocabulary, personal)
+            suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, personal)
             predictions = suggester.predictions([token.word for token in tokenize(text)])
             total += sum(p.log_likelihood for p in predictions)
         direct.append(total)
-    found = log_likelihoods(shipped.start(), shipped.vocabulary, older, newest)
+    found = result_of(log_likelihoods(shipped.start(), shipped.vocabulary, older, newest))
     np.testing.assert_allclose(found, direct, rtol=1e-5)
     assert len(set(direct)) == len(TRUSTS)
 
 
 def test_who_repeats_phrases_is_trusted_more(shipped: Model) -> None:
     older, again = written(ONE, 0, 1_000), written(ONE, 800, 1_000)
-    assert choose_trust(shipped.start(), shipped.vocabulary, older, again) > USUAL_TRUST
+    assert result_of(choose_trust(shipped.start(), shipped.vocabulary, older, again)) > USUAL_TRUST
 
 
 def test_who_writes_otherwise_now_is_trusted_less(shipped: Model) -> None:
     older, newest = written(ONE, 0, 3_000), written(ANOTHER, 0, 900)
-    assert choose_trust(shipped.start(), shipped.vocabulary, older, newest) < USUAL_TRUST
+    assert result_of(choose_trust(shipped.start(), shipped.vocabulary, older, newest)) < USUAL_TRUST
 
 
 def test_a_few_messages_move_nothing(shipped: Model) -> None:
     older, again, other = written(ONE, 0, 1_000), written(ONE, 990, 1_000), written(ANOTHER, 0, 20)
-    found = log_likelihoods(shipped.start(), shipped.vocabulary, older, again)
+    found = result_of(log_likelihoods(shipped.start(), shipped.vocabulary, older, again))
     assert TRUSTS[found.argmax()] > USUAL_TRUST, "more would have been a little better"
     for newest in (again, other, []):
-        assert choose_trust(shipped.start(), shipped.vocabulary, older, newest) == USUAL_TRUST
+        assert result_of(choose_trust(shipped.start(), shipped.vocabulary, older, newest)) == USUAL_TRUST
