@@ -46,11 +46,15 @@ class Key(Control, Icon):
         self.hint = "" if alternate.isalpha() else alternate
         self.name = self._name()
 
+    def typed(self, capital: bool) -> str:
+        """What a key of a character types, as a capital or not."""
+        upper = self.spec.label.upper() if capital else self.spec.label
+        return upper if len(upper) == len(self.spec.label) else self.spec.label
+
     def show_capital(self, capital: bool) -> None:
         """Shows a letter in the case that it would be typed in."""
         if self.action == "character":
-            label = self.spec.label.upper() if capital else self.spec.label
-            self.label = label if len(label) == len(self.spec.label) else self.spec.label
+            self.label = self.typed(capital)
 
     def activate(self) -> None:
         """Types it."""

@@ -19,8 +19,9 @@ from kivy.uix.widget import Widget
 from keyboard_app.typing.layout import KeySpec, Page
 from keyboard_app.window.key import Key
 from keyboard_app.window.key_popup import KeyPopup
+from keyboard_app.window.layer import Layer
 
-__all__ = ("Keypad",)
+__all__ = ("KeyRow", "Keypad")
 
 _HOLD = 0.38  # seconds until a key counts as held, as on phones
 _REPEAT_FIRST, _REPEAT_LAST, _REPEAT_SHRINK = 0.11, 0.025, 0.9  # seconds between repeats, and how they shrink
@@ -39,6 +40,10 @@ class _Finger:
     done: bool = False  # what it was to do is done
     over: bool = False  # it counts no longer
     steps: int = 0  # that it has moved the cursor
+
+
+class KeyRow(Layer):
+    """Keys beside each other: a key that is pressed has its row alone painted again."""
 
 
 class Keypad(FloatLayout):
@@ -60,6 +65,8 @@ class Keypad(FloatLayout):
         self._keys: list[Key] = []
         self._fingers: dict[Any, _Finger] = {}
         self._space_label = ""
+        # With the next frame: all keys are painted anew for it, and the frame that answers a key need not wait for that.
+        self._show_shift = Clock.create_trigger(self._label_keys)
 
     def use(self, pages: Mapping[str, Page], space_label: str) -> None:
         """Shows a layout from its first page on; the space bar says which."""
@@ -88,18 +95,21 @@ class Keypad(FloatLayout):
         for row in self._built[page]:
             self._rows.add_widget(row)
         self._keys = [key for row in self._built[page] for key in reversed(row.children) if isinstance(key, Key)]
-        self.on_shift(self, self.shift)
+        self._label_keys()
 
-    def on_shift(self, _keypad: "Keypad", shift: str) -> None:
-        """Shows letters in the case they would be typed in."""
+    def on_shift(self, _keypad: "Keypad", _shift: str) -> None:
+        """Shows letters in the case they are typed in from now on."""
+        self._show_shift()
+
+    def _label_keys(self, *_: object) -> None:
         for key in self._keys:
-            key.show_capital(shift != "off")
+            key.show_capital(self.shift != "off")
             if key.action == "shift":
-                key.lit = shift != "off"
-                key.icon = "caps" if shift == "locked" else "shift"
+                key.lit = self.shift != "off"
+                key.icon = "caps" if self.shift == "locked" else "shift"
 
     def _row(self, keys: list[KeySpec]) -> Widget:
-        row = BoxLayout()
+        row = KeyRow()
         for spec in keys:
             row.add_widget(Widget(size_hint_x=spec.width) if spec.action == "gap" else self._key(spec))
         return row
@@ -172,7 +182,7 @@ class Keypad(FloatLayout):
             finger.done = True
             self._type(key)
         if key.action == "character":
-            self._popup.show(key, [key.label], (self.x, self.right))
+            self._popup.show(key, [key.typed(self.shift != "off")], (self.x, self.right))
         finger.waiting = Clock.schedule_once(lambda _elapsed: self._hold(finger), _HOLD)
 
     def _hold(self, finger: _Finger) -> None:
@@ -180,7 +190,7 @@ class Keypad(FloatLayout):
         if key.action == "backspace":
             self._repeat(finger, _REPEAT_FIRST)
         elif key.action == "character" and key.spec.alternates:
-            capital = key.label != key.spec.label
+            capital = key.typed(self.shift != "off") != key.spec.label
             others = [a.upper() if capital and len(a.upper()) == 1 else a for a in key.spec.alternates]
             finger.held = True
             self._popup.show(key, others, (self.x, self.right))
@@ -221,4 +231,6 @@ class Keypad(FloatLayout):
         if key.action == "page":
             self.page = key.spec.page
         else:
-            self.dispatch("on_key", key.action, key.label if key.action == "character" else "")
+            self.dispatch("on_key", key.action, key.typed(self.shift != "off") if key.action == "character" else "")
+            if key.action == "shift":
+                self._label_keys()  # it is what was asked for

@@ -1,6 +1,6 @@
 """How long a person waits: from the start to the first suggestion, and from a key to the suggestions painted for it.
 
-1. The window opens on a profile that is thrown away, with a history to learn from.
+1. The window opens on a profile that is thrown away, with a history to learn from, of which the newest messages are shown.
 2. A thread puts presses of the mouse on the keys of a few sentences, at uneven moments, into the queue of events where the system
    puts those of a person. What counts begins when the mouse is let go, which types the character, and ends when the frame that
    shows its suggestions has been handed to the display: whatever the loop waits for in between counts.
@@ -40,7 +40,7 @@ _SENTENCES = (
     "i have not been there for a long time but it was fun",
     "are you sure that they are open on the weekend",
 )
-_HISTORY = 60  # times the sentences: about 3,000 words
+_HISTORY = 150  # times the sentences: about 8,000 words
 _PAUSE = (0.05, 0.13)  # seconds between two keys, of a fast typist
 _TOUCH = 0.03  # seconds that the mouse stays down
 _WARM_UP = 10  # presses, before any counts
@@ -175,9 +175,9 @@ class _Measurement:
         while len(self.learning) < self._presses:
             if not self._app.screen.busy:
                 Clock.schedule_once(self._learn)
-            learns = self._app.screen.busy
+            learns = self._app.screen.device.worker.works
             wait = self._wait_for(*next(keys).center)
-            if learns:
+            if learns and self._app.screen.device.worker.works:
                 self.learning.append(wait)
         Clock.schedule_once(self._bare)
         while self._app.screen.parent is not None:
@@ -236,13 +236,14 @@ def measure(presses: int, shipped: Path = PRETRAINED) -> Waits:
         app = KeyboardApp(device)
         measurement = _Measurement(app, presses, _process_began())
         measurement.begin()
-        Clock.schedule_once(lambda _elapsed: _write_history(device))
+        Clock.schedule_once(lambda _elapsed: _write_history(app))
         app.run()
     return Waits(
         measurement.first, measurement.idle, measurement.learning, measurement.bare, bare_memory, peak_memory_mib()
     )
 
 
-def _write_history(device: Device) -> None:
+def _write_history(app: KeyboardApp) -> None:
     for sentence in _SENTENCES * _HISTORY:
-        device.profile.store.add_message(sentence, [])
+        app.screen.device.profile.store.add_message(sentence, [])
+    app.screen.show_messages()

@@ -19,6 +19,7 @@ from keyboard_app.window.data_page import DataPage
 from keyboard_app.window.federation_page import FederationPage
 from keyboard_app.window.focus import Way
 from keyboard_app.window.focus_ring import FocusRing
+from keyboard_app.window.layer import Layer
 from keyboard_app.window.learned_page import LearnedPage
 from keyboard_app.window.look import DESKTOP, PHONE, TABLET, look
 from keyboard_app.window.messages import SHOWN, Messages
@@ -29,11 +30,13 @@ from keyboard_app.window.system_theme import system_theme
 from keyboard_app.window.welcome import Welcome
 
 # Those that are not named below are for the rules.
-__all__ = ("Composer", "Messages", "Screen")
+__all__ = ("Composer", "Layer", "Messages", "Screen")
 
 _USUAL_STATUS = "Your words stay on this device."
 _PRIVATE_STATUS = "Private: nothing you type is recorded or learned from."
 LEARNED, DATA, FEDERATION, SETTINGS = "learned", "data", "federation", "settings"
+_PAUSE = 0.3  # seconds without a key
+_WHILE_TYPING = 0.5  # seconds between two looks at the work in the background, unless there is a pause
 _ROWS = 4
 _ROW_HEIGHTS = {PHONE: 56, TABLET: 64, DESKTOP: 58}  # in dp
 _MOST_FOR_KEYS = 0.46  # of the height of the window
@@ -66,9 +69,10 @@ class Screen(FloatLayout):
         super().__init__(**properties)
         # `ids` holds weak proxies, and some of these leave the tree of widgets at times.
         self._messages: Messages = self.ids.messages.__self__
+        self._layer: Layer = self.ids.layer.__self__
         self.composer: Composer = self.ids.composer.__self__
         self.focus = FocusRing(self)
-        self._rested_since = Clock.get_time()
+        self._rested_since = self._attended = Clock.get_time()
         self.composer.overlay = self
         self.composer.begin(device)
         self.apply_settings()
@@ -121,7 +125,9 @@ class Screen(FloatLayout):
         """A message was sent."""
         sent = self.device.sent
         recorded = sent is not None and sent.id is not None
-        self._messages.add(text, recorded)
+        # With the next frame: the one that answers the key has the empty text and what is offered for the next message.
+        Clock.schedule_once(lambda _elapsed: self._messages.add(text, recorded))
+        Clock.schedule_once(self.attend)  # before there is a next message that would be read anew by a new model
         if sent is not None and sent.why_not and not self.private:
             self.say(sent.why_not)
         self.refresh_page()
@@ -193,8 +199,9 @@ class Screen(FloatLayout):
         if self.page in self._pages:
             self._pages[self.page].attend()
         worker = self.device.worker
-        if worker.task is None:
+        if worker.task is None or (self._types() and Clock.get_time() - self._attended < _WHILE_TYPING):
             return
+        self._attended = Clock.get_time()
         asking = not worker.task.title
         if not asking and worker.progress is not None and not worker.paused:
             done, self.busy = worker.progress, True  # a question to the federation becomes a round
@@ -223,6 +230,10 @@ class Screen(FloatLayout):
         self._begin(lambda: self.device.learn_if_due(self._rested(), charging))
         self._begin(lambda: self.device.take_part_if_due(self._rested, charging))
 
+    def _types(self) -> bool:
+        """Whether someone is in the middle of typing a message."""
+        return self._rested() < _PAUSE and bool(self.device.keyboard.text)
+
     def _rested(self) -> float:
         """Seconds since the keyboard was used; for any thread."""
         return Clock.get_time() - self._rested_since
@@ -230,7 +241,18 @@ class Screen(FloatLayout):
     def on_touch_down(self, touch: MotionEvent) -> bool:
         """Whoever touches it is there."""
         self._rested_since = Clock.get_time()
+        self.device.worker.make_way()
         return super().on_touch_down(touch)
+
+    def on_touch_up(self, touch: MotionEvent) -> bool:
+        """What the touch does is painted before the work in the background goes on."""
+        Clock.schedule_once(lambda _elapsed: self.device.worker.go_on())
+        return super().on_touch_up(touch)
+
+    def prepare(self) -> None:
+        """Does what some key would have to wait a tenth of a second for, once the window is there."""
+        self.device.models.prepare()
+        self.composer.ids.strip.prepare()
 
     def resume(self) -> None:
         """Begins what was left undone when the window was closed."""
@@ -329,7 +351,7 @@ class Screen(FloatLayout):
         if page is not None:
             (side if self.beside else body).add_widget(page)
         if page is None or self.beside:
-            body.add_widget(self._messages)
+            body.add_widget(self._layer)
 
     def _page(self, name: str) -> Page:
         if name not in self._pages:

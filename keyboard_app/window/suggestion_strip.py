@@ -19,6 +19,7 @@ from kivy.uix.widget import Widget
 
 from keyboard_app.typing.offers import Kind, Offer
 from keyboard_app.window.control import Tappable
+from keyboard_app.window.fonts import emoji_font
 from keyboard_app.window.glyphs import Glyphs, glyphs
 
 __all__ = ("SuggestionPlace", "SuggestionStrip")
@@ -26,6 +27,7 @@ __all__ = ("SuggestionPlace", "SuggestionStrip")
 _HOLD = 0.5  # seconds until a touch asks to forget
 _WORDS = 3  # that are offered at once
 _EMOJI_WIDTH = 0.45  # of a place for a word
+_SOME_EMOJI = "\U0001f642"
 _MARGIN = 8  # on either side of a word, in dp
 
 
@@ -131,6 +133,14 @@ class SuggestionStrip(BoxLayout):
             )
             self.ids.places.add_widget(place)
         self._places[-1].size_hint_x = _EMOJI_WIDTH
+
+    def prepare(self) -> None:
+        """Paints an emoji, of no size: their font is large, and how they are scaled takes the display long the first time."""
+        if emoji_font() is not None:
+            picture = glyphs(_SOME_EMOJI, round(self._places[-1].font_size)).runs[0].texture
+            self.canvas.after.add(Color(1, 1, 1, 0))
+            self.canvas.after.add(Rectangle(texture=picture, pos=self.pos, size=(1, 1)))
+            Clock.schedule_once(lambda _elapsed: self.canvas.after.clear())
 
     @property
     def places(self) -> Sequence[SuggestionPlace]:

@@ -50,6 +50,12 @@ class Line:
     xs: list[float]
 
     @property
+    def whole(self) -> Piece:
+        """All of a line that has pieces as one."""
+        first = self.pieces[0]
+        return Piece("".join(piece.text for piece in self.pieces), first.start, first.x)
+
+    @property
     def width(self) -> float:
         """Up to behind the last character, white space at the end left out."""
         for piece in reversed(self.pieces):

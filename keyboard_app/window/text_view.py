@@ -5,7 +5,7 @@ from typing import Any
 from kivy.clock import Clock
 from kivy.graphics import Color, InstructionGroup, Rectangle
 from kivy.metrics import dp
-from kivy.properties import ColorProperty, NumericProperty, StringProperty, VariableListProperty
+from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, StringProperty, VariableListProperty
 from kivy.uix.widget import Widget
 
 from keyboard_app.window.glyphs import glyphs
@@ -28,6 +28,7 @@ class TextView(Widget):
     color = ColorProperty()
     padding = VariableListProperty([0, 0], length=2)
     first_line = NumericProperty(0)
+    settled = BooleanProperty(False)  # it will not be edited: a line is drawn at once, rather than word by word
     content_width = NumericProperty(0)
     content_height = NumericProperty(0)
 
@@ -68,7 +69,7 @@ class TextView(Widget):
         first = int(self.first_line)
         for number, line in enumerate(self.layout.lines[first : first + self.shown_lines], first):
             bottom = self.bottom_of(number)
-            for piece in line.pieces:
+            for piece in [line.whole] if self.settled and line.pieces else line.pieces:
                 if piece.text.isspace():
                     continue
                 for run in glyphs(piece.text, size).runs:

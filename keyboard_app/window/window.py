@@ -19,6 +19,7 @@ _RULES = [
     str(Path(__file__).with_name(f"{name}.kv")) for name in ("controls", "keyboard", "pages", "federation", "screen")
 ]
 _ATTEND_EVERY, _SERVE_EVERY = 0.2, 1.0  # seconds
+_PREPARE_AFTER = 0.1  # seconds: the first suggestions are painted by then
 # Seconds until a thread that learns gives way to typing, where it runs Python; the usual is ten times that.
 _SWITCH = 0.0005
 
@@ -60,6 +61,7 @@ class KeyboardApp(App):
         look.bind(background=self._paint)
         self._paint()
         self.screen.resume()
+        Clock.schedule_once(lambda _elapsed: self.screen.prepare(), _PREPARE_AFTER)
         self._clocks = [
             Clock.schedule_interval(self.screen.attend, _ATTEND_EVERY),
             Clock.schedule_interval(self.screen.serve, _SERVE_EVERY),

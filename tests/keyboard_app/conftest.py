@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from data.errors import DataError
@@ -178,6 +179,16 @@ class Person:
     @property
     def recorded(self) -> list[str]:
         return [message.text for message in self.device.profile.store.messages()]
+
+    def pixels(self) -> np.ndarray:
+        """The window as it is painted now, [height, width, 3], the lowest row first."""
+        from kivy.graphics.opengl import GL_RGB, GL_UNSIGNED_BYTE, glReadPixels
+
+        width, height = self._window.size
+        self._window.on_draw()
+        read = glReadPixels(0, 0, width, height, GL_RGB, GL_UNSIGNED_BYTE)
+        self._window.flip()
+        return np.frombuffer(read, np.uint8)[: height * width * 3].reshape(height, width, 3)
 
     def page(self) -> Any:
         return self.screen._pages[self.screen.page]

@@ -82,18 +82,6 @@ def written(widget: Any, within: tuple[float, float, float, float]) -> Iterator[
         yield from written(child, within)
 
 
-def pixels() -> np.ndarray:
-    """The window as it was painted last, [height, width, 3], the lowest row first."""
-    from kivy.core.window import Window
-    from kivy.graphics.opengl import GL_RGB, GL_UNSIGNED_BYTE, glReadPixels
-
-    width, height = Window.size
-    Window.on_draw()
-    read = glReadPixels(0, 0, width, height, GL_RGB, GL_UNSIGNED_BYTE)
-    Window.flip()
-    return np.frombuffer(read, np.uint8)[: height * width * 3].reshape(height, width, 3)
-
-
 def paper(part: np.ndarray) -> str:
     """The commonest colour."""
     numbers = part.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
@@ -101,11 +89,11 @@ def paper(part: np.ndarray) -> str:
     return f"#{colors[counts.argmax()]:06X}"
 
 
-def unclear(root: Any) -> tuple[int, list[str]]:
+def unclear(person: Any, root: Any) -> tuple[int, list[str]]:
     """How many things are written below a widget, and which of them are not clear, and why."""
     from kivy.core.window import Window
 
-    painted = pixels()
+    painted = person.pixels()
     found, count = [], 0
     for what, ink, box in written(root, (0, 0, *Window.size)):
         left, bottom, right, top = (round(edge) for edge in box)
@@ -152,7 +140,7 @@ def test_all_that_is_written_is_clear_where_it_is_painted(
                 screen.set_private(private)
                 screen.apply_settings()
                 person.wait(4)
-                count, bad = unclear(screen._welcome or screen)
+                count, bad = unclear(person, screen._welcome or screen)
                 counts.append(count)
                 if bad:
                     found[state, theme, private] = bad
@@ -166,11 +154,11 @@ def test_what_is_not_clear_is_found(person: Any) -> None:
     from keyboard_app.window.look import look
 
     person.wait()
-    count, found = unclear(person.screen)
+    count, found = unclear(person, person.screen)
     assert count > 40
     assert not found
     look.board = look.key = look.key_special = look.text
     person.wait()
-    _, found = unclear(person.screen)
+    _, found = unclear(person, person.screen)
     assert len(found) > 20
     look._paint()

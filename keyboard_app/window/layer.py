@@ -1,0 +1,64 @@
+"""A part of the window that is painted anew only when something in it has changed."""
+
+from math import ceil, floor
+from typing import Any
+
+from kivy.graphics import Canvas, ClearBuffers, ClearColor, Color, Fbo, PopMatrix, PushMatrix, Rectangle, Translate
+from kivy.properties import ColorProperty
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.widget import Widget
+
+__all__ = ("Layer",)
+
+
+class Layer(BoxLayout):
+    """Paints its children into a picture, and the picture where it stands: one rectangle a frame, however many they are.
+
+    What clips in it by the pixels of the window (`Scroll`) has to count them from its lower left corner. Kivy paints a `Fbo` again
+    where an instruction in it has changed, and only then.
+    """
+
+    background = ColorProperty()
+
+    def __init__(self, **properties: Any) -> None:
+        self.canvas = Canvas()
+        self._picture = Fbo(size=(1, 1))
+        self._clear, self._move = ClearColor(0, 0, 0, 1), Translate()
+        for instruction in (self._clear, ClearBuffers(), PushMatrix(), self._move):
+            self._picture.before.add(instruction)
+        self._picture.after.add(PopMatrix())
+        self._shown = Rectangle()
+        for instruction in (self._picture, Color(1, 1, 1, 1), self._shown):
+            self.canvas.add(instruction)
+        super().__init__(**properties)
+        self.bind(pos=self._fit, size=self._fit)
+        self._fit()
+
+    def add_widget(self, widget: Widget, *arguments: Any, **options: Any) -> None:
+        """Paints a child into the picture."""
+        canvas, self.canvas = self.canvas, self._picture
+        try:
+            super().add_widget(widget, *arguments, **options)
+        finally:
+            self.canvas = canvas
+
+    def remove_widget(self, widget: Widget, *arguments: Any, **options: Any) -> None:
+        """Paints it no more."""
+        canvas, self.canvas = self.canvas, self._picture
+        try:
+            super().remove_widget(widget, *arguments, **options)
+        finally:
+            self.canvas = canvas
+
+    def on_background(self, _layer: "Layer", color: tuple[float, ...]) -> None:
+        """Behind the children; it hides what is behind the layer."""
+        self._clear.rgba = color
+
+    def _fit(self, *_: object) -> None:
+        x, y = floor(self.x), floor(self.y)  # whole pixels, those at the edges included
+        size = max(ceil(self.right) - x, 1), max(ceil(self.top) - y, 1)
+        if size != tuple(self._picture.size):
+            self._picture.size = size
+            self._picture.texture.mag_filter = self._picture.texture.min_filter = "nearest"
+        self._move.xy = -x, -y
+        self._shown.texture, self._shown.pos, self._shown.size = self._picture.texture, (x, y), size
