@@ -55,8 +55,9 @@ class Layer(BoxLayout):
         self._clear.rgba = color
 
     def _fit(self, *_: object) -> None:
-        x, y = floor(self.x), floor(self.y)  # whole pixels, those at the edges included
-        size = max(ceil(self.right) - x, 1), max(ceil(self.top) - y, 1)
+        # Whole pixels, those at the edges included. (`right` and `top` may still be those from before a change of size.)
+        x, y = floor(self.x), floor(self.y)
+        size = max(ceil(self.x + self.width) - x, 1), max(ceil(self.y + self.height) - y, 1)
         if size != tuple(self._picture.size):
             self._picture.size = size
             self._picture.texture.mag_filter = self._picture.texture.min_filter = "nearest"

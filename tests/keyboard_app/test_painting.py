@@ -60,6 +60,7 @@ def test_what_is_in_a_layer_looks_as_it_would_without_one(person: Any, theme: st
         person.screen.add_widget(box)
         person.wait(3)
         box.pos = 31.6, 57.3
+        box.width = 360.2
         person.wait(3)
         pixels = person.pixels()
         person.screen.remove_widget(box)
