@@ -10,6 +10,7 @@ from pathlib import Path
 
 from data.corpus import JsonLines
 from data.errors import DataError
+from data.stepwise import result_of
 from federation.protocol.join_link import JoinLink
 from keyboard_app.federating.federation_client import FederationClient, Unreachable, enrol
 from keyboard_app.federating.membership import Membership
@@ -100,14 +101,8 @@ def take_part(
         patience = _PATIENCE[0]
         while True:
             try:
-                turn = participant.turn()
-                while True:
-                    try:
-                        next(turn)
-                    except StopIteration as done:
-                        if done.value:
-                            tell(done.value)
-                        break
+                if line := result_of(participant.turn()):
+                    tell(line)
                 patience = _PATIENCE[0]
             except Unreachable as error:
                 tell(f"{error}; trying again in {patience:g} s")

@@ -175,6 +175,9 @@ class Keypad(FloatLayout):
             default=None,
         )
 
+    def _typed_by(self, key: Key) -> str:
+        return key.typed(self.shift != "off")
+
     def _press(self, finger: _Finger) -> None:
         key = finger.key
         key.pressed = True
@@ -182,7 +185,7 @@ class Keypad(FloatLayout):
             finger.done = True
             self._type(key)
         if key.action == "character":
-            self._popup.show(key, [key.typed(self.shift != "off")], (self.x, self.right))
+            self._popup.show(key, [self._typed_by(key)], (self.x, self.right))
         finger.waiting = Clock.schedule_once(lambda _elapsed: self._hold(finger), _HOLD)
 
     def _hold(self, finger: _Finger) -> None:
@@ -190,7 +193,7 @@ class Keypad(FloatLayout):
         if key.action == "backspace":
             self._repeat(finger, _REPEAT_FIRST)
         elif key.action == "character" and key.spec.alternates:
-            capital = key.typed(self.shift != "off") != key.spec.label
+            capital = self._typed_by(key) != key.spec.label
             others = [a.upper() if capital and len(a.upper()) == 1 else a for a in key.spec.alternates]
             finger.held = True
             self._popup.show(key, others, (self.x, self.right))
@@ -231,6 +234,6 @@ class Keypad(FloatLayout):
         if key.action == "page":
             self.page = key.spec.page
         else:
-            self.dispatch("on_key", key.action, key.typed(self.shift != "off") if key.action == "character" else "")
+            self.dispatch("on_key", key.action, self._typed_by(key) if key.action == "character" else "")
             if key.action == "shift":
                 self._label_keys()  # it is what was asked for

@@ -1,5 +1,7 @@
 """A part of the window that is painted anew only when something in it has changed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil, floor
 from typing import Any
 
@@ -36,17 +38,20 @@ class Layer(BoxLayout):
 
     def add_widget(self, widget: Widget, *arguments: Any, **options: Any) -> None:
         """Paints a child into the picture."""
-        canvas, self.canvas = self.canvas, self._picture
-        try:
+        with self._for_the_picture():
             super().add_widget(widget, *arguments, **options)
-        finally:
-            self.canvas = canvas
 
     def remove_widget(self, widget: Widget, *arguments: Any, **options: Any) -> None:
         """Paints it no more."""
+        with self._for_the_picture():
+            super().remove_widget(widget, *arguments, **options)
+
+    @contextmanager
+    def _for_the_picture(self) -> Iterator[None]:
+        """What is painted on this widget's canvas inside the block is painted into the picture."""
         canvas, self.canvas = self.canvas, self._picture
         try:
-            super().remove_widget(widget, *arguments, **options)
+            yield
         finally:
             self.canvas = canvas
 

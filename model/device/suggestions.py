@@ -132,7 +132,7 @@ class Suggester:
         if scored == self._scored:
             return
         if personal is None:
-            self._scores = self._logits(context)
+            self._scores = self._reader.logits(ids)  # which are the vocabulary's
         else:
             with np.errstate(divide="ignore"):  # what is less than a float32 can hold is -inf
                 self._scores = np.log(self.probabilities(context))

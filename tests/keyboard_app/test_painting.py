@@ -107,8 +107,7 @@ def test_nothing_is_painted_while_nothing_happens(person: Any) -> None:
 
 def test_two_fingers_within_a_frame_type_in_the_case_of_the_moment(person: Any) -> None:
     """The keys are labelled anew a frame after the capital that begins a message."""
-    touches = [person.press(person.key(letter)) for letter in ("H",)]
-    touches[0].touch_up()
+    person.press(person.key("H")).touch_up()
     i = next(key for key in person.screen.composer.ids.keypad.shown_keys() if key.spec.label == "i")
     person.press(i).touch_up()
     assert person.text == "Hi"

@@ -17,6 +17,7 @@ import uvicorn
 
 from data.corpus import JsonLines
 from data.errors import DataError
+from data.stepwise import result_of
 from data.windows import pack, targets
 from federation.coordinator.certificate import certificate
 from federation.coordinator.coordinator import Settings
@@ -149,12 +150,7 @@ class Joined:
         self.participant = Participant(self.client, self.membership, start, self.messages, adopt, idle)
 
     def turn(self) -> str:
-        turn = self.participant.turn(wait=0)
-        while True:
-            try:
-                next(turn)
-            except StopIteration as done:
-                return done.value
+        return result_of(self.participant.turn(wait=0))
 
     def close(self) -> None:
         self.client.close()
