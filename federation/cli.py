@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 from data.corpus import Corpus, open_corpus, users_in
 from data.errors import DataError
 from data.files import write_by_rename
-from federation.benchmarks.options import add_benchmark_options, run_benchmark
-from federation.coordinator.serve_options import add_serve_options, run_serve
-from federation.simulate_options import add_simulate_options, run_simulate
-from model.device.finetuning import ROUND_TRAINING, FineTuning
+from federation.commands.benchmark import add_benchmark_options, run_benchmark
+from federation.commands.serve import add_serve_options, run_serve
+from federation.commands.simulate import add_simulate_options, run_simulate
 from model.device.folder import PRETRAINED, check_free_for_model, load_model
+from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 from model.device.metrics import Scores, Typing
 
 Result = dict[str, Any]
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine alone)")
 
     search = command("search", _search, "Compare settings of simulated rounds on validation users.")
-    search.add_argument("--trials", type=Path, help="a TOML file of runs (default: federation/search.toml)")
+    search.add_argument("--trials", type=Path, help="a TOML file of runs (default: federation/simulation/search.toml)")
     search.add_argument("--out", type=Path, required=True, help="the folder of the runs; one begun there goes on")
 
     central = command(
@@ -221,13 +221,13 @@ def _rate(text: str) -> float:
 
 
 def _worker(options: argparse.Namespace) -> Result:
-    from federation.worker import run_worker
+    from federation.commands.worker import run_worker
 
     return run_worker(options.host, options.port)
 
 
 def _search(options: argparse.Namespace) -> Result:
-    from federation.search import TRIALS, search
+    from federation.simulation.search import TRIALS, search
 
     rows = search(options.trials or TRIALS, options.out)
     for row in rows:
@@ -236,7 +236,7 @@ def _search(options: argparse.Namespace) -> Result:
 
 
 def _central(options: argparse.Namespace) -> Result:
-    from federation.central import Central, train_centrally
+    from federation.simulation.central import Central, train_centrally
 
     how = Central(options.corpus, options.passes, options.learning_rate, seed=options.seed)
     scores = train_centrally(how, options.out, options.command_line, options.steps)
@@ -246,30 +246,32 @@ def _central(options: argparse.Namespace) -> Result:
 
 
 def _audit(options: argparse.Namespace) -> Result:
-    from federation.audit import Audit, audit
+    from federation.attacks.privacy_audit import Audit, audit
 
     values = {f.name: getattr(options, f.name) for f in fields(Audit)}
     return audit(Audit(**values | {"noise_multipliers": tuple(options.noise_multipliers)}), options.out)
 
 
 def _liars(options: argparse.Namespace) -> Result:
-    from federation.liars import Liars, measure_liars
+    from federation.attacks.malicious_device import Liars, measure_liars
 
     return measure_liars(Liars(**{f.name: getattr(options, f.name) for f in fields(Liars)}), options.out)
 
 
 def _round(options: argparse.Namespace) -> Result:
-    from federation.rounds import call_keyboards, run_round
+    from federation.local_round import call_keyboards, run_round
 
     if options.algorithm == "fedadam" and options.state is None:
         raise BadCallError("--algorithm fedadam needs --state DIR, where its moments stay from round to round")
     model = load_model(options.model)
     check_free_for_model(options.out)
     devices = call_keyboards(options.profiles, model, ROUND_TRAINING, options.seed, options.deadline, options.model)
-    from federation.aggregation import Aggregation  # TFF, seconds: what is wrong with the call was said by now
-    from federation.engine import engine
-    from federation.learning import SERVER_LEARNING_RATES, Server
-    from federation.state import StateStore
+    from federation.aggregation.algorithms import SERVER_LEARNING_RATES, Server
+    from federation.aggregation.plain_mean import (
+        Aggregation,  # TFF, seconds: what is wrong with the call was said by now
+    )
+    from federation.engine.local import engine
+    from federation.engine.state_store import StateStore
 
     rate = options.server_learning_rate or SERVER_LEARNING_RATES[options.algorithm]
     with engine():
@@ -289,7 +291,7 @@ def _round(options: argparse.Namespace) -> Result:
 
 
 def _evaluate(options: argparse.Namespace) -> Result:
-    from federation.evaluation import equal_shares, evaluate_users
+    from federation.evaluation.held_out_users import equal_shares, evaluate_users
 
     if options.out and not options.baselines:
         raise BadCallError("--out writes the comparison with --baselines, which is not asked for")
@@ -309,19 +311,19 @@ def _evaluate(options: argparse.Namespace) -> Result:
         "ksr": typing.savings_rate,
     }
     if options.personal:
-        from federation.personalization import live_users
-        from federation.personalization_report import live_result
+        from federation.evaluation.personalization import live_users
+        from federation.evaluation.personalization_report import live_result
 
         result |= live_result(live_users(messages, model, FineTuning()))
     if options.slips:
-        from federation.slips import measure_slips
+        from federation.evaluation.autocorrection import measure_slips
 
         result |= {f"slips_{name}": n for name, n in measure_slips([(model, t) for t in messages]).summary.items()}
     _show(result)
     if trained_on is None:
         return result
-    from federation.comparison import compare_with_baselines, write_comparison
-    from federation.tables import comparison_tables, print_tables
+    from federation.evaluation.baseline_comparison import compare_with_baselines, write_comparison
+    from federation.reports.tables import comparison_tables, print_tables
 
     result |= compare_with_baselines(model, messages, trained_on)
     print_tables(comparison_tables(result))
@@ -343,9 +345,14 @@ def _trained_on(options: argparse.Namespace) -> Corpus:
 
 
 def _personalize(options: argparse.Namespace) -> Result:
-    from federation.evaluation import long_enough
-    from federation.personalization import gain_curve, personalize_users
-    from federation.personalization_report import curve_result, personalization_result, write_curve, write_users
+    from federation.evaluation.held_out_users import long_enough
+    from federation.evaluation.personalization import gain_curve, personalize_users
+    from federation.evaluation.personalization_report import (
+        curve_result,
+        personalization_result,
+        write_curve,
+        write_users,
+    )
 
     if options.out and options.out.exists() and not options.out.is_dir():
         raise BadCallError(f"--out {options.out} is no folder")
@@ -376,13 +383,13 @@ def _export(options: argparse.Namespace) -> Result:
 
 
 def _demo(options: argparse.Namespace) -> Result:
-    from federation.demo import demo
+    from federation.demos.three_keyboards import demo
 
     return demo(options.model, options.out, options.rounds, options.seed)
 
 
 def _demo_devices(options: argparse.Namespace) -> Result:
-    from federation.demo_devices import demo_devices
+    from federation.demos.eight_devices import demo_devices
 
     return demo_devices(options.out)
 

@@ -13,9 +13,9 @@ from data.errors import DataError
 from federation.protocol.join_link import JoinLink
 from keyboard_app.data_commands import add_data_commands, run_data_command
 from keyboard_app.device import Device
+from keyboard_app.federating.local_rounds import answer_all, answer_round
 from keyboard_app.federating.membership import Membership
-from keyboard_app.federating.rounds import answer_all, answer_round
-from keyboard_app.recording.profile import Profile, default_path
+from keyboard_app.recording.user_profile import Profile, default_path
 from keyboard_app.script import read_lines, run_script
 from keyboard_app.status import read_status
 from model.device.folder import PRETRAINED
@@ -210,7 +210,7 @@ def _open_window(options: argparse.Namespace) -> None:
         from keyboard_app.window.kivy_settings import prepare_kivy
 
         prepare_kivy()
-        from keyboard_app.window.window import open_window
+        from keyboard_app.window.app import open_window
 
         open_window(device)
 

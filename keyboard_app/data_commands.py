@@ -8,9 +8,9 @@ from pathlib import Path
 from data.errors import DataError
 from data.files import write_by_rename
 from keyboard_app.device import Device
+from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
-from keyboard_app.learning.worker import run
-from keyboard_app.recording.importing import Importing
+from keyboard_app.my_data.importing import Importing
 from model.device.weights import next_provenance, to_bytes
 
 

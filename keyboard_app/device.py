@@ -10,25 +10,25 @@ from typing import Any, NamedTuple, Self
 from data.errors import DataError
 from data.tokenizer import tokenize
 from keyboard_app.federating.federation import Federation
-from keyboard_app.federating.rounds import waiting_task
+from keyboard_app.federating.local_rounds import waiting_task
+from keyboard_app.input.emoji_catalogue import emoji_for
+from keyboard_app.input.keyboard import Keyboard
+from keyboard_app.input.layout import USUAL, Layout, layout_files, load_layout
+from keyboard_app.learning.background import Worker
 from keyboard_app.learning.comparison import Comparison
 from keyboard_app.learning.insight import Saved
 from keyboard_app.learning.learning import Learning, relearning
 from keyboard_app.learning.models import Models
 from keyboard_app.learning.rising import Rising
 from keyboard_app.learning.schedule import REST_SECONDS, Moment, is_due
-from keyboard_app.learning.worker import Worker
-from keyboard_app.recording.importing import Importing
-from keyboard_app.recording.my_data import MyData
-from keyboard_app.recording.profile import Profile
+from keyboard_app.my_data.importing import Importing
+from keyboard_app.my_data.my_data import MyData
+from keyboard_app.recording.recent_emoji import RecentEmoji
 from keyboard_app.recording.records import Day
 from keyboard_app.recording.sensitive import why_sensitive
-from keyboard_app.typing.emoji_catalogue import emoji_for
-from keyboard_app.typing.keyboard import Keyboard
-from keyboard_app.typing.layout import USUAL, Layout, layout_files, load_layout
-from keyboard_app.typing.recent_emoji import RecentEmoji
-from model.device.finetuning import FineTuning
+from keyboard_app.recording.user_profile import Profile
 from model.device.folder import PRETRAINED
+from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
 
 _PATIENCE = (

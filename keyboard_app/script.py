@@ -9,10 +9,10 @@ import numpy as np
 from data.errors import DataError
 from data.tokenizer import tokenize
 from keyboard_app.device import Device
+from keyboard_app.input.typist import type_message
+from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
 from keyboard_app.learning.recall import recall
-from keyboard_app.learning.worker import run
-from keyboard_app.typing.typist import type_message
 from model.device.metrics import Typing
 
 QUARTERS = 4

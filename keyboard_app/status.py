@@ -8,12 +8,12 @@ from data.errors import DataError
 from keyboard_app.learning.recall import recall
 from keyboard_app.recording.keyholder import where_kept
 from keyboard_app.recording.personal_file import load_personal
-from keyboard_app.recording.profile import GLOBAL, PERSONAL, STORE, grew_from, read_vault
 from keyboard_app.recording.records import Judgement
 from keyboard_app.recording.settings import SETTINGS, read_settings
 from keyboard_app.recording.store import Store
+from keyboard_app.recording.user_profile import GLOBAL, PERSONAL, STORE, grew_from, read_vault
 from model.device.folder import PRETRAINED, load_model
-from model.device.personal import USUAL_TRUST, PersonalNgram
+from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
 from model.device.weights import digest
 
 _GATE = ("kept", "words", "old_perplexity", "new_perplexity", "old_recall_at_3", "new_recall_at_3")

@@ -4,7 +4,7 @@ The weights are not in it: one program, of some 400 kB, serves every round. Its 
 and the other signatures but `learn` fail before that. `get_weights` takes a number that counts for nothing: LiteRT's Java library,
 which runs the program on phones, refuses a signature that takes nothing.
 
-`learn` is the step of `train` for a model of C words, those that a batch is learned against (`model.device.sampling`), with the
+`learn` is the step of `train` for a model of C words, those that a batch is learned against (`model.device.learning.sampling`), with the
 weights handed in and out: nothing of the size of the vocabulary takes part. Its tokens are places among these words.
 
 | signature | takes | gives |

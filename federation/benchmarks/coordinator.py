@@ -3,14 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
-from federation.benchmarks.fleet_round import CONFIG, fleet_round
+from federation.benchmarks.loads.fleet_round import CONFIG, fleet_round
+from federation.benchmarks.loads.secure_round import measure
+from federation.benchmarks.loads.uploads import measure_uploads
 from federation.benchmarks.measuring import Benchmark, Figure
-from federation.benchmarks.uploads import measure_uploads
-from federation.protocol.graph import Assumptions, choose
-from federation.protocol.in_process import measure
-from federation.protocol.ring import packed_size
-from federation.protocol.secure_messages import Advert, Delivery, MaskedInput, Neighbourhood, Reveal, Shares, Survivors
-from federation.protocol.terms import Terms
+from federation.protocol.round_terms import Terms
+from federation.protocol.secure_aggregation.messages import (
+    Advert,
+    Delivery,
+    MaskedInput,
+    Neighbourhood,
+    Reveal,
+    Shares,
+    Survivors,
+)
+from federation.protocol.secure_aggregation.modular_vectors import packed_size
+from federation.protocol.secure_aggregation.neighbours import Assumptions, choose
 from model.device.config import parameters
 
 FLEET = (10, 30, 100, 300, 1_000)
@@ -23,7 +31,7 @@ def measure_coordinator(repeats: int, fleet: Sequence[int] = FLEET) -> Benchmark
     """Measures masked updates `repeats` times, and one secure round of each number of devices.
 
     Details: `updates`, sizes; `rounds`, what `fleet_round` says of each; `protocol`, processor seconds and bytes of the protocol
-    in one process; `panels`, all that as points and lines of theory for `federation.plots.plot_fleet`.
+    in one process; `panels`, all that as points and lines of theory for `federation.reports.plots.plot_fleet`.
 
     Raises:
       DataError: a round was not committed, or the system allows too few connections.

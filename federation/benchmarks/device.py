@@ -13,11 +13,11 @@ from data.tokenizer import tokenize
 from data.vocabulary import Vocabulary
 from federation.benchmarks.learning import measure_learning
 from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
-from federation.rounds import keyboard
+from federation.local_round import keyboard
 from model.device.folder import load_model
-from model.device.reading import Reader
 from model.device.runtime import Program
-from model.device.suggestions import Suggester
+from model.device.suggesting.reading import Reader
+from model.device.suggesting.suggestions import Suggester
 
 _CALLS = 1_000
 _SCRIPT_WORDS = 2_000
@@ -28,8 +28,8 @@ import sys, time
 began = time.perf_counter()
 from pathlib import Path
 from model.device.folder import load_model
-from model.device.reading import Reader
-from model.device.suggestions import Suggester
+from model.device.suggesting.reading import Reader
+from model.device.suggesting.suggestions import Suggester
 model = load_model(Path(sys.argv[1]))
 Suggester(Reader(model.start()), model.vocabulary).suggest("how are", "")
 print(time.perf_counter() - began)

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from data.corpus import Part, open_corpus
-from federation.benchmarks.cohort import Cohort, cohorts
+from federation.aggregation.algorithms import Server, learning_process
+from federation.benchmarks.loads.cohort import Cohort, cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn
 from federation.benchmarks.simulation import PlainLoop, TffRounds, seconds_of
-from federation.engine import engine
-from federation.learning import Server, learning_process
+from federation.engine.local import engine
 from model.device.config import ModelConfig
-from model.device.finetuning import ROUND_TRAINING, FineTuning, finetune
 from model.device.folder import Model, load_model
+from model.device.learning.finetuning import ROUND_TRAINING, FineTuning, finetune
 from model.device.weights import initial_weights
 
 _CLIENTS = (2, 5, 10, 20, 40)

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from federation.benchmarks.display import display
+from federation.benchmarks.loads.display import display
 from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
-from federation.rounds import keyboard
+from federation.local_round import keyboard
 
 _WHEN = {"idle": "idle", "learning": "while it learns"}
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from data.corpus import ChitChat, users_in
 from federation.benchmarks.measuring import Figure, in_turn, output, ratios
-from model.device.finetuning import FineTuning
 from model.device.folder import load_model
+from model.device.learning.finetuning import FineTuning
 from model.device.metrics import evaluate
 
 _HELD_OUT_WORDS = 5_000
@@ -37,7 +37,7 @@ def measure_learning(folder: Path, repeats: int = 5) -> tuple[list[Figure], dict
 
         def measure(name: str) -> Callable[[], float]:
             module, how = _RUNS[name]
-            command = [sys.executable, "-P", "-m", f"federation.benchmarks.{module}", folder, path, how]
+            command = [sys.executable, "-P", "-m", f"federation.benchmarks.loads.{module}", folder, path, how]
 
             def once() -> float:
                 found[name].append(json.loads(output(command).splitlines()[-1]))

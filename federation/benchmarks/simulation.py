@@ -10,14 +10,14 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from data.vocabulary import PAD
-from federation.benchmarks.cohort import Cohort, cohorts
+from federation.aggregation.algorithms import Server, learning_process, weights_of
+from federation.benchmarks.loads.cohort import Cohort, cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
-from federation.engine import engine
-from federation.learning import Server, learning_process, weights_of
+from federation.engine.local import engine
 from model import cifg
 from model.device.config import ModelConfig
-from model.device.finetuning import ROUND_TRAINING, FineTuning
 from model.device.folder import load_model
+from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 from model.device.weights import Weights
 
 

@@ -13,8 +13,8 @@ from federation.benchmarks.coordinator import measure_coordinator
 from federation.benchmarks.device import measure_device
 from federation.benchmarks.keyboard import measure_keyboard
 from federation.benchmarks.measuring import Benchmark, LeftOut, machine
-from federation.plots import plot_fleet, plot_growth
-from federation.tables import Rows, markdown, print_tables
+from federation.reports.plots import plot_fleet, plot_growth
+from federation.reports.tables import Rows, markdown, print_tables
 
 _PACKAGES = ("ai-edge-litert", "kivy", "numpy", "tensorflow", "tensorflow-federated")
 
@@ -51,7 +51,7 @@ def _workers(o: Options) -> Benchmark:
 
 
 def _peers(o: Options) -> Benchmark:
-    from federation.benchmarks.peers import measure_peers
+    from federation.benchmarks.peers.rounds import measure_peers
 
     return measure_peers(o.model, o.corpus, o.clients, o.max_words, o.peer_rounds, o.peers, o.install_peers)
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import tensorflow_federated as tff
 
 from data.errors import DataError
-from federation.benchmarks.cohort import cohorts
+from federation.aggregation.algorithms import Server, learning_process
+from federation.benchmarks.loads.cohort import cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
 from federation.benchmarks.simulation import TffRounds, largest_difference, seconds_of
-from federation.learning import Server, learning_process
-from federation.remote_workers import remote_engine
-from federation.tff_worker import end_worker, start_worker
-from model.device.finetuning import ROUND_TRAINING
+from federation.engine.remote_workers import remote_engine
+from federation.engine.worker_binary import end_worker, start_worker
 from model.device.folder import load_model
+from model.device.learning.finetuning import ROUND_TRAINING
 
 _ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1"}
 

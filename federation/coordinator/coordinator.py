@@ -22,16 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
-from federation.card import federation_card
+from federation.aggregation.privacy import Privacy, may_take_part
+from federation.coordinator.model_folders import Shelf
 from federation.coordinator.round_machine import GIVING, Refused, Round, Rules, SecureSum, Stage
-from federation.coordinator.shelf import Shelf
 from federation.coordinator.store import CoordinatorStore
-from federation.privacy import Privacy, may_take_part
-from federation.protocol.calls import COUNTED, NOT_COUNTED, REST, WAIT, Call, CheckIn, Enrolment, Plan
+from federation.protocol.api_messages import COUNTED, NOT_COUNTED, REST, WAIT, Call, CheckIn, Enrolment, Plan
+from federation.protocol.round_terms import Terms
 from federation.protocol.signed_requests import check_enrolment
-from federation.protocol.terms import Terms
-from model.device.finetuning import ROUND_TRAINING, FineTuning
+from federation.reports.model_card import federation_card
 from model.device.folder import WEIGHTS, load_model
+from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 from model.device.weights import Provenance, digest, load_weights, next_provenance
 
 _ON_CARD = 20  # newest rounds that a model's card tells of
@@ -56,7 +56,7 @@ class Next:
 
     terms: Terms | None  # None where there is none to come
     exhausted: str  # why there is none: the privacy budget
-    spent: dict[str, Any]  # privacy, by all rounds so far (`federation.accounting.Spent`)
+    spent: dict[str, Any]  # privacy, by all rounds so far (`federation.aggregation.accounting.Spent`)
     unmasked: int  # the place of the newest round that this counts (`CoordinatorStore.newest_unmasked`)
 
     @classmethod

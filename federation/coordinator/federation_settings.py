@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from data.errors import DataError
 from data.files import write_by_rename
-from federation.privacy import Privacy
-from federation.summation import Summation
-from model.device.finetuning import ROUND_TRAINING, FineTuning
+from federation.aggregation.privacy import Privacy
+from federation.aggregation.sum_settings import Summation
+from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 
 if TYPE_CHECKING:
-    from federation.learning import Server
+    from federation.aggregation.algorithms import Server
 
 FILE = "federation.json"
 
@@ -32,7 +32,7 @@ class FederationSettings:
 
     def server(self) -> "Server":
         """The server optimizer's settings; imports TensorFlow."""
-        from federation.learning import Server
+        from federation.aggregation.algorithms import Server
 
         return Server(self.algorithm, self.server_learning_rate)
 

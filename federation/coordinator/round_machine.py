@@ -23,7 +23,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from data.errors import DataError
-from federation.protocol.graph import MIN_DEVICES
+from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
 
 
 class Stage(StrEnum):
@@ -82,7 +82,7 @@ class Rules:
 
 
 class SecureSum(Protocol):
-    """What a round asks of the server's side of secure aggregation (`federation.coordinator.summing`)."""
+    """What a round asks of the server's side of secure aggregation (`federation.coordinator.secure_sum`)."""
 
     def open(self, devices: Collection[str]) -> None:
         """The devices are selected; their keys are next. Raises a DataError if they are too few."""

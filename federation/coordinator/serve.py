@@ -11,16 +11,16 @@ import segno
 from filelock import FileLock, Timeout
 
 from data.errors import DataError
-from federation.coordinator.certificate import certificate
-from federation.coordinator.control import Control, control_app, control_token
 from federation.coordinator.coordinator import Coordinator, Settings
-from federation.coordinator.coordinator_api import CoordinatorApi
-from federation.coordinator.dashboard import add_dashboard
 from federation.coordinator.federation_settings import FederationSettings
-from federation.coordinator.listening import serve
+from federation.coordinator.round_driver import Serving
 from federation.coordinator.round_machine import Rules
-from federation.coordinator.serving import Serving
-from federation.coordinator.summing import Summing
+from federation.coordinator.secure_sum import Summing
+from federation.coordinator.web.certificate import certificate
+from federation.coordinator.web.control_api import Control, control_app, control_token
+from federation.coordinator.web.dashboard import add_dashboard
+from federation.coordinator.web.device_api import CoordinatorApi
+from federation.coordinator.web.servers import serve
 
 
 @dataclass(frozen=True)

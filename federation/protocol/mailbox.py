@@ -16,7 +16,7 @@ from pathlib import Path
 
 from data.errors import DataError
 from data.files import write_by_rename
-from federation.protocol.messages import Contribution, Invitation
+from federation.protocol.json_messages import Contribution, Invitation
 
 _INVITATION, _CONTRIBUTION = "invitation.json", "contribution.json"
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from federation.protocol.encoding import Encoding
+from federation.protocol.delta_encoding import Encoding
 
 Draw = Callable[[int], NDArray[np.uint64]]  # so many random numbers of 64 bits
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from data.errors import DataError
 from federation.protocol.join_link import JoinLink
-from keyboard_app.federating.federated_task import Joining, Leaving, TakingPart
 from keyboard_app.federating.membership import FILE, Joined, Membership, Shared
+from keyboard_app.federating.tasks import Joining, Leaving, TakingPart
+from keyboard_app.learning.background import Worker
 from keyboard_app.learning.models import Models
-from keyboard_app.learning.worker import Worker
-from keyboard_app.recording.profile import Profile
+from keyboard_app.recording.user_profile import Profile
 
 REST_SECONDS = 60.0  # that the keyboard must have been left alone for
 ASK_SECONDS = 60.0  # between two questions whether there is a round

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from data.corpus import JsonLines
 from data.errors import DataError
-from data.stepwise import result_of
+from data.generators import result_of
 from federation.protocol.join_link import JoinLink
-from keyboard_app.federating.federation_client import FederationClient, Unreachable, enrol
+from keyboard_app.federating.client import FederationClient, Unreachable, enrol
 from keyboard_app.federating.membership import Membership
-from keyboard_app.federating.taking_part import Participant
-from keyboard_app.recording.profile import Profile
+from keyboard_app.federating.participant import Participant
+from keyboard_app.recording.user_profile import Profile
 from model.device.folder import Model
 
 _PATIENCE = (

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from data.errors import DataError
 from federation.protocol.join_link import JoinLink
-from keyboard_app.federating.membership_file import (
+from keyboard_app.federating.membership_schema import (
     JOINING,
     MEMBERSHIP,
     connect,

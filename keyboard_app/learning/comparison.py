@@ -4,8 +4,8 @@ from pathlib import Path
 
 from keyboard_app.learning.models import Models
 from model.device.folder import load_model
-from model.device.reading import Reader
-from model.device.suggestions import Suggester
+from model.device.suggesting.reading import Reader
+from model.device.suggesting.suggestions import Suggester
 
 
 class Comparison:

@@ -9,7 +9,7 @@ from data.vocabulary import UNKNOWN, Vocabulary
 from keyboard_app.learning.recall import recall
 from keyboard_app.recording.records import Day, Message, Ranks
 from keyboard_app.recording.store import Store
-from model.device.personal import Smoothing
+from model.device.suggesting.personal import Smoothing
 
 
 @dataclass(frozen=True)

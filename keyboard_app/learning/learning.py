@@ -3,13 +3,13 @@
 1. The messages are read and encoded, and the newest held back.
 2. A program of its own, so that typing goes on with another, starts from the global weights.
 3. It is fine-tuned on the older messages, batch by batch.
-4. The gate (`model.device.gate`) compares it with the network in use on the messages held back.
+4. The gate (`model.device.learning.gate`) compares it with the network in use on the messages held back.
 5. If it is at least as good, its weights replace those in the profile by rename, and then those in the program that types.
-6. How far the person's n-grams are trusted over the network that was kept is chosen (`model.device.trust`), and recorded with the
+6. How far the person's n-grams are trusted over the network that was kept is chosen (`model.device.suggesting.trust`), and recorded with the
    gate's verdict.
 
 Starting from the global weights each time is what lets a new global model be taken over without losing the person. The person's
-n-grams (`model.device.personal`) need none of this: they count each message as it is sent.
+n-grams (`model.device.suggesting.personal`) need none of this: they count each message as it is sent.
 """
 
 import time
@@ -19,18 +19,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.errors import DataError
-from data.stepwise import shown_as
+from data.generators import shown_as
 from keyboard_app.learning.models import Models
 from keyboard_app.recording.personal_file import Seen
-from keyboard_app.recording.profile import Profile
 from keyboard_app.recording.records import Judgement, Message
-from model.device.finetuning import FineTuning, Progress, finetune
-from model.device.finetuning import newest as newest_of
-from model.device.gate import Verdict, held_back_from, judge
+from keyboard_app.recording.user_profile import Profile
+from model.device.learning.finetuning import FineTuning, Progress, finetune
+from model.device.learning.finetuning import newest as newest_of
+from model.device.learning.gate import Verdict, held_back_from, judge
 from model.device.metrics import evaluating
-from model.device.personal import USUAL_TRUST
 from model.device.runtime import Program
-from model.device.trust import choose_trust
+from model.device.suggesting.personal import USUAL_TRUST
+from model.device.suggesting.trust import choose_trust
 from model.device.weights import Weights, digest
 
 EVALUATED_WORDS = 2_000  # losses are of the newest words up to these: more would take longer than the training itself
@@ -78,7 +78,7 @@ def _mean_loss(program: Program, messages: Sequence[Sequence[int]]) -> Generator
 
 
 class Learning:
-    """The task (`keyboard_app.learning.worker`) of learning a personal network.
+    """The task (`keyboard_app.learning.background`) of learning a personal network.
 
     `trained`, `verdict` and `trust` are the outcome; the first two are None where there were too few words.
     """

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from data.tokenizer import tokenize
 from keyboard_app.recording.personal_file import Personal, Seen
 from keyboard_app.recording.records import Ranks
-from model.device.corrections import Neighbours
 from model.device.folder import Model
-from model.device.personal import USUAL_TRUST, PersonalNgram
-from model.device.reading import Reader
 from model.device.runtime import Program
-from model.device.suggestions import Suggester
+from model.device.suggesting.corrections import Neighbours
+from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
+from model.device.suggesting.reading import Reader
+from model.device.suggesting.suggestions import Suggester
+from model.device.suggesting.word_preferences import Wishes
 from model.device.weights import Weights
-from model.device.wishes import Wishes
 
 
 class Models:
@@ -86,7 +86,7 @@ class Models:
         self._in_use.reader = Reader(program)
 
     def use_neighbours(self, neighbours: Neighbours) -> None:
-        """Expects slips to the neighbouring keys of this layout (`keyboard_app.typing.layout.Layout.neighbours`) from now on."""
+        """Expects slips to the neighbouring keys of this layout (`keyboard_app.input.layout.Layout.neighbours`) from now on."""
         self._neighbours = neighbours
         self._in_use.spellings.use_neighbours(neighbours)
 

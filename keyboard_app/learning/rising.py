@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from data.tokenizer import PUNCTUATION, tokenize
 from data.vocabulary import UNKNOWN
+from keyboard_app.learning.background import Step
 from keyboard_app.learning.models import Models
-from keyboard_app.learning.worker import Step
-from keyboard_app.recording.profile import Profile
-from model.device.personal import PersonalNgram
-from model.device.reading import Reader
-from model.device.suggestions import Suggester
+from keyboard_app.recording.user_profile import Profile
+from model.device.suggesting.personal import PersonalNgram
+from model.device.suggesting.reading import Reader
+from model.device.suggesting.suggestions import Suggester
 
 _WORDS = 1_000  # of the newest messages: about a second's work
 _TIMES = 2  # that it must have been written

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from model.device.personal import USUAL_TRUST
+from model.device.suggesting.personal import USUAL_TRUST
 
 
 class Ranks(NamedTuple):

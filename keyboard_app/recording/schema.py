@@ -15,7 +15,7 @@ import numpy as np
 
 from data.errors import DataError
 from keyboard_app.recording.vault import SealedError, Vault
-from model.device.personal import USUAL_TRUST
+from model.device.suggesting.personal import USUAL_TRUST
 
 VERSION = 4
 _PATIENCE = 0.5  # seconds to wait for another process, which can only be reading

@@ -12,7 +12,7 @@ from keyboard_app.recording import schema
 from keyboard_app.recording.damage import set_aside
 from keyboard_app.recording.records import Change, Day, Judgement, Message, Ranked, Ranks
 from keyboard_app.recording.vault import SealedError, Vault
-from model.device.personal import USUAL_TRUST
+from model.device.suggesting.personal import USUAL_TRUST
 
 _ADD = "INSERT INTO messages (time, record, text, ranks, imported) VALUES (?, ?, ?, ?, ?)"
 _LOG_ENDINGS = ("-wal", "-shm")  # the newest messages may be in the write-ahead log alone

@@ -38,7 +38,7 @@ def prepare_kivy() -> None:
     for name, pixels in zip(("width", "height"), _SIZE, strict=True):
         Config.set("graphics", name, str(pixels))
     Config.set("graphics", "multisamples", "0")  # shapes have smooth edges of their own, at a fraction of the cost
-    Config.set("graphics", "maxfps", "0")  # `keyboard_app.window.loop` sleeps instead
+    Config.set("graphics", "maxfps", "0")  # `keyboard_app.window.event_loop` sleeps instead
     Config.set("kivy", "exit_on_escape", "0")
     Config.set("input", "mouse", "mouse,disable_multitouch")  # no second finger by right click
     from kivy.core.window import Window  # the first widget that is imported would end the program if there is none

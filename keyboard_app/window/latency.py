@@ -28,9 +28,9 @@ from kivy.uix.label import Label
 
 from keyboard_app.device import Device
 from keyboard_app.script import peak_memory_mib
-from keyboard_app.window.key import Key
-from keyboard_app.window.loop import sdl
-from keyboard_app.window.window import KeyboardApp
+from keyboard_app.window.app import KeyboardApp
+from keyboard_app.window.event_loop import sdl
+from keyboard_app.window.keys.key import Key
 from model.device.folder import PRETRAINED
 
 _SENTENCES = (

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Collection
 
-from keyboard_app.typing.text_field import Move
-from keyboard_app.window.focus import Way
+from keyboard_app.input.text_field import Move
 from keyboard_app.window.screen import Screen
+from keyboard_app.window.widgets.focus import Way
 
 __all__ = ("PhysicalKeys",)
 

@@ -12,22 +12,22 @@ from kivy.uix.floatlayout import FloatLayout
 from data.errors import DataError
 from keyboard_app.charging import is_charging
 from keyboard_app.device import Device
-from keyboard_app.learning.worker import reason
-from keyboard_app.window.composer import Composer
-from keyboard_app.window.control import Control
-from keyboard_app.window.data_page import DataPage
-from keyboard_app.window.federation_page import FederationPage
-from keyboard_app.window.focus import Way
-from keyboard_app.window.focus_ring import FocusRing
-from keyboard_app.window.layer import Layer
-from keyboard_app.window.learned_page import LearnedPage
-from keyboard_app.window.look import DESKTOP, PHONE, TABLET, look
-from keyboard_app.window.messages import SHOWN, Messages
-from keyboard_app.window.page import Page
-from keyboard_app.window.search_field import SearchField
-from keyboard_app.window.settings_page import SettingsPage
-from keyboard_app.window.system_theme import system_theme
-from keyboard_app.window.welcome import Welcome
+from keyboard_app.learning.background import reason
+from keyboard_app.window.drawing.look import DESKTOP, PHONE, TABLET, look
+from keyboard_app.window.drawing.system_theme import system_theme
+from keyboard_app.window.keys.composer import Composer
+from keyboard_app.window.keys.search_field import SearchField
+from keyboard_app.window.pages.data_page import DataPage
+from keyboard_app.window.pages.federation_page import FederationPage
+from keyboard_app.window.pages.learned_page import LearnedPage
+from keyboard_app.window.pages.page import Page
+from keyboard_app.window.pages.settings_page import SettingsPage
+from keyboard_app.window.pages.welcome import Welcome
+from keyboard_app.window.widgets.control import Control
+from keyboard_app.window.widgets.focus import Way
+from keyboard_app.window.widgets.focus_ring import FocusRing
+from keyboard_app.window.widgets.layer import Layer
+from keyboard_app.window.widgets.messages import SHOWN, Messages
 
 # Those that are not named below are for the rules.
 __all__ = ("Composer", "Layer", "Messages", "Screen")

@@ -20,7 +20,7 @@ class ModelConfig:
 
     @property
     def candidates(self) -> int:
-        """How many words a batch is learned against on a device (`model.device.sampling`): all of them where there are few."""
+        """How many words a batch is learned against on a device (`model.device.learning.sampling`): all of them where there are few."""
         return min(self.vocabulary, max(_CANDIDATES, self.batch * (self.window + 1) + len(SPECIALS)))
 
     @property

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.errors import DataError
-from data.stepwise import result_of
+from data.generators import result_of
 from data.tokenizer import PUNCTUATION, tokenize
 from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 from data.windows import lanes
-from model.device.personal import PersonalNgram
-from model.device.reading import Reader
 from model.device.runtime import Program
-from model.device.suggestions import Prediction, Suggester
+from model.device.suggesting.personal import PersonalNgram
+from model.device.suggesting.reading import Reader
+from model.device.suggesting.suggestions import Prediction, Suggester
 
 
 class NotFinite(DataError):  # noqa: N818 (what a model may become, and no failure of this program)

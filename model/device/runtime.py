@@ -8,7 +8,7 @@ from data.errors import DataError
 from data.vocabulary import PAD
 from model.device import litert
 from model.device.config import ModelConfig
-from model.device.sampling import Candidates
+from model.device.learning.sampling import Candidates
 from model.device.weights import Weights, check_weights
 
 _SIGNATURES = ("train", "evaluate", "step", "get_weights", "set_weights")

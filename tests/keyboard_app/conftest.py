@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from data.errors import DataError
-from federation.benchmarks.display import display as display_for_windows
+from federation.benchmarks.loads.display import display as display_for_windows
 from keyboard_app.device import Device
 from model.device.folder import Model
 
@@ -57,7 +57,7 @@ class Person:
         from kivy.base import EventLoop
         from kivy.core.window import Window
 
-        from keyboard_app.window.window import KeyboardApp
+        from keyboard_app.window.app import KeyboardApp
 
         self._loop, self._window = EventLoop, Window
         self.resize(*size)

@@ -29,11 +29,11 @@ import data
 import federation.protocol
 import keyboard_app
 import model.device
-from federation.protocol.messages import Invitation
+from federation.protocol.json_messages import Invitation
 from keyboard_app.device import Device
-from keyboard_app.federating.rounds import answer_all
+from keyboard_app.federating.local_rounds import answer_all
+from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
-from keyboard_app.learning.worker import run
 
 with Device.open(Path(sys.argv[1]), Path(sys.argv[2]), consenting=True) as device:
     keyboard = device.keyboard

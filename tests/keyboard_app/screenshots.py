@@ -16,10 +16,10 @@ from typing import Any
 from PIL import Image
 
 from keyboard_app.device import Device
+from keyboard_app.input.typist import type_message
+from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
-from keyboard_app.learning.worker import run
 from keyboard_app.recording import store
-from keyboard_app.typing.typist import type_message
 from keyboard_app.window.kivy_settings import prepare_kivy
 from model.device.folder import PRETRAINED
 
@@ -182,7 +182,7 @@ def main() -> None:
     from kivy.clock import Clock
     from kivy.core.window import Window
 
-    from keyboard_app.window.window import KeyboardApp
+    from keyboard_app.window.app import KeyboardApp
 
     taken: dict[str, Path] = {}
     with (

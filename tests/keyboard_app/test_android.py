@@ -148,7 +148,7 @@ def test_the_app_imports_nothing_that_is_not_in_it(packed: dict) -> None:
 def test_only_the_device_is_packed(packed: dict) -> None:
     folder = Path(packed["packed"])
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert {"main.py", "keyboard_app/window/keyboard.kv", "model/pretrained/weights.safetensors"} <= files
+    assert {"main.py", "keyboard_app/window/keys/keyboard.kv", "model/pretrained/weights.safetensors"} <= files
     ours = [path.relative_to(ROOT) for name in OURS for path in (ROOT / name).rglob("*.py")]
     device = {path.as_posix() for path in ours if not on_the_desktop(path)}
     assert {name for name in files if name.endswith(".py") and "/" in name} == device

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from federation.protocol.json_messages import Invitation
 from federation.protocol.mailbox import Mailbox
-from federation.protocol.messages import Invitation
 from keyboard_app.cli import main
-from keyboard_app.recording.profile import PERSONAL, Profile
+from keyboard_app.recording.user_profile import PERSONAL, Profile
 from model.device.folder import WEIGHTS, load_model
 from model.device.weights import digest, load_weights
 

@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).parent / "device_alone.py"
 def test_it_types_records_learns_and_answers(tmp_path: Path, small_model_folder: Path) -> None:
     result = subprocess.run(
         [sys.executable, SCRIPT, tmp_path, small_model_folder],
-        env=os.environ | {"PYTHONPATH": str(SCRIPT.parents[2])},
+        env=os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])},
         capture_output=True,
         text=True,
         check=False,

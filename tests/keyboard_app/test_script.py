@@ -5,17 +5,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.stepwise import result_of
+from data.generators import result_of
 from data.tokenizer import tokenize
 from keyboard_app.device import Device
+from keyboard_app.input.keyboard import Keyboard
+from keyboard_app.input.typist import type_message
 from keyboard_app.script import run_script
-from keyboard_app.typing.keyboard import Keyboard
-from keyboard_app.typing.typist import type_message
 from model.device.folder import Model
-from model.device.gate import prequential
+from model.device.learning.gate import prequential
 from model.device.metrics import Typing, evaluate, type_and_learn
 from model.device.metrics import type_message as typed_by_the_metric
-from model.device.personal import PersonalNgram
+from model.device.suggesting.personal import PersonalNgram
 
 LINES = [
     "I think you are good, but I don't like that!",

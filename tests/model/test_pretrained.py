@@ -7,8 +7,8 @@ from model.device import litert
 from model.device.config import ModelConfig
 from model.device.folder import PRETRAINED, load_model
 from model.device.metrics import evaluate
-from model.device.reading import Reader
-from model.device.suggestions import Suggester
+from model.device.suggesting.reading import Reader
+from model.device.suggesting.suggestions import Suggester
 
 
 def test_it_is_the_model_of_the_paper_trained_by_rounds() -> None:

@@ -11,10 +11,10 @@ from data.errors import DataError
 from data.vocabulary import BOUNDARY, PAD
 from model import cifg
 from model.device.config import ModelConfig
-from model.device.finetuning import FineTuning, finetune
 from model.device.folder import Model
+from model.device.learning.finetuning import FineTuning, finetune
+from model.device.learning.sampling import draw
 from model.device.runtime import Program
-from model.device.sampling import draw
 from model.device.weights import Weights, initial_weights
 from model.program import build_program
 

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from data.vocabulary import BOUNDARY, PAD
 from data.windows import pack, targets
-from federation.benchmarks.cohort import cohorts
 from federation.benchmarks.growth import measure_growth, training_flops
+from federation.benchmarks.loads.cohort import cohorts
+from federation.benchmarks.loads.padded_rows import one_message_a_row
 from federation.benchmarks.measuring import Benchmark, LeftOut
-from federation.benchmarks.padded_rows import one_message_a_row
-from federation.benchmarks.peers import environment
+from federation.benchmarks.peers.rounds import environment
 from federation.benchmarks.simulation import measure_simulation
 from federation.benchmarks.suite import Options, run
 from federation.benchmarks.workers import measure_workers
-from federation.plots import plot_growth
+from federation.reports.plots import plot_growth
 from model.device.config import ModelConfig
 from model.device.folder import load_model
 

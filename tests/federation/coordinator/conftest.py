@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from federation.benchmarks.untrained import untrained_model
+from federation.benchmarks.loads.simulated_devices import SimulatedDevice
+from federation.benchmarks.loads.untrained import untrained_model
 from federation.coordinator.coordinator import Coordinator, Settings
-from federation.coordinator.fleet import SimulatedDevice
 from federation.coordinator.round_machine import Refused, Rules, Stage
-from federation.coordinator.summing import Summing
-from federation.protocol.calls import REST, WAIT, Call, CheckIn, Plan
-from federation.protocol.encoding import flatten, unflatten
-from federation.protocol.ring import unpack
-from federation.protocol.terms import Learned, Terms, counts_of, recall_of
+from federation.coordinator.secure_sum import Summing
+from federation.protocol.api_messages import REST, WAIT, Call, CheckIn, Plan
+from federation.protocol.delta_encoding import flatten, unflatten
+from federation.protocol.round_terms import Learned, Terms, counts_of, recall_of
+from federation.protocol.secure_aggregation.modular_vectors import unpack
 from model.device.config import ModelConfig
 from model.device.folder import WEIGHTS, save_model
 from model.device.weights import save_weights

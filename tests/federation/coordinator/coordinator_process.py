@@ -12,7 +12,7 @@ import numpy as np
 from conftest import World
 from test_keyboards_join import HOW, Federation
 
-from federation.protocol.terms import Terms
+from federation.protocol.round_terms import Terms
 from model.device.folder import load_model
 
 folder, shipped = map(Path, sys.argv[1:])

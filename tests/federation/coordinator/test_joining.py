@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from federation.coordinator.certificate import certificate
+from federation.aggregation.privacy import Privacy
+from federation.aggregation.sum_settings import Summation
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.federation_settings import FederationSettings
-from federation.coordinator.summing import Summing
-from federation.privacy import Privacy
-from federation.protocol.calls import REST, CheckIn
+from federation.coordinator.secure_sum import Summing
+from federation.coordinator.web.certificate import certificate
+from federation.protocol.api_messages import REST, CheckIn
 from federation.protocol.join_link import JoinLink
 from federation.protocol.signed_requests import SignedHeaders, check, sign
-from federation.summation import Summation
-from model.device.finetuning import FineTuning
+from model.device.learning.finetuning import FineTuning
 
 KEY = Ed25519PrivateKey.generate()
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)

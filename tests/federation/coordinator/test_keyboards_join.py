@@ -17,30 +17,30 @@ import uvicorn
 
 from data.corpus import JsonLines
 from data.errors import DataError
-from data.stepwise import result_of
+from data.generators import result_of
 from data.windows import pack, targets
-from federation.coordinator.certificate import certificate
+from federation.aggregation.privacy import Privacy
+from federation.aggregation.sum_settings import Summation
 from federation.coordinator.coordinator import Settings
-from federation.coordinator.coordinator_api import CoordinatorApi
 from federation.coordinator.round_machine import Rules
-from federation.privacy import Privacy
-from federation.protocol import calls
-from federation.protocol.encoding import flatten
+from federation.coordinator.web.certificate import certificate
+from federation.coordinator.web.device_api import CoordinatorApi
+from federation.protocol import api_messages
+from federation.protocol.delta_encoding import flatten
 from federation.protocol.join_link import JoinLink
-from federation.protocol.ring import unpack
-from federation.protocol.terms import LOSS_STEPS, Terms, counts_of
-from federation.summation import Summation
+from federation.protocol.round_terms import LOSS_STEPS, Terms, counts_of
+from federation.protocol.secure_aggregation.modular_vectors import unpack
 from keyboard_app.device import Device
 from keyboard_app.federating import headless
+from keyboard_app.federating.client import FederationClient
 from keyboard_app.federating.federation import ASK_SECONDS, Standing
-from keyboard_app.federating.federation_client import FederationClient
 from keyboard_app.federating.membership import Membership
-from keyboard_app.federating.round_steps import STEPS
-from keyboard_app.federating.taking_part import Participant, check_model, learn
+from keyboard_app.federating.participant import Participant, check_model, learn
+from keyboard_app.federating.steps import STEPS
 from keyboard_app.recording.vault import Vault
-from model.device.finetuning import FineTuning, newest
 from model.device.folder import WEIGHTS, Model, load_model
-from model.device.gate import held_back_from
+from model.device.learning.finetuning import FineTuning, newest
+from model.device.learning.gate import held_back_from
 from model.device.weights import digest, save_weights
 
 HOW = FineTuning(passes=1, max_words=300)
@@ -171,7 +171,7 @@ def keyboards(
 def rounds(federation: Federation, keyboards: list[Joined], count: int) -> list[str]:
     federation.ask(lambda world: world.coordinator.want(count))
     lines, until = [], time.monotonic() + SECONDS
-    while any(sum(s.outcome == calls.COUNTED for s in k.membership.shared()) < count for k in keyboards):
+    while any(sum(s.outcome == api_messages.COUNTED for s in k.membership.shared()) < count for k in keyboards):
         assert time.monotonic() < until, lines
         lines += [line for keyboard in keyboards if (line := keyboard.turn())]
     return lines
@@ -216,7 +216,7 @@ def test_keyboards_learn_together_and_nothing_of_their_words_reaches_the_coordin
     assert not [word for word in long if word.encode() in kept]
 
     (shared,) = keyboards[0].membership.shared()
-    assert shared.outcome == calls.COUNTED and shared.words == learned[0].words and shared.bytes > 2 * len(mean)
+    assert shared.outcome == api_messages.COUNTED and shared.words == learned[0].words and shared.bytes > 2 * len(mean)
 
 
 def test_a_keyboard_takes_the_new_model_over(federation: Federation, keyboards: list[Joined]) -> None:
@@ -241,12 +241,12 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
     """The same devices, words and seed: keyboards with LiteRT, masks and TLS on one side, TFF's `next` on the other.
 
     Summed deltas differ by what rounding at random adds: of root mean square sqrt(devices * entries) / (2 S) for each side
-    (`federation.protocol.encoding`), of which four are allowed; and by the last bits of LiteRT's arithmetic and TensorFlow's.
+    (`federation.protocol.delta_encoding`), of which four are allowed; and by the last bits of LiteRT's arithmetic and TensorFlow's.
     """
     import tensorflow as tf
 
-    from federation.learning import Server
-    from federation.server_process import ServerProcess
+    from federation.aggregation.algorithms import Server
+    from federation.aggregation.server_process import ServerProcess
 
     model = load_model(small_model_folder)
     config, server = model.provenance.config, Server("fedavg", 1.0)
@@ -312,7 +312,7 @@ def test_one_that_is_selected_stays_until_the_round_begins_and_says_when_it_does
     first = keyboards[0]
     while not first.participant.busy:
         first.turn()
-    assert first.participant.step == calls.WAIT
+    assert first.participant.step == api_messages.WAIT
     first.idle = False
     first.turn()
     assert (first.participant.busy, first.participant.step) == (False, "")
@@ -424,7 +424,7 @@ def test_the_app_takes_part_when_it_is_left_alone(
             device.worker.wait()
             now += ASK_SECONDS
         (shared,) = device.federation.standing().shared
-        assert (shared.outcome, shared.clipped) == (calls.COUNTED, False)
+        assert (shared.outcome, shared.clipped) == (api_messages.COUNTED, False)
         assert shared.words > 100 and shared.bytes > 5_000
         assert federation.ask(lambda world: len(world.coordinator.store.counted(1))) == 3
 

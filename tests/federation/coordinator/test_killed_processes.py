@@ -21,20 +21,20 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from data.corpus import JsonLines
-from federation.coordinator.fleet import SimulatedDevice
+from federation.benchmarks.loads.simulated_devices import SimulatedDevice
 from federation.coordinator.round_machine import GIVING, Stage
 from federation.processes import free_port, start
-from federation.protocol import calls
-from federation.protocol.encoding import flatten
+from federation.protocol import api_messages
+from federation.protocol.delta_encoding import flatten
 from federation.protocol.join_link import JoinLink
+from federation.protocol.round_terms import Learned, Terms
 from federation.protocol.signed_requests import device_name
-from federation.protocol.terms import Learned, Terms
-from keyboard_app.federating.federation_client import FederationClient, Refused, Unreachable, enrol
+from keyboard_app.federating.client import FederationClient, Refused, Unreachable, enrol
 from keyboard_app.federating.membership import Membership
-from keyboard_app.federating.taking_part import learn
-from keyboard_app.recording.profile import read_vault
-from model.device.finetuning import FineTuning
+from keyboard_app.federating.participant import learn
+from keyboard_app.recording.user_profile import read_vault
 from model.device.folder import Model, load_model
+from model.device.learning.finetuning import FineTuning
 
 KEYBOARDS = 4
 HOW = FineTuning(passes=1, max_words=300)
@@ -110,7 +110,7 @@ class Processes:
             assert time.monotonic() < until, self.log.read_text()[-3000:]
             time.sleep(0.05)
 
-    def vectors(self, plan: calls.Plan) -> tuple:
+    def vectors(self, plan: api_messages.Plan) -> tuple:
         rng = np.random.default_rng(plan.seed)
         terms = Terms.from_json(plan.encoding)
         delta = rng.normal(size=terms.length).astype(np.float32)
@@ -123,7 +123,7 @@ class Processes:
             call = self.client.check_in(self.vocabulary, self.own.round_name, 0)
             if call.outcome:
                 self.own.forget()
-            if call.task in (calls.REST, calls.WAIT):
+            if call.task in (api_messages.REST, api_messages.WAIT):
                 return call.task
             if not self.own.round_name:
                 self.own.begin(self.client.plan(call.round_name))
@@ -133,10 +133,10 @@ class Processes:
             self.client.give(call.round_name, call.task, self.own.message(call.task, needed))
             return call.task
         except Unreachable:
-            return calls.REST
+            return api_messages.REST
         except Refused as refused:
-            assert refused.status in (calls.LATE, calls.EARLY), refused
-            return calls.REST
+            assert refused.status in (api_messages.LATE, api_messages.EARLY), refused
+            return api_messages.REST
 
     def stage(self) -> str | None:
         current = self.view()["round"]

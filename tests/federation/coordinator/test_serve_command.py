@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from federation.coordinator.coordinator import Coordinator
-from federation.coordinator.summing import Summing
+from federation.coordinator.secure_sum import Summing
 from federation.processes import free_port, start
 from federation.protocol.join_link import JoinLink
 from model.device.folder import load_model

@@ -1,0 +1,1 @@
+"""The work that the benchmarks measure."""

@@ -1,0 +1,35 @@
+"""A process that only learns, as a keyboard does: `python -m federation.benchmarks.loads.learning_on_device MODEL JSON THREADS`.
+
+The file holds encoded messages: those to `learn` from and those `held_out`. It prints what `federation.benchmarks.learning` asks
+for, as JSON. TensorFlow is not imported.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from federation.benchmarks.peak_memory import peak_memory_mib
+from model.device.folder import load_model
+from model.device.learning.finetuning import FineTuning, finetune
+from model.device.metrics import evaluate
+
+
+def main(folder: str, messages: str, threads: str) -> None:
+    """Learns, and measures what it took and what it brought."""
+    content = json.loads(Path(messages).read_text("utf-8"))
+    program = load_model(Path(folder)).start(int(threads))
+    targets, began = 0, time.perf_counter()
+    for progress in finetune(program, content["learn"], FineTuning(), np.random.default_rng(0), sampled=True):
+        targets = progress.targets
+    seconds = time.perf_counter() - began
+    peak = peak_memory_mib()
+    scores = evaluate(program, content["held_out"])
+    found = {"targets_per_second": targets / seconds, "peak_memory_mib": peak}
+    print(json.dumps(found | {"targets": targets, "recall_at_1": scores.top1, "recall_at_3": scores.top3}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

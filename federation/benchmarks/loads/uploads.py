@@ -1,0 +1,189 @@
+"""What the coordinator does with masked updates of the real model's size, beside numpy that adds such arrays.
+
+The rounds are real ones, by devices that mask random numbers; only TensorFlow and the network are not there. What is measured is
+the running server's own code, from two points on:
+
+- `Summing.receive`, which a whole message is handed to: it is checked, unpacked and added to the sum;
+- the API, from ASGI on: signature, body in pieces, digest, and that.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from data.errors import DataError
+from federation.benchmarks.loads.simulated_devices import SimulatedDevice
+from federation.benchmarks.loads.untrained import untrained_model
+from federation.benchmarks.measuring import Figure, in_turn, ratios
+from federation.coordinator.coordinator import Coordinator, Settings
+from federation.coordinator.round_machine import Round, Rules, Stage
+from federation.coordinator.secure_sum import Summing
+from federation.coordinator.web.device_api import CoordinatorApi
+from federation.protocol.api_messages import CheckIn, Plan
+from federation.protocol.round_terms import Terms
+from federation.protocol.secure_aggregation.messages import MaskedInput
+from federation.protocol.secure_aggregation.modular_vectors import Vector, unpack
+from federation.protocol.signed_requests import sign
+from model.device.config import ModelConfig, parameters
+from model.device.folder import save_model
+
+_DEVICES = 12
+_PIECE = 2**16  # bytes that a server reads at a time
+_COHORT = 256  # that the ring is cut for, at 16 bits
+
+
+def measure_uploads(repeats: int, config: ModelConfig | None = None) -> tuple[list[Figure], dict[str, Any]]:
+    """Lines of a benchmark's table in gigabytes a second, and the sizes that they are of; of the shipped model's by default."""
+    config = config or ModelConfig()
+    with TemporaryDirectory(prefix="uploads-") as temporary:
+        uploads = _Uploads(Path(temporary), config)
+        try:
+            names = ("numpy", "sums", "digest", "api")
+            measures: dict[str, Callable[[], float]] = {name: getattr(uploads, name) for name in names}
+            found = in_turn(measures, repeats)
+        finally:
+            uploads.coordinator.close()
+    to_numpy = {name: ratios(found[name], found["numpy"]) for name in ("sums", "api")}
+    figures = [
+        Figure("numpy", "numpy adding arrays of 16 bits in place", "GB/s", found["numpy"]),
+        Figure("sums", "masked updates checked, unpacked and added to the sum", "GB/s", found["sums"]),
+        Figure("sums_to_numpy", "the second over the first", "", to_numpy["sums"], "at least 0.5"),
+        Figure("digest", "SHA-256 over masked updates, which their signature needs", "GB/s", found["digest"]),
+        Figure("api", "the API's whole path: signature, body, digest, sum", "GB/s", found["api"]),
+        Figure("api_to_numpy", "the same over numpy", "", to_numpy["api"]),
+    ]
+    return figures, {"weights": uploads.terms.length, "bits": uploads.terms.bits, "update_bytes": uploads.size}
+
+
+class _Uploads:
+    """A coordinator and devices; each measurement takes the masked updates of one round."""
+
+    def __init__(self, folder: Path, config: ModelConfig) -> None:
+        save_model(folder / "model", untrained_model(config))
+        self.terms = Terms(parameters(config), 1.0, 1, _COHORT, bits=16, seed=0)
+        settings = Settings(Rules(_DEVICES, _DEVICES, over_selection=1.0), backoff_seconds=0.0)
+        self.coordinator = Coordinator(folder / "coordinator", folder / "model", settings, Summing, time.time())
+        self.coordinator.prepared({"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "unmasked": 0})
+        self._api = CoordinatorApi(self.coordinator)
+        self._devices = [SimulatedDevice(self._vectors) for _ in range(_DEVICES)]
+        for device in self._devices:
+            self.coordinator.enrol(device.enrolment(self.coordinator.invite(time.time())), time.time())
+        self._numbers = 0
+        _, self._messages = self._round()
+        self.coordinator.stop(time.time())
+        self.size = len(next(iter(self._messages.values())))
+        packed = (MaskedInput.from_bytes(message).packed for message in self._messages.values())
+        self._arrays = [unpack(self.terms.layout, part)[0].copy() for part in packed]
+
+    def numpy(self) -> float:
+        """Adds the arrays alone."""
+        total = np.zeros_like(self._arrays[0])
+        began = time.perf_counter()
+        for array in self._arrays:
+            np.add(total, array, out=total)
+        return sum(array.nbytes for array in self._arrays) / (time.perf_counter() - began) / 1e9
+
+    def sums(self) -> float:
+        """Hands the messages to the running sum."""
+        opened, messages = self._round()
+        began = time.perf_counter()
+        for name, message in messages.items():
+            opened.secure.receive(Stage.REPORTING, name, message)
+        seconds = time.perf_counter() - began
+        self.coordinator.stop(time.time())
+        return self.size * _DEVICES / seconds / 1e9
+
+    def digest(self) -> float:
+        """Hashes them."""
+        began = time.perf_counter()
+        for message in self._messages.values():
+            hashlib.sha256(message).digest()
+        return self.size * _DEVICES / (time.perf_counter() - began) / 1e9
+
+    def api(self) -> float:
+        """Uploads them in a round of their own."""
+        opened, messages = self._round()
+        path = f"/v1/rounds/{opened.name}/reporting"
+        self._numbers += 1
+        requests = [self._request(device, path, messages[device.name]) for device in self._devices]
+        seconds = asyncio.run(self._upload(requests))
+        self.coordinator.stop(time.time())
+        return self.size * _DEVICES / seconds / 1e9
+
+    def _vectors(self, plan: Plan) -> tuple[Vector, ...]:
+        rng = np.random.default_rng(0)
+        return tuple(
+            rng.integers(0, 2**segment.bits, segment.length, np.uint64).astype(segment.dtype)
+            for segment in Terms.from_json(plan.encoding).layout
+        )
+
+    def _round(self) -> tuple[Round, dict[str, bytes]]:
+        """Brings a new round to its masked updates, and returns it and them, by device."""
+        now, vocabulary = time.time(), self.coordinator.model.vocabulary.sha256
+        self.coordinator.want(1)
+        self.coordinator.tick(now)
+        for device in self._devices:
+            device.forget()
+            self.coordinator.check_in(device.name, CheckIn(vocabulary, ""), now)
+        opened = self.coordinator.round
+        assert opened is not None  # noqa: S101
+        for stage in (Stage.KEYS, Stage.SHARES, Stage.REPORTING):
+            messages: dict[str, bytes] = {}
+            for device in self._devices:
+                if stage == Stage.KEYS:
+                    device.begin(self.coordinator.plan(device.name, opened.name, now))
+                needed = self.coordinator.needs(device.name, opened.name, stage, now)
+                messages[device.name] = device.message(stage, needed)
+            if stage != Stage.REPORTING:
+                for name, message in messages.items():
+                    self.coordinator.give(name, opened.name, stage, message, now)
+        return opened, messages
+
+    def _request(self, device: SimulatedDevice, path: str, message: bytes) -> tuple[dict[str, Any], list[bytes]]:
+        signed = sign(device.key, self.coordinator.session, self._numbers, "POST", path, message)
+        headers = signed.to_headers() | {"content-length": str(len(message))}
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "https",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+        return scope, [message[at : at + _PIECE] for at in range(0, len(message), _PIECE)]
+
+    async def _upload(self, requests: list[tuple[dict[str, Any], list[bytes]]]) -> float:
+        began = time.perf_counter()
+        for scope, pieces in requests:
+            answers: list[Any] = []
+            await self._api.app(scope, _giving(pieces), _keeping(answers))
+            if answers[0]["status"] != 204:
+                raise DataError(f"the coordinator answered a masked update with {answers[0]['status']}")
+        return time.perf_counter() - began
+
+
+def _giving(pieces: list[bytes]) -> Callable[[], Awaitable[Any]]:
+    """What ASGI receives a body by."""
+    messages = iter([{"type": "http.request", "body": piece, "more_body": piece is not pieces[-1]} for piece in pieces])
+
+    async def receive() -> Any:
+        return next(messages)
+
+    return receive
+
+
+def _keeping(answers: list[Any]) -> Callable[[Any], Awaitable[None]]:
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    return send

@@ -1,0 +1,190 @@
+"""Beside what else one would use: the same rounds by pfl 0.6.0 on PyTorch, in a process and an environment of its own.
+
+Both get the same people's words, weights and settings; each has them as its users would: rows of ours are packed, pfl's hold one
+message each, padded. So what counts is useful words, targets that are no padding, and they are the same ones.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from data.corpus import Part, open_corpus
+from data.errors import DataError
+from data.windows import targets
+from federation.aggregation.algorithms import Server, learning_process
+from federation.benchmarks.loads.cohort import Cohort, cohorts
+from federation.benchmarks.loads.padded_rows import one_message_a_row
+from federation.benchmarks.measuring import Benchmark, Figure, LeftOut, in_turn, ratios
+from federation.benchmarks.simulation import TffRounds, seconds_of, words_per_second
+from federation.engine.local import engine
+from federation.processes import start
+from federation.simulation.run import checked_messages
+from model.device.folder import Model, load_model
+from model.device.learning.finetuning import ROUND_TRAINING
+from model.device.metrics import Scores, evaluate
+from model.device.weights import Weights
+
+_REQUIREMENTS = ("pfl==0.6.0", "torch==2.13.0")
+_SCRIPT = Path(__file__).with_name("pfl.py")
+
+
+def environment(folder: Path | None, install: bool) -> Path:
+    """The Python that has pfl, in `folder` or this user's cache.
+
+    Raises:
+      LeftOut: it is not there and is not to be installed.
+      DataError: it can't be installed.
+    """
+    place = folder or user_cache_path("federated-keyboard") / "pfl-0.6.0"
+    python = place / "bin" / "python"
+    if _has_pfl(python):
+        return python
+    if not install:
+        raise LeftOut(f"pfl is not installed in {place}: add --install-peers (it brings PyTorch), or --peers DIR")
+    print(f"installing {' and '.join(_REQUIREMENTS)} in {place}", file=sys.stderr)
+    commands: list[list[str | Path]] = [
+        [sys.executable, "-m", "venv", place],
+        [python, "-m", "pip", "install", "--quiet", *_REQUIREMENTS],
+    ]
+    for command in commands:
+        done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or ["no reason was given"]
+            raise DataError(f"{_REQUIREMENTS[0]} can't be installed in {place}: {said[-1]}")
+    return python
+
+
+def _has_pfl(python: Path) -> bool:
+    return (
+        python.exists()
+        and not subprocess.run([python, "-c", "import pfl, torch"], capture_output=True, check=False).returncode
+    )
+
+
+class Pfl:
+    """Rounds by pfl, one whenever one is asked for."""
+
+    def __init__(self, process: subprocess.Popen, told: IO[str], said: IO[str]) -> None:
+        self._process, self._told, self._said = process, told, said
+
+    def round(self) -> float:
+        """Does the next round; returns the seconds that it took.
+
+        Raises:
+          DataError: pfl failed.
+        """
+        try:
+            print("round", file=self._told, flush=True)
+            return float(json.loads(self._said.readline())["seconds"])
+        except (OSError, ValueError) as error:
+            raise DataError(f"the peer failed: run {_SCRIPT} by hand to see why") from error
+
+    def end(self) -> None:
+        """Waits for it to write its weights.
+
+        Raises:
+          DataError: pfl failed.
+        """
+        if self._process.wait():
+            raise DataError(f"the peer failed: run {_SCRIPT} by hand to see why")
+
+
+@contextmanager
+def pfl(python: Path, model: Model, drawn: list[Cohort], result: Path) -> Iterator[Pfl]:
+    """Rounds over these cohorts from a model's weights on; the weights after the last are written to `result`."""
+    how = ROUND_TRAINING
+    settings = {
+        "rounds": len(drawn),
+        "clients": len(drawn[0].rows),
+        "batch": drawn[0].batch,
+        "learning_rate": how.learning_rate,
+        "clipping_norm": how.clipping_norm,
+    }
+    arrays = {f"weight/{name}": array for name, array in model.weights.items()}
+    for number, cohort in enumerate(drawn):
+        for client, rows in enumerate(cohort.rows):
+            arrays[f"rows/{number}/{client}"] = one_message_a_row(rows)
+    data = result.with_name("data.npz")
+    np.savez(data, settings=np.array(json.dumps(settings)), **arrays)
+    process = start(
+        [python, "-P", _SCRIPT, data, result],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101 (they are pipes)
+    try:
+        yield Pfl(process, process.stdin, process.stdout)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def measure_peers(
+    folder: Path, corpus: str, clients: int, max_words: int, rounds: int, peers: Path | None, install: bool
+) -> Benchmark:
+    """So many rounds after a first one, from the model in `folder` on, by each; recall is validation users'.
+
+    Raises:
+      LeftOut: pfl is not installed, and is not to be.
+      DataError: it failed, or the corpus has not such clients.
+    """
+    python = environment(peers, install)
+    model = load_model(folder)
+    config = model.provenance.config
+    drawn = cohorts(model, corpus, clients, max_words, 1 + rounds)
+    held_out = checked_messages(Part(open_corpus(corpus), "validation"), model.vocabulary)
+    with TemporaryDirectory() as temporary, engine():
+        result = Path(temporary) / "result.npz"
+        ours = TffRounds(config, learning_process(config, model.weights, ROUND_TRAINING, Server()))
+        left = iter(drawn)
+        with pfl(python, model, drawn, result) as theirs:
+            seconds = in_turn({"ours": lambda: seconds_of(ours, next(left)), "pfl": theirs.round}, rounds)
+            theirs.end()
+        with np.load(result) as content:
+            their_weights = {name: content[name] for name in model.weights}
+    words = [cohort.words for cohort in drawn[1:]]
+    speeds = {name: words_per_second(words, taken) for name, taken in seconds.items()}
+    before, after, their = (_scores(model, w, held_out) for w in (model.weights, ours.weights, their_weights))
+    return Benchmark(
+        "peers",
+        f"Beside pfl 0.6.0 on PyTorch: {rounds} rounds of {len(drawn[0].rows)} clients, {words[0]:,} words",
+        [
+            Figure("ours", "in TFF, useful words a second", "", speeds["ours"]),
+            Figure("pfl", "in pfl, useful words a second", "", speeds["pfl"]),
+            Figure("ratio", "the first over the second", "", ratios(speeds["ours"], speeds["pfl"]), "at least 1.5"),
+            Figure("recall_before", "recall at 1 of validation users before", "", [before.top1]),
+            Figure("recall_ours", "after the rounds in TFF", "", [after.top1]),
+            Figure("recall_pfl", "after the rounds in pfl", "", [their.top1]),
+        ],
+        {
+            "clients": clients,
+            "max_words": max_words,
+            "peer": list(_REQUIREMENTS),
+            "perplexity": {"before": before.perplexity, "ours": after.perplexity, "pfl": their.perplexity},
+            "padding": {
+                "ours": _padding([rows for cohort in drawn for rows in cohort.rows]),
+                "pfl": _padding([one_message_a_row(rows) for cohort in drawn for rows in cohort.rows]),
+            },
+        },
+    )
+
+
+def _scores(model: Model, weights: Weights, held_out: list[list[int]]) -> Scores:
+    program = model.start(threads=2)
+    program.weights = weights
+    return evaluate(program, held_out)
+
+
+def _padding(arrays: list[np.ndarray]) -> float:
+    """The share of positions that teach nothing."""
+    return 1 - sum(map(targets, arrays)) / sum(rows[:, 1:].size for rows in arrays)

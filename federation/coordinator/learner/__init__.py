@@ -1,0 +1,1 @@
+"""The process beside the coordinator in which TFF runs."""

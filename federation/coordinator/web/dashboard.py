@@ -1,0 +1,220 @@
+"""The coordinator's page for whoever runs it: the round and its devices as they are now, recall and norms by round, join links.
+
+NiceGUI serves it, and all that it loads, from this machine; it needs the control token in its address. What it shows of devices is
+whether they are there and where they are in a round: their updates, and recall on their words, exist here as sums alone.
+`dashboard_view` says what it shows.
+"""
+
+import hmac
+import time
+from typing import Any
+
+import segno
+from fastapi import FastAPI
+from nicegui import ui
+
+from data.errors import DataError
+from federation.coordinator.round_machine import Stage
+from federation.coordinator.web import dashboard_view
+from federation.coordinator.web.control_api import Control
+from federation.coordinator.web.dashboard_view import CHARTS, COLUMNS, STAGES, Tile
+
+_REFRESH_SECONDS = 1.0
+_MANY = 1_000_000  # rounds that nobody waits for: until they are stopped
+_BLUE, _ORANGE, _GREY = "#3b7dd8", "#e0772c", "#8a8f98"  # each is read on white and on black
+_THEMES = {None: ("brightness_auto", "as the system is"), False: ("light_mode", "light"), True: ("dark_mode", "dark")}
+_CSS = """
+body { background: #f3f5f8; font-variant-numeric: tabular-nums }
+body.body--dark { background: #14171c }
+.nicegui-content { padding: 0 }
+.q-card { border-radius: 14px; box-shadow: 0 1px 2px #0002 }
+.body--dark .q-card { background: #1e232b }
+.q-table__card { background: transparent; box-shadow: none }
+.q-table td { white-space: normal }
+.q-table__bottom--nodata .q-icon { display: none }
+.quiet { color: #6b7280 } .body--dark .quiet { color: #9aa3b0 }
+.stage { border-radius: 999px; padding: .1rem .7rem; font-size: .8rem; background: #8a8f9822; color: #8a8f98 }
+.stage.past { color: #3b7dd8; background: #3b7dd822 }
+.stage.now { color: white; background: #3b7dd8 }
+.code { background: white; border-radius: 10px; width: min(20rem, 76vw) }
+.code svg { width: 100%; height: auto; display: block }
+"""
+
+
+def add_dashboard(app: FastAPI, control: Control, token: str) -> None:
+    """Mounts the page at `/` of an application; `/?token=TOKEN` opens it."""
+
+    @ui.page("/", title="Federated keyboard: coordinator")
+    def page(token: str = "", _expected: str = token) -> None:
+        if not hmac.compare_digest(token.encode(), _expected.encode()):
+            ui.label("Open this page by the address that the coordinator shows: it ends with ?token=…").classes("p-6")
+            return
+        _Page(control)
+
+    ui.run_with(app, favicon="⌨️", show_welcome_message=False)
+
+
+class _Page:
+    """One opened page; `_refresh` puts the newest view into what `__init__` laid out."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        ui.colors(primary=_BLUE, negative="#c8402f")
+        ui.add_css(_CSS)
+        self._theme = ui.dark_mode(None)
+        with ui.header().classes("items-center justify-between no-wrap px-4 py-2").style("background: #1f4e79"):
+            ui.label("Federated keyboard: coordinator").classes("text-lg ellipsis")
+            self._theme_button = ui.button(on_click=self._turn_theme).props("flat round color=white")
+        with ui.column().classes("w-full max-w-screen-xl mx-auto gap-4 p-4"):
+            with ui.element("div").classes("w-full grid grid-cols-2 lg:grid-cols-4 gap-4"):
+                self._tiles = [_TileCard() for _ in range(4)]
+            with ui.card().classes("w-full gap-3"):
+                self._add_round()
+            with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-3 gap-4"):
+                self._charts = {title: _chart(title, "%" if "Recall" in title else "") for title in CHARTS}
+            self._tables: dict[str, Any] = {}
+            with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-2 gap-4"):
+                self._add_table("devices", "no device has joined yet: invite one")
+                self._add_table("errors", "nothing went wrong")
+            self._add_table("rounds", "no round yet: start some")
+        self._add_invitation()
+        self._show_theme()
+        self._refresh()
+        ui.timer(_REFRESH_SECONDS, self._refresh)
+
+    def _add_round(self) -> None:
+        with ui.row().classes("w-full items-center justify-between gap-3"):
+            self._line = ui.label().classes("text-xl")
+            with ui.row().classes("items-center gap-2"):
+                self._count = ui.number("rounds", value=10, min=1, max=_MANY, precision=0).props("dense outlined")
+                self._count.classes("w-24")
+                ui.button("Start", icon="play_arrow", on_click=self._start).props("unelevated")
+                self._pause = ui.button("Pause", icon="pause", on_click=self._turn_pause).props("outline")
+                ui.button("Stop", icon="stop", color="negative", on_click=self._stop).props("outline")
+                ui.button("Invite a device", icon="qr_code_2", on_click=self._invite).props("unelevated color=teal-8")
+        self._progress = ui.linear_progress(0, show_value=False, size="8px").props("rounded")
+        with ui.row().classes("gap-2"):
+            self._stages = {stage: ui.label(stage).classes("stage") for stage in STAGES}
+        self._note = ui.label().classes("quiet")
+
+    def _add_table(self, name: str, empty: str) -> None:
+        with ui.card().classes("w-full min-w-0 gap-1"):
+            ui.label(name.capitalize()).classes("text-base")
+            listed = [{"name": c, "label": c, "field": c, "align": "left"} for c in COLUMNS[name]]
+            table = ui.table(columns=listed, rows=[], pagination=10).classes("w-full")
+            self._tables[name] = table.props(f'dense flat no-data-label="{empty}"')
+
+    def _add_invitation(self) -> None:
+        with ui.dialog() as self._invitation, ui.card().classes("items-center gap-3"):
+            ui.label("Invite a device").classes("text-lg")
+            self._code = ui.html(sanitize=False).classes("code")
+            ui.label(
+                "Good for one device, which reaches this coordinator by it and knows it by its certificate."
+            ).classes("quiet text-sm text-center max-w-xs")
+            self._link = ui.label().classes("text-xs break-all max-w-xs")
+            with ui.row():
+                ui.button("Copy", icon="content_copy", on_click=self._copy).props("flat")
+                ui.button("Another", icon="refresh", on_click=self._invite).props("flat")
+                ui.button("Close", on_click=self._invitation.close).props("flat")
+
+    def _start(self) -> None:
+        self._control.want(int(self._count.value or 1))
+        self._refresh()
+
+    def _stop(self) -> None:
+        self._control.stop()
+        self._refresh()
+
+    def _turn_pause(self) -> None:
+        self._control.pause(not self._control.view()["paused"])
+        self._refresh()
+
+    def _invite(self) -> None:
+        link = str(self._control.invite())
+        self._link.set_text(link)
+        self._code.set_content(segno.make(link, error="l").svg_inline(border=3, omitsize=True))
+        self._invitation.open()
+
+    def _copy(self) -> None:
+        ui.clipboard.write(self._link.text)
+        ui.notify("The link was copied", type="positive")
+
+    def _turn_theme(self) -> None:
+        themes = list(_THEMES)
+        self._theme.value = themes[(themes.index(self._theme.value) + 1) % len(themes)]
+        self._show_theme()
+
+    def _show_theme(self) -> None:
+        icon, name = _THEMES[self._theme.value]
+        self._theme_button.set_icon(icon)
+        self._theme_button.props(f'aria-label="theme: {name}" title="theme: {name}"')
+
+    def _refresh(self) -> None:
+        try:
+            view = self._control.view()
+        except DataError as error:
+            ui.notify(str(error), type="negative")
+            return
+        now = time.time()
+        for card, tile in zip(self._tiles, dashboard_view.tiles(view, now), strict=True):
+            card.show(tile)
+        self._show_round(view)
+        rounds = dashboard_view.committed(view)
+        for title, curves in dashboard_view.curves(rounds).items():
+            _draw(self._charts[title], [r["number"] for r in rounds], curves)
+        for name, rows in dashboard_view.tables(view, now).items():
+            if self._tables[name].rows != rows:
+                self._tables[name].rows = rows
+
+    def _show_round(self, view: dict[str, Any]) -> None:
+        going = dashboard_view.going(view)
+        self._line.set_text(going.line)
+        self._note.set_text(going.note)
+        self._progress.set_value(going.share)
+        at = STAGES.index(Stage(going.stage)) if going.stage else -1
+        for i, label in enumerate(self._stages.values()):
+            label.classes(replace="stage" + (" past" if i < at else " now" if i == at else ""))
+        self._pause.set_text("Go on" if view["paused"] else "Pause")
+        self._pause.set_icon("play_circle" if view["paused"] else "pause")
+
+
+class _TileCard:
+    def __init__(self) -> None:
+        with ui.card().classes("w-full min-w-0 gap-0"):
+            self._title = ui.label().classes("quiet text-sm")
+            self._figure = ui.label().classes("text-2xl")
+            self._note = ui.label().classes("quiet text-xs")
+
+    def show(self, tile: Tile) -> None:
+        self._title.set_text(tile.title)
+        self._figure.set_text(tile.figure)
+        self._note.set_text(tile.note)
+
+
+def _chart(title: str, unit: str) -> Any:
+    axis = {"nameTextStyle": {"color": _GREY}, "axisLabel": {"color": _GREY, "formatter": "{value}" + unit}}
+    options = {
+        "tooltip": {"trigger": "axis"},
+        "legend": {"bottom": 0, "textStyle": {"color": _GREY}},
+        "grid": {"top": 16, "left": 52, "right": 24, "bottom": 76},
+        "xAxis": {"type": "category", "name": "round", "nameLocation": "middle", "nameGap": 24, "data": []}
+        | {"nameTextStyle": {"color": _GREY}, "axisLabel": {"color": _GREY}},
+        "yAxis": {"type": "value", "scale": True, "splitLine": {"lineStyle": {"color": _GREY + "44"}}, **axis},
+        "series": [],
+        "animation": False,
+    }
+    with ui.card().classes("w-full min-w-0 gap-1"):
+        ui.label(title).classes("text-base")
+        return ui.echart(options).classes("w-full h-72")
+
+
+def _draw(chart: Any, rounds: list[int], curves: dict[str, list[float | None]]) -> None:
+    drawn = [
+        {"name": title, "type": "line", "data": values, "symbolSize": 7, "color": colour, "symbol": "circle"}
+        | {"lineStyle": {"type": line}}
+        for colour, line, (title, values) in zip((_BLUE, _ORANGE), ("solid", "dashed"), curves.items(), strict=True)
+    ]
+    if chart.options["series"] != drawn or chart.options["xAxis"]["data"] != rounds:
+        chart.options["xAxis"]["data"] = rounds
+        chart.options["series"] = drawn
+        chart.update()

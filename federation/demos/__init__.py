@@ -1,0 +1,1 @@
+"""The two demos, each from typing to a federated model."""

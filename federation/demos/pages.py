@@ -1,0 +1,118 @@
+"""The demos' reports: each a page of HTML beside its plot."""
+
+from html import escape
+from typing import Any
+
+_HEAD = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Federated keyboard: {title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c1c1e }}
+table {{ border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto }}
+th, td {{ border-bottom: 1px solid #d0d0d5; padding: .3rem .8rem; text-align: right }}
+th:first-child, td:first-child {{ text-align: left }}
+img {{ max-width: 100% }}
+</style>
+"""
+
+_PAGE = """<h1>Three keyboards learned, alone and together</h1>
+<p>Each row is a model, measured on each person's next messages: recall at 1, recall at 3 and keystroke savings rate. No model has
+seen these messages. What a keyboard typed stayed in its profile; what left it, each round, is a model delta, the number of words
+it was learned from, and two mean losses.</p>
+{stages}
+<img src="recall.png" alt="Recall and keystroke savings of the four models for each person">
+<h2>The rounds</h2>
+<p>Mean loss, in nats per word, of the round's global model on each keyboard's own words, and of the same after the keyboard
+trained it. The difference between the two models is what the keyboard sent.</p>
+{rounds}
+</html>
+"""
+
+_DEVICES_PAGE = """<h1>Eight keyboards learned together, and nobody saw what any one of them learned</h1>
+<p>Eight people of ChitChat's validation users, whom no shared model has ever met; a keyboard each, a process of its own, with the
+first four fifths of what they wrote. They began with the shipped model as it was after the first {early} of its {shipped_rounds:,}
+rounds: one that has much to learn. A coordinator called them to {rounds} secure rounds: each keyboard trained the global model on
+its words and sent the masked difference, of which the coordinator could read the sum alone. {killed}</p>
+<h2>On what they wrote next</h2>
+<p>No keyboard has these messages. {verdict} The shipped model, after all its rounds, has {shipped:.1%}.</p>
+{people}
+<img src="recall.png" alt="Recall of the global model before and after the rounds for each keyboard, and recall by round">
+<h2>As the keyboards report it</h2>
+<p>In each round the keyboards measure the global model, and what their own training made of it, on messages that they hold back,
+and send how many words they found, masked as all else: these are sums over the keyboards that counted. Other keyboards count in
+other rounds, so rows differ by that too.</p>
+{by_round}
+</html>
+"""
+
+
+def demo_report(result: dict[str, Any]) -> str:
+    """The page for what `federation.demos.three_keyboards.demo` returns."""
+    heads = [f"keyboard {n} ({words} words)" for n, words in enumerate(result["words_measured"], 1)]
+    stages = [
+        [stage, *(f"{u['top1']:.1%} / {u['top3']:.1%} / {u['ksr']:.1%}" for u in users)]
+        for stage, users in result["stages"].items()
+    ]
+    rounds = [
+        [str(n), *(f"{d['loss_before']:.3f} → {d['loss_after']:.3f} ({d['words']} words)" for d in devices)]
+        for n, devices in enumerate(result["rounds"], 1)
+    ]
+    return _HEAD.format(title="the demo") + _PAGE.format(
+        stages=_table(["", *heads], stages), rounds=_table(["round", *heads], rounds)
+    )
+
+
+def verdict(figures: dict[str, Any]) -> str:
+    """In a sentence or two: how recall at 1 went from the first model to the last, and whether that may be chance."""
+    before, after = figures["before"]["top1"], figures["after"]["top1"]
+    went = "rose" if after > before else "fell" if after < before else "stayed"
+    low, high = figures["interval"]
+    return (
+        f"On {figures['words']:,} words recall at 1 {went} from {before:.2%} to {after:.2%}, by {100 * figures['difference']:.2f} "
+        f"points (95% interval over people {100 * low:.2f} to {100 * high:.2f}). {figures['better']:,} words became the first "
+        f"guess and {figures['worse']:,} no longer were: p = {figures['p_words']:.2g} by McNemar's exact test over words, "
+        f"{figures['p_people']:.2g} by the signs of the people's differences."
+    )
+
+
+def devices_report(result: dict[str, Any]) -> str:
+    """The page for what `federation.demos.eight_devices.demo_devices` returns."""
+    killed = [f"keyboard {number} was killed in round {round_}" for number, round_ in result["killed"].items()]
+    rows = [(f"keyboard {n}", row) for n, row in enumerate(result["people"], 1)]
+    people = [
+        [
+            *(name, f"{row['words']:,}"),
+            *(f"{row['before'][k]:.1%} → {row['after'][k]:.1%}" for k in ("top1", "top3")),
+            f"{row['before']['perplexity']:.1f} → {row['after']['perplexity']:.1f}",
+            f"{row['better']} / {row['worse']}",
+        ]
+        for name, row in [*rows, ("all", result["all"])]
+    ]
+    by_round = [
+        [
+            *(str(r["number"]), f"{r['counted']} of {r['selected']}", f"{r['words']:,}", f"{r['tested']:,}"),
+            *(f"{r[k]:.1%} → {r[f'{k}_after']:.1%}" for k in ("top1", "top3")),
+            f"{r['update_norm']:.3f}",
+        ]
+        for r in result["rounds"]
+    ]
+    measures = ["recall at 1", "recall at 3"]
+    return _HEAD.format(title="the demo of devices") + _DEVICES_PAGE.format(
+        early=result["early"],
+        shipped_rounds=result["shipped_rounds"],
+        shipped=result["shipped"]["top1"],
+        rounds=len(result["rounds"]),
+        killed=f"On the way {' and '.join(killed)}, and the others went on." if killed else "",
+        verdict=escape(verdict(result["all"])),
+        people=_table(["", "words", *measures, "perplexity", "first guess found / lost"], people),
+        by_round=_table(
+            ["round", "keyboards", "words trained on", "held back", *measures, "norm of the update"], by_round
+        ),
+    )
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    def row(cells: list[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    return "\n".join(["<table>", row(head, "th"), *(row(cells, "td") for cells in rows), "</table>"])

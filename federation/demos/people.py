@@ -1,0 +1,113 @@
+"""The people of `federate demo-devices`, and how two models are compared on what they wrote next.
+
+They are eight of ChitChat's validation users: no shared model was trained on a word of theirs. Each keyboard is given the
+first four fifths of a person's messages; what came next is on no keyboard. How the devices train and how the server steps was
+chosen on other validation users, those of `_TUNED_ON`; test users had no part in it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data.corpus import Part
+from data.errors import DataError
+from data.tokenizer import tokenize
+from data.vocabulary import SPECIALS
+from federation.evaluation.personalization import sign_test
+from federation.evaluation.predictions import Predictions, network_predictions
+from federation.evaluation.significance import compare
+from model.device.folder import Model
+from model.device.metrics import Scores
+
+PEOPLE = 8
+_WORDS = (3_000, 35_000)  # that a person of the demo has written: enough to measure on, and soon read
+_TUNED_ON = range(91, 128)  # places in the list of validation users
+_TYPED_SHARE = 0.8
+_NEXT_WORDS = 1_500  # of one person to measure on, so that nobody's words are most of them
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody's messages, oldest first: those that the keyboard has, and those after them that models are measured on."""
+
+    user: str
+    typed: list[str]
+    next: list[str]
+
+
+def choose_people(validation: Part) -> list[Person]:
+    """The first validation users who wrote neither little nor very much, but for those on whom settings were tuned.
+
+    Raises:
+      DataError: the corpus has fewer than eight of them.
+    """
+    people: list[Person] = []
+    for place, user in enumerate(validation.users()):
+        texts = list(validation.messages(user))
+        lengths = np.array([len(tokenize(text)) for text in texts])
+        if place in _TUNED_ON or not _WORDS[0] <= lengths.sum() <= _WORDS[1]:
+            continue
+        typed = int(np.searchsorted(np.cumsum(lengths), _TYPED_SHARE * lengths.sum())) + 1
+        measured = int(np.searchsorted(np.cumsum(lengths[typed:]), _NEXT_WORDS)) + 1
+        people.append(Person(user, texts[:typed], texts[typed : typed + measured]))
+        if len(people) == PEOPLE:
+            return people
+    raise DataError(f"the corpus has fewer than {PEOPLE} validation users with {_WORDS[0]} to {_WORDS[1]} words")
+
+
+def compare_models(before: Model, after: Model, people: Sequence[Person]) -> dict[str, Any]:
+    """Recall and perplexity of two models on what each person wrote next, and on all of it.
+
+    Returns `people`, one mapping a person, and `all`: the same of all words together, with the `difference` in recall at 1, its
+    95% interval over people, and how likely so great a difference is by chance: `p_words` if words fell independently (McNemar's
+    exact test), `p_people` by the signs of the people's differences (`federation.evaluation.significance`).
+    """
+    predictions = [_predict(model, people) for model in (before, after)]
+    found = [_compared(*pair) for pair in zip(*predictions, strict=True)]
+    rows = [row | {"user": person.user} for row, person in zip(found, people, strict=True)]
+    words = np.array([row["words"] for row in rows])
+    hits = [np.array([row[model]["first"] for row in rows]) for model in ("before", "after")]
+    by_people = compare(hits[1], hits[0], words)
+    interval = by_people.difference_interval
+    better, worse = (sum(row[name] for row in rows) for name in ("better", "worse"))
+    total = {
+        "words": int(words.sum()),
+        "before": _figures(sum((p.scores() for p in predictions[0]), Scores())),
+        "after": _figures(sum((p.scores() for p in predictions[1]), Scores())),
+        "better": better,
+        "worse": worse,
+        "difference": by_people.difference,
+        "interval": [interval.low, interval.high] if interval else None,
+        "p_words": sign_test(better, worse),
+        "p_people": by_people.p,
+    }
+    return {"people": rows, "all": total}
+
+
+def recall(model: Model, people: Sequence[Person]) -> dict[str, float]:
+    """Recall and perplexity of a model on what all of them wrote next."""
+    return _figures(sum((p.scores() for p in _predict(model, people)), Scores()))
+
+
+def _predict(model: Model, people: Sequence[Person]) -> list[Predictions]:
+    program = model.start()
+    return [network_predictions(program, [model.vocabulary.encode(text) for text in p.next]) for p in people]
+
+
+def _compared(before: Predictions, after: Predictions) -> dict[str, Any]:
+    """Of one person; `better` and `worse` are words that only the one or only the other model had as first guess."""
+    words = before.targets >= len(SPECIALS)
+    hit_before, hit_after = before.ranks[words] < 1, after.ranks[words] < 1
+    return {
+        "words": int(words.sum()),
+        "before": _figures(before.scores()),
+        "after": _figures(after.scores()),
+        "better": int((hit_after & ~hit_before).sum()),
+        "worse": int((hit_before & ~hit_after).sum()),
+    }
+
+
+def _figures(scores: Scores) -> dict[str, float]:
+    return {"first": scores.first, "top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity}

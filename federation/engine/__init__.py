@@ -1,0 +1,1 @@
+"""TFF's executors as processes: on this machine, and on other machines as workers."""

@@ -1,0 +1,100 @@
+"""TFF's own C++ worker as a process of ours: started at one address, and ended with whoever started it.
+
+Nothing here imports TFF, which takes seconds.
+"""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+from data.errors import DataError
+from federation.engine.network_namespace import NOT_ALLOWED, start_private_worker
+from federation.processes import start
+
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (asked for by name)
+
+_START_SECONDS = 60
+_END_SECONDS = 5
+
+
+class NoNetworkOfItsOwn(DataError):  # noqa: N818 (a condition of the machine)
+    """The kernel lets no process have a network namespace: a worker can't be kept to one address."""
+
+
+def start_worker(host: str, port: int, environment: Mapping[str, str] | None = None) -> tuple[subprocess.Popen, int]:
+    """Starts TFF's worker for whoever reaches this address, and waits until it is ready; returns the process and its port.
+
+    Port 0 takes a free one. The process ends with this one.
+
+    Raises:
+      OSError: the address is taken or not this machine's.
+      NoNetworkOfItsOwn: the worker would listen on more than the address.
+      RuntimeError: the worker does not start.
+    """
+    # As TFF starts it: no limit of calls at a time. Under a limit of one, rounds wait for ever.
+    command: list[str | Path] = [_worker_binary(), "--max_concurrent_computation_calls=-1"]
+    variables = None if environment is None else os.environ | environment
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=64) as listening:
+        port = listening.getsockname()[1]
+        if host not in EVERYWHERE:
+            worker = start_private_worker(command, listening, variables)
+            said = worker.stdout.readline() if worker.stdout else b""
+            if said.strip() == b"ready":
+                return worker, port
+            with suppress(subprocess.TimeoutExpired):
+                worker.wait(_END_SECONDS)  # its status says why
+            end_worker(worker)
+            if worker.returncode == NOT_ALLOWED:
+                raise NoNetworkOfItsOwn(
+                    f"this machine lets no process have a network of its own, without which TFF's worker listens on all "
+                    f"addresses and not on {host} alone: where that is meant, say --host {EVERYWHERE[0]}"
+                )
+            raise RuntimeError(f"the TFF worker {command[0]} did not start: run it by hand to see why")
+    worker = start([*command, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=variables)
+    until = time.monotonic() + _START_SECONDS
+    while not answers(f"127.0.0.1:{port}"):
+        if worker.poll() is not None or time.monotonic() > until:
+            end_worker(worker)
+            raise RuntimeError(f"the TFF worker {command[0]} did not start: run it by hand to see why")
+        time.sleep(0.02)
+    return worker, port
+
+
+def _worker_binary() -> Path:
+    """Where TFF has it.
+
+    Raises:
+      DataError: TFF is not installed.
+    """
+    found = find_spec("tensorflow_federated")
+    if found is None or found.origin is None:
+        raise DataError("TensorFlow Federated is not installed: uv sync brings it on Linux with Python 3.11")
+    return Path(found.origin).parent / "data" / "worker_binary"
+
+
+def end_worker(worker: subprocess.Popen) -> None:
+    """Ends a worker that was started here."""
+    worker.terminate()
+    try:
+        worker.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
+    if worker.stdout:
+        worker.stdout.close()
+
+
+def answers(address: str, seconds: float = 5.0) -> bool:
+    """Whether somebody listens at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), seconds).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""How good a model is: held-out users, personalization, baselines, and the significance of differences."""

@@ -1,0 +1,182 @@
+"""The coordinator's side of a secure round: four states, filled by the devices' messages and closed one after the other.
+
+Bonawitz et al. 2017, Figure 4, with the neighbours of Bell et al. 2020 (`secure_client` says what is guaranteed):
+
+    `open_round`     -> Advertising      `receive_advert`  until `close_adverts` -> Sharing, a Neighbourhood for each device
+    Sharing:                             `receive_shares`  until `close_shares`  -> Collecting, a Delivery for each
+    Collecting:                          `receive_masked`  until `close_masked`  -> Unmasking, Survivors for each
+    Unmasking:                           `unmasking.receive_reveal` until `enough`, then `finish` -> the sum, and over whom
+
+Every function returns a new state and changes nothing but the sum, of which there is one (`RunningSum`); there is no clock and no
+randomness but the seed of `close_adverts`, so that the same messages in the same order give the same states. A message that is
+refused (`DataError`) leaves the round as it was; `AbortedError`, from a `close_…` or `finish`, ends it with nothing revealed.
+Masked inputs are added up as they come in, not kept. Whether the sender is who the message says is for the transport to check, and
+who may take part for whoever calls `open_round`.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from data.errors import DataError
+from federation.protocol.secure_aggregation import keys, modular_vectors, sharing, unmasking
+from federation.protocol.secure_aggregation.messages import (
+    Advert,
+    Delivery,
+    MaskedInput,
+    Neighbour,
+    Neighbourhood,
+    SealedShares,
+    SecureRound,
+    Shares,
+    Survivor,
+    Survivors,
+)
+from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES, Assumptions, choose, connect, connected
+from federation.protocol.secure_aggregation.states import (
+    AbortedError,
+    Advertising,
+    Collecting,
+    RunningSum,
+    Sharing,
+    Unmasking,
+    check,
+    check_number,
+    expect,
+    holders,
+    once,
+)
+
+
+def open_round(secure_round: SecureRound, invited: Collection[bytes], minimum: int = MIN_DEVICES) -> Advertising:
+    """Opens a round to enrolled devices, which comes to a sum over at least `minimum` of them or to nothing.
+
+    Raises:
+      DataError: the minimum is below three, or above the devices invited.
+    """
+    if not MIN_DEVICES <= minimum <= len(set(invited)):
+        raise DataError(
+            f"a secure round needs {MIN_DEVICES} devices, and invites as many as it needs; {minimum} of {len(invited)}"
+        )
+    return Advertising(secure_round, frozenset(invited), minimum, {}, frozenset())
+
+
+def receive_advert(state: Advertising, message: Advert) -> Advertising:
+    """Takes a device's keys.
+
+    Raises:
+      DataError: the message is not for this state and round, or from a device that is not invited or has sent one; its keys are
+        not signed by it, none that can be agreed with, or another's.
+    """
+    check(state, Advertising, message)
+    once(message.device, state.invited, state.adverts, "keys")
+    keys.verify(message)
+    for key in (message.cipher_key, message.mask_key):
+        keys.check_agreeable(key)
+        if key in state.keys:
+            raise DataError("another device has this key")
+    known = state.keys | {message.cipher_key, message.mask_key}
+    return replace(state, adverts={**state.adverts, message.device: message}, keys=known)
+
+
+def close_adverts(
+    state: Advertising, assumptions: Assumptions, seed: int
+) -> tuple[Sharing, dict[bytes, Neighbourhood]]:
+    """Draws the graph over the devices that announced keys; returns what each is sent.
+
+    Args:
+      state: filled.
+      assumptions: what the graph must withstand.
+      seed: of the graph, unpredictable before this.
+
+    Raises:
+      AbortedError: there are too few devices, or too few for the assumptions.
+    """
+    expect(state, Advertising, "close_adverts")
+    check_number(len(state.adverts), state.minimum, "announced keys")
+    try:
+        topology = choose(len(state.adverts), assumptions)
+    except DataError as error:
+        raise AbortedError(str(error)) from error
+    neighbours = connect(list(state.adverts), topology, seed)
+    known = {d: Neighbour(d, a.cipher_key, a.mask_key, a.signature) for d, a in state.adverts.items()}
+    messages = {
+        d: Neighbourhood(state.round.context, d, topology.threshold, tuple(known[other] for other in neighbours[d]))
+        for d in state.adverts
+    }
+    return Sharing(state.round, state.minimum, topology, neighbours, state.adverts, {}), messages
+
+
+def receive_shares(state: Sharing, message: Shares) -> Sharing:
+    """Takes a device's sealed shares.
+
+    Raises:
+      DataError: the message is not for this state and round, or from a device that announced no keys or has shared; its shares are
+        not for its neighbours, each once.
+    """
+    check(state, Sharing, message)
+    once(message.device, state.adverts, state.shares, "shares")
+    if tuple(sorted(s.device for s in message.shares)) != state.neighbours[message.device]:
+        raise DataError("shares are for a device's neighbours, one for each")
+    return replace(state, shares={**state.shares, message.device: message})
+
+
+def close_shares(state: Sharing) -> tuple[Collecting, dict[bytes, Delivery]]:
+    """Hands the shares on; returns what each device is sent. Devices with too few neighbours left for theirs are out of the round.
+
+    Raises:
+      AbortedError: too few devices are left.
+    """
+    expect(state, Sharing, "close_shares")
+    left = frozenset(state.shares)
+    while out := {d for d in left if sum(n in left for n in state.neighbours[d]) < state.topology.threshold}:
+        left -= out
+    check_number(len(left), state.minimum, "shared their secrets")
+    inbox: dict[bytes, list[SealedShares]] = {device: [] for device in left}
+    digests = {}
+    for owner in sorted(left):
+        for s in state.shares[owner].shares:
+            if s.device in left:
+                inbox[s.device].append(replace(s, device=owner))
+                digests[owner, s.device, sharing.KEY] = s.key_digest
+                digests[owner, s.device, sharing.SELF] = s.self_digest
+    collecting = Collecting(
+        state.round,
+        state.minimum,
+        state.topology,
+        state.neighbours,
+        {d: state.adverts[d].mask_key for d in left},
+        {d: state.shares[d].commitment for d in left},
+        digests,
+        frozenset(),
+        RunningSum(state.round.layout),
+    )
+    return collecting, {d: Delivery(state.round.context, d, tuple(inbox[d])) for d in left}
+
+
+def receive_masked(state: Collecting, message: MaskedInput) -> Collecting:
+    """Adds a device's masked input to the sum.
+
+    Raises:
+      DataError: the message is not for this state and round, or from a device that has not shared or is in the sum; it is of
+        another size than the round's layout says; or another was added to this very state before.
+    """
+    check(state, Collecting, message)
+    once(message.device, state.mask_keys, state.devices, "masked input")
+    state.masked.add(modular_vectors.unpack(state.round.layout, message.packed), len(state.devices))
+    return replace(state, devices=state.devices | {message.device})
+
+
+def close_masked(state: Collecting) -> tuple[Unmasking, dict[bytes, Survivors]]:
+    """Settles who is in the sum; returns what each of them is sent.
+
+    Raises:
+      AbortedError: too few devices are in the sum, or too few neighbours of one to recover its secret, or it would fall into
+        parts.
+    """
+    expect(state, Collecting, "close_masked")
+    check_number(len(state.devices), state.minimum, "sent their masked input")
+    begun = unmasking.begin(state)
+    if not connected(state.neighbours, state.devices):
+        raise AbortedError("too many devices dropped out: the sum would fall into parts")
+    messages = {d: Survivors(state.round.context, d, tuple(map(Survivor, holders(state, d)))) for d in state.devices}
+    return begun, messages

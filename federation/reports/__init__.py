@@ -1,0 +1,1 @@
+"""How results are shown: model cards, plots, tables, and progress bars."""

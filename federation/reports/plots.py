@@ -1,0 +1,217 @@
+"""Plots as PNG files."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")  # no display is needed
+
+import matplotlib.pyplot as plt
+
+from federation.evaluation.personalization import CurvePoint
+from model.device.metrics import Scores
+
+
+def plot_simulation(rounds: Sequence[dict[str, float]], before: Scores, path: Path) -> None:
+    """Training loss by round, and recall on validation users where it was measured."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    left.plot([r["round"] for r in rounds], [r["loss"] for r in rounds], linewidth=1)
+    left.set(xlabel="round", ylabel="nats per word", title="Loss on the clients of the round")
+    checked = [r for r in rounds if "top1" in r]
+    for name, label, start in (("top1", "recall at 1", before.top1), ("top3", "recall at 3", before.top3)):
+        right.plot(
+            [0, *(r["round"] for r in checked)], [100 * start, *(100 * r[name] for r in checked)], ".-", label=label
+        )
+    right.set(xlabel="round", ylabel="%", title="Recall on validation users", ylim=(0, None))
+    right.legend()
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_search(curves: Mapping[str, Sequence[dict[str, float]]], path: Path) -> None:
+    """Recall at 1 on validation users against the words trained on, a curve for each run of a search."""
+    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
+    for number, (name, rounds) in enumerate(curves.items()):
+        words = np.cumsum([r["words"] for r in rounds])
+        checked = [(w, 100 * r["top1"]) for w, r in zip(words, rounds, strict=True) if "top1" in r]
+        style = ".-" if number < 10 else ".--"  # by then the colours come again
+        axes.plot(*zip(*checked, strict=True), style, label=name)
+    axes.set(
+        xlabel="words trained on", ylabel="%", title="Recall at 1 on validation users", xlim=(0, None), ylim=(0, None)
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_differences(rows: Sequence[dict[str, Any]], yardstick: str, path: Path) -> None:
+    """How far runs are from the yardstick's recall at 1, with 95% intervals over people, and a mark for each seed."""
+    figure, axes = plt.subplots(figsize=(7, 0.6 * len(rows) + 1.6), layout="constrained")
+    places = np.arange(len(rows))[::-1]  # the first on top
+    axes.axvline(0, color="black", linewidth=0.8)
+    for place, row in zip(places, rows, strict=True):
+        bars = _error_bars([row], "difference")
+        axes.errorbar(100 * row["difference"], place, xerr=bars, fmt="o", color="tab:blue", capsize=3)
+        axes.plot(100 * np.array(row["by_seed"]), [place] * len(row["by_seed"]), "|", color="tab:gray", markersize=12)
+    axes.set(
+        xlabel="points", title=f"Recall at 1 on validation users, beside {yardstick}", ylim=(-0.6, len(rows) - 0.4)
+    )
+    axes.set_yticks(places, [f"{row['run']}\n{row['bytes_sent'] / 1e6:.2f} MB" for row in rows])
+    axes.grid(alpha=0.3, axis="x")
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_curve(points: Sequence[CurvePoint], path: Path) -> None:
+    """Mean relative gain in recall at 1 against words typed, with 95% intervals over people."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    words, gains = [p.words for p in points], [100 * p.gain for p in points]
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.plot(words, gains, ".-")
+    sure = [p for p in points if p.interval]
+    axes.fill_between(
+        [p.words for p in sure],
+        [100 * p.interval.low for p in sure if p.interval],
+        [100 * p.interval.high for p in sure if p.interval],
+        alpha=0.2,
+    )
+    for point, gain in zip(points, gains, strict=True):
+        axes.annotate(f"{point.users} people", (point.words, gain), (0, 6), textcoords="offset points", fontsize=7)
+    axes.set(xscale="log", xlabel="words typed", ylabel="gain in recall at 1, %", title="What learning brings")
+    axes.set_xticks(words, [f"{w:,}" for w in words])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_demo(result: dict[str, Any], path: Path) -> None:
+    """Recall at 1, recall at 3 and keystroke savings of each of the demo's models, for each person."""
+    figure, panels = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
+    people, stages = np.arange(len(result["users"])), result["stages"]
+    names = (("top1", "Recall at 1"), ("top3", "Recall at 3"), ("ksr", "Keystroke savings rate"))
+    for axes, (name, title) in zip(panels, names, strict=True):
+        for i, (stage, users) in enumerate(stages.items()):
+            axes.bar(people + (i - 1.5) * 0.2, [100 * u[name] for u in users], 0.18, label=stage)
+        axes.set(ylabel="%", title=title, ylim=(0, None))
+        axes.set_xticks(people, [f"keyboard {n + 1}" for n in people])
+        axes.grid(alpha=0.3, axis="y")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(stages))
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_demo_devices(result: dict[str, Any], path: Path) -> None:
+    """Recall at 1 for each keyboard, before and after the rounds; and by round, as the keyboards report it in sums."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2), layout="constrained", width_ratios=(3, 2))
+    rows = [*result["people"], result["all"]]
+    names = [*(f"keyboard {n}" for n in range(1, len(rows))), "all"]
+    places = np.arange(len(rows))[::-1]
+    arrow = {"arrowstyle": "->", "lw": 2, "shrinkA": 0, "shrinkB": 0}
+    for place, row in zip(places, rows, strict=True):
+        ends = [100 * row[model]["top1"] for model in ("before", "after")]
+        colour = "tab:green" if ends[1] > ends[0] else "tab:red"
+        left.annotate("", (ends[1], place), (ends[0], place), arrowprops=arrow | {"color": colour})
+        left.plot(ends[0], place, "o", color="tab:gray")
+        left.plot(ends[1], place, alpha=0)  # an arrow alone would not widen the axis
+        left.annotate(f"{ends[1] - ends[0]:+.1f}", (max(ends), place), (8, -3), textcoords="offset points", fontsize=8)
+    left.set_yticks(places, [f"{name} ({row['words']:,})" for name, row in zip(names, rows, strict=True)])
+    left.axhline(0.5, color="black", linewidth=0.5)
+    left.margins(x=0.12)
+    left.set(xlabel="%", title="Recall at 1 on what each wrote next (words): before → after the rounds")
+    numbers = np.arange(1, len(result["rounds"]) + 1)
+    for key, label, style in (
+        ("top1", "global model that the round began with", "o-"),
+        ("top1_after", "after training on the device", "o--"),
+    ):
+        right.plot(numbers, [100 * r[key] for r in result["rounds"]], style, label=label)
+    right.set(xlabel="round", ylabel="%", title="Recall at 1 on words held back, as sums", xticks=numbers)
+    right.legend(fontsize="small")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_baselines(models: dict[str, dict[str, Any]], path: Path) -> None:
+    """Recall at 1 and at 3 of models, figures by title, with their 95% intervals."""
+    figure, panels = plt.subplots(1, 2, figsize=(10, 0.45 * len(models) + 1), layout="constrained", sharey=True)
+    places = np.arange(len(models))[::-1]  # the first on top
+    for axes, key, title in ((panels[0], "top1", "Recall at 1"), (panels[1], "top3", "Recall at 3")):
+        recalls = 100 * np.array([m[key] for m in models.values()])
+        axes.barh(places, recalls, 0.6, xerr=_error_bars(models.values(), key), capsize=3, color="tab:blue", alpha=0.7)
+        axes.set(xlabel="%", title=title)
+        axes.set_yticks(places, models)
+        axes.grid(alpha=0.3, axis="x")
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_bands(panels: Sequence[tuple[str, Sequence[str], dict[str, list[dict[str, Any]]]]], path: Path) -> None:
+    """Recall at 1 by parts of the words: for each panel what divides them, the parts' names, and figures by model's title."""
+    figure, grid = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4), layout="constrained", squeeze=False)
+    for axes, (what, parts, models) in zip(grid[0], panels, strict=True):
+        places = np.arange(len(parts))
+        for i, (title, figures) in enumerate(models.items()):
+            recalls = [100 * f["top1"] for f in figures]
+            shifted = places + (i - (len(models) - 1) / 2) * 0.1
+            axes.errorbar(shifted, recalls, _error_bars(figures, "top1"), fmt="o-", capsize=3, label=title)
+        axes.set(xlabel=what, ylabel="%", title="Recall at 1", ylim=(0, None))
+        axes.set_xticks(places, parts)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_growth(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """What things cost by their size, measured and by theory, a panel each (`federation.benchmarks.growth.Panel`)."""
+    columns = 2 if len(panels) < 5 else 3
+    lines = -(-len(panels) // columns)
+    figure, grid = plt.subplots(lines, columns, figsize=(5 * columns, 3.6 * lines), layout="constrained", squeeze=False)
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        sizes, seconds = panel["sizes"], {name: np.array(values) for name, values in panel["seconds"].items()}
+        spread = [seconds["median"] - seconds["lowest"], seconds["highest"] - seconds["median"]]
+        axes.plot(sizes, panel["theory"], color="black", linewidth=0.8, label=panel["law"])
+        axes.errorbar(sizes, seconds["median"], spread, fmt="o", capsize=3, label="measured")
+        axes.set(xlabel=panel["size"], ylabel="seconds", title=panel["title"], xlim=(0, None), ylim=(0, None))
+        axes.xaxis.set_major_locator(plt.MaxNLocator(5))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_fleet(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """What secure rounds cost by the number of devices, measured and by theory (`federation.benchmarks.coordinator`)."""
+    figure, grid = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")
+    for axes, panel in zip(grid.flat, panels, strict=True):
+        for curve in panel["curves"]:
+            (points,) = axes.plot(curve["sizes"], curve["values"], "o", label=curve["label"])
+            colour = points.get_color()
+            axes.plot(curve["sizes"], curve["theory"], color=colour, linewidth=0.8, label=curve["law"])
+        sizes = sorted({size for curve in panel["curves"] for size in curve["sizes"]})
+        axes.set(xscale="log", yscale="log", xlabel="devices", ylabel=panel["unit"], title=panel["title"])
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axes.xaxis.minorticks_off()
+        axes.grid(alpha=0.3)
+        if panel["curves"]:
+            axes.legend()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def _error_bars(figures: Iterable[dict[str, Any]], key: str) -> np.ndarray:
+    """How far the intervals reach below and above, in percent, [2, N]; nothing where there is no interval."""
+    pairs = [(f[key], *(f[f"{key}_ci"] or (f[key], f[key]))) for f in figures]
+    # A percentile interval need not hold its own estimate; a bar has no negative length.
+    return 100 * np.maximum([[value - low for value, low, _ in pairs], [high - value for value, _, high in pairs]], 0)

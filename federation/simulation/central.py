@@ -1,0 +1,190 @@
+"""The same network trained in one place, on all training users' words together: what federated training is measured against.
+
+It is the strongest that data and architecture give by the usual means, and what nobody should do with what people type.
+
+1. All training messages are shuffled, packed into rows, and the rows shuffled, anew for each pass.
+2. Adam (Kingma and Ba 2015, arXiv 1412.6980) takes a step for each batch of rows, gradients clipped, under a learning rate
+   that rises over the first steps and falls along half a cosine to zero (Loshchilov and Hutter 2017, arXiv 1608.03983).
+3. Validation users' scores are written to `metrics.csv` four times a pass; nobody else's words are looked at.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from data.corpus import Part, open_corpus
+from data.errors import DataError
+from data.files import write_csv
+from data.vocabulary import PAD
+from data.windows import pack, targets
+from federation.reports.progress import progress_bar
+from federation.simulation.run import checked_messages, initial_model
+from model import cifg
+from model.device.folder import check_free_for_model, save_model
+from model.device.metrics import Scores, evaluate
+from model.device.weights import Weights, save_weights
+
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # Adam's own defaults
+_CHECKS_PER_PASS = 4
+
+
+@dataclass(frozen=True)
+class Central:
+    """All that a central training's result depends on; the defaults are the best of those tried on validation users."""
+
+    corpus: str = "chitchat"
+    passes: int = 4
+    learning_rate: float = 6e-3  # the highest; 3e-3 and 12e-3 learn less in a quarter of a pass
+    warm_up: int = 200  # steps until it is reached
+    batch: int = 32  # rows
+    clipping_norm: float = 1.0
+    seed: int = 0
+
+
+def train_centrally(how: Central, out: Path, command: str, steps: int | None = None) -> Scores:
+    """Trains from random weights; returns validation users' scores.
+
+    Saves the model folder `out/model`, and `out/weights.safetensors`, half as wide, for `federate evaluate --baselines`.
+
+    Args:
+      how: the settings.
+      out: the run's folder.
+      command: the command line, for the model card.
+      steps: where to stop; all of them by default. The learning rate falls as if there were more to come.
+
+    Raises:
+      DataError: an input is not right, `out` is taken, or the training diverged.
+    """
+    corpus = open_corpus(how.corpus)
+    training, validation = Part(corpus, "train"), Part(corpus, "validation")
+    check_free_for_model(out / "model")
+    model = initial_model("random", how.seed, training)
+    held_out = checked_messages(validation, model.vocabulary)
+    encoded = (model.vocabulary.encode(text) for user in training.users() for text in training.messages(user))
+    messages = [np.array(message, np.int32) for message in encoded if message]
+    rng = np.random.default_rng(how.seed)
+    rows = _shuffled_rows(messages, model.provenance.config.window, rng)
+    per_pass = max(1, len(rows) // how.batch)
+    total = per_pass * how.passes
+    last = min(total, steps or total)
+    learner, program = _Adam(model.weights, how), model.start(threads=2)
+    began, losses, record, scores, words = time.monotonic(), [], [], Scores(), 0
+    with progress_bar("steps", last) as bar:
+        for step, batch in enumerate(_batches(rows, messages, per_pass, how, model.provenance.config.window, rng), 1):
+            losses.append(learner.step(batch, _learning_rate(how, step - 1, total)))
+            words += targets(batch)
+            if step % max(1, per_pass // _CHECKS_PER_PASS) == 0 or step == last:
+                loss, losses = float(np.mean(losses)), []
+                if not math.isfinite(loss):
+                    raise DataError("the training diverged: choose a smaller learning rate")
+                program.weights = learner.weights()
+                scores = evaluate(program, held_out)
+                record.append(
+                    {"step": step, "pass": step / per_pass, "words": words, "loss": loss}
+                    | {"top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity}
+                    | {"seconds": round(time.monotonic() - began, 1)}
+                )
+                write_csv(out / "metrics.csv", record)
+            bar(step, "")
+            if step == last:
+                break
+    card = _card(how, command, words, time.monotonic() - began, scores)
+    weights = learner.weights()
+    save_model(out / "model", replace(model, weights=weights, card=card))
+    save_weights(out / "weights.safetensors", weights, model.provenance, np.float16)
+    return scores
+
+
+def _shuffled_rows(messages: list[np.ndarray], window: int, rng: np.random.Generator) -> np.ndarray:
+    rows = pack([messages[i] for i in rng.permutation(len(messages))], window)
+    return rows[rng.permutation(len(rows))]
+
+
+def _batches(
+    rows: np.ndarray, messages: list[np.ndarray], per_pass: int, how: Central, window: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """The batches of all passes; what does not fill a batch waits for the next pass, where it is shuffled in again."""
+    for number in range(how.passes):
+        if number:
+            rows = _shuffled_rows(messages, window, rng)
+        for i in range(per_pass):
+            yield rows[i * how.batch : (i + 1) * how.batch]
+
+
+def _learning_rate(how: Central, steps_done: int, total: int) -> float:
+    rising = min(1.0, (steps_done + 1) / how.warm_up)
+    return how.learning_rate * rising * (0.5 + 0.5 * math.cos(math.pi * steps_done / total))
+
+
+class _Adam:
+    """Weights under training, with Adam's two moments."""
+
+    def __init__(self, weights: Weights, how: Central) -> None:
+        self._variables = {name: tf.Variable(array) for name, array in weights.items()}
+        self._first = [tf.Variable(tf.zeros_like(v)) for v in self._variables.values()]
+        self._second = [tf.Variable(tf.zeros_like(v)) for v in self._variables.values()]
+        self._norm = how.clipping_norm
+        self._steps = tf.Variable(0.0)
+
+    def step(self, rows: np.ndarray, learning_rate: float) -> float:
+        """Learns from rows [n, T + 1]; returns the mean loss before, in nats."""
+        return float(self._step(tf.constant(rows), tf.constant(learning_rate, tf.float32)))
+
+    @tf.function(reduce_retracing=True)
+    def _step(self, rows: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
+        weights = {name: tf.convert_to_tensor(v) for name, v in self._variables.items()}
+        labels = tf.reshape(rows[:, 1:], [-1])
+        real = tf.not_equal(labels, PAD)
+        with tf.GradientTape() as tape:
+            tape.watch(list(weights.values()))
+            hidden, _ = cifg.run(weights, rows[:, :-1], cifg.zero_state(weights, tf.shape(rows)[0]))
+            found = cifg.log_likelihood(weights, tf.boolean_mask(hidden, real), tf.boolean_mask(labels, real))
+            loss = -tf.reduce_mean(found)
+        gradients = tape.gradient(loss, list(weights.values()))
+        gradients = cifg.clip_by_global_norm(gradients, tf.constant(self._norm))
+        self._steps.assign_add(1.0)
+        for variable, first, second, gradient in zip(
+            self._variables.values(), self._first, self._second, gradients, strict=True
+        ):
+            tf.raw_ops.ResourceApplyAdam(  # one pass over the weights, where arithmetic on tensors would make ten
+                var=variable.handle,
+                m=first.handle,
+                v=second.handle,
+                beta1_power=_BETA_1**self._steps,
+                beta2_power=_BETA_2**self._steps,
+                lr=learning_rate,
+                beta1=_BETA_1,
+                beta2=_BETA_2,
+                epsilon=_EPSILON,
+                grad=gradient,
+            )
+        return loss
+
+    def weights(self) -> Weights:
+        """The weights as they are now."""
+        return {name: variable.numpy() for name, variable in self._variables.items()}
+
+
+def _card(how: Central, command: str, words: int, seconds: float, scores: Scores) -> str:
+    settings = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in asdict(how).items())
+    return f"""# Model card
+
+A CIFG-LSTM that predicts the next word of a message, trained **in one place** on all training users' words together, to measure
+federated training against. It is not shipped to keyboards. This command made it:
+
+1. `{command}`
+
+| what | value |
+| --- | --- |
+{settings}
+| targets trained on | {words:,} (ends of messages count) |
+| time | {seconds / 60:.0f} minutes |
+
+Recall on {scores.words:,} words of validation users, in shares as equal as their lengths allow: {scores.top1:.1%} at 1,
+{scores.top3:.1%} at 3; perplexity {scores.perplexity:.1f}.
+"""

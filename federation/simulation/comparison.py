@@ -1,0 +1,96 @@
+"""Runs of a search that were repeated with several seeds, compared with one of them: is what sets them apart more than chance?
+
+All models predict the same words of validation users. The words of all repeats of a run are pooled, a person's together, and the
+difference to the yardstick, whose repeats have the same seeds, is tested over people (`federation.evaluation.significance`). That says what
+another draw of people would change; how far apart the seeds are says what another draw of cohorts would.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data.corpus import Part, open_corpus
+from data.files import write_csv
+from federation.aggregation.privacy import Privacy
+from federation.aggregation.sum_settings import FLOAT_BITS, Summation
+from federation.evaluation.held_out_users import equal_shares
+from federation.evaluation.predictions import network_predictions
+from federation.evaluation.significance import compare, pooled_interval
+from federation.protocol.round_terms import Terms
+from federation.protocol.secure_aggregation.modular_vectors import packed_size
+from federation.reports.plots import plot_differences
+from model.device.config import parameters
+from model.device.folder import Model, load_model
+from model.device.metrics import Scores
+
+if TYPE_CHECKING:
+    from federation.simulation.search import Trial
+
+_WORDS = 60_000  # of validation users
+
+
+def compare_repeats(models: Mapping["Trial", Path], yardstick: str, out: Path) -> list[dict[str, Any]]:
+    """Writes `comparison.csv` and `comparison.png`; returns a row a run, in the order of the list.
+
+    Args:
+      models: the model folder of each trial; all of them repeats.
+      yardstick: the name of the run that others are compared with; only seeds that it has, too, count.
+      out: where to write.
+    """
+    validation = Part(open_corpus(next(iter(models)).corpus), "validation")
+    shares = equal_shares(validation, validation.users(), _WORDS)
+    scores = {(trial.repeats, trial.seed): by_user(load_model(path), shares) for trial, path in models.items()}
+    seeds = [seed for name, seed in scores if name == yardstick]
+    rows = []
+    for name in dict.fromkeys(trial.repeats for trial in models):
+        trial, folder = next((t, folder) for t, folder in models.items() if t.repeats == name)
+        common = [seed for seed in seeds if (name, seed) in scores]
+        about = {"run": name, "bits": trial.bits, "room": trial.room}
+        about |= {
+            "bytes_sent": bytes_sent(trial, parameters(load_model(folder).provenance.config)),
+            "seeds": len(common),
+        }
+        rows.append(about | compared([scores[name, s] for s in common], [scores[yardstick, s] for s in common]))
+    write_csv(out / "comparison.csv", rows)
+    plot_differences([row for row in rows if row["run"] != yardstick], yardstick, out / "comparison.png")
+    return rows
+
+
+def by_user(model: Model, shares: Sequence[Sequence[str]]) -> list[Scores]:
+    """The scores of each person's messages."""
+    encoded = [[model.vocabulary.encode(text) for text in share] for share in shares]
+    found = network_predictions(model.start(threads=2), [message for share in encoded for message in share])
+    ends = np.cumsum([sum(map(len, share)) for share in encoded])
+    return [found.scores(slice(start, end)) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def bytes_sent(trial: "Trial", length: int) -> int:
+    """What a device sends in a round of vectors: deltas of so many entries, and the counts beside them."""
+    if trial.bits == FLOAT_BITS:
+        return 4 * length
+    encoding, _ = Summation(trial.bits, trial.room or trial.clients_per_round).encoding(length, Privacy())
+    terms = Terms(length, encoding.clipping_norm, encoding.max_weight, encoding.cohort, encoding.bits, 0)
+    return packed_size(terms.layout)
+
+
+def compared(own: Sequence[Sequence[Scores]], others: Sequence[Sequence[Scores]]) -> dict[str, Any]:
+    """The recall at 1 of a run and how far it is from the yardstick's, from scores by seed and person."""
+    words = np.array([[user.words for user in seed] for seed in own])
+    first, first_others = (np.array([[u.first for u in seed] for seed in side]) for side in (own, others))
+    recall = pooled_interval(first.sum(0), words.sum(0))
+    found = compare(first.sum(0), first_others.sum(0), words.sum(0))
+    apart = (first - first_others).sum(1) / words.sum(1)
+    total = sum((user for seed in own for user in seed), Scores())
+    return {
+        "top1": total.top1,
+        "top1_ci": [recall.low, recall.high] if recall else None,
+        "top3": total.top3,
+        "perplexity": total.perplexity,
+        "difference": found.difference,
+        "difference_ci": [i.low, i.high] if (i := found.difference_interval) else None,
+        "p": found.p,
+        "by_seed": [float(difference) for difference in apart],
+        "top1_by_seed": [float(recall) for recall in first.sum(1) / words.sum(1)],
+    }

@@ -1,0 +1,149 @@
+"""A keyboard's part in federated learning: it trains a round's weights on its own words and gives the difference away.
+
+The words stay here, and so does the personal model.
+"""
+
+from collections.abc import Generator
+from dataclasses import asdict
+
+import numpy as np
+
+from data.errors import DataError
+from federation.protocol.json_messages import Contribution, Invitation
+from keyboard_app.learning.background import Task, reason, run
+from keyboard_app.learning.learning import Learning, relearning, train
+from keyboard_app.learning.models import Models
+from keyboard_app.recording.user_profile import Profile
+from model.device.folder import Model, load_model
+from model.device.learning.finetuning import FineTuning, Progress, subtract
+from model.device.weights import load_weights, next_provenance, save_weights
+
+
+class Answering:
+    """The task (`keyboard_app.learning.background`) of answering one invitation.
+
+    Whatever keeps this keyboard from contributing is said in the contribution, so that the desktop need not wait.
+    """
+
+    def __init__(self, profile: Profile, model: Model, invitation: Invitation) -> None:
+        self.title = f"training for round {invitation.round_id}"
+        profile.tried.add(invitation.round_id)
+        self._invitation = invitation
+        self._mailbox = profile.mailbox
+        self._model = model
+        self._recorded = profile.store.learnable()
+        self._contribution: Contribution | None = None
+
+    def work(self) -> Generator[Progress]:
+        """Trains, puts the delta in its place, and answers.
+
+        Raises:
+          OSError: the answer cannot be written.
+        """
+        round_id = self._invitation.round_id
+        try:
+            self._contribution = yield from self._train()
+        # A DataError, or settings that no training can have; a full disk; what LiteRT says.
+        except (ValueError, OSError, RuntimeError) as error:
+            self._contribution = Contribution.nothing(round_id, reason(error))
+        self._mailbox.answer(self._contribution)
+
+    def _train(self) -> Generator[Progress, None, Contribution]:
+        settings = asdict(self._invitation)
+        round_id, seed = settings.pop("round_id"), settings.pop("seed")
+        before, origin = load_weights(self._mailbox.invited_weights(round_id), self._model.vocabulary.sha256)
+        program = self._model.with_weights(before, origin).start()
+        encoded = [self._model.vocabulary.encode(message.text) for message in self._recorded]
+        trained = yield from train(program, encoded, FineTuning(**settings), seed)
+        if trained is None:
+            raise DataError("this keyboard has recorded no words to train on yet")
+        delta = subtract(trained.weights, before)
+        losses = np.array([trained.loss_before, trained.loss_after])
+        if not all(np.isfinite(array).all() for array in (*delta.values(), losses)):
+            raise DataError("training went astray (the delta is not finite): a smaller learning rate may help")
+        save_weights(self._mailbox.delta_path(round_id), delta, next_provenance(before, origin, rounds=0))
+        return Contribution(round_id, trained.words, trained.loss_before, trained.loss_after)
+
+    def finish(self) -> str:
+        """Nothing changes here: a round's model comes back as a release."""
+        c = self._contribution
+        if c is None or c.error:
+            return f"gave nothing to round {self._invitation.round_id}: {c.error if c else 'it was not trained'}"
+        return f"gave round {c.round_id} what {c.words:,} words taught: loss {c.loss_before:.2f} → {c.loss_after:.2f}"
+
+
+class TakingOver:
+    """The task (`keyboard_app.learning.background`) of taking over a released global model and learning one's words on it.
+
+    The global model is replaced when the task is made; the work is the learning.
+    """
+
+    def __init__(self, profile: Profile, models: Models) -> None:
+        """Takes the release over.
+
+        Raises:
+          DataError: there is none, or it is damaged or cannot be kept: it is refused, and typing goes on with the model from
+            before.
+        """
+        folder = profile.mailbox.take_release()
+        if folder is None:
+            raise DataError("no global model was released to this keyboard")
+        try:
+            model = load_model(folder)
+            model.start()  # whether the program is whole shows only when it runs
+            profile.save_global(model)
+        except (DataError, OSError, RuntimeError) as error:
+            profile.mailbox.discard_taken()  # or else it would be tried again every second
+            raise DataError(f"refused the released global model: {reason(error)}") from error
+        profile.mailbox.discard_taken()
+        models.use_global(model, [message.text for message in profile.store.learnable()])
+        self.title = f"took over the global model of round {model.provenance.round}; learning your words on it"
+        self._learning = Learning(profile, models)
+
+    def work(self) -> Generator[Progress]:
+        """Learns the recorded words on the new model."""
+        yield from self._learning.work()
+
+    def finish(self) -> str:
+        """Types with the new personal model from now on."""
+        return self._learning.finish()
+
+
+def waiting_task(profile: Profile, models: Models) -> Task | None:
+    """What the desktop waits for next: an answer, or that its newest model is taken over.
+
+    Raises:
+      DataError: a release is not what it should be.
+    """
+    invitations = [i for i in profile.mailbox.invitations() if i.round_id not in profile.tried]
+    if invitations:
+        return Answering(profile, models.global_model, invitations[0])
+    if profile.mailbox.released():
+        return TakingOver(profile, models)
+    return None
+
+
+def answer_round(profile: Profile, model: Model, round_id: str) -> str:
+    """Answers one invitation, here and now, and does nothing else; returns a line about it.
+
+    Raises:
+      DataError: this keyboard is not invited to that round, or has answered.
+    """
+    for invitation in profile.mailbox.invitations():
+        if invitation.round_id == round_id:
+            return run(Answering(profile, model, invitation))
+    raise DataError(f"no invitation to round {round_id} waits for the keyboard of {profile.path}")
+
+
+def answer_all(profile: Profile, models: Models) -> list[str]:
+    """Does all that waits, here and now; returns a line about each.
+
+    Raises:
+      DataError: an invitation or a release is not what it should be.
+    """
+    lines = []
+    while (task := waiting_task(profile, models)) is not None:
+        lines.append(f"{task.title}: {run(task)}")
+    if (missing := relearning(profile, models)) is not None:
+        lines.append(f"{missing.title}: {run(missing)}")
+    return lines

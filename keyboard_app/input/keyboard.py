@@ -1,0 +1,347 @@
+"""The keyboard as a person uses it: keys in, text and suggestions out. Nothing here draws anything."""
+
+import time
+import unicodedata
+from collections.abc import Callable
+from typing import NamedTuple
+
+from data.tokenizer import PUNCTUATION, normalize, restore_case
+from keyboard_app.input.graphemes import is_boundary, previous_boundary
+from keyboard_app.input.offers import Kind, Offer
+from keyboard_app.input.shift import Shift, ShiftKey
+from keyboard_app.input.text_field import Move, TextField
+from keyboard_app.input.word_at_cursor import begun_word, ended_word, whole_word
+from model.device.metrics import Typing
+from model.device.suggesting.word_preferences import Wishes
+
+_CONTEXT_STRIDE = 2_000  # characters; one to two strides before the cursor are looked at
+_OPENING = "([{\"'“‘«¿¡"  # a word behind one of these stands by itself
+_CLOSING = ")]}\"'”’»%"  # a sentence may end behind one of these
+
+
+class _Correction(NamedTuple):
+    """A correction that was just made, and where."""
+
+    start: int
+    typed: str
+    corrected: str
+
+
+def _nothing(_word: str) -> None:
+    return None
+
+
+class Keyboard:
+    """A text field, and the keys that change it.
+
+    `suggest(context, prefix)` gives words for after the context that fit the prefix, best first; `send(text)` is told of each
+    message. `correct(context, word)` gives the word that was surely meant by a typed one, or None, and `emoji_for(word)` an emoji
+    or None; without them nothing is corrected, and no emoji offered. `wishes` is shared with who suggests; `on_insist`,
+    `on_forget` and `on_remember` are told of each word that joins those insisted on, joins those forgotten, and leaves these.
+
+    `typing` counts: a key or a suggestion is a keystroke, a character counts once it is sent; shift, enter, moves and selections
+    count nothing. `space_waits` says that the space before the cursor came with a suggestion, and gives way to punctuation.
+    """
+
+    def __init__(
+        self,
+        suggest: Callable[[str, str], list[str]],
+        send: Callable[[str], object],
+        correct: Callable[[str, str], str | None] = lambda _context, _word: None,
+        emoji_for: Callable[[str], str | None] = _nothing,
+        wishes: Wishes | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._suggest, self._send = suggest, send
+        self._correct, self._emoji_for = correct, emoji_for
+        self.wishes = wishes or Wishes()
+        self.on_insist: Callable[[str], object] = _nothing
+        self.on_forget: Callable[[str], object] = _nothing
+        self.on_remember: Callable[[str], object] = _nothing
+        self.autocorrects = True
+        self.typing = Typing()
+        self.space_waits = False
+        self._stop_waits = False  # a space was typed that another would make a full stop of
+        self._corrected: _Correction | None = None
+        self._shift = ShiftKey(clock)
+        self._begin("")
+
+    def _begin(self, text: str) -> None:
+        self.field = TextField(text, len(text), len(text))
+        self._shift.release()
+        self._after_key()
+
+    @property
+    def text(self) -> str:
+        """The message so far; one that is assigned has the cursor at its end."""
+        return self.field.text
+
+    @text.setter
+    def text(self, text: str) -> None:
+        self._begin(text)
+
+    @property
+    def cursor(self) -> int:
+        """Where the cursor is, among the code points of the text."""
+        return self.field.cursor
+
+    @property
+    def selection(self) -> tuple[int, int]:
+        """Where what is selected starts and ends; both are the cursor's place if nothing is."""
+        return self.field.selection
+
+    @property
+    def shift(self) -> Shift:
+        """What the next letter will be."""
+        return self._shift.state
+
+    @property
+    def prefix(self) -> str:
+        """What is typed of the word at the cursor, up to the cursor; empty between words and while something is selected."""
+        return "" if self.field.selected else begun_word(self.field.text[: self.field.cursor])
+
+    @property
+    def word(self) -> str:
+        """The word at the cursor, with what stands of it behind the cursor; empty where the prefix is."""
+        return "" if self.field.selected else whole_word(self.field.text, self.field.cursor)
+
+    @property
+    def suggestions(self) -> list[str]:
+        """At most three words for the cursor, best first, in the casing they would be inserted with."""
+        prefix = self.prefix
+        words = self._suggest(self._context(prefix), prefix)
+        return [self._cased(word, prefix) for word in words]
+
+    @property
+    def correction(self) -> str | None:
+        """What a space or a mark would put in the place of the typed word; None where it stays."""
+        word = self.prefix
+        start = self.field.cursor - len(word)
+        if not self.autocorrects or not word or word != self.word or self._insists_on(normalize(word)):
+            return None
+        if start > 0 and not (before := self.field.text[start - 1]).isspace() and before not in _OPENING:
+            return None  # a part of something longer: an address, a number with its unit, a tag
+        corrected = self._correct(self._context(word), word)
+        return None if corrected is None else self._cased(corrected, word)
+
+    @property
+    def ahead(self) -> str:
+        """What suggestions will be for when the word at the cursor is ended: the message up to there, corrected as it would be."""
+        prefix = self.prefix
+        return self._context(prefix) + (self.correction or prefix)
+
+    @property
+    def strip(self) -> list[Offer]:
+        """What stands above the keys: the typed word as it is, suggestions, and an emoji if there is one for the word."""
+        prefix, word, correction = self.prefix, self.word, self.correction
+        words = self.suggestions
+        if correction is not None:
+            words = [correction, *(w for w in words if w != correction)][:3]
+        offers = [Offer(word, Kind.TYPED)] if word else []
+        offers += [Offer(w, self._kind(w, prefix), w == correction) for w in words if w != word]
+        before = "" if self.field.selected else self.field.text[: self.field.cursor]
+        emoji = self._emoji_for(normalize(word or ended_word(before)))
+        return offers + ([Offer(emoji, Kind.EMOJI)] if emoji else [])
+
+    def press(self, character: str) -> None:
+        """Types one character, an emoji of several code points too; shift makes a letter a capital.
+
+        Punctuation corrects the word before it, and swallows the space behind a suggestion.
+        """
+        if character == " ":
+            self.space()
+            return
+        self._count()
+        field, correction = self.field, None
+        if character in PUNCTUATION and self.space_waits:
+            start, rest = field.cursor - 1, field.text[field.cursor :]
+            # In the middle of a line the space still parts two words: it stays, behind the mark.
+            field.replace(start, start + (rest[:1] in ("", "\n")), character)
+        else:
+            if character in PUNCTUATION:
+                correction = self._autocorrect()
+            field.insert(self._shift.applied(character))
+        self._after_key(correction)
+
+    def space(self) -> None:
+        """Types a space and corrects the word before it.
+
+        Behind a suggestion there is a space already; a second space behind a word makes a full stop of the first.
+        """
+        self._count()
+        field, correction = self.field, None
+        if self._stop_waits:
+            field.replace(field.cursor - 1, field.cursor, ". ")
+            self._after_key()
+            return
+        if not self.space_waits:
+            correction = self._autocorrect()
+            field.insert(" ")
+        self._after_key(correction)
+        before = field.text[: field.cursor - 1]
+        last = before[previous_boundary(before, len(before)) :][:1]  # without its accents
+        self._stop_waits = last.isalnum() or (last != "" and last in _CLOSING)
+
+    def backspace(self, reach: Move = Move.LEFT) -> None:
+        """Undoes the correction that was just made, and insists on what was typed; else deletes what is selected or before."""
+        if (made := self._corrected) is not None and reach is Move.LEFT:
+            place = self.field.cursor + len(made.typed) - len(made.corrected)
+            self.field.replace(made.start, made.start + len(made.corrected), made.typed)
+            self.field.move_to(place)
+            self._insist(made.typed)
+        elif not self.field.delete(reach):
+            return
+        self._count()
+        self._after_key()
+
+    def delete(self, reach: Move = Move.RIGHT) -> None:
+        """Deletes what is selected, or what stands behind the cursor."""
+        self.backspace(reach)
+
+    def take(self, suggestion: str) -> None:
+        """Puts a suggestion in the place of the word at the cursor, with a space behind it; the word itself is insisted on."""
+        self._count()
+        field, word, start = self.field, self.word, self.field.selection[0] - len(self.prefix)
+        if word and normalize(suggestion) == normalize(word):
+            self._insist(word)
+        end = start + len(word) if word else field.selection[1]
+        field.replace(start, end, suggestion)
+        parted = self._part()
+        self._after_key()
+        self.space_waits = parted
+
+    def take_offer(self, offer: Offer) -> None:
+        """Takes what the strip offers; an emoji goes behind the word."""
+        if offer.kind is not Kind.EMOJI:
+            self.take(offer.text)
+            return
+        self._count()
+        self.field.move_to(self.field.cursor + len(self.word) - len(self.prefix))
+        apart = "" if self.field.text[: self.field.cursor].endswith(" ") else " "
+        self.field.insert(apart + offer.text)
+        self._part()
+        self._after_key()
+
+    def forget(self, suggestion: str) -> None:
+        """Offers a word no more, until the person insists on it."""
+        word = normalize(suggestion)
+        self.wishes.forgotten.add(word)
+        self.on_forget(word)
+
+    def remember(self, suggestion: str) -> None:
+        """Offers a forgotten word again."""
+        word = normalize(suggestion)
+        if word in self.wishes.forgotten:
+            self.wishes.forgotten.remove(word)
+            self.on_remember(word)
+
+    def press_shift(self) -> None:
+        """One capital or none; twice in a row all capitals until it is pressed again."""
+        self._shift.press()
+
+    def move(self, where: Move, extend: bool = False) -> None:
+        """Moves the cursor, or the end of the selection."""
+        self.field.move(where, extend)
+        self._after_key()
+
+    def move_to(self, index: int, extend: bool = False) -> None:
+        """Puts the cursor, or the end of the selection, at an index of the text."""
+        self.field.move_to(index, extend)
+        self._after_key()
+
+    def select(self, start: int, end: int) -> None:
+        """Selects a part of the text, the cursor being at `end`."""
+        self.field.select(start, end)
+        self._after_key()
+
+    def select_word(self, index: int) -> None:
+        """Selects the word at an index."""
+        self.field.select_word(index)
+        self._after_key()
+
+    def select_all(self) -> None:
+        """Selects the whole text."""
+        self.field.select_all()
+        self._after_key()
+
+    def copy(self) -> str:
+        """What is selected."""
+        return self.field.selected
+
+    def cut(self) -> str:
+        """Deletes what is selected and returns it."""
+        if cut := self.field.cut():
+            self._count()
+            self._after_key()
+        return cut
+
+    def paste(self, text: str) -> None:
+        """Puts a text in the place of what is selected: as it is, but for control characters and what is no character."""
+        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+        text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
+        if text:
+            self._count()
+            self.field.insert(text)
+            self._after_key()
+
+    def enter(self) -> str:
+        """Sends the message and begins a new one; returns what was sent, which is nothing if there was no text."""
+        text = self.text.strip()
+        if text:
+            self._send(text)
+            self.typing += Typing(0, len(text))
+        self._begin("")
+        return text
+
+    def _context(self, prefix: str) -> str:
+        end = self.field.selection[0] - len(prefix)
+        # Where it starts moves in strides, so that whoever suggests need not read all of it anew with each letter.
+        start = max(end // _CONTEXT_STRIDE - 1, 0) * _CONTEXT_STRIDE
+        return self.field.text[start:end]
+
+    def _cased(self, word: str, prefix: str) -> str:
+        if self.shift is Shift.LOCKED:
+            return word.upper()
+        return restore_case(word, prefix, sentence_start=self.shift is Shift.ONCE and not prefix)
+
+    def _kind(self, suggestion: str, prefix: str) -> Kind:
+        if not prefix:
+            return Kind.NEXT
+        return Kind.COMPLETION if normalize(suggestion).startswith(normalize(prefix)) else Kind.CORRECTION
+
+    def _autocorrect(self) -> _Correction | None:
+        if (corrected := self.correction) is None:
+            return None
+        typed, cursor = self.prefix, self.field.cursor
+        self.field.replace(cursor - len(typed), cursor, corrected)
+        return _Correction(cursor - len(typed), typed, corrected)
+
+    def _part(self) -> bool:
+        """Parts what was put in from what follows by one space, the cursor behind it; says whether that needed one."""
+        behind = self.field.cursor + 1
+        rest = self.field.text[self.field.cursor :]
+        if rest.startswith(" ") and is_boundary(self.field.text, behind):
+            self.field.move_to(behind)
+        elif rest[:1] in ("", "\n") or rest[0].isalnum():
+            self.field.insert(" ")
+        else:
+            return False
+        return True
+
+    def _insists_on(self, word: str) -> bool:
+        return word in self.wishes.insisted and word not in self.wishes.forgotten
+
+    def _insist(self, typed: str) -> None:
+        word = normalize(typed)
+        if word not in self.wishes.insisted:
+            self.wishes.insisted.add(word)
+            self.on_insist(word)
+        self.remember(word)
+
+    def _count(self) -> None:
+        self.typing += Typing(1, 0)
+
+    def _after_key(self, corrected: _Correction | None = None) -> None:
+        self.space_waits = self._stop_waits = False
+        self._corrected = corrected
+        self._shift.follow(self.field.text[: self.field.selection[0]])

@@ -1,0 +1,126 @@
+"""A text field: a text, a cursor in it and what is selected. Indices are those of the text's code points.
+
+The cursor and the ends of a selection never lie inside of what a person sees as one character.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from keyboard_app.input.graphemes import is_boundary, next_boundary, previous_boundary
+
+_WORD = re.compile(r"(?:[\w\u0300-\u036f]|(?<=\w)['’](?=\w))+")
+
+
+class Move(Enum):
+    """A way for the cursor to go, or for a deletion to reach. Lines end where the text breaks, not where it is wrapped."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    WORD_LEFT = "word left"
+    WORD_RIGHT = "word right"
+    LINE_START = "line start"
+    LINE_END = "line end"
+    START = "start"
+    END = "end"
+
+
+@dataclass
+class TextField:
+    """The state of a text field, and what editing does to it. Indices handed in are brought into the text."""
+
+    text: str = ""
+    cursor: int = 0
+    anchor: int = 0  # where a selection began; it is where the cursor is if nothing is selected
+
+    @property
+    def selection(self) -> tuple[int, int]:
+        """Where what is selected starts and ends; both are the cursor's place if nothing is."""
+        return min(self.cursor, self.anchor), max(self.cursor, self.anchor)
+
+    @property
+    def selected(self) -> str:
+        """What is selected."""
+        start, end = self.selection
+        return self.text[start:end]
+
+    def replace(self, start: int, end: int, text: str) -> None:
+        """Puts a text in the place of another, the cursor behind it, and selects nothing."""
+        start = max(start, 0)
+        self.text = self.text[:start] + text + self.text[max(end, start) :]
+        place = start + len(text)
+        # What was put in may have become one with what follows.
+        self.cursor = self.anchor = place if is_boundary(self.text, place) else next_boundary(self.text, place)
+
+    def insert(self, text: str) -> None:
+        """Puts a text at the cursor, in the place of what is selected."""
+        self.replace(*self.selection, text)
+
+    def delete(self, reach: Move) -> bool:
+        """Deletes what is selected, or else from the cursor to where this move would lead; says whether anything was."""
+        start, end = self.selection
+        if start == end:
+            start, end = sorted((self.cursor, self._target(reach)))
+        if start == end:
+            return False
+        self.replace(start, end, "")
+        return True
+
+    def move(self, where: Move, extend: bool = False) -> None:
+        """Moves the cursor; a selection is extended, or else given up: to the left or right the cursor then goes to its end."""
+        start, end = self.selection
+        if start < end and not extend and where in (Move.LEFT, Move.RIGHT):
+            self.move_to(start if where is Move.LEFT else end)
+        else:
+            self.move_to(self._target(where), extend)
+
+    def move_to(self, index: int, extend: bool = False) -> None:
+        """Puts the cursor at an index, or before the character that this lies in; a selection is extended or given up."""
+        self.cursor = self._boundary(index)
+        if not extend:
+            self.anchor = self.cursor
+
+    def select(self, start: int, end: int) -> None:
+        """Selects from one index to another, the cursor being at the second."""
+        self.anchor, self.cursor = self._boundary(start), self._boundary(end)
+
+    def select_all(self) -> None:
+        """Selects the whole text."""
+        self.select(0, len(self.text))
+
+    def select_word(self, index: int) -> None:
+        """Selects the word at an index; nothing, with the cursor there, if there is none."""
+        words = (m.span() for m in _WORD.finditer(self.text) if m.start() <= index <= m.end())
+        self.select(*next(words, (index, index)))
+
+    def cut(self) -> str:
+        """Deletes what is selected, and returns it."""
+        selected = self.selected
+        self.insert("")
+        return selected
+
+    def _boundary(self, index: int) -> int:
+        index = min(max(index, 0), len(self.text))
+        return index if is_boundary(self.text, index) else previous_boundary(self.text, index)
+
+    def _target(self, where: Move) -> int:
+        text, cursor = self.text, self.cursor
+        match where:
+            case Move.LEFT:
+                return previous_boundary(text, cursor)
+            case Move.RIGHT:
+                return next_boundary(text, cursor)
+            case Move.WORD_LEFT:
+                return self._boundary(max((m.start() for m in _WORD.finditer(text) if m.start() < cursor), default=0))
+            case Move.WORD_RIGHT:
+                ends = (m.end() for m in _WORD.finditer(text) if m.end() > cursor)
+                end = next(ends, len(text))
+                return end if is_boundary(text, end) else next_boundary(text, end)
+            case Move.LINE_START:
+                return self._boundary(text.rfind("\n", 0, cursor) + 1)
+            case Move.LINE_END:
+                return self._boundary(end if (end := text.find("\n", cursor)) >= 0 else len(text))
+            case Move.START:
+                return 0
+            case Move.END:
+                return len(text)

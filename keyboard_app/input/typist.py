@@ -1,0 +1,66 @@
+"""A perfect typist at the keyboard: takes each word as soon as it is suggested and never misses a key."""
+
+import time
+
+from data.tokenizer import PUNCTUATION, normalize, tokenize
+from keyboard_app.input.keyboard import Keyboard
+from model.device.metrics import Typing
+
+_ENDS = {" ", *PUNCTUATION}  # what lets the keyboard correct the word before it
+
+
+def type_message(keyboard: Keyboard, text: str) -> tuple[Typing, list[float]]:
+    """Types and sends a message, lower-cased and its white space collapsed, as `model.device.metrics.type_message` counts it.
+
+    A word that the keyboard would correct is taken from the strip as it was typed, which insists on it; the definition of
+    keystrokes knows no corrections, so that one is not counted. A space before a mark that the keyboard swallows is let go; it
+    counts among the characters all the same.
+
+    Returns:
+      The keystrokes with the characters of the text, and the seconds that each look at the suggestions took.
+    """
+    text = " ".join(text.lower().split())
+    seconds: list[float] = []
+    keystrokes_before, insisted, end = keyboard.typing.keystrokes, 0, 0
+    for token in tokenize(text):
+        insisted += _type_between(keyboard, text[end : token.start], token.text)
+        if token.text in PUNCTUATION:
+            insisted += _press(keyboard, token.text)
+        else:
+            _type_word(keyboard, token.text, seconds)
+        end = token.start + len(token.text)
+    insisted += _type_between(keyboard, text[end:], "")
+    keystrokes = keyboard.typing.keystrokes - keystrokes_before - insisted
+    keyboard.enter()
+    return Typing(keystrokes, len(text)), seconds
+
+
+def _type_between(keyboard: Keyboard, between: str, token: str) -> int:
+    """Types what stands between two tokens, given the token that follows; returns how many words it insisted on."""
+    if keyboard.space_waits:
+        if between.startswith(" "):
+            between = between[1:]
+        elif between or (token and token not in PUNCTUATION):
+            keyboard.backspace()
+    return sum(_press(keyboard, character) for character in between)
+
+
+def _press(keyboard: Keyboard, character: str) -> int:
+    """Presses a key; returns 1 if the word before it had to be insisted on first, else 0."""
+    insists = character in _ENDS and keyboard.correction is not None
+    if insists:
+        keyboard.take(keyboard.word)  # brings a space, which this key swallows or is
+    keyboard.press(character)
+    return int(insists)
+
+
+def _type_word(keyboard: Keyboard, word: str, seconds: list[float]) -> None:
+    for letter in word:
+        started = time.perf_counter()
+        suggestions = keyboard.suggestions
+        seconds.append(time.perf_counter() - started)
+        for suggestion in suggestions:
+            if normalize(suggestion) == normalize(word):
+                keyboard.take(suggestion)
+                return
+        keyboard.press(letter)

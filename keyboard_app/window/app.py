@@ -1,0 +1,84 @@
+"""The window: the app that Kivy runs, physical keys, and the clock."""
+
+import gc
+import sys
+from pathlib import Path
+
+from kivy.app import App
+from kivy.clock import Clock
+from kivy.core.window import Window
+from kivy.lang import Builder
+
+from keyboard_app.device import Device
+from keyboard_app.window.drawing.look import look
+from keyboard_app.window.event_loop import run_loop
+from keyboard_app.window.physical_keys import PhysicalKeys
+from keyboard_app.window.screen import Screen
+
+_RULES = [
+    str(Path(__file__).parent / f"{name}.kv")
+    for name in ("widgets/controls", "keys/keyboard", "pages/pages", "pages/federation", "screen")
+]
+_ATTEND_EVERY, _SERVE_EVERY = 0.2, 1.0  # seconds
+_PREPARE_AFTER = 0.1  # seconds: the first suggestions are painted by then
+# Seconds until a thread that learns gives way to typing, where it runs Python; the usual is ten times that.
+_SWITCH = 0.0005
+
+
+class KeyboardApp(App):
+    """Shows the screen of a device, and passes physical keys and the time on to it."""
+
+    title = "Keyboard"
+
+    def __init__(self, device: Device) -> None:
+        super().__init__()
+        self._device = device
+
+    def load_kv(self, filename: str | None = None) -> bool:
+        """Loads the rules."""
+        for rules in _RULES:
+            Builder.unload_file(rules)  # those of an app that this process ran before would count twice
+            Builder.load_file(rules)
+        return True
+
+    def build(self) -> Screen:
+        """The screen."""
+        self.screen = Screen(self._device)
+        return self.screen
+
+    def run(self) -> None:
+        """Shows the window until it is closed."""
+        self._run_prepare()
+        # What is there by now stays: it need not be looked through again and again while a person types.
+        gc.freeze()
+        sys.setswitchinterval(_SWITCH)
+        run_loop()
+        self._stop()
+
+    def on_start(self) -> None:
+        """Listens."""
+        keys = self._keys = PhysicalKeys(self.screen)
+        Window.bind(on_textinput=keys.on_text, on_key_down=keys.on_key_down)
+        look.bind(background=self._paint)
+        self._paint()
+        self.screen.resume()
+        Clock.schedule_once(lambda _elapsed: self.screen.prepare(), _PREPARE_AFTER)
+        self._clocks = [
+            Clock.schedule_interval(self.screen.attend, _ATTEND_EVERY),
+            Clock.schedule_interval(self.screen.serve, _SERVE_EVERY),
+        ]
+
+    def on_stop(self) -> None:
+        """Listens no more."""
+        for clock in self._clocks:
+            clock.cancel()
+        look.unbind(background=self._paint)
+        Window.unbind(on_textinput=self._keys.on_text, on_key_down=self._keys.on_key_down)
+
+    def _paint(self, *_: object) -> None:
+        Window.clearcolor = look.background
+
+
+def open_window(device: Device) -> None:
+    """Opens the window and stays until it is closed."""
+    KeyboardApp(device).run()

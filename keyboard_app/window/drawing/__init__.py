@@ -1,0 +1,1 @@
+"""Colours, fonts, and shapes, down to pixels."""

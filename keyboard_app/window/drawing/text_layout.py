@@ -1,0 +1,147 @@
+"""Where each character of a text stands when it is broken into lines, and which one stands at a point. No pixel is drawn here.
+
+Text runs from left to right. A line breaks behind white space; a word wider than the line breaks between two characters as a
+person sees them (`keyboard_app.input.graphemes`): an emoji of several code points is one.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from keyboard_app.input.graphemes import next_boundary
+
+_PIECE = re.compile(r"\n|[^\S\n]+|\S+")
+
+# The widths of a piece of text up to behind each of its clusters, in pixels, as long as the clusters are many.
+Measure = Callable[[str], Sequence[float]]
+
+
+@lru_cache(10_000)
+def clusters(piece: str) -> tuple[str, ...]:
+    """The characters of a word or white space as a person sees them; joined they are the piece."""
+    found, start = [], 0
+    while start < len(piece):
+        end = next_boundary(piece, start)
+        found.append(piece[start:end])
+        start = end
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A word or white space in a line: what to draw, where it begins in the text, and its left end in pixels."""
+
+    text: str
+    start: int
+    x: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a layout. `places` are the indices in the text at which a cursor can stand, `xs` where they are, in pixels.
+
+    The last place of a line that was broken for want of width is the first of the next, and is shown there.
+    """
+
+    pieces: list[Piece]
+    places: list[int]
+    xs: list[float]
+
+    @property
+    def whole(self) -> Piece:
+        """All of a line that has pieces as one."""
+        first = self.pieces[0]
+        return Piece("".join(piece.text for piece in self.pieces), first.start, first.x)
+
+    @property
+    def width(self) -> float:
+        """Up to behind the last character, white space at the end left out."""
+        for piece in reversed(self.pieces):
+            if not piece.text.isspace():
+                return self.xs[bisect_left(self.places, piece.start + len(piece.text))]
+        return 0.0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A text in lines; there is always at least one."""
+
+    lines: list[Line]
+
+    @property
+    def width(self) -> float:
+        """That of the widest line, in pixels."""
+        return max(line.width for line in self.lines)
+
+    def line_of(self, index: int) -> int:
+        """The line in which a cursor before the character at `index` stands."""
+        return max(bisect_right([line.places[0] for line in self.lines], index) - 1, 0)
+
+    def x_of(self, index: int) -> float:
+        """How far from the left it stands, in pixels."""
+        line = self.lines[self.line_of(index)]
+        return line.xs[max(bisect_right(line.places, index) - 1, 0)]
+
+    def index_at(self, line: int, x: float) -> int:
+        """The place in a line that is nearest to `x`; lines above the first and below the last count as these."""
+        line = min(max(line, 0), len(self.lines) - 1)
+        found = self.lines[line]
+        # Where a line was broken for want of width, its last place is shown in the next.
+        broken = line + 1 < len(self.lines) and self.lines[line + 1].places[0] == found.places[-1]
+        after = min(bisect_left(found.xs, x), len(found.xs) - (2 if broken else 1))
+        before = max(after - 1, 0)
+        return found.places[before if x - found.xs[before] < found.xs[after] - x else after]
+
+    def spans(self, start: int, end: int) -> Iterator[tuple[int, float, float]]:
+        """For each line that the text from `start` to `end` touches: its number, and from where to where, in pixels."""
+        for number, line in enumerate(self.lines):
+            if line.places[0] < end and line.places[-1] > start:
+                first = bisect_left(line.places, max(start, line.places[0]))
+                last = bisect_left(line.places, min(end, line.places[-1]))
+                yield number, line.xs[first], line.xs[last]
+
+
+def lay_out(text: str, width: float, measure: Measure) -> Layout:
+    """Breaks a text into lines no wider than `width` pixels, white space at their ends not counted."""
+    lines = [_begin(0)]
+    for match in _PIECE.finditer(text):
+        piece, start = match.group(), match.start()
+        if piece == "\n":
+            lines.append(_begin(match.end()))
+        elif piece.isspace():
+            _append(lines[-1], piece, start, measure(piece), clusters(piece))
+        else:
+            _append_word(lines, piece, start, width, measure)
+    return Layout(lines)
+
+
+def _begin(index: int) -> Line:
+    return Line([], [index], [0.0])
+
+
+def _append(line: Line, piece: str, start: int, ends: Sequence[float], parts: Sequence[str]) -> None:
+    x, place = line.xs[-1], start
+    line.pieces.append(Piece(piece, start, x))
+    for part, end in zip(parts, ends, strict=True):
+        place += len(part)
+        line.places.append(place)
+        line.xs.append(x + end)
+
+
+def _append_word(lines: list[Line], word: str, start: int, width: float, measure: Measure) -> None:
+    ends = measure(word)
+    if lines[-1].pieces and lines[-1].xs[-1] + ends[-1] > width:
+        lines.append(_begin(start))
+    while lines[-1].xs[-1] + ends[-1] > width and len(ends) > 1:
+        parts = clusters(word)
+        fitting = max(bisect_right(ends, width - lines[-1].xs[-1]), 1)
+        if fitting == len(parts):
+            break
+        head = "".join(parts[:fitting])
+        _append(lines[-1], head, start, measure(head), parts[:fitting])
+        word, start = word[len(head) :], start + len(head)
+        ends = measure(word)
+        lines.append(_begin(start))
+    _append(lines[-1], word, start, ends, clusters(word))

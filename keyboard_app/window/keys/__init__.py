@@ -1,0 +1,1 @@
+"""What a person types with: keys, emoji, suggestions, and the text area."""

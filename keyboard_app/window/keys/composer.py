@@ -1,0 +1,311 @@
+"""Where text is made: the text area, what is offered, and the keys or the emoji."""
+
+from collections.abc import Callable, Mapping
+
+from kivy.clock import Clock
+from kivy.core.clipboard import Clipboard
+from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.widget import Widget
+
+from data.errors import DataError
+from keyboard_app.device import Device
+from keyboard_app.input.keyboard import Keyboard
+from keyboard_app.input.layout import Layout
+from keyboard_app.input.offers import Kind, Offer
+from keyboard_app.input.text_field import Move
+from keyboard_app.window.keys.board import Board
+from keyboard_app.window.keys.emoji_panel import EmojiSearch
+from keyboard_app.window.keys.keypad import Keypad
+from keyboard_app.window.keys.search_field import SearchField
+from keyboard_app.window.keys.suggestion_strip import SuggestionStrip
+from keyboard_app.window.keys.text_area import TextArea
+from keyboard_app.window.widgets.popup_menu import PopupMenu
+
+# The others are for the rules.
+__all__ = ("Board", "Composer", "EmojiSearch", "Keypad", "SuggestionStrip", "TextArea")
+
+
+class Composer(BoxLayout):
+    """Gives keys, touches and choices to the keyboard that edits now, and shows what becomes of its text.
+
+    That is the device's keyboard, or for a while the one of a search field. Dispatches `on_edited` when the message has changed,
+    `on_sent(text)` when it was sent, `on_say(line)` for what the person must know, and `on_layout(name)` where another layout is
+    chosen.
+    """
+
+    searching = BooleanProperty(False)  # keys go to a search field
+    emoji_searched = BooleanProperty(False)
+    hidden = BooleanProperty(False)  # a page stands in the place of the messages
+    board_height = NumericProperty(0)
+    overlay = ObjectProperty(None, allownone=True, baseclass=Widget)  # where menus are shown
+
+    __events__ = ("on_edited", "on_layout", "on_say", "on_sent")
+
+    def on_kv_post(self, _base: Widget) -> None:
+        """Its parts are there: `ids` holds weak proxies, and some of these leave the tree of widgets at times."""
+        self._area: TextArea = self.ids.text_area.__self__
+        self._menu = PopupMenu()
+        self._board: Board = self.ids.board.__self__
+        self._keypad = self.ids.keypad.__self__
+        self._strip = self.ids.strip.__self__
+        self._emoji_search = self.ids.emoji_search.__self__
+        self._forgotten = ""
+        self._upper, self._lower = self.ids.upper.__self__, self.ids.lower.__self__
+        self.ids.top.remove_widget(self._emoji_search)
+        self.bind(hidden=self._arrange, searching=self._arrange)
+        # Once the frame that answers a key is painted.
+        self._read_ahead = Clock.create_trigger(lambda _elapsed: self._device.read_ahead())
+
+    def begin(self, device: Device) -> None:
+        """Edits with the keyboard of a device from now on."""
+        self._device = device
+        self._board.begin(device)
+        self.keyboard: Keyboard = device.keyboard
+        self.edit_message()
+
+    def use_layout(self, layout: Layout) -> None:
+        """Shows the keys of another layout."""
+        self._keypad.use(layout.pages, layout.name)
+
+    def edit_message(self) -> None:
+        """Keys go to the message."""
+        self._edit(self.ids.text_area.__self__, self._device.keyboard)
+        self.searching = self.emoji_searched = False
+        if self._emoji_search.parent is not None:
+            self.ids.top.remove_widget(self._emoji_search)
+            self.ids.top.add_widget(self._strip)
+
+    def leave_search(self) -> bool:
+        """Keys go to the message again; whether they went elsewhere."""
+        searching = self.searching
+        if searching:
+            self.edit_message()
+        return searching
+
+    def edit_search(self, field: SearchField) -> None:
+        """Keys go to a search field."""
+        self.show_keys()
+        self.searching = True
+        self._edit(field, field.keyboard)
+
+    def _edit(self, area: TextArea, keyboard: Keyboard) -> None:
+        self._menu.close()
+        self._area.active = False
+        self._area, self.keyboard = area, keyboard
+        area.active = True
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Shows the text, what is offered and the shift key as they are now."""
+        keyboard = self.keyboard
+        self._area.show(keyboard.text, keyboard.cursor, keyboard.selection)
+        if not self.searching:
+            self._strip.offers = keyboard.strip
+            self._read_ahead()
+        self._keypad.shift = keyboard.shift.value
+
+    def key(self, action: str, character: str = "") -> None:
+        """A key was pressed, on the screen or a real one."""
+        keyboard = self.keyboard
+        actions: dict[str, Callable[[], object]] = {
+            "character": lambda: keyboard.press(character),
+            "space": keyboard.space,
+            "backspace": keyboard.backspace,
+            "shift": keyboard.press_shift,
+            "enter": self._enter,
+            "emoji": self.show_emoji,
+        }
+        self._strip.notice = ""
+        actions[action]()
+        if action == "character" and self._keypad.page != "letters" and character == "'":
+            self._keypad.page = "letters"  # an apostrophe is a part of a word
+        self._edited()
+
+    def type_text(self, text: str) -> None:
+        """A real keyboard wrote this, in the case it is to have."""
+        self._strip.notice = ""
+        for character in text:
+            if character == " ":
+                self.keyboard.space()
+            else:
+                self.keyboard.press(character)
+        self._edited()
+
+    def take(self, offer: Offer) -> None:
+        """An offer was touched."""
+        self.keyboard.take_offer(offer)
+        self._edited()
+
+    def take_best(self) -> bool:
+        """Takes the best word on offer; says whether there is one."""
+        offers = [] if self.searching else [o for o in self.keyboard.strip if o.kind not in (Kind.TYPED, Kind.EMOJI)]
+        if offers:
+            self.take(offers[0])
+        return bool(offers)
+
+    def hold(self, offer: Offer) -> None:
+        """An offer was held: that word is offered no more, unless this is undone."""
+        if offer.kind in (Kind.TYPED, Kind.EMOJI):
+            return
+        self.keyboard.forget(offer.text)
+        self._forgotten = offer.text
+        self.refresh()
+        self._strip.notice = f"“{offer.text}” is not suggested any more"
+
+    def undo(self) -> None:
+        """Offers again what was forgotten last."""
+        self.keyboard.remember(self._forgotten)
+        self._strip.notice = ""
+        self.refresh()
+
+    def move(self, where: Move, extend: bool = False) -> None:
+        """Moves the cursor."""
+        self.keyboard.move(where, extend)
+        self.refresh()
+
+    def move_by(self, steps: int) -> None:
+        """Moves the cursor by so many characters."""
+        for _ in range(abs(steps)):
+            self.keyboard.move(Move.RIGHT if steps > 0 else Move.LEFT)
+        self.refresh()
+
+    def move_lines(self, lines: int, extend: bool = False) -> None:
+        """Moves the cursor up or down as the text is shown."""
+        self.keyboard.move_to(self._area.index_below(lines), extend)
+        self.refresh()
+
+    def delete(self, reach: Move) -> None:
+        """Deletes from the cursor to there."""
+        self.keyboard.backspace(reach)
+        self._edited()
+
+    def place(self, index: int, extend: bool) -> None:
+        """A touch put the cursor somewhere."""
+        again = not extend and index == self.keyboard.cursor and self.keyboard.text
+        self.keyboard.move_to(index, extend)
+        self.refresh()
+        if again:
+            self.open_menu()
+
+    def select_word(self, index: int) -> None:
+        """A touch selected a word."""
+        self.keyboard.select_word(index)
+        self.refresh()
+
+    def select_all(self) -> None:
+        """Selects the whole text."""
+        self.keyboard.select_all()
+        self.refresh()
+
+    def copy(self) -> None:
+        """Puts what is selected into the clipboard."""
+        if copied := self.keyboard.copy():
+            Clipboard.copy(copied)
+
+    def cut(self) -> None:
+        """The same, and deletes it."""
+        if cut := self.keyboard.cut():
+            Clipboard.copy(cut)
+        self._edited()
+
+    def paste(self) -> None:
+        """Puts in what is in the clipboard."""
+        self.keyboard.paste(Clipboard.paste() or "")
+        self._edited()
+
+    def open_menu(self) -> None:
+        """Offers what can be done with the selection, or at the cursor."""
+        start, end = self.keyboard.selection
+        choices: dict[str, Callable[[], object]] = {}
+        if start < end:
+            choices |= {"Cut": self.cut, "Copy": self.copy}
+        choices["Paste"] = self.paste
+        if end - start < len(self.keyboard.text):
+            choices["Select all"] = self._select_all_and_ask
+        x, _ = self._area.place_of(start)
+        self._open(choices, (x, self._area.top))
+
+    def held(self, action: str) -> None:
+        """A key was held that has no other characters: the space bar offers the layouts."""
+        if action == "space":
+            layouts = self._device.layout_names().items()
+            choices = {shown: lambda name=name: self.dispatch("on_layout", name) for name, shown in layouts}
+            self._open(choices, (self._keypad.center_x, self._keypad.y + self._keypad.height / 4))
+
+    def show_emoji(self) -> None:
+        """Shows the emoji in the place of the keys."""
+        self._board.show_emoji()
+
+    def show_keys(self) -> None:
+        """Shows the keys."""
+        self._board.show_keys()
+
+    def search_emoji(self) -> None:
+        """Keys go to the search for an emoji, whose findings stand above them."""
+        self.ids.top.remove_widget(self._strip)
+        self.ids.top.add_widget(self._emoji_search)
+        self.edit_search(self._emoji_search.field)
+        self.emoji_searched = True
+        self._emoji_search.search(self._device)
+
+    def found_emoji(self, emoji: str) -> None:
+        """One that was found was touched."""
+        self.edit_message()
+        self.type_emoji(emoji)
+
+    def type_emoji(self, emoji: str) -> None:
+        """An emoji was touched."""
+        try:
+            self._device.recent_emoji.use(emoji)
+        except DataError as error:  # it is typed all the same
+            self.dispatch("on_say", str(error))
+        self.key("character", emoji)
+
+    def _arrange(self, *_: object) -> None:
+        """Shows what there is use for; what is only hidden would still take touches."""
+        self.clear_widgets()
+        if not self.hidden and not self.searching:
+            self.add_widget(self._upper)
+        if not self.hidden or self.searching:
+            self.add_widget(self._lower)
+
+    def _enter(self) -> None:
+        if self.searching:
+            self.edit_message()
+            return
+        try:
+            text = self.keyboard.enter()
+        except DataError as error:  # it was not recorded: the keyboard keeps its text
+            self.dispatch("on_say", f"not sent: {error}")
+            return
+        if text:
+            self.dispatch("on_sent", text)
+
+    def _edited(self) -> None:
+        self._menu.close()
+        self.refresh()
+        if self.searching:
+            self._area.dispatch("on_query", self.keyboard.text)
+        else:
+            self.dispatch("on_edited")
+
+    def _select_all_and_ask(self) -> None:
+        self.select_all()
+        self.open_menu()
+
+    def _open(self, choices: Mapping[str, Callable[[], object]], at: tuple[float, float]) -> None:
+        if self.overlay is not None:
+            self._menu.open(self.overlay, choices, at)
+
+    def on_edited(self) -> None:
+        """What the screen binds to."""
+
+    def on_sent(self, text: str) -> None:
+        """What the screen binds to."""
+
+    def on_say(self, line: str) -> None:
+        """What the screen binds to."""
+
+    def on_layout(self, name: str) -> None:
+        """What the screen binds to."""

@@ -1,0 +1,239 @@
+"""The keys of a layout, one page of them at a time, and the fingers on them.
+
+A character is typed when its finger goes up, or when the next finger comes down, as fast typists do. Held, a key offers what
+else it types, and the finger slides to it; backspace repeats, ever faster; a finger sliding on the space bar moves the cursor.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kivy.clock import Clock, ClockEvent
+from kivy.input import MotionEvent
+from kivy.metrics import dp
+from kivy.properties import OptionProperty, StringProperty
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.floatlayout import FloatLayout
+from kivy.uix.widget import Widget
+
+from keyboard_app.input.layout import KeySpec, Page
+from keyboard_app.window.keys.key import Key
+from keyboard_app.window.keys.key_popup import KeyPopup
+from keyboard_app.window.widgets.layer import Layer
+
+__all__ = ("KeyRow", "Keypad")
+
+_HOLD = 0.38  # seconds until a key counts as held, as on phones
+_REPEAT_FIRST, _REPEAT_LAST, _REPEAT_SHRINK = 0.11, 0.025, 0.9  # seconds between repeats, and how they shrink
+_CURSOR_STEP = 11  # dp that a finger slides on the space bar for the cursor to go on by one
+_AT_ONCE = ("shift", "backspace")  # these do not wait for the finger to go up
+
+
+@dataclass
+class _Finger:
+    """A finger on a key."""
+
+    key: Key
+    began_x: float
+    waiting: ClockEvent | None = None  # for the key to count as held, or to repeat
+    held: bool = False
+    done: bool = False  # what it was to do is done
+    over: bool = False  # it counts no longer
+    steps: int = 0  # that it has moved the cursor
+
+
+class KeyRow(Layer):
+    """Keys beside each other: a key that is pressed has its row alone painted again."""
+
+
+class Keypad(FloatLayout):
+    """Dispatches `on_key(action, character)`, `on_cursor(steps)`, `on_held(action)`; keys that turn the page it handles itself."""
+
+    page = StringProperty()
+    shift = OptionProperty("off", options=["off", "once", "locked"])
+
+    __events__ = ("on_cursor", "on_held", "on_key")
+
+    def __init__(self, **properties: Any) -> None:
+        super().__init__(**properties)
+        self._rows = BoxLayout(orientation="vertical", size_hint=(1, 1), pos_hint={"x": 0, "y": 0})
+        self._popup = KeyPopup(size_hint=(None, None), size=(0, 0))
+        self.add_widget(self._rows)
+        self.add_widget(self._popup)
+        self._pages: Mapping[str, Page] = {}
+        self._built: dict[str, list[Widget]] = {}
+        self._keys: list[Key] = []
+        self._fingers: dict[Any, _Finger] = {}
+        self._space_label = ""
+        # With the next frame: all keys are painted anew for it, and the frame that answers a key need not wait for that.
+        self._show_shift = Clock.create_trigger(self._label_keys)
+
+    def use(self, pages: Mapping[str, Page], space_label: str) -> None:
+        """Shows a layout from its first page on; the space bar says which."""
+        self._pages, self._built, self._space_label = pages, {}, space_label
+        self.property("page").set(self, next(iter(pages)))
+        self.on_page(self, self.page)
+
+    def shown_keys(self) -> list[Key]:
+        """The keys that are shown."""
+        return self._keys
+
+    def on_key(self, action: str, character: str) -> None:
+        """What the screen binds to."""
+
+    def on_cursor(self, steps: int) -> None:
+        """A finger slid on the space bar, by so many characters; to the left they are negative."""
+
+    def on_held(self, action: str) -> None:
+        """A key without other characters was held."""
+
+    def on_page(self, _keypad: "Keypad", page: str) -> None:
+        """Shows another page."""
+        if page not in self._built:
+            self._built[page] = [self._row(keys) for keys in self._pages[page]]
+        self._rows.clear_widgets()
+        for row in self._built[page]:
+            self._rows.add_widget(row)
+        self._keys = [key for row in self._built[page] for key in reversed(row.children) if isinstance(key, Key)]
+        self._label_keys()
+
+    def on_shift(self, _keypad: "Keypad", _shift: str) -> None:
+        """Shows letters in the case they are typed in from now on."""
+        self._show_shift()
+
+    def _label_keys(self, *_: object) -> None:
+        for key in self._keys:
+            key.show_capital(self.shift != "off")
+            if key.action == "shift":
+                key.lit = self.shift != "off"
+                key.icon = "caps" if self.shift == "locked" else "shift"
+
+    def _row(self, keys: list[KeySpec]) -> Widget:
+        row = KeyRow()
+        for spec in keys:
+            row.add_widget(Widget(size_hint_x=spec.width) if spec.action == "gap" else self._key(spec))
+        return row
+
+    def _key(self, spec: KeySpec) -> Key:
+        key = Key(spec)
+        if spec.action == "space":
+            key.label = self._space_label
+        key.bind(on_activate=self._type)
+        return key
+
+    def on_touch_down(self, touch: MotionEvent) -> bool:
+        """A finger came down."""
+        if not self.collide_point(*touch.pos) or touch.is_mouse_scrolling or self.disabled:
+            return False
+        for finger in self._fingers.values():
+            self._finish(finger)
+        key = self._key_at(*touch.pos)
+        if key is None:
+            return True
+        touch.grab(self)
+        finger = self._fingers[touch.uid] = _Finger(key, touch.x)
+        self._press(finger)
+        return True
+
+    def on_touch_move(self, touch: MotionEvent) -> bool:
+        """A finger slides: to another choice, to another key, or with the cursor."""
+        finger = self._fingers.get(touch.uid)
+        if finger is None:
+            return super().on_touch_move(touch)
+        if finger.done or finger.over:
+            return True
+        if finger.held:
+            self._popup.choose_at(touch.x)
+        elif finger.key.action == "space":
+            steps = int((touch.x - finger.began_x) / dp(_CURSOR_STEP))
+            if steps != finger.steps:
+                self._stop_waiting(finger)
+                self.dispatch("on_cursor", steps - finger.steps)
+                finger.steps = steps
+        elif finger.key.action == "character" and not finger.key.collide_point(*touch.pos):
+            key = self._key_at(*touch.pos) if self.collide_point(*touch.pos) else None
+            if key is not None and key is not finger.key and key.action == "character":
+                self._release(finger)
+                finger.key = key
+                self._press(finger)
+        return True
+
+    def on_touch_up(self, touch: MotionEvent) -> bool:
+        """A finger went up."""
+        finger = self._fingers.pop(touch.uid, None)
+        if finger is None:
+            return super().on_touch_up(touch)
+        touch.ungrab(self)
+        self._finish(finger)
+        return True
+
+    def _key_at(self, x: float, y: float) -> Key | None:
+        """The key nearest to a point: the gaps between keys belong to them."""
+        return min(
+            self._keys,
+            key=lambda key: (max(key.y - y, y - key.top, 0) ** 2) + (max(key.x - x, x - key.right, 0) ** 2),
+            default=None,
+        )
+
+    def _typed_by(self, key: Key) -> str:
+        return key.typed(self.shift != "off")
+
+    def _press(self, finger: _Finger) -> None:
+        key = finger.key
+        key.pressed = True
+        if key.action in _AT_ONCE:
+            finger.done = True
+            self._type(key)
+        if key.action == "character":
+            self._popup.show(key, [self._typed_by(key)], (self.x, self.right))
+        finger.waiting = Clock.schedule_once(lambda _elapsed: self._hold(finger), _HOLD)
+
+    def _hold(self, finger: _Finger) -> None:
+        key = finger.key
+        if key.action == "backspace":
+            self._repeat(finger, _REPEAT_FIRST)
+        elif key.action == "character" and key.spec.alternates:
+            capital = self._typed_by(key) != key.spec.label
+            others = [a.upper() if capital and len(a.upper()) == 1 else a for a in key.spec.alternates]
+            finger.held = True
+            self._popup.show(key, others, (self.x, self.right))
+        elif key.action not in ("character", "shift"):
+            finger.done = True
+            self.dispatch("on_held", key.action)
+
+    def _repeat(self, finger: _Finger, pause: float) -> None:
+        self._type(finger.key)
+        shorter = max(pause * _REPEAT_SHRINK, _REPEAT_LAST)
+        finger.waiting = Clock.schedule_once(lambda _elapsed: self._repeat(finger, shorter), pause)
+
+    def _finish(self, finger: _Finger) -> None:
+        """Does what a finger's key is for, unless it is done."""
+        if finger.over:
+            return
+        finger.over = True
+        choice = self._popup.choice if finger.held else ""
+        self._release(finger)
+        if finger.done or finger.steps:
+            return
+        if choice:
+            self.dispatch("on_key", "character", choice)
+        else:
+            self._type(finger.key)
+
+    def _release(self, finger: _Finger) -> None:
+        finger.key.pressed = False
+        self._stop_waiting(finger)
+        self._popup.hide()
+
+    def _stop_waiting(self, finger: _Finger) -> None:
+        if finger.waiting is not None:
+            finger.waiting.cancel()
+            finger.waiting = None
+
+    def _type(self, key: Key) -> None:
+        if key.action == "page":
+            self.page = key.spec.page
+        else:
+            self.dispatch("on_key", key.action, self._typed_by(key) if key.action == "character" else "")
+            if key.action == "shift":
+                self._label_keys()  # it is what was asked for

@@ -1,0 +1,180 @@
+"""What is offered above the keys, and for a moment what can be undone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kivy.clock import Clock, ClockEvent
+from kivy.graphics import Color, InstructionGroup, Rectangle
+from kivy.metrics import dp
+from kivy.properties import (
+    BooleanProperty,
+    ColorProperty,
+    ListProperty,
+    NumericProperty,
+    ObjectProperty,
+    StringProperty,
+)
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.widget import Widget
+
+from keyboard_app.input.offers import Kind, Offer
+from keyboard_app.window.drawing.fonts import emoji_font
+from keyboard_app.window.drawing.glyphs import Glyphs, glyphs
+from keyboard_app.window.widgets.control import Tappable
+
+__all__ = ("SuggestionPlace", "SuggestionStrip")
+
+_HOLD = 0.5  # seconds until a touch asks to forget
+_WORDS = 3  # that are offered at once
+_EMOJI_WIDTH = 0.45  # of a place for a word
+_SOME_EMOJI = "\U0001f642"
+_MARGIN = 8  # on either side of a word, in dp
+
+
+class SuggestionPlace(Tappable):
+    """Shows `offer`, or nothing where it is None; dispatches `on_take` when it is touched and `on_hold` when it is held.
+
+    It is drawn anew with each key: from textures that are there already for most words.
+    """
+
+    offer = ObjectProperty(None, allownone=True)
+    best = BooleanProperty(False)
+    applied = BooleanProperty(False)  # space puts it in the place of what was typed
+    color = ColorProperty()
+    font_size = NumericProperty(17)
+    shown = StringProperty()
+    divided = BooleanProperty(False)  # a line to the right parts it from the next
+
+    __events__ = ("on_hold", "on_take")
+
+    def __init__(self, **properties: Any) -> None:
+        self._letters = InstructionGroup()
+        self._holding: ClockEvent | None = None
+        self._held = False
+        super().__init__(**properties)
+        self.canvas.add(self._letters)
+        self._redraw = Clock.create_trigger(self._draw, -1)
+        for name in ("pos", "size", "color", "font_size", "best", "shown"):
+            self.fbind(name, self._redraw)
+
+    def on_offer(self, _place: "SuggestionPlace", offer: Offer | None) -> None:
+        """Shows another word; what was typed stands in quotation marks."""
+        self.shown = "" if offer is None else f"“{offer.text}”" if offer.kind is Kind.TYPED else offer.text
+        self.name = self.shown or "no suggestion"
+
+    def on_press(self) -> None:
+        """A finger came down."""
+        self._held = False
+        if self.offer is not None:
+            self._holding = Clock.schedule_once(self._hold, _HOLD)
+
+    def on_release(self) -> None:
+        """It went up, on this place."""
+        if self.offer is not None and not self._held:
+            self.dispatch("on_take")
+
+    def on_state(self, _place: "SuggestionPlace", state: str) -> None:
+        """It went up somewhere."""
+        if state == "normal" and self._holding is not None:
+            self._holding.cancel()
+            self._holding = None
+
+    def on_take(self) -> None:
+        """What the strip binds to."""
+
+    def on_hold(self) -> None:
+        """What the strip binds to."""
+
+    def _hold(self, _elapsed: float) -> None:
+        self._held = True
+        self.dispatch("on_hold")
+
+    def _fitting(self) -> Glyphs:
+        room, size = self.width - 2 * dp(_MARGIN), round(self.font_size)
+        text, drawn = self.shown, glyphs(self.shown, size, self.best)
+        if drawn.width > room > 0:
+            smaller = max(round(size * 0.8), round(size * room / drawn.width))
+            drawn = glyphs(text, smaller, self.best)
+            while drawn.width > room and len(text) > 1:
+                text = text[:-1]
+                drawn = glyphs(f"{text}…", smaller, self.best)
+        return drawn
+
+    def _draw(self, _elapsed: float) -> None:
+        letters = self._letters
+        letters.clear()
+        if not self.shown:
+            return
+        drawn = self._fitting()
+        left = self.center_x - drawn.width / 2
+        for run in drawn.runs:
+            letters.add(Color(1, 1, 1, 1) if run.colored else Color(*self.color))
+            position = round(left + run.x), round(self.center_y - run.height / 2)
+            letters.add(Rectangle(texture=run.texture, pos=position, size=(run.width, run.height)))
+
+
+class SuggestionStrip(BoxLayout):
+    """Shows `offers`, best first; dispatches `on_take(offer)` and `on_hold(offer)`.
+
+    While `notice` is not empty it stands in their place, with a button that dispatches `on_undo`.
+    """
+
+    offers = ListProperty()
+    notice = StringProperty()
+
+    __events__ = ("on_hold", "on_take", "on_undo")
+
+    def on_kv_post(self, _base: Widget) -> None:
+        """Its parts are there."""
+        self._places = [SuggestionPlace() for _ in range(_WORDS + 1)]
+        for place in self._places:
+            place.bind(
+                on_take=lambda p: self.dispatch("on_take", p.offer), on_hold=lambda p: self.dispatch("on_hold", p.offer)
+            )
+            self.ids.places.add_widget(place)
+        self._places[-1].size_hint_x = _EMOJI_WIDTH
+
+    def prepare(self) -> None:
+        """Paints an emoji, of no size: their font is large, and how they are scaled takes the display long the first time."""
+        if emoji_font() is not None:
+            picture = glyphs(_SOME_EMOJI, round(self._places[-1].font_size)).runs[0].texture
+            self.canvas.after.add(Color(1, 1, 1, 0))
+            self.canvas.after.add(Rectangle(texture=picture, pos=self.pos, size=(1, 1)))
+            Clock.schedule_once(lambda _elapsed: self.canvas.after.clear())
+
+    @property
+    def places(self) -> Sequence[SuggestionPlace]:
+        """From left to right: those of the words, and the one of an emoji."""
+        return self._places
+
+    def on_offers(self, _strip: "SuggestionStrip", offers: list[Offer]) -> None:
+        """Puts each in its place; places without a word stay empty."""
+        words = [offer for offer in offers if offer.kind is not Kind.EMOJI]
+        emoji = next((offer for offer in offers if offer.kind is Kind.EMOJI), None)
+        for place, offer in zip(self._places, [*_in_places(words), emoji], strict=True):
+            place.offer = offer
+        best = next((word for word in words if word.kind is not Kind.TYPED), None)
+        for place in self._places[:-1]:
+            place.best = best is not None and place.offer is best
+            place.applied = place.offer is not None and place.offer.applied
+        for place, following in zip(self._places, self._places[1:], strict=False):
+            place.divided = place.offer is not None and following.offer is not None
+        self._places[-1].width = 0 if emoji is None else self._places[-1].width
+        self._places[-1].size_hint_x = 0 if emoji is None else _EMOJI_WIDTH
+
+    def on_take(self, offer: Offer) -> None:
+        """What the screen binds to."""
+
+    def on_hold(self, offer: Offer) -> None:
+        """What the screen binds to."""
+
+    def on_undo(self) -> None:
+        """What the screen binds to."""
+
+
+def _in_places(words: Sequence[Offer]) -> list[Offer | None]:
+    """What was typed to the left and the best in the middle; between words the best in the middle too, as phones have it."""
+    typed = [word for word in words if word.kind is Kind.TYPED][:1]
+    others: list[Offer | None] = [word for word in words if word.kind is not Kind.TYPED]
+    others += [None] * _WORDS
+    return [typed[0], others[0], others[1]] if typed else [others[1], others[0], others[2]]

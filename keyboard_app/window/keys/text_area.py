@@ -1,0 +1,250 @@
+"""A text being typed: its cursor, what is selected, and the fingers and the mouse on it."""
+
+from enum import Enum
+from typing import Any
+
+from kivy.clock import Clock, ClockEvent
+from kivy.graphics import Color, Ellipse, InstructionGroup, Rectangle
+from kivy.input import MotionEvent
+from kivy.metrics import dp
+from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, StringProperty
+
+from keyboard_app.window.keys.text_view import TextView
+from keyboard_app.window.widgets.control import Control
+
+__all__ = ("TextArea",)
+
+_BLINK_EVERY = 0.53  # seconds
+_HOLD = 0.45  # seconds until a touch selects a word
+_SLIP = 6  # dp that a finger may slide and still have tapped
+_HANDLE = 7  # radius of a selection's handles, in dp
+_REACH = 22  # how near to a handle a finger takes it, in dp
+
+
+class _Drag(Enum):
+    """What a finger that moves over the text does."""
+
+    NOTHING_YET = "nothing yet"
+    SELECTS = "selects"
+    START = "moves the start of the selection"
+    END = "moves its end"
+
+
+class TextArea(Control, TextView):
+    """Shows `text`, the cursor and the selection of a text field; a long text scrolls with the cursor.
+
+    Dispatches `on_place(index, extend)` where a tap puts the cursor or a drag the end of a selection, `on_word(index)` where a
+    double tap or a held finger selects a word, `on_menu` where cut, copy and paste should be offered, `on_wake` at any touch.
+    """
+
+    cursor = NumericProperty(0)
+    selection_start = NumericProperty(0)
+    selection_end = NumericProperty(0)
+    active = BooleanProperty(False)  # whether keys go here: the caret shows it
+    caret_shown = BooleanProperty(True)
+    placeholder = StringProperty()
+    caret_color = ColorProperty()
+    selection_color = ColorProperty()
+    max_lines = NumericProperty(4)
+
+    __events__: tuple[str, ...] = ("on_menu", "on_place", "on_wake", "on_word")
+
+    def __init__(self, **properties: Any) -> None:
+        self._marks = InstructionGroup()
+        self._drag = _Drag.NOTHING_YET
+        self._began = (0.0, 0.0)
+        self._holding: ClockEvent | None = None
+        self._blinking: ClockEvent | None = None
+        super().__init__(**properties)
+        self.canvas.insert(0, self._marks)  # below the letters
+        self._remark = Clock.create_trigger(self._mark, -1)
+        for name in (
+            "cursor",
+            "selection_start",
+            "selection_end",
+            "active",
+            "caret_shown",
+            "first_line",
+            "pos",
+            "size",
+        ):
+            self.fbind(name, self._remark)
+        for name in ("caret_color", "selection_color", "content_height"):
+            self.fbind(name, self._remark)
+
+    def show(self, text: str, cursor: int, selection: tuple[int, int]) -> None:
+        """Shows a text field as it is now, with its cursor in view."""
+        changed = (text, cursor) != (self.text, self.cursor)
+        self.text, self.cursor = text, cursor
+        self.selection_start, self.selection_end = selection
+        if changed:
+            self._keep_in_view()
+            self.restart_blinking()
+        self._remark()
+
+    def on_size(self, *_: object) -> None:
+        """Keeps the cursor in view."""
+        self._keep_in_view()
+
+    def on_active(self, *_: object) -> None:
+        """Blinks where keys go."""
+        self.restart_blinking()
+
+    def restart_blinking(self) -> None:
+        """Shows the caret, and blinks from now on."""
+        self.caret_shown = True
+        if self._blinking is not None:
+            self._blinking.cancel()
+            self._blinking = None
+        if self.active:
+            self._blinking = Clock.schedule_interval(self._blink, _BLINK_EVERY)
+
+    def activate(self) -> None:
+        """Makes keys go here."""
+        self.dispatch("on_wake")
+
+    def index_at(self, x: float, y: float) -> int:
+        """The place in the text that is nearest to a point."""
+        line = int(self.first_line + (self.top - self.padding[1] - y) // self.line_height)
+        return self.layout.index_at(line, x - self.x - self.padding[0])
+
+    def index_below(self, lines: int) -> int:
+        """The place so many lines below the cursor; above, if they are negative. Beyond the ends, the ends of the text."""
+        line = self.layout.line_of(int(self.cursor)) + lines
+        if line < 0:
+            return 0
+        if line >= len(self.layout.lines):
+            return len(self.text)
+        return self.layout.index_at(line, self.layout.x_of(int(self.cursor)))
+
+    def place_of(self, index: int) -> tuple[float, float]:
+        """Where the caret stands before the character at an index: its left end, and its lower one."""
+        line = self.layout.line_of(index)
+        return self.x + self.padding[0] + self.layout.x_of(index), self.bottom_of(line)
+
+    def on_place(self, index: int, extend: bool) -> None:
+        """What the screen binds to."""
+
+    def on_word(self, index: int) -> None:
+        """What the screen binds to."""
+
+    def on_menu(self) -> None:
+        """What the screen binds to."""
+
+    def on_wake(self) -> None:
+        """What the screen binds to."""
+
+    def on_touch_down(self, touch: MotionEvent) -> bool:
+        """A finger came down, or a wheel turned."""
+        if not self.collide_point(*touch.pos) and not (self._handle_at(touch) and self.active):
+            return super().on_touch_down(touch)
+        if touch.is_mouse_scrolling:
+            self._scroll_by(-1 if touch.button == "scrolldown" else 1)
+            return True
+        touch.grab(self)
+        self.dispatch("on_wake")
+        self._began = touch.pos
+        self._drag = self._handle_at(touch) or _Drag.NOTHING_YET
+        if self._drag is not _Drag.NOTHING_YET:
+            return True
+        if touch.is_double_tap:
+            self.dispatch("on_word", self.index_at(*touch.pos))
+            self.dispatch("on_menu")
+            return True
+        if getattr(touch, "button", "left") == "right":
+            self.dispatch("on_menu")
+            return True
+        self._holding = Clock.schedule_once(lambda _elapsed: self._hold(*touch.pos), _HOLD)
+        return True
+
+    def on_touch_move(self, touch: MotionEvent) -> bool:
+        """A finger drags: it selects from where it came down, or moves an end of the selection."""
+        if touch.grab_current is not self:
+            return super().on_touch_move(touch)
+        if self._drag is _Drag.NOTHING_YET:
+            if max(abs(touch.x - self._began[0]), abs(touch.y - self._began[1])) < dp(_SLIP) or touch.is_double_tap:
+                return True
+            self._stop_holding()
+            self._drag = _Drag.SELECTS
+            self.dispatch("on_place", self.index_at(*self._began), False)
+        index = self.index_at(*touch.pos)
+        if self._drag is _Drag.START:
+            end = self.selection_end
+            if index < end:
+                self.dispatch("on_place", int(end), False)
+                self.dispatch("on_place", index, True)
+        elif self._drag is not _Drag.END or index > self.selection_start:
+            if self._drag is _Drag.END and self.cursor != self.selection_end:
+                self.dispatch("on_place", int(self.selection_start), False)
+            self.dispatch("on_place", index, True)
+        return True
+
+    def on_touch_up(self, touch: MotionEvent) -> bool:
+        """A finger went up: it tapped, or has dragged."""
+        if touch.grab_current is not self:
+            return super().on_touch_up(touch)
+        touch.ungrab(self)
+        tapped = self._holding is not None
+        self._stop_holding()
+        if self._drag is not _Drag.NOTHING_YET:
+            self.dispatch("on_menu")
+        elif tapped:
+            self.dispatch("on_place", self.index_at(*touch.pos), False)
+        return True
+
+    def _hold(self, x: float, y: float) -> None:
+        self._holding = None
+        self.dispatch("on_word", self.index_at(x, y))
+        self.dispatch("on_menu")
+
+    def _stop_holding(self) -> None:
+        if self._holding is not None:
+            self._holding.cancel()
+            self._holding = None
+
+    def _handle_at(self, touch: MotionEvent) -> _Drag | None:
+        if self.selection_start == self.selection_end or touch.is_mouse_scrolling:
+            return None
+        for index, drag in ((self.selection_end, _Drag.END), (self.selection_start, _Drag.START)):
+            x, y = self.place_of(int(index))
+            if (touch.x - x) ** 2 + (touch.y - (y - dp(_HANDLE))) ** 2 < (dp(_REACH) * 0.7) ** 2:
+                return drag
+        return None
+
+    def _blink(self, _elapsed: float) -> None:
+        self.caret_shown = not self.caret_shown
+
+    def _keep_in_view(self) -> None:
+        line, shown = self.layout.line_of(int(self.cursor)), self.shown_lines
+        first = int(min(max(self.first_line, line - shown + 1), line))
+        self.first_line = min(first, max(len(self.layout.lines) - shown, 0))
+
+    def _scroll_by(self, lines: int) -> None:
+        self.first_line = min(max(self.first_line + lines, 0), max(len(self.layout.lines) - self.shown_lines, 0))
+
+    def _mark(self, _elapsed: float) -> None:
+        marks, height = self._marks, self.line_height
+        marks.clear()
+        left = self.x + self.padding[0]
+        lines = range(int(self.first_line), int(self.first_line) + self.shown_lines)
+        start, end = int(self.selection_start), int(self.selection_end)
+        if start < end:
+            marks.add(Color(*self.selection_color))
+            for line, begins, ends in self.layout.spans(start, end):
+                if line in lines:
+                    size = max(ends - begins, dp(4)), height
+                    marks.add(Rectangle(pos=(left + begins, self.bottom_of(line)), size=size))
+        if not self.active:
+            return
+        marks.add(Color(*self.caret_color))
+        if start < end:
+            for index in (start, end):
+                if self.layout.line_of(index) in lines:
+                    x, y = self.place_of(index)
+                    marks.add(Rectangle(pos=(x - dp(1), y), size=(dp(2), height)))
+                    marks.add(
+                        Ellipse(pos=(x - dp(_HANDLE), y - 1.6 * dp(_HANDLE)), size=(2 * dp(_HANDLE), 2 * dp(_HANDLE)))
+                    )
+        elif self.caret_shown and self.layout.line_of(int(self.cursor)) in lines:
+            x, y = self.place_of(int(self.cursor))
+            marks.add(Rectangle(pos=(round(x), y + height * 0.08), size=(dp(2), height * 0.84)))

@@ -1,0 +1,36 @@
+"""Finds out which of those who wrote in a chat is the person at this keyboard."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kivy.uix.boxlayout import BoxLayout
+
+from keyboard_app.window.widgets.control import TextButton
+from keyboard_app.window.widgets.modal import TouchShield
+
+__all__ = ("PersonPicker",)
+
+_SHOWN = 200  # people
+
+
+class PersonEntry(TextButton):
+    """One of them."""
+
+
+class PersonPicker(TouchShield, BoxLayout):
+    """Shows people and how many messages each wrote; dispatches `on_chosen(name)` and `on_cancel`."""
+
+    __events__ = ("on_cancel", "on_chosen")
+
+    def __init__(self, people: Mapping[str, int], **properties: Any) -> None:
+        super().__init__(**properties)
+        for name, count in list(people.items())[:_SHOWN]:
+            entry = PersonEntry(text=f"{name}: {count:,} {'message' if count == 1 else 'messages'}", name=name)
+            entry.bind(on_release=lambda _entry, name=name: self.dispatch("on_chosen", name))
+            self.ids.entries.add_widget(entry)
+
+    def on_chosen(self, person: str) -> None:
+        """What a page binds to."""
+
+    def on_cancel(self) -> None:
+        """What a page binds to."""

@@ -1,0 +1,1 @@
+"""Controls, charts, and containers that several pages share."""

@@ -1,0 +1,150 @@
+"""The server's arithmetic against the same by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data.errors import DataError
+from federation.aggregation.algorithms import Server, learning_process, weights_of
+from federation.aggregation.plain_mean import Aggregation, SimulatedClients
+from federation.engine.state_store import StateStore
+from model.device.folder import Model
+from model.device.learning.finetuning import FineTuning
+from model.device.weights import Weights, digest
+
+pytestmark = pytest.mark.usefixtures("tff_engine")
+
+
+def deltas(model: Model, count: int) -> list[Weights]:
+    rng = np.random.default_rng(0)
+    shapes = model.provenance.config.shapes
+    return [{n: rng.normal(0, 0.1, s).astype(np.float32) for n, s in shapes.items()} for _ in range(count)]
+
+
+def test_plain_averaging_is_the_weighted_mean(small_model: Model) -> None:
+    given, words = deltas(small_model, 4), [3, 50, 7, 1000]
+    updated = Aggregation(small_model.provenance.config, Server())(small_model.weights, given, words)
+    for name, before in small_model.weights.items():
+        mean = sum(d[name].astype(np.float64) * n for d, n in zip(given, words, strict=True)) / sum(words)
+        np.testing.assert_allclose(updated[name], before + mean, atol=1e-6)
+
+
+def test_adam_on_the_server_is_adam_by_hand_over_two_rounds(small_model: Model, tmp_path: Path) -> None:
+    store = StateStore(tmp_path)
+    rounds = [deltas(small_model, 2), deltas(small_model, 3)[1:]]
+    updated = small_model.weights
+    expected = {name: array.astype(np.float64) for name, array in updated.items()}
+    first, second = (dict.fromkeys(expected, 0.0) for _ in range(2))
+    for number, given in enumerate(rounds, 1):
+        aggregation = Aggregation(small_model.provenance.config, Server("fedadam", 0.01))
+        aggregation.restore(store)  # a round may be a command of its own
+        updated = aggregation(updated, given, [1, 3])
+        aggregation.save(store, number)
+        for name in expected:
+            gradient = -(given[0][name].astype(np.float64) + 3 * given[1][name]) / 4
+            first[name] = 0.9 * first[name] + 0.1 * gradient
+            second[name] = 0.99 * second[name] + 0.01 * gradient**2
+            step = 0.01 * np.sqrt(1 - 0.99**number) / (1 - 0.9**number)
+            expected[name] -= step * first[name] / (np.sqrt(second[name]) + 1e-6)
+    for name, array in updated.items():
+        np.testing.assert_allclose(array, expected[name], atol=1e-5)
+
+
+def test_yogi_on_the_server_is_yogi_by_hand(small_model: Model) -> None:
+    aggregation = Aggregation(small_model.provenance.config, Server("fedyogi", 0.01))
+    updated = small_model.weights
+    expected = {name: array.astype(np.float64) for name, array in updated.items()}
+    first, second = dict.fromkeys(expected, 0.0), dict.fromkeys(expected, 1e-6)
+    for number, given in enumerate([deltas(small_model, 1), deltas(small_model, 2)[1:]], 1):
+        updated = aggregation(updated, given, [5])
+        for name in expected:
+            gradient = -given[0][name].astype(np.float64)
+            first[name] = 0.9 * first[name] + 0.1 * gradient
+            second[name] = second[name] + 0.01 * np.sign(gradient**2 - second[name]) * gradient**2
+            step = 0.01 * np.sqrt(1 - 0.99**number) / (1 - 0.9**number)
+            expected[name] -= step * first[name] / (np.sqrt(second[name]) + 1e-6)
+    for name, array in updated.items():
+        np.testing.assert_allclose(array, expected[name], atol=1e-5)
+
+
+def test_the_servers_rate_falls_along_half_a_cosine_to_nothing(small_model: Model) -> None:
+    aggregation = Aggregation(small_model.provenance.config, Server("fedavg", 0.8, decay_rounds=4))
+    given = deltas(small_model, 1)
+    updated = small_model.weights
+    for share in (1, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5, 0, 0):  # (1 + cos x) / 2 at quarters of a half turn
+        before, updated = updated, aggregation(updated, given, [1])
+        for name, array in updated.items():
+            np.testing.assert_allclose(array - before[name], 0.8 * share * given[0][name], atol=1e-6)
+
+
+def test_a_round_without_deltas_or_with_a_broken_one_is_refused(small_model: Model) -> None:
+    aggregation = Aggregation(small_model.provenance.config, Server())
+    with pytest.raises(DataError, match="no device"):
+        aggregation(small_model.weights, [], [])
+    broken = deltas(small_model, 1)
+    broken[0]["gate_bias"][0] = np.inf
+    with pytest.raises(DataError, match="not finite"):
+        aggregation(small_model.weights, broken, [1])
+
+
+def rows_of(model: Model, count: int, seed: int) -> np.ndarray:
+    config = model.provenance.config
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(2, config.vocabulary, (count, config.window + 1), dtype=np.int32)
+    rows[0, 5:] = 0
+    return rows
+
+
+def test_a_simulated_client_does_what_a_device_does(small_model: Model) -> None:
+    """TFF's client work and LiteRT's program, from the same weights over the same batches, learn the same."""
+    config, how = small_model.provenance.config, FineTuning(learning_rate=0.7, clipping_norm=0.5)
+    rows = rows_of(small_model, 10, 1)
+    dataset = tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(config.batch)
+    (delta,), (words,) = SimulatedClients(config, small_model.weights, how)(small_model.weights, [dataset])
+    program = small_model.start()
+    for start in range(0, len(rows), config.batch):
+        program.train(rows[start : start + config.batch], how.learning_rate, how.clipping_norm)
+    for name, after in program.weights.items():
+        np.testing.assert_allclose(delta[name], after - small_model.weights[name], atol=1e-5)
+    assert words == (rows[:, 1:] != 0).sum()
+
+
+def test_a_cohort_that_wrote_no_words_changes_nothing(small_model: Model) -> None:
+    config = small_model.provenance.config
+    rows = np.zeros((0, config.window + 1), np.int32)
+    dataset = tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(config.batch)
+    process = learning_process(config, small_model.weights, FineTuning(), Server())
+    state = process.next(process.initialize(), [dataset, dataset]).state
+    assert digest(weights_of(state, config)) == digest(small_model.weights)
+
+
+def test_the_parts_of_a_round_make_the_round_that_tff_composes(small_model: Model) -> None:
+    config, how, server = small_model.provenance.config, FineTuning(), Server("fedadam", 0.01)
+    cohort = [rows_of(small_model, count, count) for count in (3, 6, 9)]
+    datasets = [tf.data.Dataset.from_tensor_slices((r, r[:, 1:])).batch(config.batch) for r in cohort]
+    process = learning_process(config, small_model.weights, how, server)
+    whole = weights_of(process.next(process.initialize(), datasets).state, config)
+    simulated = SimulatedClients(config, small_model.weights, how)(small_model.weights, datasets)
+    parts = Aggregation(config, server)(small_model.weights, *simulated)
+    assert digest(whole) != digest(small_model.weights)
+    for name in whole:
+        np.testing.assert_allclose(parts[name], whole[name], atol=1e-6)
+
+
+def test_fedprox_holds_clients_near_the_global_weights(small_model: Model) -> None:
+    """On the first step, there is nothing to hold back yet; after several, the farther the less it holds."""
+    config, how = small_model.provenance.config, FineTuning(learning_rate=0.5, clipping_norm=1e3)
+    rows = rows_of(small_model, 12, 2)
+
+    def moved(server: Server, batch: int) -> np.ndarray:
+        process = learning_process(config, small_model.weights, how, server)
+        dataset = tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(batch)
+        after = weights_of(process.next(process.initialize(), [dataset]).state, config)
+        return np.concatenate([(after[n] - small_model.weights[n]).ravel() for n in after])
+
+    weak, strong = (Server("fedprox", 1.0, proximal_strength=strength) for strength in (0.01, 1.0))
+    np.testing.assert_allclose(moved(strong, len(rows)), moved(Server(), len(rows)), atol=1e-6)
+    plain, held, held_tight = (float(np.linalg.norm(moved(server, 3))) for server in (Server(), weak, strong))
+    assert held_tight < 0.9 * held < held < plain

@@ -1,0 +1,355 @@
+"""The API on a real socket, with TLS: peers that are slow, silent or many, and a fleet of devices beside them."""
+
+import asyncio
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from federation.benchmarks.loads.simulated_devices import FleetDevice
+from federation.coordinator.coordinator import Settings
+from federation.coordinator.round_machine import Rules, Stage
+from federation.coordinator.web.certificate import Certificate, certificate
+from federation.coordinator.web.connection_limits import Bounds, connections_allowed
+from federation.coordinator.web.device_api import CoordinatorApi
+from federation.coordinator.web.memory_budget import MemoryBudget
+from federation.coordinator.web.servers import for_devices
+from federation.protocol import api_messages
+from federation.protocol.api_messages import CheckIn
+from federation.protocol.signed_requests import sign
+
+SOON = 0.3  # seconds, of what is cut off in these tests
+LATE = 30.0  # in which it must have been
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return certificate(tmp_path_factory.mktemp("tls") / "certificate.pem", "127.0.0.1")
+
+
+class Listening:
+    """A coordinator that listens, and how it is reached."""
+
+    def __init__(self, world, api: CoordinatorApi, port: int, shown: Certificate) -> None:
+        self.world, self.api, self.port = world, api, port
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.context.check_hostname = False
+        pem = shown.path.read_text()
+        self.context.load_verify_locations(cadata=pem[: pem.index("-----BEGIN PRIVATE")])
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.context)
+        self.writers.append(writer)
+        return reader, writer
+
+    def client(self) -> httpx.AsyncClient:
+        url = f"https://127.0.0.1:{self.port}"
+        return httpx.AsyncClient(base_url=url, verify=self.context, trust_env=False, timeout=60)
+
+    async def answers(self) -> None:
+        """It still serves whoever behaves."""
+        async with self.client() as http:
+            assert (await http.get("/v1/federation")).status_code == 200
+
+
+async def is_cut_off(reader: asyncio.StreamReader) -> bytes:
+    """Waits until the connection ends; returns what came before."""
+    content = b""
+    async with asyncio.timeout(LATE):
+        try:
+            while more := await reader.read(2**16):
+                content += more
+        except (ConnectionError, ssl.SSLError):
+            pass
+    return content
+
+
+@asynccontextmanager
+async def listening(world, shown: Certificate, bounds: Bounds, body_seconds: float = 30.0) -> AsyncIterator[Listening]:
+    api = CoordinatorApi(world.coordinator, body_seconds, clock=lambda: world.now)
+    server = for_devices(api.app, "127.0.0.1", 0, shown, bounds)
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    found = Listening(world, api, server.servers[0].sockets[0].getsockname()[1], shown)
+    try:
+        yield found
+    finally:
+        for writer in found.writers:
+            writer.transport.abort()
+        server.should_exit = True
+        await running
+
+
+@pytest.fixture
+def run(world, shown: Certificate) -> Callable[..., None]:
+    def inside(test: Callable[[Listening], Awaitable[None]], bounds: Bounds, body_seconds: float = 30.0) -> None:
+        async def whole() -> None:
+            async with listening(world, shown, bounds, body_seconds) as found:
+                await test(found)
+
+        asyncio.run(whole())
+
+    return inside
+
+
+async def drip(writer: asyncio.StreamWriter, text: bytes) -> None:
+    """Sends a byte at a time, and never pauses for as long as a bound lasts."""
+    try:
+        for octet in text:
+            writer.write(bytes([octet]))
+            await writer.drain()
+            await asyncio.sleep(SOON / 10)
+    except (ConnectionError, ssl.SSLError):
+        pass
+
+
+HEAD = b"GET /v1/federation HTTP/1.1\r\nHost: x\r\n" + b"X-Slow: y\r\n" * 1000
+
+
+HEADS = {"silent": b"", "headers": HEAD, "lines": b"\r\n" * 1000, "a path": b"GET /" + b"a" * 10_000}
+
+
+@pytest.mark.parametrize("beginning", HEADS.values(), ids=HEADS)
+def test_a_head_that_never_ends_is_cut_off(beginning: bytes, run) -> None:
+    async def test(found: Listening) -> None:
+        reader, writer = await found.connect()
+        began = time.monotonic()
+        slow = asyncio.create_task(drip(writer, beginning))
+        assert b"200" not in await is_cut_off(reader)
+        assert time.monotonic() - began >= SOON / 2
+        slow.cancel()
+        await found.answers()
+
+    run(test, Bounds(head_seconds=SOON))
+
+
+def test_a_head_that_is_endless_is_cut_off_however_fast(run) -> None:
+    async def test(found: Listening) -> None:
+        reader, writer = await found.connect()
+        sent = 0
+        with suppress(ConnectionError, ssl.SSLError):
+            writer.write(b"GET /v1/federation HTTP/1.1\r\n")
+            while sent < 2**26:
+                writer.write(b"X-More: " + bytes(2**15).replace(b"\0", b"y") + b"\r\n")
+                await writer.drain()
+                sent += 2**15
+        await is_cut_off(reader)
+        assert sent < 2**26
+        await found.answers()
+
+    run(test, Bounds())
+
+
+def test_a_second_head_on_a_connection_has_its_time_too(run) -> None:
+    async def test(found: Listening) -> None:
+        reader, writer = await found.connect()
+        writer.write(b"GET /v1/federation HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200" in await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(2 * SOON)  # between requests a peer may rest longer
+        slow = asyncio.create_task(drip(writer, HEAD))
+        await is_cut_off(reader)
+        slow.cancel()
+        await found.answers()
+
+    run(test, Bounds(head_seconds=SOON))
+
+
+def test_a_body_that_nobody_waits_for_is_cut_off(run) -> None:
+    """The answer comes, and the peer goes on sending what it announced."""
+
+    async def test(found: Listening) -> None:
+        for path in (b"/v1/check-in", b"/v1/nowhere", b"/v1/devices"):
+            reader, writer = await found.connect()
+            writer.write(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n{")
+            slow = asyncio.create_task(drip(writer, bytes(1000)))
+            assert (await is_cut_off(reader)).startswith(b"HTTP/1.1 4")
+            slow.cancel()
+        await found.answers()
+
+    run(test, Bounds(rest_seconds=SOON), body_seconds=SOON)
+
+
+def test_a_rest_of_a_body_that_comes_in_time_does_no_harm(run) -> None:
+    async def test(found: Listening) -> None:
+        reader, writer = await found.connect()
+        writer.write(b"POST /v1/nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+        assert b"404" in await reader.readuntil(b"\r\n\r\n")
+        writer.write(bytes(10) + b"GET /v1/federation HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in await reader.readuntil(b"200 OK\r\n")
+
+    run(test, Bounds(rest_seconds=LATE))
+
+
+def test_who_takes_no_answer_is_cut_off(run, world) -> None:
+    async def test(found: Listening) -> None:
+        (device,) = world.enrol(1)
+        weights = world.coordinator.shelf.model_folder(0) / "weights.safetensors"
+        weights.write_bytes(bytes(2**25))  # more than the kernel takes for the peer
+        path = f"/v1/models/{world.coordinator.model_digest}"
+        headers = sign(device.key, world.coordinator.session, 1, "GET", path, b"").to_headers()
+        reader, writer = await found.connect()
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        writer.transport.pause_reading()
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
+        await asyncio.sleep(5 * SOON)
+        writer.transport.resume_reading()
+        assert len(await is_cut_off(reader)) < 2**25
+        await found.answers()
+
+    run(test, Bounds(stuck_seconds=SOON))
+
+
+def test_new_connections_take_the_place_of_those_that_do_nothing(run) -> None:
+    async def test(found: Listening) -> None:
+        waiting = [await found.connect() for _ in range(8)]
+        assert all(not reader.at_eof() for reader, _ in waiting)
+        await found.answers()
+        await is_cut_off(waiting[0][0])
+        await found.answers()
+        assert not waiting[-1][0].at_eof()
+
+    run(test, Bounds(most=8, head_seconds=LATE))
+
+
+def test_connections_whose_requests_are_answered_keep_their_place(run, world) -> None:
+    async def test(found: Listening) -> None:
+        async with AsyncExitStack() as open_ones:
+            vocabulary = world.coordinator.model.vocabulary.sha256
+            busy = []
+            for device in world.enrol(6):
+                http = await open_ones.enter_async_context(found.client())
+                asked = CheckIn(vocabulary, "").to_json().encode()
+                signed = sign(device.key, world.coordinator.session, 1, "POST", "/v1/check-in?wait=20", asked)
+                request = http.post("/v1/check-in?wait=20", content=asked, headers=signed.to_headers())
+                busy.append(asyncio.create_task(request))
+            while len(world.coordinator._seen) < 6:
+                await asyncio.sleep(0.01)
+            for _ in range(3):  # all places are taken by those who wait for an answer
+                reader, writer = await found.connect()
+                writer.write(b"GET /v1/federation HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert b"200" not in await is_cut_off(reader)
+            assert not any(task.done() for task in busy)
+            world.coordinator.want(1)
+            world.coordinator.tick(world.now)
+            found.api.tell()
+            assert {(await task).json()["task"] for task in busy} == {api_messages.KEYS}
+
+    run(test, Bounds(most=6))
+
+
+def test_a_device_that_begins_its_update_anew_gives_up_the_one_before(run, world) -> None:
+    """So that one device cannot take up the memory that all share, and one whose connection broke need not wait."""
+
+    async def test(found: Listening) -> None:
+        world.enrol(6)
+        world.coordinator.want(1)
+        world.advance(Stage.REPORTING)
+        device, name = world.devices[-1], world.coordinator.round.name
+        path = f"/v1/rounds/{name}/reporting"
+        needed = world.coordinator.needs(device.name, name, Stage.REPORTING, world.now)
+        message = device.message("reporting", needed)
+
+        def head(number: int) -> bytes:
+            signed = sign(device.key, world.coordinator.session, number, "POST", path, message)
+            lines = "".join(f"{name}: {value}\r\n" for name, value in signed.to_headers().items())
+            return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(message)}\r\n{lines}\r\n".encode()
+
+        first, second = await found.connect(), await found.connect()
+        first[1].write(head(1) + message[:100])
+        while not found.api._uploads:
+            await asyncio.sleep(0.01)
+        second[1].write(head(2) + message)
+        assert b"204" in await second[0].readuntil(b"\r\n\r\n")
+        assert b"408" in await first[0].readuntil(b"\r\n\r\n")
+        assert not found.api._uploads
+        world.finish()
+
+    start = world.weights()
+    run(test, Bounds())
+    world.check_models(start)
+
+
+def test_a_fleet_of_thirty_takes_part_while_others_hold_connections_open(new_world, shown, terms) -> None:
+    world = new_world(settings=Settings(Rules(20, 30, 1.0)), terms=replace(terms, cohort=30))
+    start = world.weights()
+
+    async def inside() -> None:
+        async with listening(world, shown, Bounds(most=40)) as found, AsyncExitStack() as stack:
+            fleet = []
+            for _ in range(30):
+                http = await stack.enter_async_context(found.client())
+                fleet.append(FleetDevice(http, world.new_device(), world.coordinator.model.vocabulary.sha256))
+                await fleet[-1].enrol(world.coordinator.invite(world.now))
+            for _ in range(60):
+                await found.connect()
+            world.coordinator.want(1)
+
+            async def take_part(device: FleetDevice) -> None:
+                while True:
+                    await device.turn(wait=20)
+
+            working = [asyncio.create_task(take_part(device)) for device in fleet]
+            async with asyncio.timeout(120):
+                while world.coordinator.store.wishes()[0]:
+                    world.work()
+                    found.api.tell()
+                    await asyncio.sleep(0.05)
+                    assert not any(task.done() for task in working), [t.exception() for t in working if t.done()]
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+
+    asyncio.run(inside())
+    assert world.coordinator.store.rounds()[0].counted == 30
+    world.check_models(start)
+
+
+def test_memory_is_taken_and_given_back() -> None:
+    async def inside() -> None:
+        budget, most, now = MemoryBudget(100), 0, 0
+
+        async def use(size: int) -> None:
+            nonlocal most, now
+            async with budget.take(size):
+                now += min(size, 100)
+                most = max(most, now)
+                await asyncio.sleep(0)
+                now -= min(size, 100)
+
+        async with asyncio.timeout(LATE):
+            await asyncio.gather(*(use(size) for size in [30, 60, 100, 10, 1_000, 45] * 20))
+        assert 90 <= most <= 100
+        cancelled = asyncio.create_task(use(100))
+        async with budget.take(1):
+            await asyncio.sleep(0)
+            cancelled.cancel()
+            await asyncio.gather(cancelled, return_exceptions=True)
+        async with asyncio.timeout(LATE), budget.take(100):
+            pass
+
+    asyncio.run(inside())
+
+
+FEW_FILES = """
+import resource
+from federation.coordinator.web.connection_limits import connections_allowed
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 230))
+print(connections_allowed())
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 210))
+connections_allowed()
+"""
+
+
+def test_as_many_connections_as_the_system_allows() -> None:
+    assert connections_allowed(3) == 3
+    done = subprocess.run([sys.executable, "-c", FEW_FILES], capture_output=True, text=True, check=False)
+    assert done.stdout == "30\n"
+    assert "this system allows 210 open files" in done.stderr

@@ -1,0 +1,165 @@
+"""The dashboard in Chromium: rounds are started, seen and stopped, and a join link is shown."""
+
+import asyncio
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from federation.coordinator.web.control_api import Control, control_app, control_token
+from federation.coordinator.web.dashboard import add_dashboard
+from federation.coordinator.web.device_api import CoordinatorApi
+
+SECONDS = 60
+# The series of all charts, as the page has them.
+SHOWN_CURVES = """
+return [...document.querySelectorAll('.nicegui-echart')].map(e => getElement(e).chart.getOption().series)
+"""
+
+
+def chromium(folder: Path) -> webdriver.Chrome:
+    """Debian's Chromium without a window, whose profile goes into `folder`."""
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.fail("the dashboard's test needs Chromium: apt-get install chromium chromium-driver", pytrace=False)
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in (
+        *("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"),
+        *("disable-component-update", "disable-sync", f"user-data-dir={folder}", "window-size=1280,1400"),
+        "hide-scrollbars",
+    ):
+        options.add_argument(f"--{flag}")
+    return webdriver.Chrome(options, webdriver.ChromeService(driver))
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    opened = chromium(tmp_path / "browser")
+    try:
+        yield opened
+    finally:
+        opened.quit()
+
+
+class Served(threading.Thread):
+    """A coordinator's page, and devices that take part whenever a round is wanted, in a thread of their own."""
+
+    def __init__(self, new_world: Callable) -> None:
+        super().__init__(daemon=True)
+        self._new_world, self._stopped = new_world, threading.Event()
+        self._error: BaseException | None = None
+        self.started, self.address, self.token = threading.Event(), "", ""
+
+    def run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # the test's thread raises it again
+            self._error = error
+            raise
+
+    async def _serve(self) -> None:
+        world = self._new_world()
+        world.now = time.time()
+        world.enrol(6)
+        api = CoordinatorApi(world.coordinator)
+        self.token = control_token(world.folder)
+        control = Control(world.coordinator, api, "127.0.0.1", 8470, "ab" * 32)
+        app = control_app(control, self.token)
+        add_dashboard(app, control, self.token)
+        server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="error", timeout_graceful_shutdown=1))
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.02)
+        self.address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        self.started.set()
+        while not self._stopped.is_set():
+            for device in world.devices:
+                world.step(device)
+            world.work()
+            world.now = time.time()
+            await asyncio.sleep(0.05)
+        server.should_exit = True
+        await serving
+        world.close()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join(SECONDS)
+        if self._error is not None:
+            raise self._error
+
+
+@pytest.fixture
+def served(new_world: Callable) -> Iterator[Served]:
+    thread = Served(new_world)
+    thread.start()
+    assert thread.started.wait(SECONDS)
+    yield thread
+    thread.stop()
+
+
+def test_rounds_are_started_seen_and_stopped(served: Served, browser: webdriver.Chrome, tmp_path: Path) -> None:
+    def text() -> str:
+        return browser.find_element(By.TAG_NAME, "body").text
+
+    def see(*parts: str) -> None:
+        WebDriverWait(browser, SECONDS).until(lambda _: all(part in text() for part in parts), str(parts))
+
+    def press(label: str) -> None:
+        for button in browser.find_elements(By.TAG_NAME, "button"):
+            if label.upper() in button.text.upper():
+                button.click()
+                return
+        raise AssertionError(f"no button {label}")
+
+    browser.get(f"{served.address}/")
+    see("Open this page by the address")
+    assert "Global model" not in text()
+
+    browser.get(f"{served.address}/?token={served.token}")
+    see("Round 0", "No round is open", "0 more rounds wanted", "Secure sums", "no round yet", "nothing went wrong")
+    count = browser.find_element(By.CSS_SELECTOR, "input[type=number]")
+    count.send_keys("\b\b3")
+    press("start")
+    see("Round 3", "committed", "0 more rounds wanted", "20.0% → 40.0%", "60.0% → 80.0%", "40.0% after training")
+    curves = browser.execute_script(SHOWN_CURVES)
+    before_and_after, norms = [[curve["data"] for curve in chart] for chart in curves[:2]], curves[2]
+    assert before_and_after == [[[20] * 3, [40] * 3], [[60] * 3, [80] * 3]]
+    assert len(norms) == 2 and all(value > 0 for curve in norms for value in curve["data"])
+
+    press("invite a device")
+    see("federated-keyboard://127.0.0.1:8470/join?code=", "Good for one device")
+    assert browser.find_elements(By.CSS_SELECTOR, "svg path[stroke]"), "the link's QR code"
+    press("close")
+    see("1 join link not used yet")
+    WebDriverWait(browser, SECONDS).until_not(lambda _: "Good for one device" in text())
+
+    press("pause")
+    see("paused")
+    count.send_keys("\b\b9999")
+    press("start")
+    see("more rounds wanted")
+    press("stop")
+    see("0 more rounds wanted", "No round is open")
+    theme = browser.find_element(By.CSS_SELECTOR, "button[aria-label^=theme]")
+    assert not browser.find_elements(By.CSS_SELECTOR, "body.body--dark")
+    while "dark" not in str(theme.get_attribute("aria-label")):
+        theme.click()
+        time.sleep(0.1)
+    WebDriverWait(browser, SECONDS).until(lambda _: browser.find_elements(By.CSS_SELECTOR, "body.body--dark"))
+    browser.set_window_size(412, 892)
+    wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    WebDriverWait(browser, SECONDS).until(lambda _: browser.execute_script(wide) == 0, "a phone scrolls down only")
+    picture = Path(os.environ.get("SCREENSHOTS", tmp_path)) / "dashboard.png"
+    assert browser.save_screenshot(str(picture))
+    addresses = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
+    assert addresses and all(address.startswith(served.address) for address in addresses)

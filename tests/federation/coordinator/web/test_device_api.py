@@ -1,0 +1,349 @@
+"""The API over ASGI: rounds by it, and what it refuses, with the round unharmed."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+import httpx
+import numpy as np
+import pytest
+
+from data.errors import DataError
+from federation.benchmarks.loads.simulated_devices import FleetDevice
+from federation.coordinator.coordinator import Settings
+from federation.coordinator.round_machine import GIVING, Rules, Stage
+from federation.coordinator.web.device_api import CoordinatorApi
+from federation.protocol import api_messages
+from federation.protocol.api_messages import CheckIn
+from federation.protocol.round_terms import Terms
+from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Shares
+from federation.protocol.signed_requests import sign
+
+
+class Network:
+    """Devices that reach the coordinator of a world over its API."""
+
+    def __init__(self, world, body_seconds: float = 5.0) -> None:
+        self.world = world
+        self.api = CoordinatorApi(world.coordinator, body_seconds, clock=lambda: world.now)
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.api.app), base_url="https://coordinator")
+        self.devices: list[FleetDevice] = []
+
+    async def add(self, count: int) -> list[FleetDevice]:
+        for _ in range(count):
+            device = FleetDevice(self.http, self.world.new_device(), self.world.coordinator.model.vocabulary.sha256)
+            await device.enrol(self.world.coordinator.invite(self.world.now))
+            self.devices.append(device)
+        return self.devices
+
+    async def advance(self, stage: str) -> None:
+        """Takes turns until the round is at a stage in which one device has given something, and another has not."""
+        for _ in range(8):
+            for device in self.devices:
+                current = self.world.coordinator.round
+                if current is not None and current.stage == stage and current.given:
+                    return
+                await device.turn(wait=0)
+        raise AssertionError(f"it never came to {stage}")
+
+    async def finish(self) -> None:
+        for _ in range(40):
+            for device in self.devices:
+                await device.turn(wait=0)
+            self.world.work()
+            self.world.now += 1
+            if self.world.coordinator.store.wishes()[0] == 0:
+                return
+        raise AssertionError("no round was committed")
+
+
+@pytest.fixture
+def in_network(world) -> Callable[[Callable[[Network], Awaitable[None]]], None]:
+    """Runs a coroutine function with a network of four devices and a round wanted."""
+
+    def run(test: Callable[[Network], Awaitable[None]]) -> None:
+        async def inside() -> None:
+            network = Network(world)
+            async with network.http:
+                await network.add(6)
+                world.coordinator.want(1)
+                await test(network)
+
+        asyncio.run(inside())
+
+    return run
+
+
+def test_a_round_by_the_api_is_the_mean_of_what_devices_learned(in_network, world) -> None:
+    start = world.weights()
+
+    async def test(network: Network) -> None:
+        await network.finish()
+
+    in_network(test)
+    world.check_models(start)
+
+
+def test_the_newest_model_is_what_devices_fetch(in_network, world) -> None:
+    async def test(network: Network) -> None:
+        federation = (await network.http.get("/v1/federation")).json()
+        model = await network.devices[0].call("GET", f"/v1/models/{federation['model']}")
+        assert model.content == (world.coordinator.shelf.model_folder(0) / "weights.safetensors").read_bytes()
+        assert (await network.devices[0].call("GET", f"/v1/models/{'0' * 64}")).status_code == api_messages.NOT_FOUND
+
+    in_network(test)
+
+
+def test_a_code_is_good_for_one_device(in_network, world) -> None:
+    async def test(network: Network) -> None:
+        code = world.coordinator.invite(world.now)
+        first, second = world.new_device(), world.new_device()
+        for device, status in ((first, 204), (first, 204), (second, 400)):  # an answer may have been lost
+            response = await network.http.post("/v1/devices", content=device.enrolment(code).to_json())
+            assert response.status_code == status, response.text
+        forged = second.enrolment("another code").to_json().replace("another code", world.coordinator.invite(0))
+        assert "not signed" in (await network.http.post("/v1/devices", content=forged)).json()["error"]
+        assert not world.coordinator.store.belongs(second.name)
+
+    in_network(test)
+
+
+def test_strangers_are_refused_before_their_bodies_are_read(in_network, world) -> None:
+    async def test(network: Network) -> None:
+        read = 0
+
+        async def body() -> AsyncIterator[bytes]:
+            nonlocal read
+            while True:
+                read += 1
+                yield bytes(1000)
+
+        stranger = world.new_device()
+        signed = sign(stranger.key, world.coordinator.session, 1, "POST", "/v1/check-in", b"")
+        for headers in ({}, signed.to_headers()):
+            response = await network.http.post("/v1/check-in", content=body(), headers=headers)
+            assert response.status_code == api_messages.UNKNOWN_DEVICE and response.json()["error"]
+        assert read <= 2  # what the transport fetched by itself
+
+    in_network(test)
+
+
+def test_replays_and_changed_requests_are_refused(in_network, world) -> None:
+    async def test(network: Network) -> None:
+        device = network.devices[0]
+        body = CheckIn(world.coordinator.model.vocabulary.sha256, "").to_json().encode()
+
+        async def status(session: str, number: int, path: str = "/v1/check-in", sent: bytes = body) -> int:
+            headers = sign(device.device.key, session, number, "POST", "/v1/check-in", body).to_headers()
+            return (await network.http.post(path, content=sent, headers=headers)).status_code
+
+        session = world.coordinator.session
+        assert await status(session, 100) == 200
+        assert await status(session, 100) == api_messages.REPLAYED
+        assert await status(session, 99) == api_messages.REPLAYED
+        assert await status("0" * 32, 101) == api_messages.REPLAYED
+        assert await status(session, 102, path="/v1/check-in?wait=1") == api_messages.UNKNOWN_DEVICE
+        assert await status(session, 103, sent=body + b" ") == api_messages.BAD
+        world.kill()  # a new session: what was recorded before it is worth nothing, whatever its number
+        assert await Network(world).http.post("/v1/check-in") is not None
+        assert world.coordinator.session != session
+
+    in_network(test)
+
+
+def test_oversized_and_slow_bodies_are_cut_off(in_network, world) -> None:
+    async def test(network: Network) -> None:
+        network.api._body_seconds = 0.05
+        device = network.devices[0]
+        assert (await device.call("POST", "/v1/check-in", bytes(5000))).status_code == api_messages.TOO_LARGE
+        sent = 0
+
+        async def endless(pause: float) -> AsyncIterator[bytes]:
+            nonlocal sent
+            while sent < 10_000_000:
+                sent += 1000
+                yield bytes(1000)
+                await asyncio.sleep(pause)
+
+        for pause, status in ((0.0, api_messages.TOO_LARGE), (10.0, api_messages.SLOW)):
+            sent = 0
+            signed = sign(device.device.key, device._session, device._number + 1, "POST", "/v1/check-in", b"")
+            device._number += 1
+            response = await network.http.post("/v1/check-in", content=endless(pause), headers=signed.to_headers())
+            assert response.status_code == status
+            assert sent < 20_000
+        await network.advance(Stage.REPORTING)
+        round_name = world.coordinator.round.name
+        largest = world.coordinator.largest(round_name, Stage.REPORTING)
+        answer = await device.call("POST", f"/v1/rounds/{round_name}/reporting", bytes(largest + 1))
+        assert answer.status_code == api_messages.TOO_LARGE
+        network.api._body_seconds = 5.0
+        await network.finish()
+
+    start = world.weights()
+    in_network(test)
+    world.check_models(start)
+
+
+@pytest.mark.parametrize("stage", GIVING)
+def test_bad_messages_are_refused_and_the_round_goes_on(stage: Stage, in_network, world) -> None:
+    start = world.weights()
+
+    async def test(network: Network) -> None:
+        await network.advance(stage)
+        victim = next(d for d in network.devices if not world.coordinator.round.gave(d.device.name))
+        name = world.coordinator.round.name
+        path = f"/v1/rounds/{name}/{stage}"
+        needed = (await victim.call("GET", path)).content
+        if not victim.device.round_name:
+            victim.device.begin(world.coordinator.plan(victim.device.name, name, world.now))
+        good = victim.device.message(stage, needed)
+        other = next(d for d in network.devices if d is not victim and d.device.has(stage)).device
+        flipped = bytearray(good)
+        flipped[45] ^= 1  # in the name of its sender or behind it
+        bad = [b"", b"nonsense", good[:-1], good + b"\0", bytes(flipped), other.message(stage, b"")]
+        if stage == Stage.KEYS:
+            advert = Advert.from_bytes(good)
+            bad += [
+                replace(advert, context=bytes(32)).to_bytes(),
+                replace(advert, mask_key=advert.cipher_key).to_bytes(),
+            ]
+        if stage == Stage.SHARES:
+            shares = Shares.from_bytes(good)
+            bad.append(replace(shares, shares=shares.shares[1:]).to_bytes())
+        if stage == Stage.REPORTING:
+            masked = MaskedInput.from_bytes(good)
+            bad.append(replace(masked, context=bytes(32)).to_bytes())  # of another model or plan
+            bad.append(replace(masked, packed=masked.packed[:-8]).to_bytes())  # of another length
+        before = dict(vars(world.coordinator.round))
+        for message in bad:
+            response = await victim.call("POST", path, message)
+            assert response.status_code in (api_messages.BAD, api_messages.TOO_LARGE), (message[:60], response.text)
+            assert response.json()["error"]
+        assert vars(world.coordinator.round) == before
+        later = [s for s in GIVING if list(Stage).index(s) > list(Stage).index(stage)]
+        for other_stage in later:
+            assert (
+                await victim.call("POST", f"/v1/rounds/{name}/{other_stage}", b"x")
+            ).status_code == api_messages.EARLY
+            assert (await victim.call("GET", f"/v1/rounds/{name}/{other_stage}")).status_code == api_messages.EARLY
+        if stage == Stage.UNMASKING:  # enough others have given theirs: it may be the one that is not needed
+            await network.finish()
+            assert (await victim.call("POST", path, good)).status_code == api_messages.LATE
+            return
+        assert (await victim.call("POST", path, good)).status_code == 204
+        assert (await victim.call("POST", path, good)).status_code in (api_messages.REPEATED, api_messages.LATE)
+        await network.finish()
+        assert (await victim.call("POST", path, good)).status_code == api_messages.LATE
+
+    in_network(test)
+    world.check_models(start)
+
+
+def test_who_was_not_selected_gives_nothing(in_network, world) -> None:
+    async def test(network: Network) -> None:
+        await network.advance(Stage.KEYS)
+        (late,) = (await network.add(1))[6:]
+        assert (await late.turn(wait=0)).reason == "the round is full"
+        name = world.coordinator.round.name
+        assert (await late.call("GET", f"/v1/rounds/{name}/plan")).status_code == api_messages.BAD
+        assert (await late.call("POST", f"/v1/rounds/{name}/keys", b"x")).status_code == api_messages.BAD
+        network.devices.remove(late)
+        await network.finish()
+
+    in_network(test)
+
+
+def test_another_vocabulary_is_refused(in_network, world) -> None:
+    async def test(network: Network) -> None:
+        body = CheckIn("0" * 64, "").to_json().encode()
+        response = await network.devices[0].call("POST", "/v1/check-in", body)
+        assert response.status_code == api_messages.BAD and "vocabulary" in response.json()["error"]
+
+    in_network(test)
+
+
+def test_a_device_that_left_is_a_stranger(in_network, world) -> None:
+    async def test(network: Network) -> None:
+        gone = network.devices.pop()
+        await gone.turn(wait=0)
+        assert (await gone.call("POST", "/v1/departure")).status_code == 204
+        with pytest.raises(DataError, match="does not belong"):
+            await gone.turn(wait=0)
+        await network.finish()
+
+    in_network(test)
+
+
+def test_a_hundred_and_twenty_devices_with_some_that_drop_out(new_world, terms: Terms) -> None:
+    """More than a hundred: each masks with neighbours on a ring and not with all."""
+    world = new_world(settings=Settings(Rules(60, 110, 12 / 11)), terms=replace(terms, cohort=110))
+    start = world.weights()
+
+    async def inside() -> None:
+        network = Network(world)
+        async with network.http:
+            everybody = await network.add(120)
+            world.coordinator.want(1)
+            await network.advance(Stage.REPORTING)
+            network.devices = everybody[20:]  # and twenty are never heard of again
+            for device in network.devices:
+                await device.turn(wait=0)
+            world.now += world.coordinator.settings.rules.reporting_seconds
+            await network.finish()
+
+    asyncio.run(inside())
+    (row,) = world.coordinator.store.rounds()
+    assert row.state == "committed" and row.cohort == 120 and row.counted == 100
+    world.check_models(start)
+
+
+def test_a_waiting_check_in_is_answered_when_a_round_opens(world) -> None:
+    async def inside() -> None:
+        network = Network(world)
+        await network.add(6)
+        waiting = [asyncio.create_task(device.turn(wait=20)) for device in network.devices]
+        await asyncio.sleep(0.05)
+        assert not any(task.done() for task in waiting)
+        world.coordinator.want(1)
+        world.coordinator.tick(world.now)
+        network.api.tell()
+        done = await asyncio.wait_for(asyncio.gather(*waiting), 10)
+        assert {call.task for call in done} == {api_messages.KEYS}
+
+    asyncio.run(inside())
+
+
+def test_nothing_that_the_coordinator_has_tells_a_masked_update_from_noise(in_network, world, caplog) -> None:
+    """All that is received, and all bytes of the coordinator's files and log, hold no update and no secret of a device."""
+    caplog.set_level(logging.DEBUG)
+    recorded: list[bytes] = []
+
+    async def test(network: Network) -> None:
+        plain = CoordinatorApi.body
+
+        async def recording(self, *arguments):
+            content = await plain(self, *arguments)
+            recorded.append(content)
+            return content
+
+        CoordinatorApi.body = recording
+        try:
+            await network.finish()
+        finally:
+            CoordinatorApi.body = plain
+
+    in_network(test)
+    files = b"".join(p.read_bytes() for p in world.folder.rglob("*") if p.is_file())
+    everything = b"\0".join(recorded) + files + caplog.text.encode()
+    assert len([r for r in recorded if len(r) > 700]) == 4  # the masked updates of those that counted
+    plain = [octets for device in world.everybody for octets in device.vectors_given]
+    assert len(plain) == 4
+    assert not any(octets in everything for octets in plain)
+    masked = [np.frombuffer(r[68:-60], np.uint8) for r in recorded if len(r) > 700]
+    for octets in masked:
+        counts = np.bincount(octets, minlength=256)
+        expected = len(octets) / 256
+        chi_squared = float(((counts - expected) ** 2 / expected).sum())
+        assert chi_squared < 255 + 6 * np.sqrt(2 * 255)  # uniform: a mean of 255, six standard deviations

@@ -1,0 +1,47 @@
+"""The main job, whole, on a model too small to be good."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from federation.local_round import keyboard
+from model.device.folder import load_model
+from model.device.weights import digest, load_weights
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_demo_goes_all_the_way_and_leaves_a_report(
+    small_model_folder: Path, tmp_path: Path, federate: Callable
+) -> None:
+    out = tmp_path / "demo"
+    done = federate("demo", "--model", small_model_folder, "--out", out, "--rounds", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert len(result["users"]) == len(result["words_measured"]) == 3
+    assert len(result["stages"]) == 4
+    assert all(len(users) == 3 for users in result["stages"].values())
+    assert [[device["words"] > 0 for device in devices] for devices in result["rounds"]] == [[True] * 3] * 2
+    assert "after federation and learning" in done.stderr
+    assert (out / "report.html").read_text().count("<tr>") == 5 + 3
+    assert (out / "recall.png").stat().st_size > 10_000
+    newest = load_model(out / "model")
+    assert newest.provenance.round == 2
+    for number in (1, 2, 3):
+        profile = out / "profiles" / f"keyboard-{number}"
+        assert digest(load_model(profile / "global").weights) == digest(newest.weights), "it took the new model over"
+        opened = tmp_path / "personal.safetensors"
+        subprocess.run(keyboard("data", "model", opened, "--profile", profile), cwd=ROOT, check=True)
+        _, provenance = load_weights(opened)
+        assert provenance.parent == digest(newest.weights), "and learned on it"
+
+
+def test_the_demo_does_not_overwrite_what_is_no_demo(
+    small_model_folder: Path, tmp_path: Path, federate: Callable
+) -> None:
+    (tmp_path / "thesis.tex").touch()
+    done = federate("demo", "--model", small_model_folder, "--out", tmp_path)
+    assert done.returncode == 1
+    assert "holds no demo" in done.stderr.splitlines()[-1]
+    assert (tmp_path / "thesis.tex").exists()

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import hypergeom
+
+from data.errors import DataError
+from federation.protocol.secure_aggregation.neighbours import (
+    COMPLETE_UP_TO,
+    MIN_DEVICES,
+    Assumptions,
+    Topology,
+    _disconnected,
+    _tails,
+    choose,
+    connect,
+    connected,
+)
+
+
+def names(count: int) -> list[bytes]:
+    return [i.to_bytes(32, "big") for i in range(count)]
+
+
+@settings(deadline=None)
+@given(st.integers(2, 200), st.data())
+def test_tails_are_the_hypergeometric_distribution_s(population: int, data: st.DataObject) -> None:
+    marked, drawn = data.draw(st.integers(0, population)), data.draw(st.integers(0, population))
+    expected = hypergeom.sf(np.arange(drawn + 2) - 1, population, marked, drawn)
+    np.testing.assert_allclose(_tails(population, marked, drawn), expected, rtol=1e-6, atol=1e-12)
+
+
+def test_a_ring_falls_apart_no_more_often_than_stated() -> None:
+    rng, draws, ring = np.random.default_rng(0), 3000, names(24)
+    neighbours = connect(ring, Topology(4, 2), seed=1)
+    for removed in (8, 12):
+        apart = sum(
+            not connected(neighbours, frozenset(ring[i] for i in rng.permutation(24)[removed:])) for _ in range(draws)
+        )
+        assert apart > 0, "the test can see it happen"
+        assert apart / draws < 1.1 * _disconnected(24, 4, removed)
+
+
+def test_all_mask_with_all_in_small_cohorts() -> None:
+    for devices in range(MIN_DEVICES, COMPLETE_UP_TO + 1):
+        topology = choose(devices)
+        assert topology.degree == devices - 1
+        assert 2 * topology.threshold > topology.degree, "nobody's neighbours can tell both secrets by a share each"
+        assert topology.threshold >= 2
+    everybody = names(5)
+    assert connect(everybody, choose(5), 0) == {d: tuple(o for o in everybody if o != d) for d in everybody}
+    for devices in (0, 1, 2):
+        with pytest.raises(DataError):
+            choose(devices)
+
+
+def test_degrees_of_large_cohorts() -> None:
+    """The figures that the README quotes: they grow like the logarithm of the cohort, and with what is assumed."""
+    assert [choose(n) for n in (101, 200, 500, 1000)] == [
+        Topology(26, 6),
+        Topology(38, 11),
+        Topology(58, 20),
+        Topology(66, 23),
+    ]
+    assert choose(1000, Assumptions(0.1, 0.01)) == Topology(24, 10)
+    assert choose(1000, Assumptions(0.1, 0.05, wary=True)) == Topology(78, 52)
+    with pytest.raises(DataError):
+        choose(200, Assumptions(0.6, 0.4))
+
+
+@pytest.mark.parametrize("wary", [False, True])
+def test_what_is_chosen_withstands_what_is_assumed(wary: bool) -> None:
+    devices, assumptions, rng = 200, Assumptions(0.2, 0.1, wary), np.random.default_rng(2)
+    topology, everybody = choose(devices, assumptions), names(devices)
+    for seed in range(20):
+        neighbours = connect(everybody, topology, seed)
+        fallen, corrupt = np.split(rng.permutation(devices)[:60], [40])
+        left = frozenset(everybody) - {everybody[i] for i in fallen}
+        bad = {everybody[i] for i in corrupt}
+        assert connected(neighbours, left - bad)
+        for device in everybody:
+            among = neighbours[device]
+            assert sum(n in left for n in among) >= topology.threshold
+            told = sum(n in bad for n in among)
+            assert told < (2 * topology.threshold - topology.degree if wary else topology.threshold)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(5, 80), st.integers(0, 2**63), st.data())
+def test_neighbours_are_as_many_as_the_degree_and_mutual(count: int, seed: int, data: st.DataObject) -> None:
+    degree = 2 * data.draw(st.integers(1, (count - 2) // 2))
+    everybody = names(count)
+    neighbours = connect(everybody, Topology(degree, 2), seed)
+    assert connect(everybody[::-1], Topology(degree, 2), seed) == neighbours, "the order of arrival makes no difference"
+    assert connected(neighbours, frozenset(everybody))
+    for device, among in neighbours.items():
+        assert len(set(among)) == degree
+        assert list(among) == sorted(among)
+        assert device not in among
+        assert all(device in neighbours[other] for other in among)
+
+
+def test_rings_differ_between_rounds() -> None:
+    first, second = (connect(names(120), Topology(26, 6), seed) for seed in (1, 2))
+    assert sum(len(set(first[d]) & set(second[d])) for d in first) / (120 * 26) < 0.3
+
+
+def test_nobody_left_is_in_one_piece() -> None:
+    assert connected({}, frozenset())

@@ -1,0 +1,216 @@
+"""Whole rounds: the sum is exact or there is none, whoever drops out; what the coordinator holds of one device is noise."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chi2
+
+from data.errors import DataError
+from federation.benchmarks.loads.secure_round import MASKED, REVEAL, SHARES, measure, run_round
+from federation.protocol.delta_encoding import Encoding
+from federation.protocol.secure_aggregation import client, modular_vectors
+from federation.protocol.secure_aggregation.keys import device_id, public
+from federation.protocol.secure_aggregation.masking import add_mask, pairwise_mask_key
+from federation.protocol.secure_aggregation.messages import MaskedInput, SecureRound
+from federation.protocol.secure_aggregation.modular_vectors import Segment
+from federation.protocol.secure_aggregation.neighbours import choose, connect
+from federation.protocol.secure_aggregation.states import AbortedError
+
+NEVER = REVEAL + 1
+SlowRounds = Callable[..., Any]  # the conftest's SlowRound
+
+
+def identities(count: int) -> list[Ed25519PrivateKey]:
+    return [Ed25519PrivateKey.from_private_bytes(bytes([i % 256, i // 256]) * 16) for i in range(count)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.sampled_from([SHARES, MASKED, REVEAL, NEVER, NEVER, NEVER, NEVER]), min_size=3, max_size=9), st.data()
+)
+def test_the_sum_is_exact_or_there_is_none_whoever_drops_out(steps: list[int], data: st.DataObject) -> None:
+    layout = (Segment(4, 16), Segment(2, data.draw(st.integers(1, 64))))
+    minimum, rng = data.draw(st.integers(3, len(steps))), np.random.default_rng(len(steps))
+    devices = identities(len(steps))
+    inputs = {d: [rng.integers(0, 2**s.bits - 1, s.length, np.uint64, endpoint=True) for s in layout] for d in devices}
+    silent = {d: step for d, step in zip(devices, steps, strict=True) if step != NEVER}
+
+    # What the paper promises, for a complete graph: every secret that is needed has `threshold` holders left to tell it.
+    threshold = (len(steps) - 1) // 2 + 1
+    shared, summed, told = (sum(step > s for step in steps) for s in (SHARES, MASKED, REVEAL))
+    works = shared - 1 >= threshold and summed - 1 >= threshold and summed >= minimum
+    works &= told - 1 >= threshold if told else False
+    if told < summed:
+        works &= told >= threshold  # a device in the sum that tells nothing has all the others to tell its self mask
+    try:
+        result, _ = run_round(SecureRound("r", "m", layout), inputs, silent, minimum)
+    except AbortedError:
+        assert not works
+        return
+    assert works
+    present = [d for d, step in zip(devices, steps, strict=True) if step > MASKED]
+    assert result.devices == {device_id(d) for d in present}
+    for number, segment in enumerate(layout):
+        total = sum(inputs[d][number].astype(object) for d in present) % 2**segment.bits
+        assert result.vectors[number].astype(object).tolist() == total.tolist()
+
+
+def test_a_large_cohort_on_a_ring() -> None:
+    """A device that all but four of its neighbours desert can't be recovered by them, and is left out; the sum is exact."""
+    devices, rng, layout = identities(101), np.random.default_rng(1), (Segment(7, 9),)
+    topology = choose(101)
+    neighbours = connect([device_id(d) for d in devices], topology, seed=0)
+    deserted = device_id(devices[0])
+    silent = {d: SHARES for d in devices if device_id(d) in neighbours[deserted][4:]}
+    others = [d for d in devices[1:] if d not in silent]
+    silent |= dict(zip(others[::8], [MASKED, REVEAL] * 8, strict=False))
+    inputs = {d: [rng.integers(0, 512, 7).astype(np.uint16)] for d in devices}
+    result, cost = run_round(SecureRound("r", "m", layout), inputs, silent, minimum=50, seed=0)
+
+    assert (cost.degree, cost.threshold) == (topology.degree, topology.threshold)
+    assert deserted not in result.devices
+    present = {device_id(d): d for d in devices if silent.get(d, NEVER) > MASKED}
+    assert result.devices < present.keys()
+    summed = sum(inputs[present[d]][0].astype(int) for d in result.devices)
+    assert result.vectors[0].tolist() == (summed % 512).tolist()
+
+
+def test_real_deltas_come_out_as_their_mean() -> None:
+    encoding, rng = Encoding(5000, 1.0, 100, 8, 16, 3), np.random.default_rng(4)
+    deltas = [(rng.standard_normal(5000) / 100).astype(np.float32) for _ in range(8)]
+    weights = [10, 20, 100, 400, 0, 7, 50, 1]
+    devices = identities(8)
+    inputs = {d: encoding.encode(delta, w, rng) for d, delta, w in zip(devices, deltas, weights, strict=True)}
+    result, _ = run_round(SecureRound("r", "m", encoding.segments), inputs, {devices[1]: MASKED, devices[6]: MASKED})
+    mean = encoding.decode_mean(result.vectors[0], int(result.vectors[1][0]))
+    there = [i for i in range(8) if i not in (1, 6)]
+    capped = {i: min(weights[i], 100) for i in there}
+    expected = sum(capped[i] * deltas[i] for i in there) / sum(capped.values())
+    assert np.linalg.norm(mean - expected) < 0.01 * np.linalg.norm(expected)
+
+
+def test_what_a_round_costs_is_measured_on_exact_sums() -> None:
+    small, large = measure(5, 50, 16), measure(12, 50, 16)
+    assert (small.degree, small.threshold, large.degree) == (4, 3, 11)
+    assert small.up_bytes > 5 * 100
+    assert large.up_bytes / 12 > small.up_bytes / 5, "shares for more neighbours"
+
+
+def chi_square(data: bytes) -> float:
+    """The probability that uniform bytes are at least as uneven as these."""
+    counts = np.bincount(np.frombuffer(data, np.uint8), minlength=256)
+    expected = len(data) / 256
+    return float(chi2.sf(np.sum((counts - expected) ** 2) / expected, 255))
+
+
+@pytest.mark.parametrize("bits", [16, 9])
+def test_one_device_s_upload_is_noise_and_the_sum_is_exact(slow_round: SlowRounds, bits: int) -> None:
+    layout = (Segment(40_000, bits),)
+    run = slow_round(3, layout)
+    constant = np.full(40_000, 3, np.uint16)
+    run.inputs = {d: [constant] for d in run.devices}  # as far from noise as can be
+    sent: list[bytes] = []
+
+    def record(step: str, data: bytes) -> bytes:
+        if step == "masked":
+            sent.append(MaskedInput.from_bytes(data).packed)
+        return data
+
+    result = run.reveal(run.mask(run.share(run.advertise()), network=record))
+    assert result.vectors[0].tolist() == [9] * 40_000
+    assert chi_square(modular_vectors.pack(layout, (constant,))) < 1e-100, "the test sees what is not masked"
+    for packed in sent:
+        assert chi_square(packed) > 1e-4
+        (masked,) = modular_vectors.unpack(layout, packed)
+        values = masked.astype(float) / 2**bits - 0.5
+        assert abs(values.mean()) < 4.5 / np.sqrt(12 * 40_000)
+        assert abs(np.mean(values[1:] * values[:-1])) < 4.5 / (12 * np.sqrt(40_000)), "nor do neighbours agree"
+    masked = [modular_vectors.unpack(layout, packed)[0] for packed in sent]
+    assert chi_square(modular_vectors.pack(layout, modular_vectors.reduce(layout, [masked[0] + masked[1]]))) > 1e-4, (
+        "two without the third are noise"
+    )
+
+
+def test_what_is_sent_changes_from_round_to_round(slow_round: SlowRounds) -> None:
+    sent = {}
+    for round_id in ("a", "b"):
+        run = slow_round(3, round_id=round_id)
+
+        def record(step: str, data: bytes, round_id: str = round_id) -> bytes:
+            if step == "masked":
+                sent[round_id, data[36:68]] = data[68:]
+            return data
+
+        run.mask(run.share(run.advertise()), network=record)  # with the same randomness, so the same keys
+    assert len(set(sent.values())) == len(sent) == 6
+
+
+def test_two_devices_have_one_mask_and_another_in_every_round() -> None:
+    first, second = X25519PrivateKey.generate(), X25519PrivateKey.generate()
+    names, rounds = (b"a" * 32, b"b" * 32, b"c" * 32), (b"1" * 32, b"2" * 32)
+    key = pairwise_mask_key(first, public(second), rounds[0], names[0], names[1])
+    assert key == pairwise_mask_key(second, public(first), rounds[0], names[1], names[0])
+    assert key != pairwise_mask_key(first, public(second), rounds[1], names[0], names[1])
+    assert key != pairwise_mask_key(first, public(second), rounds[0], names[0], names[2])
+
+
+def test_masks_are_one_keystream_whatever_the_chunks() -> None:
+    layout = (Segment(300_000, 16), Segment(3, 40), Segment(100_001, 8))
+    vectors = [np.zeros(s.length, s.dtype) for s in layout]
+    add_mask(layout, vectors, bytes(range(32)), 1)
+    whole = (Segment(600_000 + 24 + 100_001, 8),)
+    stream = [np.zeros(whole[0].length, np.uint8)]
+    add_mask(whole, stream, bytes(range(32)), 1)
+    assert b"".join(v.tobytes() for v in vectors) == stream[0].tobytes()
+    add_mask(layout, vectors, bytes(range(32)), -1)
+    assert not any(v.any() for v in vectors)
+
+
+def test_a_device_in_two_halves_of_a_lie_gives_one_secret(slow_round: SlowRounds) -> None:
+    """A coordinator that tells some that a device dropped out, others that it did not, has too few shares of either kind."""
+    run = slow_round(7)
+    to = run.mask(run.share(run.advertise()))
+    victim, told = run.devices[0], Counter[bytes]()
+    for number, device in enumerate(run.devices[1:]):
+        lie = tuple(s for s in to[device].survivors if number % 2 or s.device != victim)
+        _, reveal = client.reveal(run.clients[device], type(to[device])(run.round.context, device, lie))
+        told.update(s.kind for s in reveal.shares if s.device == victim)
+    threshold = run.server.collected.topology.threshold
+    assert sum(told.values()) == 6
+    assert not all(count >= threshold for count in (told[b"k"], told[b"s"]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(["advert", "neighbourhood", "shares", "delivery", "survivors", "reveal"]), st.data())
+def test_one_bit_changed_on_the_way_never_makes_another_sum(
+    slow_round: SlowRounds, step: str, data: st.DataObject
+) -> None:
+    run, once = slow_round(4), data.draw(st.integers(0, 3))
+    seen = 0
+
+    def change(at: str, message: bytes) -> bytes:
+        nonlocal seen
+        if at != step:
+            return message
+        seen += 1
+        if seen - 1 != once:
+            return message
+        changed = bytearray(message)
+        changed[data.draw(st.integers(0, len(message) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+        return bytes(changed)
+
+    try:
+        neighbourhoods = run.advertise(network=change)
+        deliveries = run.share(neighbourhoods, network=change)
+        survivors = run.mask(deliveries, network=change)
+        result = run.reveal(survivors, network=change)
+    except DataError:
+        return
+    assert run.is_the_sum(result)

@@ -1,0 +1,133 @@
+import json
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.errors import DataError
+from federation.protocol.json_messages import Contribution, Invitation, read_json
+from federation.protocol.mailbox import Mailbox
+from federation.protocol.round_terms import Terms
+
+TERMS = Terms(length=100, clipping_norm=1.0, max_weight=1, cohort=4, bits=16, seed=5)
+INVITATION = Invitation("1-ab", 0.5, 1.0, 1, 2000, 7)
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+KINDS = {"round_id": st.text(), "learning_rate": NUMBERS, "clipping_norm": NUMBERS} | dict.fromkeys(
+    ("passes", "max_words", "seed"), st.integers()
+)
+
+
+@given(st.builds(Contribution, st.text(), st.integers(), NUMBERS, NUMBERS, st.text()))
+def test_a_message_survives_json(message: Contribution) -> None:
+    assert Contribution.from_json(message.to_json()) == message
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "null", '{"round_id": 1}', INVITATION.to_json().replace('"passes": 1', '"passes": "1"')]
+)
+def test_what_is_no_message_is_refused(text: str) -> None:
+    with pytest.raises(DataError):
+        Invitation.from_json(text)
+
+
+@given(st.sampled_from([math.nan, math.inf, -math.inf]), st.sampled_from(["learning_rate", "clipping_norm"]))
+def test_a_number_that_is_not_finite_is_neither_said_nor_heard(number: float, name: str) -> None:
+    message = replace(INVITATION, **{name: number})
+    with pytest.raises(DataError, match="not finite"):
+        message.to_json()
+    with pytest.raises(DataError, match="must be finite"):
+        Invitation.from_json(json.dumps(asdict(message)))
+
+
+@given(st.integers(309, 10_000), st.sampled_from("+-"), st.booleans())
+def test_a_number_too_large_for_a_float_is_refused(digits: int, sign: str, whole: bool) -> None:
+    number = sign.strip("+") + ("1" + digits * "0" if whole else f"1e{digits}")
+    text = INVITATION.to_json().replace('"learning_rate": 0.5', f'"learning_rate": {number}')
+    assert number in text
+    with pytest.raises(DataError):
+        Invitation.from_json(text)
+
+
+@given(st.fixed_dictionaries(KINDS), st.sampled_from(sorted(KINDS)), st.data())
+def test_a_name_that_is_there_twice_is_refused(content: dict, twice: str, data: st.DataObject) -> None:
+    """Whether both say the same or not: which of the two counts would be for each reader to guess."""
+    again = data.draw(st.one_of(st.just(content[twice]), KINDS[twice]))
+    pairs = [*content.items(), (twice, again)]
+    data.draw(st.randoms()).shuffle(pairs)
+    text = "{" + ", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in pairs) + "}"
+    with pytest.raises(DataError, match="there twice"):
+        Invitation.from_json(text)
+    assert Invitation.from_json(json.dumps(content)) == Invitation(**content)
+
+
+@pytest.mark.parametrize("inner", ['{"a": 1, "a": 1}', "NaN", "-Infinity", "1e999", "[" * 100_000])
+def test_what_says_more_than_one_thing_says_nothing_at_any_depth(inner: str) -> None:
+    with pytest.raises(DataError):
+        read_json(f'{{"outer": [{inner}]}}')
+    with pytest.raises(DataError):
+        Terms.from_json(TERMS.to_json().replace("1.0", inner))
+
+
+def test_a_round_by_mail(tmp_path: Path) -> None:
+    desktop, keyboard = Mailbox(tmp_path), Mailbox(tmp_path)
+    weights = tmp_path / "w"
+    weights.write_bytes(b"global")
+    desktop.invite(INVITATION, weights)
+    assert keyboard.invitations() == [INVITATION]
+    assert keyboard.invited_weights("1-ab").read_bytes() == b"global"
+    assert desktop.contribution("1-ab") is None
+    keyboard.answer(Contribution("1-ab", 3, 2.0, 1.0))
+    assert keyboard.invitations() == []
+    assert desktop.contribution("1-ab") == Contribution("1-ab", 3, 2.0, 1.0)
+    desktop.close("1-ab")
+    assert desktop.contribution("1-ab") is None
+    keyboard.delta_path("1-ab").parent.mkdir(parents=True)
+    keyboard.delta_path("1-ab").touch()
+    keyboard.answer(Contribution("1-ab", 3, 2.0, 1.0))
+    assert not keyboard.delta_path("1-ab").exists(), "an answer that comes too late leaves nothing behind"
+
+
+def test_an_answer_to_another_round_is_refused(tmp_path: Path) -> None:
+    answer = tmp_path / "mailbox" / "out" / "1-ab" / "contribution.json"
+    answer.parent.mkdir(parents=True)
+    answer.write_text(Contribution("2-cd", 3, 2.0, 1.0).to_json())
+    with pytest.raises(DataError, match="2-cd"):
+        Mailbox(tmp_path).contribution("1-ab")
+
+
+def test_a_newer_release_replaces_one_not_taken(tmp_path: Path) -> None:
+    mailbox = Mailbox(tmp_path)
+    assert not mailbox.released()
+    for content in ("one", "two"):
+        (tmp_path / content).mkdir()
+        (tmp_path / content / "file").write_text(content)
+        mailbox.release(tmp_path / content)
+    taken = mailbox.take_release()
+    assert taken is not None
+    (tmp_path / "one" / "file").write_text("three")
+    mailbox.release(tmp_path / "one")
+    assert (taken / "file").read_text() == "two", "a newer offer does not touch what is being taken over"
+    mailbox.discard_taken()
+    assert mailbox.released()
+    taken = mailbox.take_release()
+    assert taken is not None
+    assert (taken / "file").read_text() == "three"
+    assert mailbox.take_release() == taken, "a keyboard killed while taking over goes on with it"
+    mailbox.discard_taken()
+    assert not mailbox.released()
+
+
+def test_what_is_no_invitation_to_its_round_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    mailbox, weights = Mailbox(tmp_path), tmp_path / "w"
+    weights.touch()
+    for folder, content in (("0-bad", b"{"), ("0-binary", b"\xff"), ("0-elsewhere", INVITATION.to_json().encode())):
+        path = tmp_path / "mailbox" / "in" / folder / "invitation.json"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    mailbox.invite(INVITATION, weights)
+    assert mailbox.invitations() == [INVITATION]

@@ -1,0 +1,142 @@
+"""Simulated rounds by the command, killed and resumed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.device.folder import load_model
+from model.device.weights import Weights, digest
+
+ROOT = Path(__file__).parents[3]
+ROUNDS = 4
+
+
+def arguments(small_model_folder: Path, corpus_file: Path, out: Path, *more: str) -> list[str]:
+    settings = ["--rounds", str(ROUNDS), "--clients-per-round", "6", "--seed", "5", "--algorithm", "fedadam"]
+    settings += ["--decay-rounds", "9", "--average-from", "2"]  # both are state that a killed run must not lose
+    model = ["--init", str(small_model_folder), "--corpus", str(corpus_file)]
+    return ["simulate", *settings, *model, "--out", str(out), "--json", *more]
+
+
+def descendants(pid: int) -> list[int]:
+    try:
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+    return [d for child in children for d in (child, *descendants(child))]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_run_killed_in_two_rounds_reaches_the_same_weights(
+    small_model_folder: Path, corpus_file: Path, tmp_path: Path, federate: Callable
+) -> None:
+    whole = federate(*arguments(small_model_folder, corpus_file, tmp_path / "whole"))
+    assert whole.returncode == 0, whole.stderr
+    killed = tmp_path / "killed"
+    for reached, more in ((1, ()), (3, ("--resume",))):
+        command = [sys.executable, "-m", "federation.cli", *arguments(small_model_folder, corpus_file, killed, *more)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not (killed / "state" / f"round_{reached}").exists():
+            assert process.poll() is None, "the run ended before it could be killed"
+            time.sleep(0.01)
+        workers = descendants(process.pid)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert workers
+        until = time.monotonic() + 20
+        while any(alive(worker) for worker in workers):
+            assert time.monotonic() < until, "a TFF worker outlived the run that started it"
+            time.sleep(0.05)
+    (killed / "state" / "round_9_temp123").mkdir()  # what a save that was killed leaves
+    resumed = federate(*arguments(small_model_folder, corpus_file, killed, "--resume"))
+    assert resumed.returncode == 0, resumed.stderr
+
+    expected, found = (json.loads(run.stdout.splitlines()[-1]) for run in (whole, resumed))
+    assert [r["round"] for r in found["rounds"]] == list(range(1, ROUNDS + 1))
+    for rounds in (expected["rounds"], found["rounds"]):
+        for row in rounds:
+            del row["seconds"]
+    assert found["rounds"] == expected["rounds"]
+    assert found["after"] == expected["after"] != expected["before"]
+    models = [load_model(tmp_path / run / "model") for run in ("whole", "killed")]
+    assert digest(models[0].weights) == digest(models[1].weights)
+    assert models[0].provenance == models[1].provenance
+    assert models[0].provenance.round == ROUNDS
+    assert models[0].provenance.parent == digest(load_model(small_model_folder).weights)
+    assert [p.name for p in (killed / "state").iterdir()] == [f"round_{ROUNDS}"]
+    assert all((killed / name).exists() for name in ("metrics.csv", "progress.png", "tensorboard"))
+
+    again = federate(*arguments(small_model_folder, corpus_file, killed))
+    assert again.returncode == 1
+    assert "holds a run already" in again.stderr
+    other = federate(*arguments(small_model_folder, corpus_file, killed, "--resume", "--max-words", "7"))
+    assert other.returncode == 1
+    assert "other settings" in other.stderr
+    fewer = federate(*arguments(small_model_folder, corpus_file, killed, "--resume", "--rounds", "2"))
+    assert fewer.returncode == 1
+    assert "has done 4 rounds already" in fewer.stderr
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as on a terminal: a shell that runs the tests in the background has it ignored, here and in what is started."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="asks /proc")
+def test_a_stopped_run_says_so_and_leaves_no_process(
+    ctrl_c: None, small_model_folder: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "federation.cli", *arguments(small_model_folder, corpus_file, tmp_path / "run")]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "run" / "state" / "round_1").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    workers = descendants(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 1
+    assert said.splitlines()[-1] == "federate: stopped"
+    assert not any(alive(worker) for worker in workers)
+
+
+def test_being_stopped_while_something_is_saved_is_not_forgotten(ctrl_c: None) -> None:
+    from federation.engine.state_store import wait_for
+
+    async def save() -> None:  # without a moment at which it could be cancelled
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        wait_for(save())
+
+
+def test_the_averaged_model_is_the_mean_of_the_rounds_models(
+    small_model_folder: Path, corpus_file: Path, tmp_path: Path, federate: Callable
+) -> None:
+    def weights(rounds: int, *more: str) -> Weights:
+        out = tmp_path / f"{rounds}{more}"
+        settings = ["--init", small_model_folder, "--corpus", corpus_file, "--clients-per-round", "4", "--seed", "5"]
+        result = federate("simulate", "--rounds", rounds, *settings, "--out", out, *more)
+        assert result.returncode == 0, result.stderr
+        return load_model(out / "model").weights
+
+    second, third, averaged = weights(2), weights(3), weights(3, "--average-from", "2")
+    for name, array in averaged.items():
+        np.testing.assert_allclose(array, (second[name] + third[name]) / 2, atol=1e-6)
+        assert np.abs(array - third[name]).max() > 1e-4

@@ -1,0 +1,412 @@
+import pytest
+
+from data.tokenizer import PUNCTUATION
+from keyboard_app.input.keyboard import Keyboard
+from keyboard_app.input.offers import Kind, Offer
+from keyboard_app.input.shift import Shift
+from keyboard_app.input.text_field import Move
+
+WORDS = ["hello", "there", "i'm", "don't", "5", "50", "house"]
+
+
+def suggest(_context: str, prefix: str) -> list[str]:
+    return [word for word in WORDS if word.startswith(prefix.lower())][:3]
+
+
+@pytest.fixture
+def sent() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def keyboard(sent: list[str]) -> Keyboard:
+    return Keyboard(suggest, sent.append)
+
+
+def type_in(keyboard: Keyboard, text: str) -> None:
+    for character in text:
+        if character == " ":
+            keyboard.space()
+        else:
+            keyboard.press(character)
+
+
+def test_a_suggestion_replaces_what_is_typed_of_the_word_and_brings_a_space(keyboard: Keyboard) -> None:
+    type_in(keyboard, "Well, he")
+    keyboard.take(keyboard.suggestions[0])
+    assert keyboard.text == "Well, hello "
+    assert keyboard.typing.keystrokes == 9
+
+
+@pytest.mark.parametrize("mark", sorted(PUNCTUATION))
+def test_punctuation_swallows_the_space_of_a_suggestion(keyboard: Keyboard, mark: str) -> None:
+    keyboard.take("hello")
+    keyboard.press(mark)
+    assert keyboard.text == "hello" + mark
+
+
+def test_punctuation_leaves_a_space_that_was_typed(keyboard: Keyboard) -> None:
+    keyboard.take("hello")
+    keyboard.space()
+    keyboard.press("!")
+    assert keyboard.text == "hello !"
+
+
+def test_other_symbols_and_words_stay_behind_the_space(keyboard: Keyboard) -> None:
+    keyboard.take("hello")
+    keyboard.press("(")
+    assert keyboard.text == "hello ("
+
+
+def test_a_space_behind_a_suggestion_is_not_doubled_and_backspace_takes_it(keyboard: Keyboard) -> None:
+    keyboard.take("hello")
+    keyboard.space()
+    assert keyboard.text == "hello "
+    keyboard.backspace()
+    assert (keyboard.text, keyboard.prefix) == ("hello", "hello")
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix"),
+    [
+        ("", ""),
+        ("He", "He"),
+        ("He ", ""),
+        ("don'", "don'"),
+        ("don’t", "don’t"),
+        ("it cost 3.", "3."),
+        ("end.", ""),
+        ("(wo", "wo"),
+        ("😀", ""),
+        ("😀he", "he"),
+        ("größ", "größ"),
+        ("new\u00a0lo", "lo"),
+    ],
+)
+def test_prefix(keyboard: Keyboard, text: str, prefix: str) -> None:
+    keyboard.text = text
+    assert keyboard.prefix == prefix
+
+
+def test_sentences_start_with_a_capital(keyboard: Keyboard) -> None:
+    type_in(keyboard, "hi there. so? yes!no 3.5 ok")
+    assert keyboard.text == "Hi there. So? Yes!no 3.5 ok"
+
+
+def test_shift_goes_from_one_capital_to_all_and_off(keyboard: Keyboard) -> None:
+    type_in(keyboard, "a ")
+    assert keyboard.shift is Shift.OFF
+    keyboard.press_shift()
+    assert keyboard.suggestions[0] == "Hello"
+    type_in(keyboard, "bb ")
+    keyboard.press_shift()
+    keyboard.press_shift()
+    assert keyboard.suggestions[0] == "HELLO"
+    type_in(keyboard, "cc")
+    keyboard.press_shift()
+    type_in(keyboard, "d")
+    assert keyboard.text == "A Bb CCd"
+
+
+def test_a_sentence_may_start_small_if_shift_is_pressed(keyboard: Keyboard) -> None:
+    keyboard.press_shift()
+    type_in(keyboard, "h")
+    assert keyboard.text == "h"
+    assert keyboard.suggestions[0] == "hello"
+
+
+def test_english_i_is_a_capital(keyboard: Keyboard) -> None:
+    type_in(keyboard, "so i")
+    assert keyboard.suggestions == ["I'm"]
+
+
+@pytest.mark.parametrize("letter", ["ß", "ı", "ŉ", "字", "😀", "я"])
+def test_shift_changes_only_letters_with_a_capital_of_their_own(keyboard: Keyboard, letter: str) -> None:
+    keyboard.press(letter)
+    assert keyboard.text == ("Я" if letter == "я" else letter)
+
+
+@pytest.mark.parametrize("sign", ["x", "é", "e\u0301", "😀", "👍🏽", "❤️", "👩‍👩‍👧", "🇩🇪", "1️⃣"])
+def test_backspace_takes_what_looks_like_one_character(keyboard: Keyboard, sign: str) -> None:
+    keyboard.text = "ab 🇫🇷😀" + sign
+    keyboard.backspace()
+    assert keyboard.text == "ab 🇫🇷😀"
+
+
+def test_enter_sends_clears_and_counts_characters(keyboard: Keyboard, sent: list[str]) -> None:
+    type_in(keyboard, "ok ")
+    keyboard.take("hello")
+    assert keyboard.enter() == "Ok hello"
+    assert (keyboard.text, sent) == ("", ["Ok hello"])
+    assert keyboard.typing.keystrokes == 4
+    assert keyboard.typing.characters == 8
+
+
+def test_enter_without_text_sends_nothing(keyboard: Keyboard, sent: list[str]) -> None:
+    type_in(keyboard, "  ")
+    assert keyboard.enter() == ""
+    assert sent == []
+
+
+def test_backspace_in_an_empty_text_does_nothing(keyboard: Keyboard) -> None:
+    keyboard.backspace()
+    assert (keyboard.text, keyboard.typing.keystrokes) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "taken"),
+    [
+        ("Say h", "e again", "Say hello |again"),
+        ("hel", "lo there", "hello |there"),
+        ("hel", "lo.", "hello|."),
+        ("(hel", ")", "(hello|)"),
+        ("hel", "\nthere", "hello |\nthere"),
+        ("so ", "there", "so hello |there"),
+        ("so ", "", "so hello |"),
+    ],
+)
+def test_a_suggestion_in_the_middle_replaces_the_whole_word(
+    keyboard: Keyboard, before: str, after: str, taken: str
+) -> None:
+    keyboard.text = before + after
+    keyboard.move_to(len(before))
+    assert keyboard.prefix == ("" if before.endswith(" ") else before[before.rfind("h") :])
+    keyboard.take("hello")
+    assert keyboard.text[: keyboard.cursor] + "|" + keyboard.text[keyboard.cursor :] == taken
+
+
+def test_suggestions_follow_the_cursor() -> None:
+    asked = []
+    keyboard = Keyboard(lambda context, prefix: asked.append((context, prefix)) or [], lambda _text: None)
+    keyboard.text = "we saw the house"
+    keyboard.move_to(9)
+    assert keyboard.suggestions == []
+    keyboard.move(Move.WORD_LEFT)
+    assert keyboard.suggestions == []
+    keyboard.select(3, 6)
+    assert keyboard.suggestions == []
+    assert asked == [("we saw ", "th"), ("we saw ", ""), ("we ", "")]
+
+
+def test_of_a_very_long_text_the_end_is_looked_at() -> None:
+    asked = []
+    keyboard = Keyboard(lambda context, _prefix: asked.append(context) or [], lambda _text: None)
+    for length in (3_990, 100_100, 100_200, 101_900):
+        keyboard.text = text = ("so it goes " * 10_000)[:length]
+        assert keyboard.suggestions == []
+        assert (text.endswith(asked[-1] + keyboard.prefix), len(asked[-1]) < 4_000) == (True, True)
+    assert len(asked[0]) > 3_980, "but of a message as people write them all is"
+    assert asked[2].startswith(asked[1])
+    assert asked[3].startswith(asked[2])
+
+
+def test_a_mark_in_the_middle_keeps_the_space_that_parts_two_words(keyboard: Keyboard) -> None:
+    keyboard.text = "hel there"
+    keyboard.move_to(3)
+    keyboard.take("hello")
+    keyboard.press(",")
+    assert keyboard.text == "hello, there"
+    assert keyboard.cursor == 6
+
+
+def test_two_spaces_behind_a_word_are_a_full_stop(keyboard: Keyboard) -> None:
+    type_in(keyboard, "hi  so  ")
+    assert keyboard.text == "Hi. So. "
+    type_in(keyboard, "  ")
+    assert keyboard.text == "Hi. So.   "
+    keyboard.text = "hi"
+    keyboard.space()
+    keyboard.move(Move.LEFT)
+    keyboard.move(Move.RIGHT)
+    keyboard.space()
+    assert keyboard.text == "hi  "
+    keyboard.text = ""
+    keyboard.take("hello")
+    type_in(keyboard, "  ")
+    assert keyboard.text == "hello. "
+
+
+def test_sentences_start_with_a_capital_wherever_the_cursor_is(keyboard: Keyboard) -> None:
+    keyboard.text = "one. two"
+    keyboard.move_to(5)
+    assert keyboard.shift is Shift.ONCE
+    keyboard.move(Move.RIGHT)
+    assert keyboard.shift is Shift.OFF
+    keyboard.select_all()
+    keyboard.press("x")
+    assert keyboard.text == "X"
+
+
+def test_a_selection_is_replaced_cut_and_deleted(keyboard: Keyboard) -> None:
+    keyboard.text = "one two three"
+    keyboard.select_word(5)
+    assert (keyboard.copy(), keyboard.selection) == ("two", (4, 7))
+    keyboard.press("x")
+    assert keyboard.text == "one x three"
+    keyboard.select(3, 5)
+    assert keyboard.cut() == " x"
+    assert keyboard.cut() == ""
+    keyboard.paste("\x00\t2\r\n\ud800")
+    assert keyboard.text == "one 2\n three"
+    keyboard.move(Move.START)
+    keyboard.move(Move.WORD_RIGHT, extend=True)
+    keyboard.backspace()
+    assert keyboard.text == " 2\n three"
+    keyboard.backspace()
+    keyboard.move(Move.END)
+    keyboard.backspace(Move.WORD_LEFT)
+    keyboard.delete()
+    assert keyboard.text == " 2\n "
+    keyboard.move(Move.LINE_START)
+    keyboard.delete()
+    assert keyboard.text == " 2\n"
+
+
+def test_keys_are_counted_and_moves_are_not(keyboard: Keyboard) -> None:
+    type_in(keyboard, "ab c")
+    keyboard.move(Move.LEFT)
+    keyboard.select_all()
+    keyboard.copy()
+    keyboard.press_shift()
+    assert keyboard.typing.keystrokes == 4
+    keyboard.paste("pasted")
+    keyboard.move(Move.START)
+    keyboard.backspace()
+    assert keyboard.typing.keystrokes == 5
+
+
+def test_a_double_tap_locks_capitals_and_two_slow_ones_do_not() -> None:
+    now = [0.0]
+    keyboard = Keyboard(suggest, lambda _text: None, clock=lambda: now[0])
+    keyboard.text = "a"
+
+    def tap(later: float) -> Shift:
+        now[0] += later
+        keyboard.press_shift()
+        return keyboard.shift
+
+    assert [tap(9), tap(0.1), tap(0.1), tap(9), tap(9), tap(9), tap(0.1)] == [
+        *(Shift.ONCE, Shift.LOCKED, Shift.OFF, Shift.ONCE, Shift.OFF, Shift.ONCE, Shift.LOCKED)
+    ]
+    keyboard.text = "One. "  # a capital is on already
+    assert [keyboard.shift, tap(9), tap(0.1)] == [Shift.ONCE, Shift.OFF, Shift.LOCKED]
+
+
+SLIPS = {"teh": "the", "im": "i'm"}
+
+
+@pytest.fixture
+def corrector() -> Keyboard:
+    return Keyboard(suggest, lambda _text: None, lambda _context, word: SLIPS.get(word.lower()))
+
+
+@pytest.mark.parametrize("end", [" ", *sorted(PUNCTUATION)])
+def test_a_slip_is_corrected_at_the_end_of_the_word_and_backspace_undoes_that(corrector: Keyboard, end: str) -> None:
+    told = []
+    corrector.on_insist = told.append
+    type_in(corrector, "so teh" + end)
+    assert corrector.text == "So the" + end
+    corrector.backspace()
+    assert corrector.text == "So teh" + end
+    assert corrector.cursor == len(corrector.text)
+    assert (corrector.wishes.insisted, told) == ({"teh"}, ["teh"])
+    corrector.backspace()
+    type_in(corrector, end)
+    assert corrector.text == "So teh" + end, "what was insisted on stays"
+    corrector.backspace()
+    assert corrector.text == "So teh", "and there is nothing to undo"
+
+
+def test_only_the_next_key_undoes_a_correction(corrector: Keyboard) -> None:
+    type_in(corrector, "teh a")
+    corrector.backspace()
+    corrector.backspace()
+    assert corrector.text == "The"
+
+
+def test_a_correction_has_the_casing_of_what_was_typed(corrector: Keyboard) -> None:
+    type_in(corrector, "a Teh im ")
+    corrector.press("T")
+    corrector.press("E")
+    corrector.press("H")
+    corrector.space()
+    assert corrector.text == "A The I'm THE "
+
+
+@pytest.mark.parametrize("text", ["5teh", "@teh", "x.teh", "a-teh", "/teh", "a_teh"])
+def test_a_part_of_something_longer_is_not_corrected(corrector: Keyboard, text: str) -> None:
+    corrector.text = text
+    assert corrector.correction is None
+    corrector.space()
+    assert corrector.text == text + " "
+
+
+@pytest.mark.parametrize(("text", "cursor"), [("tehran", 3), ("teh", 2), ("teh", 0)])
+def test_nothing_is_corrected_in_the_middle_of_a_word(corrector: Keyboard, text: str, cursor: int) -> None:
+    corrector.text = text
+    corrector.move_to(cursor)
+    corrector.space()
+    assert corrector.text == text[:cursor] + " " + text[cursor:]
+
+
+def test_what_is_sent_is_as_it_was_typed(corrector: Keyboard) -> None:
+    type_in(corrector, "teh")
+    assert corrector.enter() == "Teh"
+
+
+def test_corrections_can_be_switched_off(corrector: Keyboard) -> None:
+    corrector.autocorrects = False
+    type_in(corrector, "teh ")
+    assert corrector.text == "Teh "
+
+
+def test_the_typed_word_is_always_offered_and_taking_it_insists(corrector: Keyboard) -> None:
+    type_in(corrector, "so teh")
+    assert corrector.strip == [Offer("teh", Kind.TYPED), Offer("the", Kind.CORRECTION, applied=True)]
+    corrector.take_offer(corrector.strip[0])
+    assert corrector.text == "So teh "
+    assert corrector.wishes.insisted == {"teh"}
+    type_in(corrector, "teh ")
+    assert corrector.text == "So teh teh "
+    type_in(corrector, "he")
+    assert corrector.strip == [Offer("he", Kind.TYPED), Offer("hello", Kind.COMPLETION)]
+    corrector.take("hello")
+    assert [offer.kind for offer in corrector.strip] == [Kind.NEXT] * 3
+
+
+def test_a_word_is_offered_once(corrector: Keyboard) -> None:
+    type_in(corrector, "so hello")
+    assert corrector.strip == [Offer("hello", Kind.TYPED)]
+
+
+def test_a_forgotten_word_comes_back_when_it_is_insisted_on(corrector: Keyboard) -> None:
+    told = []
+    corrector.on_forget, corrector.on_remember = told.append, told.append
+    corrector.forget("Hello")
+    assert (corrector.wishes.forgotten, told) == ({"hello"}, ["hello"])
+    type_in(corrector, "so hello")
+    corrector.take_offer(corrector.strip[0])
+    assert (corrector.wishes.forgotten, told) == (set(), ["hello", "hello"])
+    corrector.forget("teh")
+    corrector.wishes.insisted.add("teh")
+    type_in(corrector, "teh ")
+    assert corrector.text == "So hello the ", "a slip that was learned as a word, and forgotten"
+
+
+def test_an_emoji_goes_behind_its_word() -> None:
+    keyboard = Keyboard(suggest, lambda _text: None, emoji_for={"pizza": "🍕"}.get)
+    type_in(keyboard, "a pizza")
+    assert keyboard.strip[-1] == Offer("🍕", Kind.EMOJI)
+    keyboard.take_offer(keyboard.strip[-1])
+    assert keyboard.text == "A pizza 🍕 "
+    assert keyboard.typing.keystrokes == 8
+    type_in(keyboard, "pizza ")
+    keyboard.take_offer(keyboard.strip[-1])
+    assert keyboard.text == "A pizza 🍕 pizza 🍕 "
+    assert all(offer.kind is not Kind.EMOJI for offer in keyboard.strip)
+    keyboard.text = "pizza."
+    assert all(offer.kind is not Kind.EMOJI for offer in keyboard.strip)
+    keyboard.text = "pizza now"
+    keyboard.move_to(2)
+    keyboard.take_offer(keyboard.strip[-1])
+    assert keyboard.text == "pizza 🍕 now"

@@ -1,0 +1,95 @@
+"""What a key would have to wait for is done between two keys; what is shown and recorded is the same with it and without."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from keyboard_app.device import Device
+from keyboard_app.learning.background import run
+from keyboard_app.learning.learning import Learning
+from keyboard_app.learning.models import Models
+from model.device.folder import Model
+from model.device.runtime import Program
+
+MESSAGES = ["i think you are good .", "what do you think of it ?", "meet me at the climbing hall at seven"] * 4
+TEXT = "I think we meet at the zoo, tonight"
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The tokens that any program has read by a step."""
+    read: list[int] = []
+    step = Program.step
+    monkeypatch.setattr(Program, "step", lambda self, token, state: (read.append(token), step(self, token, state))[1])
+    yield read
+
+
+def learned(device: Device) -> None:
+    for message in MESSAGES:
+        device.profile.store.add_message(message, [])
+        device.models.learn(message)
+    run(Learning(device.profile, device.models))
+    assert device.models.personalized
+
+
+@pytest.mark.parametrize("personal", [False, True], ids=["global", "personal"])
+def test_ending_a_word_and_sending_take_no_step_of_a_network(device: Device, steps: list[int], personal: bool) -> None:
+    if personal:
+        learned(device)
+    assert device.keyboard.strip  # what the window shows before the first key
+    device.read_ahead()
+    for letter in TEXT:
+        device.keyboard.press(letter)
+        del steps[:]
+        offered = device.keyboard.strip
+        # A comma is no word that could be read ahead, and the space behind it changes nothing that is read.
+        assert len(steps) == (letter == ","), f"typing {letter!r}"
+        device.read_ahead()
+        assert device.keyboard.strip == offered
+    del steps[:]
+    device.keyboard.enter()
+    assert not steps
+    assert device.keyboard.strip
+    assert not steps, "an empty message was read before"
+
+
+@pytest.mark.parametrize("personal", [False, True], ids=["global", "personal"])
+def test_the_ranks_are_those_of_models_that_read_anew(device: Device, small_model: Model, personal: bool) -> None:
+    if personal:
+        learned(device)
+    written = [message.text for message in device.profile.store.learnable()]
+    anew = Models(small_model, None, written, device.models.ngram_trust)
+    if device.models.personal is not None:
+        anew.use_personal(device.models.personal)
+    for letter in TEXT:
+        device.keyboard.press(letter)
+        assert device.keyboard.strip
+        device.read_ahead()
+    device.keyboard.enter()
+    recorded = device.profile.store.ranked_messages()[-1].ranks
+    assert recorded == anew.ranks(TEXT)
+    assert any(ranks.rank is not None for ranks in recorded)
+
+
+def test_what_is_read_ahead_is_the_word_as_a_space_would_leave_it(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device.keyboard, "_correct", lambda _context, word: "think" if word == "thonk" else None)
+    for text, ahead in (("i thonk", "i think"), ("i th", "i th"), ("i think ", "i think "), ("", "")):
+        device.keyboard.text = text
+        assert device.keyboard.ahead == ahead
+        device.keyboard.space()
+        assert device.keyboard.text.strip() == ahead.strip()
+
+
+def test_a_network_that_was_learned_is_typed_with_as_it_was_trained(device: Device) -> None:
+    """The program that learned goes on as the one that types: nothing of it may be left from the training."""
+    learned(device)
+    weights = device.models.personal
+    assert weights is not None
+    another = Models(device.models.global_model, None, [m.text for m in device.profile.store.learnable()])
+    another.ngram_trust = device.models.ngram_trust
+    another.use_personal(weights)
+    for context in ("", "i think ", "what do you think of "):
+        assert device.models.suggest(context, "") == another.suggest(context, "")
+    assert device.models.ranks(TEXT) == another.ranks(TEXT)

@@ -1,0 +1,103 @@
+"""The trust in a person's n-grams in a keyboard with the shipped model: learned, kept, used, and given up when it must be."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.corpus import ChitChat
+from data.tokenizer import tokenize
+from federation.evaluation.personalization import learn
+from keyboard_app.cli import main
+from keyboard_app.device import Device
+from keyboard_app.learning.background import run
+from keyboard_app.learning.learning import Learning
+from model.device.folder import PRETRAINED, Model, load_model
+from model.device.learning.finetuning import FineTuning
+from model.device.suggesting.personal import USUAL_TRUST
+from model.device.weights import digest
+
+# Two validation users.
+OWNER, SOMEBODY_ELSE = "6613498d-8057-4688-9a4b-c05229c9723a", "7a77345f-91db-42d4-9905-fe14b615cf26"
+
+
+def written(user: str, words: int) -> list[str]:
+    """The user's first messages, of so many words in all."""
+    messages = list(ChitChat().messages(user))
+    typed = np.cumsum([len(tokenize(text)) for text in messages])
+    return messages[: int(np.searchsorted(typed, words)) + 1]
+
+
+def record(device: Device, messages: list[str]) -> None:
+    """Records messages as if they were sent; nothing was predicted."""
+    for text in messages:
+        device.profile.store.add_message(text, [])
+        device.models.learn(text)
+
+
+def status(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[dict, str]:
+    assert main(["status", "--json", "--profile", str(path)]) == 0
+    for_programs = json.loads(capsys.readouterr().out)
+    assert main(["status", "--profile", str(path)]) == 0
+    return for_programs, capsys.readouterr().out
+
+
+def changed(model: Model) -> Model:
+    return model.with_weights({name: array * 0.9 for name, array in model.weights.items()}, model.provenance)
+
+
+def test_it_is_learned_kept_and_given_up_with_the_global_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    messages = written(OWNER, 1_000)
+    messages += messages[-30:]  # said again, word for word
+    with Device.open(tmp_path) as device:
+        record(device, messages)
+        assert device.models.ngram_trust == USUAL_TRUST
+        assert status(tmp_path, capsys)[0]["ngram_trust"] == USUAL_TRUST
+        learning = Learning(device.profile, device.models)
+        run(learning)
+        assert device.models.ngram_trust == learning.trust > USUAL_TRUST
+        shipped = device.models.global_model
+
+        measured = learn(shipped, shipped.start(), messages, FineTuning(), 0)
+        assert measured.trust == learning.trust, "what is measured is what the keyboard does"
+        assert measured.verdict == learning.verdict
+        assert measured.new is not None
+        assert learning.trained is not None
+        assert digest(measured.new) == digest(learning.trained.weights)
+
+    for_programs, for_people = status(tmp_path, capsys)
+    assert for_programs["ngram_trust"] == learning.trust
+    assert f"your phrases    count {learning.trust:g} times as much as usual\n" in for_people
+
+    with Device.open(tmp_path) as device:
+        assert device.models.ngram_trust == learning.trust, "at the next start"
+        context, suggested = messages[-1].rsplit(" ", 1)[0], {}
+        for trust in (learning.trust, 0.0):
+            device.models.ngram_trust = trust
+            suggested[trust] = device.models.suggest(context, "")
+        assert len({tuple(words) for words in suggested.values()}) == 2
+        newer = changed(load_model(PRETRAINED))
+        device.profile.save_global(newer)
+        device.models.use_global(newer, messages)
+        assert device.models.ngram_trust == USUAL_TRUST
+    with Device.open(tmp_path) as device:
+        assert device.models.ngram_trust == USUAL_TRUST, "until it has learned on the new one"
+        assert "count as much as usual" in status(tmp_path, capsys)[1]
+        device.resume()
+        device.worker.wait()
+        assert device.models.ngram_trust > USUAL_TRUST
+
+
+def test_it_is_chosen_anew_at_each_learning(tmp_path: Path) -> None:
+    messages = written(OWNER, 1_000)
+    with Device.open(tmp_path) as device:
+        record(device, messages + messages[-30:])
+        run(Learning(device.profile, device.models))
+        before = device.models.ngram_trust
+        record(device, written(SOMEBODY_ELSE, 1_000))
+        run(Learning(device.profile, device.models))
+        assert device.models.ngram_trust < before
+        assert device.profile.store.ngram_trust(digest(device.models.global_model.weights)) < before

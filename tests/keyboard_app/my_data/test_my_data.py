@@ -1,0 +1,211 @@
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from data.corpus import JsonLines
+from data.errors import DataError
+from keyboard_app.device import Device
+from keyboard_app.learning.background import run
+from keyboard_app.learning.learning import Learning
+from keyboard_app.my_data.importing import Importing, read_source
+from keyboard_app.recording.user_profile import PERSONAL, PREVIOUS
+
+LINE = "i think you are good ."
+OWN = "the zebra and the quagga"
+
+
+def record(device: Device, texts: list[str]) -> list[int]:
+    ids = []
+    for text in texts:
+        ids.append(device.profile.store.add_message(text, device.models.ranks(text)))
+        device.models.learn(text)
+    return ids
+
+
+def test_pages_are_newest_first_and_searched_without_regard_to_capitals(device: Device) -> None:
+    record(device, [f"message {n}" for n in range(7)] + ["A Zebra", "Ärger", "the zebra"])
+    mine = device.my_data
+    assert mine.count() == 10
+    assert [m.text for m in mine.page(count=3)] == ["the zebra", "Ärger", "A Zebra"]
+    assert [m.text for m in mine.page(skip=3, count=2)] == ["message 6", "message 5"]
+    assert [m.text for m in mine.page("ZEBRA")] == ["the zebra", "A Zebra"]
+    assert [m.text for m in mine.page("zebra", skip=1)] == ["A Zebra"]
+    assert [m.text for m in mine.page("ärg")] == ["Ärger"]
+    assert mine.page("nothing of the kind") == []
+
+
+def test_a_deleted_message_is_forgotten_at_once_by_suggestions_and_by_the_network_when_it_learns_anew(
+    device: Device,
+) -> None:
+    record(device, [LINE] * 40)
+    ids = record(device, [OWN] * 4)
+    record(device, [LINE] * 30)
+    assert device.models.own_words == ["zebra", "quagga"]
+    assert device.my_data.still_held == 0
+    run(Learning(device.profile, device.models))
+    assert device.models.personalized
+    device.my_data.delete(ids[:3])
+    assert device.models.own_words == []
+    assert "zebra" not in device.models.suggest("the", "z")
+    assert device.my_data.still_held == 3
+    later = record(device, [LINE])
+    device.my_data.delete(later)
+    assert device.my_data.still_held == 3, "what came after the learning was never in it"
+    run(Learning(device.profile, device.models))  # which the gate may refuse; what is in use may then hold them still
+    device.relearn()
+    device.worker.wait()
+    assert device.my_data.still_held == 0
+    assert not (device.profile.path / PREVIOUS).exists(), "nor can one go back to a network that holds them"
+    assert len(device.profile.store.messages()) == 71
+
+
+def test_when_everything_is_deleted_and_learned_anew_the_global_model_is_left(device: Device) -> None:
+    record(device, [LINE] * 60)
+    device.profile.store.mark_word("insisted", "zebra")
+    run(Learning(device.profile, device.models))
+    device.my_data.delete_all()
+    assert (device.my_data.count(), device.my_data.still_held) == (0, 60)
+    assert device.profile.store.words_marked("insisted") == {}
+    device.relearn()
+    assert "nothing is left to learn from" in device.worker.wait()
+    assert not device.models.personalized
+    assert not (device.profile.path / PERSONAL).exists()
+    assert device.my_data.still_held == 0
+    assert device.models.suggest("i think", "") == device.models.suggest_by_global("i think", "")
+
+
+def test_messages_are_kept_as_long_as_the_person_wants(tmp_path: Path, small_model_folder: Path) -> None:
+    with Device.open(tmp_path, small_model_folder, consenting=True) as device:
+        old = (datetime.now(UTC) - timedelta(days=40)).isoformat(timespec="seconds")
+        device.profile.store.add_imported([device.profile.store.seal_import(OWN, old)] * 3)
+        record(device, [LINE])
+    with Device.open(tmp_path, small_model_folder) as device:
+        assert device.models.own_words == ["zebra", "quagga"]
+        device.choose(keep_days=60)
+        assert device.my_data.count() == 4
+        device.choose(keep_days=30)
+        assert [m.text for m in device.my_data.page()] == [LINE]
+        assert device.models.own_words == []
+        device.profile.store.add_imported([device.profile.store.seal_import(OWN, old)])
+    with Device.open(tmp_path, small_model_folder) as device:
+        assert device.my_data.count() == 1, "at the next start too"
+
+
+def test_what_is_exported_is_a_corpus_and_can_be_imported(
+    device: Device, tmp_path: Path, small_model_folder: Path
+) -> None:
+    texts = ["Grüße 😀 'quoted' \"twice\"", "two\nlines", LINE]
+    record(device, texts)
+    out = tmp_path / "out" / "mine.jsonl"
+    assert device.my_data.export(out) == 3
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    corpus = JsonLines(out)
+    assert corpus.users() == ["me"]
+    assert list(corpus.messages("me")) == texts
+    with Device.open(tmp_path / "new", small_model_folder) as new:
+        new.import_texts(out)
+        assert new.worker.wait() == "imported 3 messages; learn to put them to use"
+        assert [(m.text, m.imported) for m in new.profile.store.messages()] == [(text, True) for text in texts]
+        assert new.profile.store.ranks() == []
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot write"):
+        device.my_data.export(tmp_path / "file" / "x")
+
+
+CHAT = """\
+31.12.20, 21:15 - Messages and calls are end-to-end encrypted.
+31.12.20, 21:15 - Ann Berg: Are you there?
+31.12.20, 21:16 - Bob: yes: the zebra
+is here
+and the quagga
+31.12.20, 21:16 - Bob: <Media omitted>
+31.12.20, 21:17 - Bob: my password is swordfish
+31.12.20, 21:18 - Bob: the zebra again
+"""
+IPHONE = (
+    "[12/31/20, 9:15:22\u202fPM] Ann Berg: \u200eMessages and calls are end-to-end encrypted.\r\n"
+    "[12/31/20, 9:15:23\u202fPM] Ann Berg: Are you there?\r\n"
+    "\u200e[12/31/20, 9:15:24\u202fPM] Bob: \u200eimage omitted\r\n"
+    "[12/31/20, 9:15:25\u202fPM] ~ Bob: the zebra\u200e <This message was edited>\r\n"
+)
+
+
+def test_a_chat_teaches_the_words_of_the_one_who_is_chosen(device: Device, tmp_path: Path) -> None:
+    path = tmp_path / "chat.txt"
+    path.write_text(CHAT)
+    source = read_source(path)
+    assert (source.kind, list(source.people.items())) == ("chat", [("Bob", 3), ("Ann Berg", 1)])
+    unclear = Importing(device.profile, device.models, path)
+    assert run(unclear) == "several people wrote in chat.txt: choose who of them you are"
+    assert (unclear.unclear, unclear.imported, device.my_data.count()) == (source, 0, 0)
+    with pytest.raises(DataError, match=r"several people wrote in it: choose one of Bob \(3 messages\), Ann Berg \(1"):
+        source.of(None)
+    with pytest.raises(DataError, match="nobody called Zoe"):
+        run(Importing(device.profile, device.models, path, "Zoe"))
+    path.unlink()  # it was read already
+    importing = unclear.of("Bob")
+    assert run(importing) == "imported 2 messages, and left out 1 that look like secrets; learn to put them to use"
+    assert [m.text for m in device.profile.store.messages()] == [
+        "yes: the zebra\nis here\nand the quagga",
+        "the zebra again",
+    ]
+    assert device.models.own_words == ["zebra"]
+
+
+def test_another_phones_chat(tmp_path: Path) -> None:
+    path = tmp_path / "chat.txt"
+    path.write_text(IPHONE, newline="")
+    assert read_source(path).messages == {"Ann Berg": ["Are you there?"], "Bob": ["the zebra"]}
+
+
+def test_a_plain_text_and_json_lines(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes("\ufeffone\r\n\r\n two \n".encode())
+    assert read_source(path).of(None) == ["one", "two"]
+    lines = [{"user": user, "time": str(n), "text": f"{user} {n}"} for n, user in enumerate(["a", "b", "a"])]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    source = read_source(path)
+    assert (source.kind, source.people, source.of("a")) == ("JSON Lines", {"a": 2, "b": 1}, ["a 0", "a 2"])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "is not UTF-8 text"),
+        (b"PK\x03\x04 all ascii", "is not text"),
+        ("häßlich".encode("latin-1"), "is not UTF-8 text"),
+        ("text".encode("utf-16"), "is not UTF-8 text"),
+        (b"\n \n", "holds no message"),
+        (b"31.12.20, 21:15 - Nobody wrote anything here", "holds no message"),
+        (b'{"user": 1}', "needs an object with user, time and text"),
+        (b"{\\rtf1 hello}", "not JSON"),
+        (None, "cannot read"),
+    ],
+)
+def test_a_file_that_is_no_text_is_refused(device: Device, tmp_path: Path, content: bytes | None, reason: str) -> None:
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_bytes(content)
+    device.import_texts(path)
+    with pytest.raises(DataError, match=reason) as told:
+        device.worker.wait()
+    assert "\n" not in str(told.value)
+    assert device.my_data.count() == 0
+
+
+def test_imported_texts_are_learned_and_the_newest_typed_ones_still_judge(device: Device, tmp_path: Path) -> None:
+    record(device, [LINE] * 60)
+    run(Learning(device.profile, device.models))
+    trained = device.models.seen.trained
+    assert 0 < trained < 60
+    (tmp_path / "own.txt").write_text("\n".join(["meet me at the climbing hall at seven"] * 400))
+    run(Importing(device.profile, device.models, tmp_path / "own.txt"))
+    learning = Learning(device.profile, device.models)
+    run(learning)
+    # A tenth of all words would reach back into what the network in use was trained on.
+    assert learning.verdict.old.words == 6 * (60 - trained)
+    assert learning.trained.words > 60 * 7
+    assert len(device.profile.store.ranks()) == 360

@@ -1,0 +1,147 @@
+"""Where keys are kept, with a keyring that is a file, one that is locked, and one that never answers."""
+
+import json
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import keyring
+import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringLocked
+
+from data.errors import DataError
+from keyboard_app.device import Device
+from keyboard_app.recording import keyholder
+from keyboard_app.recording.keyholder import KEY, obtain_key, read_key, where_kept
+from keyboard_app.recording.personal_file import Seen
+from keyboard_app.recording.user_profile import Profile
+
+SEEN = Seen(message=1, trained=1, deletion=0)
+
+
+class FileKeyring(KeyringBackend):
+    """A keyring as a platform's, in a file of the test."""
+
+    priority = 5  # type: ignore[assignment]
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def _all(self) -> dict[str, str]:
+        return json.loads(self._path.read_text()) if self._path.exists() else {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self._all().get(f"{service}/{username}")
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self._path.write_text(json.dumps(self._all() | {f"{service}/{username}": password}))
+
+    def delete_password(self, service: str, username: str) -> None:
+        raise NotImplementedError
+
+
+class LockedKeyring(FileKeyring):
+    def get_password(self, service: str, username: str) -> str | None:
+        raise KeyringLocked("Failed to unlock the\ncollection!")
+
+    set_password: Any = get_password
+
+
+class SilentKeyring(FileKeyring):
+    def get_password(self, service: str, username: str) -> str | None:
+        time.sleep(60)  # in a thread that nobody waits for
+        return None
+
+    set_password: Any = get_password
+
+
+@pytest.fixture
+def use_keyring(monkeypatch: pytest.MonkeyPatch) -> Any:
+    before = keyring.get_keyring()
+    yield keyring.set_keyring
+    keyring.set_keyring(before)
+
+
+def test_without_a_keyring_the_key_is_in_a_file_for_its_owner_alone(tmp_path: Path) -> None:
+    key = obtain_key(tmp_path, [])
+    assert len(key) == 32
+    assert stat.S_IMODE((tmp_path / KEY).stat().st_mode) == 0o600
+    assert json.loads((tmp_path / KEY).read_bytes())["key"] == key.hex()
+    assert read_key(tmp_path) == obtain_key(tmp_path, []) == key
+    assert where_kept(tmp_path) == f"in the file {tmp_path / KEY}"
+    assert obtain_key(tmp_path / "another", []) != key
+
+
+def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    key = obtain_key(tmp_path, [])
+    (tmp_path / KEY).chmod(0o644)
+    assert read_key(tmp_path) == key
+    assert stat.S_IMODE((tmp_path / KEY).stat().st_mode) == 0o600
+
+
+def test_with_a_keyring_no_file_of_the_profile_has_the_key(tmp_path: Path, use_keyring: Any) -> None:
+    use_keyring(FileKeyring(tmp_path / "keyring"))
+    key = obtain_key(tmp_path / "profile", [])
+    assert key.hex() in (tmp_path / "keyring").read_text()
+    assert key.hex() not in (tmp_path / "profile" / KEY).read_text()
+    assert read_key(tmp_path / "profile") == key
+    assert where_kept(tmp_path / "profile") == "in the keyring of this machine"
+    thrown_away = obtain_key(tmp_path / "script", [], use_keyring=False)
+    assert thrown_away.hex() not in (tmp_path / "keyring").read_text()
+
+
+@pytest.mark.parametrize("kind", [LockedKeyring, SilentKeyring])
+def test_a_keyring_that_does_not_answer(
+    tmp_path: Path, use_keyring: Any, monkeypatch: pytest.MonkeyPatch, kind: type[FileKeyring], small_model_folder: Path
+) -> None:
+    monkeypatch.setattr(keyholder, "PATIENCE", 0.2)
+    use_keyring(FileKeyring(tmp_path / "keyring"))
+    with Device.open(tmp_path / "profile", small_model_folder, consenting=True) as device:
+        device.keyboard.press("a")
+        device.keyboard.enter()
+    use_keyring(kind(tmp_path / "keyring"))
+    with pytest.raises(DataError, match="in the keyring of this machine, which does not answer") as told:
+        Profile.open(tmp_path / "profile")
+    assert "\n" not in str(told.value)
+    with Profile.open(tmp_path / "new"):
+        assert "in the file" in where_kept(tmp_path / "new"), "a new profile does not wait for it"
+    use_keyring(FileKeyring(tmp_path / "keyring"))
+    with Profile.open(tmp_path / "profile") as profile:
+        assert [m.text for m in profile.store.messages()] == ["A"], "and nothing was set aside meanwhile"
+
+
+@pytest.mark.parametrize(
+    "loss", ["no file", "cut short", "another length", "no longer in the keyring", "not in hexadecimal"]
+)
+def test_a_key_that_is_gone(tmp_path: Path, use_keyring: Any, small_model_folder: Path, loss: str) -> None:
+    if "keyring" in loss:
+        use_keyring(FileKeyring(tmp_path / "keyring"))
+    profile = tmp_path / "profile"
+    with Device.open(profile, small_model_folder, consenting=True) as device:
+        device.keyboard.press("a")
+        device.keyboard.enter()
+        device.profile.save_personal(device.models.global_model.weights, device.models.global_model, SEEN)
+    key = profile / KEY
+    if loss == "no file":
+        key.unlink()
+    elif loss == "cut short":
+        key.write_bytes(key.read_bytes()[:20])
+    elif loss == "another length":
+        key.write_text(json.dumps({"id": "x", "key": "ab"}))
+    elif loss == "not in hexadecimal":
+        key.write_text(json.dumps({"id": "x", "key": "zz"}))
+    else:
+        (tmp_path / "keyring").unlink()
+    with Device.open(profile, small_model_folder, consenting=True) as device:
+        assert "sealed with a key that is gone" in " ".join(device.profile.notices)
+        assert "typing with the global model" in " ".join(device.profile.notices)
+        assert all("\n" not in notice for notice in device.profile.notices)
+        assert (profile / "store.sqlite.locked").exists()
+        assert device.profile.store.messages() == []
+        device.keyboard.press("b")
+        device.keyboard.enter()
+    with Device.open(profile, small_model_folder) as device:
+        assert device.profile.notices == []
+        assert [m.text for m in device.profile.store.messages()] == ["B"]

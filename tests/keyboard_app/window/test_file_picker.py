@@ -1,0 +1,25 @@
+from pathlib import Path
+
+from keyboard_app.window.pages.folder_listing import free_name, list_folder
+
+
+def test_it_shows_folders_and_files_of_the_right_kind(tmp_path: Path) -> None:
+    for name in ("b.txt", "A.TXT", "c.png", ".hidden.txt", "chat.jsonl"):
+        (tmp_path / name).touch()
+    (tmp_path / "Folder").mkdir()
+    listing = list_folder(tmp_path, (".txt", ".jsonl"))
+    assert [path.name for path in listing.folders] == ["Folder"]
+    assert [path.name for path in listing.files] == ["A.TXT", "b.txt", "chat.jsonl"]
+    assert list_folder(tmp_path, ()).files == []
+
+
+def test_a_folder_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    listing = list_folder(tmp_path / "gone", (".txt",))
+    assert (listing.folders, listing.files, listing.problem) == ([], [], "No such file or directory")
+
+
+def test_a_free_name_takes_the_place_of_nothing(tmp_path: Path) -> None:
+    first = free_name(tmp_path, "messages", ".jsonl")
+    first.touch()
+    second = free_name(tmp_path, "messages", ".jsonl")
+    assert (first.name, second.name) == ("messages.jsonl", "messages 2.jsonl")

@@ -1,0 +1,81 @@
+from itertools import accumulate
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keyboard_app.window.drawing.text_layout import Layout, clusters, lay_out
+
+WIDE = "mw😀"
+SIGNS = ["a", "m", "w", "é", " ", "  ", "\n", "😀", "👍🏽", "🇩🇪", "👩‍👧", "!"]
+TEXTS = st.lists(st.sampled_from(SIGNS), max_size=60).map("".join)
+WIDTHS = st.floats(8, 120)
+
+
+def measure(piece: str) -> list[float]:
+    return list(accumulate(9.0 if part[0] in WIDE else 5.0 for part in clusters(piece)))
+
+
+def text_of(layout: Layout) -> str:
+    return "".join(piece.text for line in layout.lines for piece in line.pieces)
+
+
+@settings(deadline=None)
+@given(TEXTS, WIDTHS)
+def test_nothing_is_lost_and_nothing_is_out_of_place(text: str, width: float) -> None:
+    layout = lay_out(text, width, measure)
+    assert text_of(layout) == text.replace("\n", "")
+    for line in layout.lines:
+        for piece in line.pieces:
+            assert text[piece.start : piece.start + len(piece.text)] == piece.text
+        assert line.xs == sorted(line.xs)
+        assert len(line.xs) == len(line.places)
+
+
+@settings(deadline=None)
+@given(TEXTS, WIDTHS)
+def test_no_line_is_wider_than_it_may_be(text: str, width: float) -> None:
+    for line in lay_out(text, width, measure).lines:
+        words = [piece.text for piece in line.pieces if not piece.text.isspace()]
+        assert line.width <= width or len(clusters("".join(words))) == 1
+
+
+@settings(deadline=None)
+@given(TEXTS, WIDTHS)
+def test_a_cursor_is_found_where_it_stands(text: str, width: float) -> None:
+    layout = lay_out(text, width, measure)
+    place = 0
+    for cluster in ("", *clusters(text)):
+        place += len(cluster)
+        line = layout.line_of(place)
+        assert layout.index_at(line, layout.x_of(place)) == place
+
+
+@settings(deadline=None)
+@given(TEXTS, WIDTHS, st.integers(0, 10), st.floats(-10, 200))
+def test_what_is_found_on_a_line_is_shown_on_it(text: str, width: float, line: int, x: float) -> None:
+    layout = lay_out(text, width, measure)
+    assert layout.line_of(layout.index_at(line, x)) == min(line, len(layout.lines) - 1)
+
+
+@settings(deadline=None)
+@given(TEXTS, WIDTHS, st.data())
+def test_the_spans_of_a_selection_are_its_clusters(text: str, width: float, data: st.DataObject) -> None:
+    places = [0, *accumulate(len(c) for c in clusters(text))]
+    start, end = sorted(data.draw(st.lists(st.sampled_from(places), min_size=2, max_size=2)))
+    spans = list(lay_out(text, width, measure).spans(start, end))
+    selected = sum(measure(c)[0] for c in clusters(text[start:end]) if c != "\n")
+    assert sum(right - left for _, left, right in spans) == pytest.approx(selected)
+
+
+@settings(deadline=None)
+@given(TEXTS)
+def test_clusters_joined_are_the_text(text: str) -> None:
+    assert "".join(clusters(text)) == text
+
+
+def test_words_go_to_the_next_line_whole() -> None:
+    layout = lay_out("aa aaa aa", 30.0, measure)
+    assert ["".join(piece.text for piece in line.pieces) for line in layout.lines] == ["aa aaa ", "aa"]
+    assert layout.line_of(7) == 1
+    assert layout.x_of(7) == 0

@@ -1,0 +1,82 @@
+"""A reader remembers; what it says is what reading anew would say."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.vocabulary import BOUNDARY
+from model.device.folder import Model
+from model.device.runtime import Program, State
+from model.device.suggesting import reading
+from model.device.suggesting.reading import Reader
+
+CONTEXTS = st.lists(st.lists(st.integers(2, 30), max_size=8), min_size=1, max_size=12)
+
+
+class Counting:
+    """A program that counts its steps."""
+
+    def __init__(self, program: Program) -> None:
+        self._program, self.steps = program, 0
+
+    def step(self, token: int, state: State) -> tuple[np.ndarray, State]:
+        self.steps += 1
+        return self._program.step(token, state)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._program, name)
+
+
+def read_anew(program: Program, context: list[int]) -> np.ndarray:
+    logits, state = program.step(BOUNDARY, program.initial_state(1))
+    for token in context:
+        logits, state = program.step(token, state)
+    return logits
+
+
+@pytest.mark.parametrize("kept", [1, 3, 128])
+def test_it_says_what_reading_anew_says(small_model: Model, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    """In whatever order messages are read, and however few of the logits along one are kept."""
+    monkeypatch.setattr(reading, "_LOGITS_KEPT", kept)
+    program = small_model.start()
+
+    @settings(deadline=None, max_examples=40)
+    @given(CONTEXTS)
+    def check(contexts: list[list[int]]) -> None:
+        reader = Reader(program)
+        for context in contexts:
+            np.testing.assert_array_equal(reader.logits(context), read_anew(program, context))
+
+    check()
+
+
+def test_what_was_read_costs_no_step(small_model: Model) -> None:
+    program = Counting(small_model.start())
+    reader = Reader(program)  # type: ignore[arg-type]
+    reader.logits([5, 6, 7, 8])
+    assert program.steps == 5  # <s> and four words
+    for context in ([5, 6], [], [5], [5, 6, 7, 8], [5, 6, 7]):
+        reader.logits(context)
+    assert program.steps == 5
+    reader.logits([5, 6, 7, 8, 9])
+    assert program.steps == 6
+    reader.logits([5, 6, 9])
+    assert program.steps == 7
+
+
+def test_of_a_long_message_only_the_newest_logits_are_kept(small_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_LOGITS_KEPT", 4)
+    program = Counting(small_model.start())
+    reader = Reader(program)  # type: ignore[arg-type]
+    words = [5, 6, 7, 8, 9, 10, 11, 12]
+    for end in range(len(words) + 1):
+        reader.logits(words[:end])
+    assert program.steps == 9
+    assert sum(logits is not None for logits in reader._logits) == 4
+    reader.logits(words[:5])  # the fourth from the end
+    assert program.steps == 9
+    reader.logits(words[:2])  # one step from the state before
+    assert program.steps == 10

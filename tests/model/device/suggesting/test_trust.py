@@ -1,0 +1,63 @@
+"""The trust in a person's n-grams before real people, with the shipped model."""
+
+import numpy as np
+import pytest
+
+from data.corpus import ChitChat
+from data.generators import result_of
+from data.tokenizer import tokenize
+from model.device.folder import PRETRAINED, Model, load_model
+from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
+from model.device.suggesting.reading import Reader
+from model.device.suggesting.suggestions import Suggester
+from model.device.suggesting.trust import TRUSTS, choose_trust, log_likelihoods
+
+# Two validation users.
+ONE, ANOTHER = "6613498d-8057-4688-9a4b-c05229c9723a", "7a77345f-91db-42d4-9905-fe14b615cf26"
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Model:
+    return load_model(PRETRAINED)
+
+
+def written(user: str, first: int, last: int) -> list[str]:
+    """The user's messages that begin at one of these words."""
+    messages = list(ChitChat().messages(user))
+    starts = np.cumsum([0, *(len(tokenize(text)) for text in messages)])
+    return [text for text, start in zip(messages, starts, strict=False) if first <= start < last]
+
+
+def test_it_is_what_keyboards_of_each_trust_would_have_thought(shipped: Model) -> None:
+    """One run of the network for all of them, against a keyboard for each trust and message."""
+    older, newest = written(ONE, 0, 400), written(ONE, 400, 460)
+    direct = []
+    for trust in TRUSTS:
+        total = 0.0
+        for number, text in enumerate(newest):
+            personal = PersonalNgram(shipped.vocabulary, older + newest[:number], trust=trust)
+            suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, personal)
+            predictions = suggester.predictions([token.word for token in tokenize(text)])
+            total += sum(p.log_likelihood for p in predictions)
+        direct.append(total)
+    found = result_of(log_likelihoods(shipped.start(), shipped.vocabulary, older, newest))
+    np.testing.assert_allclose(found, direct, rtol=1e-5)
+    assert len(set(direct)) == len(TRUSTS)
+
+
+def test_who_repeats_phrases_is_trusted_more(shipped: Model) -> None:
+    older, again = written(ONE, 0, 1_000), written(ONE, 800, 1_000)
+    assert result_of(choose_trust(shipped.start(), shipped.vocabulary, older, again)) > USUAL_TRUST
+
+
+def test_who_writes_otherwise_now_is_trusted_less(shipped: Model) -> None:
+    older, newest = written(ONE, 0, 3_000), written(ANOTHER, 0, 900)
+    assert result_of(choose_trust(shipped.start(), shipped.vocabulary, older, newest)) < USUAL_TRUST
+
+
+def test_a_few_messages_move_nothing(shipped: Model) -> None:
+    older, again, other = written(ONE, 0, 1_000), written(ONE, 990, 1_000), written(ANOTHER, 0, 20)
+    found = result_of(log_likelihoods(shipped.start(), shipped.vocabulary, older, again))
+    assert TRUSTS[found.argmax()] > USUAL_TRUST, "more would have been a little better"
+    for newest in (again, other, []):
+        assert result_of(choose_trust(shipped.start(), shipped.vocabulary, older, newest)) == USUAL_TRUST

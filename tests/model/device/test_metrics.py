@@ -1,0 +1,117 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.tokenizer import PUNCTUATION, tokenize
+from data.vocabulary import BOUNDARY, SPECIALS, UNKNOWN, Vocabulary
+from model.device.folder import Model
+from model.device.metrics import Typing, evaluate, scores, tally, type_message
+from model.device.suggesting.corrections import Corrections
+from model.device.suggesting.reading import Reader
+from model.device.suggesting.suggestions import Suggester
+
+
+def test_only_words_and_unknown_ones_count() -> None:
+    targets = np.array([0, 1, 2, 3, 4, 5, 6])
+    found = scores(np.array([0, 0, 0, 0, 2, 3, 9]), np.full(7, -math.log(8.0)), targets)
+    assert (found.words, found.out_of_vocabulary, found.first, found.among_three) == (4, 1, 1, 2)
+    assert (found.top1, found.top3, found.top1_all_words) == (0.25, 0.5, 0.2)
+    assert found.perplexity == pytest.approx(8)
+
+
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_evaluation_is_step_by_step_prediction(small_model: Model, data: st.DataObject) -> None:
+    """Long messages too: the state is carried across windows, and starts anew with each message."""
+    size = len(small_model.vocabulary)
+    messages = data.draw(st.lists(st.lists(st.integers(1, size - 1), min_size=1, max_size=50), min_size=1, max_size=6))
+    messages = [[UNKNOWN if t == BOUNDARY else t for t in m] for m in messages]
+    suggester = Suggester(Reader(small_model.start()), small_model.vocabulary)
+    words = small_model.vocabulary.words
+    stepwise = tally((p for m in messages for p in suggester.predictions([words[t] for t in m])), size)
+    found = evaluate(small_model.start(), messages)
+    assert stepwise.log_likelihood == pytest.approx(found.log_likelihood, rel=1e-4)
+    assert replace(stepwise, log_likelihood=found.log_likelihood) == found
+
+
+def three(*words: str):
+    return lambda context, prefix: [w for w in words if w.startswith(prefix)][:3]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "keystrokes"),
+    [
+        ("hello", ("hello",), 1),
+        ("hello world", ("hello", "world"), 2),  # the space came with the word
+        ("hello, world", ("hello", "world"), 4),  # the comma swallows it, so that one is typed behind it
+        ("Hello   World", ("hello", "world"), 2),  # lower-cased, white space collapsed
+        ("hello", ("a", "b", "c", "hello"), 2),  # h, then it is among three
+        ("hello you", ("you",), 7),  # five letters, a space, one
+        ("hello :)", ("hello",), 3),  # the space is there already
+        ("hello:)", ("hello",), 4),  # it has to go again before a symbol
+        ("3rd", ("3", "rd"), 4),  # take, backspace, the letter that shows where the next word begins, take
+        ("🙂", (), 1),
+        ("", ("hello",), 0),
+    ],
+)
+def test_keystrokes_by_hand(text: str, shown: tuple[str, ...], keystrokes: int) -> None:
+    typed = type_message(text, three(*shown))
+    assert typed == Typing(keystrokes, len(" ".join(text.lower().split())))
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=60))
+def test_without_suggestions_nothing_is_saved(text: str) -> None:
+    typed = type_message(text, lambda context, prefix: [])
+    assert typed.keystrokes == typed.characters
+
+
+@given(st.lists(st.sampled_from(["hello", "you", "are", "."]), max_size=12))
+def test_a_keyboard_that_knows_every_word_takes_one_keystroke_for_each(tokens: list[str]) -> None:
+    text = " ".join(tokens)
+    wordwise = sum(1 for t in tokens if t != ".")
+    typed = type_message(text, three("hello", "you", "are"))
+    assert typed.keystrokes >= wordwise
+    assert typed.keystrokes <= len(text)
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_suggestions_are_the_likeliest_that_fit(small_model: Model, data: st.DataObject) -> None:
+    vocabulary: Vocabulary = small_model.vocabulary
+    words = st.sampled_from(vocabulary.words[len(SPECIALS) :])
+    context = " ".join(data.draw(st.lists(words, max_size=8)))
+    prefix = data.draw(words)[: data.draw(st.integers(0, 3))]
+    suggester = Suggester(Reader(small_model.start()), vocabulary)
+    found = suggester.suggest(context, prefix)
+    logits = Reader(small_model.start()).logits([vocabulary.id(t.word) for t in tokenize(context)])
+    offered = [w for w in vocabulary.words[len(SPECIALS) :] if w not in PUNCTUATION]
+    fits = {w: float(logits[vocabulary.id(w)]) for w in offered}
+    for letters in range(len(prefix)):  # what was shown and not taken is a tenth as likely from there on
+        begun = [w for w in offered if w.startswith(prefix[:letters]) and w != prefix[:letters]]
+        for word in sorted(begun, key=lambda w: -fits[w])[:3]:
+            fits[word] -= math.log(10)
+    costs = dict(zip(offered, Corrections(offered).costs(prefix), strict=True))
+    fits = {w: f if w.startswith(prefix) else float(logits[vocabulary.id(w)]) - costs[w] for w, f in fits.items()}
+    begun = [w for w in offered if w.startswith(prefix) and w != prefix]
+    slipped = [w for w in offered if not w.startswith(prefix) and len(prefix) > 2 and np.isfinite(costs[w])]
+    assert found == sorted([*begun, *slipped], key=lambda w: -fits[w])[: len(found)]
+    assert len(found) >= min(3, len(begun))
+
+
+def test_what_was_passed_over_gives_way_to_what_was_not_shown_yet(small_model: Model) -> None:
+    suggester = Suggester(Reader(small_model.start()), small_model.vocabulary)
+    first = [w for w in suggester.suggest("", "") if not w.startswith("c")]
+    shown = suggester.suggest("", "c")
+    begun = [w for w in small_model.vocabulary.words if w.startswith("cl")]
+    later = suggester.suggest("", "cl")
+    assert first
+    assert set(begun) - set(shown) <= set(later), "what was not shown yet comes before what was passed over"
+
+
+def test_a_prefix_in_capitals_finds_the_same(small_model: Model) -> None:
+    suggester = Suggester(Reader(small_model.start()), small_model.vocabulary)
+    assert suggester.suggest("i", "TH") == suggester.suggest("i", "th") != []
