@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from data.tokenizer import tokenize
 
@@ -77,7 +77,7 @@ class Vocabulary:
             raise DataError(f"cannot read the vocabulary {path}: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise DataError(f"{path}: a vocabulary is UTF-8 text") from error
-        except DataError as error:
+        except UserFacingError as error:
             raise DataError(f"{path}: {error}") from error
 
     @classmethod

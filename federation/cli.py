@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from data.corpus import Corpus, open_corpus, users_in
-from data.errors import DataError
+from data.errors import UserFacingError
 from data.files import write_by_rename
 from federation.commands.benchmark import add_benchmark_options, run_benchmark
 from federation.commands.serve import add_serve_options, run_serve
@@ -42,7 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadCallError as error:
         print(f"federate: {error} (see federate --help)", file=sys.stderr)
         return 2
-    except (DataError, OSError, RuntimeError) as error:  # a disk or a process that fails is not a bug to trace either
+    except (
+        UserFacingError,
+        OSError,
+        RuntimeError,
+    ) as error:  # a disk or a process that fails is not a bug to trace either
         print(f"federate: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

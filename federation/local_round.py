@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.processes import start
 from federation.protocol.json_messages import Contribution, Invitation
 from federation.protocol.mailbox import Mailbox
@@ -33,7 +33,7 @@ Aggregate = Callable[[Weights, Sequence[Weights], Sequence[int]], Weights]
 
 
 @dataclass(frozen=True)
-class Device:
+class LocalKeyboard:
     """What a keyboard brought to a round; `error` says why nothing, where it brought nothing."""
 
     profile: Path
@@ -55,7 +55,7 @@ class Device:
 
 def call_keyboards(
     profiles: Sequence[Path], model: Model, how: FineTuning, seed: int, deadline: float, shipped: Path
-) -> list[Device]:
+) -> list[LocalKeyboard]:
     """Has each keyboard train the model's weights on its own words and fetches the deltas.
 
     Args:
@@ -95,7 +95,7 @@ def call_keyboards(
 
 
 def run_round(
-    devices: Sequence[Device],
+    devices: Sequence[LocalKeyboard],
     model: Model,
     aggregate: Aggregate,
     out: Path,
@@ -157,7 +157,7 @@ def _wait(mailbox: Mailbox, round_id: str, process: subprocess.Popen, until: flo
         try:
             if (contribution := mailbox.contribution(round_id)) is not None:
                 return contribution
-        except (DataError, UnicodeDecodeError) as error:
+        except (UserFacingError, UnicodeDecodeError) as error:
             return Contribution.nothing(round_id, str(error))
         if ended:
             return Contribution.nothing(round_id, "it ended without an answer")
@@ -165,10 +165,10 @@ def _wait(mailbox: Mailbox, round_id: str, process: subprocess.Popen, until: flo
     return Contribution.nothing(round_id, "it did not answer in time")
 
 
-def _check(profile: Path, mailbox: Mailbox, contribution: Contribution, model: Model, how: FineTuning) -> Device:
+def _check(profile: Path, mailbox: Mailbox, contribution: Contribution, model: Model, how: FineTuning) -> LocalKeyboard:
     """Takes a delta only if it is one of this round's weights."""
     if contribution.error:
-        return Device(profile, contribution, None)
+        return LocalKeyboard(profile, contribution, None)
     try:
         if not 1 <= contribution.words <= 2 * how.max_words:  # a message of one word has two targets
             raise DataError(f"it claims to have learned from {contribution.words} words, of {how.max_words} asked for")
@@ -176,6 +176,6 @@ def _check(profile: Path, mailbox: Mailbox, contribution: Contribution, model: M
         delta, provenance = load_weights(mailbox.delta_path(contribution.round_id), vocabulary)
         if provenance.parent != digest(model.weights) or provenance.config != model.provenance.config:
             raise DataError("its delta starts from other weights than the round's")
-    except DataError as error:
-        return Device(profile, Contribution.nothing(contribution.round_id, str(error)), None)
-    return Device(profile, contribution, delta)
+    except UserFacingError as error:
+        return LocalKeyboard(profile, Contribution.nothing(contribution.round_id, str(error)), None)
+    return LocalKeyboard(profile, contribution, delta)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.protocol.join_link import JoinLink
 from keyboard_app.data_commands import add_data_commands, run_data_command
 from keyboard_app.device import Device
@@ -109,7 +109,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             _data(options)
         else:
             _open_window(options)
-    except (DataError, OSError, RuntimeError) as error:  # LiteRT reports what fails in a program as a RuntimeError
+    except (
+        UserFacingError,
+        OSError,
+        RuntimeError,
+    ) as error:  # LiteRT reports what fails in a program as a RuntimeError
         sys.stderr.write(f"keyboard: {error}\n")
         return 1
     except KeyboardInterrupt:

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from data.tokenizer import tokenize
 from keyboard_app.federating.federation import Federation
 from keyboard_app.federating.local_rounds import waiting_task
 from keyboard_app.input.emoji_catalogue import emoji_for
 from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.input.layout import USUAL, Layout, layout_files, load_layout
-from keyboard_app.learning.background import Worker
-from keyboard_app.learning.comparison import Comparison
+from keyboard_app.learning.background import BackgroundTasks
+from keyboard_app.learning.comparison import SuggestionComparison
 from keyboard_app.learning.insight import Saved
 from keyboard_app.learning.learning import Learning, relearning
 from keyboard_app.learning.models import Models
@@ -69,7 +69,7 @@ class Device:
         model = profile.load_global(shipped)
         try:
             self._keep_only_recent()
-        except DataError as error:  # a full disk: typing goes on
+        except UserFacingError as error:  # a full disk: typing goes on
             profile.notices.append(f"old messages could not be deleted: {error}")
         messages = [message.text for message in profile.store.learnable()]
         trust = profile.store.ngram_trust(digest(model.weights))
@@ -79,10 +79,10 @@ class Device:
         self.keyboard = Keyboard(
             self.models.suggest, self._record, self.models.correct, emoji_for, wishes=self.models.wishes
         )
-        self.worker = Worker()
+        self.worker = BackgroundTasks()
         self.my_data = MyData(profile, self.models)
         self.federation = Federation(profile, self.models, self.worker)
-        self.comparison = Comparison(self.models, shipped)
+        self.comparison = SuggestionComparison(self.models, shipped)
         self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # what the store was at, all words, new ones
         self._begun_at = 0  # newest message when it last began to learn by itself
@@ -115,14 +115,14 @@ class Device:
         files = self._layout_files()
         try:
             return load_layout(files[self.profile.settings.layout])
-        except (KeyError, DataError):
+        except (KeyError, UserFacingError):
             return load_layout(files[USUAL])
 
     def layout_names(self) -> dict[str, str]:
         """What the layouts call themselves, by the names of their files; a person's own lie in `layouts/` of the profile."""
         names = {}
         for name, path in self._layout_files().items():
-            with suppress(DataError):
+            with suppress(UserFacingError):
                 names[name] = load_layout(path).name
         return names
 
@@ -134,7 +134,7 @@ class Device:
         self.models.read_ahead(self.keyboard.ahead)
 
     def choose(self, **choices: Any) -> None:
-        """Changes settings (`keyboard_app.recording.settings.Settings`) by name, and keeps them.
+        """Changes settings (`keyboard_app.recording.settings.UserSettings`) by name, and keeps them.
 
         Raises:
           DataError: a choice is none of those there are, or cannot be written.
@@ -300,11 +300,11 @@ class Device:
 
     def _mark(self, kind: str, word: str) -> None:
         if self.records:
-            with suppress(DataError):  # a full disk must not stop a key: it counts until the keyboard is closed
+            with suppress(UserFacingError):  # a full disk must not stop a key: it counts until the keyboard is closed
                 self.profile.store.mark_word(kind, word)
 
     def _unmark(self, kind: str, word: str) -> None:
-        with suppress(DataError):  # as above
+        with suppress(UserFacingError):  # as above
             self.profile.store.unmark_word(kind, word)
 
     def _record(self, text: str) -> None:

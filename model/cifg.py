@@ -20,34 +20,34 @@ import tensorflow as tf
 from data.vocabulary import BOUNDARY, PAD, SPECIALS
 
 
-class State(NamedTuple):
+class TensorState(NamedTuple):
     """What the network remembers of a message so far: `hidden` [B, E], projected, and `cell` [B, H]."""
 
     hidden: tf.Tensor
     cell: tf.Tensor
 
 
-def zero_state(weights: dict[str, tf.Tensor], rows: int | tf.Tensor) -> State:
+def zero_state(weights: dict[str, tf.Tensor], rows: int | tf.Tensor) -> TensorState:
     """The state before any message."""
     embedding, units = weights["projection"].shape
-    return State(tf.zeros([rows, embedding]), tf.zeros([rows, units]))
+    return TensorState(tf.zeros([rows, embedding]), tf.zeros([rows, units]))
 
 
-def run(weights: dict[str, tf.Tensor], tokens: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+def run(weights: dict[str, tf.Tensor], tokens: tf.Tensor, state: TensorState) -> tuple[tf.Tensor, TensorState]:
     """Reads rows of tokens [B, T]; returns the projected state after each, [B * T, E], and the state after the last."""
     by_position = tf.transpose(tokens)  # [T, B]: the words of one position lie together
     inputs = _gate_inputs(weights, tf.reshape(by_position, [-1]))
     hidden, *last = _read(by_position, inputs, weights["recurrent_kernel"], weights["projection"], *state)
     in_rows = tf.transpose(tf.reshape(hidden, [tokens.shape[1], -1, hidden.shape[1]]), [1, 0, 2])
-    return tf.reshape(in_rows, [-1, hidden.shape[1]]), State(*last)
+    return tf.reshape(in_rows, [-1, hidden.shape[1]]), TensorState(*last)
 
 
-def step(weights: dict[str, tf.Tensor], tokens: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+def step(weights: dict[str, tf.Tensor], tokens: tf.Tensor, state: TensorState) -> tuple[tf.Tensor, TensorState]:
     """Reads one token a row, [B]; returns the logits of the next word, [B, V], and the new state."""
     hidden, cell = _remembered(tokens, state)
     gates = _gate_inputs(weights, tokens) + _linear(hidden, weights["recurrent_kernel"])
     output, cell = _units(gates, cell)
-    state = State(_linear(output, weights["projection"]), cell)
+    state = TensorState(_linear(output, weights["projection"]), cell)
     return output_logits(weights, state.hidden), state
 
 
@@ -96,10 +96,10 @@ def _gate_inputs(weights: dict[str, tf.Tensor], tokens: tf.Tensor) -> tf.Tensor:
     return _linear(_look_up(weights["embedding"], tokens), weights["input_kernel"]) + weights["gate_bias"]
 
 
-def _remembered(tokens: tf.Tensor, state: State) -> State:
+def _remembered(tokens: tf.Tensor, state: TensorState) -> TensorState:
     """The state that the tokens [B] are read in: `<s>` starts a message and forgets the last."""
     keep = tf.expand_dims(tf.cast(tf.not_equal(tokens, BOUNDARY), tf.float32), 1)
-    return State(state.hidden * keep, state.cell * keep)
+    return TensorState(state.hidden * keep, state.cell * keep)
 
 
 def _units(gates: tf.Tensor, cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -126,7 +126,7 @@ def _read(
     """
     length = tokens.shape[0]
     nothing = tf.zeros([tf.shape(inputs)[0], projection.shape[0]])
-    read, put_out, states, state = [], [], [], State(hidden, cell)
+    read, put_out, states, state = [], [], [], TensorState(hidden, cell)
     with tf.GradientTape() as tape:
         tape.watch([inputs, nothing, hidden, cell])
         positions = zip(tf.unstack(tokens), tf.split(inputs, length), tf.split(nothing, length), strict=True)
@@ -135,7 +135,7 @@ def _read(
             read.append(state.hidden)
             output, cells = _units(added + _linear(state.hidden, recurrent_kernel), state.cell)
             put_out.append(output)
-            state = State(_linear(output, projection) + zeros, cells)
+            state = TensorState(_linear(output, projection) + zeros, cells)
             states.append(state.hidden)
         result = tf.concat(states, 0), *state
 

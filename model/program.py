@@ -87,7 +87,7 @@ class _Program(tf.Module):
         self, tokens: tf.Tensor, targets: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         weights, places = self._values(), tokens.shape[0] * tokens.shape[1]
-        outputs, state = cifg.run(weights, tokens, cifg.State(hidden, cell))
+        outputs, state = cifg.run(weights, tokens, cifg.TensorState(hidden, cell))
         # Part by part: an array of all positions and all words takes 13 MB at the full size, and several would be needed at once.
         parts = places // math.gcd(places, _EVALUATED_AT_ONCE)
         found = [
@@ -98,7 +98,7 @@ class _Program(tf.Module):
         return {"log_likelihood": log_likelihood, "rank": rank, **state._asdict()}
 
     def _step(self, token: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits, state = cifg.step(self._values(), token, cifg.State(hidden, cell))
+        logits, state = cifg.step(self._values(), token, cifg.TensorState(hidden, cell))
         return {"logits": logits, **state._asdict()}
 
     def _get_weights(self, unused: tf.Tensor) -> dict[str, tf.Tensor]:

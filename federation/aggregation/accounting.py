@@ -33,9 +33,9 @@ from functools import lru_cache
 
 import dp_accounting
 
-from data.errors import DataError
+from data.errors import UserFacingError
 from federation.aggregation.privacy import Privacy
-from federation.aggregation.sum_settings import FLOAT_BITS, Summation
+from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Spent:
     rho: float
 
 
-class BudgetExhausted(DataError):  # noqa: N818 (an end that was asked for, and no failure)
+class BudgetExhaustedError(UserFacingError):
     """One more round would spend more than was allowed."""
 
 
@@ -70,7 +70,7 @@ def distributed_rho(sensitivity: float, stddev: float, devices: int, dimensions:
     return min(gaussian**2 + tau * dimensions / 2, (gaussian + tau * math.sqrt(dimensions)) ** 2) / 2
 
 
-def rho_of_round(summation: Summation, privacy: Privacy, length: int) -> float | None:
+def rho_of_round(summation: SumSettings, privacy: Privacy, length: int) -> float | None:
     """The rho of a round with distributed noise over deltas of so many entries; None with another mechanism."""
     if summation.bits == FLOAT_BITS:
         summation.check(privacy)
@@ -136,11 +136,11 @@ def check_budget(privacy: Privacy, rounds: int, once: float | None = None) -> Sp
     """What `rounds` rounds spend, if the budget allows them.
 
     Raises:
-      BudgetExhausted: it does not.
+      BudgetExhaustedError: it does not.
     """
     after = spent(privacy, rounds, once)
     if privacy.private and (after.epsilon > privacy.max_epsilon or after.rho > privacy.max_rho):
-        raise BudgetExhausted(
+        raise BudgetExhaustedError(
             f"round {rounds} would raise epsilon to {after.epsilon:.3g} at delta {after.delta:g} and rho to {after.rho:.3g}, "
             f"above the budget ({_limits(privacy)}): the model stays as it is after {rounds - 1} rounds"
         )

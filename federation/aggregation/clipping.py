@@ -20,7 +20,7 @@ import tensorflow_privacy as tfp
 from tensorflow_privacy.privacy.dp_query.quantile_estimator_query import TreeQuantileEstimatorQuery
 
 from federation.aggregation.privacy import Privacy
-from federation.aggregation.sum_settings import Summation
+from federation.aggregation.sum_settings import SumSettings
 
 CLIPPING_RATE = 0.2  # as TFF's robust aggregator has it
 _APART = 2**40  # of two generators' seeds, which count up with what they draw
@@ -54,7 +54,7 @@ class Bound(Protocol):
         """
 
 
-def bound_of(summation: Summation, privacy: Privacy, length: int, lengthening: float, noise_seed: int) -> Bound:
+def bound_of(summation: SumSettings, privacy: Privacy, length: int, lengthening: float, noise_seed: int) -> Bound:
     """The bound that settings ask for.
 
     Args:
@@ -88,7 +88,7 @@ class _Fixed:
 
 
 class _Quantile:
-    def __init__(self, summation: Summation) -> None:
+    def __init__(self, summation: SumSettings) -> None:
         self._query = quantile_query(summation.clipping_norm, summation.clipping_quantile, CLIPPING_RATE)
 
     def initial(self) -> Any:
@@ -138,7 +138,7 @@ class _Tree:
 
 
 def _tree(
-    summation: Summation, privacy: Privacy, length: int, lengthening: float, noise_seed: int
+    summation: SumSettings, privacy: Privacy, length: int, lengthening: float, noise_seed: int
 ) -> tfp.SumAggregationDPQuery:
     record = tf.TensorSpec([length], tf.float32)
     if not summation.clipping_quantile:
@@ -172,7 +172,7 @@ class _AdaptiveTree(tfp.QAdaClipTreeResSumQuery):
 
     def __init__(
         self,
-        summation: Summation,
+        summation: SumSettings,
         value_noise: float,
         count_noise: float,
         expected: float,

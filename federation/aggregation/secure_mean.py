@@ -21,7 +21,7 @@ import tensorflow_federated as tff
 
 from federation.aggregation import clipping
 from federation.aggregation.privacy import Privacy
-from federation.aggregation.sum_settings import FLOAT_BITS, Summation
+from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
 from federation.aggregation.tensor_encoding import TensorEncoding, as_arrays, as_vector, l2_norm
 from federation.protocol.round_terms import COUNT_BITS, LOSS_STEPS
 
@@ -38,7 +38,7 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
     the estimate, and the sums of `_COUNTS`, but for those that privacy keeps back.
     """
 
-    def __init__(self, summation: Summation, privacy: Privacy, seed: int, noise_seed: int) -> None:
+    def __init__(self, summation: SumSettings, privacy: Privacy, seed: int, noise_seed: int) -> None:
         """Takes the settings.
 
         Args:
@@ -148,7 +148,7 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
 
 
 def aggregator(
-    summation: Summation, privacy: Privacy, seed: int, noise_seed: int
+    summation: SumSettings, privacy: Privacy, seed: int, noise_seed: int
 ) -> tff.aggregators.WeightedAggregationFactory:
     """The aggregation that settings ask for: a `SecureMean`, or for 32 bits TFF's own over floats, with the same clipping.
 

@@ -27,7 +27,7 @@ from federation.aggregation.algorithms import Server, learning_process
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.secure_mean import SecureMean, secure_metrics
 from federation.aggregation.sum_check import check_sum
-from federation.aggregation.sum_settings import Summation
+from federation.aggregation.sum_settings import SumSettings
 from federation.engine.state_store import StateStore
 from federation.protocol.round_terms import LOSS_STEPS, Terms, counts_of, recall_of
 from federation.protocol.secure_aggregation.modular_vectors import Vector
@@ -57,7 +57,7 @@ class ServerProcess:
         weights: Weights,
         client: FineTuning,
         server: Server,
-        summation: Summation,
+        summation: SumSettings,
         privacy: Privacy,
         seed: int,
         noise_seed: int,

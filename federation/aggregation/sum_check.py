@@ -20,7 +20,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.protocol.delta_encoding import Encoding
 from federation.protocol.round_terms import MAX_COUNT, counts_of
 from federation.protocol.secure_aggregation.modular_vectors import Vector
@@ -29,7 +29,7 @@ _BETA = 1e-12
 _FLOAT32 = 1e-3  # of the bound: what arithmetic in float32 may add to it
 
 
-class SpoiltSum(DataError):  # noqa: N818 (what a sum is, and no failure of this program)
+class ImplausibleSumError(UserFacingError):
     """A sum that honest devices do not have: at least one of them lied inside its mask."""
 
 
@@ -46,7 +46,7 @@ def check_sum(
       devices: how many devices are in the sum, as the coordinator counts them.
 
     Raises:
-      SpoiltSum: they may not.
+      ImplausibleSumError: they may not.
       DataError: the sum is not of the round's terms.
     """
     delta, counted = summed
@@ -56,7 +56,7 @@ def check_sum(
     _check_counts(counts, encoding.max_weight, private, devices)
     norm, most = steps_norm(encoding, delta), greatest_norm(encoding, noise_stddev, counts["weight"], devices)
     if norm > most:
-        raise SpoiltSum(
+        raise ImplausibleSumError(
             f"the sum over {devices} devices is {norm / most:.3g} times as long as honest devices' can be: one of them lied"
         )
     return counts
@@ -100,7 +100,7 @@ def _check_counts(counts: dict[str, int], max_weight: int, private: bool, device
     }
     for name, (least, most) in bounds.items():
         if not least <= counts[name] <= most:
-            raise SpoiltSum(
+            raise ImplausibleSumError(
                 f"{devices} honest devices' count of {name.replace('_', ' ')} is {least:,} to {most:,}, not {counts[name]:,}: "
                 "one of them lied"
             )

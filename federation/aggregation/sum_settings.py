@@ -15,7 +15,7 @@ FLOAT_BITS = 32
 
 
 @dataclass(frozen=True)
-class Summation:
+class SumSettings:
     """How a round's deltas are clipped, weighed and made integers of few bits.
 
     Raises:

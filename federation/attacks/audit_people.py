@@ -25,7 +25,7 @@ from data.tokenizer import tokenize
 _LEAST_WORDS = 5  # of a message: shorter ones are everybody's
 
 
-class Shares:
+class AssignedMessages:
     """A corpus of the messages that some people take part with."""
 
     def __init__(self, messages: Mapping[str, Sequence[str]]) -> None:
@@ -44,9 +44,9 @@ class Shares:
 class People:
     """Who takes part, and with what; outsiders with all they wrote."""
 
-    members: Shares
-    others: Shares
-    strangers: Shares
+    members: AssignedMessages
+    others: AssignedMessages
+    strangers: AssignedMessages
     outsiders: list[str]
 
 
@@ -65,14 +65,14 @@ def draw_people(training: Part, validation: Part, count: int, words: int, seed: 
         )
     order = [able[i] for i in np.random.default_rng([seed, 0]).permutation(len(able))]
     members, others = (
-        Shares({u: written[u] for u in sorted(half)}) for half in (order[:count], order[count : 2 * count])
+        AssignedMessages({u: written[u] for u in sorted(half)}) for half in (order[:count], order[count : 2 * count])
     )
     chosen = {*members.users(), *others.users()}
     strangers = {user: share(validation, user, words) for user in validation.users()}
     return People(
         members,
         others,
-        Shares({user: texts for user, texts in strangers.items() if texts}),
+        AssignedMessages({user: texts for user, texts in strangers.items() if texts}),
         [user for user in training.users() if user not in chosen],
     )
 

@@ -24,8 +24,8 @@ from data.files import write_by_rename, write_csv
 from data.vocabulary import BOUNDARY, UNKNOWN
 from data.windows import pack
 from federation.aggregation.privacy import Privacy
-from federation.aggregation.sum_check import SpoiltSum, check_sum, steps_norm
-from federation.aggregation.sum_settings import Summation
+from federation.aggregation.sum_check import ImplausibleSumError, check_sum, steps_norm
+from federation.aggregation.sum_settings import SumSettings
 from federation.attacks.malicious_updates import (
     Situation,
     fills_the_ring,
@@ -36,13 +36,13 @@ from federation.attacks.malicious_updates import (
 )
 from federation.evaluation.held_out_users import equal_shares
 from federation.protocol.delta_encoding import flatten, unflatten
-from federation.protocol.round_terms import COUNTS, Learned, Terms
+from federation.protocol.round_terms import COUNTS, Terms, TrainingResult
 from federation.protocol.secure_aggregation.modular_vectors import Vector, reduce
 from federation.reports.tables import Rows, markdown, print_tables
 from model.device.config import parameters
 from model.device.folder import PRETRAINED, Model, load_model
 from model.device.learning.finetuning import FineTuning, finetune, newest, subtract
-from model.device.metrics import NotFinite, evaluate
+from model.device.metrics import NotFiniteError, evaluate
 from model.device.runtime import Program
 
 _WORDS = 20_000  # of validation users
@@ -114,7 +114,7 @@ class _World:
         shares = equal_shares(validation, validation.users(), _WORDS)
         self._held_out = [vocabulary.encode(text) for share in shares for text in share]
         self._program = self.model.start(threads=2)
-        config, how = self.model.provenance.config, Summation(16, what.devices, clipping_norm=what.clip)
+        config, how = self.model.provenance.config, SumSettings(16, what.devices, clipping_norm=what.clip)
         encoding, _ = replace(how, max_weight=what.max_words).encoding(parameters(config), Privacy())
         self._terms = Terms(
             encoding.length, encoding.clipping_norm, encoding.max_weight, encoding.cohort, encoding.bits, what.seed
@@ -133,7 +133,7 @@ class _World:
         if checked:
             try:
                 check_sum(encoding, 0.0, False, total, devices)
-            except SpoiltSum:
+            except ImplausibleSumError:
                 return model, met | {"refused": True}
         shapes = model.provenance.config.shapes
         mean = encoding.decode_mean(total[0], weight)
@@ -178,7 +178,7 @@ class _World:
         }
         try:
             scores = evaluate(self._program, self._held_out)
-        except NotFinite:
+        except NotFiniteError:
             return {"top1": 0.0, "top3": 0.0, "perplexity": float("inf")} | found
         return {"top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity} | found
 
@@ -195,12 +195,12 @@ def _sum(terms: Terms, parts: Sequence[tuple[Vector, Vector]]) -> tuple[Vector, 
 
 def _learn(
     program: Program, model: Model, messages: Sequence[Sequence[int]], how: FineTuning, rng: np.random.Generator
-) -> Learned:
+) -> TrainingResult:
     program.weights, words, loss = model.weights, 0, 0.0
     for progress in finetune(program, messages, how, rng):
         words, loss = progress.targets, progress.loss
     delta = flatten(subtract(program.weights, model.weights), model.provenance.config.shapes)
-    return Learned(delta, words, loss * words)
+    return TrainingResult(delta, words, loss * words)
 
 
 def _title(what: Liars) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from data.windows import pack
 from federation.aggregation.sum_check import greatest_norm, lifted
 from federation.protocol.delta_encoding import flatten
-from federation.protocol.round_terms import COUNTS, Learned, Terms
+from federation.protocol.round_terms import COUNTS, Terms, TrainingResult
 from federation.protocol.secure_aggregation.modular_vectors import Vector
 from model.device.learning.finetuning import subtract
 from model.device.runtime import Program
@@ -29,7 +29,7 @@ class Situation:
 
     terms: Terms
     others: tuple[Vector, Vector]  # the sums of the other devices, modulo each segment's 2^bits
-    learned: Learned  # what it would give if it were honest
+    learned: TrainingResult  # what it would give if it were honest
     program: Program  # with the round's weights
     rows: np.ndarray  # its own words as training rows
     phrase: list[int]  # tokens, its word last
@@ -91,7 +91,7 @@ def honest(s: Situation) -> tuple[Vector, Vector]:
 
 def poisons_its_words(s: Situation) -> tuple[Vector, Vector]:
     """No lie in the protocol: it has learned from other words than were typed, and is clipped like all."""
-    return s.terms.contribution(Learned(s.poisoned, s.terms.max_weight), np.random.default_rng(0))
+    return s.terms.contribution(TrainingResult(s.poisoned, s.terms.max_weight), np.random.default_rng(0))
 
 
 def fills_the_ring(s: Situation) -> tuple[Vector, Vector]:

@@ -28,15 +28,15 @@ from data.files import write_by_rename
 from federation.aggregation.accounting import spent
 from federation.aggregation.algorithms import Server
 from federation.aggregation.privacy import Privacy
-from federation.aggregation.sum_settings import Summation
-from federation.attacks.audit_people import People, Shares, draw_people, write_corpus
+from federation.aggregation.sum_settings import SumSettings
+from federation.attacks.audit_people import AssignedMessages, People, draw_people, write_corpus
 from federation.attacks.audit_report import write_report
 from federation.attacks.canaries import Canary, Planted, chance, choices, draw_canaries, exposure, holders_of
 from federation.attacks.membership_inference import Losses, attack, losses, message_scores, user_scores
-from federation.simulation.run import Settings, checked_messages, simulate
+from federation.simulation.run import SimulationSettings, checked_messages, simulate
 from model.device.folder import PRETRAINED, Model, load_model, save_model
 from model.device.learning.finetuning import FineTuning
-from model.device.metrics import NotFinite, evaluate
+from model.device.metrics import NotFiniteError, evaluate
 from model.device.weights import Provenance, initial_weights
 
 PLANTING = ((1, 1), (1, 40), (4, 40))  # holders of a canary, and copies that each of them has
@@ -73,20 +73,22 @@ class Audit:
         """Of the epsilon that is shown."""
         return 1 / (10 * self.people)
 
-    def start(self, corpus: Path, init: Path) -> Settings:
+    def start(self, corpus: Path, init: Path) -> SimulationSettings:
         """Those of the run over outsiders."""
         server, client = Server("fedadam", 0.01, self.start_rounds), FineTuning(1.0, passes=1, max_words=1000)
-        return Settings(str(corpus), str(init), 5, "words", self.seed, server=server, client=client)
+        return SimulationSettings(str(corpus), str(init), 5, "words", self.seed, server=server, client=client)
 
-    def settings(self, corpus: Path, init: Path, noise_multiplier: float | None) -> Settings:
+    def settings(self, corpus: Path, init: Path, noise_multiplier: float | None) -> SimulationSettings:
         """Those of a run over members; without a noise multiplier it is not private."""
         client = FineTuning(self.client_learning_rate, passes=1, max_words=4 * self.words)
         server = Server(learning_rate=self.server_learning_rate)
-        plain = Settings(str(corpus), str(init), self.clients_per_round, seed=self.seed, server=server, client=client)
+        plain = SimulationSettings(
+            str(corpus), str(init), self.clients_per_round, seed=self.seed, server=server, client=client
+        )
         if noise_multiplier is None:
             return plain
         privacy = Privacy("tree", noise_multiplier, self.period, self.delta)
-        summation = Summation(16, self.clients_per_round, clipping_norm=self.clip, max_weight=1)
+        summation = SumSettings(16, self.clients_per_round, clipping_norm=self.clip, max_weight=1)
         return replace(plain, summation=summation, privacy=privacy)
 
 
@@ -149,11 +151,11 @@ def _untrained(model: Model, seed: int) -> Model:
     )
 
 
-def _train(settings: Settings, rounds: int, folder: Path, name: str) -> Model | None:
+def _train(settings: SimulationSettings, rounds: int, folder: Path, name: str) -> Model | None:
     """The model of a run; None where noise drove it beyond all numbers."""
     try:
         return load_model(simulate(settings, rounds, folder, True, _command(name), 2).model)
-    except NotFinite as diverged:
+    except NotFiniteError as diverged:
         _console.print(f"{name}: {diverged}")
         return None
 
@@ -182,7 +184,7 @@ def _measure(
     """A row for each model, the first of which is the reference of calibrated attacks."""
     vocabulary, words = shipped.vocabulary, choices(shipped.vocabulary)
 
-    def encoded(side: Shares) -> list[list[list[int]]]:
+    def encoded(side: AssignedMessages) -> list[list[list[int]]]:
         return [[vocabulary.encode(text) for text in side.messages(user)] for user in side.users()]
 
     members, others, strangers = map(encoded, (people.members, people.others, people.strangers))

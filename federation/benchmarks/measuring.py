@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 
 
-class LeftOut(DataError):  # noqa: N818 (of a run of all parts it is no failure)
+class SkippedBenchmarkError(UserFacingError):
     """A part can't be measured on this machine, and says what it lacks."""
 
 

@@ -12,7 +12,7 @@ from data.files import write_by_rename
 from federation.benchmarks.coordinator import measure_coordinator
 from federation.benchmarks.device import measure_device
 from federation.benchmarks.keyboard import measure_keyboard
-from federation.benchmarks.measuring import Benchmark, LeftOut, machine
+from federation.benchmarks.measuring import Benchmark, SkippedBenchmarkError, machine
 from federation.reports.plots import plot_fleet, plot_growth
 from federation.reports.tables import Rows, markdown, print_tables
 
@@ -90,7 +90,7 @@ def run(names: Sequence[str], options: Options, out: Path | None = None) -> dict
         began = time.monotonic()
         try:
             found = PARTS[name](options)
-        except LeftOut as why:
+        except SkippedBenchmarkError as why:
             if len(names) == 1:
                 raise
             print(f"{name} was left out: {why}", file=sys.stderr)

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from federation.aggregation.privacy import Privacy
-from federation.aggregation.sum_settings import Summation
+from federation.aggregation.sum_settings import SumSettings
 
 _DEFAULT_CLIP = 1.0
 
@@ -46,7 +46,7 @@ def privacy_of(options: argparse.Namespace) -> Privacy:
     )
 
 
-def summation_of(options: argparse.Namespace, cohort: int, max_words: int, minimum: int = 0) -> Summation | None:
+def summation_of(options: argparse.Namespace, cohort: int, max_words: int, minimum: int = 0) -> SumSettings | None:
     """How deltas are bounded and summed; None where no option asks for anything but their mean.
 
     Raises:
@@ -54,8 +54,8 @@ def summation_of(options: argparse.Namespace, cohort: int, max_words: int, minim
     """
     if not (options.bits or options.clip or options.clip_quantile or options.zeroing or options.dp):
         return None
-    return Summation(
-        options.bits or Summation.bits,
+    return SumSettings(
+        options.bits or SumSettings.bits,
         cohort,
         minimum,
         options.clip or _DEFAULT_CLIP,

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from federation.aggregation.sum_settings import Summation
+from federation.aggregation.sum_settings import SumSettings
 from federation.commands.options import add_summation_options, privacy_of, summation_of
 from federation.coordinator.federation_settings import FederationSettings
 from federation.coordinator.round_machine import Rules
@@ -57,7 +57,7 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
     rules = Rules(options.minimum, options.target, options.over_selection, *seconds)
     privacy = privacy_of(options)
     training = FineTuning(learning_rate=options.learning_rate, passes=options.passes, max_words=options.max_words)
-    summation = summation_of(options, options.target, options.max_words, options.minimum) or Summation(
+    summation = summation_of(options, options.target, options.max_words, options.minimum) or SumSettings(
         cohort=options.target, minimum=options.minimum, max_weight=options.max_words
     )
     summation.encoding(1, privacy)  # what does not fit together is said now and not by the worker

@@ -67,10 +67,10 @@ def run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     """
     from federation.aggregation.algorithms import SERVER_LEARNING_RATES, Server
     from federation.reports.model_card import privacy_line  # TFF, seconds
-    from federation.simulation.run import Settings, simulate
+    from federation.simulation.run import SimulationSettings, simulate
 
     server_rate = options.server_learning_rate or SERVER_LEARNING_RATES[options.algorithm]
-    settings = Settings(
+    settings = SimulationSettings(
         corpus=options.corpus,
         init=options.init,
         clients_per_round=options.clients_per_round,

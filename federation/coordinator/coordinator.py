@@ -24,7 +24,7 @@ from typing import Any
 from data.errors import DataError
 from federation.aggregation.privacy import Privacy, may_take_part
 from federation.coordinator.model_folders import Shelf
-from federation.coordinator.round_machine import GIVING, Refused, Round, Rules, SecureSum, Stage
+from federation.coordinator.round_machine import GIVING, MessageRefusedError, Round, Rules, Stage, Summation
 from federation.coordinator.store import CoordinatorStore
 from federation.protocol.api_messages import COUNTED, NOT_COUNTED, REST, WAIT, Call, CheckIn, Enrolment, Plan
 from federation.protocol.round_terms import Terms
@@ -41,7 +41,7 @@ _BACKOFF_SECONDS, _LONGEST_BACKOFF = 1.0, 60.0
 
 
 @dataclass(frozen=True)
-class Settings:
+class CoordinatorSettings:
     """How rounds go."""
 
     rules: Rules = field(default_factory=Rules)
@@ -85,8 +85,8 @@ class Coordinator:
         self,
         folder: Path,
         shipped: Path,
-        settings: Settings,
-        secure_sum: Callable[[Plan, Rules], SecureSum],
+        settings: CoordinatorSettings,
+        secure_sum: Callable[[Plan, Rules], Summation],
         now: float,
     ) -> None:
         """Takes up what an earlier coordinator left in `folder`.
@@ -228,32 +228,32 @@ class Coordinator:
         """How the round goes, for a device in it.
 
         Raises:
-          Refused: there is no such round, or the device is not in it.
+          MessageRefusedError: there is no such round, or the device is not in it.
         """
         self.tick(now)
         current = self._named(round_name)
         if device not in current.cohort or self._plan is None:
-            raise Refused("this device was not selected for the round")
+            raise MessageRefusedError("this device was not selected for the round")
         return self._plan
 
     def needs(self, device: str, round_name: str, stage: Stage, now: float) -> bytes:
         """What a device needs for a stage.
 
         Raises:
-          Refused: there is no such round, it is not at that stage, or the device has no part in it.
+          MessageRefusedError: there is no such round, it is not at that stage, or the device has no part in it.
         """
         self.tick(now)
         current = self._named(round_name)
         if stage != current.stage:
             late = list(Stage).index(stage) < list(Stage).index(current.stage)
-            raise Refused(f"the round is at {current.stage}, not at {stage}", late=late, early=not late)
+            raise MessageRefusedError(f"the round is at {current.stage}, not at {stage}", late=late, early=not late)
         return current.needs(device)
 
     def largest(self, round_name: str, stage: Stage) -> int:
         """The most bytes that a message of a stage may have.
 
         Raises:
-          Refused: there is no such round.
+          MessageRefusedError: there is no such round.
         """
         return self._named(round_name).secure.largest(stage)
 
@@ -261,7 +261,7 @@ class Coordinator:
         """Takes a device's message of a stage.
 
         Raises:
-          Refused: it cannot be taken; the round is unharmed.
+          MessageRefusedError: it cannot be taken; the round is unharmed.
         """
         self.tick(now)
         self._named(round_name)
@@ -271,7 +271,7 @@ class Coordinator:
         """A device cannot go on with a round.
 
         Raises:
-          Refused: there is no such round.
+          MessageRefusedError: there is no such round.
         """
         self.tick(now)
         self._named(round_name)
@@ -279,7 +279,7 @@ class Coordinator:
 
     def _named(self, round_name: str) -> Round:
         if self.round is None or self.round.name != round_name:
-            raise Refused(f"there is no round {round_name} here any more", late=True)
+            raise MessageRefusedError(f"there is no round {round_name} here any more", late=True)
         return self.round
 
     def _keep_seen(self, now: float) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from data.errors import DataError
 from data.files import write_by_rename
 from federation.aggregation.privacy import Privacy
-from federation.aggregation.sum_settings import Summation
+from federation.aggregation.sum_settings import SumSettings
 from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class FederationSettings:
     """How devices train, how their deltas are bounded and summed, what the server makes of the sum, and what that promises."""
 
     training: FineTuning = ROUND_TRAINING
-    summation: Summation = field(default_factory=Summation)
+    summation: SumSettings = field(default_factory=SumSettings)
     privacy: Privacy = field(default_factory=Privacy)
     algorithm: str = "fedavg"
     server_learning_rate: float = 1.0
@@ -64,7 +64,7 @@ class FederationSettings:
         try:
             content: dict[str, Any] = json.loads((folder / FILE).read_text("utf-8"))
             content["training"] = FineTuning(**content["training"])
-            content["summation"] = Summation(**content["summation"])
+            content["summation"] = SumSettings(**content["summation"])
             content["privacy"] = Privacy(**content["privacy"])
             return cls(**content)
         except (OSError, ValueError, TypeError, KeyError) as error:

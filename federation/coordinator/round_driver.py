@@ -8,11 +8,11 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.coordinator.coordinator import Coordinator
-from federation.coordinator.learner.client import WorkerDied, WorkerProcess
+from federation.coordinator.learner.client import LearnerClient, LearnerDiedError
 from federation.coordinator.round_machine import Stage
-from federation.coordinator.web.device_api import CoordinatorApi
+from federation.coordinator.web.device_api import DeviceApi
 
 _TICK_SECONDS = 0.1
 _LEARNER_SECONDS = 600.0  # for one answer, TensorFlow's start included
@@ -22,9 +22,9 @@ _ATTEMPTS = 3  # to have a model made of a sum, by a worker that dies
 class Serving:
     """What goes on beside the requests: time passes, sums are unmasked, models are made."""
 
-    def __init__(self, coordinator: Coordinator, api: CoordinatorApi, folder: Path) -> None:
+    def __init__(self, coordinator: Coordinator, api: DeviceApi, folder: Path) -> None:
         self.coordinator, self.api = coordinator, api
-        self.learner = WorkerProcess([sys.executable, "-P", "-m", "federation.coordinator.learner.main", folder])
+        self.learner = LearnerClient([sys.executable, "-P", "-m", "federation.coordinator.learner.main", folder])
         self._attempts = 0
 
     async def run(self, stopped: asyncio.Event) -> None:
@@ -33,7 +33,7 @@ class Serving:
             while not stopped.is_set():
                 try:
                     await self.step()
-                except (DataError, OSError) as error:
+                except (UserFacingError, OSError) as error:
                     self._tell(str(error))
                     await asyncio.sleep(1)
                 self.api.tell()
@@ -56,7 +56,7 @@ class Serving:
         elif (unmasked := coordinator.begin_unmasking()) is not None:
             try:
                 total = await asyncio.to_thread(unmasked.secure.unmask)
-            except DataError as error:
+            except UserFacingError as error:
                 coordinator.fail(str(error), time.time())
             else:
                 coordinator.keep_sum(total)
@@ -83,7 +83,7 @@ class Serving:
                 told = await self._ask(request)
                 if told is not None:
                     coordinator.commit(number, told, time.time())
-            except DataError as error:
+            except UserFacingError as error:
                 coordinator.fail(f"no model came of the sum: {error}", time.time())
 
     def _newest_state(self) -> Path:
@@ -93,7 +93,7 @@ class Serving:
         """An answer of the learner; None where it died and the same should be asked again."""
         try:
             answer = await self.learner.ask(request, _LEARNER_SECONDS)
-        except WorkerDied as died:
+        except LearnerDiedError as died:
             self._attempts += 1
             if self._attempts >= _ATTEMPTS:
                 raise DataError(f"{died}, {self._attempts} times in a row") from died
@@ -106,5 +106,5 @@ class Serving:
         logging.getLogger("federation").error("%s", error)
         try:
             self.coordinator.store.add_error(error, time.time())
-        except DataError:
+        except UserFacingError:
             logging.getLogger("federation").error("and the store cannot be written")

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
 
 
@@ -42,7 +42,7 @@ class Stage(StrEnum):
 GIVING = (Stage.KEYS, Stage.SHARES, Stage.REPORTING, Stage.UNMASKING)  # the stages in which devices give something
 
 
-class Refused(DataError):  # noqa: N818 (what happens to a message, and no failure of this program)
+class MessageRefusedError(UserFacingError):
     """A message that the round cannot take: it came late (the round went on without the device), twice, early, or is not right."""
 
     def __init__(self, reason: str, *, late: bool = False, repeated: bool = False, early: bool = False) -> None:
@@ -81,7 +81,7 @@ class Rules:
         return math.inf if stage == Stage.COMMIT else getattr(self, f"{stage}_seconds")
 
 
-class SecureSum(Protocol):
+class Summation(Protocol):
     """What a round asks of the server's side of secure aggregation (`federation.coordinator.secure_sum`)."""
 
     def open(self, devices: Collection[str]) -> None:
@@ -109,7 +109,7 @@ class SecureSum(Protocol):
 class Round:
     """One round. `cohort` are the devices selected, `given` those that gave something in the stage that goes on."""
 
-    def __init__(self, name: str, rules: Rules, secure: SecureSum, now: float) -> None:
+    def __init__(self, name: str, rules: Rules, secure: Summation, now: float) -> None:
         self.name, self.rules, self.secure = name, rules, secure
         self.stage, self.since = Stage.SELECTION, now
         self.reason = ""  # why it was aborted
@@ -141,25 +141,29 @@ class Round:
         """Takes a device's message of a stage.
 
         Raises:
-          Refused: the device is not in the round, or its message is early, late, there already, or not as it should be; the
+          MessageRefusedError: the device is not in the round, or its message is early, late, there already, or not as it should be; the
             round stays as it was.
         """
         self.tick(now)
         if device not in self.cohort:
-            raise Refused("this device was not selected for the round")
+            raise MessageRefusedError("this device was not selected for the round")
         if self.over:
-            raise Refused(f"the round is {self.stage}{f': {self.reason}' if self.reason else ''}", late=True)
+            raise MessageRefusedError(
+                f"the round is {self.stage}{f': {self.reason}' if self.reason else ''}", late=True
+            )
         order = list(Stage)
         if order.index(stage) < order.index(self.stage) or device not in self.expected:
-            raise Refused(f"too late for {stage}: the round went on to {self.stage} without this device", late=True)
+            raise MessageRefusedError(
+                f"too late for {stage}: the round went on to {self.stage} without this device", late=True
+            )
         if stage != self.stage:
-            raise Refused(f"too early for {stage}: the round is at {self.stage}", early=True)
+            raise MessageRefusedError(f"too early for {stage}: the round is at {self.stage}", early=True)
         if device in self.given:
-            raise Refused(f"this device has given what {stage} asks for already", repeated=True)
+            raise MessageRefusedError(f"this device has given what {stage} asks for already", repeated=True)
         try:
             self.secure.receive(stage, device, message)
-        except DataError as error:
-            raise Refused(str(error)) from error
+        except UserFacingError as error:
+            raise MessageRefusedError(str(error)) from error
         self.given.add(device)
         self._move_on(now)
 
@@ -171,10 +175,10 @@ class Round:
         """What a device needs for its part in the stage that goes on.
 
         Raises:
-          Refused: it has no part in it.
+          MessageRefusedError: it has no part in it.
         """
         if self.stage not in GIVING or device not in self.expected:
-            raise Refused(f"this device has no part in {self.stage}", late=device in self.cohort)
+            raise MessageRefusedError(f"this device has no part in {self.stage}", late=device in self.cohort)
         return self.secure.message(device)
 
     def withdraw(self, device: str, now: float) -> None:
@@ -224,7 +228,7 @@ class Round:
                 left = self.secure.close(ended)
             elif not self.secure.can_unmask():
                 raise DataError(f"the shares of the {len(left)} devices left do not unmask the sum")
-        except DataError as error:
+        except UserFacingError as error:
             self.abort(str(error))
             return
         if ended == Stage.REPORTING:

@@ -7,14 +7,14 @@ from typing import Any
 from data.errors import DataError
 from federation.coordinator.round_machine import Rules, Stage
 from federation.protocol.api_messages import Plan, secure_round
-from federation.protocol.binary_messages import Message
+from federation.protocol.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation import modular_vectors, server, unmasking
 from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Reveal, Shares
 from federation.protocol.secure_aggregation.neighbours import Assumptions
 
 _ASSUMPTIONS = Assumptions()
 
-_TAKES: dict[str, tuple[type[Message], Callable[[Any, Any], Any]]] = {
+_TAKES: dict[str, tuple[type[BinaryMessage], Callable[[Any, Any], Any]]] = {
     Stage.KEYS: (Advert, server.receive_advert),
     Stage.SHARES: (Shares, server.receive_shares),
     Stage.REPORTING: (MaskedInput, server.receive_masked),
@@ -26,14 +26,14 @@ _CLOSES: dict[str, Callable[[Any], tuple[Any, Any]]] = {
 }
 
 
-class Summing:
+class SecureSummation:
     """The states of `federation.protocol.secure_aggregation.server`, one after the other, for one round; implements `SecureSum`."""
 
     def __init__(self, plan: Plan, rules: Rules) -> None:
         """For a round of this plan."""
         self._round, self._rules = secure_round(plan), rules
         self._state: Any = None
-        self._messages: dict[bytes, Message] = {}
+        self._messages: dict[bytes, BinaryMessage] = {}
 
     def open(self, devices: Collection[str]) -> None:
         """The devices are selected; their keys are next. Raises a DataError if they are too few."""

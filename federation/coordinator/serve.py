@@ -11,15 +11,15 @@ import segno
 from filelock import FileLock, Timeout
 
 from data.errors import DataError
-from federation.coordinator.coordinator import Coordinator, Settings
+from federation.coordinator.coordinator import Coordinator, CoordinatorSettings
 from federation.coordinator.federation_settings import FederationSettings
 from federation.coordinator.round_driver import Serving
 from federation.coordinator.round_machine import Rules
-from federation.coordinator.secure_sum import Summing
+from federation.coordinator.secure_sum import SecureSummation
 from federation.coordinator.web.certificate import certificate
-from federation.coordinator.web.control_api import Control, control_app, control_token
+from federation.coordinator.web.control_api import ControlApi, control_app, control_token
 from federation.coordinator.web.dashboard import add_dashboard
-from federation.coordinator.web.device_api import CoordinatorApi
+from federation.coordinator.web.device_api import DeviceApi
 from federation.coordinator.web.servers import serve
 
 
@@ -58,12 +58,12 @@ async def _serve(
     places: Places, rules: Rules, federation: FederationSettings, rounds: int, invitations: int
 ) -> dict[str, Any]:
     folder = places.folder
-    settings = Settings(rules, federation.training, federation.privacy)
-    coordinator = Coordinator(folder, places.model, settings, Summing, time.time())
+    settings = CoordinatorSettings(rules, federation.training, federation.privacy)
+    coordinator = Coordinator(folder, places.model, settings, SecureSummation, time.time())
     try:
         shown = certificate(folder / "certificate.pem", places.address)
-        api = CoordinatorApi(coordinator)
-        control = Control(coordinator, api, places.address, places.port, shown.sha256)
+        api = DeviceApi(coordinator)
+        control = ControlApi(coordinator, api, places.address, places.port, shown.sha256)
         token = control_token(folder)
         app = control_app(control, token)
         add_dashboard(app, control, token)

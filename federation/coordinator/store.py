@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 
 _VERSION = 2
 _SCHEMA = """
@@ -63,7 +63,7 @@ _FROM_1 = "CREATE INDEX rounds_of_a_device ON participations (device, round);"
 _ERRORS_KEPT = 1_000
 
 
-class StoreFailedError(DataError):
+class StoreError(UserFacingError):
     """The disk, or what is on it, fails: nothing that a request could help."""
 
 
@@ -327,4 +327,4 @@ def _told(path: Path | None = None) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreFailedError(f"the coordinator's store {path or ''} cannot be read or written: {error}") from error
+        raise StoreError(f"the coordinator's store {path or ''} cannot be read or written: {error}") from error

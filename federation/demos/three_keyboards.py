@@ -29,7 +29,7 @@ from federation.aggregation.algorithms import Server
 from federation.aggregation.plain_mean import Aggregation, SimulatedClients
 from federation.demos.pages import demo_report
 from federation.engine.local import engine
-from federation.evaluation.personalization import Keyboard, measure_keyboards
+from federation.evaluation.personalization import SimulatedKeyboard, measure_keyboards
 from federation.local_round import call_keyboards, keyboard, run_round
 from federation.processes import start
 from federation.reports.plots import plot_demo
@@ -79,7 +79,7 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
         f"Three keyboards type what three people wrote ({sum(len(o.typed) for o in owners):,} messages) and learn."
     )
     scripts = _type(owners, shipped)
-    stages = {STAGES[0]: [Keyboard(model)] * _USERS, STAGES[1]: [_personal(o, model, shipped) for o in owners]}
+    stages = {STAGES[0]: [SimulatedKeyboard(model)] * _USERS, STAGES[1]: [_personal(o, model, shipped) for o in owners]}
 
     _console.print(f"{rounds} federated rounds: the keyboards, and {_SIMULATED_CLIENTS} simulated clients beside them.")
     training = Clients(Part(corpus, "train"), model.vocabulary, model.provenance.config.window)
@@ -88,7 +88,10 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
 
     _console.print("The keyboards take the new global model over and learn on it.")
     _take_over(owners, shipped)
-    stages |= {STAGES[2]: [Keyboard(newest)] * _USERS, STAGES[3]: [_personal(o, newest, shipped) for o in owners]}
+    stages |= {
+        STAGES[2]: [SimulatedKeyboard(newest)] * _USERS,
+        STAGES[3]: [_personal(o, newest, shipped) for o in owners],
+    }
 
     results = measure_keyboards(
         [(k, o.next) for keyboards in stages.values() for o, k in zip(owners, keyboards, strict=True)]
@@ -159,14 +162,14 @@ def _finished(process: subprocess.Popen) -> str:
     return output
 
 
-def _personal(owner: Owner, global_model: Model, shipped: Path) -> Keyboard:
+def _personal(owner: Owner, global_model: Model, shipped: Path) -> SimulatedKeyboard:
     """The owner's keyboard as it learned: the gate may have kept the global network."""
     command = keyboard("status", "--profile", owner.profile, "--model", shipped, "--json")
     status = json.loads(_finished(start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)))
     model = global_model
     if status["personal_model"]:
         model = model.with_weights(*_personal_weights(owner, model, shipped))
-    return Keyboard(model, owner.typed, status["ngram_trust"])
+    return SimulatedKeyboard(model, owner.typed, status["ngram_trust"])
 
 
 def _personal_weights(owner: Owner, model: Model, shipped: Path) -> tuple[Weights, Provenance]:

@@ -9,20 +9,20 @@ import grpc
 import tensorflow_federated as tff
 from tensorflow_federated.python.core.impl.types import type_analysis
 
-from data.errors import DataError
+from data.errors import UserFacingError
 from federation.engine.local import channel_to, executor_of
-from federation.engine.work_queue import Board
+from federation.engine.work_queue import WorkQueue
 from federation.engine.worker_binary import answers
 
 _TRY_SECONDS = 1.0
 _LOOK_AFTER_SECONDS = 10.0  # without an answer: is the machine still there?
 
 
-class WorkerLost(DataError):  # noqa: N818 (another does its work)
+class WorkerLostError(UserFacingError):
     """A worker ended, or its machine is not to be reached any more."""
 
 
-class Worker:
+class WorkerConnection:
     """A TFF worker at an address, and the connection to it."""
 
     def __init__(self, address: str) -> None:
@@ -33,13 +33,13 @@ class Worker:
         """Connects anew.
 
         Raises:
-          WorkerLost: no worker answers in time.
+          WorkerLostError: no worker answers in time.
         """
         self.disconnect()
         try:
             self._channel = channel_to(self.address, seconds)
         except TimeoutError as error:
-            raise WorkerLost(str(error)) from error
+            raise WorkerLostError(str(error)) from error
 
     def disconnect(self) -> None:
         """Gives up the connection."""
@@ -47,7 +47,7 @@ class Worker:
             self._channel.close()
         self._channel = None
 
-    def work(self, board: Board, up_to_merge: Any, parts: list[list[Any]]) -> None:
+    def work(self, board: WorkQueue, up_to_merge: Any, parts: list[list[Any]]) -> None:
         """Does parts from the board until nothing is left to do; is lost and comes back as the worker does."""
         while not board.closed:
             try:
@@ -55,20 +55,20 @@ class Worker:
                     self.connect(_TRY_SECONDS)
                     board.found(self.address)
                 self._work(board, up_to_merge, parts)
-            except WorkerLost:
+            except WorkerLostError:
                 board.lose(self.address)
                 self.disconnect()
 
-    def _work(self, board: Board, up_to_merge: Any, parts: list[list[Any]]) -> None:
+    def _work(self, board: WorkQueue, up_to_merge: Any, parts: list[list[Any]]) -> None:
         share = None
         while (number := board.take()) is not None:
             try:
                 if share is None:
                     share = _Share(executor_of(_watched_stub(self._channel, self.address), 1), up_to_merge)
                 board.put(number, share.compute(parts[number]))
-            except (WorkerLost, tff.framework.RetryableError) as error:
+            except (WorkerLostError, tff.framework.RetryableError) as error:
                 board.give_back(number)
-                raise WorkerLost(f"the TFF worker at {self.address} is gone") from error
+                raise WorkerLostError(f"the TFF worker at {self.address} is gone") from error
         if share is not None:
             share.close()
 
@@ -120,14 +120,14 @@ class _Watched:
             try:
                 answer = call.future(request)
             except ValueError as error:
-                raise WorkerLost(f"the connection to {self._address} is closed") from error
+                raise WorkerLostError(f"the connection to {self._address} is closed") from error
             while True:
                 try:
                     return answer.result(_LOOK_AFTER_SECONDS)
                 except grpc.FutureTimeoutError:
                     if not answers(self._address):
                         answer.cancel()
-                        raise WorkerLost(f"nobody answers at {self._address}") from None
+                        raise WorkerLostError(f"nobody answers at {self._address}") from None
 
         def forget(request: Any) -> None:
             with suppress(ValueError):  # the connection is closed, and the values went with it

@@ -10,7 +10,7 @@ from tensorflow_federated.python.core.backends.test import compiler as secure_su
 from tensorflow_federated.python.core.environments.tensorflow_frontend import tensorflow_computation
 from tensorflow_federated.python.core.impl.types import placements
 
-from federation.engine.worker_binary import EVERYWHERE, NoNetworkOfItsOwn, end_worker, start_worker
+from federation.engine.worker_binary import EVERYWHERE, NamespaceUnavailableError, end_worker, start_worker
 
 _MESSAGE_BYTES = 2**31 - 1  # protocol buffers end there
 _START_SECONDS = 60
@@ -41,7 +41,7 @@ def worker_on_this_machine() -> Iterator[str]:
     """A worker for this process, which ends with the block; gives its address."""
     try:
         worker, port = start_worker("127.0.0.1", 0)
-    except NoNetworkOfItsOwn:
+    except NamespaceUnavailableError:
         worker, port = start_worker(EVERYWHERE[0], 0)
     try:
         yield f"127.0.0.1:{port}"

@@ -29,9 +29,9 @@ from tensorflow_federated.python.core.impl.executors import cardinalities_utils
 from tensorflow_federated.python.core.impl.types import placements, type_analysis
 
 from data.errors import DataError
-from federation.engine.connection import Worker, WorkerLost, at_clients
+from federation.engine.connection import WorkerConnection, WorkerLostError, at_clients
 from federation.engine.local import context_of, native, stub_of, without_secure_sums, worker_on_this_machine
-from federation.engine.work_queue import Board
+from federation.engine.work_queue import WorkQueue
 from federation.engine.worker_binary import answers
 
 _CONNECT_SECONDS = 10.0
@@ -58,11 +58,11 @@ def remote_engine(addresses: Sequence[str], patience: float = PATIENCE_SECONDS) 
     Raises:
       DataError: at one of the addresses there is no worker.
     """
-    workers = [Worker(address) for address in addresses]
+    workers = [WorkerConnection(address) for address in addresses]
     for worker in workers:
         try:
             worker.connect(_CONNECT_SECONDS)
-        except WorkerLost as lost:
+        except WorkerLostError as lost:
             raise _nobody_at(worker.address) from lost
     outside = tff.framework.get_context_stack().current
     with worker_on_this_machine() as here:
@@ -79,7 +79,9 @@ def remote_engine(addresses: Sequence[str], patience: float = PATIENCE_SECONDS) 
 class RemoteWorkers(tff.framework.SyncContext):
     """See above. What has no clients in it is computed here."""
 
-    def __init__(self, workers: Sequence[Worker], here: tff.framework.RemoteExecutorStub, patience: float) -> None:
+    def __init__(
+        self, workers: Sequence[WorkerConnection], here: tff.framework.RemoteExecutorStub, patience: float
+    ) -> None:
         """Takes workers that are connected, and one of this machine."""
         self._workers, self._patience = workers, patience
         self._context = context_of(here)
@@ -105,9 +107,9 @@ class RemoteWorkers(tff.framework.SyncContext):
 
     def _partials(self, up_to_merge: Any, parts: list[list[Any]]) -> Iterator[Any]:
         """What the clients' parts come to, in their order, as they are there."""
-        board = Board(len(parts), len(self._workers), self._patience)
+        board = WorkQueue(len(parts), len(self._workers), self._patience)
 
-        def work(worker: Worker) -> None:
+        def work(worker: WorkerConnection) -> None:
             try:
                 worker.work(board, up_to_merge, parts)
             except Exception as error:  # a thread's errors are the round's

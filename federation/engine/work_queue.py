@@ -12,7 +12,7 @@ AHEAD = 64  # parts that may wait behind a slow one: each is as large as the mod
 
 
 @dataclass
-class Board:
+class WorkQueue:
     """What is to be done in a round, who takes it, and what came of it; shared by threads."""
 
     parts: int

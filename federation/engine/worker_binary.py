@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.engine.network_namespace import NOT_ALLOWED, start_private_worker
 from federation.processes import start
 
@@ -22,7 +22,7 @@ _START_SECONDS = 60
 _END_SECONDS = 5
 
 
-class NoNetworkOfItsOwn(DataError):  # noqa: N818 (a condition of the machine)
+class NamespaceUnavailableError(UserFacingError):
     """The kernel lets no process have a network namespace: a worker can't be kept to one address."""
 
 
@@ -33,7 +33,7 @@ def start_worker(host: str, port: int, environment: Mapping[str, str] | None = N
 
     Raises:
       OSError: the address is taken or not this machine's.
-      NoNetworkOfItsOwn: the worker would listen on more than the address.
+      NamespaceUnavailableError: the worker would listen on more than the address.
       RuntimeError: the worker does not start.
     """
     # As TFF starts it: no limit of calls at a time. Under a limit of one, rounds wait for ever.
@@ -51,7 +51,7 @@ def start_worker(host: str, port: int, environment: Mapping[str, str] | None = N
                 worker.wait(_END_SECONDS)  # its status says why
             end_worker(worker)
             if worker.returncode == NOT_ALLOWED:
-                raise NoNetworkOfItsOwn(
+                raise NamespaceUnavailableError(
                     f"this machine lets no process have a network of its own, without which TFF's worker listens on all "
                     f"addresses and not on {host} alone: where that is meant, say --host {EVERYWHERE[0]}"
                 )

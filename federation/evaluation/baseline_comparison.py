@@ -15,9 +15,9 @@ import numpy as np
 from data.corpus import Corpus
 from data.files import write_by_rename
 from data.vocabulary import SPECIALS
-from federation.evaluation.baselines import ORDER, Measured, central_model, measure, training_messages
+from federation.evaluation.baselines import ORDER, ModelPredictions, central_model, measure, training_messages
 from federation.evaluation.predictions import Predictions
-from federation.evaluation.significance import Comparison, Interval, compare, pooled_interval
+from federation.evaluation.significance import Interval, PairedComparison, compare, pooled_interval
 from federation.reports.plots import plot_bands, plot_baselines
 from federation.reports.tables import TITLES, band_label, by_name, comparison_tables, markdown
 from model.device.folder import Model
@@ -49,7 +49,7 @@ def write_comparison(result: Figures, folder: Path) -> None:
     plot_bands(panels, folder / "recall_by_word.png")
 
 
-def compare_models(measured: Sequence[Measured], training_counts: np.ndarray) -> Figures:
+def compare_models(measured: Sequence[ModelPredictions], training_counts: np.ndarray) -> Figures:
     """All figures, ready for JSON: what can't be said is None, never NaN.
 
     Args:
@@ -83,7 +83,7 @@ def compare_models(measured: Sequence[Measured], training_counts: np.ndarray) ->
     }
 
 
-def by_frequency(measured: Sequence[Measured], training_counts: np.ndarray) -> list[Figures]:
+def by_frequency(measured: Sequence[ModelPredictions], training_counts: np.ndarray) -> list[Figures]:
     """Recall by the rank of the word among all words of the vocabulary, the most frequent first."""
     words = training_counts[len(SPECIALS) :]
     rank = np.zeros(len(training_counts), int)
@@ -91,13 +91,13 @@ def by_frequency(measured: Sequence[Measured], training_counts: np.ndarray) -> l
     return _by_band(measured, _RANKS, lambda found: rank[found.targets])
 
 
-def by_position(measured: Sequence[Measured]) -> list[Figures]:
+def by_position(measured: Sequence[ModelPredictions]) -> list[Figures]:
     """Recall by how many tokens of the message stand before the word: what a model has to go by."""
     return _by_band(measured, _TOKENS_BEFORE, lambda found: found.positions)
 
 
 def _by_band(
-    measured: Sequence[Measured],
+    measured: Sequence[ModelPredictions],
     bands: Sequence[tuple[int, int | None]],
     value: Callable[[Predictions], np.ndarray],
 ) -> list[Figures]:
@@ -132,7 +132,7 @@ def _recalls(users: Sequence[Scores]) -> Figures:
 def _ratio(users: Sequence[Scores], others: Sequence[Scores]) -> Figures:
     words = np.array([u.words for u in users])
 
-    def compared(count: Callable[[Scores], int]) -> Comparison:
+    def compared(count: Callable[[Scores], int]) -> PairedComparison:
         return compare(np.array([count(u) for u in users]), np.array([count(u) for u in others]), words)
 
     first, three = compared(lambda s: s.first), compared(lambda s: s.among_three)

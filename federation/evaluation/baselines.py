@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from data.corpus import Corpus, users_in
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from data.vocabulary import Vocabulary
 from federation.evaluation.kneser_ney import KneserNey
 from federation.evaluation.own_history import score_own_history
@@ -35,7 +35,7 @@ Messages = Sequence[Sequence[int]]  # of one person, encoded, oldest first
 
 
 @dataclass(frozen=True)
-class Measured:
+class ModelPredictions:
     """A model's predictions of each user's messages."""
 
     name: str
@@ -60,13 +60,15 @@ def central_model(model: Model, path: Path = CENTRAL) -> Model | None:
         weights, provenance = load_weights(path, model.vocabulary.sha256)
         if provenance.config.shapes != model.provenance.config.shapes:
             raise DataError(f"{path} is of other sizes than the model")
-    except DataError as error:
+    except UserFacingError as error:
         print(f"without the centrally trained model: {error}", file=sys.stderr)
         return None
     return model.with_weights(weights, provenance)
 
 
-def measure(model: Model, users: Sequence[Messages], training: Messages, central: Model | None) -> list[Measured]:
+def measure(
+    model: Model, users: Sequence[Messages], training: Messages, central: Model | None
+) -> list[ModelPredictions]:
     """Asks the model and all baselines about all messages; the model comes first."""
     (sixteen, sixteen_bytes), (eight, eight_bytes) = half_precision(model.weights), eight_bit(model.weights)
     full_bytes = sum(array.nbytes for array in model.weights.values())
@@ -79,14 +81,16 @@ def measure(model: Model, users: Sequence[Messages], training: Messages, central
     with progress_bar("networks, own history", len(users)) as bar:
         asked = map_in_processes(partial(_ask, model, [weights for _, weights, _ in networks]), users, bar)
     by_model = list(zip(*asked, strict=True))
-    measured = [Measured(name, list(found), size) for (name, _, size), found in zip(networks, by_model, strict=False)]
+    measured = [
+        ModelPredictions(name, list(found), size) for (name, _, size), found in zip(networks, by_model, strict=False)
+    ]
     ngrams = (("kneser_ney", ORDER), ("kneser_ney_trigram", 3), ("unigram", 1))
     with progress_bar("n-gram models", len(ngrams)) as bar:
         for done, (name, order) in enumerate(ngrams, 1):
             counted = KneserNey(training, len(model.vocabulary), order)
-            measured.append(Measured(name, _score(counted, users)))
+            measured.append(ModelPredictions(name, _score(counted, users)))
             bar(done, "")
-    return [*measured, Measured("own_history", list(by_model[-1]))]
+    return [*measured, ModelPredictions("own_history", list(by_model[-1]))]
 
 
 def _ask(model: Model, weights: Sequence[Weights], messages: Messages) -> list[Predictions]:

@@ -1,6 +1,6 @@
 """What learning on the device brings each person: before and after, part by part, and word by word as people type.
 
-Learned is what a keyboard learns: the network is fine-tuned on the older messages, the gate keeps it or not by the newest of those
+LearningOutcome is what a keyboard learns: the network is fine-tuned on the older messages, the gate keeps it or not by the newest of those
 to learn from, the person's n-grams count them all, and how far these are trusted is chosen (`model.device.learning.finetuning`, `gate`,
 `personal`, `trust`).
 """
@@ -38,7 +38,7 @@ _FIRST_LEARNING = 500  # words after which a person lets the keyboard learn firs
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """How well one model did on messages."""
 
     scores: Scores
@@ -46,7 +46,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearningOutcome:
     """What a keyboard had learned: the network that the gate kept and what it had to choose from, the trust in the n-grams."""
 
     new: Weights | None  # None where there was too little to train on
@@ -63,15 +63,15 @@ class Personalization:
 
     user: str
     words: int  # learned from
-    before: Measured
-    after: Measured
+    before: Measurement
+    after: Measurement
     verdict: Verdict | None  # None where there was too little to train on
     targets: int  # trained on, each pass counted
     seconds: float  # of training
     trust: float  # in the n-grams
     typed_before: Typing
     typed_after: Typing
-    parts: dict[str, Measured] = field(default_factory=dict)  # with parts of it only
+    parts: dict[str, Measurement] = field(default_factory=dict)  # with parts of it only
 
     @property
     def relative_gain(self) -> float:
@@ -93,7 +93,7 @@ class Personalization:
         return 1 if better > worse else -1
 
 
-def relative_gain(before: Measured, after: Measured) -> float:
+def relative_gain(before: Measurement, after: Measurement) -> float:
     """Recall at 1 of one over that of the other, minus one."""
     return after.scores.top1 / before.scores.top1 - 1
 
@@ -116,15 +116,15 @@ def mean_gain_interval(gains: Sequence[float]) -> Interval | None:
 
 def learn(
     model: Model, program: Program, messages: Sequence[str], how: FineTuning, seed: int, in_use: Weights | None = None
-) -> Learned:
+) -> LearningOutcome:
     """Learns from messages as a keyboard does that has used the network `in_use` so far, or the global one."""
     border, targets, seconds = _train(model, program, messages, how, seed, sampled=True)
     if not targets:
-        return Learned(None, in_use, USUAL_TRUST, None, 0, seconds)
+        return LearningOutcome(None, in_use, USUAL_TRUST, None, 0, seconds)
     new = program.weights
     verdict = result_of(judge(program, model.vocabulary, in_use or model.weights, new, messages, border))
     trust = result_of(choose_trust(program, model.vocabulary, messages[:border], messages[border:]))
-    return Learned(new, new if verdict.keeps_new else in_use, trust, verdict, targets, seconds)
+    return LearningOutcome(new, new if verdict.keeps_new else in_use, trust, verdict, targets, seconds)
 
 
 def _train(
@@ -140,15 +140,15 @@ def _train(
     return border, targets, time.perf_counter() - began
 
 
-def measure(suggester: Suggester, messages: Sequence[str], vocabulary: int) -> Measured:
+def measure(suggester: Suggester, messages: Sequence[str], vocabulary: int) -> Measurement:
     """Scores messages over a vocabulary of so many words, with a suggester that learns nothing from them."""
     predictions = [p for text in messages for p in suggester.predictions([token.word for token in tokenize(text)])]
     hits = [p.rank == 0 for p in predictions if p.rank is not None and p.word < vocabulary]
-    return Measured(tally(predictions, vocabulary), np.array(hits, bool))
+    return Measurement(tally(predictions, vocabulary), np.array(hits, bool))
 
 
 @dataclass(frozen=True)
-class Keyboard:
+class SimulatedKeyboard:
     """What a keyboard types with: a network, and n-grams of the messages typed so far."""
 
     model: Model
@@ -156,13 +156,13 @@ class Keyboard:
     trust: float = USUAL_TRUST  # in the n-grams
 
 
-def measure_keyboards(work: Sequence[tuple[Keyboard, Sequence[str]]]) -> list[tuple[Scores, Typing]]:
+def measure_keyboards(work: Sequence[tuple[SimulatedKeyboard, Sequence[str]]]) -> list[tuple[Scores, Typing]]:
     """Scores and keystrokes of messages on keyboards, which learn nothing from them."""
     with progress_bar("evaluating", len(work)) as bar:
         return map_in_processes(_measure_keyboard, work, bar)
 
 
-def _measure_keyboard(work: tuple[Keyboard, Sequence[str]]) -> tuple[Scores, Typing]:
+def _measure_keyboard(work: tuple[SimulatedKeyboard, Sequence[str]]) -> tuple[Scores, Typing]:
     keyboard, following = work
     model, program = keyboard.model, keyboard.model.start()
     personal = PersonalNgram(model.vocabulary, keyboard.typed, trust=keyboard.trust)
@@ -190,7 +190,7 @@ def _personalize(
     user, older, newer = work
     program, vocabulary = model.start(), model.vocabulary
 
-    def measured(weights: Weights | None, ngram: PersonalNgram | None) -> Measured:
+    def measured(weights: Weights | None, ngram: PersonalNgram | None) -> Measurement:
         program.weights = weights or model.weights
         return measure(Suggester(Reader(program), vocabulary, ngram), newer, len(vocabulary))
 

@@ -9,7 +9,7 @@ from data.errors import DataError
 from data.files import write_csv
 from federation.evaluation.personalization import (
     CurvePoint,
-    Measured,
+    Measurement,
     Personalization,
     mean_gain_interval,
     relative_gain,
@@ -80,7 +80,7 @@ def _comparable(results: Sequence[Personalization]) -> list[Personalization]:
     return kept
 
 
-def _total(measured: Sequence[Measured]) -> Scores:
+def _total(measured: Sequence[Measurement]) -> Scores:
     return sum((m.scores for m in measured), Scores())
 
 

@@ -25,7 +25,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """Model A against model B on the same words of the same people, pooled over words.
 
     What can't be said is None: a ratio to nothing, an interval from a single person.
@@ -59,7 +59,7 @@ def pooled_interval(hits: np.ndarray, words: np.ndarray, seed: int = 0, resample
 
 def compare(
     hits_a: np.ndarray, hits_b: np.ndarray, words: np.ndarray, seed: int = 0, resamples: int = RESAMPLES
-) -> Comparison:
+) -> PairedComparison:
     """Compares the recall of two models on the same words, each argument [U] as `pooled_interval` takes it.
 
     Swapping A and B negates the difference and keeps p; equal models have p = 1. No p is below 1 / (resamples + 1).
@@ -75,7 +75,7 @@ def compare(
         sum_a, sum_b, sum_words = _resampled(np.stack([a, b, words]), seed, resamples)
         difference_interval = _percentiles((sum_a - sum_b) / sum_words)
         ratio_interval = _percentiles(sum_a / sum_b) if sum_b.all() else None
-    return Comparison(
+    return PairedComparison(
         difference=float((a.sum() - b.sum()) / words.sum()),
         difference_interval=difference_interval,
         ratio=float(a.sum() / b.sum()) if b.sum() else None,

@@ -42,7 +42,7 @@ REFUSALS = {
 
 
 @dataclass(frozen=True)
-class Federation(JsonMessage):
+class FederationInfo(JsonMessage):
     """What anybody may know."""
 
     session: str

@@ -1,6 +1,6 @@
 """Messages as bytes: fixed fields one behind the other, then records or one payload; nothing in them is left to interpretation.
 
-A message is a frozen dataclass over `Message`. Its fields are declared by `octets(n)`, n bytes; `number()`, a whole number in 2
+A message is a frozen dataclass over `BinaryMessage`. Its fields are declared by `octets(n)`, n bytes; `number()`, a whole number in 2
 bytes, big-endian; and, as the last one, by `records(kind, most)`, any number of records up to `most`, or by `payload(most)`, the
 bytes that remain. As bytes it is "FK", the format's version, the message's kind, and its fields. Two messages are equal exactly
 when their bytes are.
@@ -114,7 +114,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Message(Record):
+class BinaryMessage(Record):
     """A record that goes over a wire, with its format and kind before it."""
 
     KIND: ClassVar[int]

@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self, cast
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 
 
 def read_json(text: str) -> Any:
@@ -17,7 +17,7 @@ def read_json(text: str) -> Any:
     """
     try:
         return json.loads(text, object_pairs_hook=_object, parse_float=_finite, parse_constant=_finite)
-    except DataError:
+    except UserFacingError:
         raise
     except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
         raise DataError(f"this is no JSON: {error}") from error

@@ -14,7 +14,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from federation.protocol.json_messages import Contribution, Invitation
 
@@ -41,7 +41,7 @@ class Mailbox:
         waiting = [p for p in (self._root / "in").glob(f"*/{_INVITATION}") if not self._answer(p.parent.name).exists()]
         invitations = []
         for path in sorted(waiting, key=lambda p: p.stat().st_mtime_ns):
-            with suppress(DataError, OSError, UnicodeDecodeError):
+            with suppress(UserFacingError, OSError, UnicodeDecodeError):
                 if (invitation := Invitation.from_json(path.read_text("utf-8"))).round_id == path.parent.name:
                     invitations.append(invitation)
         return invitations

@@ -44,7 +44,7 @@ MAX_COUNT = 2**36  # of a device: words, or steps of loss, those of a million wo
 
 
 @dataclass(frozen=True)
-class Learned:
+class TrainingResult:
     """What a device has to give after training, in the clear: it stays on the device.
 
     Raises:
@@ -109,7 +109,7 @@ class Terms:
         return Segment(self.encoding.padded, self.bits), Segment(len(COUNTS), COUNT_BITS)
 
     def contribution(
-        self, learned: Learned, rng: np.random.Generator, draw: Draw = system_bits
+        self, learned: TrainingResult, rng: np.random.Generator, draw: Draw = system_bits
     ) -> tuple[Vector, Vector]:
         """The numbers that a device sends, in the clear: to be masked before they leave it.
 
@@ -167,7 +167,7 @@ class Terms:
             ) from error
 
 
-def _told(learned: Learned) -> list[int]:
+def _told(learned: TrainingResult) -> list[int]:
     loss = max(round(learned.loss * LOSS_STEPS), 0)
     before = learned.words, learned.first, learned.among_three, learned.tested
     return [min(count, MAX_COUNT) for count in (loss, *before, learned.first_after, learned.among_three_after)]

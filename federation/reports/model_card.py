@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from federation.aggregation.privacy import Privacy
-from federation.aggregation.sum_settings import FLOAT_BITS, Summation
+from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
 from model.device.folder import Model
 from model.device.metrics import Scores
 from model.device.weights import Provenance, digest
@@ -12,7 +12,7 @@ from model.device.weights import Provenance, digest
 if TYPE_CHECKING:
     from federation.aggregation.accounting import Spent
     from federation.aggregation.algorithms import Server
-    from federation.simulation.run import Settings
+    from federation.simulation.run import SimulationSettings
 
 _DRAWN = {"uniform": "drawn uniformly", "words": "drawn so that everybody's words come at one pace"}
 _PROMISE = "   Privacy: "  # what follows a step that promised something
@@ -20,7 +20,7 @@ _STEP = "1. "  # how a line of the history begins: Markdown numbers them
 
 
 def model_card(
-    settings: "Settings",
+    settings: "SimulationSettings",
     provenance: Provenance,
     rounds: Sequence[dict[str, float]],
     before: Scores,
@@ -161,13 +161,13 @@ def _protection(privacy: Privacy) -> str:
     )
 
 
-def _drawn(settings: "Settings") -> str:
+def _drawn(settings: "SimulationSettings") -> str:
     if settings.privacy.private:
         return f"everybody in turn, nobody twice in {settings.privacy.period} rounds"
     return _DRAWN[settings.cohort]
 
 
-def _sums(summation: Summation | None) -> str:
+def _sums(summation: SumSettings | None) -> str:
     if summation is None:
         return "of floats, deltas as they are, weighted by words"
     clipped = f"deltas clipped to norm {summation.clipping_norm:g}"

@@ -14,7 +14,7 @@ import numpy as np
 from data.corpus import Part, open_corpus
 from data.files import write_csv
 from federation.aggregation.privacy import Privacy
-from federation.aggregation.sum_settings import FLOAT_BITS, Summation
+from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
 from federation.evaluation.held_out_users import equal_shares
 from federation.evaluation.predictions import network_predictions
 from federation.evaluation.significance import compare, pooled_interval
@@ -70,7 +70,7 @@ def bytes_sent(trial: "Trial", length: int) -> int:
     """What a device sends in a round of vectors: deltas of so many entries, and the counts beside them."""
     if trial.bits == FLOAT_BITS:
         return 4 * length
-    encoding, _ = Summation(trial.bits, trial.room or trial.clients_per_round).encoding(length, Privacy())
+    encoding, _ = SumSettings(trial.bits, trial.room or trial.clients_per_round).encoding(length, Privacy())
     terms = Terms(length, encoding.clipping_norm, encoding.max_weight, encoding.cohort, encoding.bits, 0)
     return packed_size(terms.layout)
 

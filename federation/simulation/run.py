@@ -27,11 +27,11 @@ from data.corpus import Part, open_corpus
 from data.errors import DataError
 from data.files import write_by_rename
 from data.vocabulary import Vocabulary
-from federation.aggregation.accounting import BudgetExhausted, Spent, check_budget, rho_of_round, spent
+from federation.aggregation.accounting import BudgetExhaustedError, Spent, check_budget, rho_of_round, spent
 from federation.aggregation.algorithms import Server, learning_process, weights_of
 from federation.aggregation.privacy import Privacy, check_enough, cohort_of_period
 from federation.aggregation.secure_mean import aggregator
-from federation.aggregation.sum_settings import Summation
+from federation.aggregation.sum_settings import SumSettings
 from federation.engine.local import engine
 from federation.engine.remote_workers import check_reachable, remote_engine
 from federation.engine.state_store import StateStore, wait_for
@@ -43,7 +43,7 @@ from federation.simulation.clients import Clients, sample_cohort, turns_by_words
 from model.device.config import ModelConfig, parameters
 from model.device.folder import Model, check_free_for_model, load_model, save_model
 from model.device.learning.finetuning import FineTuning
-from model.device.metrics import NotFinite, Scores, evaluate
+from model.device.metrics import NotFiniteError, Scores, evaluate
 from model.device.weights import Provenance, digest, initial_weights, next_provenance
 
 _VOCABULARY_MIN_USERS = 3  # a word that fewer people wrote could give one of them away
@@ -51,7 +51,7 @@ _CHECK_WORDS = 20_000  # of validation users, for the curve: enough for a standa
 
 
 @dataclass(frozen=True)
-class Settings:
+class SimulationSettings:
     """All that a run's result depends on, but for the number of rounds."""
 
     corpus: str = "chitchat"
@@ -62,7 +62,7 @@ class Settings:
     average_from: int = 0  # the first round whose model is averaged into the final one; 0 takes the last as it is
     server: Server = field(default_factory=Server)
     client: FineTuning = field(default_factory=FineTuning)
-    summation: Summation | None = None  # None: deltas are averaged as they are
+    summation: SumSettings | None = None  # None: deltas are averaged as they are
     privacy: Privacy = field(default_factory=Privacy)
 
     def __post_init__(self) -> None:
@@ -111,7 +111,7 @@ def training_vocabulary(training: Part) -> Vocabulary:
 
 
 def simulate(
-    settings: Settings,
+    settings: SimulationSettings,
     rounds: int,
     out: Path,
     resume: bool,
@@ -133,8 +133,8 @@ def simulate(
     Raises:
       DataError: `out` holds a run and `resume` is not set, or holds one of other settings; or an input is not right; or no worker
         answers, or none is left.
-      BudgetExhausted: the privacy budget allows not one round.
-      NotFinite: training diverged.
+      BudgetExhaustedError: the privacy budget allows not one round.
+      NotFiniteError: training diverged.
     """
     check_reachable(workers)
     corpus = open_corpus(settings.corpus)
@@ -164,7 +164,7 @@ def simulate(
         for number in range(done + 1, rounds + 1):
             try:
                 check_budget(privacy, number, once)
-            except BudgetExhausted as exhausted:
+            except BudgetExhaustedError as exhausted:
                 print(exhausted, file=sys.stderr)
                 break
             began = time.monotonic()
@@ -176,7 +176,7 @@ def simulate(
             output = process.next(state, batches)
             state, trained = output.state, output.metrics["client_work"]["train"]
             if trained["words"] and not np.isfinite(trained["loss"]):
-                raise NotFinite(
+                raise NotFiniteError(
                     f"round {number} diverged: choose a smaller learning rate, for the clients or the server"
                 )
             row = {
@@ -210,13 +210,15 @@ def simulate(
     return Outcome(history, before, after, out / "model", privacy_spent)
 
 
-def _cohort(settings: Settings, users: Sequence[str], number: int, turns: Sequence[float] | None) -> list[str]:
+def _cohort(
+    settings: SimulationSettings, users: Sequence[str], number: int, turns: Sequence[float] | None
+) -> list[str]:
     if settings.privacy.private:
         return cohort_of_period(settings.privacy, users, settings.clients_per_round, settings.seed, number)
     return sample_cohort(users, settings.clients_per_round, settings.seed, number, turns)
 
 
-def _aggregation(settings: Settings) -> dict[str, Any]:
+def _aggregation(settings: SimulationSettings) -> dict[str, Any]:
     """What sets the run's `learning_process` apart from plain averaging, if it asks for anything else."""
     if settings.summation is None:
         return {}
@@ -236,7 +238,7 @@ def checked_messages(validation: Part, vocabulary: Vocabulary) -> list[list[int]
     return [vocabulary.encode(text) for messages in shares for text in messages]
 
 
-def _claim(out: Path, settings: Settings, start: str, resume: bool) -> None:
+def _claim(out: Path, settings: SimulationSettings, start: str, resume: bool) -> None:
     """Makes `out` the folder of this run, which starts from weights of the digest `start`, or finds that it is."""
     path, wanted = out / "settings.json", json.dumps(settings.as_kept() | {"starts_from": start}, indent=2)
     if not path.exists():

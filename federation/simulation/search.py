@@ -16,10 +16,10 @@ from typing import Any, get_type_hints
 from data.errors import DataError
 from data.files import write_csv
 from federation.aggregation.algorithms import Server
-from federation.aggregation.sum_settings import Summation
+from federation.aggregation.sum_settings import SumSettings
 from federation.reports.plots import plot_search
 from federation.simulation.comparison import compare_repeats
-from federation.simulation.run import Outcome, Settings, simulate
+from federation.simulation.run import Outcome, SimulationSettings, simulate
 from model.device.learning.finetuning import FineTuning
 
 TRIALS = Path(__file__).with_name("search.toml")  # what `federate search` runs unless it is given another list
@@ -53,9 +53,9 @@ class Trial:
     repeats: str = ""  # the name that repeats with other seeds share
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> SimulationSettings:
         """The same as a simulation takes it."""
-        return Settings(
+        return SimulationSettings(
             corpus=self.corpus,
             init=self.init,
             clients_per_round=self.clients_per_round,
@@ -63,7 +63,7 @@ class Trial:
             seed=self.seed,
             server=Server(self.algorithm, self.server_learning_rate, self.decay_rounds, self.proximal_strength),
             client=FineTuning(self.client_learning_rate, self.clipping_norm, self.passes, self.max_words),
-            summation=Summation(
+            summation=SumSettings(
                 self.bits, self.room or self.clients_per_round, clipping_norm=self.clip, max_weight=self.max_words
             )
             if self.bits

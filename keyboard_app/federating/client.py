@@ -10,7 +10,7 @@ from typing import Self
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.protocol import api_messages
 from federation.protocol.join_link import JoinLink
 from federation.protocol.signed_requests import device_name, sign, sign_enrolment
@@ -19,11 +19,11 @@ _CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 60.0
 _SMALL_ANSWER, _LARGE_ANSWER = 2**24, 2**27  # bytes: a coordinator cannot fill the device's memory either
 
 
-class Unreachable(DataError):  # noqa: N818 (a state of the network that passes)
+class UnreachableError(UserFacingError):
     """The coordinator did not answer; it may a little later."""
 
 
-class Refused(DataError):  # noqa: N818 (an answer)
+class RefusedError(UserFacingError):
     """The coordinator refused, with a status of `federation.protocol.api_messages.REFUSALS`."""
 
     def __init__(self, reason: str, status: int) -> None:
@@ -49,7 +49,7 @@ def _pinned_certificate(link: JoinLink) -> str:
     try:
         shown = ssl.get_server_certificate((link.host, link.port), timeout=_CONNECT_SECONDS)
     except (OSError, ValueError) as error:
-        raise Unreachable(f"no coordinator answers at {link.host}:{link.port}: is it running?") from error
+        raise UnreachableError(f"no coordinator answers at {link.host}:{link.port}: is it running?") from error
     if hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).hexdigest() != link.sha256:
         raise DataError(
             f"whoever answers at {link.host}:{link.port} is not the coordinator of this join link: ask for a new link"
@@ -151,7 +151,7 @@ class FederationClient:
         """
         try:
             self._call("POST", f"/v1/rounds/{round_name}/{stage}", message)
-        except Refused as refused:
+        except RefusedError as refused:
             if refused.status != api_messages.REPEATED:
                 raise
 
@@ -203,17 +203,17 @@ class FederationClient:
                         raise DataError("the coordinator's answer is larger than any should be")
                 return _Answer(response.status_code, bytes(content))
         except httpx.HTTPError as error:
-            raise Unreachable(
+            raise UnreachableError(
                 f"the coordinator at {self._url} does not answer: {error or type(error).__name__}"
             ) from error
 
 
 def _accepted(answer: _Answer) -> bytes:
     if answer.status >= 500:
-        raise Unreachable(f"the coordinator fails: status {answer.status}")
+        raise UnreachableError(f"the coordinator fails: status {answer.status}")
     if answer.status >= 300:
         reason = " ".join(str(answer.refusal().get("error", f"status {answer.status}")).split())[:300]
-        raise Refused(f"the coordinator says: {reason}", answer.status)
+        raise RefusedError(f"the coordinator says: {reason}", answer.status)
     return answer.content
 
 

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from data.errors import DataError
+from data.errors import UserFacingError
 from federation.protocol.join_link import JoinLink
-from keyboard_app.federating.membership import FILE, Joined, Membership, Shared
+from keyboard_app.federating.membership import FILE, Joined, Membership, SharedUpdate
 from keyboard_app.federating.tasks import Joining, Leaving, TakingPart
-from keyboard_app.learning.background import Worker
+from keyboard_app.learning.background import BackgroundTasks
 from keyboard_app.learning.models import Models
 from keyboard_app.recording.user_profile import Profile
 
@@ -22,13 +22,13 @@ class Standing:
 
     joined: Joined | None = None
     joining: JoinLink | None = None  # a federation that it began to join and has not heard from
-    shared: list[Shared] = field(default_factory=list)  # ever, oldest first
+    shared: list[SharedUpdate] = field(default_factory=list)  # ever, oldest first
 
 
 class Federation:
     """Speaks with the coordinator in the background, one thing at a time with all else there. For the typing thread."""
 
-    def __init__(self, profile: Profile, models: Models, worker: Worker) -> None:
+    def __init__(self, profile: Profile, models: Models, worker: BackgroundTasks) -> None:
         self.latest: TakingPart | None = None  # the newest question whether there is a round, and what came of it
         self._profile, self._models, self._worker = profile, models, worker
         self._asked = -math.inf
@@ -36,7 +36,7 @@ class Federation:
         try:
             joined = self.standing().joined
             self._leaving = joined is not None and joined.leaving
-        except DataError as error:  # typing goes on
+        except UserFacingError as error:  # typing goes on
             profile.notices.append(str(error))
 
     def standing(self) -> Standing:

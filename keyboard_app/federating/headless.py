@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from data.corpus import JsonLines
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from data.generators import result_of
 from federation.protocol.join_link import JoinLink
-from keyboard_app.federating.client import FederationClient, Unreachable, enrol
+from keyboard_app.federating.client import FederationClient, UnreachableError, enrol
 from keyboard_app.federating.membership import Membership
 from keyboard_app.federating.participant import Participant
 from keyboard_app.recording.user_profile import Profile
@@ -52,9 +52,9 @@ def join(membership: Membership, link: JoinLink) -> None:
     key = membership.begin_joining(link)
     try:
         certificate = enrol(link, key)
-    except Unreachable:
+    except UnreachableError:
         raise
-    except DataError:
+    except UserFacingError:
         membership.give_up()
         raise
     membership.join(link.url, certificate, key)
@@ -73,7 +73,7 @@ def leave(membership: Membership) -> str:
     try:
         with FederationClient(joined.url, joined.certificate, joined.key) as client:
             client.leave()
-    except DataError as error:
+    except UserFacingError as error:
         told = f"left the federation without its coordinator knowing: {error}"
     membership.leave()
     return told
@@ -104,7 +104,7 @@ def take_part(
                 if line := result_of(participant.turn()):
                     tell(line)
                 patience = _PATIENCE[0]
-            except Unreachable as error:
+            except UnreachableError as error:
                 tell(f"{error}; trying again in {patience:g} s")
                 time.sleep(patience)
                 patience = min(2 * patience, _PATIENCE[1])

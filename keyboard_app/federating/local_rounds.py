@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.protocol.json_messages import Contribution, Invitation
 from keyboard_app.learning.background import Task, reason, run
 from keyboard_app.learning.learning import Learning, relearning, train
@@ -92,7 +92,7 @@ class TakingOver:
             model = load_model(folder)
             model.start()  # whether the program is whole shows only when it runs
             profile.save_global(model)
-        except (DataError, OSError, RuntimeError) as error:
+        except (UserFacingError, OSError, RuntimeError) as error:
             profile.mailbox.discard_taken()  # or else it would be tried again every second
             raise DataError(f"refused the released global model: {reason(error)}") from error
         profile.mailbox.discard_taken()

@@ -30,7 +30,7 @@ from keyboard_app.federating.membership_schema import (
     unseal,
 )
 from keyboard_app.recording.damage import set_aside
-from keyboard_app.recording.vault import SealedError, Vault
+from keyboard_app.recording.vault import UnsealError, Vault
 
 FILE = "federation.sqlite"
 
@@ -47,7 +47,7 @@ class Joined:
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedUpdate:
     """A masked update that left the device, and what came of it."""
 
     time: str
@@ -85,7 +85,7 @@ class Membership:
             raise DataError(f"cannot write {path}: {error.strerror}") from error
         except sqlite3.OperationalError as error:
             raise DataError(f"cannot open {path} ({error}): check that the folder can be written to") from error
-        except SealedError:
+        except UnsealError:
             aside = set_aside(path, ("-journal",), "locked")
             why = "was sealed with a key that is gone"
         except sqlite3.DatabaseError:
@@ -180,7 +180,7 @@ class Membership:
         tag = round_tag(self._vault, url, round_name)
         self._change("UPDATE shared SET outcome = ? WHERE tag = ?", outcome, tag)
 
-    def shared(self) -> list[Shared]:
+    def shared(self) -> list[SharedUpdate]:
         """Every update that left the device, oldest first."""
         query = "SELECT time, tag, sealed, words, bytes, clipped, outcome FROM shared ORDER BY id"
         with _told():
@@ -189,7 +189,7 @@ class Membership:
         for time, tag, sealed, words, size, clipped, outcome in rows:
             about = unseal(self._vault, round_identity(tag), sealed)
             noted = None if clipped is None else bool(clipped)
-            found.append(Shared(time, about["url"], about["round"], about["model"], words, size, noted, outcome))
+            found.append(SharedUpdate(time, about["url"], about["round"], about["model"], words, size, noted, outcome))
         return found
 
     def _row(self, query: str) -> tuple | None:

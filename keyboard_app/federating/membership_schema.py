@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from data.errors import DataError
-from keyboard_app.recording.vault import SealedError, Vault
+from keyboard_app.recording.vault import UnsealError, Vault
 
 VERSION = 2
 _SCHEMA = (
@@ -43,7 +43,7 @@ def connect(path: Path, vault: Vault) -> sqlite3.Connection:
 
     Raises:
       DataError: a newer version of the keyboard wrote it.
-      SealedError: it was sealed with another key.
+      UnsealError: it was sealed with another key.
       sqlite3.Error: it is damaged, or cannot be written.
     """
     connection = sqlite3.connect(path, isolation_level=None)  # transactions begin where it is said
@@ -56,7 +56,7 @@ def connect(path: Path, vault: Vault) -> sqlite3.Connection:
             _upgrade(connection, vault)
         row = connection.execute("SELECT value FROM marks WHERE name = 'key'").fetchone()
         if row is None:
-            raise SealedError("the file does not say which key it was sealed with")
+            raise UnsealError("the file does not say which key it was sealed with")
         vault.open(row[0], _KEY_CHECK)
     except BaseException:
         connection.close()
@@ -73,7 +73,7 @@ def unseal(vault: Vault, identity: str, sealed: bytes) -> dict[str, str]:
     """What `seal` was given.
 
     Raises:
-      SealedError: it was changed, or is another row's.
+      UnsealError: it was changed, or is another row's.
     """
     return json.loads(vault.open(sealed, identity))
 

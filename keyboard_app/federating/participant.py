@@ -20,15 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.protocol import api_messages
 from federation.protocol.api_messages import secure_round
-from federation.protocol.binary_messages import Message
+from federation.protocol.binary_messages import BinaryMessage
 from federation.protocol.delta_encoding import flatten
-from federation.protocol.round_terms import Learned, Terms
+from federation.protocol.round_terms import Terms, TrainingResult
 from federation.protocol.secure_aggregation import client as secure_client
 from federation.protocol.secure_aggregation.messages import Delivery, Neighbourhood, Survivors
-from keyboard_app.federating.client import FederationClient, Refused, Unreachable
+from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError
 from keyboard_app.federating.membership import Joined, Membership
 from keyboard_app.federating.steps import LEARNING
 from model.device.folder import Model
@@ -64,7 +64,7 @@ def check_model(content: bytes, plan_digest: str, model: Model) -> tuple[Weights
 
 def learn(
     model: Model, messages: Sequence[Sequence[int]], how: FineTuning, seed: int
-) -> Generator[Progress, None, Learned]:
+) -> Generator[Progress, None, TrainingResult]:
     """Trains the model's weights on all but the newest messages, and measures them on these before and after.
 
     Returns what there is to give.
@@ -87,7 +87,7 @@ def learn(
         raise DataError("training went astray (the weights are no longer numbers): nothing is given")
     after = evaluate(program, kept) if kept else Scores()
     found = before.first, before.among_three, before.words, after.first, after.among_three
-    return Learned(delta, words, progress.loss * words, *found)
+    return TrainingResult(delta, words, progress.loss * words, *found)
 
 
 class _Session:
@@ -158,7 +158,7 @@ class Participant:
         """Asks what there is to do, and does it; returns a line about it, empty where there was nothing.
 
         Raises:
-          Unreachable: the coordinator did not answer; the next turn goes on where this one was.
+          UnreachableError: the coordinator did not answer; the next turn goes on where this one was.
           DataError: the coordinator refuses this device.
         """
         session = self._session
@@ -187,15 +187,15 @@ class Participant:
             return ""
         try:
             return (yield from self._take_part(call))
-        except Refused as refused:
+        except RefusedError as refused:
             if refused.status == api_messages.UNKNOWN_DEVICE:
                 raise
             if refused.status in (api_messages.LATE, api_messages.EARLY):
                 return str(refused)  # the round went on in the meantime: the next turn hears how
             return self._drop_out(call.round_name, str(refused))
-        except Unreachable:
+        except UnreachableError:
             raise
-        except (DataError, RuntimeError) as error:  # LiteRT reports what fails in a program as a RuntimeError
+        except (UserFacingError, RuntimeError) as error:  # LiteRT reports what fails in a program as a RuntimeError
             return self._drop_out(call.round_name, str(error))
 
     def _take_part(self, call: api_messages.Call) -> Generator[Progress, None, str]:
@@ -215,7 +215,7 @@ class Participant:
 
     def _make(self, session: _Session, stage: str, needed: bytes) -> Generator[Progress, None, bytes]:
         """What this keyboard gives in a stage; the session is a state further then."""
-        message: Message
+        message: BinaryMessage
         self.step = LEARNING if stage == api_messages.REPORTING else stage
         if stage == api_messages.KEYS:
             session.state, message = secure_client.advertise(session.round, session.identity, secrets.token_bytes)
@@ -240,7 +240,7 @@ class Participant:
             raise DataError(f"the coordinator asks for {stage!r}, which this keyboard does not know: update it")
         return message.to_bytes()
 
-    def _learn(self, session: _Session) -> Generator[Progress, None, Learned]:
+    def _learn(self, session: _Session) -> Generator[Progress, None, TrainingResult]:
         if session.plan.model != self._digest:
             self._fetch(session.plan.model)
         training = learn(self.model, self._messages(self.model), session.how, session.plan.seed)
@@ -267,6 +267,6 @@ class Participant:
 
     def _drop_out(self, round_name: str, reason: str) -> str:
         self._end()
-        with suppress(DataError):
+        with suppress(UserFacingError):
             self._client.withdraw(round_name)
         return f"left round {round_name}: {' '.join(reason.split())}"

@@ -72,7 +72,7 @@ class TakingPart:
                 participant.withdraw()  # where it was stopped in the middle
 
     def _turns(self, participant: "Participant") -> Generator[Progress | Step]:
-        from keyboard_app.federating.client import Unreachable
+        from keyboard_app.federating.client import UnreachableError
 
         heard = time.monotonic()
         while True:
@@ -87,7 +87,7 @@ class TakingPart:
                     self._show(participant)
                     yield progress
                 heard, pause = time.monotonic(), _PAUSE_SECONDS
-            except Unreachable as error:
+            except UnreachableError as error:
                 self.line, pause = reason(error), _RETRY_SECONDS
                 if not participant.busy:  # it is asked again later
                     self.failed = True

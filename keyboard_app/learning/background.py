@@ -51,7 +51,7 @@ def reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-class Worker:
+class BackgroundTasks:
     """Runs tasks in the background; all methods are for the typing thread."""
 
     def __init__(self) -> None:

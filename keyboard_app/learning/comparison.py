@@ -8,7 +8,7 @@ from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 
 
-class Comparison:
+class SuggestionComparison:
     """The same moment's suggestions by the shipped, the personal and the newest global model."""
 
     def __init__(self, models: Models, shipped: Path) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keyboard_app.recording.settings import Settings
+from keyboard_app.recording.settings import UserSettings
 
 NEW_WORDS = 200  # from about so many on learning was seen to bring something
 NEW_SHARE = 0.05  # of all words: one who has written much learns little from another 200
@@ -20,7 +20,7 @@ class Moment:
     charging: bool | None = None  # None where there is no battery, or nobody knows
 
 
-def is_due(settings: Settings, moment: Moment) -> bool:
+def is_due(settings: UserSettings, moment: Moment) -> bool:
     """Whether to begin to learn now, by itself."""
     return (
         settings.learn_automatically

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from keyboard_app.recording.vault import Vault
 from model.device.weights import Provenance, Weights, from_bytes, to_bytes
@@ -54,5 +54,5 @@ def load_personal(path: Path, vault: Vault) -> Personal:
         return Personal(*from_bytes(weights, str(path)), Seen(**json.loads(seen)))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except DataError as error:
+    except UserFacingError as error:
         raise DataError(f"{path}: {error}") from error

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.errors import DataError
-from keyboard_app.recording.vault import SealedError, Vault
+from keyboard_app.recording.vault import UnsealError, Vault
 from model.device.suggesting.personal import USUAL_TRUST
 
 VERSION = 4
@@ -88,7 +88,7 @@ def connect(path: Path, vault: Vault) -> sqlite3.Connection:
 
     Raises:
       DataError: a newer version of the keyboard wrote it.
-      SealedError: it was sealed with another key.
+      UnsealError: it was sealed with another key.
       sqlite3.Error: it is damaged, or cannot be written.
     """
     connection = sqlite3.connect(path, timeout=_PATIENCE)
@@ -115,11 +115,11 @@ def check_key(connection: sqlite3.Connection, vault: Vault) -> None:
     """Lets a vault pass that the file was sealed with.
 
     Raises:
-      SealedError: it was sealed with another key.
+      UnsealError: it was sealed with another key.
     """
     row = connection.execute("SELECT value FROM marks WHERE name = 'key'").fetchone()
     if row is None:
-        raise SealedError("the file does not say which key it was sealed with")
+        raise UnsealError("the file does not say which key it was sealed with")
     vault.open(row[0], _KEY_CHECK)
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from keyboard_app.recording.damage import set_aside
 
@@ -14,7 +14,7 @@ THEMES = ("system", "light", "dark")
 
 
 @dataclass(frozen=True)
-class Settings:
+class UserSettings:
     """All choices, with what holds until the person has chosen."""
 
     consent: bool | None = None  # to record what is sent; None as long as nobody has answered
@@ -50,7 +50,7 @@ class Settings:
                 raise DataError(f"the setting {name} cannot be {getattr(self, name)!r}")
 
 
-def read_settings(path: Path) -> Settings:
+def read_settings(path: Path) -> UserSettings:
     """Reads the file; the usual settings where there is none. What a newer keyboard has added is passed over.
 
     Raises:
@@ -58,11 +58,11 @@ def read_settings(path: Path) -> Settings:
     """
     try:
         content = json.loads(path.read_bytes())
-        known = {field.name for field in fields(Settings)}
-        return Settings(**{name: value for name, value in content.items() if name in known})
+        known = {field.name for field in fields(UserSettings)}
+        return UserSettings(**{name: value for name, value in content.items() if name in known})
     except FileNotFoundError:
-        return Settings()
-    except DataError:
+        return UserSettings()
+    except UserFacingError:
         raise
     except (ValueError, AttributeError, RecursionError) as error:
         raise DataError(f"{path} is damaged") from error
@@ -70,16 +70,16 @@ def read_settings(path: Path) -> Settings:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
 
 
-def load_settings(path: Path, notices: list[str]) -> Settings:
+def load_settings(path: Path, notices: list[str]) -> UserSettings:
     """Reads the file; a damaged one is set aside, and the usual settings hold, with a line about it in `notices`."""
     try:
         return read_settings(path)
-    except DataError as error:
+    except UserFacingError as error:
         notices.append(f"the settings are the usual ones again: {error}; the file is kept as {set_aside(path)}")
-        return Settings()
+        return UserSettings()
 
 
-def save_settings(path: Path, settings: Settings) -> None:
+def save_settings(path: Path, settings: UserSettings) -> None:
     """Writes the file by rename.
 
     Raises:

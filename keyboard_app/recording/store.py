@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from keyboard_app.recording import schema
 from keyboard_app.recording.damage import set_aside
 from keyboard_app.recording.records import Change, Day, Judgement, Message, Ranked, Ranks
-from keyboard_app.recording.vault import SealedError, Vault
+from keyboard_app.recording.vault import UnsealError, Vault
 from model.device.suggesting.personal import USUAL_TRUST
 
 _ADD = "INSERT INTO messages (time, record, text, ranks, imported) VALUES (?, ?, ?, ?, ?)"
@@ -45,7 +45,7 @@ class Store:
             store = cls(schema.connect(path, vault), vault)
         except sqlite3.OperationalError as error:
             raise DataError(f"cannot open {path} ({error}): check that the folder can be written to") from error
-        except SealedError:
+        except UnsealError:
             aside = set_aside(path, _LOG_ENDINGS, "locked")
             notices.append(
                 f"the recorded messages are sealed with a key that is gone: they lie in {aside}, and new ones are begun"
@@ -55,7 +55,7 @@ class Store:
             aside = set_aside(path, _LOG_ENDINGS)
             notices.append(f"the recorded messages were damaged: they lie in {aside}, and new ones are begun")
             store = cls._begin(path, vault)
-        with suppress(DataError):  # a full disk: it is done the next time
+        with suppress(UserFacingError):  # a full disk: it is done the next time
             if schema.untidy(store._connection):
                 store.tidy()
         return store
@@ -148,7 +148,7 @@ class Store:
     def _open(self, message: int, sealed: bytes, identity: str) -> bytes | None:
         try:
             return self._vault.open(sealed, identity)
-        except SealedError:
+        except UnsealError:
             self._damaged.add(message)
             return None
 
@@ -212,7 +212,7 @@ class Store:
         """The words that were marked so, and how many times each."""
         marked = {}
         for tag, sealed in self._rows("SELECT tag, sealed FROM words WHERE kind = ?", kind):
-            with suppress(SealedError):
+            with suppress(UnsealError):
                 word, times = self._vault.open(sealed, _word_identity(kind, tag)).decode().split("\t")
                 marked[word] = int(times)
         return marked

@@ -19,7 +19,7 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from data.tokenizer import tokenize
 from federation.protocol.mailbox import Mailbox
@@ -129,7 +129,7 @@ class Profile:
             except OSError as error:  # a full disk: it is done the next time
                 self.notices.append(f"{plain} is not sealed yet: {error.strerror}")
                 continue
-            except DataError:
+            except UserFacingError:
                 pass
             plain.unlink()
 
@@ -178,7 +178,7 @@ class Profile:
                 model = load_model(folder)
                 model.start()  # whether the program is whole shows only when it runs
                 return model
-            except DataError as error:
+            except UserFacingError as error:
                 self.notices.append(f"typing with the model in {shipped}: {error}; kept in {set_aside(folder)}")
         return load_model(shipped)
 
@@ -196,7 +196,7 @@ class Profile:
             return None
         try:
             personal = load_personal(path, self.vault)
-        except DataError as error:
+        except UserFacingError as error:
             self.notices.append(f"typing with the global model: {error}; kept in {set_aside(path)}")
             return None
         if not grew_from(personal.provenance, model):

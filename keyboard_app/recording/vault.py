@@ -21,7 +21,7 @@ _NONCE_BYTES = 12
 _TAG_BYTES = 16
 
 
-class SealedError(DataError):
+class UnsealError(DataError):
     """What was sealed cannot be opened: it was changed, belongs elsewhere, or was sealed with another key."""
 
 
@@ -42,14 +42,14 @@ class Vault:
         """What was sealed.
 
         Raises:
-          SealedError: it was changed, is another record's, or another key sealed it.
+          UnsealError: it was changed, is another record's, or another key sealed it.
         """
         try:
             if len(sealed) < _NONCE_BYTES:
                 raise InvalidTag
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], identity.encode())
         except InvalidTag as error:
-            raise SealedError(
+            raise UnsealError(
                 "a record cannot be opened: it was changed, or the key is not the one it was sealed with"
             ) from error
 

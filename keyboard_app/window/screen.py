@@ -9,7 +9,7 @@ from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, OptionProperty, StringProperty
 from kivy.uix.floatlayout import FloatLayout
 
-from data.errors import DataError
+from data.errors import UserFacingError
 from keyboard_app.charging import is_charging
 from keyboard_app.device import Device
 from keyboard_app.learning.background import reason
@@ -262,7 +262,7 @@ class Screen(FloatLayout):
         """Does something here and now, and says what it says, or why it failed; returns whether it went well."""
         try:
             line = work()
-        except (DataError, OSError) as error:
+        except (UserFacingError, OSError) as error:
             self.say(reason(error))
             return False
         if isinstance(line, str):
@@ -367,5 +367,5 @@ class Screen(FloatLayout):
         """As `attempt`, and refreshes nothing."""
         try:
             work()
-        except DataError as error:
+        except UserFacingError as error:
             self.say(str(error))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import DataError
+from data.errors import UserFacingError
 from data.generators import result_of
 from data.tokenizer import PUNCTUATION, tokenize
 from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
@@ -17,7 +17,7 @@ from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Prediction, Suggester
 
 
-class NotFinite(DataError):  # noqa: N818 (what a model may become, and no failure of this program)
+class NotFiniteError(UserFacingError):
     """A model says nothing any more: its weights, or what they predict, grew beyond all numbers."""
 
 
@@ -77,11 +77,11 @@ def scores(ranks: np.ndarray, log_likelihoods: np.ndarray, targets: np.ndarray) 
     """Adds up what a program's evaluation says of targets, arrays of one shape; only words and `<unk>` count.
 
     Raises:
-      NotFinite: a log-probability is none.
+      NotFiniteError: a log-probability is none.
     """
     words = targets >= len(SPECIALS)
     if not np.isfinite(log_likelihoods[words]).all():
-        raise NotFinite("the model's predictions are not finite: its weights are spoilt")
+        raise NotFiniteError("the model's predictions are not finite: its weights are spoilt")
     return Scores(
         words=int(words.sum()),
         out_of_vocabulary=int((targets == UNKNOWN).sum()),
@@ -95,13 +95,13 @@ def tally(predictions: Iterable[Prediction], vocabulary: int) -> Scores:
     """Adds up predictions over a vocabulary of so many words; behind these lie the person's own.
 
     Raises:
-      NotFinite: a log-probability is none.
+      NotFiniteError: a log-probability is none.
     """
     words = outside = first = three = own_first = own_three = 0
     likelihood = 0.0
     for word, rank, log_likelihood in predictions:
         if not math.isfinite(log_likelihood):
-            raise NotFinite("the model's predictions are not finite: its weights are spoilt")
+            raise NotFiniteError("the model's predictions are not finite: its weights are spoilt")
         guessed, among_three = rank is not None and rank < 1, rank is not None and rank < 3
         if len(SPECIALS) <= word < vocabulary:
             words, first, three = words + 1, first + guessed, three + among_three

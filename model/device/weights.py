@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from model.device.config import ModelConfig
 from model.device.safetensors_format import SafetensorsError, deserialize, serialize
@@ -113,7 +113,7 @@ def from_bytes(content: bytes, name: str, vocabulary_sha256: str | None = None) 
         )
     try:
         check_weights(arrays, config)
-    except DataError as error:
+    except UserFacingError as error:
         raise DataError(f"{name}: {error}") from error
     return {n: arrays[n].astype(np.float32, copy=False) for n in config.shapes}, provenance
 

@@ -157,7 +157,7 @@ def test_the_gradient_of_the_kernels_taken_at_once_is_the_sum_over_positions(sma
     upstream = tf.constant(
         np.random.default_rng(0).normal(size=(rows.shape[0] * rows.shape[1], config.embedding)), tf.float32
     )
-    start = cifg.State(
+    start = cifg.TensorState(
         *(tf.constant(np.random.default_rng(1).normal(size=s.shape), tf.float32) for s in cifg.zero_state(weights, 4))
     )
     found = []
@@ -172,7 +172,7 @@ def test_the_gradient_of_the_kernels_taken_at_once_is_the_sum_over_positions(sma
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-def run_step_by_step(weights: Weights, tokens: tf.Tensor, state: cifg.State) -> tuple[tf.Tensor, cifg.State]:
+def run_step_by_step(weights: Weights, tokens: tf.Tensor, state: cifg.TensorState) -> tuple[tf.Tensor, cifg.State]:
     """The network as its papers have it, left to automatic differentiation."""
     hidden, cell = state
     states = []
@@ -185,7 +185,7 @@ def run_step_by_step(weights: Weights, tokens: tf.Tensor, state: cifg.State) -> 
         cell = tf.sigmoid(forget) * cell + (1 - tf.sigmoid(forget)) * tf.tanh(candidate)
         hidden = (tf.sigmoid(output) * tf.tanh(cell)) @ tf.transpose(weights["projection"])
         states.append(hidden)
-    return tf.reshape(tf.stack(states, 1), [-1, hidden.shape[1]]), cifg.State(hidden, cell)
+    return tf.reshape(tf.stack(states, 1), [-1, hidden.shape[1]]), cifg.TensorState(hidden, cell)
 
 
 def test_rows_that_are_missing_count_nothing(small_model: Model) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from data.errors import DataError
-from federation.benchmarks.measuring import LeftOut
+from federation.benchmarks.measuring import SkippedBenchmarkError
 from federation.processes import bound
 
 _SCREEN = "1280x1024x24"
@@ -18,14 +18,14 @@ def display() -> Iterator[None]:
     """Windows can be opened inside the block.
 
     Raises:
-      LeftOut: there is no display, nor Xvfb.
+      SkippedBenchmarkError: there is no display, nor Xvfb.
       DataError: Xvfb does not start.
     """
     if os.environ.get("DISPLAY"):
         yield
         return
     if shutil.which("Xvfb") is None:
-        raise LeftOut("the window needs a display, or Xvfb: apt-get install xvfb libgl1 libgl1-mesa-dri")
+        raise SkippedBenchmarkError("the window needs a display, or Xvfb: apt-get install xvfb libgl1 libgl1-mesa-dri")
     ready, announce = os.pipe()
     server = subprocess.Popen(
         bound(["Xvfb", "-displayfd", str(announce), "-screen", "0", _SCREEN, "-nolisten", "tcp"]),

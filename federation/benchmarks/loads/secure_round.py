@@ -11,7 +11,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
-from federation.protocol.binary_messages import Message
+from federation.protocol.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation import client, server, unmasking
 from federation.protocol.secure_aggregation.keys import device_id
 from federation.protocol.secure_aggregation.messages import (
@@ -106,16 +106,16 @@ def run_round(
         states[advert.device] = advertised
         with cost.server():
             state = server.receive_advert(state, Advert.from_bytes(data))
-    messages: Mapping[bytes, Message]
+    messages: Mapping[bytes, BinaryMessage]
     with cost.server():
         state, messages = server.close_adverts(state, assumptions, seed)
     cost.degree, cost.threshold = state.topology.degree, state.topology.threshold
 
     def exchange(
         step: int,
-        answer: Callable[[bytes, bytes], tuple[Any, Message]],
+        answer: Callable[[bytes, bytes], tuple[Any, BinaryMessage]],
         receive: Callable[[Any, Any], Any],
-        kind: type[Message],
+        kind: type[BinaryMessage],
     ) -> None:
         """Hands each device its message, and the coordinator the answers of those that have not fallen silent."""
         nonlocal state

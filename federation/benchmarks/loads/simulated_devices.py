@@ -14,7 +14,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.protocol import api_messages
 from federation.protocol.api_messages import Call, CheckIn, Enrolment, Plan, secure_round
 from federation.protocol.secure_aggregation import client as secure_client
@@ -142,7 +142,7 @@ class FleetDevice:
             device.forget()
         if call.task in (api_messages.REST, api_messages.WAIT):
             return call
-        with suppress(_OutOfStep):
+        with suppress(_OutOfStepError):
             async with self._at_once:
                 await self._take_part(f"/v1/rounds/{call.round_name}", call.task)
         return call
@@ -157,13 +157,13 @@ class FleetDevice:
             _accepted(given)
 
 
-class _OutOfStep(DataError):  # noqa: N818 (the next turn hears what to do)
+class _OutOfStepError(UserFacingError):
     """The round went on in the meantime."""
 
 
 def _accepted(response: httpx.Response) -> httpx.Response:
     if response.status_code in (api_messages.LATE, api_messages.EARLY):
-        raise _OutOfStep(response.text)
+        raise _OutOfStepError(response.text)
     if response.status_code >= 300:
         raise DataError(f"the coordinator says: {response.text}")
     return response

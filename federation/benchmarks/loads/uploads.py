@@ -3,7 +3,7 @@
 The rounds are real ones, by devices that mask random numbers; only TensorFlow and the network are not there. What is measured is
 the running server's own code, from two points on:
 
-- `Summing.receive`, which a whole message is handed to: it is checked, unpacked and added to the sum;
+- `SecureSummation.receive`, which a whole message is handed to: it is checked, unpacked and added to the sum;
 - the API, from ASGI on: signature, body in pieces, digest, and that.
 """
 
@@ -21,10 +21,10 @@ from data.errors import DataError
 from federation.benchmarks.loads.simulated_devices import SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
 from federation.benchmarks.measuring import Figure, in_turn, ratios
-from federation.coordinator.coordinator import Coordinator, Settings
+from federation.coordinator.coordinator import Coordinator, CoordinatorSettings
 from federation.coordinator.round_machine import Round, Rules, Stage
-from federation.coordinator.secure_sum import Summing
-from federation.coordinator.web.device_api import CoordinatorApi
+from federation.coordinator.secure_sum import SecureSummation
+from federation.coordinator.web.device_api import DeviceApi
 from federation.protocol.api_messages import CheckIn, Plan
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.messages import MaskedInput
@@ -67,10 +67,10 @@ class _Uploads:
     def __init__(self, folder: Path, config: ModelConfig) -> None:
         save_model(folder / "model", untrained_model(config))
         self.terms = Terms(parameters(config), 1.0, 1, _COHORT, bits=16, seed=0)
-        settings = Settings(Rules(_DEVICES, _DEVICES, over_selection=1.0), backoff_seconds=0.0)
-        self.coordinator = Coordinator(folder / "coordinator", folder / "model", settings, Summing, time.time())
+        settings = CoordinatorSettings(Rules(_DEVICES, _DEVICES, over_selection=1.0), backoff_seconds=0.0)
+        self.coordinator = Coordinator(folder / "coordinator", folder / "model", settings, SecureSummation, time.time())
         self.coordinator.prepared({"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "unmasked": 0})
-        self._api = CoordinatorApi(self.coordinator)
+        self._api = DeviceApi(self.coordinator)
         self._devices = [SimulatedDevice(self._vectors) for _ in range(_DEVICES)]
         for device in self._devices:
             self.coordinator.enrol(device.enrolment(self.coordinator.invite(time.time())), time.time())

@@ -22,7 +22,7 @@ from data.windows import targets
 from federation.aggregation.algorithms import Server, learning_process
 from federation.benchmarks.loads.cohort import Cohort, cohorts
 from federation.benchmarks.loads.padded_rows import one_message_a_row
-from federation.benchmarks.measuring import Benchmark, Figure, LeftOut, in_turn, ratios
+from federation.benchmarks.measuring import Benchmark, Figure, SkippedBenchmarkError, in_turn, ratios
 from federation.benchmarks.simulation import TffRounds, seconds_of, words_per_second
 from federation.engine.local import engine
 from federation.processes import start
@@ -40,7 +40,7 @@ def environment(folder: Path | None, install: bool) -> Path:
     """The Python that has pfl, in `folder` or this user's cache.
 
     Raises:
-      LeftOut: it is not there and is not to be installed.
+      SkippedBenchmarkError: it is not there and is not to be installed.
       DataError: it can't be installed.
     """
     place = folder or user_cache_path("federated-keyboard") / "pfl-0.6.0"
@@ -48,7 +48,9 @@ def environment(folder: Path | None, install: bool) -> Path:
     if _has_pfl(python):
         return python
     if not install:
-        raise LeftOut(f"pfl is not installed in {place}: add --install-peers (it brings PyTorch), or --peers DIR")
+        raise SkippedBenchmarkError(
+            f"pfl is not installed in {place}: add --install-peers (it brings PyTorch), or --peers DIR"
+        )
     print(f"installing {' and '.join(_REQUIREMENTS)} in {place}", file=sys.stderr)
     commands: list[list[str | Path]] = [
         [sys.executable, "-m", "venv", place],
@@ -135,7 +137,7 @@ def measure_peers(
     """So many rounds after a first one, from the model in `folder` on, by each; recall is validation users'.
 
     Raises:
-      LeftOut: pfl is not installed, and is not to be.
+      SkippedBenchmarkError: pfl is not installed, and is not to be.
       DataError: it failed, or the corpus has not such clients.
     """
     python = environment(peers, install)

@@ -10,17 +10,17 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.processes import bound
 
 _LINE = 2**22  # bytes of an answer
 
 
-class WorkerDied(DataError):  # noqa: N818 (it is started anew)
+class LearnerDiedError(UserFacingError):
     """The process ended before it answered, or took too long and was ended."""
 
 
-class WorkerProcess:
+class LearnerClient:
     """A command that reads a line of JSON, does what it says, and answers `{"result": …}` or `{"error": …}`."""
 
     def __init__(self, command: Sequence[str | os.PathLike[str]]) -> None:
@@ -48,7 +48,7 @@ class WorkerProcess:
         """Has the process do something.
 
         Raises:
-          WorkerDied: it ended, or did not answer in time; the same may be asked again.
+          LearnerDiedError: it ended, or did not answer in time; the same may be asked again.
           DataError: it says that this cannot be done.
         """
         async with self._one_at_a_time:
@@ -64,10 +64,10 @@ class WorkerProcess:
                 await self._end()
                 if isinstance(error, asyncio.CancelledError):
                     raise
-                raise WorkerDied(f"the worker process did not answer: {error or type(error).__name__}") from error
+                raise LearnerDiedError(f"the worker process did not answer: {error or type(error).__name__}") from error
             if not line.endswith(b"\n"):
                 await self._end()
-                raise WorkerDied("the worker process ended before it answered")
+                raise LearnerDiedError("the worker process ended before it answered")
         answer = json.loads(line)
         if "error" in answer:
             raise DataError(answer["error"])

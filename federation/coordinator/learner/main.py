@@ -17,9 +17,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from data.errors import DataError
+from data.errors import UserFacingError
 from data.files import write_by_rename
-from federation.aggregation.accounting import BudgetExhausted
+from federation.aggregation.accounting import BudgetExhaustedError
 from federation.aggregation.server_process import ServerProcess
 from federation.coordinator.federation_settings import FederationSettings
 from federation.coordinator.model_folders import NEXT
@@ -41,7 +41,7 @@ def main() -> None:
         for line in sys.stdin:
             try:
                 answer: dict[str, Any] = {"result": learner.do(json.loads(line))}
-            except (DataError, OSError, RuntimeError) as error:
+            except (UserFacingError, OSError, RuntimeError) as error:
                 answer = {"error": " ".join(str(error).split()) or type(error).__name__}
             answers.write(json.dumps(answer) + "\n")
 
@@ -95,7 +95,7 @@ class Learner:
         told["unmasked"] = unmasked
         try:
             told["terms"] = self._process.prepare(state).terms.to_json()
-        except BudgetExhausted as exhausted:
+        except BudgetExhaustedError as exhausted:
             told["exhausted"] = str(exhausted)
         return told
 

@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request
 
 from data.files import write_by_rename
 from federation.coordinator.coordinator import Coordinator
-from federation.coordinator.web.device_api import CoordinatorApi
+from federation.coordinator.web.device_api import DeviceApi
 from federation.coordinator.web.status import overview
 from federation.protocol.join_link import JoinLink
 
@@ -26,10 +26,10 @@ def control_token(folder: Path) -> str:
     return path.read_text("ascii")
 
 
-class Control:
+class ControlApi:
     """What can be done: join links, more rounds, a pause, a stop."""
 
-    def __init__(self, coordinator: Coordinator, api: CoordinatorApi, host: str, port: int, sha256: str) -> None:
+    def __init__(self, coordinator: Coordinator, api: DeviceApi, host: str, port: int, sha256: str) -> None:
         """Steers a coordinator that devices reach at `host`:`port` and know by its certificate's SHA-256."""
         self.coordinator = coordinator
         self._api, self._host, self._port, self._sha256 = api, host, port, sha256
@@ -62,7 +62,7 @@ class Control:
         self._api.tell()
 
 
-def control_app(control: Control, token: str) -> FastAPI:
+def control_app(control: ControlApi, token: str) -> FastAPI:
     """The JSON API; every call needs `Authorization: Bearer TOKEN`."""
     app = FastAPI(title="Control of the coordinator", version="1", docs_url=None, redoc_url=None)
 

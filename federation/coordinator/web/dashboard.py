@@ -13,10 +13,10 @@ import segno
 from fastapi import FastAPI
 from nicegui import ui
 
-from data.errors import DataError
+from data.errors import UserFacingError
 from federation.coordinator.round_machine import Stage
 from federation.coordinator.web import dashboard_view
-from federation.coordinator.web.control_api import Control
+from federation.coordinator.web.control_api import ControlApi
 from federation.coordinator.web.dashboard_view import CHARTS, COLUMNS, STAGES, Tile
 
 _REFRESH_SECONDS = 1.0
@@ -41,7 +41,7 @@ body.body--dark { background: #14171c }
 """
 
 
-def add_dashboard(app: FastAPI, control: Control, token: str) -> None:
+def add_dashboard(app: FastAPI, control: ControlApi, token: str) -> None:
     """Mounts the page at `/` of an application; `/?token=TOKEN` opens it."""
 
     @ui.page("/", title="Federated keyboard: coordinator")
@@ -57,7 +57,7 @@ def add_dashboard(app: FastAPI, control: Control, token: str) -> None:
 class _Page:
     """One opened page; `_refresh` puts the newest view into what `__init__` laid out."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: ControlApi) -> None:
         self._control = control
         ui.colors(primary=_BLUE, negative="#c8402f")
         ui.add_css(_CSS)
@@ -152,7 +152,7 @@ class _Page:
     def _refresh(self) -> None:
         try:
             view = self._control.view()
-        except DataError as error:
+        except UserFacingError as error:
             ui.notify(str(error), type="negative")
             return
         now = time.time()

@@ -16,10 +16,10 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import TypeAdapter
 from starlette.requests import ClientDisconnect
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.coordinator.coordinator import Coordinator
-from federation.coordinator.round_machine import Refused, Stage
-from federation.coordinator.store import StoreFailedError
+from federation.coordinator.round_machine import MessageRefusedError, Stage
+from federation.coordinator.store import StoreError
 from federation.coordinator.web.memory_budget import MemoryBudget
 from federation.protocol import api_messages
 from federation.protocol.signed_requests import SignedHeaders, check
@@ -34,7 +34,7 @@ GivingStage = Literal["keys", "shares", "reporting", "unmasking"]
 RoundName = Annotated[str, Path(pattern="^[0-9a-f]{1,32}$")]
 
 
-class RefusedCall(Exception):  # noqa: N818 (an answer, and no failure of this program)
+class RequestRefusedError(Exception):
     """A request that is answered with a status of `api_messages.REFUSALS`."""
 
     def __init__(self, status: int, reason: str, **more: Any) -> None:
@@ -42,7 +42,7 @@ class RefusedCall(Exception):  # noqa: N818 (an answer, and no failure of this p
         self.status, self.content = status, {"error": reason, **more}
 
 
-class CoordinatorApi:
+class DeviceApi:
     """The application and what it remembers of requests. `clock` is seconds since 1970."""
 
     def __init__(
@@ -69,7 +69,7 @@ class CoordinatorApi:
         """The headers of a request that a device of the federation has signed, and that was not there before.
 
         Raises:
-          RefusedCall: it is nobody's, or is replayed.
+          RequestRefusedError: it is nobody's, or is replayed.
         """
         try:
             headers = SignedHeaders.from_headers(request.headers)
@@ -78,13 +78,13 @@ class CoordinatorApi:
             path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
             query = request.scope["query_string"].decode("latin-1")
             check(headers, request.method, f"{path}?{query}" if query else path)
-        except StoreFailedError:
+        except StoreError:
             raise
-        except DataError as error:
-            raise RefusedCall(api_messages.UNKNOWN_DEVICE, str(error)) from error
+        except UserFacingError as error:
+            raise RequestRefusedError(api_messages.UNKNOWN_DEVICE, str(error)) from error
         newest = self._numbers.get(headers.device, 0)
         if headers.session != self.coordinator.session or headers.number <= newest:
-            raise RefusedCall(
+            raise RequestRefusedError(
                 api_messages.REPLAYED,
                 "this request is not of this session, or not newer than the last: it may be a replay",
                 session=self.coordinator.session,
@@ -97,9 +97,9 @@ class CoordinatorApi:
         """A request's body.
 
         Raises:
-          RefusedCall: it is longer than `limit` bytes, ends early, takes longer than `within`, or is not what was signed.
+          RequestRefusedError: it is longer than `limit` bytes, ends early, takes longer than `within`, or is not what was signed.
         """
-        too_large = RefusedCall(
+        too_large = RequestRefusedError(
             api_messages.TOO_LARGE, f"the body is larger than the {limit:,} bytes that this call takes"
         )
         declared = request.headers.get("content-length", "0")
@@ -116,11 +116,11 @@ class CoordinatorApi:
                         raise too_large
                     hashed.update(chunk)
         except TimeoutError as error:
-            raise RefusedCall(api_messages.SLOW, "the body took too long, or the device began anew") from error
+            raise RequestRefusedError(api_messages.SLOW, "the body took too long, or the device began anew") from error
         except ClientDisconnect as error:
-            raise RefusedCall(api_messages.BAD, "the connection ended within the body") from error
+            raise RequestRefusedError(api_messages.BAD, "the connection ended within the body") from error
         if digest is not None and hashed.hexdigest() != digest:
-            raise RefusedCall(api_messages.BAD, "the body is not the one that was signed")
+            raise RequestRefusedError(api_messages.BAD, "the body is not the one that was signed")
         return b"".join(chunks)
 
     async def _masked_update(self, request: Request, limit: int, signed: SignedHeaders) -> bytes:
@@ -141,7 +141,7 @@ class CoordinatorApi:
         try:
             return content.decode()
         except UnicodeDecodeError as error:
-            raise RefusedCall(api_messages.BAD, "the body is not UTF-8 text") from error
+            raise RequestRefusedError(api_messages.BAD, "the body is not UTF-8 text") from error
 
     def _build(self) -> FastAPI:
         app = FastAPI(
@@ -151,7 +151,7 @@ class CoordinatorApi:
             docs_url=None,  # its page loads scripts from elsewhere
             redoc_url=None,
             openapi_url="/v1/openapi.json",
-            exception_handlers={RefusedCall: _refused_call, DataError: _refused},
+            exception_handlers={RequestRefusedError: _refused_call, DataError: _refused},
         )
         Signed = Annotated[SignedHeaders, Depends(self.authenticate)]  # noqa: N806 (a type)
         coordinator, now = self.coordinator, self.clock
@@ -168,10 +168,10 @@ class CoordinatorApi:
         in_round = (api_messages.BAD, api_messages.LATE, api_messages.REPEATED, api_messages.EARLY)
 
         @app.get("/v1/federation", operation_id="federation")
-        async def federation() -> api_messages.Federation:
+        async def federation() -> api_messages.FederationInfo:
             """What anybody may know of the federation."""
             model = coordinator.model
-            return api_messages.Federation(
+            return api_messages.FederationInfo(
                 coordinator.session, coordinator.model_digest, model.provenance.round, model.vocabulary.sha256
             )
 
@@ -268,7 +268,9 @@ class CoordinatorApi:
         async def model(digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], who: Signed) -> Response:
             """The newest global model's weights, a safetensors file."""
             if digest != coordinator.model_digest:
-                raise RefusedCall(api_messages.NOT_FOUND, "there is no such model here any more: take the newest")
+                raise RequestRefusedError(
+                    api_messages.NOT_FOUND, "there is no such model here any more: take the newest"
+                )
             folder = coordinator.newest_folder
             return FileResponse(folder / WEIGHTS, media_type="application/octet-stream")
 
@@ -302,15 +304,15 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
 
 
 async def _refused_call(_: Request, refusal: Exception) -> JSONResponse:
-    assert isinstance(refusal, RefusedCall)  # noqa: S101
+    assert isinstance(refusal, RequestRefusedError)  # noqa: S101
     return JSONResponse(refusal.content, refusal.status)
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, StoreFailedError):
+    if isinstance(error, StoreError):
         return JSONResponse({"error": str(error)}, 503)
     status = api_messages.BAD
-    if isinstance(error, Refused):
+    if isinstance(error, MessageRefusedError):
         status = (
             api_messages.LATE
             if error.late

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from numpy.typing import NDArray
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.protocol.secure_aggregation import keys, modular_vectors, sharing
 from federation.protocol.secure_aggregation.masking import add_mask, pairwise_mask_key, pairwise_sign, self_mask_key
 from federation.protocol.secure_aggregation.messages import (
@@ -158,7 +158,7 @@ def mask(state: Shared, message: Delivery, vectors: Sequence[NDArray]) -> tuple[
         add_mask(layout, masked, pair, pairwise_sign(me, other))
         try:
             opened[other] = sharing.unseal(state.agreed[other], context, other, me, shares[other])
-        except DataError:
+        except UserFacingError:
             opened[other] = {}
     add_mask(layout, masked, self_mask_key(state.self_seed, context, me), 1)
     packed = modular_vectors.pack(layout, modular_vectors.reduce(layout, masked))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from federation.protocol.binary_messages import Message, Record, number, octets, payload, records
+from federation.protocol.binary_messages import BinaryMessage, Record, number, octets, payload, records
 from federation.protocol.secure_aggregation.modular_vectors import Layout
 
 MAX_NEIGHBOURS = 1024
@@ -37,7 +37,7 @@ class SecureRound:
 
 
 @dataclass(frozen=True)
-class Advert(Message):
+class Advert(BinaryMessage):
     """Step 0, device: its public keys for this round, signed."""
 
     KIND: ClassVar[int] = 1
@@ -59,7 +59,7 @@ class Neighbour(Record):
 
 
 @dataclass(frozen=True)
-class Neighbourhood(Message):
+class Neighbourhood(BinaryMessage):
     """Step 1, coordinator to a device: with whom it masks, and of how many of them it takes shares to recover a secret."""
 
     KIND: ClassVar[int] = 2
@@ -80,7 +80,7 @@ class SealedShares(Record):
 
 
 @dataclass(frozen=True)
-class Shares(Message):
+class Shares(BinaryMessage):
     """Step 1, device: shares of its mask key's seed and of its self mask's seed, for each neighbour."""
 
     KIND: ClassVar[int] = 3
@@ -91,7 +91,7 @@ class Shares(Message):
 
 
 @dataclass(frozen=True)
-class Delivery(Message):
+class Delivery(BinaryMessage):
     """Step 2, coordinator to a device: the shares that its neighbours made for it. Who sent none is masked with no more."""
 
     KIND: ClassVar[int] = 4
@@ -101,7 +101,7 @@ class Delivery(Message):
 
 
 @dataclass(frozen=True)
-class MaskedInput(Message):
+class MaskedInput(BinaryMessage):
     """Step 2, device: its vectors under all masks, packed as the round's layout says."""
 
     KIND: ClassVar[int] = 5
@@ -118,7 +118,7 @@ class Survivor(Record):
 
 
 @dataclass(frozen=True)
-class Survivors(Message):
+class Survivors(BinaryMessage):
     """Step 4, coordinator to a device: which neighbours' masked inputs are in the sum."""
 
     KIND: ClassVar[int] = 6
@@ -137,7 +137,7 @@ class OpenShare(Record):
 
 
 @dataclass(frozen=True)
-class Reveal(Message):
+class Reveal(BinaryMessage):
     """Step 4, device: one share for each neighbour."""
 
     KIND: ClassVar[int] = 7

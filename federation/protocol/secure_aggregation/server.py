@@ -9,7 +9,7 @@ Bonawitz et al. 2017, Figure 4, with the neighbours of Bell et al. 2020 (`secure
 
 Every function returns a new state and changes nothing but the sum, of which there is one (`RunningSum`); there is no clock and no
 randomness but the seed of `close_adverts`, so that the same messages in the same order give the same states. A message that is
-refused (`DataError`) leaves the round as it was; `AbortedError`, from a `close_…` or `finish`, ends it with nothing revealed.
+refused (`DataError`) leaves the round as it was; `RoundAbortedError`, from a `close_…` or `finish`, ends it with nothing revealed.
 Masked inputs are added up as they come in, not kept. Whether the sender is who the message says is for the transport to check, and
 who may take part for whoever calls `open_round`.
 """
@@ -17,7 +17,7 @@ who may take part for whoever calls `open_round`.
 from collections.abc import Collection
 from dataclasses import replace
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.protocol.secure_aggregation import keys, modular_vectors, sharing, unmasking
 from federation.protocol.secure_aggregation.messages import (
     Advert,
@@ -33,9 +33,9 @@ from federation.protocol.secure_aggregation.messages import (
 )
 from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES, Assumptions, choose, connect, connected
 from federation.protocol.secure_aggregation.states import (
-    AbortedError,
     Advertising,
     Collecting,
+    RoundAbortedError,
     RunningSum,
     Sharing,
     Unmasking,
@@ -89,14 +89,14 @@ def close_adverts(
       seed: of the graph, unpredictable before this.
 
     Raises:
-      AbortedError: there are too few devices, or too few for the assumptions.
+      RoundAbortedError: there are too few devices, or too few for the assumptions.
     """
     expect(state, Advertising, "close_adverts")
     check_number(len(state.adverts), state.minimum, "announced keys")
     try:
         topology = choose(len(state.adverts), assumptions)
-    except DataError as error:
-        raise AbortedError(str(error)) from error
+    except UserFacingError as error:
+        raise RoundAbortedError(str(error)) from error
     neighbours = connect(list(state.adverts), topology, seed)
     known = {d: Neighbour(d, a.cipher_key, a.mask_key, a.signature) for d, a in state.adverts.items()}
     messages = {
@@ -124,7 +124,7 @@ def close_shares(state: Sharing) -> tuple[Collecting, dict[bytes, Delivery]]:
     """Hands the shares on; returns what each device is sent. Devices with too few neighbours left for theirs are out of the round.
 
     Raises:
-      AbortedError: too few devices are left.
+      RoundAbortedError: too few devices are left.
     """
     expect(state, Sharing, "close_shares")
     left = frozenset(state.shares)
@@ -170,13 +170,13 @@ def close_masked(state: Collecting) -> tuple[Unmasking, dict[bytes, Survivors]]:
     """Settles who is in the sum; returns what each of them is sent.
 
     Raises:
-      AbortedError: too few devices are in the sum, or too few neighbours of one to recover its secret, or it would fall into
+      RoundAbortedError: too few devices are in the sum, or too few neighbours of one to recover its secret, or it would fall into
         parts.
     """
     expect(state, Collecting, "close_masked")
     check_number(len(state.devices), state.minimum, "sent their masked input")
     begun = unmasking.begin(state)
     if not connected(state.neighbours, state.devices):
-        raise AbortedError("too many devices dropped out: the sum would fall into parts")
+        raise RoundAbortedError("too many devices dropped out: the sum would fall into parts")
     messages = {d: Survivors(state.round.context, d, tuple(map(Survivor, holders(state, d)))) for d in state.devices}
     return begun, messages

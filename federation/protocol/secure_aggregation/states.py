@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from federation.protocol.secure_aggregation import modular_vectors
 from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Reveal, SecureRound, Shares
 from federation.protocol.secure_aggregation.neighbours import Topology
@@ -13,7 +13,7 @@ from federation.protocol.secure_aggregation.neighbours import Topology
 Neighbours = dict[bytes, tuple[bytes, ...]]
 
 
-class AbortedError(DataError):
+class RoundAbortedError(UserFacingError):
     """The round is over without a sum."""
 
 
@@ -135,6 +135,6 @@ def once(device: bytes, allowed: Collection[bytes], had: Collection[bytes], what
 
 
 def check_number(devices: int, minimum: int, did: str) -> None:
-    """Lets a round pass that has devices enough; another raises AbortedError."""
+    """Lets a round pass that has devices enough; another raises RoundAbortedError."""
     if devices < minimum:
-        raise AbortedError(f"{devices} devices {did}, fewer than the {minimum} that the round needs")
+        raise RoundAbortedError(f"{devices} devices {did}, fewer than the {minimum} that the round needs")

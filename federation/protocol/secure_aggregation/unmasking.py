@@ -10,8 +10,8 @@ from federation.protocol.secure_aggregation import keys, modular_vectors, sharin
 from federation.protocol.secure_aggregation.masking import add_mask, pairwise_mask_key, pairwise_sign, self_mask_key
 from federation.protocol.secure_aggregation.messages import Reveal
 from federation.protocol.secure_aggregation.states import (
-    AbortedError,
     Collecting,
+    RoundAbortedError,
     SecureSum,
     Unmasking,
     check,
@@ -31,12 +31,12 @@ def begin(state: Collecting) -> Unmasking:
     """The masked inputs are all there: what is needed to take the masks off.
 
     Raises:
-      AbortedError: too few neighbours of a device are in the sum to recover its secret.
+      RoundAbortedError: too few neighbours of a device are in the sum to recover its secret.
     """
     secrets = _needed(state)
     for owner, _ in secrets:
         if len(holders(state, owner)) < state.topology.threshold:
-            raise AbortedError(
+            raise RoundAbortedError(
                 "too many devices dropped out: the masks of one can't be recovered from the neighbours that are left"
             )
     return Unmasking(state, secrets, len(secrets), frozenset(), {})
@@ -77,10 +77,10 @@ def finish(state: Unmasking) -> SecureSum:
     """Takes the masks off the sum: the self masks of those in it, and the pairwise masks with those that dropped out.
 
     Raises:
-      AbortedError: a secret has fewer shares revealed than the threshold, or was not split as its owner said.
+      RoundAbortedError: a secret has fewer shares revealed than the threshold, or was not split as its owner said.
     """
     if not enough(state):
-        raise AbortedError("too few devices revealed their shares: the masks can't be recovered")
+        raise RoundAbortedError("too few devices revealed their shares: the masks can't be recovered")
     collected = state.collected
     context, layout = collected.round.context, collected.round.layout
     vectors = tuple(vector.copy() for vector in collected.masked.vectors)
@@ -89,14 +89,14 @@ def finish(state: Unmasking) -> SecureSum:
         seed = sharing.combine(state.revealed[owner, kind], threshold, neighbours)
         if kind == sharing.SELF:
             if sharing.commitment(context, owner, seed) != collected.commitments[owner]:
-                raise AbortedError(
+                raise RoundAbortedError(
                     f"device {owner.hex()[:8]} split another self mask than it said: leave it out of the next round"
                 )
             add_mask(layout, vectors, self_mask_key(seed, context, owner), -1)
         else:
             key = keys.mask_key(seed, context, owner)
             if keys.public(key) != collected.mask_keys[owner]:
-                raise AbortedError(
+                raise RoundAbortedError(
                     f"device {owner.hex()[:8]} split another mask key than it said: leave it out of the next round"
                 )
             for other in holders(collected, owner):

@@ -65,7 +65,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Layout:
+class TextLayout:
     """A text in lines; there is always at least one."""
 
     lines: list[Line]
@@ -103,7 +103,7 @@ class Layout:
                 yield number, line.xs[first], line.xs[last]
 
 
-def lay_out(text: str, width: float, measure: Measure) -> Layout:
+def lay_out(text: str, width: float, measure: Measure) -> TextLayout:
     """Breaks a text into lines no wider than `width` pixels, white space at their ends not counted."""
     lines = [_begin(0)]
     for match in _PIECE.finditer(text):
@@ -114,7 +114,7 @@ def lay_out(text: str, width: float, measure: Measure) -> Layout:
             _append(lines[-1], piece, start, measure(piece), clusters(piece))
         else:
             _append_word(lines, piece, start, width, measure)
-    return Layout(lines)
+    return TextLayout(lines)
 
 
 def _begin(index: int) -> Line:

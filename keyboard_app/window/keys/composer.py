@@ -8,7 +8,7 @@ from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from data.errors import DataError
+from data.errors import UserFacingError
 from keyboard_app.device import Device
 from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.input.layout import Layout
@@ -258,7 +258,7 @@ class Composer(BoxLayout):
         """An emoji was touched."""
         try:
             self._device.recent_emoji.use(emoji)
-        except DataError as error:  # it is typed all the same
+        except UserFacingError as error:  # it is typed all the same
             self.dispatch("on_say", str(error))
         self.key("character", emoji)
 
@@ -276,7 +276,7 @@ class Composer(BoxLayout):
             return
         try:
             text = self.keyboard.enter()
-        except DataError as error:  # it was not recorded: the keyboard keeps its text
+        except UserFacingError as error:  # it was not recorded: the keyboard keeps its text
             self.dispatch("on_say", f"not sent: {error}")
             return
         if text:

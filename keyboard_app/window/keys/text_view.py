@@ -9,7 +9,7 @@ from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, Str
 from kivy.uix.widget import Widget
 
 from keyboard_app.window.drawing.glyphs import glyphs
-from keyboard_app.window.drawing.text_layout import Layout, lay_out
+from keyboard_app.window.drawing.text_layout import TextLayout, lay_out
 
 __all__ = ("TextView",)
 
@@ -33,7 +33,7 @@ class TextView(Widget):
     content_height = NumericProperty(0)
 
     def __init__(self, **properties: Any) -> None:
-        self.layout: Layout = lay_out("", 1, lambda _piece: ())
+        self.layout: TextLayout = lay_out("", 1, lambda _piece: ())
         self._letters = InstructionGroup()
         super().__init__(**properties)
         self.canvas.add(self._letters)

@@ -12,7 +12,7 @@ from kivy.uix.widget import Widget
 from federation.protocol import api_messages
 from federation.protocol.join_link import JoinLink
 from keyboard_app.device import Device
-from keyboard_app.federating.membership import Joined, Shared
+from keyboard_app.federating.membership import Joined, SharedUpdate
 from keyboard_app.federating.steps import STEPS, place
 from keyboard_app.window.keys.search_field import SearchField
 from keyboard_app.window.pages.card import Card
@@ -141,7 +141,7 @@ class SharedCard(Card):
     sent = StringProperty()
     more = BooleanProperty(False)
 
-    def show(self, shared: Sequence[Shared], count: int) -> None:
+    def show(self, shared: Sequence[SharedUpdate], count: int) -> None:
         """Shows the newest so many updates, and what they come to all together."""
         self.updates = f"{len(shared):,}" if shared else ""
         self.words = f"{sum(s.words for s in shared):,}"

@@ -7,7 +7,7 @@ from kivy.core.clipboard import Clipboard
 from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.widget import Widget
 
-from data.errors import DataError
+from data.errors import UserFacingError
 from federation.protocol.join_link import JoinLink
 from keyboard_app.federating.federation import Standing
 from keyboard_app.federating.tasks import Joining
@@ -92,7 +92,7 @@ class FederationPage(Page):
         """Reads the link; then it is asked whether to join."""
         try:
             self._link = JoinLink.parse(self._enter.ids.link.keyboard.text)
-        except DataError as error:
+        except UserFacingError as error:
             self._complain(str(error))
             return
         self.problem = ""

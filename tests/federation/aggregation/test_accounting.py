@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from federation.aggregation.accounting import (
-    BudgetExhausted,
+    BudgetExhaustedError,
     check_budget,
     distributed_rho,
     rho_of_round,
@@ -19,7 +19,7 @@ from federation.aggregation.accounting import (
     tree_rho,
 )
 from federation.aggregation.privacy import Privacy, cohort_of_period, may_take_part
-from federation.aggregation.sum_settings import Summation
+from federation.aggregation.sum_settings import SumSettings
 
 PRIVATE = st.builds(
     Privacy,
@@ -105,7 +105,7 @@ def test_the_budget_lets_no_round_pass_that_exceeds_it(privacy: Privacy, allowed
     while spent(budgeted, rounds + 1).rho <= budgeted.max_rho:
         check_budget(budgeted, rounds + 1)
         rounds += 1
-    with pytest.raises(BudgetExhausted, match=f"round {rounds + 1} would raise epsilon"):
+    with pytest.raises(BudgetExhaustedError, match=f"round {rounds + 1} would raise epsilon"):
         check_budget(budgeted, rounds + 1)
 
 
@@ -150,7 +150,7 @@ def test_no_round_with_devices_missing_spends_more_than_is_counted(cohort: int, 
     """Those that drop out take their noise with them: down to the fewest whose sum is taken, the rest have enough."""
     fewest = max(2, math.ceil(cohort * (1 - dropouts)))
     privacy, length = Privacy("distributed", noise, 1), 1000
-    summation = Summation(16, cohort, fewest, clipping_norm=0.5, max_weight=1)
+    summation = SumSettings(16, cohort, fewest, clipping_norm=0.5, max_weight=1)
     counted = rho_of_round(summation, privacy, length)
     encoding, stddev = summation.encoding(length, privacy)
     reach = encoding.rounded_norm * float(encoding.scale)

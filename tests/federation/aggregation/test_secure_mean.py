@@ -17,11 +17,11 @@ from federation.aggregation.algorithms import Server
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.secure_mean import SecureMean
 from federation.aggregation.server_process import ServerProcess
-from federation.aggregation.sum_check import SpoiltSum
-from federation.aggregation.sum_settings import Summation
+from federation.aggregation.sum_check import ImplausibleSumError
+from federation.aggregation.sum_settings import SumSettings
 from federation.aggregation.tensor_encoding import TensorEncoding
 from federation.protocol.delta_encoding import Encoding, clip, flatten
-from federation.protocol.round_terms import COUNTS, Learned, Terms, counts_of
+from federation.protocol.round_terms import COUNTS, Terms, TrainingResult, counts_of
 from federation.protocol.secure_aggregation.modular_vectors import reduce
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning, subtract
@@ -86,7 +86,7 @@ def updates(seed: int, sizes: Sequence[float]) -> list[tuple[np.ndarray, np.ndar
 
 def test_clipping_zeroing_and_weighting_are_those_of_tffs_robust_aggregator() -> None:
     """Over rounds in which clipping norm and zeroing norm move."""
-    summation = Summation(bits=16, cohort=8, clipping_norm=1.0, clipping_quantile=0.8, zeroing=True, max_weight=100)
+    summation = SumSettings(bits=16, cohort=8, clipping_norm=1.0, clipping_quantile=0.8, zeroing=True, max_weight=100)
     ours = SecureMean(summation, Privacy(), seed=5, noise_seed=6).create(VALUE, WEIGHT)
     theirs = tff.learning.robust_aggregator(zeroing=True, clipping=True, weighted=True).create(VALUE, WEIGHT)
     our_state, their_state = ours.initialize(), theirs.initialize()
@@ -108,7 +108,7 @@ def test_clipping_zeroing_and_weighting_are_those_of_tffs_robust_aggregator() ->
 
 def test_tree_aggregation_is_tffs_with_the_noise_that_rounding_asks_for() -> None:
     privacy = Privacy("tree", noise_multiplier=1.5, period=3)
-    summation = Summation(bits=16, cohort=4, clipping_norm=0.5, max_weight=1)
+    summation = SumSettings(bits=16, cohort=4, clipping_norm=0.5, max_weight=1)
     flat = tff.to_type((tff.TensorType(np.float32, [340]),))
     ours = SecureMean(summation, privacy, seed=5, noise_seed=99).create(flat, WEIGHT)
     lengthening = TensorEncoding(*summation.encoding(340, privacy)).lengthening
@@ -138,7 +138,7 @@ def test_tree_aggregation_is_tffs_with_the_noise_that_rounding_asks_for() -> Non
 def test_devices_together_add_the_noise_that_was_promised() -> None:
     """Sums of nothing but noise: as wide as asked for, fresh in every round."""
     privacy = Privacy("distributed", noise_multiplier=2.0, period=1)
-    summation = Summation(bits=16, cohort=4, clipping_norm=0.5, max_weight=1)
+    summation = SumSettings(bits=16, cohort=4, clipping_norm=0.5, max_weight=1)
     flat = tff.to_type((tff.TensorType(np.float32, [1000]),))
     process = SecureMean(summation, privacy, seed=5, noise_seed=99).create(flat, WEIGHT)
     clients = [(np.full(1000, 1e-6 * i, np.float32),) for i in range(4)]  # alike, they would draw alike
@@ -158,10 +158,10 @@ def test_devices_together_add_the_noise_that_was_promised() -> None:
 @pytest.fixture(scope="module", params=["adaptive", "private"])
 def process(request: pytest.FixtureRequest, small_model: Model, tff_engine: None) -> ServerProcess:
     if request.param == "adaptive":
-        summation = Summation(12, cohort=4, clipping_norm=0.4, clipping_quantile=0.5, zeroing=True, max_weight=300)
+        summation = SumSettings(12, cohort=4, clipping_norm=0.4, clipping_quantile=0.5, zeroing=True, max_weight=300)
         privacy = Privacy()
     else:
-        summation = Summation(12, cohort=4, clipping_norm=0.4, clipping_quantile=0.5, max_weight=1)
+        summation = SumSettings(12, cohort=4, clipping_norm=0.4, clipping_quantile=0.5, max_weight=1)
         privacy = Privacy("tree", noise_multiplier=0.7, period=2, max_epsilon=100.0)
     config, server = small_model.provenance.config, Server("fedadam", 0.01)
     return ServerProcess(config, small_model.weights, HOW, server, summation, privacy, seed=3, noise_seed=1234)
@@ -177,13 +177,13 @@ def dataset(model: Model, rows: np.ndarray) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(model.provenance.config.batch)
 
 
-def learn(model: Model, rows: np.ndarray) -> Learned:
+def learn(model: Model, rows: np.ndarray) -> TrainingResult:
     """What a device does, with LiteRT."""
     config, program, loss = model.provenance.config, model.start(), 0.0
     for start in range(0, len(rows), config.batch):
         batch = rows[start : start + config.batch]
         loss += program.train(batch, HOW.learning_rate, HOW.clipping_norm) * targets(batch)
-    return Learned(flatten(subtract(program.weights, model.weights), config.shapes), targets(rows), loss)
+    return TrainingResult(flatten(subtract(program.weights, model.weights), config.shapes), targets(rows), loss)
 
 
 def contributions(model: Model, terms: Terms) -> list[tuple[Any, Any]]:
@@ -280,8 +280,10 @@ def test_a_state_is_kept_and_the_sums_of_another_round_are_refused(
         process.update(state, (delta + np.uint16(2**12), counts))
     with pytest.raises(DataError, match="6 devices are in this sum"):
         process.update(state, summed([*parts, *parts], terms))
-    with pytest.raises(SpoiltSum, match="count of devices is 4 to 4, not 3"):  # whoever added them up knows better
+    with pytest.raises(
+        ImplausibleSumError, match="count of devices is 4 to 4, not 3"
+    ):  # whoever added them up knows better
         process.update(state, (delta, counts), devices=4)
     far = terms.encoding.levels * np.where(np.arange(len(delta)) % 2, 1, -1)  # a ring's largest numbers
-    with pytest.raises(SpoiltSum, match="as long as honest devices' can be"):
+    with pytest.raises(ImplausibleSumError, match="as long as honest devices' can be"):
         process.update(state, ((delta + 3 * far.astype(np.uint16)) % np.uint16(2**terms.bits), counts), devices=3)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from federation.aggregation.privacy import Privacy
-from federation.aggregation.sum_check import SpoiltSum, check_sum, greatest_norm, steps_norm
-from federation.aggregation.sum_settings import Summation
-from federation.protocol.round_terms import COUNT_BITS, COUNTS, MAX_COUNT, Learned, Terms
+from federation.aggregation.sum_check import ImplausibleSumError, check_sum, greatest_norm, steps_norm
+from federation.aggregation.sum_settings import SumSettings
+from federation.protocol.round_terms import COUNT_BITS, COUNTS, MAX_COUNT, Terms, TrainingResult
 from federation.protocol.secure_aggregation.modular_vectors import Vector
 
 LENGTH = 300
@@ -17,7 +17,7 @@ LENGTH = 300
 
 def terms_of(bits: int, cohort: int, max_weight: int, noise: float = 0.0) -> Terms:
     privacy = Privacy("distributed", noise, 1) if noise else Privacy()
-    summation = Summation(bits, cohort, clipping_norm=1.5, max_weight=1 if noise else max_weight)
+    summation = SumSettings(bits, cohort, clipping_norm=1.5, max_weight=1 if noise else max_weight)
     encoding, stddev = summation.encoding(LENGTH, privacy)
     sizes = (LENGTH, 1.5, encoding.max_weight, encoding.cohort, bits, 7)
     return Terms(*sizes, estimate=1.0, noise_stddev=stddev, private=privacy.private)
@@ -34,7 +34,7 @@ def checked(terms: Terms, sums: tuple[Vector, Vector], devices: int) -> dict[str
 
 def gives(terms: Terms, direction: int, norm: float, words: int, seed: int = 0) -> tuple[Vector, Vector]:
     delta = np.random.default_rng(direction).normal(size=LENGTH).astype(np.float32)
-    learned = Learned(delta * np.float32(norm / np.linalg.norm(delta)), words, 3.0 * words, 1, 2, 5, 2, 3)
+    learned = TrainingResult(delta * np.float32(norm / np.linalg.norm(delta)), words, 3.0 * words, 1, 2, 5, 2, 3)
     return terms.contribution(learned, np.random.default_rng(seed))
 
 
@@ -69,7 +69,7 @@ def test_a_sum_longer_than_honest_ones_is_refused(devices: int, times: float, di
     signed = total.astype(np.int64) - (total >= 2**15) * 2**16
     lied = (np.rint(signed * stretch).astype(np.int64) % 2**16).astype(np.uint16)
     if abs(signed).max() * stretch < 2**15:  # else it would wrap, and be another vector
-        with pytest.raises(SpoiltSum, match="one of them lied"):
+        with pytest.raises(ImplausibleSumError, match="one of them lied"):
             checked(terms, (lied, counts), devices)
     assert most <= 1.02 * np.sqrt(terms.encoding.padded) * terms.encoding.levels / 4 * 400 / 500 * devices
     checked(terms, (total, counts), devices)
@@ -99,7 +99,7 @@ def test_counts_are_refused_where_no_honest_devices_have_them(name: str, lie: in
         short = np.zeros_like(delta)  # that a small weight allows, too
         checked(terms, (short, told), 3)
     else:
-        with pytest.raises(SpoiltSum):
+        with pytest.raises(ImplausibleSumError):
             checked(terms, (delta, told), 3)
 
 
@@ -107,7 +107,7 @@ def test_a_weight_that_would_make_the_mean_long_is_refused_by_the_sums_length() 
     terms = terms_of(16, 8, 500)
     delta, counts = summed([gives(terms, 0, 1.0, 300) for _ in range(3)], terms)
     counts[COUNTS.index("weight")] = 1
-    with pytest.raises(SpoiltSum, match="as long as honest devices' can be"):
+    with pytest.raises(ImplausibleSumError, match="as long as honest devices' can be"):
         checked(terms, (delta, counts), 3)
 
 
@@ -117,5 +117,5 @@ def test_a_sum_of_other_terms_is_no_lie_but_refused() -> None:
     for wrong in (delta[:-1], delta + np.uint16(2**12)):
         with pytest.raises(DataError, match="not of this round's terms"):
             checked(terms, (wrong, counts), 1)
-    with pytest.raises(SpoiltSum, match="count of devices is 2 to 2, not 1"):
+    with pytest.raises(ImplausibleSumError, match="count of devices is 2 to 2, not 1"):
         checked(terms, (delta, counts), 2)

@@ -14,7 +14,7 @@ from data.windows import pack, targets
 from federation.benchmarks.growth import measure_growth, training_flops
 from federation.benchmarks.loads.cohort import cohorts
 from federation.benchmarks.loads.padded_rows import one_message_a_row
-from federation.benchmarks.measuring import Benchmark, LeftOut
+from federation.benchmarks.measuring import Benchmark, SkippedBenchmarkError
 from federation.benchmarks.peers.rounds import environment
 from federation.benchmarks.simulation import measure_simulation
 from federation.benchmarks.suite import Options, run
@@ -94,10 +94,10 @@ def test_padded_rows_teach_the_same_targets_in_the_same_contexts(messages: list[
 
 
 def test_a_peer_that_is_not_installed_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(LeftOut, match="add --install-peers"):
+    with pytest.raises(SkippedBenchmarkError, match="add --install-peers"):
         environment(tmp_path, install=False)
     options = Options(tmp_path, 1, 1, "chitchat", 1, 1, 1, tmp_path, False, [10])
-    with pytest.raises(LeftOut):
+    with pytest.raises(SkippedBenchmarkError):
         run(("peers",), options)
     assert "pfl is not installed" in run(("peers", "peers"), options)["peers"]["left_out"]
     assert "peers was left out: pfl is not installed" in capsys.readouterr().err

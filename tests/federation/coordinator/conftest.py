@@ -9,12 +9,12 @@ import pytest
 
 from federation.benchmarks.loads.simulated_devices import SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
-from federation.coordinator.coordinator import Coordinator, Settings
-from federation.coordinator.round_machine import Refused, Rules, Stage
-from federation.coordinator.secure_sum import Summing
+from federation.coordinator.coordinator import Coordinator, CoordinatorSettings
+from federation.coordinator.round_machine import MessageRefusedError, Rules, Stage
+from federation.coordinator.secure_sum import SecureSummation
 from federation.protocol.api_messages import REST, WAIT, Call, CheckIn, Plan
 from federation.protocol.delta_encoding import flatten, unflatten
-from federation.protocol.round_terms import Learned, Terms, counts_of, recall_of
+from federation.protocol.round_terms import Terms, TrainingResult, counts_of, recall_of
 from federation.protocol.secure_aggregation.modular_vectors import unpack
 from model.device.config import ModelConfig
 from model.device.folder import WEIGHTS, save_model
@@ -23,7 +23,7 @@ from model.device.weights import save_weights
 CONFIG = ModelConfig(vocabulary=16, embedding=4, units=6, window=20, batch=4)
 LENGTH = sum(int(np.prod(shape)) for shape in CONFIG.shapes.values())
 RULES = Rules(3, 4, 1.5, 10.0, 10.0, 10.0, 10.0, 10.0)
-SETTINGS = Settings(RULES, backoff_seconds=1.0)
+SETTINGS = CoordinatorSettings(RULES, backoff_seconds=1.0)
 TERMS = Terms(LENGTH, clipping_norm=1.0, max_weight=1, cohort=RULES.target, bits=16, seed=5, estimate=1.0)
 
 
@@ -50,7 +50,7 @@ class LearnedDevice(SimulatedDevice):
         self.vectors_given: list[bytes] = []
 
     def _learned(self, plan: Plan) -> tuple:
-        learned = Learned(delta_of(self), 10, 30.0, 1, 3, 5, 2, 4)
+        learned = TrainingResult(delta_of(self), 10, 30.0, 1, 3, 5, 2, 4)
         vectors = Terms.from_json(plan.encoding).contribution(learned, np.random.default_rng(0))
         self.vectors_given.append(vectors[0][:16].tobytes())
         return vectors
@@ -59,7 +59,9 @@ class LearnedDevice(SimulatedDevice):
 class World:
     """A coordinator in a folder, a clock, devices; what a network would do, done by hand."""
 
-    def __init__(self, folder: Path, shipped: Path, settings: Settings = SETTINGS, terms: Terms = TERMS) -> None:
+    def __init__(
+        self, folder: Path, shipped: Path, settings: CoordinatorSettings = SETTINGS, terms: Terms = TERMS
+    ) -> None:
         self.folder, self.shipped, self.settings, self.terms = folder, shipped, settings, terms
         self.now = 1_000.0
         self.coordinator = self.start()
@@ -69,7 +71,7 @@ class World:
         self.twice = False  # whether devices say everything twice, as if answers got lost
 
     def start(self) -> Coordinator:
-        coordinator = Coordinator(self.folder, self.shipped, self.settings, Summing, self.now)
+        coordinator = Coordinator(self.folder, self.shipped, self.settings, SecureSummation, self.now)
         self.prepare(coordinator)
         return coordinator
 
@@ -129,7 +131,7 @@ class World:
         round_name = device.round_name
         self.coordinator.give(device.name, round_name, stage, message, self.now)
         if self.twice:
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(MessageRefusedError) as refused:
                 self.coordinator.give(device.name, round_name, stage, message, self.now)
             assert refused.value.repeated or refused.value.late
 
@@ -234,7 +236,9 @@ def world(tmp_path: Path, tiny_model_folder: Path) -> Iterator[World]:
 def new_world(tmp_path: Path, tiny_model_folder: Path) -> Iterator[Callable[..., World]]:
     made: list[World] = []
 
-    def make(shipped: Path = tiny_model_folder, settings: Settings = SETTINGS, terms: Terms = TERMS) -> World:
+    def make(
+        shipped: Path = tiny_model_folder, settings: CoordinatorSettings = SETTINGS, terms: Terms = TERMS
+    ) -> World:
         made.append(World(tmp_path / f"coordinator-{len(made)}", shipped, settings, terms))
         return made[-1]
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from federation.aggregation.privacy import Privacy
-from federation.aggregation.sum_settings import Summation
+from federation.aggregation.sum_settings import SumSettings
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.federation_settings import FederationSettings
-from federation.coordinator.secure_sum import Summing
+from federation.coordinator.secure_sum import SecureSummation
 from federation.coordinator.web.certificate import certificate
 from federation.protocol.api_messages import REST, CheckIn
 from federation.protocol.join_link import JoinLink
@@ -85,12 +85,12 @@ def test_a_certificate_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) 
 
 
 def test_a_federation_goes_on_as_it_has_begun(tmp_path: Path) -> None:
-    settings = FederationSettings(FineTuning(passes=1), Summation(cohort=5), seed=3)
+    settings = FederationSettings(FineTuning(passes=1), SumSettings(cohort=5), seed=3)
     begun = settings.begin(tmp_path)
     assert settings.begin(tmp_path) == begun
     assert begun.noise_seed and (tmp_path / "federation.json").stat().st_mode & 0o077 == 0
     with pytest.raises(DataError, match="has begun with"):
-        replace(settings, summation=Summation(cohort=6)).begin(tmp_path)
+        replace(settings, summation=SumSettings(cohort=6)).begin(tmp_path)
     (tmp_path / "federation.json").write_text("{}garbage")
     with pytest.raises(DataError, match="cannot read the settings"):
         settings.begin(tmp_path)
@@ -221,7 +221,7 @@ def test_a_store_that_is_damaged_says_so(world, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "coordinator.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(DataError, match=r"coordinator\.sqlite cannot be read"):
-        Coordinator(folder, world.shipped, world.settings, Summing, 0.0)
+        Coordinator(folder, world.shipped, world.settings, SecureSummation, 0.0)
 
 
 def test_a_device_with_nothing_to_do_rests(world) -> None:

@@ -20,11 +20,11 @@ from data.errors import DataError
 from data.generators import result_of
 from data.windows import pack, targets
 from federation.aggregation.privacy import Privacy
-from federation.aggregation.sum_settings import Summation
-from federation.coordinator.coordinator import Settings
+from federation.aggregation.sum_settings import SumSettings
+from federation.coordinator.coordinator import CoordinatorSettings
 from federation.coordinator.round_machine import Rules
 from federation.coordinator.web.certificate import certificate
-from federation.coordinator.web.device_api import CoordinatorApi
+from federation.coordinator.web.device_api import DeviceApi
 from federation.protocol import api_messages
 from federation.protocol.delta_encoding import flatten
 from federation.protocol.join_link import JoinLink
@@ -70,7 +70,7 @@ class Federation(threading.Thread):
 
     def __init__(self, new_world: Callable, shipped: Path, terms: Terms) -> None:
         super().__init__(daemon=True)
-        self._make = lambda: new_world(shipped, Settings(Rules(3, 3, 1.0), HOW, backoff_seconds=0.1), terms)
+        self._make = lambda: new_world(shipped, CoordinatorSettings(Rules(3, 3, 1.0), HOW, backoff_seconds=0.1), terms)
         self._ready, self._stopped = threading.Event(), threading.Event()
         self._asked: list[Callable] = []
         self.start()
@@ -83,7 +83,7 @@ class Federation(threading.Thread):
         self.world = world = self._make()
         world.now = time.time()
         self.certificate = certificate(world.folder / "certificate.pem", "127.0.0.1")
-        api = CoordinatorApi(world.coordinator)
+        api = DeviceApi(world.coordinator)
         self.recording = Recording(api.app)
         path = self.certificate.path
         config = uvicorn.Config(self.recording, "127.0.0.1", 0, ssl_certfile=path, ssl_keyfile=path, log_config=None)
@@ -250,7 +250,7 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
 
     model = load_model(small_model_folder)
     config, server = model.provenance.config, Server("fedavg", 1.0)
-    summation = Summation(16, cohort=3, clipping_norm=4.0, max_weight=HOW.max_words)
+    summation = SumSettings(16, cohort=3, clipping_norm=4.0, max_weight=HOW.max_words)
     process = ServerProcess(config, model.weights, HOW, server, summation, Privacy(), seed=5, noise_seed=1)
     state = process.initialize()
     terms = process.prepare(state).terms

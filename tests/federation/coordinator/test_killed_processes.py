@@ -27,9 +27,9 @@ from federation.processes import free_port, start
 from federation.protocol import api_messages
 from federation.protocol.delta_encoding import flatten
 from federation.protocol.join_link import JoinLink
-from federation.protocol.round_terms import Learned, Terms
+from federation.protocol.round_terms import Terms, TrainingResult
 from federation.protocol.signed_requests import device_name
-from keyboard_app.federating.client import FederationClient, Refused, Unreachable, enrol
+from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError, enrol
 from keyboard_app.federating.membership import Membership
 from keyboard_app.federating.participant import learn
 from keyboard_app.recording.user_profile import read_vault
@@ -115,7 +115,7 @@ class Processes:
         terms = Terms.from_json(plan.encoding)
         delta = rng.normal(size=terms.length).astype(np.float32)
         self.given[plan.round_name] = delta * np.float32(0.3 / np.linalg.norm(delta))
-        return terms.contribution(Learned(self.given[plan.round_name], 50), rng)
+        return terms.contribution(TrainingResult(self.given[plan.round_name], 50), rng)
 
     def turn(self, until: str | None = None) -> str:
         """One turn of the test's own device, which does not give what the stage `until` asks for; returns that stage then."""
@@ -132,9 +132,9 @@ class Processes:
             needed = b"" if self.own.has(call.task) else self.client.needs(call.round_name, call.task)
             self.client.give(call.round_name, call.task, self.own.message(call.task, needed))
             return call.task
-        except Unreachable:
+        except UnreachableError:
             return api_messages.REST
-        except Refused as refused:
+        except RefusedError as refused:
             assert refused.status in (api_messages.LATE, api_messages.EARLY), refused
             return api_messages.REST
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from federation.coordinator.coordinator import Coordinator
-from federation.coordinator.secure_sum import Summing
+from federation.coordinator.secure_sum import SecureSummation
 from federation.processes import free_port, start
 from federation.protocol.join_link import JoinLink
 from model.device.folder import load_model
@@ -51,6 +51,6 @@ def test_it_says_how_devices_join_and_in_the_end_what_it_came_to(world) -> None:
         "committed",
         *(0.2, 0.4, 0.6, 0.8),
     )
-    again = Coordinator(folder, shipped, settings, Summing, 0.0)
+    again = Coordinator(folder, shipped, settings, SecureSummation, 0.0)
     assert digest(load_model(Path(result["model"])).weights) == again.model_digest
     again.close()

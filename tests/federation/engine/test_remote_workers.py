@@ -100,7 +100,7 @@ class Rounds:
         from federation.aggregation.algorithms import Server, learning_process
         from federation.aggregation.privacy import Privacy
         from federation.aggregation.secure_mean import aggregator
-        from federation.aggregation.sum_settings import Summation
+        from federation.aggregation.sum_settings import SumSettings
         from model.device.learning.finetuning import FineTuning
 
         self.config, rng = model.provenance.config, np.random.default_rng(0)
@@ -109,7 +109,7 @@ class Rounds:
             model.weights,
             FineTuning(),
             Server("fedadam", 0.01),
-            aggregator=aggregator(Summation(cohort=6), Privacy(), seed=1, noise_seed=2),
+            aggregator=aggregator(SumSettings(cohort=6), Privacy(), seed=1, noise_seed=2),
         )
         rows = [rng.integers(3, self.config.vocabulary, (n, self.config.window + 1)) for n in (3, 90, 1, 60, 8, 200)]
         rows = [r.astype(np.int32) for r in rows]
@@ -207,9 +207,9 @@ def test_a_machine_that_falls_silent_costs_a_retry_too(
 def test_a_run_on_workers_is_the_run_without_them(
     workers: list, small_model_folder: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
-    from federation.simulation.run import Settings, simulate
+    from federation.simulation.run import SimulationSettings, simulate
 
-    settings = Settings(str(corpus_file), str(small_model_folder), clients_per_round=3, seed=5)
+    settings = SimulationSettings(str(corpus_file), str(small_model_folder), clients_per_round=3, seed=5)
     runs = {
         "here": simulate(settings, 2, tmp_path / "here", False),
         "there": simulate(settings, 2, tmp_path / "there", False, workers=[address for _, address in workers]),

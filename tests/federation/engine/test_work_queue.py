@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from federation.engine.work_queue import AHEAD, Board
+from federation.engine.work_queue import AHEAD, WorkQueue
 
 
 @settings(deadline=None)
 @given(st.integers(1, 40), st.lists(st.sets(st.integers(0, 39)), min_size=1, max_size=4))
 def test_every_part_is_brought_once_and_in_order_whoever_drops_it(parts: int, dropped: list[set[int]]) -> None:
-    board, brought = Board(parts, len(dropped), patience=30), []
+    board, brought = WorkQueue(parts, len(dropped), patience=30), []
 
     def work(drops: set[int]) -> None:
         while (number := board.take()) is not None:
@@ -34,7 +34,7 @@ def test_every_part_is_brought_once_and_in_order_whoever_drops_it(parts: int, dr
 
 
 def test_nobody_runs_far_ahead_of_a_slow_part() -> None:
-    board, taken = Board(2 * AHEAD, 2, patience=30), []
+    board, taken = WorkQueue(2 * AHEAD, 2, patience=30), []
     assert board.take() == 0
 
     def hurry() -> None:
@@ -57,15 +57,15 @@ def test_nobody_runs_far_ahead_of_a_slow_part() -> None:
 
 
 @pytest.mark.parametrize("end", [lambda board: board.fail(ValueError("broken")), lambda board: board.lose("a:1")])
-def test_who_waits_for_a_result_hears_why_there_is_none(end: Callable[[Board], None]) -> None:
-    board = Board(3, 1, patience=0.0)
+def test_who_waits_for_a_result_hears_why_there_is_none(end: Callable[[WorkQueue], None]) -> None:
+    board = WorkQueue(3, 1, patience=0.0)
     end(board)
     with pytest.raises((ValueError, DataError), match=r"broken|no TFF worker is left .a:1."):
         board.result(0)
 
 
 def test_a_worker_that_is_found_again_is_waited_for() -> None:
-    board = Board(1, 1, patience=0.0)
+    board = WorkQueue(1, 1, patience=0.0)
     board.lose("a:1")
     board.found("a:1")
     threading.Timer(0.05, lambda: board.put(0, "brought")).start()

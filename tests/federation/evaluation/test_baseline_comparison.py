@@ -16,7 +16,7 @@ from data.corpus import JsonLines, split_of, users_in
 from data.errors import DataError
 from data.vocabulary import SPECIALS, UNKNOWN
 from federation.evaluation.baseline_comparison import by_frequency, by_position, compare_models
-from federation.evaluation.baselines import Measured, central_model, measure, training_messages
+from federation.evaluation.baselines import ModelPredictions, central_model, measure, training_messages
 from federation.evaluation.predictions import predictions
 from federation.reports.tables import comparison_tables, markdown
 from model.device.folder import Model
@@ -28,7 +28,7 @@ NGRAMS = {"kneser_ney", "kneser_ney_trigram", "unigram", "own_history"}
 
 
 @pytest.fixture(scope="module")
-def measured(small_model: Model, corpus_file: Path) -> list[Measured]:
+def measured(small_model: Model, corpus_file: Path) -> list[ModelPredictions]:
     """All models on what four test users wrote, and a central one of other random weights."""
     corpus = JsonLines(corpus_file)
     users = [[small_model.vocabulary.encode(t) for t in corpus.messages(u)] for u in users_in(corpus, "test")[:4]]
@@ -36,7 +36,7 @@ def measured(small_model: Model, corpus_file: Path) -> list[Measured]:
     return measure(small_model, users, training_messages(corpus, small_model.vocabulary), central)
 
 
-def test_all_models_are_asked_about_the_same_words(measured: list[Measured]) -> None:
+def test_all_models_are_asked_about_the_same_words(measured: list[ModelPredictions]) -> None:
     assert {m.name for m in measured} == NETWORKS | NGRAMS | {"central"}
     for other in measured[1:]:
         for found, expected in zip(other.users, measured[0].users, strict=True):
@@ -44,7 +44,7 @@ def test_all_models_are_asked_about_the_same_words(measured: list[Measured]) -> 
             assert (found.positions == expected.positions).all()
 
 
-def test_models_differ_as_they_should(measured: list[Measured]) -> None:
+def test_models_differ_as_they_should(measured: list[ModelPredictions]) -> None:
     """Messages all made alike: n-grams learn them, random weights don't, and the person's favourite only the person knows."""
     top1 = {m.name: sum(u.scores().first for u in m.users) for m in measured}
     assert top1["kneser_ney"] > top1["unigram"]
@@ -63,7 +63,7 @@ def numbers(value: Any) -> Iterator[float]:
         yield value
 
 
-def test_figures_are_what_was_measured(measured: list[Measured]) -> None:
+def test_figures_are_what_was_measured(measured: list[ModelPredictions]) -> None:
     result = compare_models(measured, np.ones(64))
     total = [u.scores() for u in next(m for m in measured if m.name == "kneser_ney").users]
     assert result["baselines"]["kneser_ney"]["top1"] == sum(s.first for s in total) / sum(s.words for s in total)
@@ -79,12 +79,12 @@ def test_figures_are_what_was_measured(measured: list[Measured]) -> None:
     assert f"| {result['ratio_to_kneser_ney']['top1']:.3f}" in page
 
 
-def figures_of(one: Measured) -> dict[str, float]:
+def figures_of(one: ModelPredictions) -> dict[str, float]:
     total = sum((u.scores() for u in one.users), Scores())
     return {"top1": total.top1, "top3": total.top3, "perplexity": total.perplexity}
 
 
-def test_bands_hold_every_word_once(measured: list[Measured]) -> None:
+def test_bands_hold_every_word_once(measured: list[ModelPredictions]) -> None:
     words = sum(u.scores().words for u in measured[0].users)
     counts = np.arange(len(SPECIALS) + 61)[::-1]
     for bands in (by_position(measured), by_frequency(measured, counts)):
@@ -99,7 +99,7 @@ def test_bands_by_hand() -> None:
     messages = [[15, 4, UNKNOWN], [3, 15, 15, 15]]
     ranks = np.array([0, 5, 0, 0, 2, 2, 7])
     user = predictions(messages, ranks, np.zeros(7))
-    one = [Measured("model", [user])]
+    one = [ModelPredictions("model", [user])]
     by_rank = by_frequency(one, np.arange(16))
     assert [(b["from"], b["to"], b["words"]) for b in by_rank] == [(1, 10, 4), (11, 100, 2)]
     assert [(b["model"]["top1"], b["model"]["top3"]) for b in by_rank] == [(0.25, 0.75), (0.5, 0.5)]
@@ -120,9 +120,9 @@ def test_whatever_people_write_the_figures_are_numbers(users: list[list[list[int
     if not any(token >= len(SPECIALS) for messages in users for message in messages for token in message):
         return  # said by the command before it comes to this
 
-    def random(name: str) -> Measured:
+    def random(name: str) -> ModelPredictions:
         found = [predictions(m, rng.integers(0, 9, n), -rng.random(n)) for m, n in zip(users, sizes, strict=True)]
-        return Measured(name, found, 8 if name in NETWORKS else None)
+        return ModelPredictions(name, found, 8 if name in NETWORKS else None)
 
     result = compare_models([random(name) for name in sorted(NETWORKS | NGRAMS)], np.arange(16))
     scores = {"words": 1, "out_of_vocabulary": 0, "top1": 0.0, "top3": 0.0, "perplexity": 1.0}

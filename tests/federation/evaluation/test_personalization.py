@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from data.corpus import JsonLines
 from data.generators import result_of
 from federation.evaluation.personalization import (
-    Measured,
+    Measurement,
     Personalization,
     gain_curve,
     live_users,
@@ -43,7 +43,7 @@ def test_the_sign_test_is_the_binomial_one(better: int, worse: int) -> None:
 
 def test_a_change_is_told_from_noise() -> None:
     def person(before: list[int], after: list[int]) -> Personalization:
-        measured = [Measured(Scores(len(h), 0, sum(h), sum(h)), np.array(h, bool)) for h in (before, after)]
+        measured = [Measurement(Scores(len(h), 0, sum(h), sum(h)), np.array(h, bool)) for h in (before, after)]
         return Personalization("u", 9, *measured, None, 0, 0.0, 1.0, Typing(), Typing())
 
     assert person([0] * 20, [1] * 6 + [0] * 14).change == 1

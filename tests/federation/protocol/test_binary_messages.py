@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from federation.protocol.binary_messages import Message
+from federation.protocol.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation import messages as m
 from federation.protocol.secure_aggregation.modular_vectors import Segment
 
@@ -34,7 +34,7 @@ KINDS = [m.Advert, m.Neighbourhood, m.Shares, m.Delivery, m.MaskedInput, m.Survi
 
 @settings(deadline=None)
 @given(MESSAGES)
-def test_a_message_survives_the_wire(message: Message) -> None:
+def test_a_message_survives_the_wire(message: BinaryMessage) -> None:
     data = message.to_bytes()
     assert type(message).from_bytes(data) == message
     last = next((v for v in reversed(vars(message).values()) if isinstance(v, tuple)), getattr(message, "packed", ()))
@@ -43,7 +43,7 @@ def test_a_message_survives_the_wire(message: Message) -> None:
 
 @settings(deadline=None)
 @given(MESSAGES, st.data())
-def test_bytes_are_read_as_one_message_or_refused(message: Message, data: st.DataObject) -> None:
+def test_bytes_are_read_as_one_message_or_refused(message: BinaryMessage, data: st.DataObject) -> None:
     original = message.to_bytes()
     start = data.draw(st.integers(0, len(original)))
     end = data.draw(st.integers(start, min(len(original), start + 40)))
@@ -58,7 +58,7 @@ def test_bytes_are_read_as_one_message_or_refused(message: Message, data: st.Dat
 
 @settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(KINDS))
-def test_noise_is_refused(noise: bytes, kind: type[Message]) -> None:
+def test_noise_is_refused(noise: bytes, kind: type[BinaryMessage]) -> None:
     for data in (noise, b"FK\x01" + noise, b"FK\x01" + bytes([kind.KIND]) + noise):
         try:
             read = kind.from_bytes(data)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from data.errors import DataError
 from federation.aggregation.accounting import rho_of_round
 from federation.aggregation.privacy import Privacy
-from federation.aggregation.sum_settings import Summation
+from federation.aggregation.sum_settings import SumSettings
 from federation.protocol.noise import discrete_gaussian, private_encoding, system_bits
 
 
@@ -48,13 +48,13 @@ def test_the_systems_bits_give_noise_that_does_not_repeat() -> None:
 def test_a_sum_of_fewer_devices_than_the_noise_was_made_for_is_no_sum() -> None:
     distributed, tree = Privacy("distributed", 1.0, 5), Privacy("tree", 1.0, 5)
     for minimum, least in ((0, 20), (15, 15)):
-        summation = Summation(cohort=20, minimum=minimum, max_weight=1)
+        summation = SumSettings(cohort=20, minimum=minimum, max_weight=1)
         assert summation.least(distributed) == least
         encoding, stddev = summation.encoding(4700, distributed)
         greatest = encoding.rounded_norm * float(encoding.scale)
         assert stddev * math.sqrt(least) == pytest.approx(greatest)
         assert rho_of_round(summation, distributed, 4700) == pytest.approx(0.5, rel=1e-3)
-    assert Summation(cohort=20, max_weight=1).least(tree) == 1
+    assert SumSettings(cohort=20, max_weight=1).least(tree) == 1
 
 
 @given(

@@ -14,8 +14,8 @@ from federation.protocol.round_terms import (
     COUNTS,
     LOSS_STEPS,
     MAX_COUNT,
-    Learned,
     Terms,
+    TrainingResult,
     counts_of,
     recall_of,
 )
@@ -40,7 +40,7 @@ def sums(parts: list, terms: Terms) -> tuple[np.ndarray, dict[str, int]]:
 @settings(max_examples=40, deadline=None)
 def test_sums_of_contributions_are_sums_of_what_was_learned(people: list[tuple[float, int, float]]) -> None:
     learned = [
-        Learned(
+        TrainingResult(
             delta(i, norm),
             words,
             loss,
@@ -76,17 +76,17 @@ def test_sums_of_contributions_are_sums_of_what_was_learned(people: list[tuple[f
 
 
 @st.composite
-def counted(draw: st.DrawFn) -> Learned:
+def counted(draw: st.DrawFn) -> TrainingResult:
     """What a device may have counted, and what no device can: `terms` takes at most `MAX_COUNT` of anything."""
     most = draw(st.sampled_from([0, 1, 7, 500, 2**20, MAX_COUNT, 2**40]))
     before, after = (sorted(draw(st.tuples(st.integers(0, most), st.integers(0, most)))) for _ in range(2))
     words, loss = draw(st.integers(0, most)), draw(st.floats(-1, 2**40))
-    return Learned(np.zeros(LENGTH, np.float32), words, loss, *before, most, *after)
+    return TrainingResult(np.zeros(LENGTH, np.float32), words, loss, *before, most, *after)
 
 
 @given(st.lists(counted(), min_size=1, max_size=5), st.sampled_from([1, 8, 256, 1000]))
 @settings(max_examples=40, deadline=None)
-def test_summed_counts_are_the_plain_ones_for_cohorts_of_any_size(kinds: list[Learned], cohort: int) -> None:
+def test_summed_counts_are_the_plain_ones_for_cohorts_of_any_size(kinds: list[TrainingResult], cohort: int) -> None:
     terms = replace(TERMS, cohort=cohort)
     parts = [terms.contribution(kind, np.random.default_rng(0))[1] for kind in kinds]
     devices = [i % len(kinds) for i in range(cohort)]
@@ -108,24 +108,24 @@ def test_figures_that_contradict_each_other_are_refused(figures: list[int]) -> N
     words, first, three, most, first_after, three_after = figures
     possible = words >= 0 and 0 <= first <= three <= most and 0 <= first_after <= three_after <= most
     with nullcontext() if possible else pytest.raises(DataError, match="figures"):
-        Learned(delta(0, 1.0), words, 0.0, first, three, most, first_after, three_after)
+        TrainingResult(delta(0, 1.0), words, 0.0, first, three, most, first_after, three_after)
 
 
 def test_a_delta_far_out_counts_as_zeros_and_says_so() -> None:
     terms = replace(TERMS, zeroing_norm=3.0, zeroing_estimate=1.0)
     far = delta(0, 1.0)
     far[5] = -3.5
-    part = terms.contribution(Learned(far, 100), np.random.default_rng(0))
+    part = terms.contribution(TrainingResult(far, 100), np.random.default_rng(0))
     total, counts = sums([part], terms)
     assert np.abs(terms.encoding.decode(total)).max() < 1e-3  # zeros, rounded at random
     assert (counts["weight"], counts["side"], counts["zeroing_side"]) == (100, 1, -1)
-    near = terms.contribution(Learned(delta(0, 1.4), 100), np.random.default_rng(0))
+    near = terms.contribution(TrainingResult(delta(0, 1.4), 100), np.random.default_rng(0))
     assert sums([near], terms)[1]["zeroing_side"] == 1
 
 
 def test_on_private_terms_nothing_is_told_but_the_side() -> None:
     terms = replace(TERMS, max_weight=1, private=True)
-    part = terms.contribution(Learned(delta(0, 2.0), 321, 77.0, 3, 4, 5, 4, 5), np.random.default_rng(0))
+    part = terms.contribution(TrainingResult(delta(0, 2.0), 321, 77.0, 3, 4, 5, 4, 5), np.random.default_rng(0))
     told = sums([part], terms)[1]
     assert told == dict.fromkeys(COUNTS, 0) | {"devices": 1, "weight": 1, "side": -1}
 
@@ -134,9 +134,9 @@ def test_noise_lies_over_the_integers_that_would_be_sent_without() -> None:
     quiet = replace(TERMS, max_weight=1, private=True)
     loud = replace(quiet, noise_stddev=50.0)
     rng = np.random.default_rng(3)
-    without, _ = quiet.contribution(Learned(delta(0, 1.0), 1), np.random.default_rng(0))
+    without, _ = quiet.contribution(TrainingResult(delta(0, 1.0), 1), np.random.default_rng(0))
     bits = lambda count: rng.integers(0, 2**64, count, dtype=np.uint64)  # noqa: E731
-    over, _ = loud.contribution(Learned(delta(0, 1.0), 1), np.random.default_rng(0), bits)
+    over, _ = loud.contribution(TrainingResult(delta(0, 1.0), 1), np.random.default_rng(0), bits)
     difference = (over.astype(int) - without.astype(int) + 2**15) % 2**16 - 2**15
     assert 40 < difference.std() < 60
     assert abs(difference.mean()) < 12
@@ -167,12 +167,12 @@ def test_what_is_not_finite_never_leaves_the_device(broken: float) -> None:
     bad[17] = broken
     for terms in (TERMS, replace(TERMS, zeroing_norm=3.0, zeroing_estimate=1.0)):
         with pytest.raises(DataError, match="finite"):
-            terms.contribution(Learned(bad, 5), np.random.default_rng(0))
+            terms.contribution(TrainingResult(bad, 5), np.random.default_rng(0))
     with pytest.raises(DataError, match="figures"):
-        Learned(delta(0, 1.0), 5, loss=broken)
+        TrainingResult(delta(0, 1.0), 5, loss=broken)
 
 
 def test_without_an_estimate_no_side_is_told() -> None:
     terms = replace(TERMS, estimate=0.0)
-    part = terms.contribution(Learned(delta(0, 2.0), 10), np.random.default_rng(0))
+    part = terms.contribution(TrainingResult(delta(0, 2.0), 10), np.random.default_rng(0))
     assert sums([part], terms)[1]["side"] == 0

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from data.errors import DataError
 from federation.protocol.join_link import JoinLink
 from keyboard_app.federating.federation import Standing
-from keyboard_app.federating.membership import FILE, Membership, Shared
+from keyboard_app.federating.membership import FILE, Membership, SharedUpdate
 from keyboard_app.recording.keyholder import KEY
 from keyboard_app.recording.user_profile import Profile
 from keyboard_app.recording.vault import Vault
@@ -84,7 +84,7 @@ def test_nothing_of_it_can_be_read_in_any_file(tmp_path: Path, membership: Membe
     assert joined is not None
     assert (joined.url, joined.certificate, joined.key.private_bytes_raw()) == (URL, CERTIFICATE, SECRET)
     (shared,) = membership.shared()
-    assert shared == Shared(shared.time, URL, "round-7", "digest-of-a-model", 123, 2_850_819, True, "sent")
+    assert shared == SharedUpdate(shared.time, URL, "round-7", "digest-of-a-model", 123, 2_850_819, True, "sent")
     membership.came_of("https://elsewhere", "round-7", "counted")  # another federation's round of that name
     assert membership.shared() == [shared]
     membership.came_of(URL, "round-7", "counted")

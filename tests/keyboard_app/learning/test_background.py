@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-from keyboard_app.learning.background import Step, Worker
+from keyboard_app.learning.background import BackgroundTasks, Step
 
 
 class _Asking:
@@ -27,7 +27,7 @@ class _Asking:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
 def test_a_task_is_nicer_than_the_typing_thread_which_stays_as_it_was() -> None:
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    worker, task = Worker(), _Asking()
+    worker, task = BackgroundTasks(), _Asking()
     worker.start(task)
     assert worker.wait() == "asked"
     assert task.niceness == min(before + 5, 19)
@@ -61,7 +61,7 @@ def goes_on(task: _Counting) -> bool:
 
 def test_a_task_makes_way_for_a_key_after_its_present_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 60.0)
-    worker, task = Worker(), _Counting()
+    worker, task = BackgroundTasks(), _Counting()
     worker.start(task)
     assert goes_on(task)
     worker.make_way()
@@ -78,7 +78,7 @@ def test_a_task_makes_way_for_a_key_after_its_present_step(monkeypatch: pytest.M
 
 def test_a_finger_that_stays_on_a_key_does_not_stop_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 0.01)
-    worker, task = Worker(), _Counting()
+    worker, task = BackgroundTasks(), _Counting()
     worker.start(task)
     worker.make_way()
     assert goes_on(task)
@@ -89,7 +89,7 @@ def test_a_finger_that_stays_on_a_key_does_not_stop_a_task(monkeypatch: pytest.M
 def test_a_task_that_makes_way_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """At once: closing the window while a finger is down waits for nothing."""
     monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 60.0)
-    worker, task = Worker(), _Counting()
+    worker, task = BackgroundTasks(), _Counting()
     worker.start(task)
     worker.make_way()
     began = time.monotonic()

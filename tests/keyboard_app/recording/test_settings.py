@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from keyboard_app.learning.schedule import NEW_WORDS, REST_SECONDS, Moment, is_due
-from keyboard_app.recording.settings import SETTINGS, Settings, load_settings, save_settings
+from keyboard_app.recording.settings import SETTINGS, UserSettings, load_settings, save_settings
 from keyboard_app.recording.user_profile import Profile
 
 
 def test_choices_are_kept(tmp_path: Path) -> None:
     with Profile.open(tmp_path) as profile:
-        assert profile.settings == Settings()
+        assert profile.settings == UserSettings()
         assert profile.settings.consent is None
         profile.choose(consent=True, theme="dark", text_scale=2, keep_days=30)
         profile.choose(learn_from=22, learn_until=6)
     with Profile.open(tmp_path) as profile:
-        expected = Settings(consent=True, theme="dark", text_scale=2, keep_days=30, learn_from=22, learn_until=6)
+        expected = UserSettings(consent=True, theme="dark", text_scale=2, keep_days=30, learn_from=22, learn_until=6)
         assert profile.settings == expected
         assert profile.notices == []
 
@@ -43,34 +43,34 @@ def test_what_cannot_be_meant_is_refused_and_changes_nothing(tmp_path: Path, cho
         profile.choose(consent=True)
         with pytest.raises(DataError, match=f"the setting {next(iter(choice))} cannot be"):
             profile.choose(**choice)
-        assert profile.settings == Settings(consent=True)
-        assert load_settings(tmp_path / SETTINGS, []) == Settings(consent=True)
+        assert profile.settings == UserSettings(consent=True)
+        assert load_settings(tmp_path / SETTINGS, []) == UserSettings(consent=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[1]", b'{"consent": "yes"}', b'{"theme": "pink"}', b"[" * 100_000])
 def test_a_damaged_file_gives_the_usual_settings_and_asks_again(tmp_path: Path, content: bytes) -> None:
     (tmp_path / SETTINGS).write_bytes(content)
     notices: list[str] = []
-    assert load_settings(tmp_path / SETTINGS, notices) == Settings()
+    assert load_settings(tmp_path / SETTINGS, notices) == UserSettings()
     assert "the settings are the usual ones again" in notices[0]
     assert "\n" not in notices[0]
     assert (tmp_path / f"{SETTINGS}.damaged").read_bytes() == content
 
 
 def test_what_a_newer_keyboard_added_is_passed_over(tmp_path: Path) -> None:
-    (tmp_path / SETTINGS).write_text(json.dumps(asdict(Settings(consent=False)) | {"perfume": "rose"}))
+    (tmp_path / SETTINGS).write_text(json.dumps(asdict(UserSettings(consent=False)) | {"perfume": "rose"}))
     notices: list[str] = []
-    assert load_settings(tmp_path / SETTINGS, notices) == Settings(consent=False)
+    assert load_settings(tmp_path / SETTINGS, notices) == UserSettings(consent=False)
     assert notices == []
 
 
 def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot write"):
-        save_settings(tmp_path / "file" / SETTINGS, Settings())
+        save_settings(tmp_path / "file" / SETTINGS, UserSettings())
 
 
-CONSENT = Settings(consent=True)
+CONSENT = UserSettings(consent=True)
 DUE = Moment(hour=12, words=1_000, new_words=NEW_WORDS, rested=REST_SECONDS)
 _MOMENTS = st.builds(
     Moment,
@@ -91,7 +91,7 @@ def test_it_learns_when_all_is_well() -> None:
 def test_it_never_learns_when_it_should_not(
     moment: Moment, automatic: bool, consent: bool | None, start: int, end: int
 ) -> None:
-    settings = Settings(consent=consent, learn_automatically=automatic, learn_from=start, learn_until=end)
+    settings = UserSettings(consent=consent, learn_automatically=automatic, learn_from=start, learn_until=end)
     if is_due(settings, moment):
         assert automatic
         assert consent
@@ -106,6 +106,6 @@ def test_it_never_learns_when_it_should_not(
 @given(st.integers(0, 23), st.integers(0, 24), st.integers(0, 24))
 def test_hours(hour: int, start: int, end: int) -> None:
     moment = Moment(hour, DUE.words, DUE.new_words, DUE.rested)
-    within = Settings(consent=True, learn_from=start, learn_until=end)
-    around = Settings(consent=True, learn_from=end, learn_until=start)
+    within = UserSettings(consent=True, learn_from=start, learn_until=end)
+    around = UserSettings(consent=True, learn_from=end, learn_until=start)
     assert is_due(within, moment) != is_due(around, moment) or start % 24 == end % 24

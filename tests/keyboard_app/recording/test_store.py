@@ -13,7 +13,7 @@ from data.errors import DataError
 from keyboard_app.recording.records import Day, Judgement, Ranks
 from keyboard_app.recording.schema import identity, pack_ranks, unpack_ranks
 from keyboard_app.recording.store import Store
-from keyboard_app.recording.vault import SealedError, Vault
+from keyboard_app.recording.vault import UnsealError, Vault
 
 VAULT = Vault(bytes(32))
 JUDGEMENT = Judgement("digest", "new", True, 40, 81.5, 80.0, 0.25, 0.5, 4.0)
@@ -171,7 +171,7 @@ def test_with_another_key_the_file_is_set_aside_whole_and_typing_goes_on(tmp_pat
     store.add_message("one", RANKS)
     store.close()
     content, notices, other = path.read_bytes(), list[str](), Vault(bytes([1]) * 32)
-    with pytest.raises(SealedError):
+    with pytest.raises(UnsealError):
         Store.read(path, other)
     store = Store.open(path, other, notices)
     assert store.messages() == []

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyboard_app.recording.vault import SealedError, Vault
+from keyboard_app.recording.vault import UnsealError, Vault
 
 VAULT = Vault(bytes(32))
 
@@ -24,7 +24,7 @@ def test_nothing_else_opens_it(content: bytes, identity: str, other: str, data: 
     if other != identity:
         attempts.append((VAULT, sealed, other))
     for vault, record, name in attempts:
-        with pytest.raises(SealedError):
+        with pytest.raises(UnsealError):
             vault.open(record, name)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyboard_app.window.drawing.text_layout import Layout, clusters, lay_out
+from keyboard_app.window.drawing.text_layout import TextLayout, clusters, lay_out
 
 WIDE = "mw😀"
 SIGNS = ["a", "m", "w", "é", " ", "  ", "\n", "😀", "👍🏽", "🇩🇪", "👩‍👧", "!"]
@@ -16,7 +16,7 @@ def measure(piece: str) -> list[float]:
     return list(accumulate(9.0 if part[0] in WIDE else 5.0 for part in clusters(piece)))
 
 
-def text_of(layout: Layout) -> str:
+def text_of(layout: TextLayout) -> str:
     return "".join(piece.text for line in layout.lines for piece in line.pieces)
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from data.errors import DataError
-from federation.coordinator.learner.client import WorkerDied, WorkerProcess
+from federation.coordinator.learner.client import LearnerClient, LearnerDiedError
 
 WORKER = """
 import json, os, sys, time
@@ -27,20 +27,20 @@ for line in sys.stdin:
 
 def test_it_is_asked_and_started_anew_whenever_it_dies() -> None:
     async def inside() -> None:
-        worker = WorkerProcess([sys.executable, "-c", WORKER])
+        worker = LearnerClient([sys.executable, "-c", WORKER])
         first = await worker.ask({"do": "echo", "x": [1, "é"]}, 30)
         assert first["x"] == [1, "é"]
         with pytest.raises(DataError, match="not that"):
             await worker.ask({"do": "refuse"}, 30)
         assert (await worker.ask({"do": "echo"}, 30))["id"] == first["id"]
-        with pytest.raises(WorkerDied):
+        with pytest.raises(LearnerDiedError):
             await worker.ask({"do": "die"}, 30)
         second = await worker.ask({"do": "echo"}, 30)
         assert second["id"] != first["id"]
         os.kill(second["id"], signal.SIGKILL)
-        with pytest.raises(WorkerDied):
+        with pytest.raises(LearnerDiedError):
             await worker.ask({"do": "echo"}, 30)
-        with pytest.raises(WorkerDied):
+        with pytest.raises(LearnerDiedError):
             await worker.ask({"do": "sleep"}, 0.2)
         third = await worker.ask({"do": "echo"}, 30)
         assert worker.process_id == third["id"]

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from federation.coordinator.round_machine import Stage
-from federation.coordinator.web.device_api import CoordinatorApi
+from federation.coordinator.web.device_api import DeviceApi
 from federation.protocol.signed_requests import sign
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -43,7 +43,7 @@ class Served(threading.Thread):
         world.enrol(6)
         world.coordinator.want(1)
         world.advance(Stage.REPORTING)
-        api = CoordinatorApi(world.coordinator, body_seconds=2.0, clock=lambda: world.now)
+        api = DeviceApi(world.coordinator, body_seconds=2.0, clock=lambda: world.now)
         self.description = api.app.openapi()
         server = uvicorn.Server(uvicorn.Config(api.app, "127.0.0.1", 0, log_config=None))
         serving = asyncio.create_task(server.serve())

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from federation.benchmarks.loads.simulated_devices import FleetDevice
-from federation.coordinator.coordinator import Settings
+from federation.coordinator.coordinator import CoordinatorSettings
 from federation.coordinator.round_machine import Rules, Stage
 from federation.coordinator.web.certificate import Certificate, certificate
 from federation.coordinator.web.connection_limits import Bounds, connections_allowed
-from federation.coordinator.web.device_api import CoordinatorApi
+from federation.coordinator.web.device_api import DeviceApi
 from federation.coordinator.web.memory_budget import MemoryBudget
 from federation.coordinator.web.servers import for_devices
 from federation.protocol import api_messages
@@ -36,7 +36,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 class Listening:
     """A coordinator that listens, and how it is reached."""
 
-    def __init__(self, world, api: CoordinatorApi, port: int, shown: Certificate) -> None:
+    def __init__(self, world, api: DeviceApi, port: int, shown: Certificate) -> None:
         self.world, self.api, self.port = world, api, port
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.context.check_hostname = False
@@ -73,7 +73,7 @@ async def is_cut_off(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def listening(world, shown: Certificate, bounds: Bounds, body_seconds: float = 30.0) -> AsyncIterator[Listening]:
-    api = CoordinatorApi(world.coordinator, body_seconds, clock=lambda: world.now)
+    api = DeviceApi(world.coordinator, body_seconds, clock=lambda: world.now)
     server = for_devices(api.app, "127.0.0.1", 0, shown, bounds)
     running = asyncio.create_task(server.serve())
     while not server.started:
@@ -278,7 +278,7 @@ def test_a_device_that_begins_its_update_anew_gives_up_the_one_before(run, world
 
 
 def test_a_fleet_of_thirty_takes_part_while_others_hold_connections_open(new_world, shown, terms) -> None:
-    world = new_world(settings=Settings(Rules(20, 30, 1.0)), terms=replace(terms, cohort=30))
+    world = new_world(settings=CoordinatorSettings(Rules(20, 30, 1.0)), terms=replace(terms, cohort=30))
     start = world.weights()
 
     async def inside() -> None:

@@ -14,9 +14,9 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from federation.coordinator.web.control_api import Control, control_app, control_token
+from federation.coordinator.web.control_api import ControlApi, control_app, control_token
 from federation.coordinator.web.dashboard import add_dashboard
-from federation.coordinator.web.device_api import CoordinatorApi
+from federation.coordinator.web.device_api import DeviceApi
 
 SECONDS = 60
 # The series of all charts, as the page has them.
@@ -70,9 +70,9 @@ class Served(threading.Thread):
         world = self._new_world()
         world.now = time.time()
         world.enrol(6)
-        api = CoordinatorApi(world.coordinator)
+        api = DeviceApi(world.coordinator)
         self.token = control_token(world.folder)
-        control = Control(world.coordinator, api, "127.0.0.1", 8470, "ab" * 32)
+        control = ControlApi(world.coordinator, api, "127.0.0.1", 8470, "ab" * 32)
         app = control_app(control, self.token)
         add_dashboard(app, control, self.token)
         server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="error", timeout_graceful_shutdown=1))

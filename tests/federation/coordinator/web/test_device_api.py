@@ -11,9 +11,9 @@ import pytest
 
 from data.errors import DataError
 from federation.benchmarks.loads.simulated_devices import FleetDevice
-from federation.coordinator.coordinator import Settings
+from federation.coordinator.coordinator import CoordinatorSettings
 from federation.coordinator.round_machine import GIVING, Rules, Stage
-from federation.coordinator.web.device_api import CoordinatorApi
+from federation.coordinator.web.device_api import DeviceApi
 from federation.protocol import api_messages
 from federation.protocol.api_messages import CheckIn
 from federation.protocol.round_terms import Terms
@@ -26,7 +26,7 @@ class Network:
 
     def __init__(self, world, body_seconds: float = 5.0) -> None:
         self.world = world
-        self.api = CoordinatorApi(world.coordinator, body_seconds, clock=lambda: world.now)
+        self.api = DeviceApi(world.coordinator, body_seconds, clock=lambda: world.now)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.api.app), base_url="https://coordinator")
         self.devices: list[FleetDevice] = []
 
@@ -278,7 +278,7 @@ def test_a_device_that_left_is_a_stranger(in_network, world) -> None:
 
 def test_a_hundred_and_twenty_devices_with_some_that_drop_out(new_world, terms: Terms) -> None:
     """More than a hundred: each masks with neighbours on a ring and not with all."""
-    world = new_world(settings=Settings(Rules(60, 110, 12 / 11)), terms=replace(terms, cohort=110))
+    world = new_world(settings=CoordinatorSettings(Rules(60, 110, 12 / 11)), terms=replace(terms, cohort=110))
     start = world.weights()
 
     async def inside() -> None:
@@ -321,18 +321,18 @@ def test_nothing_that_the_coordinator_has_tells_a_masked_update_from_noise(in_ne
     recorded: list[bytes] = []
 
     async def test(network: Network) -> None:
-        plain = CoordinatorApi.body
+        plain = DeviceApi.body
 
         async def recording(self, *arguments):
             content = await plain(self, *arguments)
             recorded.append(content)
             return content
 
-        CoordinatorApi.body = recording
+        DeviceApi.body = recording
         try:
             await network.finish()
         finally:
-            CoordinatorApi.body = plain
+            DeviceApi.body = plain
 
     in_network(test)
     files = b"".join(p.read_bytes() for p in world.folder.rglob("*") if p.is_file())

@@ -23,7 +23,7 @@ from federation.protocol.secure_aggregation.messages import (
 )
 from federation.protocol.secure_aggregation.modular_vectors import Segment
 from federation.protocol.secure_aggregation.neighbours import Assumptions
-from federation.protocol.secure_aggregation.states import AbortedError
+from federation.protocol.secure_aggregation.states import RoundAbortedError
 
 SlowRounds = Callable[..., Any]  # the conftest's SlowRound
 
@@ -282,23 +282,23 @@ def test_a_device_that_splits_another_secret_than_it_said_stops_the_round_and_is
         if kind == sharing.KEY:
             run.clients[cheat] = replace(honest, mask_seed=bytes(16))
         survivors = run.mask(run.share(neighbourhoods, network=forge), silent=(cheat,) if kind == sharing.KEY else ())
-        with pytest.raises(AbortedError, match=cheat.hex()[:8]):
+        with pytest.raises(RoundAbortedError, match=cheat.hex()[:8]):
             run.reveal(survivors)
 
 
 def test_below_the_minimum_nothing_is_revealed(slow_round: SlowRounds) -> None:
     run = slow_round(5, minimum=5)
-    with pytest.raises(AbortedError, match="4 devices announced"):
+    with pytest.raises(RoundAbortedError, match="4 devices announced"):
         run.advertise(silent=run.devices[:1])
     run = slow_round(5, minimum=5)
-    with pytest.raises(AbortedError, match="4 devices shared"):
+    with pytest.raises(RoundAbortedError, match="4 devices shared"):
         run.share(run.advertise(), silent=run.devices[:1])
     run = slow_round(5, minimum=5)
-    with pytest.raises(AbortedError, match="4 devices sent"):
+    with pytest.raises(RoundAbortedError, match="4 devices sent"):
         run.mask(run.share(run.advertise()), silent=run.devices[:1])
     run = slow_round(5)
     survivors = run.mask(run.share(run.advertise()))
-    with pytest.raises(AbortedError, match="too few devices revealed"):
+    with pytest.raises(RoundAbortedError, match="too few devices revealed"):
         run.reveal(survivors, silent=run.devices[:3])
     for devices, minimum in ((2, 2), (2, 3), (5, 2), (5, 6)):
         with pytest.raises(DataError):

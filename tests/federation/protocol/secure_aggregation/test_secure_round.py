@@ -21,7 +21,7 @@ from federation.protocol.secure_aggregation.masking import add_mask, pairwise_ma
 from federation.protocol.secure_aggregation.messages import MaskedInput, SecureRound
 from federation.protocol.secure_aggregation.modular_vectors import Segment
 from federation.protocol.secure_aggregation.neighbours import choose, connect
-from federation.protocol.secure_aggregation.states import AbortedError
+from federation.protocol.secure_aggregation.states import RoundAbortedError
 
 NEVER = REVEAL + 1
 SlowRounds = Callable[..., Any]  # the conftest's SlowRound
@@ -51,7 +51,7 @@ def test_the_sum_is_exact_or_there_is_none_whoever_drops_out(steps: list[int], d
         works &= told >= threshold  # a device in the sum that tells nothing has all the others to tell its self mask
     try:
         result, _ = run_round(SecureRound("r", "m", layout), inputs, silent, minimum)
-    except AbortedError:
+    except RoundAbortedError:
         assert not works
         return
     assert works
