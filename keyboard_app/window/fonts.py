@@ -39,7 +39,7 @@ _USUAL_SCRIPT = "Latn"
 _SCRIPTS = {  # of ISO 15924, by the package's fonts for them
     "NotoSans": _USUAL_SCRIPT,
     "NotoSansArabic": "Arab",
-    "NotoSansArmenian": "Armn",
+    "NotoSansArmenian": _USUAL_SCRIPT,  # is not shaped, and Kivy's labels know no "Armn"
     "NotoSansBengali": "Beng",
     "NotoSansDevanagari": "Deva",
     "NotoSansEthiopic": "Ethi",
@@ -96,6 +96,11 @@ USUAL = Font("Roboto", _KIVY_FONTS / "Roboto-Regular.ttf")  # Latin, Greek, Cyri
 WIDE = Font("data/fonts/DejaVuSans.ttf", _KIVY_FONTS / "DejaVuSans.ttf")  # arrows and signs
 _LETTERS = (USUAL, *map(_of_package, _SCRIPTS), WIDE, _of_package("NotoSansSymbols"))
 _EMOJI_OF_ONE_COLOUR = _of_package("NotoEmoji")
+
+
+def font_files() -> list[Path]:
+    """Returns the files of all fonts but the system's."""
+    return [font.file for font in (*_LETTERS, _EMOJI_OF_ONE_COLOUR)]
 
 
 @cache
