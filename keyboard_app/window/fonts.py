@@ -118,7 +118,7 @@ def is_emoji(cluster: str) -> bool:
 
 @lru_cache(10_000)
 def font_of(cluster: str, colors: bool = True) -> Font:
-    """Returns the font for a character as a person sees one: the first that has it, or if none has, one that draws a box.
+    """Returns the first font that has a character as a person sees one, or if none has, one that draws a box.
 
     Args:
       cluster: the character.
@@ -135,13 +135,16 @@ def _candidates(cluster: str, colors: bool) -> Sequence[Font]:
 
 
 def runs(text: str) -> Iterator[tuple[Font, str]]:
-    """The text in as few parts as are of one font each, as (font, part)."""
+    """Splits a text into as few parts as are of one font each, as (font, part)."""
     for font, parts in groupby(clusters(text), font_of):
         yield font, "".join(parts)
 
 
 def marked_up(text: str) -> str:
-    """The text in Kivy's markup, with the characters that the usual font lacks in one that has them, in one colour."""
+    """Returns a text in Kivy's markup, in which the characters that the usual font lacks are in one that has them.
+
+    Emoji are of one colour: a label does not scale pictures.
+    """
     parts = []
     for font, run in groupby(clusters(text), lambda cluster: font_of(cluster, colors=False)):
         escaped = "".join(run).replace("&", "&amp;").replace("[", "&bl;").replace("]", "&br;")
