@@ -48,14 +48,14 @@ def fonts(display: None) -> ModuleType:
     from keyboard_app.window.kivy_settings import prepare_kivy
 
     prepare_kivy()
-    from keyboard_app.window import fonts
+    from keyboard_app.window.drawing import fonts
 
     return fonts
 
 
 @pytest.fixture
 def glyphs(fonts: ModuleType) -> ModuleType:
-    from keyboard_app.window import glyphs
+    from keyboard_app.window.drawing import glyphs
 
     return glyphs
 
@@ -160,7 +160,7 @@ def test_the_strip_leaves_out_an_emoji_that_cannot_be_drawn(person: Any) -> None
 
 
 def test_a_category_has_more_than_a_few_emoji(person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from keyboard_app.window import emoji_page
+    from keyboard_app.window.keys import emoji_panel
 
     drawable = [each.sign for each in catalogue().categories["Food"]]
     drawable += [each.sign for each in catalogue().categories["Flags"][:6]]
