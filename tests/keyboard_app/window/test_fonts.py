@@ -164,7 +164,7 @@ def test_a_category_has_more_than_a_few_emoji(person: Any, monkeypatch: pytest.M
 
     drawable = [each.sign for each in catalogue().categories["Food"]]
     drawable += [each.sign for each in catalogue().categories["Flags"][:6]]
-    monkeypatch.setattr(emoji_page, "is_drawable", drawable.__contains__)
+    monkeypatch.setattr(emoji_panel, "is_drawable", drawable.__contains__)
     person.touch_keys(["emoji"])
     names = [control.name for control in person.screen.controls()]
     assert "food" in names
