@@ -221,5 +221,5 @@ def _top(fits: NDArray[np.float32], count: int) -> list[int]:
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns probabilities, [V], of the type of the logits."""
     exponentials = np.exp(logits - logits.max())
-    exponentials /= exponentials.sum()
-    return exponentials
+    probabilities: NDArray[np.float32] = exponentials / exponentials.sum()
+    return probabilities

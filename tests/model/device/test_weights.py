@@ -45,7 +45,7 @@ def test_a_folder_that_is_not_a_model_is_not_replaced(small_model: Model, tmp_pa
     (tmp_path / "documents" / "thesis.tex").touch()
     (tmp_path / "file").touch()
     for place in ("documents", "file"):
-        with pytest.raises(DataError, match="no model folder"):
+        with pytest.raises(DataError, match="not a model folder"):
             save_model(tmp_path / place, small_model)
     assert (tmp_path / "documents" / "thesis.tex").exists()
 
@@ -70,7 +70,7 @@ def test_a_truncated_weights_file_is_refused(small_model_folder: Path, tmp_path:
     content = (small_model_folder / "weights.safetensors").read_bytes()
     for length in (0, 4, 100, len(content) // 2, len(content) - 1):
         (tmp_path / "w").write_bytes(content[:length])
-        with pytest.raises(DataError, match="damaged or no safetensors"):
+        with pytest.raises(DataError, match="damaged or not a safetensors"):
             load_weights(tmp_path / "w")
 
 
@@ -106,5 +106,5 @@ def test_an_oversized_file_is_refused_without_reading_it(tmp_path: Path) -> None
     path = tmp_path / "weights.safetensors"
     with path.open("wb") as file:
         file.truncate(1 << 32)  # a sparse file
-    with pytest.raises(DataError, match="larger than any model's"):
+    with pytest.raises(DataError, match="too large for the weights"):
         load_weights(path)
