@@ -20,12 +20,12 @@ from data.tokenizer import tokenize
 from federation.processes import map_in_processes
 from federation.reports.progress import progress_bar
 from model.device.folder import Model
-from model.device.suggesting.corrections import usual_neighbours
+from model.device.suggesting.corrections import qwerty_neighbours
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 
 _KINDS = {"neighbour": 6, "missing": 2, "doubled": 1, "swapped": 1}  # and their weights
-_NEIGHBOURS = {letter: sorted(near) for letter, near in usual_neighbours().items()}
+_NEIGHBOURS = {letter: sorted(near) for letter, near in qwerty_neighbours().items()}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from keyboard_app.input.shift import Shift, ShiftKey
 from keyboard_app.input.text_field import Move, TextField
 from keyboard_app.input.word_at_cursor import begun_word, ended_word, whole_word
 from model.device.metrics import Typing
-from model.device.suggesting.word_preferences import Wishes
+from model.device.suggesting.word_preferences import WordPreferences
 
 _CONTEXT_STRIDE = 2_000  # characters; one to two strides before the cursor are looked at
 _OPENING = "([{\"'“‘«¿¡"  # a word behind one of these stands by itself
@@ -49,12 +49,12 @@ class Keyboard:
         send: Callable[[str], object],
         correct: Callable[[str, str], str | None] = lambda _context, _word: None,
         emoji_for: Callable[[str], str | None] = _nothing,
-        wishes: Wishes | None = None,
+        wishes: WordPreferences | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._suggest, self._send = suggest, send
         self._correct, self._emoji_for = correct, emoji_for
-        self.wishes = wishes or Wishes()
+        self.wishes = wishes or WordPreferences()
         self.on_insist: Callable[[str], object] = _nothing
         self.on_forget: Callable[[str], object] = _nothing
         self.on_remember: Callable[[str], object] = _nothing

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.errors import DataError
-from data.generators import shown_as
+from data.generators import yielding
 from keyboard_app.learning.models import Models
 from keyboard_app.recording.personal_file import Seen
 from keyboard_app.recording.records import Judgement, Message
@@ -57,7 +57,7 @@ def train(
       DataError: training did not go well.
     """
     checked = newest_of(messages, min(EVALUATED_WORDS, how.max_words))
-    loss_before = yield from shown_as(Progress(0, 1, 0, 0.0), _mean_loss(program, checked))
+    loss_before = yield from yielding(Progress(0, 1, 0, 0.0), _mean_loss(program, checked))
     started, progress = time.perf_counter(), None
     for progress in finetune(program, messages, how, np.random.default_rng(seed), sampled):
         yield progress
@@ -67,7 +67,7 @@ def train(
     weights = program.weights
     if not all(np.isfinite(array).all() for array in weights.values()):
         raise DataError("training went astray (the weights are no longer numbers): the model from before stays")
-    loss_after = yield from shown_as(progress, _mean_loss(program, checked))
+    loss_after = yield from yielding(progress, _mean_loss(program, checked))
     words = progress.targets // how.passes
     return Trained(weights, words, loss_before, loss_after, progress.targets, seconds)
 
@@ -123,9 +123,9 @@ class Learning:
         texts, vocabulary = [message.text for message in self._recorded], self._global.vocabulary
         old = self._in_use or self._global.weights
         learned = Progress(1, 1, trained.targets, trained.loss_after)
-        self.verdict = yield from shown_as(learned, judge(program, vocabulary, old, trained.weights, texts, border))
+        self.verdict = yield from yielding(learned, judge(program, vocabulary, old, trained.weights, texts, border))
         trusting = choose_trust(program, vocabulary, texts[:border], texts[border:])
-        self.trust = yield from shown_as(learned, trusting)
+        self.trust = yield from yielding(learned, trusting)
         if self.verdict.keeps_new:
             newest = max(message.id for message in self._recorded)
             typed = [message.id for message in self._recorded[:border] if not message.imported]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from federation.evaluation.autocorrection import SlipScores, _measure_user, slip
 from model.device.folder import PRETRAINED, load_model
-from model.device.suggesting.corrections import usual_neighbours
+from model.device.suggesting.corrections import qwerty_neighbours
 
 
 @given(st.text("thinkso'é", min_size=2, max_size=8), st.integers(0, 1000))
@@ -23,7 +23,7 @@ def test_a_slip_is_one_slip(word: str, seed: int) -> None:
         assert shorter in [longer[:i] + longer[i + 1 :] for i in range(len(longer))]
     elif len(differing) == 1:
         (place,) = differing
-        assert typed[place] in usual_neighbours()[word[place]]
+        assert typed[place] in qwerty_neighbours()[word[place]]
     elif differing:
         first, second = differing
         assert (typed[first], typed[second], second) == (word[second], word[first], first + 1)
