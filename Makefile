@@ -15,6 +15,8 @@ test: installed
 	$(UV) run ruff check
 	$(UV) run ruff format --check
 	$(UV) run mypy
+	$(UV) run deptry .
+	$(UV) run deptry . --exclude '\.venv' --exclude '\.uv' --ignore DEP002,DEP004  # tests, too
 	$(UV) run pytest -n 2 --dist loadfile
 
 keyboard: installed
