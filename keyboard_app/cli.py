@@ -15,6 +15,7 @@ from keyboard_app.data_commands import add_data_commands, run_data_command
 from keyboard_app.device import Device
 from keyboard_app.federating.local_rounds import answer_all, answer_round
 from keyboard_app.federating.membership import Membership
+from keyboard_app.keys import press_keys, read_key_lines
 from keyboard_app.recording.user_profile import Profile, default_path
 from keyboard_app.script import read_lines, run_script
 from keyboard_app.status import read_status
@@ -70,6 +71,16 @@ def _parser() -> _Parser:
         "--corpus", type=Path, metavar="FILE.jsonl", help="train on messages of this file, not on typed ones"
     )
     device.add_argument("--user", metavar="U", help="whose messages in it")
+    keys = commands.add_parser(
+        "keys",
+        parents=[_common()],
+        help="press the keys of each line in an empty field, without a window, and print the text that they become; "
+        "in a new profile that is thrown away unless --profile names one",
+    )
+    keys.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a text file (default: standard input)")
+    keys.add_argument(
+        "--strip", action="store_true", help="print one JSON object a line, with the text and the suggestions"
+    )
     add_data_commands(commands, _common)
     commands.add_parser("status", parents=[_common()], help="say what the keyboard has recorded and learned")
     benchmark = commands.add_parser(
@@ -101,6 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _answer(options)
         elif options.command == "device":
             _device(options)
+        elif options.command == "keys":
+            _keys(options)
         elif options.command == "status":
             _status(options)
         elif options.command == "benchmark":
@@ -135,6 +148,22 @@ def _script(options: argparse.Namespace) -> None:
         _print_json(asdict(report))
     else:
         sys.stdout.write(f"{report}\n")
+
+
+def _keys(options: argparse.Namespace) -> None:
+    lines = read_key_lines(options.file)
+    with (
+        tempfile.TemporaryDirectory(prefix="keyboard-") as temporary,
+        Device.open(options.profile or Path(temporary), options.model, use_keyring=False) as device,
+    ):
+        _tell(device.profile.notices)
+        pressed = [press_keys(device.keyboard, line) for line in lines]
+    if options.strip:
+        sys.stdout.writelines(json.dumps(line._asdict()) + "\n" for line in pressed)
+    else:
+        sys.stdout.writelines(f"{line.text}\n" for line in pressed)
+    if options.json:
+        _print_json({"lines": [line._asdict() for line in pressed]})
 
 
 def _answer(options: argparse.Namespace) -> None:
