@@ -16,6 +16,7 @@ from data.files import write_by_rename
 from federation.commands.benchmark import add_benchmark_options, run_benchmark
 from federation.commands.serve import add_serve_options, run_serve
 from federation.commands.simulate import add_simulate_options, run_simulate
+from federation.commands.words import add_words_options, run_words
 from model.device.folder import PRETRAINED, check_free_for_model, load_model
 from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 from model.device.metrics import Scores, Typing
@@ -179,6 +180,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--without-weights", action="store_true", help="the program alone, as the program.tflite of a model folder is"
     )
+
+    words = command("words", run_words, "Write into a model folder what of its vocabulary is a word, and its case.")
+    add_words_options(words)
 
     demo = command("demo", _demo, "Three keyboards type, learn, and federate for a few rounds.")
     demo.add_argument("--model", type=Path, default=PRETRAINED)

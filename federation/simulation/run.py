@@ -16,7 +16,7 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +205,7 @@ def simulate(
     provenance = next_provenance(model.weights, model.provenance, done)
     privacy_spent = spent(privacy, done, once)
     card = model_card(settings, provenance, history, before, after, command, model.card, privacy_spent)
-    save_model(out / "model", Model(program.weights, provenance, model.vocabulary, model.program, card))
+    save_model(out / "model", replace(model, weights=program.weights, provenance=provenance, card=card))
     plot_simulation(history, before, out / "progress.png")
     return Outcome(history, before, after, out / "model", privacy_spent)
 

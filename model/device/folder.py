@@ -1,6 +1,7 @@
 """Model folders, which move between the desktop and the keyboards.
 
 A folder holds `weights.safetensors`, `program.tflite`, `vocabulary.txt`, and `MODEL_CARD.md`, which describes the model to people.
+It may hold `lexicon.safetensors`, which says what of the vocabulary is a word (`model.device.suggesting.lexicon`).
 """
 
 import shutil
@@ -12,9 +13,11 @@ from data.errors import DataError
 from data.files import write_by_rename
 from data.vocabulary import Vocabulary
 from model.device.runtime import Program
+from model.device.suggesting.lexicon import Lexicon, load_lexicon, save_lexicon
 from model.device.weights import Provenance, Weights, load_weights, save_weights
 
 WEIGHTS, PROGRAM, VOCABULARY, CARD = "weights.safetensors", "program.tflite", "vocabulary.txt", "MODEL_CARD.md"
+LEXICON = "lexicon.safetensors"
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"  # the global model that the project ships
 
@@ -28,6 +31,7 @@ class Model:
     vocabulary: Vocabulary
     program: bytes
     card: str = ""
+    lexicon: Lexicon | None = None  # without one, every entry of the vocabulary counts as a word
 
     def start(self, threads: int = 1) -> Program:
         """Returns the program with these weights, ready to run."""
@@ -57,7 +61,10 @@ def load_model(folder: Path) -> Model:
         card = (folder / CARD).read_text("utf-8") if (folder / CARD).exists() else ""
     except OSError as error:
         raise DataError(f"cannot read the model folder {folder}: {error.strerror}: {error.filename}") from error
-    return Model(weights, provenance, vocabulary, program, card)
+    lexicon = None
+    if (folder / LEXICON).exists():
+        lexicon = load_lexicon(folder / LEXICON, vocabulary.sha256, len(vocabulary))
+    return Model(weights, provenance, vocabulary, program, card, lexicon)
 
 
 def check_free_for_model(folder: Path) -> None:
@@ -92,6 +99,8 @@ def save_model(folder: Path, model: Model) -> None:
         model.vocabulary.save(temporary / VOCABULARY)
         save_weights(temporary / WEIGHTS, model.weights, model.provenance)
         write_by_rename(temporary / PROGRAM, model.program)
+        if model.lexicon is not None:
+            save_lexicon(temporary / LEXICON, model.lexicon)
         if model.card:
             write_by_rename(temporary / CARD, model.card.encode())
         temporary.chmod(0o755)

@@ -6,7 +6,7 @@
 
 The header gives the `dtype`, the `shape` and the `data_offsets` of each array, counted from the end of the header, and the
 strings under `__metadata__`. The official package is written in Rust, which a phone build would have to compile; this module
-supports the two types that weights have. Equal arrays and strings always give equal bytes.
+supports the types that weights and lexicons have. Equal arrays and strings always give equal bytes.
 """
 
 import json
@@ -23,7 +23,9 @@ _MAX_HEADER = 1 << 20  # bytes; the header of a model has hundreds
 _MAX_DIMENSIONS = 32  # the limit of NumPy 1
 _TYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
+    "U32": np.dtype("<u4"),
     "F16": np.dtype("<f2"),
+    "U8": np.dtype("u1"),
 }  # in the order of the file: the widest type first
 
 
@@ -35,7 +37,7 @@ def serialize(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -
     """Returns the content of a file.
 
     Args:
-      arrays: float32 or float16, not empty.
+      arrays: float32, uint32, float16 or uint8, not empty.
       metadata: any strings.
 
     Raises:
@@ -118,7 +120,7 @@ def _entry(name: str, entry: object) -> _Entry:
         raise SafetensorsError(f"{name!r:.50} needs a type, a shape and two offsets")
     kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(kind, str) or kind not in _TYPES:
-        raise SafetensorsError(f"{name!r:.50} has type {kind!r:.20}: only {' and '.join(_TYPES)} are supported")
+        raise SafetensorsError(f"{name!r:.50} has type {kind!r:.20}: only {', '.join(_TYPES)} are supported")
     if not _whole(shape, 1) or len(shape) > _MAX_DIMENSIONS or not _whole(offsets, 0) or len(offsets) != 2:
         raise SafetensorsError(f"{name!r:.50} has an invalid shape or invalid offsets")
     begin, end = offsets

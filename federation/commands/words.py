@@ -1,0 +1,47 @@
+"""`federate words`: the lexicon of a model folder, which says what of its vocabulary is a word and how it is written."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from data.corpus import Part, open_corpus
+from data.errors import DataError
+from data.vocabulary import Vocabulary
+from federation.lexicon import EnglishDictionary, WrittenForms, make_lexicon, word_frequencies
+from model.device.folder import LEXICON, PRETRAINED, VOCABULARY
+from model.device.suggesting.lexicon import save_lexicon
+
+
+def add_words_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=PRETRAINED,
+        help="the model folder, whose lexicon is written anew (default: the shipped model)",
+    )
+    parser.add_argument(
+        "--corpus",
+        default="chitchat",
+        help="whose training users show how words are written: chitchat, or a JSON Lines file (default: chitchat)",
+    )
+
+
+def run_words(options: argparse.Namespace) -> dict[str, Any]:
+    """Makes the lexicon and writes it into the model folder.
+
+    Raises:
+      DataError: there is no model folder, or the corpus, the dictionary or the word frequencies are missing.
+    """
+    if not options.model.is_dir():
+        raise DataError(f"there is no model folder {options.model}")
+    vocabulary = Vocabulary.load(options.model / VOCABULARY)
+    written = WrittenForms.of(Part(open_corpus(options.corpus), "train"))
+    lexicon = make_lexicon(vocabulary, word_frequencies(), EnglishDictionary().forms, written)
+    path = options.model / LEXICON
+    save_lexicon(path, lexicon)
+    no_words = [w for i, w in enumerate(vocabulary.words) if not lexicon.is_word(i)]
+    size = path.stat().st_size
+    print(f"{path}: {size:,} bytes; {len(no_words):,} of {len(vocabulary):,} entries are no words", file=sys.stderr)
+    return {"lexicon": str(path), "bytes": size, "no_words": len(no_words)}

@@ -1,0 +1,245 @@
+"""Makes the lexicon of a vocabulary: what of it is a word, and in which case it is written (`model.device.suggesting.lexicon`).
+
+1. A dictionary, the English one of Hunspell as the package `spylls` brings it, says which spellings are certainly words.
+2. Frequencies in public text, from the package `wordfreq`, say how likely an entry is a typo of another word: the log-odds that
+   the letters t were meant are at least log f(t) - log f(w) + c for each word w that typing errors of the cost c turn into t
+   (`model.device.suggesting.corrections`). What is no dictionary word has to be far likelier than any typo: people misspell long
+   words more often than their fingers slip. How often training users of a corpus write either counts, too: they mean "yall".
+3. The usual case is that of the dictionary, if it has only one, and of most training users where it has several or none.
+"""
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.corpus import Corpus
+from data.errors import DataError
+from data.tokenizer import PUNCTUATION, tokenize
+from data.vocabulary import SPECIALS, Vocabulary
+from federation.reports.progress import progress_bar
+from model.device.suggesting.corrections import Corrections, ErrorCosts
+from model.device.suggesting.lexicon import MOST_PROTECTION, Lexicon, capitals_of, make_filter
+
+SOURCES = (
+    "Frequencies: wordfreq 3 by Robyn Speer (CC BY-SA 4.0), doi:10.5281/zenodo.7199437. "
+    "Words and their case: the English Hunspell dictionary from SCOWL, copyright 2000-2019 by Kevin Atkinson. "
+    "Words and case in chat: the ChitChat dataset (MIT), training users alone."
+)
+LICENSE = "CC-BY-SA-4.0"
+
+_ZIPF = math.log(10)  # nats per unit of the Zipf scale, log10 of occurrences in 10^9 words
+_LEAST_ZIPF = 1.0  # of words that are rarer, or missing
+_FURTHER_ZIPF = 2.2  # dictionary words that the vocabulary lacks count from this frequency on,
+_FURTHER_SLANG_ZIPF = 3.0  # others from this one on
+
+# Protection of a word beyond its log-odds, in nats: to break a right word is worse than to leave a typo.
+_MARGIN = 2.5
+# A dictionary word without its apostrophe (cant, wont) is no word below these log-odds.
+_CONTRACTION = -1.0
+# Nats that each letter beyond three asks of what is in no dictionary.
+_LETTER = 0.7
+_FREE_LETTERS = 3
+_LONG = 8  # letters from which two errors may be in a misspelt word
+_SECOND_ERROR = 0.36  # of its cost: who cannot spell a word makes more than one error in it
+_SHORT = 4  # letters up to which a misspelling is a slip of the finger
+_MISSPELLING = ErrorCosts(other=5.5, extra=5.5, extra_neighbour=5.5)
+
+_LEAST_USES = 10  # of a word by people who have a choice, to count their case
+_CAPITALIZED = {True: 0.7, False: 0.5}  # share of capitals from which a word is written so, by whether lower case is a word
+_NEVER_CAPITALIZED = 0.15  # share of capitals below which the dictionary's capitals are not the usual case
+
+_LENGTHENED = re.compile(r"(.)\1\1")  # "soooo" is meant
+
+
+@dataclass(frozen=True)
+class WrittenForms:
+    """How training users write words: their number of uses, and their forms where no sentence starts."""
+
+    uses: Counter[str] = field(default_factory=Counter)
+    forms: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> "WrittenForms":
+        """Counts the messages of all users of a corpus, which are training users (`data.corpus.Part`)."""
+        written = cls()
+        for user in corpus.users():
+            for text in corpus.messages(user):
+                written._count(text)
+        return written
+
+    def _count(self, text: str) -> None:
+        shouted, before = text.upper() == text, "."
+        for token in tokenize(text):
+            self.uses[token.word] += 1
+            if not shouted and before not in PUNCTUATION and text[token.start - 1] == " ":
+                self.forms[token.word][token.text.replace("’", "'")] += 1
+            before = token.text
+
+
+class EnglishDictionary:
+    """The forms in which a dictionary has a word."""
+
+    def __init__(self) -> None:
+        """Reads the dictionary, in some seconds.
+
+        Raises:
+          DataError: the package `spylls` is not installed.
+        """
+        try:
+            import spylls.hunspell as hunspell
+        except ImportError as error:
+            raise DataError("the dictionary is not installed: run `uv sync --group federation`") from error
+        folder = Path(str(hunspell.__file__)).parent / "data" / "en" / "en_US"
+        self._dictionary = hunspell.Dictionary.from_files(str(folder))
+        self._mixed: dict[str, list[str]] = {}
+        for word in self._dictionary.dic.words:
+            if word.stem[1:] != word.stem[1:].lower():
+                self._mixed.setdefault(word.stem.lower(), []).append(word.stem)
+
+    def forms(self, word: str) -> list[str]:
+        """Returns the forms of a lower-case word: itself, capitalized, or with other capitals ("McKinley", "TV")."""
+        if self._dictionary.lookup(word):
+            # Hunspell has "paris" by no rule, but "may" and "May": the capitalized form says nothing then.
+            return [word, *self._mixed.get(word, [])]
+        capitalized = word[:1].upper() + word[1:]
+        return [*([capitalized] if self._dictionary.lookup(capitalized) else []), *self._mixed.get(word, [])]
+
+
+def word_frequencies() -> dict[str, float]:
+    """Returns words in public text by their frequency on the Zipf scale.
+
+    Raises:
+      DataError: the package `wordfreq` is not installed.
+    """
+    try:
+        from wordfreq import get_frequency_dict
+    except ImportError as error:
+        raise DataError("word frequencies are not installed: run `uv sync --group federation`") from error
+    return {word: math.log10(frequency) + 9 for word, frequency in get_frequency_dict("en").items()}
+
+
+def make_lexicon(
+    vocabulary: Vocabulary,
+    zipf: dict[str, float],
+    forms: Callable[[str], Sequence[str]],
+    written: WrittenForms,
+) -> Lexicon:
+    """Returns the lexicon of a vocabulary.
+
+    Args:
+      vocabulary: whose entries it describes.
+      zipf: lower-case words by their frequency in public text, on the Zipf scale.
+      forms: gives the forms in which a dictionary has a lower-case word.
+      written: how training users write words.
+    """
+    evidence = _Evidence(vocabulary, zipf, forms, written)
+    size = len(vocabulary)
+    protection, capitals = np.full(size, MOST_PROTECTION, np.float16), np.zeros(size, np.uint32)
+    with progress_bar("weighing words", size) as bar:
+        for number, (word, known) in enumerate(evidence.by_use()):
+            protection[known] = evidence.protection(word)
+            capitals[known] = capitals_of(evidence.usual_case(word))
+            bar(number + 1, word)
+    further = [word for word in evidence.further() if word not in vocabulary]
+    names = [word for word in further if evidence.usual_case(word) == word[:1].upper() + word[1:] != word]
+    return Lexicon(
+        vocabulary.sha256, protection, capitals, make_filter(further), make_filter(names), SOURCES, LICENSE
+    )
+
+
+class _Evidence:
+    """What speaks for and against each word."""
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        zipf: dict[str, float],
+        forms: Callable[[str], Sequence[str]],
+        written: WrittenForms,
+    ) -> None:
+        self._zipf, self._forms, self._written = zipf, forms, written
+        self._ids = {w: i for i, w in enumerate(vocabulary.words) if i >= len(SPECIALS) and w[0].isalpha()}
+        self._listed = {word: list(forms(word)) for word in self._ids}
+        self._words = [word for word in self._ids if self._listed[word]]  # that typos may be typos of
+        self._slips, self._misspellings = Corrections(self._words), Corrections(self._words, costs=_MISSPELLING)
+        self._public = np.array([self._log_frequency(word) for word in self._words])
+        self._chat = np.array([self._log_uses(word) for word in self._words])
+        self._places = {word: place for place, word in enumerate(self._words)}
+        self._contractions = {w.replace("'", ""): place for place, w in enumerate(self._words) if "'" in w}
+
+    def by_use(self) -> Iterable[tuple[str, int]]:
+        """Returns the words of the vocabulary and their ids, the most used first."""
+        return sorted(self._ids.items(), key=lambda item: -self._written.uses[item[0]])
+
+    def protection(self, word: str) -> float:
+        """Returns the protection of a word of the vocabulary, in nats; -inf for what is no word."""
+        if not self._listed[word]:
+            return self._protection_of_unlisted(word)
+        odds = self._log_frequency(word) - self._public + self._slips.costs(word, ended=True)
+        contraction = np.inf
+        if (place := self._contractions.get(word)) is not None:
+            contraction, odds[place] = odds[place], np.inf
+        if contraction < _CONTRACTION:
+            return -math.inf
+        odds[self._places[word]] = np.inf
+        return min(float(contraction), max(float(odds.min()) + _MARGIN, 0.0), MOST_PROTECTION)
+
+    def _protection_of_unlisted(self, word: str) -> float:
+        if _LENGTHENED.search(word):
+            return MOST_PROTECTION
+        errors = self._slips if len(word) <= _SHORT else self._misspellings
+        costs = errors.costs(word, ended=True)
+        first = _MISSPELLING.missing
+        costs = np.where(costs > first, first + _SECOND_ERROR * (costs - first) if len(word) >= _LONG else np.inf, costs)
+        # Another number of a word, and a dropped g, are ways of speaking.
+        for meant in {word.removesuffix("s"), word.removesuffix("'s"), word + "g"} & self._places.keys():
+            costs[self._places[meant]] = np.inf
+        near = costs < np.inf
+        public = _least((self._log_frequency(word) - self._public + costs)[near])
+        public -= _LETTER * max(len(word) - _FREE_LETTERS, 0)
+        chat = _least((self._log_uses(word) - self._chat)[near])
+        odds = max(public, chat)
+        return min(odds + _MARGIN, MOST_PROTECTION) if odds > 0 else -math.inf
+
+    def usual_case(self, word: str) -> str:
+        """Returns the usual form of a word."""
+        listed = self._listed.get(word) or self._forms(word)
+        forms = self._written.forms.get(word, Counter())
+        uses = sum(forms.values())
+        capital = 1 - forms[word] / uses if uses >= _LEAST_USES else None
+        if listed and word not in listed:  # always written with a capital
+            if capital is not None and capital < _NEVER_CAPITALIZED:
+                return word
+            return max(listed, key=lambda form: forms[form])
+        if capital is None or capital <= _CAPITALIZED[word in listed]:
+            return word
+        return max((form for form in forms if form != word), key=lambda form: forms[form])
+
+    def further(self) -> Iterable[str]:
+        """Yields words that the vocabulary may lack."""
+        candidates = [w for w, f in self._zipf.items() if f >= _FURTHER_ZIPF and w.replace("'", "").isalpha()]
+        with progress_bar("looking up words", len(candidates)) as bar:
+            for number, word in enumerate(candidates):
+                if word in self._ids:
+                    continue
+                if self._forms(word) or (
+                    self._zipf[word] >= _FURTHER_SLANG_ZIPF and self._protection_of_unlisted(word) > 0
+                ):
+                    yield word
+                bar(number + 1, word)
+
+    def _log_frequency(self, word: str) -> float:
+        return _ZIPF * max(self._zipf.get(word, _LEAST_ZIPF), _LEAST_ZIPF)
+
+    def _log_uses(self, word: str) -> float:
+        return math.log(self._written.uses[word] + 0.5)
+
+
+def _least(odds: NDArray[np.float64]) -> float:
+    return float(odds.min(initial=np.inf))

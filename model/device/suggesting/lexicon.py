@@ -1,0 +1,152 @@
+"""What a keyboard has to know of a language beside the model: what is a word, and in which case it is written.
+
+A vocabulary holds whatever enough people wrote, typos included. A lexicon gives each of its entries
+
+- a protection in nats: how much better than the typed word a correction has to be. It is the log-odds that the typed letters were
+  meant, by their frequency in public text against that of the words that one typing error turns into them. An entry without any
+  protection, -inf, is no word: it is never offered, and corrected like any letters that the vocabulary lacks;
+- its usual case: "Monday", "I'm", "McKinley".
+
+Of the words that the vocabulary lacks it can say whether a text is one of them, and whether it is usually capitalized, by two Bloom
+filters (Bloom 1970, "Space/Time Trade-offs in Hash Coding with Allowable Errors"). One question in a hundred is answered with
+yes by mistake; the words themselves are not in the file.
+
+The file `lexicon.safetensors`, version 1, holds with the vocabulary's size V
+
+    protection  F16 [V]   nats, at most `MOST_PROTECTION`; -inf for what is no word
+    capitals    U32 [V]   bit i is set if letter i is a capital in the usual case; 0 for lower case
+    words       U8 [any]  the Bloom filter of the other words, in lower case
+    names       U8 [any]  the Bloom filter of those of them that are written with a capital first letter
+
+and the strings `format` ("lexicon"), `version` ("1"), `vocabulary_sha256`, and `sources` and `license` for people.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import DataError
+from data.files import write_by_rename
+from model.device.safetensors_format import SafetensorsError, deserialize, serialize
+
+MOST_PROTECTION = 5.0  # nats
+LONGEST = 32  # letters of a word whose case can be told
+
+_FORMAT, _VERSION = "lexicon", "1"
+_MAX_BYTES = 1 << 20
+_BITS = 10  # of a filter for each of its words: one answer in a hundred is wrong
+_HASHES = 7
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """The content of the file; the arrays are described above."""
+
+    vocabulary_sha256: str
+    protection: NDArray[np.float16]
+    capitals: NDArray[np.uint32]
+    words: NDArray[np.uint8]
+    names: NDArray[np.uint8]
+    sources: str = ""
+    license: str = ""
+
+    def is_word(self, word: int) -> bool:
+        """Returns whether the vocabulary's entry with this id is a word."""
+        return bool(self.protection[word] > -np.inf)
+
+    def knows(self, word: str) -> bool:
+        """Returns whether a lower-case word that the vocabulary lacks is a word."""
+        return in_filter(self.words, word)
+
+    def usual_case(self, word: str, known: int | None) -> str:
+        """Returns a lower-case word in its usual case; `known` is its id in the vocabulary, None if it has none."""
+        if known is None:
+            return word[:1].upper() + word[1:] if in_filter(self.names, word) else word
+        capitals = int(self.capitals[known])
+        return "".join(c.upper() if capitals >> i & 1 else c for i, c in enumerate(word)) if capitals else word
+
+    def to_bytes(self) -> bytes:
+        """Returns the content of the file."""
+        arrays = {name: getattr(self, name) for name in ("protection", "capitals", "words", "names")}
+        strings = {name: getattr(self, name) for name in ("vocabulary_sha256", "sources", "license")}
+        return serialize(arrays, strings | {"format": _FORMAT, "version": _VERSION})
+
+
+def save_lexicon(path: Path, lexicon: Lexicon) -> None:
+    """Writes a lexicon by rename.
+
+    Raises:
+      DataError: it would be larger than a lexicon may be.
+    """
+    content = lexicon.to_bytes()
+    if len(content) > _MAX_BYTES:
+        raise DataError(f"{path}: the lexicon has {len(content):,} bytes, more than the {_MAX_BYTES:,} that it may have")
+    write_by_rename(path, content)
+
+
+def load_lexicon(path: Path, vocabulary_sha256: str, size: int) -> Lexicon:
+    """Reads a file that `save_lexicon` wrote for the vocabulary with this digest and this number of entries.
+
+    Raises:
+      DataError: the file cannot be read, is damaged, is of another version, or belongs to another vocabulary.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise DataError(f"{path} is too large for a lexicon: make it anew with `federate words`")
+        arrays, strings = deserialize(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"cannot read the lexicon {path}: {error.strerror}") from error
+    except SafetensorsError as error:
+        raise DataError(f"{path} is damaged ({error}): make it anew with `federate words`") from error
+    if strings.get("format") != _FORMAT or strings.get("version") != _VERSION:
+        raise DataError(f"{path} is not a lexicon of version {_VERSION}: make it anew with `federate words`")
+    if strings.get("vocabulary_sha256") != vocabulary_sha256:
+        raise DataError(f"{path} belongs to another vocabulary: make it anew with `federate words`")
+    expected = {"protection": ("f2", (size,)), "capitals": ("u4", (size,)), "words": ("u1", None), "names": ("u1", None)}
+    if arrays.keys() != expected.keys():
+        raise DataError(f"{path} lacks a part of a lexicon: make it anew with `federate words`")
+    for name, (kind, shape) in expected.items():
+        array = arrays[name]
+        if array.dtype.str[1:] != kind or (array.shape != shape if shape else array.ndim != 1):
+            raise DataError(f"{path}: {name} has the wrong type or shape: make it anew with `federate words`")
+    if not (arrays["protection"] <= MOST_PROTECTION).all():  # nor NaN
+        raise DataError(f"{path} protects a word by more than {MOST_PROTECTION} nats: make it anew with `federate words`")
+    return Lexicon(
+        vocabulary_sha256, **arrays, sources=strings.get("sources", ""), license=strings.get("license", "")
+    )
+
+
+def capitals_of(written: str) -> int:
+    """Returns the bits of the capital letters of a word as it is written, as `Lexicon.capitals` has them.
+
+    0 where lower-casing and the bits would not give the word back: it is too long, or its letters change their number.
+    """
+    bits = sum(1 << i for i, c in enumerate(written[:LONGEST]) if c != c.lower())
+    back = "".join(c.upper() if bits >> i & 1 else c for i, c in enumerate(written.lower()))
+    return bits if back == written else 0
+
+
+def make_filter(words: Iterable[str]) -> NDArray[np.uint8]:
+    """Returns the Bloom filter of some words, at least one byte."""
+    kept = set(words)
+    bits = np.zeros(8 * math.ceil(max(_BITS * len(kept), 8) / 8), np.uint8)
+    for word in kept:
+        bits[_places(word, len(bits))] = 1
+    return np.packbits(bits, bitorder="little")
+
+
+def in_filter(filter_: NDArray[np.uint8], word: str) -> bool:
+    """Returns whether a word is in a Bloom filter; one of a hundred others is taken for one."""
+    return all(filter_[place >> 3] >> (place & 7) & 1 for place in _places(word, 8 * len(filter_)))
+
+
+def _places(word: str, size: int) -> list[int]:
+    """Returns the bits of a word in a filter of `size` bits, by double hashing (Kirsch and Mitzenmacher 2006)."""
+    digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    first, step = int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
+    return [(first + number * step) % size for number in range(_HASHES)]
