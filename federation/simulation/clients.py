@@ -33,8 +33,8 @@ def turns_by_words(words: Sequence[int], max_words: int) -> list[float]:
     """Returns how often each client is sampled, relative to others, given its word count and the cap on its words in a round.
 
     Clients are sampled in proportion to their word count; those below the cap, who contribute all of their words in every
-    round, are sampled alike; those without words never. So every word is trained on about equally often. Uniform cohorts
-    would memorize the words of people who wrote little before having seen half of the others'.
+    round, are sampled equally often; those without words are never sampled. So every word is trained on about equally
+    often. Uniform cohorts would memorize the words of people who wrote little before having seen half of the others'.
     """
     return [max(1.0, count / max_words) if count else 0.0 for count in words]
 
