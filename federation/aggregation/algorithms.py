@@ -27,9 +27,7 @@ from model.device.config import ModelConfig
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import Weights
 
-Tensors = (
-    Any  # a nested structure of tf.Tensor (or of their tf.TensorSpec), like a model's weights, inside a computation
-)
+Tensors = Any  # a nested structure of tf.Tensor or tf.TensorSpec, like a model's weights, inside a computation
 OptimizerState = Any  # a nested structure of tf.Tensor: a client optimizer's state, part of the client work @CLIENTS
 MetricsState = Any  # <loss=float32[2]>@CLIENTS: the loss summed over targets, and their number
 

@@ -24,9 +24,8 @@ from federation.aggregation.sum_settings import SumSettings
 
 CLIPPING_RATE = 0.2  # of the quantile estimate's steps, as in TFF's robust aggregator
 _SEED_DISTANCE = 2**40  # between the seeds of two generators, which count up with each draw
-_COUNT_NOISE = (
-    0.05  # standard deviation of the noise on the count that moves the quantile, as a share of the expected devices
-)
+# The standard deviation of the noise on the count that moves the quantile, as a share of the expected devices.
+_COUNT_NOISE = 0.05
 
 State = Any  # a query's state: nested tensors, a part of the aggregator's state@SERVER
 Sample = Any  # a query's sample state: nested tensors, a round's sum as the query takes it, @SERVER
@@ -115,9 +114,8 @@ def quantile_query(first: float, quantile: float, rate: float) -> tfp.NoPrivacyQ
 
 def moved(query: tfp.NoPrivacyQuantileEstimatorQuery, side: tf.Tensor, devices: tf.Tensor, state: State) -> State:
     """Returns the estimate's state after a round; a round without devices does not change it."""
-    sample = (
-        query.initial_sample_state()
-    )  # its structure: the sum of halves with the sides' signs, and the number of devices
+    # Its structure is that of the sums: half the sum of the sides, and the number of devices.
+    sample = query.initial_sample_state()
     sums = tf.nest.pack_sequence_as(sample, [side / 2, tf.maximum(devices, 1.0)])
     _, after, _ = query.get_noised_result(sums, state)
     return tf.nest.map_structure(lambda old, new: tf.where(devices > 0, new, old), state, after)
@@ -135,9 +133,7 @@ class _Tree:
         inner = state.inner_query_state
         if self._adaptive:  # the norm changes when the tree is restarted, the estimate in every round
             return Norms(inner.sum_state.clip_value, inner.quantile_estimator_state.current_estimate)
-        return Norms(
-            inner.clip_value, tf.zeros([])
-        )  # without an estimate no count leaves the devices, which would lack noise
+        return Norms(inner.clip_value, tf.zeros([]))  # no estimate: the sum of the sides would have no noise
 
     def finish(self, total: tf.Tensor, side: tf.Tensor, devices: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
         del devices

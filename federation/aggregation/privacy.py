@@ -36,9 +36,7 @@ class Privacy:
     """
 
     mechanism: str = "none"
-    noise_multiplier: float = (
-        0.0  # the noise's standard deviation (at a node of the tree) / one device's greatest change
-    )
+    noise_multiplier: float = 0.0  # standard deviation of the noise (at a tree's node) / greatest change by one device
     period: int = 0  # rounds in which a device takes part at most once
     delta: float = 1e-5  # of the epsilon that is reported; should be below 1 / the number of people
     max_epsilon: float = math.inf  # the budget: rounds stop before they exceed either limit

@@ -27,31 +27,26 @@ from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
 from federation.aggregation.tensor_encoding import TensorEncoding, as_arrays, as_vector, l2_norm
 from federation.protocol.round_terms import COUNT_BITS, LOSS_STEPS
 
-_COUNTS = (
-    "devices",
-    "weight",
-    "side",
-    "zeroing_side",
-)  # the counts of `federation.protocol.round_terms` that the mean needs
+# The counts of `federation.protocol.round_terms` that the mean needs.
+_COUNTS = ("devices", "weight", "side", "zeroing_side")
 
 # The zeroing norm as in TFF's robust aggregator: 1 plus twice the 0.98 quantile of deltas' largest entries.
 _ZEROING = clipping.quantile_query(10.0, 0.98, float(np.log(10.0)))
 
-State = Any  # <round=int64, seed=int64, key=int64[2], clipping=..., zeroing=...>: the aggregator's state, @SERVER between rounds
-Terms = Any  # <seed, key, clipping_norm, estimate, zeroing_norm, zeroing_estimate>: what is broadcast from the server to @CLIENTS
-Sums = Any  # <delta=int32[p], counts=int64[4]>: a client's integers @CLIENTS, and their modular sums @SERVER
-Update = (
-    Any  # a structure of float32 tensors: a client's weights before minus after @CLIENTS, and the mean of them @SERVER
-)
-Federated = Any  # a value of one of these types inside a federated computation, placed @SERVER or @CLIENTS
+AggregatorState = Any  # <round=int64, seed=int64, key=int64[2], clipping=..., zeroing=...>@SERVER
+BroadcastTerms = Any  # <seed, key, clipping_norm, estimate, zeroing_norm, zeroing_estimate>, from @SERVER to @CLIENTS
+Integers = Any  # <delta=int32[p], counts=int64[4]>: a client's @CLIENTS, and their modular sums @SERVER
+Update = Any  # a structure of float32 tensors: a client's weights before minus after @CLIENTS, and their mean @SERVER
+Metrics = Any  # <loss=float32[2]>@CLIENTS, and the figures by name @SERVER
+Federated = Any  # a value of one of these types inside a federated computation, with its placement
 TffType = Any  # tff.Type
 
 
 class SecureMean(tff.aggregators.WeightedAggregationFactory):
     """The weighted mean of structures of float32 tensors; under differential privacy, their sum divided by the cohort's size.
 
-    The created process has the type (State@SERVER, Update@CLIENTS, float32 weight@CLIENTS -> <state=State@SERVER,
-    result=Update@SERVER, measurements=...@SERVER>). It measures the clipping norm of the round, the estimate, and the sums
+    The created process has the type (AggregatorState@SERVER, Update@CLIENTS, float32 weight@CLIENTS ->
+    <state=AggregatorState@SERVER, result=Update@SERVER, measurements=...@SERVER>). It measures the clipping norm of the round, the estimate, and the sums
     of the counts; under differential privacy, without the sides, which have no noise.
     """
 
@@ -80,7 +75,7 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
         zeroing, private = self._summation.zeroing, self._privacy.private
 
         @tff.tensorflow.computation
-        def first_state() -> State:
+        def first_state() -> AggregatorState:
             return OrderedDict(
                 round=tf.constant(0, tf.int64),
                 seed=tf.constant(self._seed % 2**32, tf.int64),
@@ -92,7 +87,7 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
         state_type = first_state.type_signature.result
 
         @tff.tensorflow.computation(state_type)
-        def terms_of(state: State) -> Terms:
+        def terms_of(state: AggregatorState) -> BroadcastTerms:
             norms, largest = clipped.norms(state["clipping"]), state["zeroing"].current_estimate
             return OrderedDict(
                 seed=tf.math.floormod(state["seed"] + state["round"], 2**32),
@@ -106,7 +101,7 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
         terms_type = terms_of.type_signature.result
 
         @tff.tensorflow.computation(value_type, weight_type, terms_type)
-        def client_part(value: Update, weight: tf.Tensor, terms: Terms) -> Sums:
+        def client_part(value: Update, weight: tf.Tensor, terms: BroadcastTerms) -> Integers:
             delta = -as_vector(tuple(value))  # TFF's update is the negative delta, before - after
             largest = tf.reduce_max(tf.abs(delta))
             if zeroing:
@@ -120,7 +115,7 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
         sums_type = client_part.type_signature.result
 
         @tff.tensorflow.computation(state_type, sums_type)
-        def server_part(state: State, sums: Sums) -> tuple[State, Update, Any]:
+        def server_part(state: AggregatorState, sums: Integers) -> tuple[AggregatorState, Update, Metrics]:
             norms, counts = clipped.norms(state["clipping"]), dict(zip(_COUNTS, _signed(sums["counts"]), strict=True))
             seed = tf.math.floormod(state["seed"] + state["round"], 2**32)
             total = encoding.decode(sums["delta"], norms.clipping, seed)
@@ -204,12 +199,12 @@ def secure_metrics(finalizer: Any) -> Callable[[Federated], Federated]:
         metrics_type = metrics.type_signature.member
 
         @tff.tensorflow.computation(metrics_type)
-        def client_part(metrics: Any) -> tf.Tensor:
+        def client_part(metrics: Metrics) -> tf.Tensor:
             steps = tf.constant([LOSS_STEPS, 1], tf.float32)
             return tf.cast(tf.round(metrics["loss"] * steps), tf.int64)
 
         @tff.tensorflow.computation(client_part.type_signature.result)
-        def server_part(sums: tf.Tensor) -> Any:
+        def server_part(sums: tf.Tensor) -> Metrics:
             loss, words = tf.unstack(tf.cast(sums, tf.float64))
             mean = tf.math.divide_no_nan(loss / LOSS_STEPS, words)
             return OrderedDict(loss=tf.cast(mean, tf.float32), words=tf.cast(words, tf.float32))

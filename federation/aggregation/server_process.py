@@ -35,9 +35,7 @@ from model.device.config import ModelConfig, parameters
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import Weights
 
-ServerState = (
-    Any  # LearningAlgorithmState@SERVER, its named parts as mappings: global_model_weights, aggregator, finalizer, ...
-)
+ServerState = Any  # LearningAlgorithmState@SERVER, with its named parts (`aggregator`, `finalizer`, ...) as mappings
 TffValue = Any  # a value as a TFF computation returns it: attrs classes, named tuples, mappings and tuples of arrays
 
 

@@ -26,9 +26,7 @@ class SumSettings:
     cohort: int = 20  # the greatest number of devices in a sum; with a mechanism, also the divisor of the sum
     minimum: int = 0  # the least number of devices in a sum, which distributed noise is calibrated for; 0: the cohort
     clipping_norm: float = 1.0  # the greatest L2 norm of a delta, or the first estimate of its quantile
-    clipping_quantile: float = (
-        0.0  # of the deltas' norms, for the clipping norm to follow (Andrew et al. 2021); 0: it is fixed
-    )
+    clipping_quantile: float = 0.0  # of deltas' norms, which the clipping norm follows (Andrew et al. 2021); 0: fixed
     zeroing: bool = False  # whether deltas whose largest entry is far above all before count as zeros
     max_weight: int = 2000  # the greatest weight of a device, in words; 1: all devices weigh the same
 

@@ -19,9 +19,8 @@ class TensorEncoding:
         """Takes the sizes, and the standard deviation of each device's noise, in steps of the integers."""
         self.sizes = sizes
         self._noise = noise_stddev
-        self._most_squared = (
-            sizes.rounded_norm * float(sizes.scale)
-        ) ** 2  # the greatest squared norm of an integer vector
+        # The greatest squared norm of an integer vector.
+        self._most_squared = (sizes.rounded_norm * float(sizes.scale)) ** 2
 
     @property
     def lengthening(self) -> float:
