@@ -46,8 +46,8 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
     """The weighted mean of structures of float32 tensors; under differential privacy, their sum divided by the cohort's size.
 
     The created process has the type (AggregatorState@SERVER, Update@CLIENTS, float32 weight@CLIENTS ->
-    <state=AggregatorState@SERVER, result=Update@SERVER, measurements=...@SERVER>). It measures the clipping norm of the round, the estimate, and the sums
-    of the counts; under differential privacy, without the sides, which have no noise.
+    <state=AggregatorState@SERVER, result=Update@SERVER, measurements=...@SERVER>). It measures the clipping norm of the
+    round, the estimate, and the sums of the counts; under differential privacy, without the sides, which have no noise.
     """
 
     def __init__(self, summation: SumSettings, privacy: Privacy, seed: int, noise_seed: int) -> None:
