@@ -35,7 +35,7 @@ class Norms(NamedTuple):
     """The norms that devices get, float32 scalars."""
 
     clipping: tf.Tensor  # the L2 norm that deltas are clipped to
-    estimate: tf.Tensor  # of a quantile of the deltas' norms, to which devices compare theirs; 0: they do not
+    estimate: tf.Tensor  # of a quantile of the deltas' norms, to which each device compares its norm; 0: no comparison
 
 
 class ClippedSum(Protocol):

@@ -6,7 +6,7 @@ over secure sums:
 - `tree`: the server adds Gaussian noise by tree aggregation, which is DP-FTRL (Kairouz et al. 2021, arXiv 2103.00039;
   restarts in Appendix D). A round needs little noise, because it shares noise with the rounds before. The server is trusted
   to add it.
-- `distributed`: each device adds its share of discrete Gaussian noise to its integers, below the masks (Kairouz, Liu and
+- `distributed`: each device adds its share of discrete Gaussian noise to its integers before it masks them (Kairouz, Liu and
   Steinke 2021, arXiv 2102.06387). Nobody holds a sum without noise, and every round has noise of its own.
 
 Neither relies on devices being sampled at random, which no server can prove. Instead a device takes part at most once in each

@@ -1,4 +1,4 @@
-"""The plausibility check of a secure sum: the only thing about honest devices that a coordinator can check.
+"""The plausibility check of a secure sum, the only check of devices' contributions that a coordinator can do.
 
 A malicious device is hidden by its mask. But each honest device's contribution is bounded before it is masked
 (`federation.protocol.round_terms`), and so is the sum of m of them: a sum beyond the bound contains a malicious
@@ -32,7 +32,7 @@ _FLOAT32 = 1e-3  # the error of float32 arithmetic, as a share of the bound
 
 
 class ImplausibleSumError(UserFacingError):
-    """A sum is beyond that of honest devices: at least one device sent a malicious update below its mask."""
+    """A sum is beyond that of honest devices: at least one device sent a malicious update under its mask."""
 
 
 def check_sum(

@@ -25,7 +25,7 @@ class WorkQueue:
     computed: int = 0  # parts with a result
     merged: int = 0  # parts whose result was handed out
     lost: set[str] = field(default_factory=set)  # addresses of lost workers
-    last_lost: float = 0.0  # when the last worker was lost, on the monotonic clock
+    last_lost: float = 0.0  # the time, on the monotonic clock, at which a worker was last lost
     error: Exception | None = None  # why the round failed
     closed: bool = False  # whether no part is to be computed any more
     changed: threading.Condition = field(default_factory=threading.Condition)

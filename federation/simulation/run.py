@@ -70,7 +70,7 @@ class _Run:
     out: Path
     start: Model
     clients: Clients
-    turns: list[float] | None  # how often each client is sampled; None: all equally often
+    turns: list[float] | None  # how often each client is sampled, relative to others; None: all equally often
     held_out: list[list[int]]  # encoded messages of validation users
     process: tff.learning.templates.LearningProcess
     program: Program  # measures models on `held_out`
