@@ -30,23 +30,13 @@ newest unmasked sum had made a model (`rounds_spent`), however many attempts the
 """
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 
 import dp_accounting
 
 from data.errors import UserFacingError
-from federation.aggregation.privacy import Privacy
+from federation.aggregation.privacy import Privacy, Spent
 from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
-
-
-@dataclass(frozen=True)
-class Spent:
-    """The privacy that was spent; the less, the more private. Infinite without a mechanism."""
-
-    epsilon: float
-    delta: float  # of that epsilon
-    rho: float
 
 
 class BudgetExhaustedError(UserFacingError):
@@ -157,15 +147,3 @@ def check_budget(privacy: Privacy, rounds: int, round_rho: float | None = None) 
 def _limits(privacy: Privacy) -> str:
     limits = (("epsilon", privacy.max_epsilon), ("rho", privacy.max_rho))
     return ", ".join(f"{name} at most {limit:g}" for name, limit in limits if limit < math.inf)
-
-
-def privacy_line(privacy: Privacy, spent: Spent) -> str:
-    """Returns the guarantee to a person whose words the model learned from, and the mechanism, as one line for people."""
-    if not privacy.private:
-        return "no differential privacy"
-    mechanism = {"tree": "tree aggregation by the server", "distributed": "discrete Gaussian noise from the devices"}
-    return (
-        f"epsilon {spent.epsilon:.3g} at delta {spent.delta:g}, rho {spent.rho:.3g} (zCDP), for all words of one person; "
-        f"{mechanism[privacy.mechanism]}, noise multiplier {privacy.noise_multiplier:g}, each person in at most one of "
-        f"{privacy.period} rounds"
-    )

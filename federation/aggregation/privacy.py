@@ -64,6 +64,15 @@ class Privacy:
         return (round_number - 1) // self.period
 
 
+@dataclass(frozen=True)
+class Spent:
+    """The privacy that was spent; the less, the more private. Infinite without a mechanism."""
+
+    epsilon: float
+    delta: float  # of that epsilon
+    rho: float
+
+
 def may_take_part(privacy: Privacy, last_round: int | None, round_number: int) -> bool:
     """Returns whether a device that last contributed to `last_round` may be called to `round_number`, both counted from 1.
 
@@ -94,3 +103,15 @@ def check_enough(privacy: Privacy, users: int, size: int) -> None:
             f"{users} people cannot take part once each in {privacy.period} rounds of {size}: "
             f"lower the period to {users // size}, or the cohort"
         )
+
+
+def privacy_line(privacy: Privacy, spent: Spent) -> str:
+    """Returns the guarantee to a person whose words the model learned from, and the mechanism, as one line for people."""
+    if not privacy.private:
+        return "no differential privacy"
+    mechanism = {"tree": "tree aggregation by the server", "distributed": "discrete Gaussian noise from the devices"}
+    return (
+        f"epsilon {spent.epsilon:.3g} at delta {spent.delta:g}, rho {spent.rho:.3g} (zCDP), for all words of one person; "
+        f"{mechanism[privacy.mechanism]}, noise multiplier {privacy.noise_multiplier:g}, each person in at most one of "
+        f"{privacy.period} rounds"
+    )

@@ -22,9 +22,9 @@ import numpy as np
 import tensorflow_federated as tff
 
 from data.errors import DataError
-from federation.aggregation.accounting import Spent, check_budget, rho_of_round, rounds_spent, spent
+from federation.aggregation.accounting import check_budget, rho_of_round, rounds_spent, spent
 from federation.aggregation.algorithms import Server, learning_process
-from federation.aggregation.privacy import Privacy
+from federation.aggregation.privacy import Privacy, Spent
 from federation.aggregation.secure_mean import SecureMean, secure_metrics
 from federation.aggregation.sum_check import check_sum
 from federation.aggregation.sum_settings import SumSettings

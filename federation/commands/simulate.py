@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from federation.aggregation.privacy import privacy_line
 from federation.aggregation.server_settings import ALGORITHMS, SERVER_LEARNING_RATES, Server
 from federation.commands.options import add_summation_options, privacy_of, summation_of
 from model.device.folder import PRETRAINED
@@ -66,7 +67,6 @@ def run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
       DataError: options contradict each other, an input is not right, or no worker answers.
     """
-    from federation.aggregation.accounting import privacy_line
     from federation.simulation.run import simulate  # TFF, seconds
     from federation.simulation.settings import SimulationSettings
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from federation.aggregation.accounting import Spent, privacy_line
-from federation.aggregation.privacy import Privacy
+from federation.aggregation.privacy import Privacy, Spent, privacy_line
 from federation.aggregation.server_settings import Server
 from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
 from federation.reports.model_card import PROMISE, STEP, history

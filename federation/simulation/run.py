@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 
 from data.corpus import Part, open_corpus
 from data.errors import DataError
-from federation.aggregation.accounting import BudgetExhaustedError, Spent, check_budget, rho_of_round, spent
+from federation.aggregation.accounting import BudgetExhaustedError, check_budget, rho_of_round, spent
 from federation.aggregation.algorithms import learning_process, weights_of
-from federation.aggregation.privacy import check_enough, cohort_of_period
+from federation.aggregation.privacy import Spent, check_enough, cohort_of_period
 from federation.aggregation.secure_mean import aggregator
 from federation.engine.local import engine
 from federation.engine.remote_workers import check_reachable, remote_engine

@@ -19,7 +19,8 @@ from typing import Any
 
 from data.errors import UserFacingError
 from data.files import write_by_rename
-from federation.aggregation.accounting import BudgetExhaustedError, privacy_line
+from federation.aggregation.accounting import BudgetExhaustedError
+from federation.aggregation.privacy import privacy_line
 from federation.aggregation.server_process import ServerProcess
 from federation.coordinator.federation_settings import FederationSettings
 from federation.coordinator.model_folders import NEXT
