@@ -13,7 +13,6 @@ Attacks that are calibrated have the start for a reference. Test users' words ar
 secret that many hold is no one person's, and noise that hides any one of them need not hide it.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,7 +23,6 @@ from rich.console import Console
 
 from data.corpus import Part, open_corpus
 from data.errors import DataError
-from data.files import write_by_rename
 from federation.aggregation.accounting import spent
 from federation.aggregation.algorithms import Server
 from federation.aggregation.privacy import Privacy
@@ -33,7 +31,9 @@ from federation.attacks.audit_people import AssignedMessages, People, draw_peopl
 from federation.attacks.audit_report import write_report
 from federation.attacks.canaries import Canary, Planted, chance, choices, draw_canaries, exposure, holders_of
 from federation.attacks.membership_inference import Losses, attack, losses, message_scores, user_scores
-from federation.simulation.run import SimulationSettings, checked_messages, simulate
+from federation.simulation.run import simulate
+from federation.simulation.settings import SimulationSettings
+from federation.simulation.start import checked_messages, claim_folder
 from model.device.folder import PRETRAINED, Model, load_model, save_model
 from model.device.learning.finetuning import FineTuning
 from model.device.metrics import NotFiniteError, evaluate
@@ -111,7 +111,7 @@ def audit(what: Audit, out: Path) -> dict[str, Any]:
     kinds = PLANTING * _OF_EACH + ((0, 0),) * _CONTROLS
     canaries = draw_canaries(shipped.vocabulary, kinds, what.seed)
     held = holders_of(canaries, people.members.users(), what.seed)
-    _claim(out, what)
+    claim_folder(out / "audit.json", asdict(what), "an audit", resume=True)
 
     watching = (validation, validation.users())
     write_corpus(out / "outsiders.jsonl", [(training, people.outsiders), watching])
@@ -162,16 +162,6 @@ def _train(settings: SimulationSettings, rounds: int, folder: Path, name: str) -
 
 def _command(name: str) -> str:
     return f"uv run federate audit: {name}"
-
-
-def _claim(out: Path, what: Audit) -> None:
-    path, wanted = out / "audit.json", json.dumps(asdict(what), indent=2)
-    if not path.exists():
-        write_by_rename(path, wanted.encode())
-    elif path.read_text("utf-8") != wanted:
-        raise DataError(
-            f"{out} holds an audit of other settings ({path}): repeat them to go on, or choose another --out"
-        )
 
 
 def _measure(

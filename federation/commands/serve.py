@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from federation.aggregation.server_settings import DEVICE_ALGORITHMS, SERVER_LEARNING_RATES
 from federation.aggregation.sum_settings import SumSettings
 from federation.commands.options import add_summation_options, privacy_of, summation_of
 from federation.coordinator.federation_settings import FederationSettings
@@ -39,7 +40,7 @@ def add_serve_options(parser: argparse.ArgumentParser, count: Any, number: Any) 
     parser.add_argument("--learning-rate", type=number, default=ROUND_TRAINING.learning_rate, help="of the devices")
     parser.add_argument("--passes", type=count, default=ROUND_TRAINING.passes, help="over a device's words in a round")
     parser.add_argument("--max-words", type=count, default=ROUND_TRAINING.max_words, help="of one device in a round")
-    parser.add_argument("--algorithm", choices=("fedavg", "fedadam", "fedyogi"), default="fedavg")
+    parser.add_argument("--algorithm", choices=DEVICE_ALGORITHMS, default="fedavg")
     parser.add_argument("--server-learning-rate", type=number, help="default: 1 for fedavg, 0.01 for the others")
     parser.add_argument("--seed", type=int, default=0)
     add_summation_options(parser, count, number)
@@ -61,7 +62,7 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
         cohort=options.target, minimum=options.minimum, max_weight=options.max_words
     )
     summation.encoding(1, privacy)  # what does not fit together is said now and not by the worker
-    rate = options.server_learning_rate or (1.0 if options.algorithm == "fedavg" else 0.01)
+    rate = options.server_learning_rate or SERVER_LEARNING_RATES[options.algorithm]
     federation = FederationSettings(training, summation, privacy, options.algorithm, rate, options.seed)
     from federation.coordinator.serve import (  # the web servers take a second that other commands need not spend
         Places,

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from federation.aggregation.privacy import privacy_line
+from federation.aggregation.server_settings import ALGORITHMS, SERVER_LEARNING_RATES, Server
 from federation.commands.options import add_summation_options, privacy_of, summation_of
 from model.device.folder import PRETRAINED
 from model.device.learning.finetuning import FineTuning
@@ -23,7 +25,7 @@ def add_simulate_options(parser: argparse.ArgumentParser, count: Any, whole: Any
     )
     parser.add_argument("--seed", type=whole, default=0)
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
-    parser.add_argument("--algorithm", choices=("fedavg", "fedadam", "fedyogi", "fedprox"), default="fedavg")
+    parser.add_argument("--algorithm", choices=ALGORITHMS, default="fedavg")
     parser.add_argument(
         "--init", default=str(PRETRAINED), help="a model folder, or random (default: the shipped model)"
     )
@@ -65,9 +67,8 @@ def run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
       DataError: options contradict each other, an input is not right, or no worker answers.
     """
-    from federation.aggregation.algorithms import SERVER_LEARNING_RATES, Server
-    from federation.reports.model_card import privacy_line  # TFF, seconds
-    from federation.simulation.run import SimulationSettings, simulate
+    from federation.simulation.run import simulate  # TFF, seconds
+    from federation.simulation.settings import SimulationSettings
 
     server_rate = options.server_learning_rate or SERVER_LEARNING_RATES[options.algorithm]
     settings = SimulationSettings(

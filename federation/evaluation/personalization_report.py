@@ -165,7 +165,7 @@ def write_curve(points: Sequence[CurvePoint], rows: Sequence[tuple[str, int, flo
     users = [{"user": user, "words": words, "relative_top1_gain": gain} for user, words, gain in rows]
     write_csv(folder / "curve.csv", _rounded(table))
     write_csv(folder / "curve_users.csv", _rounded(users))
-    plot_curve(points, folder / "curve.png")
+    plot_curve(curve_result(points)["curve"], folder / "curve.png")
 
 
 def _rounded(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

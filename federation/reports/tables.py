@@ -69,7 +69,7 @@ def band_label(band: Figures) -> str:
 
 
 def print_tables(tables: Sequence[tuple[str, Rows]]) -> None:
-    """On standard error, like all that is not the JSON; as wide as the terminal, or as needed where there is none."""
+    """Prints tables on standard error, as wide as the terminal; without one, 160 characters wide."""
     console = Console(stderr=True)
     if not console.is_terminal:
         console.width = _WIDTH
@@ -83,7 +83,7 @@ def print_tables(tables: Sequence[tuple[str, Rows]]) -> None:
 
 
 def markdown(tables: Sequence[tuple[str, Rows]]) -> str:
-    """As a Markdown page."""
+    """Returns tables as a Markdown page."""
     parts = []
     for title, (head, *rows) in tables:
         lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]

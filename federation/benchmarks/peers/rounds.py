@@ -26,7 +26,7 @@ from federation.benchmarks.measuring import Benchmark, Figure, SkippedBenchmarkE
 from federation.benchmarks.simulation import TffRounds, seconds_of, words_per_second
 from federation.engine.local import engine
 from federation.processes import start
-from federation.simulation.run import checked_messages
+from federation.simulation.start import checked_messages
 from model.device.folder import Model, load_model
 from model.device.learning.finetuning import ROUND_TRAINING
 from model.device.metrics import Scores, evaluate

@@ -20,12 +20,12 @@ from typing import Any
 from data.errors import UserFacingError
 from data.files import write_by_rename
 from federation.aggregation.accounting import BudgetExhaustedError
+from federation.aggregation.privacy import privacy_line
 from federation.aggregation.server_process import ServerProcess
 from federation.coordinator.federation_settings import FederationSettings
 from federation.coordinator.model_folders import NEXT
 from federation.engine.local import engine
 from federation.protocol.secure_aggregation.modular_vectors import unpack
-from federation.reports.model_card import privacy_line
 from model.device.folder import WEIGHTS, load_model
 from model.device.weights import Provenance, Weights, save_weights
 
