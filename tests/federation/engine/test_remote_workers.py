@@ -270,7 +270,7 @@ def test_a_bad_address_is_a_bad_call(workers: str, federate: Callable) -> None:
     if workers in ("nowhere", "a:1,a:1"):  # a process each
         done = federate("simulate", "--rounds", 1, "--out", "x", "--workers", workers)
         assert done.returncode == 2
-        assert ("is no HOST:PORT" in done.stderr) or ("is named twice" in done.stderr)
+        assert ("is not an address of the form HOST:PORT" in done.stderr) or ("is named twice" in done.stderr)
         assert len(done.stderr.splitlines()) == 1
     else:
         import argparse
