@@ -24,7 +24,7 @@ from model.device.suggesting.corrections import usual_neighbours
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 
-_KINDS = {"neighbour": 6, "missing": 2, "doubled": 1, "swapped": 1}  # kinds of typos and their weights
+_KINDS = {"neighbour": 6, "missing": 2, "doubled": 1, "swapped": 1}  # and their weights
 _NEIGHBOURS = {letter: sorted(near) for letter, near in usual_neighbours().items()}
 
 
