@@ -83,9 +83,8 @@ class KneserNey:
             ends = np.flatnonzero(before >= length - 1)
             keys = number[ends - 1] * vocabulary + stream[ends]
             keys, first, numbers, seen = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-            preceded = np.bincount(
-                number[ends[first]], minlength=len(counts)
-            )  # different tokens before each shorter n-gram
+            # The number of different tokens before each shorter n-gram.
+            preceded = np.bincount(number[ends[first]], minlength=len(counts))
             # A single <s> is only predicted as the end of a message, where it has tokens before it.
             by_length.append(np.where(begins, counts, preceded) if length > 2 else preceded)
             counts, begins = seen, begins[keys // vocabulary]
