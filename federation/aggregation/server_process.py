@@ -23,9 +23,10 @@ import tensorflow_federated as tff
 
 from data.errors import DataError
 from federation.aggregation.accounting import check_budget, rho_of_round, rounds_spent, spent
-from federation.aggregation.algorithms import Server, learning_process
+from federation.aggregation.algorithms import learning_process
 from federation.aggregation.privacy import Privacy, Spent
 from federation.aggregation.secure_mean import SecureMean, secure_metrics
+from federation.aggregation.server_settings import Server
 from federation.aggregation.sum_check import check_sum
 from federation.aggregation.sum_settings import SumSettings
 from federation.engine.state_store import StateStore

@@ -43,7 +43,7 @@ def add_serve_options(parser: argparse.ArgumentParser, count: Any, number: Any) 
     parser.add_argument("--algorithm", choices=DEVICE_ALGORITHMS, default="fedavg")
     parser.add_argument("--server-learning-rate", type=number, help="default: 1 for fedavg, 0.01 for the others")
     parser.add_argument("--seed", type=int, default=0)
-    add_summation_options(parser, count, number)
+    add_summation_options(parser)
 
 
 def run_serve(options: argparse.Namespace) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from federation.aggregation.sum_settings import SumSettings
 from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 
 if TYPE_CHECKING:
-    from federation.aggregation.algorithms import Server
+    from federation.aggregation.server_settings import Server
 
 FILE = "federation.json"
 
@@ -32,7 +32,7 @@ class FederationSettings:
 
     def server(self) -> "Server":
         """The server optimizer's settings; imports TensorFlow."""
-        from federation.aggregation.algorithms import Server
+        from federation.aggregation.server_settings import Server
 
         return Server(self.algorithm, self.server_learning_rate)
 

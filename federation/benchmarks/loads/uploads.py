@@ -1,10 +1,10 @@
-"""What the coordinator does with masked updates of the real model's size, beside numpy that adds such arrays.
+"""The coordinator's processing of masked updates of the real model's size, next to NumPy adding such arrays.
 
-The rounds are real ones, by devices that mask random numbers; only TensorFlow and the network are not there. What is measured is
-the running server's own code, from two points on:
+The rounds are real, by devices that mask random numbers, but without TensorFlow and the network. The code of the running server is
+measured from two entry points:
 
-- `SecureSummation.receive`, which a whole message is handed to: it is checked, unpacked and added to the sum;
-- the API, from ASGI on: signature, body in pieces, digest, and that.
+- `SecureSummation.receive`, which checks a whole message, unpacks it and adds it to the sum;
+- the API, called through ASGI: signature, body in pieces, digest, and the former.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ from model.device.folder import save_model
 
 _DEVICES = 12
 _PIECE = 2**16  # bytes that a server reads at a time
-_COHORT = 256  # that the ring is cut for, at 16 bits
+_COHORT = 256  # devices that the 16 bits of a sum leave room for
 
 
 def measure_uploads(repeats: int, config: ModelConfig | None = None) -> tuple[list[Figure], dict[str, Any]]:
-    """Lines of a benchmark's table in gigabytes a second, and the sizes that they are of; of the shipped model's by default."""
+    """Returns figures in gigabytes per second, and the sizes of the updates; by default those of the shipped model."""
     config = config or ModelConfig()
     with TemporaryDirectory(prefix="uploads-") as temporary:
         uploads = _Uploads(Path(temporary), config)
@@ -51,18 +51,20 @@ def measure_uploads(repeats: int, config: ModelConfig | None = None) -> tuple[li
             uploads.coordinator.close()
     to_numpy = {name: ratios(found[name], found["numpy"]) for name in ("sums", "api")}
     figures = [
-        Figure("numpy", "numpy adding arrays of 16 bits in place", "GB/s", found["numpy"]),
-        Figure("sums", "masked updates checked, unpacked and added to the sum", "GB/s", found["sums"]),
-        Figure("sums_to_numpy", "the second over the first", "", to_numpy["sums"], "at least 0.5"),
-        Figure("digest", "SHA-256 over masked updates, which their signature needs", "GB/s", found["digest"]),
-        Figure("api", "the API's whole path: signature, body, digest, sum", "GB/s", found["api"]),
-        Figure("api_to_numpy", "the same over numpy", "", to_numpy["api"]),
+        Figure("numpy", "NumPy adds 16-bit arrays in place", "GB/s", found["numpy"]),
+        Figure(
+            "sums", "the coordinator checks and unpacks masked updates and adds them to the sum", "GB/s", found["sums"]
+        ),
+        Figure("sums_to_numpy", "ratio of the coordinator to NumPy", "", to_numpy["sums"], "at least 0.5"),
+        Figure("digest", "SHA-256 of masked updates, which their signatures need", "GB/s", found["digest"]),
+        Figure("api", "the whole API call: signature, body, digest, sum", "GB/s", found["api"]),
+        Figure("api_to_numpy", "ratio of the API call to NumPy", "", to_numpy["api"]),
     ]
     return figures, {"weights": uploads.terms.length, "bits": uploads.terms.bits, "update_bytes": uploads.size}
 
 
 class _Uploads:
-    """A coordinator and devices; each measurement takes the masked updates of one round."""
+    """A coordinator and devices; each measurement processes the masked updates of one round and returns GB/s."""
 
     def __init__(self, folder: Path, config: ModelConfig) -> None:
         save_model(folder / "model", untrained_model(config))
@@ -82,7 +84,7 @@ class _Uploads:
         self._arrays = [unpack(self.terms.layout, part)[0].copy() for part in packed]
 
     def numpy(self) -> float:
-        """Adds the arrays alone."""
+        """Adds the arrays without a coordinator."""
         total = np.zeros_like(self._arrays[0])
         began = time.perf_counter()
         for array in self._arrays:
@@ -90,7 +92,7 @@ class _Uploads:
         return sum(array.nbytes for array in self._arrays) / (time.perf_counter() - began) / 1e9
 
     def sums(self) -> float:
-        """Hands the messages to the running sum."""
+        """Adds the messages to the coordinator's sum."""
         opened, messages = self._round()
         began = time.perf_counter()
         for name, message in messages.items():
@@ -100,14 +102,14 @@ class _Uploads:
         return self.size * _DEVICES / seconds / 1e9
 
     def digest(self) -> float:
-        """Hashes them."""
+        """Hashes the messages."""
         began = time.perf_counter()
         for message in self._messages.values():
             hashlib.sha256(message).digest()
         return self.size * _DEVICES / (time.perf_counter() - began) / 1e9
 
     def api(self) -> float:
-        """Uploads them in a round of their own."""
+        """Uploads the messages of a new round through the API."""
         opened, messages = self._round()
         path = f"/v1/rounds/{opened.name}/reporting"
         self._numbers += 1
@@ -173,7 +175,7 @@ class _Uploads:
 
 
 def _giving(pieces: list[bytes]) -> Callable[[], Awaitable[Any]]:
-    """What ASGI receives a body by."""
+    """Returns the ASGI function that yields a body in pieces."""
     messages = iter([{"type": "http.request", "body": piece, "more_body": piece is not pieces[-1]} for piece in pieces])
 
     async def receive() -> Any:

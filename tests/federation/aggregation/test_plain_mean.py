@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from data.errors import DataError
-from federation.aggregation.algorithms import Server, learning_process, weights_of
+from federation.aggregation.algorithms import learning_process, weights_of
 from federation.aggregation.plain_mean import Aggregation, SimulatedClients
+from federation.aggregation.server_settings import Server
 from federation.engine.state_store import StateStore
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning

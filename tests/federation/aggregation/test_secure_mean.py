@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from data.windows import targets
-from federation.aggregation.algorithms import Server
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.secure_mean import SecureMean
 from federation.aggregation.server_process import ServerProcess
+from federation.aggregation.server_settings import Server
 from federation.aggregation.sum_check import ImplausibleSumError
 from federation.aggregation.sum_settings import SumSettings
 from federation.aggregation.tensor_encoding import TensorEncoding

@@ -245,8 +245,8 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
     """
     import tensorflow as tf
 
-    from federation.aggregation.algorithms import Server
     from federation.aggregation.server_process import ServerProcess
+    from federation.aggregation.server_settings import Server
 
     model = load_model(small_model_folder)
     config, server = model.provenance.config, Server("fedavg", 1.0)

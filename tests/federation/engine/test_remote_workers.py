@@ -97,9 +97,10 @@ class Rounds:
     def __init__(self, model: Model) -> None:
         import tensorflow as tf
 
-        from federation.aggregation.algorithms import Server, learning_process
+        from federation.aggregation.algorithms import learning_process
         from federation.aggregation.privacy import Privacy
         from federation.aggregation.secure_mean import aggregator
+        from federation.aggregation.server_settings import Server
         from federation.aggregation.sum_settings import SumSettings
         from model.device.learning.finetuning import FineTuning
 
@@ -271,7 +272,7 @@ def test_an_invalid_address_is_a_bad_call(workers: str, federate: Callable) -> N
     if workers in ("nowhere", "a:1,a:1"):  # these two start a process
         done = federate("simulate", "--rounds", 1, "--out", "x", "--workers", workers)
         assert done.returncode == 2
-        assert ("is no HOST:PORT" in done.stderr) or ("is named twice" in done.stderr)
+        assert ("is not an address of the form HOST:PORT" in done.stderr) or ("is named twice" in done.stderr)
         assert len(done.stderr.splitlines()) == 1
     else:
         import argparse
