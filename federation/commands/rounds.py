@@ -21,7 +21,7 @@ def add_round_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the model folder for the next global model")
     parser.add_argument(
         "--algorithm",
-        choices=DEVICE_ALGORITHMS,
+        choices=("fedavg", "fedadam"),
         default="fedavg",
         help="fedavg adds the mean of the deltas, fedadam takes an Adam step along it (default: fedavg)",
     )
