@@ -28,23 +28,13 @@ Epsilon is `dp_accounting`'s: from the Rényi differential privacy of the same e
 """
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 
 import dp_accounting
 
 from data.errors import UserFacingError
-from federation.aggregation.privacy import Privacy
+from federation.aggregation.privacy import Privacy, Spent
 from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What was spent; the less, the more private. Infinite without a mechanism."""
-
-    epsilon: float
-    delta: float  # of that epsilon
-    rho: float
 
 
 class BudgetExhaustedError(UserFacingError):

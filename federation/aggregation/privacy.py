@@ -61,6 +61,15 @@ class Privacy:
         return (round_number - 1) // self.period
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What was spent; the less, the more private. Infinite without a mechanism."""
+
+    epsilon: float
+    delta: float  # of that epsilon
+    rho: float
+
+
 def may_take_part(privacy: Privacy, last_round: int | None, round_number: int) -> bool:
     """Whether a device that last gave something to `last_round` may be called to `round_number`, both counted from 1.
 
