@@ -7,8 +7,8 @@
 5. One transaction commits the round; only then is that model the newest.
 
 If the coordinator is killed before step 3, only the round's row remains, as aborted. Once the sum is stored, a restarted
-coordinator goes on at step 4. Folders of rounds that were not committed are removed. A sum that could be unmasked but made no model
-still counts as spent privacy, and its devices as having taken part. Time and cryptography are passed in; for one thread.
+coordinator goes on at step 4. Folders of rounds that were not committed are removed. A sum that could be unmasked but made no
+model still counts as spent privacy, and its devices as having taken part. Time and cryptography are passed in; for one thread.
 """
 
 import json

@@ -22,7 +22,7 @@ terms = Terms(length, 4.0, HOW.max_words, 3, 16, 5, 1.0)
 federation = Federation(lambda *arguments: World(folder, *arguments), shipped, terms)
 answers = {
     "link": federation.link,
-    "want": lambda: federation.ask(lambda world: world.coordinator.want(1)),
+    "want": lambda: federation.ask(lambda world: world.coordinator.rounds.schedule(1)),
     "gone": lambda: federation.ask(lambda w: sum(d.gone is not None for d in w.coordinator.store.devices())),
 }
 for line in sys.stdin:

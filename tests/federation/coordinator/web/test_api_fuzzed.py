@@ -41,7 +41,7 @@ class Served(threading.Thread):
     async def _serve(self) -> None:
         self.world = world = self._new_world()
         world.enrol(6)
-        world.coordinator.want(1)
+        world.coordinator.rounds.schedule(1)
         world.advance(Stage.REPORTING)
         api = DeviceApi(world.coordinator, body_seconds=2.0, clock=lambda: world.now)
         self.description = api.app.openapi()
@@ -55,7 +55,7 @@ class Served(threading.Thread):
             await asyncio.sleep(0.05)
         server.should_exit = True
         await serving
-        self.stage = world.coordinator.round.stage
+        self.stage = world.coordinator.rounds.current.stage
         world.finish()
         world.close()
 
@@ -107,7 +107,7 @@ def test_whatever_is_sent_is_answered_as_described(signed: bool, served: Served)
             @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
             def answered(case: schemathesis.Case, inside: bool) -> None:
                 if inside and "round_name" in (case.path_parameters or {}):
-                    case.path_parameters["round_name"] = served.world.coordinator.round.name
+                    case.path_parameters["round_name"] = served.world.coordinator.rounds.current.name
                 if "wait" in (case.query or {}):
                     case.query["wait"] = 0
                 response = case.call(base_url=served.address, session=session)

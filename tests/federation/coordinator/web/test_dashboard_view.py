@@ -9,7 +9,7 @@ from federation.coordinator.web.status import overview
 
 def test_before_any_round_there_is_nothing_to_tell_but_who_is_there(world) -> None:
     world.enrol(5)
-    world.coordinator.invite(world.now)
+    world.coordinator.devices.invite(world.now)
     view = overview(world.coordinator, world.now)
     model, recall, devices, privacy = tiles(view, world.now)
     assert model.figure == "Round 0" and recall.figure == "–" and privacy.figure == "Secure sums"
@@ -20,12 +20,12 @@ def test_before_any_round_there_is_nothing_to_tell_but_who_is_there(world) -> No
 
 def test_each_stage_is_shown_with_what_was_given_and_who_dropped_out(world) -> None:
     world.enrol(6)
-    world.coordinator.want(2)
+    world.coordinator.rounds.schedule(2)
     seen = []
     for stage in STAGES:
         world.advance(stage)
         if stage == "reporting":
-            world.coordinator.leave(world.devices.pop().name, world.now)
+            world.coordinator.devices.leave(world.devices.pop().name, world.now)
         shown = going(overview(world.coordinator, world.now))
         assert shown.stage == stage and shown.line == f"Round 1: {stage}" and 0 <= shown.share <= 1
         assert "2 more rounds wanted" in shown.note
@@ -36,15 +36,15 @@ def test_each_stage_is_shown_with_what_was_given_and_who_dropped_out(world) -> N
 
 def test_a_finished_round_has_its_recall_and_an_aborted_one_its_reason(world) -> None:
     world.enrol(6)
-    world.coordinator.want(1)
+    world.coordinator.rounds.schedule(1)
     world.finish()
-    world.coordinator.want(1)
+    world.coordinator.rounds.schedule(1)
     absent, world.devices = world.devices, []
     world.run(3)
     world.now += 100
     world.run(1)
-    world.coordinator.stop(world.now)
-    world.coordinator.leave(absent[0].name, world.now)
+    world.coordinator.rounds.stop(world.now)
+    world.coordinator.devices.leave(absent[0].name, world.now)
     view = overview(world.coordinator, world.now)
     (row,) = committed(view)
     assert tiles(view, world.now)[1].figure == "20.0%"
@@ -84,7 +84,7 @@ def test_privacy_that_was_spent_is_told(epsilon: float, rho: float) -> None:
 
 def test_a_round_of_a_coordinator_that_told_less_is_shown_with_what_it_told(world) -> None:
     world.enrol(6)
-    world.coordinator.want(1)
+    world.coordinator.rounds.schedule(1)
     world.finish()
     view = overview(world.coordinator, world.now)
     (row,) = view["rounds"]

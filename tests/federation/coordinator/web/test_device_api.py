@@ -11,8 +11,8 @@ import pytest
 
 from data.errors import DataError
 from federation.benchmarks.loads.simulated_devices import FleetDevice
-from federation.coordinator.coordinator import CoordinatorSettings
 from federation.coordinator.round_machine import GIVING, Rules, Stage
+from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.web.device_api import DeviceApi
 from federation.protocol import api_messages
 from federation.protocol.api_messages import CheckIn
@@ -32,8 +32,10 @@ class Network:
 
     async def add(self, count: int) -> list[FleetDevice]:
         for _ in range(count):
-            device = FleetDevice(self.http, self.world.new_device(), self.world.coordinator.model.vocabulary.sha256)
-            await device.enrol(self.world.coordinator.invite(self.world.now))
+            device = FleetDevice(
+                self.http, self.world.new_device(), self.world.coordinator.rounds.model.vocabulary.sha256
+            )
+            await device.enrol(self.world.coordinator.devices.invite(self.world.now))
             self.devices.append(device)
         return self.devices
 
@@ -41,7 +43,7 @@ class Network:
         """Takes turns until the round is at a stage in which one device has given something, and another has not."""
         for _ in range(8):
             for device in self.devices:
-                current = self.world.coordinator.round
+                current = self.world.coordinator.rounds.current
                 if current is not None and current.stage == stage and current.given:
                     return
                 await device.turn(wait=0)
@@ -53,7 +55,7 @@ class Network:
                 await device.turn(wait=0)
             self.world.work()
             self.world.now += 1
-            if self.world.coordinator.store.wishes()[0] == 0:
+            if self.world.coordinator.store.schedule()[0] == 0:
                 return
         raise AssertionError("no round was committed")
 
@@ -67,7 +69,7 @@ def in_network(world) -> Callable[[Callable[[Network], Awaitable[None]]], None]:
             network = Network(world)
             async with network.http:
                 await network.add(6)
-                world.coordinator.want(1)
+                world.coordinator.rounds.schedule(1)
                 await test(network)
 
         asyncio.run(inside())
@@ -89,7 +91,7 @@ def test_the_newest_model_is_what_devices_fetch(in_network, world) -> None:
     async def test(network: Network) -> None:
         federation = (await network.http.get("/v1/federation")).json()
         model = await network.devices[0].call("GET", f"/v1/models/{federation['model']}")
-        assert model.content == (world.coordinator.shelf.model_folder(0) / "weights.safetensors").read_bytes()
+        assert model.content == (world.coordinator.rounds.folders.model_folder(0) / "weights.safetensors").read_bytes()
         assert (await network.devices[0].call("GET", f"/v1/models/{'0' * 64}")).status_code == api_messages.NOT_FOUND
 
     in_network(test)
@@ -97,12 +99,12 @@ def test_the_newest_model_is_what_devices_fetch(in_network, world) -> None:
 
 def test_a_code_is_good_for_one_device(in_network, world) -> None:
     async def test(network: Network) -> None:
-        code = world.coordinator.invite(world.now)
+        code = world.coordinator.devices.invite(world.now)
         first, second = world.new_device(), world.new_device()
         for device, status in ((first, 204), (first, 204), (second, 400)):  # an answer may have been lost
             response = await network.http.post("/v1/devices", content=device.enrolment(code).to_json())
             assert response.status_code == status, response.text
-        forged = second.enrolment("another code").to_json().replace("another code", world.coordinator.invite(0))
+        forged = second.enrolment("another code").to_json().replace("another code", world.coordinator.devices.invite(0))
         assert "not signed" in (await network.http.post("/v1/devices", content=forged)).json()["error"]
         assert not world.coordinator.store.belongs(second.name)
 
@@ -132,7 +134,7 @@ def test_strangers_are_refused_before_their_bodies_are_read(in_network, world) -
 def test_replays_and_changed_requests_are_refused(in_network, world) -> None:
     async def test(network: Network) -> None:
         device = network.devices[0]
-        body = CheckIn(world.coordinator.model.vocabulary.sha256, "").to_json().encode()
+        body = CheckIn(world.coordinator.rounds.model.vocabulary.sha256, "").to_json().encode()
 
         async def status(session: str, number: int, path: str = "/v1/check-in", sent: bytes = body) -> int:
             headers = sign(device.device.key, session, number, "POST", "/v1/check-in", body).to_headers()
@@ -174,8 +176,8 @@ def test_oversized_and_slow_bodies_are_cut_off(in_network, world) -> None:
             assert response.status_code == status
             assert sent < 20_000
         await network.advance(Stage.REPORTING)
-        round_name = world.coordinator.round.name
-        largest = world.coordinator.largest(round_name, Stage.REPORTING)
+        round_name = world.coordinator.rounds.current.name
+        largest = world.coordinator.devices.largest(round_name, Stage.REPORTING)
         answer = await device.call("POST", f"/v1/rounds/{round_name}/reporting", bytes(largest + 1))
         assert answer.status_code == api_messages.TOO_LARGE
         network.api._body_seconds = 5.0
@@ -192,12 +194,12 @@ def test_bad_messages_are_refused_and_the_round_goes_on(stage: Stage, in_network
 
     async def test(network: Network) -> None:
         await network.advance(stage)
-        victim = next(d for d in network.devices if not world.coordinator.round.gave(d.device.name))
-        name = world.coordinator.round.name
+        victim = next(d for d in network.devices if not world.coordinator.rounds.current.gave(d.device.name))
+        name = world.coordinator.rounds.current.name
         path = f"/v1/rounds/{name}/{stage}"
         needed = (await victim.call("GET", path)).content
         if not victim.device.round_name:
-            victim.device.begin(world.coordinator.plan(victim.device.name, name, world.now))
+            victim.device.begin(world.coordinator.devices.plan(victim.device.name, name, world.now))
         good = victim.device.message(stage, needed)
         other = next(d for d in network.devices if d is not victim and d.device.has(stage)).device
         flipped = bytearray(good)
@@ -216,12 +218,12 @@ def test_bad_messages_are_refused_and_the_round_goes_on(stage: Stage, in_network
             masked = MaskedInput.from_bytes(good)
             bad.append(replace(masked, context=bytes(32)).to_bytes())  # of another model or plan
             bad.append(replace(masked, packed=masked.packed[:-8]).to_bytes())  # of another length
-        before = dict(vars(world.coordinator.round))
+        before = dict(vars(world.coordinator.rounds.current))
         for message in bad:
             response = await victim.call("POST", path, message)
             assert response.status_code in (api_messages.BAD, api_messages.TOO_LARGE), (message[:60], response.text)
             assert response.json()["error"]
-        assert vars(world.coordinator.round) == before
+        assert vars(world.coordinator.rounds.current) == before
         later = [s for s in GIVING if list(Stage).index(s) > list(Stage).index(stage)]
         for other_stage in later:
             assert (
@@ -246,7 +248,7 @@ def test_who_was_not_selected_gives_nothing(in_network, world) -> None:
         await network.advance(Stage.KEYS)
         (late,) = (await network.add(1))[6:]
         assert (await late.turn(wait=0)).reason == "the round is full"
-        name = world.coordinator.round.name
+        name = world.coordinator.rounds.current.name
         assert (await late.call("GET", f"/v1/rounds/{name}/plan")).status_code == api_messages.BAD
         assert (await late.call("POST", f"/v1/rounds/{name}/keys", b"x")).status_code == api_messages.BAD
         network.devices.remove(late)
@@ -285,12 +287,12 @@ def test_a_hundred_and_twenty_devices_with_some_that_drop_out(new_world, terms: 
         network = Network(world)
         async with network.http:
             everybody = await network.add(120)
-            world.coordinator.want(1)
+            world.coordinator.rounds.schedule(1)
             await network.advance(Stage.REPORTING)
             network.devices = everybody[20:]  # and twenty are never heard of again
             for device in network.devices:
                 await device.turn(wait=0)
-            world.now += world.coordinator.settings.rules.reporting_seconds
+            world.now += world.coordinator.rounds.settings.rules.reporting_seconds
             await network.finish()
 
     asyncio.run(inside())
@@ -306,9 +308,9 @@ def test_a_waiting_check_in_is_answered_when_a_round_opens(world) -> None:
         waiting = [asyncio.create_task(device.turn(wait=20)) for device in network.devices]
         await asyncio.sleep(0.05)
         assert not any(task.done() for task in waiting)
-        world.coordinator.want(1)
+        world.coordinator.rounds.schedule(1)
         world.coordinator.tick(world.now)
-        network.api.tell()
+        network.api.wake()
         done = await asyncio.wait_for(asyncio.gather(*waiting), 10)
         assert {call.task for call in done} == {api_messages.KEYS}
 

@@ -17,7 +17,7 @@ from model.device.weights import digest
 def test_it_says_how_devices_join_and_in_the_end_what_it_came_to(world) -> None:
     """In a folder where a coordinator has had a round; where its model lies is told, and recall as devices reported it."""
     world.enrol(6)
-    world.coordinator.want(1)
+    world.coordinator.rounds.schedule(1)
     world.finish()
     folder, shipped, settings = world.folder, world.shipped, world.settings
     world.close()

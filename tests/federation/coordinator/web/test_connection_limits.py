@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from federation.benchmarks.loads.simulated_devices import FleetDevice
-from federation.coordinator.coordinator import CoordinatorSettings
 from federation.coordinator.round_machine import Rules, Stage
+from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.web.certificate import Certificate, certificate
 from federation.coordinator.web.connection_limits import Bounds, connections_allowed
 from federation.coordinator.web.device_api import DeviceApi
@@ -191,9 +191,9 @@ def test_a_rest_of_a_body_that_comes_in_time_does_no_harm(run) -> None:
 def test_who_takes_no_answer_is_cut_off(run, world) -> None:
     async def test(found: Listening) -> None:
         (device,) = world.enrol(1)
-        weights = world.coordinator.shelf.model_folder(0) / "weights.safetensors"
+        weights = world.coordinator.rounds.folders.model_folder(0) / "weights.safetensors"
         weights.write_bytes(bytes(2**25))  # more than the kernel takes for the peer
-        path = f"/v1/models/{world.coordinator.model_digest}"
+        path = f"/v1/models/{world.coordinator.rounds.model_digest}"
         headers = sign(device.key, world.coordinator.session, 1, "GET", path, b"").to_headers()
         reader, writer = await found.connect()
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -222,7 +222,7 @@ def test_new_connections_take_the_place_of_those_that_do_nothing(run) -> None:
 def test_connections_whose_requests_are_answered_keep_their_place(run, world) -> None:
     async def test(found: Listening) -> None:
         async with AsyncExitStack() as open_ones:
-            vocabulary = world.coordinator.model.vocabulary.sha256
+            vocabulary = world.coordinator.rounds.model.vocabulary.sha256
             busy = []
             for device in world.enrol(6):
                 http = await open_ones.enter_async_context(found.client())
@@ -230,16 +230,16 @@ def test_connections_whose_requests_are_answered_keep_their_place(run, world) ->
                 signed = sign(device.key, world.coordinator.session, 1, "POST", "/v1/check-in?wait=20", asked)
                 request = http.post("/v1/check-in?wait=20", content=asked, headers=signed.to_headers())
                 busy.append(asyncio.create_task(request))
-            while len(world.coordinator._seen) < 6:
+            while len(world.coordinator.devices._seen) < 6:
                 await asyncio.sleep(0.01)
             for _ in range(3):  # all places are taken by those who wait for an answer
                 reader, writer = await found.connect()
                 writer.write(b"GET /v1/federation HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert b"200" not in await is_cut_off(reader)
             assert not any(task.done() for task in busy)
-            world.coordinator.want(1)
+            world.coordinator.rounds.schedule(1)
             world.coordinator.tick(world.now)
-            found.api.tell()
+            found.api.wake()
             assert {(await task).json()["task"] for task in busy} == {api_messages.KEYS}
 
     run(test, Bounds(most=6))
@@ -250,11 +250,11 @@ def test_a_device_that_begins_its_update_anew_gives_up_the_one_before(run, world
 
     async def test(found: Listening) -> None:
         world.enrol(6)
-        world.coordinator.want(1)
+        world.coordinator.rounds.schedule(1)
         world.advance(Stage.REPORTING)
-        device, name = world.devices[-1], world.coordinator.round.name
+        device, name = world.devices[-1], world.coordinator.rounds.current.name
         path = f"/v1/rounds/{name}/reporting"
-        needed = world.coordinator.needs(device.name, name, Stage.REPORTING, world.now)
+        needed = world.coordinator.devices.needs(device.name, name, Stage.REPORTING, world.now)
         message = device.message("reporting", needed)
 
         def head(number: int) -> bytes:
@@ -286,11 +286,11 @@ def test_a_fleet_of_thirty_takes_part_while_others_hold_connections_open(new_wor
             fleet = []
             for _ in range(30):
                 http = await stack.enter_async_context(found.client())
-                fleet.append(FleetDevice(http, world.new_device(), world.coordinator.model.vocabulary.sha256))
-                await fleet[-1].enrol(world.coordinator.invite(world.now))
+                fleet.append(FleetDevice(http, world.new_device(), world.coordinator.rounds.model.vocabulary.sha256))
+                await fleet[-1].enrol(world.coordinator.devices.invite(world.now))
             for _ in range(60):
                 await found.connect()
-            world.coordinator.want(1)
+            world.coordinator.rounds.schedule(1)
 
             async def take_part(device: FleetDevice) -> None:
                 while True:
@@ -298,9 +298,9 @@ def test_a_fleet_of_thirty_takes_part_while_others_hold_connections_open(new_wor
 
             working = [asyncio.create_task(take_part(device)) for device in fleet]
             async with asyncio.timeout(120):
-                while world.coordinator.store.wishes()[0]:
+                while world.coordinator.store.schedule()[0]:
                     world.work()
-                    found.api.tell()
+                    found.api.wake()
                     await asyncio.sleep(0.05)
                     assert not any(task.done() for task in working), [t.exception() for t in working if t.done()]
             for task in working:
