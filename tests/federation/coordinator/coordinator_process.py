@@ -1,7 +1,7 @@
-"""A coordinator as a process of its own, over TLS, with arithmetic where TFF would be: for tests of whoever talks to it.
+"""A coordinator over TLS as a process of its own, with arithmetic in place of TFF: for tests of its clients.
 
-usage: coordinator_process.py FOLDER MODEL. Answers each line of its input with one line: `link` with a join link, `want` after it
-has asked for one more round, `gone` with how many devices have left.
+usage: coordinator_process.py FOLDER MODEL. Answers each line of its input with one line: `link` with a join link, `want` once
+another round is scheduled, `gone` with the number of devices that have left.
 """
 
 import sys
