@@ -22,7 +22,7 @@ COLUMNS = {
 CHARTS = {
     "Recall at 1 on words held back": {"top1": "global model", "top1_after": "after training on the device"},
     "Recall at 3 on words held back": {"top3": "global model", "top3_after": "after training on the device"},
-    "L2 norm": {"update_norm": "update of the model", "clipping_norm": "clipping norm of a device"},
+    "L2 norm": {"update_norm": "model update", "clipping_norm": "clipping norm"},
 }
 _AWAY_SECONDS = 90.0  # a resting device asks every ten seconds, one in a window every minute
 
@@ -50,7 +50,8 @@ class RoundProgress:
 
 def progress(status: CoordinatorStatus) -> RoundProgress:
     """Returns how far the round is, and how many more are scheduled."""
-    scheduled = f"{status.wanted:,} more rounds scheduled" + (", paused" if status.paused else "")
+    more = f"{status.wanted:,} more round{'s' * (status.wanted != 1)}"
+    scheduled = f"{more} scheduled{', paused' if status.paused else ''}"
     current = status.round
     if current is None:
         idle = "No round is open" if status.ready else "TensorFlow Federated is starting"

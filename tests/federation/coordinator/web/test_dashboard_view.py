@@ -56,7 +56,7 @@ def test_a_finished_round_has_its_recall_and_an_aborted_one_its_reason(world) ->
     assert tiles(status, world.now)[1].note == f"40.0% after training on the device; {5 * row.counted} words held back"
     at_1, at_3, norms = curves([row.report]).values()
     assert list(at_1.values()) == [[20.0], [40.0]] and list(at_3.values()) == [[60.0], [80.0]]
-    assert norms["clipping norm of a device"] == [1.0]
+    assert norms["clipping norm"] == [1.0]
     shown = tables(status, world.now)
     assert [r["round"] for r in shown["rounds"]] == sorted((r.number for r in status.rounds), reverse=True)
     assert shown["rounds"][-1]["recall at 1"] == "20.0% → 40.0%"
