@@ -11,7 +11,7 @@ from federation.protocol.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation import modular_vectors, server, unmasking
 from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Reveal, Shares
 from federation.protocol.secure_aggregation.neighbours import Assumptions
-from federation.protocol.secure_aggregation.states import Advertising, AnyState, Collecting, Sharing, Unmasking
+from federation.protocol.secure_aggregation.states import Advertising, Collecting, Sharing, Unmasking
 
 _ASSUMPTIONS = Assumptions()
 
@@ -24,7 +24,7 @@ class SecureSummation:
 
     def __init__(self, plan: Plan, rules: Rules) -> None:
         self._round, self._rules = secure_round(plan), rules
-        self._state: AnyState | None = None
+        self._state: Advertising | Sharing | Collecting | Unmasking | None = None
         self._messages: Mapping[bytes, BinaryMessage] = {}  # for each device, in the current stage
 
     def open(self, devices: Collection[str]) -> None:
