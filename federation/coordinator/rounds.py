@@ -32,7 +32,7 @@ from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 from model.device.weights import Provenance, digest, load_weights, next_provenance
 
 _ON_CARD = 20  # newest rounds that a model's card reports
-_ABORTS_BEFORE_PAUSE = 5  # in a row, after which somebody has to look
+_ABORTS_BEFORE_PAUSE = 5  # in a row; then the operator has to look
 _BACKOFF_SECONDS, _LONGEST_BACKOFF = 1.0, 60.0
 
 

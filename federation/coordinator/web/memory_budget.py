@@ -1,4 +1,4 @@
-"""A limit on the memory taken at once; whoever finds too little left waits for it."""
+"""A limit on the memory taken at once: a user waits until enough is free."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -68,7 +68,7 @@ class World:
         self.now = 1_000.0
         self.coordinator = self.start()
         self.devices: list[LearnedDevice] = []  # on the network
-        self.everybody: list[LearnedDevice] = []
+        self.all_devices: list[LearnedDevice] = []
         self.closed = False
         self.twice = False  # whether devices send everything twice, as if answers got lost
 
@@ -97,7 +97,7 @@ class World:
 
     def new_device(self) -> LearnedDevice:
         device = LearnedDevice()
-        self.everybody.append(device)
+        self.all_devices.append(device)
         return device
 
     @property
@@ -172,7 +172,7 @@ class World:
 
     def check_models(self, start: np.ndarray) -> None:
         """Checks that the model is the start plus a mean for each committed round, over exactly the devices recorded for it."""
-        names = {device.name: device for device in self.everybody}
+        names = {device.name: device for device in self.all_devices}
         expected, committed = start.copy(), 0
         for row in self.coordinator.store.rounds():
             if row.state != "committed":

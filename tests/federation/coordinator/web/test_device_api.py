@@ -293,10 +293,10 @@ def test_a_round_of_a_hundred_and_twenty_devices_with_twenty_dropouts(new_world,
     async def inside() -> None:
         network = Network(world)
         async with network.http:
-            everybody = await network.add(120)
+            devices = await network.add(120)
             world.coordinator.rounds.schedule(1)
             await network.advance(Stage.REPORTING)
-            network.devices = everybody[20:]  # twenty drop out
+            network.devices = devices[20:]  # twenty drop out
             for device in network.devices:
                 await device.turn(wait=0)
             world.now += world.coordinator.rounds.settings.rules.reporting_seconds
@@ -347,7 +347,7 @@ def test_the_coordinator_holds_nothing_that_tells_a_masked_update_from_noise(
     files = b"".join(p.read_bytes() for p in world.folder.rglob("*") if p.is_file())
     everything = b"\0".join(recorded) + files + caplog.text.encode()
     assert len([r for r in recorded if len(r) > 700]) == 4  # the masked updates of those that counted
-    plain = [octets for device in world.everybody for octets in device.vectors_given]
+    plain = [octets for device in world.all_devices for octets in device.vectors_given]
     assert len(plain) == 4
     assert not any(octets in everything for octets in plain)
     masked = [np.frombuffer(r[68:-60], np.uint8) for r in recorded if len(r) > 700]

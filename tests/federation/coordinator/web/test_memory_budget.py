@@ -1,4 +1,4 @@
-"""The memory budget: never more than the whole is taken, and it is given back by whoever is cancelled, too."""
+"""The memory budget: no more than the whole is taken, and cancelled users give theirs back, too."""
 
 import asyncio
 
