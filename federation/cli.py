@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from data.errors import UserFacingError
 from federation.commands import benchmark, measuring, rounds, serve, simulate, training, worker
-from federation.commands.options import BadCallError, positive_int, positive_number
+from federation.commands.options import BadCallError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +62,7 @@ _COMMANDS = (
              "Write a model's program as one LiteRT file that includes its weights."),
     _Command("round", rounds.add_round_options, rounds.run_one_round,
              "Run one round with keyboards on this machine and write the next global model."),
-    _Command("serve", lambda parser: serve.add_serve_options(parser, positive_int, positive_number), serve.run_serve,
+    _Command("serve", serve.add_serve_options, serve.run_serve,
              "Coordinate secure rounds with keyboards on other machines, which join by a link."),
     _Command("evaluate", measuring.add_evaluate_options, measuring.run_evaluate,
              "Measure a model on the messages of held-out users."),

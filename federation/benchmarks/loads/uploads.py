@@ -21,8 +21,10 @@ from data.errors import DataError
 from federation.benchmarks.loads.simulated_devices import SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
 from federation.benchmarks.measuring import Figure, in_turn, ratios
-from federation.coordinator.coordinator import Coordinator, CoordinatorSettings
+from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.learner.messages import NextRound
 from federation.coordinator.round_machine import Round, Rules, Stage
+from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.secure_sum import SecureSummation
 from federation.coordinator.web.device_api import DeviceApi
 from federation.protocol.api_messages import CheckIn, Plan
@@ -71,14 +73,14 @@ class _Uploads:
         self.terms = Terms(parameters(config), 1.0, 1, _COHORT, bits=16, seed=0)
         settings = CoordinatorSettings(Rules(_DEVICES, _DEVICES, over_selection=1.0), backoff_seconds=0.0)
         self.coordinator = Coordinator(folder / "coordinator", folder / "model", settings, SecureSummation, time.time())
-        self.coordinator.prepared({"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "unmasked": 0})
+        self.coordinator.rounds.prepared(NextRound(self.terms, exhausted="", spent=None, promise="", unmasked=0))
         self._api = DeviceApi(self.coordinator)
         self._devices = [SimulatedDevice(self._vectors) for _ in range(_DEVICES)]
         for device in self._devices:
-            self.coordinator.enrol(device.enrolment(self.coordinator.invite(time.time())), time.time())
+            self.coordinator.devices.enrol(device.enrolment(self.coordinator.devices.invite(time.time())), time.time())
         self._numbers = 0
         _, self._messages = self._round()
-        self.coordinator.stop(time.time())
+        self.coordinator.rounds.stop(time.time())
         self.size = len(next(iter(self._messages.values())))
         packed = (MaskedInput.from_bytes(message).packed for message in self._messages.values())
         self._arrays = [unpack(self.terms.layout, part)[0].copy() for part in packed]
@@ -98,7 +100,7 @@ class _Uploads:
         for name, message in messages.items():
             opened.secure.receive(Stage.REPORTING, name, message)
         seconds = time.perf_counter() - began
-        self.coordinator.stop(time.time())
+        self.coordinator.rounds.stop(time.time())
         return self.size * _DEVICES / seconds / 1e9
 
     def digest(self) -> float:
@@ -115,7 +117,7 @@ class _Uploads:
         self._numbers += 1
         requests = [self._request(device, path, messages[device.name]) for device in self._devices]
         seconds = asyncio.run(self._upload(requests))
-        self.coordinator.stop(time.time())
+        self.coordinator.rounds.stop(time.time())
         return self.size * _DEVICES / seconds / 1e9
 
     def _vectors(self, plan: Plan) -> tuple[Vector, ...]:
@@ -127,24 +129,24 @@ class _Uploads:
 
     def _round(self) -> tuple[Round, dict[str, bytes]]:
         """Brings a new round to its masked updates, and returns it and them, by device."""
-        now, vocabulary = time.time(), self.coordinator.model.vocabulary.sha256
-        self.coordinator.want(1)
+        now, vocabulary = time.time(), self.coordinator.rounds.model.vocabulary.sha256
+        self.coordinator.rounds.schedule(1)
         self.coordinator.tick(now)
         for device in self._devices:
             device.forget()
-            self.coordinator.check_in(device.name, CheckIn(vocabulary, ""), now)
-        opened = self.coordinator.round
+            self.coordinator.devices.check_in(device.name, CheckIn(vocabulary, ""), now)
+        opened = self.coordinator.rounds.current
         assert opened is not None  # noqa: S101
         for stage in (Stage.KEYS, Stage.SHARES, Stage.REPORTING):
             messages: dict[str, bytes] = {}
             for device in self._devices:
                 if stage == Stage.KEYS:
-                    device.begin(self.coordinator.plan(device.name, opened.name, now))
-                needed = self.coordinator.needs(device.name, opened.name, stage, now)
+                    device.begin(self.coordinator.devices.plan(device.name, opened.name, now))
+                needed = self.coordinator.devices.needs(device.name, opened.name, stage, now)
                 messages[device.name] = device.message(stage, needed)
             if stage != Stage.REPORTING:
                 for name, message in messages.items():
-                    self.coordinator.give(name, opened.name, stage, message, now)
+                    self.coordinator.devices.give(name, opened.name, stage, message, now)
         return opened, messages
 
     def _request(self, device: SimulatedDevice, path: str, message: bytes) -> tuple[dict[str, Any], list[bytes]]:
