@@ -43,7 +43,7 @@ _MARGIN = 2.5
 # A dictionary word without its apostrophe (cant, wont) is no word below these log-odds.
 _CONTRACTION = -1.0
 # Nats that each letter beyond three asks of what is in no dictionary.
-_LETTER = 0.7
+_LETTER = 0.5
 _FREE_LETTERS = 3
 _LONG = 8  # letters from which two errors may be in a misspelt word
 _SECOND_ERROR = 0.36  # of its cost: who cannot spell a word makes more than one error in it
@@ -51,6 +51,7 @@ _SHORT = 4  # letters up to which a misspelling is a slip of the finger
 _MISSPELLING = ErrorCosts(other=5.5, extra=5.5, extra_neighbour=5.5)
 
 _LEAST_USES = 10  # of a word by people who have a choice, to count their case
+_NAME_USES = 5  # likewise, of what is in no dictionary
 _CAPITALIZED = {True: 0.7, False: 0.5}  # share of capitals from which a word is written so, by whether lower case is a word
 _NEVER_CAPITALIZED = 0.15  # share of capitals below which the dictionary's capitals are not the usual case
 
@@ -195,6 +196,8 @@ class _Evidence:
             return MOST_PROTECTION
         errors = self._slips if len(word) <= _SHORT else self._misspellings
         costs = errors.costs(word, ended=True)
+        contractions = list(self._contractions.values())  # no letter is misspelt as an apostrophe
+        costs[contractions] = self._slips.costs(word, np.array(contractions, np.intp), ended=True)
         first = _MISSPELLING.missing
         costs = np.where(costs > first, first + _SECOND_ERROR * (costs - first) if len(word) >= _LONG else np.inf, costs)
         # Another number of a word, and a dropped g, are ways of speaking.
@@ -204,15 +207,19 @@ class _Evidence:
         public = _least((self._log_frequency(word) - self._public + costs)[near])
         public -= _LETTER * max(len(word) - _FREE_LETTERS, 0)
         chat = _least((self._log_uses(word) - self._chat)[near])
-        odds = max(public, chat)
-        return min(odds + _MARGIN, MOST_PROTECTION) if odds > 0 else -math.inf
+        odds = max(public, chat, 0.0 if self._is_name(word) else -math.inf)
+        return min(odds + _MARGIN, MOST_PROTECTION) if odds >= 0 else -math.inf
+
+    def _is_name(self, word: str) -> bool:
+        """Returns whether people capitalize a word in the middle of a sentence: they do not do so with a typo."""
+        forms = self._written.forms.get(word, Counter())
+        return forms.total() >= _NAME_USES and forms[word] < forms.total() / 2
 
     def usual_case(self, word: str) -> str:
         """Returns the usual form of a word."""
         listed = self._listed.get(word) or self._forms(word)
         forms = self._written.forms.get(word, Counter())
-        uses = sum(forms.values())
-        capital = 1 - forms[word] / uses if uses >= _LEAST_USES else None
+        capital = 1 - forms[word] / forms.total() if forms.total() >= _LEAST_USES else None
         if listed and word not in listed:  # always written with a capital
             if capital is not None and capital < _NEVER_CAPITALIZED:
                 return word
