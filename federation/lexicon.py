@@ -52,7 +52,10 @@ _MISSPELLING = ErrorCosts(other=5.5, extra=5.5, extra_neighbour=5.5)
 
 _LEAST_USES = 10  # of a word by people who have a choice, to count their case
 _NAME_USES = 5  # likewise, of what is in no dictionary
-_CAPITALIZED = {True: 0.7, False: 0.5}  # share of capitals from which a word is written so, by whether lower case is a word
+_CAPITALIZED = {
+    True: 0.7,
+    False: 0.5,
+}  # share of capitals from which a word is written so, by whether lower case is a word
 _NEVER_CAPITALIZED = 0.15  # share of capitals below which the dictionary's capitals are not the usual case
 
 _LENGTHENED = re.compile(r"(.)\1\1")  # "soooo" is meant
@@ -149,9 +152,7 @@ def make_lexicon(
             bar(number + 1, word)
     further = [word for word in evidence.further() if word not in vocabulary]
     names = [word for word in further if evidence.usual_case(word) == word[:1].upper() + word[1:] != word]
-    return Lexicon(
-        vocabulary.sha256, protection, capitals, make_filter(further), make_filter(names), SOURCES, LICENSE
-    )
+    return Lexicon(vocabulary.sha256, protection, capitals, make_filter(further), make_filter(names), SOURCES, LICENSE)
 
 
 class _Evidence:
@@ -199,7 +200,9 @@ class _Evidence:
         contractions = list(self._contractions.values())  # no letter is misspelt as an apostrophe
         costs[contractions] = self._slips.costs(word, np.array(contractions, np.intp), ended=True)
         first = _MISSPELLING.missing
-        costs = np.where(costs > first, first + _SECOND_ERROR * (costs - first) if len(word) >= _LONG else np.inf, costs)
+        costs = np.where(
+            costs > first, first + _SECOND_ERROR * (costs - first) if len(word) >= _LONG else np.inf, costs
+        )
         # Another number of a word, and a dropped g, are ways of speaking.
         for meant in {word.removesuffix("s"), word.removesuffix("'s"), word + "g"} & self._places.keys():
             costs[self._places[meant]] = np.inf

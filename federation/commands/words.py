@@ -8,13 +8,12 @@ from typing import Any
 from data.corpus import Part, open_corpus
 from data.errors import DataError
 from data.vocabulary import Vocabulary
-from federation.lexicon import EnglishDictionary, WrittenForms, make_lexicon, word_frequencies
 from model.device.folder import LEXICON, PRETRAINED, VOCABULARY
 from model.device.suggesting.lexicon import save_lexicon
 
 
 def add_words_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
+    """Adds the options of `federate words`."""
     parser.add_argument(
         "--model",
         type=Path,
@@ -29,11 +28,13 @@ def add_words_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_words(options: argparse.Namespace) -> dict[str, Any]:
-    """Makes the lexicon and writes it into the model folder.
+    """Writes the lexicon into the model folder and returns its result for JSON.
 
     Raises:
       DataError: there is no model folder, or the corpus, the dictionary or the word frequencies are missing.
     """
+    from federation.lexicon import EnglishDictionary, WrittenForms, make_lexicon, word_frequencies
+
     if not options.model.is_dir():
         raise DataError(f"there is no model folder {options.model}")
     vocabulary = Vocabulary.load(options.model / VOCABULARY)

@@ -80,7 +80,7 @@ def measure_typos(work: Sequence[tuple[Model, Sequence[str]]]) -> TypoScores:
 
 def _measure_user(model_and_messages: tuple[Model, Sequence[str]]) -> TypoScores:
     model, messages = model_and_messages
-    suggester, total = Suggester(Reader(model.start()), model.vocabulary), TypoScores()
+    suggester, total = Suggester(Reader(model.start()), model.vocabulary, lexicon=model.lexicon), TypoScores()
     for text in messages:
         # Seeded by the message, so that its typos do not depend on which others are measured.
         random = Random(hashlib.sha256(text.encode()).digest())

@@ -55,7 +55,7 @@ class Models:
         self.personal: Weights | None = None
         self.seen: Seen | None = None  # what the personal network may hold
         # The global model is still asked, to show what learning brought; as long as it is the one in use, both read as one.
-        self._global = Suggester(self._reader, model.vocabulary)
+        self._global = Suggester(self._reader, model.vocabulary, lexicon=model.lexicon)
         self._in_use = self._suggester(self._reader)
 
     def use_messages(self, messages: Sequence[str]) -> None:
@@ -91,7 +91,9 @@ class Models:
         self._in_use.spellings.use_neighbours(neighbours)
 
     def _suggester(self, reader: Reader) -> Suggester:
-        return Suggester(reader, self.global_model.vocabulary, self._ngram, self.wishes, self._neighbours)
+        return Suggester(
+            reader, self.global_model.vocabulary, self._ngram, self.wishes, self._neighbours, self.global_model.lexicon
+        )
 
     @property
     def personalized(self) -> bool:
@@ -109,7 +111,7 @@ class Models:
 
     def suggest(self, context: str, prefix: str) -> list[str]:
         """Three words for after `context` that fit what is typed of one, as `Suggester.suggest` gives them."""
-        return self._in_use.suggest(context, prefix)
+        return [self._in_use.written(word) for word in self._in_use.suggest(context, prefix)]
 
     def prepare(self) -> None:
         """Makes what the first corrections need, in some 30 ms, which otherwise the first word would take longer."""
@@ -122,16 +124,18 @@ class Models:
 
     def suggest_by_global(self, context: str, prefix: str) -> list[str]:
         """The same by the global network alone, as if the person had never typed."""
-        return self._global.suggest(context, prefix)
+        return [self._global.written(word) for word in self._global.suggest(context, prefix)]
 
     @property
     def own_words(self) -> list[str]:
         """The person's words that the vocabulary lacks and the keyboard suggests, in the order in which they came to be so."""
-        return [self._ngram.word(own) for own in self._ngram.offered]
+        words = [self._ngram.word(own) for own in self._ngram.offered]
+        return [word for word in words if not self._in_use.doubts(word)]
 
     def correct(self, context: str, word: str) -> str | None:
         """The word that was surely meant by a typed one, as `Suggester.correct` gives it."""
-        return self._in_use.correct(context, word)
+        corrected = self._in_use.correct(context, word)
+        return self._in_use.recased(word) if corrected is None else self._in_use.written(corrected)
 
     def ranks(self, text: str) -> list[Ranks]:
         """For each token of a message, how many words each model puts before it, from the words before it alone."""

@@ -62,7 +62,9 @@ def check_weights(weights: Weights, config: ModelConfig) -> None:
         if weights[name].shape != shape:
             raise DataError(f"the weight {name!r} has shape {weights[name].shape}, but the configuration needs {shape}")
         if weights[name].dtype.kind != "f":
-            raise DataError(f"the weight {name!r} has the type {weights[name].dtype}: weights are floating-point numbers")
+            raise DataError(
+                f"the weight {name!r} has the type {weights[name].dtype}: weights are floating-point numbers"
+            )
         if not np.isfinite(weights[name]).all():
             raise DataError(f"the weight {name!r} contains values that are not finite")
     if unknown := set(weights) - set(config.shapes):

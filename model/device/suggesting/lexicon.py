@@ -7,9 +7,9 @@ A vocabulary holds whatever enough people wrote, typos included. A lexicon gives
   protection, -inf, is no word: it is never offered, and corrected like any letters that the vocabulary lacks;
 - its usual case: "Monday", "I'm", "McKinley".
 
-Of the words that the vocabulary lacks it can say whether a text is one of them, and whether it is usually capitalized, by two Bloom
-filters (Bloom 1970, "Space/Time Trade-offs in Hash Coding with Allowable Errors"). One question in a hundred is answered with
-yes by mistake; the words themselves are not in the file.
+Two Bloom filters (Bloom 1970, "Space/Time Trade-offs in Hash Coding with Allowable Errors") stand for the words that the
+vocabulary lacks: they tell whether a text is one of them, and whether it is usually capitalized. One answer in a hundred is a wrong
+yes. The words themselves are not in the file.
 
 The file `lexicon.safetensors`, version 1, holds with the vocabulary's size V
 
@@ -66,7 +66,7 @@ class Lexicon:
     def usual_case(self, word: str, known: int | None) -> str:
         """Returns a lower-case word in its usual case; `known` is its id in the vocabulary, None if it has none."""
         if known is None:
-            return word[:1].upper() + word[1:] if in_filter(self.names, word) else word
+            return word[:1].upper() + word[1:] if self.knows(word) and in_filter(self.names, word) else word
         capitals = int(self.capitals[known])
         return "".join(c.upper() if capitals >> i & 1 else c for i, c in enumerate(word)) if capitals else word
 
@@ -85,7 +85,9 @@ def save_lexicon(path: Path, lexicon: Lexicon) -> None:
     """
     content = lexicon.to_bytes()
     if len(content) > _MAX_BYTES:
-        raise DataError(f"{path}: the lexicon has {len(content):,} bytes, more than the {_MAX_BYTES:,} that it may have")
+        raise DataError(
+            f"{path}: the lexicon has {len(content):,} bytes, more than the {_MAX_BYTES:,} that it may have"
+        )
     write_by_rename(path, content)
 
 
@@ -107,7 +109,12 @@ def load_lexicon(path: Path, vocabulary_sha256: str, size: int) -> Lexicon:
         raise DataError(f"{path} is not a lexicon of version {_VERSION}: make it anew with `federate words`")
     if strings.get("vocabulary_sha256") != vocabulary_sha256:
         raise DataError(f"{path} belongs to another vocabulary: make it anew with `federate words`")
-    expected = {"protection": ("f2", (size,)), "capitals": ("u4", (size,)), "words": ("u1", None), "names": ("u1", None)}
+    expected = {
+        "protection": ("f2", (size,)),
+        "capitals": ("u4", (size,)),
+        "words": ("u1", None),
+        "names": ("u1", None),
+    }
     if arrays.keys() != expected.keys():
         raise DataError(f"{path} lacks a part of a lexicon: make it anew with `federate words`")
     for name, (kind, shape) in expected.items():
@@ -115,10 +122,10 @@ def load_lexicon(path: Path, vocabulary_sha256: str, size: int) -> Lexicon:
         if array.dtype.str[1:] != kind or (array.shape != shape if shape else array.ndim != 1):
             raise DataError(f"{path}: {name} has the wrong type or shape: make it anew with `federate words`")
     if not (arrays["protection"] <= MOST_PROTECTION).all():  # nor NaN
-        raise DataError(f"{path} protects a word by more than {MOST_PROTECTION} nats: make it anew with `federate words`")
-    return Lexicon(
-        vocabulary_sha256, **arrays, sources=strings.get("sources", ""), license=strings.get("license", "")
-    )
+        raise DataError(
+            f"{path} protects a word by more than {MOST_PROTECTION} nats: make it anew with `federate words`"
+        )
+    return Lexicon(vocabulary_sha256, **arrays, sources=strings.get("sources", ""), license=strings.get("license", ""))
 
 
 def capitals_of(written: str) -> int:

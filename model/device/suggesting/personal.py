@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from data.tokenizer import tokenize
 from data.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
+from model.device.suggesting.written_case import WrittenCase
 
 USUAL_TRUST = 1.0
 _MAX_CHARACTERS = 100_000  # of messages read at the start: about 20,000 words, a tenth of a second
@@ -60,6 +61,7 @@ class PersonalNgram:
         self.trust = trust
         self.words: list[str] = []  # in the order of their first appearance
         self.offered: list[int] = []  # ids of the words to suggest, in the order in which they qualified
+        self.case = WrittenCase()
         self._ids: dict[str, int] = {}
         self._times: list[int] = []  # occurrences of each of the words
         self._unknown = 0  # tokens that the vocabulary lacks, including numbers
@@ -81,15 +83,21 @@ class PersonalNgram:
         """Returns the person's own word with this id."""
         return self.words[own - len(self.vocabulary)]
 
+    def times(self, word: str) -> int:
+        """Returns how often the person wrote one of their own words."""
+        return self._times[self._ids[word] - len(self.vocabulary)]
+
     def has_written(self, words: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Returns which of the words with these ids the person has written, bool, in the shape of `words`."""
         return np.isin(words, self._stream[: self.length])
 
     def learn(self, text: str) -> None:
         """Counts a message."""
-        tokens = [self._meet(token.word) for token in tokenize(text)]
+        split = tokenize(text)
+        tokens = [self._meet(token.word) for token in split]
         if not tokens:
             return
+        self.case.learn(split)
         start, self.length = self.length, self.length + len(tokens) + 1
         if self.length > len(self._stream):
             self._stream = np.concatenate([self._stream, np.zeros(self.length, np.int32)])

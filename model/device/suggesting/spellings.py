@@ -8,9 +8,16 @@ from numpy.typing import NDArray
 from data.tokenizer import PUNCTUATION
 from data.vocabulary import SPECIALS, Vocabulary
 from model.device.suggesting.corrections import Corrections, Neighbours
+from model.device.suggesting.lexicon import Lexicon
 from model.device.suggesting.offensive import offensive_words
 from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.word_preferences import WordPreferences
+
+# An own word in no lexicon is doubtful if one typing error, or two in a long word, would make it of a word: it has to be written
+# more often than others before it is offered. Errors in nats (`ErrorCosts`).
+_ONE_ERROR, _TWO_ERRORS = 5.5, 11.0
+_LONG = 7  # letters
+_CERTAIN = 6  # occurrences
 
 _AFTER_ANY_WORD = "\U0010ffff"  # sorts after every word
 
@@ -18,11 +25,18 @@ _AFTER_ANY_WORD = "\U0010ffff"  # sorts after every word
 class Spellings:
     """The words of the vocabulary and the person's own words that qualified, sorted; `ids` holds their ids, [S]."""
 
-    def __init__(self, vocabulary: Vocabulary, neighbours: Neighbours | None = None) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, neighbours: Neighbours | None = None, lexicon: Lexicon | None = None
+    ) -> None:
         ordered = sorted((w, i) for i, w in enumerate(vocabulary.words) if i >= len(SPECIALS) and w not in PUNCTUATION)
         self.words = [word for word, _ in ordered]
         self.ids = np.array([i for _, i in ordered], np.intp)
         self._vocabulary = vocabulary
+        self._lexicon = lexicon
+        self._not_words: set[str] = set()  # entries of the vocabulary
+        if lexicon is not None:
+            self._not_words = {word for word, i in ordered if not lexicon.is_word(i)}
+        self._doubtful: dict[str, bool] = {}  # own words, and whether they look like typos
         self._own = 0  # number of the person's own words among them
         self._neighbours = neighbours
         self._unwanted = np.zeros(0, np.intp)
@@ -64,15 +78,42 @@ class Spellings:
         return place if place < len(self.words) and self.words[place] == word else None
 
     def unwanted(self, preferences: WordPreferences, personal: PersonalNgram | None) -> NDArray[np.intp]:
-        """Returns the indices of words not to be suggested: forgotten words, and offensive words that the person never typed."""
+        """Returns the indices of words not to be suggested.
+
+        They are forgotten words, offensive words that the person never typed, and what is no word unless the person insists on it.
+        """
         written = 0 if personal is None else personal.length
-        state = (written, len(self.words), preferences.offensive, frozenset(preferences.forgotten))
+        state = (
+            *(written, len(self.words), preferences.offensive),
+            *(frozenset(preferences.forgotten), len(preferences.insisted)),
+        )
         if state != self._unwanted_for:
             offensive = set() if preferences.offensive else self._offensive_and_untyped(personal)
-            places = [self.place(word) for word in preferences.forgotten | offensive]
+            not_words = self._not_words - preferences.insisted
+            if personal is not None:
+                own = (personal.word(own) for own in personal.offered)
+                not_words |= {word for word in own if self.doubts(word, preferences, personal)}
+            places = [self.place(word) for word in preferences.forgotten | offensive | not_words]
             self._unwanted = np.array([place for place in places if place is not None], np.intp)
             self._unwanted_for = state
         return self._unwanted
+
+    def doubts(self, word: str, preferences: WordPreferences, personal: PersonalNgram) -> bool:
+        """Returns whether one of the person's own words is probably a typo of a word of the vocabulary."""
+        if self._lexicon is None or word in preferences.insisted or personal.times(word) >= _CERTAIN:
+            return False
+        if personal.case.form(word) not in (None, word):  # who capitalizes it means a name
+            return False
+        if word not in self._doubtful:
+            self._doubtful[word] = not self._lexicon.knows(word) and self._is_near_a_word(word)
+        return self._doubtful[word]
+
+    def _is_near_a_word(self, typed: str) -> bool:
+        near = self.corrections.costs(typed, ended=True) <= (_ONE_ERROR if len(typed) < _LONG else _TWO_ERRORS)
+        return any(
+            self.words[place] in self._vocabulary and self.words[place] not in self._not_words
+            for place in np.flatnonzero(near)
+        )
 
     def _offensive_and_untyped(self, personal: PersonalNgram | None) -> set[str]:
         listed = [word for word in offensive_words() if word in self._vocabulary]

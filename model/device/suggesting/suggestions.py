@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from data.tokenizer import normalize, tokenize
 from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 from model.device.suggesting.corrections import Neighbours
+from model.device.suggesting.lexicon import Lexicon
 from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.spellings import Spellings
@@ -21,10 +22,12 @@ _SHORTEST_CORRECTED = 2  # letters of a finished word
 # Two letters are one typo away from very many words, and many pairs outside any vocabulary are meant: units, initials. Only one of
 # the most frequent words replaces them. On validation users this still corrects 1,141 of 1,151 typos of two letters.
 _FAMILIAR = 500
-# A correction has to exceed these scores, in nats. An unknown word counts as `<unk>`, shared by all unknown words of its length; a
-# known word counts as itself, with a bonus. They were the best on validation users with typos drawn from the geometry of the
-# keyboard (`federation.evaluation.autocorrection`).
+# A correction has to exceed these scores, in nats. An unknown word counts as `<unk>`, shared by all unknown words of its length,
+# with a bonus if the lexicon has it; a known word counts as itself, with the protection that the lexicon gives it, or with a bonus
+# where there is no lexicon. They were the best on validation users with typos drawn from the geometry of the keyboard
+# (`federation.evaluation.autocorrection`).
 _UNKNOWN, _UNKNOWN_LETTER = -5.0, -1.0
+_UNKNOWN_WORD = 3.0
 _KNOWN = 5.0
 _SHOWN = -4.0  # to be suggested only, without replacing the typed word
 # A person who types on after seeing a suggestion probably did not mean it. But people overlook suggestions, so that these may come
@@ -45,7 +48,8 @@ class Suggester:
 
     With a personal n-gram model, the network's probabilities are the root of that model, and the person's own words are suggested
     and ranked like any other. Later changes of the n-gram model, its trust, and the preferences take effect with the next
-    suggestion. `neighbours` lists the keys beside each key, by default those of a QWERTY keyboard.
+    suggestion. `neighbours` lists the keys beside each key, by default those of a QWERTY keyboard. Without a lexicon, every entry
+    of the vocabulary counts as a word.
     """
 
     def __init__(
@@ -55,12 +59,14 @@ class Suggester:
         personal: PersonalNgram | None = None,
         preferences: WordPreferences | None = None,
         neighbours: Neighbours | None = None,
+        lexicon: Lexicon | None = None,
     ) -> None:
         self._reader = reader
         self._vocabulary = vocabulary
         self._personal = personal
         self._preferences = preferences or WordPreferences()
         self._neighbours = neighbours
+        self._lexicon = lexicon
         self._scores = np.zeros(0, np.float32)  # of all words after the current context
         self._offered = np.zeros(0, np.float32)  # of the spellings; -inf for words not to be suggested
         self._scored_for: tuple[object, ...] | None = None  # the state from which both were computed
@@ -69,7 +75,7 @@ class Suggester:
     @cached_property
     def spellings(self) -> Spellings:
         """The words that may be suggested, created on demand, because predictions alone do not need them."""
-        return Spellings(self._vocabulary, self._neighbours)
+        return Spellings(self._vocabulary, self._neighbours, self._lexicon)
 
     @property
     def reader(self) -> Reader:
@@ -130,7 +136,7 @@ class Suggester:
         personal, preferences = self._personal, self._preferences
         ids = [self._vocabulary.id(word) if personal is None else personal.id(word) for word in context]
         learned = () if personal is None else (personal.length, personal.trust)
-        state = (ids, learned, frozenset(preferences.forgotten), preferences.offensive)
+        state = (ids, learned, frozenset(preferences.forgotten), len(preferences.insisted), preferences.offensive)
         if state == self._scored_for:
             return
         if personal is None:
@@ -145,10 +151,50 @@ class Suggester:
 
     def _as_typed(self, word: str) -> float:
         """Returns the score that a correction has to exceed."""
-        known = self._vocabulary.id(word) if self._personal is None else self._personal.id(word)
-        if known >= len(self._vocabulary) and word in self._preferences.forgotten:
-            known = UNKNOWN  # a typo that was learned as a word and then forgotten
-        return self._as_unknown(word) if known == UNKNOWN else float(self._scores[known]) + _KNOWN
+        known = self._vocabulary.id(word)
+        if known != UNKNOWN:
+            protection = _KNOWN if self._lexicon is None else float(self._lexicon.protection[known])
+            return float(self._scores[known]) + protection if protection > -math.inf else self._as_unknown(word)
+        own = UNKNOWN if self._personal is None else self._personal.id(word)
+        # A typo that was learned as a word does not count: one that was forgotten, or that is still doubtful.
+        if own != UNKNOWN and word not in self._preferences.forgotten and not self.doubts(word):
+            return float(self._scores[own]) + _KNOWN
+        return self._as_unknown(word) + _UNKNOWN_WORD * (self._lexicon is not None and self._lexicon.knows(word))
+
+    def doubts(self, word: str) -> bool:
+        """Returns whether one of the person's own words is probably a typo, which is not offered."""
+        return self._personal is not None and self.spellings.doubts(word, self._preferences, self._personal)
+
+    def written(self, word: str) -> str:
+        """Returns a lower-case word in the case in which the person writes it, or in its usual case."""
+        return self._own_case(word) or self._usual_case(word)
+
+    def recased(self, word: str) -> str | None:
+        """Returns a finished word as it is written, if its letters are right and their case is not; None to keep it.
+
+        Only small letters and a capital first letter, which may be automatic, are changed. The usual case of an abbreviation is not
+        forced on anyone: people write "tv" and mean it.
+        """
+        typed = normalize(word)
+        if word[1:] != word[1:].lower():
+            return None
+        written = self._own_case(typed)
+        if written is None:
+            usual = self._usual_case(typed)
+            written = typed if len(usual) > 1 and usual.isupper() else usual
+        return written if written not in (typed, word) else None
+
+    def _own_case(self, word: str) -> str | None:
+        return None if self._personal is None else self._personal.case.form(word)
+
+    def _usual_case(self, word: str) -> str:
+        known = self._vocabulary.id(word)
+        if self._lexicon is None:
+            return word
+        usual = self._lexicon.usual_case(word, None if known == UNKNOWN else known)
+        if known == UNKNOWN and usual == word and self._personal is not None and not self._lexicon.knows(word):
+            return self._personal.case.form_at_starts(word) or word
+        return usual
 
     def _as_unknown(self, word: str) -> float:
         return float(self._scores[UNKNOWN]) + _UNKNOWN + _UNKNOWN_LETTER * len(word)
