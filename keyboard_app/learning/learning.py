@@ -12,21 +12,20 @@ Starting from the global weights each time is what lets a new global model be ta
 n-grams (`model.device.suggesting.personal`) need none of this: they count each message as it is sent.
 """
 
-import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import DataError
 from data.generators import shown_as
 from keyboard_app.learning.models import Models
 from keyboard_app.recording.personal_file import Seen
 from keyboard_app.recording.records import Judgement, Message
 from keyboard_app.recording.user_profile import Profile
-from model.device.learning.finetuning import FineTuning, Progress, finetune
+from model.device.learning.finetuning import FineTuning, Progress
 from model.device.learning.finetuning import newest as newest_of
 from model.device.learning.gate import Verdict, held_back_from, judge
+from model.device.learning.training import TrainingRun, check_finite, train_program
 from model.device.metrics import evaluating
 from model.device.runtime import Program
 from model.device.suggesting.personal import USUAL_TRUST
@@ -37,39 +36,31 @@ EVALUATED_WORDS = 2_000  # losses are of the newest words up to these: more woul
 
 
 @dataclass(frozen=True)
-class Trained:
-    """Weights after training, and what it took. Losses are means over in-vocabulary words, in nats."""
+class Trained(TrainingRun):
+    """Weights after training, and the counts of the training."""
 
     weights: Weights
-    words: int  # targets trained on, ends of messages included, each counted once
-    loss_before: float
-    loss_after: float
-    targets: int  # the same, counted as often as they were trained on
-    seconds: float  # of the training alone
+    loss_before: float  # mean over the words in the vocabulary of the newest messages trained on, in nats
+    loss_after: float  # mean over the same words
 
 
 def train(
     program: Program, messages: Sequence[Sequence[int]], how: FineTuning, seed: int, sampled: bool = False
 ) -> Generator[Progress, None, Trained | None]:
-    """Fine-tunes the program's weights in place on encoded messages (`finetune`); returns None where these hold no word.
+    """Fine-tunes the program's weights in place on encoded messages; returns None if these hold no word.
 
     Raises:
-      DataError: training did not go well.
+      DivergedError: training diverged.
     """
     checked = newest_of(messages, min(EVALUATED_WORDS, how.max_words))
     loss_before = yield from shown_as(Progress(0, 1, 0, 0.0), _mean_loss(program, checked))
-    started, progress = time.perf_counter(), None
-    for progress in finetune(program, messages, how, np.random.default_rng(seed), sampled):
-        yield progress
-    if progress is None:
+    run = yield from train_program(program, messages, how, np.random.default_rng(seed), sampled)
+    if not run.words:
         return None
-    seconds = time.perf_counter() - started
     weights = program.weights
-    if not all(np.isfinite(array).all() for array in weights.values()):
-        raise DataError("training went astray (the weights are no longer numbers): the model from before stays")
-    loss_after = yield from shown_as(progress, _mean_loss(program, checked))
-    words = progress.targets // how.passes
-    return Trained(weights, words, loss_before, loss_after, progress.targets, seconds)
+    check_finite(weights.values())
+    loss_after = yield from shown_as(Progress(1, 1, run.targets, run.loss), _mean_loss(program, checked))
+    return Trained(**vars(run), weights=weights, loss_before=loss_before, loss_after=loss_after)
 
 
 def _mean_loss(program: Program, messages: Sequence[Sequence[int]]) -> Generator[None, None, float]:

@@ -18,6 +18,7 @@ from keyboard_app.recording.personal_file import Personal, load_personal
 from keyboard_app.recording.user_profile import PERSONAL, read_vault
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning
+from model.device.learning.training import DivergedError
 from model.device.weights import digest
 
 LINE = "i think you are good ."
@@ -132,10 +133,10 @@ def test_without_words_there_is_nothing_to_learn(device: Device) -> None:
     assert not device.models.personalized
 
 
-def test_learning_that_goes_astray_changes_nothing(device: Device) -> None:
+def test_learning_that_diverges_changes_nothing(device: Device) -> None:
     send(device, 40)
     device.worker.start(Learning(device.profile, device.models, FineTuning(learning_rate=1e30, clipping_norm=1e30)))
-    with pytest.raises(DataError, match="went astray"):
+    with pytest.raises(DivergedError, match="diverged"):
         device.worker.wait()
     assert device.worker.task is None
     assert not (device.profile.path / PERSONAL).exists()
