@@ -77,17 +77,21 @@ class Device:
         if profile.store.unreadable:
             profile.notices.append(f"{profile.store.unreadable:,} recorded messages are damaged and passed over")
         self.keyboard = Keyboard(
-            self.models.suggest, self._record, self.models.correct, emoji_for, wishes=self.models.wishes
+            self.models.suggest,
+            self._record,
+            self.models.correct,
+            emoji_for,
+            word_preferences=self.models.word_preferences,
         )
-        self.worker = BackgroundTasks()
+        self.background = BackgroundTasks()
         self.my_data = MyData(profile, self.models)
-        self.federation = Federation(profile, self.models, self.worker)
+        self.federation = Federation(profile, self.models, self.background)
         self.comparison = SuggestionComparison(self.models, shipped)
         self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # what the store was at, all words, new ones
         self._begun_at = 0  # newest message when it last began to learn by itself
         self._counted = self.keyboard.typing.keystrokes
-        self._follow_wishes()
+        self._follow_word_preferences()
         self._apply_settings()
 
     @classmethod
@@ -153,7 +157,7 @@ class Device:
         Raises:
           DataError: something else is going on there.
         """
-        self.worker.start(Learning(self.profile, self.models))
+        self.background.start(Learning(self.profile, self.models))
 
     def learn_if_due(self, rested: float, charging: bool | None = None, now: datetime | None = None) -> bool:
         """Begins to learn if the time has come (`keyboard_app.learning.schedule`); whether it did.
@@ -164,7 +168,7 @@ class Device:
           now: the local time.
         """
         now = now or datetime.now()
-        if self.private or self.worker.task is not None or rested < REST_SECONDS:
+        if self.private or self.background.task is not None or rested < REST_SECONDS:
             return False
         if not is_due(self.profile.settings, Moment(now.hour, *self._count_words(), rested, charging)):
             return False
@@ -178,7 +182,7 @@ class Device:
         Raises:
           DataError: something else is going on in the background.
         """
-        self.worker.start(Learning(self.profile, self.models, over_again=True))
+        self.background.start(Learning(self.profile, self.models, over_again=True))
 
     def roll_back(self) -> str:
         """Goes back to the personal network before the present one, or to the global one if there is none; returns a line.
@@ -219,7 +223,7 @@ class Device:
           DataError: something else is going on there.
         """
         task = Importing(self.profile, self.models, path, person)
-        self.worker.start(task)
+        self.background.start(task)
         return task
 
     def import_of(self, person: str, unclear: Importing) -> None:
@@ -228,7 +232,7 @@ class Device:
         Raises:
           DataError: something else is going on there.
         """
-        self.worker.start(unclear.of(person))
+        self.background.start(unclear.of(person))
 
     def take_part_if_due(
         self, rested: Callable[[], float], charging: bool | None = None, now: float | None = None
@@ -245,7 +249,7 @@ class Device:
           DataError: something else is going on there.
         """
         task = Rising(self.profile, self.models)
-        self.worker.start(task)
+        self.background.start(task)
         return task
 
     def saved(self) -> Saved:
@@ -259,7 +263,7 @@ class Device:
     def resume(self) -> None:
         """Begins to learn again, in the background, where a personal model should be and is not."""
         if (task := relearning(self.profile, self.models)) is not None:
-            self.worker.start(task)
+            self.background.start(task)
 
     def serve(self) -> None:
         """Begins, in the background, what the desktop waits for; nothing while something else goes on there.
@@ -269,12 +273,12 @@ class Device:
         """
         self._attend_to_age()
         self.federation.attend()
-        if self.worker.task is None and (task := waiting_task(self.profile, self.models)) is not None:
-            self.worker.start(task)
+        if self.background.task is None and (task := waiting_task(self.profile, self.models)) is not None:
+            self.background.start(task)
 
     def close(self) -> None:
         """Ends what goes on in the background and gives the profile free."""
-        self.worker.cancel(_PATIENCE if self.federation.speaking else None)
+        self.background.cancel(_PATIENCE if self.federation.speaking else None)
         self.profile.close()
 
     def __enter__(self) -> Self:
@@ -286,14 +290,14 @@ class Device:
     def _apply_settings(self) -> None:
         settings = self.profile.settings
         self.keyboard.autocorrects = settings.autocorrect
-        self.models.wishes.offensive = settings.offensive_words
+        self.models.word_preferences.offensive = settings.offensive_words
         self.models.use_neighbours(self.layout.neighbours)
 
-    def _follow_wishes(self) -> None:
+    def _follow_word_preferences(self) -> None:
         """Takes up what the person has said about words, and keeps what they say from now on."""
-        store, wishes, keyboard = self.profile.store, self.models.wishes, self.keyboard
-        wishes.forgotten |= set(store.words_marked(FORGOTTEN))
-        wishes.insisted |= set(store.words_marked(INSISTED))
+        store, word_preferences, keyboard = self.profile.store, self.models.word_preferences, self.keyboard
+        word_preferences.forgotten |= set(store.words_marked(FORGOTTEN))
+        word_preferences.insisted |= set(store.words_marked(INSISTED))
         keyboard.on_forget = lambda word: self._mark(FORGOTTEN, word)
         keyboard.on_remember = lambda word: self._unmark(FORGOTTEN, word)
         keyboard.on_insist = lambda word: self._mark(INSISTED, word)
@@ -327,8 +331,8 @@ class Device:
         return None if looks_like is None else f"not recorded: it looks like {looks_like}"
 
     def _check_idle(self) -> None:
-        if self.worker.task is not None:
-            raise DataError(f"still {self.worker.task.title or 'busy'}: wait until that is done, or stop it")
+        if self.background.task is not None:
+            raise DataError(f"still {self.background.task.title or 'busy'}: wait until that is done, or stop it")
 
     def _count_words(self) -> tuple[int, int]:
         """All recorded words to be learned from, and those of them that are new since it last learned."""

@@ -36,7 +36,7 @@ class Keyboard:
 
     `suggest(context, prefix)` gives words for after the context that fit the prefix, best first; `send(text)` is told of each
     message. `correct(context, word)` gives the word that was surely meant by a typed one, or None, and `emoji_for(word)` an emoji
-    or None; without them nothing is corrected, and no emoji offered. `wishes` is shared with who suggests; `on_insist`,
+    or None; without them nothing is corrected, and no emoji offered. `word_preferences` is shared with who suggests; `on_insist`,
     `on_forget` and `on_remember` are told of each word that joins those insisted on, joins those forgotten, and leaves these.
 
     `typing` counts: a key or a suggestion is a keystroke, a character counts once it is sent; shift, enter, moves and selections
@@ -49,12 +49,12 @@ class Keyboard:
         send: Callable[[str], object],
         correct: Callable[[str, str], str | None] = lambda _context, _word: None,
         emoji_for: Callable[[str], str | None] = _nothing,
-        wishes: Wishes | None = None,
+        word_preferences: Wishes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._suggest, self._send = suggest, send
         self._correct, self._emoji_for = correct, emoji_for
-        self.wishes = wishes or Wishes()
+        self.word_preferences = word_preferences or Wishes()
         self.on_insist: Callable[[str], object] = _nothing
         self.on_forget: Callable[[str], object] = _nothing
         self.on_remember: Callable[[str], object] = _nothing
@@ -225,14 +225,14 @@ class Keyboard:
     def forget(self, suggestion: str) -> None:
         """Offers a word no more, until the person insists on it."""
         word = normalize(suggestion)
-        self.wishes.forgotten.add(word)
+        self.word_preferences.forgotten.add(word)
         self.on_forget(word)
 
     def remember(self, suggestion: str) -> None:
         """Offers a forgotten word again."""
         word = normalize(suggestion)
-        if word in self.wishes.forgotten:
-            self.wishes.forgotten.remove(word)
+        if word in self.word_preferences.forgotten:
+            self.word_preferences.forgotten.remove(word)
             self.on_remember(word)
 
     def press_shift(self) -> None:
@@ -329,12 +329,12 @@ class Keyboard:
         return True
 
     def _insists_on(self, word: str) -> bool:
-        return word in self.wishes.insisted and word not in self.wishes.forgotten
+        return word in self.word_preferences.insisted and word not in self.word_preferences.forgotten
 
     def _insist(self, typed: str) -> None:
         word = normalize(typed)
-        if word not in self.wishes.insisted:
-            self.wishes.insisted.add(word)
+        if word not in self.word_preferences.insisted:
+            self.word_preferences.insisted.add(word)
             self.on_insist(word)
         self.remember(word)
 

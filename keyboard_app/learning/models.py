@@ -18,7 +18,7 @@ from model.device.weights import Weights
 class Models:
     """Suggests by the personal network, or by the global one as long as there is no other, and by the person's n-grams over it.
 
-    What the person has said about words (`wishes`) counts for all of its suggestions, at once. For one thread.
+    What the person has said about words (`word_preferences`) counts for all of its suggestions, at once. For one thread.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Models:
         Raises:
           DataError: the model's program is damaged or does not fit its weights.
         """
-        self.wishes = Wishes()
+        self.word_preferences = Wishes()
         self._neighbours: Neighbours | None = None
         self._start(global_model, PersonalNgram(global_model.vocabulary, messages, trust=ngram_trust))
         if personal is not None:
@@ -91,7 +91,7 @@ class Models:
         self._in_use.spellings.use_neighbours(neighbours)
 
     def _suggester(self, reader: Reader) -> Suggester:
-        return Suggester(reader, self.global_model.vocabulary, self._ngram, self.wishes, self._neighbours)
+        return Suggester(reader, self.global_model.vocabulary, self._ngram, self.word_preferences, self._neighbours)
 
     @property
     def personalized(self) -> bool:

@@ -64,8 +64,8 @@ class MyData:
         """
         try:
             self._profile.store.delete_all()
-            self._models.wishes.forgotten.clear()
-            self._models.wishes.insisted.clear()
+            self._models.word_preferences.forgotten.clear()
+            self._models.word_preferences.insisted.clear()
         finally:
             self.suggest_by_what_is_left()
 

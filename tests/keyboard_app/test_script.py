@@ -68,7 +68,7 @@ def test_corrections_never_touch_what_a_script_types(device: Device) -> None:
     for line in lines:
         assert type_message(keyboard, line)[0] == typed_by_the_metric(line, models.suggest)
     assert [text.lower() for text in sent] == lines
-    assert keyboard.wishes.insisted >= {"converstation", "awsome"}
+    assert keyboard.word_preferences.insisted >= {"converstation", "awsome"}
 
 
 @settings(deadline=None)

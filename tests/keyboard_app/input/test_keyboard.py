@@ -309,7 +309,7 @@ def test_a_slip_is_corrected_at_the_end_of_the_word_and_backspace_undoes_that(co
     corrector.backspace()
     assert corrector.text == "So teh" + end
     assert corrector.cursor == len(corrector.text)
-    assert (corrector.wishes.insisted, told) == ({"teh"}, ["teh"])
+    assert (corrector.word_preferences.insisted, told) == ({"teh"}, ["teh"])
     corrector.backspace()
     type_in(corrector, end)
     assert corrector.text == "So teh" + end, "what was insisted on stays"
@@ -365,7 +365,7 @@ def test_the_typed_word_is_always_offered_and_taking_it_insists(corrector: Keybo
     assert corrector.strip == [Offer("teh", Kind.TYPED), Offer("the", Kind.CORRECTION, applied=True)]
     corrector.take_offer(corrector.strip[0])
     assert corrector.text == "So teh "
-    assert corrector.wishes.insisted == {"teh"}
+    assert corrector.word_preferences.insisted == {"teh"}
     type_in(corrector, "teh ")
     assert corrector.text == "So teh teh "
     type_in(corrector, "he")
@@ -383,12 +383,12 @@ def test_a_forgotten_word_comes_back_when_it_is_insisted_on(corrector: Keyboard)
     told = []
     corrector.on_forget, corrector.on_remember = told.append, told.append
     corrector.forget("Hello")
-    assert (corrector.wishes.forgotten, told) == ({"hello"}, ["hello"])
+    assert (corrector.word_preferences.forgotten, told) == ({"hello"}, ["hello"])
     type_in(corrector, "so hello")
     corrector.take_offer(corrector.strip[0])
-    assert (corrector.wishes.forgotten, told) == (set(), ["hello", "hello"])
+    assert (corrector.word_preferences.forgotten, told) == (set(), ["hello", "hello"])
     corrector.forget("teh")
-    corrector.wishes.insisted.add("teh")
+    corrector.word_preferences.insisted.add("teh")
     type_in(corrector, "teh ")
     assert corrector.text == "So hello the ", "a slip that was learned as a word, and forgotten"
 

@@ -292,7 +292,7 @@ class Session(RuleBasedStateMachine):
         start, end = field.word()
         assert len(keyboard.word) == (end - start if field.cursor == field.anchor else 0)
         assert {offer.kind for offer in keyboard.strip} or not keyboard.suggestions
-        assert keyboard.wishes.insisted == field.insisted
+        assert keyboard.word_preferences.insisted == field.insisted
 
 
 def test_a_thousand_sessions_leave_the_text_as_a_plain_text_field_has_it() -> None:
@@ -303,8 +303,13 @@ def test_a_thousand_sessions_leave_the_text_as_a_plain_text_field_has_it() -> No
 def test_sessions_with_the_models_behind_the_keyboard(device: Device) -> None:
     class DeviceSession(Session):
         def new_keyboard(self) -> Keyboard:
-            device.models.wishes.insisted.clear()
-            return Keyboard(device.models.suggest, self.sent.append, device.models.correct, wishes=device.models.wishes)
+            device.models.word_preferences.insisted.clear()
+            return Keyboard(
+                device.models.suggest,
+                self.sent.append,
+                device.models.correct,
+                word_preferences=device.models.word_preferences,
+            )
 
     how = settings(max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(DeviceSession, settings=how)

@@ -27,9 +27,9 @@ class _Asking:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
 def test_a_task_is_nicer_than_the_typing_thread_which_stays_as_it_was() -> None:
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    worker, task = BackgroundTasks(), _Asking()
-    worker.start(task)
-    assert worker.wait() == "asked"
+    background, task = BackgroundTasks(), _Asking()
+    background.start(task)
+    assert background.wait() == "asked"
     assert task.niceness == min(before + 5, 19)
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
@@ -61,38 +61,38 @@ def goes_on(task: _Counting) -> bool:
 
 def test_a_task_makes_way_for_a_key_after_its_present_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 60.0)
-    worker, task = BackgroundTasks(), _Counting()
-    worker.start(task)
+    background, task = BackgroundTasks(), _Counting()
+    background.start(task)
     assert goes_on(task)
-    worker.make_way()
+    background.make_way()
     before = task.steps
     time.sleep(0.1)
     assert task.steps <= before + 1
-    assert worker.works
-    worker.go_on()
+    assert background.works
+    background.go_on()
     assert goes_on(task)
     task.ended = True
-    assert worker.wait() == "counted"
-    assert not worker.works
+    assert background.wait() == "counted"
+    assert not background.works
 
 
 def test_a_finger_that_stays_on_a_key_does_not_stop_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 0.01)
-    worker, task = BackgroundTasks(), _Counting()
-    worker.start(task)
-    worker.make_way()
+    background, task = BackgroundTasks(), _Counting()
+    background.start(task)
+    background.make_way()
     assert goes_on(task)
     assert goes_on(task)
-    worker.cancel()
+    background.cancel()
 
 
 def test_a_task_that_makes_way_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """At once: closing the window while a finger is down waits for nothing."""
     monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 60.0)
-    worker, task = BackgroundTasks(), _Counting()
-    worker.start(task)
-    worker.make_way()
+    background, task = BackgroundTasks(), _Counting()
+    background.start(task)
+    background.make_way()
     began = time.monotonic()
-    worker.cancel()
+    background.cancel()
     assert time.monotonic() - began < 30
-    assert worker.task is None
+    assert background.task is None

@@ -73,7 +73,7 @@ def test_what_rose_is_what_was_written_again_and_again(device: Device) -> None:
     record(device, "meet the zebra", 5)
     run(Learning(device.profile, device.models))
     rising = device.look_back()
-    assert "what rose the most" in device.worker.wait()
+    assert "what rose the most" in device.background.wait()
     assert {"think", "good"} <= {rise.word for rise in rising.words}
     assert all(rise.context == "" and rise.after > rise.before for rise in rising.words)
     assert [r.after - r.before for r in rising.phrases] == sorted(

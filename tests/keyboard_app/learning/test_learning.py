@@ -37,12 +37,12 @@ def test_typing_goes_on_while_it_learns_and_then_uses_what_was_learned(device: D
     send(device, 400)
     device.learn()
     seen = set()
-    while (line := device.worker.poll()) is None:
+    while (line := device.background.poll()) is None:
         assert len(device.keyboard.suggestions) == 3
         device.keyboard.press("a")
         device.keyboard.backspace()
-        if device.worker.progress is not None:
-            seen.add(device.worker.progress.batch)
+        if device.background.progress is not None:
+            seen.add(device.background.progress.batch)
     assert len(seen) > 1
     assert "learned from 2,520 words" in line, "a tenth is held back"
     assert "kept the new model" in line
@@ -77,27 +77,27 @@ def test_cancelled_it_leaves_the_model_from_before(device: Device) -> None:
     run(Learning(device.profile, device.models, FineTuning(max_words=50)))
     before = (device.profile.path / PERSONAL).read_bytes()
     device.learn()
-    device.worker.pause()
-    while device.worker.progress is None:
+    device.background.pause()
+    while device.background.progress is None:
         pass
-    device.worker.cancel()
-    assert device.worker.task is None
+    device.background.cancel()
+    assert device.background.task is None
     assert (device.profile.path / PERSONAL).read_bytes() == before
     device.learn()
-    assert device.worker.wait() is not None
+    assert device.background.wait() is not None
     assert (device.profile.path / PERSONAL).read_bytes() != before
 
 
 def test_stopped_it_ends_as_soon_as_it_can_and_changes_nothing(device: Device) -> None:
     send(device, 300)
     device.learn()
-    device.worker.pause()
-    while device.worker.progress is None:
+    device.background.pause()
+    while device.background.progress is None:
         time.sleep(0.01)
-    device.worker.stop()  # does not wait for it, paused or not
-    while (line := device.worker.poll()) is None:
+    device.background.stop()  # does not wait for it, paused or not
+    while (line := device.background.poll()) is None:
         time.sleep(0.01)
-    assert (line, device.worker.task, device.models.personalized) == (STOPPED, None, False)
+    assert (line, device.background.task, device.models.personalized) == (STOPPED, None, False)
     assert not (device.profile.path / PERSONAL).exists()
 
 
@@ -106,7 +106,7 @@ def test_one_thing_at_a_time(device: Device) -> None:
     device.learn()
     with pytest.raises(DataError, match="still learning: wait"):
         device.learn()
-    device.worker.wait()
+    device.background.wait()
 
 
 def test_messages_are_encoded_beside_typing(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,14 +120,14 @@ def test_messages_are_encoded_beside_typing(device: Device, monkeypatch: pytest.
 
     monkeypatch.setattr(Vocabulary, "encode", spy)
     device.learn()
-    device.worker.wait()
+    device.background.wait()
     assert len(threads) == 3
     assert threading.main_thread() not in threads
 
 
 def test_without_words_there_is_nothing_to_learn(device: Device) -> None:
     device.learn()
-    assert "nothing to learn from yet" in device.worker.wait()
+    assert "nothing to learn from yet" in device.background.wait()
     send(device, 3, "😀")
     assert "nothing to learn from yet" in run(Learning(device.profile, device.models))
     assert not device.models.personalized
@@ -135,10 +135,10 @@ def test_without_words_there_is_nothing_to_learn(device: Device) -> None:
 
 def test_learning_that_diverges_changes_nothing(device: Device) -> None:
     send(device, 40)
-    device.worker.start(Learning(device.profile, device.models, FineTuning(learning_rate=1e30, clipping_norm=1e30)))
+    device.background.start(Learning(device.profile, device.models, FineTuning(learning_rate=1e30, clipping_norm=1e30)))
     with pytest.raises(DivergedError, match="diverged"):
-        device.worker.wait()
-    assert device.worker.task is None
+        device.background.wait()
+    assert device.background.task is None
     assert not (device.profile.path / PERSONAL).exists()
 
 
@@ -151,7 +151,7 @@ def test_a_personal_model_that_was_damaged_is_learned_anew(tmp_path: Path, small
     with Device.open(tmp_path, small_model_folder, consenting=True) as device:
         assert not device.models.personalized
         device.resume()
-        device.worker.wait()
+        device.background.wait()
         assert device.models.personalized
     after = in_file(tmp_path)
     assert digest(after.weights) == digest(before.weights)

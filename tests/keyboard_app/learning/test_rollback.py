@@ -85,27 +85,27 @@ def test_reset_forgets_what_was_learned_and_leaves_what_was_written(tmp_path: Pa
 def test_nothing_is_rolled_back_or_reset_while_it_learns(device: Device) -> None:
     record(device, LINE, 60)
     device.learn()
-    device.worker.pause()
+    device.background.pause()
     for ask in (device.roll_back, device.reset, device.relearn, device.look_back):
         with pytest.raises(DataError, match="still learning"):
             ask()
-    device.worker.wait()
+    device.background.wait()
 
 
 def test_paused_it_waits_and_goes_on_to_the_same_end(device: Device) -> None:
     record(device, LINE, 60)
     device.learn()
-    device.worker.pause()
-    while device.worker.progress is None:
+    device.background.pause()
+    while device.background.progress is None:
         pass
-    assert device.worker.paused
-    where = device.worker.progress
-    assert device.worker.poll() is None
-    assert device.worker.progress is where
-    device.worker.resume()
-    assert not device.worker.paused
-    assert "kept the new model" in device.worker.wait()
-    assert not device.worker.paused
+    assert device.background.paused
+    where = device.background.progress
+    assert device.background.poll() is None
+    assert device.background.progress is where
+    device.background.resume()
+    assert not device.background.paused
+    assert "kept the new model" in device.background.wait()
+    assert not device.background.paused
     whole = Learning(device.profile, device.models)
     run(whole)
     assert digest(device.models.personal) == digest(whole.trained.weights)
@@ -114,9 +114,9 @@ def test_paused_it_waits_and_goes_on_to_the_same_end(device: Device) -> None:
 def test_stopped_while_paused_it_changes_nothing(device: Device) -> None:
     record(device, LINE, 60)
     device.learn()
-    device.worker.pause()
-    device.worker.cancel()
-    assert device.worker.task is None
+    device.background.pause()
+    device.background.cancel()
+    assert device.background.task is None
     assert not (device.profile.path / PERSONAL).exists()
 
 
@@ -133,12 +133,12 @@ def test_it_learns_by_itself_once_there_is_enough(tmp_path: Path, small_model_fo
         assert not device.learn_if_due(60, now=noon)
         device.choose(learn_from=0, learn_until=24)
         assert device.learn_if_due(60, now=noon)
-        device.worker.cancel()
+        device.background.cancel()
         assert not device.learn_if_due(60, now=noon), "one that was stopped is not begun again at once"
         record(device, LINE, 40)
         assert device.learn_if_due(60, now=noon)
         assert not device.learn_if_due(60, now=noon), "it goes on"
-        device.worker.wait()
+        device.background.wait()
         assert not device.learn_if_due(60, now=noon), "all is learned"
 
 
@@ -152,7 +152,7 @@ def test_what_is_too_old_to_be_learned_from_is_not_new(tmp_path: Path, small_mod
         assert not device.learn_if_due(60)
         record(device, LINE, 300)
         assert device.learn_if_due(60)
-        device.worker.cancel()
+        device.background.cancel()
 
 
 def test_judged_by_nothing_the_old_one_stays(device: Device) -> None:
@@ -236,11 +236,11 @@ FULL = """if True:
     device.learn()
     resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, resource.RLIM_INFINITY))
     try:
-        print("learned", device.worker.wait())
+        print("learned", device.background.wait())
     except OSError as error:
         print("told", error)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert device.worker.task is None
+    assert device.background.task is None
     device.keyboard.press("a")
     device.keyboard.enter()
     assert device.sent.id == 9

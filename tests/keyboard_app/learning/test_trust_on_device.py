@@ -87,7 +87,7 @@ def test_it_is_learned_kept_and_given_up_with_the_global_model(
         assert device.models.ngram_trust == USUAL_TRUST, "until it has learned on the new one"
         assert "count as much as usual" in status(tmp_path, capsys)[1]
         device.resume()
-        device.worker.wait()
+        device.background.wait()
         assert device.models.ngram_trust > USUAL_TRUST
 
 

@@ -56,7 +56,7 @@ def test_a_deleted_message_is_forgotten_at_once_by_suggestions_and_by_the_networ
     assert device.my_data.still_held == 3, "what came after the learning was never in it"
     run(Learning(device.profile, device.models))  # which the gate may refuse; what is in use may then hold them still
     device.relearn()
-    device.worker.wait()
+    device.background.wait()
     assert device.my_data.still_held == 0
     assert not (device.profile.path / PREVIOUS).exists(), "nor can one go back to a network that holds them"
     assert len(device.profile.store.messages()) == 71
@@ -70,7 +70,7 @@ def test_when_everything_is_deleted_and_learned_anew_the_global_model_is_left(de
     assert (device.my_data.count(), device.my_data.still_held) == (0, 60)
     assert device.profile.store.words_marked("insisted") == {}
     device.relearn()
-    assert "nothing is left to learn from" in device.worker.wait()
+    assert "nothing is left to learn from" in device.background.wait()
     assert not device.models.personalized
     assert not (device.profile.path / PERSONAL).exists()
     assert device.my_data.still_held == 0
@@ -107,7 +107,7 @@ def test_what_is_exported_is_a_corpus_and_can_be_imported(
     assert list(corpus.messages("me")) == texts
     with Device.open(tmp_path / "new", small_model_folder) as new:
         new.import_texts(out)
-        assert new.worker.wait() == "imported 3 messages; learn to put them to use"
+        assert new.background.wait() == "imported 3 messages; learn to put them to use"
         assert [(m.text, m.imported) for m in new.profile.store.messages()] == [(text, True) for text in texts]
         assert new.profile.store.ranks() == []
     (tmp_path / "file").touch()
@@ -191,7 +191,7 @@ def test_a_file_that_is_no_text_is_refused(device: Device, tmp_path: Path, conte
         path.write_bytes(content)
     device.import_texts(path)
     with pytest.raises(DataError, match=reason) as told:
-        device.worker.wait()
+        device.background.wait()
     assert "\n" not in str(told.value)
     assert device.my_data.count() == 0
 

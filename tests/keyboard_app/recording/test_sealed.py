@@ -40,7 +40,7 @@ TYPED = """if True:
                 device.keyboard.enter()
         assert device.sent.id == 80, device.sent
         device.learn()
-        print(device.worker.wait())
+        print(device.background.wait())
         device.profile.store.mark_word("forgotten", "wilhelmina")
         device.my_data.delete([3, 4])
         key = Ed25519PrivateKey.from_private_bytes(bytes(range(100, 132)))
@@ -49,7 +49,7 @@ TYPED = """if True:
             membership.join("https://keyboards.nowhere.example:1", "a certificate", key)
             membership.sent("https://keyboards.nowhere.example:1", "a round", "a model", 1, 1, False)
         device.look_back()
-        print(len(device.worker.wait()) > 0, device.models.personalized)
+        print(len(device.background.wait()) > 0, device.models.personalized)
         sys.stdout.flush()
         import os, signal
         os.kill(os.getpid(), signal.SIGKILL)  # so that the log stays as it is
