@@ -27,8 +27,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _common() -> _Parser:
-    # Options have no defaults here: the default of a subcommand would overwrite an option given before it. Each parser gets parents
-    # of its own, since parsers share the options of a parent and `set_defaults` would change them all.
+    # Options have no defaults here: a subcommand's default would overwrite an option given before it. Each parser gets parents of
+    # its own, since parsers share the options of a parent and `set_defaults` would change them all.
     common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--profile", type=Path, metavar="DIR", help=f"profile folder (default: {default_path()})")
     common.add_argument(

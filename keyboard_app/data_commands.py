@@ -39,7 +39,7 @@ def add_data_commands(commands: argparse._SubParsersAction, common: Callable[[],
         "file",
         type=Path,
         metavar="FILE",
-        help='the UTF-8 file to read: text with one message per line, JSON Lines of {"user", "time", "text"}, or a WhatsApp export',
+        help='the UTF-8 file: text with one message per line, JSON Lines of {"user", "time", "text"}, or a WhatsApp export',
     )
     importing.add_argument("--person", metavar="NAME", help="your name in the file, if several people wrote in it")
     what.add_parser(

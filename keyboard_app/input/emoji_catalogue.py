@@ -90,7 +90,7 @@ class EmojiCatalogue:
                     self._by_word.setdefault(word, each.sign)
 
     def search(self, text: str, count: int = 50) -> list[Emoji]:
-        """Returns at most `count` emoji, best first, whose names have a word for each word of the text, which may be its prefix."""
+        """Returns at most `count` emoji, best first, whose names contain every word of the text, whole or as a prefix."""
         asked = normalize(text).split()
 
         def misses(each: Emoji) -> int:

@@ -39,8 +39,8 @@ class Keyboard:
     default there are no corrections and no emoji. `word_preferences` is shared with the suggester. `on_insist`, `on_forget` and
     `on_remember` are called with each word that joins the insisted ones, joins the forgotten ones, or leaves the forgotten ones.
 
-    `typing` counts keystrokes: one per key and per suggestion taken; shift, enter, cursor moves and selections cost none. It counts
-    characters when they are sent. `space_waits` means that the space before the cursor came with a suggestion: punctuation
+    `typing` counts keystrokes: one per key and per suggestion taken; shift, enter, cursor moves and selections cost none.
+    Characters count when they are sent. `space_waits` means that the space before the cursor came with a suggestion: punctuation
     replaces it.
     """
 
@@ -127,7 +127,7 @@ class Keyboard:
 
     @property
     def ahead(self) -> str:
-        """The message as it will stand when the word at the cursor is ended and corrected: the next suggestions need its context."""
+        """The message as it will stand once the word at the cursor is ended and corrected: the context of the next suggestions."""
         prefix = self.prefix
         return self._context(prefix) + (self.correction or prefix)
 
@@ -184,7 +184,7 @@ class Keyboard:
         self._stop_waits = last.isalnum() or (last != "" and last in _CLOSING)
 
     def backspace(self, reach: Move = Move.LEFT) -> None:
-        """Undoes a correction just made and insists on the typed word; otherwise deletes the selection, or text before the cursor."""
+        """Undoes a correction just made and insists on the typed word; otherwise deletes the selection or text before the cursor."""
         if (made := self._corrected) is not None and reach is Move.LEFT:
             place = self.field.cursor + len(made.typed) - len(made.corrected)
             self.field.replace(made.start, made.start + len(made.corrected), made.typed)

@@ -12,9 +12,9 @@ _ENDS = {" ", *PUNCTUATION}  # a key that ends a word, which makes the keyboard 
 def type_message(keyboard: Keyboard, text: str) -> tuple[Typing, list[float]]:
     """Types and sends a message, lower-cased and its white space collapsed, as `model.device.metrics.type_message` counts it.
 
-    Before the keyboard would correct a word, the typist takes the word as typed from the strip, which insists on it. That keystroke
-    is not counted: the definition of the keystroke savings rate has no corrections. A space that the keyboard drops before
-    punctuation still counts as a character.
+    Before the keyboard would correct a word, the typist takes the word as typed from the strip, which insists on it. That
+    keystroke is not counted: the definition of the keystroke savings rate has no corrections. A space that the keyboard drops
+    before punctuation still counts as a character.
 
     Returns:
       The keystrokes and characters of the text, and the seconds that each computation of suggestions took.

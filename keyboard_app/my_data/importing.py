@@ -126,8 +126,8 @@ def _read_chat(text: str) -> dict[str, list[str]]:
 class Importing:
     """The task (`keyboard_app.learning.background`) of importing a file; `imported` and `refused` count messages when it is done.
 
-    If several people wrote in the file and no name was given, nothing is imported: `unclear` then holds the file's content, and `of`
-    returns the task for the chosen person.
+    If several people wrote in the file and no name was given, nothing is imported: `unclear` then holds the file's content, and
+    `of` returns the task for the chosen person.
     """
 
     def __init__(

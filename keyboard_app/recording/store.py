@@ -21,8 +21,8 @@ _LOG_ENDINGS = ("-wal", "-shm")  # the newest messages may be only in the write-
 class Store:
     """The recorded messages of one person. For one thread; each change is one transaction.
 
-    A method raises DataError if the file cannot be read or written; nothing has changed then. A message that cannot be decrypted is
-    skipped and counted in `unreadable`.
+    A method raises DataError if the file cannot be read or written; nothing has changed then. A message that cannot be decrypted
+    is skipped and counted in `unreadable`.
     """
 
     def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
@@ -34,8 +34,8 @@ class Store:
     def open(cls, path: Path, vault: Vault, notices: list[str]) -> Self:
         """Opens the file or creates it; encrypts the file of an older keyboard and rewrites it without its plain text.
 
-        A file that is damaged or encrypted with another key is set aside and replaced by a new one, and a line about it is added to
-        `notices`.
+        A file that is damaged or encrypted with another key is set aside and replaced by a new one, and a line about it is added
+        to `notices`.
 
         Raises:
           DataError: the file cannot be opened, or a newer version of the keyboard wrote it.
