@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.files import write_by_rename
 
@@ -20,6 +21,9 @@ ICON_SIDE, SPLASH_SIDE = 512, 1024  # pixels
 GROUND, KEY, SUGGESTION, TAKEN = 0x1B202A, 0xF3F6FB, 0x55617A, 0x8AB4FF  # the colours of the app's dark theme
 _SPLASH_SHARE = 0.42  # width of the keyboard as a share of the splash screen's side: phones crop its edges
 _CORNER = 0.22  # corner radius as a share of the icon's side
+
+Pixels = NDArray[np.uint8]  # [height, width, 4]: red, green, blue and opacity
+_Floats = NDArray[np.float64]
 
 
 class _Box(NamedTuple):
@@ -44,20 +48,21 @@ def _keyboard() -> list[_Box]:
     return [*strip, *rows, _Box(0, 0.455, 0.26, 0.055, 0.03, KEY)]
 
 
-def _cover(box: _Box, x: np.ndarray, y: np.ndarray, pixel: float) -> np.ndarray:
+def _cover(box: _Box, x: _Floats, y: _Floats, pixel: float) -> _Floats:
     """Returns the share of each pixel that a box covers, 0 to 1, [rows, columns]; `x` and `y` are the pixels' centres."""
     across = np.abs(x - box.x) - (box.half_width - box.radius)
     down = (np.abs(y - box.y) - (box.half_height - box.radius))[:, None]
     outside = np.hypot(np.maximum(across, 0), np.maximum(down, 0))
     distance = outside + np.minimum(np.maximum(across, down), 0) - box.radius
-    return np.clip(0.5 - distance / pixel, 0, 1)
+    cover: _Floats = np.clip(0.5 - distance / pixel, 0, 1)
+    return cover
 
 
-def _rgb(colour: int) -> np.ndarray:
+def _rgb(colour: int) -> _Floats:
     return np.array([colour >> 16, colour >> 8 & 255, colour & 255], float)
 
 
-def draw(side: int, share: float, corner: float) -> np.ndarray:
+def draw(side: int, share: float, corner: float) -> Pixels:
     """Draws the picture: [side, side, 4] uint8 of red, green, blue and opacity.
 
     Args:
@@ -77,10 +82,11 @@ def draw(side: int, share: float, corner: float) -> np.ndarray:
         cover = _cover(box, places[columns], places[rows], pixel)[..., None]
         region = np.ix_(rows, columns)
         colours[region] = colours[region] * (1 - cover) + _rgb(box.colour) * cover
-    return np.rint(np.dstack([colours, ground * 255])).astype(np.uint8)
+    pixels: Pixels = np.rint(np.dstack([colours, ground * 255])).astype(np.uint8)
+    return pixels
 
 
-def png(pixels: np.ndarray) -> bytes:
+def png(pixels: Pixels) -> bytes:
     """Encodes pixels [height, width, 4] uint8 as a PNG file (ISO/IEC 15948)."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
@@ -94,7 +100,7 @@ def png(pixels: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
-def pictures() -> dict[str, np.ndarray]:
+def pictures() -> dict[str, Pixels]:
     """Returns the pixels of both pictures by file name."""
     return {"icon.png": draw(ICON_SIDE, 0.7, _CORNER), "splash.png": draw(SPLASH_SIDE, _SPLASH_SHARE, 0)}
 

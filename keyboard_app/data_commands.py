@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from data.errors import DataError
 from data.files import write_by_rename
@@ -13,8 +14,12 @@ from keyboard_app.learning.learning import Learning
 from keyboard_app.my_data.importing import Importing
 from model.device.weights import next_provenance, to_bytes
 
+_Parser = TypeVar("_Parser", bound=argparse.ArgumentParser)
 
-def add_data_commands(commands: argparse._SubParsersAction, common: Callable[[], argparse.ArgumentParser]) -> None:
+
+def add_data_commands(
+    commands: "argparse._SubParsersAction[_Parser]", common: Callable[[], argparse.ArgumentParser]
+) -> None:
     """Adds `data` and its subcommands; `common` makes a parent parser with the options that all commands share."""
     data = commands.add_parser(
         "data", parents=[common()], help="list, search, delete, export or import recorded messages"

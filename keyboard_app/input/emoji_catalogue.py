@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from threading import Thread
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data.tokenizer import normalize
 
@@ -139,7 +139,7 @@ def _words(names: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for name in names for word in re.findall(r"[\w']+", _spelled(name))))
 
 
-def _naming(data: dict) -> Iterator[tuple[str, bool]]:
+def _naming(data: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     """Yields words that name an emoji, each with whether it is a whole name: "pizza" is; "heart" of "red heart" is not."""
     official = _spelled(data["en"])
     for name in (*map(_spelled, data.get("alias", [])), official):

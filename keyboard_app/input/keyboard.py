@@ -184,7 +184,7 @@ class Keyboard:
         self._stop_waits = last.isalnum() or (last != "" and last in _CLOSING)
 
     def backspace(self, reach: Move = Move.LEFT) -> None:
-        """Undoes a correction just made and insists on the typed word; otherwise deletes the selection or text before the cursor."""
+        """Undoes a correction just made and insists on the typed word; otherwise deletes the selection or the text before."""
         if (made := self._corrected) is not None and reach is Move.LEFT:
             place = self.field.cursor + len(made.typed) - len(made.corrected)
             self.field.replace(made.start, made.start + len(made.corrected), made.typed)

@@ -79,8 +79,8 @@ class Learning:
     ) -> None:
         """Reads the recorded messages; `over_again` learns as if nothing had been learned yet.
 
-        The gate then compares the new network with the global one instead of the one in use, and the better of the two replaces the
-        latter, which may hold deleted messages and must go in either case.
+        The gate then compares the new network with the global one instead of the one in use, and the better of the two replaces
+        the latter, which may hold deleted messages and must go in either case.
         """
         self.title = "learning"
         self.trained: Trained | None = None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keyboard_app.recording.records import Ranks
 from keyboard_app.recording.store import Store
@@ -20,12 +21,13 @@ def recall(ranks: Sequence[int | None]) -> float | None:
     return sum(rank < SUGGESTED for rank in known) / len(known) if known else None
 
 
-def moving_recall(ranks: Sequence[int], window: int) -> np.ndarray:
+def moving_recall(ranks: Sequence[int], window: int) -> NDArray[np.float64]:
     """Returns recall at 3 over the last `window` words at each word, [len(ranks)] float64; over fewer at the start."""
     hits = np.concatenate([[0], np.cumsum(np.asarray(ranks) < SUGGESTED)])
     end = np.arange(1, len(hits))
     start = np.maximum(end - window, 0)
-    return (hits[end] - hits[start]) / (end - start)
+    shares: NDArray[np.float64] = (hits[end] - hits[start]) / (end - start)
+    return shares
 
 
 @dataclass(frozen=True)
@@ -56,4 +58,5 @@ class History:
         before, since = recall(self.ranks[:first]), recall(self.ranks[first:])
         if before is None or since is None:
             return f"recall at 3 up to the first learning {recall(self.ranks):.0%}; keep typing to see what it brought"
-        return f"recall at 3 before learning {before:.0%} → after {since:.0%} (with the global model alone {recall(self.global_ranks[first:]):.0%})"
+        by_global = recall(self.global_ranks[first:])
+        return f"recall at 3 before learning {before:.0%} → after {since:.0%} (global model alone: {by_global:.0%})"

@@ -44,7 +44,7 @@ class _Sum:
 
 
 class Rising:
-    """The task (`keyboard_app.learning.background`) of finding what rose most; `words` and `phrases` are the outcome, best first."""
+    """The task (`keyboard_app.learning.background`) of finding what rose most: `words` and `phrases`, best first."""
 
     def __init__(self, profile: Profile, models: Models) -> None:
         self.title = "looking back"

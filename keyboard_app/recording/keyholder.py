@@ -112,7 +112,7 @@ def _give(identity: str, key: bytes) -> bool:
         if keyring.get_keyring().priority < _BEST_EFFORT:
             return False
         keyring.set_password(SERVICE, identity, key.hex())
-        return keyring.get_password(SERVICE, identity) == key.hex()
+        return bool(keyring.get_password(SERVICE, identity) == key.hex())
 
     try:
         return bool(_ask(store))

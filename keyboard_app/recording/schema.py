@@ -209,7 +209,7 @@ def mark_untidy(connection: sqlite3.Connection) -> None:
 
 def untidy(connection: sqlite3.Connection) -> bool:
     """Whether the file or its log may still contain deleted content."""
-    return connection.execute("SELECT count(*) FROM marks WHERE name = 'untidy'").fetchone()[0] > 0
+    return connection.execute("SELECT name FROM marks WHERE name = 'untidy'").fetchone() is not None
 
 
 def _upgrade(connection: sqlite3.Connection, version: int, vault: Vault) -> None:

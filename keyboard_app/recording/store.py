@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from data.errors import DataError, UserFacingError
 from keyboard_app.recording import schema
@@ -125,7 +125,7 @@ class Store:
 
     def learnable(self) -> list[Message]:
         """Returns the messages that may be learned from, in the order of `messages`: all since the last reset."""
-        reset = self._rows("SELECT coalesce(max(message), 0) FROM changes WHERE what = 'reset'")[0][0]
+        reset = self._count("SELECT coalesce(max(message), 0) FROM changes WHERE what = 'reset'")
         return [message for message in self.messages() if message.id > reset]
 
     def ranks(self, after: int = 0) -> list[Ranks]:
@@ -161,7 +161,7 @@ class Store:
 
     def count_messages(self) -> int:
         """Returns the number of messages, including those that cannot be decrypted."""
-        return self._rows("SELECT count(*) FROM messages")[0][0]
+        return self._count("SELECT count(*) FROM messages")
 
     def delete(self, messages: Iterable[int]) -> None:
         """Deletes messages permanently and rewrites the file and its log without them.
@@ -203,12 +203,12 @@ class Store:
 
     def last_deletion(self) -> int:
         """Returns the number of deletions so far."""
-        return self._rows("SELECT coalesce(max(id), 0) FROM deletions")[0][0]
+        return self._count("SELECT coalesce(max(id), 0) FROM deletions")
 
     def deleted_since(self, deletion: int, up_to_message: int) -> int:
         """Returns the number of messages with ids up to `up_to_message` that were deleted after this deletion."""
         query = "SELECT count(*) FROM deletions WHERE id > ? AND message <= ?"
-        return self._rows(query, deletion, up_to_message)[0][0]
+        return self._count(query, deletion, up_to_message)
 
     def words_marked(self, kind: str) -> dict[str, int]:
         """Returns the words marked with this kind, each with its count."""
@@ -254,7 +254,7 @@ class Store:
 
     def last_learning(self) -> int:
         """Returns the id of the last learning; 0 before any."""
-        return self._rows("SELECT coalesce(max(id), 0) FROM learnings")[0][0]
+        return self._count("SELECT coalesce(max(id), 0) FROM learnings")
 
     def last_judgement(self) -> Judgement | None:
         """Returns the gate's last decision; None before any learning, or if an older keyboard without a gate did the last one."""
@@ -298,7 +298,10 @@ class Store:
                 at[message.learning] = known
         return list(at.values())
 
-    def _rows(self, query: str, *parameters: int | str) -> list[tuple]:
+    def _count(self, query: str, *parameters: int | str) -> int:
+        return int(self._rows(query, *parameters)[0][0])
+
+    def _rows(self, query: str, *parameters: int | str) -> list[tuple[Any, ...]]:
         with _data_errors():
             return self._connection.execute(query, parameters).fetchall()
 
