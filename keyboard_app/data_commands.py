@@ -18,7 +18,7 @@ _Parser = TypeVar("_Parser", bound=argparse.ArgumentParser)
 
 
 def add_data_commands(
-    commands: "argparse._SubParsersAction[_Parser]", common: Callable[[], argparse.ArgumentParser]
+    commands: "argparse._SubParsersAction[_Parser]", common: Callable[[], _Parser]
 ) -> None:
     """Adds `data` and its subcommands; `common` makes a parent parser with the options that all commands share."""
     data = commands.add_parser(
