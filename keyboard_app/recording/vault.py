@@ -50,7 +50,7 @@ class Vault:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], identity.encode())
         except InvalidTag as error:
             raise UnsealError(
-                "a record cannot be decrypted: it was changed, or it was encrypted with another key"
+                "a record cannot be opened: it was changed, or it was encrypted with another key"
             ) from error
 
     def tag(self, text: str) -> bytes:

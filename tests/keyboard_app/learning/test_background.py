@@ -1,4 +1,4 @@
-"""Work beside typing stands back behind it."""
+"""Background tasks give way to typing."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from keyboard_app.learning.background import BackgroundTasks, Step
 
 
 class _Asking:
-    """Finds out how nice the thread is that it runs in."""
+    """A task that reads the niceness of its thread."""
 
     title = "asking"
     niceness = -100
@@ -25,7 +25,7 @@ class _Asking:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
-def test_a_task_is_nicer_than_the_typing_thread_which_stays_as_it_was() -> None:
+def test_a_task_raises_the_niceness_of_its_own_thread_only() -> None:
     before = os.getpriority(os.PRIO_PROCESS, 0)
     background, task = BackgroundTasks(), _Asking()
     background.start(task)
@@ -35,7 +35,7 @@ def test_a_task_is_nicer_than_the_typing_thread_which_stays_as_it_was() -> None:
 
 
 class _Counting:
-    """Goes on step by step until it is told to end."""
+    """A task that makes steps until it is ended."""
 
     title = "counting"
 
@@ -52,14 +52,14 @@ class _Counting:
 
 
 def goes_on(task: _Counting) -> bool:
-    """Whether it makes another step before long."""
+    """Waits for another step; returns whether there was one."""
     before, end = task.steps, time.monotonic() + 30
     while task.steps == before and time.monotonic() < end:
         time.sleep(0.001)
     return task.steps > before
 
 
-def test_a_task_makes_way_for_a_key_after_its_present_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_makes_way_for_a_key_after_its_current_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 60.0)
     background, task = BackgroundTasks(), _Counting()
     background.start(task)
@@ -76,7 +76,7 @@ def test_a_task_makes_way_for_a_key_after_its_present_step(monkeypatch: pytest.M
     assert not background.works
 
 
-def test_a_finger_that_stays_on_a_key_does_not_stop_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_is_held_does_not_stop_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 0.01)
     background, task = BackgroundTasks(), _Counting()
     background.start(task)
@@ -87,7 +87,7 @@ def test_a_finger_that_stays_on_a_key_does_not_stop_a_task(monkeypatch: pytest.M
 
 
 def test_a_task_that_makes_way_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At once: closing the window while a finger is down waits for nothing."""
+    """Stopping takes no time: closing the window while a key is pressed does not wait."""
     monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 60.0)
     background, task = BackgroundTasks(), _Counting()
     background.start(task)
