@@ -116,11 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _data(options)
         else:
             _open_window(options)
-    except (
-        UserFacingError,
-        OSError,
-        RuntimeError,
-    ) as error:  # LiteRT raises RuntimeError when a program fails
+    except (UserFacingError, OSError, RuntimeError) as error:  # LiteRT raises RuntimeError when a program fails
         sys.stderr.write(f"keyboard: {error}\n")
         return 1
     except KeyboardInterrupt:

@@ -304,9 +304,7 @@ class Device:
 
     def _mark(self, kind: str, word: str) -> None:
         if self.records:
-            with suppress(
-                UserFacingError
-            ):  # a full disk must not fail a key press: the mark then lasts until the keyboard closes
+            with suppress(UserFacingError):  # a full disk must not fail a key press
                 self.profile.store.mark_word(kind, word)
 
     def _unmark(self, kind: str, word: str) -> None:

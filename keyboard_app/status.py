@@ -45,7 +45,7 @@ class Status:
                 f"recall at 3     {self._recall}",
                 f"global model    after {self.round} federated rounds, digest {self.global_model[:12]}…",
                 f"personal model  {'in use' if self.personal_model else 'none: the global model is in use'}",
-                f"own words       {self.own_words:,} suggested that the model's vocabulary lacks",
+                f"own words       {self.own_words:,} suggested words that are not in the model's vocabulary",
                 f"own phrases     {_weighed(self.ngram_trust)}",
                 f"last learning   {self.gate or 'none yet'}",
                 f"recording       {_ANSWERS[self.consent]}; messages are kept {self._kept}",
