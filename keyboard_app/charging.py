@@ -14,9 +14,8 @@ def is_charging(supplies: Path = SUPPLIES) -> bool | None:
     states = []
     with suppress(OSError):
         for supply in sorted(supplies.iterdir()):
-            if (
-                _read(supply / "type") == "Battery" and _read(supply / "scope") != "Device"
-            ):  # "Device" is the battery of a mouse or the like
+            # The scope "Device" is that of the battery of a mouse or the like.
+            if _read(supply / "type") == "Battery" and _read(supply / "scope") != "Device":
                 states.append(_read(supply / "status"))
     known = [state for state in states if state not in ("", "Unknown")]
     return "Discharging" not in known if known else None

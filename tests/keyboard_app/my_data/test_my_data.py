@@ -54,9 +54,7 @@ def test_suggestions_forget_a_deleted_message_at_once_and_the_network_when_it_le
     later = record(device, [LINE])
     device.my_data.delete(later)
     assert device.my_data.still_held == 3, "later messages were never in it"
-    run(
-        Learning(device.profile, device.models)
-    )  # the gate may refuse the new network; the one in use may then still hold them
+    run(Learning(device.profile, device.models))  # the gate may refuse the network: the one in use may still hold them
     device.relearn()
     device.background.wait()
     assert device.my_data.still_held == 0
