@@ -100,13 +100,13 @@ def run_script(device: Device, lines: list[str]) -> Report:
 
 
 def peak_memory_mib() -> float:
-    """Returns the peak resident memory of this process, in MiB."""
+    """The most memory this process had resident so far, in MiB."""
     status = Path("/proc/self/status")
     if status.exists():
-        # getrusage would also count the memory of the process before it started this program.
+        # Of this program alone; getrusage also counts what the process was before it became this program.
         kib = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(kib) / 1024
-    import resource  # some platforms lack it
+    import resource  # not on every platform
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)

@@ -28,9 +28,9 @@ class Standing:
 class Federation:
     """Speaks with the coordinator in the background, one thing at a time with all else there. For the typing thread."""
 
-    def __init__(self, profile: Profile, models: Models, background: BackgroundTasks) -> None:
+    def __init__(self, profile: Profile, models: Models, worker: BackgroundTasks) -> None:
         self.latest: TakingPart | None = None  # the newest question whether there is a round, and what came of it
-        self._profile, self._models, self._background = profile, models, background
+        self._profile, self._models, self._worker = profile, models, worker
         self._asked = -math.inf
         self._leaving = False
         try:
@@ -57,7 +57,7 @@ class Federation:
           DataError: it is no link, or something else goes on in the background.
         """
         task = Joining(self._profile, link)
-        self._background.start(task)
+        self._worker.start(task)
         return task
 
     def give_up_joining(self) -> None:
@@ -83,9 +83,9 @@ class Federation:
 
     def attend(self) -> None:
         """Begins what was left undone: to tell the coordinator that the keyboard leaves."""
-        if self._leaving and self._background.task is None:
+        if self._leaving and self._worker.task is None:
             self._leaving = False
-            self._background.start(Leaving(self._profile))
+            self._worker.start(Leaving(self._profile))
 
     def take_part(self, idle: Callable[[], bool] = lambda: True) -> None:
         """Begins to ask for a round, and to go through it.
@@ -97,7 +97,7 @@ class Federation:
           DataError: something else goes on in the background.
         """
         task = TakingPart(self._profile, self._models, idle)
-        self._background.start(task)
+        self._worker.start(task)
         self.latest = task
 
     def take_part_if_due(self, rested: Callable[[], float], charging: bool | None, now: float) -> None:
@@ -109,25 +109,25 @@ class Federation:
           now: seconds of a clock that does not go back.
         """
         due = now - self._asked >= ASK_SECONDS and rested() >= REST_SECONDS and charging is not False
-        if due and self._background.task is None and (self._profile.path / FILE).exists():
+        if due and self._worker.task is None and (self._profile.path / FILE).exists():
             self._asked = now
             self.take_part(lambda: rested() >= REST_SECONDS)
 
     def leave_round(self) -> None:
         """Takes no further part in the round that goes on, if one does."""
-        if isinstance(self._background.task, TakingPart):
-            self._background.stop()
+        if isinstance(self._worker.task, TakingPart):
+            self._worker.stop()
 
     @property
     def round_going_on(self) -> TakingPart | None:
         """The task of a round that this keyboard is in the middle of."""
-        task = self._background.task
+        task = self._worker.task
         return task if isinstance(task, TakingPart) and task.step else None
 
     @property
     def speaking(self) -> bool:
         """Whether the task that goes on waits for the coordinator now and then."""
-        return isinstance(self._background.task, TakingPart | Joining | Leaving)
+        return isinstance(self._worker.task, TakingPart | Joining | Leaving)
 
     def _membership(self) -> Membership:
         return Membership.open(self._profile.path, self._profile.vault, self._profile.notices)
