@@ -1,4 +1,4 @@
-"""Fine-tuning with its bookkeeping: the one way in which a device, a simulated one and a benchmark train on a person's words."""
+"""Fine-tuning with its bookkeeping, for devices, simulated devices and benchmarks alike."""
 
 import time
 from collections.abc import Generator, Iterable, Sequence

@@ -70,7 +70,7 @@ def test_the_weight_is_learned_saved_and_reset_with_the_global_model(
 
     for_programs, for_people = status(tmp_path, capsys)
     assert for_programs["ngram_trust"] == learning.trust
-    assert f"your phrases    count {learning.trust:g} times as much as usual\n" in for_people
+    assert f"own phrases     weighed {learning.trust:g} times as much as usual in suggestions\n" in for_people
 
     with Device.open(tmp_path) as device:
         assert device.models.ngram_trust == learning.trust, "also at the next start"
