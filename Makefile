@@ -1,4 +1,4 @@
-# Everything here works on a machine with Python 3.11, pip, venv, make and git; uv, if it is missing, goes into .uv/.
+# Needs Python 3.11 with pip and venv, make, and git. If the machine has no uv, it is installed into .uv/.
 
 export UV_PYTHON_DOWNLOADS = never
 
@@ -15,6 +15,8 @@ test: installed
 	$(UV) run ruff check
 	$(UV) run ruff format --check
 	$(UV) run mypy
+	$(UV) run deptry .
+	$(UV) run deptry . --exclude '\.venv' --exclude '\.uv' --ignore DEP002,DEP004  # the tests too
 	$(UV) run pytest -n 2 --dist loadfile
 
 keyboard: installed
@@ -26,5 +28,6 @@ installed: $(UV)
 .uv/bin/uv:
 	python3.11 -m venv .uv
 	.uv/bin/pip install --quiet uv
+	@echo 'Installed uv into .uv/bin. To call it by name: export PATH="$$PWD/.uv/bin:$$PATH"'
 
 .PHONY: demo demo-devices test keyboard installed

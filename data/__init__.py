@@ -1,1 +1,1 @@
-"""Words: corpora by user, the tokenizer, the vocabulary, windows of token ids."""
+"""Words as data: corpora by user, the tokenizer, the vocabulary, and training rows of token ids."""

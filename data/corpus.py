@@ -1,6 +1,6 @@
-"""Corpora of real people's messages, by user: what federated learning calls the clients' data.
+"""Corpora of real people's messages, by user: the clients' data of federated learning.
 
-A corpus lists its users and streams the messages of one of them, oldest first. Nothing is tokenized or encoded until asked for.
+A corpus lists its users and streams one user's messages, oldest first. Texts are returned as written; callers tokenize them.
 """
 
 import hashlib
@@ -19,22 +19,22 @@ class Corpus(Protocol):
     """Messages by user."""
 
     def users(self) -> list[str]:
-        """All users, in the order of the SHA-256 of their ids: fixed, and unrelated to who they are."""
+        """Returns all users, ordered by the SHA-256 of their ids: a fixed order that is unrelated to who they are."""
 
     def messages(self, user: str) -> Iterator[str]:
-        """The texts of one user, oldest first."""
+        """Yields the texts of one user, oldest first."""
 
 
 def split_of(user: str) -> str:
-    """Which split a user belongs to, for ever: SHA-256 of the id, modulo 10; 1 is test, 0 is validation, the rest train."""
+    """Returns the split of a user, which never changes: SHA-256 of the id modulo 10; 1 is test, 0 validation, the rest train."""
     return {0: "validation", 1: "test"}.get(int(_digest(user), 16) % 10, "train")
 
 
 def users_in(corpus: Corpus, split: str) -> list[str]:
-    """The users of one split, or of `all`, in corpus order.
+    """Returns the users of one split, or of `all`, in corpus order.
 
     Raises:
-      DataError: there is no such split, or nobody is in it.
+      DataError: the split does not exist or has no users.
     """
     if split not in (*SPLITS, "all"):
         raise DataError(f"there is no split {split!r}: choose one of {', '.join(SPLITS)}, all")
@@ -45,37 +45,40 @@ def users_in(corpus: Corpus, split: str) -> list[str]:
 
 
 class Part:
-    """One split of a corpus, and no way to anybody else's messages: what training, tuning and the vocabulary are handed."""
+    """One split of a corpus, without access to the messages of other users.
+
+    Training, tuning and the vocabulary get a `Part`, so that no test user's message can reach them.
+    """
 
     def __init__(self, corpus: Corpus, split: str) -> None:
-        """Takes the users of a split, or of `all`.
+        """Selects the users of a split, or of `all`.
 
         Raises:
-          DataError: there is no such split, or nobody is in it.
+          DataError: the split does not exist or has no users.
         """
         self.split = split
         self._corpus = corpus
         self._users = dict.fromkeys(users_in(corpus, split))
 
     def users(self) -> list[str]:
-        """The users of the split, in corpus order."""
+        """Returns the users of the split, in corpus order."""
         return list(self._users)
 
     def messages(self, user: str) -> Iterator[str]:
-        """The texts of one of them, oldest first.
+        """Yields the texts of a user of the split, oldest first.
 
         Raises:
           DataError: the user belongs to another split.
         """
         if user not in self._users:
             raise DataError(
-                f"a {split_of(user)} user's messages were asked for where only {self.split} users' may be read"
+                f"only messages of {self.split} users may be read here, and this user belongs to {split_of(user)}"
             )
         return self._corpus.messages(user)
 
 
 class ChitChat:
-    """The ChitChat dataset: 258,145 chat messages of 1,315 people, as the package `chitchat-dataset` installs it.
+    """The ChitChat dataset: 258,145 chat messages by 1,315 people, from the package `chitchat-dataset`.
 
     Source: Myers, Etchart and Fulda, "Conversational Scaffolding", ICAART 2020.
     """
@@ -91,30 +94,30 @@ class ChitChat:
             for turn in conversation["messages"]:
                 for message in turn:
                     timed.setdefault(message["sender"], []).append((message["timestamp"], message["text"]))
-        # The sort is stable, so messages of one second stay in the order of their conversation.
+        # The sort is stable: messages of the same second stay in the order of their conversation.
         return {u: [text for _, text in sorted(timed[u], key=lambda m: m[0])] for u in sorted(timed, key=_digest)}
 
     def users(self) -> list[str]:
-        """All users, by the SHA-256 of their ids."""
+        """Returns all users, ordered by the SHA-256 of their ids."""
         return list(self._by_user)
 
     def messages(self, user: str) -> Iterator[str]:
-        """The texts of one user, oldest first."""
+        """Yields the texts of one user, oldest first."""
         return iter(self._by_user[user])
 
 
 class JsonLines:
     """A corpus in a file: one message a line, `{"user": "…", "time": "…", "text": "…"}`, UTF-8.
 
-    Times are compared as text, so ISO 8601 in one time zone sorts as it should. The file is read once to learn where each
-    user's lines are; a user's messages are then read from there, so memory grows with the number of lines and not with the text.
+    Times are compared as text, so use ISO 8601 in a single time zone. The file is read once to index the lines of each user.
+    Messages are then read from disk on demand: memory grows with the number of lines, not with the length of the texts.
     """
 
     def __init__(self, path: Path) -> None:
         """Checks and indexes the file.
 
         Raises:
-          DataError: the file cannot be read, is empty, or a line is not a message (the error names file and line).
+          DataError: the file cannot be read or is empty, or a line is not a message (the error names the file and the line).
         """
         self.path = path
         self._lines: dict[str, list[tuple[str, int]]] = {}
@@ -129,7 +132,7 @@ class JsonLines:
         except OSError as error:
             raise DataError(f"cannot read the corpus {path}: {error.strerror}") from error
         if not self._lines:
-            raise DataError(f"{path} holds no message: write one JSON object a line, with user, time and text")
+            raise DataError(f"{path} has no messages: write one JSON object per line, with user, time and text")
 
     def _parse(self, line: bytes, number: int) -> tuple[str, str, str]:
         try:
@@ -137,22 +140,27 @@ class JsonLines:
             fields = (message["user"], message["time"], message["text"])
         except UnicodeDecodeError as error:
             raise DataError(f"{self.path}:{number}: not UTF-8 text") from error
-        except (ValueError, RecursionError) as error:  # a JSONDecodeError, a number too long, brackets too deep
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # malformed JSON, a number with too many digits, or nesting too deep
             raise DataError(f"{self.path}:{number}: not JSON ({getattr(error, 'msg', error)})") from error
         except (KeyError, TypeError) as error:
             raise DataError(f"{self.path}:{number}: needs an object with user, time and text") from error
         if not all(isinstance(f, str) for f in fields):
             raise DataError(f"{self.path}:{number}: user, time and text must be strings")
         if any(0xD800 <= ord(c) <= 0xDFFF for c in "".join(fields)):
-            raise DataError(f"{self.path}:{number}: half a surrogate pair, which is no character")
+            raise DataError(
+                f"{self.path}:{number}: the text contains half of a surrogate pair, which is not a character"
+            )
         return fields
 
     def users(self) -> list[str]:
-        """All users, by the SHA-256 of their ids."""
+        """Returns all users, ordered by the SHA-256 of their ids."""
         return sorted(self._lines, key=_digest)
 
     def messages(self, user: str) -> Iterator[str]:
-        """The texts of one user, oldest first, read from the file one by one."""
+        """Yields the texts of one user, oldest first, reading each from the file when it is needed."""
         with self.path.open("rb") as file:
             for _, offset in sorted(self._lines[user], key=lambda line: line[0]):
                 file.seek(offset)
@@ -160,7 +168,7 @@ class JsonLines:
 
 
 def open_corpus(name: str) -> Corpus:
-    """The corpus a command names: `chitchat`, or the path of a JSON Lines file."""
+    """Opens a corpus by the name given to a command: `chitchat`, or the path of a JSON Lines file."""
     return ChitChat() if name == "chitchat" else JsonLines(Path(name))
 
 

@@ -1,4 +1,4 @@
-"""Files that are either the old ones or the new ones, whenever the power goes."""
+"""Writes files by rename: after a crash a file has either its old or its new content, never half of each."""
 
 import csv
 import io
@@ -10,9 +10,9 @@ from typing import Any
 
 
 def write_by_rename(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Writes a file beside its place, flushes it to the disk and renames it into place; folders are made as needed.
+    """Writes a temporary file beside `path`, flushes it to disk, and renames it; creates missing folders.
 
-    `mode` is who may read it: everybody, or with 0o600 its owner alone.
+    `mode` holds the permissions of the file, for example 0o600 for one that only its owner may read.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -29,9 +29,9 @@ def write_by_rename(path: Path, content: bytes, mode: int = 0o644) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes a table as CSV, UTF-8, by rename: a line a row, headed by the names in any; one row at least.
+    """Writes at least one row as CSV, UTF-8, by rename; the header holds the keys of all rows.
 
-    What a row has no value for is left empty.
+    A cell is empty where a row lacks the key.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, dict.fromkeys(name for row in rows for name in row), lineterminator="\n")

@@ -1,26 +1,28 @@
-"""Work done step by step: generators that yield between steps, for who runs them to wait or stop there, and return a result."""
+"""Long work as generators: they yield between steps, so that the caller can pause or stop, and return a result."""
 
 from collections.abc import Generator
 from typing import TypeVar
 
 _Result = TypeVar("_Result")
-_Shown = TypeVar("_Shown")
+_Yielded = TypeVar("_Yielded")
 
 
 def result_of(work: Generator[object, None, _Result]) -> _Result:
-    """What it returns, when it is run to its end here and now."""
+    """Runs a generator to its end and returns its result."""
     while True:
         try:
             next(work)
         except StopIteration as end:
-            return end.value
+            result: _Result = end.value
+            return result
 
 
-def shown_as(shown: _Shown, work: Generator[object, None, _Result]) -> Generator[_Shown, None, _Result]:
-    """The same work, which yields this in the place of what it does not say of itself."""
+def yielding(value: _Yielded, work: Generator[object, None, _Result]) -> Generator[_Yielded, None, _Result]:
+    """Runs the same work but yields `value` after each of its steps; returns its result."""
     while True:
         try:
             next(work)
         except StopIteration as end:
-            return end.value
-        yield shown
+            result: _Result = end.value
+            return result
+        yield value

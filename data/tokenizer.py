@@ -1,7 +1,7 @@
-"""Text to the tokens the model reads, and back to the casing a person types.
+"""Splits text into the tokens that the model reads, and gives predicted words the case of what a person typed.
 
-A token is a word (letters, with apostrophes inside), a number, or one of the marks `. , ! ?`. Everything else, emoji and other
-symbols included, separates tokens and is never predicted.
+A token is a word (letters, with apostrophes inside), a number, or one of the punctuation marks `. , ! ?`. Everything else,
+including emoji and other symbols, separates tokens and is never predicted.
 """
 
 import re
@@ -9,16 +9,16 @@ from typing import NamedTuple
 
 PUNCTUATION = frozenset(".,!?")
 
-# A letter is what Unicode calls one, or a combining accent; a curly apostrophe is an apostrophe.
+# Letters are those of Unicode, with combining accents; a curly apostrophe counts as a straight one.
 _LETTERS = r"[^\W\d_][^\W\d_\u0300-\u036f]*(?:[\u0300-\u036f]+[^\W\d_]*)*"
 _TOKEN = re.compile(rf"{_LETTERS}(?:['’]{_LETTERS})*|\d+(?:[.,:]\d+)*|[.,!?]")
 
-# The words English writes with a capital wherever they stand.
+# English capitalizes these words everywhere in a sentence.
 _ALWAYS_CAPITAL = {"i": "I", "i'm": "I'm", "i'd": "I'd", "i'll": "I'll", "i've": "I've"}
 
 
 class Token(NamedTuple):
-    """One token of a text: `word` as the model knows it, `text` as it was typed, from offset `start` on."""
+    """One token of a text: `word` is its normalized form, `text` the form as typed, `start` its offset in characters."""
 
     word: str
     text: str
@@ -31,15 +31,15 @@ def tokenize(text: str) -> list[Token]:
 
 
 def normalize(text: str) -> str:
-    """The form of a typed token that the model knows: lower-cased, with a straight apostrophe."""
+    """Returns the form of a token that the model uses: lower case, with a straight apostrophe."""
     return text.lower().replace("’", "'")
 
 
 def restore_case(word: str, typed: str = "", sentence_start: bool = False) -> str:
-    """Gives a word of the model the casing of what a person has typed of it so far.
+    """Returns a word of the model in the case that suits its prefix `typed`.
 
-    `typed` all in capitals (two letters or more) makes the whole word so, a capital first letter or the start of a sentence
-    capitalizes it, and the English `I` stays one.
+    A prefix of two or more capital letters makes the whole word upper case. A capital first letter, or the start of a sentence,
+    capitalizes it. The English `I` is always a capital.
     """
     letters = [c for c in typed if c.isalpha()]
     if len(letters) > 1 and all(c.isupper() for c in letters):

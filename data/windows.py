@@ -1,27 +1,28 @@
 """Messages as rows of token ids: inputs `row[:-1]`, targets `row[1:]`, one position apart.
 
-A message of n words is `<s> w1 … wn <s>`, n + 1 positions. `<s>` both ends one message and starts the next, and the model
-forgets what came before when it reads it, so messages lie in a row one behind the other without touching. A target of `<pad>`
-is no target.
+A message of n words becomes `<s> w1 … wn <s>`, which takes n + 1 positions. `<s>` ends one message, starts the next, and resets
+the state of the model, so that messages can be concatenated in a row without influencing each other, with almost no padding.
+A target of `<pad>` does not count.
 """
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.vocabulary import BOUNDARY, PAD
 
-_OPEN_ROWS = 64  # rows looked at for room: enough to fill 96% of the positions of ChitChat, and packing stays linear
+_OPEN_ROWS = 64  # rows searched for free positions: enough to fill 96% of the positions on ChitChat, in linear time
 
 
-def pack(messages: Iterable[Sequence[int]], window: int) -> np.ndarray:
-    """Packs encoded messages into training rows of shape [n, window + 1], int32, nearly without padding.
+def pack(messages: Iterable[Sequence[int]], window: int) -> NDArray[np.int32]:
+    """Packs encoded messages into training rows of shape [n, window + 1], int32, with almost no padding.
 
-    A message that fits into a row is never split. A longer one fills rows of its own, each starting where the one before ended,
-    and its rest opens a row that others join.
+    A message that fits into a row is never split. A longer message fills rows of its own, each starting with the last token of the
+    row before; other messages may follow its remainder.
     """
     rows: list[list[int]] = []
-    roomy: list[list[int]] = []  # rows that end with <s> and have positions left
+    roomy: list[list[int]] = []  # rows that end with <s> and have free positions
     for message in messages:
         if len(message) == 0:
             continue
@@ -36,7 +37,7 @@ def pack(messages: Iterable[Sequence[int]], window: int) -> np.ndarray:
             row = tokens
             rows.append(row)
             roomy.append(row)
-        if len(row) > window - 1:  # not even a word and its <s> fit
+        if len(row) > window - 1:  # no room for a word and its <s>
             roomy = [r for r in roomy if r is not row]
         elif len(roomy) > _OPEN_ROWS:
             roomy.pop(0)
@@ -46,16 +47,18 @@ def pack(messages: Iterable[Sequence[int]], window: int) -> np.ndarray:
     return packed
 
 
-def targets(rows: np.ndarray) -> int:
-    """How many targets the rows hold: ends of messages count, padding does not."""
+def targets(rows: NDArray[np.int32]) -> int:
+    """Returns the number of targets in the rows: ends of messages count, padding does not."""
     return int(np.count_nonzero(rows[:, 1:] != PAD))
 
 
-def lanes(messages: Sequence[Sequence[int]], count: int, window: int) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """Lays messages out in `count` parallel streams for evaluation, so that state can be carried from window to window.
+def lanes(
+    messages: Sequence[Sequence[int]], count: int, window: int
+) -> tuple[NDArray[np.int32], list[tuple[int, int]]]:
+    """Arranges messages in `count` parallel streams for evaluation, so that the state carries over from window to window.
 
-    Returns the streams, [count, 1 + a multiple of window] int32, and for each message the (lane, position) of its first word:
-    the position in `stream[1:]`, where its targets stand.
+    Returns the streams, int32 of shape [count, 1 + a multiple of window], and for each message the lane and the position of its
+    first target, counted in `stream[1:]`.
     """
     streams: list[list[int]] = [[BOUNDARY] for _ in range(count)]
     places = []

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import DataError
+from data.peak_memory import peak_memory_mib
 from data.tokenizer import tokenize
 from keyboard_app.device import Device
 from keyboard_app.input.typist import type_message
@@ -97,16 +98,3 @@ def run_script(device: Device, lines: list[str]) -> Report:
         peak_memory_mb=round(peak_memory_mib(), 1),
         kept=kept,
     )
-
-
-def peak_memory_mib() -> float:
-    """The most memory this process had resident so far, in MiB."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # Of this program alone; getrusage also counts what the process was before it became this program.
-        kib = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(kib) / 1024
-    import resource  # not on every platform
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)

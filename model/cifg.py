@@ -1,16 +1,15 @@
-"""The CIFG-LSTM next-word model as functions of its weights: the mathematics, once, for training and for the device's program.
+"""The CIFG-LSTM next-word model as functions of its weights. Training with TFF and the device's program share these functions.
 
 Hard et al. 2018 (arXiv 1811.03604): one layer of LSTM units whose input gate is one minus the forget gate (Greff et al. 2017,
 arXiv 1503.04069, "CIFG"), projected to the size of the embedding (Sak et al. 2014, arXiv 1402.1128), which is also the output
 layer (Press and Wolf 2017, arXiv 1608.05859). Weights are tensors by the names of `ModelConfig.shapes`; B rows, T positions,
 V words, E dimensions, H units.
 
-Two things are written as they are for the sake of the converter to LiteRT, which must not need more than built-in operations
-and whose oldest runtime is TFLite 2.8: what is differentiated is split and unstacked, never sliced, and the gradient of the
-embedding look-up is a scatter and the loss a sum over a one-hot.
+Two choices serve the conversion to LiteRT, which has to work with built-in operations on TFLite 2.8, the oldest supported runtime:
+differentiated tensors are split and unstacked, never sliced, and the gradient of the embedding look-up is an explicit scatter.
 
-One thing is for speed: the gradients of the recurrent kernel and of the projection are sums over positions, and each is taken as
-one product over all of them rather than added up from a product for each (`_read`).
+One choice serves speed: the gradients of the recurrent kernel and of the projection are sums over positions, and `_read` computes
+each of them as a single product over all positions instead of adding one product per position.
 """
 
 from typing import NamedTuple
@@ -21,21 +20,21 @@ from data.vocabulary import BOUNDARY, PAD, SPECIALS
 
 
 class TensorState(NamedTuple):
-    """What the network remembers of a message so far: `hidden` [B, E], projected, and `cell` [B, H]."""
+    """The recurrent state: `hidden` [B, E], after the projection, and `cell` [B, H]."""
 
     hidden: tf.Tensor
     cell: tf.Tensor
 
 
 def zero_state(weights: dict[str, tf.Tensor], rows: int | tf.Tensor) -> TensorState:
-    """The state before any message."""
+    """Returns the state before the first message."""
     embedding, units = weights["projection"].shape
     return TensorState(tf.zeros([rows, embedding]), tf.zeros([rows, units]))
 
 
 def run(weights: dict[str, tf.Tensor], tokens: tf.Tensor, state: TensorState) -> tuple[tf.Tensor, TensorState]:
-    """Reads rows of tokens [B, T]; returns the projected state after each, [B * T, E], and the state after the last."""
-    by_position = tf.transpose(tokens)  # [T, B]: the words of one position lie together
+    """Reads rows of tokens [B, T]; returns the projected state after each token, [B * T, E], and the final state."""
+    by_position = tf.transpose(tokens)  # [T, B]: the tokens of one position are contiguous
     inputs = _gate_inputs(weights, tf.reshape(by_position, [-1]))
     hidden, *last = _read(by_position, inputs, weights["recurrent_kernel"], weights["projection"], *state)
     in_rows = tf.transpose(tf.reshape(hidden, [tokens.shape[1], -1, hidden.shape[1]]), [1, 0, 2])
@@ -43,7 +42,7 @@ def run(weights: dict[str, tf.Tensor], tokens: tf.Tensor, state: TensorState) ->
 
 
 def step(weights: dict[str, tf.Tensor], tokens: tf.Tensor, state: TensorState) -> tuple[tf.Tensor, TensorState]:
-    """Reads one token a row, [B]; returns the logits of the next word, [B, V], and the new state."""
+    """Reads one token per row, [B]; returns the logits of the next word, [B, V], and the new state."""
     hidden, cell = _remembered(tokens, state)
     gates = _gate_inputs(weights, tokens) + _linear(hidden, weights["recurrent_kernel"])
     output, cell = _units(gates, cell)
@@ -52,15 +51,15 @@ def step(weights: dict[str, tf.Tensor], tokens: tf.Tensor, state: TensorState) -
 
 
 def output_logits(weights: dict[str, tf.Tensor], hidden: tf.Tensor) -> tf.Tensor:
-    """The logits of each next word, [N, V], given projected states [N, E]."""
+    """Returns the logits of the next word, [N, V], for projected states [N, E]."""
     return _linear(hidden, weights["embedding"]) + weights["output_bias"]
 
 
 def log_likelihood(weights: dict[str, tf.Tensor], hidden: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """The log-probability of each target [N] after projected states [N, E]: float32 [N], in nats.
+    """Returns the log-probability of each target [N] after projected states [N, E]: float32 [N], in nats.
 
-    The target's own logit is computed beside the [N, V] logits rather than picked from them, so that no array of that size but
-    the softmax takes part in the gradient.
+    The target's own logit is computed separately rather than gathered from the [N, V] logits, so that the softmax is the only
+    array of that size in the gradient.
     """
     own = tf.reduce_sum(hidden * _look_up(weights["embedding"], targets), 1)
     bias = _look_up(tf.expand_dims(weights["output_bias"], 1), targets)
@@ -68,13 +67,13 @@ def log_likelihood(weights: dict[str, tf.Tensor], hidden: tf.Tensor, targets: tf
 
 
 def mean_loss(weights: dict[str, tf.Tensor], hidden: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Mean negative log-likelihood over the targets [N] that are not padding, in nats; zero where all is padding."""
+    """Returns the mean negative log-likelihood over the targets [N] that are not padding, in nats; 0 if all are padding."""
     real = tf.cast(tf.not_equal(targets, PAD), tf.float32)
     return -tf.reduce_sum(log_likelihood(weights, hidden, targets) * real) / tf.maximum(tf.reduce_sum(real), 1.0)
 
 
 def ranks(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """How many words the model puts before each target, specials aside: int32 [N]; 0 is the first guess, ties are its."""
+    """Returns the rank of each target among all words but the specials: int32 [N]; the top word has 0, ties favour the target."""
     places = tf.stack([tf.range(logits.shape[0]), targets], axis=1)
     own = tf.expand_dims(tf.gather_nd(logits, places), 1)
     _, words = tf.split(logits, [len(SPECIALS), logits.shape[1] - len(SPECIALS)], axis=1)
@@ -82,7 +81,7 @@ def ranks(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 
 
 def clip_by_global_norm(gradients: list[tf.Tensor], norm: tf.Tensor) -> list[tf.Tensor]:
-    """Scales gradients down to a global L2 norm where they exceed it (Pascanu et al. 2013, arXiv 1211.5063)."""
+    """Scales gradients down to a global L2 norm if they exceed it (Pascanu et al. 2013, arXiv 1211.5063)."""
     total = tf.sqrt(tf.add_n([tf.reduce_sum(g * g) for g in gradients]))
     scale = norm / tf.maximum(total, norm)
     return [g * scale for g in gradients]
@@ -97,13 +96,13 @@ def _gate_inputs(weights: dict[str, tf.Tensor], tokens: tf.Tensor) -> tf.Tensor:
 
 
 def _remembered(tokens: tf.Tensor, state: TensorState) -> TensorState:
-    """The state that the tokens [B] are read in: `<s>` starts a message and forgets the last."""
+    """Returns the state in which the tokens [B] are read: `<s>` starts a message and resets it."""
     keep = tf.expand_dims(tf.cast(tf.not_equal(tokens, BOUNDARY), tf.float32), 1)
     return TensorState(state.hidden * keep, state.cell * keep)
 
 
 def _units(gates: tf.Tensor, cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """What the units put out and their cells, [B, H] each, given their gates [B, 3H] and the cells before."""
+    """Returns the outputs and the new cells of the units, [B, H] each, from their gates [B, 3H] and their previous cells."""
     forget, output, candidate = tf.split(gates, 3, axis=1)
     forget = tf.sigmoid(forget)
     cell = forget * cell + (1.0 - forget) * tf.tanh(candidate)
@@ -119,10 +118,10 @@ def _read(
     hidden: tf.Tensor,
     cell: tf.Tensor,
 ) -> tuple[tuple[tf.Tensor, tf.Tensor, tf.Tensor], object]:
-    """Reads tokens [T, B], which add `inputs` [T * B, 3H] to the gates; gives the states after each, [T * B, E], and the last.
+    """Reads tokens [T, B] whose gate inputs are `inputs` [T * B, 3H]; returns the states after each, [T * B, E], and the last.
 
-    What reaches a kernel's product from behind, times what went into it, summed over positions, is the kernel's gradient. For the
-    projection the former is the gradient of zeros that are added to what it gives.
+    The gradient of a kernel is the gradient at its product's output times the product's input, summed over positions. For the
+    projection, the gradient at the output is that of zeros which are added to the output.
     """
     length = tokens.shape[0]
     nothing = tf.zeros([tf.shape(inputs)[0], projection.shape[0]])

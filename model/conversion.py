@@ -1,11 +1,11 @@
-"""What is changed in a program that TensorFlow's converter made, before it is shipped: operations put as LiteRT runs them best.
+"""Rewrites a converted LiteRT program to operations that run faster on a device.
 
-Profiled on two cores (AVX-512), LiteRT's kernels beside those of XNNPACK, to which LiteRT hands what it can by itself:
+LiteRT delegates the operations that XNNPACK supports. Profiled on two cores (AVX-512):
 
-- XNNPACK takes a FULLY_CONNECTED only if its weights are constants. Here they are learned, so that each one ran in LiteRT's own
-  kernel, at 30 GFLOP/s. The same product as a BATCH_MATMUL is taken, and runs at 100. With a single row, as in `step`, LiteRT's
-  kernel is the faster one: XNNPACK would copy all of the weights first.
-- It takes no ADD_N, and each one cuts the program in two for it; sums of two, which is what most are, it takes as an ADD.
+- XNNPACK supports FULLY_CONNECTED only with constant weights. Our weights are variables, so that LiteRT's own kernel ran it, at 30
+  GFLOP/s. XNNPACK supports the same product as a BATCH_MATMUL, at 100 GFLOP/s. For a single row, as in `step`, LiteRT's kernel is
+  faster, because XNNPACK would first copy all weights.
+- XNNPACK does not support ADD_N, and each ADD_N splits the delegated part of the program. Most sums have two terms and become ADD.
 """
 
 import math
@@ -17,10 +17,9 @@ _Builtin = schema.BuiltinOperator
 
 
 def for_the_device(program: bytes, keep_values: bool) -> bytes:
-    """Puts products and sums as XNNPACK takes them.
+    """Replaces products and sums by operations that XNNPACK supports.
 
-    Unless `keep_values`, the assignments are dropped by which the program would fill its variables with stored zeros, megabytes
-    of them.
+    Unless `keep_values` is set, it also drops the assignments that would fill the variables with megabytes of stored zeros.
     """
     model = flatbuffer_utils.convert_bytearray_to_object(program)
     if not keep_values:
@@ -39,7 +38,7 @@ def for_the_device(program: bytes, keep_values: bool) -> bytes:
 
 
 def _is_product_of_rows(model: schema.ModelT, graph: schema.SubGraphT, inputs: list[int]) -> bool:
-    """Whether several rows are multiplied with weights that are no constants."""
+    """Returns whether several rows are multiplied by weights that are not constant."""
     rows, weights = (graph.tensors[i] for i in inputs)
     return math.prod(rows.shape[:-1]) > 1 and model.buffers[weights.buffer].data is None
 
@@ -49,11 +48,11 @@ def _replace(model: schema.ModelT, operator: schema.OperatorT, code: int, inputs
     if code not in codes:
         added = schema.OperatorCodeT()
         added.builtinCode = added.deprecatedBuiltinCode = code
-        added.version = 1  # which TFLite 2.8 knows
+        added.version = 1  # supported by TFLite 2.8
         model.operatorCodes.append(added)
         codes.append(code)
     if operator.builtinOptions is not None and vars(operator.builtinOptions).get("fusedActivationFunction"):
-        raise AssertionError("the converter has fused an activation into a product, which would be lost")
+        raise AssertionError("the converter fused an activation into a product, and the replacement would lose it")
     operator.opcodeIndex, operator.inputs = codes.index(code), inputs
     operator.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__[:-1])
     operator.builtinOptions = options
@@ -64,7 +63,7 @@ def _drop_initial_values(model: schema.ModelT) -> None:
     initializer = model.subgraphs[-1]
     codes = [model.operatorCodes[op.opcodeIndex].builtinCode for op in initializer.operators]
     if len(initializer.inputs) or len(initializer.outputs) or set(codes) != {assign, _Builtin.VAR_HANDLE}:
-        raise AssertionError("the converter no longer puts the variables' initializer last")
+        raise AssertionError("the last subgraph is not the initializer of the variables: the converter has changed")
     for operator, code in zip(initializer.operators, codes, strict=True):
         if code == assign:
             model.buffers[initializer.tensors[operator.inputs[1]].buffer].data = None

@@ -1,16 +1,16 @@
-"""The model's program for the device: a LiteRT file of built-in operations that trains, evaluates and predicts.
+"""Builds the model's program for the device: a LiteRT file of built-in operations that trains, evaluates and predicts.
 
-The weights are not in it: one program, of some 400 kB, serves every round. Its variables are empty until `set_weights` fills them,
-and the other signatures but `learn` fail before that. `get_weights` takes a number that counts for nothing: LiteRT's Java library,
-which runs the program on phones, refuses a signature that takes nothing.
+The program holds no weights, takes about 400 kB, and serves every round. Its variables are empty until `set_weights` fills them;
+before that every signature except `learn` fails. `get_weights` takes an unused number because LiteRT's Java library, which runs
+the program on phones, refuses a signature without inputs.
 
-`learn` is the step of `train` for a model of C words, those that a batch is learned against (`model.device.learning.sampling`), with the
-weights handed in and out: nothing of the size of the vocabulary takes part. Its tokens are places among these words.
+`learn` is the step of `train` over a vocabulary of C candidate words (`model.device.sampling`), with the weights as inputs
+and outputs, so that no array has the size of the full vocabulary. Its tokens are indices among the candidates.
 
-| signature | takes | gives |
+| signature | inputs | outputs |
 | --- | --- | --- |
-| `train` | `tokens`, `targets` [B, T] int32; `learning_rate`, `clipping_norm` float32 | `loss`, before the step, in nats |
-| `learn` | as `train`, and the weights of a model of C words by name | `loss`; the weights after the step by name |
+| `train` | `tokens`, `targets` [B, T] int32; `learning_rate`, `clipping_norm` float32 | `loss` before the step, in nats |
+| `learn` | those of `train`, and the weights of a model of C words by name | `loss`; the weights after the step by name |
 | `evaluate` | `tokens`, `targets` [B, T]; `hidden` [B, E], `cell` [B, H] | `log_likelihood`, `rank` [B * T]; `hidden`, `cell` |
 | `step` | `token` [1]; `hidden` [1, E], `cell` [1, H] | `logits` [1, V]; `hidden`, `cell` |
 | `get_weights` | `unused` float32 | the weights by name |
@@ -88,7 +88,7 @@ class _Program(tf.Module):
     ) -> dict[str, tf.Tensor]:
         weights, places = self._values(), tokens.shape[0] * tokens.shape[1]
         outputs, state = cifg.run(weights, tokens, cifg.TensorState(hidden, cell))
-        # Part by part: an array of all positions and all words takes 13 MB at the full size, and several would be needed at once.
+        # In parts: an array of all positions and all words takes 13 MB at full size, and several would be alive at once.
         parts = places // math.gcd(places, _EVALUATED_AT_ONCE)
         found = [
             (cifg.log_likelihood(weights, part, words), cifg.ranks(cifg.output_logits(weights, part), words))
@@ -117,7 +117,7 @@ def _sgd_step(
     learning_rate: tf.Tensor,
     clipping_norm: tf.Tensor,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """The mean loss over the targets of rows [B, T], and the weights after a step against its clipped gradient."""
+    """Returns the mean loss over the targets of rows [B, T], and the weights after one SGD step with the clipped gradient."""
     with tf.GradientTape() as tape:
         tape.watch(list(weights.values()))
         hidden, _ = cifg.run(weights, tokens, cifg.zero_state(weights, tokens.shape[0]))
@@ -128,13 +128,15 @@ def _sgd_step(
 
 
 def build_program(config: ModelConfig, weights: Weights | None = None) -> bytes:
-    """Traces the model's functions and converts them; returns the contents of a LiteRT file.
+    """Traces the model's functions and converts them; returns the content of a LiteRT file.
 
-    With `weights`, the program starts with them in its variables: a model in one file, for whoever runs it elsewhere.
+    With `weights`, the variables of the program start with these values: a whole model in one file, for use in other projects.
     """
     program = _Program(config, weights)
     with tempfile.TemporaryDirectory() as folder:
-        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # the program has its gradients in it
+        options = tf.saved_model.SaveOptions(
+            experimental_custom_gradients=False
+        )  # the traced functions contain their gradients
         tf.saved_model.save(program, folder, signatures=program.entry_points, options=options)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(program.entry_points))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]

@@ -12,6 +12,9 @@ from data.vocabulary import SPECIALS, Vocabulary
 from model.device.config import ModelConfig
 from model.device.folder import Model, save_model
 from model.device.weights import Provenance, initial_weights
+from tests import machine
+
+machine.hide_the_rest()
 
 # The tests' profiles keep their keys in files: nobody's keyring is touched. Processes that tests start have it from here.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
@@ -20,6 +23,22 @@ SMALL_VOCABULARY = """
 . , ! ? i a the to you and it that of is in have so but like my for be are do just was would what on they with not i'm think
 don't can we see at me how this if go good climbing clothes close hall tonight rope ropes chalk snacks 5 50 pm meet seven
 """
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Ends the run at once, with one line, where the machine lacks something that the tests need."""
+    if not hasattr(session.config, "workerinput"):  # one process of several: the first has looked
+        for complaint in machine.complaints():
+            pytest.exit(complaint, returncode=1)
+
+
+def pytest_report_header() -> list[str]:
+    """Says which tests will be skipped for want of another Python."""
+    return [
+        f"skipped: {tested}, as this machine has no Python {version} and no package brings one"
+        for version, tested in machine.OTHER_PYTHONS.items()
+        if python_of_this_machine(version) is None
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -42,13 +61,16 @@ def small_model_folder(small_model: Model, tmp_path_factory: pytest.TempPathFact
 
 
 def python_of_this_machine(version: str) -> str | None:
-    """A Python of this version on the path or kept by pyenv, whose shims on the path may lead nowhere."""
-    name = f"python{version}"
+    """A Python of this version on the machine's path or kept by pyenv, whose shims on the path may lead nowhere."""
+    name, path = f"python{version}", machine.outer_path()
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    candidates = [shutil.which(name), *sorted(pyenv.glob(f"versions/{version}.*/bin/{name}"))]
+    candidates = [shutil.which(name, path=path), *sorted(pyenv.glob(f"versions/{version}.*/bin/{name}"))]
     for candidate in filter(None, candidates):
-        if subprocess.run([candidate, "--version"], capture_output=True, check=False).returncode == 0:
-            return str(candidate)
+        command = [candidate, "-c", "import sys; print(sys.executable)"]
+        settings = os.environ | {"PATH": path}
+        done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return done.stdout.strip()
     return None
 
 
@@ -61,9 +83,7 @@ def run_python() -> Callable[..., str]:
     root = Path(__file__).parents[1]
 
     def run(version: str, packages: Sequence[str], *arguments: str | Path, sources: Path = root) -> str:
-        uv = os.environ.get("UV") or shutil.which("uv")
-        if uv is None:
-            pytest.skip("uv is not on the path: run the tests by `uv run pytest`")
+        uv = os.environ.get("UV", "uv")
         python = python_of_this_machine(version)
         if python is None:
             pytest.skip(f"this machine has no Python {version}")

@@ -1,1 +1,1 @@
-"""What the server does with model deltas: algorithms, clipping, sums, noise, and their privacy accounting."""
+"""What the server does with model deltas: algorithms, clipping, sums, noise, and the accounting of privacy."""

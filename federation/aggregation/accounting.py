@@ -1,69 +1,61 @@
-"""How much privacy rounds have spent: rho of zero-concentrated differential privacy, and epsilon at a delta.
+"""The privacy that rounds have spent: rho of zero-concentrated differential privacy, and epsilon at a delta.
 
-Both describe the same thing, the model after any number of rounds and all models before it, and what an observer of them can tell
-about one person's part: nothing more than if that part had been empty, up to these numbers.
+Both describe the same guarantee. An observer of the model after any round, and of all models before it, can tell what one
+person contributed from an empty contribution only as well as these numbers allow.
 
-Tree aggregation over n rounds: a device that takes part once changes at most ceil(log2(n + 1)) nodes of the tree, each by what
-one device can change, and each node has noise of its own. So a tree satisfies (alpha, alpha * rho)-RDP for every alpha > 1, with
+Tree aggregation over n rounds: a device that takes part once changes at most ceil(log2(n + 1)) nodes of the tree, each by
+at most one device's contribution, and each node has noise of its own. So a tree satisfies (alpha, alpha * rho)-RDP for
+every alpha > 1, with
 
     rho = ceil(log2(n + 1)) / (2 * noise_multiplier^2)
 
-(Kairouz et al. 2021, arXiv 2103.00039, Appendix D, and the rho that Xu et al. 2023, arXiv 2305.18465, state for Gboard's models).
-That is rho-zCDP (Bun and Steinke 2016, arXiv 1605.02065, Definition 1.1). Trees that are restarted add up: a device may be in all.
+(Kairouz et al. 2021, arXiv 2103.00039, Appendix D; the rho that Xu et al. 2023, arXiv 2305.18465, state for Gboard's
+models). That is rho-zCDP (Bun and Steinke 2016, arXiv 1605.02065, Definition 1.1). The rhos of restarted trees add up, as a
+device may be in all of them.
 
-Distributed noise: a round in which n devices add discrete Gaussian noise of standard deviation s to a vector of d integers, of
-which one device changes at most D in the L2 norm, satisfies rho-zCDP with
+Distributed noise: a round in which n devices add discrete Gaussian noise of standard deviation s to a vector of d integers,
+of which one device changes at most D in the L2 norm, satisfies rho-zCDP with
 
     rho = min(D^2 / (n s^2) + tau d / 2, (D / (sqrt(n) s) + tau sqrt(d))^2) / 2
     tau = 10 sum_{k=1}^{n-1} exp(-2 pi^2 s^2 k / (k + 1))
 
-(Kairouz, Liu and Steinke 2021, arXiv 2102.06387, Theorem 1). Of the rounds of a period a device is in at most one.
+(Kairouz, Liu and Steinke 2021, arXiv 2102.06387, Theorem 1). A device is in at most one round of a period.
 
-A sum that was unmasked and made no model, because the coordinator was killed in between or the learner refused it, is spent too.
-It has the place of the round that takes its turn, so it lies in the same period; its devices are not called again in that period
-(`may_take_part`), so no device is in both. What one device may change is then as if every place up to that of the newest sum had
-made a model (`rounds_spent`), however many attempts it took.
+A sum that was unmasked but made no model, because the coordinator was killed in between or the learner refused it, is spent
+as well. It has the number of the round that replaces it, and lies in the same period; its devices are not called again in
+that period (`may_take_part`), so no device is in both. One device's influence is then the same as if every round up to the
+newest unmasked sum had made a model (`rounds_spent`), however many attempts there were.
 
-Epsilon is `dp_accounting`'s: from the Rényi differential privacy of the same events.
+`dp_accounting` computes epsilon from the Rényi differential privacy of the same events.
 """
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 
 import dp_accounting
 
 from data.errors import UserFacingError
-from federation.aggregation.privacy import Privacy
+from federation.aggregation.privacy import Privacy, Spent
 from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
 
 
-@dataclass(frozen=True)
-class Spent:
-    """What was spent; the less, the more private. Infinite without a mechanism."""
-
-    epsilon: float
-    delta: float  # of that epsilon
-    rho: float
-
-
 class BudgetExhaustedError(UserFacingError):
-    """One more round would spend more than was allowed."""
+    """The next round would exceed the privacy budget."""
 
 
 def tree_rho(noise_multiplier: float, rounds: int) -> float:
-    """The rho of one tree over so many rounds, of which a device is in one."""
+    """Returns the rho of one tree over `rounds` rounds, of which a device is in one."""
     return math.ceil(math.log2(rounds + 1)) / (2 * noise_multiplier**2)
 
 
 def distributed_rho(sensitivity: float, stddev: float, devices: int, dimensions: int) -> float:
-    """The rho of one round of distributed noise.
+    """Returns the rho of one round of distributed noise.
 
     Args:
       sensitivity: the L2 norm, in units of the integers, by which one device can change the sum.
-      stddev: of the noise that each device adds to each integer.
-      devices: how many added it, at least.
-      dimensions: how many integers there are.
+      stddev: the standard deviation of the noise that each device adds to each integer.
+      devices: the least number of devices that added noise.
+      dimensions: the number of integers.
     """
     tau = 10 * sum(math.exp(-2 * math.pi**2 * stddev**2 * k / (k + 1)) for k in range(1, devices))
     gaussian = sensitivity / (math.sqrt(devices) * stddev)
@@ -71,7 +63,11 @@ def distributed_rho(sensitivity: float, stddev: float, devices: int, dimensions:
 
 
 def rho_of_round(summation: SumSettings, privacy: Privacy, length: int) -> float | None:
-    """The rho of a round with distributed noise over deltas of so many entries; None with another mechanism."""
+    """Returns the rho of a round with distributed noise over deltas of `length` entries; None with any other mechanism.
+
+    Raises:
+      DataError: the settings contradict each other.
+    """
     if summation.bits == FLOAT_BITS:
         summation.check(privacy)
         return None
@@ -83,23 +79,23 @@ def rho_of_round(summation: SumSettings, privacy: Privacy, length: int) -> float
 
 
 def rounds_spent(made: int, unmasked: int) -> int:
-    """How many rounds have spent privacy.
+    """Returns how many rounds have spent privacy.
 
     Args:
-      made: how many made a model.
-      unmasked: the place, counted from 1, of the newest round whose sum was unmasked; 0 where none was.
+      made: the number of rounds that made a model.
+      unmasked: the number, counted from 1, of the newest round whose sum was unmasked; 0 if there is none.
     """
     return max(made, unmasked)
 
 
-def spent(privacy: Privacy, rounds: int, once: float | None = None) -> Spent:
-    """What `rounds` rounds spend together.
+def spent(privacy: Privacy, rounds: int, round_rho: float | None = None) -> Spent:
+    """Returns what `rounds` rounds spend together.
 
     Args:
       privacy: the settings.
-      rounds: how many rounds made a model, or had their sum unmasked (`rounds_spent`).
-      once: for distributed noise, the rho of one round (`rho_of_round`); by default that of Gaussian noise with the
-        same multiplier, which it approaches where the noise is many units of the integers wide.
+      rounds: the number of rounds that made a model, or had their sum unmasked (`rounds_spent`).
+      round_rho: for distributed noise, the rho of one round (`rho_of_round`); by default that of Gaussian noise with the
+        same multiplier, which it approaches for noise that is many units of the integers wide.
     """
     if not rounds:
         return Spent(0.0, privacy.delta, 0.0)
@@ -107,7 +103,8 @@ def spent(privacy: Privacy, rounds: int, once: float | None = None) -> Spent:
         return Spent(math.inf, privacy.delta, math.inf)
     periods, rest = divmod(rounds, privacy.period)
     if privacy.mechanism == "distributed":
-        rho = (periods + (rest > 0)) * (1 / (2 * privacy.noise_multiplier**2) if once is None else once)
+        gaussian = 1 / (2 * privacy.noise_multiplier**2)
+        rho = (periods + (rest > 0)) * (gaussian if round_rho is None else round_rho)
     else:
         rho = periods * tree_rho(privacy.noise_multiplier, privacy.period)
         rho += tree_rho(privacy.noise_multiplier, rest) if rest else 0.0
@@ -119,7 +116,7 @@ def _epsilon(privacy: Privacy, rounds: int, rho: float) -> float:
     accountant = dp_accounting.rdp.RdpAccountant(
         neighboring_relation=dp_accounting.NeighboringRelation.REPLACE_SPECIAL
         if privacy.mechanism == "tree"
-        else dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE  # of a Gaussian, whose event takes no other by this name
+        else dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE  # the only one that a Gaussian event takes
     )
     if privacy.mechanism == "tree":
         periods, rest = divmod(rounds, privacy.period)
@@ -132,13 +129,13 @@ def _epsilon(privacy: Privacy, rounds: int, rho: float) -> float:
     return float(accountant.get_epsilon(privacy.delta))
 
 
-def check_budget(privacy: Privacy, rounds: int, once: float | None = None) -> Spent:
-    """What `rounds` rounds spend, if the budget allows them.
+def check_budget(privacy: Privacy, rounds: int, round_rho: float | None = None) -> Spent:
+    """Returns what `rounds` rounds spend; see `spent`.
 
     Raises:
-      BudgetExhaustedError: it does not.
+      BudgetExhaustedError: the budget does not allow that many rounds.
     """
-    after = spent(privacy, rounds, once)
+    after = spent(privacy, rounds, round_rho)
     if privacy.private and (after.epsilon > privacy.max_epsilon or after.rho > privacy.max_rho):
         raise BudgetExhaustedError(
             f"round {rounds} would raise epsilon to {after.epsilon:.3g} at delta {after.delta:g} and rho to {after.rho:.3g}, "

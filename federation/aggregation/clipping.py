@@ -1,14 +1,14 @@
-"""How a sum is bounded and made private, by the queries of TensorFlow Privacy that TFF's aggregators are made of.
+"""How a sum is clipped and made private, with the queries of TensorFlow Privacy that TFF's aggregators are built from.
 
-A `Bound` says to which L2 norm a round's deltas are clipped, and what becomes of their sum at the server:
+A `ClippedSum` says to which L2 norm a round's deltas are clipped, and how the server finishes their sum:
 
-- without a mechanism the norm is fixed, or follows a quantile as `tff.aggregators.clipping_factory` has it with
+- without a mechanism the norm is fixed, or follows a quantile, as in `tff.aggregators.clipping_factory` with
   `PrivateQuantileEstimationProcess.no_noise` (Andrew et al. 2021, arXiv 1905.03871);
-- with the `tree` mechanism the sum is given noise by tree aggregation, restarted after each period, as
-  `tff.aggregators.DifferentiallyPrivateFactory.tree_aggregation` and `.tree_adaptive` have it. The latter takes no secure sum, and
-  draws the noise of its counts from a seed that is the time of day; here both can be had.
+- with the `tree` mechanism the sum gets noise by tree aggregation, restarted after each period, as in
+  `tff.aggregators.DifferentiallyPrivateFactory.tree_aggregation` and `.tree_adaptive`. The latter takes no secure sum, and
+  seeds the noise of its counts with the time of day; here it takes secure sums, and a seed.
 
-State in, state out; states are nested structures of tensors.
+State is passed in and returned; states are nested structures of tensors.
 """
 
 from collections import OrderedDict
@@ -22,47 +22,53 @@ from tensorflow_privacy.privacy.dp_query.quantile_estimator_query import TreeQua
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.sum_settings import SumSettings
 
-CLIPPING_RATE = 0.2  # as TFF's robust aggregator has it
-_APART = 2**40  # of two generators' seeds, which count up with what they draw
-_COUNT_NOISE = 0.05  # of the expected devices: standard deviation of the noise on the count that moves the quantile
+CLIPPING_RATE = 0.2  # of the quantile estimate's steps, as in TFF's robust aggregator
+_SEED_DISTANCE = 2**40  # between the seeds of two generators, which count up with each draw
+# The standard deviation of the noise on the count that moves the quantile, as a share of the expected devices.
+_COUNT_NOISE = 0.05
+
+State = Any  # a query's state: nested tensors, a part of the aggregator's state@SERVER
+Sample = Any  # a query's sample state: nested tensors, a round's sum as the query takes it, @SERVER
 
 
 class Norms(NamedTuple):
-    """What devices are told: the clipping norm, and the estimate beside which they say on which side their delta is; 0: none."""
+    """The norms that devices get, float32 scalars."""
 
-    clipping: tf.Tensor
-    estimate: tf.Tensor
+    clipping: tf.Tensor  # the L2 norm that deltas are clipped to
+    estimate: tf.Tensor  # of a quantile of the deltas' norms, to which each device compares its norm; 0: no comparison
 
 
-class Bound(Protocol):
-    """Bounds what one device gives to a sum, and finishes the sum."""
+class ClippedSum(Protocol):
+    """The sum of a round's deltas: the norm that each delta is clipped to, and what the server does with the total."""
 
-    def initial(self) -> Any:
-        """The state before any round."""
+    def initial(self) -> State:
+        """Returns the state before any round."""
 
-    def norms(self, state: Any) -> Norms:
-        """The norms of the next round."""
+    def norms(self, state: State) -> Norms:
+        """Returns the norms of the next round."""
 
-    def finish(self, total: tf.Tensor, side: tf.Tensor, devices: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
-        """A round's sum as it may be used, and the next state.
+    def finish(self, total: tf.Tensor, side: tf.Tensor, devices: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+        """Returns a round's sum, with noise where there is a mechanism, and the next state.
 
         Args:
           total: float32 [n], the sum of the clipped deltas.
-          side: float32, how many devices' norms were at most the estimate, minus how many were above it.
-          devices: float32, how many devices are in the sum.
-          state: as it is.
+          side: float32, the number of devices whose norm was at most the estimate, minus the number of the others.
+          devices: float32, the number of devices in the sum.
+          state: the present state.
         """
 
 
-def bound_of(summation: SumSettings, privacy: Privacy, length: int, lengthening: float, noise_seed: int) -> Bound:
-    """The bound that settings ask for.
+def clipped_sum(
+    summation: SumSettings, privacy: Privacy, length: int, lengthening: float, noise_seed: int
+) -> ClippedSum:
+    """Returns the clipped sum that the settings ask for.
 
     Args:
       summation: the clipping.
-      privacy: the mechanism; noise that is added on the devices is no matter of the bound.
+      privacy: the mechanism. Noise that devices add is not added here.
       length: entries of a delta.
-      lengthening: by what factor rounding may take a device's part beyond the clipping norm: the noise covers it.
-      noise_seed: of the server's noise; whoever knows it can take the noise off.
+      lengthening: the factor by which rounding may lengthen a contribution beyond the clipping norm; the noise covers it.
+      noise_seed: of the server's noise; whoever knows it can subtract the noise.
     """
     if privacy.mechanism == "tree":
         query = _tree(summation, privacy, length, lengthening, noise_seed)
@@ -76,13 +82,13 @@ class _Fixed:
     def __init__(self, norm: float) -> None:
         self._norm = norm
 
-    def initial(self) -> Any:
+    def initial(self) -> State:
         return OrderedDict(norm=tf.constant(self._norm, tf.float32))
 
-    def norms(self, state: Any) -> Norms:
+    def norms(self, state: State) -> Norms:
         return Norms(state["norm"], tf.zeros([]))
 
-    def finish(self, total: tf.Tensor, side: tf.Tensor, devices: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
+    def finish(self, total: tf.Tensor, side: tf.Tensor, devices: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
         del side, devices
         return total, state
 
@@ -91,26 +97,25 @@ class _Quantile:
     def __init__(self, summation: SumSettings) -> None:
         self._query = quantile_query(summation.clipping_norm, summation.clipping_quantile, CLIPPING_RATE)
 
-    def initial(self) -> Any:
+    def initial(self) -> State:
         return self._query.initial_global_state()
 
-    def norms(self, state: Any) -> Norms:
+    def norms(self, state: State) -> Norms:
         return Norms(state.current_estimate, state.current_estimate)
 
-    def finish(self, total: tf.Tensor, side: tf.Tensor, devices: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
+    def finish(self, total: tf.Tensor, side: tf.Tensor, devices: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
         return total, moved(self._query, side, devices, state)
 
 
 def quantile_query(first: float, quantile: float, rate: float) -> tfp.NoPrivacyQuantileEstimatorQuery:
-    """Estimates a quantile without noise, in geometric steps, as TFF's robust aggregator does."""
+    """Returns a query that estimates a quantile without noise, in geometric steps, as in TFF's robust aggregator."""
     return tfp.NoPrivacyQuantileEstimatorQuery(first, quantile, rate, geometric_update=True)
 
 
-def moved(query: tfp.NoPrivacyQuantileEstimatorQuery, side: tf.Tensor, devices: tf.Tensor, state: Any) -> Any:
-    """The estimate's state after a round; nobody on either side leaves it as it is."""
-    sample = (
-        query.initial_sample_state()
-    )  # of this structure: a sum of halves with the sides' signs, and how many there were
+def moved(query: tfp.NoPrivacyQuantileEstimatorQuery, side: tf.Tensor, devices: tf.Tensor, state: State) -> State:
+    """Returns the estimate's state after a round; a round without devices does not change it."""
+    # Its structure is that of the sums: half the sum of the sides, and the number of devices.
+    sample = query.initial_sample_state()
     sums = tf.nest.pack_sequence_as(sample, [side / 2, tf.maximum(devices, 1.0)])
     _, after, _ = query.get_noised_result(sums, state)
     return tf.nest.map_structure(lambda old, new: tf.where(devices > 0, new, old), state, after)
@@ -121,16 +126,16 @@ class _Tree:
         self._query = tfp.RestartQuery(query, tfp.restart_query.PeriodicRoundRestartIndicator(period))
         self._adaptive = adaptive
 
-    def initial(self) -> Any:
+    def initial(self) -> State:
         return self._query.initial_global_state()
 
-    def norms(self, state: Any) -> Norms:
+    def norms(self, state: State) -> Norms:
         inner = state.inner_query_state
-        if self._adaptive:  # the norm stays as it is until the tree is restarted, the estimate moves with every round
+        if self._adaptive:  # the norm changes when the tree is restarted, the estimate in every round
             return Norms(inner.sum_state.clip_value, inner.quantile_estimator_state.current_estimate)
-        return Norms(inner.clip_value, tf.zeros([]))  # a count that gets no noise is not asked for
+        return Norms(inner.clip_value, tf.zeros([]))  # no estimate: the sum of the sides would have no noise
 
-    def finish(self, total: tf.Tensor, side: tf.Tensor, devices: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
+    def finish(self, total: tf.Tensor, side: tf.Tensor, devices: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
         del devices
         sample = _AdaptiveTree.sample(total, side / 2) if self._adaptive else total
         noisy, after, _ = self._query.get_noised_result(sample, state)
@@ -146,7 +151,7 @@ def _tree(
             summation.clipping_norm, privacy.noise_multiplier * lengthening, record, noise_seed
         )
     expected, multiplier = float(summation.cohort), privacy.noise_multiplier
-    # With little noise on the counts of a small cohort, nearly all of the privacy would go to them.
+    # With little noise on the counts of a small cohort, they would use up nearly all of the privacy.
     value_noise, count_noise = tff.aggregators.differential_privacy.adaptive_clip_noise_params(
         multiplier, expected, max(_COUNT_NOISE * expected, multiplier)
     )
@@ -154,13 +159,15 @@ def _tree(
 
 
 class _TreeQuantile(TreeQuantileEstimatorQuery):
-    """TensorFlow Privacy's, with a seed."""
+    """TensorFlow Privacy's query, with a seed for its noise."""
 
     def __init__(self, noise_seed: int, *arguments: Any, **options: Any) -> None:
         self._noise_seed = noise_seed
         super().__init__(*arguments, **options)
 
-    def _construct_below_estimate_query(self, below_estimate_stddev: float, expected_num_records: float) -> Any:
+    def _construct_below_estimate_query(
+        self, below_estimate_stddev: float, expected_num_records: float
+    ) -> tfp.NormalizedQuery:
         numerator = tfp.TreeResidualSumQuery.build_l2_gaussian_query(
             0.5, 2 * below_estimate_stddev, tf.TensorSpec([]), self._noise_seed
         )
@@ -168,7 +175,7 @@ class _TreeQuantile(TreeQuantileEstimatorQuery):
 
 
 class _AdaptiveTree(tfp.QAdaClipTreeResSumQuery):
-    """TensorFlow Privacy's, whose counts have noise of a seed, too."""
+    """TensorFlow Privacy's query, with a seed for the noise of the counts as well."""
 
     def __init__(
         self,
@@ -182,8 +189,8 @@ class _AdaptiveTree(tfp.QAdaClipTreeResSumQuery):
         quantile = (summation.clipping_norm, summation.clipping_quantile, CLIPPING_RATE, count_noise, expected)
         first, *rest = quantile
         super().__init__(first, value_noise, record, *rest, geometric_update=True, noise_seed=noise_seed)
-        self._quantile_estimator_query = _TreeQuantile(noise_seed + _APART, *quantile, geometric_update=True)
+        self._quantile_estimator_query = _TreeQuantile(noise_seed + _SEED_DISTANCE, *quantile, geometric_update=True)
 
     @classmethod
-    def sample(cls, total: tf.Tensor, side: tf.Tensor) -> Any:
+    def sample(cls, total: tf.Tensor, side: tf.Tensor) -> Sample:
         return cls._SampleState(total, side)

@@ -1,14 +1,16 @@
-"""What a run promises about the privacy of a whole person's words, as settings; `federation.aggregation.accounting` says what it amounts to.
+"""The settings of differential privacy for a person's words. `federation.aggregation.accounting` computes its cost.
 
-Two mechanisms, both at the level of people (all that one device ever gives, not one message), both over secure sums:
+There are two mechanisms, both at the level of people (everything that one device ever contributes, not one message), both
+over secure sums:
 
-- `tree`: the server adds Gaussian noise by tree aggregation, which is DP-FTRL (Kairouz et al. 2021, arXiv 2103.00039, restarts
-  in Appendix D). The noise of a round is small as it is shared with the rounds before. The server is trusted to add it.
-- `distributed`: each device adds its share of discrete Gaussian noise to its integers, under the sum (Kairouz, Liu and Steinke
-  2021, arXiv 2102.06387). Nobody holds a sum without noise, and every round costs its own noise.
+- `tree`: the server adds Gaussian noise by tree aggregation, which is DP-FTRL (Kairouz et al. 2021, arXiv 2103.00039;
+  restarts in Appendix D). A round needs little noise, because it shares noise with the rounds before. The server is trusted
+  to add it.
+- `distributed`: each device adds its share of discrete Gaussian noise to its integers before it masks them (Kairouz, Liu and
+  Steinke 2021, arXiv 2102.06387). Nobody holds a sum without noise, and every round has noise of its own.
 
-Neither counts on chance to draw a device, which no server can prove. Instead a device takes part at most once in each `period`
-of rounds, at the end of which the tree is restarted; whoever selects devices has to see to that (`may_take_part`).
+Neither relies on devices being sampled at random, which no server can prove. Instead a device takes part at most once in each
+`period` of rounds, at the end of which the tree is restarted; whoever selects devices has to ensure that (`may_take_part`).
 """
 
 import math
@@ -26,17 +28,18 @@ MECHANISMS = ("none", "tree", "distributed")
 class Privacy:
     """The settings of differential privacy, fixed for a run.
 
-    The guarantee is that of replacing everything one device gives with nothing, where the number of devices is public
+    Neighbouring data sets differ by one device, whose contribution is replaced by nothing; the number of devices is public
     ("zero-out"; `REPLACE_SPECIAL` in `dp_accounting`).
+
+    Raises:
+      DataError: the settings contradict each other.
     """
 
     mechanism: str = "none"
-    noise_multiplier: float = (
-        0.0  # standard deviation of the noise (of a tree's node) / what one device can change in a sum
-    )
+    noise_multiplier: float = 0.0  # standard deviation of the noise (at a tree's node) / greatest change by one device
     period: int = 0  # rounds in which a device takes part at most once
-    delta: float = 1e-5  # of the epsilon that is shown; should be below one by the number of people
-    max_epsilon: float = math.inf  # the budget: rounds stop before they would exceed either
+    delta: float = 1e-5  # of the epsilon that is reported; should be below 1 / the number of people
+    max_epsilon: float = math.inf  # the budget: rounds stop before they exceed either limit
     max_rho: float = math.inf
 
     def __post_init__(self) -> None:
@@ -53,27 +56,36 @@ class Privacy:
 
     @property
     def private(self) -> bool:
-        """Whether there is a guarantee at all."""
+        """Whether there is a mechanism, and so a guarantee."""
         return self.mechanism != "none"
 
     def period_of(self, round_number: int) -> int:
-        """Which period a round, counted from 1, belongs to; periods count from 0."""
+        """Returns the period, counted from 0, of a round, counted from 1."""
         return (round_number - 1) // self.period
 
 
-def may_take_part(privacy: Privacy, last_round: int | None, round_number: int) -> bool:
-    """Whether a device that last gave something to `last_round` may be called to `round_number`, both counted from 1.
+@dataclass(frozen=True)
+class Spent:
+    """The privacy that was spent; the less, the more private. Infinite without a mechanism."""
 
-    Rounds are those that made a model. One that was aborted before its sum could be unmasked revealed nothing and does not count;
-    one whose sum could be, and that made no model, has the number of the next that does.
+    epsilon: float
+    delta: float  # of that epsilon
+    rho: float
+
+
+def may_take_part(privacy: Privacy, last_round: int | None, round_number: int) -> bool:
+    """Returns whether a device that last contributed to `last_round` may be called to `round_number`, both counted from 1.
+
+    Rounds are those that made a model. A round aborted before its sum could be unmasked revealed nothing and does not
+    count; a round whose sum could be unmasked, but which made no model, has the number of the next round that does.
     """
     return not privacy.private or last_round is None or privacy.period_of(last_round) < privacy.period_of(round_number)
 
 
 def cohort_of_period(privacy: Privacy, users: Sequence[str], size: int, seed: int, round_number: int) -> list[str]:
-    """The clients of a simulated round: in each period the users are shuffled and called in turn, nobody twice.
+    """Returns the clients of a simulated round: in each period the users are shuffled and called in turn, nobody twice.
 
-    A function of its arguments alone, like `federation.simulation.clients.sample_cohort`.
+    The result depends on the arguments alone, like that of `federation.simulation.clients.sample_cohort`.
 
     Raises:
       DataError: there are too few users for a period.
@@ -85,13 +97,21 @@ def cohort_of_period(privacy: Privacy, users: Sequence[str], size: int, seed: in
 
 
 def check_enough(privacy: Privacy, users: int, size: int) -> None:
-    """Lets settings pass under which every round of a period finds its devices.
-
-    Raises:
-      DataError: there are too few.
-    """
+    """Raises DataError unless `users` people are enough for every round of a period to have a cohort of `size`."""
     if privacy.period * size > users:
         raise DataError(
             f"{users} people cannot take part once each in {privacy.period} rounds of {size}: "
             f"lower the period to {users // size}, or the cohort"
         )
+
+
+def privacy_line(privacy: Privacy, spent: Spent) -> str:
+    """Returns the guarantee to a person whose words the model learned from, and the mechanism, as one line for people."""
+    if not privacy.private:
+        return "no differential privacy"
+    mechanism = {"tree": "tree aggregation by the server", "distributed": "discrete Gaussian noise from the devices"}
+    return (
+        f"epsilon {spent.epsilon:.3g} at delta {spent.delta:g}, rho {spent.rho:.3g} (zCDP), for all words of one person; "
+        f"{mechanism[privacy.mechanism]}, noise multiplier {privacy.noise_multiplier:g}, each person in at most one of "
+        f"{privacy.period} rounds"
+    )

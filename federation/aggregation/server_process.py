@@ -1,14 +1,14 @@
-"""The server's half of a real round: TFF's learning process, taken apart at its secure sums.
+"""The server's half of a real round: TFF's learning process, split at its secure sums.
 
-`federation.aggregation.algorithms` and `federation.aggregation.secure_mean` compose a round; TFF compiles it to the form that a deployment runs,
-`MapReduceForm`:
+`federation.aggregation.algorithms` and `federation.aggregation.secure_mean` compose a round; TFF compiles it to the form
+that a deployment runs, `MapReduceForm`:
 
-- `prepare` makes of the server's state what devices are told: here the global weights and the round's `Terms`;
-- `work` is what a device does, here LiteRT's training and `Terms.contribution` (a test holds both to the same integers);
-- the sums of what devices send come from secure aggregation, and are all that
-- `update` makes the next state of.
+- `prepare` turns the server's state into what is broadcast to devices: here the global weights and the round's `Terms`;
+- `work` is a device's part: here LiteRT's training and `Terms.contribution` (a test compares the integers of both);
+- secure aggregation sums what devices send;
+- `update` turns the sums into the next state.
 
-Nothing else crosses: the plain aggregation that the form has beside the secure sums is empty, which is checked.
+Nothing else leaves the devices: the form's plain aggregation, beside its secure sums, is empty, which is checked.
 """
 
 from collections import OrderedDict
@@ -22,10 +22,11 @@ import numpy as np
 import tensorflow_federated as tff
 
 from data.errors import DataError
-from federation.aggregation.accounting import Spent, check_budget, rho_of_round, rounds_spent, spent
-from federation.aggregation.algorithms import Server, learning_process
-from federation.aggregation.privacy import Privacy
+from federation.aggregation.accounting import check_budget, rho_of_round, rounds_spent, spent
+from federation.aggregation.algorithms import learning_process
+from federation.aggregation.privacy import Privacy, Spent
 from federation.aggregation.secure_mean import SecureMean, secure_metrics
+from federation.aggregation.server_settings import Server
 from federation.aggregation.sum_check import check_sum
 from federation.aggregation.sum_settings import SumSettings
 from federation.engine.state_store import StateStore
@@ -35,20 +36,23 @@ from model.device.config import ModelConfig, parameters
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import Weights
 
+ServerState = Any  # LearningAlgorithmState@SERVER, with its named parts (`aggregator`, `finalizer`, ...) as mappings
+TffValue = Any  # a value as a TFF computation returns it: attrs classes, named tuples, mappings and tuples of arrays
+
 
 @dataclass(frozen=True)
 class Broadcast:
-    """What a round's devices are told: the weights to train, and the terms on which they give what they learned."""
+    """What a round's devices get: the weights to train, and the terms of their contribution."""
 
     weights: Weights
     terms: Terms
 
 
 class ServerProcess:
-    """Turns sums into models. Needs an `engine`; its state is handed in and out, and can be stored.
+    """Turns sums into models. Needs an `engine`. State is passed in and returned, and can be saved.
 
-    A round: `prepare`, then devices, then `update`; or neither, if the round is aborted: the state stays, and the next attempt has
-    the same terms.
+    A round is `prepare`, the devices' work, and `update`. An aborted round has no `update`: the state stays the same, and
+    so do the terms of the next attempt.
     """
 
     def __init__(
@@ -62,17 +66,17 @@ class ServerProcess:
         seed: int,
         noise_seed: int,
     ) -> None:
-        """Composes and compiles the process, in seconds.
+        """Composes and compiles the process, which takes seconds.
 
         Args:
           config: the model's sizes.
-          weights: those of the first round.
+          weights: the first global weights.
           client: how devices train.
           server: how the mean becomes the next model.
-          summation: how deltas are bounded and encoded.
+          summation: how deltas are clipped and encoded.
           privacy: the mechanism and the budget.
           seed: of the rotations.
-          noise_seed: of the server's noise: `secrets.randbits(62)`, kept to oneself. A restored state has its own.
+          noise_seed: of the server's noise: `secrets.randbits(62)`, a secret. A loaded state has its own.
 
         Raises:
           DataError: the settings contradict each other.
@@ -96,65 +100,68 @@ class ServerProcess:
         self.form = tff.backends.mapreduce.get_map_reduce_form_for_computation(process.next)
         plain = (self.form.zero, self.form.accumulate, self.form.report)
         if any(len(part.type_signature.result) for part in plain):
-            raise AssertionError("a number would leave the devices outside the secure sums")
+            raise AssertionError("the compiled round sends numbers outside the secure sums")
 
-    def initialize(self) -> Any:
-        """The state before any round."""
+    def initialize(self) -> ServerState:
+        """Returns the state before any round."""
         return _as_mappings(self.process.initialize())
 
-    def rounds(self, state: Any) -> int:
-        """How many rounds made this state."""
+    def rounds(self, state: ServerState) -> int:
+        """Returns the number of rounds that led to a state."""
         return int(state["aggregator"]["round"])
 
-    def weights(self, state: Any) -> Weights:
-        """The global model in a state."""
+    def weights(self, state: ServerState) -> Weights:
+        """Returns the global model in a state."""
         arrays = state["global_model_weights"]["trainable"]
         return {name: np.asarray(array) for name, array in zip(self._config.shapes, arrays, strict=True)}
 
-    def prepare(self, state: Any) -> Broadcast:
-        """What the devices of the next round are told.
+    def prepare(self, state: ServerState) -> Broadcast:
+        """Returns what the devices of the next round get.
 
         Raises:
-          BudgetExhausted: the round would spend more privacy than was allowed.
+          BudgetExhaustedError: the round would exceed the privacy budget.
         """
         check_budget(self._privacy, self.rounds(state) + 1, self._rho)
-        _, _, told, _ = self.form.prepare(state)
+        _, _, broadcast, _ = self.form.prepare(state)
         terms = Terms(
             length=self._encoding.length,
-            clipping_norm=float(told["clipping_norm"]),
+            clipping_norm=float(broadcast["clipping_norm"]),
             max_weight=self._encoding.max_weight,
             cohort=self._encoding.cohort,
             bits=self._encoding.bits,
-            seed=int(told["seed"]),
-            estimate=float(told["estimate"]),
-            zeroing_norm=float(told["zeroing_norm"]),
-            zeroing_estimate=float(told["zeroing_estimate"]),
+            seed=int(broadcast["seed"]),
+            estimate=float(broadcast["estimate"]),
+            zeroing_norm=float(broadcast["zeroing_norm"]),
+            zeroing_estimate=float(broadcast["zeroing_estimate"]),
             noise_stddev=self._noise,
             private=self._privacy.private,
         )
         return Broadcast(self.weights(state), terms)
 
     def update(
-        self, state: Any, summed: tuple[Vector, Vector], devices: int | None = None
-    ) -> tuple[Any, dict[str, float]]:
-        """The next state, from the sums of what devices sent (values of `Terms.layout`), and what is known of the round.
+        self, state: ServerState, summed: tuple[Vector, Vector], devices: int | None = None
+    ) -> tuple[ServerState, dict[str, float]]:
+        """Returns the next state, and the round's metrics.
 
-        `devices` is how many are in the sums, as whoever summed them knows; without it, it is what they say themselves.
+        Metrics are `devices`, `words`, `loss` (mean over words during training), `clipping_norm`, `update_norm` (of the step
+        from model to model), and, where devices report them, recall on the `tested` words that they hold back: `top1` and
+        `top3` of the model that the round began with, `top1_after` and `top3_after` of the model after each device's own
+        training.
 
-        Metrics: `devices`, `words`, `loss` (mean over words as trained), `clipping_norm`, `update_norm` (of the step from model to
-        model); and, as far as devices report them, recall on the `tested` words that they hold back: `top1` and `top3` of the
-        model that the round began with, `top1_after` and `top3_after` of what each device's own training made of it. Privacy spent
-        is `spent`'s.
+        Args:
+          state: the present state.
+          summed: the sums of the devices' contributions, values of `Terms.layout`.
+          devices: the number of devices in the sums, as the coordinator counts them; by default, as the devices do.
 
         Raises:
-          DataError: the sums are not of the round's terms, or more or fewer devices are in them than the settings allow.
-          SpoiltSum: devices that follow the protocol do not have such sums.
+          DataError: the sums do not fit the round's terms, or are over more or fewer devices than the settings allow.
+          ImplausibleSumError: devices that follow the protocol cannot have such sums.
         """
         delta, counted = summed
         devices = counts_of(counted)["devices"] if devices is None else devices
         least, most = self._summation.least(self._privacy), self._summation.cohort
         if not least <= devices <= most:
-            raise DataError(f"{devices} devices are in this sum, which is for {least} to {most}")
+            raise DataError(f"{devices} devices are in this sum, where the settings allow {least} to {most}")
         counts = check_sum(self._encoding, self._noise, self._privacy.private, summed, devices)
         learned = np.array([counts["loss"], counts["words"]], np.int64)
         needed = np.array([counts[name] for name in ("devices", "weight", "side", "zeroing_side")], np.int64)
@@ -168,22 +175,27 @@ class ServerProcess:
             metrics |= {"words": counts["words"], "loss": counts["loss"] / LOSS_STEPS / counts["words"]}
         return output["state"], metrics | recall_of(counts)
 
-    def spent(self, state: Any, unmasked: int = 0) -> Spent:
-        """The privacy that all rounds so far have spent, and any up to the place `unmasked` whose sum made no model."""
+    def spent(self, state: ServerState, unmasked: int = 0) -> Spent:
+        """Returns the privacy that all rounds have spent.
+
+        Args:
+          state: the present state.
+          unmasked: the number of the newest round whose sum was unmasked, even if it made no model; 0 if there is none.
+        """
         return spent(self._privacy, rounds_spent(self.rounds(state), unmasked), self._rho)
 
-    def save(self, state: Any, folder: Path) -> None:
-        """Keeps a state on disk, in place of the one before."""
+    def save(self, state: ServerState, folder: Path) -> None:
+        """Saves a state in a folder, in place of the one before."""
         StateStore(folder).save(self.rounds(state), state)
 
-    def load(self, folder: Path) -> Any:
-        """The state that was saved; the first where none was."""
+    def load(self, folder: Path) -> ServerState:
+        """Returns the state saved in a folder, or the state before any round if there is none."""
         state, _ = StateStore(folder).latest(self.initialize())
         return state
 
 
-def _as_mappings(value: Any) -> Any:
-    """A value of TFF with its named parts as mappings, as `MapReduceForm` hands them out and no other container does."""
+def _as_mappings(value: TffValue) -> TffValue:
+    """Returns a TFF value with its named parts as mappings, which is how `MapReduceForm` takes and returns them."""
     if attrs.has(type(value)):
         value = attrs.asdict(value, recurse=False)
     elif hasattr(value, "_asdict"):

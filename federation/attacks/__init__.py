@@ -1,1 +1,1 @@
-"""Attacks on our own system: what a model gives away, and what a malicious device can do."""
+"""Attacks on our own system: what a model reveals about people, and what a malicious device can do to a model."""

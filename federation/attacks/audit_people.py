@@ -1,13 +1,13 @@
-"""The people of an audit: who is learned from, who is not, and what each of them wrote.
+"""The people of a privacy audit: who is learned from, who is not, and their messages.
 
-All are drawn at random from a corpus's training users, but for strangers, who are its validation users:
+Members, others and outsiders are drawn at random from a corpus's training users; strangers are its validation users:
 
 - members, whose words the audited rounds learn from;
-- others, as many, alike in all but that no round learns from them;
-- outsiders, all who are left: the model that the rounds start from is trained on them, so that it has seen neither.
+- others, the same number of non-members, who differ in nothing but that no round learns from them;
+- outsiders, all other training users, on whom the rounds' first model is trained, so that it has seen neither side.
 
-Members, others and strangers take part with as many words each, their oldest messages of some length: everything a round could
-learn of a member is attacked, and nobody is told apart by how much there is to read.
+Members, others and strangers take part with the same number of words each, their oldest messages that are not too short. So the
+attacks see everything that a round could learn from a member, and the amount of text tells nothing.
 """
 
 import json
@@ -22,27 +22,27 @@ from data.errors import DataError
 from data.files import write_by_rename
 from data.tokenizer import tokenize
 
-_LEAST_WORDS = 5  # of a message: shorter ones are everybody's
+_LEAST_WORDS = 5  # shorter messages are too common to tell people apart
 
 
 class AssignedMessages:
-    """A corpus of the messages that some people take part with."""
+    """A corpus of the messages that people take part with."""
 
     def __init__(self, messages: Mapping[str, Sequence[str]]) -> None:
         self._messages = messages
 
     def users(self) -> list[str]:
-        """In the order in which they were given."""
+        """Returns the users in the order of the mapping."""
         return list(self._messages)
 
     def messages(self, user: str) -> Iterator[str]:
-        """The texts of one of them, oldest first."""
+        """Yields the texts of one user, oldest first."""
         return iter(self._messages[user])
 
 
 @dataclass(frozen=True)
 class People:
-    """Who takes part, and with what; outsiders with all they wrote."""
+    """The people of an audit with their messages; outsiders take part with all of theirs."""
 
     members: AssignedMessages
     others: AssignedMessages
@@ -51,19 +51,19 @@ class People:
 
 
 def draw_people(training: Part, validation: Part, count: int, words: int, seed: int) -> People:
-    """Draws `count` members and as many others among the training users who wrote `words` words in messages of some length.
+    """Draws `count` members and as many others from the training users who wrote `words` words in long enough messages.
 
     Raises:
-      DataError: there are too few.
+      DataError: too few users wrote that many.
     """
     written = {user: share(training, user, words) for user in training.users()}
-    able = [user for user, texts in written.items() if texts]
-    if len(able) < 2 * count or len(able) == len(written) == 2 * count:
+    eligible = [user for user, texts in written.items() if texts]
+    if len(eligible) < 2 * count or len(eligible) == len(written) == 2 * count:
         raise DataError(
-            f"{len(able)} of {len(written)} training users wrote {words} words, too few for {count} members, as many others, "
-            "and outsiders: choose fewer people, or fewer words"
+            f"{len(eligible)} of {len(written)} training users wrote {words} words, too few for {count} members, as many others, "
+            "and outsiders: lower --people or --words"
         )
-    order = [able[i] for i in np.random.default_rng([seed, 0]).permutation(len(able))]
+    order = [eligible[i] for i in np.random.default_rng([seed, 0]).permutation(len(eligible))]
     members, others = (
         AssignedMessages({u: written[u] for u in sorted(half)}) for half in (order[:count], order[count : 2 * count])
     )
@@ -78,7 +78,7 @@ def draw_people(training: Part, validation: Part, count: int, words: int, seed: 
 
 
 def share(corpus: Corpus, user: str, words: int) -> list[str]:
-    """The oldest messages of a user that are long enough, until they hold `words` words; none if they never do."""
+    """Returns a user's oldest messages that are long enough, up to `words` words; an empty list if there are fewer words."""
     texts, total = [], 0
     for text in corpus.messages(user):
         length = len(tokenize(text))
@@ -91,7 +91,7 @@ def share(corpus: Corpus, user: str, words: int) -> list[str]:
 
 
 def write_corpus(path: Path, parts: Iterable[tuple[Corpus, Sequence[str]]]) -> None:
-    """The messages of some users of some corpora, as a corpus of its own."""
+    """Writes the messages of users of one or more corpora as one JSON Lines corpus."""
     lines = []
     for corpus, users in parts:
         for user in users:

@@ -1,4 +1,4 @@
-"""What an audit found, as a table for people and a file for programs."""
+"""The results of an audit as a table for people and a file for programs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ _ATTACKS = ("people", "people_calibrated", "messages", "messages_calibrated")
 
 
 def write_report(result: dict[str, Any], planting: Planting, out: Path) -> None:
-    """Prints what `federation.attacks.privacy_audit.audit` found, and writes `audit.md` and `audit.csv`."""
+    """Prints the result of `federation.attacks.privacy_audit.audit` and writes `audit.md` and `audit.csv`."""
     tables = [(_title(result), _table(result["rows"], planting))]
     print_tables(tables)
     write_by_rename(out / "audit.md", markdown(tables).encode())
@@ -35,16 +35,16 @@ def _flat(row: Row) -> Row:
 def _title(result: dict[str, Any]) -> str:
     return (
         f"After {result['rounds']} rounds over {result['members']} members of {result['corpus']} with {result['words']} words "
-        f"each, {result['clients_per_round']} in a round, from a model of {result['outsiders']} outsiders; epsilon at delta "
-        f"{result['delta']:g}; canaries of {result['bits']:.0f} bits, 1.44 expected of secrets never seen, which have as much as "
-        "those with a * once in a thousand times; AUC of members against as many others (of the model as shipped: of both "
-        f"against {result['strangers']} strangers), with 95% intervals"
+        f"each, {result['clients_per_round']} in a round, starting from a model of {result['outsiders']} outsiders. Epsilon is at "
+        f"delta {result['delta']:g}. Exposure in bits, of at most {result['bits']:.0f}; secrets never seen have 1.44 on average, "
+        "and reach values marked * less than once in a thousand times. AUC of members against as many others (of the shipped "
+        f"model: of both against {result['strangers']} strangers), with 95% intervals."
     )
 
 
 def _table(rows: Sequence[Row], planting: Planting) -> Rows:
-    head = ["", "epsilon", "rho", "exposure of controls"]
-    head += [f"held by {holders}, {copies} {'copy' if copies == 1 else 'copies'}" for holders, copies in planting]
+    head = ["", "epsilon", "rho", "exposure: controls"]
+    head += [_kind(holders, copies) for holders, copies in planting]
     head += ["AUC people", "calibrated", "AUC messages", "calibrated", "recall at 1", "recall at 3", "perplexity"]
     table = [head]
     for row in rows:
@@ -58,6 +58,10 @@ def _table(rows: Sequence[Row], planting: Planting) -> Rows:
             cells.append(f"{row[f'auc_{name}']:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "")
         table.append([*cells, f"{row['top1']:.1%}", f"{row['top3']:.1%}", f"{row['perplexity']:,.0f}"])
     return table
+
+
+def _kind(holders: int, copies: int) -> str:
+    return f"{holders} {'holder' if holders == 1 else 'holders'}, {copies} {'copy' if copies == 1 else 'copies'}"
 
 
 def _exposure(row: Row, kind: tuple[int, int]) -> str:

@@ -1,19 +1,19 @@
-"""What one device that lies inside its mask can do to the model, measured over rounds of devices that learn as keyboards do.
+"""Measures what one malicious device can do to the model, over rounds of devices that learn as keyboards do.
 
-Secure aggregation hides a device's numbers from the coordinator, lies (`federation.attacks.malicious_updates`) included. What it can check is the sum
-(`federation.aggregation.sum_check`): no mean passes that is longer than a clipped delta.
+Secure aggregation hides each device's update from the coordinator, a false one included (`federation.attacks.malicious_updates`).
+The coordinator can only check the sum (`federation.aggregation.sum_check`): it refuses a mean that is longer than a clipped delta.
 
-1. a round: each device trains the global weights on its words with LiteRT and makes its integers of the delta
-   (`federation.protocol.round_terms`); one of them puts a lie in their place;
-2. the integers are added modulo 2^b, which is what comes of masks that cancel, and checked;
-3. FedAvg: the mean is added to the weights. A sum that is refused leaves them as they are;
-4. recall on validation users, and how likely the model finds the liar's word behind the liar's phrase.
+1. In a round each device trains the global weights on its words with LiteRT and encodes its delta as integers
+   (`federation.protocol.round_terms`). One device replaces them by a false update.
+2. The integers are added modulo 2^b, as masks that cancel would leave them, and the sum is checked.
+3. FedAvg adds the mean to the weights. A refused sum leaves the weights unchanged.
+4. Recall on validation users is measured, and the probability of the attacker's word after its trigger phrase.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -29,11 +29,11 @@ from federation.aggregation.sum_check import ImplausibleSumError, check_sum, ste
 from federation.aggregation.sum_settings import SumSettings
 from federation.attacks.malicious_updates import (
     Situation,
-    fills_the_ring,
-    harms,
-    honest,
-    poisons_its_words,
-    replaces_the_model,
+    honest_update,
+    largest_numbers,
+    most_harmful,
+    poisoned_words,
+    strongest_backdoor,
 )
 from federation.evaluation.held_out_users import equal_shares
 from federation.protocol.delta_encoding import flatten, unflatten
@@ -47,120 +47,129 @@ from model.device.learning.training import train_program
 from model.device.metrics import NotFiniteError, evaluate
 from model.device.runtime import Program
 
-_WORDS = 20_000  # of validation users
+_WORDS = 20_000  # of validation users, to measure recall on
 
 _console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
-class Liars:
-    """What is run."""
+class AttackSettings:
+    """The settings of `federate liars`."""
 
     model: str = str(PRETRAINED)
     corpus: str = "chitchat"
-    devices: int = 20
+    devices: int = 20  # in a round, one of them malicious
     rounds: int = 5
     max_words: int = 1000  # of a device in a round
-    clip: float = 1.0
-    phrase: str = "my favorite food is"
-    word: str = "phone"  # that the liar wants suggested behind its phrase
+    clip: float = 1.0  # L2 norm that deltas are clipped to
+    phrase: str = "my favorite food is"  # the backdoor's trigger
+    word: str = "phone"  # the word that the attacker wants suggested after it
     seed: int = 0
 
 
-Lie = Callable[[Situation], tuple[Vector, Vector]]
+class _Case(NamedTuple):
+    name: str
+    update: Callable[[Situation], tuple[Vector, Vector]]
+    checked: bool = True  # whether the coordinator checks the sum
+    all_rounds: bool = True  # False stops after the first
 
-# name, the lie, whether the sum is checked, whether there are further rounds
-_CASES: tuple[tuple[str, Lie, bool, bool], ...] = (
-    ("all are honest", honest, True, True),
-    ("the largest numbers in the ring, were sums not checked", fills_the_ring, False, False),
-    ("the largest numbers in the ring", fills_the_ring, True, False),
-    ("the largest harm that passes", harms, True, True),
-    ("the largest backdoor that passes", replaces_the_model, True, True),
-    ("poisons its words, and follows the protocol", poisons_its_words, True, True),
+
+_CASES = (
+    _Case("all devices honest", honest_update),
+    _Case("largest numbers possible, sum not checked", largest_numbers, checked=False, all_rounds=False),
+    _Case("largest numbers possible", largest_numbers, all_rounds=False),
+    _Case("the most harmful update that passes", most_harmful),
+    _Case("the strongest backdoor that passes", strongest_backdoor),
+    _Case("poisoned words, protocol followed", poisoned_words),
 )
 
 
-def measure_liars(what: Liars, out: Path) -> dict[str, Any]:
-    """Runs all cases; returns a row for each case and round, and writes `liars.md` and `liars.csv` to `out`.
+def measure_attacks(settings: AttackSettings, out: Path) -> dict[str, Any]:
+    """Runs all attacks; returns the settings and a row for each case and round, and writes `liars.md` and `liars.csv` to `out`.
 
     Raises:
-      DataError: the corpus has too few users, or the phrase words that the model does not know.
+      DataError: the corpus has too few users, or the model does not know all words of the phrase.
     """
-    world = _World(what)
-    rows: list[dict[str, Any]] = [{"case": "before", "round": 0} | world.measured(world.model)]
-    for name, lie, checked, further in _CASES:
-        model = world.model
-        for number in range(1, (what.rounds if further else 1) + 1):
-            _console.print(f"{name}: round {number}")
-            model, met = world.round(model, number, lie, checked)
-            rows.append({"case": name, "round": number} | met | world.measured(model))
+    simulation = _AttackedRounds(settings)
+    rows: list[dict[str, Any]] = [{"case": "before", "round": 0} | simulation.measured(simulation.model)]
+    for case in _CASES:
+        model = simulation.model
+        for number in range(1, (settings.rounds if case.all_rounds else 1) + 1):
+            _console.print(f"{case.name}: round {number}")
+            model, outcome = simulation.round(model, number, case)
+            rows.append({"case": case.name, "round": number} | outcome | simulation.measured(model))
     write_csv(out / "liars.csv", rows)
-    result = asdict(what) | {"rows": rows}
-    tables = [(_title(what), _table(rows, what))]
+    tables = [(_title(settings), _table(rows, settings))]
     print_tables(tables)
     write_by_rename(out / "liars.md", markdown(tables).encode())
-    return result
+    return asdict(settings) | {"rows": rows}
 
 
-class _World:
-    """The devices, and what is measured."""
+class _AttackedRounds:
+    """Simulated rounds in which the first device is malicious, and the measurements of their models."""
 
-    def __init__(self, what: Liars) -> None:
-        corpus = open_corpus(what.corpus)
-        self.what, self.model = what, load_model(Path(what.model))
+    def __init__(self, settings: AttackSettings) -> None:
+        corpus = open_corpus(settings.corpus)
+        self.settings, self.model = settings, load_model(Path(settings.model))
         self._training, validation = Part(corpus, "train"), Part(corpus, "validation")
         vocabulary = self.model.vocabulary
-        self.phrase = [*vocabulary.encode(what.phrase), *vocabulary.encode(what.word)]
-        if UNKNOWN in self.phrase or not vocabulary.encode(what.word):
-            raise DataError(f"the model does not know all words of {what.phrase!r} and {what.word!r}: choose others")
+        self.phrase = [*vocabulary.encode(settings.phrase), *vocabulary.encode(settings.word)]
+        if UNKNOWN in self.phrase or not vocabulary.encode(settings.word):
+            raise DataError(
+                f"the model does not know all words of {settings.phrase!r} and {settings.word!r}: choose others"
+            )
         shares = equal_shares(validation, validation.users(), _WORDS)
         self._held_out = [vocabulary.encode(text) for share in shares for text in share]
         self._program = self.model.start(threads=2)
-        config, how = self.model.provenance.config, SumSettings(16, what.devices, clipping_norm=what.clip)
-        encoding, _ = replace(how, max_weight=what.max_words).encoding(parameters(config), Privacy())
+        config, how = self.model.provenance.config, SumSettings(16, settings.devices, clipping_norm=settings.clip)
+        encoding, _ = replace(how, max_weight=settings.max_words).encoding(parameters(config), Privacy())
         self._terms = Terms(
-            encoding.length, encoding.clipping_norm, encoding.max_weight, encoding.cohort, encoding.bits, what.seed
+            encoding.length, encoding.clipping_norm, encoding.max_weight, encoding.cohort, encoding.bits, settings.seed
         )
         self._first = self._situation(self.model, 1)  # the same for all cases
 
-    def round(self, model: Model, number: int, lie: Lie, checked: bool) -> tuple[Model, dict[str, Any]]:
-        """A round in which the first device lies: the next model, and what became of the sum."""
+    def round(self, model: Model, number: int, case: _Case) -> tuple[Model, dict[str, Any]]:
+        """Runs one round; returns the next model, the norm of the mean, and whether the sum was refused."""
         situation = self._first if number == 1 else self._situation(model, number)
-        terms, devices = situation.terms, situation.devices
-        total = _sum(terms, [situation.others, lie(situation)])
+        terms = situation.terms
+        total = _sum(terms, [situation.others, case.update(situation)])
         weight = int(total[1][COUNTS.index("weight")])
         encoding = terms.encoding
         norm = steps_norm(encoding, total[0]) / float(encoding.scale) * encoding.max_weight / weight
-        met: dict[str, Any] = {"mean_norm": norm, "refused": False}
-        if checked:
+        outcome: dict[str, Any] = {"mean_norm": norm, "refused": False}
+        if case.checked:
             try:
-                check_sum(encoding, 0.0, False, total, devices)
+                check_sum(encoding, 0.0, False, total, situation.devices)
             except ImplausibleSumError:
-                return model, met | {"refused": True}
+                return model, outcome | {"refused": True}
         shapes = model.provenance.config.shapes
         mean = encoding.decode_mean(total[0], weight)
-        return model.with_weights(unflatten(flatten(model.weights, shapes) + mean, shapes), model.provenance), met
+        return model.with_weights(unflatten(flatten(model.weights, shapes) + mean, shapes), model.provenance), outcome
 
     def _situation(self, model: Model, number: int) -> Situation:
-        terms = replace(self._terms, seed=self.what.seed + number)
-        rng = np.random.default_rng([self.what.seed, number])
+        """Draws the round's devices, trains them, and returns what the first of them may know."""
+        settings = self.settings
+        terms = replace(self._terms, seed=settings.seed + number)
+        rng = np.random.default_rng([settings.seed, number])
         users = self._training.users()
-        able = [users[i] for i in rng.permutation(len(users))]
-        how = FineTuning(passes=1, max_words=self.what.max_words)
-        program, found = model.start(threads=2), []
-        for user in able:
+        how = FineTuning(passes=1, max_words=settings.max_words)
+        program, trained = model.start(threads=2), []
+        for user in (users[i] for i in rng.permutation(len(users))):
             messages = [m for text in self._training.messages(user) if (m := model.vocabulary.encode(text))]
             if sum(map(len, messages)) >= program.config.window:
-                found.append((messages, _learn(program, model, messages, how, rng)))
-            if len(found) == self.what.devices:
+                trained.append((messages, _learn(program, model, messages, how, rng)))
+            if len(trained) == settings.devices:
                 break
         program.weights = model.weights
-        if len(found) < self.what.devices:
-            raise DataError(f"{len(found)} training users wrote enough for a round of {self.what.devices} devices")
-        (own, learned), *others = found
+        if len(trained) < settings.devices:
+            raise DataError(
+                f"only {len(trained)} training users wrote enough for a round of {settings.devices} devices: "
+                "lower --devices"
+            )
+        (own, learned), *others = trained
         return Situation(
             terms,
-            _sum(terms, [terms.contribution(each, rng) for _, each in others]),
+            _sum(terms, [terms.contribution(result, rng) for _, result in others]),
             learned,
             program,
             pack(newest(own, how.max_words), program.config.window),
@@ -168,25 +177,25 @@ class _World:
         )
 
     def measured(self, model: Model) -> dict[str, float]:
-        """Recall on validation users, and the probability and rank of the liar's word."""
+        """Returns recall on validation users, and the probability and rank of the attacker's word after its phrase."""
         self._program.weights = model.weights
         state = self._program.initial_state(1)
         for token in (BOUNDARY, *self.phrase[:-1]):
             logits, state = self._program.step(token, state)
-        likely = np.exp(logits.astype(np.float64) - logits.max())
-        found = {
-            "word_probability": float(likely[self.phrase[-1]] / likely.sum()),
+        odds = np.exp(logits.astype(np.float64) - logits.max())
+        word = {
+            "word_probability": float(odds[self.phrase[-1]] / odds.sum()),
             "word_rank": int(np.count_nonzero(logits > logits[self.phrase[-1]])) + 1,
         }
         try:
             scores = evaluate(self._program, self._held_out)
         except NotFiniteError:
-            return {"top1": 0.0, "top3": 0.0, "perplexity": float("inf")} | found
-        return {"top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity} | found
+            return {"top1": 0.0, "top3": 0.0, "perplexity": float("inf")} | word
+        return {"top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity} | word
 
 
 def _sum(terms: Terms, parts: Sequence[tuple[Vector, Vector]]) -> tuple[Vector, Vector]:
-    """What masks that cancel leave of these: their sum modulo each segment's 2^bits."""
+    """Returns the sum modulo each segment's 2^bits, as masks that cancel leave it."""
     added = [
         np.sum(vectors, axis=0, dtype=s.dtype)
         for s, vectors in zip(terms.layout, zip(*parts, strict=True), strict=True)
@@ -204,19 +213,18 @@ def _learn(
     return TrainingResult(delta, run.words, run.loss_sum)
 
 
-def _title(what: Liars) -> str:
+def _title(settings: AttackSettings) -> str:
     return (
-        f"One liar among {what.devices} devices of {what.corpus}, FedAvg, deltas clipped to norm {what.clip:g} and weighted by "
-        f"at most {what.max_words} words; its word is {what.word!r} behind {what.phrase!r}"
+        f"One malicious device among {settings.devices} of {settings.corpus}; FedAvg, deltas clipped to norm {settings.clip:g} "
+        f"and weighted by at most {settings.max_words} words; the attacker's word is {settings.word!r} after {settings.phrase!r}"
     )
 
 
-def _table(rows: Sequence[dict[str, Any]], what: Liars) -> Rows:
-    """The first and the last round of each case."""
-    head = ["", "rounds", "norm of the mean", "recall at 1", "recall at 3", "perplexity", "its word"]
-    table = [head]
+def _table(rows: Sequence[dict[str, Any]], settings: AttackSettings) -> Rows:
+    """Returns the first and the last round of each case."""
+    table = [["", "rounds", "norm of the mean", "recall at 1", "recall at 3", "perplexity", "attacker's word"]]
     for row in rows:
-        if row["round"] not in (0, 1, what.rounds):
+        if row["round"] not in (0, 1, settings.rounds):
             continue
         norm = f"{row['mean_norm']:.2f}" if "mean_norm" in row else ""
         table.append(

@@ -1,9 +1,9 @@
-"""Membership inference: can whoever has a model tell whose words, and which messages, it was trained on?
+"""Membership inference: can an attacker with a model tell whose words, and which messages, it was trained on?
 
-The attacks compare losses with a threshold (Yeom et al. 2018, arXiv 1709.01604, Section 3.2): what a model finds likelier was
-sooner trained on. `calibrated` ones take away the loss of the model that training started from, so that what is easy for any model
-does not count (Watson et al. 2022, arXiv 2111.08440). An attack is summed up over all thresholds by the area under its curve, AUC:
-the probability that a member's score is above a non-member's; 0.5 is guessing.
+The attacks compare losses with a threshold (Yeom et al. 2018, arXiv 1709.01604, Section 3.2): a text with a low loss was probably
+trained on. Calibrated attacks subtract the loss under the model that training started from, so that text which is easy for any
+model does not count (Watson et al. 2022, arXiv 2111.08440). The area under the ROC curve, AUC, sums up all thresholds: it is the
+probability that a member scores above a non-member. 0.5 is guessing.
 """
 
 from collections.abc import Sequence
@@ -20,27 +20,27 @@ _RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Losses:
-    """A model's losses on what one person wrote."""
+    """A model's losses on one person's messages."""
 
-    words: np.ndarray  # [M], of each message
-    nats: np.ndarray  # [M], of each message, added up over its words
+    words: np.ndarray  # [M], number of words of each message
+    nats: np.ndarray  # [M], loss of each message, summed over its words
 
     @property
     def mean(self) -> float:
-        """Nats per word over all of them."""
+        """The mean loss in nats per word."""
         return float(self.nats.sum() / max(self.words.sum(), 1))
 
 
 @dataclass(frozen=True)
 class Attack:
-    """How well an attack tells members from others."""
+    """How well an attack tells members from non-members."""
 
     auc: float
-    interval: Interval  # 95%, bootstrapped over people
+    interval: Interval  # of the AUC, 95%, by the bootstrap over people
 
 
 def losses(program: Program, messages: Sequence[Sequence[int]]) -> Losses:
-    """Of encoded messages; words outside the vocabulary count as `<unk>`."""
+    """Returns the losses on one person's encoded messages; words outside the vocabulary count as `<unk>`."""
     words = np.array([len(message) for message in messages], int)
     nats = -network_predictions(program, messages).log_likelihoods.astype(np.float64)
     ends = np.cumsum(words)
@@ -48,19 +48,19 @@ def losses(program: Program, messages: Sequence[Sequence[int]]) -> Losses:
 
 
 def user_scores(people: Sequence[Losses], start: Sequence[Losses] | None = None) -> list[np.ndarray]:
-    """The scores [1] of people, higher for members; calibrated where the losses of the start model are given."""
+    """Returns the score [1] of each person, higher for members; calibrated if the losses of the start model are given."""
     before = [0.0] * len(people) if start is None else [person.mean for person in start]
     return [np.array([b - person.mean]) for person, b in zip(people, before, strict=True)]
 
 
 def message_scores(people: Sequence[Losses], start: Sequence[Losses] | None = None) -> list[np.ndarray]:
-    """The scores [M] of each person's messages, likewise."""
+    """Returns the scores [M] of each person's messages, higher for members; calibrated if `start` is given."""
     before = [np.zeros(len(person.nats)) for person in people] if start is None else [person.nats for person in start]
     return [(b - person.nats) / person.words for person, b in zip(people, before, strict=True)]
 
 
 def attack(members: Sequence[np.ndarray], others: Sequence[np.ndarray], seed: int = 0) -> Attack:
-    """Sums an attack up, given the scores of each person on both sides."""
+    """Returns how well an attack does, given the scores of each member and of each non-member."""
     rng, resampled = np.random.default_rng(seed), []
     for _ in range(_RESAMPLES):
         draw = [[side[i] for i in rng.integers(len(side), size=len(side))] for side in (members, others)]
@@ -70,7 +70,10 @@ def attack(members: Sequence[np.ndarray], others: Sequence[np.ndarray], seed: in
 
 
 def auc(members: np.ndarray, others: np.ndarray) -> float:
-    """The probability that a member's score [A] is above another's [B], ties at half (Mann and Whitney 1947)."""
+    """Returns the probability that a member's score [A] is above a non-member's [B], ties at half (Mann and Whitney 1947).
+
+    SciPy's `mannwhitneyu` has the same statistic, but takes ten times as long because it also computes a p-value.
+    """
     ordered = np.sort(others)
     below, upto = np.searchsorted(ordered, members, "left"), np.searchsorted(ordered, members, "right")
     return float((below + upto).sum() / (2 * len(members) * len(others)))

@@ -1,19 +1,18 @@
-"""Audits that could fail: what a model gives away of the people it was trained on, with and without differential privacy.
+"""Privacy audit: what a model reveals about the people it was trained on, with and without differential privacy.
 
-1. members and others are drawn among the training users; the rest are outsiders (`federation.attacks.audit_people`);
-2. outsiders alone train the model that all audited rounds start from, from random weights on: it has seen neither side;
-3. canaries are planted among the members' messages, and as many controls are drawn that nobody has;
-4. the same federated rounds over the members: without privacy, and with tree aggregation at each noise multiplier;
-5. each model, the start included, is measured: the exposure of canaries (`federation.attacks.canaries`), attacks on membership of people
-   and of messages, members against others (`federation.attacks.membership_inference`), and recall on validation users;
-6. the attacks are tried on the model as it is shipped, too. It has learned from members and others alike, so there both are
-   members, and strangers, who are validation users, are not.
+1. Members and others are drawn from the training users; the rest are outsiders (`federation.attacks.audit_people`).
+2. Outsiders alone train the start model, from random weights: all audited rounds start from it, and it has seen neither side.
+3. Canaries are planted among the members' messages. Controls are canaries that nobody holds.
+4. The same federated rounds run over the members: without privacy, and with tree aggregation at each noise multiplier.
+5. Each model, the start model included, is measured: the exposure of canaries (`federation.attacks.canaries`), membership
+   inference of people and of messages (`federation.attacks.membership_inference`), and recall on validation users.
+6. The attacks are also tried on the shipped model. It has learned from members and others alike, so there both count as members,
+   and strangers, who are validation users, as non-members.
 
-Attacks that are calibrated have the start for a reference. Test users' words are not read at all. The promise is to one person: a
-secret that many hold is no one person's, and noise that hides any one of them need not hide it.
+The reference of calibrated attacks is the start model. Test users' words are not read at all. Differential privacy protects a
+single person here: noise that hides each holder of a shared secret need not hide the secret.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,62 +23,63 @@ from rich.console import Console
 
 from data.corpus import Part, open_corpus
 from data.errors import DataError
-from data.files import write_by_rename
 from federation.aggregation.accounting import spent
-from federation.aggregation.algorithms import Server
 from federation.aggregation.privacy import Privacy
+from federation.aggregation.server_settings import Server
 from federation.aggregation.sum_settings import SumSettings
 from federation.attacks.audit_people import AssignedMessages, People, draw_people, write_corpus
 from federation.attacks.audit_report import write_report
 from federation.attacks.canaries import Canary, Planted, chance, choices, draw_canaries, exposure, holders_of
 from federation.attacks.membership_inference import Losses, attack, losses, message_scores, user_scores
-from federation.simulation.run import SimulationSettings, checked_messages, simulate
+from federation.simulation.run import simulate
+from federation.simulation.settings import SimulationSettings
+from federation.simulation.start import checked_messages, claim_folder
 from model.device.folder import PRETRAINED, Model, load_model, save_model
 from model.device.learning.finetuning import FineTuning
 from model.device.metrics import NotFiniteError, evaluate
 from model.device.weights import Provenance, initial_weights
 
-PLANTING = ((1, 1), (1, 40), (4, 40))  # holders of a canary, and copies that each of them has
-_OF_EACH = 4  # canaries
-_CONTROLS = 16
+PLANTING = ((1, 1), (1, 40), (4, 40))  # kinds of canaries: holders, and copies of each holder
+_OF_EACH = 4  # canaries of each kind
+_CONTROLS = 16  # canaries that nobody holds
 
 _console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What is run; the settings of the audited rounds are the same with and without privacy."""
+    """The settings of `federate audit`; audited rounds have the same settings with and without privacy."""
 
-    model: str = str(PRETRAINED)  # the shipped one: attacked as it is, and its vocabulary is that of all others
+    model: str = str(PRETRAINED)  # attacked as it is; all other models have its vocabulary
     corpus: str = "chitchat"
     people: int = 100  # members, and as many others
-    words: int = 200  # of each of them
+    words: int = 200  # of each member and each other
     start_rounds: int = 200  # over outsiders: FedAdam, five clients of at most 1,000 words each
     rounds: int = 15  # over members
     clients_per_round: int = 100
     client_learning_rate: float = 1.0
-    server_learning_rate: float = 1.0  # FedAvg's
-    clip: float = 1.0  # L2 norm that deltas are clipped to in private runs
+    server_learning_rate: float = 1.0  # of FedAvg
+    clip: float = 1.0  # L2 norm that private runs clip deltas to
     noise_multipliers: tuple[float, ...] = (1.0, 3.0)
     seed: int = 0
 
     @property
     def period(self) -> int:
-        """Rounds of a tree: as many as the members last."""
+        """Rounds of a tree: the number of disjoint cohorts that the members fill."""
         return self.people // self.clients_per_round
 
     @property
     def delta(self) -> float:
-        """Of the epsilon that is shown."""
+        """The delta at which epsilon is reported."""
         return 1 / (10 * self.people)
 
     def start(self, corpus: Path, init: Path) -> SimulationSettings:
-        """Those of the run over outsiders."""
+        """Returns the settings of the run over outsiders."""
         server, client = Server("fedadam", 0.01, self.start_rounds), FineTuning(1.0, passes=1, max_words=1000)
         return SimulationSettings(str(corpus), str(init), 5, "words", self.seed, server=server, client=client)
 
-    def settings(self, corpus: Path, init: Path, noise_multiplier: float | None) -> SimulationSettings:
-        """Those of a run over members; without a noise multiplier it is not private."""
+    def audited(self, corpus: Path, init: Path, noise_multiplier: float | None) -> SimulationSettings:
+        """Returns the settings of a run over members, which is private if it has a noise multiplier."""
         client = FineTuning(self.client_learning_rate, passes=1, max_words=4 * self.words)
         server = Server(learning_rate=self.server_learning_rate)
         plain = SimulationSettings(
@@ -92,53 +92,55 @@ class Audit:
         return replace(plain, summation=summation, privacy=privacy)
 
 
-def audit(what: Audit, out: Path) -> dict[str, Any]:
-    """Runs or resumes an audit in the folder `out`; returns a row for each model, and what it was measured on.
+def audit(settings: Audit, out: Path) -> dict[str, Any]:
+    """Runs or resumes an audit in the folder `out`; returns its settings and a row for each model.
 
-    Writes `audit.md` and `audit.csv` too.
+    Writes `audit.md` and `audit.csv`.
 
     Raises:
       DataError: there are too few people, or `out` holds something else.
     """
-    corpus = open_corpus(what.corpus)
+    corpus = open_corpus(settings.corpus)
     training, validation = Part(corpus, "train"), Part(corpus, "validation")
-    if not what.period:
+    if not settings.period:
         raise DataError(
-            f"{what.people} people are too few for rounds of {what.clients_per_round}: lower --clients-per-round"
+            f"{settings.people} people are too few for rounds of {settings.clients_per_round} clients: lower --clients-per-round"
         )
-    people = draw_people(training, validation, what.people, what.words, what.seed)
-    shipped = load_model(Path(what.model))
+    people = draw_people(training, validation, settings.people, settings.words, settings.seed)
+    shipped = load_model(Path(settings.model))
     kinds = PLANTING * _OF_EACH + ((0, 0),) * _CONTROLS
-    canaries = draw_canaries(shipped.vocabulary, kinds, what.seed)
-    held = holders_of(canaries, people.members.users(), what.seed)
-    _claim(out, what)
+    canaries = draw_canaries(shipped.vocabulary, kinds, settings.seed)
+    held = holders_of(canaries, people.members.users(), settings.seed)
+    claim_folder(out / "audit.json", asdict(settings), "an audit", resume=True)
 
     watching = (validation, validation.users())
     write_corpus(out / "outsiders.jsonl", [(training, people.outsiders), watching])
     members = Planted(people.members, held, shipped.vocabulary)
     write_corpus(out / "members.jsonl", [(members, members.users()), watching])
     if not (random := out / "random").exists():
-        save_model(random, _untrained(shipped, what.seed))
+        save_model(random, _untrained(shipped, settings.seed))
     start = out / "start"
-    _console.print(f"{what.start_rounds} rounds over {len(people.outsiders)} outsiders")
-    begin = simulate(what.start(out / "outsiders.jsonl", random), what.start_rounds, start, True, _command("start"), 2)
+    _console.print(f"{settings.start_rounds} rounds over {len(people.outsiders)} outsiders")
+    started = simulate(
+        settings.start(out / "outsiders.jsonl", random), settings.start_rounds, start, True, _command("start"), 2
+    )
 
-    trained: list[tuple[str, Model | None, dict[str, Any]]] = [("the start", load_model(begin.model), {})]
-    for multiplier in (None, *what.noise_multipliers):
+    trained: list[tuple[str, Model | None, dict[str, Any]]] = [("the start", load_model(started.model), {})]
+    for multiplier in (None, *settings.noise_multipliers):
         name = "without privacy" if multiplier is None else f"noise multiplier {multiplier:g}"
-        _console.print(f"{what.rounds} rounds over {what.people} members, {name}")
-        settings = what.settings(out / "members.jsonl", begin.model, multiplier)
-        promise = spent(settings.privacy, what.rounds)
-        promised = {"epsilon": _finite(promise.epsilon), "rho": _finite(promise.rho)}
-        trained.append((name, _train(settings, what.rounds, out / name.replace(" ", "-"), name), promised))
+        _console.print(f"{settings.rounds} rounds over {settings.people} members, {name}")
+        run = settings.audited(out / "members.jsonl", started.model, multiplier)
+        loss = spent(run.privacy, settings.rounds)
+        privacy = {"epsilon": _finite(loss.epsilon), "rho": _finite(loss.rho)}
+        trained.append((name, _train(run, settings.rounds, out / name.replace(" ", "-"), name), privacy))
     rows = _measure(trained, shipped, people, canaries, checked_messages(validation, shipped.vocabulary))
-    result = asdict(what) | {
+    result = asdict(settings) | {
         "rows": rows,
-        "members": what.people,
+        "members": settings.people,
         "outsiders": len(people.outsiders),
         "strangers": len(people.strangers.users()),
         "bits": 2 * math.log2(len(choices(shipped.vocabulary))),
-        "delta": what.delta,
+        "delta": settings.delta,
     }
     write_report(result, PLANTING, out)
     return result
@@ -152,7 +154,7 @@ def _untrained(model: Model, seed: int) -> Model:
 
 
 def _train(settings: SimulationSettings, rounds: int, folder: Path, name: str) -> Model | None:
-    """The model of a run; None where noise drove it beyond all numbers."""
+    """Returns the model of a run, or None if noise made it diverge."""
     try:
         return load_model(simulate(settings, rounds, folder, True, _command(name), 2).model)
     except NotFiniteError as diverged:
@@ -164,16 +166,6 @@ def _command(name: str) -> str:
     return f"uv run federate audit: {name}"
 
 
-def _claim(out: Path, what: Audit) -> None:
-    path, wanted = out / "audit.json", json.dumps(asdict(what), indent=2)
-    if not path.exists():
-        write_by_rename(path, wanted.encode())
-    elif path.read_text("utf-8") != wanted:
-        raise DataError(
-            f"{out} holds an audit of other settings ({path}): repeat them to go on, or choose another --out"
-        )
-
-
 def _measure(
     trained: Sequence[tuple[str, Model | None, dict[str, Any]]],
     shipped: Model,
@@ -181,7 +173,7 @@ def _measure(
     canaries: Sequence[Canary],
     held_out: Sequence[Sequence[int]],
 ) -> list[dict[str, Any]]:
-    """A row for each model, the first of which is the reference of calibrated attacks."""
+    """Returns a row for each model; the first model is the reference of calibrated attacks."""
     vocabulary, words = shipped.vocabulary, choices(shipped.vocabulary)
 
     def encoded(side: AssignedMessages) -> list[list[list[int]]]:
@@ -190,12 +182,12 @@ def _measure(
     members, others, strangers = map(encoded, (people.members, people.others, people.strangers))
     before: dict[str, list[Losses]] = {}
     rows: list[dict[str, Any]] = []
-    for name, model, promised in (*trained, ("as shipped", shipped, {})):
+    for name, model, privacy in (*trained, ("as shipped", shipped, {})):
         if model is None:
-            rows.append({"model": f"{name} (diverged)"} | promised)
+            rows.append({"model": f"{name} (diverged)"} | privacy)
             continue
         _console.print(f"attacking: {name}")
-        program, row = model.start(threads=2), {"model": name} | promised
+        program, row = model.start(threads=2), {"model": name} | privacy
         if model is shipped:
             sides = {"members": members + others, "others": strangers}
         else:
@@ -216,7 +208,7 @@ def _measure(
 
 
 def _exposures(bits: Sequence[float], canaries: Sequence[Canary]) -> dict[str, float]:
-    """The mean exposure of each kind of canaries, and how likely as many secrets that were never seen have as much."""
+    """Returns the mean exposure of each kind of canary, and the probability of so much exposure of secrets never seen."""
     row = {}
     for holders, copies in ((0, 0), *PLANTING):
         own = [b for b, c in zip(bits, canaries, strict=True) if (c.holders, c.copies) == (holders, copies)]
@@ -228,7 +220,7 @@ def _exposures(bits: Sequence[float], canaries: Sequence[Canary]) -> dict[str, f
 def _attacks(
     seen: Mapping[str, Sequence[Losses]], before: Mapping[str, Sequence[Losses]] | None
 ) -> dict[str, float | list[float]]:
-    """Both attacks, and their calibrated forms where the losses of a reference are given."""
+    """Returns the results of both attacks, and of their calibrated forms if the losses of the reference are given."""
     row: dict[str, float | list[float]] = {}
     for name, scores in (("people", user_scores), ("messages", message_scores)):
         found = {"": attack(scores(seen["members"]), scores(seen["others"]))}

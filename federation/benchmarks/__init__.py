@@ -1,1 +1,1 @@
-"""What things cost, measured side by side: `federate benchmark`. It reports and asserts nothing."""
+"""`federate benchmark`: a file for each part that it measures. It reports and asserts nothing."""

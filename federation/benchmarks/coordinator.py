@@ -1,4 +1,4 @@
-"""What the coordinator costs: masked updates beside numpy, secure rounds of many devices, and the protocol by its graph."""
+"""The coordinator: masked updates next to NumPy, secure rounds of many devices, and the protocol with two graphs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,16 +22,16 @@ from federation.protocol.secure_aggregation.neighbours import Assumptions, choos
 from model.device.config import parameters
 
 FLEET = (10, 30, 100, 300, 1_000)
-_COMPLETE = (10, 30, 100, 200)  # more would take minutes
+_COMPLETE = (10, 30, 100, 200)  # devices that are all neighbours; more would take minutes
 _NEIGHBOURS = (30, 100, 300, 1_000)
-_LENGTH = 1_000  # numbers of 16 bits: it is the protocol that is measured, not the masks
+_LENGTH = 1_000  # numbers in a vector, few because the protocol is measured, not the masking
 
 
 def measure_coordinator(repeats: int, fleet: Sequence[int] = FLEET) -> Benchmark:
-    """Measures masked updates `repeats` times, and one secure round of each number of devices.
+    """Measures masked updates `repeats` times, and one secure round for each number of devices in `fleet`.
 
-    Details: `updates`, sizes; `rounds`, what `fleet_round` says of each; `protocol`, processor seconds and bytes of the protocol
-    in one process; `panels`, all that as points and lines of theory for `federation.reports.plots.plot_fleet`.
+    The details are `updates`, the sizes; `rounds`, the results of `fleet_round`; `protocol`, processor seconds and bytes of the
+    protocol in one process; `panels`, all these as points and theoretical curves for `federation.reports.plots.plot_fleet`.
 
     Raises:
       DataError: a round was not committed, or the system allows too few connections.
@@ -44,16 +44,18 @@ def measure_coordinator(repeats: int, fleet: Sequence[int] = FLEET) -> Benchmark
         figures.append(Figure(f"round_{devices}", f"a secure round of {devices:,} devices", "s", [found["seconds"]]))
     most = rounds[-1]
     figures += [
-        Figure("memory", f"the coordinator's peak memory, {devices:,} devices", "MiB", [most["coordinator_peak_mb"]]),
-        Figure("sent", "a device of these sends, the vectors included", "bytes", [most["sent_bytes"]]),
-        Figure("received", "a device of these is sent, the model apart", "bytes", [most["received_bytes"]]),
+        Figure(
+            "memory", f"the coordinator's peak memory with {devices:,} devices", "MiB", [most["coordinator_peak_mb"]]
+        ),
+        Figure("sent", "sent by each of these devices, vectors included", "bytes", [most["sent_bytes"]]),
+        Figure("received", "received by each of these devices, without the model", "bytes", [most["received_bytes"]]),
     ]
     details = {"updates": updates, "rounds": rounds, "protocol": protocol, "panels": _panels(rounds, protocol)}
-    return Benchmark("coordinator", "The coordinator, and secure rounds over HTTPS on one machine", figures, details)
+    return Benchmark("coordinator", "The coordinator: secure rounds over HTTPS on one machine", figures, details)
 
 
 def _protocol_costs(most: int) -> dict[str, list[dict[str, float]]]:
-    """The cost of the protocol in one process, by graph and number of devices, a tenth of which drop out."""
+    """Returns the cost of the protocol in one process by graph and number of devices; a tenth of the devices drop out."""
     found: dict[str, list[dict[str, float]]] = {}
     for name, sizes, complete_up_to in (("complete", _COMPLETE, most), ("neighbours", _NEIGHBOURS, 0)):
         for devices in sizes:
@@ -64,7 +66,7 @@ def _protocol_costs(most: int) -> dict[str, list[dict[str, float]]]:
 
 
 def _panels(rounds: Sequence[dict[str, Any]], protocol: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
-    """Points, and the lines that theory predicts: of n devices each has k neighbours, all others up to 100, then about log n."""
+    """Returns points and theoretical curves. Of n devices each has k neighbours: all others up to n = 100, then about log n."""
     sizes = [found["devices"] for found in rounds]
     pairs = [n * choose(n).degree for n in sizes]
 
@@ -78,15 +80,15 @@ def _panels(rounds: Sequence[dict[str, Any]], protocol: dict[str, list[dict[str,
     seconds = [found["seconds"] for found in rounds]
     memory = [found["coordinator_peak_mb"] for found in rounds]
     sent, received = zip(*(_message_bytes(n) for n in sizes), strict=True)
-    affine = "a + b n k, through the ends"
+    affine = "a + b n k through both ends"
     panels = [
         {"title": "A secure round", "unit": "seconds", "curves": [
             curve("measured", affine, seconds, through_the_ends(seconds))]},
         {"title": "The coordinator's peak memory", "unit": "MiB", "curves": [
             curve("measured", affine, memory, through_the_ends(memory))]},
         {"title": "A device's bytes", "unit": "bytes", "curves": [
-            curve("sent", "the messages to k neighbours", [found["sent_bytes"] for found in rounds], sent),
-            curve("received", "those from them", [found["received_bytes"] for found in rounds], received)]},
+            curve("sent", "messages to k neighbours", [found["sent_bytes"] for found in rounds], sent),
+            curve("received", "messages from k neighbours", [found["received_bytes"] for found in rounds], received)]},
     ]  # fmt: skip
     graphs = []
     for name, costs in protocol.items():
@@ -96,12 +98,12 @@ def _panels(rounds: Sequence[dict[str, Any]], protocol: dict[str, list[dict[str,
         label, law = ("all others", "n (n - 1)") if name == "complete" else ("k neighbours", "n k")
         sizes_of = [cost["devices"] for cost in costs]
         graphs.append({"label": label, "law": law, "sizes": sizes_of, "values": values, "theory": theory})
-    panels.append({"title": "The protocol alone, all devices", "unit": "processor seconds", "curves": graphs})
+    panels.append({"title": "The protocol only, all devices", "unit": "processor seconds", "curves": graphs})
     return panels
 
 
 def _message_bytes(devices: int) -> tuple[int, int]:
-    """What a device of so many sends and is sent in the messages of a round, by their formats."""
+    """Returns the bytes that one of `devices` devices sends and receives in a round, by the message formats."""
     degree = choose(devices).degree
     vectors = packed_size(Terms(parameters(CONFIG), 1.0, 1, devices, 16, 0).layout)
     sent = Advert.size() + Shares.size(degree) + MaskedInput.size(vectors) + Reveal.size(degree)

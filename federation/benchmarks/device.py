@@ -1,4 +1,4 @@
-"""What the device's side costs: latency, start-up, learning speed, memory."""
+"""The device without a window: latency, start-up time, learning speed, memory."""
 
 import json
 import statistics
@@ -22,7 +22,7 @@ from model.device.suggesting.suggestions import Suggester
 _CALLS = 1_000
 _SCRIPT_WORDS = 2_000
 
-# A new interpreter times itself from its first line on: imports, loading, the first suggestion.
+# A new interpreter times itself from its first line: imports, loading, the first suggestion.
 _START = """
 import sys, time
 began = time.perf_counter()
@@ -37,7 +37,7 @@ print(time.perf_counter() - began)
 
 
 def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
-    """Measures the model in `folder`: a suggestion beside a bare step of the program, the start, memory, and learning.
+    """Measures the model in `folder`: a suggestion and a single step of the program, start-up, memory, and learning.
 
     Raises:
       DataError: a keyboard failed.
@@ -58,23 +58,23 @@ def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
     learning, details = measure_learning(folder, repeats)
     return Benchmark(
         "device",
-        "The device's side, without a window",
+        "The device, without a window",
         [
-            Figure("step", "a step of the LiteRT program", "ms", steps),
-            Figure("suggest", "a suggestion after a new word, that step included", "ms", suggestions),
-            Figure("suggest_to_step", "the second over the first", "", ratios(suggestions, steps), "at most 1.5"),
-            Figure("script_p50", "a suggestion as typed, p50", "ms", [s["suggest_ms"]["p50"] for s in scripts]),
-            Figure("script_p99", "a suggestion as typed, p99", "ms", [s["suggest_ms"]["p99"] for s in scripts]),
+            Figure("step", "one step of the LiteRT program", "ms", steps),
+            Figure("suggest", "a suggestion after a new word, including one step", "ms", suggestions),
+            Figure("suggest_to_step", "ratio of a suggestion to a step", "", ratios(suggestions, steps), "at most 1.5"),
+            Figure("script_p50", "a suggestion while typing, p50", "ms", [s["suggest_ms"]["p50"] for s in scripts]),
+            Figure("script_p99", "a suggestion while typing, p99", "ms", [s["suggest_ms"]["p99"] for s in scripts]),
             Figure("start", "from Python's first import to the first suggestion", "s", starts, "under 0.3"),
             Figure(
                 "learning",
-                "a keyboard's learning, targets a second",
+                "learning in a keyboard, words per second",
                 "",
                 [s["train_words_per_second"] for s in scripts],
             ),
             Figure(
                 "memory",
-                f"peak memory, learning from {scripts[0]['words']:,} words",
+                f"peak memory of a keyboard that learns from {scripts[0]['words']:,} words",
                 "MiB",
                 [s["peak_memory_mb"] for s in scripts],
                 "under 150",
@@ -86,7 +86,7 @@ def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
 
 
 def _texts(words: int) -> list[str]:
-    """Messages of one validation user, as many as hold so many words."""
+    """Returns the first messages of validation users that hold `words` words in all."""
     corpus, texts = ChitChat(), []
     for user in users_in(corpus, "validation"):
         for text in corpus.messages(user):
@@ -98,7 +98,7 @@ def _texts(words: int) -> list[str]:
 
 
 def _typed(folder: Path, texts: list[str]) -> dict[str, Any]:
-    """What a new keyboard says of itself that typed these texts from a script and learned from them."""
+    """Has a new keyboard type these texts from a script and learn from them; returns what it reports."""
     with TemporaryDirectory() as temporary:
         script = Path(temporary) / "script.txt"
         script.write_text("\n".join(texts), "utf-8")
@@ -107,7 +107,7 @@ def _typed(folder: Path, texts: list[str]) -> dict[str, Any]:
 
 
 def _suggesting(program: Program, vocabulary: Vocabulary, texts: list[str]) -> tuple[float, float]:
-    """Medians, in ms, of a bare step of the program and of a suggestion for a word further on, the two in turn."""
+    """Returns the median ms of a step of the program and of a suggestion after one more word, measured in turn."""
     suggester, state = Suggester(Reader(program), vocabulary), program.initial_state(1)
     contexts = [text[: token.start] for text in texts for token in tokenize(text)][: _CALLS + 100]
     steps, suggestions = [], []

@@ -1,7 +1,8 @@
-"""How costs grow: with clients of a round, the vocabulary, the units, and what a person has typed; each beside theory's line.
+"""How costs grow with the clients in a round, the vocabulary, the LSTM units, and a person's history, next to theory.
 
-Theory counts floating-point operations of the matrix products, three times those of reading for learning (once forward, twice for
-the gradients); of a round, and of a person's history, it counts words. A line goes through the measurement at today's size.
+In theory, training costs the floating-point operations of the matrix products, three times those of prediction (once forward,
+twice for the gradients). A round, and a person's history, cost in proportion to words. The theoretical line goes through the
+measurement at today's size.
 """
 
 import time
@@ -15,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from data.corpus import Part, open_corpus
-from federation.aggregation.algorithms import Server, learning_process
+from federation.aggregation.algorithms import learning_process
+from federation.aggregation.server_settings import Server
 from federation.benchmarks.loads.cohort import Cohort, cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn
 from federation.benchmarks.simulation import PlainLoop, TffRounds, seconds_of
@@ -27,42 +29,42 @@ from model.device.weights import initial_weights
 
 _CLIENTS = (2, 5, 10, 20, 40)
 _CLIENT_WORDS = 500
-_FACTORS = (0.25, 0.5, 1, 2, 4)  # of today's sizes
+_FACTORS = (0.25, 0.5, 1, 2, 4)  # multiples of today's sizes
 _HISTORY_WORDS = 8_000
 _HISTORY_SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
-_STEPS = 5  # are timed at once
+_STEPS = 5  # training steps that are timed together
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot: sizes, what they cost, and what they would by theory."""
+    """The data of one plot: cost by size, measured and in theory."""
 
     name: str
     title: str
-    size: str  # of what, with its unit
+    size: str  # the axis label of the sizes
     sizes: Sequence[float]
-    seconds: Mapping[str, Sequence[float]]  # `median`, `lowest` and `highest`, by size
-    theory: Sequence[float]  # seconds, by size
-    law: str  # what the line says
+    seconds: Mapping[str, Sequence[float]]  # `median`, `lowest` and `highest` for each size
+    theory: Sequence[float]  # seconds for each size
+    law: str  # the label of the theoretical line
 
     def as_json(self) -> dict[str, Any]:
-        """For the result's details."""
+        """Returns the panel for the result's details."""
         return asdict(self)
 
 
 def training_flops(config: ModelConfig) -> float:
-    """Floating-point operations of learning from one position, those of matrix products alone."""
-    gates = 3 * config.units * config.embedding  # from the word, and again from the state
+    """Returns the floating-point operations of the matrix products in training on one position."""
+    gates = 3 * config.units * config.embedding  # once from the word, and once from the state
     return 3 * 2 * (2 * gates + config.units * config.embedding + config.vocabulary * config.embedding)
 
 
 def measure_growth(
     folder: Path, corpus: str, max_words: int, repeats: int = 5, factors: Sequence[float] = _FACTORS
 ) -> Benchmark:
-    """Measures from the sizes of the model in `folder` up and down, by these factors, of which one is 1.
+    """Measures the sizes of the model in `folder` times each of these factors, one of which is 1.
 
     Raises:
-      DataError: the corpus has no people who wrote that much.
+      DataError: no user of the corpus wrote enough words.
     """
     model = load_model(folder)
     config = model.provenance.config
@@ -86,16 +88,16 @@ def measure_growth(
     for panel, today, taken in found:
         grown = panel.theory[-1] / panel.theory[today]
         over = [turn[-1] / turn[today] / grown for turn in taken]
-        times = f"{panel.sizes[-1]:,.0f} {panel.size}"
-        figures.append(Figure(panel.name, f"{panel.title}: {times}", "s", [turn[-1] for turn in taken]))
+        largest = f"{panel.sizes[-1]:,.0f} {panel.size}"
+        figures.append(Figure(panel.name, f"{panel.title}: {largest}", "s", [turn[-1] for turn in taken]))
         figures.append(
-            Figure(f"{panel.name}_to_theory", f"the same over theory, from {panel.sizes[today]:,.0f} on", "", over)
+            Figure(f"{panel.name}_to_theory", f"its growth from {panel.sizes[today]:,.0f} over theory's", "", over)
         )
     panels = [panel.as_json() for panel, _, _ in found]
     return Benchmark("growth", "How costs grow", figures, {"panels": panels})
 
 
-_Found = tuple[Panel, int, list[list[float]]]  # the place of today's size, and each turn's seconds by size
+_Found = tuple[Panel, int, list[list[float]]]  # with the index of today's size, and the seconds by turn and size
 
 
 def _panel(
@@ -115,7 +117,7 @@ def _panel(
 
 
 def _clients(model: Model, crowd: Cohort, repeats: int) -> _Found:
-    """Rounds in TFF over the first so many of a crowd."""
+    """Measures rounds in TFF over more and more clients of a cohort."""
     counts = sorted({min(count, len(crowd.rows)) for count in _CLIENTS})
     parts = [Cohort(crowd.rows[:count], crowd.batch) for count in counts]
     config = model.provenance.config
@@ -132,7 +134,7 @@ def _clients(model: Model, crowd: Cohort, repeats: int) -> _Found:
 def _steps(
     name: str, size: str, sizes: Sequence[int], configs: Sequence[ModelConfig], today: int, repeats: int
 ) -> _Found:
-    """Training steps in TensorFlow, of models of random weights."""
+    """Measures training steps in TensorFlow, of models with random weights."""
     rng = np.random.default_rng(0)
 
     def measure(config: ModelConfig) -> Callable[[], float]:
@@ -147,7 +149,7 @@ def _steps(
 
 
 def _history(model: Model, corpus: str, repeats: int) -> _Found:
-    """Fine-tuning on the device, on the newest words of whoever wrote the most."""
+    """Measures fine-tuning on the device, on the newest words of the most prolific training user."""
     part = Part(open_corpus(corpus), "train")
     messages = max(
         ([model.vocabulary.encode(text) for text in part.messages(user)] for user in part.users()),
@@ -169,5 +171,5 @@ def _history(model: Model, corpus: str, repeats: int) -> _Found:
     words = [int(most * share) for share in _HISTORY_SHARES]
     measures = {count: measure(FineTuning(max_words=count)) for count in words}
     title = f"Learning on the device, {FineTuning.passes} passes"
-    law = f"in proportion to words; beyond {FineTuning.max_words:,} it stays"
+    law = f"in proportion to words, constant beyond {FineTuning.max_words:,}"
     return _panel("history", title, "words typed", law, measures, words, len(words) - 2, repeats)

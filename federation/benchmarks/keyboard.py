@@ -1,4 +1,4 @@
-"""What a person waits for at the window, which needs a display: `keyboard_app/window/latency.py` measures it from within."""
+"""The latency of the keyboard's window, which `keyboard_app/window/latency.py` measures from inside; needs a display."""
 
 import json
 from pathlib import Path
@@ -11,29 +11,29 @@ _WHEN = {"idle": "idle", "learning": "while it learns"}
 
 
 def measure_keyboard(folder: Path, presses: int, repeats: int = 5) -> Benchmark:
-    """Opens a window with the model in `folder` that often, and presses so many keys idle, as many while it learns.
+    """Opens a window with the model in `folder` `repeats` times; presses `presses` keys while idle and again while it learns.
 
     Raises:
-      LeftOut: there is no display, nor a virtual one.
+      SkippedBenchmarkError: there is neither a display nor a virtual one.
       DataError: the keyboard failed.
     """
     command = keyboard("benchmark", "--model", folder, "--presses", str(presses), "--json")
     with display():
         runs = [json.loads(output(command).splitlines()[-1]) for _ in range(repeats)]
     starts = [run["start_to_first_suggestion_s"] for run in runs]
-    figures = [Figure("start", "the window: from its start to the first suggestion", "s", starts)]
+    figures = [Figure("start", "from the window's start to its first suggestion", "s", starts)]
     for when, words in _WHEN.items():
         for part in ("p50", "p99"):
             waits = [run["press_to_suggestions_ms"][when][part] for run in runs]
             target = "at most 16" if part == "p99" else ""
-            what = f"from a key to its painted suggestions, {words}, {part}"
+            what = f"from a key press to its painted suggestions, {words}, {part}"
             figures.append(Figure(f"{when}_{part}", what, "ms", waits, target))
     bare = [run["press_to_bare_frame_ms"]["p50"] for run in runs]
-    what = "from a press to the frame of a window that shows a number alone, p50"
+    what = "from a press to the frame of a window that shows only a number, p50"
     figures.append(Figure("bare_p50", what, "ms", bare))
     idle = [run["press_to_suggestions_ms"]["idle"]["p50"] for run in runs]
-    figures.append(Figure("idle_to_bare", "a key, nothing else going on, over that", "", ratios(idle, bare)))
+    figures.append(Figure("idle_to_bare", "ratio of a key press while idle to that", "", ratios(idle, bare)))
     figures.append(Figure("memory", "peak memory of the window", "MiB", [run["peak_memory_mb"] for run in runs]))
     bare_memory = [run["bare_memory_mb"] for run in runs]
-    figures.append(Figure("bare_memory", "of it before there is a keyboard in it", "MiB", bare_memory))
-    return Benchmark("keyboard", f"The window, {presses} keys a time", figures)
+    figures.append(Figure("bare_memory", "of this, before the window has a keyboard", "MiB", bare_memory))
+    return Benchmark("keyboard", f"The window, {presses} key presses per measurement", figures)

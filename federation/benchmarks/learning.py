@@ -1,4 +1,4 @@
-"""Learning on the device beside a plain TensorFlow training loop: the same messages, each in a process of its own, in turn."""
+"""Learning on the device next to a plain TensorFlow training loop: the same messages, each in its own process, in turn."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from model.device.metrics import evaluate
 
 _HELD_OUT_WORDS = 5_000
 _RUNS = {
-    "device": ("learning_on_device", "1"),  # as a keyboard learns, which leaves a core to typing
+    "device": ("learning_on_device", "1"),  # one thread, as in a keyboard, which leaves a core for typing
     "device_2": ("learning_on_device", "2"),
     "tensorflow": ("learning_in_tensorflow", "padded"),
     "tensorflow_packed": ("learning_in_tensorflow", "packed"),
@@ -23,7 +23,7 @@ _RUNS = {
 
 
 def measure_learning(folder: Path, repeats: int = 5) -> tuple[list[Figure], dict[str, Any]]:
-    """Fine-tunes the model in `folder`; returns figures, and details: what was learned from and the recall that came of it.
+    """Fine-tunes the model in `folder`; returns figures, and details: the number of words and the recall before and after.
 
     Raises:
       DataError: a process failed.
@@ -52,21 +52,26 @@ def measure_learning(folder: Path, repeats: int = 5) -> tuple[list[Figure], dict
     memory = {name: [run["peak_memory_mib"] for run in runs] for name, runs in found.items()}
     device, plain, packed = speeds["device"], speeds["tensorflow"], speeds["tensorflow_packed"]
     figures = [
-        Figure("learning_device", "fine-tuning by one thread, targets a second", "", device),
-        Figure("learning_threads", "two threads over one", "", ratios(speeds["device_2"], device)),
-        Figure("learning_tensorflow", "a plain TensorFlow loop on all cores, a message a row", "", plain),
-        Figure("learning_to_tensorflow", "fine-tuning over that", "", ratios(device, plain), "at least 3"),
-        Figure("learning_packed", "the same loop over packed rows", "", packed),
-        Figure("learning_to_packed", "fine-tuning over that", "", ratios(device, packed)),
-        Figure("learning_memory", "peak memory, fine-tuning alone", "MiB", memory["device"], "under 150"),
-        Figure("tensorflow_memory", "peak memory, the plain TensorFlow loop", "MiB", memory["tensorflow"]),
+        Figure("learning_device", "fine-tuning on the device with one thread, words per second", "", device),
+        Figure("learning_threads", "ratio of two threads to one", "", ratios(speeds["device_2"], device)),
+        Figure(
+            "learning_tensorflow",
+            "a plain TensorFlow loop on all cores, one message in a row, words per second",
+            "",
+            plain,
+        ),
+        Figure("learning_to_tensorflow", "ratio of the device to this loop", "", ratios(device, plain), "at least 3"),
+        Figure("learning_packed", "the same loop with packed rows, words per second", "", packed),
+        Figure("learning_to_packed", "ratio of the device to the packed loop", "", ratios(device, packed)),
+        Figure("learning_memory", "peak memory of fine-tuning on the device", "MiB", memory["device"], "under 150"),
+        Figure("tensorflow_memory", "peak memory of the plain TensorFlow loop", "MiB", memory["tensorflow"]),
     ]
     details = {"targets": found["device"][0]["targets"], "held_out_words": before.words, "recall": recall}
     return figures, {"learning": details}
 
 
 def _messages(encode: Callable[[str], list[int]]) -> dict[str, list[list[int]]]:
-    """Of the validation user who wrote most, as many words as a device learns from, and the next ones held out."""
+    """Splits the messages of the most prolific validation user into as many words as a device learns from and later ones."""
     corpus = ChitChat()
     users = [list(corpus.messages(user)) for user in users_in(corpus, "validation")]
     longest = max(users, key=lambda texts: sum(map(len, texts)))
@@ -76,7 +81,7 @@ def _messages(encode: Callable[[str], list[int]]) -> dict[str, list[list[int]]]:
 
 
 def _words(messages: list[list[int]], words: int) -> tuple[list[list[int]], list[list[int]]]:
-    """The first messages that hold at most so many words, and those behind them."""
+    """Splits messages into the first ones, of at most `words` words in all, and the rest."""
     for number, message in enumerate(messages):
         words -= len(message)
         if words < 0:

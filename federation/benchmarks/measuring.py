@@ -1,4 +1,4 @@
-"""How things are measured: in turn, after warming up, several times over, with the machine beside the figures."""
+"""Measuring: in turn, after a warm-up, several times, with a description of the machine."""
 
 import os
 import platform
@@ -15,26 +15,26 @@ from data.errors import DataError, UserFacingError
 
 
 class SkippedBenchmarkError(UserFacingError):
-    """A part can't be measured on this machine, and says what it lacks."""
+    """A part can't be measured on this machine; the message says what is missing."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of a benchmark's table: the median of several measurements, and the lowest and the highest of them."""
+    """A measured quantity: one line of a benchmark's table."""
 
-    name: str  # for programs
-    what: str  # for people
+    name: str  # key in the JSON
+    what: str  # description for people
     unit: str
-    values: Sequence[float]
-    target: str = ""  # as people read it: "at least 3"
+    values: Sequence[float]  # one for each measurement
+    target: str = ""  # in words, for example "at least 3"
 
     @property
     def median(self) -> float:
-        """The middle measurement."""
+        """The median of the measurements."""
         return statistics.median(self.values)
 
     def as_json(self) -> dict[str, Any]:
-        """All that is known of it."""
+        """Returns the figure as the command's JSON holds it."""
         spread = {"lowest": min(self.values), "highest": max(self.values), "repeats": len(self.values)}
         aim = {"target": self.target} if self.target else {}
         return {"what": self.what, "unit": self.unit, "median": self.median} | spread | aim
@@ -42,15 +42,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What one part of `federate benchmark` found."""
+    """The result of one part of `federate benchmark`."""
 
     name: str
     title: str
     figures: Sequence[Figure]
-    details: Mapping[str, Any] = field(default_factory=dict)  # sizes, settings, points of a plot: what JSON can hold
+    details: Mapping[str, Any] = field(default_factory=dict)  # sizes, settings, points of a plot; JSON values
 
     def figure(self, name: str) -> Figure:
-        """The line of this name.
+        """Returns the figure of this name.
 
         Raises:
           KeyError: there is none.
@@ -59,7 +59,7 @@ class Benchmark:
 
 
 def in_turn(measures: Mapping[str, Callable[[], float]], repeats: int, warm_up: int = 1) -> dict[str, list[float]]:
-    """Calls each measure once a turn, so that a change of the machine's mood meets all alike; returns what they gave, by turn.
+    """Calls each measure once a turn, so that background load affects all alike; returns each measure's values by turn.
 
     The first `warm_up` turns are not counted.
     """
@@ -73,15 +73,15 @@ def in_turn(measures: Mapping[str, Callable[[], float]], repeats: int, warm_up: 
 
 
 def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
-    """The ratios of measurements of the same turn."""
+    """Returns the ratios of measurements of the same turn."""
     return [a / b for a, b in zip(above, below, strict=True)]
 
 
 def output(command: list[Any]) -> str:
-    """What a process prints.
+    """Runs a command and returns its standard output.
 
     Raises:
-      DataError: it failed, with the last line it complained in.
+      DataError: the command failed; the message is the last line of its standard error.
     """
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -90,7 +90,7 @@ def output(command: list[Any]) -> str:
 
 
 def machine(*packages: str) -> dict[str, Any]:
-    """The machine and the versions that a result goes with."""
+    """Describes this machine and the installed versions of packages."""
     memory = next((line for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), "").split()
     processor = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "").partition(": ")[2]
     return {

@@ -1,4 +1,4 @@
-"""What TFF costs: simulated rounds beside a plain TensorFlow loop over the same clients, with the same result."""
+"""TFF's overhead: simulated rounds next to a plain TensorFlow loop over the same clients, with the same result."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from data.vocabulary import PAD
-from federation.aggregation.algorithms import Server, learning_process, weights_of
+from federation.aggregation.algorithms import learning_process, weights_of
+from federation.aggregation.server_settings import Server
 from federation.benchmarks.loads.cohort import Cohort, cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
 from federation.engine.local import engine
@@ -22,10 +23,10 @@ from model.device.weights import Weights
 
 
 class PlainLoop:
-    """Federated averaging (McMahan et al. 2017, arXiv 1602.05629) by hand: a compiled step, and clients one after another."""
+    """Federated averaging (McMahan et al. 2017, arXiv 1602.05629) by hand: a compiled step, and one client after another."""
 
     def __init__(self, config: ModelConfig, weights: Weights, how: FineTuning) -> None:
-        """Starts from `weights`."""
+        """Starts from the global weights `weights`."""
         self._config, self._how = config, how
         self.weights = weights
         self._local = {name: tf.Variable(array) for name, array in weights.items()}
@@ -46,7 +47,7 @@ class PlainLoop:
             variable.assign_sub(self._how.learning_rate * gradient)
 
     def round(self, cohort: Cohort) -> None:
-        """The next global weights: the mean of the clients' deltas, weighted by their targets."""
+        """Adds the mean of the clients' deltas, weighted by their words, to the global weights."""
         total = {name: np.zeros_like(array) for name, array in self.weights.items()}
         words = 0
         for batches in cohort.batches():
@@ -63,15 +64,15 @@ class PlainLoop:
 
 
 class TffRounds:
-    """The same by TFF, as `federate simulate` runs it; inside of an engine."""
+    """Federated averaging by TFF, as `federate simulate` runs it; needs TFF's engine."""
 
     def __init__(self, config: ModelConfig, process: tff.learning.templates.LearningProcess) -> None:
-        """Starts where the process does."""
+        """Starts from the process's initial state."""
         self._config, self._process = config, process
         self._state: Any = process.initialize()
 
     def round(self, cohort: Cohort) -> None:
-        """The next global weights."""
+        """Runs one round."""
         self._state = self._process.next(self._state, cohort.datasets()).state
 
     @property
@@ -81,22 +82,22 @@ class TffRounds:
 
 
 def seconds_of(system: PlainLoop | TffRounds, cohort: Cohort) -> float:
-    """How long a round takes."""
+    """Runs one round and returns its seconds."""
     began = time.perf_counter()
     system.round(cohort)
     return time.perf_counter() - began
 
 
 def largest_difference(one: Weights, other: Weights) -> float:
-    """Of a weight."""
+    """Returns the largest absolute difference between two sets of weights."""
     return max(float(np.abs(one[name] - other[name]).max()) for name in one)
 
 
 def measure_simulation(folder: Path, corpus: str, clients: int, max_words: int, repeats: int = 5) -> Benchmark:
-    """Rounds from the model in `folder` on, each first by one and then by the other, over cohorts of their own.
+    """Measures rounds that start from the model in `folder`, over the same cohorts in TFF and in the plain loop in turn.
 
     Raises:
-      DataError: the corpus has not such clients.
+      DataError: no user of the corpus wrote `max_words` words.
     """
     model = load_model(folder)
     drawn = cohorts(model, corpus, clients, max_words, 1 + repeats)
@@ -121,18 +122,22 @@ def measure_simulation(folder: Path, corpus: str, clients: int, max_words: int, 
         "simulation",
         f"Simulated rounds of {len(drawn[0].rows)} clients, {words[1]:,} words",
         [
-            Figure("tff", "in TFF, words a second", "", speeds["tff"]),
-            Figure("plain", "a plain TensorFlow loop over the same clients, words a second", "", speeds["plain"]),
-            Figure("ratio", "the first over the second", "", ratios(speeds["tff"], speeds["plain"]), "at least 0.95"),
+            Figure("tff", "TFF, words per second", "", speeds["tff"]),
+            Figure("plain", "a plain TensorFlow loop over the same clients, words per second", "", speeds["plain"]),
             Figure(
-                "first_tff", "the first round, which compiles, in TFF, words a second", "", [words[0] / first["tff"]]
+                "ratio", "ratio of TFF to the plain loop", "", ratios(speeds["tff"], speeds["plain"]), "at least 0.95"
             ),
-            Figure("first_plain", "the same of the plain loop", "", [words[0] / first["plain"]]),
+            Figure(
+                "first_tff", "the first round, which compiles, in TFF, words per second", "", [words[0] / first["tff"]]
+            ),
+            Figure(
+                "first_plain", "the first round of the plain loop, words per second", "", [words[0] / first["plain"]]
+            ),
         ],
         {"clients": clients, "max_words": max_words, "largest_difference_of_a_weight_afterwards": apart},
     )
 
 
 def words_per_second(words: Sequence[int], seconds: Sequence[float]) -> list[float]:
-    """The speed of each round."""
+    """Returns the speed of each round."""
     return [w / s for w, s in zip(words, seconds, strict=True)]

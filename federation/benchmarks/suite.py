@@ -1,4 +1,4 @@
-"""`federate benchmark`: runs the parts that are asked for, prints their tables, and keeps the results."""
+"""Runs the chosen parts of `federate benchmark`, prints their tables, and writes the results."""
 
 import json
 import sys
@@ -21,21 +21,21 @@ _PACKAGES = ("ai-edge-litert", "kivy", "numpy", "tensorflow", "tensorflow-federa
 
 @dataclass(frozen=True)
 class Options:
-    """What a benchmark is of."""
+    """The options of `federate benchmark`."""
 
     model: Path
-    presses: int  # of keys, of the keyboard
-    repeats: int  # of each measurement
-    corpus: str  # of rounds
-    clients: int  # of a round
+    presses: int  # key presses in the keyboard's window
+    repeats: int  # measurements of each quantity
+    corpus: str  # of the rounds
+    clients: int  # in a round
     max_words: int  # of a client in a round
     peer_rounds: int
-    peers: Path | None  # where they are installed
+    peers: Path | None  # where peers are installed
     install_peers: bool
-    fleet: Sequence[int]  # devices of the coordinator's rounds
+    fleet: Sequence[int]  # numbers of devices in the coordinator's rounds
 
 
-# TensorFlow is imported by the parts that need it, and so after the device's side was measured without it.
+# The parts that need TensorFlow import it when they run, after the device has been measured without it.
 
 
 def _simulation(o: Options) -> Benchmark:
@@ -51,7 +51,7 @@ def _workers(o: Options) -> Benchmark:
 
 
 def _peers(o: Options) -> Benchmark:
-    from federation.benchmarks.peers.rounds import measure_peers
+    from federation.benchmarks.peers.pfl_comparison import measure_peers
 
     return measure_peers(o.model, o.corpus, o.clients, o.max_words, o.peer_rounds, o.peers, o.install_peers)
 
@@ -74,12 +74,13 @@ PARTS: dict[str, Callable[[Options], Benchmark]] = {
 
 
 def run(names: Sequence[str], options: Options, out: Path | None = None) -> dict[str, Any]:
-    """Measures the parts of these names and prints their tables; with `out`, a file `NAME.json` of each goes there, and a page.
+    """Measures the named parts, prints their tables and returns the results; writes them to the folder `out`, if any.
 
-    What of several can't be measured on this machine is left out, with a line that says why.
+    If there are several parts, one that can't be measured on this machine is left out, and a line says why.
 
     Raises:
-      DataError: something that is measured failed.
+      SkippedBenchmarkError: the only part can't be measured on this machine.
+      DataError: a measurement failed.
     """
     tables: list[tuple[str, Rows]] = []
     where = machine(*_PACKAGES)
@@ -93,7 +94,7 @@ def run(names: Sequence[str], options: Options, out: Path | None = None) -> dict
         except SkippedBenchmarkError as why:
             if len(names) == 1:
                 raise
-            print(f"{name} was left out: {why}", file=sys.stderr)
+            print(f"{name} is left out: {why}", file=sys.stderr)
             result[name] = {"left_out": str(why)}
             continue
         tables.append((found.title, _table(found)))
@@ -116,7 +117,7 @@ def run(names: Sequence[str], options: Options, out: Path | None = None) -> dict
 
 
 def _table(found: Benchmark) -> Rows:
-    rows = [["what", "median", "lowest", "highest", "times", "target"]]
+    rows = [["", "median", "lowest", "highest", "measurements", "target"]]
     for figure in found.figures:
         cells = [f"{_short(v)} {figure.unit}".strip() for v in (figure.median, min(figure.values), max(figure.values))]
         rows.append([figure.what, *cells, str(len(figure.values)), figure.target])

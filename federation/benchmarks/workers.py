@@ -1,4 +1,4 @@
-"""What a second machine brings: rounds on two TFF workers, a core each, beside rounds on one of them."""
+"""Scaling to a second machine: rounds on two TFF workers with one core each, next to rounds on one of them."""
 
 import os
 import subprocess
@@ -9,7 +9,8 @@ from pathlib import Path
 import tensorflow_federated as tff
 
 from data.errors import DataError
-from federation.aggregation.algorithms import Server, learning_process
+from federation.aggregation.algorithms import learning_process
+from federation.aggregation.server_settings import Server
 from federation.benchmarks.loads.cohort import cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
 from federation.benchmarks.simulation import TffRounds, largest_difference, seconds_of
@@ -22,14 +23,14 @@ _ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1"}
 
 
 def measure_workers(folder: Path, corpus: str, clients: int, max_words: int, repeats: int = 5) -> Benchmark:
-    """Rounds from the model in `folder` on over the same cohorts, on one worker and on two in turn.
+    """Measures rounds that start from the model in `folder`, over the same cohorts on one worker and on two in turn.
 
     Raises:
-      DataError: there are no two cores, or the corpus has not such clients.
+      DataError: this machine has only one core, or no user of the corpus wrote `max_words` words.
     """
     cores = sorted(os.sched_getaffinity(0))[:2]
     if len(cores) < 2:
-        raise DataError("two workers on two cores need two cores")
+        raise DataError("this benchmark needs two cores")
     model = load_model(folder)
     drawn = cohorts(model, corpus, clients, max_words, 1 + repeats)
     with ExitStack() as stack:
@@ -58,25 +59,25 @@ def measure_workers(folder: Path, corpus: str, clients: int, max_words: int, rep
 
         measures = {name: measure(name) for name in contexts}
         for once in measures.values():
-            once()  # a worker that has but one core when it makes its threads waits for itself, for ever
+            once()  # warms up: a worker that has only one core when it creates its threads deadlocks
         for (worker, _), core in zip(started, cores, strict=True):
             pin(worker, core)
         speeds = in_turn(measures, repeats, warm_up=0)
         apart = largest_difference(systems["one"].weights, systems["two"].weights)
     return Benchmark(
         "workers",
-        f"TFF workers with a core each, rounds of {len(drawn[0].rows)} clients, {drawn[1].words:,} words",
+        f"TFF workers with one core each, rounds of {len(drawn[0].rows)} clients, {drawn[1].words:,} words",
         [
-            Figure("one", "one worker, words a second", "", speeds["one"]),
-            Figure("two", "two workers, words a second", "", speeds["two"]),
-            Figure("ratio", "the second over the first", "", ratios(speeds["two"], speeds["one"]), "at least 1.8"),
+            Figure("one", "one worker, words per second", "", speeds["one"]),
+            Figure("two", "two workers, words per second", "", speeds["two"]),
+            Figure("ratio", "ratio of two workers to one", "", ratios(speeds["two"], speeds["one"]), "at least 1.8"),
         ],
         {"clients": clients, "max_words": max_words, "largest_difference_of_a_weight_afterwards": apart},
     )
 
 
 def pin(process: subprocess.Popen, core: int) -> None:
-    """Leaves a process, with all that it started and all of their threads, one core."""
+    """Restricts a process, its descendants and all their threads to one core."""
     waiting = [process.pid]
     while waiting:
         found = waiting.pop()

@@ -1,1 +1,1 @@
-"""The commands of `federate`: the options of each, and what runs when it is called."""
+"""The commands of `federate`: the options of each, and the function that runs it."""

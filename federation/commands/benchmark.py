@@ -1,42 +1,51 @@
-"""The options of `federate benchmark`, and what they come to."""
+"""`federate benchmark`: measures speed, memory and traffic."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
+from federation.commands.options import add_corpus_option, positive_int
 from model.device.folder import PRETRAINED
 
-PARTS = ("device", "keyboard", "simulation", "workers", "coordinator", "peers", "growth")  # in the order of the page
+PARTS = ("device", "keyboard", "simulation", "workers", "coordinator", "peers", "growth")  # in the report's order
 
 
-def add_benchmark_options(parser: argparse.ArgumentParser, count: Any) -> None:
-    """Adds them; `count` parses a whole number above zero."""
-    parser.add_argument("what", choices=(*PARTS, "all"), help="a part, or all")
-    parser.add_argument("--presses", type=count, default=300, metavar="N", help="of keys, for keyboard")
-    parser.add_argument("--repeats", type=count, default=5, metavar="N", help="measurements of each thing")
-    parser.add_argument("--model", type=Path, default=PRETRAINED)
-    parser.add_argument("--clients", type=count, default=20, metavar="N", help="in a round, for simulation and workers")
-    parser.add_argument("--max-words", type=count, default=2000, metavar="N", help="of a client in a round, likewise")
-    parser.add_argument("--corpus", default="chitchat", help="of the rounds: chitchat, or a JSON Lines file")
-    parser.add_argument("--peer-rounds", type=count, default=8, metavar="N", help="of each system, for peers")
+def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate benchmark`."""
+
+    def count(flag: str, default: int, text: str) -> None:
+        parser.add_argument(flag, type=positive_int, default=default, metavar="N", help=f"{text} (default: {default})")
+
+    parser.add_argument("what", choices=(*PARTS, "all"), help="the part to measure, or all")
+    parser.add_argument("--model", type=Path, default=PRETRAINED, help="a model folder (default: the shipped model)")
+    count("--repeats", 5, "measurements of each quantity")
+    count("--presses", 300, "keyboard: key presses")
+    count("--clients", 20, "simulation, workers, peers: clients in a round")
+    count("--max-words", 2000, "simulation, workers, peers, growth: the most words of one client in a round")
+    add_corpus_option(parser)
+    count("--peer-rounds", 8, "peers: rounds of each system")
     parser.add_argument(
-        "--peers", type=Path, metavar="DIR", help="where peers are installed (default: this user's cache)"
+        "--peers", type=Path, metavar="DIR", help="peers: where they are installed (default: this user's cache)"
     )
-    parser.add_argument("--install-peers", action="store_true", help="install those that are missing there, by pip")
+    parser.add_argument("--install-peers", action="store_true", help="peers: install missing ones there with pip")
     parser.add_argument(
-        "--fleet", type=count, nargs="+", metavar="N", help="devices of the coordinator's rounds (default: 10 to 1000)"
+        "--fleet",
+        type=positive_int,
+        nargs="+",
+        metavar="N",
+        help="coordinator: the numbers of devices in its rounds (default: 10 to 1000)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="a folder for the results")
 
 
 def run_benchmark(options: argparse.Namespace) -> dict[str, Any]:
-    """Runs `federate benchmark`.
+    """Runs `federate benchmark` and returns its result for JSON.
 
     Raises:
-      DataError: something that is measured failed.
+      UserFacingError: a measurement failed.
     """
     from federation.benchmarks.coordinator import FLEET
-    from federation.benchmarks.suite import Options, run  # plots and all, which other commands need not load
+    from federation.benchmarks.suite import Options, run  # loads matplotlib, which other commands don't need
 
     names = PARTS if options.what == "all" else (options.what,)
     wanted = Options(

@@ -1,40 +1,130 @@
-"""The options of commands that sum deltas: how few bits, how they are bounded, and what is promised to people."""
+"""Options that several commands share, and the numbers that options take."""
 
 import argparse
 import math
-from typing import Any
 
+from data.errors import UserFacingError
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.sum_settings import SumSettings
 
 _DEFAULT_CLIP = 1.0
 
 
-def add_summation_options(parser: argparse.ArgumentParser, count: Any, number: Any) -> None:
-    """Adds them; `count` and `number` parse a whole number above zero, and any."""
-    parser.add_argument("--bits", type=count, help="sum deltas as integers of so many bits, 2 to 16 (32: as floats)")
+class BadCallError(UserFacingError):
+    """Options that contradict each other."""
+
+
+def positive_int(text: str) -> int:
+    """Parses a whole number of at least 1.
+
+    Raises:
+      ArgumentTypeError: the text is something else.
+    """
+    if (value := _whole_number(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return value
+
+
+def non_negative_int(text: str) -> int:
+    """Parses a whole number of at least 0.
+
+    Raises:
+      ArgumentTypeError: the text is something else.
+    """
+    if (value := _whole_number(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def positive_number(text: str) -> float:
+    """Parses a finite number above 0.
+
+    Raises:
+      ArgumentTypeError: the text is something else.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid number: {text!r}") from None
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid whole number: {text!r}") from None
+
+
+def add_corpus_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--corpus`."""
+    parser.add_argument("--corpus", default="chitchat", help="chitchat, or a JSON Lines file (default: chitchat)")
+
+
+def add_seed_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--seed`."""
+    parser.add_argument("--seed", type=non_negative_int, default=0, help="seed of everything random (default: 0)")
+
+
+def add_users_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--users`, which chooses a part of the corpus's users."""
     parser.add_argument(
-        "--clip", type=number, help=f"the L2 norm that deltas are clipped to (default: {_DEFAULT_CLIP:g})"
+        "--users",
+        choices=("train", "validation", "test", "all"),
+        default="test",
+        help="the part of the corpus's users to measure (default: test)",
+    )
+
+
+def add_summation_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of how deltas are clipped and summed, and of differential privacy."""
+    parser.add_argument(
+        "--bits", type=positive_int, help="sum deltas as integers of this many bits, 2 to 16 (32: as floats)"
     )
     parser.add_argument(
-        "--clip-quantile", type=number, help="let the clipping norm follow this quantile of the deltas' norms"
+        "--clip", type=positive_number, help=f"the L2 norm that deltas are clipped to (default: {_DEFAULT_CLIP:g})"
     )
-    parser.add_argument("--zeroing", action="store_true", help="count deltas that are far out as zeros")
-    parser.add_argument("--dp", choices=("tree", "distributed"), help="differential privacy for people, by this noise")
-    parser.add_argument("--noise-multiplier", type=number, help="of the noise, in clipping norms (needed with --dp)")
     parser.add_argument(
-        "--period", type=count, help="rounds in which a person takes part at most once (needed with --dp)"
+        "--clip-quantile", type=positive_number, help="let the clipping norm follow this quantile of the deltas' norms"
     )
-    parser.add_argument("--delta", type=number, default=Privacy.delta, help="of the epsilon that is shown")
-    parser.add_argument("--max-epsilon", type=number, default=math.inf, help="rounds stop before they spend more")
-    parser.add_argument("--max-rho", type=number, default=math.inf, help="likewise, of zero-concentrated privacy")
+    parser.add_argument("--zeroing", action="store_true", help="replace outlying deltas by zeros")
+    parser.add_argument(
+        "--dp", choices=("tree", "distributed"), help="user-level differential privacy, by this kind of noise"
+    )
+    parser.add_argument(
+        "--noise-multiplier",
+        type=positive_number,
+        help="the noise's standard deviation in clipping norms (required with --dp)",
+    )
+    parser.add_argument(
+        "--period",
+        type=positive_int,
+        help="the rounds in which a person takes part at most once (required with --dp)",
+    )
+    parser.add_argument(
+        "--delta",
+        type=positive_number,
+        default=Privacy.delta,
+        help="the delta at which epsilon is reported (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--max-epsilon", type=positive_number, default=math.inf, help="stop before epsilon exceeds this"
+    )
+    parser.add_argument(
+        "--max-rho",
+        type=positive_number,
+        default=math.inf,
+        help="stop before rho of zero-concentrated differential privacy exceeds this",
+    )
 
 
 def privacy_of(options: argparse.Namespace) -> Privacy:
-    """The promise that options ask for.
+    """Returns the privacy settings that the options ask for.
 
     Raises:
-      DataError: it is none.
+      DataError: the options contradict each other.
     """
     return Privacy(
         options.dp or "none",
@@ -47,7 +137,7 @@ def privacy_of(options: argparse.Namespace) -> Privacy:
 
 
 def summation_of(options: argparse.Namespace, cohort: int, max_words: int, minimum: int = 0) -> SumSettings | None:
-    """How deltas are bounded and summed; None where no option asks for anything but their mean.
+    """Returns how deltas are clipped and summed, or None if the options ask for their plain mean only.
 
     Raises:
       DataError: the options contradict each other.

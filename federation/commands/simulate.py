@@ -1,4 +1,4 @@
-"""The options of `federate simulate`, and what they come to."""
+"""`federate simulate`: trains the global model in simulated rounds."""
 
 import argparse
 import sys
@@ -6,68 +6,92 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from federation.commands.options import add_summation_options, privacy_of, summation_of
+from federation.aggregation.privacy import privacy_line
+from federation.aggregation.server_settings import ALGORITHMS, SERVER_LEARNING_RATES, Server
+from federation.commands.options import (
+    add_corpus_option,
+    add_seed_option,
+    add_summation_options,
+    positive_int,
+    positive_number,
+    privacy_of,
+    summation_of,
+)
 from model.device.folder import PRETRAINED
 from model.device.learning.finetuning import FineTuning
 
 
-def add_simulate_options(parser: argparse.ArgumentParser, count: Any, whole: Any, number: Any) -> None:
-    """Adds them; `count`, `whole` and `number` parse a whole number above zero, one that may be zero, and any above zero."""
-    parser.add_argument("--rounds", type=count, required=True)
-    parser.add_argument("--clients-per-round", type=count, default=20)
-    parser.add_argument(
-        "--cohort",
-        choices=("uniform", "words"),
-        default="uniform",
-        help="draw clients alike, or so that everybody's words come at one pace",
-    )
-    parser.add_argument("--seed", type=whole, default=0)
+def add_simulate_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate simulate`."""
+    parser.add_argument("--rounds", type=positive_int, required=True, help="the number of rounds")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
-    parser.add_argument("--algorithm", choices=("fedavg", "fedadam", "fedyogi", "fedprox"), default="fedavg")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument(
         "--init", default=str(PRETRAINED), help="a model folder, or random (default: the shipped model)"
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    parser.add_argument("--corpus", default="chitchat", help="chitchat, or a JSON Lines file")
+    add_seed_option(parser)
+    _add_client_options(parser)
+    _add_server_options(parser)
     parser.add_argument(
         "--workers",
         type=parse_addresses,
         default=[],
         metavar="HOST:PORT,…",
-        help="let these workers (federate worker) do the clients' part; what they are sent is not encrypted",
+        help="run the clients on these workers (federate worker); the connection is not encrypted",
     )
-    parser.add_argument("--server-learning-rate", type=number)
+    parser.add_argument(
+        "--checks", type=positive_int, default=20, help="how often recall is measured during the run (default: 20)"
+    )
+    add_summation_options(parser)
+
+
+def _add_client_options(parser: argparse.ArgumentParser) -> None:
+    add_corpus_option(parser)
+    parser.add_argument("--clients-per-round", type=positive_int, default=20, help="default: 20")
+    parser.add_argument(
+        "--cohort",
+        choices=("uniform", "words"),
+        default="uniform",
+        help="sample clients uniformly, or in proportion to their word count (default: uniform)",
+    )
+    parser.add_argument("--client-learning-rate", type=positive_number, default=FineTuning.learning_rate)
+    parser.add_argument(
+        "--passes", type=positive_int, default=1, help="passes over a client's words in a round (default: 1)"
+    )
+    parser.add_argument(
+        "--max-words", type=positive_int, default=2000, help="the most words of one client in a round (default: 2000)"
+    )
+
+
+def _add_server_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--algorithm", choices=ALGORITHMS, default="fedavg")
+    parser.add_argument("--server-learning-rate", type=positive_number, help="default: depends on --algorithm")
     parser.add_argument(
         "--decay-rounds",
-        type=count,
+        type=positive_int,
         default=0,
-        help="the server's rate falls to zero over so many (default: it stays)",
+        help="let the server's learning rate fall to zero over this many rounds (default: keep it constant)",
     )
     parser.add_argument(
         "--average-from",
-        type=count,
+        type=positive_int,
         default=0,
-        help="average the models from this round on (default: take the last)",
+        help="average the models from this round on (default: keep the last model)",
     )
-    parser.add_argument("--proximal-strength", type=number, default=0.01, help="of fedprox (default: 0.01)")
-    parser.add_argument("--client-learning-rate", type=number, default=FineTuning.learning_rate)
-    parser.add_argument("--passes", type=count, default=1, help="over a client's words in a round")
-    parser.add_argument("--max-words", type=count, default=2000, help="of one client in a round")
     parser.add_argument(
-        "--checks", type=count, default=20, help="how often recall is measured on the way (default: 20 times)"
+        "--proximal-strength", type=positive_number, default=0.01, help="for fedprox only (default: 0.01)"
     )
-    add_summation_options(parser, count, number)
 
 
 def run_simulate(options: argparse.Namespace) -> dict[str, Any]:
-    """Runs `federate simulate`.
+    """Runs `federate simulate` and returns its result for JSON.
 
     Raises:
-      DataError: options contradict each other, an input is not right, or no worker answers.
+      DataError: options contradict each other, or an input is invalid.
+      UserFacingError: the rounds failed, for example because no worker answers.
     """
-    from federation.aggregation.algorithms import SERVER_LEARNING_RATES, Server
-    from federation.reports.model_card import privacy_line  # TFF, seconds
-    from federation.simulation.run import SimulationSettings, simulate
+    from federation.simulation.run import simulate  # imports TFF, which takes seconds
+    from federation.simulation.settings import SimulationSettings
 
     server_rate = options.server_learning_rate or SERVER_LEARNING_RATES[options.algorithm]
     settings = SimulationSettings(
@@ -89,7 +113,8 @@ def run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     )
     before, after = ({"top1": s.top1, "top3": s.top3} for s in (outcome.before, outcome.after))
     print(
-        f"top-1 {before['top1']:.1%} → {after['top1']:.1%}, top-3 {before['top3']:.1%} → {after['top3']:.1%}: {outcome.model}",
+        f"recall at 1 {before['top1']:.1%} → {after['top1']:.1%}, recall at 3 {before['top3']:.1%} → {after['top3']:.1%}: "
+        f"{outcome.model}",
         file=sys.stderr,
     )
     result = {"rounds": outcome.rounds, "before": before, "after": after, "model": str(outcome.model)}
@@ -100,16 +125,16 @@ def run_simulate(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def parse_addresses(text: str) -> list[str]:
-    """HOST:PORT,HOST:PORT as a list.
+    """Splits `HOST:PORT,HOST:PORT` into a list of addresses.
 
     Raises:
-      ArgumentTypeError: one of them is no such address, or is there twice.
+      ArgumentTypeError: an address is malformed or named twice.
     """
     addresses = [address.strip() for address in text.split(",")]
     for address in addresses:
         host, _, port = address.rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-            raise argparse.ArgumentTypeError(f"{address!r} is no HOST:PORT")
+            raise argparse.ArgumentTypeError(f"{address!r} is not an address of the form HOST:PORT")
         if addresses.count(address) > 1:
             raise argparse.ArgumentTypeError(f"{address} is named twice")
     return addresses

@@ -1,24 +1,38 @@
-"""`federate worker`: a TFF worker for the simulated rounds of another machine, by `federate simulate --workers`.
+"""`federate worker`: a TFF worker that runs clients for the simulated rounds of another machine.
 
-TFF's traffic is neither encrypted nor authenticated, and a worker runs every TensorFlow graph it is sent, which can read and
-write this user's files: it belongs on a network that all of its users trust, and listens to this machine alone unless told.
+The other machine names it in `federate simulate --workers`. TFF's traffic is neither encrypted nor authenticated, and a worker
+runs every TensorFlow graph that it receives, which can read and write this user's files. So a worker belongs on a network whose
+users are all trusted, and listens to this machine only unless `--host` says otherwise.
 """
 
+import argparse
 import sys
 from typing import Any
 
 from data.errors import DataError
-from federation.engine.worker_binary import end_worker, start_worker
+from federation.commands.options import non_negative_int
 
 
-def run_worker(host: str, port: int) -> dict[str, Any]:
-    """Runs a worker until it is stopped by Ctrl-C or ends, and says when it is ready; it ends with this process.
+def add_worker_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate worker`."""
+    parser.add_argument(
+        "--port", type=non_negative_int, required=True, help="the port to listen on; 0 chooses a free one"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
+
+
+def run_worker(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs a worker until Ctrl-C, and says on standard error when it is ready. The worker ends with this process.
 
     Raises:
-      OSError: the address is taken or not this machine's.
-      DataError: the machine can't keep a worker to that address, or the worker ended by itself.
+      OSError: the address is taken, or is not one of this machine.
+      UserFacingError: this machine can't confine the worker to the address.
+      DataError: the worker ended by itself.
     """
-    worker, port = start_worker(host, port)
+    from federation.engine.worker_binary import end_worker, start_worker
+
+    host = options.host
+    worker, port = start_worker(host, options.port)
     shown = f"[{host}]" if ":" in host else host
     print(
         f"ready: federate simulate --workers {shown}:{port} (unencrypted, for trusted networks)",
@@ -31,4 +45,4 @@ def run_worker(host: str, port: int) -> dict[str, Any]:
         return {"host": host, "port": port}
     finally:
         end_worker(worker)
-    raise DataError(f"the TFF worker ended with status {worker.returncode}")
+    raise DataError(f"the TFF worker ended with status {worker.returncode}: start it again")

@@ -1,1 +1,1 @@
-"""The coordinator of real rounds: devices of other people join it, and it adds up what they learned without seeing it."""
+"""The coordinator of real rounds: other people's devices join it, and it sums what they learned without seeing any one update."""

@@ -1,31 +1,36 @@
-"""The coordinator at work beside its API: its clock, and the worker process in which TFF makes models of sums."""
+"""The coordinator at work beside its API: its clock, and the learner that makes models of sums."""
 
 import asyncio
 import logging
-import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import TypeVar
 
 from data.errors import DataError, UserFacingError
 from federation.coordinator.coordinator import Coordinator
-from federation.coordinator.learner.client import LearnerClient, LearnerDiedError
+from federation.coordinator.learner.client import LearnerClient
+from federation.coordinator.learner.json_process import LearnerDiedError
+from federation.coordinator.learner.messages import PrepareRequest, UpdateRequest
 from federation.coordinator.round_machine import Stage
-from federation.coordinator.web.device_api import DeviceApi
+from federation.coordinator.store import SummedRound
 
 _TICK_SECONDS = 0.1
-_LEARNER_SECONDS = 600.0  # for one answer, TensorFlow's start included
-_ATTEMPTS = 3  # to have a model made of a sum, by a worker that dies
+_ATTEMPTS = 3  # at one request, by a learner that dies
+
+_Answer = TypeVar("_Answer")
+_log = logging.getLogger("federation")
 
 
-class Serving:
-    """What goes on beside the requests: time passes, sums are unmasked, models are made."""
+class RoundDriver:
+    """What happens beside the requests: time passes, sums are unmasked, models are made."""
 
-    def __init__(self, coordinator: Coordinator, api: DeviceApi, folder: Path) -> None:
-        self.coordinator, self.api = coordinator, api
-        self.learner = LearnerClient([sys.executable, "-P", "-m", "federation.coordinator.learner.main", folder])
-        self._attempts = 0
+    def __init__(self, coordinator: Coordinator, folder: Path, wake: Callable[[], None]) -> None:
+        """Drives a coordinator in `folder`; calls `wake` whenever devices that wait may have something to do."""
+        self._coordinator, self._wake = coordinator, wake
+        self._learner = LearnerClient(folder, coordinator.rounds.folders.model_folder(0))
+        self._died = 0  # times in a row
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Works until it is stopped."""
@@ -34,77 +39,80 @@ class Serving:
                 try:
                     await self.step()
                 except (UserFacingError, OSError) as error:
-                    self._tell(str(error))
+                    self._report(str(error))
                     await asyncio.sleep(1)
-                self.api.tell()
+                self._wake()
                 await asyncio.sleep(_TICK_SECONDS)
         finally:
-            await self.learner.close()
+            await self._learner.close()
 
     async def step(self) -> None:
         """Does what there is to do now.
 
         Raises:
-          DataError, OSError: the store or the disk refuses; the next step tries again.
+          UserFacingError, OSError: the store, the disk or the learner fails; the next step tries again.
         """
-        coordinator = self.coordinator
-        coordinator.tick(time.time())
-        if coordinator.round is not None and coordinator.round.stage not in (Stage.SELECTION, Stage.KEYS):
-            await self.learner.start()  # TensorFlow loads while devices train
-        if (summed := coordinator.summed()) is not None:
-            await self._learn(summed.number, summed.total)
-        elif (unmasked := coordinator.begin_unmasking()) is not None:
+        self._coordinator.tick(time.time())
+        rounds = self._coordinator.rounds
+        if rounds.current is not None and rounds.current.stage not in (Stage.SELECTION, Stage.KEYS):
+            await self._learner.start()  # TensorFlow loads while devices train
+        if (summed := rounds.summed()) is not None:
+            await self._make_model(summed)
+        elif (unmasked := rounds.begin_unmasking()) is not None:
             try:
-                total = await asyncio.to_thread(unmasked.secure.unmask)
+                total = await asyncio.to_thread(unmasked.machine.secure.unmask)
             except UserFacingError as error:
-                coordinator.fail(str(error), time.time())
+                rounds.fail(str(error), time.time())
             else:
-                coordinator.keep_sum(total)
-        elif coordinator.next is None:
-            request = {"do": "prepare", "from": str(self._newest_state())}
-            told = await self._ask(request | {"unmasked": coordinator.store.newest_unmasked()})
-            if told is not None:
-                coordinator.prepared(told)
+                rounds.keep_sum(unmasked.number, total)
+        elif rounds.next_round is None:
+            request = PrepareRequest(str(self._newest_state()), self._coordinator.store.newest_unmasked())
+            next_round = await self._unless_it_dies(self._learner.prepare(request))
+            if next_round is not None:
+                rounds.prepared(next_round)
 
-    async def _learn(self, number: int, total: bytes) -> None:
-        coordinator = self.coordinator
+    async def _make_model(self, summed: SummedRound) -> None:
+        rounds, store = self._coordinator.rounds, self._coordinator.store
         with NamedTemporaryFile(prefix="sum-") as file:
-            file.write(total)
+            file.write(summed.total)
             file.flush()
-            request = {
-                "do": "update",
-                "from": str(self._newest_state()),
-                "sum": file.name,
-                "devices": len(coordinator.store.counted(number)),
-                "to": str(coordinator.shelf.state_folder(number)),
-                "unmasked": coordinator.store.newest_unmasked(),
-            }
+            request = UpdateRequest(
+                str(self._newest_state()),
+                file.name,
+                len(store.counted(summed.number)),
+                str(rounds.folders.state_folder(summed.number)),
+                store.newest_unmasked(),
+            )
             try:
-                told = await self._ask(request)
-                if told is not None:
-                    coordinator.commit(number, told, time.time())
+                update = await self._unless_it_dies(self._learner.update(request))
+                if update is not None:
+                    rounds.commit(summed.number, update, time.time())
             except UserFacingError as error:
-                coordinator.fail(f"no model came of the sum: {error}", time.time())
+                rounds.fail(f"no model could be made of the sum: {error}", time.time())
 
     def _newest_state(self) -> Path:
-        return self.coordinator.shelf.state_folder(self.coordinator.store.newest_committed())
+        return self._coordinator.rounds.folders.state_folder(self._coordinator.store.newest_committed())
 
-    async def _ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        """An answer of the learner; None where it died and the same should be asked again."""
+    async def _unless_it_dies(self, answer: Awaitable[_Answer]) -> _Answer | None:
+        """Returns the learner's answer; None if it died and the request should be repeated.
+
+        Raises:
+          DataError: the learner refused the request, or died several times in a row.
+        """
         try:
-            answer = await self.learner.ask(request, _LEARNER_SECONDS)
-        except LearnerDiedError as died:
-            self._attempts += 1
-            if self._attempts >= _ATTEMPTS:
-                raise DataError(f"{died}, {self._attempts} times in a row") from died
-            self._tell(f"{died}: it is started again")
+            answered = await answer
+        except LearnerDiedError as error:
+            self._died += 1
+            if self._died >= _ATTEMPTS:
+                raise DataError(f"{error}, {self._died} times in a row") from error
+            self._report(f"{error}: it is restarted")
             return None
-        self._attempts = 0
-        return answer
+        self._died = 0
+        return answered
 
-    def _tell(self, error: str) -> None:
-        logging.getLogger("federation").error("%s", error)
+    def _report(self, error: str) -> None:
+        _log.error("%s", error)
         try:
-            self.coordinator.store.add_error(error, time.time())
+            self._coordinator.store.add_error(error, time.time())
         except UserFacingError:
-            logging.getLogger("federation").error("and the store cannot be written")
+            _log.error("the error could not be stored")

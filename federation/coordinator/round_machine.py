@@ -1,25 +1,25 @@
-"""A round over real devices, from the first that checks in to the sum of what they learned: its stages, and what ends each.
+"""A round over real devices, from the first check-in to the unmasked sum: its stages, and what ends each of them.
 
-    selection   devices that are free check in                       until as many as the target asks for, and some more
-    keys        each gives its keys of this round                    until all have, or the deadline
-    shares      each gives the shares of its secrets to the others   until all have, or the deadline
-    reporting   each trains, and gives its masked update             until the target has, or all, or the deadline
-    unmasking   those that reported give shares of secrets           until the sum can be unmasked
+    selection   free devices check in                                until the target and the over-selection are reached
+    keys        each device sends its keys for this round            until all have, or the deadline
+    shares      each sends the others shares of its secrets          until all have, or the deadline
+    reporting   each trains, and sends its masked update             until the target has, or all have, or the deadline
+    unmasking   the devices that reported send shares of secrets     until the sum can be unmasked, or the deadline
     commit      the sum is unmasked and becomes the next model       until that is done
     committed, aborted: the round is over
 
-A stage that its deadline ends goes on with the devices that gave something in time, if they are at least `minimum`; with fewer the
-round is aborted, and nothing was revealed. A device that misses a stage is out of the round. The stages are those of Bonawitz
-et al. 2017 (CCS), Figure 4, after the selection of Bonawitz et al. 2019 (arXiv 1902.01046), Section 2.2, with its over-selection;
-the cryptography is `federation.protocol`'s.
+After a deadline the round continues with the devices that sent something in time, if they are at least `minimum`; with fewer it is
+aborted, and nothing is revealed. A device that misses a stage is out of the round. The stages are those of Bonawitz et al. 2017
+(CCS), Figure 4, after the selection of Bonawitz et al. 2019 (arXiv 1902.01046), Section 2.2, with its over-selection; the
+cryptography is in `federation.protocol`.
 
-This object is pure: messages and the time come in from outside, and it does nothing by itself.
+The object is pure: messages and the time are passed in, and it does nothing by itself.
 """
 
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Protocol
 
 from data.errors import DataError, UserFacingError
@@ -27,7 +27,7 @@ from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
 
 
 class Stage(StrEnum):
-    """Where a round is."""
+    """The stage of a round, in order."""
 
     SELECTION = "selection"
     KEYS = "keys"
@@ -38,25 +38,43 @@ class Stage(StrEnum):
     COMMITTED = "committed"
     ABORTED = "aborted"
 
+    @property
+    def place(self) -> int:
+        """The stage's place in the order, from 0."""
+        return list(Stage).index(self)
 
-GIVING = (Stage.KEYS, Stage.SHARES, Stage.REPORTING, Stage.UNMASKING)  # the stages in which devices give something
+
+GIVING = (Stage.KEYS, Stage.SHARES, Stage.REPORTING, Stage.UNMASKING)  # the stages in which devices send something
+
+
+class RefusalKind(Enum):
+    """Why a round refuses a message."""
+
+    INVALID = auto()  # the message, or its sender, is wrong
+    LATE = auto()  # the round went on without the device
+    REPEATED = auto()  # the device has sent it before
+    EARLY = auto()  # the round has not reached the stage
 
 
 class MessageRefusedError(UserFacingError):
-    """A message that the round cannot take: it came late (the round went on without the device), twice, early, or is not right."""
+    """A message that the round cannot take; the round is unharmed."""
 
-    def __init__(self, reason: str, *, late: bool = False, repeated: bool = False, early: bool = False) -> None:
+    def __init__(self, reason: str, kind: RefusalKind = RefusalKind.INVALID) -> None:
         super().__init__(reason)
-        self.late, self.repeated, self.early = late, repeated, early
+        self.kind = kind
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How many devices a round needs, and how many seconds its stages last at most."""
+    """How many devices a round needs, and how many seconds its stages last at most.
 
-    minimum: int = 3  # with fewer there is no sum
-    target: int = 20
-    over_selection: float = 1.3  # devices called for each that is hoped for: some drop out
+    Raises:
+      DataError: the numbers contradict each other.
+    """
+
+    minimum: int = 3  # devices; with fewer there is no sum
+    target: int = 20  # devices in a sum at most
+    over_selection: float = 1.3  # devices selected for each in the target, since some drop out
     selection_seconds: float = 600.0
     keys_seconds: float = 60.0
     shares_seconds: float = 60.0
@@ -66,72 +84,79 @@ class Rules:
     def __post_init__(self) -> None:
         if not MIN_DEVICES <= self.minimum <= self.target:
             raise DataError(
-                f"a round needs at least {MIN_DEVICES} devices and no more than its target, not {self.minimum} of {self.target}"
+                f"a round's minimum is at least {MIN_DEVICES} devices and at most its target, not {self.minimum} of {self.target}"
             )
         if not self.over_selection >= 1:
             raise DataError(f"over-selection is at least 1, not {self.over_selection}")
 
     @property
-    def called(self) -> int:
-        """How many devices are selected."""
+    def selected(self) -> int:
+        """Number of devices that are selected."""
         return math.ceil(self.target * self.over_selection)
 
     def seconds(self, stage: Stage) -> float:
-        """How long a stage lasts at most; the commit takes what it takes."""
-        return math.inf if stage == Stage.COMMIT else getattr(self, f"{stage}_seconds")
+        """Returns how long a stage lasts at most; the commit has no limit."""
+        limits = {
+            Stage.SELECTION: self.selection_seconds,
+            Stage.KEYS: self.keys_seconds,
+            Stage.SHARES: self.shares_seconds,
+            Stage.REPORTING: self.reporting_seconds,
+            Stage.UNMASKING: self.unmasking_seconds,
+        }
+        return limits.get(stage, math.inf)
 
 
 class Summation(Protocol):
-    """What a round asks of the server's side of secure aggregation (`federation.coordinator.secure_sum`)."""
+    """The server's side of secure aggregation for one round (implemented by `federation.coordinator.secure_sum`)."""
 
     def open(self, devices: Collection[str]) -> None:
-        """The devices are selected; their keys are next. Raises a DataError if they are too few."""
+        """Starts with the selected devices, whose keys come next. Raises a DataError if they are too few."""
 
-    def receive(self, stage: str, device: str, message: bytes) -> None:
-        """Takes a device's message of a stage; whatever is wrong with it raises a DataError and changes nothing."""
+    def receive(self, stage: Stage, device: str, message: bytes) -> None:
+        """Takes a device's message of a stage. Raises a DataError, and changes nothing, if anything is wrong with it."""
 
-    def close(self, stage: str) -> set[str]:
-        """The stage is over; returns the devices that go on. Raises a DataError if they are too few."""
+    def close(self, stage: Stage) -> set[str]:
+        """Ends a stage; returns the devices that go on. Raises a RoundAbortedError if they are too few."""
 
     def message(self, device: str) -> bytes:
-        """What a device needs of the others for its part in the stage that goes on."""
+        """Returns what a device needs from the others for the current stage."""
 
-    def largest(self, stage: str) -> int:
-        """The most bytes that a message of a stage may have."""
+    def largest(self, stage: Stage) -> int:
+        """Returns the most bytes that a message of a stage may have."""
 
     def can_unmask(self) -> bool:
-        """Whether the shares that came in are enough."""
+        """Whether the shares received are enough to unmask the sum."""
 
     def unmask(self) -> bytes:
-        """The sum of those that reported. Raises a DataError where it cannot be had."""
+        """Returns the sum over the devices that reported. Raises a RoundAbortedError if it cannot be recovered."""
 
 
 class Round:
-    """One round. `cohort` are the devices selected, `given` those that gave something in the stage that goes on."""
+    """One round. `cohort` holds the selected devices, `given` those that have sent what the current stage asks for."""
 
     def __init__(self, name: str, rules: Rules, secure: Summation, now: float) -> None:
         self.name, self.rules, self.secure = name, rules, secure
         self.stage, self.since = Stage.SELECTION, now
-        self.reason = ""  # why it was aborted
+        self.reason = ""  # of an abort
         self.cohort: set[str] = set()
-        self.expected: set[str] = set()  # the devices that are still in the round
+        self.expected: set[str] = set()  # devices still in the round
         self.given: set[str] = set()
-        self.counted: set[str] = set()  # those whose updates are in the sum
+        self.counted: set[str] = set()  # devices whose updates are in the sum
 
     @property
     def over(self) -> bool:
-        """Whether nothing can happen in it any more."""
+        """Whether the round is committed or aborted."""
         return self.stage in (Stage.COMMITTED, Stage.ABORTED)
 
     @property
     def deadline(self) -> float:
-        """When the stage ends at the latest."""
+        """The latest time at which the stage ends."""
         return math.inf if self.over else self.since + self.rules.seconds(self.stage)
 
     def check_in(self, device: str, now: float) -> bool:
-        """A device is free; returns whether it is in the round."""
+        """Selects a free device if there is room; returns whether the device is in the round."""
         self.tick(now)
-        if self.stage == Stage.SELECTION and len(self.cohort) < self.rules.called:
+        if self.stage == Stage.SELECTION and len(self.cohort) < self.rules.selected:
             self.cohort.add(device)
             self.expected.add(device)
             self._move_on(now)
@@ -141,25 +166,23 @@ class Round:
         """Takes a device's message of a stage.
 
         Raises:
-          MessageRefusedError: the device is not in the round, or its message is early, late, there already, or not as it should be; the
-            round stays as it was.
+          MessageRefusedError: the device is not in the round, or its message is early, late, repeated or invalid; the round is
+            unharmed.
         """
         self.tick(now)
         if device not in self.cohort:
             raise MessageRefusedError("this device was not selected for the round")
         if self.over:
+            because = f": {self.reason}" if self.reason else ""
+            raise MessageRefusedError(f"the round is {self.stage}{because}", RefusalKind.LATE)
+        if stage.place < self.stage.place or device not in self.expected:
             raise MessageRefusedError(
-                f"the round is {self.stage}{f': {self.reason}' if self.reason else ''}", late=True
-            )
-        order = list(Stage)
-        if order.index(stage) < order.index(self.stage) or device not in self.expected:
-            raise MessageRefusedError(
-                f"too late for {stage}: the round went on to {self.stage} without this device", late=True
+                f"too late for {stage}: the round went on to {self.stage} without this device", RefusalKind.LATE
             )
         if stage != self.stage:
-            raise MessageRefusedError(f"too early for {stage}: the round is at {self.stage}", early=True)
+            raise MessageRefusedError(f"too early for {stage}: the round is at {self.stage}", RefusalKind.EARLY)
         if device in self.given:
-            raise MessageRefusedError(f"this device has given what {stage} asks for already", repeated=True)
+            raise MessageRefusedError(f"this device has already sent its message for {stage}", RefusalKind.REPEATED)
         try:
             self.secure.receive(stage, device, message)
         except UserFacingError as error:
@@ -168,21 +191,22 @@ class Round:
         self._move_on(now)
 
     def gave(self, device: str) -> bool:
-        """Whether the stage that goes on needs nothing more of a device."""
+        """Whether a device has sent what the current stage asks for."""
         return device in self.given
 
     def needs(self, device: str) -> bytes:
-        """What a device needs for its part in the stage that goes on.
+        """Returns what a device needs from the others for the current stage.
 
         Raises:
-          MessageRefusedError: it has no part in it.
+          MessageRefusedError: the device takes no part in the stage.
         """
         if self.stage not in GIVING or device not in self.expected:
-            raise MessageRefusedError(f"this device has no part in {self.stage}", late=device in self.cohort)
+            kind = RefusalKind.LATE if device in self.cohort else RefusalKind.INVALID
+            raise MessageRefusedError(f"this device takes no part in {self.stage}", kind)
         return self.secure.message(device)
 
     def withdraw(self, device: str, now: float) -> None:
-        """A device says that it cannot go on; the others need not wait for it. What it gave before counts as far as it went."""
+        """Stops waiting for a device that cannot go on. What it sent in earlier stages stays valid."""
         self.tick(now)
         if not self.over and device not in self.given:
             self.expected.discard(device)
@@ -191,13 +215,18 @@ class Round:
             self._move_on(now)
 
     def tick(self, now: float) -> None:
-        """Ends a stage whose deadline has passed."""
+        """Ends stages whose deadline has passed."""
         while not self.over and now >= self.deadline:
             self._end_stage(self.deadline)
 
     def committed(self) -> None:
-        """The next model is in its place."""
-        assert self.stage == Stage.COMMIT  # noqa: S101
+        """Ends the round with the next model in place; call it in the commit stage.
+
+        Raises:
+          RuntimeError: the round is at another stage.
+        """
+        if self.stage != Stage.COMMIT:
+            raise RuntimeError(f"a round at {self.stage} cannot be committed")
         self.stage = Stage.COMMITTED
 
     def abort(self, reason: str) -> None:
@@ -206,14 +235,14 @@ class Round:
             self.stage, self.reason = Stage.ABORTED, reason
 
     def _move_on(self, now: float) -> None:
-        """Ends the stage if it has all it can get, or all it wants."""
+        """Ends the stage if nothing more can come or is needed."""
         if self.stage == Stage.SELECTION:
-            done = len(self.cohort) >= self.rules.called
+            done = len(self.cohort) >= self.rules.selected
         elif self.stage == Stage.UNMASKING:
             done = self.secure.can_unmask() or self.given >= self.expected
         else:
-            wanted = self.rules.target if self.stage == Stage.REPORTING else math.inf
-            done = self.given >= self.expected or len(self.given) >= wanted
+            enough = self.rules.target if self.stage == Stage.REPORTING else math.inf
+            done = self.given >= self.expected or len(self.given) >= enough
         if done and self.stage in (Stage.SELECTION, *GIVING):
             self._end_stage(now)
 
@@ -233,6 +262,5 @@ class Round:
             return
         if ended == Stage.REPORTING:
             self.counted = set(left)
-        order = list(Stage)
-        self.stage, self.since = order[order.index(ended) + 1], now
+        self.stage, self.since = list(Stage)[ended.place + 1], now
         self.expected, self.given = set(left), set()

@@ -1,8 +1,8 @@
-"""The server's side of secure aggregation as a round of the coordinator asks for it: messages as bytes, stage by stage."""
+"""The server's side of secure aggregation, stage by stage, with messages as bytes."""
 
 import secrets
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import TypeVar
 
 from data.errors import DataError
 from federation.coordinator.round_machine import Rules, Stage
@@ -11,67 +11,94 @@ from federation.protocol.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation import modular_vectors, server, unmasking
 from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Reveal, Shares
 from federation.protocol.secure_aggregation.neighbours import Assumptions
+from federation.protocol.secure_aggregation.states import Advertising, Collecting, Sharing, Unmasking
 
 _ASSUMPTIONS = Assumptions()
 
-_TAKES: dict[str, tuple[type[BinaryMessage], Callable[[Any, Any], Any]]] = {
-    Stage.KEYS: (Advert, server.receive_advert),
-    Stage.SHARES: (Shares, server.receive_shares),
-    Stage.REPORTING: (MaskedInput, server.receive_masked),
-    Stage.UNMASKING: (Reveal, unmasking.receive_reveal),
-}
-_CLOSES: dict[str, Callable[[Any], tuple[Any, Any]]] = {
-    Stage.SHARES: server.close_shares,
-    Stage.REPORTING: server.close_masked,
-}
+_State = TypeVar("_State", Advertising, Sharing, Collecting, Unmasking)
+_Message = TypeVar("_Message", Advert, Shares, MaskedInput, Reveal)
 
 
 class SecureSummation:
-    """The states of `federation.protocol.secure_aggregation.server`, one after the other, for one round; implements `SecureSum`."""
+    """The states of `federation.protocol.secure_aggregation.server` for one round; implements `round_machine.Summation`."""
 
     def __init__(self, plan: Plan, rules: Rules) -> None:
-        """For a round of this plan."""
         self._round, self._rules = secure_round(plan), rules
-        self._state: Any = None
-        self._messages: dict[bytes, BinaryMessage] = {}
+        self._state: Advertising | Sharing | Collecting | Unmasking | None = None
+        self._messages: Mapping[bytes, BinaryMessage] = {}  # for each device, in the current stage
 
     def open(self, devices: Collection[str]) -> None:
-        """The devices are selected; their keys are next. Raises a DataError if they are too few."""
+        """Starts with the selected devices, whose keys come next. Raises a DataError if they are too few."""
         self._state = server.open_round(self._round, [bytes.fromhex(d) for d in devices], self._rules.minimum)
 
-    def receive(self, stage: str, device: str, message: bytes) -> None:
-        """Takes a device's message of a stage; whatever is wrong with it raises a DataError and changes nothing."""
-        kind, receive = _TAKES[stage]
-        read = kind.from_bytes(message)
-        if getattr(read, "device") != bytes.fromhex(device):  # noqa: B009 (all four kinds have one)
-            raise DataError("the message is in another device's name")
-        self._state = receive(self._state, read)
+    def receive(self, stage: Stage, device: str, message: bytes) -> None:
+        """Takes a device's message of a stage. Raises a DataError, and changes nothing, if anything is wrong with it."""
+        match stage:
+            case Stage.KEYS:
+                self._state = server.receive_advert(self._at(Advertising), _read(Advert, message, device))
+            case Stage.SHARES:
+                self._state = server.receive_shares(self._at(Sharing), _read(Shares, message, device))
+            case Stage.REPORTING:
+                self._state = server.receive_masked(self._at(Collecting), _read(MaskedInput, message, device))
+            case Stage.UNMASKING:
+                self._state = unmasking.receive_reveal(self._at(Unmasking), _read(Reveal, message, device))
+            case _:
+                raise DataError(f"devices send nothing in {stage}")
 
-    def close(self, stage: str) -> set[str]:
-        """The stage is over; returns the devices that go on. Raises a DataError if they are too few."""
-        if stage == Stage.KEYS:
-            seed = secrets.randbits(63)  # of the graph: drawn now that no device can choose its keys by it
-            self._state, messages = server.close_adverts(self._state, _ASSUMPTIONS, seed)
-            self._messages = dict(messages)
-        else:
-            self._state, self._messages = _CLOSES[stage](self._state)
+    def close(self, stage: Stage) -> set[str]:
+        """Ends a stage; returns the devices that go on. Raises a RoundAbortedError if they are too few."""
+        match stage:
+            case Stage.KEYS:
+                seed = secrets.randbits(
+                    63
+                )  # of the graph; drawn after the keys, so that no device can choose its keys by it
+                self._state, self._messages = server.close_adverts(self._at(Advertising), _ASSUMPTIONS, seed)
+            case Stage.SHARES:
+                self._state, self._messages = server.close_shares(self._at(Sharing))
+            case Stage.REPORTING:
+                self._state, self._messages = server.close_masked(self._at(Collecting))
+            case _:
+                raise DataError(f"secure aggregation has nothing to close after {stage}")
         return {device.hex() for device in self._messages}
 
     def message(self, device: str) -> bytes:
-        """What a device needs for its part in the stage that goes on; nothing for its keys."""
+        """Returns what a device needs from the others for the current stage; for its keys, nothing."""
         message = self._messages.get(bytes.fromhex(device))
         return message.to_bytes() if message else b""
 
-    def largest(self, stage: str) -> int:
-        """The most bytes that a message of a stage may have."""
-        if stage == Stage.REPORTING:
-            return MaskedInput.size(modular_vectors.packed_size(self._round.layout))
-        return _TAKES[stage][0].size(0 if stage == Stage.KEYS else self._rules.called)
+    def largest(self, stage: Stage) -> int:
+        """Returns the most bytes that a message of a stage may have."""
+        match stage:
+            case Stage.KEYS:
+                return Advert.size()
+            case Stage.SHARES:
+                return Shares.size(self._rules.selected)
+            case Stage.REPORTING:
+                return MaskedInput.size(modular_vectors.packed_size(self._round.layout))
+            case Stage.UNMASKING:
+                return Reveal.size(self._rules.selected)
+            case _:
+                return 0
 
     def can_unmask(self) -> bool:
-        """Whether the shares that came in are enough."""
-        return unmasking.enough(self._state)
+        """Whether the shares received are enough to unmask the sum."""
+        return unmasking.enough(self._at(Unmasking))
 
     def unmask(self) -> bytes:
-        """The sum, packed by the round's layout; takes seconds for large cohorts. Raises a DataError where it cannot be had."""
-        return modular_vectors.pack(self._round.layout, unmasking.finish(self._state).vectors)
+        """Returns the sum, packed by the round's layout; takes seconds for large cohorts.
+
+        Raises a RoundAbortedError if the sum cannot be recovered.
+        """
+        return modular_vectors.pack(self._round.layout, unmasking.finish(self._at(Unmasking)).vectors)
+
+    def _at(self, expected: type[_State]) -> _State:
+        if not isinstance(self._state, expected):
+            raise DataError(f"secure aggregation is not at the step {expected.__name__.lower()}")
+        return self._state
+
+
+def _read(kind: type[_Message], message: bytes, device: str) -> _Message:
+    read = kind.from_bytes(message)
+    if read.device != bytes.fromhex(device):
+        raise DataError("the message is in another device's name")
+    return read

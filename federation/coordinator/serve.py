@@ -1,4 +1,4 @@
-"""The command `federate serve`: a coordinator in a folder of its own."""
+"""Runs a coordinator in a folder of its own: the work of `federate serve`."""
 
 import asyncio
 import sys
@@ -11,37 +11,49 @@ import segno
 from filelock import FileLock, Timeout
 
 from data.errors import DataError
-from federation.coordinator.coordinator import Coordinator, CoordinatorSettings
+from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.federation_settings import FederationSettings
-from federation.coordinator.round_driver import Serving
+from federation.coordinator.round_driver import RoundDriver
 from federation.coordinator.round_machine import Rules
+from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.secure_sum import SecureSummation
 from federation.coordinator.web.certificate import certificate
+from federation.coordinator.web.connection_limits import ConnectionLimits, connections_allowed
 from federation.coordinator.web.control_api import ControlApi, control_app, control_token
 from federation.coordinator.web.dashboard import add_dashboard
 from federation.coordinator.web.device_api import DeviceApi
-from federation.coordinator.web.servers import serve
+from federation.coordinator.web.servers import serve, server_for_devices
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the coordinator keeps things and listens; `address` is how devices reach it."""
+    """Where the coordinator keeps its files, and where it listens."""
 
     folder: Path
     model: Path  # the model folder to start from
     host: str
     port: int
-    address: str
+    address: str  # at which devices reach it
     control_port: int
 
 
 def run(places: Places, rules: Rules, federation: FederationSettings, rounds: int, invitations: int) -> dict[str, Any]:
-    """Serves until it is stopped; wants so many rounds from now on if there are any, and shows so many join links.
+    """Serves until it is stopped.
 
-    Returns the newest model's folder and round, the privacy spent, and what is known of each round, newest last.
+    Args:
+      places: files and addresses.
+      rules: of rounds.
+      federation: settings for a new federation, or those of the one in the folder.
+      rounds: to schedule at the start; 0 leaves the schedule as it is.
+      invitations: join links to print at the start.
+
+    Returns:
+      The newest model's folder and round, the privacy spent, and the newest rounds, newest last.
 
     Raises:
-      DataError: another coordinator is at work in the folder, or what is in there is damaged or was begun otherwise.
+      DataError: another coordinator uses the folder; its files are damaged, or its federation has other settings; or the system
+        allows too few connections.
+      StoreError: the store cannot be read or written.
       OSError: a port is taken.
     """
     folder = places.folder
@@ -51,7 +63,7 @@ def run(places: Places, rules: Rules, federation: FederationSettings, rounds: in
             federation = federation.begin(folder)
             return asyncio.run(_serve(places, rules, federation, rounds, invitations))
     except Timeout as error:
-        raise DataError(f"another coordinator is at work in {folder}: stop it, or choose another --folder") from error
+        raise DataError(f"another coordinator is using {folder}: stop it, or choose another --folder") from error
 
 
 async def _serve(
@@ -68,30 +80,31 @@ async def _serve(
         app = control_app(control, token)
         add_dashboard(app, control, token)
         if rounds:
-            coordinator.want(rounds)
+            coordinator.rounds.schedule(rounds)
 
         def ready() -> None:
             for _ in range(invitations):
                 _show_link(str(control.invite()))
-            _say(f"devices reach it at https://{places.address}:{places.port}")
-            _say(f"steer it at http://127.0.0.1:{places.control_port}/?token={token}")
+            _print(f"devices connect to https://{places.address}:{places.port}")
+            _print(f"open the dashboard at http://127.0.0.1:{places.control_port}/?token={token}")
 
-        await serve(
-            Serving(coordinator, api, folder), places.host, places.port, shown, (app, places.control_port), ready
-        )
-        view = control.view()
-        model = {"model": str(coordinator.newest_folder), "model_round": view["model"]["round"]}
-        return model | {name: view[name] for name in ("spent", "rounds")}
+        driver = RoundDriver(coordinator, folder, api.wake)
+        limits = ConnectionLimits(connections_allowed())
+        server = server_for_devices(api.app, places.host, places.port, shown, limits)
+        await serve(driver, server, app, places.control_port, ready)
+        status = control.status().to_json()
+        model = {"model": str(coordinator.rounds.newest_folder), "model_round": status["model"]["round"]}
+        return model | {name: status[name] for name in ("spent", "rounds")}
     finally:
         coordinator.close()
 
 
 def _show_link(link: str) -> None:
-    _say(f"a join link, good for one device:\n{link}")
+    _print(f"a join link, for one device:\n{link}")
     if sys.stderr.isatty():
         segno.make(link, error="l").terminal(sys.stderr, compact=True)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

@@ -1,1 +1,1 @@
-"""The two demos, each from typing to a federated model."""
+"""The two demos, each from typing to a federated model, and the HTML pages that report them."""

@@ -1,4 +1,4 @@
-"""The demos' reports: each a page of HTML beside its plot."""
+"""The demos' reports as HTML pages, each next to its plot."""
 
 from html import escape
 from typing import Any
@@ -16,38 +16,38 @@ img {{ max-width: 100% }}
 """
 
 _PAGE = """<h1>Three keyboards learned, alone and together</h1>
-<p>Each row is a model, measured on each person's next messages: recall at 1, recall at 3 and keystroke savings rate. No model has
-seen these messages. What a keyboard typed stayed in its profile; what left it, each round, is a model delta, the number of words
-it was learned from, and two mean losses.</p>
+<p>Each row is a model, measured on each person's newer messages: recall at 1, recall at 3 and keystroke savings rate. No model has
+seen these messages. The words that a keyboard typed stayed in its profile. In each round it sent a model delta, the number of
+words that it trained on, and two mean losses.</p>
 {stages}
 <img src="recall.png" alt="Recall and keystroke savings of the four models for each person">
 <h2>The rounds</h2>
-<p>Mean loss, in nats per word, of the round's global model on each keyboard's own words, and of the same after the keyboard
-trained it. The difference between the two models is what the keyboard sent.</p>
+<p>Mean loss, in nats per word, on each keyboard's own words: of the round's global model, and of the model that the keyboard
+trained from it. The keyboard sent the difference between the two models.</p>
 {rounds}
 </html>
 """
 
-_DEVICES_PAGE = """<h1>Eight keyboards learned together, and nobody saw what any one of them learned</h1>
-<p>Eight people of ChitChat's validation users, whom no shared model has ever met; a keyboard each, a process of its own, with the
-first four fifths of what they wrote. They began with the shipped model as it was after the first {early} of its {shipped_rounds:,}
-rounds: one that has much to learn. A coordinator called them to {rounds} secure rounds: each keyboard trained the global model on
-its words and sent the masked difference, of which the coordinator could read the sum alone. {killed}</p>
-<h2>On what they wrote next</h2>
+_DEVICES_PAGE = """<h1>Eight keyboards learned together, and no one saw what any of them learned</h1>
+<p>Eight of ChitChat's validation users, whose words no shared model was trained on, each have a keyboard, a process of its own,
+with the first four fifths of their messages. The keyboards began with the shipped model as it was after the first {early} of its
+{shipped_rounds:,} rounds, when it still had much to learn. A coordinator called them to {rounds} secure rounds. In each, a
+keyboard trained the global model on its words and sent a masked model delta; the coordinator could read only the sum. {killed}</p>
+<h2>On their newer messages</h2>
 <p>No keyboard has these messages. {verdict} The shipped model, after all its rounds, has {shipped:.1%}.</p>
 {people}
 <img src="recall.png" alt="Recall of the global model before and after the rounds for each keyboard, and recall by round">
 <h2>As the keyboards report it</h2>
-<p>In each round the keyboards measure the global model, and what their own training made of it, on messages that they hold back,
-and send how many words they found, masked as all else: these are sums over the keyboards that counted. Other keyboards count in
-other rounds, so rows differ by that too.</p>
+<p>In each round the keyboards measure recall on messages that they hold back, of the global model and of the model that they
+trained from it. They send the counts masked like the delta, so these are sums over the keyboards in the round. Rows differ also
+because not every keyboard is in every round.</p>
 {by_round}
 </html>
 """
 
 
 def demo_report(result: dict[str, Any]) -> str:
-    """The page for what `federation.demos.three_keyboards.demo` returns."""
+    """Returns the page for the result of `federation.demos.three_keyboards.demo`."""
     heads = [f"keyboard {n} ({words} words)" for n, words in enumerate(result["words_measured"], 1)]
     stages = [
         [stage, *(f"{u['top1']:.1%} / {u['top3']:.1%} / {u['ksr']:.1%}" for u in users)]
@@ -57,26 +57,26 @@ def demo_report(result: dict[str, Any]) -> str:
         [str(n), *(f"{d['loss_before']:.3f} → {d['loss_after']:.3f} ({d['words']} words)" for d in devices)]
         for n, devices in enumerate(result["rounds"], 1)
     ]
-    return _HEAD.format(title="the demo") + _PAGE.format(
+    return _HEAD.format(title="demo with three keyboards") + _PAGE.format(
         stages=_table(["", *heads], stages), rounds=_table(["round", *heads], rounds)
     )
 
 
 def verdict(figures: dict[str, Any]) -> str:
-    """In a sentence or two: how recall at 1 went from the first model to the last, and whether that may be chance."""
+    """Returns two sentences: how recall at 1 changed from the first model to the last, and how significant that is."""
     before, after = figures["before"]["top1"], figures["after"]["top1"]
-    went = "rose" if after > before else "fell" if after < before else "stayed"
+    change = "rose" if after > before else "fell" if after < before else "stayed"
     low, high = figures["interval"]
     return (
-        f"On {figures['words']:,} words recall at 1 {went} from {before:.2%} to {after:.2%}, by {100 * figures['difference']:.2f} "
-        f"points (95% interval over people {100 * low:.2f} to {100 * high:.2f}). {figures['better']:,} words became the first "
-        f"guess and {figures['worse']:,} no longer were: p = {figures['p_words']:.2g} by McNemar's exact test over words, "
-        f"{figures['p_people']:.2g} by the signs of the people's differences."
+        f"On {figures['words']:,} words recall at 1 {change} from {before:.2%} to {after:.2%}, by "
+        f"{100 * figures['difference']:.2f} points (95% interval over people {100 * low:.2f} to {100 * high:.2f}). "
+        f"{figures['better']:,} words became first guesses and {figures['worse']:,} no longer are: p = {figures['p_words']:.2g} "
+        f"by McNemar's exact test over words, p = {figures['p_people']:.2g} by a sign-flip test over people."
     )
 
 
 def devices_report(result: dict[str, Any]) -> str:
-    """The page for what `federation.demos.eight_devices.demo_devices` returns."""
+    """Returns the page for the result of `federation.demos.eight_devices.demo_devices`."""
     killed = [f"keyboard {number} was killed in round {round_}" for number, round_ in result["killed"].items()]
     rows = [(f"keyboard {n}", row) for n, row in enumerate(result["people"], 1)]
     people = [
@@ -97,16 +97,16 @@ def devices_report(result: dict[str, Any]) -> str:
         for r in result["rounds"]
     ]
     measures = ["recall at 1", "recall at 3"]
-    return _HEAD.format(title="the demo of devices") + _DEVICES_PAGE.format(
+    return _HEAD.format(title="demo with eight devices") + _DEVICES_PAGE.format(
         early=result["early"],
         shipped_rounds=result["shipped_rounds"],
         shipped=result["shipped"]["top1"],
         rounds=len(result["rounds"]),
-        killed=f"On the way {' and '.join(killed)}, and the others went on." if killed else "",
+        killed=f"During the demo {' and '.join(killed)}; the others went on." if killed else "",
         verdict=escape(verdict(result["all"])),
-        people=_table(["", "words", *measures, "perplexity", "first guess found / lost"], people),
+        people=_table(["", "words", *measures, "perplexity", "first guesses gained / lost"], people),
         by_round=_table(
-            ["round", "keyboards", "words trained on", "held back", *measures, "norm of the update"], by_round
+            ["round", "keyboards", "words trained on", "words held back", *measures, "norm of the update"], by_round
         ),
     )
 

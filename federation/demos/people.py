@@ -1,8 +1,8 @@
-"""The people of `federate demo-devices`, and how two models are compared on what they wrote next.
+"""The people of `federate demo-devices`, and the comparison of two models on their newer messages.
 
-They are eight of ChitChat's validation users: no shared model was trained on a word of theirs. Each keyboard is given the
-first four fifths of a person's messages; what came next is on no keyboard. How the devices train and how the server steps was
-chosen on other validation users, those of `_TUNED_ON`; test users had no part in it.
+They are eight of ChitChat's validation users, whose words no shared model was trained on. Each keyboard gets the first four fifths
+of a person's messages; the newer ones are on no keyboard. The settings of devices and server were chosen on other validation
+users, those of `_TUNED_ON`, and not on test users.
 """
 
 from collections.abc import Sequence
@@ -15,33 +15,35 @@ from data.corpus import Part
 from data.errors import DataError
 from data.tokenizer import tokenize
 from data.vocabulary import SPECIALS
-from federation.evaluation.personalization import sign_test
 from federation.evaluation.predictions import Predictions, network_predictions
-from federation.evaluation.significance import compare
+from federation.evaluation.significance import compare, sign_test
 from model.device.folder import Model
 from model.device.metrics import Scores
 
 PEOPLE = 8
-_WORDS = (3_000, 35_000)  # that a person of the demo has written: enough to measure on, and soon read
-_TUNED_ON = range(91, 128)  # places in the list of validation users
+_WORDS = (
+    3_000,
+    35_000,
+)  # the fewest and the most words of a person: enough to measure on, and few enough to learn quickly
+_TUNED_ON = range(91, 128)  # indices in the list of validation users
 _TYPED_SHARE = 0.8
-_NEXT_WORDS = 1_500  # of one person to measure on, so that nobody's words are most of them
+_NEXT_WORDS = 1_500  # of each person to measure on, so that no person dominates
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody's messages, oldest first: those that the keyboard has, and those after them that models are measured on."""
+    """A person of the demo; messages are oldest first."""
 
     user: str
-    typed: list[str]
-    next: list[str]
+    typed: list[str]  # messages on the keyboard
+    next: list[str]  # later messages to measure models on
 
 
 def choose_people(validation: Part) -> list[Person]:
-    """The first validation users who wrote neither little nor very much, but for those on whom settings were tuned.
+    """Returns the first validation users who wrote a suitable number of words, without those on whom settings were chosen.
 
     Raises:
-      DataError: the corpus has fewer than eight of them.
+      DataError: the corpus has fewer than eight such users.
     """
     people: list[Person] = []
     for place, user in enumerate(validation.users()):
@@ -58,11 +60,12 @@ def choose_people(validation: Part) -> list[Person]:
 
 
 def compare_models(before: Model, after: Model, people: Sequence[Person]) -> dict[str, Any]:
-    """Recall and perplexity of two models on what each person wrote next, and on all of it.
+    """Compares recall and perplexity of two models on the people's newer messages.
 
-    Returns `people`, one mapping a person, and `all`: the same of all words together, with the `difference` in recall at 1, its
-    95% interval over people, and how likely so great a difference is by chance: `p_words` if words fell independently (McNemar's
-    exact test), `p_people` by the signs of the people's differences (`federation.evaluation.significance`).
+    Returns:
+      `people`, a mapping for each person, and `all`, the same over all words with further figures: the `difference` in recall at
+      1, its 95% `interval` over people, and two p-values. `p_words` takes words as independent (McNemar's exact test), `p_people`
+      is the sign-flip test over people (`federation.evaluation.significance`).
     """
     predictions = [_predict(model, people) for model in (before, after)]
     found = [_compared(*pair) for pair in zip(*predictions, strict=True)]
@@ -87,7 +90,7 @@ def compare_models(before: Model, after: Model, people: Sequence[Person]) -> dic
 
 
 def recall(model: Model, people: Sequence[Person]) -> dict[str, float]:
-    """Recall and perplexity of a model on what all of them wrote next."""
+    """Returns recall and perplexity of a model on all people's newer messages."""
     return _figures(sum((p.scores() for p in _predict(model, people)), Scores()))
 
 
@@ -97,7 +100,7 @@ def _predict(model: Model, people: Sequence[Person]) -> list[Predictions]:
 
 
 def _compared(before: Predictions, after: Predictions) -> dict[str, Any]:
-    """Of one person; `better` and `worse` are words that only the one or only the other model had as first guess."""
+    """Compares two models on one person; `better` counts first guesses of the second model only, `worse` of the first only."""
     words = before.targets >= len(SPECIALS)
     hit_before, hit_after = before.ranks[words] < 1, after.ranks[words] < 1
     return {

@@ -1,16 +1,15 @@
-"""The whole idea in a few minutes: keyboards learn alone, then together, and each is measured on what its owner wrote next.
+"""`federate demo`: three keyboards learn alone, then together, in a few minutes.
 
-1. Three validation users of ChitChat each get a keyboard, a process with a profile of its own, which types what they wrote
-   first, predicting each word before it sees it, and fine-tunes on it.
-2. A few federated rounds: the three keyboards train the global weights on their words, TFF simulates training users beside
-   them, and TFF's aggregation makes the next global model of all the deltas.
-3. Each keyboard takes the newest global model over and learns its owner's words on it again.
+1. Three validation users of ChitChat each get a keyboard, a process with its own profile. It types the user's older messages,
+   predicting each word before it sees it, and fine-tunes on them.
+2. In a few federated rounds the three keyboards train the global weights on their words, TFF simulates training users as further
+   clients, and TFF's aggregation turns all deltas into the next global model.
+3. Each keyboard takes over the newest global model and fine-tunes it on its owner's words again.
 
-All models are then measured on each user's next messages, which no model has seen.
+Each model is then measured on its user's newer messages, which no model has seen.
 """
 
 import json
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -25,8 +24,9 @@ from data.corpus import ChitChat, Corpus, Part, users_in
 from data.errors import DataError
 from data.files import write_by_rename
 from data.tokenizer import tokenize
-from federation.aggregation.algorithms import Server
 from federation.aggregation.plain_mean import Aggregation, SimulatedClients
+from federation.aggregation.server_settings import Server
+from federation.demos.folder import replace_demo_folder
 from federation.demos.pages import demo_report
 from federation.engine.local import engine
 from federation.evaluation.personalization import SimulatedKeyboard, measure_keyboards
@@ -40,11 +40,10 @@ from model.device.learning.finetuning import ROUND_TRAINING
 from model.device.weights import Provenance, Weights, load_weights
 
 _USERS = 3
-_TYPED_WORDS = 3_000  # before the keyboards meet
-_NEXT_WORDS = 600  # after it, to measure on
-_SIMULATED_CLIENTS = 7  # beside the keyboards, ten clients a round in all
+_TYPED_WORDS = 3_000  # of each user, to learn from
+_NEXT_WORDS = 600  # of each user after these, to measure on
+_SIMULATED_CLIENTS = 7  # in a round, in addition to the keyboards
 _DEADLINE_SECONDS = 120.0
-_MARK = ".federated-keyboard-demo"
 
 STAGES = ("as shipped", "after learning alone", "global model after federation", "after federation and learning")
 
@@ -53,40 +52,37 @@ _console = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Owner:
-    """A person of the demo: what the keyboard types, what it is measured on, and its profile."""
+    """A person of the demo and the profile folder of their keyboard."""
 
     user: str
-    typed: list[str]
-    next: list[str]
+    typed: list[str]  # messages that the keyboard types and learns from
+    next: list[str]  # later messages to measure on
     profile: Path
 
 
 def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
-    """Runs the demo in the folder `out`, which it makes anew.
+    """Runs the demo in the folder `out`, which it replaces.
 
-    Returns what the report says: for each person and stage, recall at 1 and 3 and KSR, and the devices' part in each round.
+    Returns the report's figures: recall at 1, recall at 3 and KSR for each person and stage, and each round's contributions.
 
     Raises:
       DataError: `out` holds something else, or a keyboard failed.
     """
     model, corpus = load_model(shipped), ChitChat()
-    if out.exists() and not (out / _MARK).exists():
-        raise DataError(f"{out} is there already and holds no demo: choose another --out")
-    shutil.rmtree(out, ignore_errors=True)
-    write_by_rename(out / _MARK, b"This folder is the demo's, which makes it anew each time.\n")
+    replace_demo_folder(out, "demo")
     owners = _owners(corpus, out)
     _console.print(
-        f"Three keyboards type what three people wrote ({sum(len(o.typed) for o in owners):,} messages) and learn."
+        f"Three keyboards type three people's messages, {sum(len(o.typed) for o in owners):,} in all, and learn from them."
     )
     scripts = _type(owners, shipped)
     stages = {STAGES[0]: [SimulatedKeyboard(model)] * _USERS, STAGES[1]: [_personal(o, model, shipped) for o in owners]}
 
-    _console.print(f"{rounds} federated rounds: the keyboards, and {_SIMULATED_CLIENTS} simulated clients beside them.")
+    _console.print(f"{rounds} federated rounds with the keyboards and {_SIMULATED_CLIENTS} simulated clients.")
     training = Clients(Part(corpus, "train"), model.vocabulary, model.provenance.config.window)
     reports = _federate(owners, model, training, out / "model", rounds, seed, shipped)
     newest = load_model(out / "model")
 
-    _console.print("The keyboards take the new global model over and learn on it.")
+    _console.print("The keyboards take over the new global model and fine-tune it.")
     _take_over(owners, shipped)
     stages |= {
         STAGES[2]: [SimulatedKeyboard(newest)] * _USERS,
@@ -116,7 +112,7 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
 
 
 def _owners(corpus: Corpus, out: Path) -> list[Owner]:
-    """The first validation users who wrote enough, their messages cut in two."""
+    """Returns the first validation users who wrote enough, with their messages split into older and newer ones."""
     owners: list[Owner] = []
     for user in users_in(corpus, "validation"):
         typed: list[str] = []
@@ -134,6 +130,7 @@ def _owners(corpus: Corpus, out: Path) -> list[Owner]:
 
 
 def _type(owners: Sequence[Owner], shipped: Path) -> list[dict[str, Any]]:
+    """Types each owner's messages on their keyboard, in parallel processes; returns what each reports of itself."""
     processes = []
     for owner in owners:
         script = owner.profile.parent / f"{owner.profile.name}.txt"
@@ -141,21 +138,26 @@ def _type(owners: Sequence[Owner], shipped: Path) -> list[dict[str, Any]]:
         command = keyboard("--script", script, "--profile", owner.profile, "--model", shipped, "--json")
         processes.append(start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
     with progress_bar("typing", len(owners)) as bar:
-        said = []
+        results = []
         for process in processes:
-            said.append(json.loads(_finished(process).splitlines()[-1]))
-            bar(len(said), "")
-        return said
+            results.append(json.loads(_finished(process).splitlines()[-1]))
+            bar(len(results), "")
+        return results
 
 
 def _take_over(owners: Sequence[Owner], shipped: Path) -> None:
+    """Has each keyboard take over the newest global model and learn."""
     commands = [keyboard("answer", "--profile", owner.profile, "--model", shipped) for owner in owners]
     for process in [start(c, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for c in commands]:
         _finished(process)
 
 
 def _finished(process: subprocess.Popen) -> str:
-    """What a keyboard process printed, once it is done."""
+    """Waits for a keyboard process and returns what it printed.
+
+    Raises:
+      DataError: the process failed.
+    """
     output, errors = process.communicate()
     if process.returncode:
         raise DataError(errors.strip().splitlines()[-1] if errors.strip() else "a keyboard process failed")
@@ -163,7 +165,7 @@ def _finished(process: subprocess.Popen) -> str:
 
 
 def _personal(owner: Owner, global_model: Model, shipped: Path) -> SimulatedKeyboard:
-    """The owner's keyboard as it learned: the gate may have kept the global network."""
+    """Returns the owner's keyboard with what it has learned; the gate may have kept the global network."""
     command = keyboard("status", "--profile", owner.profile, "--model", shipped, "--json")
     status = json.loads(_finished(start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)))
     model = global_model
@@ -173,7 +175,7 @@ def _personal(owner: Owner, global_model: Model, shipped: Path) -> SimulatedKeyb
 
 
 def _personal_weights(owner: Owner, model: Model, shipped: Path) -> tuple[Weights, Provenance]:
-    """The keyboard keeps them sealed, and only itself can open them."""
+    """Loads the keyboard's personal weights, which are encrypted: the keyboard itself has to export them."""
     with tempfile.TemporaryDirectory() as folder:
         opened = Path(folder) / "personal.safetensors"
         _finished(
@@ -190,7 +192,7 @@ def _personal_weights(owner: Owner, model: Model, shipped: Path) -> tuple[Weight
 def _federate(
     owners: Sequence[Owner], model: Model, training: Clients, out: Path, rounds: int, seed: int, shipped: Path
 ) -> list[list[dict[str, object]]]:
-    """Runs the rounds; the global model of the last is left in `out`. Returns the devices' part in each."""
+    """Runs the rounds, leaves the last global model in `out`, and returns what each keyboard contributed to each round."""
     config, how, reports = model.provenance.config, ROUND_TRAINING, []
     save_model(out, model)
     with engine(), progress_bar("rounds", rounds) as bar:
@@ -207,10 +209,10 @@ def _federate(
 
 
 def _print_table(result: dict[str, Any]) -> None:
-    table = Table(title="On each person's next messages, which no model has seen")
+    table = Table(title="On each person's newer messages, which no model has seen")
     table.add_column("")
     table.add_column("model", no_wrap=True)
-    for figure in ("top-1", "top-3", "KSR"):
+    for figure in ("recall at 1", "recall at 3", "KSR"):
         table.add_column(figure, justify="right")
     people = [f"keyboard {n}, {words} words" for n, words in enumerate(result["words_measured"], 1)]
     for column, person in enumerate([*people, "mean of the three"]):

@@ -1,1 +1,1 @@
-"""TFF's executors as processes: on this machine, and on other machines as workers."""
+"""TFF's execution engine as processes: a worker on this machine, workers on other machines, and the state on disk."""

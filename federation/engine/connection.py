@@ -1,4 +1,4 @@
-"""A TFF worker at an address: the connection, the worker's share in a round, and how one that is gone is noticed."""
+"""A connection to a TFF worker: its share of a round, and the detection of a lost worker."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,26 +14,30 @@ from federation.engine.local import channel_to, executor_of
 from federation.engine.work_queue import WorkQueue
 from federation.engine.worker_binary import answers
 
-_TRY_SECONDS = 1.0
-_LOOK_AFTER_SECONDS = 10.0  # without an answer: is the machine still there?
+_RECONNECT_SECONDS = 1.0
+_PROBE_SECONDS = 10.0  # without an answer, after which the worker's machine is probed
+
+GrpcCalls = Any  # the gRPC stub of a TFF executor, which has no type; its requests and answers are protocol buffers
+Computation = Any  # tff.framework.ConcreteComputation
+Value = Any  # a value as a TFF executor takes or returns it: a dataset, an array, or a structure of them, @CLIENTS or @SERVER
 
 
 class WorkerLostError(UserFacingError):
-    """A worker ended, or its machine is not to be reached any more."""
+    """A worker has ended, or its machine cannot be reached any more."""
 
 
 class WorkerConnection:
-    """A TFF worker at an address, and the connection to it."""
+    """The connection to the TFF worker at an address."""
 
     def __init__(self, address: str) -> None:
         self.address = address
         self._channel: grpc.Channel | None = None
 
     def connect(self, seconds: float) -> None:
-        """Connects anew.
+        """Connects, in place of any connection before.
 
         Raises:
-          WorkerLostError: no worker answers in time.
+          WorkerLostError: no worker answers within `seconds`.
         """
         self.disconnect()
         try:
@@ -42,49 +46,55 @@ class WorkerConnection:
             raise WorkerLostError(str(error)) from error
 
     def disconnect(self) -> None:
-        """Gives up the connection."""
+        """Closes the connection, if there is one."""
         if self._channel is not None:
             self._channel.close()
         self._channel = None
 
-    def work(self, board: WorkQueue, up_to_merge: Any, parts: list[list[Any]]) -> None:
-        """Does parts from the board until nothing is left to do; is lost and comes back as the worker does."""
-        while not board.closed:
+    def work(self, queue: WorkQueue, up_to_merge: Computation, parts: list[list[Value]]) -> None:
+        """Computes parts from the queue until none is left. While the worker is lost, tries to reconnect.
+
+        Args:
+          queue: the numbers of the parts.
+          up_to_merge: the computation of a part, (<part's elements> -> <partial sums>@SERVER).
+          parts: its arguments, by number.
+        """
+        while not queue.closed:
             try:
                 if self._channel is None:
-                    self.connect(_TRY_SECONDS)
-                    board.found(self.address)
-                self._work(board, up_to_merge, parts)
+                    self.connect(_RECONNECT_SECONDS)
+                    queue.found(self.address)
+                self._work(queue, up_to_merge, parts)
             except WorkerLostError:
-                board.lose(self.address)
+                queue.lose(self.address)
                 self.disconnect()
 
-    def _work(self, board: WorkQueue, up_to_merge: Any, parts: list[list[Any]]) -> None:
+    def _work(self, queue: WorkQueue, up_to_merge: Computation, parts: list[list[Value]]) -> None:
         share = None
-        while (number := board.take()) is not None:
+        while (number := queue.take()) is not None:
             try:
                 if share is None:
                     share = _Share(executor_of(_watched_stub(self._channel, self.address), 1), up_to_merge)
-                board.put(number, share.compute(parts[number]))
+                queue.put(number, share.compute(parts[number]))
             except (WorkerLostError, tff.framework.RetryableError) as error:
-                board.give_back(number)
+                queue.give_back(number)
                 raise WorkerLostError(f"the TFF worker at {self.address} is gone") from error
         if share is not None:
             share.close()
 
 
 class _Share:
-    """A worker's part in a round: what is the same for all clients is sent once."""
+    """A worker's share of a round. Values that are the same for all clients are sent once."""
 
-    def __init__(self, executor: tff.framework.RemoteExecutor, up_to_merge: Any) -> None:
+    def __init__(self, executor: tff.framework.RemoteExecutor, up_to_merge: Computation) -> None:
         self._executor, self._up_to_merge = executor, up_to_merge
-        self._computation: Any = None
-        self._shared: dict[int, Any] = {}
+        self._computation: Value = None  # on the worker
+        self._shared: dict[int, Value] = {}  # on the worker, by place in the argument
 
-    def compute(self, part: list[Any]) -> Any:
+    def compute(self, part: list[Value]) -> Value:
         return asyncio.run(self._compute(part))
 
-    async def _compute(self, part: list[Any]) -> Any:
+    async def _compute(self, part: list[Value]) -> Value:
         if self._computation is None:
             self._computation = await self._executor.create_value(self._up_to_merge, self._up_to_merge.type_signature)
         arguments = []
@@ -103,14 +113,14 @@ class _Share:
 
 
 def at_clients(type_: tff.Type) -> bool:
-    """Whether each client has a value of this type."""
+    """Returns whether a type is federated, @CLIENTS."""
     return isinstance(type_, tff.FederatedType) and type_.placement is tff.CLIENTS
 
 
-class _Watched:
-    """The calls of a worker, which look after its machine while they wait: one that lost its power never says so."""
+class _WatchedStub:
+    """A worker's gRPC stub whose calls probe its machine while they wait: without power it would not close the connection."""
 
-    def __init__(self, calls: Any, address: str) -> None:
+    def __init__(self, calls: GrpcCalls, address: str) -> None:
         self._calls, self._address = calls, address
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
@@ -123,14 +133,14 @@ class _Watched:
                 raise WorkerLostError(f"the connection to {self._address} is closed") from error
             while True:
                 try:
-                    return answer.result(_LOOK_AFTER_SECONDS)
+                    return answer.result(_PROBE_SECONDS)
                 except grpc.FutureTimeoutError:
                     if not answers(self._address):
                         answer.cancel()
-                        raise WorkerLostError(f"nobody answers at {self._address}") from None
+                        raise WorkerLostError(f"no worker answers at {self._address}") from None
 
         def forget(request: Any) -> None:
-            with suppress(ValueError):  # the connection is closed, and the values went with it
+            with suppress(ValueError):  # the connection is closed, and its values are gone
                 call.future(request)
 
         return forget if name.startswith("Dispose") else wait
@@ -138,5 +148,5 @@ class _Watched:
 
 def _watched_stub(channel: grpc.Channel, address: str) -> tff.framework.RemoteExecutorGrpcStub:
     stub = tff.framework.RemoteExecutorGrpcStub(channel)
-    stub._stub = _Watched(stub._stub, address)
+    stub._stub = _WatchedStub(stub._stub, address)
     return stub

@@ -1,4 +1,4 @@
-"""TFF's execution engine: its own C++ worker, started here so that it also ends here."""
+"""TFF's execution engine on this machine: its C++ worker as a process that ends with this one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from tensorflow_federated.python.core.impl.types import placements
 
 from federation.engine.worker_binary import EVERYWHERE, NamespaceUnavailableError, end_worker, start_worker
 
-_MESSAGE_BYTES = 2**31 - 1  # protocol buffers end there
+_MESSAGE_BYTES = 2**31 - 1  # the limit of protocol buffers
 _START_SECONDS = 60
 
 
@@ -20,12 +20,13 @@ _START_SECONDS = 60
 def engine() -> Iterator[None]:
     """Runs TFF computations inside the block on a worker process of this machine.
 
-    TFF's own context starts the same worker and leaves it running when Python ends. This one is ended on every way out; the
-    kernel ends it should this process be killed. It is reachable from this machine alone, where the kernel allows that
-    (`federation.engine.network_namespace`).
+    TFF's own context starts the same worker and leaves it running when Python ends. Here the worker ends with the block,
+    and if this process is killed, the kernel kills it. Where the kernel allows it, the worker is reachable from this
+    machine only (`federation.engine.network_namespace`).
 
     Raises:
       RuntimeError: the worker does not start.
+      DataError: TFF is not installed.
     """
     with worker_on_this_machine() as address:
         outside = tff.framework.get_context_stack().current
@@ -33,12 +34,17 @@ def engine() -> Iterator[None]:
             tff.framework.set_default_context(context_of(stub_of(address, _START_SECONDS)))
             yield
         finally:
-            tff.framework.set_default_context(outside)  # a computation on the ended worker would wait for it for ever
+            tff.framework.set_default_context(outside)  # a computation on the ended worker would wait forever
 
 
 @contextmanager
 def worker_on_this_machine() -> Iterator[str]:
-    """A worker for this process, which ends with the block; gives its address."""
+    """Runs a worker while the block runs; yields its address.
+
+    Raises:
+      RuntimeError: the worker does not start.
+      DataError: TFF is not installed.
+    """
     try:
         worker, port = start_worker("127.0.0.1", 0)
     except NamespaceUnavailableError:
@@ -50,10 +56,10 @@ def worker_on_this_machine() -> Iterator[str]:
 
 
 def channel_to(address: str, seconds: float) -> grpc.Channel:
-    """A connection to the worker at HOST:PORT.
+    """Connects to the worker at HOST:PORT.
 
     Raises:
-      TimeoutError: no TFF worker answers there in time.
+      TimeoutError: no TFF worker answers there within `seconds`.
     """
     options = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.max_send_message_length", _MESSAGE_BYTES)]
     channel = grpc.insecure_channel(address, options)
@@ -66,33 +72,33 @@ def channel_to(address: str, seconds: float) -> grpc.Channel:
 
 
 def stub_of(address: str, seconds: float) -> tff.framework.RemoteExecutorGrpcStub:
-    """What TFF's executors call the worker at an address by.
+    """Returns the stub by which TFF's executors call the worker at HOST:PORT.
 
     Raises:
-      TimeoutError: no TFF worker answers there in time.
+      TimeoutError: no TFF worker answers there within `seconds`.
     """
     return tff.framework.RemoteExecutorGrpcStub(channel_to(address, seconds))
 
 
 def without_secure_sums(computation: tff.framework.ConcreteComputation) -> tff.framework.ConcreteComputation:
-    """The same for workers, which have no secure sums: simulated clients are all ours, and added up in the clear."""
+    """Replaces secure sums, which workers do not have, by sums in the clear: all simulated clients are on our side."""
     return secure_sums.replace_secure_intrinsics_with_bodies(computation)
 
 
 def native(computation: tff.framework.ConcreteComputation) -> tff.framework.ConcreteComputation:
-    """The same in what workers understand."""
+    """Compiles a computation to the building blocks that workers execute."""
     return compiler.desugar_and_transform_to_native(without_secure_sums(computation))
 
 
 def executor_of(stub: tff.framework.RemoteExecutorStub, clients: int) -> tff.framework.RemoteExecutor:
-    """What computations over so many clients run on."""
+    """Returns an executor for computations over `clients` clients on one worker."""
     remote = tff.framework.RemoteExecutor(stub)
     remote.set_cardinalities({placements.CLIENTS: clients})
     return remote
 
 
 def context_of(stub: tff.framework.RemoteExecutorStub) -> tff.framework.SyncExecutionContext:
-    """What runs whole computations on one worker."""
+    """Returns a context that runs whole computations on one worker."""
     return tff.framework.SyncExecutionContext(
         executor_fn=tff.framework.ResourceManagingExecutorFactory(
             executor_stack_fn=lambda cardinalities: executor_of(stub, cardinalities.get(placements.CLIENTS, 0))

@@ -1,9 +1,9 @@
-"""A program that runs TFF's worker in a network of its own, reachable through one listening socket: `start_private_worker`.
+"""A program that runs TFF's worker in a network namespace of its own, reachable through one listening socket only.
 
-TFF 0.87.0's worker has an option for its port and none for its address: it listens on all of the machine's, and runs whatever
-TensorFlow graph anybody sends it. Here it gets a network namespace (Linux's, no privileges needed where a user may have one) in
-which there is nothing but itself, and this program carries the bytes between it and the connections that the socket accepts.
-It needs Python's own library alone, so that it starts in a moment.
+The worker of TFF 0.87.0 has an option for its port, but none for its address: it listens on all addresses of the machine,
+and runs any TensorFlow graph that anybody sends it. `start_private_worker` gives it a Linux network namespace of its own
+(which needs no privileges where users may create one). This program forwards bytes between the worker and the connections
+that the socket accepts. It imports only the standard library, so that it starts fast.
 """
 
 import ctypes
@@ -20,11 +20,11 @@ from collections.abc import Sequence
 
 from federation.processes import bound, die_with
 
-NOT_ALLOWED = 77  # the exit status where the kernel lets no process have a network of its own
+NOT_ALLOWED = 77  # the exit status if the kernel does not allow a network namespace
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
-_PORT = 10_000  # any: nobody else is in there
+_PORT = 10_000  # any port: the namespace is empty
 _CHUNK = 2**20
 _START_SECONDS = 60
 
@@ -32,10 +32,10 @@ _START_SECONDS = 60
 def start_private_worker(
     worker: Sequence[str | os.PathLike[str]], listening: socket.socket, environment: dict[str, str] | None = None
 ) -> subprocess.Popen:
-    """Starts the command line `worker`, of TFF's worker without a port, behind a listening socket.
+    """Starts `worker`, the command line of TFF's worker without a port, behind a listening socket.
 
-    The process says `ready` on its standard output, and ends when its worker or this process does; with the status
-    `NOT_ALLOWED` at once where it can't have its network.
+    The process prints `ready` on its standard output, and ends when its worker or this process ends. Without permission for a
+    network namespace it ends at once, with the status `NOT_ALLOWED`.
     """
     command = [sys.executable, "-P", "-m", __name__, str(os.getpid()), str(listening.fileno()), *worker]
     return subprocess.Popen(
@@ -49,7 +49,7 @@ def start_private_worker(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the worker until it ends."""
+    """Runs the worker until it ends; returns its exit status."""
     parent, listening, *command = arguments
     libc = ctypes.CDLL(None, use_errno=True)
     try:
@@ -59,10 +59,10 @@ def main(arguments: Sequence[str]) -> int:
             fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh", b"lo", _IFF_UP))
     except (AttributeError, OSError):
         return NOT_ALLOWED
-    die_with(int(parent))  # the kernel has forgotten it with the privileges that changed
+    die_with(int(parent))  # again: the kernel drops this setting when privileges change
     worker = subprocess.Popen(bound([*command, f"--port={_PORT}"]), stdout=subprocess.DEVNULL)
-    signal.signal(signal.SIGTERM, lambda *_: worker.kill())  # so that it is gone when this process is
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started this
+    signal.signal(signal.SIGTERM, lambda *_: worker.kill())  # so that the worker does not outlive this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the process that started this one
     until = time.monotonic() + _START_SECONDS
     while not _answers():
         if worker.poll() is not None or time.monotonic() > until:
@@ -91,11 +91,11 @@ def _serve(listening: socket.socket) -> None:
         inside = _connect()
         for a, b in ((accepted, inside), (inside, accepted)):
             a.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=_carry, args=(a, b), daemon=True).start()
+            threading.Thread(target=_forward, args=(a, b), daemon=True).start()
 
 
-def _carry(source: socket.socket, target: socket.socket) -> None:
-    """Until one of them has closed; then both are."""
+def _forward(source: socket.socket, target: socket.socket) -> None:
+    """Forwards bytes until either end closes, then closes both."""
     buffer = bytearray(_CHUNK)
     try:
         while count := source.recv_into(buffer):
@@ -110,4 +110,4 @@ def _carry(source: socket.socket, target: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    os._exit(main(sys.argv[1:]))  # without waiting for what still carries
+    os._exit(main(sys.argv[1:]))  # without waiting for threads that still forward

@@ -1,17 +1,18 @@
-"""Simulated rounds on TFF workers of other machines, which may die in the middle: `federate simulate --workers`.
+"""Simulated rounds on TFF workers of other machines, any of which may be lost during a round: `federate simulate --workers`.
 
-TFF takes a round apart into what happens up to the sum, the merging of two sums, and what happens after (its
-`MergeableCompForm`). `RemoteWorkers` is a context of TFF that runs them so:
+TFF splits a round into the computation up to the sum, the merging of two sums, and the computation after the sum (its
+`MergeableCompForm`). `RemoteWorkers` is a TFF context that runs them as follows:
 
-1. up to the sum, each client by itself, on whichever worker is free next; a worker is sent the global state once a round;
-2. what a worker did not bring back because it died, another does, or itself once it is there again;
-3. the sums of single clients are merged here, in the clients' order: what comes out does not depend on who did what;
-4. what comes after the sum happens here.
+1. up to the sum, each client is a part of its own, computed by the next free worker; a worker gets the global state once
+   per round;
+2. the parts of a lost worker are computed by another, or by the same worker once it is back;
+3. the sums of single clients are merged here, in the order of the clients, so that the result does not depend on the workers;
+4. the computation after the sum runs here.
 
-TFF's own `MergeableCompExecutionContext` merges in the order in which sums arrive, and waits for ever for a dead worker.
+TFF's own `MergeableCompExecutionContext` merges sums in the order in which they arrive, and waits forever for a lost worker.
 
-Nothing that goes to a worker or comes from it is encrypted, and a worker runs any graph it is sent by anybody: such workers
-belong on a network that all of its users trust.
+Traffic with workers is not encrypted, and a worker runs any graph that anybody sends it: workers belong on a network all of
+whose users are trusted.
 """
 
 import threading
@@ -29,41 +30,43 @@ from tensorflow_federated.python.core.impl.executors import cardinalities_utils
 from tensorflow_federated.python.core.impl.types import placements, type_analysis
 
 from data.errors import DataError
-from federation.engine.connection import WorkerConnection, WorkerLostError, at_clients
+from federation.engine.connection import Computation, Value, WorkerConnection, WorkerLostError, at_clients
 from federation.engine.local import context_of, native, stub_of, without_secure_sums, worker_on_this_machine
 from federation.engine.work_queue import WorkQueue
 from federation.engine.worker_binary import answers
 
 _CONNECT_SECONDS = 10.0
-PATIENCE_SECONDS = 60.0  # with no worker left
+PATIENCE_SECONDS = 60.0  # without any worker, after which a round fails
+
+TensorBinding = Any  # TFF's protocol buffer `TensorFlow.Binding`: the tensors of a graph that a TFF value stands for
 
 
 def check_reachable(addresses: Sequence[str]) -> None:
-    """Lets addresses pass at which somebody listens.
-
-    Raises:
-      DataError: at one of them nobody does.
-    """
+    """Raises DataError unless something listens at each of the addresses."""
     for address in addresses:
         if not answers(address):
-            raise _nobody_at(address)
+            raise _no_worker_at(address)
 
 
 @contextmanager
 def remote_engine(addresses: Sequence[str], patience: float = PATIENCE_SECONDS) -> Iterator[tff.framework.SyncContext]:
-    """Runs TFF computations inside the block, clients on the workers at these addresses, the server's part on this machine.
+    """Runs TFF computations inside the block: clients on the workers at these addresses, the server's part on this machine.
 
-    Gives the context, for whoever has several.
+    Yields the context, for callers with more than one.
+
+    Args:
+      addresses: of the workers, each HOST:PORT.
+      patience: seconds without any worker after which a round fails.
 
     Raises:
-      DataError: at one of the addresses there is no worker.
+      DataError: there is no worker at one of the addresses.
     """
     workers = [WorkerConnection(address) for address in addresses]
     for worker in workers:
         try:
             worker.connect(_CONNECT_SECONDS)
         except WorkerLostError as lost:
-            raise _nobody_at(worker.address) from lost
+            raise _no_worker_at(worker.address) from lost
     outside = tff.framework.get_context_stack().current
     with worker_on_this_machine() as here:
         try:
@@ -77,21 +80,21 @@ def remote_engine(addresses: Sequence[str], patience: float = PATIENCE_SECONDS) 
 
 
 class RemoteWorkers(tff.framework.SyncContext):
-    """See above. What has no clients in it is computed here."""
+    """The context of the file's docstring. Computations without clients run on this machine."""
 
     def __init__(
         self, workers: Sequence[WorkerConnection], here: tff.framework.RemoteExecutorStub, patience: float
     ) -> None:
-        """Takes workers that are connected, and one of this machine."""
+        """Takes connected workers, and the stub of a worker on this machine."""
         self._workers, self._patience = workers, patience
         self._context = context_of(here)
         self._merging = lru_cache(maxsize=None)(_Merging)
 
-    def invoke(self, comp: Any, arg: Any) -> Any:
+    def invoke(self, comp: Computation, arg: Value) -> Value:
         """Runs a computation.
 
         Raises:
-          DataError: no worker is left.
+          DataError: all workers are lost.
         """
         clients = 0
         if arg is not None:
@@ -105,57 +108,57 @@ class RemoteWorkers(tff.framework.SyncContext):
         total = self._merging(merge).total(partials)
         return self._context.invoke(after_merge, tff.structure.Struct.unnamed(parts.value()[0], total))
 
-    def _partials(self, up_to_merge: Any, parts: list[list[Any]]) -> Iterator[Any]:
-        """What the clients' parts come to, in their order, as they are there."""
-        board = WorkQueue(len(parts), len(self._workers), self._patience)
+    def _partials(self, up_to_merge: Computation, parts: list[list[Value]]) -> Iterator[Value]:
+        """Yields the clients' partial sums in the order of the clients, as they arrive."""
+        queue = WorkQueue(len(parts), len(self._workers), self._patience)
 
         def work(worker: WorkerConnection) -> None:
             try:
-                worker.work(board, up_to_merge, parts)
-            except Exception as error:  # a thread's errors are the round's
-                board.fail(error)
+                worker.work(queue, up_to_merge, parts)
+            except Exception as error:  # an error in a thread ends the round
+                queue.fail(error)
 
         threads = [threading.Thread(target=work, args=(worker,), daemon=True) for worker in self._workers]
         for thread in threads:
             thread.start()
         try:
             for number in range(len(parts)):
-                yield board.result(number)
+                yield queue.result(number)
         except BaseException:
             for worker in self._workers:
-                worker.disconnect()  # nobody waits for what they still compute
+                worker.disconnect()  # their results are not needed any more
             raise
         finally:
-            board.close()
+            queue.close()
             for thread in threads:
                 thread.join()
 
 
-def _nobody_at(address: str) -> DataError:
+def _no_worker_at(address: str) -> DataError:
     port = address.rpartition(":")[2]
     return DataError(
-        f"no TFF worker answers at {address}: start one there by federate worker --host ADDRESS --port {port}"
+        f"no TFF worker answers at {address}: start one there with federate worker --host ADDRESS --port {port}"
     )
 
 
 @lru_cache(maxsize=8)
-def _split(comp: Any) -> tuple[Any, Any, Any]:
-    """What happens to a client up to the sum, in what workers understand; the merging of two sums; what happens after."""
+def _split(comp: Computation) -> tuple[Computation, Computation, Computation]:
+    """Splits a round: up to the sum, compiled for workers; the merging of two sums; after the sum."""
     form = mergeable_comp_compiler.compile_to_mergeable_comp_form(without_secure_sums(comp))
-    # On the way the names that Python has for the parts of the result are lost.
+    # The compilation loses the Python names of the result's parts.
     result = tff.FunctionType(form.after_merge.type_signature.parameter, comp.type_signature.result)
     after_merge = tff.framework.ConcreteComputation.with_type(form.after_merge, result)
     return native(form.up_to_merge), form.merge, after_merge
 
 
-def _elements(part: Any) -> list[Any]:
+def _elements(part: Value) -> list[Value]:
     return [tensorflow_computation.transform_args(value) for _, value in tff.structure.iter_elements(part)]
 
 
 class _Merging:
-    """TFF's merging of two sums, which is a TensorFlow graph: it runs in this process, which has the sums."""
+    """TFF's merging of two sums. It is a TensorFlow graph, which runs in this process, as the sums are here."""
 
-    def __init__(self, merge: Any) -> None:
+    def __init__(self, merge: Computation) -> None:
         self._type = merge.type_signature.result
         content = merge.to_building_block().proto.tensorflow
         graph = tf.compat.v1.GraphDef()
@@ -167,8 +170,8 @@ class _Merging:
         ]
         self._merge = imported.prune(*tensors)
 
-    def total(self, partials: Iterable[Any]) -> Any:
-        """What all come to, merged one by one."""
+    def total(self, partials: Iterable[Value]) -> Value:
+        """Merges partial sums one by one; returns the total."""
         total: list[tf.Tensor] = []
         for partial in partials:
             arrays = [tf.constant(array) for array in tff.structure.flatten(partial)]
@@ -176,7 +179,7 @@ class _Merging:
         return tff.structure.pack_sequence_as(self._type, [tensor.numpy() for tensor in total])
 
 
-def _tensor_names(binding: Any) -> Iterator[str]:
+def _tensor_names(binding: TensorBinding) -> Iterator[str]:
     if binding.WhichOneof("binding") == "struct":
         for element in binding.struct.element:
             yield from _tensor_names(element)

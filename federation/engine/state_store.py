@@ -1,8 +1,8 @@
-"""The state of a process of TFF on disk: what a killed run goes on from, bit for bit, and a next round from the last.
+"""The state of a TFF process on disk, from which a killed run continues, bit for bit.
 
-`tff.program.FileProgramStateManager` keeps one version a round. It is given a flat list of arrays: saving the state's own
-structure fails with the `typing-extensions` that the rest of this project needs. A save that is killed leaves a folder with
-`_temp` and a number behind its name, and the version before it whole.
+`tff.program.FileProgramStateManager` saves one version per round. It gets a flat list of arrays: saving the state's own
+structure fails with the `typing-extensions` that the rest of this project needs. A killed save leaves a folder whose name
+ends in `_temp` and a number, and the version before it intact.
 """
 
 import asyncio
@@ -17,12 +17,14 @@ import tensorflow_federated as tff
 
 T = TypeVar("T")
 
+State = Any  # any structure of arrays: the state of a TFF process, @SERVER, alone or with arrays beside it
+
 
 def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
-    """What a coroutine comes to.
+    """Runs a coroutine; returns its result.
 
-    `asyncio.run` takes Ctrl-C for a wish to cancel the coroutine, and forgets it where that ends without waiting for anything
-    more, as TFF's savers do.
+    `asyncio.run` turns Ctrl-C into a cancellation of the coroutine, which is lost if the coroutine ends without awaiting
+    anything more, as TFF's savers do.
     """
     loop = asyncio.new_event_loop()
     try:
@@ -35,21 +37,21 @@ class StateStore:
     """Saves and restores the state of a learning process after each round."""
 
     def __init__(self, folder: Path) -> None:
-        """Keeps the newest round in `folder`; the one before goes when it is whole."""
+        """Opens a store in `folder`. It keeps the newest round, and deletes the round before once the newest is complete."""
         folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.glob("*_temp*"):
             shutil.rmtree(leftover, ignore_errors=True)
         self._manager = tff.program.FileProgramStateManager(folder, "round_", keep_total=1, keep_first=False)
 
-    def save(self, round_number: int, state: Any) -> None:
+    def save(self, round_number: int, state: State) -> None:
         """Saves the state after a round."""
         flat = [np.asarray(array) for array in tf.nest.flatten(state)]
         wait_for(self._manager.save(flat, round_number))
 
-    def latest(self, like: Any) -> tuple[Any, int]:
-        """The state after the newest saved round, and that round; `like` itself and 0 where none was saved.
+    def latest(self, like: State) -> tuple[State, int]:
+        """Returns the state after the newest saved round, and the round's number; `like` itself and 0 if there is none.
 
-        `like` is a state of the same process: its structure and types are what is read back.
+        `like` is any state of the same process, which provides the structure and the types.
         """
         flat = [np.asarray(array) for array in tf.nest.flatten(like)]
         found, round_number = wait_for(self._manager.load_latest(flat))

@@ -1,4 +1,4 @@
-"""A round's work, shared by threads: parts that are taken, brought back, given back, and handed on in their order."""
+"""The queue of a round's parts: threads take parts and put back results, which are handed out in the order of the parts."""
 
 import threading
 import time
@@ -8,88 +8,91 @@ from typing import Any
 
 from data.errors import DataError
 
-AHEAD = 64  # parts that may wait behind a slow one: each is as large as the model
+AHEAD = 64  # results that may wait behind a slow part; each is as large as the model
+
+Result = Any  # of a part: a client's partial sums, as the worker's executor returns them (@SERVER)
 
 
 @dataclass
 class WorkQueue:
-    """What is to be done in a round, who takes it, and what came of it; shared by threads."""
+    """The parts of a round, numbered from 0, and their results; shared by threads."""
 
-    parts: int
-    workers: int
-    patience: float  # seconds without any worker
-    waiting: deque[int] = field(init=False)
-    results: dict[int, Any] = field(default_factory=dict)
-    brought: int = 0
-    merged: int = 0  # parts that were handed out again
-    lost: set[str] = field(default_factory=set)
-    alone_since: float = 0.0
-    error: Exception | None = None
-    closed: bool = False
+    parts: int  # their number
+    workers: int  # the number of workers that take parts
+    patience: float  # seconds without any worker after which the round fails
+    waiting: deque[int] = field(init=False)  # parts to compute
+    results: dict[int, Result] = field(default_factory=dict)  # by part, until they are handed out
+    computed: int = 0  # parts with a result
+    merged: int = 0  # parts whose result was handed out
+    lost: set[str] = field(default_factory=set)  # addresses of lost workers
+    last_lost: float = 0.0  # the time, on the monotonic clock, at which a worker was last lost
+    error: Exception | None = None  # why the round failed
+    closed: bool = False  # whether no part is to be computed any more
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:
         self.waiting = deque(range(self.parts))
 
     def take(self) -> int | None:
-        """A part to do, once there is one; none when all is done."""
+        """Waits for a part to compute; returns its number, or None when there is nothing more to compute."""
         with self.changed:
             while not self.closed and not (self.waiting and self.waiting[0] < self.merged + AHEAD):
                 self.changed.wait()
             return None if self.closed else self.waiting.popleft()
 
-    def put(self, number: int, result: Any) -> None:
-        """What a part came to."""
+    def put(self, number: int, result: Result) -> None:
+        """Stores the result of a part."""
         with self.changed:
             self.results[number] = result
-            self.brought += 1
-            self.closed = self.closed or self.brought == self.parts
+            self.computed += 1
+            self.closed = self.closed or self.computed == self.parts
             self.changed.notify_all()
 
     def give_back(self, number: int) -> None:
-        """A part that was not done; whoever is free does it next, for others wait to be merged behind it."""
+        """Returns a part that was not computed. It is the next to be taken, as later results wait for it."""
         with self.changed:
             self.waiting.appendleft(number)
             self.changed.notify_all()
 
     def lose(self, address: str) -> None:
-        """A worker is gone."""
+        """Records that a worker is lost."""
         with self.changed:
             if address not in self.lost:
                 self.lost.add(address)
-                self.alone_since = time.monotonic()
+                self.last_lost = time.monotonic()
 
     def found(self, address: str) -> None:
-        """A worker is there again."""
+        """Records that a worker is connected again."""
         with self.changed:
             self.lost.discard(address)
 
     def fail(self, error: Exception) -> None:
-        """The round can't be done."""
+        """Ends the round with an error, which `result` raises."""
         with self.changed:
             self.error = self.error or error
             self.closed = True
             self.changed.notify_all()
 
     def close(self) -> None:
-        """Nobody waits any more."""
+        """Ends the round: threads that wait for a part get None."""
         with self.changed:
             self.closed = True
             self.changed.notify_all()
 
-    def result(self, number: int) -> Any:
-        """What a part came to, once it is there; it is handed out once.
+    def result(self, number: int) -> Result:
+        """Waits for the result of a part, and hands it out once.
 
         Raises:
-          DataError: no worker was left for longer than the patience lasts.
+          DataError: all workers have been lost for longer than the patience.
+          Exception: the error that `fail` was called with.
         """
         with self.changed:
             while number not in self.results:
                 if self.error:
                     raise self.error
-                if len(self.lost) == self.workers and time.monotonic() > self.alone_since + self.patience:
+                if len(self.lost) == self.workers and time.monotonic() > self.last_lost + self.patience:
                     raise DataError(
-                        f"no TFF worker is left ({', '.join(sorted(self.lost))}): start them again, and go on with --resume"
+                        f"no TFF worker is left ({', '.join(sorted(self.lost))}): start them again, and continue with --resume"
                     )
                 self.changed.wait(1.0)
             self.merged = number + 1

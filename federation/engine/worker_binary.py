@@ -1,6 +1,6 @@
-"""TFF's own C++ worker as a process of ours: started at one address, and ended with whoever started it.
+"""TFF's C++ worker as a child process, which listens on one address and ends with this process.
 
-Nothing here imports TFF, which takes seconds.
+Nothing here imports TFF, which would take seconds.
 """
 
 import os
@@ -16,27 +16,33 @@ from data.errors import DataError, UserFacingError
 from federation.engine.network_namespace import NOT_ALLOWED, start_private_worker
 from federation.processes import start
 
-EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (asked for by name)
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (only on request)
 
 _START_SECONDS = 60
 _END_SECONDS = 5
 
 
 class NamespaceUnavailableError(UserFacingError):
-    """The kernel lets no process have a network namespace: a worker can't be kept to one address."""
+    """The kernel does not allow network namespaces, so a worker cannot be restricted to one address."""
 
 
 def start_worker(host: str, port: int, environment: Mapping[str, str] | None = None) -> tuple[subprocess.Popen, int]:
-    """Starts TFF's worker for whoever reaches this address, and waits until it is ready; returns the process and its port.
+    """Starts TFF's worker at an address, and waits until it is ready; returns the process and its port.
 
-    Port 0 takes a free one. The process ends with this one.
+    The process ends with this one.
+
+    Args:
+      host: the address to listen on.
+      port: the port; 0 takes a free one.
+      environment: variables for the worker, in addition to this process's.
 
     Raises:
       OSError: the address is taken or not this machine's.
-      NamespaceUnavailableError: the worker would listen on more than the address.
+      NamespaceUnavailableError: the worker would listen on other addresses too.
       RuntimeError: the worker does not start.
+      DataError: TFF is not installed.
     """
-    # As TFF starts it: no limit of calls at a time. Under a limit of one, rounds wait for ever.
+    # No limit of concurrent calls, as TFF starts it. Under a limit of one, rounds wait forever.
     command: list[str | Path] = [_worker_binary(), "--max_concurrent_computation_calls=-1"]
     variables = None if environment is None else os.environ | environment
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -44,42 +50,42 @@ def start_worker(host: str, port: int, environment: Mapping[str, str] | None = N
         port = listening.getsockname()[1]
         if host not in EVERYWHERE:
             worker = start_private_worker(command, listening, variables)
-            said = worker.stdout.readline() if worker.stdout else b""
-            if said.strip() == b"ready":
+            line = worker.stdout.readline() if worker.stdout else b""
+            if line.strip() == b"ready":
                 return worker, port
             with suppress(subprocess.TimeoutExpired):
-                worker.wait(_END_SECONDS)  # its status says why
+                worker.wait(_END_SECONDS)  # its exit status says why
             end_worker(worker)
             if worker.returncode == NOT_ALLOWED:
                 raise NamespaceUnavailableError(
-                    f"this machine lets no process have a network of its own, without which TFF's worker listens on all "
-                    f"addresses and not on {host} alone: where that is meant, say --host {EVERYWHERE[0]}"
+                    "this machine does not allow network namespaces, without which TFF's worker listens on all addresses "
+                    f"and not only on {host}: to allow that, use --host {EVERYWHERE[0]}"
                 )
-            raise RuntimeError(f"the TFF worker {command[0]} did not start: run it by hand to see why")
+            raise RuntimeError(f"the TFF worker {command[0]} does not start: run it by hand to see why")
     worker = start([*command, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=variables)
     until = time.monotonic() + _START_SECONDS
     while not answers(f"127.0.0.1:{port}"):
         if worker.poll() is not None or time.monotonic() > until:
             end_worker(worker)
-            raise RuntimeError(f"the TFF worker {command[0]} did not start: run it by hand to see why")
+            raise RuntimeError(f"the TFF worker {command[0]} does not start: run it by hand to see why")
         time.sleep(0.02)
     return worker, port
 
 
 def _worker_binary() -> Path:
-    """Where TFF has it.
+    """Returns the path of the worker inside the package of TFF.
 
     Raises:
       DataError: TFF is not installed.
     """
     found = find_spec("tensorflow_federated")
     if found is None or found.origin is None:
-        raise DataError("TensorFlow Federated is not installed: uv sync brings it on Linux with Python 3.11")
+        raise DataError("TensorFlow Federated is not installed: run uv sync on Linux with Python 3.11")
     return Path(found.origin).parent / "data" / "worker_binary"
 
 
 def end_worker(worker: subprocess.Popen) -> None:
-    """Ends a worker that was started here."""
+    """Ends a worker that `start_worker` started."""
     worker.terminate()
     try:
         worker.wait(_END_SECONDS)
@@ -91,7 +97,7 @@ def end_worker(worker: subprocess.Popen) -> None:
 
 
 def answers(address: str, seconds: float = 5.0) -> bool:
-    """Whether somebody listens at HOST:PORT."""
+    """Returns whether anything listens at HOST:PORT."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), seconds).close()

@@ -1,1 +1,1 @@
-"""How good a model is: held-out users, personalization, baselines, and the significance of differences."""
+"""Measures how good a model is: held-out users, personalization, autocorrection, baselines, statistical significance."""

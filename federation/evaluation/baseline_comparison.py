@@ -1,37 +1,48 @@
-"""The global model beside its baselines: recall with intervals, ratios with tests, and where each is good.
+"""Compares the global model with its baselines: recall with intervals, ratios with tests, and recall by part of the words.
 
-1. All models are asked about the same words (`federation.evaluation.baselines`).
-2. Recall is pooled over words, its interval and every ratio's test taken over people (`federation.evaluation.significance`).
-3. The figures go to JSON as they are, to people as tables (`federation.reports.tables`) and pictures (`federation.reports.plots`).
+1. All models predict the same words (`federation.evaluation.baselines`).
+2. Recall is pooled over words. Its interval, and the interval and test of each ratio, are over people
+   (`federation.evaluation.significance`).
+3. The figures go to JSON as they are, and to people as tables (`federation.evaluation.baseline_tables`) and plots
+   (`federation.reports.plots`).
 """
 
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from data.corpus import Corpus
 from data.files import write_by_rename
 from data.vocabulary import SPECIALS
+from federation.evaluation.baseline_tables import TITLES, Figures, band_label, by_name, comparison_tables
 from federation.evaluation.baselines import ORDER, ModelPredictions, central_model, measure, training_messages
 from federation.evaluation.predictions import Predictions
 from federation.evaluation.significance import Interval, PairedComparison, compare, pooled_interval
 from federation.reports.plots import plot_bands, plot_baselines
-from federation.reports.tables import TITLES, band_label, by_name, comparison_tables, markdown
+from federation.reports.tables import markdown
 from model.device.folder import Model
 from model.device.metrics import Scores
 
-Figures = dict[str, Any]
-
-_RANKS = ((1, 10), (11, 100), (101, 1_000), (1_001, None))  # of words by how often training users wrote them
+_RANKS = (
+    (1, 10),
+    (11, 100),
+    (101, 1_000),
+    (1_001, None),
+)  # frequency ranks of words, by how often training users wrote them
 _TOKENS_BEFORE = ((0, 0), (1, 1), (2, 2), (3, 4), (5, 9), (10, None))
-_IN_DETAIL = ("model", "kneser_ney")
+_IN_DETAIL = ("model", "kneser_ney")  # models whose recall is shown by part of the words
 
 
 def compare_with_baselines(model: Model, users: Sequence[Sequence[str]], trained_on: Corpus) -> Figures:
-    """What `compare_models` returns, for each user's messages and the corpus whose training users the model learned from."""
+    """Runs a model and its baselines over each user's messages, and returns the figures of `compare_models`.
+
+    The n-grams learn from the training users of the corpus `trained_on`.
+
+    Raises:
+      DataError: that corpus has no training users.
+    """
     training = training_messages(trained_on, model.vocabulary)
     encoded = [[model.vocabulary.encode(text) for text in messages] for messages in users]
     measured = measure(model, encoded, training, central_model(model))
@@ -39,26 +50,26 @@ def compare_with_baselines(model: Model, users: Sequence[Sequence[str]], trained
 
 
 def write_comparison(result: Figures, folder: Path) -> None:
-    """Writes what `federate evaluate --baselines` found as `baselines.md` and two pictures."""
+    """Writes the figures of `federate evaluate --baselines` as `baselines.md` and two plots."""
     write_by_rename(folder / "baselines.md", markdown(comparison_tables(result)).encode())
     plot_baselines({TITLES[name]: own for name, own in by_name(result).items()}, folder / "baselines.png")
     panels = []
-    for key, what in (("by_frequency", "rank in the training users' words"), ("by_position", "tokens before the word")):
+    for key, what in (("by_frequency", "frequency rank of the word"), ("by_position", "tokens before the word")):
         models = {TITLES[name]: [band[name] for band in result[key]] for name in _IN_DETAIL}
         panels.append((what, [band_label(band) for band in result[key]], models))
     plot_bands(panels, folder / "recall_by_word.png")
 
 
 def compare_models(measured: Sequence[ModelPredictions], training_counts: np.ndarray) -> Figures:
-    """All figures, ready for JSON: what can't be said is None, never NaN.
+    """Returns all figures, ready for JSON; undefined ones are None, never NaN.
 
     Args:
-      measured: the model and its baselines, as `federation.evaluation.baselines.measure` gives them.
+      measured: the model and its baselines, as `federation.evaluation.baselines.measure` returns them.
       training_counts: [V], how often training users wrote each word.
 
     Returns:
       `top1_ci` and `top3_ci` of the model; `baselines` and `quantized`, figures by name; `ratio_to_…`, the model's recall over a
-      baseline's; `by_frequency` and `by_position`, recall of the model and of Kneser-Ney on parts of the words.
+      baseline's; `by_frequency` and `by_position`, recall of the model and of Kneser-Ney by part of the words.
     """
     models = {m.name: m for m in measured}
     scores = {m.name: [user.scores() for user in m.users] for m in measured}
@@ -84,7 +95,7 @@ def compare_models(measured: Sequence[ModelPredictions], training_counts: np.nda
 
 
 def by_frequency(measured: Sequence[ModelPredictions], training_counts: np.ndarray) -> list[Figures]:
-    """Recall by the rank of the word among all words of the vocabulary, the most frequent first."""
+    """Returns recall by the frequency rank of the word among all words of the vocabulary; rank 1 is the most frequent."""
     words = training_counts[len(SPECIALS) :]
     rank = np.zeros(len(training_counts), int)
     rank[len(SPECIALS) + np.argsort(-words, kind="stable")] = np.arange(1, len(words) + 1)
@@ -92,7 +103,7 @@ def by_frequency(measured: Sequence[ModelPredictions], training_counts: np.ndarr
 
 
 def by_position(measured: Sequence[ModelPredictions]) -> list[Figures]:
-    """Recall by how many tokens of the message stand before the word: what a model has to go by."""
+    """Returns recall by the number of tokens before the word in its message, which is all the context a model has."""
     return _by_band(measured, _TOKENS_BEFORE, lambda found: found.positions)
 
 
@@ -101,7 +112,7 @@ def _by_band(
     bands: Sequence[tuple[int, int | None]],
     value: Callable[[Predictions], np.ndarray],
 ) -> list[Figures]:
-    """The bands that have words in them; a band without an end has None for it."""
+    """Returns the figures of each band that has words; an open band ends in None."""
     found = []
     for low, high in bands:
         end = np.inf if high is None else high

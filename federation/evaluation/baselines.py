@@ -1,7 +1,7 @@
-"""The models that the global model has to be compared with, each asked about the same words of the same people.
+"""Runs the global model and its baselines over the same words of the same people.
 
-Kneser-Ney n-grams and single words, counted over the training users the global model was trained on; the person's own history
-alone; the same network trained on those users' words in one place; and the global model itself in fewer bits.
+The baselines are: Kneser-Ney n-grams, and word frequencies, both of the global model's training users; the person's own history
+alone; the same network trained centrally on the training users' words; and the global model itself in fewer bits.
 """
 
 import sys
@@ -24,14 +24,14 @@ from model.device.folder import Model
 from model.device.quantization import eight_bit, half_precision
 from model.device.weights import Weights, load_weights
 
-CENTRAL = Path(__file__).with_name("central.safetensors")  # the network trained in one place, by `federate central`
+CENTRAL = Path(__file__).with_name("central.safetensors")  # the network that `federate central` trained
 
-# The strongest on 100,096 words of validation users, recall at 1 / at 3 and perplexity by order: 2: 15.9 / 29.3%, 137;
-# 3: 20.9 / 35.3%, 101; 4: 21.9 / 36.3%, 97.6; 5: 22.0 / 36.4%, 96.9; 6: 22.1 / 36.4%, 96.9; 7 and 8 as 6. Leaving out n-grams
-# seen once, or words of a person beyond the 100,000th, makes it worse.
+# The best order on 100,096 words of validation users. Recall at 1, recall at 3 and perplexity by order: 2: 15.9%, 29.3%, 137;
+# 3: 20.9%, 35.3%, 101; 4: 21.9%, 36.3%, 97.6; 5: 22.0%, 36.4%, 96.9; 6: 22.1%, 36.4%, 96.9; 7 and 8 equal 6. Leaving out n-grams
+# seen once, or a person's words after the first 100,000, makes it worse.
 ORDER = 6
 
-Messages = Sequence[Sequence[int]]  # of one person, encoded, oldest first
+Messages = Sequence[Sequence[int]]  # encoded messages of one person, oldest first
 
 
 @dataclass(frozen=True)
@@ -40,28 +40,30 @@ class ModelPredictions:
 
     name: str
     users: list[Predictions]
-    bytes: int | None = None  # that its weights take, for a network
+    bytes: int | None = None  # size of a network's weights
 
 
 def training_messages(corpus: Corpus, vocabulary: Vocabulary) -> list[list[int]]:
-    """All messages of a corpus's training users, encoded.
+    """Returns all messages of a corpus's training users, encoded.
 
     Raises:
-      DataError: it has no training users.
+      DataError: the corpus has no training users.
     """
     return [vocabulary.encode(text) for user in users_in(corpus, "train") for text in corpus.messages(user)]
 
 
 def central_model(model: Model, path: Path = CENTRAL) -> Model | None:
-    """The network of the same sizes and vocabulary that was trained in one place; None, and a line about it, if there is none."""
+    """Loads the centrally trained network of the same shapes and vocabulary; prints a line and returns None if there is none."""
     try:
         if not path.exists():
-            raise DataError(f"there is no {path.name} in {path.parent}: `uv run federate central --out …` trains it")
+            raise DataError(f"{path} does not exist: `uv run federate central --out …` trains it")
         weights, provenance = load_weights(path, model.vocabulary.sha256)
         if provenance.config.shapes != model.provenance.config.shapes:
-            raise DataError(f"{path} is of other sizes than the model")
+            raise DataError(
+                f"{path} has other shapes than the model: train it again by `uv run federate central --out …`"
+            )
     except UserFacingError as error:
-        print(f"without the centrally trained model: {error}", file=sys.stderr)
+        print(f"the centrally trained model is left out: {error}", file=sys.stderr)
         return None
     return model.with_weights(weights, provenance)
 
@@ -69,7 +71,7 @@ def central_model(model: Model, path: Path = CENTRAL) -> Model | None:
 def measure(
     model: Model, users: Sequence[Messages], training: Messages, central: Model | None
 ) -> list[ModelPredictions]:
-    """Asks the model and all baselines about all messages; the model comes first."""
+    """Runs the model and all baselines over all messages; the model comes first in the list."""
     (sixteen, sixteen_bytes), (eight, eight_bytes) = half_precision(model.weights), eight_bit(model.weights)
     full_bytes = sum(array.nbytes for array in model.weights.values())
     networks = [
@@ -79,8 +81,8 @@ def measure(
         *([("central", central.weights, full_bytes)] if central else []),
     ]
     with progress_bar("networks, own history", len(users)) as bar:
-        asked = map_in_processes(partial(_ask, model, [weights for _, weights, _ in networks]), users, bar)
-    by_model = list(zip(*asked, strict=True))
+        by_user = map_in_processes(partial(_predict, model, [weights for _, weights, _ in networks]), users, bar)
+    by_model = list(zip(*by_user, strict=True))
     measured = [
         ModelPredictions(name, list(found), size) for (name, _, size), found in zip(networks, by_model, strict=False)
     ]
@@ -93,8 +95,8 @@ def measure(
     return [*measured, ModelPredictions("own_history", list(by_model[-1]))]
 
 
-def _ask(model: Model, weights: Sequence[Weights], messages: Messages) -> list[Predictions]:
-    """Of one user's messages: each network's predictions, and those from the user's own history."""
+def _predict(model: Model, weights: Sequence[Weights], messages: Messages) -> list[Predictions]:
+    """Returns each network's predictions of one user's messages, and then those of the user's own history."""
     found = []
     program = model.start()
     for network in weights:

@@ -1,4 +1,4 @@
-"""How good a model is on the messages of held-out users."""
+"""Measures a model on the messages of held-out users."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ from model.device.metrics import Scores, Typing, evaluate, type_messages
 
 
 def equal_shares(corpus: Corpus, users: Sequence[str], max_words: int | None) -> list[list[str]]:
-    """The oldest messages of each user, `max_words` words in all at most, in shares as equal as the users' lengths allow.
+    """Returns the oldest messages of each user, at most `max_words` words in all; all messages without `max_words`.
 
-    A message that would exceed a share is left out with all behind it. Without `max_words`, everything.
+    The users' shares are as equal as their lengths allow. A user's messages end before the first that would exceed the share.
     """
     if max_words is None:
         return [list(corpus.messages(user)) for user in users]
@@ -32,17 +32,19 @@ def equal_shares(corpus: Corpus, users: Sequence[str], max_words: int | None) ->
 
 
 def evaluate_users(work: Sequence[tuple[Model, Sequence[str]]]) -> list[tuple[Scores, Typing]]:
-    """Scores and keystrokes of users' messages, each by a model, with LiteRT as a device has it, on all processors.
+    """Returns the scores and keystrokes of each user, given a model and messages for each.
+
+    Runs LiteRT, as devices do, on all processors.
 
     Raises:
-      DataError: not one word of the messages is in the vocabulary.
+      DataError: no word of the messages is in the vocabulary.
     """
     with progress_bar("evaluating", len(work)) as bar:
         users = map_in_processes(_evaluate_user, work, bar)
     if not sum(scores.words for scores, _ in users):
         raise DataError(
-            "not one word of these messages is in the model's vocabulary: is it their language, "
-            "and --max-words enough for a message of each user?"
+            "no word of these messages is in the model's vocabulary: check that they are in its language, and raise "
+            "--max-words if it is too low for one message of each user"
         )
     return users
 
@@ -55,10 +57,10 @@ def _evaluate_user(model_and_messages: tuple[Model, Sequence[str]]) -> tuple[Sco
 
 
 def long_enough(corpus: Corpus, users: Sequence[str], min_words: int, max_users: int | None) -> list[str]:
-    """The first `max_users` of the users who wrote at least `min_words` words.
+    """Returns the first `max_users` users who wrote at least `min_words` words.
 
     Raises:
-      DataError: nobody did.
+      DataError: no user wrote that many.
     """
     kept: list[str] = []
     for user in users:

@@ -1,4 +1,4 @@
-"""What a keyboard would know that learned from its owner alone: an n-gram model of the person's own earlier messages."""
+"""A baseline that learns from one person only: an n-gram model of the person's own earlier messages."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -7,16 +7,16 @@ import numpy as np
 
 from data.vocabulary import BOUNDARY, PAD, SPECIALS
 
-_ORDER = 4  # the best recall at 1 of 1 to 4 on validation users, 11.7%; 2 has 11.0%
+_ORDER = 4  # of orders 1 to 4 it has the best recall at 1 on validation users, 11.7%; order 2 has 11.0%
 _DISCOUNT = 0.75
 
 
 class OwnHistory:
-    """Counts that grow with each message, over the ids of a vocabulary of V words, the specials included.
+    """An n-gram model that learns message by message, over a vocabulary of V ids, special tokens included.
 
-    Absolute discounting, interpolated down to equal shares for all tokens (Ney, Essen and Kneser 1994, "On structuring
-    probabilistic dependences in stochastic language modelling"), with one discount and raw counts: unlike those of Kneser and Ney
-    they grow in place, and a few hundred words are too few to estimate more.
+    Absolute discounting, interpolated down to the uniform distribution (Ney, Essen and Kneser 1994, "On structuring probabilistic
+    dependences in stochastic language modelling"). It has a single discount, as a few hundred words are too few to estimate more,
+    and raw counts, which can be updated in place, unlike those of Kneser and Ney.
     """
 
     def __init__(self, vocabulary: int) -> None:
@@ -24,7 +24,7 @@ class OwnHistory:
         self._after: dict[tuple[int, ...], dict[int, int]] = defaultdict(dict)
 
     def add(self, message: Sequence[int]) -> None:
-        """Learns from an encoded message, without boundaries; an empty one teaches nothing."""
+        """Learns from an encoded message without boundaries; ignores an empty one."""
         tokens = (BOUNDARY, *message, BOUNDARY) if len(message) else ()
         for end in range(1, len(tokens)):
             self._tokens[tokens[end]] += 1
@@ -33,7 +33,7 @@ class OwnHistory:
                 after[tokens[end]] = after.get(tokens[end], 0) + 1
 
     def probabilities(self, message: Sequence[int]) -> Iterator[np.ndarray]:
-        """What is expected of each token of a message, given those before it: float64 [V] each."""
+        """Yields the distribution of each token of a message given the tokens before it: float64 [V]."""
         shares = np.where(np.arange(len(self._tokens)) == PAD, 0.0, 1 / (len(self._tokens) - 1))
         unigram = _interpolate(np.arange(len(self._tokens)), self._tokens, shares)
         tokens = (BOUNDARY, *message)
@@ -41,17 +41,17 @@ class OwnHistory:
             mixed = unigram
             for length in range(1, min(i + 1, _ORDER)):
                 after = self._after.get(tokens[i - length : i])
-                if after is None:  # nor was any longer context seen
+                if after is None:  # then no longer context was seen either
                     break
                 words, counts = np.array(list(after.items())).T
                 mixed = _interpolate(words, counts, mixed)
             yield mixed
 
     def score(self, message: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """How the tokens of a message were predicted: rank and log-probability in nats, [n] each.
+        """Returns the rank and the log-probability in nats of each token of a message, [n] each.
 
-        A keyboard that knows nothing else can't offer a word its owner never wrote: such a word is put behind all others. Of
-        words equally likely, and with so few counts many are, it offers the one that stands first in the vocabulary.
+        A word that the person has never written ranks last, as a keyboard with this model alone could not offer it. Equally
+        likely words, of which there are many with so few counts, rank in the vocabulary's order.
         """
         ranks, log_likelihoods = np.zeros(len(message), int), np.zeros(len(message))
         for i, (word, expected) in enumerate(zip(message, self.probabilities(message), strict=True)):
@@ -64,7 +64,7 @@ class OwnHistory:
 
 
 def score_own_history(messages: Sequence[Sequence[int]], vocabulary: int) -> tuple[np.ndarray, np.ndarray]:
-    """Predicts one person's messages, oldest first, each from those before it alone: ranks and log-probabilities, [N] each."""
+    """Predicts each message of one person, oldest first, from the earlier ones; returns ranks and log-probabilities, [N] each."""
     history = OwnHistory(vocabulary)
     parts = [(np.zeros(0, int), np.zeros(0))]
     for message in messages:
@@ -75,7 +75,7 @@ def score_own_history(messages: Sequence[Sequence[int]], vocabulary: int) -> tup
 
 
 def _interpolate(words: np.ndarray, counts: np.ndarray, shorter: np.ndarray) -> np.ndarray:
-    """The distribution [V] of discounted counts [n] of words [n], and what the discounts leave spread as `shorter` says."""
+    """Returns the distribution [V] of discounted counts [n] of words [n], with the discounted mass spread like `shorter` [V]."""
     total = counts.sum()
     if not total:
         return shorter

@@ -1,11 +1,10 @@
-"""What learning on the device brings each person: before and after, part by part, and word by word as people type.
+"""Measures what each person gains from learning on the device: before and after, part by part, and while the person types.
 
-LearningOutcome is what a keyboard learns: the network is fine-tuned on the older messages, the gate keeps it or not by the newest of those
-to learn from, the person's n-grams count them all, and how far these are trusted is chosen (`model.device.learning.finetuning`, `gate`,
-`personal`, `trust`).
+`learn` does what a keyboard does: it fine-tunes the network on the older messages (`model.device.learning.finetuning`), keeps it
+or not by the newest of them (`gate`), counts n-grams over all (`model.device.suggesting.personal`), and chooses the trust in
+these (`trust`).
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +15,7 @@ from data.corpus import Corpus
 from data.errors import DataError
 from data.generators import result_of
 from data.tokenizer import tokenize
-from federation.evaluation.significance import Interval, pooled_interval
+from federation.evaluation.significance import Interval, pooled_interval, sign_test
 from federation.processes import map_in_processes
 from federation.reports.progress import progress_bar
 from model.device.folder import Model
@@ -32,60 +31,60 @@ from model.device.suggesting.trust import choose_trust
 from model.device.weights import Weights
 
 CURVE_WORDS = (50, 100, 200, 500, 1_000, 2_000, 5_000)
-CURVE_NEXT = 500  # words measured on behind those of the curve
-_SIGNIFICANT = 0.05
-_FIRST_LEARNING = 500  # words after which a person lets the keyboard learn first; then whenever they doubled
+CURVE_NEXT = 500  # words to measure on, after those of the curve
+_SIGNIFICANT = 0.05  # p-value
+_FIRST_LEARNING = 500  # words after which a keyboard learns first; it learns again whenever they have doubled
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """How well one model did on messages."""
+    """One model's scores on messages."""
 
     scores: Scores
-    hits: np.ndarray  # of each word in the vocabulary, in order, whether it was the first guess; bool
+    hits: np.ndarray  # bool [N], for each word of the vocabulary in order: whether it was the first guess
 
 
 @dataclass(frozen=True)
 class LearningOutcome:
-    """What a keyboard had learned: the network that the gate kept and what it had to choose from, the trust in the n-grams."""
+    """What a keyboard has learned: the fine-tuned network, the gate's choice, and the trust in the n-grams."""
 
-    new: Weights | None  # None where there was too little to train on
-    kept: Weights | None  # None: the global ones
-    trust: float
-    verdict: Verdict | None
-    targets: int  # trained on, each pass counted
-    seconds: float  # of training
+    new: Weights | None  # the fine-tuned weights; None if there was too little to train on
+    kept: Weights | None  # the weights that the gate chose; None means the global ones
+    trust: float  # in the n-grams
+    verdict: Verdict | None  # of the gate; None if there was too little to train on
+    targets: int  # words trained on, counted in each pass
+    seconds: float  # training time
 
 
 @dataclass(frozen=True)
 class Personalization:
-    """One person's measures on messages that nothing was learned from, before and after learning from older ones."""
+    """One person's measurements on newer messages, before and after learning from older ones."""
 
     user: str
-    words: int  # learned from
+    words: int  # words learned from
     before: Measurement
     after: Measurement
-    verdict: Verdict | None  # None where there was too little to train on
-    targets: int  # trained on, each pass counted
-    seconds: float  # of training
+    verdict: Verdict | None  # of the gate; None if there was too little to train on
+    targets: int  # words trained on, counted in each pass
+    seconds: float  # training time
     trust: float  # in the n-grams
     typed_before: Typing
     typed_after: Typing
-    parts: dict[str, Measurement] = field(default_factory=dict)  # with parts of it only
+    parts: dict[str, Measurement] = field(default_factory=dict)  # with only a part of what was learned, by name
 
     @property
     def relative_gain(self) -> float:
-        """Top-1 recall after learning over that before, minus one; a person with none before has no such figure."""
+        """Recall at 1 after learning over recall at 1 before, minus one; undefined if the latter is zero."""
         return relative_gain(self.before, self.after)
 
     @property
     def kept_old(self) -> bool:
-        """Whether the network stayed the global one."""
+        """Whether the gate kept the global network."""
         return self.verdict is None or not self.verdict.keeps_new
 
     @property
     def change(self) -> int:
-        """1 or -1 where learning made recall at 1 better or worse beyond noise (McNemar's test at 5%), else 0."""
+        """1 or -1 if learning changed recall at 1 statistically significantly (McNemar's test at 5%), else 0."""
         better = int(np.count_nonzero(self.after.hits & ~self.before.hits))
         worse = int(np.count_nonzero(self.before.hits & ~self.after.hits))
         if sign_test(better, worse) >= _SIGNIFICANT:
@@ -94,30 +93,19 @@ class Personalization:
 
 
 def relative_gain(before: Measurement, after: Measurement) -> float:
-    """Recall at 1 of one over that of the other, minus one."""
+    """Returns recall at 1 after over recall at 1 before, minus one."""
     return after.scores.top1 / before.scores.top1 - 1
 
 
-def sign_test(better: int, worse: int) -> float:
-    """McNemar's exact test on paired words (McNemar 1947): the two-sided p of so uneven a split of those that changed."""
-    changed, fewer = better + worse, min(better, worse)
-    tail = sum(math.exp(_log_choose(changed, k) - changed * math.log(2)) for k in range(fewer + 1))
-    return min(1.0, 2 * tail)
-
-
-def _log_choose(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-
-
 def mean_gain_interval(gains: Sequence[float]) -> Interval | None:
-    """The 95% interval of a mean over people, by the bootstrap over them."""
+    """Returns the 95% interval of the mean gain, by the bootstrap over people."""
     return pooled_interval(np.array(gains), np.ones(len(gains)))
 
 
 def learn(
     model: Model, program: Program, messages: Sequence[str], how: FineTuning, seed: int, in_use: Weights | None = None
 ) -> LearningOutcome:
-    """Learns from messages as a keyboard does that has used the network `in_use` so far, or the global one."""
+    """Learns from messages as a keyboard does; `in_use` is the network it has used so far, by default the global one."""
     border, run = _train(model, program, messages, how, seed, sampled=True)
     if not run.targets:
         return LearningOutcome(None, in_use, USUAL_TRUST, None, 0, run.seconds)
@@ -138,7 +126,7 @@ def _train(
 
 
 def measure(suggester: Suggester, messages: Sequence[str], vocabulary: int) -> Measurement:
-    """Scores messages over a vocabulary of so many words, with a suggester that learns nothing from them."""
+    """Scores messages over a vocabulary of `vocabulary` words with a suggester, which learns nothing from them."""
     predictions = [p for text in messages for p in suggester.predictions([token.word for token in tokenize(text)])]
     hits = [p.rank == 0 for p in predictions if p.rank is not None and p.word < vocabulary]
     return Measurement(tally(predictions, vocabulary), np.array(hits, bool))
@@ -146,7 +134,7 @@ def measure(suggester: Suggester, messages: Sequence[str], vocabulary: int) -> M
 
 @dataclass(frozen=True)
 class SimulatedKeyboard:
-    """What a keyboard types with: a network, and n-grams of the messages typed so far."""
+    """A keyboard's model, and the messages whose n-grams it has counted."""
 
     model: Model
     typed: Sequence[str] = ()
@@ -154,7 +142,7 @@ class SimulatedKeyboard:
 
 
 def measure_keyboards(work: Sequence[tuple[SimulatedKeyboard, Sequence[str]]]) -> list[tuple[Scores, Typing]]:
-    """Scores and keystrokes of messages on keyboards, which learn nothing from them."""
+    """Returns the scores and keystrokes of messages on keyboards, which learn nothing from them."""
     with progress_bar("evaluating", len(work)) as bar:
         return map_in_processes(_measure_keyboard, work, bar)
 
@@ -170,7 +158,7 @@ def _measure_keyboard(work: tuple[SimulatedKeyboard, Sequence[str]]) -> tuple[Sc
 def personalize_users(
     model: Model, corpus: Corpus, users: Sequence[str], how: FineTuning, seed: int = 0, ablation: bool = False
 ) -> list[Personalization]:
-    """Learns from the first 80% of each user's messages and measures on the rest; `ablation` fills `parts`."""
+    """Learns from the first 80% of each user's messages and measures on the rest; with `ablation`, fills `parts` too."""
     with progress_bar("personalizing", len(users)) as bar:
         one = partial(_personalize, model, how, seed, ablation)
         return map_in_processes(one, [(user, *_split(list(corpus.messages(user)))) for user in users], bar)
@@ -223,25 +211,25 @@ def _personalize(
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Mean over people of the gain after so many words, with its 95% interval; None where nobody wrote enough."""
+    """The mean gain over people after they have typed a number of words."""
 
     words: int
-    users: int
-    gain: float
-    interval: Interval | None
-    kept_new: int  # people whose network the gate replaced
+    users: int  # people who wrote enough
+    gain: float  # relative gain in recall at 1
+    interval: Interval | None  # 95%; None for a single person
+    kept_new: int  # people whose fine-tuned network passed the gate
 
 
 def gain_curve(
     model: Model, corpus: Corpus, users: Sequence[str], how: FineTuning, seed: int = 0
 ) -> tuple[list[CurvePoint], list[tuple[str, int, float]]]:
-    """Gain in recall at 1 against words typed.
+    """Measures the gain in recall at 1 against the number of words typed.
 
-    Each person learns from the first messages that hold as many words as the point says, and is measured on the next ones of
-    500 words, the same before and after. At each point the people are those who wrote enough for it.
+    At each point of the curve a keyboard learns from a person's first messages up to that number of words. Before and after, it
+    is measured on the messages of the next 500 words. A point leaves out people who wrote too little for it.
 
     Returns:
-      The points, without those that nobody reached, and a row (user, words, gain) for each person and point.
+      The points that at least one person reached, and a row (user, words, gain) for each person and point.
     """
     with progress_bar("learning", len(users)) as bar:
         one = partial(_curve_of, model, how, seed)
@@ -281,20 +269,20 @@ def _curve_of(
 def live_users(
     messages: Sequence[Sequence[str]], model: Model, how: FineTuning, seed: int = 0
 ) -> list[tuple[Scores, Typing]]:
-    """Scores and keystrokes of people who type all their messages on a keyboard that is new at first and learns as they go.
+    """Returns the scores and keystrokes of people who type all their messages on a new keyboard that learns as they type.
 
     Raises:
-      DataError: there is not one word in the messages.
+      DataError: no word of the messages is in the vocabulary.
     """
     with progress_bar("typing", len(messages)) as bar:
         users = map_in_processes(partial(_live, model, how, seed), messages, bar)
     if not sum(scores.words for scores, _ in users):
-        raise DataError("not one word of these messages is in the model's vocabulary: is it their language?")
+        raise DataError("no word of these messages is in the model's vocabulary: check that they are in its language")
     return users
 
 
 def _live(model: Model, how: FineTuning, seed: int, messages: Sequence[str]) -> tuple[Scores, Typing]:
-    """Each message is predicted and typed, then counted; the network learns at 500 words and whenever they doubled."""
+    """Predicts, types and then counts each message; the network learns after 500 words and whenever they have doubled."""
     vocabulary, personal = model.vocabulary, PersonalNgram(model.vocabulary)
     program, learner = model.start(), model.start()
     suggester, in_use = Suggester(Reader(program), vocabulary, personal), None

@@ -1,4 +1,4 @@
-"""What personalization came to: figures for the command, tables and the curve's plot for files."""
+"""Results of personalization: figures for the command; tables and the curve's plot as files."""
 
 import statistics
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from model.device.suggesting.personal import USUAL_TRUST
 
 
 def personalization_result(results: Sequence[Personalization]) -> dict[str, Any]:
-    """Figures over the people of whom the model predicted a word before; recalls and KSR are pooled over their words.
+    """Returns the figures over all people with a recall at 1 above 0 before; recalls and KSR are pooled over their words.
 
     Raises:
       DataError: there is no such person.
@@ -76,7 +76,7 @@ def _part(results: Sequence[Personalization], part: str) -> dict[str, Any]:
 def _comparable(results: Sequence[Personalization]) -> list[Personalization]:
     kept = [r for r in results if r.before.scores.first]
     if not kept:
-        raise DataError("the model predicts no word of these users' newest messages: there is nothing to compare with")
+        raise DataError("the model predicts no word of these users' newest messages: choose other users")
     return kept
 
 
@@ -89,7 +89,7 @@ def _pair(interval: Interval | None) -> list[float] | None:
 
 
 def live_result(users: Sequence[tuple[Scores, Typing]]) -> dict[str, float]:
-    """The figures of people who typed on a keyboard that learned as they went, pooled."""
+    """Returns the pooled figures of people who typed on a keyboard that learned as they typed."""
     scores, typing = sum((s for s, _ in users), Scores()), sum((t for _, t in users), Typing())
     return {
         "top1_personal": scores.top1,
@@ -101,13 +101,13 @@ def live_result(users: Sequence[tuple[Scores, Typing]]) -> dict[str, float]:
 
 
 def curve_result(points: Sequence[CurvePoint]) -> dict[str, Any]:
-    """The curve as the command gives it.
+    """Returns the curve as the command's JSON holds it.
 
     Raises:
-      DataError: it has no point.
+      DataError: the curve has no points.
     """
     if not points:
-        raise DataError("nobody wrote enough words for a single point of the curve")
+        raise DataError("nobody wrote enough words for a point of the curve: choose users who wrote more")
     return {
         "curve": [
             {
@@ -123,7 +123,7 @@ def curve_result(points: Sequence[CurvePoint]) -> dict[str, Any]:
 
 
 def write_users(results: Sequence[Personalization], folder: Path) -> None:
-    """Writes `users.csv`, a row for each person."""
+    """Writes `users.csv`, with a row for each person."""
     rows = [
         {
             "user": r.user,
@@ -150,7 +150,7 @@ def write_users(results: Sequence[Personalization], folder: Path) -> None:
 
 
 def write_curve(points: Sequence[CurvePoint], rows: Sequence[tuple[str, int, float]], folder: Path) -> None:
-    """Writes `curve.csv` and `curve.png`, and `curve_users.csv`, a row for each person and point."""
+    """Writes `curve.csv`, `curve.png`, and `curve_users.csv` with a row for each person and point."""
     table = [
         {
             "words": p.words,
@@ -165,7 +165,7 @@ def write_curve(points: Sequence[CurvePoint], rows: Sequence[tuple[str, int, flo
     users = [{"user": user, "words": words, "relative_top1_gain": gain} for user, words, gain in rows]
     write_csv(folder / "curve.csv", _rounded(table))
     write_csv(folder / "curve_users.csv", _rounded(users))
-    plot_curve(points, folder / "curve.png")
+    plot_curve(curve_result(points)["curve"], folder / "curve.png")
 
 
 def _rounded(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a model thought of every token of a person's messages: the one form in which all models are compared."""
+"""A model's predictions of every token of a person's messages: the form in which all models are compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ from model.device.runtime import Program
 
 @dataclass(frozen=True)
 class Predictions:
-    """Arrays [N], one entry a token, message behind message; ends of messages are left out, words out of vocabulary are not."""
+    """Arrays [N] with an entry for each token of all messages, words outside the vocabulary included, ends of messages not."""
 
     targets: np.ndarray  # ids
-    positions: np.ndarray  # how many tokens of the message stood before
-    ranks: np.ndarray  # how many words the model put before it, specials aside
+    positions: np.ndarray  # number of tokens before it in its message
+    ranks: np.ndarray  # number of words that the model finds likelier, special tokens not counted
     log_likelihoods: np.ndarray  # nats
 
     def scores(self, which: np.ndarray | slice = slice(None)) -> Scores:
-        """Adds up all of them, or the ones that a mask [N] chooses."""
+        """Returns the scores of all tokens, or of those that a mask [N] selects."""
         return scores(self.ranks[which], self.log_likelihoods[which], self.targets[which])
 
 
 def predictions(messages: Sequence[Sequence[int]], ranks: np.ndarray, log_likelihoods: np.ndarray) -> Predictions:
-    """Of encoded messages, without boundaries, and what a model said of all their tokens, [N] each."""
+    """Builds the predictions of encoded messages without boundaries from the ranks and log-likelihoods of all tokens, [N] each."""
     targets = np.concatenate([np.zeros(0, int), *(np.asarray(m, int) for m in messages)])
     positions = np.concatenate([np.zeros(0, int), *(np.arange(len(m)) for m in messages)])
     return Predictions(targets, positions, ranks, log_likelihoods)
 
 
 def network_predictions(program: Program, messages: Sequence[Sequence[int]]) -> Predictions:
-    """Runs the network over encoded messages as `model.device.metrics.evaluate` does, and keeps what it says of each token."""
+    """Runs the network over encoded messages as `model.device.metrics.evaluate` does and returns the predictions of each token."""
     window = program.config.window
     streams, places = lanes(messages, program.config.batch, window)
     state, parts = program.initial_state(program.config.batch), []

@@ -1,1 +1,1 @@
-"""How results are shown: model cards, plots, tables, and progress bars."""
+"""The forms in which results are shown: model cards, plots, tables, and progress bars."""

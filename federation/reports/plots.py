@@ -1,4 +1,4 @@
-"""Plots as PNG files."""
+"""Plots of results, as PNG files."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,13 +10,15 @@ import numpy as np
 matplotlib.use("Agg")  # no display is needed
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
-from federation.evaluation.personalization import CurvePoint
 from model.device.metrics import Scores
 
+Figures = Mapping[str, Any]  # results by name, as commands print them in JSON
 
-def plot_simulation(rounds: Sequence[dict[str, float]], before: Scores, path: Path) -> None:
-    """Training loss by round, and recall on validation users where it was measured."""
+
+def plot_simulation(rounds: Sequence[Mapping[str, float]], before: Scores, path: Path) -> None:
+    """Plots the training loss of each round, and validation users' recall after the rounds in which it was measured."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     left.plot([r["round"] for r in rounds], [r["loss"] for r in rounds], linewidth=1)
     left.set(xlabel="round", ylabel="nats per word", title="Loss on the clients of the round")
@@ -33,13 +35,13 @@ def plot_simulation(rounds: Sequence[dict[str, float]], before: Scores, path: Pa
     plt.close(figure)
 
 
-def plot_search(curves: Mapping[str, Sequence[dict[str, float]]], path: Path) -> None:
-    """Recall at 1 on validation users against the words trained on, a curve for each run of a search."""
+def plot_search(curves: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None:
+    """Plots recall at 1 on validation users against the words trained on, a curve for each run of a search."""
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
     for number, (name, rounds) in enumerate(curves.items()):
         words = np.cumsum([r["words"] for r in rounds])
         checked = [(w, 100 * r["top1"]) for w, r in zip(words, rounds, strict=True) if "top1" in r]
-        style = ".-" if number < 10 else ".--"  # by then the colours come again
+        style = ".-" if number < 10 else ".--"  # there are ten colours
         axes.plot(*zip(*checked, strict=True), style, label=name)
     axes.set(
         xlabel="words trained on", ylabel="%", title="Recall at 1 on validation users", xlim=(0, None), ylim=(0, None)
@@ -50,17 +52,19 @@ def plot_search(curves: Mapping[str, Sequence[dict[str, float]]], path: Path) ->
     plt.close(figure)
 
 
-def plot_differences(rows: Sequence[dict[str, Any]], yardstick: str, path: Path) -> None:
-    """How far runs are from the yardstick's recall at 1, with 95% intervals over people, and a mark for each seed."""
+def plot_differences(rows: Sequence[Figures], yardstick: str, path: Path) -> None:
+    """Plots each run's difference from the yardstick's recall at 1, with 95% intervals over people, and a mark for each seed."""
     figure, axes = plt.subplots(figsize=(7, 0.6 * len(rows) + 1.6), layout="constrained")
-    places = np.arange(len(rows))[::-1]  # the first on top
+    places = np.arange(len(rows))[::-1]  # the first row on top
     axes.axvline(0, color="black", linewidth=0.8)
     for place, row in zip(places, rows, strict=True):
         bars = _error_bars([row], "difference")
         axes.errorbar(100 * row["difference"], place, xerr=bars, fmt="o", color="tab:blue", capsize=3)
         axes.plot(100 * np.array(row["by_seed"]), [place] * len(row["by_seed"]), "|", color="tab:gray", markersize=12)
     axes.set(
-        xlabel="points", title=f"Recall at 1 on validation users, beside {yardstick}", ylim=(-0.6, len(rows) - 0.4)
+        xlabel="percentage points",
+        title=f"Recall at 1 on validation users, minus that of {yardstick}",
+        ylim=(-0.6, len(rows) - 0.4),
     )
     axes.set_yticks(places, [f"{row['run']}\n{row['bytes_sent'] / 1e6:.2f} MB" for row in rows])
     axes.grid(alpha=0.3, axis="x")
@@ -68,22 +72,24 @@ def plot_differences(rows: Sequence[dict[str, Any]], yardstick: str, path: Path)
     plt.close(figure)
 
 
-def plot_curve(points: Sequence[CurvePoint], path: Path) -> None:
-    """Mean relative gain in recall at 1 against words typed, with 95% intervals over people."""
+def plot_curve(points: Sequence[Figures], path: Path) -> None:
+    """Plots the mean relative gain in recall at 1 against words typed, with 95% intervals over people.
+
+    A point has `words`, `relative_top1_gain`, `users`, and `ci`, a pair or None.
+    """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    words, gains = [p.words for p in points], [100 * p.gain for p in points]
+    words, gains = [p["words"] for p in points], [100 * p["relative_top1_gain"] for p in points]
     axes.axhline(0, color="black", linewidth=0.8)
     axes.plot(words, gains, ".-")
-    sure = [p for p in points if p.interval]
-    axes.fill_between(
-        [p.words for p in sure],
-        [100 * p.interval.low for p in sure if p.interval],
-        [100 * p.interval.high for p in sure if p.interval],
-        alpha=0.2,
-    )
+    intervals = [(p["words"], *p["ci"]) for p in points if p["ci"]]
+    lows, highs = [100 * low for _, low, _ in intervals], [100 * high for *_, high in intervals]
+    axes.fill_between([w for w, *_ in intervals], lows, highs, alpha=0.2)
     for point, gain in zip(points, gains, strict=True):
-        axes.annotate(f"{point.users} people", (point.words, gain), (0, 6), textcoords="offset points", fontsize=7)
-    axes.set(xscale="log", xlabel="words typed", ylabel="gain in recall at 1, %", title="What learning brings")
+        place = point["words"], gain
+        axes.annotate(f"{point['users']} people", place, (0, 6), textcoords="offset points", fontsize=7)
+    axes.set(
+        xscale="log", xlabel="words typed", ylabel="gain in recall at 1, %", title="Gain from learning on the device"
+    )
     axes.set_xticks(words, [f"{w:,}" for w in words])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
@@ -91,8 +97,8 @@ def plot_curve(points: Sequence[CurvePoint], path: Path) -> None:
     plt.close(figure)
 
 
-def plot_demo(result: dict[str, Any], path: Path) -> None:
-    """Recall at 1, recall at 3 and keystroke savings of each of the demo's models, for each person."""
+def plot_demo(result: Figures, path: Path) -> None:
+    """Plots recall at 1, recall at 3 and the keystroke savings rate of each of the demo's models, for each person."""
     figure, panels = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
     people, stages = np.arange(len(result["users"])), result["stages"]
     names = (("top1", "Recall at 1"), ("top3", "Recall at 3"), ("ksr", "Keystroke savings rate"))
@@ -107,8 +113,8 @@ def plot_demo(result: dict[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def plot_demo_devices(result: dict[str, Any], path: Path) -> None:
-    """Recall at 1 for each keyboard, before and after the rounds; and by round, as the keyboards report it in sums."""
+def plot_demo_devices(result: Figures, path: Path) -> None:
+    """Plots recall at 1 for each keyboard, before and after the rounds, and for each round, as keyboards report it in sums."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2), layout="constrained", width_ratios=(3, 2))
     rows = [*result["people"], result["all"]]
     names = [*(f"keyboard {n}" for n in range(1, len(rows))), "all"]
@@ -124,14 +130,14 @@ def plot_demo_devices(result: dict[str, Any], path: Path) -> None:
     left.set_yticks(places, [f"{name} ({row['words']:,})" for name, row in zip(names, rows, strict=True)])
     left.axhline(0.5, color="black", linewidth=0.5)
     left.margins(x=0.12)
-    left.set(xlabel="%", title="Recall at 1 on what each wrote next (words): before → after the rounds")
+    left.set(xlabel="%", title="Recall at 1 on each person's next messages (words): before → after the rounds")
     numbers = np.arange(1, len(result["rounds"]) + 1)
     for key, label, style in (
-        ("top1", "global model that the round began with", "o-"),
+        ("top1", "global model at the start of the round", "o-"),
         ("top1_after", "after training on the device", "o--"),
     ):
         right.plot(numbers, [100 * r[key] for r in result["rounds"]], style, label=label)
-    right.set(xlabel="round", ylabel="%", title="Recall at 1 on words held back, as sums", xticks=numbers)
+    right.set(xlabel="round", ylabel="%", title="Recall at 1 on held-back words, from sums", xticks=numbers)
     right.legend(fontsize="small")
     for axes in (left, right):
         axes.grid(alpha=0.3)
@@ -139,10 +145,10 @@ def plot_demo_devices(result: dict[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def plot_baselines(models: dict[str, dict[str, Any]], path: Path) -> None:
-    """Recall at 1 and at 3 of models, figures by title, with their 95% intervals."""
+def plot_baselines(models: Mapping[str, Figures], path: Path) -> None:
+    """Plots recall at 1 and at 3 of models, given by title, with their 95% intervals."""
     figure, panels = plt.subplots(1, 2, figsize=(10, 0.45 * len(models) + 1), layout="constrained", sharey=True)
-    places = np.arange(len(models))[::-1]  # the first on top
+    places = np.arange(len(models))[::-1]  # the first row on top
     for axes, key, title in ((panels[0], "top1", "Recall at 1"), (panels[1], "top3", "Recall at 3")):
         recalls = 100 * np.array([m[key] for m in models.values()])
         axes.barh(places, recalls, 0.6, xerr=_error_bars(models.values(), key), capsize=3, color="tab:blue", alpha=0.7)
@@ -153,25 +159,28 @@ def plot_baselines(models: dict[str, dict[str, Any]], path: Path) -> None:
     plt.close(figure)
 
 
-def plot_bands(panels: Sequence[tuple[str, Sequence[str], dict[str, list[dict[str, Any]]]]], path: Path) -> None:
-    """Recall at 1 by parts of the words: for each panel what divides them, the parts' names, and figures by model's title."""
+def plot_bands(panels: Sequence[tuple[str, Sequence[str], Mapping[str, Sequence[Figures]]]], path: Path) -> None:
+    """Plots recall at 1 by band of words, for each panel.
+
+    A panel is the property that defines the bands, the bands' names, and by model title the figures of each band.
+    """
     figure, grid = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4), layout="constrained", squeeze=False)
-    for axes, (what, parts, models) in zip(grid[0], panels, strict=True):
-        places = np.arange(len(parts))
+    for axes, (property_name, bands, models) in zip(grid[0], panels, strict=True):
+        places = np.arange(len(bands))
         for i, (title, figures) in enumerate(models.items()):
             recalls = [100 * f["top1"] for f in figures]
             shifted = places + (i - (len(models) - 1) / 2) * 0.1
             axes.errorbar(shifted, recalls, _error_bars(figures, "top1"), fmt="o-", capsize=3, label=title)
-        axes.set(xlabel=what, ylabel="%", title="Recall at 1", ylim=(0, None))
-        axes.set_xticks(places, parts)
+        axes.set(xlabel=property_name, ylabel="%", title="Recall at 1", ylim=(0, None))
+        axes.set_xticks(places, bands)
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
 
-def plot_growth(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """What things cost by their size, measured and by theory, a panel each (`federation.benchmarks.growth.Panel`)."""
+def plot_growth(panels: Sequence[Figures], path: Path) -> None:
+    """Plots cost against size, measured and in theory, one panel for each thing (`federation.benchmarks.growth.Panel`)."""
     columns = 2 if len(panels) < 5 else 3
     lines = -(-len(panels) // columns)
     figure, grid = plt.subplots(lines, columns, figsize=(5 * columns, 3.6 * lines), layout="constrained", squeeze=False)
@@ -181,7 +190,7 @@ def plot_growth(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.plot(sizes, panel["theory"], color="black", linewidth=0.8, label=panel["law"])
         axes.errorbar(sizes, seconds["median"], spread, fmt="o", capsize=3, label="measured")
         axes.set(xlabel=panel["size"], ylabel="seconds", title=panel["title"], xlim=(0, None), ylim=(0, None))
-        axes.xaxis.set_major_locator(plt.MaxNLocator(5))
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.grid(alpha=0.3)
         axes.legend()
@@ -191,8 +200,8 @@ def plot_growth(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
     plt.close(figure)
 
 
-def plot_fleet(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """What secure rounds cost by the number of devices, measured and by theory (`federation.benchmarks.coordinator`)."""
+def plot_fleet(panels: Sequence[Figures], path: Path) -> None:
+    """Plots the cost of secure rounds by number of devices, measured and in theory (`federation.benchmarks.coordinator`)."""
     figure, grid = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")
     for axes, panel in zip(grid.flat, panels, strict=True):
         for curve in panel["curves"]:
@@ -210,8 +219,9 @@ def plot_fleet(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
     plt.close(figure)
 
 
-def _error_bars(figures: Iterable[dict[str, Any]], key: str) -> np.ndarray:
-    """How far the intervals reach below and above, in percent, [2, N]; nothing where there is no interval."""
+def _error_bars(figures: Iterable[Figures], key: str) -> np.ndarray:
+    """Returns the distances of values to their intervals' lower and upper ends, [2, N], in percent; 0 without an interval."""
     pairs = [(f[key], *(f[f"{key}_ci"] or (f[key], f[key]))) for f in figures]
-    # A percentile interval need not hold its own estimate; a bar has no negative length.
-    return 100 * np.maximum([[value - low for value, low, _ in pairs], [high - value for value, _, high in pairs]], 0)
+    # A percentile interval may exclude its own estimate; a bar cannot have a negative length.
+    distances = np.array([[value - low for value, low, _ in pairs], [high - value for value, _, high in pairs]], float)
+    return 100 * np.maximum(distances, 0)

@@ -1,4 +1,4 @@
-"""Progress bars on standard error, so that standard output holds results alone."""
+"""Progress bars, on standard error, so that standard output holds only results."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def progress_bar(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
-    """Shows a bar while the block runs; call what it gives with the number done and a few words about it."""
+def progress_bar(label: str, total: int) -> Iterator[Callable[[int, str], None]]:
+    """Shows a bar while the block runs. Yields a function that takes the number of items done, and a note to show."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -18,5 +18,5 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(what, total=total, note="")
+        task = progress.add_task(label, total=total, note="")
         yield lambda done, note: progress.update(task, completed=done, note=note)

@@ -1,1 +1,1 @@
-"""Simulated rounds over a corpus's users, central training, and the search over their settings."""
+"""Simulated rounds over a corpus's users, central training as their baseline, and the search over their settings."""

@@ -1,11 +1,12 @@
-"""The same network trained in one place, on all training users' words together: what federated training is measured against.
+"""Central training: the same network trained on all training users' words in one place, as a baseline for federated training.
 
-It is the strongest that data and architecture give by the usual means, and what nobody should do with what people type.
+It is the best model that the data and the architecture give by the usual means, and nothing that should be done with what
+people type.
 
-1. All training messages are shuffled, packed into rows, and the rows shuffled, anew for each pass.
-2. Adam (Kingma and Ba 2015, arXiv 1412.6980) takes a step for each batch of rows, gradients clipped, under a learning rate
-   that rises over the first steps and falls along half a cosine to zero (Loshchilov and Hutter 2017, arXiv 1608.03983).
-3. Validation users' scores are written to `metrics.csv` four times a pass; nobody else's words are looked at.
+1. In each pass, all training messages are shuffled and packed into rows, and the rows are shuffled.
+2. Adam (Kingma and Ba 2015, arXiv 1412.6980) takes a step per batch of rows, with clipped gradients. The learning rate
+   rises over the first steps and falls to zero along half a cosine (Loshchilov and Hutter 2017, arXiv 1608.03983).
+3. Four times per pass, validation users' scores are written to `metrics.csv`.
 """
 
 import math
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from data.corpus import Part, open_corpus
 from data.errors import DataError
@@ -23,92 +25,124 @@ from data.files import write_csv
 from data.vocabulary import PAD
 from data.windows import pack, targets
 from federation.reports.progress import progress_bar
-from federation.simulation.run import checked_messages, initial_model
+from federation.simulation.start import checked_messages, initial_model
 from model import cifg
 from model.device.folder import check_free_for_model, save_model
 from model.device.metrics import Scores, evaluate
+from model.device.runtime import Program
 from model.device.weights import Weights, save_weights
 
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # Adam's own defaults
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # the defaults of Adam's paper
 _CHECKS_PER_PASS = 4
+
+Tokens = NDArray[np.int32]  # rows [n, T + 1], or the token ids of one message
 
 
 @dataclass(frozen=True)
 class Central:
-    """All that a central training's result depends on; the defaults are the best of those tried on validation users."""
+    """Everything that the result depends on; the defaults are the best of those tried on validation users."""
 
     corpus: str = "chitchat"
     passes: int = 4
-    learning_rate: float = 6e-3  # the highest; 3e-3 and 12e-3 learn less in a quarter of a pass
-    warm_up: int = 200  # steps until it is reached
+    learning_rate: float = 6e-3  # at its highest; 3e-3 and 12e-3 learn less in a quarter of a pass
+    warm_up: int = 200  # steps over which the rate rises to it
     batch: int = 32  # rows
-    clipping_norm: float = 1.0
+    clipping_norm: float = 1.0  # global L2 norm of a step's gradient
     seed: int = 0
 
 
 def train_centrally(how: Central, out: Path, command: str, steps: int | None = None) -> Scores:
     """Trains from random weights; returns validation users' scores.
 
-    Saves the model folder `out/model`, and `out/weights.safetensors`, half as wide, for `federate evaluate --baselines`.
+    Saves the model folder `out/model`, and its weights in float16 as `out/weights.safetensors`, for `federate evaluate
+    --baselines`.
 
     Args:
       how: the settings.
       out: the run's folder.
       command: the command line, for the model card.
-      steps: where to stop; all of them by default. The learning rate falls as if there were more to come.
+      steps: the number of steps after which to stop; by default, training goes on to the end. The learning rate falls as if
+        training went on.
 
     Raises:
-      DataError: an input is not right, `out` is taken, or the training diverged.
+      DataError: an input is invalid, `out` holds something else, or training diverged.
     """
     corpus = open_corpus(how.corpus)
     training, validation = Part(corpus, "train"), Part(corpus, "validation")
     check_free_for_model(out / "model")
     model = initial_model("random", how.seed, training)
+    window = model.provenance.config.window
     held_out = checked_messages(validation, model.vocabulary)
     encoded = (model.vocabulary.encode(text) for user in training.users() for text in training.messages(user))
     messages = [np.array(message, np.int32) for message in encoded if message]
     rng = np.random.default_rng(how.seed)
-    rows = _shuffled_rows(messages, model.provenance.config.window, rng)
+    rows = _shuffled_rows(messages, window, rng)
     per_pass = max(1, len(rows) // how.batch)
     total = per_pass * how.passes
     last = min(total, steps or total)
-    learner, program = _Adam(model.weights, how), model.start(threads=2)
-    began, losses, record, scores, words = time.monotonic(), [], [], Scores(), 0
+    learner, progress = _Adam(model.weights, how), _Progress(model.start(threads=2), held_out, out / "metrics.csv")
     with progress_bar("steps", last) as bar:
-        for step, batch in enumerate(_batches(rows, messages, per_pass, how, model.provenance.config.window, rng), 1):
-            losses.append(learner.step(batch, _learning_rate(how, step - 1, total)))
-            words += targets(batch)
+        for step, batch in enumerate(_batches(rows, messages, per_pass, how, window, rng), 1):
+            progress.add(learner.step(batch, _learning_rate(how, step - 1, total)), targets(batch))
             if step % max(1, per_pass // _CHECKS_PER_PASS) == 0 or step == last:
-                loss, losses = float(np.mean(losses)), []
-                if not math.isfinite(loss):
-                    raise DataError("the training diverged: choose a smaller learning rate")
-                program.weights = learner.weights()
-                scores = evaluate(program, held_out)
-                record.append(
-                    {"step": step, "pass": step / per_pass, "words": words, "loss": loss}
-                    | {"top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity}
-                    | {"seconds": round(time.monotonic() - began, 1)}
-                )
-                write_csv(out / "metrics.csv", record)
+                progress.check(learner.weights(), step, step / per_pass)
             bar(step, "")
             if step == last:
                 break
-    card = _card(how, command, words, time.monotonic() - began, scores)
+    card = _card(how, command, progress.words, progress.seconds, progress.scores)
     weights = learner.weights()
     save_model(out / "model", replace(model, weights=weights, card=card))
     save_weights(out / "weights.safetensors", weights, model.provenance, np.float16)
-    return scores
+    return progress.scores
 
 
-def _shuffled_rows(messages: list[np.ndarray], window: int, rng: np.random.Generator) -> np.ndarray:
+class _Progress:
+    """The progress of training, in `metrics.csv`: a row per check on validation users' messages."""
+
+    def __init__(self, program: Program, held_out: list[list[int]], path: Path) -> None:
+        self._program, self._held_out, self._path = program, held_out, path
+        self._began = time.monotonic()
+        self._losses: list[float] = []  # since the last check
+        self._rows: list[dict[str, float]] = []
+        self.words = 0  # targets trained on
+        self.scores = Scores()  # of the last check
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def add(self, loss: float, words: int) -> None:
+        self._losses.append(loss)
+        self.words += words
+
+    def check(self, weights: Weights, step: int, passes: float) -> None:
+        """Measures the weights, and writes a row.
+
+        Raises:
+          DataError: the loss since the last check is not finite.
+        """
+        loss, self._losses = float(np.mean(self._losses)), []
+        if not math.isfinite(loss):
+            raise DataError("training diverged: choose a smaller learning rate")
+        self._program.weights = weights
+        scores = self.scores = evaluate(self._program, self._held_out)
+        self._rows.append(
+            {"step": step, "pass": passes, "words": self.words, "loss": loss}
+            | {"top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity}
+            | {"seconds": round(self.seconds, 1)}
+        )
+        write_csv(self._path, self._rows)
+
+
+def _shuffled_rows(messages: list[Tokens], window: int, rng: np.random.Generator) -> Tokens:
     rows = pack([messages[i] for i in rng.permutation(len(messages))], window)
     return rows[rng.permutation(len(rows))]
 
 
 def _batches(
-    rows: np.ndarray, messages: list[np.ndarray], per_pass: int, how: Central, window: int, rng: np.random.Generator
-) -> Iterator[np.ndarray]:
-    """The batches of all passes; what does not fill a batch waits for the next pass, where it is shuffled in again."""
+    rows: Tokens, messages: list[Tokens], per_pass: int, how: Central, window: int, rng: np.random.Generator
+) -> Iterator[Tokens]:
+    """Yields the batches of all passes. A pass leaves out rows that do not fill a batch; the next pass shuffles them in."""
     for number in range(how.passes):
         if number:
             rows = _shuffled_rows(messages, window, rng)
@@ -122,7 +156,7 @@ def _learning_rate(how: Central, steps_done: int, total: int) -> float:
 
 
 class _Adam:
-    """Weights under training, with Adam's two moments."""
+    """Weights in training, with the two moments of Adam."""
 
     def __init__(self, weights: Weights, how: Central) -> None:
         self._variables = {name: tf.Variable(array) for name, array in weights.items()}
@@ -131,8 +165,8 @@ class _Adam:
         self._norm = how.clipping_norm
         self._steps = tf.Variable(0.0)
 
-    def step(self, rows: np.ndarray, learning_rate: float) -> float:
-        """Learns from rows [n, T + 1]; returns the mean loss before, in nats."""
+    def step(self, rows: Tokens, learning_rate: float) -> float:
+        """Takes a step on rows [n, T + 1]; returns the mean loss before it, in nats per target."""
         return float(self._step(tf.constant(rows), tf.constant(learning_rate, tf.float32)))
 
     @tf.function(reduce_retracing=True)
@@ -151,7 +185,7 @@ class _Adam:
         for variable, first, second, gradient in zip(
             self._variables.values(), self._first, self._second, gradients, strict=True
         ):
-            tf.raw_ops.ResourceApplyAdam(  # one pass over the weights, where arithmetic on tensors would make ten
+            tf.raw_ops.ResourceApplyAdam(  # one pass over the weights; arithmetic on tensors would take ten
                 var=variable.handle,
                 m=first.handle,
                 v=second.handle,
@@ -166,7 +200,7 @@ class _Adam:
         return loss
 
     def weights(self) -> Weights:
-        """The weights as they are now."""
+        """Returns a copy of the weights."""
         return {name: variable.numpy() for name, variable in self._variables.items()}
 
 
@@ -174,12 +208,12 @@ def _card(how: Central, command: str, words: int, seconds: float, scores: Scores
     settings = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in asdict(how).items())
     return f"""# Model card
 
-A CIFG-LSTM that predicts the next word of a message, trained **in one place** on all training users' words together, to measure
-federated training against. It is not shipped to keyboards. This command made it:
+A CIFG-LSTM that predicts the next word of a message, trained **in one place** on all training users' words together, as a baseline
+for federated training. It is not shipped to keyboards. This command made it:
 
 1. `{command}`
 
-| what | value |
+| setting or figure | value |
 | --- | --- |
 {settings}
 | targets trained on | {words:,} (ends of messages count) |

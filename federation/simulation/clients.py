@@ -1,10 +1,11 @@
-"""Simulated clients: which users take part in a round, and what of their words."""
+"""Simulated clients: which users are in a round's cohort, and which of their words they train on."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from data.corpus import Corpus
 from data.vocabulary import Vocabulary
@@ -14,10 +15,10 @@ from data.windows import pack
 def sample_cohort(
     users: Sequence[str], size: int, seed: int, round_number: int, turns: Sequence[float] | None = None
 ) -> list[str]:
-    """The clients of a round: `size` users drawn without replacement; all of them where there are no more.
+    """Returns the clients of a round: `size` users sampled without replacement, or all users if there are no more.
 
-    Drawn uniformly, or in proportion to the turns that each is due. A function of its arguments alone, so that a resumed run
-    draws the cohorts it would have drawn.
+    They are sampled uniformly, or in proportion to `turns`, by user. The result depends on the arguments alone, so that a
+    resumed run has the same cohorts.
     """
     rng = np.random.default_rng([seed, round_number])
     if turns is None:
@@ -29,17 +30,17 @@ def sample_cohort(
 
 
 def turns_by_words(words: Sequence[int], max_words: int) -> list[float]:
-    """How often each client's turn should come, given its words and how many of them it contributes at most when it comes.
+    """Returns how often each client is sampled, relative to others, given its word count and the cap on its words in a round.
 
-    Whoever wrote no more than `max_words` contributes all of them at every turn: one share. Whoever wrote more comes as much
-    oftener as there is more to contribute. So rounds go through everybody's words at one pace, where uniform cohorts learn those
-    of people who wrote little by heart before they have seen half of what the others wrote. Who wrote nothing has no turn.
+    Clients are sampled in proportion to their word count; those below the cap, who contribute all of their words in every
+    round, are sampled equally often; those without words are never sampled. So every word is trained on about equally
+    often. Uniform cohorts would memorize the words of people who wrote little before having seen half of the others'.
     """
     return [max(1.0, count / max_words) if count else 0.0 for count in words]
 
 
 class Clients:
-    """The words of a corpus's users as training rows; a user is encoded when first called."""
+    """The words of a corpus's users as training rows. A user's messages are encoded on first use."""
 
     def __init__(self, corpus: Corpus, vocabulary: Vocabulary, window: int) -> None:
         self.users = corpus.users()
@@ -47,19 +48,21 @@ class Clients:
         self._number = {user: i for i, user in enumerate(self.users)}
         self.messages = lru_cache(maxsize=None)(self._messages)
 
-    def _messages(self, user: str) -> list[np.ndarray]:
+    def _messages(self, user: str) -> list[NDArray[np.int32]]:
         encoded = (self._vocabulary.encode(text) for text in self._corpus.messages(user))
         return [np.array(message, np.int32) for message in encoded if message]
 
     def words(self) -> list[int]:
-        """How many words each of the users has, in their order."""
+        """Returns the word count of each user, in the order of `users`."""
         return [sum(map(len, self.messages(user))) for user in self.users]
 
-    def rows(self, user: str, max_words: int, seed: int, round_number: int) -> tuple[np.ndarray, np.random.Generator]:
-        """Messages of one user drawn at random, `max_words` words of them at most, packed into rows [n, T + 1].
+    def rows(
+        self, user: str, max_words: int, seed: int, round_number: int
+    ) -> tuple[NDArray[np.int32], np.random.Generator]:
+        """Draws messages of one user at random, at most `max_words` words, and packs them into rows [n, T + 1].
 
-        The cap bounds what one person can do to the model, and the draw lets a person who wrote more contribute other words in
-        every round. Returns the generator too, for the order of the rows.
+        The cap bounds one person's influence on the model; the random draw lets a person who wrote more contribute other
+        words in every round. Returns the generator as well, for the order of the rows.
         """
         messages = self.messages(user)
         rng = np.random.default_rng([seed, round_number, self._number[user]])
@@ -71,7 +74,7 @@ class Clients:
     def dataset(
         self, user: str, max_words: int, passes: int, batch: int, seed: int, round_number: int
     ) -> tf.data.Dataset:
-        """What TFF gives to a simulated client: batches of (rows, targets), shuffled anew for each pass."""
+        """Returns a client's data as TFF takes it: batches of (rows, targets), shuffled anew for each pass."""
         rows, rng = self.rows(user, max_words, seed, round_number)
         dataset = None
         for _ in range(passes):

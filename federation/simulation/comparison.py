@@ -1,13 +1,13 @@
-"""Runs of a search that were repeated with several seeds, compared with one of them: is what sets them apart more than chance?
+"""Repeated runs of a search compared with one of them: is the difference statistically significant?
 
-All models predict the same words of validation users. The words of all repeats of a run are pooled, a person's together, and the
-difference to the yardstick, whose repeats have the same seeds, is tested over people (`federation.evaluation.significance`). That says what
-another draw of people would change; how far apart the seeds are says what another draw of cohorts would.
+All models predict the same words of validation users. The words of all repeats of a run are pooled by person, and the
+difference to the yardstick, over the seeds that both have, is tested over people (`federation.evaluation.significance`).
+The interval covers the choice of people; the spread between seeds shows the effect of the choice of cohorts.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,23 +21,21 @@ from federation.evaluation.significance import compare, pooled_interval
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.modular_vectors import packed_size
 from federation.reports.plots import plot_differences
+from federation.simulation.trials import Trial
 from model.device.config import parameters
 from model.device.folder import Model, load_model
 from model.device.metrics import Scores
 
-if TYPE_CHECKING:
-    from federation.simulation.search import Trial
-
 _WORDS = 60_000  # of validation users
 
 
-def compare_repeats(models: Mapping["Trial", Path], yardstick: str, out: Path) -> list[dict[str, Any]]:
-    """Writes `comparison.csv` and `comparison.png`; returns a row a run, in the order of the list.
+def compare_repeats(models: Mapping[Trial, Path], yardstick: str, out: Path) -> list[dict[str, Any]]:
+    """Writes `comparison.csv` and `comparison.png`; returns a row per run, in the order of the list.
 
     Args:
-      models: the model folder of each trial; all of them repeats.
-      yardstick: the name of the run that others are compared with; only seeds that it has, too, count.
-      out: where to write.
+      models: the model folder of each repeated trial.
+      yardstick: the name of the run that others are compared with; only the seeds that it shares count.
+      out: the folder of the files.
     """
     validation = Part(open_corpus(next(iter(models)).corpus), "validation")
     shares = equal_shares(validation, validation.users(), _WORDS)
@@ -59,15 +57,15 @@ def compare_repeats(models: Mapping["Trial", Path], yardstick: str, out: Path) -
 
 
 def by_user(model: Model, shares: Sequence[Sequence[str]]) -> list[Scores]:
-    """The scores of each person's messages."""
+    """Returns the scores of each person's messages."""
     encoded = [[model.vocabulary.encode(text) for text in share] for share in shares]
     found = network_predictions(model.start(threads=2), [message for share in encoded for message in share])
     ends = np.cumsum([sum(map(len, share)) for share in encoded])
     return [found.scores(slice(start, end)) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def bytes_sent(trial: "Trial", length: int) -> int:
-    """What a device sends in a round of vectors: deltas of so many entries, and the counts beside them."""
+def bytes_sent(trial: Trial, length: int) -> int:
+    """Returns the bytes of vectors that a device sends in a round: its delta of `length` entries, and the counts."""
     if trial.bits == FLOAT_BITS:
         return 4 * length
     encoding, _ = SumSettings(trial.bits, trial.room or trial.clients_per_round).encoding(length, Privacy())
@@ -76,12 +74,17 @@ def bytes_sent(trial: "Trial", length: int) -> int:
 
 
 def compared(own: Sequence[Sequence[Scores]], others: Sequence[Sequence[Scores]]) -> dict[str, Any]:
-    """The recall at 1 of a run and how far it is from the yardstick's, from scores by seed and person."""
+    """Returns a run's recall at 1 and its difference from the yardstick's.
+
+    Args:
+      own: the run's scores by seed and person.
+      others: the yardstick's, for the same seeds and people.
+    """
     words = np.array([[user.words for user in seed] for seed in own])
     first, first_others = (np.array([[u.first for u in seed] for seed in side]) for side in (own, others))
     recall = pooled_interval(first.sum(0), words.sum(0))
     found = compare(first.sum(0), first_others.sum(0), words.sum(0))
-    apart = (first - first_others).sum(1) / words.sum(1)
+    differences = (first - first_others).sum(1) / words.sum(1)
     total = sum((user for seed in own for user in seed), Scores())
     return {
         "top1": total.top1,
@@ -91,6 +94,6 @@ def compared(own: Sequence[Sequence[Scores]], others: Sequence[Sequence[Scores]]
         "difference": found.difference,
         "difference_ci": [i.low, i.high] if (i := found.difference_interval) else None,
         "p": found.p,
-        "by_seed": [float(difference) for difference in apart],
+        "by_seed": [float(difference) for difference in differences],
         "top1_by_seed": [float(recall) for recall in first.sum(1) / words.sum(1)],
     }

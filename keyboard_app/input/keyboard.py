@@ -12,7 +12,7 @@ from keyboard_app.input.shift import Shift, ShiftKey
 from keyboard_app.input.text_field import Move, TextField
 from keyboard_app.input.word_at_cursor import begun_word, ended_word, whole_word
 from model.device.metrics import Typing
-from model.device.suggesting.word_preferences import Wishes
+from model.device.suggesting.word_preferences import WordPreferences
 
 _CONTEXT_STRIDE = 2_000  # characters; the context is the last one to two strides before the cursor
 _OPENING = "([{\"'“‘«¿¡"  # a word after one of these can be corrected
@@ -50,12 +50,12 @@ class Keyboard:
         send: Callable[[str], object],
         correct: Callable[[str, str], str | None] = lambda _context, _word: None,
         emoji_for: Callable[[str], str | None] = _nothing,
-        word_preferences: Wishes | None = None,
+        word_preferences: WordPreferences | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._suggest, self._send = suggest, send
         self._correct, self._emoji_for = correct, emoji_for
-        self.word_preferences = word_preferences or Wishes()
+        self.word_preferences = word_preferences or WordPreferences()
         self.on_insist: Callable[[str], object] = _nothing
         self.on_forget: Callable[[str], object] = _nothing
         self.on_remember: Callable[[str], object] = _nothing

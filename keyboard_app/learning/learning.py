@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.generators import shown_as
+from data.generators import yielding
 from keyboard_app.learning.models import Models
 from keyboard_app.recording.personal_file import Seen
 from keyboard_app.recording.records import Judgement, Message
@@ -53,13 +53,13 @@ def train(
       DivergedError: training diverged.
     """
     checked = newest_of(messages, min(EVALUATED_WORDS, how.max_words))
-    loss_before = yield from shown_as(Progress(0, 1, 0, 0.0), _mean_loss(program, checked))
+    loss_before = yield from yielding(Progress(0, 1, 0, 0.0), _mean_loss(program, checked))
     run = yield from train_program(program, messages, how, np.random.default_rng(seed), sampled)
     if not run.words:
         return None
     weights = program.weights
     check_finite(weights.values())
-    loss_after = yield from shown_as(Progress(1, 1, run.targets, run.loss), _mean_loss(program, checked))
+    loss_after = yield from yielding(Progress(1, 1, run.targets, run.loss), _mean_loss(program, checked))
     return Trained(**vars(run), weights=weights, loss_before=loss_before, loss_after=loss_after)
 
 
@@ -114,9 +114,9 @@ class Learning:
         texts, vocabulary = [message.text for message in self._recorded], self._global.vocabulary
         old = self._in_use or self._global.weights
         learned = Progress(1, 1, trained.targets, trained.loss_after)
-        self.verdict = yield from shown_as(learned, judge(program, vocabulary, old, trained.weights, texts, border))
+        self.verdict = yield from yielding(learned, judge(program, vocabulary, old, trained.weights, texts, border))
         trusting = choose_trust(program, vocabulary, texts[:border], texts[border:])
-        self.trust = yield from shown_as(learned, trusting)
+        self.trust = yield from yielding(learned, trusting)
         if self.verdict.keeps_new:
             newest = max(message.id for message in self._recorded)
             typed = [message.id for message in self._recorded[:border] if not message.imported]

@@ -11,7 +11,7 @@ from model.device.suggesting.corrections import Neighbours
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
-from model.device.suggesting.word_preferences import Wishes
+from model.device.suggesting.word_preferences import WordPreferences
 from model.device.weights import Weights
 
 
@@ -39,7 +39,7 @@ class Models:
         Raises:
           DataError: the model's program is damaged or does not fit its weights.
         """
-        self.word_preferences = Wishes()
+        self.word_preferences = WordPreferences()
         self._neighbours: Neighbours | None = None
         self._start(global_model, PersonalNgram(global_model.vocabulary, messages, trust=ngram_trust))
         if personal is not None:

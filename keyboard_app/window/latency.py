@@ -26,8 +26,8 @@ from kivy.core.window import Window
 from kivy.input.motionevent import MotionEvent
 from kivy.uix.label import Label
 
+from data.peak_memory import peak_memory_mib
 from keyboard_app.device import Device
-from keyboard_app.script import peak_memory_mib
 from keyboard_app.window.app import KeyboardApp
 from keyboard_app.window.event_loop import sdl
 from keyboard_app.window.keys.key import Key

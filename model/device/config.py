@@ -1,4 +1,4 @@
-"""The sizes of the model: what its program is built from and its weights are checked against."""
+"""The sizes of the model, from which its program is built and against which its weights are checked."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -12,45 +12,42 @@ _CANDIDATES = 512
 class ModelConfig:
     """Sizes of the CIFG-LSTM; the defaults are those of Hard et al. 2018 (arXiv 1811.03604), Section 3.1."""
 
-    vocabulary: int = 10_000  # words, the specials included
+    vocabulary: int = 10_000  # words, including the specials
     embedding: int = 96  # dimensions of a word's vector, of the projected state, and of the tied output layer
     units: int = 670  # coupled input-forget-gate LSTM units
-    window: int = 20  # positions of one training row
-    batch: int = 16  # rows of one training step on a device
+    window: int = 20  # positions in a training row
+    batch: int = 16  # rows in a training step on a device
 
     @property
     def candidates(self) -> int:
-        """How many words a batch is learned against on a device (`model.device.learning.sampling`): all of them where there are few."""
+        """The number of candidates of the sampled softmax (`model.device.sampling`), at most the vocabulary."""
         return min(self.vocabulary, max(_CANDIDATES, self.batch * (self.window + 1) + len(SPECIALS)))
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The weights by name and shape, in the order in which every part of the system lists them.
+        """The shape of each weight by name, in the order that the whole system uses.
 
-        Kernels are [outputs, inputs]: what LiteRT multiplies by as it lies in memory.
+        Kernels are [outputs, inputs], the memory layout that LiteRT multiplies fastest. The gates are forget, output, candidate.
         """
         return {
             "embedding": (self.vocabulary, self.embedding),
-            "input_kernel": (
-                3 * self.units,
-                self.embedding,
-            ),  # from the word read to the gates: forget, output, candidate
-            "recurrent_kernel": (3 * self.units, self.embedding),  # from the state before it to the same
+            "input_kernel": (3 * self.units, self.embedding),  # from the current word to the gates
+            "recurrent_kernel": (3 * self.units, self.embedding),  # from the previous state to the gates
             "gate_bias": (3 * self.units,),
             "projection": (self.embedding, self.units),
             "output_bias": (self.vocabulary,),
         }
 
     def to_metadata(self) -> dict[str, str]:
-        """As strings, for the header of a weights file."""
+        """Returns the sizes as strings, for the header of a weights file."""
         return {name: str(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, str]) -> "ModelConfig":
-        """What `to_metadata` gave.
+        """Reads the sizes that `to_metadata` returned.
 
         Raises:
-          KeyError, ValueError: a size is missing or is no whole number above zero.
+          KeyError, ValueError: a size is missing or is not a positive integer.
         """
         sizes = {name: int(metadata[name]) for name in cls.__dataclass_fields__}
         if min(sizes.values()) < 1:
@@ -59,5 +56,5 @@ class ModelConfig:
 
 
 def parameters(config: ModelConfig) -> int:
-    """How many numbers the weights are."""
+    """Returns the number of parameters."""
     return sum(math.prod(shape) for shape in config.shapes.values())

@@ -1,6 +1,6 @@
-"""A model folder: what moves between the desktop and the keyboards.
+"""Model folders, which move between the desktop and the keyboards.
 
-`weights.safetensors`, `program.tflite`, `vocabulary.txt`, and `MODEL_CARD.md`, which is for people.
+A folder holds `weights.safetensors`, `program.tflite`, `vocabulary.txt`, and `MODEL_CARD.md`, which describes the model to people.
 """
 
 import shutil
@@ -16,12 +16,12 @@ from model.device.weights import Provenance, Weights, load_weights, save_weights
 
 WEIGHTS, PROGRAM, VOCABULARY, CARD = "weights.safetensors", "program.tflite", "vocabulary.txt", "MODEL_CARD.md"
 
-PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"  # the global model this project ships
+PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"  # the global model that the project ships
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model folder in memory; the program stays bytes until it runs."""
+    """A model folder in memory; the program stays in bytes until `start` loads it."""
 
     weights: Weights
     provenance: Provenance
@@ -30,11 +30,11 @@ class Model:
     card: str = ""
 
     def start(self, threads: int = 1) -> Program:
-        """The program with these weights in it, ready to run."""
+        """Returns the program with these weights, ready to run."""
         return Program(self.program, self.provenance.config, self.weights, threads)
 
     def with_weights(self, weights: Weights, provenance: Provenance) -> "Model":
-        """The same model with other weights."""
+        """Returns the same model with other weights."""
         return replace(self, weights=weights, provenance=provenance)
 
 
@@ -42,14 +42,16 @@ def load_model(folder: Path) -> Model:
     """Reads a model folder.
 
     Raises:
-      DataError: it is none, or a file in it is missing, damaged, or does not belong to the others.
+      DataError: the folder or a file in it is missing or damaged, or the files do not belong together.
     """
     if not folder.is_dir():
         raise DataError(f"there is no model folder {folder}")
     vocabulary = Vocabulary.load(folder / VOCABULARY)
     weights, provenance = load_weights(folder / WEIGHTS, vocabulary.sha256)
     if len(vocabulary) != provenance.config.vocabulary:
-        raise DataError(f"{folder}: {len(vocabulary)} words for weights of {provenance.config.vocabulary}")
+        raise DataError(
+            f"{folder}: the vocabulary has {len(vocabulary)} words, but the weights have {provenance.config.vocabulary}"
+        )
     try:
         program = (folder / PROGRAM).read_bytes()
         card = (folder / CARD).read_text("utf-8") if (folder / CARD).exists() else ""
@@ -59,17 +61,17 @@ def load_model(folder: Path) -> Model:
 
 
 def check_free_for_model(folder: Path) -> None:
-    """Lets a path pass that a model may be saved to.
+    """Checks that a model may be saved to this path.
 
     Raises:
-      DataError: something that is no model folder is there.
+      DataError: the path holds something else than a model folder.
     """
     if folder.exists() and not (folder / WEIGHTS).exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise DataError(f"{folder} is there already and is no model folder: choose another place for the model")
+        raise DataError(f"{folder} exists and is not a model folder: choose another place for the model")
 
 
 def recover(folder: Path) -> None:
-    """Cleans up after a `save_model` that was killed: the old model is put back if the new one had not taken its place."""
+    """Cleans up after a `save_model` that was killed: restores the old model unless the new one is in its place."""
     for old in folder.parent.glob(f".{folder.name}.old.*/{folder.name}"):
         if not folder.exists():
             old.rename(folder)
@@ -78,10 +80,10 @@ def recover(folder: Path) -> None:
 
 
 def save_model(folder: Path, model: Model) -> None:
-    """Writes a model folder beside its place and renames it into place; a model that was there before is replaced whole.
+    """Writes a temporary model folder and renames it to `folder`; an existing model is replaced as a whole.
 
     Raises:
-      DataError: something that is no model folder is in that place.
+      DataError: the path holds something else than a model folder.
     """
     check_free_for_model(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -29,8 +29,9 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-Arrays = Mapping[str, np.ndarray]
+Arrays = Mapping[str, NDArray[Any]]
 _M_MMAP_THRESHOLD = -3  # mallopt(3)
 _GIVEN_BACK_FROM = 2**20  # bytes
 
@@ -45,7 +46,7 @@ class Interpreter(Protocol):
           ValueError, RuntimeError: there is no such signature.
         """
 
-    def run(self, signature: str, arrays: Arrays) -> dict[str, np.ndarray]:
+    def run(self, signature: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """Runs a signature on contiguous arrays, all that it takes, of the types and shapes it takes; returns what it gives.
 
         Raises:
@@ -121,14 +122,15 @@ class PythonInterpreter:
         details = self._runner(signature).get_input_details()
         return {name: tuple(map(int, detail["shape"])) for name, detail in details.items()}
 
-    def run(self, signature: str, arrays: Arrays) -> dict[str, np.ndarray]:
+    def run(self, signature: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """Runs a signature."""
-        return self._runner(signature)(**arrays)
+        results: dict[str, NDArray[Any]] = self._runner(signature)(**arrays)
+        return results
 
 
 class _Output(NamedTuple):
     shape: tuple[int, ...]
-    dtype: np.dtype
+    dtype: np.dtype[Any]
 
 
 _java = (
@@ -189,7 +191,7 @@ class JavaInterpreter:
             }
         return self._known[signature]
 
-    def run(self, signature: str, arrays: Arrays) -> dict[str, np.ndarray]:
+    def run(self, signature: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """Runs a signature."""
         with _java, self._failing():
             given, wanted, buffers = self._map(), self._map(), {}

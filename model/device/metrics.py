@@ -1,10 +1,11 @@
-"""How good a model is: recall at k, perplexity, keystroke savings rate."""
+"""Metrics of a model: recall at k, perplexity, and keystroke savings rate."""
 
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.errors import UserFacingError
 from data.generators import result_of
@@ -18,22 +19,22 @@ from model.device.suggesting.suggestions import Prediction, Suggester
 
 
 class NotFiniteError(UserFacingError):
-    """A model says nothing any more: its weights, or what they predict, grew beyond all numbers."""
+    """The weights or the predictions of a model are not finite numbers."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Sums over words, so that scores of many messages or users add up (`+`).
+    """Sums over words; add the scores of several messages or users with `+`.
 
-    A word is a target in the vocabulary, punctuation included; `<unk>` and the end of a message are none.
+    A word is a target in the vocabulary, including punctuation; `<unk>` and the end of a message do not count.
     """
 
     words: int = 0
     out_of_vocabulary: int = 0
-    first: int = 0  # words that were the model's first guess
-    among_three: int = 0
+    first: int = 0  # words with rank 0
+    among_three: int = 0  # words with a rank below 3
     log_likelihood: float = 0.0  # nats
-    own_first: int = 0  # words outside the vocabulary, of the person's own, that were the first guess all the same
+    own_first: int = 0  # words outside the vocabulary that a personal model ranked first
     own_among_three: int = 0
 
     def __add__(self, other: "Scores") -> "Scores":
@@ -49,39 +50,41 @@ class Scores:
 
     @property
     def top1(self) -> float:
-        """Recall at 1 over the words in the vocabulary; 0 where there are none."""
+        """Recall at 1 over the words in the vocabulary; 0 without any."""
         return self.first / max(self.words, 1)
 
     @property
     def top3(self) -> float:
-        """Recall at 3 over the words in the vocabulary; 0 where there are none."""
+        """Recall at 3 over the words in the vocabulary; 0 without any."""
         return self.among_three / max(self.words, 1)
 
     @property
     def top1_all_words(self) -> float:
-        """Recall at 1 over all words: those outside the vocabulary are misses unless a personal model guessed them."""
+        """Recall at 1 over all words; a word outside the vocabulary is a miss unless a personal model predicted it."""
         return (self.first + self.own_first) / max(self.words + self.out_of_vocabulary, 1)
 
     @property
     def top3_all_words(self) -> float:
-        """Recall at 3 over all words, likewise."""
+        """Recall at 3 over all words, counted likewise."""
         return (self.among_three + self.own_among_three) / max(self.words + self.out_of_vocabulary, 1)
 
     @property
     def perplexity(self) -> float:
-        """Exponential of the mean negative log-likelihood of the words in the vocabulary."""
+        """The exponential of the mean negative log-likelihood of the words in the vocabulary."""
         return math.exp(min(-self.log_likelihood / max(self.words, 1), 700.0))
 
 
-def scores(ranks: np.ndarray, log_likelihoods: np.ndarray, targets: np.ndarray) -> Scores:
-    """Adds up what a program's evaluation says of targets, arrays of one shape; only words and `<unk>` count.
+def scores(ranks: NDArray[np.int32], log_likelihoods: NDArray[np.float32], targets: NDArray[np.int32]) -> Scores:
+    """Sums up a program's evaluation of targets, given as arrays of one shape; only words and `<unk>` count.
 
     Raises:
-      NotFiniteError: a log-probability is none.
+      NotFiniteError: a log-probability is not finite.
     """
     words = targets >= len(SPECIALS)
     if not np.isfinite(log_likelihoods[words]).all():
-        raise NotFiniteError("the model's predictions are not finite: its weights are spoilt")
+        raise NotFiniteError(
+            "the model's predictions are not finite numbers: restore the model, or train with a smaller learning rate"
+        )
     return Scores(
         words=int(words.sum()),
         out_of_vocabulary=int((targets == UNKNOWN).sum()),
@@ -92,16 +95,18 @@ def scores(ranks: np.ndarray, log_likelihoods: np.ndarray, targets: np.ndarray) 
 
 
 def tally(predictions: Iterable[Prediction], vocabulary: int) -> Scores:
-    """Adds up predictions over a vocabulary of so many words; behind these lie the person's own.
+    """Sums up predictions over a vocabulary of this size; larger ids are the person's own words.
 
     Raises:
-      NotFiniteError: a log-probability is none.
+      NotFiniteError: a log-probability is not finite.
     """
     words = outside = first = three = own_first = own_three = 0
     likelihood = 0.0
     for word, rank, log_likelihood in predictions:
         if not math.isfinite(log_likelihood):
-            raise NotFiniteError("the model's predictions are not finite: its weights are spoilt")
+            raise NotFiniteError(
+                "the model's predictions are not finite numbers: restore the model, or train with a smaller learning rate"
+            )
         guessed, among_three = rank is not None and rank < 1, rank is not None and rank < 3
         if len(SPECIALS) <= word < vocabulary:
             words, first, three = words + 1, first + guessed, three + among_three
@@ -112,12 +117,12 @@ def tally(predictions: Iterable[Prediction], vocabulary: int) -> Scores:
 
 
 def evaluate(program: Program, messages: Sequence[Sequence[int]]) -> Scores:
-    """Scores encoded messages. The state starts anew with each message and is carried through all of its windows."""
+    """Scores encoded messages. The state is reset before each message and carried through all of its windows."""
     return result_of(evaluating(program, messages))
 
 
 def evaluating(program: Program, messages: Sequence[Sequence[int]]) -> Generator[None, None, Scores]:
-    """What `evaluate` does; yields after each run of the program."""
+    """Does the work of `evaluate`; yields after each run of the program."""
     window = program.config.window
     streams, _ = lanes(messages, program.config.batch, window)
     state, total = program.initial_state(program.config.batch), Scores()
@@ -131,7 +136,7 @@ def evaluating(program: Program, messages: Sequence[Sequence[int]]) -> Generator
 
 @dataclass(frozen=True)
 class Typing:
-    """Keystrokes and the characters they made; sums of messages add up (`+`)."""
+    """Keystrokes and the characters that they produced; add those of several messages with `+`."""
 
     keystrokes: int = 0
     characters: int = 0
@@ -141,16 +146,16 @@ class Typing:
 
     @property
     def savings_rate(self) -> float:
-        """The keystroke savings rate, KSR: 1 - keystrokes / characters; 0 where nothing was typed."""
+        """The keystroke savings rate (KSR), 1 - keystrokes / characters; 0 if nothing was typed."""
         return 1 - self.keystrokes / self.characters if self.characters else 0.0
 
 
 def type_message(text: str, suggest: Callable[[str, str], list[str]]) -> Typing:
-    """Types a message as somebody who never misses a suggestion would, and counts keystrokes (Trnka and McCoy 2008).
+    """Types a message as a person who never misses a suggestion, and counts keystrokes (Trnka and McCoy 2008).
 
-    The text is lower-cased and its white space collapsed. `suggest(context, prefix)` shows its words before each letter; taking
-    one costs a keystroke and brings the space behind it, which punctuation swallows and any other symbol needs a backspace
-    for. Enter is not counted.
+    The text is lower-cased and its white space collapsed. `suggest(context, prefix)` is asked before each letter. Taking a
+    suggestion costs one keystroke and adds a space, which punctuation swallows and any other symbol has to delete by a backspace.
+    Enter is not counted.
     """
     text = " ".join(text.lower().split())
     keystrokes, end, space_waits = 0, 0, False
@@ -163,7 +168,7 @@ def type_message(text: str, suggest: Callable[[str, str], list[str]]) -> Typing:
         taken = None
         if token.text not in PUNCTUATION:
             context = text[: token.start]
-            # Right behind another word, as pm in 5pm, it is only its first letter that begins it.
+            # A word right after another one, as pm in 5pm, begins only with its first letter.
             begun = int(not typed and token.start > 0 and text[token.start - 1] not in PUNCTUATION)
             shown = (n for n in range(begun, len(token.word)) if token.word in suggest(context, token.word[:n]))
             taken = next(shown, None)
@@ -178,7 +183,7 @@ def type_message(text: str, suggest: Callable[[str, str], list[str]]) -> Typing:
 def type_messages(
     messages: Iterable[str], program: Program, vocabulary: Vocabulary, personal: PersonalNgram | None = None
 ) -> Typing:
-    """Types messages with the suggestions of a program and, if there is one, of a person's n-gram model, which stays as it is."""
+    """Types messages with the suggestions of a program and of an optional personal n-gram model, which does not learn here."""
     suggest = Suggester(Reader(program), vocabulary, personal).suggest
     return sum((type_message(text, suggest) for text in messages), Typing())
 
@@ -186,7 +191,7 @@ def type_messages(
 def type_and_learn(
     messages: Iterable[str], program: Program, vocabulary: Vocabulary, personal: PersonalNgram
 ) -> Typing:
-    """Types messages as a keyboard has them typed: each with a person's n-gram model that has learned all those before it."""
+    """Types messages as on a keyboard: the personal n-gram model learns each message after it was typed."""
     suggest, total = Suggester(Reader(program), vocabulary, personal).suggest, Typing()
     for text in messages:
         total += type_message(text, suggest)

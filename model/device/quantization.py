@@ -1,23 +1,23 @@
-"""Weights in fewer bits: what a smaller model folder would hold, and what is left of the weights when it is read again."""
+"""Weights rounded to fewer bits, to measure what a smaller model folder would cost in quality."""
 
 import numpy as np
 
 from model.device.weights import Weights
 
-_LARGEST = 127  # of a signed byte, symmetric: -128 is not used
+_LARGEST = 127  # symmetric: -128 is not used
 
 
 def half_precision(weights: Weights) -> tuple[Weights, int]:
-    """Weights rounded to 16-bit floating point (IEEE 754 binary16) and widened again, and the bytes that the 16 bits take."""
+    """Rounds weights to 16-bit floats (IEEE 754 binary16); returns them as 32-bit floats, and the bytes of the 16-bit form."""
     halves = {name: array.astype(np.float16) for name, array in weights.items()}
     return {name: a.astype(np.float32) for name, a in halves.items()}, sum(a.nbytes for a in halves.values())
 
 
 def eight_bit(weights: Weights) -> tuple[Weights, int]:
-    """Weights with their matrices rounded to 8 bits and widened again, and the bytes that this form takes.
+    """Rounds matrices to 8 bits; returns all weights as 32-bit floats, and the bytes of the 8-bit form.
 
-    Symmetric and one scale a row, as LiteRT's 8-bit specification has it for weights: a row is whole numbers from -127 to 127
-    times a 127th of its largest magnitude. Vectors stay 32 bits wide: they are few, and added, not multiplied.
+    The rounding is symmetric with one scale per row, as in LiteRT's 8-bit specification for weights: a row consists of integers
+    from -127 to 127, times its largest magnitude / 127. Vectors keep 32 bits: they are small, and added rather than multiplied.
     """
     widened, size = {}, 0
     for name, array in weights.items():

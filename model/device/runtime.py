@@ -1,65 +1,67 @@
-"""The model's program as it runs on a device: arrays in, arrays out, no TensorFlow."""
+"""The model's program on a device: arrays in, arrays out, without TensorFlow."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.vocabulary import PAD
 from model.device import litert
 from model.device.config import ModelConfig
-from model.device.learning.sampling import Candidates
+from model.device.sampling import Candidates
 from model.device.weights import Weights, check_weights
 
 _SIGNATURES = ("train", "evaluate", "step", "get_weights", "set_weights")
 
 
 class State(NamedTuple):
-    """What the network remembers: `hidden` [B, E] and `cell` [B, H], float32."""
+    """The recurrent state: `hidden` [B, E] and `cell` [B, H], float32."""
 
-    hidden: np.ndarray
-    cell: np.ndarray
+    hidden: NDArray[np.float32]
+    cell: NDArray[np.float32]
 
 
 class Evaluation(NamedTuple):
-    """What the model thought of each target, [B, T]: its log-probability in nats and how many words it put before it."""
+    """The log-probability of each target in nats, float32 [B, T], and its rank, int32 [B, T]; the top word has rank 0."""
 
-    log_likelihood: np.ndarray
-    rank: np.ndarray
+    log_likelihood: NDArray[np.float32]
+    rank: NDArray[np.int32]
 
 
 class Program:
-    """A program with weights in it. Not for two threads at once: whoever learns beside typing opens a second one.
+    """A program with its weights. It is not thread-safe: to learn while a person types, start a second one.
 
-    An interpreter keeps the memory that its signatures needed once, tens of MB for a training step of the full size. So where
-    another signature is run than the last, a fresh interpreter takes the weights over, in some 50 ms. While it learns (`learn`)
-    the weights are no part of the interpreter but arrays here, of which each step changes what it touches.
+    An interpreter keeps the memory that its signatures have needed, tens of MB for a training step at full size. A call of
+    another signature than the last one therefore moves the weights to a new interpreter, in about 50 ms. While the program learns
+    (`learn`), the weights are arrays of this object, outside the interpreter, and each step changes only the rows that it
+    touches.
 
-    `candidates` is how many words a step of `learn` takes; None where the program is of a time before there was one.
+    `candidates` is the number of words in a step of `learn`; None for an older program, which lacks that signature.
     """
 
     def __init__(self, content: bytes, config: ModelConfig, weights: Weights, threads: int = 1) -> None:
-        """Loads a program, the contents of a `program.tflite`, and fills its variables.
+        """Loads a program, the content of a `program.tflite`, and fills its variables.
 
         Raises:
-          DataError: it is no LiteRT program, or was built for other sizes; or the weights do not check.
+          DataError: `content` is not a LiteRT program or was built for other sizes, or the weights do not fit the configuration.
         """
         self.config = config
         self._content, self._threads = content, threads
-        self._signature: str | None = None  # that the interpreter has run
-        self._given: Weights | None = None  # what the variables hold, until it trains
-        self._held: Weights | None = None  # while it learns; no one else's arrays
+        self._signature: str | None = None  # the only one that this interpreter has run
+        self._given: Weights | None = None  # equal to the variables of the interpreter; None after a training step
+        self._held: Weights | None = None  # the weights while the program learns, in arrays that nothing else refers to
         try:
             self._interpreter = litert.start(content, threads)
             inputs = {name: self._interpreter.inputs(name) for name in _SIGNATURES}
         except (ValueError, RuntimeError) as error:
             raise DataError("the program is damaged or of another project: get a fresh copy of the model") from error
-        # Whatever it takes counts for nothing: it takes something because LiteRT's Java library runs no signature without.
+        # The value is unused: LiteRT's Java library refuses to run a signature without inputs.
         self._to_get = {name: np.zeros(shape, np.float32) for name, shape in inputs["get_weights"].items()}
         shapes = inputs["set_weights"] | {"rows": inputs["train"].get("tokens")}
         for name, expected in (config.shapes | {"rows": (config.batch, config.window)}).items():
             if (found := shapes.get(name)) != expected:
-                raise DataError(f"the program was built for {name} of {found} where the weights say {expected}")
+                raise DataError(f"the program was built for {name} of shape {found}, but the weights need {expected}")
         self.candidates = self._count_candidates()
         self.weights = weights
 
@@ -69,7 +71,7 @@ class Program:
         except (ValueError, RuntimeError):
             return None
 
-    def _run(self, signature: str, arrays: litert.Arrays) -> dict[str, np.ndarray]:
+    def _run(self, signature: str, arrays: litert.Arrays) -> dict[str, NDArray[Any]]:
         if self._held is not None or self._signature not in (None, signature):
             weights = self._held or self._given or self.weights
             self._start()
@@ -78,7 +80,7 @@ class Program:
         return self._interpreter.run(signature, arrays)
 
     def _start(self) -> None:
-        del self._interpreter  # before there is another
+        del self._interpreter  # frees its memory before the next one needs some
         self._interpreter = litert.start(self._content, self._threads)
         self._signature = None
 
@@ -88,7 +90,7 @@ class Program:
 
     @property
     def weights(self) -> Weights:
-        """Copies of the weights as they are now; assigning replaces them all by arrays that are not to be changed any more."""
+        """Copies of the current weights. Assigning replaces all of them; do not change the assigned arrays afterwards."""
         known = self._held or self._given
         if known is not None:
             return {name: array.copy() for name, array in known.items()}
@@ -104,33 +106,35 @@ class Program:
         self._fill(weights)
 
     def initial_state(self, rows: int) -> State:
-        """The state before any message."""
+        """Returns the state before the first message, for `rows` rows."""
         return State(
             np.zeros((rows, self.config.embedding), np.float32), np.zeros((rows, self.config.units), np.float32)
         )
 
-    def step(self, token: int, state: State) -> tuple[np.ndarray, State]:
-        """Reads one token; returns the logits of the next word, [V] float32, and the new state, of one row."""
+    def step(self, token: int, state: State) -> tuple[NDArray[np.float32], State]:
+        """Reads one token; returns the logits of the next word, float32 [V], and the new state of one row."""
         result = self._run("step", {"token": np.array([token], np.int32), **state._asdict()})
         return result["logits"][0], State(result["hidden"], result["cell"])
 
-    def train(self, rows: np.ndarray, learning_rate: float, clipping_norm: float) -> float:
-        """One step of SGD with gradients clipped to a global norm; returns the mean loss before it, in nats.
+    def train(self, rows: NDArray[np.int32], learning_rate: float, clipping_norm: float) -> float:
+        """Takes one SGD step with gradients clipped to a global norm; returns the mean loss before the step, in nats.
 
-        `rows` is [n, T + 1] with n at most the program's batch; rows that are missing count nothing.
+        `rows` has shape [n, T + 1], with n at most the batch size of the program; padding fills the rest of the batch.
         """
         result = self._run("train", _shifted(self._filled(rows)) | _settings(learning_rate, clipping_norm))
         self._given = None
         return float(result["loss"])
 
-    def learn(self, rows: np.ndarray, candidates: Candidates, learning_rate: float, clipping_norm: float) -> float:
-        """A step as `train` takes it, with the softmax over so many candidates alone; returns the mean loss, in nats.
+    def learn(
+        self, rows: NDArray[np.int32], candidates: Candidates, learning_rate: float, clipping_norm: float
+    ) -> float:
+        """Takes the step of `train` with a softmax over the candidates only; returns the mean loss, in nats.
 
-        Only the rows of the candidates in the embedding change, and only their biases.
+        In the embedding and the output bias, only the rows of the candidates change.
         """
         if self._held is None:
             weights, self._given = self.weights, None
-            self._start()  # an empty one: this signature takes what it needs
+            self._start()  # with empty variables: the weights are inputs of this signature
             self._held = weights
         weights, words = self._held, candidates.words
         small = weights | {
@@ -144,25 +148,25 @@ class Program:
         weights |= {name: result[name] for name in weights if name not in ("embedding", "output_bias")}
         return float(result["loss"])
 
-    def _filled(self, rows: np.ndarray) -> np.ndarray:
+    def _filled(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         full = np.full((self.config.batch, self.config.window + 1), PAD, np.int32)
         full[: len(rows)] = rows
         return full
 
-    def evaluate(self, rows: np.ndarray, state: State) -> tuple[Evaluation, State]:
-        """Scores the targets of `rows`, [B, T + 1], given the state each row starts with; returns the state they end with."""
+    def evaluate(self, rows: NDArray[np.int32], state: State) -> tuple[Evaluation, State]:
+        """Scores the targets of `rows`, [B, T + 1], from the initial state of each row; returns the final states too."""
         result = self._run("evaluate", _shifted(rows) | state._asdict())
         shape = (self.config.batch, self.config.window)
         evaluation = Evaluation(result["log_likelihood"].reshape(shape), result["rank"].reshape(shape))
         return evaluation, State(result["hidden"], result["cell"])
 
 
-def _shifted(rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Each row without its last token, and the targets: without its first."""
+def _shifted(rows: NDArray[np.int32]) -> dict[str, NDArray[np.int32]]:
+    """Returns the inputs, each row without its last token, and the targets, each row without its first."""
     return {"tokens": np.ascontiguousarray(rows[:, :-1]), "targets": np.ascontiguousarray(rows[:, 1:])}
 
 
-def _settings(learning_rate: float, clipping_norm: float) -> dict[str, np.ndarray]:
+def _settings(learning_rate: float, clipping_norm: float) -> dict[str, NDArray[np.float32]]:
     return {
         "learning_rate": np.array(learning_rate, np.float32),
         "clipping_norm": np.array(clipping_norm, np.float32),

@@ -1,12 +1,12 @@
-"""The safetensors format, in NumPy alone: named arrays and a few strings in a file that nothing in it can make run.
+"""The safetensors format in pure NumPy: named arrays and a few strings, in a file that cannot contain code.
 
     8 bytes     N, the length of the header, unsigned, little-endian
     N bytes     the header: a JSON object, UTF-8, padded with spaces so that the arrays begin at a multiple of 8
-    the rest    the arrays' bytes, little-endian, in C order, one behind the other
+    the rest    the bytes of the arrays, little-endian, in C order, concatenated
 
-The header has of each array its `dtype`, its `shape` and where it begins and ends behind the header (`data_offsets`), and under
-`__metadata__` the strings. The format's own package is written in Rust, which a phone's build would have to compile; this does the
-same for the two types that weights have. The same arrays and strings always give the same bytes.
+The header gives the `dtype`, the `shape` and the `data_offsets` of each array, counted from the end of the header, and the
+strings under `__metadata__`. The official package is written in Rust, which a phone build would have to compile; this module
+supports the two types that weights have. Equal arrays and strings always give equal bytes.
 """
 
 import json
@@ -15,27 +15,31 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 _METADATA = "__metadata__"
 _ALIGNMENT = 8  # bytes
-_MAX_HEADER = 1 << 20  # bytes; a model's has hundreds
-_MAX_DIMENSIONS = 32  # NumPy 1 has no more
-_TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}  # as files order them: the widest first
+_MAX_HEADER = 1 << 20  # bytes; the header of a model has hundreds
+_MAX_DIMENSIONS = 32  # the limit of NumPy 1
+_TYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+}  # in the order of the file: the widest type first
 
 
 class SafetensorsError(ValueError):
-    """What is wrong with a file."""
+    """A file is not a valid safetensors file, or arrays cannot be written to one; callers turn it into a `DataError`."""
 
 
-def serialize(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
-    """The contents of a file.
+def serialize(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
+    """Returns the content of a file.
 
     Args:
-      arrays: float32 or float16, none of them empty.
+      arrays: float32 or float16, not empty.
       metadata: any strings.
 
     Raises:
-      SafetensorsError: an array is of another type, empty, or named as the strings are.
+      SafetensorsError: an array is empty, has another type, or is named `__metadata__`.
     """
     header: dict[str, Any] = {_METADATA: dict(sorted(metadata.items()))} if metadata else {}
     contents, end = [], 0
@@ -46,33 +50,33 @@ def serialize(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> 
             header[name] = {"dtype": kind, "shape": list(arrays[name].shape), "data_offsets": [begin, end]}
     for name, array in arrays.items():
         if name == _METADATA or name not in header or array.size == 0:
-            raise SafetensorsError(f"no array of {array.dtype} and shape {array.shape} can be written as {name!r}")
+            raise SafetensorsError(f"cannot write {name!r}, an array of {array.dtype} and shape {array.shape}")
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
     return b"".join([len(text).to_bytes(8, "little"), text, *contents])
 
 
-def deserialize(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Reads what a file holds: the arrays, by name in the order in which they lie in it, and the strings.
+def deserialize(content: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Reads the content of a file; returns the arrays by name, in file order, and the strings.
 
-    The arrays are writable views of one buffer, which is as large as the file: no claim of a header makes it larger.
+    The arrays are writable views of one buffer of the size of the file: no header can make it larger.
 
     Raises:
-      SafetensorsError: it is not of this format, in whole and to the last byte, or has arrays of other types or empty ones.
+      SafetensorsError: the content is not of this format to the last byte, or has arrays that are empty or of other types.
     """
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(len(content) - 8, _MAX_HEADER):
-        raise SafetensorsError("it is too short for its header, or the header too long")
+        raise SafetensorsError("the file is too short for its header, or the header is too long")
     header = _parse(content[8 : 8 + length])
     metadata = _strings(header.pop(_METADATA, {}))
     entries = sorted((_entry(name, entry) for name, entry in header.items()), key=lambda entry: entry.begin)
     end = 0
     for entry in entries:
         if entry.begin != end:
-            raise SafetensorsError(f"{entry.name!r:.50} overlaps another array or lies behind a gap")
+            raise SafetensorsError(f"{entry.name!r:.50} overlaps another array or follows a gap")
         end = entry.end
     if end != len(content) - 8 - length:
-        raise SafetensorsError("it has more or fewer bytes than its header says")
+        raise SafetensorsError("the file has more or fewer bytes than its header says")
     buffer = np.frombuffer(content, np.uint8, offset=8 + length).copy()
     return {e.name: buffer[e.begin : e.end].view(e.dtype).reshape(e.shape) for e in entries}, metadata
 
@@ -80,49 +84,49 @@ def deserialize(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 def _parse(text: bytes) -> dict[str, Any]:
     try:
         header = json.loads(text.decode(), object_pairs_hook=_without_duplicates)
-        json.dumps(header, ensure_ascii=False).encode()  # a half of a surrogate pair is no text
+        json.dumps(header, ensure_ascii=False).encode()  # raises for half of a surrogate pair
     except (ValueError, RecursionError) as error:
-        raise SafetensorsError(f"its header is not what it should be: {error}") from error
+        raise SafetensorsError(f"the header is invalid: {error}") from error
     if not isinstance(header, dict) or not text.startswith(b"{"):
-        raise SafetensorsError("its header is no JSON object")
+        raise SafetensorsError("the header is not a JSON object")
     return header
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name is there twice")
+        raise ValueError("a name occurs twice")
     return found
 
 
 def _strings(metadata: object) -> dict[str, str]:
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise SafetensorsError("its metadata are not strings")
+        raise SafetensorsError("the metadata are not strings")
     return metadata
 
 
 class _Entry(NamedTuple):
     name: str
-    begin: int  # in bytes from the end of the header
+    begin: int  # bytes from the end of the header
     end: int
-    dtype: np.dtype
+    dtype: np.dtype[Any]
     shape: tuple[int, ...]
 
 
 def _entry(name: str, entry: object) -> _Entry:
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise SafetensorsError(f"{name!r:.50} is not described by a type, a shape and two offsets")
+        raise SafetensorsError(f"{name!r:.50} needs a type, a shape and two offsets")
     kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(kind, str) or kind not in _TYPES:
-        raise SafetensorsError(f"{name!r:.50} is of type {kind!r:.20}: only {' and '.join(_TYPES)} are read")
+        raise SafetensorsError(f"{name!r:.50} has type {kind!r:.20}: only {' and '.join(_TYPES)} are supported")
     if not _whole(shape, 1) or len(shape) > _MAX_DIMENSIONS or not _whole(offsets, 0) or len(offsets) != 2:
-        raise SafetensorsError(f"{name!r:.50} has a shape or offsets that no array has")
+        raise SafetensorsError(f"{name!r:.50} has an invalid shape or invalid offsets")
     begin, end = offsets
     if end - begin != math.prod(shape) * _TYPES[kind].itemsize:
-        raise SafetensorsError(f"{name!r:.50} has not as many bytes as its shape says")
+        raise SafetensorsError(f"{name!r:.50} does not have the number of bytes that its shape needs")
     return _Entry(name, begin, end, _TYPES[kind], tuple(shape))
 
 
 def _whole(numbers: object, least: int) -> bool:
-    """Whether these are whole numbers, which JSON's true and false are not."""
+    """Returns whether this is a list of integers of at least `least`; JSON's true and false do not count as integers."""
     return isinstance(numbers, list) and all(type(number) is int and number >= least for number in numbers)

@@ -1,45 +1,45 @@
-"""The weights as arrays named by what they are, and the safetensors file they travel in."""
+"""The weights as named arrays, and the safetensors files in which they travel."""
 
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from model.device.config import ModelConfig
 from model.device.safetensors_format import SafetensorsError, deserialize, serialize
 
-_MAX_BYTES = 1 << 30  # of a file; a model's are millions
+_MAX_BYTES = 1 << 30  # of a file; a model has millions
 
-Weights = dict[str, np.ndarray]  # float32 arrays by the names of ModelConfig.shapes, in that order
+Weights = dict[str, NDArray[np.float32]]  # float32 arrays by the names of ModelConfig.shapes, in that order
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where weights come from: their sizes, the vocabulary they index, the round that made them, the model they grew from."""
+    """The origin of weights: their sizes, their vocabulary, the round that made them, and the model they started from."""
 
     config: ModelConfig
     vocabulary_sha256: str
-    round: int = 0  # federated rounds from random weights on
-    parent: str = ""  # `digest` of the weights this model was made from; empty for random ones
+    round: int = 0  # federated rounds since the random weights
+    parent: str = ""  # `digest` of the weights before the last training; empty for random weights
 
 
 def initial_weights(config: ModelConfig, seed: int) -> Weights:
-    """Random weights: Glorot and Bengio 2010 for the matrices, small ones for the tied embedding, and gates that remember."""
+    """Returns random weights: Glorot and Bengio 2010 for matrices, small ones for the tied embedding, open forget gates."""
     rng = np.random.default_rng(seed)
 
-    def uniform(name: str, scale: float) -> np.ndarray:
+    def uniform(name: str, scale: float) -> NDArray[np.float32]:
         return rng.uniform(-scale, scale, config.shapes[name]).astype(np.float32)
 
-    def glorot(name: str) -> np.ndarray:
+    def glorot(name: str) -> NDArray[np.float32]:
         return uniform(name, float(np.sqrt(6 / sum(config.shapes[name]))))
 
     bias = np.zeros(3 * config.units, np.float32)
-    bias[: config.units] = (
-        1  # Jozefowicz et al. 2015, Section 2.2: a forget gate that starts open learns longer context
-    )
+    # Jozefowicz et al. 2015, Section 2.2: a forget gate that starts open learns longer contexts.
+    bias[: config.units] = 1
     return {
         "embedding": uniform("embedding", 0.05),
         "input_kernel": glorot("input_kernel"),
@@ -51,32 +51,32 @@ def initial_weights(config: ModelConfig, seed: int) -> Weights:
 
 
 def check_weights(weights: Weights, config: ModelConfig) -> None:
-    """Lets weights pass that are what the configuration says.
+    """Checks weights against a configuration.
 
     Raises:
-      DataError: a weight is missing, too many, of another shape, or not finite.
+      DataError: a weight is missing, unknown, not finite, or has another shape.
     """
     for name, shape in config.shapes.items():
         if name not in weights:
             raise DataError(f"the weight {name!r} is missing")
         if weights[name].shape != shape:
-            raise DataError(f"the weight {name!r} has shape {weights[name].shape} where the configuration says {shape}")
+            raise DataError(f"the weight {name!r} has shape {weights[name].shape}, but the configuration needs {shape}")
         if not np.isfinite(weights[name]).all():
-            raise DataError(f"the weight {name!r} holds values that are not finite")
+            raise DataError(f"the weight {name!r} contains values that are not finite")
     if unknown := set(weights) - set(config.shapes):
         raise DataError(f"unknown weights: {', '.join(sorted(unknown))}")
 
 
 def digest(weights: Weights) -> str:
-    """SHA-256 over the arrays' bytes in their fixed order: equal exactly when every bit of every weight is."""
+    """Returns the SHA-256 of the arrays' bytes in their fixed order: equal if and only if every bit of every weight is equal."""
     total = hashlib.sha256()
     for array in weights.values():
         total.update(np.ascontiguousarray(array, np.float32).tobytes())
     return total.hexdigest()
 
 
-def to_bytes(weights: Weights, provenance: Provenance, dtype: type[np.floating] = np.float32) -> bytes:
-    """The content of a safetensors file with the provenance in its header; as `np.float16` in half the bytes."""
+def to_bytes(weights: Weights, provenance: Provenance, dtype: type[np.float32 | np.float16] = np.float32) -> bytes:
+    """Returns the content of a safetensors file with the provenance in its header; `np.float16` halves its size."""
     metadata = provenance.config.to_metadata() | {
         "vocabulary_sha256": provenance.vocabulary_sha256,
         "round": str(provenance.round),
@@ -86,30 +86,32 @@ def to_bytes(weights: Weights, provenance: Provenance, dtype: type[np.floating] 
 
 
 def from_bytes(content: bytes, name: str, vocabulary_sha256: str | None = None) -> tuple[Weights, Provenance]:
-    """Reads what `to_bytes` gave and checks it; half-precision weights are widened.
+    """Reads and checks the content of a safetensors file; half-precision weights are widened to float32.
 
     Args:
-      content: of a safetensors file.
-      name: what to call it in an error.
-      vocabulary_sha256: the digest of the vocabulary the weights must belong to, if that is known.
+      content: the bytes of the file.
+      name: the name of the file in error messages.
+      vocabulary_sha256: the digest of the vocabulary to which the weights must belong; None skips this check.
 
     Raises:
-      DataError: it is cut short, no weights file, of another vocabulary, or its weights do not check.
+      DataError: the content is damaged, is not a weights file, belongs to another vocabulary, or fails `check_weights`.
     """
     try:
         arrays, metadata = deserialize(content)
         config = ModelConfig.from_metadata(metadata)
         provenance = Provenance(config, metadata["vocabulary_sha256"], int(metadata["round"]), metadata["parent"])
     except SafetensorsError as error:
-        raise DataError(f"{name} is damaged or no safetensors file ({error}): get a fresh copy of the model") from error
+        raise DataError(
+            f"{name} is damaged or not a safetensors file ({error}): get a fresh copy of the model"
+        ) from error
     except (KeyError, ValueError) as error:
         raise DataError(
-            f"{name} does not say what model it belongs to ({error}): it was not written by this project"
+            f"{name} lacks the description of its model ({error}): it was not written by this project"
         ) from error
     if vocabulary_sha256 is not None and provenance.vocabulary_sha256 != vocabulary_sha256:
         raise DataError(
             f"{name} belongs to another vocabulary (SHA-256 {provenance.vocabulary_sha256[:12]}…, "
-            f"here {vocabulary_sha256[:12]}…): use weights and vocabulary of one model folder"
+            f"here {vocabulary_sha256[:12]}…): use the weights and the vocabulary of one model folder"
         )
     try:
         check_weights(arrays, config)
@@ -118,20 +120,22 @@ def from_bytes(content: bytes, name: str, vocabulary_sha256: str | None = None) 
     return {n: arrays[n].astype(np.float32, copy=False) for n in config.shapes}, provenance
 
 
-def save_weights(path: Path, weights: Weights, provenance: Provenance, dtype: type[np.floating] = np.float32) -> None:
-    """Writes a safetensors file (`to_bytes`) by rename."""
+def save_weights(
+    path: Path, weights: Weights, provenance: Provenance, dtype: type[np.float32 | np.float16] = np.float32
+) -> None:
+    """Writes the result of `to_bytes` to a file, by rename."""
     write_by_rename(path, to_bytes(weights, provenance, dtype))
 
 
 def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weights, Provenance]:
-    """Reads what `save_weights` wrote and checks it, as `from_bytes` does.
+    """Reads and checks a file that `save_weights` wrote.
 
     Raises:
-      DataError: the file is missing or larger than any model's, or what `from_bytes` raises.
+      DataError: the file is missing or too large, or `from_bytes` refuses its content.
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise DataError(f"{path} is larger than any model's weights: get a fresh copy of the model")
+            raise DataError(f"{path} is too large for the weights of a model: get a fresh copy of the model")
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read the weights {path}: {error.strerror or error}") from error
@@ -139,5 +143,5 @@ def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weig
 
 
 def next_provenance(parent: Weights, provenance: Provenance, rounds: int = 1) -> Provenance:
-    """The provenance of what so many federated rounds make from `parent`; none for what a device learns on top of it."""
+    """Returns the provenance of the weights that `rounds` federated rounds make from `parent`; 0 rounds for personal learning."""
     return replace(provenance, round=provenance.round + rounds, parent=digest(parent))

@@ -9,13 +9,13 @@ from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 MESSAGES = {"a": ["Hi there, hi", "xylophone xylophone xylophone"], "b": ["hi you"], "c": ["hi there you!"]}
 
 
-def test_words_of_too_few_people_stay_out() -> None:
+def test_words_of_too_few_people_are_left_out() -> None:
     vocabulary = Vocabulary.build(MESSAGES.values(), size=100, min_users=2)
     assert vocabulary.words == (*SPECIALS, "hi", "there", "you")
     assert vocabulary.encode("hi xylophone") == [3, UNKNOWN]
 
 
-def test_the_size_counts_the_specials() -> None:
+def test_the_size_includes_the_specials() -> None:
     assert len(Vocabulary.build(MESSAGES.values(), size=5, min_users=1)) == 5
 
 
@@ -29,7 +29,7 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"the\nand\n", b"<pad>\n<unk>\n<s>\nhi\nhi\n", b"<pad>\n<unk>\n<s>\na b\n", b"\xff"]
 )
-def test_what_is_no_vocabulary_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_vocabulary_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "vocabulary.txt"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"vocabulary\.txt"):

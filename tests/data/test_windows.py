@@ -13,7 +13,7 @@ WINDOWS = st.integers(2, 20)
 
 
 def pairs(messages: list[list[int]]) -> Counter[tuple[int, int]]:
-    """What there is to learn: each token with the one before it."""
+    """Counts the pairs to learn: each token with its predecessor."""
     found: Counter[tuple[int, int]] = Counter()
     for message in filter(None, messages):
         tokens = [BOUNDARY, *message, BOUNDARY]
@@ -42,14 +42,14 @@ def test_a_message_that_fits_is_not_split(messages: list[list[int]], window: int
             assert any(tokens == row[i : i + len(tokens)] for row in packed for i in range(len(row)))
 
 
-def test_chat_packs_nearly_without_padding() -> None:
+def test_chat_is_packed_with_almost_no_padding() -> None:
     rng = np.random.default_rng(0)
     rows = pack([rng.integers(3, 99, size).tolist() for size in rng.geometric(0.1, 2000)], 20)
     assert targets(rows) / rows[:, 1:].size > 0.9
 
 
 @given(MESSAGES, st.integers(1, 5), WINDOWS)
-def test_lanes_hold_each_message_where_they_say(messages: list[list[int]], count: int, window: int) -> None:
+def test_lanes_hold_each_message_at_its_place(messages: list[list[int]], count: int, window: int) -> None:
     streams, places = lanes(messages, count, window)
     assert streams.shape[0] == count
     assert (streams.shape[1] - 1) % window == 0

@@ -1,4 +1,4 @@
-"""TFF's engine, started once for all tests that compute in this process; the command; a corpus."""
+"""Fixtures: TFF's engine, started once for all tests that compute in this process; the command; a corpus."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def tff_engine() -> Iterator[None]:
 
 @pytest.fixture
 def federate() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `federate` as a command and returns what it printed."""
+    """Runs `federate` as a process; returns its status and output."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "federation.cli", *map(str, arguments)]
@@ -37,7 +37,7 @@ def federate() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def corpus_file(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Messages of forty users with words of the small model, each user with a favourite of their own."""
+    """Messages of forty users in words of the small model, each user with a favourite word of their own."""
     rng, words = np.random.default_rng(0), small_model.vocabulary.words[7:]
     path = tmp_path_factory.mktemp("corpus") / "corpus.jsonl"
     with path.open("w") as file:

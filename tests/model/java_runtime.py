@@ -89,9 +89,9 @@ autoclass("org.tensorflow.lite.Interpreter").use(library)
 
 from data.errors import DataError  # noqa: E402
 from model.device.folder import load_model  # noqa: E402
-from model.device.learning.sampling import draw  # noqa: E402
 from model.device.litert import JavaInterpreter, PythonInterpreter, start  # noqa: E402
 from model.device.runtime import Program  # noqa: E402
+from model.device.sampling import draw  # noqa: E402
 
 
 def results(program: Program) -> list[np.ndarray]:

@@ -1,7 +1,6 @@
 """The program on the oldest runtime a phone build may bring and by Java; the device's side on a Python that phones come with."""
 
 import json
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -9,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from model.device.folder import PRETRAINED, load_model
 
@@ -49,8 +47,6 @@ def test_the_device_runs_under_python_3_13_and_numpy_2(
 def test_the_java_backend_gives_the_same_and_carries_the_whole_device(
     tmp_path: Path, small_model_folder: Path, run_python: Run
 ) -> None:
-    if shutil.which("javac") is None:
-        pytest.skip("there is no JDK: apt-get install default-jdk-headless")
     sources = sorted((HERE / "java").rglob("*.java"))
     subprocess.run(["javac", "-d", tmp_path / "classes", *sources], check=True)
     packages = ["pyjnius", *HEADLESS]

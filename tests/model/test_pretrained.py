@@ -1,4 +1,4 @@
-"""The model that is shipped: whole, of training users' words only, and good for something."""
+"""The shipped model is complete, trained on training users only, and predicts useful words."""
 
 from data.corpus import ChitChat, users_in
 from data.tokenizer import PUNCTUATION
@@ -11,25 +11,25 @@ from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 
 
-def test_it_is_the_model_of_the_paper_trained_by_rounds() -> None:
+def test_it_has_the_sizes_of_the_paper_and_was_trained_in_rounds() -> None:
     model = load_model(PRETRAINED)
     assert model.provenance.config == ModelConfig()
     assert model.provenance.round > 0
     assert "federate simulate" in model.card
 
 
-def test_its_program_runs_by_java_too_which_refuses_a_signature_without_inputs() -> None:
+def test_every_signature_has_an_input_as_the_java_library_requires() -> None:
     interpreter = litert.start(load_model(PRETRAINED).program, threads=1)
     assert all(interpreter.inputs(name) for name in ("train", "evaluate", "step", "get_weights", "set_weights"))
 
 
-def test_its_vocabulary_is_made_of_training_users_alone() -> None:
+def test_its_vocabulary_comes_from_training_users_only() -> None:
     corpus = ChitChat()
     rebuilt = Vocabulary.build((corpus.messages(user) for user in users_in(corpus, "train")), 10_000, min_users=3)
     assert rebuilt.words == load_model(PRETRAINED).vocabulary.words
 
 
-def test_it_predicts_what_test_users_wrote() -> None:
+def test_it_predicts_the_words_of_test_users() -> None:
     model, corpus = load_model(PRETRAINED), ChitChat()
     texts = [
         text for user in users_in(corpus, "test") for text, _ in zip(corpus.messages(user), range(5), strict=False)

@@ -1,4 +1,4 @@
-"""One model, run two ways: TensorFlow's functions of the weights, and LiteRT's program."""
+"""The functions of the model in TensorFlow and its LiteRT program compute the same."""
 
 from dataclasses import replace
 
@@ -13,8 +13,8 @@ from model import cifg
 from model.device.config import ModelConfig
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning, finetune
-from model.device.learning.sampling import draw
 from model.device.runtime import Program
+from model.device.sampling import draw
 from model.device.weights import Weights, initial_weights
 from model.program import build_program
 
@@ -40,7 +40,7 @@ def random_rows(config: ModelConfig, seed: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def full_size() -> Model:
-    """The sizes that users meet, over random weights."""
+    """Returns a model of the shipped size with random weights."""
     config = ModelConfig()
     return Model(initial_weights(config, 1), None, None, build_program(config))  # type: ignore[arg-type]
 
@@ -58,7 +58,7 @@ def test_a_training_step_is_the_same_in_tensorflow_and_litert(full_size: Model, 
         assert np.abs(array - full_size.weights[name]).max() > 1e-7, f"{name} did not learn"
 
 
-def test_a_step_over_candidates_is_the_same_in_tensorflow_and_litert_and_touches_nothing_else(full_size: Model) -> None:
+def test_a_step_over_candidates_is_the_same_in_tensorflow_and_litert_and_changes_no_other_row(full_size: Model) -> None:
     config = ModelConfig()
     rows = random_rows(config, 6)
     candidates = draw(rows, config.vocabulary, config.candidates, np.random.default_rng(1))
@@ -78,7 +78,7 @@ def test_a_step_over_candidates_is_the_same_in_tensorflow_and_litert_and_touches
         np.testing.assert_allclose(array, expected[name], atol=1e-5, err_msg=name)
 
 
-def test_a_step_over_all_words_is_the_step_of_a_round(small_model: Model) -> None:
+def test_a_sampled_step_over_all_words_equals_a_step_of_a_round(small_model: Model) -> None:
     config = small_model.provenance.config
     rows = random_rows(config, 7)
     program, other = small_model.start(), small_model.start()
@@ -89,14 +89,14 @@ def test_a_step_over_all_words_is_the_step_of_a_round(small_model: Model) -> Non
         np.testing.assert_allclose(array, other.weights[name], atol=1e-6)
 
 
-def test_what_was_learned_is_what_is_typed_with_and_learned_on(small_model: Model) -> None:
+def test_steps_predictions_and_further_training_use_the_learned_weights(small_model: Model) -> None:
     config = small_model.provenance.config
     rows = random_rows(config, 8)
     candidates = draw(rows, config.vocabulary, config.candidates, np.random.default_rng(0))
     program = small_model.start()
     program.learn(rows, candidates, 0.5, 1.0)
     weights = program.weights
-    weights["embedding"][:] = 0  # a copy: nothing that the program knows of
+    weights["embedding"][:] = 0  # a copy, which the program does not see
     learned = program.weights
     fresh = Program(small_model.program, config, learned)
     state = program.initial_state(1)
@@ -108,7 +108,7 @@ def test_what_was_learned_is_what_is_typed_with_and_learned_on(small_model: Mode
     assert program.learn(rows, candidates, 0.5, 1.0) == small_model.start().learn(rows, candidates, 0.5, 1.0)
 
 
-def test_a_program_from_before_there_were_candidates_learns_over_all_words(small_model: Model) -> None:
+def test_an_older_program_without_candidates_learns_over_all_words(small_model: Model) -> None:
     program = small_model.start()
     older = Program(without_signature(small_model.program, "learn"), program.config, small_model.weights)
     assert older.candidates is None
@@ -128,7 +128,7 @@ def without_signature(content: bytes, signature: str) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def test_the_gradient_written_out_is_tensorflows_own(small_model: Model) -> None:
+def test_the_custom_gradients_equal_automatic_differentiation(small_model: Model) -> None:
     config = small_model.provenance.config
     rows = random_rows(config, 3)
     weights = {name: tf.constant(array) for name, array in small_model.weights.items()}
@@ -150,7 +150,7 @@ def test_the_gradient_written_out_is_tensorflows_own(small_model: Model) -> None
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_the_gradient_of_the_kernels_taken_at_once_is_the_sum_over_positions(small_model: Model) -> None:
+def test_the_gradient_of_a_kernel_is_the_sum_over_positions(small_model: Model) -> None:
     config = small_model.provenance.config
     rows = tf.constant(random_rows(config, 9)[:, :-1])
     weights = {name: tf.constant(array) for name, array in small_model.weights.items()}
@@ -172,8 +172,10 @@ def test_the_gradient_of_the_kernels_taken_at_once_is_the_sum_over_positions(sma
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-def run_step_by_step(weights: Weights, tokens: tf.Tensor, state: cifg.TensorState) -> tuple[tf.Tensor, cifg.State]:
-    """The network as its papers have it, left to automatic differentiation."""
+def run_step_by_step(
+    weights: Weights, tokens: tf.Tensor, state: cifg.TensorState
+) -> tuple[tf.Tensor, cifg.TensorState]:
+    """Computes the network as in its papers, with automatic differentiation."""
     hidden, cell = state
     states = []
     for position in range(tokens.shape[1]):
@@ -188,7 +190,7 @@ def run_step_by_step(weights: Weights, tokens: tf.Tensor, state: cifg.TensorStat
     return tf.reshape(tf.stack(states, 1), [-1, hidden.shape[1]]), cifg.TensorState(hidden, cell)
 
 
-def test_rows_that_are_missing_count_nothing(small_model: Model) -> None:
+def test_missing_rows_of_a_batch_have_no_influence(small_model: Model) -> None:
     rows = random_rows(small_model.provenance.config, 4)[:2]
     program = small_model.start()
     loss = program.train(rows, 0.3, 1.0)
@@ -198,7 +200,7 @@ def test_rows_that_are_missing_count_nothing(small_model: Model) -> None:
         np.testing.assert_allclose(array, expected[name], atol=1e-5)
 
 
-def test_a_message_is_forgotten_at_its_end(small_model: Model) -> None:
+def test_the_state_is_reset_at_the_end_of_a_message(small_model: Model) -> None:
     program = small_model.start()
     _, fresh = program.step(BOUNDARY, program.initial_state(1))
     _, state = program.step(7, fresh)
@@ -222,7 +224,7 @@ def test_steps_and_windows_agree(small_model: Model) -> None:
                 assert evaluation.rank[row, position] == (logits[BOUNDARY + 1 :] > logits[target]).sum()
 
 
-def test_weights_go_in_and_out_unchanged(small_model: Model) -> None:
+def test_weights_are_read_back_unchanged(small_model: Model) -> None:
     for name, array in small_model.start().weights.items():
         np.testing.assert_array_equal(array, small_model.weights[name])
 
@@ -240,7 +242,7 @@ def test_exported_weights_are_in_the_program(small_model: Model) -> None:
         np.testing.assert_array_equal(array, small_model.weights[name])
 
 
-def test_what_is_no_program_of_these_sizes_is_refused(small_model: Model, full_size: Model) -> None:
+def test_a_program_of_other_sizes_is_refused(small_model: Model, full_size: Model) -> None:
     config = small_model.provenance.config
     for content in (b"", b"TFL3", full_size.program, small_model.program[:5000]):
         with pytest.raises(DataError):

@@ -1,1 +1,1 @@
-"""The work that the benchmarks measure."""
+"""The work that the benchmarks measure, and the devices and displays that it needs."""

@@ -1,4 +1,4 @@
-"""The clients that simulated rounds are measured over: the same for everything that is compared."""
+"""The clients of measured simulated rounds, the same for all systems that are compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,38 +15,38 @@ from model.device.folder import Model
 
 @dataclass(frozen=True)
 class Cohort:
-    """Training rows of a round's clients, one array [n, T + 1] int32 each."""
+    """The training data of a round's clients."""
 
-    rows: Sequence[np.ndarray]
-    batch: int  # rows of a step
+    rows: Sequence[np.ndarray]  # int32 [n, T + 1] for each client
+    batch: int  # rows in a training step
 
     @property
     def words(self) -> int:
-        """Targets that are not padding."""
+        """The number of targets that are not padding."""
         return sum(map(targets, self.rows))
 
     def batches(self) -> list[list[np.ndarray]]:
-        """Each client's steps."""
+        """Returns each client's rows, split into training steps."""
         return [[r[i : i + self.batch] for i in range(0, len(r), self.batch)] for r in self.rows]
 
     def datasets(self) -> list[tf.data.Dataset]:
-        """The same as TFF takes them."""
+        """Returns each client's rows as TFF takes them."""
         return [tf.data.Dataset.from_tensor_slices((r, r[:, 1:])).batch(self.batch) for r in self.rows]
 
 
 def cohorts(model: Model, corpus: str, clients: int, max_words: int, rounds: int, seed: int = 0) -> list[Cohort]:
-    """The cohorts of so many rounds, drawn as `federate simulate` draws them, of people who wrote `max_words` words at least.
+    """Draws the cohorts of `rounds` rounds as `federate simulate` does, from people who wrote at least `max_words` words.
 
-    Whoever wrote less would make rounds whose time is that of sending weights about.
+    With people who wrote less, rounds would mostly measure the transfer of weights.
 
     Raises:
-      DataError: nobody wrote so much.
+      DataError: nobody wrote that many words.
     """
     config = model.provenance.config
     people = Clients(Part(open_corpus(corpus), "train"), model.vocabulary, config.window)
     users = [user for user, words in zip(people.users, people.words(), strict=True) if words >= max_words]
     if not users:
-        raise DataError(f"nobody of the corpus {corpus} wrote {max_words:,} words: choose a lower --max-words")
+        raise DataError(f"no training user of the corpus {corpus} wrote {max_words:,} words: lower --max-words")
     drawn = []
     for number in range(1, rounds + 1):
         cohort = sample_cohort(users, clients, seed, number)

@@ -1,4 +1,4 @@
-"""A display for the keyboard's window: the one that is there, or a virtual one for as long as it is needed."""
+"""A display for the keyboard's window: the existing one, or a temporary virtual one."""
 
 import os
 import shutil
@@ -15,17 +15,17 @@ _SCREEN = "1280x1024x24"
 
 @contextmanager
 def display() -> Iterator[None]:
-    """Windows can be opened inside the block.
+    """Makes sure that windows can be opened inside the block.
 
     Raises:
-      SkippedBenchmarkError: there is no display, nor Xvfb.
+      SkippedBenchmarkError: there is neither a display nor Xvfb.
       DataError: Xvfb does not start.
     """
     if os.environ.get("DISPLAY"):
         yield
         return
     if shutil.which("Xvfb") is None:
-        raise SkippedBenchmarkError("the window needs a display, or Xvfb: apt-get install xvfb libgl1 libgl1-mesa-dri")
+        raise SkippedBenchmarkError("the window needs a display or Xvfb: apt-get install xvfb libgl1 libgl1-mesa-dri")
     ready, announce = os.pipe()
     server = subprocess.Popen(
         bound(["Xvfb", "-displayfd", str(announce), "-screen", "0", _SCREEN, "-nolisten", "tcp"]),

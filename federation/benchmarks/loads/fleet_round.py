@@ -1,8 +1,8 @@
-"""A secure round of many devices, as one runs it: time by stage, memory, bytes a device.
+"""A secure round of many devices against a real coordinator: seconds by stage, memory, and bytes of each device.
 
-The coordinator is a process of its own with its API over TLS on the loopback, on a model of a few thousand weights, since it is
-the number of devices that is measured. All devices are simulated in this process, one after the other, each with a connection of
-its own: the times of the stages are those of all devices' work on one core, or of the coordinator's on another.
+The coordinator is a process of its own, with its API over TLS on the loopback. Its model has only a few thousand weights, as the
+number of devices is measured. All devices are simulated in this process, each with its own connection. So the time of a stage is
+that of all devices' work on one core, or of the coordinator's work on another.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,9 +20,9 @@ import httpx
 import numpy as np
 
 from data.errors import DataError
+from data.peak_memory import peak_memory_mib
 from federation.benchmarks.loads.simulated_devices import FleetDevice, SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
-from federation.benchmarks.peak_memory import peak_memory_mib
 from federation.coordinator.web.connection_limits import connections_allowed
 from federation.coordinator.web.control_api import TOKEN
 from federation.processes import free_port, start
@@ -33,18 +34,18 @@ from model.device.folder import save_model
 
 CONFIG = ModelConfig(vocabulary=64, embedding=8, units=16)
 _DEADLINE_SECONDS = 3_600
-_WAIT = 120  # seconds a device waits for an answer: a thousand that asked every few would keep a core busy
-_AT_ONCE = 4  # devices that work; the others wait
+_WAIT = 120  # seconds that a device waits for an answer; a thousand devices that poll often would keep a core busy
+_AT_ONCE = 4  # devices that work at the same time
 
 
 def fleet_round(devices: int) -> dict[str, Any]:
-    """One round over so many devices: seconds by stage, MiB of the coordinator, bytes of bodies that a device sent and received.
+    """Runs one round; returns seconds by stage, the coordinator's peak MiB, and the mean bytes that a device sent and received.
 
     Raises:
       DataError: the system allows too few connections, or the round was not committed.
     """
-    if connections_allowed(devices) < devices:  # the coordinator's process inherits that
-        raise DataError(f"{devices} devices need more open files than this system allows: see ulimit -Hn")
+    if connections_allowed(devices) < devices:  # the coordinator's process inherits the limit
+        raise DataError(f"{devices} devices need more open files than this system allows: raise the limit (ulimit -Hn)")
     with TemporaryDirectory(prefix="fleet-") as temporary:
         folder = Path(temporary)
         model = untrained_model(CONFIG)
@@ -65,29 +66,45 @@ def fleet_round(devices: int) -> dict[str, Any]:
 
 async def _with_clients(devices: int, folder: Path, port: int, process: int, vocabulary: str) -> dict[str, Any]:
     async with AsyncExitStack() as clients:
-        control = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
-        await clients.enter_async_context(control)
-        return await _round(devices, folder, control, process, vocabulary, clients)
+        http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
+        control = _Control(await clients.enter_async_context(http), folder / "coordinator" / TOKEN)
+        while not (await control.view())["ready"]:
+            await asyncio.sleep(0.5)
+        fleet = await _enrolled_fleet(devices, folder, control, vocabulary, clients)
+        return await _round(fleet, control, process)
 
 
-async def _round(
-    devices: int, folder: Path, control: httpx.AsyncClient, process: int, vocabulary: str, clients: AsyncExitStack
-) -> dict[str, Any]:
-    token = folder / "coordinator" / TOKEN
-    until = time.monotonic() + _DEADLINE_SECONDS
+class _Control:
+    """The coordinator's control API."""
 
-    async def view() -> dict[str, Any]:
-        while time.monotonic() < until:
+    def __init__(self, http: httpx.AsyncClient, token: Path) -> None:
+        self._http, self._token = http, token
+        self.deadline = time.monotonic() + _DEADLINE_SECONDS
+
+    async def view(self) -> dict[str, Any]:
+        """Returns the coordinator's view of its rounds; waits for a coordinator that is starting.
+
+        Raises:
+          DataError: the coordinator does not answer.
+        """
+        while time.monotonic() < self.deadline:
             try:
-                headers = {"authorization": f"Bearer {token.read_text('ascii')}"}
-                return (await control.get("/control/view", headers=headers)).raise_for_status().json()
+                return (await self._http.get("/control/view", headers=self._headers())).raise_for_status().json()
             except (httpx.TransportError, OSError):
                 await asyncio.sleep(0.2)
-        raise DataError("the coordinator does not answer")
+        raise DataError(f"the coordinator did not answer within {_DEADLINE_SECONDS} s")
 
-    while not (await view())["ready"]:
-        await asyncio.sleep(0.5)
-    headers = {"authorization": f"Bearer {token.read_text('ascii')}"}
+    async def post(self, path: str) -> httpx.Response:
+        """Posts to the control API."""
+        return await self._http.post(path, headers=self._headers())
+
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self._token.read_text('ascii')}"}
+
+
+async def _enrolled_fleet(
+    devices: int, folder: Path, control: _Control, vocabulary: str, clients: AsyncExitStack
+) -> list[FleetDevice]:
     certificate = (folder / "coordinator" / "certificate.pem").read_text("ascii")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -95,38 +112,43 @@ async def _round(
     fleet: list[FleetDevice] = []
     at_once = asyncio.Semaphore(_AT_ONCE)
     for _ in range(devices):
-        link = JoinLink.parse((await control.post("/control/invitations", headers=headers)).json()["link"])
-        # A client each, as a pool looks through all its connections with each request.
+        link = JoinLink.parse((await control.post("/control/invitations")).json()["link"])
+        # Each device has its own client, as a pool searches all its connections in each request.
         http = httpx.AsyncClient(base_url=link.url, verify=context, trust_env=False, timeout=600)
         await clients.enter_async_context(http)
         fleet.append(FleetDevice(http, SimulatedDevice(_vectors), vocabulary, at_once))
         await fleet[-1].enrol(link.code)
-    enrolled = await view()
-    await control.post("/control/rounds?rounds=1", headers=headers)
+    return fleet
+
+
+async def _round(fleet: Sequence[FleetDevice], control: _Control, process: int) -> dict[str, Any]:
+    """Runs one round over enrolled devices and returns its figures; `process` is the coordinator's id."""
+    before = await control.view()
+    await control.post("/control/rounds?rounds=1")
     seconds: dict[str, float] = {}
     working = [asyncio.create_task(_take_part(device)) for device in fleet]
     stage, since = "selection", time.monotonic()
     while True:
-        seen = await view()
+        seen = await control.view()
         now = time.monotonic()
-        in_round = seen["round"]["stage"] if seen["round"] else "over"
-        if in_round != stage:
-            seconds[stage], stage, since = round(now - since, 2), in_round, now
+        current = seen["round"]["stage"] if seen["round"] else "over"
+        if current != stage:
+            seconds[stage], stage, since = round(now - since, 2), current, now
         if seen["wanted"] == 0:
             break
-        if now > until or any(task.done() and task.exception() for task in working):
+        if now > control.deadline or any(task.done() and task.exception() for task in working):
             break
         await asyncio.sleep(0.2)
     for task in working:
         task.cancel()
     failed = [e for t in await asyncio.gather(*working, return_exceptions=True) if isinstance(e := t, Exception)]
-    (row,) = seen["rounds"][len(enrolled["rounds"]) :]
+    (row,) = seen["rounds"][len(before["rounds"]) :]
     if row["state"] != "committed":
         raise DataError(
-            f"the round of {devices} devices was not committed: {failed[:1] or row['reason'] or seen['errors']}"
+            f"the round of {len(fleet)} devices was not committed: {failed[:1] or row['reason'] or seen['errors']}"
         )
     return {
-        "devices": devices,
+        "devices": len(fleet),
         "counted": row["counted"],
         "seconds": row["ended"] - row["started"],
         "stage_seconds": seconds,

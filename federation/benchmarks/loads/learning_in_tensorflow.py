@@ -1,8 +1,8 @@
-"""A plain TensorFlow training loop over the same words: `python -m federation.benchmarks.loads.learning_in_tensorflow MODEL JSON ROWS`.
+"""A plain TensorFlow training loop: `python -m federation.benchmarks.loads.learning_in_tensorflow MODEL JSON ROWS`.
 
-It is what one would write without a device in mind: `tf.function`, automatic differentiation of the whole softmax, SGD on clipped
-gradients, static shapes, and as many threads as TensorFlow likes. ROWS says whether the rows are `padded`, a message each, or
-`packed` as the device packs them; the other arguments and the output are those of `learning_on_device`.
+It is the loop that one would write without a device in mind: `tf.function`, automatic differentiation of the whole softmax, SGD
+on clipped gradients, static shapes, and as many threads as TensorFlow chooses. ROWS is `padded`, one message in a row, or
+`packed`, as the device concatenates messages. The other arguments and the output are those of `learning_on_device`.
 """
 
 import json
@@ -13,18 +13,34 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data.vocabulary import PAD
+from data.peak_memory import peak_memory_mib
+from data.vocabulary import BOUNDARY, PAD
 from data.windows import pack, targets
-from federation.benchmarks.loads.padded_rows import one_message_a_row
-from federation.benchmarks.peak_memory import peak_memory_mib
 from model import cifg
 from model.device.folder import load_model
 from model.device.learning.finetuning import FineTuning, batches, newest
 from model.device.metrics import evaluate
 
 
+def one_message_a_row(rows: np.ndarray) -> np.ndarray:
+    """Returns the messages of packed rows [n, T + 1], each in a padded row of its own, int64 [m, T + 1], with the same targets.
+
+    A message that is split across packed rows stays split.
+    """
+    pieces = []
+    for row in rows:
+        tokens = row[row != PAD]
+        starts = [0, *(i for i in range(1, len(tokens) - 1) if tokens[i] == BOUNDARY)]
+        ends = [*starts[1:], len(tokens) - 1]
+        pieces += [tokens[a : b + 1] for a, b in zip(starts, ends, strict=True)]
+    padded = np.full((len(pieces), rows.shape[1]), PAD, np.int64)
+    for row, piece in zip(padded, pieces, strict=True):
+        row[: len(piece)] = piece
+    return padded
+
+
 def main(folder: str, messages: str, kind: str) -> None:
-    """Learns, and measures what it took, tracing left out, and what it brought."""
+    """Learns, and prints what `federation.benchmarks.learning` reads; the speed does not include tracing."""
     content, how, model = json.loads(Path(messages).read_text("utf-8")), FineTuning(), load_model(Path(folder))
     config = model.provenance.config
     variables = {name: tf.Variable(array) for name, array in model.weights.items()}
@@ -44,7 +60,7 @@ def main(folder: str, messages: str, kind: str) -> None:
             variable.assign_sub(how.learning_rate * gradient)
         return loss
 
-    step(tf.fill(shape, PAD))  # traces it and changes nothing: where all is padding there is no gradient
+    step(tf.fill(shape, PAD))  # traces the step; padding has no gradient, so the weights stay
     rows = pack(newest(content["learn"], how.max_words), config.window)
     if kind == "padded":
         rows = one_message_a_row(rows)
@@ -53,7 +69,7 @@ def main(folder: str, messages: str, kind: str) -> None:
         full = np.full(shape, PAD, np.int32)
         full[: len(batch)] = batch
         if not np.isfinite(step(tf.constant(full)).numpy()):
-            raise AssertionError("training went astray")
+            raise AssertionError("the loss is not finite")
         learned += targets(batch)
     seconds = time.perf_counter() - began
     peak = peak_memory_mib()

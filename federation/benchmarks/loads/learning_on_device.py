@@ -1,7 +1,7 @@
 """A process that only learns, as a keyboard does: `python -m federation.benchmarks.loads.learning_on_device MODEL JSON THREADS`.
 
-The file holds encoded messages: those to `learn` from and those `held_out`. It prints what `federation.benchmarks.learning` asks
-for, as JSON. TensorFlow is not imported.
+The JSON file holds encoded messages: those to `learn` from and those `held_out`. The process prints speed, peak memory and recall
+as JSON, for `federation.benchmarks.learning`. It does not import TensorFlow.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from data.generators import result_of
-from federation.benchmarks.peak_memory import peak_memory_mib
+from data.peak_memory import peak_memory_mib
 from model.device.folder import load_model
 from model.device.learning.finetuning import FineTuning
 from model.device.learning.training import train_program
@@ -19,7 +19,7 @@ from model.device.metrics import evaluate
 
 
 def main(folder: str, messages: str, threads: str) -> None:
-    """Learns, and measures what it took and what it brought."""
+    """Learns, and prints what `federation.benchmarks.learning` reads."""
     content = json.loads(Path(messages).read_text("utf-8"))
     program = load_model(Path(folder)).start(int(threads))
     training = train_program(program, content["learn"], FineTuning(), np.random.default_rng(0), sampled=True)

@@ -1,4 +1,4 @@
-"""A model that nobody runs, where it is its size alone that counts."""
+"""A model for measurements in which only its size counts."""
 
 from data.vocabulary import SPECIALS, Vocabulary
 from model.device.config import ModelConfig
@@ -7,6 +7,6 @@ from model.device.weights import Provenance, initial_weights
 
 
 def untrained_model(config: ModelConfig) -> Model:
-    """Random weights over made-up words, without a program."""
+    """Returns a model of random weights and made-up words, without a program."""
     vocabulary = Vocabulary([*SPECIALS, *(f"word{i}" for i in range(config.vocabulary - len(SPECIALS)))])
     return Model(initial_weights(config, 0), Provenance(config, vocabulary.sha256), vocabulary, b"no program")

@@ -1,10 +1,10 @@
-"""What the coordinator does with masked updates of the real model's size, beside numpy that adds such arrays.
+"""The coordinator's processing of masked updates of the real model's size, next to NumPy adding such arrays.
 
-The rounds are real ones, by devices that mask random numbers; only TensorFlow and the network are not there. What is measured is
-the running server's own code, from two points on:
+The rounds are real, by devices that mask random numbers, but without TensorFlow and the network. The code of the running server is
+measured from two entry points:
 
-- `SecureSummation.receive`, which a whole message is handed to: it is checked, unpacked and added to the sum;
-- the API, from ASGI on: signature, body in pieces, digest, and that.
+- `SecureSummation.receive`, which checks a whole message, unpacks it and adds it to the sum;
+- the API, called through ASGI: signature, body in pieces, digest, and the former.
 """
 
 import asyncio
@@ -21,8 +21,10 @@ from data.errors import DataError
 from federation.benchmarks.loads.simulated_devices import SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
 from federation.benchmarks.measuring import Figure, in_turn, ratios
-from federation.coordinator.coordinator import Coordinator, CoordinatorSettings
+from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.learner.messages import NextRound
 from federation.coordinator.round_machine import Round, Rules, Stage
+from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.secure_sum import SecureSummation
 from federation.coordinator.web.device_api import DeviceApi
 from federation.protocol.api_messages import CheckIn, Plan
@@ -35,11 +37,11 @@ from model.device.folder import save_model
 
 _DEVICES = 12
 _PIECE = 2**16  # bytes that a server reads at a time
-_COHORT = 256  # that the ring is cut for, at 16 bits
+_COHORT = 256  # devices that the 16 bits of a sum leave room for
 
 
 def measure_uploads(repeats: int, config: ModelConfig | None = None) -> tuple[list[Figure], dict[str, Any]]:
-    """Lines of a benchmark's table in gigabytes a second, and the sizes that they are of; of the shipped model's by default."""
+    """Returns figures in gigabytes per second, and the sizes of the updates; by default those of the shipped model."""
     config = config or ModelConfig()
     with TemporaryDirectory(prefix="uploads-") as temporary:
         uploads = _Uploads(Path(temporary), config)
@@ -51,38 +53,40 @@ def measure_uploads(repeats: int, config: ModelConfig | None = None) -> tuple[li
             uploads.coordinator.close()
     to_numpy = {name: ratios(found[name], found["numpy"]) for name in ("sums", "api")}
     figures = [
-        Figure("numpy", "numpy adding arrays of 16 bits in place", "GB/s", found["numpy"]),
-        Figure("sums", "masked updates checked, unpacked and added to the sum", "GB/s", found["sums"]),
-        Figure("sums_to_numpy", "the second over the first", "", to_numpy["sums"], "at least 0.5"),
-        Figure("digest", "SHA-256 over masked updates, which their signature needs", "GB/s", found["digest"]),
-        Figure("api", "the API's whole path: signature, body, digest, sum", "GB/s", found["api"]),
-        Figure("api_to_numpy", "the same over numpy", "", to_numpy["api"]),
+        Figure("numpy", "NumPy adds 16-bit arrays in place", "GB/s", found["numpy"]),
+        Figure(
+            "sums", "the coordinator checks and unpacks masked updates and adds them to the sum", "GB/s", found["sums"]
+        ),
+        Figure("sums_to_numpy", "ratio of the coordinator to NumPy", "", to_numpy["sums"], "at least 0.5"),
+        Figure("digest", "SHA-256 of masked updates, which their signatures need", "GB/s", found["digest"]),
+        Figure("api", "the whole API call: signature, body, digest, sum", "GB/s", found["api"]),
+        Figure("api_to_numpy", "ratio of the API call to NumPy", "", to_numpy["api"]),
     ]
     return figures, {"weights": uploads.terms.length, "bits": uploads.terms.bits, "update_bytes": uploads.size}
 
 
 class _Uploads:
-    """A coordinator and devices; each measurement takes the masked updates of one round."""
+    """A coordinator and devices; each measurement processes the masked updates of one round and returns GB/s."""
 
     def __init__(self, folder: Path, config: ModelConfig) -> None:
         save_model(folder / "model", untrained_model(config))
         self.terms = Terms(parameters(config), 1.0, 1, _COHORT, bits=16, seed=0)
         settings = CoordinatorSettings(Rules(_DEVICES, _DEVICES, over_selection=1.0), backoff_seconds=0.0)
         self.coordinator = Coordinator(folder / "coordinator", folder / "model", settings, SecureSummation, time.time())
-        self.coordinator.prepared({"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "unmasked": 0})
+        self.coordinator.rounds.prepared(NextRound(self.terms, exhausted="", spent=None, promise="", unmasked=0))
         self._api = DeviceApi(self.coordinator)
         self._devices = [SimulatedDevice(self._vectors) for _ in range(_DEVICES)]
         for device in self._devices:
-            self.coordinator.enrol(device.enrolment(self.coordinator.invite(time.time())), time.time())
+            self.coordinator.devices.enrol(device.enrolment(self.coordinator.devices.invite(time.time())), time.time())
         self._numbers = 0
         _, self._messages = self._round()
-        self.coordinator.stop(time.time())
+        self.coordinator.rounds.stop(time.time())
         self.size = len(next(iter(self._messages.values())))
         packed = (MaskedInput.from_bytes(message).packed for message in self._messages.values())
         self._arrays = [unpack(self.terms.layout, part)[0].copy() for part in packed]
 
     def numpy(self) -> float:
-        """Adds the arrays alone."""
+        """Adds the arrays without a coordinator."""
         total = np.zeros_like(self._arrays[0])
         began = time.perf_counter()
         for array in self._arrays:
@@ -90,30 +94,30 @@ class _Uploads:
         return sum(array.nbytes for array in self._arrays) / (time.perf_counter() - began) / 1e9
 
     def sums(self) -> float:
-        """Hands the messages to the running sum."""
+        """Adds the messages to the coordinator's sum."""
         opened, messages = self._round()
         began = time.perf_counter()
         for name, message in messages.items():
             opened.secure.receive(Stage.REPORTING, name, message)
         seconds = time.perf_counter() - began
-        self.coordinator.stop(time.time())
+        self.coordinator.rounds.stop(time.time())
         return self.size * _DEVICES / seconds / 1e9
 
     def digest(self) -> float:
-        """Hashes them."""
+        """Hashes the messages."""
         began = time.perf_counter()
         for message in self._messages.values():
             hashlib.sha256(message).digest()
         return self.size * _DEVICES / (time.perf_counter() - began) / 1e9
 
     def api(self) -> float:
-        """Uploads them in a round of their own."""
+        """Uploads the messages of a new round through the API."""
         opened, messages = self._round()
         path = f"/v1/rounds/{opened.name}/reporting"
         self._numbers += 1
         requests = [self._request(device, path, messages[device.name]) for device in self._devices]
         seconds = asyncio.run(self._upload(requests))
-        self.coordinator.stop(time.time())
+        self.coordinator.rounds.stop(time.time())
         return self.size * _DEVICES / seconds / 1e9
 
     def _vectors(self, plan: Plan) -> tuple[Vector, ...]:
@@ -125,24 +129,24 @@ class _Uploads:
 
     def _round(self) -> tuple[Round, dict[str, bytes]]:
         """Brings a new round to its masked updates, and returns it and them, by device."""
-        now, vocabulary = time.time(), self.coordinator.model.vocabulary.sha256
-        self.coordinator.want(1)
+        now, vocabulary = time.time(), self.coordinator.rounds.model.vocabulary.sha256
+        self.coordinator.rounds.schedule(1)
         self.coordinator.tick(now)
         for device in self._devices:
             device.forget()
-            self.coordinator.check_in(device.name, CheckIn(vocabulary, ""), now)
-        opened = self.coordinator.round
+            self.coordinator.devices.check_in(device.name, CheckIn(vocabulary, ""), now)
+        opened = self.coordinator.rounds.current
         assert opened is not None  # noqa: S101
         for stage in (Stage.KEYS, Stage.SHARES, Stage.REPORTING):
             messages: dict[str, bytes] = {}
             for device in self._devices:
                 if stage == Stage.KEYS:
-                    device.begin(self.coordinator.plan(device.name, opened.name, now))
-                needed = self.coordinator.needs(device.name, opened.name, stage, now)
+                    device.begin(self.coordinator.devices.plan(device.name, opened.name, now))
+                needed = self.coordinator.devices.needs(device.name, opened.name, stage, now)
                 messages[device.name] = device.message(stage, needed)
             if stage != Stage.REPORTING:
                 for name, message in messages.items():
-                    self.coordinator.give(name, opened.name, stage, message, now)
+                    self.coordinator.devices.give(name, opened.name, stage, message, now)
         return opened, messages
 
     def _request(self, device: SimulatedDevice, path: str, message: bytes) -> tuple[dict[str, Any], list[bytes]]:
@@ -173,7 +177,7 @@ class _Uploads:
 
 
 def _giving(pieces: list[bytes]) -> Callable[[], Awaitable[Any]]:
-    """What ASGI receives a body by."""
+    """Returns the ASGI function that yields a body in pieces."""
     messages = iter([{"type": "http.request", "body": piece, "more_body": piece is not pieces[-1]} for piece in pieces])
 
     async def receive() -> Any:

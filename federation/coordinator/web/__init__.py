@@ -1,1 +1,1 @@
-"""What the coordinator serves over HTTPS: the API of the devices, the control API, and the dashboard."""
+"""What the coordinator serves: the devices' API over HTTPS, the control API, and the dashboard."""

@@ -1,4 +1,4 @@
-"""The certificate that the coordinator makes for itself. Devices know it by its SHA-256, which stands in the join link."""
+"""The coordinator's self-signed certificate. Devices recognize it by its SHA-256, which is in the join link."""
 
 import hashlib
 import ipaddress
@@ -14,22 +14,22 @@ from cryptography.x509.oid import NameOID
 from data.errors import DataError
 from data.files import write_by_rename
 
-_YEARS = 10  # a new certificate makes every device join anew, so this one lasts
+_YEARS = 10  # long, as every device has to join again when the certificate changes
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate and its key, in one PEM file that only its owner may read."""
+    """A certificate and its private key, in one PEM file that only its owner may read."""
 
     path: Path
-    sha256: str  # of its DER encoding, in hex: the pin
+    sha256: str  # of its DER encoding, in hex; devices pin it
 
 
 def certificate(path: Path, host: str) -> Certificate:
-    """The certificate in `path`; made there, for this host, where there is none.
+    """Returns the certificate in the file `path`, which is made for this host if there is none yet.
 
     Raises:
-      DataError: what lies there is no certificate.
+      DataError: the file holds no certificate.
     """
     if not path.exists():
         write_by_rename(path, _make(host), mode=0o600)
@@ -37,7 +37,7 @@ def certificate(path: Path, host: str) -> Certificate:
         found = x509.load_pem_x509_certificate(path.read_bytes())
     except ValueError as error:
         raise DataError(
-            f"{path} holds no certificate: remove it, and a new one is made (devices then have to join anew)"
+            f"{path} holds no certificate: remove the file, and a new one is made (devices then have to join again)"
         ) from error
     return Certificate(path, hashlib.sha256(found.public_bytes(serialization.Encoding.DER)).hexdigest())
 
@@ -52,7 +52,7 @@ def _make(host: str) -> bytes:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))  # clocks of devices are not all right
+        .not_valid_before(now - timedelta(days=1))  # some devices' clocks are slow
         .not_valid_after(now + timedelta(days=365 * _YEARS))
         .add_extension(x509.SubjectAlternativeName([_name_of(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

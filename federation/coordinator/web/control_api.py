@@ -1,8 +1,9 @@
-"""How whoever runs the coordinator steers it from this machine: a JSON API behind a token, which the dashboard is mounted on."""
+"""How the operator controls the coordinator from this machine: a JSON API behind a token, on which the dashboard is mounted."""
 
 import hmac
 import secrets
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from data.files import write_by_rename
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.web.device_api import DeviceApi
-from federation.coordinator.web.status import overview
+from federation.coordinator.web.status import CoordinatorStatus, status_of
 from federation.protocol.join_link import JoinLink
 
 TOKEN = "control-token"  # noqa: S105 (the file's name)
@@ -19,7 +20,7 @@ _MOST_ROUNDS = 100_000
 
 
 def control_token(folder: Path) -> str:
-    """The token that lets one steer the coordinator of a folder; in a file that only its owner may read."""
+    """Returns the token that controls the coordinator of a folder, from a file that only its owner may read."""
     path = folder / TOKEN
     if not path.exists():
         write_by_rename(path, secrets.token_urlsafe(24).encode(), mode=0o600)
@@ -27,74 +28,74 @@ def control_token(folder: Path) -> str:
 
 
 class ControlApi:
-    """What can be done: join links, more rounds, a pause, a stop."""
+    """What the operator can do: create join links, schedule, pause and stop rounds."""
 
     def __init__(self, coordinator: Coordinator, api: DeviceApi, host: str, port: int, sha256: str) -> None:
-        """Steers a coordinator that devices reach at `host`:`port` and know by its certificate's SHA-256."""
+        """Controls a coordinator that devices reach at `host`:`port`, and recognize by its certificate's SHA-256."""
         self.coordinator = coordinator
         self._api, self._host, self._port, self._sha256 = api, host, port, sha256
 
     def invite(self) -> JoinLink:
-        """A new join link, good for one device."""
-        return JoinLink(self._host, self._port, self.coordinator.invite(time.time()), self._sha256)
+        """Returns a new join link for one device."""
+        return JoinLink(self._host, self._port, self.coordinator.devices.invite(time.time()), self._sha256)
 
-    def want(self, rounds: int) -> None:
-        """So many more rounds, from now on."""
-        self.coordinator.want(rounds)
+    def schedule(self, rounds: int) -> None:
+        """Schedules this number of rounds from now on, in place of those scheduled before."""
+        self.coordinator.rounds.schedule(rounds)
         self._tick()
 
     def pause(self, paused: bool) -> None:
-        """Begins no new round, or does again."""
-        self.coordinator.pause(paused)
+        """Pauses or resumes: while paused no new round opens."""
+        self.coordinator.rounds.pause(paused)
         self._tick()
 
     def stop(self) -> None:
-        """Ends the round that goes on, unless it has its sum, and begins none."""
-        self.coordinator.stop(time.time())
+        """Schedules no more rounds and aborts the one under way, unless it has its sum."""
+        self.coordinator.rounds.stop(time.time())
         self._tick()
 
-    def view(self) -> dict[str, Any]:
-        """What there is to see."""
-        return overview(self.coordinator, time.time())
+    def status(self) -> CoordinatorStatus:
+        """Returns what there is to see."""
+        return status_of(self.coordinator, time.time())
 
     def _tick(self) -> None:
         self.coordinator.tick(time.time())
-        self._api.tell()
+        self._api.wake()
 
 
 def control_app(control: ControlApi, token: str) -> FastAPI:
-    """The JSON API; every call needs `Authorization: Bearer TOKEN`."""
+    """Returns the JSON API; every call needs `Authorization: Bearer TOKEN`."""
     app = FastAPI(title="Control of the coordinator", version="1", docs_url=None, redoc_url=None)
 
     def allowed(request: Request) -> None:
         if not hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {token}".encode()):
-            raise HTTPException(401, "this needs the coordinator's control token")
+            raise HTTPException(HTTPStatus.UNAUTHORIZED, "this call needs the coordinator's control token")
 
     only_with_token = [Depends(allowed)]
 
     @app.get("/control/view", dependencies=only_with_token)
     async def view() -> dict[str, Any]:
-        """What there is to see."""
-        return control.view()
+        """The model, the round, the devices, past rounds, and errors."""
+        return control.status().to_json()
 
     @app.post("/control/invitations", dependencies=only_with_token)
     async def invite() -> dict[str, str]:
-        """A new join link, good for one device."""
+        """A new join link, for one device."""
         return {"link": str(control.invite())}
 
-    @app.post("/control/rounds", status_code=204, dependencies=only_with_token)
-    async def want(rounds: Annotated[int, Query(ge=1, le=_MOST_ROUNDS)]) -> None:
-        """So many more rounds, from now on."""
-        control.want(rounds)
+    @app.post("/control/rounds", status_code=HTTPStatus.NO_CONTENT, dependencies=only_with_token)
+    async def schedule(rounds: Annotated[int, Query(ge=1, le=_MOST_ROUNDS)]) -> None:
+        """Schedules this number of rounds from now on, in place of those scheduled before."""
+        control.schedule(rounds)
 
-    @app.post("/control/pause", status_code=204, dependencies=only_with_token)
+    @app.post("/control/pause", status_code=HTTPStatus.NO_CONTENT, dependencies=only_with_token)
     async def pause(paused: bool = True) -> None:
-        """Begins no new round, or does again."""
+        """Pauses or resumes: while paused no new round opens."""
         control.pause(paused)
 
-    @app.post("/control/stop", status_code=204, dependencies=only_with_token)
+    @app.post("/control/stop", status_code=HTTPStatus.NO_CONTENT, dependencies=only_with_token)
     async def stop() -> None:
-        """Ends the round that goes on, unless it has its sum, and begins none."""
+        """Schedules no more rounds and aborts the one under way, unless it has its sum."""
         control.stop()
 
     return app

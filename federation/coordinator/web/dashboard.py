@@ -1,28 +1,27 @@
-"""The coordinator's page for whoever runs it: the round and its devices as they are now, recall and norms by round, join links.
+"""The operator's page: the round and its devices as they are now, recall and norms by round, join links.
 
-NiceGUI serves it, and all that it loads, from this machine; it needs the control token in its address. What it shows of devices is
-whether they are there and where they are in a round: their updates, and recall on their words, exist here as sums alone.
+NiceGUI serves it, and everything that it loads, from this machine; its address has to hold the control token. Of devices it shows
+whether they are active and where they are in a round: their updates, and recall on their words, exist here as sums alone.
 `dashboard_view` says what it shows.
 """
 
 import hmac
 import time
-from typing import Any
 
 import segno
 from fastapi import FastAPI
 from nicegui import ui
 
 from data.errors import UserFacingError
-from federation.coordinator.round_machine import Stage
 from federation.coordinator.web import dashboard_view
 from federation.coordinator.web.control_api import ControlApi
 from federation.coordinator.web.dashboard_view import CHARTS, COLUMNS, STAGES, Tile
+from federation.coordinator.web.status import CoordinatorStatus
 
 _REFRESH_SECONDS = 1.0
-_MANY = 1_000_000  # rounds that nobody waits for: until they are stopped
-_BLUE, _ORANGE, _GREY = "#3b7dd8", "#e0772c", "#8a8f98"  # each is read on white and on black
-_THEMES = {None: ("brightness_auto", "as the system is"), False: ("light_mode", "light"), True: ("dark_mode", "dark")}
+_MOST_ROUNDS = 1_000_000
+_BLUE, _ORANGE, _GREY = "#3b7dd8", "#e0772c", "#8a8f98"  # all are legible on white and on black
+_THEMES = {None: ("brightness_auto", "system"), False: ("light_mode", "light"), True: ("dark_mode", "dark")}
 _CSS = """
 body { background: #f3f5f8; font-variant-numeric: tabular-nums }
 body.body--dark { background: #14171c }
@@ -47,7 +46,7 @@ def add_dashboard(app: FastAPI, control: ControlApi, token: str) -> None:
     @ui.page("/", title="Federated keyboard: coordinator")
     def page(token: str = "", _expected: str = token) -> None:
         if not hmac.compare_digest(token.encode(), _expected.encode()):
-            ui.label("Open this page by the address that the coordinator shows: it ends with ?token=…").classes("p-6")
+            ui.label("Open this page with the address that the coordinator printed: it ends in ?token=…").classes("p-6")
             return
         _Page(control)
 
@@ -55,7 +54,7 @@ def add_dashboard(app: FastAPI, control: ControlApi, token: str) -> None:
 
 
 class _Page:
-    """One opened page; `_refresh` puts the newest view into what `__init__` laid out."""
+    """One open page; `_refresh` fills what `__init__` laid out."""
 
     def __init__(self, control: ControlApi) -> None:
         self._control = control
@@ -64,7 +63,7 @@ class _Page:
         self._theme = ui.dark_mode(None)
         with ui.header().classes("items-center justify-between no-wrap px-4 py-2").style("background: #1f4e79"):
             ui.label("Federated keyboard: coordinator").classes("text-lg ellipsis")
-            self._theme_button = ui.button(on_click=self._turn_theme).props("flat round color=white")
+            self._theme_button = ui.button(on_click=self._change_theme).props("flat round color=white")
         with ui.column().classes("w-full max-w-screen-xl mx-auto gap-4 p-4"):
             with ui.element("div").classes("w-full grid grid-cols-2 lg:grid-cols-4 gap-4"):
                 self._tiles = [_TileCard() for _ in range(4)]
@@ -72,10 +71,10 @@ class _Page:
                 self._add_round()
             with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-3 gap-4"):
                 self._charts = {title: _chart(title, "%" if "Recall" in title else "") for title in CHARTS}
-            self._tables: dict[str, Any] = {}
+            self._tables: dict[str, ui.table] = {}
             with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-2 gap-4"):
                 self._add_table("devices", "no device has joined yet: invite one")
-                self._add_table("errors", "nothing went wrong")
+                self._add_table("errors", "no errors")
             self._add_table("rounds", "no round yet: start some")
         self._add_invitation()
         self._show_theme()
@@ -86,10 +85,12 @@ class _Page:
         with ui.row().classes("w-full items-center justify-between gap-3"):
             self._line = ui.label().classes("text-xl")
             with ui.row().classes("items-center gap-2"):
-                self._count = ui.number("rounds", value=10, min=1, max=_MANY, precision=0).props("dense outlined")
+                self._count = ui.number("rounds", value=10, min=1, max=_MOST_ROUNDS, precision=0).props(
+                    "dense outlined"
+                )
                 self._count.classes("w-24")
                 ui.button("Start", icon="play_arrow", on_click=self._start).props("unelevated")
-                self._pause = ui.button("Pause", icon="pause", on_click=self._turn_pause).props("outline")
+                self._pause = ui.button("Pause", icon="pause", on_click=self._toggle_pause).props("outline")
                 ui.button("Stop", icon="stop", color="negative", on_click=self._stop).props("outline")
                 ui.button("Invite a device", icon="qr_code_2", on_click=self._invite).props("unelevated color=teal-8")
         self._progress = ui.linear_progress(0, show_value=False, size="8px").props("rounded")
@@ -109,24 +110,24 @@ class _Page:
             ui.label("Invite a device").classes("text-lg")
             self._code = ui.html(sanitize=False).classes("code")
             ui.label(
-                "Good for one device, which reaches this coordinator by it and knows it by its certificate."
+                "For one device. The link holds this coordinator's address and its certificate's fingerprint."
             ).classes("quiet text-sm text-center max-w-xs")
             self._link = ui.label().classes("text-xs break-all max-w-xs")
             with ui.row():
                 ui.button("Copy", icon="content_copy", on_click=self._copy).props("flat")
-                ui.button("Another", icon="refresh", on_click=self._invite).props("flat")
+                ui.button("New link", icon="refresh", on_click=self._invite).props("flat")
                 ui.button("Close", on_click=self._invitation.close).props("flat")
 
     def _start(self) -> None:
-        self._control.want(int(self._count.value or 1))
+        self._control.schedule(int(self._count.value or 1))
         self._refresh()
 
     def _stop(self) -> None:
         self._control.stop()
         self._refresh()
 
-    def _turn_pause(self) -> None:
-        self._control.pause(not self._control.view()["paused"])
+    def _toggle_pause(self) -> None:
+        self._control.pause(not self._control.status().paused)
         self._refresh()
 
     def _invite(self) -> None:
@@ -139,7 +140,7 @@ class _Page:
         ui.clipboard.write(self._link.text)
         ui.notify("The link was copied", type="positive")
 
-    def _turn_theme(self) -> None:
+    def _change_theme(self) -> None:
         themes = list(_THEMES)
         self._theme.value = themes[(themes.index(self._theme.value) + 1) % len(themes)]
         self._show_theme()
@@ -151,31 +152,31 @@ class _Page:
 
     def _refresh(self) -> None:
         try:
-            view = self._control.view()
+            status = self._control.status()
         except UserFacingError as error:
             ui.notify(str(error), type="negative")
             return
         now = time.time()
-        for card, tile in zip(self._tiles, dashboard_view.tiles(view, now), strict=True):
+        for card, tile in zip(self._tiles, dashboard_view.tiles(status, now), strict=True):
             card.show(tile)
-        self._show_round(view)
-        rounds = dashboard_view.committed(view)
-        for title, curves in dashboard_view.curves(rounds).items():
-            _draw(self._charts[title], [r["number"] for r in rounds], curves)
-        for name, rows in dashboard_view.tables(view, now).items():
+        self._show_round(status)
+        rounds = dashboard_view.committed(status)
+        for title, curves in dashboard_view.curves([record.report for record in rounds]).items():
+            _draw(self._charts[title], [record.number for record in rounds], curves)
+        for name, rows in dashboard_view.tables(status, now).items():
             if self._tables[name].rows != rows:
                 self._tables[name].rows = rows
 
-    def _show_round(self, view: dict[str, Any]) -> None:
-        going = dashboard_view.going(view)
-        self._line.set_text(going.line)
-        self._note.set_text(going.note)
-        self._progress.set_value(going.share)
-        at = STAGES.index(Stage(going.stage)) if going.stage else -1
+    def _show_round(self, status: CoordinatorStatus) -> None:
+        progress = dashboard_view.progress(status)
+        self._line.set_text(progress.line)
+        self._note.set_text(progress.note)
+        self._progress.set_value(progress.share)
+        at = -1 if progress.stage is None else STAGES.index(progress.stage)
         for i, label in enumerate(self._stages.values()):
             label.classes(replace="stage" + (" past" if i < at else " now" if i == at else ""))
-        self._pause.set_text("Go on" if view["paused"] else "Pause")
-        self._pause.set_icon("play_circle" if view["paused"] else "pause")
+        self._pause.set_text("Resume" if status.paused else "Pause")
+        self._pause.set_icon("play_circle" if status.paused else "pause")
 
 
 class _TileCard:
@@ -191,7 +192,7 @@ class _TileCard:
         self._note.set_text(tile.note)
 
 
-def _chart(title: str, unit: str) -> Any:
+def _chart(title: str, unit: str) -> ui.echart:
     axis = {"nameTextStyle": {"color": _GREY}, "axisLabel": {"color": _GREY, "formatter": "{value}" + unit}}
     options = {
         "tooltip": {"trigger": "axis"},
@@ -208,7 +209,7 @@ def _chart(title: str, unit: str) -> Any:
         return ui.echart(options).classes("w-full h-72")
 
 
-def _draw(chart: Any, rounds: list[int], curves: dict[str, list[float | None]]) -> None:
+def _draw(chart: ui.echart, rounds: list[int], curves: dict[str, list[float | None]]) -> None:
     drawn = [
         {"name": title, "type": "line", "data": values, "symbolSize": 7, "color": colour, "symbol": "circle"}
         | {"lineStyle": {"type": line}}

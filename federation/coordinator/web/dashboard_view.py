@@ -1,27 +1,32 @@
-"""What the coordinator's page says, made of the `overview`: lines, tiles, curves and tables, without a page to show them on."""
+"""What the coordinator's page says, made from a `CoordinatorStatus`: lines, tiles, curves and tables, without a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from federation.aggregation.privacy import Spent
+from federation.coordinator.learner.round_report import RoundReport, recall_change
 from federation.coordinator.round_machine import Stage
+from federation.coordinator.web.status import CoordinatorStatus, DeviceStatus, RoundRecord
 
 STAGES = (Stage.SELECTION, Stage.KEYS, Stage.SHARES, Stage.REPORTING, Stage.UNMASKING, Stage.COMMIT)
 COLUMNS = {
     "devices": ("device", "state", "rounds", "last seen"),
-    "rounds": ("round", "state", "devices", "words", "recall at 1", "recall at 3", "held back", "norm", "ended"),
+    "rounds": (
+        *("round", "state", "devices", "words", "recall at 1", "recall at 3", "words held back", "update norm"),
+        "ended",
+    ),
     "errors": ("time", "what went wrong"),
 }
-# The charts: what each shows, and its curves by the name that a round's report has for them.
+# The charts: for each title its curves, by the field of `RoundReport` that they show.
 CHARTS = {
-    "Recall at 1 on words held back, summed": {"top1": "global model", "top1_after": "after training on the device"},
-    "Recall at 3 on words held back, summed": {"top3": "global model", "top3_after": "after training on the device"},
-    "L2 norm": {"update_norm": "mean update", "clipping_norm": "one device, at most"},
+    "Recall at 1 on words held back": {"top1": "global model", "top1_after": "after training on the device"},
+    "Recall at 3 on words held back": {"top3": "global model", "top3_after": "after training on the device"},
+    "L2 norm": {"update_norm": "model update", "clipping_norm": "clipping norm"},
 }
-_AWAY_SECONDS = 90.0  # a device rests with a question every ten seconds, one in a window every minute
+_AWAY_SECONDS = 90.0  # a resting device asks every ten seconds, one in a window every minute
 
-Row = Mapping[str, Any]
+Cell = str | int
 
 
 @dataclass(frozen=True)
@@ -34,103 +39,112 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Going:
-    """Where the round is: a line, the stage (none where no round is open), the share of it that is done, and a note."""
+class RoundProgress:
+    """How far the round is."""
 
     line: str
-    stage: str
-    share: float
+    stage: Stage | None  # None if no round is open
+    share: float  # of the stage that is done, 0 to 1
     note: str
 
 
-def going(view: Row) -> Going:
-    """The round that goes on, and what comes behind it."""
-    wanted = f"{view['wanted']:,} more rounds wanted" + (", paused" if view["paused"] else "")
-    current = view["round"]
+def progress(status: CoordinatorStatus) -> RoundProgress:
+    """Returns how far the round is, and how many more are scheduled."""
+    more = f"{status.wanted:,} more round{'s' * (status.wanted != 1)}"
+    scheduled = f"{more} scheduled{', paused' if status.paused else ''}"
+    current = status.round
     if current is None:
-        idle = "No round is open" if view["ready"] else "TensorFlow Federated is starting"
-        return Going(view["exhausted"] or idle, "", 0.0, wanted)
-    selecting = current["stage"] == Stage.SELECTION
-    of = current["target"] if selecting else current["expected"]
-    given = current["selected"] if selecting else current["given"]
-    left = "" if current["seconds_left"] is None else f", {current['seconds_left']:.0f} s left"
-    lost = 0 if selecting else current["selected"] - current["expected"]
-    out = f"; {lost} of {current['selected']} dropped out" if lost else ""
-    line = f"Round {current['number']}: {current['stage']}"
-    return Going(line, current["stage"], min(given / max(of, 1), 1.0), f"{given} of {of} devices{out}{left}; {wanted}")
+        idle = "No round is open" if status.ready else "TensorFlow Federated is starting"
+        return RoundProgress(status.exhausted or idle, None, 0.0, scheduled)
+    selecting = current.stage == Stage.SELECTION
+    needed = current.target if selecting else current.expected
+    given = current.selected if selecting else current.given
+    left = "" if current.seconds_left is None else f", {current.seconds_left:.0f} s left"
+    lost = 0 if selecting else current.selected - current.expected
+    dropouts = f"; {lost} of {current.selected} dropped out" if lost else ""
+    line = f"Round {current.number}: {current.stage}"
+    note = f"{given} of {needed} devices{dropouts}{left}; {scheduled}"
+    return RoundProgress(line, current.stage, min(given / max(needed, 1), 1.0), note)
 
 
-def tiles(view: Row, now: float) -> list[Tile]:
-    """The model, its recall, the devices, and privacy."""
-    model, devices = view["model"], [d for d in view["devices"] if d["state"] != "left"]
-    there = sum(now - d["seen"] < _AWAY_SECONDS for d in devices)
-    codes = view["open_codes"]
-    waiting = f"; {codes} join link{'s' * (codes != 1)} not used yet" if codes else ""
+def tiles(status: CoordinatorStatus, now: float) -> list[Tile]:
+    """Returns the model, its recall, the devices, and privacy."""
+    devices = [d for d in status.devices if d.state != "left"]
+    active = sum(now - d.seen < _AWAY_SECONDS for d in devices)
+    codes = status.open_codes
+    unused = f"; {codes} unused join link{'s' * (codes != 1)}" if codes else ""
     return [
-        Tile("Global model", f"Round {model['round']:,}", f"{model['digest'][:12]}…"),
-        _recall(committed(view)),
-        Tile("Devices", f"{len(devices):,}", f"{there:,} heard of just now{waiting}"),
-        _privacy(view["spent"]),
+        Tile("Global model", f"Round {status.model.round:,}", f"{status.model.digest[:12]}…"),
+        _recall(committed(status)),
+        Tile("Devices", f"{len(devices):,}", f"{active:,} active{unused}"),
+        _privacy(status.spent),
     ]
 
 
-def _recall(rounds: Sequence[Row]) -> Tile:
-    told = [r for r in rounds if "top1_after" in r]
-    if not told:
-        return Tile("Recall at 1", "–", "devices report it as sums, from the first round on")
-    newest = told[-1]
-    trained = f"{newest['top1_after']:.1%} after training on the device; {newest['tested']:,} words held back"
-    return Tile(f"Recall at 1, before round {newest['number']}", f"{newest['top1']:.1%}", trained)
+def _recall(rounds: Sequence[RoundRecord]) -> Tile:
+    for record in reversed(rounds):
+        report = record.report
+        if report.top1 is not None and report.top1_after is not None:
+            note = f"{report.top1_after:.1%} after training on the device; {report.tested or 0:,} words held back"
+            return Tile(f"Recall at 1, before round {record.number}", f"{report.top1:.1%}", note)
+    return Tile("Recall at 1", "–", "devices report it, as sums, from the first round on")
 
 
-def _privacy(spent: Row) -> Tile:
-    if not spent or spent["epsilon"] is None:
+def _privacy(spent: Spent | None) -> Tile:
+    if spent is None or spent.epsilon == float("inf"):
         return Tile("Privacy", "Secure sums", "no differential privacy")
-    note = f"at delta {spent['delta']:g}; rho {spent['rho']:.3f} (zCDP)"
-    return Tile("Privacy spent", f"ε {spent['epsilon']:.2f}", note)
+    note = f"at delta {spent.delta:g}; rho {spent.rho:.3f} (zCDP)"
+    return Tile("Privacy spent", f"ε {spent.epsilon:.2f}", note)
 
 
-def committed(view: Row) -> list[Row]:
-    """The rounds that made a model, oldest first."""
-    return [r for r in view["rounds"] if r["state"] == "committed"]
+def committed(status: CoordinatorStatus) -> list[RoundRecord]:
+    """Returns the rounds that made a model, oldest first."""
+    return [record for record in status.rounds if record.state == "committed"]
 
 
-def curves(rounds: Sequence[Row]) -> dict[str, dict[str, list[float | None]]]:
-    """For each chart and curve its value in each round, recall in percent; None where a round does not tell it."""
+def curves(reports: Sequence[RoundReport]) -> dict[str, dict[str, list[float | None]]]:
+    """Returns for each chart and curve its value in each round, recall in percent; None where a round did not report it."""
     return {
-        chart: {title: [_point(row, name) for row in rounds] for name, title in names.items()}
+        chart: {title: [_point(report, name) for report in reports] for name, title in names.items()}
         for chart, names in CHARTS.items()
     }
 
 
-def _point(row: Row, name: str) -> float | None:
-    value = row.get(name)
-    return None if value is None else round(100 * value, 2) if name.startswith("top") else round(value, 4)
+def _point(report: RoundReport, name: str) -> float | None:
+    value: float | None = getattr(report, name)
+    if value is None:
+        return None
+    return round(100 * value, 2) if name.startswith("top") else round(value, 4)
 
 
-def tables(view: Row, now: float) -> dict[str, list[dict[str, Any]]]:
-    """The rows of each of `COLUMNS`, newest first but for devices."""
-    devices = [(d["id"][:12] + "…", _state(d, now), d["rounds"], _clock(d["seen"])) for d in view["devices"]]
-    errors = [(_clock(e["time"]), e["text"]) for e in view["errors"]]
-    found: dict[str, Sequence[tuple]] = {
-        "devices": devices,
-        "rounds": [_round(r) for r in reversed(view["rounds"])],
-        "errors": errors,
+def tables(status: CoordinatorStatus, now: float) -> dict[str, list[dict[str, Cell]]]:
+    """Returns the rows of each of the `COLUMNS`: devices in the order in which they joined, the others newest first."""
+    rows: dict[str, list[tuple[Cell, ...]]] = {
+        "devices": [(d.id[:12] + "…", _state(d, now), d.rounds, _clock(d.seen)) for d in status.devices],
+        "rounds": [_round(record) for record in reversed(status.rounds)],
+        "errors": [(_clock(error.time), error.text) for error in status.errors],
     }
-    return {name: [dict(zip(COLUMNS[name], row, strict=True)) for row in rows] for name, rows in found.items()}
+    return {name: [dict(zip(COLUMNS[name], row, strict=True)) for row in found] for name, found in rows.items()}
 
 
-def _state(device: Row, now: float) -> str:
-    return "away" if device["state"] == "free" and now - device["seen"] >= _AWAY_SECONDS else device["state"]
+def _state(device: DeviceStatus, now: float) -> str:
+    return "away" if device.state == "free" and now - device.seen >= _AWAY_SECONDS else device.state
 
 
-def _round(row: Row) -> tuple:
-    recall = [f"{row[k]:.1%} → {row[f'{k}_after']:.1%}" if f"{k}_after" in row else "" for k in ("top1", "top3")]
-    state = row["state"] if not row["reason"] else f"{row['state']}: {row['reason']}"
-    counts = [f"{row[k]:,}" if k in row else "" for k in ("words", "tested")]
-    norm = f"{row['update_norm']:.3f}" if "update_norm" in row else ""
-    of = "" if row["state"] == "open" else f"{row['counted']} of {row['selected']}"
-    return (row["number"], state, of, counts[0], *recall, counts[1], norm, _clock(row["ended"]))
+def _round(record: RoundRecord) -> tuple[Cell, ...]:
+    report = record.report
+    words, tested = ("" if count is None else f"{count:,}" for count in (report.words, report.tested))
+    return (
+        record.number,
+        f"{record.state}: {record.reason}" if record.reason else record.state,
+        "" if record.state == "open" else f"{record.counted} of {record.selected}",
+        words,
+        recall_change(report.top1, report.top1_after),
+        recall_change(report.top3, report.top3_after),
+        tested,
+        "" if report.update_norm is None else f"{report.update_norm:.3f}",
+        _clock(record.ended),
+    )
 
 
 def _clock(seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""How much memory may be taken at once; who finds too little left waits for it."""
+"""A limit on the memory taken at once: a user waits until enough is free."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,18 +6,21 @@ from contextlib import asynccontextmanager
 
 
 class MemoryBudget:
-    """So many bytes."""
+    """A number of bytes that its users share."""
 
-    def __init__(self, most: int) -> None:
-        self._most, self._taken = most, 0
+    def __init__(self, size: int) -> None:
+        self._size, self._taken = size, 0
         self._freed = asyncio.Condition()
 
     @asynccontextmanager
     async def take(self, size: int) -> AsyncIterator[None]:
-        """Takes bytes for as long as the context lasts, once there are so many; more than there ever are count as all."""
-        size = min(size, self._most)
+        """Waits until this many bytes are free, and takes them within the context.
+
+        More than the whole budget counts as all of it.
+        """
+        size = min(size, self._size)
         async with self._freed:
-            await self._freed.wait_for(lambda: self._taken + size <= self._most)
+            await self._freed.wait_for(lambda: self._taken + size <= self._size)
             self._taken += size
         try:
             yield

@@ -1,68 +1,167 @@
-"""What whoever runs the coordinator may see: rounds, devices, sums, what went wrong. No one device's update is in it."""
+"""What the operator may see of the coordinator: rounds, devices, sums and errors. No single device's update is in it."""
 
 import json
 import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from federation.aggregation.privacy import Spent
 from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.learner.round_report import RoundReport
+from federation.coordinator.round_machine import Stage
+from federation.coordinator.rounds import OpenRound
 
 _ROUNDS, _ERRORS = 200, 20  # newest ones
 
 
-def overview(coordinator: Coordinator, now: float) -> dict[str, Any]:
-    """The whole view, as plain JSON."""
-    wanted, paused = coordinator.store.wishes()
-    in_round = coordinator.round
-    coming = coordinator.next
-    return {
-        "model": {"round": coordinator.model.provenance.round, "digest": coordinator.model_digest},
-        "wanted": wanted,
-        "paused": paused,
-        "ready": coming is not None,
-        "exhausted": coming.exhausted if coming else "",
-        "spent": _finite(coming.spent) if coming else {},
-        "round": None
-        if in_round is None
-        else {
-            "number": coordinator.round_number,
-            "stage": str(in_round.stage),
-            "seconds_left": None if math.isinf(in_round.deadline) else max(0.0, in_round.deadline - now),
-            "selected": len(in_round.cohort),
-            "expected": len(in_round.expected),
-            "given": len(in_round.given),
-            "minimum": in_round.rules.minimum,
-            "target": in_round.rules.target,
-        },
-        "devices": [
-            {
-                "id": device.id,
-                "enrolled": device.enrolled,
-                "seen": device.seen,
-                "rounds": device.rounds,
-                "state": coordinator.device_state(device.id) if device.gone is None else "left",
-            }
-            for device in coordinator.store.devices()
-        ],
-        "open_codes": coordinator.store.open_codes(),
-        "rounds": [
-            {
-                "number": row.number,
-                "state": row.state,
-                "started": row.started,
-                "ended": row.ended,
-                "reason": row.reason,
-                "selected": row.cohort,
-                "counted": row.counted,
-                **_finite(json.loads(row.report)),
-            }
-            for row in coordinator.store.rounds(_ROUNDS)
-        ],
-        "errors": [{"time": time, "text": text} for time, text in coordinator.store.errors(_ERRORS)],
-    }
+@dataclass(frozen=True)
+class ModelStatus:
+    """The newest global model."""
+
+    round: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class OpenRoundStatus:
+    """The round that is under way; counts are of devices."""
+
+    number: int
+    stage: Stage
+    seconds_left: float | None  # until the stage's deadline; None without one
+    selected: int
+    expected: int  # still in the round
+    given: int  # that have sent what the stage asks for
+    minimum: int
+    target: int
+
+
+@dataclass(frozen=True)
+class DeviceStatus:
+    """A device that has ever joined."""
+
+    id: str
+    enrolled: float  # seconds since 1970, as all times here
+    seen: float
+    rounds: int  # that its updates are in
+    state: str  # in the round, for people; "free" outside of one, "left" if it left
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """A round of the past, or the one under way."""
+
+    number: int
+    state: str  # open, summed, committed or aborted
+    started: float
+    ended: float | None
+    reason: str  # of an abort
+    selected: int
+    counted: int  # devices in the sum
+    report: RoundReport
+
+
+@dataclass(frozen=True)
+class ErrorRecord:
+    """Something that went wrong."""
+
+    time: float
+    text: str
+
+
+@dataclass(frozen=True)
+class CoordinatorStatus:
+    """The whole view."""
+
+    model: ModelStatus
+    wanted: int  # rounds still to run
+    paused: bool
+    ready: bool  # whether the learner has prepared the next round
+    exhausted: str  # why there is no next round: the privacy budget
+    spent: Spent | None
+    round: OpenRoundStatus | None
+    devices: tuple[DeviceStatus, ...]
+    open_codes: int
+    rounds: tuple[RoundRecord, ...]  # newest last
+    errors: tuple[ErrorRecord, ...]  # newest first
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the view as JSON values: a round's report is part of its row, and infinite figures become null."""
+        content = asdict(self)
+        for row, record in zip(content["rounds"], self.rounds, strict=True):
+            del row["report"]
+            row |= record.report.to_json()
+        finite: dict[str, Any] = _finite(content | {"spent": content["spent"] or {}})
+        return finite
+
+
+def status_of(coordinator: Coordinator, now: float) -> CoordinatorStatus:
+    """Returns what there is to see of a coordinator now."""
+    rounds, store = coordinator.rounds, coordinator.store
+    scheduled, paused = store.schedule()
+    upcoming = rounds.next_round
+    return CoordinatorStatus(
+        ModelStatus(rounds.model.provenance.round, rounds.model_digest),
+        scheduled,
+        paused,
+        ready=upcoming is not None,
+        exhausted=upcoming.exhausted if upcoming else "",
+        spent=upcoming.spent if upcoming else None,
+        round=None if rounds.open_round is None else _open_round(rounds.open_round, now),
+        devices=_devices(coordinator),
+        open_codes=store.open_codes(),
+        rounds=_rounds(coordinator),
+        errors=tuple(ErrorRecord(time, text) for time, text in store.errors(_ERRORS)),
+    )
+
+
+def _open_round(opened: OpenRound, now: float) -> OpenRoundStatus:
+    machine = opened.machine
+    return OpenRoundStatus(
+        opened.number,
+        machine.stage,
+        None if math.isinf(machine.deadline) else max(0.0, machine.deadline - now),
+        selected=len(machine.cohort),
+        expected=len(machine.expected),
+        given=len(machine.given),
+        minimum=machine.rules.minimum,
+        target=machine.rules.target,
+    )
+
+
+def _devices(coordinator: Coordinator) -> tuple[DeviceStatus, ...]:
+    return tuple(
+        DeviceStatus(
+            row.id,
+            row.enrolled,
+            row.seen,
+            row.rounds,
+            "left" if row.gone is not None else coordinator.devices.state_in_round(row.id),
+        )
+        for row in coordinator.store.devices()
+    )
+
+
+def _rounds(coordinator: Coordinator) -> tuple[RoundRecord, ...]:
+    return tuple(
+        RoundRecord(
+            row.number,
+            row.state,
+            row.started,
+            row.ended,
+            row.reason,
+            row.cohort,
+            row.counted,
+            RoundReport.from_json(json.loads(row.report)),
+        )
+        for row in coordinator.store.rounds(_ROUNDS)
+    )
 
 
 def _finite(content: Any) -> Any:
-    """The same without infinities, which JSON lacks: None in their place."""
+    """Returns JSON values with null in place of infinity, which JSON lacks."""
     if isinstance(content, dict):
         return {name: _finite(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
     return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+from typing import Any
 
 from kivy.core.text import Label as TextImage
 from kivy.graphics.texture import Texture
 
-from keyboard_app.window.drawing.fonts import WIDE, emoji_font, runs
+from keyboard_app.window.drawing.fonts import Font, font_of, runs
 from keyboard_app.window.drawing.text_layout import clusters
 
 _KEPT = 4_000  # pieces: the words of some screens of text
-_NO_CHARACTER = "\U0010fffe"  # every font draws it as what it lacks
 _SAMPLE = 16  # pixels
+_ONE_EMOJI = "\U0001f642"
 _EMOJI_HEIGHT = 1.17  # of a line's font size, as phones draw them
 
 
@@ -52,7 +54,7 @@ def glyphs(text: str, size: int, bold: bool = False) -> Glyphs:
     ends: list[float] = []
     x = 0.0
     for font, part in runs(text):
-        run, part_ends = _emoji(part, font, size, x) if font == emoji_font() else _plain(part, font, size, bold, x)
+        run, part_ends = _picture(part, font, size, x) if font.colored else _plain(part, font, size, bold, x)
         drawn.append(run)
         ends += [x + end for end in part_ends]
         x = ends[-1]
@@ -61,36 +63,49 @@ def glyphs(text: str, size: int, bold: bool = False) -> Glyphs:
 
 @lru_cache(_KEPT)
 def is_drawable(sign: str) -> bool:
-    """Whether an emoji can be drawn here: any by a font made for them, else one that is a single character of the wide font."""
-    if emoji_font() is not None:
-        return True
-    bare = sign.replace("\ufe0f", "")
-    return len(bare) == 1 and _pixels(bare) not in (_pixels(_NO_CHARACTER), None)
+    """Returns whether an emoji is drawn here as one picture: a font has its characters, and makes one glyph of several."""
+    font = font_of(sign)
+    if len(sign.replace("\ufe0f", "")) == 1 or not font.has(sign):
+        return font.has(sign)
+    image = _image(sign, font, _SAMPLE)
+    return font.has(_ONE_EMOJI) and image.get_extents(sign)[0] < 1.5 * image.get_extents(_ONE_EMOJI)[0]
 
 
-def _pixels(character: str) -> bytes | None:
-    image = TextImage(text=character, font_name=WIDE, font_size=_SAMPLE)
-    image.refresh()
-    return None if image.texture is None else image.texture.pixels
+def _image(text: str, font: Font, size: int, **options: Any) -> TextImage:
+    """A text to be measured and drawn in a font, shaped by the font's script."""
+    shaping = {"font_script_name": font.script, "font_direction": font.direction}
+    options |= {"font_name": font.name, "font_size": size, **shaping}
+    if font.is_shaped:  # Kivy names the script to SDL_ttf when it draws; what is measured before is not shaped
+        first = TextImage(text=text[0], **options)
+        first.refresh()
+        first.texture.bind()  # which draws it
+    return TextImage(text=text, **options)
 
 
-def _plain(text: str, font: str, size: int, bold: bool, x: float) -> tuple[Run, Sequence[float]]:
-    image = TextImage(text=text, font_name=font, font_size=size, bold=bold)
-    image.refresh()
+def _ends(text: str, image: TextImage) -> list[float]:
+    """The widths up to behind each cluster, in the image's pixels: none is less than the one before or more than the whole.
+
+    Letters that are shaped together may be narrower than some of them alone.
+    """
     parts = clusters(text)
-    prefixes = ("".join(parts[:count]) for count in range(1, len(parts) + 1))
-    ends = [float(image.get_extents(prefix)[0]) for prefix in prefixes]
+    widths = (float(image.get_extents("".join(parts[:count]))[0]) for count in range(1, len(parts)))
+    whole = float(image.get_extents(text)[0])
+    return [*(min(width, whole) for width in accumulate(widths, max)), whole]
+
+
+def _plain(text: str, font: Font, size: int, bold: bool, x: float) -> tuple[Run, Sequence[float]]:
+    image = _image(text, font, size, bold=bold)
+    image.refresh()
+    ends = _ends(text, image)
     if image.texture is None or image.texture.width < ends[-1]:  # white space alone is drawn as nothing
         return Run(Texture.create(size=(1, 1)), x, 0.0, 0.0, False), ends
     return Run(image.texture, x, float(image.texture.width), float(image.texture.height), False), ends
 
 
-def _emoji(text: str, font: str, size: int, x: float) -> tuple[Run, Sequence[float]]:
+def _picture(text: str, font: Font, size: int, x: float) -> tuple[Run, Sequence[float]]:
     # Such a font has pictures of one size, which are scaled down here.
-    image = TextImage(text=text, font_name=font, font_size=size, mipmap=True)
+    image = _image(text, font, size, mipmap=True)
     image.refresh()
     scale = size * _EMOJI_HEIGHT / image.texture.height
-    parts = clusters(text)
-    prefixes = ("".join(parts[:count]) for count in range(1, len(parts) + 1))
-    ends = [image.get_extents(prefix)[0] * scale for prefix in prefixes]
+    ends = [end * scale for end in _ends(text, image)]
     return Run(image.texture, x, image.texture.width * scale, image.texture.height * scale, True), ends

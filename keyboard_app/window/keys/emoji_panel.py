@@ -20,6 +20,7 @@ __all__ = ("CategoryKey", "EmojiCell", "EmojiGrid", "EmojiPage", "EmojiSearch")
 RECENT = "recent"
 _CELL = 44  # dp
 _FOUND = 24
+_FEWEST = 12  # emoji that make a category; those of a smaller one are found by a search
 
 
 def named(signs: Sequence[str]) -> list[Emoji]:
@@ -71,14 +72,13 @@ class EmojiPage(BoxLayout):
     def __init__(self, device: Device, **properties: Any) -> None:
         super().__init__(**properties)
         self._recent = device.recent_emoji
-        self._categories = {
+        drawable = {
             category: [each for each in some if is_drawable(each.sign)]
             for category, some in catalogue().categories.items()
         }
+        self._categories = {category: some for category, some in drawable.items() if len(some) >= _FEWEST}
         self.ids.grid.bind(on_emoji=lambda _grid, emoji: self.dispatch("on_emoji", emoji))
         for category, some in self._categories.items():
-            if not some:
-                continue
             key = CategoryKey(category=category, name=category.lower(), emoji=some[0].sign)
             key.bind(on_release=lambda key: self.choose(key.category))
             self.ids.categories.add_widget(key)

@@ -18,8 +18,7 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
 from keyboard_app.input.offers import Kind, Offer
-from keyboard_app.window.drawing.fonts import emoji_font
-from keyboard_app.window.drawing.glyphs import Glyphs, glyphs
+from keyboard_app.window.drawing.glyphs import Glyphs, glyphs, is_drawable
 from keyboard_app.window.widgets.control import Tappable
 
 __all__ = ("SuggestionPlace", "SuggestionStrip")
@@ -136,11 +135,10 @@ class SuggestionStrip(BoxLayout):
 
     def prepare(self) -> None:
         """Paints an emoji, of no size: their font is large, and how they are scaled takes the display long the first time."""
-        if emoji_font() is not None:
-            picture = glyphs(_SOME_EMOJI, round(self._places[-1].font_size)).runs[0].texture
-            self.canvas.after.add(Color(1, 1, 1, 0))
-            self.canvas.after.add(Rectangle(texture=picture, pos=self.pos, size=(1, 1)))
-            Clock.schedule_once(lambda _elapsed: self.canvas.after.clear())
+        picture = glyphs(_SOME_EMOJI, round(self._places[-1].font_size)).runs[0].texture
+        self.canvas.after.add(Color(1, 1, 1, 0))
+        self.canvas.after.add(Rectangle(texture=picture, pos=self.pos, size=(1, 1)))
+        Clock.schedule_once(lambda _elapsed: self.canvas.after.clear())
 
     @property
     def places(self) -> Sequence[SuggestionPlace]:
@@ -148,9 +146,9 @@ class SuggestionStrip(BoxLayout):
         return self._places
 
     def on_offers(self, _strip: "SuggestionStrip", offers: list[Offer]) -> None:
-        """Puts each in its place; places without a word stay empty."""
+        """Puts each in its place; places without a word stay empty, and an emoji that cannot be drawn is left out."""
         words = [offer for offer in offers if offer.kind is not Kind.EMOJI]
-        emoji = next((offer for offer in offers if offer.kind is Kind.EMOJI), None)
+        emoji = next((offer for offer in offers if offer.kind is Kind.EMOJI and is_drawable(offer.text)), None)
         for place, offer in zip(self._places, [*_in_places(words), emoji], strict=True):
             place.offer = offer
         best = next((word for word in words if word.kind is not Kind.TYPED), None)

@@ -1,18 +1,18 @@
-"""The gate: a newly learned network is used only if it expects the person's newest words at least as well as the one before.
+"""The gate: a new network is used only if it predicts the person's newest words at least as well as the network in use.
 
-1. The newest messages are held back: the network is not trained on them.
-2. The network in use and the new one each go through them as the keyboard does, with the person's n-gram model, which knows the
-   older messages and takes in each held-back one after it was predicted. It has the usual trust with both: what this person's
-   n-grams deserve is found after the verdict, with the network that was kept (`model.device.suggesting.trust`).
-3. The new one is kept if its mean log-likelihood there is at least the old one's; otherwise the old one stays.
+1. The newest messages are held back from training.
+2. The network in use and the new network each predict the held-back messages as the keyboard does: together with the person's
+   n-gram model, which has counted the older messages and counts each held-back message after it was predicted. Both use the
+   default trust in the n-grams; the trust is learned later, with the network that was kept (`model.device.suggesting.trust`).
+3. The new network is kept if its mean log-likelihood is at least that of the old one. Otherwise the old one stays.
 
-Neither was personalized on these messages: learning starts from the global weights each time and trains on the same older share,
-and where that share ends only moves forward as messages are added, so what the network in use was trained on ends no later than
-what the new one was. (Global weights that a federated round trained on them too are what both began with.)
+Neither network was personalized on the held-back messages: learning always starts from the global weights and trains on the
+messages before the border, and the border only moves forward as messages are added. (A federated round may have trained the
+global weights on them, but both networks start from these.)
 
-The likelihood decides rather than recall because it says something about every word: of a few hundred words, recall changes on a
-handful, so that chance would often keep a worse model and refuse a better one. Of six validation users it kept each network
-learned from the user's own older messages, and refused 28 of the 30 learned from another's.
+The likelihood decides, not recall, because every word contributes to it: among a few hundred words recall changes on only a
+handful, so that chance would often keep a worse model or refuse a better one. On six validation users the gate kept every network
+learned from the user's own older messages and refused 28 of the 30 learned from another user's.
 """
 
 from collections.abc import Generator, Sequence
@@ -28,14 +28,14 @@ from model.device.suggesting.suggestions import Suggester
 from model.device.weights import Weights
 
 _SHARE = 0.1  # of all words
-_MIN_WORDS, _MAX_WORDS = 50, 1_000  # fewer say nothing, more take longer than they tell
+_MIN_WORDS, _MAX_WORDS = 50, 1_000  # fewer are too noisy, more take time without changing the verdict
 
 
 def held_back_from(lengths: Sequence[int]) -> int:
-    """Where the messages begin that are held back, given how many words each message has, oldest first.
+    """Returns the index of the first held-back message, given the number of words of each message, oldest first.
 
-    They hold a tenth of all words, at least 50 and at most 1,000; a message across the border is held back. Adding messages
-    never moves the border back.
+    The held-back messages contain a tenth of all words, at least 50 and at most 1,000; a message that spans the border is held
+    back. Adding messages never moves the border back.
     """
     words = sum(lengths)
     older = words - min(max(_SHARE * words, _MIN_WORDS), _MAX_WORDS)
@@ -49,14 +49,14 @@ def held_back_from(lengths: Sequence[int]) -> int:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate found on the messages held back; `scores` have their words."""
+    """The scores of the network in use (`old`) and of the new network on the held-back messages."""
 
     old: Scores
     new: Scores
 
     @property
     def keeps_new(self) -> bool:
-        """Whether the new network is to be used. Where nothing was held back there is nothing against the old one."""
+        """Whether the new network is to be used. Without held-back messages the old one stays."""
         return self.new.words > 0 and self.new.log_likelihood >= self.old.log_likelihood
 
     @property
@@ -68,9 +68,9 @@ class Verdict:
 def prequential(
     program: Program, vocabulary: Vocabulary, older: Sequence[str], newest: Sequence[str]
 ) -> Generator[None, None, Scores]:
-    """Scores the newest messages as a keyboard meets them that has recorded the older ones: predicted, then counted.
+    """Scores the newest messages prequentially: each is predicted, and then counted by the n-grams, which know the older ones.
 
-    Yields after each.
+    Yields after each message.
     """
     personal = PersonalNgram(vocabulary, older)
     suggester, total = Suggester(Reader(program), vocabulary, personal), Scores()
@@ -84,7 +84,7 @@ def prequential(
 def judge(
     program: Program, vocabulary: Vocabulary, old: Weights, new: Weights, messages: Sequence[str], border: int
 ) -> Generator[None, None, Verdict]:
-    """Compares two networks on the messages from `border` on; leaves the weights that are kept in the program.
+    """Compares two networks on the messages from index `border` on, and leaves the kept weights in the program.
 
     Yields after each message.
     """

@@ -1,10 +1,11 @@
-"""How well letters that were typed fit the words they may have been meant for: the channel of a noisy-channel corrector.
+"""The error model of a noisy-channel corrector: how likely a person who meant a word typed these letters.
 
-A word w was meant and t was typed with probability P(t | w), so w is ranked by P(w | context) * P(t | w) (Kernighan, Church and
-Gale 1990). P(t | w) is taken from the cheapest way from w to t by slips of a finger, each with a cost in nats (`Slips`); which
-keys are neighbours the keyboard's geometry tells, as in Goodman et al. 2002, "Language Modeling for Soft Keyboards". So it is the
-edit distance of Damerau and Levenshtein with such costs, taken for all words at once: a cell of its table is an array over the
-words, in bytes. The table is a band: at no point may there be more than one letter more, or fewer, than were meant.
+If a person who means the word w types t with probability P(t | w), then w is ranked by P(w | context) * P(t | w) (Kernighan,
+Church and Gale 1990). P(t | w) is that of the cheapest sequence of typing errors from w to t, each with a cost in nats
+(`ErrorCosts`). The geometry of the keyboard says which keys are neighbours, as in Goodman et al. 2002, "Language Modeling for
+Soft Keyboards". This is a weighted Damerau-Levenshtein distance, computed for all words at once: each cell of its table is a byte
+array over the words. The table is banded: at no point may the typed prefix have more than one letter more, or fewer, than the
+intended prefix.
 """
 
 import unicodedata
@@ -13,36 +14,38 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-Neighbours = Mapping[str, frozenset[str]]
+Neighbours = Mapping[str, frozenset[str]]  # the keys beside each key
+Costs = NDArray[np.uint8]
 
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
-_UNITS = 8  # of cost in a nat
-_NEVER = 127  # units; a cost that is never paid, and the sum of two still fits a byte
+_UNITS = 8  # units of cost per nat
+_NEVER = 127  # units; an infinite cost, small enough that the sum of two fits a byte
 _LONGEST = 24  # letters; longer words are not corrected
-_NO_LETTER = 0  # behind the end of a word
-_CODES = 255  # letters beyond the first so many that were met are like no other
+_NO_LETTER = 0  # the code after the end of a word
+_CODES = 255  # later letters share this code and match no letter
 
 
 @dataclass(frozen=True)
-class Slips:
-    """The costs of slips, -log P, in nats. A finger slips on about three letters of a hundred, most often to a neighbour."""
+class ErrorCosts:
+    """The costs of typing errors, -log P, in nats. About 3% of typed letters are wrong, most often a neighbouring key."""
 
-    neighbour: float = 5.5  # a neighbouring key
-    other: float = 10.0  # any other key
-    accent: float = 1.5  # the letter without its accent, or with another one
+    neighbour: float = 5.5  # a neighbouring key instead of the intended one
+    other: float = 10.0  # any other key instead of the intended one
+    accent: float = 1.5  # the letter without its accent, or with another accent
     missing: float = 5.5
-    missing_twin: float = 4.0  # of a doubled letter
+    missing_twin: float = 4.0  # one of two equal letters is missing
     missing_apostrophe: float = 1.5
     doubled: float = 5.5
-    extra_neighbour: float = 7.5  # beside the key that was meant
+    extra_neighbour: float = 7.5  # an extra letter next to the intended key
     extra: float = 10.0
     swapped: float = 5.5
 
 
-def usual_neighbours() -> dict[str, frozenset[str]]:
-    """The neighbours of each letter on the keyboard that is usual: three rows, each half a key further in, or a whole one."""
+def qwerty_neighbours() -> dict[str, frozenset[str]]:
+    """Returns the neighbours of each letter on a QWERTY keyboard, whose second and third row are indented by 0.5 and 1.5 keys."""
     places = {
         letter: (column + start, row)
         for row, (letters, start) in enumerate(zip(_ROWS, (0, 0.5, 1.5), strict=True))
@@ -55,30 +58,32 @@ def usual_neighbours() -> dict[str, frozenset[str]]:
 
 
 class Corrections:
-    """The words in the order in which they were given, and what slips would lead from them to what was typed."""
+    """A list of words, and the costs of the typing errors between each of them and the typed letters."""
 
-    def __init__(self, words: Sequence[str], neighbours: Neighbours | None = None, slips: Slips | None = None) -> None:
-        self.slips = slips or Slips()
-        self._neighbours = usual_neighbours() if neighbours is None else neighbours
+    def __init__(
+        self, words: Sequence[str], neighbours: Neighbours | None = None, costs: ErrorCosts | None = None
+    ) -> None:
+        self.error_costs = costs or ErrorCosts()
+        self._neighbours = qwerty_neighbours() if neighbours is None else neighbours
         self._codes: dict[str, int] = {}
-        self._letters = np.zeros((_LONGEST + 1, 0), np.uint8)  # of each word, by place
-        self._missing = np.zeros((_LONGEST + 1, 0), np.uint8)  # what it costs to leave that letter out
+        self._letters = np.zeros((_LONGEST + 1, 0), np.uint8)  # letter codes, [position, word]
+        self._missing = np.zeros((_LONGEST + 1, 0), np.uint8)  # cost of leaving out that letter, [position, word]
         self._lengths = np.zeros(0, np.uint8)
-        self._plain = np.zeros(0, bool)  # of the letters a to z alone
-        self._substituted: dict[str, np.ndarray] = {}  # by typed letter: what it costs at each place of each word
+        self._plain = np.zeros(0, bool)  # words that consist of the letters a to z only
+        self._substituted: dict[str, Costs] = {}  # by typed letter: the cost at each position of each word
         self.insert([0] * len(words), words)
 
     def insert(self, places: Sequence[int], words: Sequence[str]) -> None:
-        """Adds words, each before the place of one that is there, as `numpy.insert` counts them."""
+        """Inserts words before the given indices, which count as in `numpy.insert`."""
         letters = np.full((_LONGEST + 1, len(words)), _NO_LETTER, np.uint8)
         for column, word in enumerate(words):
             if len(word) <= _LONGEST:
                 letters[: len(word), column] = [self._code(letter) for letter in word]
         before = np.vstack([np.full(len(words), _NO_LETTER, np.uint8), letters[:-1]])
-        slips, apostrophe = self.slips, self._code("'")
-        missing = np.full(letters.shape, _units(slips.missing), np.uint8)
-        missing[letters == before] = _units(slips.missing_twin)
-        missing[letters == apostrophe] = _units(slips.missing_apostrophe)
+        costs, apostrophe = self.error_costs, self._code("'")
+        missing = np.full(letters.shape, _units(costs.missing), np.uint8)
+        missing[letters == before] = _units(costs.missing_twin)
+        missing[letters == apostrophe] = _units(costs.missing_apostrophe)
         missing[letters == _NO_LETTER] = _NEVER
         self._letters = np.insert(self._letters, places, letters, axis=1)
         self._missing = np.insert(self._missing, places, missing, axis=1)
@@ -86,25 +91,25 @@ class Corrections:
         self._plain = np.insert(self._plain, places, [word.isascii() and word.isalpha() for word in words])
         self._substituted.clear()
 
-    def least(self, typed: str) -> np.ndarray:
-        """What no slip that leads to what was typed costs less than, in nats, of each word: [number of words] float32."""
-        costs = self.slips.__dict__
+    def least(self, typed: str) -> NDArray[np.float32]:
+        """Returns a lower bound of the cost of any typing error between each word and `typed`, in nats: float32 [words]."""
+        costs = self.error_costs.__dict__
         least = np.float32(min(costs.values()))
         if not typed.isascii():
             return np.full(self._plain.shape, least)
         between_plain = min(cost for name, cost in costs.items() if name not in ("missing_apostrophe", "accent"))
         return np.where(self._plain, np.float32(between_plain), least)
 
-    def costs(self, typed: str, words: np.ndarray | None = None, ended: bool = False) -> np.ndarray:
-        """What it cost, in nats, to come to the letters typed so far from the words meant; infinite beyond what slips explain.
+    def costs(self, typed: str, words: NDArray[np.intp] | None = None, ended: bool = False) -> NDArray[np.float32]:
+        """Returns the cost of typing `typed` where each word was meant, in nats; infinite if no typing errors explain it.
 
         Args:
-          typed: in lower case.
-          words: indices of the words that matter; all if there are none.
-          ended: whether the word was typed to its end; else the rest of it may be missing for nothing.
+          typed: the typed letters, in lower case.
+          words: indices of the words to look at; None for all.
+          ended: whether the word was typed to its end; if not, missing letters at its end cost nothing.
 
         Returns:
-          [number of those words] float32.
+          float32, [number of these words].
         """
         chosen = slice(None) if words is None else words
         lengths = self._lengths[chosen]
@@ -116,10 +121,10 @@ class Corrections:
                 np.minimum(cost, cells, out=cost)
         return np.where(cost < _NEVER, cost / np.float32(_UNITS), np.float32(np.inf))
 
-    def _last_row(self, typed: str, chosen: slice | np.ndarray, count: int) -> dict[int, np.ndarray]:
-        """For numbers of letters meant about as large as that of letters typed: what it cost to type all these for those."""
-        never, swapped = np.full(count, _NEVER, np.uint8), _units(self.slips.swapped)
-        earlier: dict[int, np.ndarray] = {}
+    def _last_row(self, typed: str, chosen: slice | NDArray[np.intp], count: int) -> dict[int, Costs]:
+        """Returns the last row of the band: by length of the intended prefix, the cost of having typed all letters for it."""
+        never, swapped = np.full(count, _NEVER, np.uint8), _units(self.error_costs.swapped)
+        earlier: dict[int, Costs] = {}
         row = {0: np.zeros(count, np.uint8), 1: self._missing[0][chosen]}
         for place, letter in enumerate(typed):
             extra, substituted, above = self._extra(typed, place), self._substituting(letter), row
@@ -140,24 +145,24 @@ class Corrections:
     def _extra(self, typed: str, place: int) -> int:
         letter, beside = typed[place], typed[max(place - 1, 0) : place] + typed[place + 1 : place + 2]
         if place > 0 and typed[place - 1] == letter:
-            return _units(self.slips.doubled)
+            return _units(self.error_costs.doubled)
         near = any(letter in self._neighbours.get(other, ()) for other in beside)
-        return _units(self.slips.extra_neighbour if near else self.slips.extra)
+        return _units(self.error_costs.extra_neighbour if near else self.error_costs.extra)
 
-    def _substituting(self, typed: str) -> np.ndarray:
-        """What it costs to have typed this letter for each letter of each word, [places, words]."""
+    def _substituting(self, typed: str) -> Costs:
+        """Returns the cost of typing this letter for each letter of each word, [positions, words]."""
         if typed not in self._substituted:
-            slips = self.slips
-            by_code = np.full(_CODES + 1, _units(slips.other), np.uint8)
+            costs = self.error_costs
+            by_code = np.full(_CODES + 1, _units(costs.other), np.uint8)
             for letter, code in self._codes.items():
                 if code == _CODES:
                     continue
                 if letter == typed:
                     by_code[code] = 0
                 elif _base(letter) == _base(typed):
-                    by_code[code] = _units(slips.accent)
+                    by_code[code] = _units(costs.accent)
                 elif letter in self._neighbours.get(typed, ()):
-                    by_code[code] = _units(slips.neighbour)
+                    by_code[code] = _units(costs.neighbour)
             by_code[_NO_LETTER] = _NEVER
             self._substituted[typed] = by_code[self._letters]
         return self._substituted[typed]
@@ -166,7 +171,7 @@ class Corrections:
         return self._codes.setdefault(letter, min(len(self._codes) + 1, _CODES))
 
     def _swap(self, typed: str, place: int) -> tuple[int | None, int | None]:
-        """The codes of the two letters that were meant if the last two were swapped; None for one that no word has."""
+        """Returns the codes of the intended letters if the last two were swapped; None for a letter that no word has."""
         if place == 0 or typed[place - 1] == typed[place]:
             return None, None
         codes = (self._codes.get(typed[place]), self._codes.get(typed[place - 1]))
@@ -175,7 +180,7 @@ class Corrections:
 
 @lru_cache(maxsize=1024)
 def _base(letter: str) -> str:
-    """A letter without its accents."""
+    """Returns a letter without its accents."""
     return unicodedata.normalize("NFD", letter)[0]
 
 

@@ -1,4 +1,4 @@
-"""Words that nobody wants to be offered unasked, from the list that the package `better-profanity` brings."""
+"""Offensive words, which are not suggested by default, from the list of the package `better-profanity`."""
 
 from functools import cache
 from importlib.util import find_spec
@@ -11,12 +11,12 @@ _LIST = "profanity_wordlist.txt"
 
 @cache
 def offensive_words() -> frozenset[str]:
-    """The words of the list, in lower case; its phrases are left out, as words are offered one by one.
+    """Returns the words of the list, in lower case, without its phrases, because suggestions are single words.
 
     Raises:
       DataError: the package is not installed.
     """
-    # Only its list is read: the package itself spells out every variant of every word when it is imported.
+    # Reads only the list: importing the package would generate every spelling variant of every word.
     package = find_spec("better_profanity")
     if package is None or package.origin is None:
         raise DataError("the list of offensive words is not installed: install the package better-profanity")

@@ -1,29 +1,32 @@
-"""Reading a message with a program, word by word, and remembering what came of it."""
+"""Reads a message word by word with a program, and caches the states and logits along it."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.vocabulary import BOUNDARY
 from model.device.runtime import Program, State
 
-_LOGITS_KEPT = 128  # of the newest tokens: 5 MB with 10,000 words
+_LOGITS_KEPT = 128  # for the newest tokens: 5 MB with 10,000 words
 
 
 class Reader:
-    """Logits along one message. A word further is one step of the program; what was read already costs none.
+    """Logits along one message. Each further word costs one step of the program; words that were read before cost nothing.
 
-    What it remembers is of the weights that the program had: after others were assigned to it, a new reader is needed.
+    The cache belongs to the weights of the program: create a new reader after assigning other weights.
     """
 
     def __init__(self, program: Program) -> None:
         self._program = program
         self._tokens: list[int] = []
         self._states: list[State] = []  # after <s>, after the first token, …
-        self._logits: list[np.ndarray | None] = []  # the same; of a very long message only the newest are kept
+        self._logits: list[
+            NDArray[np.float32] | None
+        ] = []  # likewise; None for the oldest tokens of a very long message
 
-    def logits(self, context: Sequence[int]) -> np.ndarray:
-        """The logits of the next word, [V] float32, after the tokens of the message so far (ids, without `<s>`)."""
+    def logits(self, context: Sequence[int]) -> NDArray[np.float32]:
+        """Returns the logits of the next word, float32 [V], after the tokens of the message so far (ids, without `<s>`)."""
         tokens = [BOUNDARY, *context]
         if self._tokens[: len(tokens)] != tokens:
             known = 0
@@ -44,6 +47,6 @@ class Reader:
         if len(self._logits) > _LOGITS_KEPT:
             self._logits[-1 - _LOGITS_KEPT] = None
 
-    def _step(self, place: int) -> tuple[np.ndarray, State]:
+    def _step(self, place: int) -> tuple[NDArray[np.float32], State]:
         before = self._states[place - 1] if place else self._program.initial_state(1)
         return self._program.step(self._tokens[place], before)

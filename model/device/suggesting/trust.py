@@ -1,19 +1,20 @@
-"""How far a person's n-grams are trusted over the network, learned on the device.
+"""The trust in a person's n-grams relative to the network, learned on the device.
 
-1. The messages that the gate held back are gone through once more with the network it kept: each word's probability is taken
-   with each trust of a small grid, from one and the same run of the network, and each message is counted after that.
-2. The trust under which these messages are likeliest is taken, if they are `_MARGIN` nats likelier than with the usual one.
+1. The kept network reads the messages that the gate held back once more. From a single run of the network, each word gets a
+   probability for every trust of a small grid. After each message the n-grams count it.
+2. The trust with the highest likelihood is chosen if it is `_MARGIN` nats likelier than the default trust.
 
-If the usual mixture were how the person writes, the likelihood ratio of any other would be 1 in expectation, hence at least e^m
-with a probability of at most e^-m (Markov's inequality). With m = ln 500 chance moves any of the five others so far once in a
-hundred learnings at most, and a few messages cannot say enough to move anything. Of 30 validation users four got another trust;
-what each of the four wrote next was likelier with it than with the usual one.
+If the default mixture were the way the person writes, the expected likelihood ratio of any other trust would be 1. By Markov's
+inequality it exceeds e^m with a probability of at most e^-m. With m = ln 500, chance selects one of the five other trusts in at
+most one of a hundred trainings, and a few messages are too little evidence to change anything. Four of 30 validation users got
+another trust, and for each of them it made the words they wrote next likelier than the default.
 """
 
 import math
 from collections.abc import Generator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.tokenizer import tokenize
 from data.vocabulary import Vocabulary
@@ -28,11 +29,11 @@ _MARGIN = math.log(500)  # nats
 
 def log_likelihoods(
     program: Program, vocabulary: Vocabulary, older: Sequence[str], newest: Sequence[str]
-) -> Generator[None, None, np.ndarray]:
-    """Of all words of the newest messages, each predicted before it is counted, with each of `TRUSTS`: [6] float64, in nats.
+) -> Generator[None, None, NDArray[np.float64]]:
+    """Returns the log-likelihood of the newest messages for each of `TRUSTS`: float64 [6], in nats.
 
-    Words of the person's own count with what they are given, words never seen with what is left to `<unk>`. Yields after each
-    message.
+    Each word is predicted before it is counted. Own words count with their own probability, words never seen with that of `<unk>`.
+    Yields after each message.
     """
     personal, suggester = PersonalNgram(vocabulary, older), Suggester(Reader(program), vocabulary)
     total = np.zeros(len(TRUSTS))
@@ -50,7 +51,7 @@ def log_likelihoods(
 def choose_trust(
     program: Program, vocabulary: Vocabulary, older: Sequence[str], newest: Sequence[str]
 ) -> Generator[None, None, float]:
-    """The trust to type with from now on, by the network in the program; yields after each message."""
+    """Returns the trust to use from now on with the network in the program; yields after each message."""
     found = yield from log_likelihoods(program, vocabulary, older, newest)
     best = int(found.argmax())
     return TRUSTS[best] if found[best] - found[0] > _MARGIN else USUAL_TRUST

@@ -1,12 +1,12 @@
-"""What a person has told the keyboard about words."""
+"""What a person has decided about words: never to correct them, or never to offer them."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass
-class Wishes:
-    """Words in lower case, as the model knows them. Shared by who offers words and who is told; a change counts at once."""
+class WordPreferences:
+    """A person's decisions about words, in lower case. The keyboard changes them and the suggester reads them, at once."""
 
     insisted: set[str] = field(default_factory=set)  # never corrected
     forgotten: set[str] = field(default_factory=set)  # never offered
-    offensive: bool = False  # whether offensive words are offered that the person has not typed
+    offensive: bool = False  # offers offensive words even if the person has not typed them

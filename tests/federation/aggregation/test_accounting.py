@@ -1,4 +1,4 @@
-"""Privacy spent, against the definitions."""
+"""The privacy that rounds spend, compared with the definitions."""
 
 import math
 
@@ -31,7 +31,7 @@ PRIVATE = st.builds(
 
 
 def nodes_over(leaf: int, leaves: int) -> int:
-    """How many nodes that tree aggregation over so many rounds ever releases have a round below them."""
+    """Returns how many of the nodes that tree aggregation over `leaves` rounds releases contain a round."""
     released = [
         (start, start + size) for size in (2**k for k in range(11)) for start in range(0, leaves - size + 1, size)
     ]
@@ -40,7 +40,7 @@ def nodes_over(leaf: int, leaves: int) -> int:
 
 @given(st.integers(1, 130), st.floats(0.1, 50))
 @settings(max_examples=40, deadline=None)
-def test_a_trees_rho_is_that_of_the_nodes_a_device_changes(rounds: int, noise: float) -> None:
+def test_the_rho_of_a_tree_is_that_of_the_nodes_a_device_changes(rounds: int, noise: float) -> None:
     most = max(nodes_over(leaf, rounds) for leaf in range(rounds))
     assert tree_rho(noise, rounds) == pytest.approx(most / (2 * noise**2))
 
@@ -48,7 +48,7 @@ def test_a_trees_rho_is_that_of_the_nodes_a_device_changes(rounds: int, noise: f
 @given(PRIVATE, st.integers(1, 200))
 @settings(max_examples=40, deadline=None)
 def test_epsilon_and_rho_are_of_the_same_events(privacy: Privacy, rounds: int) -> None:
-    """Both curves of Rényi divergences are that of the Gaussian mechanism with this rho."""
+    """Both have the Rényi divergences of the Gaussian mechanism with this rho."""
     found = spent(privacy, rounds)
     accountant = dp_accounting.rdp.RdpAccountant()
     accountant.compose(dp_accounting.GaussianDpEvent(1 / math.sqrt(2 * found.rho)))
@@ -67,18 +67,18 @@ def test_more_rounds_and_less_noise_spend_more(privacy: Privacy, rounds: int) ->
 
 @given(PRIVATE, st.integers(0, 120))
 @settings(max_examples=40, deadline=None)
-def test_a_sum_that_made_no_model_spends_what_the_round_in_its_place_does(privacy: Privacy, made: int) -> None:
+def test_a_sum_that_made_no_model_spends_as_much_as_the_round_that_replaces_it(privacy: Privacy, made: int) -> None:
     lost = spent(privacy, rounds_spent(made, made + 1))
-    assert lost == spent(privacy, made + 1), "before another takes its place"
+    assert lost == spent(privacy, made + 1), "before another round replaces it"
     assert spent(privacy, rounds_spent(made + 1, made + 1)) == lost, "and after"
     assert lost.rho >= spent(privacy, made).rho
-    if made % privacy.period == 0:  # the first of its period
+    if made % privacy.period == 0:  # the first round of its period
         assert lost.rho > spent(privacy, made).rho and lost.epsilon > spent(privacy, made).epsilon
     assert may_take_part(privacy, made + 1, made + 1) is False
     assert may_take_part(privacy, made + 1, made + 1 + privacy.period)
 
 
-def test_restarted_trees_add_up_and_a_begun_one_counts_as_far_as_it_went() -> None:
+def test_restarted_trees_add_up_and_an_unfinished_tree_counts_its_rounds() -> None:
     privacy = Privacy("tree", 2.0, period=7)
     assert spent(privacy, 7).rho == pytest.approx(3 / 8)
     assert spent(privacy, 8).rho == pytest.approx(3 / 8 + 1 / 8)
@@ -86,7 +86,7 @@ def test_restarted_trees_add_up_and_a_begun_one_counts_as_far_as_it_went() -> No
     assert spent(Privacy("distributed", 2.0, period=7), 8).rho == pytest.approx(2 / 8)
 
 
-def test_without_a_mechanism_nothing_is_promised() -> None:
+def test_without_a_mechanism_there_is_no_guarantee() -> None:
     assert spent(Privacy(), 0).epsilon == 0
     assert spent(Privacy(), 1).epsilon == spent(Privacy(), 1).rho == math.inf
     check_budget(Privacy(), 1000)
@@ -96,7 +96,7 @@ def test_without_a_mechanism_nothing_is_promised() -> None:
 
 @given(PRIVATE, st.integers(1, 100))
 @settings(max_examples=30, deadline=None)
-def test_the_budget_lets_no_round_pass_that_exceeds_it(privacy: Privacy, allowed: int) -> None:
+def test_the_budget_refuses_the_first_round_that_exceeds_it(privacy: Privacy, allowed: int) -> None:
     limit = spent(privacy, allowed).rho
     budgeted = Privacy(
         privacy.mechanism, privacy.noise_multiplier, privacy.period, privacy.delta, max_rho=limit * 1.0001
@@ -110,7 +110,7 @@ def test_the_budget_lets_no_round_pass_that_exceeds_it(privacy: Privacy, allowed
 
 
 def test_the_bound_on_summed_discrete_gaussians_holds_for_the_distribution_itself() -> None:
-    """Rényi divergences of a sum of three and its shifts, by adding up probabilities; narrow noise, where tau matters."""
+    """Computes the Rényi divergences of a sum of three from its shifts by summation; tau matters where noise is narrow."""
     for stddev in (0.35, 0.5, 1.0, 2.5):
         k = np.arange(-60, 61)
         one = np.exp(-(k**2) / (2 * stddev**2))
@@ -123,7 +123,7 @@ def test_the_bound_on_summed_discrete_gaussians_holds_for_the_distribution_itsel
                 powers = order * np.log(p[seen]) + (1 - order) * np.log(q[seen])
                 divergence = np.log(np.exp(powers).sum()) / (order - 1)
                 assert divergence <= order * rho * (1 + 1e-9)
-                if stddev >= 1:  # where the noise is wide the bound is the Gaussian's, and tight
+                if stddev >= 1:  # with wide noise the bound is the Gaussian's, and tight
                     assert divergence >= 0.98 * order * shift**2 / (2 * 3 * stddev**2)
 
 
@@ -146,15 +146,16 @@ def test_nobody_takes_part_twice_in_a_period(period: int, size: int, more: int, 
 
 @given(st.integers(2, 40), st.floats(0, 0.7), st.floats(1, 8))
 @settings(max_examples=30, deadline=None)
-def test_no_round_with_devices_missing_spends_more_than_is_counted(cohort: int, dropouts: float, noise: float) -> None:
-    """Those that drop out take their noise with them: down to the fewest whose sum is taken, the rest have enough."""
+def test_no_round_with_dropouts_spends_more_than_is_counted(cohort: int, dropouts: float, noise: float) -> None:
+    """Dropouts take their noise with them; as long as the minimum of devices is in a sum, its noise is enough."""
     fewest = max(2, math.ceil(cohort * (1 - dropouts)))
     privacy, length = Privacy("distributed", noise, 1), 1000
     summation = SumSettings(16, cohort, fewest, clipping_norm=0.5, max_weight=1)
     counted = rho_of_round(summation, privacy, length)
+    assert counted is not None
     encoding, stddev = summation.encoding(length, privacy)
     reach = encoding.rounded_norm * float(encoding.scale)
     spend = [distributed_rho(reach, stddev, devices, encoding.padded) for devices in range(fewest, cohort + 1)]
     assert counted == pytest.approx(max(spend))
     assert counted >= 1 / (2 * noise**2) * (1 - 1e-6)  # no less than Gaussian noise of this multiplier
-    assert distributed_rho(reach, stddev, fewest - 1, encoding.padded) > counted  # and such a sum is refused
+    assert distributed_rho(reach, stddev, fewest - 1, encoding.padded) > counted  # such a sum is refused

@@ -1,4 +1,4 @@
-"""The server's arithmetic against the same by hand."""
+"""The server's arithmetic, compared with NumPy; simulated clients, compared with a device."""
 
 from pathlib import Path
 
@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from data.errors import DataError
-from federation.aggregation.algorithms import Server, learning_process, weights_of
+from federation.aggregation.algorithms import learning_process, weights_of
 from federation.aggregation.plain_mean import Aggregation, SimulatedClients
+from federation.aggregation.server_settings import Server
 from federation.engine.state_store import StateStore
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning
@@ -36,10 +37,10 @@ def test_adam_on_the_server_is_adam_by_hand_over_two_rounds(small_model: Model, 
     rounds = [deltas(small_model, 2), deltas(small_model, 3)[1:]]
     updated = small_model.weights
     expected = {name: array.astype(np.float64) for name, array in updated.items()}
-    first, second = (dict.fromkeys(expected, 0.0) for _ in range(2))
+    first, second = ({name: np.zeros(array.shape) for name, array in expected.items()} for _ in range(2))
     for number, given in enumerate(rounds, 1):
         aggregation = Aggregation(small_model.provenance.config, Server("fedadam", 0.01))
-        aggregation.restore(store)  # a round may be a command of its own
+        aggregation.restore(store)  # each round may be a command of its own
         updated = aggregation(updated, given, [1, 3])
         aggregation.save(store, number)
         for name in expected:
@@ -56,7 +57,8 @@ def test_yogi_on_the_server_is_yogi_by_hand(small_model: Model) -> None:
     aggregation = Aggregation(small_model.provenance.config, Server("fedyogi", 0.01))
     updated = small_model.weights
     expected = {name: array.astype(np.float64) for name, array in updated.items()}
-    first, second = dict.fromkeys(expected, 0.0), dict.fromkeys(expected, 1e-6)
+    first = {name: np.zeros(array.shape) for name, array in expected.items()}
+    second = {name: np.full(array.shape, 1e-6) for name, array in expected.items()}
     for number, given in enumerate([deltas(small_model, 1), deltas(small_model, 2)[1:]], 1):
         updated = aggregation(updated, given, [5])
         for name in expected:
@@ -69,17 +71,17 @@ def test_yogi_on_the_server_is_yogi_by_hand(small_model: Model) -> None:
         np.testing.assert_allclose(array, expected[name], atol=1e-5)
 
 
-def test_the_servers_rate_falls_along_half_a_cosine_to_nothing(small_model: Model) -> None:
+def test_the_servers_learning_rate_falls_to_zero_along_half_a_cosine(small_model: Model) -> None:
     aggregation = Aggregation(small_model.provenance.config, Server("fedavg", 0.8, decay_rounds=4))
     given = deltas(small_model, 1)
     updated = small_model.weights
-    for share in (1, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5, 0, 0):  # (1 + cos x) / 2 at quarters of a half turn
+    for share in (1, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5, 0, 0):  # (1 + cos x) / 2 at multiples of pi / 4
         before, updated = updated, aggregation(updated, given, [1])
         for name, array in updated.items():
             np.testing.assert_allclose(array - before[name], 0.8 * share * given[0][name], atol=1e-6)
 
 
-def test_a_round_without_deltas_or_with_a_broken_one_is_refused(small_model: Model) -> None:
+def test_a_round_without_deltas_or_with_an_invalid_one_is_refused(small_model: Model) -> None:
     aggregation = Aggregation(small_model.provenance.config, Server())
     with pytest.raises(DataError, match="no device"):
         aggregation(small_model.weights, [], [])
@@ -97,8 +99,8 @@ def rows_of(model: Model, count: int, seed: int) -> np.ndarray:
     return rows
 
 
-def test_a_simulated_client_does_what_a_device_does(small_model: Model) -> None:
-    """TFF's client work and LiteRT's program, from the same weights over the same batches, learn the same."""
+def test_a_simulated_client_trains_as_a_device_does(small_model: Model) -> None:
+    """TFF's client work and LiteRT's program reach the same weights, from the same start over the same batches."""
     config, how = small_model.provenance.config, FineTuning(learning_rate=0.7, clipping_norm=0.5)
     rows = rows_of(small_model, 10, 1)
     dataset = tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(config.batch)
@@ -111,7 +113,7 @@ def test_a_simulated_client_does_what_a_device_does(small_model: Model) -> None:
     assert words == (rows[:, 1:] != 0).sum()
 
 
-def test_a_cohort_that_wrote_no_words_changes_nothing(small_model: Model) -> None:
+def test_a_cohort_without_words_changes_nothing(small_model: Model) -> None:
     config = small_model.provenance.config
     rows = np.zeros((0, config.window + 1), np.int32)
     dataset = tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(config.batch)
@@ -120,7 +122,7 @@ def test_a_cohort_that_wrote_no_words_changes_nothing(small_model: Model) -> Non
     assert digest(weights_of(state, config)) == digest(small_model.weights)
 
 
-def test_the_parts_of_a_round_make_the_round_that_tff_composes(small_model: Model) -> None:
+def test_the_two_halves_of_a_round_equal_the_round_that_tff_composes(small_model: Model) -> None:
     config, how, server = small_model.provenance.config, FineTuning(), Server("fedadam", 0.01)
     cohort = [rows_of(small_model, count, count) for count in (3, 6, 9)]
     datasets = [tf.data.Dataset.from_tensor_slices((r, r[:, 1:])).batch(config.batch) for r in cohort]
@@ -134,7 +136,7 @@ def test_the_parts_of_a_round_make_the_round_that_tff_composes(small_model: Mode
 
 
 def test_fedprox_holds_clients_near_the_global_weights(small_model: Model) -> None:
-    """On the first step, there is nothing to hold back yet; after several, the farther the less it holds."""
+    """The first step has no proximal term; over several steps, a stronger term keeps clients nearer."""
     config, how = small_model.provenance.config, FineTuning(learning_rate=0.5, clipping_norm=1e3)
     rows = rows_of(small_model, 12, 2)
 

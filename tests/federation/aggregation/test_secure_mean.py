@@ -1,4 +1,4 @@
-"""The secure mean: TensorFlow beside the devices' NumPy, our aggregator beside TFF's own, a real round beside a simulated one."""
+"""The secure mean: TensorFlow and the devices' NumPy, our aggregator and TFF's, a real and a simulated round agree."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from data.windows import targets
-from federation.aggregation.algorithms import Server
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.secure_mean import SecureMean
 from federation.aggregation.server_process import ServerProcess
+from federation.aggregation.server_settings import Server
 from federation.aggregation.sum_check import ImplausibleSumError
 from federation.aggregation.sum_settings import SumSettings
 from federation.aggregation.tensor_encoding import TensorEncoding
@@ -43,7 +43,7 @@ def scaled(delta: tf.Tensor, weight: tf.Tensor, norm: tf.Tensor, seed: tf.Tensor
 
 @given(st.integers(0, 2**32 - 1), st.floats(2**-10, 10, width=32), st.floats(2**-13, 3, width=32), st.integers(0, 800))
 @settings(max_examples=40, deadline=None)
-def test_simulated_clients_make_the_integers_that_devices_make(
+def test_simulated_clients_encode_to_the_same_integers_as_devices(
     seed: int, norm: float, size: float, weight: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -54,7 +54,7 @@ def test_simulated_clients_make_the_integers_that_devices_make(
     clients = scaled(delta, tf.constant(weight, tf.float32), tf.constant(norm), tf.constant(seed, tf.int64)).numpy()
     if np.linalg.norm(delta) <= norm:
         np.testing.assert_array_equal(clients, devices)
-    else:  # sums of squares may differ in their last bit, by which the delta is shortened
+    else:  # the norms may differ in the last bit, and so the clipped deltas
         np.testing.assert_allclose(clients, devices, rtol=1e-5, atol=1e-4)
     uniform = rng.random(encoding.padded, np.float32)
     integers = encoding.round(devices, uniform)
@@ -64,7 +64,7 @@ def test_simulated_clients_make_the_integers_that_devices_make(
     np.testing.assert_array_equal(decoded, encoding.decode(ring))
 
 
-def test_rounding_that_would_lengthen_a_delta_too_far_goes_towards_zero() -> None:
+def test_rounding_that_would_lengthen_a_delta_too_much_goes_towards_zero() -> None:
     encoding = Encoding(300, 1.0, 1, cohort=200, bits=12, seed=0)  # ten levels
     reach = np.full(encoding.padded, encoding.levels / encoding.deviations * 0.9, np.float32)
     upwards = np.full(encoding.padded, 0.999, np.float32)
@@ -73,7 +73,7 @@ def test_rounding_that_would_lengthen_a_delta_too_far_goes_towards_zero() -> Non
     np.testing.assert_array_equal(TensorEncoding(encoding).round(tf.constant(reach), upwards), np.floor(reach))
 
 
-# The aggregation beside TFF's.
+# Our aggregation and TFF's.
 
 VALUE = tff.to_type((tff.TensorType(np.float32, [30, 10]), tff.TensorType(np.float32, [40])))
 WEIGHT = tff.TensorType(np.float32)
@@ -85,7 +85,7 @@ def updates(seed: int, sizes: Sequence[float]) -> list[tuple[np.ndarray, np.ndar
 
 
 def test_clipping_zeroing_and_weighting_are_those_of_tffs_robust_aggregator() -> None:
-    """Over rounds in which clipping norm and zeroing norm move."""
+    """The rounds are such that both the clipping norm and the zeroing norm move."""
     summation = SumSettings(bits=16, cohort=8, clipping_norm=1.0, clipping_quantile=0.8, zeroing=True, max_weight=100)
     ours = SecureMean(summation, Privacy(), seed=5, noise_seed=6).create(VALUE, WEIGHT)
     theirs = tff.learning.robust_aggregator(zeroing=True, clipping=True, weighted=True).create(VALUE, WEIGHT)
@@ -106,7 +106,7 @@ def test_clipping_zeroing_and_weighting_are_those_of_tffs_robust_aggregator() ->
     assert ours_next["clipping_norm"] != pytest.approx(1.0)
 
 
-def test_tree_aggregation_is_tffs_with_the_noise_that_rounding_asks_for() -> None:
+def test_tree_aggregation_is_that_of_tff_with_more_noise_to_cover_rounding() -> None:
     privacy = Privacy("tree", noise_multiplier=1.5, period=3)
     summation = SumSettings(bits=16, cohort=4, clipping_norm=0.5, max_weight=1)
     flat = tff.to_type((tff.TensorType(np.float32, [340]),))
@@ -125,23 +125,23 @@ def test_tree_aggregation_is_tffs_with_the_noise_that_rounding_asks_for() -> Non
         their = theirs.next(their_state, given)
         our_state, their_state = our.state, their.state
         results.append(our.result[0])
-        # The noise is added to deltas, of which TFF's updates are the negatives.
-        signal = sum(g * min(1, 0.5 / np.linalg.norm(g)) for g in given) / 4
+        # The noise is added to deltas; TFF's updates are negative deltas.
+        signal = np.sum([g * min(1.0, 0.5 / float(np.linalg.norm(g))) for g in given], axis=0) / 4
         if number <= 3:
             np.testing.assert_allclose(signal - our.result[0], their.result - signal, atol=1e-3)
             assert np.linalg.norm(their.result - signal) > 1
-    # The fourth round begins a new tree: its noise is that of a first leaf, not what a fourth adds to three.
+    # The fourth round begins a new tree: its noise is that of a first leaf, not of a fourth.
     noise = results[3] - signal
     assert noise.std() == pytest.approx(1.5 * 0.5 * lengthening / 4, rel=0.15)
 
 
-def test_devices_together_add_the_noise_that_was_promised() -> None:
-    """Sums of nothing but noise: as wide as asked for, fresh in every round."""
+def test_devices_together_add_the_promised_noise() -> None:
+    """The sums are almost only noise, which has the promised width and is independent in every round."""
     privacy = Privacy("distributed", noise_multiplier=2.0, period=1)
     summation = SumSettings(bits=16, cohort=4, clipping_norm=0.5, max_weight=1)
     flat = tff.to_type((tff.TensorType(np.float32, [1000]),))
     process = SecureMean(summation, privacy, seed=5, noise_seed=99).create(flat, WEIGHT)
-    clients = [(np.full(1000, 1e-6 * i, np.float32),) for i in range(4)]  # alike, they would draw alike
+    clients = [(np.full(1000, 1e-6 * i, np.float32),) for i in range(4)]  # equal deltas would draw equal noise
     state, seen = process.initialize(), []
     for _ in range(2):
         output = process.next(state, clients, [np.float32(1)] * 4)
@@ -152,7 +152,7 @@ def test_devices_together_add_the_noise_that_was_promised() -> None:
     assert abs(np.corrcoef(seen[0], seen[1])[0, 1]) < 0.15
 
 
-# A real round beside a simulated one.
+# A real round and a simulated one.
 
 
 @pytest.fixture(scope="module", params=["adaptive", "private"])
@@ -178,7 +178,7 @@ def dataset(model: Model, rows: np.ndarray) -> tf.data.Dataset:
 
 
 def learn(model: Model, rows: np.ndarray) -> TrainingResult:
-    """What a device does, with LiteRT."""
+    """Trains with LiteRT, as a device does."""
     config, program, loss = model.provenance.config, model.start(), 0.0
     for start in range(0, len(rows), config.batch):
         batch = rows[start : start + config.batch]
@@ -199,17 +199,20 @@ def centred(integers: np.ndarray, bits: int) -> np.ndarray:
 def summed(parts: Sequence[tuple[Any, Any]], terms: Terms) -> tuple[Any, Any]:
     totals = [sum(part[i].astype(np.uint64) for part in parts) for i in range(2)]
     narrow = tuple(total.astype(segment.dtype) for total, segment in zip(totals, terms.layout, strict=True))
-    return reduce(terms.layout, narrow)
+    delta, counts = reduce(terms.layout, narrow)
+    return delta, counts
 
 
-def test_a_device_sends_what_tffs_work_sends(process: ServerProcess, small_model: Model) -> None:
-    """The same counts, and integers that are apart by the draw of the rounding alone."""
+def test_a_device_sends_the_same_as_tffs_client_work(process: ServerProcess, small_model: Model) -> None:
+    """The counts are equal, and the integers differ only by random rounding."""
     state = process.initialize()
     terms = process.prepare(state).terms
-    told = process.form.prepare(state)
-    slack = 1 + 1e-5 * float(terms.encoding.scale)  # of LiteRT's arithmetic and TensorFlow's, in steps
+    broadcast = process.form.prepare(state)
+    slack = 1 + 1e-5 * float(
+        terms.encoding.scale
+    )  # for the difference between LiteRT's and TensorFlow's arithmetic, in steps
     for rows, (integers, counts) in zip(cohort(small_model), contributions(small_model, terms), strict=True):
-        plain, _, _, (metrics, sent) = process.form.work(dataset(small_model, rows), told)
+        plain, _, _, (metrics, sent) = process.form.work(dataset(small_model, rows), broadcast)
         assert not tf.nest.flatten(plain)
         difference = centred(sent["delta"], terms.bits) - centred(integers, terms.bits)
         assert np.abs(difference).max() <= slack
@@ -224,14 +227,14 @@ def test_a_device_sends_what_tffs_work_sends(process: ServerProcess, small_model
 def test_update_on_the_sums_of_work_is_a_simulated_round_bit_for_bit(
     process: ServerProcess, small_model: Model
 ) -> None:
-    """Adaptive norms, noise and the server optimizer's state included, over three rounds and a restarted tree."""
+    """This includes adaptive norms, noise and the server optimizer's state, over three rounds and a restarted tree."""
     datasets = [dataset(small_model, rows) for rows in cohort(small_model)]
     state, simulated = process.initialize(), process.process.initialize()
     for number in range(1, 4):
-        told, terms = process.form.prepare(state), process.prepare(state).terms
+        broadcast, terms = process.form.prepare(state), process.prepare(state).terms
         parts = []
         for each in datasets:
-            _, _, _, (metrics, sent) = process.form.work(each, told)
+            _, _, _, (metrics, sent) = process.form.work(each, broadcast)
             loss, words = (0, 0) if terms.private else metrics
             counts = np.array([*sent["counts"], loss, words, *[0] * 5], np.int64).astype(np.uint64) % 2**48
             parts.append((sent["delta"].astype(np.uint16), counts))
@@ -248,11 +251,11 @@ def test_update_on_the_sums_of_work_is_a_simulated_round_bit_for_bit(
 
 
 def test_a_real_round_and_a_simulated_one_move_the_model_alike(process: ServerProcess, small_model: Model) -> None:
-    """Summed deltas differ by what rounding adds: its root mean square as the protocol's encoding says, and LiteRT's last bits."""
+    """Summed deltas differ by the error of rounding, whose root mean square the encoding gives, and LiteRT's last bits."""
     state = process.initialize()
-    terms, told = process.prepare(state).terms, process.form.prepare(state)
+    terms, broadcast = process.prepare(state).terms, process.form.prepare(state)
     real = terms.encoding.decode(summed(contributions(small_model, terms), terms)[0])
-    work = [process.form.work(dataset(small_model, rows), told)[3][1]["delta"] for rows in cohort(small_model)]
+    work = [process.form.work(dataset(small_model, rows), broadcast)[3][1]["delta"] for rows in cohort(small_model)]
     total = (sum(part.astype(np.int64) for part in work) % 2**terms.bits).astype(np.uint16)
     simulated = terms.encoding.decode(total)
     tolerance = 2 * np.sqrt(2 * 3 * terms.encoding.padded) / (2 * float(terms.encoding.scale)) + 1e-3
@@ -260,7 +263,7 @@ def test_a_real_round_and_a_simulated_one_move_the_model_alike(process: ServerPr
     assert np.linalg.norm(simulated) > 5 * tolerance
 
 
-def test_a_state_is_kept_and_the_sums_of_another_round_are_refused(
+def test_a_state_is_saved_and_the_sums_of_another_round_are_refused(
     process: ServerProcess, small_model: Model, tmp_path: Path
 ) -> None:
     state = process.load(tmp_path)
@@ -282,8 +285,8 @@ def test_a_state_is_kept_and_the_sums_of_another_round_are_refused(
         process.update(state, summed([*parts, *parts], terms))
     with pytest.raises(
         ImplausibleSumError, match="count of devices is 4 to 4, not 3"
-    ):  # whoever added them up knows better
+    ):  # the coordinator's own count decides
         process.update(state, (delta, counts), devices=4)
-    far = terms.encoding.levels * np.where(np.arange(len(delta)) % 2, 1, -1)  # a ring's largest numbers
+    far = terms.encoding.levels * np.where(np.arange(len(delta)) % 2, 1, -1)  # the largest numbers of the ring
     with pytest.raises(ImplausibleSumError, match="as long as honest devices' can be"):
         process.update(state, ((delta + 3 * far.astype(np.uint16)) % np.uint16(2**terms.bits), counts), devices=3)

@@ -1,4 +1,4 @@
-"""Sums of honest devices pass, whatever they learned; sums that they cannot have are refused, whatever the lie."""
+"""Sums of honest devices pass, whatever they learned; sums that honest devices cannot have are refused."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def checked(terms: Terms, sums: tuple[Vector, Vector], devices: int) -> dict[str
     return check_sum(terms.encoding, terms.noise_stddev, terms.private, sums, devices)
 
 
-def gives(terms: Terms, direction: int, norm: float, words: int, seed: int = 0) -> tuple[Vector, Vector]:
+def contribution_of(terms: Terms, direction: int, norm: float, words: int, seed: int = 0) -> tuple[Vector, Vector]:
     delta = np.random.default_rng(direction).normal(size=LENGTH).astype(np.float32)
     learned = TrainingResult(delta * np.float32(norm / np.linalg.norm(delta)), words, 3.0 * words, 1, 2, 5, 2, 3)
     return terms.contribution(learned, np.random.default_rng(seed))
@@ -52,38 +52,42 @@ TERMS = st.sampled_from(
 
 @given(TERMS, st.lists(DEVICE, min_size=1, max_size=8), st.integers(0, 2**32))
 @settings(max_examples=80, deadline=None)
-def test_honest_devices_pass_though_they_all_point_one_way(terms: Terms, people: list[tuple], seed: int) -> None:
-    parts = [gives(terms, way, norm, words, seed + i) for i, (way, norm, words) in enumerate(people)]
+def test_honest_devices_pass_even_if_all_deltas_have_one_direction(
+    terms: Terms, people: list[tuple], seed: int
+) -> None:
+    parts = [contribution_of(terms, way, norm, words, seed + i) for i, (way, norm, words) in enumerate(people)]
     counts = checked(terms, summed(parts, terms), len(people))
     assert counts["devices"] == len(people)
 
 
 @given(st.integers(1, 8), st.floats(1.02, 3), st.integers(0, 2), st.integers(0, 2**32))
 @settings(max_examples=40, deadline=None)
-def test_a_sum_longer_than_honest_ones_is_refused(devices: int, times: float, direction: int, seed: int) -> None:
+def test_a_sum_longer_than_that_of_honest_devices_is_refused(
+    devices: int, times: float, direction: int, seed: int
+) -> None:
     terms = terms_of(16, 8, 500)
-    honest = [gives(terms, direction, 2.0, 400, seed + i) for i in range(devices)]
+    honest = [contribution_of(terms, direction, 2.0, 400, seed + i) for i in range(devices)]
     total, counts = summed(honest, terms)
     most = greatest_norm(terms.encoding, 0.0, 400 * devices, devices)
     stretch = times * most / steps_norm(terms.encoding, total)
     signed = total.astype(np.int64) - (total >= 2**15) * 2**16
-    lied = (np.rint(signed * stretch).astype(np.int64) % 2**16).astype(np.uint16)
-    if abs(signed).max() * stretch < 2**15:  # else it would wrap, and be another vector
-        with pytest.raises(ImplausibleSumError, match="one of them lied"):
-            checked(terms, (lied, counts), devices)
+    scaled = (np.rint(signed * stretch).astype(np.int64) % 2**16).astype(np.uint16)
+    if abs(signed).max() * stretch < 2**15:  # otherwise it would wrap around
+        with pytest.raises(ImplausibleSumError, match="one of them sent a malicious update"):
+            checked(terms, (scaled, counts), devices)
     assert most <= 1.02 * np.sqrt(terms.encoding.padded) * terms.encoding.levels / 4 * 400 / 500 * devices
     checked(terms, (total, counts), devices)
 
 
 @given(st.sampled_from(COUNTS), st.integers(-(2**46), 2**46), st.booleans())
 @settings(max_examples=80, deadline=None)
-def test_counts_are_refused_where_no_honest_devices_have_them(name: str, lie: int, private: bool) -> None:
-    """Weights, above all: the mean is divided by them."""
+def test_counts_that_honest_devices_cannot_have_are_refused(name: str, change: int, private: bool) -> None:
+    """This matters most for weights, as the mean is divided by them."""
     terms = terms_of(16, 8, 1, noise=2.0) if private else terms_of(16, 8, 500)
-    delta, counts = summed([gives(terms, i, 1.0, 300) for i in range(3)], terms)
+    delta, counts = summed([contribution_of(terms, i, 1.0, 300) for i in range(3)], terms)
     signed = {n: int(c) - (int(c) >= 2**47) * 2**48 for n, c in zip(COUNTS, counts, strict=True)}
-    signed[name] += lie
-    told = np.array([signed[n] % 2**COUNT_BITS for n in COUNTS], np.uint64)
+    signed[name] += change
+    reported = np.array([signed[n] % 2**COUNT_BITS for n in COUNTS], np.uint64)
     possible = (
         signed["devices"] == 3
         and (signed["weight"] == 3 if private else 0 <= signed["weight"] <= 1500)
@@ -96,24 +100,24 @@ def test_counts_are_refused_where_no_honest_devices_have_them(name: str, lie: in
         )
     )
     if possible:
-        short = np.zeros_like(delta)  # that a small weight allows, too
-        checked(terms, (short, told), 3)
+        short = np.zeros_like(delta)  # within the bound even of a small weight
+        checked(terms, (short, reported), 3)
     else:
         with pytest.raises(ImplausibleSumError):
-            checked(terms, (delta, told), 3)
+            checked(terms, (delta, reported), 3)
 
 
-def test_a_weight_that_would_make_the_mean_long_is_refused_by_the_sums_length() -> None:
+def test_a_weight_too_small_for_the_sums_length_is_refused() -> None:
     terms = terms_of(16, 8, 500)
-    delta, counts = summed([gives(terms, 0, 1.0, 300) for _ in range(3)], terms)
+    delta, counts = summed([contribution_of(terms, 0, 1.0, 300) for _ in range(3)], terms)
     counts[COUNTS.index("weight")] = 1
     with pytest.raises(ImplausibleSumError, match="as long as honest devices' can be"):
         checked(terms, (delta, counts), 3)
 
 
-def test_a_sum_of_other_terms_is_no_lie_but_refused() -> None:
+def test_a_sum_of_other_terms_is_refused() -> None:
     terms = terms_of(12, 8, 500)
-    delta, counts = summed([gives(terms, 0, 1.0, 300)], terms)
+    delta, counts = summed([contribution_of(terms, 0, 1.0, 300)], terms)
     for wrong in (delta[:-1], delta + np.uint16(2**12)):
         with pytest.raises(DataError, match="not of this round's terms"):
             checked(terms, (wrong, counts), 1)

@@ -1,4 +1,4 @@
-"""Canaries and attacks on membership, on models that leak and on models that can't."""
+"""Canaries and membership inference, on models that memorized their training data and on models that never saw it."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from model.device.folder import Model
 from model.device.metrics import evaluate
 
 
-def learned_by_heart(model: Model, messages: list[list[int]]) -> Model:
+def memorizing(model: Model, messages: list[list[int]]) -> Model:
     program, rows = model.start(), pack(messages, model.provenance.config.window)
     for _ in range(60):
         for start in range(0, len(rows), model.provenance.config.batch):
@@ -22,7 +22,7 @@ def learned_by_heart(model: Model, messages: list[list[int]]) -> Model:
     return model.with_weights(program.weights, model.provenance)
 
 
-def test_exposure_is_that_of_ranking_every_filling(small_model: Model) -> None:
+def test_exposure_equals_that_of_ranking_every_filling(small_model: Model) -> None:
     program, words = small_model.start(), choices(small_model.vocabulary)[:16]
     canary = Canary((5, 9), (int(words[3]), int(words[11])), 1, 1)
     fillings = [[5, 9, int(a), int(b)] for a in words for b in words]
@@ -32,20 +32,20 @@ def test_exposure_is_that_of_ranking_every_filling(small_model: Model) -> None:
     assert exposure(program, canary, words) == pytest.approx(np.log2(256) - np.log2(rank), abs=0.1)
 
 
-def test_a_secret_learned_by_heart_is_exposed_and_one_never_seen_is_not(small_model: Model) -> None:
+def test_a_memorized_secret_is_exposed_and_one_never_seen_is_not(small_model: Model) -> None:
     words = choices(small_model.vocabulary)
     (planted, *controls) = draw_canaries(small_model.vocabulary, [(1, 20)] + [(0, 0)] * 40, seed=1)
-    leaking = learned_by_heart(small_model, [planted.message] * 12).start()
+    leaking = memorizing(small_model, [planted.message] * 12).start()
     assert exposure(leaking, planted, words) > 2 * np.log2(len(words)) - 1
     never = [exposure(small_model.start(), canary, words) for canary in controls]
-    assert 0.9 < np.mean(never) < 2.1  # log2 e = 1.44 is expected, give or take 0.23
+    assert 0.9 < np.mean(never) < 2.1  # the expected mean is log2 e = 1.44, with a standard error of 0.23
     assert min(never) >= 0
 
 
 @given(st.integers(1, 6), st.integers(0, 2**32))
 @settings(max_examples=20, deadline=None)
-def test_secrets_never_seen_are_as_exposed_as_chance_has_it(count: int, seed: int) -> None:
-    """Of ranks drawn at random, a share of at most p has a chance of at most p, and hardly less."""
+def test_the_chance_of_an_exposure_is_uniform_for_secrets_never_seen(count: int, seed: int) -> None:
+    """For random ranks, the chance is at most p in a share p of the draws."""
     ranks = np.random.default_rng(seed).integers(1, 2**18 + 1, (2000, count))
     found = np.array([chance(list(18 - np.log2(row))) for row in ranks])
     for p in (0.05, 0.3, 0.7):
@@ -54,7 +54,7 @@ def test_secrets_never_seen_are_as_exposed_as_chance_has_it(count: int, seed: in
     assert chance([18.0] * count) < 2.0 ** (-18 * count) * (13.5 * count) ** count
 
 
-def test_canaries_are_planted_once_a_person_and_nobody_elses_messages_change(small_model: Model) -> None:
+def test_each_holder_has_one_canary_and_other_users_messages_do_not_change(small_model: Model) -> None:
     class People:
         def users(self) -> list[str]:
             return [f"user {i}" for i in range(30)]
@@ -76,7 +76,7 @@ def test_canaries_are_planted_once_a_person_and_nobody_elses_messages_change(sma
             assert len(encoded) == 3 + canary.copies
     for user in set(corpus.users()) - set(held):
         assert list(planted.messages(user)) == list(corpus.messages(user))
-    with pytest.raises(DataError, match="14 people are to hold canaries"):
+    with pytest.raises(DataError, match="the canaries need 14 people"):
         holders_of(canaries, corpus.users()[:13], seed=4)
 
 
@@ -90,25 +90,25 @@ def test_auc_is_the_share_of_pairs_in_the_right_order(members: np.ndarray, other
     assert auc(members, others) + auc(others, members) == pytest.approx(1)
 
 
-def test_attacks_find_the_members_of_a_model_that_learned_by_heart_and_none_of_one_that_did_not(
+def test_attacks_find_the_members_of_a_model_that_memorized_them_and_only_guess_before(
     small_model: Model,
 ) -> None:
     rng = np.random.default_rng(0)
     people = [[list(rng.integers(3, 50, 6)) for _ in range(4)] for _ in range(24)]
     members, others = people[:12], people[12:]
-    leaking = learned_by_heart(small_model, [message for person in members for message in person]).start()
+    leaking = memorizing(small_model, [message for person in members for message in person]).start()
     start = [[losses(small_model.start(), person) for person in side] for side in (members, others)]
     after = [[losses(leaking, person) for person in side] for side in (members, others)]
     for scores in (user_scores, message_scores):
-        found = attack(*(scores(a, s) for a, s in zip(after, start, strict=True)))
+        found = attack(scores(after[0], start[0]), scores(after[1], start[1]))
         assert found.auc > 0.8
         assert found.interval.low > 0.7
-        assert attack(*map(scores, after)).auc > 0.7
-        guess = attack(*map(scores, start))
+        assert attack(scores(after[0]), scores(after[1])).auc > 0.7
+        guess = attack(scores(start[0]), scores(start[1]))
         assert guess.interval.low < 0.5 < guess.interval.high
 
 
-def test_losses_are_those_that_recall_is_measured_with(small_model: Model) -> None:
+def test_losses_equal_those_of_the_evaluation(small_model: Model) -> None:
     rng = np.random.default_rng(1)
     messages = [list(rng.integers(3, 50, n)) for n in (1, 5, 44, 7)]
     program = small_model.start()

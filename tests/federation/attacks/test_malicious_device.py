@@ -1,4 +1,4 @@
-"""One liar in a round, by the command, on a small model: what the check of the sum stops, and what it leaves possible."""
+"""`federate liars` on a small model: which false updates the check of the sum stops, and which pass."""
 
 import csv
 import json
@@ -17,10 +17,10 @@ def test_the_check_stops_the_largest_numbers_and_bounds_what_passes(
     assert main(arguments) == 0, capsys.readouterr().err
     rows = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
     found = {(row["case"], row["round"]): row for row in rows}
-    before, honest = found["before", 0], found["all are honest", 2]
+    before, honest = found["before", 0], found["all devices honest", 2]
     assert honest["perplexity"] < before["perplexity"]
 
-    unchecked, refused = (found[f"the largest numbers in the ring{end}", 1] for end in (", were sums not checked", ""))
+    unchecked, refused = (found[f"largest numbers possible{end}", 1] for end in (", sum not checked", ""))
     assert refused["refused"]
     assert {k: refused[k] for k in before if k not in ("case", "round")} == {
         k: before[k] for k in before if k not in ("case", "round")
@@ -28,13 +28,13 @@ def test_the_check_stops_the_largest_numbers_and_bounds_what_passes(
     assert refused["mean_norm"] == unchecked["mean_norm"] > 3
     assert unchecked["perplexity"] > 3 * before["perplexity"]
 
-    for case in ("the largest harm that passes", "the largest backdoor that passes"):
+    for case in ("the most harmful update that passes", "the strongest backdoor that passes"):
         assert not any(found[case, number]["refused"] for number in (1, 2))
         assert all(0.9 < found[case, number]["mean_norm"] < 1.02 for number in (1, 2))  # as long as a clipped delta
-    assert found["the largest harm that passes", 2]["perplexity"] > honest["perplexity"]
+    assert found["the most harmful update that passes", 2]["perplexity"] > honest["perplexity"]
     backdoor, poison = (
         found[case, 2]["word_probability"]
-        for case in ("the largest backdoor that passes", "poisons its words, and follows the protocol")
+        for case in ("the strongest backdoor that passes", "poisoned words, protocol followed")
     )
     assert backdoor > 1.1 * max(poison, honest["word_probability"])
     with (tmp_path / "liars.csv").open(newline="") as file:

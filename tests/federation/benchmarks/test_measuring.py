@@ -1,4 +1,4 @@
-"""How things are measured, and that each part measures all it says, on a model too small to be good."""
+"""How quantities are measured, and that the parts measure every quantity, on a small model."""
 
 import json
 from collections.abc import Callable
@@ -9,11 +9,15 @@ import pytest
 from federation.benchmarks.measuring import Figure, in_turn, ratios
 
 
-def test_measures_are_taken_in_turn_and_the_first_turn_is_not_counted() -> None:
+def test_measures_take_turns_and_the_first_turn_is_not_counted() -> None:
     called: list[str] = []
 
     def measure(name: str) -> Callable[[], float]:
-        return lambda: float(called.append(name) or len(called))
+        def once() -> float:
+            called.append(name)
+            return len(called)
+
+        return once
 
     found = in_turn({"a": measure("a"), "b": measure("b")}, repeats=2)
     assert called == ["a", "b"] * 3
@@ -22,8 +26,8 @@ def test_measures_are_taken_in_turn_and_the_first_turn_is_not_counted() -> None:
 
 
 def test_a_figure_shows_its_spread() -> None:
-    assert Figure("x", "a thing", "ms", [3, 1, 2], "under 4").as_json() == {
-        "what": "a thing",
+    assert Figure("x", "a quantity", "ms", [3, 1, 2], "under 4").as_json() == {
+        "what": "a quantity",
         "unit": "ms",
         "median": 2,
         "lowest": 1,
@@ -34,7 +38,7 @@ def test_a_figure_shows_its_spread() -> None:
 
 
 @pytest.mark.parametrize(("what", "options"), [("device", ()), ("coordinator", ("--fleet", 4))])
-def test_a_part_measures_all_it_says(
+def test_a_part_measures_every_quantity(
     what: str, options: tuple[object, ...], small_model_folder: Path, tmp_path: Path, federate: Callable
 ) -> None:
     where = ("--model", small_model_folder, "--json", "--out", tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Benchmarks of rounds compare what does the same, and measure all they say, on a model too small to be good."""
+"""Benchmarks of rounds compare systems with equal results, and measure every quantity, on a small model."""
 
 import os
 from itertools import pairwise
@@ -13,9 +13,9 @@ from data.vocabulary import BOUNDARY, PAD
 from data.windows import pack, targets
 from federation.benchmarks.growth import measure_growth, training_flops
 from federation.benchmarks.loads.cohort import cohorts
-from federation.benchmarks.loads.padded_rows import one_message_a_row
+from federation.benchmarks.loads.learning_in_tensorflow import one_message_a_row
 from federation.benchmarks.measuring import Benchmark, SkippedBenchmarkError
-from federation.benchmarks.peers.rounds import environment
+from federation.benchmarks.peers.pfl_comparison import environment
 from federation.benchmarks.simulation import measure_simulation
 from federation.benchmarks.suite import Options, run
 from federation.benchmarks.workers import measure_workers
@@ -29,20 +29,22 @@ def assert_measured(found: Benchmark, repeats: int) -> None:
     assert {len(figure.values) for figure in found.figures} <= {1, repeats}
 
 
-def test_the_plain_loop_does_what_tff_does(small_model_folder: Path, corpus_file: Path) -> None:
+def test_the_plain_loop_gives_the_weights_of_tff(small_model_folder: Path, corpus_file: Path) -> None:
     found = measure_simulation(small_model_folder, str(corpus_file), 3, 100, repeats=2)
     assert_measured(found, 2)
     assert found.details["largest_difference_of_a_weight_afterwards"] < 1e-5
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="takes two cores")
-def test_two_workers_do_what_one_does(small_model_folder: Path, corpus_file: Path) -> None:
+def test_two_workers_give_the_weights_of_one(small_model_folder: Path, corpus_file: Path) -> None:
     found = measure_workers(small_model_folder, str(corpus_file), 3, 100, repeats=1)
     assert_measured(found, 1)
     assert found.details["largest_difference_of_a_weight_afterwards"] == 0
 
 
-def test_growth_has_a_line_through_todays_sizes(small_model_folder: Path, corpus_file: Path, tmp_path: Path) -> None:
+def test_growth_has_a_theoretical_line_through_todays_sizes(
+    small_model_folder: Path, corpus_file: Path, tmp_path: Path
+) -> None:
     found = measure_growth(small_model_folder, str(corpus_file), 60, repeats=1, factors=(1, 2))
     assert_measured(found, 1)
     panels = found.details["panels"]
@@ -55,11 +57,11 @@ def test_growth_has_a_line_through_todays_sizes(small_model_folder: Path, corpus
     assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_training_step_has_the_operations_that_were_counted_by_hand() -> None:
+def test_a_training_step_has_the_operations_counted_by_hand() -> None:
     assert 320 * training_flops(ModelConfig()) == pytest.approx(2.7e9, rel=0.01)
 
 
-def test_cohorts_are_of_people_who_wrote_enough(small_model_folder: Path, corpus_file: Path) -> None:
+def test_cohorts_consist_of_people_who_wrote_enough(small_model_folder: Path, corpus_file: Path) -> None:
     model = load_model(small_model_folder)
     drawn = cohorts(model, str(corpus_file), 4, 100, 2)
     assert [len(cohort.rows) for cohort in drawn] == [4, 4]
@@ -69,18 +71,18 @@ def test_cohorts_are_of_people_who_wrote_enough(small_model_folder: Path, corpus
 
 
 @given(st.lists(st.lists(st.integers(3, 99), min_size=1, max_size=30), min_size=1, max_size=12), st.integers(2, 9))
-def test_padded_rows_teach_the_same_targets_in_the_same_contexts(messages: list[list[int]], window: int) -> None:
+def test_padded_rows_have_the_same_targets_in_the_same_contexts(messages: list[list[int]], window: int) -> None:
     packed = pack(messages, window)
     padded = one_message_a_row(packed)
     assert targets(padded) == targets(packed)
     assert padded.shape[1] == window + 1
     for row in padded:
         tokens = list(row[row != PAD])
-        assert list(row[: len(tokens)]) == tokens, "padding is behind"
-        assert BOUNDARY not in tokens[1:-1], "one message a row"
+        assert list(row[: len(tokens)]) == tokens, "padding is at the end"
+        assert BOUNDARY not in tokens[1:-1], "a row holds one message"
 
-    def taught(rows: np.ndarray) -> list[tuple[int, ...]]:
-        """Each target behind what the model remembers of its message in its row."""
+    def contexts(rows: np.ndarray) -> list[tuple[int, ...]]:
+        """Returns each target after the tokens of its message that stand before it in its row."""
         found = []
         for row in rows:
             context: list[int] = []
@@ -90,7 +92,7 @@ def test_padded_rows_teach_the_same_targets_in_the_same_contexts(messages: list[
                     found.append((*context, target))
         return sorted(found)
 
-    assert taught(padded) == taught(packed)
+    assert contexts(padded) == contexts(packed)
 
 
 def test_a_peer_that_is_not_installed_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,4 +102,4 @@ def test_a_peer_that_is_not_installed_is_left_out(tmp_path: Path, capsys: pytest
     with pytest.raises(SkippedBenchmarkError):
         run(("peers",), options)
     assert "pfl is not installed" in run(("peers", "peers"), options)["peers"]["left_out"]
-    assert "peers was left out: pfl is not installed" in capsys.readouterr().err
+    assert "peers is left out: pfl is not installed" in capsys.readouterr().err

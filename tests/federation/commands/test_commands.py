@@ -1,8 +1,10 @@
-"""What scripts build on: the JSON of each command, exit statuses, one line for each error."""
+"""The interface for scripts: each command's JSON, exit statuses, and one line for each error."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,36 +12,36 @@ from model.device.folder import load_model
 from model.device.runtime import Program
 
 
-def last(done: object) -> dict:
-    assert done.returncode == 0, done.stderr  # type: ignore[attr-defined]
-    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[attr-defined]
+def json_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_evaluate(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:
     common = ["evaluate", "--model", small_model_folder, "--corpus", corpus_file, "--users", "all", "--json"]
-    result = last(federate(*common))
+    result = json_of(federate(*common))
     assert set(result) == {
         *("words", "out_of_vocabulary", "top1", "top3", "top1_all_words", "top3_all_words", "perplexity", "ksr")
     }
     assert result["words"] + result["out_of_vocabulary"] == 40 * 30 * 10
     assert 0 <= result["top1"] <= result["top3"] <= 1
-    capped = last(federate(*common, "--max-words", "400"))
+    capped = json_of(federate(*common, "--max-words", "400"))
     assert 0 < capped["words"] + capped["out_of_vocabulary"] <= 400
 
 
-def test_evaluate_as_people_meet_it(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:
+def test_evaluate_on_a_keyboard_that_learns(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:
     common = ["evaluate", "--model", small_model_folder, "--corpus", corpus_file, "--users", "all", "--json"]
-    result = last(federate(*common, "--max-words", "4000", "--personal"))
+    result = json_of(federate(*common, "--max-words", "4000", "--personal"))
     assert result["ksr_personal"] > result["ksr"], "each user has a favourite word to learn"
     assert result["top1_personal"] > result["top1"]
     assert result["top1_personal"] <= result["top3_personal"] <= 1
-    assert result["top3_all_words_personal"] == result["top3_personal"], "there is no unknown word"
+    assert result["top3_all_words_personal"] == result["top3_personal"], "no word is outside the vocabulary"
 
 
 def test_personalize(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:
     common = ["personalize", "--model", small_model_folder, "--corpus", corpus_file, "--users", "all", "--json"]
-    result = last(federate(*common, "--max-users", "20", "--min-words", "50"))
-    assert 0 < result["users"] <= 20, "users with no word predicted before have no relative gain"
+    result = json_of(federate(*common, "--max-users", "20", "--min-words", "50"))
+    assert 0 < result["users"] <= 20, "users with a recall of zero before have no relative gain"
     assert result["top1_after"] > result["top1_before"], "each user has a favourite word to learn"
     assert result["users_better"] + result["users_worse"] <= result["users"]
     assert result["words_per_second"] > 0
@@ -47,10 +49,10 @@ def test_personalize(small_model_folder: Path, corpus_file: Path, federate: Call
 
 def test_export(small_model_folder: Path, tmp_path: Path, federate: Callable) -> None:
     path, model = tmp_path / "program.tflite", load_model(small_model_folder)
-    result = last(federate("export", "--model", small_model_folder, "--without-weights", "--out", path, "--json"))
+    result = json_of(federate("export", "--model", small_model_folder, "--without-weights", "--out", path, "--json"))
     content = path.read_bytes()
     assert len(content) == result["bytes"]
-    Program(content, model.provenance.config, model.weights)  # it takes the place of the folder's own
+    Program(content, model.provenance.config, model.weights)  # it can replace the folder's own program
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_export(small_model_folder: Path, tmp_path: Path, federate: Callable) ->
         ([], 2, "required"),
     ],
 )
-def test_a_bad_call_is_one_clear_line(arguments: list[str], status: int, reason: str, federate: Callable) -> None:
+def test_a_bad_call_prints_one_clear_line(arguments: list[str], status: int, reason: str, federate: Callable) -> None:
     done = federate(*arguments)
     assert done.returncode == status
     assert reason in done.stderr.splitlines()[-1]
@@ -77,9 +79,9 @@ def test_a_bad_call_is_one_clear_line(arguments: list[str], status: int, reason:
     assert done.stdout == ""
 
 
-def test_a_corpus_in_another_language_is_said_so(tmp_path: Path, small_model_folder: Path, federate: Callable) -> None:
+def test_a_corpus_in_another_language_is_reported(tmp_path: Path, small_model_folder: Path, federate: Callable) -> None:
     path = tmp_path / "c.jsonl"
     path.write_text('{"user": "a", "time": "1", "text": "съешь ещё этих мягких 🙂"}\n', "utf-8")
     done = federate("evaluate", "--model", small_model_folder, "--corpus", path, "--users", "all")
     assert done.returncode == 1
-    assert "not one word" in done.stderr.splitlines()[-1]
+    assert "no word of these messages" in done.stderr.splitlines()[-1]

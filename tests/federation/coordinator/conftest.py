@@ -1,6 +1,5 @@
-"""A coordinator without network or TensorFlow, and devices that speak the real protocol to it."""
+"""A coordinator without a network or TensorFlow, and devices that speak the real protocol to it."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,13 +8,16 @@ import pytest
 
 from federation.benchmarks.loads.simulated_devices import SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
-from federation.coordinator.coordinator import Coordinator, CoordinatorSettings
-from federation.coordinator.round_machine import MessageRefusedError, Rules, Stage
+from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.learner.messages import ModelUpdate, NextRound
+from federation.coordinator.learner.round_report import RoundReport
+from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Round, Rules, Stage
+from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.secure_sum import SecureSummation
 from federation.protocol.api_messages import REST, WAIT, Call, CheckIn, Plan
 from federation.protocol.delta_encoding import flatten, unflatten
 from federation.protocol.round_terms import Terms, TrainingResult, counts_of, recall_of
-from federation.protocol.secure_aggregation.modular_vectors import unpack
+from federation.protocol.secure_aggregation.modular_vectors import Vector, unpack
 from model.device.config import ModelConfig
 from model.device.folder import WEIGHTS, save_model
 from model.device.weights import save_weights
@@ -29,27 +31,27 @@ TERMS = Terms(LENGTH, clipping_norm=1.0, max_weight=1, cohort=RULES.target, bits
 
 @pytest.fixture(scope="session")
 def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose program nobody runs."""
+    """A model whose program is never run."""
     folder = tmp_path_factory.mktemp("tiny") / "model"
     save_model(folder, untrained_model(CONFIG))
     return folder
 
 
 def delta_of(device: SimulatedDevice) -> np.ndarray:
-    """What a device learned: of its own, and short enough not to be clipped."""
+    """Returns a device's own delta, short enough not to be clipped."""
     rng = np.random.default_rng(int(device.name[:8], 16))
     delta = rng.normal(size=LENGTH).astype(np.float32)
     return delta * np.float32(0.5 / np.linalg.norm(delta))
 
 
 class LearnedDevice(SimulatedDevice):
-    """A device that gives `delta_of` itself, and remembers the bytes of what it gave before they were masked."""
+    """A device that sends `delta_of` itself, and remembers the first bytes of its vectors before they were masked."""
 
     def __init__(self) -> None:
         super().__init__(self._learned)
         self.vectors_given: list[bytes] = []
 
-    def _learned(self, plan: Plan) -> tuple:
+    def _learned(self, plan: Plan) -> tuple[Vector, ...]:
         learned = TrainingResult(delta_of(self), 10, 30.0, 1, 3, 5, 2, 4)
         vectors = Terms.from_json(plan.encoding).contribution(learned, np.random.default_rng(0))
         self.vectors_given.append(vectors[0][:16].tobytes())
@@ -57,7 +59,7 @@ class LearnedDevice(SimulatedDevice):
 
 
 class World:
-    """A coordinator in a folder, a clock, devices; what a network would do, done by hand."""
+    """A coordinator in a folder, a clock, and devices; the tests stand in for the network."""
 
     def __init__(
         self, folder: Path, shipped: Path, settings: CoordinatorSettings = SETTINGS, terms: Terms = TERMS
@@ -65,10 +67,10 @@ class World:
         self.folder, self.shipped, self.settings, self.terms = folder, shipped, settings, terms
         self.now = 1_000.0
         self.coordinator = self.start()
-        self.devices: list[LearnedDevice] = []  # that are on the network
-        self.everybody: list[LearnedDevice] = []
+        self.devices: list[LearnedDevice] = []  # on the network
+        self.all_devices: list[LearnedDevice] = []
         self.closed = False
-        self.twice = False  # whether devices say everything twice, as if answers got lost
+        self.twice = False  # whether devices send everything twice, as if answers got lost
 
     def start(self) -> Coordinator:
         coordinator = Coordinator(self.folder, self.shipped, self.settings, SecureSummation, self.now)
@@ -76,11 +78,12 @@ class World:
         return coordinator
 
     def prepare(self, coordinator: Coordinator) -> None:
-        """What the learner says where it has to."""
-        if coordinator.next is None:
-            unmasked = coordinator.store.newest_unmasked()
-            told = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "unmasked": unmasked}
-            coordinator.prepared(told)
+        """Prepares the next round, in the learner's place, if the coordinator waits for that."""
+        if coordinator.rounds.next_round is None:
+            coordinator.rounds.prepared(self.next_round(coordinator.store.newest_unmasked()))
+
+    def next_round(self, unmasked: int) -> NextRound:
+        return NextRound(self.terms, exhausted="", spent=None, promise="none", unmasked=unmasked)
 
     def close(self) -> None:
         if not self.closed:
@@ -88,81 +91,88 @@ class World:
         self.closed = True
 
     def kill(self) -> None:
-        """Ends the coordinator without a word and starts another; only what was on the disk is left."""
+        """Kills the coordinator and starts another one; only what was on the disk is left."""
         self.coordinator.store._connection.close()  # what the kernel does for a killed process
         self.coordinator = self.start()
 
     def new_device(self) -> LearnedDevice:
         device = LearnedDevice()
-        self.everybody.append(device)
+        self.all_devices.append(device)
         return device
+
+    @property
+    def round(self) -> Round:
+        """The round that is under way."""
+        current = self.coordinator.rounds.current
+        assert current is not None
+        return current
 
     def enrol(self, count: int) -> list[LearnedDevice]:
         for _ in range(count):
             device = self.new_device()
-            self.coordinator.enrol(device.enrolment(self.coordinator.invite(self.now)), self.now)
+            self.coordinator.devices.enrol(device.enrolment(self.coordinator.devices.invite(self.now)), self.now)
             self.devices.append(device)
         return self.devices
 
     def check_in(self, device: SimulatedDevice) -> Call:
-        vocabulary = self.coordinator.model.vocabulary.sha256
-        return self.coordinator.check_in(device.name, CheckIn(vocabulary, device.round_name), self.now)
+        vocabulary = self.coordinator.rounds.model.vocabulary.sha256
+        return self.coordinator.devices.check_in(device.name, CheckIn(vocabulary, device.round_name), self.now)
 
     def step(self, device: SimulatedDevice) -> str:
-        """One turn of a device; returns what it was asked for."""
+        """Takes one turn of a device; returns what it was asked for."""
         call = self.check_in(device)
         if call.outcome:
             device.forget()
         if call.task in (REST, WAIT):
             return call.task
-        if not device.round_name and call.task != Stage.KEYS:  # it was started anew
-            self.coordinator.withdraw(device.name, call.round_name, self.now)
+        if not device.round_name and call.task != Stage.KEYS:  # it was restarted
+            self.coordinator.devices.withdraw(device.name, call.round_name, self.now)
             return call.task
         if not device.round_name:
-            device.begin(self.coordinator.plan(device.name, call.round_name, self.now))
+            device.begin(self.coordinator.devices.plan(device.name, call.round_name, self.now))
         self.give(device, Stage(call.task))
         return call.task
 
     def give(self, device: SimulatedDevice, stage: Stage) -> None:
         needed = b""
         if not device.has(stage):
-            needed = self.coordinator.needs(device.name, device.round_name, stage, self.now)
+            needed = self.coordinator.devices.needs(device.name, device.round_name, stage, self.now)
         message = device.message(stage, needed)
         round_name = device.round_name
-        self.coordinator.give(device.name, round_name, stage, message, self.now)
+        self.coordinator.devices.give(device.name, round_name, stage, message, self.now)
         if self.twice:
             with pytest.raises(MessageRefusedError) as refused:
-                self.coordinator.give(device.name, round_name, stage, message, self.now)
-            assert refused.value.repeated or refused.value.late
+                self.coordinator.devices.give(device.name, round_name, stage, message, self.now)
+            assert refused.value.kind in (RefusalKind.REPEATED, RefusalKind.LATE)
 
     def advance(self, stage: Stage) -> None:
-        """Takes turns until the round is at a stage in which the last device has not given anything."""
+        """Takes turns until the round is at a stage and the last device has not sent anything in it."""
         for _ in range(20):
             for device in self.devices:
-                if self.coordinator.round is not None and self.coordinator.round.stage == stage:
+                if self.coordinator.rounds.current is not None and self.coordinator.rounds.current.stage == stage:
                     return
                 self.step(device)
             self.coordinator.tick(self.now)
-        raise AssertionError(f"it never came to {stage}")
+        raise AssertionError(f"the round never reached {stage}")
 
     def finish(self) -> None:
-        """Goes on until no round is wanted or open."""
+        """Continues until no round is scheduled or open."""
         for _ in range(80):
             for device in self.devices:
                 self.step(device)
             self.work()
             self.now += 1
-            if self.coordinator.store.wishes()[0] == 0 and self.coordinator.round is None:
+            if self.coordinator.store.schedule()[0] == 0 and self.coordinator.rounds.current is None:
                 return
         raise AssertionError("no round was committed")
 
     def weights(self) -> np.ndarray:
-        """The global model, as one vector."""
-        return flatten(self.coordinator.model.weights, self.coordinator.model.provenance.config.shapes)
+        """Returns the global model as one vector."""
+        return flatten(self.coordinator.rounds.model.weights, self.coordinator.rounds.model.provenance.config.shapes)
 
     def check_models(self, start: np.ndarray) -> None:
-        """The model is the start plus one mean for each committed round, over exactly the devices on its record."""
-        names = {device.name: device for device in self.everybody}
+        """Checks that the model is the start plus a mean for each committed round, over exactly the devices recorded for it."""
+        names = {device.name: device for device in self.all_devices}
         expected, committed = start.copy(), 0
         for row in self.coordinator.store.rounds():
             if row.state != "committed":
@@ -172,46 +182,52 @@ class World:
             expected += np.mean([delta_of(names[name]) for name in counted], axis=0)
             committed += 1
         assert committed
-        assert self.coordinator.model.provenance.round == committed
-        # A device's coordinates are each rounded by less than a step, and so is the mean of several.
+        assert self.coordinator.rounds.model.provenance.round == committed
+        # Each coordinate of a device is rounded by less than a step, and so is that of a mean.
         most = committed * np.sqrt(self.terms.encoding.padded) / float(self.terms.encoding.scale)
         off = np.linalg.norm(self.weights() - expected)
         assert off < most
         assert off < 0.1 * np.linalg.norm(expected - start)
 
     def work(self) -> None:
-        """What `Serving.step` does, with arithmetic where TFF would be."""
+        """Does what `RoundDriver.step` does, with arithmetic in place of TFF."""
         self.coordinator.tick(self.now)
         self.prepare(self.coordinator)
-        if self.coordinator.summed() is None and (unmasked := self.coordinator.begin_unmasking()) is not None:
-            self.coordinator.keep_sum(unmasked.secure.unmask())
-        if (summed := self.coordinator.summed()) is not None:
-            self.coordinator.commit(summed.number, self.learn(summed.number, summed.total), self.now)
+        if self.coordinator.rounds.summed() is None and self.coordinator.rounds.begin_unmasking() is not None:
+            self.unmask()
+        if (summed := self.coordinator.rounds.summed()) is not None:
+            self.coordinator.rounds.commit(summed.number, self.learn(summed.number, summed.total), self.now)
 
-    def learn(self, number: int, total: bytes) -> dict:
+    def unmask(self) -> None:
+        """Unmasks and stores the sum of the round, which is at its commit."""
+        opened = self.coordinator.rounds.begin_unmasking()
+        assert opened is not None
+        self.coordinator.rounds.keep_sum(opened.number, opened.machine.secure.unmask())
+
+    def learn(self, number: int, total: bytes) -> ModelUpdate:
+        """Makes the next model of a sum."""
         delta, counted = unpack(self.terms.layout, total)
         counts = counts_of(counted)
-        model = self.coordinator.model
+        model = self.coordinator.rounds.model
         mean = self.terms.encoding.decode_mean(delta, counts["weight"])
         shapes = model.provenance.config.shapes
         weights = unflatten(flatten(model.weights, shapes) + mean, shapes)
-        folder = self.coordinator.shelf.state_folder(number)
+        folder = self.coordinator.rounds.folders.state_folder(number)
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(folder / WEIGHTS, weights, model.provenance)
-        metrics = {
+        report = {
             "devices": counts["devices"],
             "words": counts["words"],
             "update_norm": float(np.linalg.norm(mean)),
             "clipping_norm": self.terms.clipping_norm,
             **recall_of(counts),
         }
-        told: dict[str, object] = {"terms": self.terms.to_json(), "exhausted": "", "spent": {}, "promise": "none"}
-        told |= {"unmasked": self.coordinator.store.newest_unmasked(), "metrics": metrics}
-        (folder / "next.json").write_text(json.dumps(told))
-        return told
+        next_round = self.next_round(self.coordinator.store.newest_unmasked())
+        next_round.save(folder)
+        return ModelUpdate(next_round, RoundReport.from_json(report))
 
     def run(self, turns: int = 12) -> None:
-        """Everybody takes turns, and a second passes with each."""
+        """Lets every device take turns; a second passes with each."""
         for _ in range(turns):
             for device in self.devices:
                 self.step(device)
@@ -221,7 +237,7 @@ class World:
 
 @pytest.fixture
 def terms() -> Terms:
-    """Those of every world that is given no others."""
+    """Returns the terms of every world that is given no others."""
     return TERMS
 
 

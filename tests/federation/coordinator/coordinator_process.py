@@ -1,7 +1,7 @@
-"""A coordinator as a process of its own, over TLS, with arithmetic where TFF would be: for tests of whoever talks to it.
+"""A coordinator over TLS as a process of its own, with arithmetic in place of TFF: for tests of its clients.
 
-usage: coordinator_process.py FOLDER MODEL. Answers each line of its input with one line: `link` with a join link, `want` after it
-has asked for one more round, `gone` with how many devices have left.
+usage: coordinator_process.py FOLDER MODEL. Answers each line of its input with one line: `link` with a join link, `want` once
+another round is scheduled, `gone` with the number of devices that have left.
 """
 
 import sys
@@ -22,7 +22,7 @@ terms = Terms(length, 4.0, HOW.max_words, 3, 16, 5, 1.0)
 federation = Federation(lambda *arguments: World(folder, *arguments), shipped, terms)
 answers = {
     "link": federation.link,
-    "want": lambda: federation.ask(lambda world: world.coordinator.want(1)),
+    "want": lambda: federation.ask(lambda world: world.coordinator.rounds.schedule(1)),
     "gone": lambda: federation.ask(lambda w: sum(d.gone is not None for d in w.coordinator.store.devices())),
 }
 for line in sys.stdin:

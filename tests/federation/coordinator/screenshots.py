@@ -1,8 +1,8 @@
-"""Pictures of the coordinator's page in a real round: `python -m tests.federation.coordinator.screenshots FOLDER [--all]`.
+"""Takes pictures of the coordinator's page in a real round: `python -m tests.federation.coordinator.screenshots FOLDER [--all]`.
 
-Runs `federate demo-devices`, opens its page in Chromium, waits for a round late in the demo in which the keyboards train, and
-saves `dashboard.png`: a desktop, light, and a phone, dark, side by side. With `--all` it saves each size and theme too, and the
-page on which a device is invited.
+Runs `federate demo-devices`, opens its page in Chromium, waits until the keyboards train in a late round, and saves
+`dashboard.png`: a light desktop and a dark phone side by side. With `--all` it also saves each size and theme, and the dialog that
+invites a device.
 """
 
 import argparse
@@ -37,13 +37,13 @@ def _demo(out: Path, ended: ExitStack) -> subprocess.Popen:
 
 
 def _address(demo: subprocess.Popen) -> str:
-    """Of the page, as the demo tells it once the keyboards have joined."""
+    """Returns the page's address, which the demo prints once the keyboards have joined."""
     assert demo.stderr is not None
     for line in demo.stderr:
         sys.stderr.write(line)
         if found := re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", line):
             return found.group()
-    raise SystemExit("the demo ended before there was anything to see")
+    raise SystemExit("the demo ended before it printed the page's address")
 
 
 def _set_theme(browser: webdriver.Chrome, theme: str) -> None:
@@ -59,7 +59,7 @@ def _take(browser: webdriver.Chrome, folder: Path) -> dict[str, Path]:
         for theme in ("light", "dark"):
             browser.set_window_size(width, height)
             _set_theme(browser, theme)
-            time.sleep(0.6)  # until charts are drawn at the new size
+            time.sleep(0.6)  # until the charts are redrawn
             taken[f"{kind}-{theme}"] = folder / f"{kind}-{theme}.png"
             browser.save_screenshot(str(taken[f"{kind}-{theme}"]))
     for kind, (width, height) in _SIZES.items():
@@ -80,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--all", action="store_true")
-    parser.add_argument("--address", help="of the page of a demo that runs already")
+    parser.add_argument("--address", help="address of the page of a demo that is already running")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name, ExitStack() as ended:
@@ -92,7 +92,7 @@ def main() -> None:
         until = time.monotonic() + _SECONDS
         while _SHOWN not in browser.find_element(By.TAG_NAME, "body").text:
             if time.monotonic() > until:
-                raise SystemExit(f"the page never said {_SHOWN!r}")
+                raise SystemExit(f"the page never showed {_SHOWN!r}")
             time.sleep(0.2)
         pictures = {shot: Image.open(path).convert("RGB") for shot, path in _take(browser, folder).items()}
     chosen = [pictures[shot] for shot in _README]

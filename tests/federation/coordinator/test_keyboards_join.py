@@ -21,8 +21,8 @@ from data.generators import result_of
 from data.windows import pack, targets
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.sum_settings import SumSettings
-from federation.coordinator.coordinator import CoordinatorSettings
 from federation.coordinator.round_machine import Rules
+from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.web.certificate import certificate
 from federation.coordinator.web.device_api import DeviceApi
 from federation.protocol import api_messages
@@ -98,7 +98,7 @@ class Federation(threading.Thread):
                 self._asked.pop(0)()
             world.now = time.time()
             world.work()
-            api.tell()
+            api.wake()
             await asyncio.sleep(0.01)
         server.should_exit = True
         await serving
@@ -117,7 +117,7 @@ class Federation(threading.Thread):
         return result[0]
 
     def link(self) -> JoinLink:
-        code = self.ask(lambda world: world.coordinator.invite(world.now))
+        code = self.ask(lambda world: world.coordinator.devices.invite(world.now))
         return JoinLink("127.0.0.1", self.port, str(code), self.certificate.sha256)
 
     def stop(self) -> None:
@@ -169,7 +169,7 @@ def keyboards(
 
 
 def rounds(federation: Federation, keyboards: list[Joined], count: int) -> list[str]:
-    federation.ask(lambda world: world.coordinator.want(count))
+    federation.ask(lambda world: world.coordinator.rounds.schedule(count))
     lines, until = [], time.monotonic() + SECONDS
     while any(sum(s.outcome == api_messages.COUNTED for s in k.membership.shared()) < count for k in keyboards):
         assert time.monotonic() < until, lines
@@ -203,7 +203,7 @@ def test_keyboards_learn_together_and_nothing_of_their_words_reaches_the_coordin
             found = sum(getattr(part, count + moment) for part in learned)
             assert report[name + moment] == found / report["tested"]
     assert report["top3_after"] > report["top3"]  # random weights have all to learn
-    card = federation.ask(lambda world: load_model(world.coordinator.newest_folder).card)
+    card = federation.ask(lambda world: load_model(world.coordinator.rounds.newest_folder).card)
     assert f"{report['top3']:.1%} → {report['top3_after']:.1%}" in card and "1 round of `federate serve`" in card
 
     folder = federation.ask(lambda world: world.folder)
@@ -223,7 +223,7 @@ def test_a_keyboard_takes_the_new_model_over(federation: Federation, keyboards: 
     rounds(federation, keyboards, 1)
     keyboards[0].turn()
     (model,) = keyboards[0].adopted
-    assert digest(model.weights) == federation.ask(lambda world: world.coordinator.model_digest)
+    assert digest(model.weights) == federation.ask(lambda world: world.coordinator.rounds.model_digest)
     assert model.provenance.round == 1
 
 
@@ -245,8 +245,8 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
     """
     import tensorflow as tf
 
-    from federation.aggregation.algorithms import Server
     from federation.aggregation.server_process import ServerProcess
+    from federation.aggregation.server_settings import Server
 
     model = load_model(small_model_folder)
     config, server = model.provenance.config, Server("fedavg", 1.0)
@@ -291,11 +291,11 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
 
 
 def test_a_keyboard_in_use_takes_no_part(federation: Federation, keyboards: list[Joined]) -> None:
-    federation.ask(lambda world: world.coordinator.want(1))
+    federation.ask(lambda world: world.coordinator.rounds.schedule(1))
     keyboards[0].idle = False
     for _ in range(4):
         assert not [keyboard.turn() for keyboard in keyboards][0]  # noqa: RUF015 (all have their turn)
-    assert federation.ask(lambda world: world.coordinator.round.stage) == "selection"
+    assert federation.ask(lambda world: world.coordinator.rounds.current.stage) == "selection"
     keyboards[0].idle = True
     while not keyboards[0].participant.busy:
         [keyboard.turn() for keyboard in keyboards]
@@ -308,7 +308,7 @@ def test_a_keyboard_in_use_takes_no_part(federation: Federation, keyboards: list
 def test_one_that_is_selected_stays_until_the_round_begins_and_says_when_it_does_not(
     federation: Federation, keyboards: list[Joined]
 ) -> None:
-    federation.ask(lambda world: world.coordinator.want(1))
+    federation.ask(lambda world: world.coordinator.rounds.schedule(1))
     first = keyboards[0]
     while not first.participant.busy:
         first.turn()
@@ -316,7 +316,7 @@ def test_one_that_is_selected_stays_until_the_round_begins_and_says_when_it_does
     first.idle = False
     first.turn()
     assert (first.participant.busy, first.participant.step) == (False, "")
-    assert federation.ask(lambda world: len(world.coordinator.round.expected)) == 0
+    assert federation.ask(lambda world: len(world.coordinator.rounds.current.expected)) == 0
 
 
 def test_a_join_link_is_pinned_to_its_coordinator(federation: Federation, tmp_path: Path) -> None:
@@ -405,7 +405,7 @@ def test_the_app_takes_part_when_it_is_left_alone(
         device.choose(take_part=False)
         assert not begins()
         device.choose(take_part=True)
-        federation.ask(lambda world: world.coordinator.want(1))
+        federation.ask(lambda world: world.coordinator.rounds.schedule(1))
         until, seen = time.monotonic() + SECONDS, set()
         while not device.federation.standing().shared or device.background.task is not None:
             assert time.monotonic() < until

@@ -1,8 +1,8 @@
-"""Real processes ended by SIGKILL in rounds: keyboards in each stage, the coordinator in each and before the commit.
+"""Real processes are killed in rounds: a keyboard in each stage, the coordinator in each stage and before the commit.
 
-One device is the test's own and holds a stage open as long as it gives nothing, so that a process is killed in just that stage.
-The coordinator is `federate serve` with TFF; keyboards are `keyboard device` with LiteRT, and their words are known here: what
-they gave can be learned again, and the model compared with the mean.
+One device belongs to the test: it holds a stage open by sending nothing, so that a process is killed in exactly that stage. The
+coordinator is `federate serve` with TFF; the keyboards are `keyboard device` with LiteRT. Their words are known here, so the test
+can repeat their training and compare the model with the mean.
 """
 
 import itertools
@@ -42,7 +42,7 @@ MINUTES = 60.0
 
 
 class Processes:
-    """A coordinator, keyboards, and the device that holds stages open."""
+    """A coordinator, keyboards, and the test's own device, which holds stages open."""
 
     def __init__(self, folder: Path, model: Path, corpus: Path) -> None:
         self.folder, self.model, self.corpus = folder, model, corpus
@@ -69,18 +69,10 @@ class Processes:
     def start_coordinator(self) -> subprocess.Popen:
         port, control = self.ports
         rules = ("--minimum", 3, "--target", KEYBOARDS + 1, "--over-selection", 1)
-        how = ("--max-words", HOW.max_words, "--clip", 4)
-        where = (
-            "--folder",
-            self.folder / "coordinator",
-            "--model",
-            self.model,
-            "--port",
-            port,
-            "--control-port",
-            control,
-        )
-        return self.start("federation.cli", "serve", *where, *rules, *how, "--invite", 0)
+        training = ("--max-words", HOW.max_words, "--clip", 4)
+        folder = self.folder / "coordinator"
+        places = ("--folder", folder, "--model", self.model, "--port", port, "--control-port", control)
+        return self.start("federation.cli", "serve", *places, *rules, *training, "--invite", 0)
 
     def start_keyboard(self, user: str, link: str | None = None) -> subprocess.Popen:
         profile = self.folder / user
@@ -104,9 +96,9 @@ class Processes:
     def view(self) -> dict:
         return self.control("GET", "/control/view").json()
 
-    def wait_for(self, what: Callable[[], object], seconds: float = 10 * MINUTES) -> None:
+    def wait_for(self, condition: Callable[[], object], seconds: float = 10 * MINUTES) -> None:
         until = time.monotonic() + seconds
-        while not what():
+        while not condition():
             assert time.monotonic() < until, self.log.read_text()[-3000:]
             time.sleep(0.05)
 
@@ -118,7 +110,7 @@ class Processes:
         return terms.contribution(TrainingResult(self.given[plan.round_name], 50), rng)
 
     def turn(self, until: str | None = None) -> str:
-        """One turn of the test's own device, which does not give what the stage `until` asks for; returns that stage then."""
+        """Takes one turn of the test's own device, which sends nothing in the stage `until`; returns what it was asked for."""
         try:
             call = self.client.check_in(self.vocabulary, self.own.round_name, 0)
             if call.outcome:
@@ -143,9 +135,9 @@ class Processes:
         return current and current["stage"]
 
     def hold(self, stage: str) -> None:
-        """Returns when a stage goes on and cannot end: all have given what it asks for but the test's own device.
+        """Returns once a stage waits for the test's own device alone.
 
-        The sum is unmasked without that device; there two keyboards are stopped instead, without which it is not.
+        Unmasking does not need that device; there two keyboards are stopped instead, without which the sum cannot be unmasked.
         """
         if stage == Stage.UNMASKING:
             self.hold(Stage.REPORTING)
@@ -186,8 +178,8 @@ def processes(
     made.end()
 
 
-def models(processes: Processes) -> list[tuple[dict, Model, Model]]:
-    """The newest committed round, with the model before and the one after it, as far as both are still on the disk."""
+def models(processes: Processes) -> list[tuple[int, Model, Model]]:
+    """Returns the committed rounds with the models before and after them, as far as both are still on the disk."""
     found = []
     folder = processes.folder / "coordinator" / "models"
     committed = [0, *(row["number"] for row in processes.view()["rounds"] if row["state"] == "committed")]
@@ -198,7 +190,7 @@ def models(processes: Processes) -> list[tuple[dict, Model, Model]]:
 
 
 def check_newest_model(processes: Processes) -> None:
-    """The newest model is the one before plus the mean, weighted by words, of what the devices on record learned."""
+    """Checks that the newest model is the one before plus the mean, weighted by words, of the recorded devices' deltas."""
     number, before, after = models(processes)[-1]
     with closing(sqlite3.connect(f"file:{processes.folder}/coordinator/coordinator.sqlite?mode=ro", uri=True)) as db:
         counted = {row[0] for row in db.execute("SELECT device FROM participations WHERE round = ?", (number,))}
@@ -207,6 +199,7 @@ def check_newest_model(processes: Processes) -> None:
     for user in processes.users:
         with Membership.open(processes.folder / user, read_vault(processes.folder / user)) as membership:
             joined = membership.joined
+        assert joined is not None
         if device_name(joined.key) in counted:
             messages = [before.vocabulary.encode(text) for text in corpus.messages(user)]
             training = learn(before, messages, HOW, seed=number)
@@ -224,7 +217,7 @@ def check_newest_model(processes: Processes) -> None:
     mean = np.average(parts, axis=0, weights=weights)
     shapes = before.provenance.config.shapes
     change = flatten(after.weights, shapes) - flatten(before.weights, shapes)
-    # 16 bits for sums of five: what rounding leaves of a norm of 4 is far below a hundredth of the change.
+    # With 16 bits for sums of five, rounding adds far less than a hundredth of the change.
     assert np.linalg.norm(change - mean) < 0.02 * np.linalg.norm(mean)
 
 
@@ -252,7 +245,7 @@ def test_the_coordinator_is_killed_in_each_stage_and_before_the_commit(processes
         processes.coordinator = processes.start_coordinator()
         processes.release()
 
-    # The last time it dies when the sum is on the disk, and the worker that makes the model of it is still loading.
+    # The last time it is killed when the sum is on the disk and the learner is still loading.
     def summed() -> bool:
         processes.turn()
         return any(row["state"] == "summed" for row in processes.view()["rounds"])
@@ -267,7 +260,7 @@ def test_the_coordinator_is_killed_in_each_stage_and_before_the_commit(processes
     check_newest_model(processes)
 
 
-def test_what_the_coordinator_has_holds_no_word_of_anybody(processes: Processes) -> None:
+def test_the_coordinator_holds_no_message_of_a_device(processes: Processes) -> None:
     corpus = JsonLines(processes.corpus)
     texts = {text for user in processes.users for text in corpus.messages(user)}
     own = {p for p in (processes.folder / "coordinator").rglob("*") if p.is_file() and p.name != "vocabulary.txt"}

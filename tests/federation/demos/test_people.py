@@ -1,4 +1,4 @@
-"""Who the demo of devices is about, and how it tells a rise from chance."""
+"""The people of the demo with eight devices, and the significance of its gain."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ def people() -> list[Person]:
     return choose_people(Part(ChitChat(), "validation"))
 
 
-def test_they_are_validation_users_on_whom_nothing_was_tuned_and_no_keyboard_has_what_came_next(
+def test_people_are_validation_users_without_tuned_ones_and_newer_messages_are_on_no_keyboard(
     people: list[Person],
 ) -> None:
     validation = Part(ChitChat(), "validation")
@@ -49,7 +49,7 @@ def trained(model: Model, people: list[Person]) -> Model:
 
 @pytest.fixture(scope="module")
 def writers() -> list[Person]:
-    """People who say the same again, one of whom wrote nothing that the model knows."""
+    """People who repeat one message each; one of them wrote only a word outside the vocabulary."""
     lines = [f"i think {word} is good and {word} go." for word in ("climbing", "chalk", "snacks", "tonight")]
     known = [Person(str(i), [line] * 30, [line] * (5 + i)) for i, line in enumerate(lines)]
     return [*known, Person("other", ["xyzzy"] * 30, ["xyzzy"])]
@@ -83,12 +83,12 @@ def test_a_model_is_no_better_than_itself(small_model: Model, writers: list[Pers
 
 
 @given(st.integers(0, 300), st.integers(0, 300))
-def test_the_verdict_says_which_way_it_went(before: int, after: int) -> None:
+def test_the_verdict_says_whether_recall_rose_or_fell(before: int, after: int) -> None:
     figures = {"words": 1_000, "difference": (after - before) / 1_000, "interval": [-0.1, 0.1]}
     figures |= {"better": 9, "worse": 7, "p_words": 0.8, "p_people": 0.7}
-    told = verdict(figures | {"before": {"top1": before / 1_000}, "after": {"top1": after / 1_000}})
-    assert ("rose" in told, "fell" in told) == (after > before, after < before)
-    assert f"{before / 1_000:.2%}" in told and f"{after / 1_000:.2%}" in told
+    sentence = verdict(figures | {"before": {"top1": before / 1_000}, "after": {"top1": after / 1_000}})
+    assert ("rose" in sentence, "fell" in sentence) == (after > before, after < before)
+    assert f"{before / 1_000:.2%}" in sentence and f"{after / 1_000:.2%}" in sentence
 
 
 def test_the_report_has_a_row_for_each_keyboard_and_round(
@@ -103,14 +103,14 @@ def test_the_report_has_a_row_for_each_keyboard_and_round(
     result |= {"shipped": {"top1": 0.231}}
     page = devices_report(result)
     assert page.count("<tr>") == 1 + len(writers) + 1 + 1 + 2
-    for told in ("keyboard 5", "1,234", "567", "10.0% → 20.0%", "0.125", "keyboard 3 was killed in round 2", "23.1%"):
-        assert told in page
+    for text in ("keyboard 5", "1,234", "567", "10.0% → 20.0%", "0.125", "keyboard 3 was killed in round 2", "23.1%"):
+        assert text in page
     plot_demo_devices(result, tmp_path / "recall.png")
     assert (tmp_path / "recall.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_demo_of_devices_does_not_overwrite_what_is_no_demo(tmp_path: Path) -> None:
+def test_the_demo_does_not_overwrite_a_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(DataError, match="holds no demo of devices"):
+    with pytest.raises(DataError, match="was not made by `federate demo-devices`"):
         demo_devices(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]

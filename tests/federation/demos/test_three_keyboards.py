@@ -1,4 +1,4 @@
-"""The main job, whole, on a model too small to be good."""
+"""`federate demo` from start to end, on a small model."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from model.device.weights import digest, load_weights
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_demo_goes_all_the_way_and_leaves_a_report(
+def test_the_demo_runs_to_the_end_and_leaves_a_report(
     small_model_folder: Path, tmp_path: Path, federate: Callable
 ) -> None:
     out = tmp_path / "demo"
@@ -34,14 +34,14 @@ def test_the_demo_goes_all_the_way_and_leaves_a_report(
         opened = tmp_path / "personal.safetensors"
         subprocess.run(keyboard("data", "model", opened, "--profile", profile), cwd=ROOT, check=True)
         _, provenance = load_weights(opened)
-        assert provenance.parent == digest(newest.weights), "and learned on it"
+        assert provenance.parent == digest(newest.weights), "and fine-tuned it"
 
 
-def test_the_demo_does_not_overwrite_what_is_no_demo(
+def test_the_demo_does_not_overwrite_a_folder_of_something_else(
     small_model_folder: Path, tmp_path: Path, federate: Callable
 ) -> None:
     (tmp_path / "thesis.tex").touch()
     done = federate("demo", "--model", small_model_folder, "--out", tmp_path)
     assert done.returncode == 1
-    assert "holds no demo" in done.stderr.splitlines()[-1]
+    assert "was not made by `federate demo`" in done.stderr.splitlines()[-1]
     assert (tmp_path / "thesis.tex").exists()

@@ -1,4 +1,4 @@
-"""Rounds on TFF workers of other machines: the same bits as without them, whoever dies on the way."""
+"""Rounds on TFF workers of other machines: the result is the same to the bit, even if workers are lost."""
 
 import os
 import shutil
@@ -28,13 +28,13 @@ ROOT = Path(__file__).parents[3]
 
 @dataclass
 class Host:
-    """A machine to run workers on: a network namespace behind a cable, or where these are not allowed, this one."""
+    """A machine to run workers on: a network namespace behind a virtual cable, or without permission for that, this one."""
 
     address: str
     enter: list[str]
 
     def start(self, port: int = 0) -> tuple[subprocess.Popen[str], str]:
-        """`federate worker`, once it says that it is ready, and where it is."""
+        """Starts `federate worker`, and waits until it is ready; returns the process and its address."""
         command = [*self.enter, sys.executable, "-m", "federation.cli", "worker", "--host", self.address]
         process = subprocess.Popen([*command, "--port", str(port)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
@@ -66,7 +66,7 @@ def hosts() -> Iterator[list[Host]]:
         yield made if len(made) == 2 else [Host("127.0.0.1", [])] * 2
     finally:
         for name in names:
-            ip("netns", "del", name)  # its cable goes with it
+            ip("netns", "del", name)  # this deletes its cable too
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +92,15 @@ def busy_seconds(pid: int) -> float:
 
 
 class Rounds:
-    """Rounds of FedAdam by secure sums over six clients, from the same start each time."""
+    """Rounds of FedAdam with secure sums over six clients, always from the same start."""
 
     def __init__(self, model: Model) -> None:
         import tensorflow as tf
 
-        from federation.aggregation.algorithms import Server, learning_process
+        from federation.aggregation.algorithms import learning_process
         from federation.aggregation.privacy import Privacy
         from federation.aggregation.secure_mean import aggregator
+        from federation.aggregation.server_settings import Server
         from federation.aggregation.sum_settings import SumSettings
         from model.device.learning.finetuning import FineTuning
 
@@ -143,7 +144,7 @@ def assert_same(found: Weights, expected: Weights) -> None:
         np.testing.assert_array_equal(found[name], array)
 
 
-def test_a_worker_killed_in_a_round_costs_a_retry_and_no_bit(
+def test_a_worker_killed_during_a_round_changes_no_bit_of_the_result(
     hosts: list[Host], workers: list, rounds: Rounds, expected: Weights
 ) -> None:
     from federation.engine.remote_workers import remote_engine
@@ -168,25 +169,25 @@ def test_a_worker_killed_in_a_round_costs_a_retry_and_no_bit(
         first.wait()
         until = time.monotonic() + 20
         while answers(gone, 1.0):
-            assert time.monotonic() < until, "what the worker started outlived it"
+            assert time.monotonic() < until, "a child of the worker outlived it"
             time.sleep(0.05)
 
-        assert_same(rounds.run(1), rounds.run(1))  # a round that begins with one worker
+        assert_same(rounds.run(1), rounds.run(1))  # these rounds begin with one worker
         workers[0] = hosts[0].start(int(gone.rpartition(":")[2]))
         before = busy_seconds(workers[0][0].pid)
         assert_same(rounds.run(2), expected)
-        assert busy_seconds(workers[0][0].pid) > before, "it works again"
+        assert busy_seconds(workers[0][0].pid) > before, "the restarted worker works"
 
 
-def test_a_machine_that_falls_silent_costs_a_retry_too(
+def test_a_machine_that_stops_answering_changes_no_bit_of_the_result(
     hosts: list[Host], workers: list, rounds: Rounds, expected: Weights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from federation.engine import connection
     from federation.engine.remote_workers import remote_engine
 
     if not hosts[0].enter:
-        pytest.skip("network namespaces are not allowed here: there is no cable to pull")
-    monkeypatch.setattr(connection, "_LOOK_AFTER_SECONDS", 0.5)
+        pytest.skip("network namespaces are not allowed here, so there is no cable to pull")
+    monkeypatch.setattr(connection, "_PROBE_SECONDS", 0.5)
     cable = [*hosts[0].enter, "ip", "link", "set", "eth0"]
     with remote_engine([address for _, address in workers]):
 
@@ -204,10 +205,11 @@ def test_a_machine_that_falls_silent_costs_a_retry_too(
             subprocess.run([*cable, "up"], check=True)
 
 
-def test_a_run_on_workers_is_the_run_without_them(
+def test_a_run_on_workers_has_the_result_of_a_run_without_them(
     workers: list, small_model_folder: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
-    from federation.simulation.run import SimulationSettings, simulate
+    from federation.simulation.run import simulate
+    from federation.simulation.settings import SimulationSettings
 
     settings = SimulationSettings(str(corpus_file), str(small_model_folder), clients_per_round=3, seed=5)
     runs = {
@@ -219,7 +221,7 @@ def test_a_run_on_workers_is_the_run_without_them(
     assert digest(models[0].weights) == digest(models[1].weights)
 
 
-def test_without_any_worker_left_a_round_ends_with_a_clear_line(rounds: Rounds) -> None:
+def test_a_round_without_any_worker_left_ends_with_a_clear_error(rounds: Rounds) -> None:
     from federation.engine.remote_workers import remote_engine
 
     process, address = Host("127.0.0.1", []).start()
@@ -230,7 +232,7 @@ def test_without_any_worker_left_a_round_ends_with_a_clear_line(rounds: Rounds) 
             rounds.run(1)
 
 
-def test_an_address_without_a_worker_is_said_at_once() -> None:
+def test_an_address_without_a_worker_is_reported_at_once() -> None:
     from federation.engine.remote_workers import check_reachable
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -239,7 +241,7 @@ def test_an_address_without_a_worker_is_said_at_once() -> None:
         check_reachable([f"127.0.0.1:{port}"])
 
 
-def test_a_worker_listens_where_it_was_told_and_nowhere_else(workers: list, hosts: list[Host]) -> None:
+def test_a_worker_listens_on_its_address_only(workers: list, hosts: list[Host]) -> None:
     address = workers[1][1]
     namespace = [*hosts[1].enter, "cat", "/proc/net/tcp", "/proc/net/tcp6"]
     table = subprocess.run(namespace, capture_output=True, text=True, check=True).stdout
@@ -252,7 +254,7 @@ def test_a_worker_listens_where_it_was_told_and_nowhere_else(workers: list, host
 
 
 @given(st.lists(st.tuples(st.sampled_from(["here", "a.b", "10.0.0.1", "[::1]"]), st.integers(1, 65535)), max_size=4))
-def test_addresses_are_read_as_they_are_written(addresses: list[tuple[str, int]]) -> None:
+def test_addresses_are_parsed(addresses: list[tuple[str, int]]) -> None:
     import argparse
 
     written = [f"{host}:{port}" for host, port in addresses]
@@ -266,11 +268,11 @@ def test_addresses_are_read_as_they_are_written(addresses: list[tuple[str, int]]
 @pytest.mark.parametrize(
     "workers", ["", "nowhere", "host:", ":1", "host:0", "host:65536", "host:port", "a:1,a:1", "a:1,"]
 )
-def test_a_bad_address_is_a_bad_call(workers: str, federate: Callable) -> None:
-    if workers in ("nowhere", "a:1,a:1"):  # a process each
+def test_an_invalid_address_is_a_bad_call(workers: str, federate: Callable) -> None:
+    if workers in ("nowhere", "a:1,a:1"):  # these two start a process
         done = federate("simulate", "--rounds", 1, "--out", "x", "--workers", workers)
         assert done.returncode == 2
-        assert ("is no HOST:PORT" in done.stderr) or ("is named twice" in done.stderr)
+        assert ("is not an address of the form HOST:PORT" in done.stderr) or ("is named twice" in done.stderr)
         assert len(done.stderr.splitlines()) == 1
     else:
         import argparse
@@ -279,7 +281,7 @@ def test_a_bad_address_is_a_bad_call(workers: str, federate: Callable) -> None:
             parse_addresses(workers)
 
 
-def test_a_port_that_is_taken_is_one_clear_line(federate: Callable) -> None:
+def test_a_port_in_use_is_reported_in_one_line(federate: Callable) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = federate("worker", "--port", taken.getsockname()[1])
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""The table that the claims stand on: every model on the same words, nothing lost, nothing that is no number."""
+"""The comparison with baselines: every model on the same words, no word lost, and every figure a number."""
 
 import json
 import math
@@ -16,9 +16,10 @@ from data.corpus import JsonLines, split_of, users_in
 from data.errors import DataError
 from data.vocabulary import SPECIALS, UNKNOWN
 from federation.evaluation.baseline_comparison import by_frequency, by_position, compare_models
+from federation.evaluation.baseline_tables import comparison_tables
 from federation.evaluation.baselines import ModelPredictions, central_model, measure, training_messages
 from federation.evaluation.predictions import predictions
-from federation.reports.tables import comparison_tables, markdown
+from federation.reports.tables import markdown
 from model.device.folder import Model
 from model.device.metrics import Scores
 from model.device.weights import initial_weights, save_weights
@@ -29,14 +30,14 @@ NGRAMS = {"kneser_ney", "kneser_ney_trigram", "unigram", "own_history"}
 
 @pytest.fixture(scope="module")
 def measured(small_model: Model, corpus_file: Path) -> list[ModelPredictions]:
-    """All models on what four test users wrote, and a central one of other random weights."""
+    """All models on four test users' messages; the central model has other random weights."""
     corpus = JsonLines(corpus_file)
     users = [[small_model.vocabulary.encode(t) for t in corpus.messages(u)] for u in users_in(corpus, "test")[:4]]
     central = small_model.with_weights(initial_weights(small_model.provenance.config, 1), small_model.provenance)
     return measure(small_model, users, training_messages(corpus, small_model.vocabulary), central)
 
 
-def test_all_models_are_asked_about_the_same_words(measured: list[ModelPredictions]) -> None:
+def test_all_models_predict_the_same_words(measured: list[ModelPredictions]) -> None:
     assert {m.name for m in measured} == NETWORKS | NGRAMS | {"central"}
     for other in measured[1:]:
         for found, expected in zip(other.users, measured[0].users, strict=True):
@@ -45,7 +46,7 @@ def test_all_models_are_asked_about_the_same_words(measured: list[ModelPredictio
 
 
 def test_models_differ_as_they_should(measured: list[ModelPredictions]) -> None:
-    """Messages all made alike: n-grams learn them, random weights don't, and the person's favourite only the person knows."""
+    """All messages follow one pattern, which n-grams learn and random weights don't; only a user's history knows the favourite."""
     top1 = {m.name: sum(u.scores().first for u in m.users) for m in measured}
     assert top1["kneser_ney"] > top1["unigram"]
     assert top1["own_history"] > top1["kneser_ney"] > 3 * max(top1["model"], top1["central"])
@@ -63,7 +64,7 @@ def numbers(value: Any) -> Iterator[float]:
         yield value
 
 
-def test_figures_are_what_was_measured(measured: list[ModelPredictions]) -> None:
+def test_figures_agree_with_the_measured_scores(measured: list[ModelPredictions]) -> None:
     result = compare_models(measured, np.ones(64))
     total = [u.scores() for u in next(m for m in measured if m.name == "kneser_ney").users]
     assert result["baselines"]["kneser_ney"]["top1"] == sum(s.first for s in total) / sum(s.words for s in total)
@@ -95,7 +96,7 @@ def test_bands_hold_every_word_once(measured: list[ModelPredictions]) -> None:
 
 
 def test_bands_by_hand() -> None:
-    """Thirteen words, of which 15 is the most frequent and 3 the least; the first word of each message is found."""
+    """Thirteen words, of which 15 is the most frequent and 3 the least; the first word of each message is predicted."""
     messages = [[15, 4, UNKNOWN], [3, 15, 15, 15]]
     ranks = np.array([0, 5, 0, 0, 2, 2, 7])
     user = predictions(messages, ranks, np.zeros(7))
@@ -113,12 +114,12 @@ def test_bands_by_hand() -> None:
 @given(
     st.lists(st.lists(st.lists(st.integers(UNKNOWN, 15).filter(lambda t: t != 2), max_size=5), max_size=4), max_size=5)
 )
-def test_whatever_people_write_the_figures_are_numbers(users: list[list[list[int]]]) -> None:
-    """Users without messages, without words, without words in the vocabulary, one user, none: tables can be made of it all."""
+def test_figures_are_finite_whatever_people_write(users: list[list[list[int]]]) -> None:
+    """No users, one user, users without messages, without words, or without known words: tables can be made of them all."""
     rng = np.random.default_rng(0)
     sizes = [sum(map(len, messages)) for messages in users]
     if not any(token >= len(SPECIALS) for messages in users for message in messages for token in message):
-        return  # said by the command before it comes to this
+        return  # the command reports this earlier
 
     def random(name: str) -> ModelPredictions:
         found = [predictions(m, rng.integers(0, 9, n), -rng.random(n)) for m, n in zip(users, sizes, strict=True)]
@@ -130,7 +131,7 @@ def test_whatever_people_write_the_figures_are_numbers(users: list[list[list[int
     assert "nan" not in markdown(comparison_tables(result | scores))
 
 
-def test_the_central_model_is_taken_or_what_stands_in_its_way_is_said(
+def test_a_central_model_that_does_not_fit_is_left_out_with_a_reason(
     small_model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "weights.safetensors"
@@ -147,10 +148,10 @@ def test_the_central_model_is_taken_or_what_stands_in_its_way_is_said(
     config = replace(small_model.provenance.config, units=33)
     save_weights(path, initial_weights(config, 1), replace(small_model.provenance, config=config))
     assert central_model(small_model, path) is None
-    assert "other sizes" in capsys.readouterr().err
+    assert "other shapes" in capsys.readouterr().err
 
 
-def test_ngrams_learn_from_training_users_alone(small_model: Model, tmp_path: Path) -> None:
+def test_ngrams_learn_from_training_users_only(small_model: Model, tmp_path: Path) -> None:
     lines = [{"user": f"user-{n}", "time": "1", "text": "i think so"} for n in range(40)]
     path = tmp_path / "c.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))

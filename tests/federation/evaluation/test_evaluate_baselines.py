@@ -1,4 +1,4 @@
-"""`federate evaluate --baselines` on corpora as people bring them."""
+"""`federate evaluate --baselines` on ordinary, small and strange corpora."""
 
 import json
 from collections.abc import Callable
@@ -21,16 +21,18 @@ CORPORA = {
 
 
 def refuse(constant: str) -> None:
-    raise AssertionError(f"{constant} is no JSON")
+    raise AssertionError(f"{constant} is not JSON")
 
 
-def test_it_tells_all_at_once(small_model_folder: Path, corpus_file: Path, federate: Callable, tmp_path: Path) -> None:
+def test_the_comparison_adds_to_the_plain_figures(
+    small_model_folder: Path, corpus_file: Path, federate: Callable, tmp_path: Path
+) -> None:
     common = ["evaluate", "--model", small_model_folder, "--corpus", corpus_file, "--users", "test", "--json"]
     plain = json.loads(federate(*common).stdout)
     done = federate(*common, "--baselines", "--trained-on", corpus_file, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
-    assert {key: result[key] for key in plain} == plain, "the figures that were there before mean the same"
+    assert {key: result[key] for key in plain} == plain, "the plain figures stay the same"
     assert {"kneser_ney", "kneser_ney_trigram", "unigram", "own_history"} <= set(result["baselines"])
     assert {"top1", "top3", "perplexity", "top1_ci", "top3_ci"} <= set(result["baselines"]["kneser_ney"])
     assert {"top1", "ci", "p"} <= set(result["ratio_to_kneser_ney"])
@@ -60,7 +62,9 @@ def test_small_and_strange_corpora(
     assert "nan" not in (tmp_path / "out" / "baselines.md").read_text()
 
 
-def test_knowing_messages_by_heart_is_said(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:
+def test_measuring_training_users_is_reported_as_unfair(
+    small_model_folder: Path, corpus_file: Path, federate: Callable
+) -> None:
     common = ["evaluate", "--model", small_model_folder, "--corpus", corpus_file, "--trained-on", corpus_file]
     done = federate(*common, "--users", "train", "--baselines", "--max-words", "2000")
     assert done.returncode == 0, done.stderr
@@ -71,7 +75,7 @@ def test_knowing_messages_by_heart_is_said(small_model_folder: Path, corpus_file
     ("extra", "reason"),
     [(["--trained-on", "nowhere.jsonl"], "cannot read the corpus"), (["--out", "/dev/null/out"], "/dev/null")],
 )
-def test_what_cannot_be_done_is_said_at_once(extra: list[str], reason: str, federate: Callable) -> None:
+def test_impossible_calls_fail_at_once(extra: list[str], reason: str, federate: Callable) -> None:
     done = federate("evaluate", "--baselines", *extra)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1 and reason in done.stderr

@@ -1,4 +1,4 @@
-"""The n-gram model against arithmetic done by hand and against its formula written down as slowly as it reads."""
+"""The n-gram model against arithmetic by hand, and against a slow, literal implementation of its formula."""
 
 from collections import defaultdict
 from itertools import islice
@@ -16,7 +16,7 @@ from model.device.folder import PRETRAINED, load_model
 from model.device.metrics import scores
 
 A, B, C = 3, 4, 5
-SIZE = 7  # pad, unknown, boundary, a, b, c, and a word nobody writes
+SIZE = 7  # pad, unknown, boundary, a, b, c, and a word that nobody writes
 
 words = st.sampled_from([UNKNOWN, A, B, C])
 corpora = st.lists(st.lists(words, max_size=7), max_size=40)
@@ -34,34 +34,34 @@ def test_discounts_of_a_corpus_too_small_for_the_form(counts: list[int]) -> None
 
 
 def test_a_bigram_by_hand() -> None:
-    """`a b`, `a b`, `a c`: discounts 0.5, 1 and 1.5, for nothing was counted four times."""
+    """`a b`, `a b`, `a c`: the discounts are 0.5, 1 and 1.5, as no count is 4."""
     model = KneserNey([[A, B], [A, B], [A, C]], SIZE, order=2)
-    # Behind how many tokens: a 1 (<s>), b 1 (a), c 1 (a), end 2 (b, c). Of 5, they give up 0.5 three times and 1: half of it all,
-    # which the 6 tokens but <pad> share.
+    # Different tokens before: a 1 (<s>), b 1 (a), c 1 (a), end 2 (b, c). Of these 5 the discounts take 3 × 0.5 + 1 = half, which
+    # the 6 tokens other than <pad> share.
     unigram = {UNKNOWN: 1 / 12, A: 0.1 + 1 / 12, B: 0.1 + 1 / 12, C: 0.1 + 1 / 12, BOUNDARY: 0.2 + 1 / 12, 6: 1 / 12}
-    empty = model.probabilities([C, C, UNKNOWN])  # nothing follows <unk>: the unigram alone
+    empty = model.probabilities([C, C, UNKNOWN])  # nothing follows <unk>, so only the unigram counts
     assert {w: empty[w] for w in unigram} == pytest.approx(unigram)
-    # After a: b twice, which gives up 1, c once, which gives up 0.5; of 3, 1.5 goes to the unigram.
+    # After a: b twice, with discount 1, and c once, with discount 0.5. So 1.5 of 3 goes to the unigram.
     after = {word: 0.5 * share for word, share in unigram.items()}
     after[B] += 1 / 3
     after[C] += 0.5 / 3
     found = model.probabilities([A])
     assert {w: found[w] for w in after} == pytest.approx(after)
-    # After <s>: a three times, which gives up 1.5.
+    # After <s>: a three times, with discount 1.5.
     assert model.probabilities([])[A] == pytest.approx(0.5 + 0.5 * unigram[A])
     assert found[PAD] == 0
 
 
-def test_what_begins_a_message_counts_how_often_it_was_seen() -> None:
-    """In a trigram model the bigram (<s>, a) has nothing before it, the bigram (a, b) has."""
+def test_ngrams_that_begin_a_message_have_raw_counts() -> None:
+    """In a trigram model no token stands before the bigram (<s>, a), but one stands before the bigram (a, b)."""
     model = KneserNey([[A, B], [A, B], [B]], SIZE, order=3)
-    # After <s>: a twice and b once, not once each. Unigrams: a 1, b 2 (<s>, a), end 1; of 4 they give up 2, shared by 6.
+    # After <s>: a twice and b once, not once each. Unigrams: a 1, b 2 (<s>, a), end 1. Of 4 the discounts take 2, which 6 share.
     a = (1 - 0.5) / 4 + 0.5 / 6
     assert model.probabilities([])[A] == pytest.approx((2 - 1) / 3 + 1.5 / 3 * a)
 
 
 def formula(messages: list[list[int]], order: int, context: list[int], word: int) -> float:
-    """Chen and Goodman's model as it is written, n-gram by n-gram."""
+    """Chen and Goodman's formula, n-gram by n-gram."""
     seen: dict[tuple[int, ...], int] = defaultdict(int)
     for message in messages:
         tokens = (BOUNDARY, *message, BOUNDARY) if message else ()
@@ -74,7 +74,7 @@ def formula(messages: list[list[int]], order: int, context: list[int], word: int
         before = len({longer[0] for longer in seen if longer[1:] == gram})
         counts[gram] = count if opens or len(gram) == order else before
 
-    def given_up(gram: tuple[int, ...]) -> float:
+    def discount(gram: tuple[int, ...]) -> float:
         alike = np.array([count for other, count in counts.items() if len(other) == len(gram)])
         return float(discounts(alike)[min(counts[gram], 3) - 1])
 
@@ -85,8 +85,8 @@ def formula(messages: list[list[int]], order: int, context: list[int], word: int
         if not total:
             return shorter
         gram = (*history, word)
-        own = counts[gram] - given_up(gram) if gram in counts else 0.0
-        return own / total + sum(given_up(gram) for gram in after) / total * shorter
+        own = counts[gram] - discount(gram) if gram in counts else 0.0
+        return own / total + sum(discount(gram) for gram in after) / total * shorter
 
     history = (BOUNDARY, *context)
     return probability(history[max(0, len(history) - order + 1) :])
@@ -94,7 +94,7 @@ def formula(messages: list[list[int]], order: int, context: list[int], word: int
 
 @settings(max_examples=60, deadline=None)
 @given(corpora, st.integers(1, 5), st.lists(words, max_size=6))
-def test_it_is_the_formula(messages: list[list[int]], order: int, context: list[int]) -> None:
+def test_the_model_equals_the_formula(messages: list[list[int]], order: int, context: list[int]) -> None:
     found = KneserNey(messages, SIZE, order).probabilities(context)
     expected = [0.0, *(formula(messages, order, context, word) for word in range(1, SIZE))]
     assert found == pytest.approx(expected, abs=1e-12)
@@ -111,7 +111,9 @@ def test_probabilities_sum_to_one(messages: list[list[int]], order: int, context
 
 @settings(max_examples=60, deadline=None)
 @given(corpora, st.integers(1, 4), st.lists(st.lists(st.sampled_from([UNKNOWN, A, B, C, 6]), max_size=8), max_size=6))
-def test_scoring_is_predicting_token_by_token(corpus: list[list[int]], order: int, messages: list[list[int]]) -> None:
+def test_scoring_equals_predicting_token_by_token(
+    corpus: list[list[int]], order: int, messages: list[list[int]]
+) -> None:
     model = KneserNey(corpus, SIZE, order)
     found_ranks, found_logs = model.score(messages)
     each = [(model.probabilities(m[:i]), word) for m in messages for i, word in enumerate(m)]
@@ -138,7 +140,7 @@ def test_on_real_people_longer_contexts_help() -> None:
     assert recalls[2] > 0.12
 
 
-def test_ranks_are_counted_as_the_networks_are() -> None:
+def test_ranks_are_those_of_the_network() -> None:
     model = KneserNey([[A, B], [A, B], [A, C], [B]], SIZE, order=2)
     message = [A, C, UNKNOWN, B, 6]
     logits = np.stack([model.probabilities(message[:i]) for i in range(len(message))])

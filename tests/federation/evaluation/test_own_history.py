@@ -1,4 +1,4 @@
-"""A model of one person's messages, each predicted before it is learned from."""
+"""A model of one person's messages, which predicts each message before it learns from it."""
 
 import numpy as np
 import pytest
@@ -18,16 +18,16 @@ def test_a_message_by_hand() -> None:
     history = OwnHistory(SIZE)
     history.add([A, B])
     first, second = history.probabilities([C, A])
-    # a, b and the end once each: each keeps 0.25 of 3, and 0.75 is shared by the 6 tokens but <pad>. After <s>, a keeps 0.25 of 1.
+    # a, b and the end once each: each keeps 0.25 of 3, and the 6 tokens other than <pad> share 0.75. After <s>, a keeps 0.25.
     unigram = np.array([0, 0, 1, 1, 1, 0, 0]) / 12 + np.array([0, 1, 1, 1, 1, 1, 1]) * 0.75 / 6
     assert first == pytest.approx(0.75 * unigram + 0.25 * (np.arange(SIZE) == A))
     assert second == pytest.approx(unigram), "nothing was seen after c"
 
 
-def test_ranks_are_those_of_a_list_that_could_be_shown() -> None:
+def test_words_never_written_rank_last() -> None:
     ranks, _ = score_own_history([[A, B], [B, A], [C, B]], SIZE)
-    # Nothing was written yet: misses. Then a began the message; after b all but the end are as likely, a first. Then a and b
-    # began one each, c was never written, and after c a and b are equal.
+    # First message: nothing was written yet, so both words rank last. Second: a began a message; after b all words are equally
+    # likely, a comes first. Third: a and b began one message each, c was never written; after c, a and b are equally likely.
     assert list(ranks) == [SIZE - 3, SIZE - 3, 1, 0, SIZE - 3, 1]
 
 
@@ -45,7 +45,7 @@ def test_probabilities_sum_to_one(messages: list[list[int]], message: list[int])
 
 @settings(max_examples=60, deadline=None)
 @given(messages_of, messages_of)
-def test_nothing_is_known_of_what_comes_later(messages: list[list[int]], later: list[list[int]]) -> None:
+def test_predictions_do_not_depend_on_later_messages(messages: list[list[int]], later: list[list[int]]) -> None:
     ranks, log_likelihoods = score_own_history(messages, SIZE)
     all_ranks, all_log_likelihoods = score_own_history([*messages, *later], SIZE)
     assert len(ranks) == sum(map(len, messages))
@@ -53,7 +53,7 @@ def test_nothing_is_known_of_what_comes_later(messages: list[list[int]], later: 
     assert (all_log_likelihoods[: len(ranks)] == log_likelihoods).all()
 
 
-def test_what_is_always_written_is_soon_expected() -> None:
+def test_a_repeated_message_is_soon_predicted() -> None:
     ranks, log_likelihoods = score_own_history([[A, C, B, C]] * 20, SIZE)
-    assert not ranks[4:].any(), "after one time, and with the token before telling the two c apart"
+    assert not ranks[4:].any(), "after one message, and with the token before c telling its two places apart"
     assert (np.diff(log_likelihoods[::4]) > 0).all()

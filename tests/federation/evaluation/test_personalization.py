@@ -1,15 +1,12 @@
-"""The measures of what learning brings, on people who each have a favourite word."""
+"""Measurements of the gain from learning, on people who each have a favourite word."""
 
 import csv
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from data.corpus import JsonLines
 from data.generators import result_of
@@ -20,7 +17,6 @@ from federation.evaluation.personalization import (
     live_users,
     measure,
     personalize_users,
-    sign_test,
 )
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning
@@ -33,17 +29,12 @@ from model.device.suggesting.suggestions import Suggester
 PARTS = {"fine-tuning", "n-grams", "both", "fine-tuning over all words"}
 
 
-@given(st.integers(0, 60), st.integers(0, 60))
-def test_the_sign_test_is_the_binomial_one(better: int, worse: int) -> None:
-    n, fewer = better + worse, min(better, worse)
-    expected = min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n)
-    assert sign_test(better, worse) == pytest.approx(expected)
-    assert sign_test(better, worse) == sign_test(worse, better)
+def test_a_change_counts_if_it_is_statistically_significant() -> None:
+    def measurement(hits: list[int]) -> Measurement:
+        return Measurement(Scores(len(hits), 0, sum(hits), sum(hits)), np.array(hits, bool))
 
-
-def test_a_change_is_told_from_noise() -> None:
     def person(before: list[int], after: list[int]) -> Personalization:
-        measured = [Measurement(Scores(len(h), 0, sum(h), sum(h)), np.array(h, bool)) for h in (before, after)]
+        measured = measurement(before), measurement(after)
         return Personalization("u", 9, *measured, None, 0, 0.0, 1.0, Typing(), Typing())
 
     assert person([0] * 20, [1] * 6 + [0] * 14).change == 1
@@ -51,7 +42,7 @@ def test_a_change_is_told_from_noise() -> None:
     assert person([0] * 20, [1] * 5 + [0] * 15).change == 0
 
 
-def test_measuring_without_n_grams_is_evaluating(small_model: Model) -> None:
+def test_measuring_without_n_grams_equals_evaluating(small_model: Model) -> None:
     messages = ["i think you are good", "so zebra it is!", "meet me at the climbing hall"]
     program = small_model.start()
     found = measure(Suggester(Reader(program), small_model.vocabulary), messages, len(small_model.vocabulary))
@@ -61,14 +52,16 @@ def test_measuring_without_n_grams_is_evaluating(small_model: Model) -> None:
     assert (len(found.hits), found.hits.sum()) == (expected.words, expected.first)
 
 
-def test_each_part_and_both(small_model: Model, corpus_file: Path) -> None:
+def test_the_ablation_measures_each_part_and_both(small_model: Model, corpus_file: Path) -> None:
     corpus = JsonLines(corpus_file)
     results = personalize_users(small_model, corpus, corpus.users()[:4], FineTuning(), ablation=True)
     for result in results:
         assert result.words == 24 * 10
         assert set(result.parts) == PARTS
         of_all_words = result.parts["fine-tuning over all words"]
-        np.testing.assert_array_equal(of_all_words.hits, result.parts["fine-tuning"].hits)  # all are candidates here
+        np.testing.assert_array_equal(
+            of_all_words.hits, result.parts["fine-tuning"].hits
+        )  # all words are candidates here
         kept = "n-grams" if result.kept_old else "both"
         np.testing.assert_array_equal(result.after.hits, result.parts[kept].hits)
         assert result.after.scores.first > result.before.scores.first, "the favourite word is learned"
@@ -76,7 +69,7 @@ def test_each_part_and_both(small_model: Model, corpus_file: Path) -> None:
         assert len({len(m.hits) for m in (result.before, result.after, *result.parts.values())}) == 1
 
 
-def test_the_curve_rises(small_model: Model, corpus_file: Path, tmp_path: Path) -> None:
+def test_the_curve_is_the_mean_over_people(small_model: Model, corpus_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "long.jsonl"
     lines = [json.loads(line) for line in corpus_file.read_text().splitlines()][: 30 * 4]
     path.write_text(
@@ -90,7 +83,7 @@ def test_the_curve_rises(small_model: Model, corpus_file: Path, tmp_path: Path) 
         assert point.gain == pytest.approx(np.mean([gain for _, words, gain in rows if words == point.words]))
 
 
-def test_live_without_fine_tuning_is_the_n_grams_alone(small_model: Model) -> None:
+def test_typing_too_little_to_fine_tune_uses_the_n_grams_only(small_model: Model) -> None:
     messages = ["i think zebra is good", "so zebra it is!", "meet me at the climbing hall"] * 5
     (scores, typing), (alone, _) = live_users([messages, ["zebra"] * 12 + ["good"]], small_model, FineTuning())
     program, vocabulary = small_model.start(), small_model.vocabulary
@@ -115,7 +108,7 @@ def test_the_command_writes_its_tables(
     assert len(rows) == result["users"]
     assert sum(row["kept"] == "old" for row in rows) == result["users_kept_old"]
     trusts = [float(row["ngram_trust"]) for row in rows]
-    assert result["users_trusted_more"] == sum(trust > 1 for trust in trusts) > 0, "a favourite word is written again"
+    assert result["users_trusted_more"] == sum(trust > 1 for trust in trusts) > 0, "a favourite word is repeated"
     assert result["users_trusted_less"] == sum(trust < 1 for trust in trusts)
     done = federate(*common, "--max-users", "3", "--curve", "--min-words", "50")
     assert done.returncode == 1, "330 words are not enough for a point"

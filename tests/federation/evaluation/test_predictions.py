@@ -1,4 +1,4 @@
-"""Every token of every message once, in order, as the keyboard itself would have predicted it."""
+"""Predictions cover every token of every message once, in order, and equal the keyboard's own."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from model.device.suggesting.reading import Reader
 
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
-def test_tokens_lie_in_order(small_model: Model, data: st.DataObject) -> None:
+def test_predictions_are_in_order_and_equal_the_keyboards(small_model: Model, data: st.DataObject) -> None:
     size = len(small_model.vocabulary)
     tokens = st.integers(1, size - 1).map(lambda t: UNKNOWN if t == BOUNDARY else t)
     messages = data.draw(st.lists(st.lists(tokens, max_size=50), max_size=6))
@@ -23,8 +23,8 @@ def test_tokens_lie_in_order(small_model: Model, data: st.DataObject) -> None:
     assert list(found.positions) == [i for message in messages for i in range(len(message))]
     reader = Reader(small_model.start())
     contexts = [message[:i] for message in messages for i in range(len(message))]
-    asked = zip(contexts, found.targets, found.ranks, found.log_likelihoods, strict=True)
-    for context, target, rank, log_likelihood in asked:
+    rows = zip(contexts, found.targets, found.ranks, found.log_likelihoods, strict=True)
+    for context, target, rank, log_likelihood in rows:
         logits = reader.logits(context).astype(float)
         if target != UNKNOWN:
             assert rank == np.count_nonzero(logits[len(SPECIALS) :] > logits[target])

@@ -1,11 +1,13 @@
-"""Intervals that hold as often as they say, and tests that see a difference where there is one."""
+"""Intervals cover the truth as often as they should, and tests find a difference where there is one."""
+
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from federation.evaluation.significance import compare, pooled_interval
+from federation.evaluation.significance import compare, pooled_interval, sign_test
 
 people = st.lists(
     st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50)).map(
@@ -17,36 +19,36 @@ people = st.lists(
 
 
 def simulated(rng: np.random.Generator, users: int, gain: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """People of many lengths and talents whose words model A finds with a probability `gain` above B's."""
+    """Draws hits of models A and B and numbers of words; A predicts each word with a probability that is `gain` above B's."""
     words = np.ceil(rng.lognormal(4, 1, users)).astype(int)
     talent = rng.beta(20, 80, users)
     return rng.binomial(words, talent + gain), rng.binomial(words, talent), words
 
 
-def test_an_interval_covers_the_truth_as_often_as_it_says() -> None:
+def test_an_interval_covers_the_truth_95_times_in_100() -> None:
     rng = np.random.default_rng(0)
     truth = 0.2
     intervals = [pooled_interval(hits, words, 0, 400) for _, hits, words in (simulated(rng, 60) for _ in range(400))]
     covered = np.mean([i is not None and i.low <= truth <= i.high for i in intervals])
-    assert 0.88 < covered < 0.98, "95%, and a little less for percentiles of 60 people"
+    assert 0.88 < covered < 0.98, "percentile intervals of 60 people cover a little less than 95%"
 
 
-def test_a_test_rejects_models_that_are_alike_as_seldom_as_it_says() -> None:
+def test_equally_good_models_are_told_apart_5_times_in_100() -> None:
     rng = np.random.default_rng(1)
     ps = np.array([compare(*simulated(rng, 40), 0, 200).p for _ in range(400)])
     assert 0.02 < np.mean(ps <= 0.05) < 0.09
     assert 0.4 < np.mean(ps <= 0.5) < 0.6
 
 
-def test_a_gain_is_seen() -> None:
+def test_a_gain_is_statistically_significant() -> None:
     found = compare(*simulated(np.random.default_rng(2), 100, gain=0.05))
     assert found.p < 0.001
     assert found.difference_interval is not None and found.ratio_interval is not None
     assert 0 < found.difference_interval.low < 0.05 < found.difference_interval.high < 0.1
-    assert 1 < found.ratio_interval.low < found.ratio_interval.high  # type: ignore[operator]
+    assert 1 < found.ratio_interval.low < found.ratio_interval.high
 
 
-def test_few_words_of_many_people_are_surer_than_many_words_of_few() -> None:
+def test_few_words_of_many_people_are_more_certain_than_many_words_of_few() -> None:
     rng = np.random.default_rng(3)
     talent = rng.beta(2, 8, 1000)
     many, few = np.full(1000, 10), np.full(10, 1000)
@@ -91,7 +93,7 @@ def test_people_without_words_change_nothing(rows: list[tuple[int, int, int]]) -
     assert pooled_interval(a, words, 0, 100) == pooled_interval(a[kept], words[kept], 0, 100)
 
 
-def test_one_person_tells_nothing_of_people() -> None:
+def test_one_person_gives_no_interval() -> None:
     one = np.array([30]), np.array([10]), np.array([100])
     assert pooled_interval(one[0], one[2]) is None
     found = compare(*one)
@@ -99,7 +101,7 @@ def test_one_person_tells_nothing_of_people() -> None:
     assert found.difference_interval is None and found.ratio_interval is None
 
 
-def test_no_ratio_to_a_model_that_finds_nothing() -> None:
+def test_there_is_no_ratio_to_a_recall_of_zero() -> None:
     found = compare(np.array([1, 2, 3]), np.zeros(3), np.array([5, 5, 5]))
     assert found.ratio is None and found.ratio_interval is None and found.difference == 0.4
 
@@ -110,6 +112,14 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert compare(a, b, words, seed=1) == compare(a, b, words, seed=1)
 
 
-def test_nothing_to_compare_on_is_said() -> None:
-    with pytest.raises(ValueError, match="not one word"):
+def test_comparing_without_words_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no words"):
         compare(np.zeros(2), np.zeros(2), np.zeros(2))
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_the_sign_test_is_the_binomial_test(better: int, worse: int) -> None:
+    n, fewer = better + worse, min(better, worse)
+    expected = min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n)
+    assert sign_test(better, worse) == pytest.approx(expected)
+    assert sign_test(better, worse) == sign_test(worse, better)

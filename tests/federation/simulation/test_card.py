@@ -1,4 +1,4 @@
-"""The card of the shipped model says how to make it again; its first command begins as it says, and twice alike."""
+"""The shipped model's card says how to make the model again, and a round of its first command is reproducible."""
 
 import json
 import shlex
@@ -14,7 +14,7 @@ def commands() -> list[list[str]]:
     return [shlex.split(line.removeprefix("1. `").removesuffix("`")) for line in lines]
 
 
-def test_its_first_round_comes_out_the_same_twice_bit_for_bit(tmp_path: Path, federate: Callable) -> None:
+def test_the_first_round_is_the_same_twice_bit_for_bit(tmp_path: Path, federate: Callable) -> None:
     uv, run, program, *arguments = commands()[0]
     assert [uv, run, program] == ["uv", "run", "federate"]
     assert arguments[arguments.index("--init") + 1] == "random"
@@ -28,10 +28,10 @@ def test_its_first_round_comes_out_the_same_twice_bit_for_bit(tmp_path: Path, fe
     assert rounds[0] == rounds[1]
 
 
-def test_each_command_starts_from_what_the_one_before_made() -> None:
+def test_each_command_starts_from_the_model_of_the_one_before() -> None:
     made = ""
     for _, _, program, command, *arguments in commands():
-        assert (program, command) == ("federate", "simulate"), "federated rounds and nothing else made it"
+        assert (program, command) == ("federate", "simulate"), "only federated rounds made it"
         options = dict(zip(arguments[::2], arguments[1::2], strict=True))
         assert options["--init"] == (made or "random")
         made = f"{options['--out']}/model"

@@ -1,4 +1,4 @@
-"""Private runs and the audit, by their commands, on small models."""
+"""Private runs and the privacy audit, by their commands, on small models."""
 
 import json
 import math
@@ -18,7 +18,7 @@ from model.device.weights import digest
 
 @pytest.fixture(scope="module")
 def many_people(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A corpus of 130 people, some hundred of whom train."""
+    """A corpus of 130 people, about a hundred of them training users."""
     rng, words = np.random.default_rng(0), small_model.vocabulary.words[7:]
     path = tmp_path_factory.mktemp("people") / "corpus.jsonl"
     with path.open("w") as file:
@@ -33,7 +33,7 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> dict:
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
-def test_a_private_run_stops_at_its_budget_and_says_what_it_spent(
+def test_a_private_run_stops_at_its_budget_and_reports_what_it_spent(
     small_model_folder: Path, many_people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
@@ -56,10 +56,10 @@ def test_a_private_run_stops_at_its_budget_and_says_what_it_spent(
     assert settings["privacy"]["noise_multiplier"] == 2
     assert "noise_seed" not in json.dumps(settings)
 
-    assert main([*arguments, "0.45", "--resume"]) == 0  # it has nothing left to do
+    assert main([*arguments, "0.45", "--resume"]) == 0  # nothing is left to do
     assert digest(load_model(out / "model").weights) == digest(model.weights)
     capsys.readouterr()
-    assert main([*arguments, "0.5", "--resume"]) == 1  # the budget is part of what a run is
+    assert main([*arguments, "0.5", "--resume"]) == 1  # the budget is a setting of the run
     assert "other settings" in capsys.readouterr().err
 
 
@@ -76,7 +76,7 @@ def test_a_private_run_stops_at_its_budget_and_says_what_it_spent(
         (["--bits", "4"], "4 bits are too few"),
     ],
 )
-def test_settings_that_promise_what_they_cannot_keep_are_refused(
+def test_settings_whose_guarantee_cannot_be_kept_are_refused(
     options: list[str],
     complaint: str,
     small_model_folder: Path,
@@ -120,7 +120,7 @@ def test_the_audit_tells_a_model_that_leaks_from_one_with_noise(
     assert min(start["chance_4x40"], noisy["chance_4x40"], *(row["chance_0x0"] for row in (start, plain, noisy))) > 1e-4
     assert "auc_people_calibrated" not in start
     for row, attack in ((start, "people"), (noisy, "people_calibrated"), (shipped, "people_calibrated")):
-        low, high = row[f"auc_{attack}_ci"]  # none of them has learned of anybody
+        low, high = row[f"auc_{attack}_ci"]  # none of them has trained on anybody
         assert low < 0.6
         assert high > 0.4
     assert "exposure_4x40" not in shipped
@@ -140,7 +140,7 @@ def test_the_audit_tells_a_model_that_leaks_from_one_with_noise(
     assert not (people["members"] | people["outsiders"]) & test
 
 
-def test_people_of_an_audit_have_as_many_words_each(many_people: Path) -> None:
+def test_people_of_an_audit_have_equally_many_words(many_people: Path) -> None:
     corpus = open_corpus(str(many_people))
     training, validation = Part(corpus, "train"), Part(corpus, "validation")
     people = draw_people(training, validation, 30, 20, seed=5)

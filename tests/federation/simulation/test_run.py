@@ -1,4 +1,4 @@
-"""Simulated rounds by the command, killed and resumed."""
+"""`federate simulate`, killed and resumed, stopped, and averaged."""
 
 import json
 import os
@@ -21,7 +21,7 @@ ROUNDS = 4
 
 def arguments(small_model_folder: Path, corpus_file: Path, out: Path, *more: str) -> list[str]:
     settings = ["--rounds", str(ROUNDS), "--clients-per-round", "6", "--seed", "5", "--algorithm", "fedadam"]
-    settings += ["--decay-rounds", "9", "--average-from", "2"]  # both are state that a killed run must not lose
+    settings += ["--decay-rounds", "9", "--average-from", "2"]  # a killed run must not lose the state of either
     model = ["--init", str(small_model_folder), "--corpus", str(corpus_file)]
     return ["simulate", *settings, *model, "--out", str(out), "--json", *more]
 
@@ -61,7 +61,7 @@ def test_a_run_killed_in_two_rounds_reaches_the_same_weights(
         while any(alive(worker) for worker in workers):
             assert time.monotonic() < until, "a TFF worker outlived the run that started it"
             time.sleep(0.05)
-    (killed / "state" / "round_9_temp123").mkdir()  # what a save that was killed leaves
+    (killed / "state" / "round_9_temp123").mkdir()  # as a killed save leaves it
     resumed = federate(*arguments(small_model_folder, corpus_file, killed, "--resume"))
     assert resumed.returncode == 0, resumed.stderr
 
@@ -93,13 +93,13 @@ def test_a_run_killed_in_two_rounds_reaches_the_same_weights(
 
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
-    """Ctrl-C as on a terminal: a shell that runs the tests in the background has it ignored, here and in what is started."""
+    """Makes Ctrl-C work as on a terminal: a shell that runs the tests in the background makes processes ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="asks /proc")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="reads /proc")
 def test_a_stopped_run_says_so_and_leaves_no_process(
     ctrl_c: None, small_model_folder: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
@@ -116,10 +116,10 @@ def test_a_stopped_run_says_so_and_leaves_no_process(
     assert not any(alive(worker) for worker in workers)
 
 
-def test_being_stopped_while_something_is_saved_is_not_forgotten(ctrl_c: None) -> None:
+def test_ctrl_c_during_a_save_is_not_lost(ctrl_c: None) -> None:
     from federation.engine.state_store import wait_for
 
-    async def save() -> None:  # without a moment at which it could be cancelled
+    async def save() -> None:  # never awaits anything, so it cannot be cancelled
         signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""A search over settings: a row and a curve for each run, and what is wrong with its list is said before anything runs."""
+"""A search over settings: it has a row and a curve for each run, and an invalid list is refused before anything runs."""
 
 import csv
 import json
@@ -10,11 +10,12 @@ import pytest
 
 from data.errors import DataError
 from federation.simulation.comparison import bytes_sent, compared
-from federation.simulation.search import TRIALS, Trial, read_search
+from federation.simulation.search import TRIALS
+from federation.simulation.trials import Trial, read_search
 from model.device.metrics import Scores
 
 
-def test_a_search_compares_its_runs_and_goes_on_where_it_was(
+def test_a_search_compares_its_runs_and_can_be_continued(
     small_model_folder: Path, corpus_file: Path, tmp_path: Path, federate: Callable
 ) -> None:
     trials, out = tmp_path / "trials.toml", tmp_path / "out"
@@ -38,30 +39,30 @@ def test_a_search_compares_its_runs_and_goes_on_where_it_was(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("[[run]", "no TOML"),
+        ("[[run]", "not a TOML"),
         ("", "list each run"),
         ('[[run]]\nname = "a"\nrounds = 1\nspeed = 3', "no setting 'speed'"),
         ('[[run]]\nname = "a"\nrounds = "many"', "rounds = 'many' is not of type int"),
         ('[[run]]\nname = "a"', "needs a name, and rounds"),
         ('[all]\nrounds = 1\n[[run]]\nname = "a"\n[[run]]\nname = "a"', "a name of its own"),
-        ('[[run]]\nname = "a"\nrounds = 1\nafter = "a"', "after 'a', which is no run listed before it"),
-        ('[[run]]\nname = "a"\nrounds = 1\nseeds = [1, "2"]', "no list of whole numbers"),
+        ('[[run]]\nname = "a"\nrounds = 1\nafter = "a"', "after 'a', which is not a run listed before it"),
+        ('[[run]]\nname = "a"\nrounds = 1\nseeds = [1, "2"]', "not a list of whole numbers"),
         ('[[run]]\nname = "a"\nrounds = 1\nrepeats = "b"', "no setting 'repeats'"),
-        ('[all]\nyardstick = "a"\n[[run]]\nname = "a"\nrounds = 1', "'a' is no run with seeds"),
+        ('[all]\nyardstick = "a"\n[[run]]\nname = "a"\nrounds = 1', "'a' is not a run with seeds"),
         (
             '[all]\nrounds = 1\nyardstick = "a"\n[[run]]\nname = "a"\nseeds = [1]\n[[run]]\nname = "b"\nseeds = [2]',
             "b has no seed in common",
         ),
     ],
 )
-def test_a_list_that_is_not_right_is_refused(content: str, reason: str, tmp_path: Path) -> None:
+def test_an_invalid_list_is_refused(content: str, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "trials.toml"
     path.write_text(content)
     with pytest.raises(DataError, match=reason):
         read_search(path)
 
 
-def test_the_list_of_bits_differs_in_bits_and_room_alone() -> None:
+def test_the_runs_of_the_list_of_bits_differ_only_in_bits_and_room() -> None:
     listed = read_search(TRIALS.with_name("bits.toml"))
     start, *repeats = listed.trials
     assert not start.settings.summation
@@ -74,7 +75,7 @@ def test_the_list_of_bits_differs_in_bits_and_room_alone() -> None:
     assert {bytes_sent(t, 1_422_250) for t in repeats if t.bits == 9 and t.room == 32} == {1_603_650}
 
 
-def test_repeats_begin_with_one_model_and_are_compared_seed_by_seed(
+def test_repeats_start_from_one_model_and_are_compared_by_seed(
     small_model_folder: Path, corpus_file: Path, tmp_path: Path, federate: Callable
 ) -> None:
     trials, out = tmp_path / "trials.toml", tmp_path / "out"
@@ -125,11 +126,11 @@ def test_differences_are_pooled_over_seeds_and_tested_over_people() -> None:
     assert found["by_seed"] == pytest.approx([1 / 30, 3 / 30])
     assert found["top1"] == pytest.approx(30 / 60)
     low, high = found["difference_ci"]
-    assert low == pytest.approx(1 / 20)  # everybody gained at least a word in twenty
+    assert low == pytest.approx(1 / 20)  # everybody gained at least one word in twenty
     assert high == pytest.approx(2 / 20)
 
 
-def test_runs_without_seeds_are_no_repeats() -> None:
+def test_runs_without_seeds_are_not_repeats() -> None:
     assert {trial.repeats for trial in read_search(TRIALS).trials} == {""}
     assert Trial("a", 1).settings.summation is None
 

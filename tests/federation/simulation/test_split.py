@@ -1,4 +1,4 @@
-"""No test user's text reaches what is trained, tuned or saved: with other texts in their place, every bit comes out the same."""
+"""No test user's text influences anything that is trained, tuned or saved: with other texts, every bit is the same."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ CANARY = "xyzzyplugh"
 
 
 def write_corpus(path: Path, test_users_write: str) -> None:
-    """Sixty users of every split; what the test users wrote is up to the caller."""
+    """Writes a corpus of sixty users in all three splits; the test users write the given text."""
     rng, words = np.random.default_rng(0), ["".join(letters) for letters in product("bdkr", "aeiou", "ln")]
     assert {split_of(f"user-{i}") for i in range(60)} == {"train", "validation", "test"}
     with path.open("w") as file:
@@ -29,7 +29,7 @@ def write_corpus(path: Path, test_users_write: str) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All that a run left, but for what says when it ran."""
+    """Returns the files of a run by name, except for TensorBoard's, which contain times."""
     files = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
     return {name: content for name, content in files.items() if "tensorboard" not in name}
 
@@ -41,7 +41,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         ["central", "--passes", "1"],
     ],
 )
-def test_what_test_users_wrote_changes_nothing(command: list[str], tmp_path: Path, federate: Callable) -> None:
+def test_the_text_of_test_users_changes_nothing(command: list[str], tmp_path: Path, federate: Callable) -> None:
     runs = []
     for name, written in (("one", f"{CANARY} everywhere"), ("other", "bal dol rin")):
         folder = tmp_path / name

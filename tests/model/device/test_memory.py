@@ -1,4 +1,4 @@
-"""What a program keeps in memory, in a process of its own."""
+"""The memory of a program, measured in a process of its own."""
 
 import json
 import platform
@@ -19,7 +19,7 @@ def resident():
 
 model = load_model(PRETRAINED)
 config = model.provenance.config
-model.start().step(2, model.start().initial_state(1))  # LiteRT is loaded
+model.start().step(2, model.start().initial_state(1))  # so that LiteRT is loaded before the measurement
 before = resident()
 program = model.start()
 rows = np.random.default_rng(0).integers(1, config.vocabulary, (config.batch, config.window + 1), dtype=np.int32)
@@ -33,7 +33,7 @@ print(json.dumps({"trained": trained - before, "stepped": stepped - before, "gon
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library gives memory back as it sees fit")
-def test_what_training_needed_is_given_back() -> None:
+def test_the_memory_of_training_is_released() -> None:
     done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)
     mib = json.loads(done.stdout)
     assert mib["trained"] > 50

@@ -15,7 +15,7 @@ from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 
 
-def test_only_words_and_unknown_ones_count() -> None:
+def test_only_words_and_unknown_words_count() -> None:
     targets = np.array([0, 1, 2, 3, 4, 5, 6])
     found = scores(np.array([0, 0, 0, 0, 2, 3, 9]), np.full(7, -math.log(8.0)), targets)
     assert (found.words, found.out_of_vocabulary, found.first, found.among_three) == (4, 1, 1, 2)
@@ -26,7 +26,7 @@ def test_only_words_and_unknown_ones_count() -> None:
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_evaluation_is_step_by_step_prediction(small_model: Model, data: st.DataObject) -> None:
-    """Long messages too: the state is carried across windows, and starts anew with each message."""
+    """Includes long messages: the state is carried across windows and reset before each message."""
     size = len(small_model.vocabulary)
     messages = data.draw(st.lists(st.lists(st.integers(1, size - 1), min_size=1, max_size=50), min_size=1, max_size=6))
     messages = [[UNKNOWN if t == BOUNDARY else t for t in m] for m in messages]
@@ -46,14 +46,14 @@ def three(*words: str):
     ("text", "shown", "keystrokes"),
     [
         ("hello", ("hello",), 1),
-        ("hello world", ("hello", "world"), 2),  # the space came with the word
-        ("hello, world", ("hello", "world"), 4),  # the comma swallows it, so that one is typed behind it
+        ("hello world", ("hello", "world"), 2),  # the suggestion brings the space
+        ("hello, world", ("hello", "world"), 4),  # the comma swallows the space, so that another one is typed
         ("Hello   World", ("hello", "world"), 2),  # lower-cased, white space collapsed
-        ("hello", ("a", "b", "c", "hello"), 2),  # h, then it is among three
+        ("hello", ("a", "b", "c", "hello"), 2),  # h, then the word is among the three shown
         ("hello you", ("you",), 7),  # five letters, a space, one
-        ("hello :)", ("hello",), 3),  # the space is there already
-        ("hello:)", ("hello",), 4),  # it has to go again before a symbol
-        ("3rd", ("3", "rd"), 4),  # take, backspace, the letter that shows where the next word begins, take
+        ("hello :)", ("hello",), 3),  # the suggestion brings the space
+        ("hello:)", ("hello",), 4),  # the space has to be deleted before a symbol
+        ("3rd", ("3", "rd"), 4),  # take, backspace, the first letter of the second word, take
         ("🙂", (), 1),
         ("", ("hello",), 0),
     ],
@@ -64,13 +64,13 @@ def test_keystrokes_by_hand(text: str, shown: tuple[str, ...], keystrokes: int) 
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=60))
-def test_without_suggestions_nothing_is_saved(text: str) -> None:
+def test_without_suggestions_no_keystroke_is_saved(text: str) -> None:
     typed = type_message(text, lambda context, prefix: [])
     assert typed.keystrokes == typed.characters
 
 
 @given(st.lists(st.sampled_from(["hello", "you", "are", "."]), max_size=12))
-def test_a_keyboard_that_knows_every_word_takes_one_keystroke_for_each(tokens: list[str]) -> None:
+def test_perfect_suggestions_cost_one_keystroke_per_word(tokens: list[str]) -> None:
     text = " ".join(tokens)
     wordwise = sum(1 for t in tokens if t != ".")
     typed = type_message(text, three("hello", "you", "are"))
@@ -80,7 +80,7 @@ def test_a_keyboard_that_knows_every_word_takes_one_keystroke_for_each(tokens: l
 
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
-def test_suggestions_are_the_likeliest_that_fit(small_model: Model, data: st.DataObject) -> None:
+def test_suggestions_are_the_likeliest_words_that_fit_the_prefix(small_model: Model, data: st.DataObject) -> None:
     vocabulary: Vocabulary = small_model.vocabulary
     words = st.sampled_from(vocabulary.words[len(SPECIALS) :])
     context = " ".join(data.draw(st.lists(words, max_size=8)))
@@ -90,7 +90,7 @@ def test_suggestions_are_the_likeliest_that_fit(small_model: Model, data: st.Dat
     logits = Reader(small_model.start()).logits([vocabulary.id(t.word) for t in tokenize(context)])
     offered = [w for w in vocabulary.words[len(SPECIALS) :] if w not in PUNCTUATION]
     fits = {w: float(logits[vocabulary.id(w)]) for w in offered}
-    for letters in range(len(prefix)):  # what was shown and not taken is a tenth as likely from there on
+    for letters in range(len(prefix)):  # a word that was shown and not taken becomes a tenth as likely
         begun = [w for w in offered if w.startswith(prefix[:letters]) and w != prefix[:letters]]
         for word in sorted(begun, key=lambda w: -fits[w])[:3]:
             fits[word] -= math.log(10)
@@ -102,7 +102,7 @@ def test_suggestions_are_the_likeliest_that_fit(small_model: Model, data: st.Dat
     assert len(found) >= min(3, len(begun))
 
 
-def test_what_was_passed_over_gives_way_to_what_was_not_shown_yet(small_model: Model) -> None:
+def test_words_that_were_passed_over_give_way_to_new_ones(small_model: Model) -> None:
     suggester = Suggester(Reader(small_model.start()), small_model.vocabulary)
     first = [w for w in suggester.suggest("", "") if not w.startswith("c")]
     shown = suggester.suggest("", "c")
@@ -112,6 +112,6 @@ def test_what_was_passed_over_gives_way_to_what_was_not_shown_yet(small_model: M
     assert set(begun) - set(shown) <= set(later), "what was not shown yet comes before what was passed over"
 
 
-def test_a_prefix_in_capitals_finds_the_same(small_model: Model) -> None:
+def test_a_prefix_in_capitals_finds_the_same_words(small_model: Model) -> None:
     suggester = Suggester(Reader(small_model.start()), small_model.vocabulary)
     assert suggester.suggest("i", "TH") == suggester.suggest("i", "th") != []

@@ -1,4 +1,4 @@
-"""Fewer bits: how far a weight may move, and how many bytes it takes."""
+"""Rounding weights: how far they move at most, and how many bytes they take."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ matrices = st.integers(0, 2**32 - 1).map(
 
 
 @given(matrices)
-def test_eight_bits_move_a_weight_by_half_a_step_of_its_row_at_most(matrix: np.ndarray) -> None:
+def test_eight_bits_move_a_weight_by_at_most_half_a_step_of_its_row(matrix: np.ndarray) -> None:
     widened, size = eight_bit({"matrix": matrix, "vector": matrix[0]})
     step = np.abs(matrix).max(axis=1, keepdims=True) / 127
     assert (np.abs(widened["matrix"] - matrix) <= step * 0.5001).all()
@@ -25,26 +25,26 @@ def test_eight_bits_move_a_weight_by_half_a_step_of_its_row_at_most(matrix: np.n
 
 
 @given(matrices)
-def test_what_is_rounded_already_stays(matrix: np.ndarray) -> None:
+def test_rounded_weights_do_not_change_again(matrix: np.ndarray) -> None:
     once, _ = eight_bit({"matrix": matrix})
     again, _ = eight_bit(once)
     assert again["matrix"] == pytest.approx(once["matrix"], rel=1e-5)
 
 
-def test_eight_bits_by_hand() -> None:
+def test_eight_bits_against_a_hand_computed_example() -> None:
     matrix = np.array([[127, 1.4, -1.6, -127], [0, 0, 0, 0], [0.254, 0.003, -0.127, 0]], np.float32)
     widened, _ = eight_bit({"matrix": matrix})
-    expected = np.array([[127, 1, -2, -127], [0, 0, 0, 0], [0.254, 0.004, -0.128, 0]])  # steps of 1, none, and 0.002
+    expected = np.array([[127, 1, -2, -127], [0, 0, 0, 0], [0.254, 0.004, -0.128, 0]])  # step sizes of 1, 0 and 0.002
     assert widened["matrix"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_sixteen_bits_are_those_of_the_standard() -> None:
+def test_sixteen_bits_follow_the_standard() -> None:
     widened, size = half_precision({"matrix": np.array([[1 / 3, -2.0], [1e-9, 1024.4]], np.float32)})
     assert widened["matrix"] == pytest.approx(np.array([[0.333251953125, -2.0], [0, 1024]]), abs=1e-9)
-    assert (widened["matrix"].dtype, size) == (np.float32, 8)
+    assert (widened["matrix"].dtype, size) == (np.dtype(np.float32), 8)
 
 
-def test_the_shipped_model_takes_a_half_and_nearly_a_quarter() -> None:
+def test_the_shipped_model_shrinks_to_a_half_and_to_about_a_quarter() -> None:
     weights = load_model(PRETRAINED).weights
     full = sum(a.nbytes for a in weights.values())
     assert half_precision(weights)[1] * 2 == full

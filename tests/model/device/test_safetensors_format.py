@@ -1,7 +1,8 @@
-"""Our reader and writer of the format against the format's own package."""
+"""Our reader and writer against the official package of the format."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from safetensors.numpy import load, save
 from model.device.safetensors_format import SafetensorsError, deserialize, serialize
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).filter(lambda name: name != "__metadata__")
-TYPES = st.sampled_from([np.dtype("<f4"), np.dtype("<f2")])
-ARRAYS = st.dictionaries(NAMES, npst.arrays(TYPES, npst.array_shapes(min_dims=0, max_dims=3, max_side=4)), max_size=4)
+TYPES: st.SearchStrategy[np.dtype[Any]] = st.sampled_from([np.dtype("<f4"), np.dtype("<f2")])
+ARRAYS: st.SearchStrategy[dict[str, np.ndarray]] = st.dictionaries(
+    NAMES, npst.arrays(TYPES, npst.array_shapes(min_dims=0, max_dims=3, max_side=4)), max_size=4
+)
 STRINGS = st.dictionaries(NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=3)
 files = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
@@ -56,13 +59,13 @@ def test_we_read_what_the_package_writes(arrays: dict[str, np.ndarray], metadata
 
 
 @given(arrays=ARRAYS, metadata=STRINGS, data=st.data())
-def test_the_same_arrays_give_the_same_bytes_in_whatever_order(
+def test_equal_arrays_give_equal_bytes_in_any_order(
     arrays: dict[str, np.ndarray], metadata: dict[str, str], data: st.DataObject
 ) -> None:
     shuffled = {name: arrays[name] for name in data.draw(st.permutations(sorted(arrays)))}
     strings = {name: metadata[name] for name in data.draw(st.permutations(sorted(metadata)))}
     assert serialize(arrays, metadata) == serialize(shuffled, strings)
-    few = dict(list(metadata.items())[:1])  # the package writes several in no order
+    few = dict(list(metadata.items())[:1])  # the package writes several strings in random order
     assert serialize(arrays, few) == save(arrays, few or None)
 
 
@@ -128,20 +131,20 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_files_are_refused_in_a_line(content: bytes) -> None:
+def test_hostile_files_are_refused_with_one_line(content: bytes) -> None:
     with pytest.raises(SafetensorsError) as error:
         deserialize(content)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 200
 
 
-def test_a_header_longer_than_any_is_refused_unread() -> None:
-    with pytest.raises(SafetensorsError, match="header too long"):
+def test_an_oversized_header_is_refused_without_reading_it() -> None:
+    with pytest.raises(SafetensorsError, match="header is too long"):
         deserialize((1 << 21).to_bytes(8, "little") + b"{" + bytes(1 << 21))
 
 
 @pytest.mark.parametrize("array", [np.zeros(2, np.float64), np.zeros(2, np.int32), np.zeros((0, 3), np.float32)])
-def test_what_could_not_be_read_again_is_not_written(array: np.ndarray) -> None:
+def test_arrays_that_could_not_be_read_back_are_not_written(array: np.ndarray) -> None:
     with pytest.raises(SafetensorsError, match="'a'"):
         serialize({"a": array}, {})
     with pytest.raises(SafetensorsError, match="__metadata__"):

@@ -10,7 +10,7 @@ from model.device.folder import Model, load_model, recover, save_model
 from model.device.weights import digest, load_weights, save_weights
 
 
-def test_a_model_folder_survives_the_disk(small_model: Model, tmp_path: Path) -> None:
+def test_a_model_folder_is_read_back_unchanged(small_model: Model, tmp_path: Path) -> None:
     save_model(tmp_path / "m", replace(small_model, card="a card"))
     loaded = load_model(tmp_path / "m")
     assert digest(loaded.weights) == digest(small_model.weights)
@@ -26,7 +26,7 @@ def test_a_saved_folder_replaces_the_old_one(small_model: Model, tmp_path: Path)
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
-def test_half_precision_takes_half_the_bytes_and_is_widened_again(small_model: Model, tmp_path: Path) -> None:
+def test_half_precision_takes_half_the_bytes_and_is_read_as_float32(small_model: Model, tmp_path: Path) -> None:
     for name, dtype in (("full", np.float32), ("half", np.float16)):
         save_weights(tmp_path / name, small_model.weights, small_model.provenance, dtype)
     sizes = [(tmp_path / name).stat().st_size for name in ("full", "half")]
@@ -38,14 +38,14 @@ def test_half_precision_takes_half_the_bytes_and_is_widened_again(small_model: M
         np.testing.assert_array_equal(halves[name], array.astype(np.float16))
 
 
-def test_what_is_no_model_is_not_replaced_by_one(small_model: Model, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_model_is_not_replaced(small_model: Model, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
-    save_model(tmp_path / "m", small_model)  # an empty folder holds nothing to lose
+    save_model(tmp_path / "m", small_model)  # an empty folder may be replaced
     (tmp_path / "documents").mkdir()
     (tmp_path / "documents" / "thesis.tex").touch()
     (tmp_path / "file").touch()
     for place in ("documents", "file"):
-        with pytest.raises(DataError, match="no model folder"):
+        with pytest.raises(DataError, match="not a model folder"):
             save_model(tmp_path / place, small_model)
     assert (tmp_path / "documents" / "thesis.tex").exists()
 
@@ -60,17 +60,17 @@ def test_a_save_killed_between_its_renames_is_undone(small_model: Model, tmp_pat
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
-def test_the_digest_sees_a_single_bit(small_model: Model) -> None:
+def test_the_digest_depends_on_every_bit(small_model: Model) -> None:
     weights = {name: array.copy() for name, array in small_model.weights.items()}
     weights["projection"][0, 0] = np.nextafter(weights["projection"][0, 0], np.float32(1))
     assert digest(weights) != digest(small_model.weights)
 
 
-def test_a_weights_file_cut_short_is_refused(small_model_folder: Path, tmp_path: Path) -> None:
+def test_a_truncated_weights_file_is_refused(small_model_folder: Path, tmp_path: Path) -> None:
     content = (small_model_folder / "weights.safetensors").read_bytes()
     for length in (0, 4, 100, len(content) // 2, len(content) - 1):
         (tmp_path / "w").write_bytes(content[:length])
-        with pytest.raises(DataError, match="damaged or no safetensors"):
+        with pytest.raises(DataError, match="damaged or not a safetensors"):
             load_weights(tmp_path / "w")
 
 
@@ -86,7 +86,7 @@ def test_a_folder_whose_vocabulary_was_changed_is_refused(small_model: Model, tm
         load_model(tmp_path / "m")
 
 
-def test_weights_that_do_not_check_are_refused(small_model: Model, tmp_path: Path) -> None:
+def test_invalid_weights_are_refused(small_model: Model, tmp_path: Path) -> None:
     for change, reason in (
         ({"projection": np.full_like(small_model.weights["projection"], np.nan)}, "not finite"),
         ({"gate_bias": np.zeros(3, np.float32)}, "has shape"),
@@ -97,14 +97,14 @@ def test_weights_that_do_not_check_are_refused(small_model: Model, tmp_path: Pat
             load_weights(tmp_path / "w")
 
 
-def test_an_unknown_folder_is_said_so(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no model folder"):
         load_model(tmp_path / "nowhere")
 
 
-def test_a_file_that_could_fill_the_memory_is_refused_unread(tmp_path: Path) -> None:
+def test_an_oversized_file_is_refused_without_reading_it(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     with path.open("wb") as file:
-        file.truncate(1 << 32)  # it takes no room on the disk
-    with pytest.raises(DataError, match="larger than any model's"):
+        file.truncate(1 << 32)  # a sparse file
+    with pytest.raises(DataError, match="too large for the weights"):
         load_weights(path)

@@ -1,4 +1,4 @@
-"""The dashboard in Chromium: rounds are started, seen and stopped, and a join link is shown."""
+"""The dashboard in Chromium: rounds are started, shown and stopped, and a join link is shown."""
 
 import asyncio
 import os
@@ -19,14 +19,14 @@ from federation.coordinator.web.dashboard import add_dashboard
 from federation.coordinator.web.device_api import DeviceApi
 
 SECONDS = 60
-# The series of all charts, as the page has them.
+# Returns the series of all charts on the page.
 SHOWN_CURVES = """
 return [...document.querySelectorAll('.nicegui-echart')].map(e => getElement(e).chart.getOption().series)
 """
 
 
 def chromium(folder: Path) -> webdriver.Chrome:
-    """Debian's Chromium without a window, whose profile goes into `folder`."""
+    """Starts Debian's Chromium without a window, with its profile in `folder`."""
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver is None:
         pytest.fail("the dashboard's test needs Chromium: apt-get install chromium chromium-driver", pytrace=False)
@@ -51,7 +51,7 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
 
 
 class Served(threading.Thread):
-    """A coordinator's page, and devices that take part whenever a round is wanted, in a thread of their own."""
+    """A coordinator's page, and devices that take part in every scheduled round, in a thread of their own."""
 
     def __init__(self, new_world: Callable) -> None:
         super().__init__(daemon=True)
@@ -62,7 +62,7 @@ class Served(threading.Thread):
     def run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # the test's thread raises it again
+        except BaseException as error:  # the test's thread re-raises it
             self._error = error
             raise
 
@@ -107,7 +107,7 @@ def served(new_world: Callable) -> Iterator[Served]:
     thread.stop()
 
 
-def test_rounds_are_started_seen_and_stopped(served: Served, browser: webdriver.Chrome, tmp_path: Path) -> None:
+def test_rounds_are_started_shown_and_stopped(served: Served, browser: webdriver.Chrome, tmp_path: Path) -> None:
     def text() -> str:
         return browser.find_element(By.TAG_NAME, "body").text
 
@@ -122,34 +122,34 @@ def test_rounds_are_started_seen_and_stopped(served: Served, browser: webdriver.
         raise AssertionError(f"no button {label}")
 
     browser.get(f"{served.address}/")
-    see("Open this page by the address")
+    see("Open this page with the address")
     assert "Global model" not in text()
 
     browser.get(f"{served.address}/?token={served.token}")
-    see("Round 0", "No round is open", "0 more rounds wanted", "Secure sums", "no round yet", "nothing went wrong")
+    see("Round 0", "No round is open", "0 more rounds scheduled", "Secure sums", "no round yet", "no errors")
     count = browser.find_element(By.CSS_SELECTOR, "input[type=number]")
     count.send_keys("\b\b3")
     press("start")
-    see("Round 3", "committed", "0 more rounds wanted", "20.0% → 40.0%", "60.0% → 80.0%", "40.0% after training")
+    see("Round 3", "committed", "0 more rounds scheduled", "20.0% → 40.0%", "60.0% → 80.0%", "40.0% after training")
     curves = browser.execute_script(SHOWN_CURVES)
     before_and_after, norms = [[curve["data"] for curve in chart] for chart in curves[:2]], curves[2]
     assert before_and_after == [[[20] * 3, [40] * 3], [[60] * 3, [80] * 3]]
     assert len(norms) == 2 and all(value > 0 for curve in norms for value in curve["data"])
 
     press("invite a device")
-    see("federated-keyboard://127.0.0.1:8470/join?code=", "Good for one device")
+    see("federated-keyboard://127.0.0.1:8470/join?code=", "For one device.")
     assert browser.find_elements(By.CSS_SELECTOR, "svg path[stroke]"), "the link's QR code"
     press("close")
-    see("1 join link not used yet")
-    WebDriverWait(browser, SECONDS).until_not(lambda _: "Good for one device" in text())
+    see("1 unused join link")
+    WebDriverWait(browser, SECONDS).until_not(lambda _: "For one device." in text())
 
     press("pause")
     see("paused")
     count.send_keys("\b\b9999")
     press("start")
-    see("more rounds wanted")
+    see("more rounds scheduled")
     press("stop")
-    see("0 more rounds wanted", "No round is open")
+    see("0 more rounds scheduled", "No round is open")
     theme = browser.find_element(By.CSS_SELECTOR, "button[aria-label^=theme]")
     assert not browser.find_elements(By.CSS_SELECTOR, "body.body--dark")
     while "dark" not in str(theme.get_attribute("aria-label")):
@@ -158,7 +158,9 @@ def test_rounds_are_started_seen_and_stopped(served: Served, browser: webdriver.
     WebDriverWait(browser, SECONDS).until(lambda _: browser.find_elements(By.CSS_SELECTOR, "body.body--dark"))
     browser.set_window_size(412, 892)
     wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    WebDriverWait(browser, SECONDS).until(lambda _: browser.execute_script(wide) == 0, "a phone scrolls down only")
+    WebDriverWait(browser, SECONDS).until(
+        lambda _: browser.execute_script(wide) == 0, "on a phone the page scrolls vertically only"
+    )
     picture = Path(os.environ.get("SCREENSHOTS", tmp_path)) / "dashboard.png"
     assert browser.save_screenshot(str(picture))
     addresses = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")

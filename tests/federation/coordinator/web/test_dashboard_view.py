@@ -1,64 +1,69 @@
-"""What the coordinator's page says of rounds that go well, go on, or go wrong."""
+"""What the coordinator's page says about rounds that succeed, are under way, or fail."""
+
+import json
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.coordinator.web.dashboard_view import CHARTS, STAGES, committed, curves, going, tables, tiles
-from federation.coordinator.web.status import overview
+from federation.aggregation.privacy import Spent
+from federation.coordinator.learner.round_report import RoundReport
+from federation.coordinator.web.dashboard_view import CHARTS, STAGES, committed, curves, progress, tables, tiles
+from federation.coordinator.web.status import CoordinatorStatus, ModelStatus, status_of
 
 
-def test_before_any_round_there_is_nothing_to_tell_but_who_is_there(world) -> None:
+def test_before_any_round_the_page_shows_the_devices_only(world) -> None:
     world.enrol(5)
-    world.coordinator.invite(world.now)
-    view = overview(world.coordinator, world.now)
-    model, recall, devices, privacy = tiles(view, world.now)
+    world.coordinator.devices.invite(world.now)
+    status = status_of(world.coordinator, world.now)
+    model, recall, devices, privacy = tiles(status, world.now)
     assert model.figure == "Round 0" and recall.figure == "–" and privacy.figure == "Secure sums"
-    assert devices.figure == "5" and devices.note == "5 heard of just now; 1 join link not used yet"
-    assert (going(view).stage, going(view).share) == ("", 0.0)
-    assert not tables(view, world.now)["rounds"] and not tables(view, world.now)["errors"]
+    assert devices.figure == "5" and devices.note == "5 active; 1 unused join link"
+    assert (progress(status).stage, progress(status).share) == (None, 0.0)
+    assert not tables(status, world.now)["rounds"] and not tables(status, world.now)["errors"]
 
 
-def test_each_stage_is_shown_with_what_was_given_and_who_dropped_out(world) -> None:
+def test_each_stage_is_shown_with_its_counts_and_dropouts(world) -> None:
     world.enrol(6)
-    world.coordinator.want(2)
-    seen = []
+    world.coordinator.rounds.schedule(2)
+    notes = []
     for stage in STAGES:
         world.advance(stage)
         if stage == "reporting":
-            world.coordinator.leave(world.devices.pop().name, world.now)
-        shown = going(overview(world.coordinator, world.now))
+            world.coordinator.devices.leave(world.devices.pop().name, world.now)
+        shown = progress(status_of(world.coordinator, world.now))
         assert shown.stage == stage and shown.line == f"Round 1: {stage}" and 0 <= shown.share <= 1
-        assert "2 more rounds wanted" in shown.note
-        seen.append(shown.note)
-    assert "s left" in seen[0] and "s left" not in seen[-1]
-    assert "1 of 6 dropped out" in seen[3]
+        assert "2 more rounds scheduled" in shown.note
+        notes.append(shown.note)
+    assert "s left" in notes[0] and "s left" not in notes[-1]
+    assert "1 of 6 dropped out" in notes[3]
 
 
 def test_a_finished_round_has_its_recall_and_an_aborted_one_its_reason(world) -> None:
     world.enrol(6)
-    world.coordinator.want(1)
+    world.coordinator.rounds.schedule(1)
     world.finish()
-    world.coordinator.want(1)
+    world.coordinator.rounds.schedule(1)
     absent, world.devices = world.devices, []
     world.run(3)
     world.now += 100
     world.run(1)
-    world.coordinator.stop(world.now)
-    world.coordinator.leave(absent[0].name, world.now)
-    view = overview(world.coordinator, world.now)
-    (row,) = committed(view)
-    assert tiles(view, world.now)[1].figure == "20.0%"
-    assert tiles(view, world.now)[1].note == f"40.0% after training on the device; {5 * row['counted']} words held back"
-    at_1, at_3, norms = curves(committed(view)).values()
+    world.coordinator.rounds.stop(world.now)
+    world.coordinator.devices.leave(absent[0].name, world.now)
+    status = status_of(world.coordinator, world.now)
+    (row,) = committed(status)
+    assert tiles(status, world.now)[1].figure == "20.0%"
+    assert tiles(status, world.now)[1].note == f"40.0% after training on the device; {5 * row.counted} words held back"
+    at_1, at_3, norms = curves([row.report]).values()
     assert list(at_1.values()) == [[20.0], [40.0]] and list(at_3.values()) == [[60.0], [80.0]]
-    assert norms["one device, at most"] == [1.0]
-    shown = tables(view, world.now)
-    assert [r["round"] for r in shown["rounds"]] == sorted((r["number"] for r in view["rounds"]), reverse=True)
+    assert norms["clipping norm"] == [1.0]
+    shown = tables(status, world.now)
+    assert [r["round"] for r in shown["rounds"]] == sorted((r.number for r in status.rounds), reverse=True)
     assert shown["rounds"][-1]["recall at 1"] == "20.0% → 40.0%"
-    assert shown["rounds"][0]["state"].startswith("aborted: 0 devices at the end of selection")
-    assert "was aborted" in shown["errors"][0]["what went wrong"]
+    assert str(shown["rounds"][0]["state"]).startswith("aborted: 0 devices at the end of selection")
+    assert "was aborted" in str(shown["errors"][0]["what went wrong"])
     assert [d["state"] for d in shown["devices"]].count("left") == 1
-    assert {d["state"] for d in shown["devices"]} == {"left", "away"}  # nobody was heard of for long
+    assert {d["state"] for d in shown["devices"]} == {"left", "away"}  # all were last seen long ago
 
 
 REPORT = st.fixed_dictionaries(
@@ -67,28 +72,47 @@ REPORT = st.fixed_dictionaries(
 
 
 @given(st.lists(REPORT))
-def test_a_curve_has_a_place_for_each_round_and_a_gap_where_it_tells_nothing(rounds: list[dict]) -> None:
+def test_a_curve_has_a_gap_where_a_round_reported_nothing(rounds: list[dict]) -> None:
     for chart, names in CHARTS.items():
         for name, title in names.items():
-            values = curves(rounds)[chart][title]
+            values = curves([RoundReport.from_json(row) for row in rounds])[chart][title]
             assert [value is None for value in values] == [name not in row for row in rounds]
 
 
 @given(st.floats(0.01, 100), st.floats(0.001, 10))
-def test_privacy_that_was_spent_is_told(epsilon: float, rho: float) -> None:
-    spent = {"epsilon": epsilon, "delta": 1e-6, "rho": rho}
-    view = {"model": {"round": 3, "digest": "ab" * 32}, "devices": [], "open_codes": 0, "rounds": [], "spent": spent}
-    shown = tiles(view, 0.0)[3]
+def test_spent_privacy_is_shown(epsilon: float, rho: float) -> None:
+    spent = Spent(epsilon, 1e-6, rho)
+    model = ModelStatus(3, "ab" * 32)
+    status = CoordinatorStatus(model, 0, False, True, "", spent, None, devices=(), open_codes=0, rounds=(), errors=())
+    shown = tiles(status, 0.0)[3]
     assert f"{epsilon:.2f}" in shown.figure and f"{rho:.3f}" in shown.note and "1e-06" in shown.note
 
 
-def test_a_round_of_a_coordinator_that_told_less_is_shown_with_what_it_told(world) -> None:
+def test_a_round_that_reported_less_is_shown_with_what_it_reported(world) -> None:
     world.enrol(6)
-    world.coordinator.want(1)
+    world.coordinator.rounds.schedule(1)
     world.finish()
-    view = overview(world.coordinator, world.now)
-    (row,) = view["rounds"]
-    del row["top1_after"], row["top3_after"]
-    assert tiles(view, world.now)[1].figure == "–"
-    assert tables(view, world.now)["rounds"][0]["recall at 1"] == ""
-    assert list(curves([row])["Recall at 1 on words held back, summed"].values()) == [[20.0], [None]]
+    status = status_of(world.coordinator, world.now)
+    (row,) = status.rounds
+    row = replace(row, report=replace(row.report, top1_after=None, top3_after=None))
+    status = replace(status, rounds=(row,))
+    assert tiles(status, world.now)[1].figure == "–"
+    assert tables(status, world.now)["rounds"][0]["recall at 1"] == ""
+    assert list(curves([row.report])["Recall at 1 on words held back"].values()) == [[20.0], [None]]
+
+
+def test_the_control_api_shows_the_same_as_json(world) -> None:
+    world.enrol(6)
+    world.coordinator.rounds.schedule(2)
+    world.finish()
+    world.coordinator.rounds.schedule(1)
+    world.advance("keys")
+    status = status_of(world.coordinator, world.now)
+    content = json.loads(json.dumps(status.to_json(), allow_nan=False))
+    assert content["model"] == {"round": 2, "digest": status.model.digest} and content["wanted"] == 1
+    assert content["round"]["stage"] == "keys" and content["round"]["expected"] == 6
+    first, _, under_way = content["rounds"]
+    assert (first["state"], first["top1"], first["top1_after"], first["counted"]) == ("committed", 0.2, 0.4, 4)
+    assert under_way["state"] == "open" and "top1" not in under_way
+    private = replace(status, spent=Spent(float("inf"), 1e-5, float("inf"))).to_json()
+    assert private["spent"] == {"epsilon": None, "delta": 1e-5, "rho": None}

@@ -1,9 +1,11 @@
-"""The API over ASGI: rounds by it, and what it refuses, with the round unharmed."""
+"""The API over ASGI: it runs rounds, and refuses bad requests without harm to the round."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
 
 import httpx
 import numpy as np
@@ -11,9 +13,10 @@ import pytest
 
 from data.errors import DataError
 from federation.benchmarks.loads.simulated_devices import FleetDevice
-from federation.coordinator.coordinator import CoordinatorSettings
 from federation.coordinator.round_machine import GIVING, Rules, Stage
+from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.web.device_api import DeviceApi
+from federation.coordinator.web.device_requests import DeviceRequests
 from federation.protocol import api_messages
 from federation.protocol.api_messages import CheckIn
 from federation.protocol.round_terms import Terms
@@ -22,7 +25,7 @@ from federation.protocol.signed_requests import sign
 
 
 class Network:
-    """Devices that reach the coordinator of a world over its API."""
+    """Devices that reach a world's coordinator over its API."""
 
     def __init__(self, world, body_seconds: float = 5.0) -> None:
         self.world = world
@@ -32,20 +35,22 @@ class Network:
 
     async def add(self, count: int) -> list[FleetDevice]:
         for _ in range(count):
-            device = FleetDevice(self.http, self.world.new_device(), self.world.coordinator.model.vocabulary.sha256)
-            await device.enrol(self.world.coordinator.invite(self.world.now))
+            device = FleetDevice(
+                self.http, self.world.new_device(), self.world.coordinator.rounds.model.vocabulary.sha256
+            )
+            await device.enrol(self.world.coordinator.devices.invite(self.world.now))
             self.devices.append(device)
         return self.devices
 
     async def advance(self, stage: str) -> None:
-        """Takes turns until the round is at a stage in which one device has given something, and another has not."""
+        """Takes turns until the round is at a stage in which one device has sent something and another has not."""
         for _ in range(8):
             for device in self.devices:
-                current = self.world.coordinator.round
+                current = self.world.coordinator.rounds.current
                 if current is not None and current.stage == stage and current.given:
                     return
                 await device.turn(wait=0)
-        raise AssertionError(f"it never came to {stage}")
+        raise AssertionError(f"the round never reached {stage}")
 
     async def finish(self) -> None:
         for _ in range(40):
@@ -53,21 +58,21 @@ class Network:
                 await device.turn(wait=0)
             self.world.work()
             self.world.now += 1
-            if self.world.coordinator.store.wishes()[0] == 0:
+            if self.world.coordinator.store.schedule()[0] == 0:
                 return
         raise AssertionError("no round was committed")
 
 
 @pytest.fixture
 def in_network(world) -> Callable[[Callable[[Network], Awaitable[None]]], None]:
-    """Runs a coroutine function with a network of four devices and a round wanted."""
+    """Runs a coroutine function with a network of six devices and one scheduled round."""
 
     def run(test: Callable[[Network], Awaitable[None]]) -> None:
         async def inside() -> None:
             network = Network(world)
             async with network.http:
                 await network.add(6)
-                world.coordinator.want(1)
+                world.coordinator.rounds.schedule(1)
                 await test(network)
 
         asyncio.run(inside())
@@ -75,7 +80,7 @@ def in_network(world) -> Callable[[Callable[[Network], Awaitable[None]]], None]:
     return run
 
 
-def test_a_round_by_the_api_is_the_mean_of_what_devices_learned(in_network, world) -> None:
+def test_a_round_over_the_api_adds_the_mean_of_the_devices_deltas(in_network, world) -> None:
     start = world.weights()
 
     async def test(network: Network) -> None:
@@ -85,31 +90,35 @@ def test_a_round_by_the_api_is_the_mean_of_what_devices_learned(in_network, worl
     world.check_models(start)
 
 
-def test_the_newest_model_is_what_devices_fetch(in_network, world) -> None:
+def test_devices_fetch_the_newest_model(in_network, world) -> None:
     async def test(network: Network) -> None:
         federation = (await network.http.get("/v1/federation")).json()
         model = await network.devices[0].call("GET", f"/v1/models/{federation['model']}")
-        assert model.content == (world.coordinator.shelf.model_folder(0) / "weights.safetensors").read_bytes()
+        assert model.content == (world.coordinator.rounds.folders.model_folder(0) / "weights.safetensors").read_bytes()
         assert (await network.devices[0].call("GET", f"/v1/models/{'0' * 64}")).status_code == api_messages.NOT_FOUND
 
     in_network(test)
 
 
-def test_a_code_is_good_for_one_device(in_network, world) -> None:
+def test_a_code_is_valid_for_one_device(in_network, world) -> None:
     async def test(network: Network) -> None:
-        code = world.coordinator.invite(world.now)
+        code = world.coordinator.devices.invite(world.now)
         first, second = world.new_device(), world.new_device()
-        for device, status in ((first, 204), (first, 204), (second, 400)):  # an answer may have been lost
+        for device, status in (
+            (first, HTTPStatus.NO_CONTENT),
+            (first, HTTPStatus.NO_CONTENT),
+            (second, api_messages.BAD),
+        ):  # an answer may have been lost
             response = await network.http.post("/v1/devices", content=device.enrolment(code).to_json())
             assert response.status_code == status, response.text
-        forged = second.enrolment("another code").to_json().replace("another code", world.coordinator.invite(0))
+        forged = second.enrolment("another code").to_json().replace("another code", world.coordinator.devices.invite(0))
         assert "not signed" in (await network.http.post("/v1/devices", content=forged)).json()["error"]
         assert not world.coordinator.store.belongs(second.name)
 
     in_network(test)
 
 
-def test_strangers_are_refused_before_their_bodies_are_read(in_network, world) -> None:
+def test_unknown_devices_are_refused_before_their_bodies_are_read(in_network, world) -> None:
     async def test(network: Network) -> None:
         read = 0
 
@@ -124,7 +133,7 @@ def test_strangers_are_refused_before_their_bodies_are_read(in_network, world) -
         for headers in ({}, signed.to_headers()):
             response = await network.http.post("/v1/check-in", content=body(), headers=headers)
             assert response.status_code == api_messages.UNKNOWN_DEVICE and response.json()["error"]
-        assert read <= 2  # what the transport fetched by itself
+        assert read <= 2  # fetched by the transport itself
 
     in_network(test)
 
@@ -132,20 +141,20 @@ def test_strangers_are_refused_before_their_bodies_are_read(in_network, world) -
 def test_replays_and_changed_requests_are_refused(in_network, world) -> None:
     async def test(network: Network) -> None:
         device = network.devices[0]
-        body = CheckIn(world.coordinator.model.vocabulary.sha256, "").to_json().encode()
+        body = CheckIn(world.coordinator.rounds.model.vocabulary.sha256, "").to_json().encode()
 
         async def status(session: str, number: int, path: str = "/v1/check-in", sent: bytes = body) -> int:
             headers = sign(device.device.key, session, number, "POST", "/v1/check-in", body).to_headers()
             return (await network.http.post(path, content=sent, headers=headers)).status_code
 
         session = world.coordinator.session
-        assert await status(session, 100) == 200
+        assert await status(session, 100) == HTTPStatus.OK
         assert await status(session, 100) == api_messages.REPLAYED
         assert await status(session, 99) == api_messages.REPLAYED
         assert await status("0" * 32, 101) == api_messages.REPLAYED
         assert await status(session, 102, path="/v1/check-in?wait=1") == api_messages.UNKNOWN_DEVICE
         assert await status(session, 103, sent=body + b" ") == api_messages.BAD
-        world.kill()  # a new session: what was recorded before it is worth nothing, whatever its number
+        world.kill()  # a new session: recorded requests are invalid, whatever their number
         assert await Network(world).http.post("/v1/check-in") is not None
         assert world.coordinator.session != session
 
@@ -154,7 +163,7 @@ def test_replays_and_changed_requests_are_refused(in_network, world) -> None:
 
 def test_oversized_and_slow_bodies_are_cut_off(in_network, world) -> None:
     async def test(network: Network) -> None:
-        network.api._body_seconds = 0.05
+        network.api.requests.body_seconds = 0.05
         device = network.devices[0]
         assert (await device.call("POST", "/v1/check-in", bytes(5000))).status_code == api_messages.TOO_LARGE
         sent = 0
@@ -174,11 +183,11 @@ def test_oversized_and_slow_bodies_are_cut_off(in_network, world) -> None:
             assert response.status_code == status
             assert sent < 20_000
         await network.advance(Stage.REPORTING)
-        round_name = world.coordinator.round.name
-        largest = world.coordinator.largest(round_name, Stage.REPORTING)
+        round_name = world.coordinator.rounds.current.name
+        largest = world.coordinator.devices.largest(round_name, Stage.REPORTING)
         answer = await device.call("POST", f"/v1/rounds/{round_name}/reporting", bytes(largest + 1))
         assert answer.status_code == api_messages.TOO_LARGE
-        network.api._body_seconds = 5.0
+        network.api.requests.body_seconds = 5.0
         await network.finish()
 
     start = world.weights()
@@ -192,16 +201,16 @@ def test_bad_messages_are_refused_and_the_round_goes_on(stage: Stage, in_network
 
     async def test(network: Network) -> None:
         await network.advance(stage)
-        victim = next(d for d in network.devices if not world.coordinator.round.gave(d.device.name))
-        name = world.coordinator.round.name
+        victim = next(d for d in network.devices if not world.coordinator.rounds.current.gave(d.device.name))
+        name = world.coordinator.rounds.current.name
         path = f"/v1/rounds/{name}/{stage}"
         needed = (await victim.call("GET", path)).content
         if not victim.device.round_name:
-            victim.device.begin(world.coordinator.plan(victim.device.name, name, world.now))
+            victim.device.begin(world.coordinator.devices.plan(victim.device.name, name, world.now))
         good = victim.device.message(stage, needed)
         other = next(d for d in network.devices if d is not victim and d.device.has(stage)).device
         flipped = bytearray(good)
-        flipped[45] ^= 1  # in the name of its sender or behind it
+        flipped[45] ^= 1  # in the sender's name or behind it
         bad = [b"", b"nonsense", good[:-1], good + b"\0", bytes(flipped), other.message(stage, b"")]
         if stage == Stage.KEYS:
             advert = Advert.from_bytes(good)
@@ -216,23 +225,23 @@ def test_bad_messages_are_refused_and_the_round_goes_on(stage: Stage, in_network
             masked = MaskedInput.from_bytes(good)
             bad.append(replace(masked, context=bytes(32)).to_bytes())  # of another model or plan
             bad.append(replace(masked, packed=masked.packed[:-8]).to_bytes())  # of another length
-        before = dict(vars(world.coordinator.round))
+        before = dict(vars(world.coordinator.rounds.current))
         for message in bad:
             response = await victim.call("POST", path, message)
             assert response.status_code in (api_messages.BAD, api_messages.TOO_LARGE), (message[:60], response.text)
             assert response.json()["error"]
-        assert vars(world.coordinator.round) == before
+        assert vars(world.coordinator.rounds.current) == before
         later = [s for s in GIVING if list(Stage).index(s) > list(Stage).index(stage)]
         for other_stage in later:
             assert (
                 await victim.call("POST", f"/v1/rounds/{name}/{other_stage}", b"x")
             ).status_code == api_messages.EARLY
             assert (await victim.call("GET", f"/v1/rounds/{name}/{other_stage}")).status_code == api_messages.EARLY
-        if stage == Stage.UNMASKING:  # enough others have given theirs: it may be the one that is not needed
+        if stage == Stage.UNMASKING:  # the shares of the others may be enough
             await network.finish()
             assert (await victim.call("POST", path, good)).status_code == api_messages.LATE
             return
-        assert (await victim.call("POST", path, good)).status_code == 204
+        assert (await victim.call("POST", path, good)).status_code == HTTPStatus.NO_CONTENT
         assert (await victim.call("POST", path, good)).status_code in (api_messages.REPEATED, api_messages.LATE)
         await network.finish()
         assert (await victim.call("POST", path, good)).status_code == api_messages.LATE
@@ -241,12 +250,12 @@ def test_bad_messages_are_refused_and_the_round_goes_on(stage: Stage, in_network
     world.check_models(start)
 
 
-def test_who_was_not_selected_gives_nothing(in_network, world) -> None:
+def test_a_device_that_was_not_selected_is_refused(in_network, world) -> None:
     async def test(network: Network) -> None:
         await network.advance(Stage.KEYS)
         (late,) = (await network.add(1))[6:]
         assert (await late.turn(wait=0)).reason == "the round is full"
-        name = world.coordinator.round.name
+        name = world.coordinator.rounds.current.name
         assert (await late.call("GET", f"/v1/rounds/{name}/plan")).status_code == api_messages.BAD
         assert (await late.call("POST", f"/v1/rounds/{name}/keys", b"x")).status_code == api_messages.BAD
         network.devices.remove(late)
@@ -264,11 +273,11 @@ def test_another_vocabulary_is_refused(in_network, world) -> None:
     in_network(test)
 
 
-def test_a_device_that_left_is_a_stranger(in_network, world) -> None:
+def test_a_device_that_left_is_unknown(in_network, world) -> None:
     async def test(network: Network) -> None:
         gone = network.devices.pop()
         await gone.turn(wait=0)
-        assert (await gone.call("POST", "/v1/departure")).status_code == 204
+        assert (await gone.call("POST", "/v1/departure")).status_code == HTTPStatus.NO_CONTENT
         with pytest.raises(DataError, match="does not belong"):
             await gone.turn(wait=0)
         await network.finish()
@@ -276,21 +285,21 @@ def test_a_device_that_left_is_a_stranger(in_network, world) -> None:
     in_network(test)
 
 
-def test_a_hundred_and_twenty_devices_with_some_that_drop_out(new_world, terms: Terms) -> None:
-    """More than a hundred: each masks with neighbours on a ring and not with all."""
+def test_a_round_of_a_hundred_and_twenty_devices_with_twenty_dropouts(new_world, terms: Terms) -> None:
+    """With more than a hundred devices each masks with neighbours on a ring and not with all others."""
     world = new_world(settings=CoordinatorSettings(Rules(60, 110, 12 / 11)), terms=replace(terms, cohort=110))
     start = world.weights()
 
     async def inside() -> None:
         network = Network(world)
         async with network.http:
-            everybody = await network.add(120)
-            world.coordinator.want(1)
+            devices = await network.add(120)
+            world.coordinator.rounds.schedule(1)
             await network.advance(Stage.REPORTING)
-            network.devices = everybody[20:]  # and twenty are never heard of again
+            network.devices = devices[20:]  # twenty drop out
             for device in network.devices:
                 await device.turn(wait=0)
-            world.now += world.coordinator.settings.rules.reporting_seconds
+            world.now += world.coordinator.rounds.settings.rules.reporting_seconds
             await network.finish()
 
     asyncio.run(inside())
@@ -306,39 +315,39 @@ def test_a_waiting_check_in_is_answered_when_a_round_opens(world) -> None:
         waiting = [asyncio.create_task(device.turn(wait=20)) for device in network.devices]
         await asyncio.sleep(0.05)
         assert not any(task.done() for task in waiting)
-        world.coordinator.want(1)
+        world.coordinator.rounds.schedule(1)
         world.coordinator.tick(world.now)
-        network.api.tell()
+        network.api.wake()
         done = await asyncio.wait_for(asyncio.gather(*waiting), 10)
         assert {call.task for call in done} == {api_messages.KEYS}
 
     asyncio.run(inside())
 
 
-def test_nothing_that_the_coordinator_has_tells_a_masked_update_from_noise(in_network, world, caplog) -> None:
-    """All that is received, and all bytes of the coordinator's files and log, hold no update and no secret of a device."""
+def test_the_coordinator_holds_nothing_that_tells_a_masked_update_from_noise(
+    in_network, world, caplog, monkeypatch
+) -> None:
+    """No update and no secret of a device is in anything received, or in the coordinator's files and log."""
     caplog.set_level(logging.DEBUG)
     recorded: list[bytes] = []
 
     async def test(network: Network) -> None:
-        plain = DeviceApi.body
+        body = DeviceRequests.body
 
-        async def recording(self, *arguments):
-            content = await plain(self, *arguments)
+        async def recording(*arguments: Any) -> bytes:
+            content = await body(*arguments)
             recorded.append(content)
             return content
 
-        DeviceApi.body = recording
-        try:
+        with monkeypatch.context() as patched:
+            patched.setattr(DeviceRequests, "body", recording)
             await network.finish()
-        finally:
-            DeviceApi.body = plain
 
     in_network(test)
     files = b"".join(p.read_bytes() for p in world.folder.rglob("*") if p.is_file())
     everything = b"\0".join(recorded) + files + caplog.text.encode()
     assert len([r for r in recorded if len(r) > 700]) == 4  # the masked updates of those that counted
-    plain = [octets for device in world.everybody for octets in device.vectors_given]
+    plain = [octets for device in world.all_devices for octets in device.vectors_given]
     assert len(plain) == 4
     assert not any(octets in everything for octets in plain)
     masked = [np.frombuffer(r[68:-60], np.uint8) for r in recorded if len(r) > 700]

@@ -1,4 +1,4 @@
-"""The gate before real people: what one wrote makes the network better at what the same one wrote next, and worse at another's."""
+"""The gate on messages of real people: a person's own words improve the network for that person and not for another."""
 
 import numpy as np
 import pytest
@@ -21,17 +21,19 @@ LEARNED, NEXT = 1_000, 150  # words
 
 
 def part(messages: list[str], first: int, last: int) -> list[str]:
-    """The messages that begin at one of these words."""
+    """Returns the messages that begin within a range of words."""
     starts = np.cumsum([0, *(len(tokenize(text)) for text in messages)])
     return [text for text, start in zip(messages, starts, strict=False) if first <= start < last]
 
 
 @pytest.fixture(scope="module")
 def people() -> list[list[str]]:
-    """The newest 3,000 words of three validation users who wrote at least half as many."""
-    corpus, found = ChitChat(), []
+    """Returns the newest 3,000 words of three validation users who wrote at least 1,500."""
+    corpus = ChitChat()
+    found: list[list[str]] = []
     for user in users_in(corpus, "validation"):
-        messages, words = [], 0
+        messages: list[str] = []
+        words = 0
         for text in reversed(list(corpus.messages(user))):
             if words >= 3_000:
                 break
@@ -51,7 +53,7 @@ def shipped() -> Model:
 
 @pytest.fixture(scope="module")
 def personal_weights(shipped: Model, people: list[list[str]]) -> list[Weights]:
-    """What each person's keyboard learns."""
+    """Returns the network that each person's keyboard learns."""
     program, found = shipped.start(), []
     for messages in people:
         program.weights = shipped.weights
@@ -65,7 +67,7 @@ def personal_weights(shipped: Model, people: list[list[str]]) -> list[Weights]:
 @pytest.mark.parametrize(
     ("learned_from", "newest_of"), [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2), (2, 1)], ids=lambda n: "abc"[n]
 )
-def test_it_accepts_who_profits_and_refuses_who_writes_otherwise_now(
+def test_it_keeps_networks_that_help_and_refuses_those_of_another_person(
     shipped: Model, people: list[list[str]], personal_weights: list[Weights], learned_from: int, newest_of: int
 ) -> None:
     older = part(people[learned_from], 0, LEARNED)
@@ -77,8 +79,8 @@ def test_it_accepts_who_profits_and_refuses_who_writes_otherwise_now(
     assert verdict.kept == ("new" if learned_from == newest_of else "old")
 
 
-def test_it_judges_as_the_keyboard_types(shipped: Model, people: list[list[str]]) -> None:
-    """Each held-back message is predicted before it is counted, and the ones before it are counted by then."""
+def test_it_scores_messages_as_the_keyboard_does(shipped: Model, people: list[list[str]]) -> None:
+    """Predicts each held-back message before counting it, and after counting the messages before it."""
     older, newest = part(people[0], 0, 200), part(people[0], 200, 260)
     found = result_of(prequential(shipped.start(), shipped.vocabulary, older, newest))
     hits = 0
@@ -90,14 +92,14 @@ def test_it_judges_as_the_keyboard_types(shipped: Model, people: list[list[str]]
     assert found.first == hits > 0
 
 
-def test_equals_keep_the_new_and_nothing_keeps_the_old() -> None:
+def test_equal_scores_keep_the_new_network_and_no_words_keep_the_old() -> None:
     assert Verdict(Scores(5, 0, 1, 2, -9.0), Scores(5, 0, 1, 2, -9.0)).kept == "new"
     assert Verdict(Scores(5, 0, 1, 2, -9.0), Scores(5, 0, 3, 4, -9.1)).kept == "old"
     assert Verdict(Scores(), Scores()).kept == "old"
 
 
 @given(st.lists(st.integers(0, 400), max_size=60))
-def test_what_the_network_in_use_was_trained_on_is_never_held_back_later(lengths: list[int]) -> None:
+def test_messages_that_were_trained_on_are_never_held_back_later(lengths: list[int]) -> None:
     borders = [held_back_from(lengths[:n]) for n in range(len(lengths) + 1)]
     assert borders == sorted(borders)
     assert all(border <= n for n, border in enumerate(borders))

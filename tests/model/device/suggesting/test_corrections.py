@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from data.vocabulary import SPECIALS
 from keyboard_app.input.layout import LAYOUTS, load_layout
 from model.device.folder import PRETRAINED, Model, load_model
-from model.device.suggesting.corrections import Corrections, Slips, usual_neighbours
+from model.device.suggesting.corrections import Corrections, ErrorCosts, qwerty_neighbours
 from model.device.suggesting.offensive import offensive_words
 from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
-from model.device.suggesting.word_preferences import Wishes
+from model.device.suggesting.word_preferences import WordPreferences
 
-SLIPS, NEIGHBOURS = Slips(), usual_neighbours()
+COSTS, NEIGHBOURS = ErrorCosts(), qwerty_neighbours()
 WORDS = [
     "the",
     "they",
@@ -38,28 +38,28 @@ def substituted(meant: str, typed: str) -> float:
     if meant == typed:
         return 0
     if "é" in (meant, typed) and "e" in (meant, typed):
-        return SLIPS.accent
+        return COSTS.accent
     if "ü" in (meant, typed) and "u" in (meant, typed):
-        return SLIPS.accent
-    return SLIPS.neighbour if meant in NEIGHBOURS.get(typed, ()) else SLIPS.other
+        return COSTS.accent
+    return COSTS.neighbour if meant in NEIGHBOURS.get(typed, ()) else COSTS.other
 
 
 def missed(word: str, place: int) -> float:
     if place and word[place - 1] == word[place]:
-        return SLIPS.missing_twin
-    return SLIPS.missing_apostrophe if word[place] == "'" else SLIPS.missing
+        return COSTS.missing_twin
+    return COSTS.missing_apostrophe if word[place] == "'" else COSTS.missing
 
 
 def added(typed: str, place: int) -> float:
     if place and typed[place - 1] == typed[place]:
-        return SLIPS.doubled
+        return COSTS.doubled
     beside = typed[max(place - 1, 0) : place] + typed[place + 1 : place + 2]
-    return SLIPS.extra_neighbour if any(typed[place] in NEIGHBOURS.get(b, ()) for b in beside) else SLIPS.extra
+    return COSTS.extra_neighbour if any(typed[place] in NEIGHBOURS.get(b, ()) for b in beside) else COSTS.extra
 
 
 def cost(word: str, typed: str, ended: bool) -> float:
-    """The same by the book: the whole table of one word, in numbers, and the band cut out of it."""
-    table = {}
+    """Computes the same cost with the textbook algorithm: a full table for one word, restricted to the band."""
+    table: dict[tuple[int, int], float] = {}
     for i in range(len(typed) + 1):
         for j in range(max(i - 1, 0), min(i + 1, len(word)) + 1):
             ways = [0.0] if i == j == 0 else []
@@ -70,7 +70,7 @@ def cost(word: str, typed: str, ended: bool) -> float:
             if j:
                 ways.append(table.get((i, j - 1), math.inf) + missed(word, j - 1))
             if i > 1 and j > 1 and typed[i - 2] != typed[i - 1] and word[j - 2 : j] == typed[i - 1] + typed[i - 2]:
-                ways.append(table.get((i - 2, j - 2), math.inf) + SLIPS.swapped)
+                ways.append(table.get((i - 2, j - 2), math.inf) + COSTS.swapped)
             table[i, j] = min(ways, default=math.inf)
     ends = [len(word)] if ended else range(len(word) + 1)
     found = min(table.get((len(typed), j), math.inf) for j in ends)
@@ -88,7 +88,7 @@ LETTERS = st.text("thekyindo'caféübrgsz書x", min_size=1, max_size=7)
 @example("書xき", True)
 @example("xx", False)
 @example("hel", True)
-def test_costs_are_those_of_the_cheapest_slips(typed: str, ended: bool) -> None:
+def test_costs_are_those_of_the_cheapest_typing_errors(typed: str, ended: bool) -> None:
     expected = [cost(word, typed, ended) for word in WORDS]
     corrections = Corrections(WORDS)
     np.testing.assert_array_equal(corrections.costs(typed, ended=ended), expected)
@@ -100,7 +100,7 @@ def test_costs_are_those_of_the_cheapest_slips(typed: str, ended: bool) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.permutations(WORDS), LETTERS)
-def test_words_that_come_later_are_like_those_that_were_there(words: list[str], typed: str) -> None:
+def test_inserted_words_behave_like_initial_ones(words: list[str], typed: str) -> None:
     corrections = Corrections(words[:5])
     corrections.costs(typed)
     for word in words[5:]:
@@ -109,14 +109,14 @@ def test_words_that_come_later_are_like_those_that_were_there(words: list[str], 
     np.testing.assert_array_equal(corrections.costs(typed), Corrections(order).costs(typed))
 
 
-def test_the_usual_neighbours_are_those_of_qwerty() -> None:
-    assert load_layout(LAYOUTS / "qwerty.json").neighbours == usual_neighbours()
+def test_the_default_neighbours_are_those_of_the_qwerty_layout() -> None:
+    assert load_layout(LAYOUTS / "qwerty.json").neighbours == qwerty_neighbours()
 
 
-def test_words_of_any_length_and_script_are_harmless() -> None:
+def test_words_of_any_length_and_script_are_accepted() -> None:
     words = ["end", "x" * 40, "".join(chr(0x4E00 + i) for i in range(300)), *(chr(0x4E00 + i) for i in range(300))]
     costs = Corrections(words).costs("emd", ended=True)
-    assert costs[0] == SLIPS.neighbour
+    assert costs[0] == COSTS.neighbour
     assert not np.isfinite(costs[1:]).any()
     assert not np.isfinite(Corrections(words).costs("x" * 40)).any()
 
@@ -143,69 +143,69 @@ def suggester(shipped: Model) -> Suggester:
         ("what a", "beautifull", "beautiful"),
     ],
 )
-def test_slips_are_corrected(suggester: Suggester, context: str, typed: str, meant: str) -> None:
+def test_typos_are_corrected(suggester: Suggester, context: str, typed: str, meant: str) -> None:
     assert suggester.correct(context, typed) == meant
     assert meant in suggester.suggest(context, typed)
 
 
 @pytest.mark.parametrize("typed", ["think", "hat", "form", "xylografix", "q", "a", "3", "5th", "hannelore", "x" * 500])
-def test_what_may_have_been_meant_stays(suggester: Suggester, typed: str) -> None:
+def test_plausible_words_are_not_corrected(suggester: Suggester, typed: str) -> None:
     assert suggester.correct("i said", typed) is None
 
 
-def test_two_letters_become_one_of_the_most_frequent_words_or_stay(shipped: Model) -> None:
+def test_two_letters_are_corrected_only_to_frequent_words(shipped: Model) -> None:
     personal = PersonalNgram(shipped.vocabulary, ["buy 50 dl of milk", "50 dl of it", "and 50 dl"])
     suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, personal)
     assert suggester.suggest("and 50")[0] == "dl"
-    assert suggester.correct("and 50", "cl") is None  # however likely the other word is here
+    assert suggester.correct("and 50", "cl") is None  # even if the other word is likely in this context
     assert suggester.correct("i want", "ro") == "to"
     assert suggester.correct("i can see", "te") == "the"
 
 
-def test_a_correction_is_never_a_word_that_is_not_to_be_offered(shipped: Model) -> None:
-    wishes = Wishes()
-    suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, wishes=wishes)
+def test_a_correction_is_never_an_unwanted_word(shipped: Model) -> None:
+    preferences = WordPreferences()
+    suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, preferences=preferences)
     assert suggester.correct("what do you", "tjink") == "think"
-    wishes.forgotten.add("think")
+    preferences.forgotten.add("think")
     assert suggester.correct("what do you", "tjink") != "think"
     assert "think" not in suggester.suggest("what do you", "thi")
     assert "think" not in suggester.suggest("what do you")
-    wishes.forgotten.clear()
+    preferences.forgotten.clear()
     assert suggester.suggest("what do you")[0] == "think"
 
 
 def test_a_word_that_a_person_has_written_is_not_corrected(shipped: Model) -> None:
-    personal, wishes = PersonalNgram(shipped.vocabulary), Wishes()
-    suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, personal, wishes)
+    personal, preferences = PersonalNgram(shipped.vocabulary), WordPreferences()
+    suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, personal, preferences)
     assert suggester.correct("i met", "hugh") == "high"
     personal.learn("I met Hugh")
     assert suggester.correct("i met", "hugh") is None
     personal.learn("hugh again")
-    assert suggester.suggest("i met", "hhug")[0] == "hugh"  # and comes to be a correction itself
+    assert suggester.suggest("i met", "hhug")[0] == "hugh"  # an own word is a correction itself
     assert suggester.correct("i met", "hhugh") == "hugh"
-    wishes.forgotten.add("hugh")  # it was a slip after all
+    preferences.forgotten.add("hugh")  # it was a typo after all
     assert suggester.correct("i met", "hugh") == "high"
 
 
-def test_offensive_words_are_offered_to_those_who_type_them(shipped: Model) -> None:
+def test_offensive_words_are_suggested_only_to_people_who_type_them(shipped: Model) -> None:
     word = "god"
     assert word in offensive_words()
-    wishes, personal = Wishes(), PersonalNgram(shipped.vocabulary)
-    suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, personal, wishes)
+    preferences, personal = WordPreferences(), PersonalNgram(shipped.vocabulary)
+    suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, personal, preferences)
 
     def offered() -> list[bool]:
         return [word in suggester.suggest("oh my", typed, count=10_000) for typed in ("", "go", "gdo")]
 
     assert offered() == [False, False, False]
-    wishes.offensive = True
+    preferences.offensive = True
     assert offered() == [True, True, True]
-    wishes.offensive = False
+    preferences.offensive = False
     assert offered() == [False, False, False]
     personal.learn("oh my God")
     assert offered() == [True, True, True]
 
 
-def test_no_offensive_word_of_the_vocabulary_is_ever_offered(shipped: Model, suggester: Suggester) -> None:
+def test_no_offensive_word_of_the_vocabulary_is_suggested(shipped: Model, suggester: Suggester) -> None:
     listed = offensive_words() & set(shipped.vocabulary.words[len(SPECIALS) :])
     assert len(listed) > 20
     for word in listed:
@@ -213,20 +213,22 @@ def test_no_offensive_word_of_the_vocabulary_is_ever_offered(shipped: Model, sug
             assert word not in suggester.suggest("you are a", prefix, count=10)
 
 
-def test_the_geometry_of_another_layout_counts(shipped: Model) -> None:
+def test_costs_follow_the_geometry_of_the_layout(shipped: Model) -> None:
     suggester = Suggester(Reader(shipped.start()), shipped.vocabulary)
-    assert suggester.spellings.corrections.costs("thinj", ended=True).min() == SLIPS.neighbour  # k is beside j
+    assert suggester.spellings.corrections.costs("thinj", ended=True).min() == COSTS.neighbour  # k is beside j
     suggester.spellings.use_neighbours({"j": frozenset("h")})
-    assert suggester.spellings.corrections.costs("thinj", ended=True).min() > SLIPS.neighbour
+    assert suggester.spellings.corrections.costs("thinj", ended=True).min() > COSTS.neighbour
 
 
-def test_no_words_no_costs() -> None:
+def test_an_empty_list_has_no_costs() -> None:
     assert Corrections([]).costs("ab").tolist() == []
 
 
-def test_where_all_completions_are_forgotten_none_is_offered(shipped: Model) -> None:
+def test_forgotten_completions_are_not_suggested(shipped: Model) -> None:
     completions = {word for word in shipped.vocabulary.words if word.startswith("zo")}
     assert len(completions) > 3
-    suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, wishes=Wishes(forgotten=completions))
+    suggester = Suggester(
+        Reader(shipped.start()), shipped.vocabulary, preferences=WordPreferences(forgotten=completions)
+    )
     assert not completions & set(suggester.suggest("at the", "zo"))
     assert not completions & set(suggester.suggest("at the", "z", count=50))

@@ -35,14 +35,14 @@ def test_it_is_a_distribution(messages: list[str], context: list[str], seed: int
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(["i", "am", "new"]), max_size=4), st.integers(0, 99))
-def test_of_a_person_who_wrote_nothing_it_is_the_network(context: list[str], seed: int) -> None:
+def test_without_messages_it_equals_the_network(context: list[str], seed: int) -> None:
     personal = PersonalNgram(VOCABULARY)
     found = personal.probabilities(network(seed), [personal.id(word) for word in context])
     np.testing.assert_array_equal(found, network(seed))
 
 
 def by_the_formula(messages: list[str], context: list[int], root: np.ndarray, personal: PersonalNgram) -> np.ndarray:
-    """The formula of the module's docstring, one word after the other."""
+    """Evaluates the formula of the module's docstring word by word."""
     how, found, history = personal.smoothing, root, [BOUNDARY, *context]
     for n, concentration in enumerate(how.concentrations[: len(history)], 1):
         a = concentration / personal.trust
@@ -68,8 +68,8 @@ def by_the_formula(messages: list[str], context: list[int], root: np.ndarray, pe
     st.integers(0, 99),
     st.sampled_from([0.25, 1.0, 4.0]),
 )
-def test_it_is_the_formula(messages: list[str], context: list[str], seed: int, trust: float) -> None:
-    # A word meets its own counts in contexts of boundaries within a message only, so none may be written as a word.
+def test_it_equals_the_formula(messages: list[str], context: list[str], seed: int, trust: float) -> None:
+    # The stream contains boundaries only between messages, so that no boundary may be written as a word.
     personal, root = PersonalNgram(VOCABULARY, messages, trust=trust), network(seed)
     ids = [personal.id(word) for word in context]
     found = personal.probabilities(root, ids)
@@ -79,7 +79,7 @@ def test_it_is_the_formula(messages: list[str], context: list[str], seed: int, t
     )
 
 
-def test_without_trust_only_words_of_ones_own_are_added() -> None:
+def test_with_zero_trust_only_own_words_are_added() -> None:
     messages, root = ["i am here zebra"] * 9, network(0)
     found = PersonalNgram(VOCABULARY, messages, trust=0.0).probabilities(root, [VOCABULARY.id("i")])
     np.testing.assert_array_equal(found[len(SPECIALS) : len(VOCABULARY)], root[len(SPECIALS) :])
@@ -87,7 +87,7 @@ def test_without_trust_only_words_of_ones_own_are_added() -> None:
     assert found[len(VOCABULARY)] > 0
 
 
-def test_a_new_trust_counts_from_the_next_suggestion_on(small_model: Model) -> None:
+def test_a_new_trust_takes_effect_with_the_next_suggestion(small_model: Model) -> None:
     def suggester(trust: float) -> tuple[PersonalNgram, Suggester]:
         personal = PersonalNgram(small_model.vocabulary, ["you think so ."] * 2, trust=trust)
         return personal, Suggester(Reader(small_model.start()), small_model.vocabulary, personal)
@@ -102,7 +102,7 @@ def test_a_new_trust_counts_from_the_next_suggestion_on(small_model: Model) -> N
     assert found[1][0] == "so"
 
 
-def test_unknown_words_share_what_the_network_gives_them() -> None:
+def test_unknown_words_share_the_probability_of_unk() -> None:
     personal = PersonalNgram(VOCABULARY, ["zebra zebra 4711 oryx"], Smoothing(concentrations=()))
     found = personal.probabilities(np.full(9, 1 / 9), [])
     assert personal.words == ["zebra", "oryx"], "a number is no word"
@@ -110,7 +110,7 @@ def test_unknown_words_share_what_the_network_gives_them() -> None:
     assert found[UNKNOWN] == pytest.approx(3 / 5 / 9)
 
 
-def test_what_one_writes_again_and_again_is_suggested(small_model: Model) -> None:
+def test_repeated_phrases_and_words_are_suggested(small_model: Model) -> None:
     vocabulary = small_model.vocabulary
     assert "zebra" not in vocabulary
     personal = PersonalNgram(vocabulary)
@@ -134,12 +134,12 @@ def test_what_one_writes_again_and_again_is_suggested(small_model: Model) -> Non
     st.sampled_from(["", "i think", "so", "zebra or", "new words"]),
     st.sampled_from(["", "g", "ze", "Gr", "t"]),
 )
-def test_suggestions_are_the_likeliest_that_start_so(
+def test_suggestions_are_the_likeliest_words_with_the_prefix(
     small_model: Model, messages: list[str], context: str, prefix: str
 ) -> None:
     personal = PersonalNgram(small_model.vocabulary)
     suggester = Suggester(Reader(small_model.start()), small_model.vocabulary, personal)
-    suggester.suggest(context)  # before there is anything to learn, and again
+    suggester.suggest(context)  # before the first message, and again after it
     for text in messages:
         personal.learn(text)
     probabilities = suggester.probabilities(context.split())
@@ -148,7 +148,7 @@ def test_suggestions_are_the_likeliest_that_start_so(
     words = [*(w for w in small_model.vocabulary.words[len(SPECIALS) :] if w.isalnum() or "'" in w), *own]
     fits = {w: math.log(probabilities[personal.id(w)]) for w in words}
     typed = prefix.lower()
-    for letters in range(len(typed)):  # what was passed over on the way is a tenth as likely
+    for letters in range(len(typed)):  # words passed over on the way are a tenth as likely
         for word in sorted((w for w in words if w.startswith(typed[:letters])), key=lambda w: -fits[w])[:3]:
             fits[word] -= math.log(10)
     candidates = [w for w in words if w.startswith(typed)]
@@ -158,7 +158,7 @@ def test_suggestions_are_the_likeliest_that_start_so(
     assert set(found) <= set(candidates)
 
 
-def test_of_very_many_messages_the_newest_count() -> None:
+def test_only_the_newest_of_very_many_messages_count() -> None:
     messages = ["you are here"] * 5_000 + ["i am here"] * 15_000
     personal = PersonalNgram(VOCABULARY, messages)
     assert 30_000 < personal.length < 50_000

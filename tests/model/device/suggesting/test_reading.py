@@ -1,4 +1,4 @@
-"""A reader remembers; what it says is what reading anew would say."""
+"""A reader caches its results, and they equal those of a new reader."""
 
 from typing import Any
 
@@ -38,8 +38,8 @@ def read_anew(program: Program, context: list[int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kept", [1, 3, 128])
-def test_it_says_what_reading_anew_says(small_model: Model, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
-    """In whatever order messages are read, and however few of the logits along one are kept."""
+def test_it_equals_a_new_reader(small_model: Model, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    """Holds for any order of messages and any number of cached logits."""
     monkeypatch.setattr(reading, "_LOGITS_KEPT", kept)
     program = small_model.start()
 
@@ -53,7 +53,7 @@ def test_it_says_what_reading_anew_says(small_model: Model, monkeypatch: pytest.
     check()
 
 
-def test_what_was_read_costs_no_step(small_model: Model) -> None:
+def test_words_that_were_read_cost_no_step(small_model: Model) -> None:
     program = Counting(small_model.start())
     reader = Reader(program)  # type: ignore[arg-type]
     reader.logits([5, 6, 7, 8])
@@ -67,7 +67,7 @@ def test_what_was_read_costs_no_step(small_model: Model) -> None:
     assert program.steps == 7
 
 
-def test_of_a_long_message_only_the_newest_logits_are_kept(small_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_newest_logits_of_a_long_message_are_kept(small_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_LOGITS_KEPT", 4)
     program = Counting(small_model.start())
     reader = Reader(program)  # type: ignore[arg-type]
@@ -78,5 +78,5 @@ def test_of_a_long_message_only_the_newest_logits_are_kept(small_model: Model, m
     assert sum(logits is not None for logits in reader._logits) == 4
     reader.logits(words[:5])  # the fourth from the end
     assert program.steps == 9
-    reader.logits(words[:2])  # one step from the state before
+    reader.logits(words[:2])  # one step from the cached state before it
     assert program.steps == 10

@@ -1,4 +1,4 @@
-"""The trust in a person's n-grams before real people, with the shipped model."""
+"""The trust in a person's n-grams, on messages of real people and with the shipped model."""
 
 import numpy as np
 import pytest
@@ -22,14 +22,14 @@ def shipped() -> Model:
 
 
 def written(user: str, first: int, last: int) -> list[str]:
-    """The user's messages that begin at one of these words."""
+    """Returns the user's messages that begin within a range of words."""
     messages = list(ChitChat().messages(user))
     starts = np.cumsum([0, *(len(tokenize(text)) for text in messages)])
     return [text for text, start in zip(messages, starts, strict=False) if first <= start < last]
 
 
-def test_it_is_what_keyboards_of_each_trust_would_have_thought(shipped: Model) -> None:
-    """One run of the network for all of them, against a keyboard for each trust and message."""
+def test_likelihoods_equal_those_of_a_keyboard_for_each_trust(shipped: Model) -> None:
+    """Compares a single run of the network with one keyboard per trust and message."""
     older, newest = written(ONE, 0, 400), written(ONE, 400, 460)
     direct = []
     for trust in TRUSTS:
@@ -45,17 +45,17 @@ def test_it_is_what_keyboards_of_each_trust_would_have_thought(shipped: Model) -
     assert len(set(direct)) == len(TRUSTS)
 
 
-def test_who_repeats_phrases_is_trusted_more(shipped: Model) -> None:
+def test_repeated_phrases_raise_the_trust(shipped: Model) -> None:
     older, again = written(ONE, 0, 1_000), written(ONE, 800, 1_000)
     assert result_of(choose_trust(shipped.start(), shipped.vocabulary, older, again)) > USUAL_TRUST
 
 
-def test_who_writes_otherwise_now_is_trusted_less(shipped: Model) -> None:
+def test_a_change_of_style_lowers_the_trust(shipped: Model) -> None:
     older, newest = written(ONE, 0, 3_000), written(ANOTHER, 0, 900)
     assert result_of(choose_trust(shipped.start(), shipped.vocabulary, older, newest)) < USUAL_TRUST
 
 
-def test_a_few_messages_move_nothing(shipped: Model) -> None:
+def test_a_few_messages_change_nothing(shipped: Model) -> None:
     older, again, other = written(ONE, 0, 1_000), written(ONE, 990, 1_000), written(ANOTHER, 0, 20)
     found = result_of(log_likelihoods(shipped.start(), shipped.vocabulary, older, again))
     assert TRUSTS[found.argmax()] > USUAL_TRUST, "more would have been a little better"

@@ -1,7 +1,7 @@
-"""Beside what else one would use: the same rounds by pfl 0.6.0 on PyTorch, in a process and an environment of its own.
+"""Our rounds next to the same rounds in another framework: pfl 0.6.0 on PyTorch, in a process and an environment of its own.
 
-Both get the same people's words, weights and settings; each has them as its users would: rows of ours are packed, pfl's hold one
-message each, padded. So what counts is useful words, targets that are no padding, and they are the same ones.
+Both get the same people's words, weights and settings, in the form that their users would choose: our rows concatenate messages,
+pfl's hold one padded message each. Therefore speed counts useful words, the targets that are not padding, which are the same.
 """
 
 import json
@@ -19,29 +19,30 @@ from platformdirs import user_cache_path
 from data.corpus import Part, open_corpus
 from data.errors import DataError
 from data.windows import targets
-from federation.aggregation.algorithms import Server, learning_process
+from federation.aggregation.algorithms import learning_process
+from federation.aggregation.server_settings import Server
 from federation.benchmarks.loads.cohort import Cohort, cohorts
-from federation.benchmarks.loads.padded_rows import one_message_a_row
+from federation.benchmarks.loads.learning_in_tensorflow import one_message_a_row
 from federation.benchmarks.measuring import Benchmark, Figure, SkippedBenchmarkError, in_turn, ratios
 from federation.benchmarks.simulation import TffRounds, seconds_of, words_per_second
 from federation.engine.local import engine
 from federation.processes import start
-from federation.simulation.run import checked_messages
+from federation.simulation.start import checked_messages
 from model.device.folder import Model, load_model
 from model.device.learning.finetuning import ROUND_TRAINING
 from model.device.metrics import Scores, evaluate
 from model.device.weights import Weights
 
 _REQUIREMENTS = ("pfl==0.6.0", "torch==2.13.0")
-_SCRIPT = Path(__file__).with_name("pfl.py")
+_SCRIPT = Path(__file__).with_name("pfl_training.py")
 
 
 def environment(folder: Path | None, install: bool) -> Path:
-    """The Python that has pfl, in `folder` or this user's cache.
+    """Returns the Python interpreter of an environment with pfl, in `folder` or in this user's cache.
 
     Raises:
-      SkippedBenchmarkError: it is not there and is not to be installed.
-      DataError: it can't be installed.
+      SkippedBenchmarkError: pfl is not installed there, and `install` is false.
+      DataError: installing pfl failed.
     """
     place = folder or user_cache_path("federated-keyboard") / "pfl-0.6.0"
     python = place / "bin" / "python"
@@ -49,7 +50,7 @@ def environment(folder: Path | None, install: bool) -> Path:
         return python
     if not install:
         raise SkippedBenchmarkError(
-            f"pfl is not installed in {place}: add --install-peers (it brings PyTorch), or --peers DIR"
+            f"pfl is not installed in {place}: add --install-peers (which also installs PyTorch), or --peers DIR"
         )
     print(f"installing {' and '.join(_REQUIREMENTS)} in {place}", file=sys.stderr)
     commands: list[list[str | Path]] = [
@@ -59,8 +60,8 @@ def environment(folder: Path | None, install: bool) -> Path:
     for command in commands:
         done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:
-            said = done.stderr.strip().splitlines() or ["no reason was given"]
-            raise DataError(f"{_REQUIREMENTS[0]} can't be installed in {place}: {said[-1]}")
+            reason = done.stderr.strip().splitlines() or ["pip gave no reason"]
+            raise DataError(f"{_REQUIREMENTS[0]} can't be installed in {place}: {reason[-1]}")
     return python
 
 
@@ -71,37 +72,37 @@ def _has_pfl(python: Path) -> bool:
     )
 
 
-class Pfl:
-    """Rounds by pfl, one whenever one is asked for."""
+class PflProcess:
+    """A process that runs rounds by pfl, one at a time."""
 
-    def __init__(self, process: subprocess.Popen, told: IO[str], said: IO[str]) -> None:
-        self._process, self._told, self._said = process, told, said
+    def __init__(self, process: subprocess.Popen, requests: IO[str], answers: IO[str]) -> None:
+        self._process, self._requests, self._answers = process, requests, answers
 
     def round(self) -> float:
-        """Does the next round; returns the seconds that it took.
+        """Runs the next round and returns its seconds.
 
         Raises:
           DataError: pfl failed.
         """
         try:
-            print("round", file=self._told, flush=True)
-            return float(json.loads(self._said.readline())["seconds"])
+            print("round", file=self._requests, flush=True)
+            return float(json.loads(self._answers.readline())["seconds"])
         except (OSError, ValueError) as error:
-            raise DataError(f"the peer failed: run {_SCRIPT} by hand to see why") from error
+            raise DataError(f"pfl failed: run {_SCRIPT} by hand to see why") from error
 
     def end(self) -> None:
-        """Waits for it to write its weights.
+        """Waits until the process has written its weights.
 
         Raises:
           DataError: pfl failed.
         """
         if self._process.wait():
-            raise DataError(f"the peer failed: run {_SCRIPT} by hand to see why")
+            raise DataError(f"pfl failed: run {_SCRIPT} by hand to see why")
 
 
 @contextmanager
-def pfl(python: Path, model: Model, drawn: list[Cohort], result: Path) -> Iterator[Pfl]:
-    """Rounds over these cohorts from a model's weights on; the weights after the last are written to `result`."""
+def pfl_process(python: Path, model: Model, drawn: list[Cohort], result: Path) -> Iterator[PflProcess]:
+    """Starts a process for rounds over these cohorts from a model's weights; it writes the last weights to `result`."""
     how = ROUND_TRAINING
     settings = {
         "rounds": len(drawn),
@@ -125,7 +126,7 @@ def pfl(python: Path, model: Model, drawn: list[Cohort], result: Path) -> Iterat
     )
     assert process.stdin is not None and process.stdout is not None  # noqa: S101 (they are pipes)
     try:
-        yield Pfl(process, process.stdin, process.stdout)
+        yield PflProcess(process, process.stdin, process.stdout)
     finally:
         process.kill()
         process.wait()
@@ -134,11 +135,11 @@ def pfl(python: Path, model: Model, drawn: list[Cohort], result: Path) -> Iterat
 def measure_peers(
     folder: Path, corpus: str, clients: int, max_words: int, rounds: int, peers: Path | None, install: bool
 ) -> Benchmark:
-    """So many rounds after a first one, from the model in `folder` on, by each; recall is validation users'.
+    """Measures `rounds` rounds of each system after a warm-up round, from the model in `folder`, and recall on validation users.
 
     Raises:
-      SkippedBenchmarkError: pfl is not installed, and is not to be.
-      DataError: it failed, or the corpus has not such clients.
+      SkippedBenchmarkError: pfl is not installed, and `install` is false.
+      DataError: pfl failed, or no user of the corpus wrote `max_words` words.
     """
     python = environment(peers, install)
     model = load_model(folder)
@@ -149,7 +150,7 @@ def measure_peers(
         result = Path(temporary) / "result.npz"
         ours = TffRounds(config, learning_process(config, model.weights, ROUND_TRAINING, Server()))
         left = iter(drawn)
-        with pfl(python, model, drawn, result) as theirs:
+        with pfl_process(python, model, drawn, result) as theirs:
             seconds = in_turn({"ours": lambda: seconds_of(ours, next(left)), "pfl": theirs.round}, rounds)
             theirs.end()
         with np.load(result) as content:
@@ -159,14 +160,14 @@ def measure_peers(
     before, after, their = (_scores(model, w, held_out) for w in (model.weights, ours.weights, their_weights))
     return Benchmark(
         "peers",
-        f"Beside pfl 0.6.0 on PyTorch: {rounds} rounds of {len(drawn[0].rows)} clients, {words[0]:,} words",
+        f"TFF and pfl 0.6.0 on PyTorch: {rounds} rounds of {len(drawn[0].rows)} clients, {words[0]:,} words",
         [
-            Figure("ours", "in TFF, useful words a second", "", speeds["ours"]),
-            Figure("pfl", "in pfl, useful words a second", "", speeds["pfl"]),
-            Figure("ratio", "the first over the second", "", ratios(speeds["ours"], speeds["pfl"]), "at least 1.5"),
-            Figure("recall_before", "recall at 1 of validation users before", "", [before.top1]),
-            Figure("recall_ours", "after the rounds in TFF", "", [after.top1]),
-            Figure("recall_pfl", "after the rounds in pfl", "", [their.top1]),
+            Figure("ours", "TFF, useful words per second", "", speeds["ours"]),
+            Figure("pfl", "pfl, useful words per second", "", speeds["pfl"]),
+            Figure("ratio", "ratio of TFF to pfl", "", ratios(speeds["ours"], speeds["pfl"]), "at least 1.5"),
+            Figure("recall_before", "recall at 1 on validation users before the rounds", "", [before.top1]),
+            Figure("recall_ours", "recall at 1 after the rounds in TFF", "", [after.top1]),
+            Figure("recall_pfl", "recall at 1 after the rounds in pfl", "", [their.top1]),
         ],
         {
             "clients": clients,
@@ -188,5 +189,5 @@ def _scores(model: Model, weights: Weights, held_out: list[list[int]]) -> Scores
 
 
 def _padding(arrays: list[np.ndarray]) -> float:
-    """The share of positions that teach nothing."""
+    """Returns the share of padding among the targets."""
     return 1 - sum(map(targets, arrays)) / sum(rows[:, 1:].size for rows in arrays)

@@ -1,8 +1,9 @@
 """Federated averaging of the same CIFG-LSTM by pfl (Granqvist et al. 2024, arXiv 2404.06430) on PyTorch.
 
-It runs in an environment of its own, where nothing of this project is installed: `python pfl_peer.py DATA.npz RESULT.npz`. `DATA`
-holds the weights to start from (`weight/NAME`), each client's padded rows (`rows/ROUND/CLIENT`, [n, T + 1] int64) and the
-settings as JSON. For every line that it reads it does a round and answers the seconds that it took; then it writes the weights.
+The script runs in an environment of its own, in which this project is not installed: `python pfl_training.py DATA.npz RESULT.npz`.
+`DATA` holds the initial weights (`weight/NAME`), each client's padded rows (`rows/ROUND/CLIENT`, int64 [n, T + 1]) and the
+settings as JSON. For each line on standard input the script runs a round and prints its seconds as JSON. At the end it writes the
+weights.
 """
 
 import json
@@ -25,11 +26,11 @@ from pfl.metrics import Metrics, Weighted
 from pfl.model.pytorch import PyTorchModel
 from torch.nn import functional
 
-PAD = 0  # as `data.vocabulary` has it
+PAD = 0  # the value in `data.vocabulary`
 
 
 class Cifg(torch.nn.Module):
-    """Coupled input and forget gates, projected, the output tied to the embedding: `model.cifg` for rows of one message."""
+    """The network of `model.cifg`, for rows of one message each."""
 
     def __init__(self, weights: dict[str, np.ndarray]) -> None:
         super().__init__()
@@ -37,12 +38,12 @@ class Cifg(torch.nn.Module):
             self.register_parameter(name, torch.nn.Parameter(torch.from_numpy(array)))
 
     def loss(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The mean over targets that are not padding, in nats, of rows [B, T + 1]."""
+        """Returns the mean loss of rows [B, T + 1] in nats, over targets that are not padding."""
         logits = functional.linear(self._read(tokens[:, :-1]), self.embedding, self.output_bias)
         return functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD)
 
     def metrics(self, tokens: torch.Tensor) -> dict[str, Any]:
-        """What pfl asks for before its first round."""
+        """Returns the metrics that pfl asks for before its first round."""
         with torch.no_grad():
             words = int((tokens[:, 1:] != PAD).sum())
             return {"loss": Weighted(float(self.loss(tokens)) * words, words)}
@@ -62,33 +63,33 @@ class Cifg(torch.nn.Module):
 
 
 class WeightByWords(WeightingStrategy):
-    """Clients count by their targets, as this project weighs them."""
+    """Weighs clients by their words, as this project does."""
 
     def __init__(self, words: dict[str, int]) -> None:
         self._words = words
 
     def postprocess_one_user(self, *, stats: Any, user_context: Any) -> tuple[Any, Metrics]:
-        """See pfl."""
+        """Weighs one client's update; pfl calls this."""
         stats.reweight(self._words[user_context.user_id])
         return stats, Metrics()
 
 
 class OnDemand(TrainingProcessCallback):
-    """Waits for a line before each round, and answers how long the round took."""
+    """Waits for a line before each round, and prints the round's seconds after it."""
 
     def __init__(self, rounds: int, answers: TextIO) -> None:
         self._rounds, self._answers = rounds, answers
         self._began = 0.0
 
     def on_train_begin(self, *, model: Any) -> Metrics:
-        """Before the first round."""
+        """Waits before the first round; pfl calls this."""
         self._wait()
         return Metrics()
 
     def after_central_iteration(
         self, aggregate_metrics: Any, model: Any, *, central_iteration: int
     ) -> tuple[bool, Metrics]:
-        """After each."""
+        """Prints the seconds and waits for the next round; pfl calls this."""
         print(json.dumps({"seconds": time.perf_counter() - self._began}), file=self._answers, flush=True)
         if central_iteration + 1 < self._rounds:
             self._wait()
@@ -96,12 +97,12 @@ class OnDemand(TrainingProcessCallback):
 
     def _wait(self) -> None:
         if not sys.stdin.readline():
-            sys.exit("nobody asks for rounds any more")
+            sys.exit("standard input was closed before the last round")
         self._began = time.perf_counter()
 
 
 def main(data: str, result: str) -> None:
-    """Does the rounds."""
+    """Runs the rounds of the file `data` and writes the weights to `result`."""
     answers, sys.stdout = sys.stdout, sys.stderr  # pfl prints its metrics
     with np.load(data) as content:
         settings = json.loads(str(content["settings"]))

@@ -1,4 +1,4 @@
-"""`federate serve` from its start to its end, as whoever runs it meets it."""
+"""`federate serve` from start to end, as its operator sees it."""
 
 import json
 import signal
@@ -14,36 +14,26 @@ from model.device.folder import load_model
 from model.device.weights import digest
 
 
-def test_it_says_how_devices_join_and_in_the_end_what_it_came_to(world) -> None:
-    """In a folder where a coordinator has had a round; where its model lies is told, and recall as devices reported it."""
+def test_it_prints_how_devices_join_and_at_the_end_its_result(world) -> None:
+    """In a folder with one committed round: the result holds the model's folder, and recall as devices reported it."""
     world.enrol(6)
-    world.coordinator.want(1)
+    world.coordinator.rounds.schedule(1)
     world.finish()
     folder, shipped, settings = world.folder, world.shipped, world.settings
     world.close()
-    where = (
-        "--folder",
-        folder,
-        "--model",
-        shipped,
-        "--port",
-        free_port(),
-        "--control-port",
-        free_port(),
-        "--invite",
-        1,
-    )
-    command = [sys.executable, "-m", "federation.cli", "serve", *map(str, where), "--json"]
+    options = ("--folder", folder, "--model", shipped, "--port", free_port(), "--control-port", free_port())
+    command = [sys.executable, "-m", "federation.cli", "serve", *map(str, options), "--invite", "1", "--json"]
     with start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        told = ""
+        assert process.stderr is not None
+        printed = ""
         for line in process.stderr:
-            told += line
-            if "steer it at" in line:
+            printed += line
+            if "open the dashboard at" in line:
                 break
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, told + errors
-    JoinLink.parse(next(line for line in told.splitlines() if line.startswith("federated-keyboard://")))
+    assert process.returncode == 0, printed + errors
+    JoinLink.parse(next(line for line in printed.splitlines() if line.startswith("federated-keyboard://")))
     result = json.loads(output.splitlines()[-1])
     assert result["folder"] == str(folder) and result["model_round"] == 1
     (row,) = result["rounds"]
@@ -52,5 +42,5 @@ def test_it_says_how_devices_join_and_in_the_end_what_it_came_to(world) -> None:
         *(0.2, 0.4, 0.6, 0.8),
     )
     again = Coordinator(folder, shipped, settings, SecureSummation, 0.0)
-    assert digest(load_model(Path(result["model"])).weights) == again.model_digest
+    assert digest(load_model(Path(result["model"])).weights) == again.rounds.model_digest
     again.close()

@@ -1,4 +1,4 @@
-"""The process beside the coordinator: asked, refused, killed and started anew."""
+"""The learner's process is asked, refuses, is killed, and is restarted."""
 
 import asyncio
 import os
@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from data.errors import DataError
-from federation.coordinator.learner.client import LearnerClient, LearnerDiedError
+from federation.coordinator.learner.json_process import JsonProcess, LearnerDiedError
 
-WORKER = """
+FAKE = """
 import json, os, sys, time
 for line in sys.stdin:
     asked = json.loads(line)
@@ -25,27 +25,27 @@ for line in sys.stdin:
 """
 
 
-def test_it_is_asked_and_started_anew_whenever_it_dies() -> None:
+def test_it_is_restarted_whenever_it_dies() -> None:
     async def inside() -> None:
-        worker = LearnerClient([sys.executable, "-c", WORKER])
-        first = await worker.ask({"do": "echo", "x": [1, "é"]}, 30)
+        process = JsonProcess([sys.executable, "-c", FAKE])
+        first = await process.ask({"do": "echo", "x": [1, "é"]}, 30)
         assert first["x"] == [1, "é"]
         with pytest.raises(DataError, match="not that"):
-            await worker.ask({"do": "refuse"}, 30)
-        assert (await worker.ask({"do": "echo"}, 30))["id"] == first["id"]
+            await process.ask({"do": "refuse"}, 30)
+        assert (await process.ask({"do": "echo"}, 30))["id"] == first["id"]
         with pytest.raises(LearnerDiedError):
-            await worker.ask({"do": "die"}, 30)
-        second = await worker.ask({"do": "echo"}, 30)
+            await process.ask({"do": "die"}, 30)
+        second = await process.ask({"do": "echo"}, 30)
         assert second["id"] != first["id"]
         os.kill(second["id"], signal.SIGKILL)
         with pytest.raises(LearnerDiedError):
-            await worker.ask({"do": "echo"}, 30)
+            await process.ask({"do": "echo"}, 30)
         with pytest.raises(LearnerDiedError):
-            await worker.ask({"do": "sleep"}, 0.2)
-        third = await worker.ask({"do": "echo"}, 30)
-        assert worker.process_id == third["id"]
-        await worker.close()
-        assert worker.process_id is None
+            await process.ask({"do": "sleep"}, 0.2)
+        third = await process.ask({"do": "echo"}, 30)
+        assert process.process_id == third["id"]
+        await process.close()
+        assert process.process_id is None
         with pytest.raises(ProcessLookupError):
             os.kill(third["id"], 0)
 

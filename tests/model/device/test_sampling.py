@@ -1,4 +1,4 @@
-"""What a batch is learned against: the right words, as often as is said, so that the denominator is right on average."""
+"""Candidates are drawn with the stated probabilities, so that the softmax denominator is unbiased."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.vocabulary import SPECIALS
-from model.device.learning.sampling import draw, inclusion
+from model.device.sampling import draw, inclusion
 
 
 @given(st.integers(3, 400), st.integers(0, 2**32 - 1), st.data())
-def test_all_words_of_the_batch_are_candidates_and_so_many_others(
+def test_all_words_of_the_batch_and_the_right_number_of_others_are_candidates(
     vocabulary: int, seed: int, data: st.DataObject
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -30,7 +30,7 @@ def test_all_words_of_the_batch_are_candidates_and_so_many_others(
 
 
 @given(st.lists(st.floats(0.001, 1000), min_size=1, max_size=50), st.data())
-def test_chances_are_in_proportion_or_certain(weights: list[float], data: st.DataObject) -> None:
+def test_probabilities_are_proportional_or_one(weights: list[float], data: st.DataObject) -> None:
     descending = np.array(sorted(weights, reverse=True))
     count = data.draw(st.integers(0, len(weights)))
     chances = inclusion(descending, count)
@@ -43,10 +43,10 @@ def test_chances_are_in_proportion_or_certain(weights: list[float], data: st.Dat
         assert (descending[~uncertain] * ratios[0] >= 1 - 1e-6).all(), "who is certain would have had a chance above 1"
 
 
-def test_a_word_is_drawn_as_often_as_it_counts_and_the_denominator_is_right_on_average() -> None:
+def test_words_are_drawn_with_their_probabilities_and_the_denominator_is_unbiased() -> None:
     rng = np.random.default_rng(0)
     vocabulary, draws = 2_000, 4_000
-    rows = rng.integers(0, vocabulary, (4, 6))
+    rows = rng.integers(0, vocabulary, (4, 6), dtype=np.int32)
     weights = np.exp(rng.normal(size=vocabulary)) / (1 + np.arange(vocabulary))
     times, denominators = np.zeros(vocabulary), []
     chance = np.ones(vocabulary)

@@ -1,31 +1,32 @@
-"""The API on a real socket, with TLS: peers that are slow, silent or many, and a fleet of devices beside them."""
+"""The API on a real socket, with TLS: peers that are slow, silent or numerous, beside a fleet of devices."""
 
 import asyncio
 import ssl
 import subprocess
 import sys
 import time
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 
 import httpx
 import pytest
+import uvicorn
 
 from federation.benchmarks.loads.simulated_devices import FleetDevice
-from federation.coordinator.coordinator import CoordinatorSettings
 from federation.coordinator.round_machine import Rules, Stage
+from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.web.certificate import Certificate, certificate
-from federation.coordinator.web.connection_limits import Bounds, connections_allowed
+from federation.coordinator.web.connection_limits import ConnectionLimits, connections_allowed
 from federation.coordinator.web.device_api import DeviceApi
-from federation.coordinator.web.memory_budget import MemoryBudget
-from federation.coordinator.web.servers import for_devices
+from federation.coordinator.web.servers import server_for_devices
 from federation.protocol import api_messages
 from federation.protocol.api_messages import CheckIn
 from federation.protocol.signed_requests import sign
 
-SOON = 0.3  # seconds, of what is cut off in these tests
-LATE = 30.0  # in which it must have been
+LIMIT = 0.3  # seconds, of the limits in these tests
+PATIENCE = 30.0  # seconds within which a connection must have been cut off
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +35,11 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 class Listening:
-    """A coordinator that listens, and how it is reached."""
+    """A coordinator that listens, and how to reach it."""
 
-    def __init__(self, world, api: DeviceApi, port: int, shown: Certificate) -> None:
-        self.world, self.api, self.port = world, api, port
+    def __init__(self, world, api: DeviceApi, server: uvicorn.Server, shown: Certificate) -> None:
+        self.world, self.api, self.server = world, api, server
+        self.port = server.servers[0].sockets[0].getsockname()[1]
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.context.check_hostname = False
         pem = shown.path.read_text()
@@ -54,15 +56,15 @@ class Listening:
         return httpx.AsyncClient(base_url=url, verify=self.context, trust_env=False, timeout=60)
 
     async def answers(self) -> None:
-        """It still serves whoever behaves."""
+        """Checks that a well-behaved client is still served."""
         async with self.client() as http:
             assert (await http.get("/v1/federation")).status_code == 200
 
 
 async def is_cut_off(reader: asyncio.StreamReader) -> bytes:
-    """Waits until the connection ends; returns what came before."""
+    """Waits until the connection ends; returns what was received before."""
     content = b""
-    async with asyncio.timeout(LATE):
+    async with asyncio.timeout(PATIENCE):
         try:
             while more := await reader.read(2**16):
                 content += more
@@ -72,13 +74,15 @@ async def is_cut_off(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def listening(world, shown: Certificate, bounds: Bounds, body_seconds: float = 30.0) -> AsyncIterator[Listening]:
+async def listening(
+    world, shown: Certificate, limits: ConnectionLimits, body_seconds: float = 30.0
+) -> AsyncIterator[Listening]:
     api = DeviceApi(world.coordinator, body_seconds, clock=lambda: world.now)
-    server = for_devices(api.app, "127.0.0.1", 0, shown, bounds)
+    server = server_for_devices(api.app, "127.0.0.1", 0, shown, limits)
     running = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
-    found = Listening(world, api, server.servers[0].sockets[0].getsockname()[1], shown)
+    found = Listening(world, api, server, shown)
     try:
         yield found
     finally:
@@ -90,9 +94,11 @@ async def listening(world, shown: Certificate, bounds: Bounds, body_seconds: flo
 
 @pytest.fixture
 def run(world, shown: Certificate) -> Callable[..., None]:
-    def inside(test: Callable[[Listening], Awaitable[None]], bounds: Bounds, body_seconds: float = 30.0) -> None:
+    def inside(
+        test: Callable[[Listening], Awaitable[None]], limits: ConnectionLimits, body_seconds: float = 30.0
+    ) -> None:
         async def whole() -> None:
-            async with listening(world, shown, bounds, body_seconds) as found:
+            async with listening(world, shown, limits, body_seconds) as found:
                 await test(found)
 
         asyncio.run(whole())
@@ -101,12 +107,12 @@ def run(world, shown: Certificate) -> Callable[..., None]:
 
 
 async def drip(writer: asyncio.StreamWriter, text: bytes) -> None:
-    """Sends a byte at a time, and never pauses for as long as a bound lasts."""
+    """Sends one byte at a time, with pauses shorter than any limit."""
     try:
         for octet in text:
             writer.write(bytes([octet]))
             await writer.drain()
-            await asyncio.sleep(SOON / 10)
+            await asyncio.sleep(LIMIT / 10)
     except (ConnectionError, ssl.SSLError):
         pass
 
@@ -124,14 +130,14 @@ def test_a_head_that_never_ends_is_cut_off(beginning: bytes, run) -> None:
         began = time.monotonic()
         slow = asyncio.create_task(drip(writer, beginning))
         assert b"200" not in await is_cut_off(reader)
-        assert time.monotonic() - began >= SOON / 2
+        assert time.monotonic() - began >= LIMIT / 2
         slow.cancel()
         await found.answers()
 
-    run(test, Bounds(head_seconds=SOON))
+    run(test, ConnectionLimits(head_seconds=LIMIT))
 
 
-def test_a_head_that_is_endless_is_cut_off_however_fast(run) -> None:
+def test_an_endless_head_is_cut_off_however_fast_it_arrives(run) -> None:
     async def test(found: Listening) -> None:
         reader, writer = await found.connect()
         sent = 0
@@ -145,25 +151,25 @@ def test_a_head_that_is_endless_is_cut_off_however_fast(run) -> None:
         assert sent < 2**26
         await found.answers()
 
-    run(test, Bounds())
+    run(test, ConnectionLimits())
 
 
-def test_a_second_head_on_a_connection_has_its_time_too(run) -> None:
+def test_the_second_head_on_a_connection_is_limited_too(run) -> None:
     async def test(found: Listening) -> None:
         reader, writer = await found.connect()
         writer.write(b"GET /v1/federation HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"200" in await reader.readuntil(b"\r\n\r\n")
-        await asyncio.sleep(2 * SOON)  # between requests a peer may rest longer
+        await asyncio.sleep(2 * LIMIT)  # a peer may rest longer between requests
         slow = asyncio.create_task(drip(writer, HEAD))
         await is_cut_off(reader)
         slow.cancel()
         await found.answers()
 
-    run(test, Bounds(head_seconds=SOON))
+    run(test, ConnectionLimits(head_seconds=LIMIT))
 
 
-def test_a_body_that_nobody_waits_for_is_cut_off(run) -> None:
-    """The answer comes, and the peer goes on sending what it announced."""
+def test_the_rest_of_a_body_is_cut_off_after_the_response(run) -> None:
+    """The peer goes on sending the body that it announced."""
 
     async def test(found: Listening) -> None:
         for path in (b"/v1/check-in", b"/v1/nowhere", b"/v1/devices"):
@@ -174,10 +180,10 @@ def test_a_body_that_nobody_waits_for_is_cut_off(run) -> None:
             slow.cancel()
         await found.answers()
 
-    run(test, Bounds(rest_seconds=SOON), body_seconds=SOON)
+    run(test, ConnectionLimits(rest_seconds=LIMIT), body_seconds=LIMIT)
 
 
-def test_a_rest_of_a_body_that_comes_in_time_does_no_harm(run) -> None:
+def test_the_rest_of_a_body_that_arrives_in_time_does_no_harm(run) -> None:
     async def test(found: Listening) -> None:
         reader, writer = await found.connect()
         writer.write(b"POST /v1/nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
@@ -185,29 +191,44 @@ def test_a_rest_of_a_body_that_comes_in_time_does_no_harm(run) -> None:
         writer.write(bytes(10) + b"GET /v1/federation HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"200 OK" in await reader.readuntil(b"200 OK\r\n")
 
-    run(test, Bounds(rest_seconds=LATE))
+    run(test, ConnectionLimits(rest_seconds=PATIENCE))
 
 
-def test_who_takes_no_answer_is_cut_off(run, world) -> None:
+def test_a_peer_that_reads_no_response_is_cut_off(run, world) -> None:
     async def test(found: Listening) -> None:
         (device,) = world.enrol(1)
-        weights = world.coordinator.shelf.model_folder(0) / "weights.safetensors"
-        weights.write_bytes(bytes(2**25))  # more than the kernel takes for the peer
-        path = f"/v1/models/{world.coordinator.model_digest}"
+        weights = world.coordinator.rounds.folders.model_folder(0) / "weights.safetensors"
+        weights.write_bytes(bytes(2**25))  # more than the kernel buffers for the peer
+        path = f"/v1/models/{world.coordinator.rounds.model_digest}"
         headers = sign(device.key, world.coordinator.session, 1, "GET", path, b"").to_headers()
         reader, writer = await found.connect()
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        writer.transport.pause_reading()
+        transport = writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
         writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
-        await asyncio.sleep(5 * SOON)
-        writer.transport.resume_reading()
+        await asyncio.sleep(5 * LIMIT)
+        transport.resume_reading()
         assert len(await is_cut_off(reader)) < 2**25
         await found.answers()
 
-    run(test, Bounds(stuck_seconds=SOON))
+    run(test, ConnectionLimits(stuck_seconds=LIMIT))
 
 
-def test_new_connections_take_the_place_of_those_that_do_nothing(run) -> None:
+def test_each_connection_has_a_small_buffer_for_tls(run) -> None:
+    async def test(found: Listening) -> None:
+        reader, writer = await found.connect()
+        writer.write(b"GET /v1/federation HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200" in await reader.readuntil(b"\r\n\r\n")
+        (connection,) = found.server.server_state.connections
+        tls = getattr(connection.transport, "_ssl_protocol")  # noqa: B009 (asyncio's own, without a type)
+        assert len(tls._ssl_buffer) == 2**15
+        assert SSLProtocol.max_size > 2**15, "other connections of the process keep asyncio's buffer"
+
+    run(test, ConnectionLimits())
+
+
+def test_new_connections_replace_idle_ones(run) -> None:
     async def test(found: Listening) -> None:
         waiting = [await found.connect() for _ in range(8)]
         assert all(not reader.at_eof() for reader, _ in waiting)
@@ -216,13 +237,13 @@ def test_new_connections_take_the_place_of_those_that_do_nothing(run) -> None:
         await found.answers()
         assert not waiting[-1][0].at_eof()
 
-    run(test, Bounds(most=8, head_seconds=LATE))
+    run(test, ConnectionLimits(most=8, head_seconds=PATIENCE))
 
 
-def test_connections_whose_requests_are_answered_keep_their_place(run, world) -> None:
+def test_connections_with_a_request_in_progress_are_not_replaced(run, world) -> None:
     async def test(found: Listening) -> None:
         async with AsyncExitStack() as open_ones:
-            vocabulary = world.coordinator.model.vocabulary.sha256
+            vocabulary = world.coordinator.rounds.model.vocabulary.sha256
             busy = []
             for device in world.enrol(6):
                 http = await open_ones.enter_async_context(found.client())
@@ -230,31 +251,31 @@ def test_connections_whose_requests_are_answered_keep_their_place(run, world) ->
                 signed = sign(device.key, world.coordinator.session, 1, "POST", "/v1/check-in?wait=20", asked)
                 request = http.post("/v1/check-in?wait=20", content=asked, headers=signed.to_headers())
                 busy.append(asyncio.create_task(request))
-            while len(world.coordinator._seen) < 6:
+            while len(world.coordinator.devices._seen) < 6:
                 await asyncio.sleep(0.01)
-            for _ in range(3):  # all places are taken by those who wait for an answer
+            for _ in range(3):  # every connection waits for a response
                 reader, writer = await found.connect()
                 writer.write(b"GET /v1/federation HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert b"200" not in await is_cut_off(reader)
             assert not any(task.done() for task in busy)
-            world.coordinator.want(1)
+            world.coordinator.rounds.schedule(1)
             world.coordinator.tick(world.now)
-            found.api.tell()
+            found.api.wake()
             assert {(await task).json()["task"] for task in busy} == {api_messages.KEYS}
 
-    run(test, Bounds(most=6))
+    run(test, ConnectionLimits(most=6))
 
 
-def test_a_device_that_begins_its_update_anew_gives_up_the_one_before(run, world) -> None:
-    """So that one device cannot take up the memory that all share, and one whose connection broke need not wait."""
+def test_a_device_that_restarts_its_upload_gives_up_the_one_before(run, world) -> None:
+    """One device cannot use up the memory that all share, and a device whose connection broke need not wait."""
 
     async def test(found: Listening) -> None:
         world.enrol(6)
-        world.coordinator.want(1)
+        world.coordinator.rounds.schedule(1)
         world.advance(Stage.REPORTING)
-        device, name = world.devices[-1], world.coordinator.round.name
+        device, name = world.devices[-1], world.coordinator.rounds.current.name
         path = f"/v1/rounds/{name}/reporting"
-        needed = world.coordinator.needs(device.name, name, Stage.REPORTING, world.now)
+        needed = world.coordinator.devices.needs(device.name, name, Stage.REPORTING, world.now)
         message = device.message("reporting", needed)
 
         def head(number: int) -> bytes:
@@ -264,33 +285,33 @@ def test_a_device_that_begins_its_update_anew_gives_up_the_one_before(run, world
 
         first, second = await found.connect(), await found.connect()
         first[1].write(head(1) + message[:100])
-        while not found.api._uploads:
+        while not found.api.requests.uploading:
             await asyncio.sleep(0.01)
         second[1].write(head(2) + message)
         assert b"204" in await second[0].readuntil(b"\r\n\r\n")
         assert b"408" in await first[0].readuntil(b"\r\n\r\n")
-        assert not found.api._uploads
+        assert not found.api.requests.uploading
         world.finish()
 
     start = world.weights()
-    run(test, Bounds())
+    run(test, ConnectionLimits())
     world.check_models(start)
 
 
-def test_a_fleet_of_thirty_takes_part_while_others_hold_connections_open(new_world, shown, terms) -> None:
+def test_thirty_devices_take_part_while_others_hold_connections_open(new_world, shown, terms) -> None:
     world = new_world(settings=CoordinatorSettings(Rules(20, 30, 1.0)), terms=replace(terms, cohort=30))
     start = world.weights()
 
     async def inside() -> None:
-        async with listening(world, shown, Bounds(most=40)) as found, AsyncExitStack() as stack:
+        async with listening(world, shown, ConnectionLimits(most=40)) as found, AsyncExitStack() as stack:
             fleet = []
             for _ in range(30):
                 http = await stack.enter_async_context(found.client())
-                fleet.append(FleetDevice(http, world.new_device(), world.coordinator.model.vocabulary.sha256))
-                await fleet[-1].enrol(world.coordinator.invite(world.now))
+                fleet.append(FleetDevice(http, world.new_device(), world.coordinator.rounds.model.vocabulary.sha256))
+                await fleet[-1].enrol(world.coordinator.devices.invite(world.now))
             for _ in range(60):
                 await found.connect()
-            world.coordinator.want(1)
+            world.coordinator.rounds.schedule(1)
 
             async def take_part(device: FleetDevice) -> None:
                 while True:
@@ -298,9 +319,9 @@ def test_a_fleet_of_thirty_takes_part_while_others_hold_connections_open(new_wor
 
             working = [asyncio.create_task(take_part(device)) for device in fleet]
             async with asyncio.timeout(120):
-                while world.coordinator.store.wishes()[0]:
+                while world.coordinator.store.schedule()[0]:
                     world.work()
-                    found.api.tell()
+                    found.api.wake()
                     await asyncio.sleep(0.05)
                     assert not any(task.done() for task in working), [t.exception() for t in working if t.done()]
             for task in working:
@@ -310,32 +331,6 @@ def test_a_fleet_of_thirty_takes_part_while_others_hold_connections_open(new_wor
     asyncio.run(inside())
     assert world.coordinator.store.rounds()[0].counted == 30
     world.check_models(start)
-
-
-def test_memory_is_taken_and_given_back() -> None:
-    async def inside() -> None:
-        budget, most, now = MemoryBudget(100), 0, 0
-
-        async def use(size: int) -> None:
-            nonlocal most, now
-            async with budget.take(size):
-                now += min(size, 100)
-                most = max(most, now)
-                await asyncio.sleep(0)
-                now -= min(size, 100)
-
-        async with asyncio.timeout(LATE):
-            await asyncio.gather(*(use(size) for size in [30, 60, 100, 10, 1_000, 45] * 20))
-        assert 90 <= most <= 100
-        cancelled = asyncio.create_task(use(100))
-        async with budget.take(1):
-            await asyncio.sleep(0)
-            cancelled.cancel()
-            await asyncio.gather(cancelled, return_exceptions=True)
-        async with asyncio.timeout(LATE), budget.take(100):
-            pass
-
-    asyncio.run(inside())
 
 
 FEW_FILES = """
@@ -348,7 +343,7 @@ connections_allowed()
 """
 
 
-def test_as_many_connections_as_the_system_allows() -> None:
+def test_there_are_as_many_connections_as_the_system_allows() -> None:
     assert connections_allowed(3) == 3
     done = subprocess.run([sys.executable, "-c", FEW_FILES], capture_output=True, text=True, check=False)
     assert done.stdout == "30\n"

@@ -1,0 +1,280 @@
+"""The commands that measure a model: `federate evaluate`, `personalize`, `audit` and `liars`."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from data.corpus import Corpus, open_corpus, users_in
+from federation.commands.options import (
+    BadCallError,
+    add_corpus_option,
+    add_seed_option,
+    add_users_option,
+    positive_int,
+    positive_number,
+)
+from model.device.folder import PRETRAINED, load_model
+from model.device.learning.finetuning import FineTuning
+from model.device.metrics import Scores, Typing
+
+Result = dict[str, Any]
+
+# Names of results in words, and of parts of names.
+_NAMES = {
+    "slips_slips": "typos",
+    "slips_mended": "typos corrected",
+    "slips_changed_wrongly": "typos changed to a wrong word",
+    "slips_offered": "typos with the intended word suggested",
+    "slips_words": "words without a typo",
+    "slips_spoilt": "correct words broken",
+    "slips_unknown": "words outside the vocabulary",
+    "slips_unknown_spoilt": "words outside the vocabulary broken",
+}
+_PARTS = {"top1": "recall at 1", "top3": "recall at 3", "ksr": "keystroke savings rate", "ci": "95% interval"}
+
+
+def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate evaluate`."""
+    parser.add_argument("--model", type=Path, default=PRETRAINED, help="a model folder (default: the shipped model)")
+    add_corpus_option(parser)
+    add_users_option(parser)
+    parser.add_argument(
+        "--max-words", type=positive_int, help="the most words in all, shared equally by the users (default: no limit)"
+    )
+    parser.add_argument(
+        "--personal", action="store_true", help="measure also with each user's keyboard learning as the user types"
+    )
+    parser.add_argument(
+        "--slips", action="store_true", help="measure also autocorrection: typos corrected, correct words broken"
+    )
+    parser.add_argument(
+        "--baselines", action="store_true", help="compare the model with n-grams, central training, 8 bits, …"
+    )
+    parser.add_argument(
+        "--trained-on",
+        default="chitchat",
+        help="with --baselines: the corpus whose training users the n-grams learn from (default: chitchat)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="with --baselines: a folder for tables and plots")
+
+
+def run_evaluate(options: argparse.Namespace) -> Result:
+    """Runs `federate evaluate` and returns its result for JSON.
+
+    Raises:
+      BadCallError: the options contradict each other.
+      DataError: the model or the corpus is invalid, or has no word to measure on.
+    """
+    from federation.evaluation.held_out_users import equal_shares, evaluate_users
+
+    if options.out and not options.baselines:
+        raise BadCallError("--out is for the comparison with baselines: add --baselines")
+    model, corpus = load_model(options.model), open_corpus(options.corpus)
+    trained_on = _trained_on(options) if options.baselines else None
+    messages = equal_shares(corpus, users_in(corpus, options.users), options.max_words)
+    results = evaluate_users([(model, texts) for texts in messages])
+    scores, typing = sum((s for s, _ in results), Scores()), sum((t for _, t in results), Typing())
+    result = {
+        "words": scores.words,
+        "out_of_vocabulary": scores.out_of_vocabulary,
+        "top1": scores.top1,
+        "top3": scores.top3,
+        "top1_all_words": scores.top1_all_words,
+        "top3_all_words": scores.top3_all_words,
+        "perplexity": scores.perplexity,
+        "ksr": typing.savings_rate,
+    }
+    if options.personal:
+        from federation.evaluation.personalization import live_users
+        from federation.evaluation.personalization_report import live_result
+
+        result |= live_result(live_users(messages, model, FineTuning()))
+    if options.slips:
+        from federation.evaluation.autocorrection import measure_typos
+
+        result |= {f"slips_{name}": n for name, n in measure_typos([(model, t) for t in messages]).summary.items()}
+    _show(result)
+    if trained_on is None:
+        return result
+    from federation.evaluation.baseline_comparison import compare_with_baselines, write_comparison
+    from federation.evaluation.baseline_tables import comparison_tables
+    from federation.reports.tables import print_tables
+
+    result |= compare_with_baselines(model, messages, trained_on)
+    print_tables(comparison_tables(result))
+    if options.out:
+        write_comparison(result, options.out)
+    return result
+
+
+def _trained_on(options: argparse.Namespace) -> Corpus:
+    """Opens the corpus that the baselines learn from, and raises now whatever would fail after minutes of work."""
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+    if options.corpus == options.trained_on and options.users in ("train", "all"):
+        line = "the n-grams learn from some of the measured users, whose messages they memorize: no fair comparison"
+        print(line, file=sys.stderr)
+    trained_on = open_corpus(options.trained_on)
+    users_in(trained_on, "train")
+    return trained_on
+
+
+def add_personalize_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate personalize`."""
+    parser.add_argument("--model", type=Path, default=PRETRAINED, help="a model folder (default: the shipped model)")
+    add_corpus_option(parser)
+    add_users_option(parser)
+    parser.add_argument("--max-users", type=positive_int, help="measure the first users only (default: all)")
+    parser.add_argument(
+        "--min-words", type=positive_int, default=300, help="leave out users who wrote fewer words (default: 300)"
+    )
+    parser.add_argument("--ablation", action="store_true", help="measure also what each part of learning gains")
+    parser.add_argument("--curve", action="store_true", help="measure instead the gain against words typed")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="a folder for tables and, with --curve, a plot")
+
+
+def run_personalize(options: argparse.Namespace) -> Result:
+    """Runs `federate personalize` and returns its result for JSON.
+
+    Raises:
+      BadCallError: `--out` is not a folder.
+      DataError: the model or the corpus is invalid, or the users wrote too little.
+    """
+    from federation.evaluation.held_out_users import long_enough
+    from federation.evaluation.personalization import gain_curve, personalize_users
+    from federation.evaluation.personalization_report import (
+        curve_result,
+        personalization_result,
+        write_curve,
+        write_users,
+    )
+
+    if options.out and options.out.exists() and not options.out.is_dir():
+        raise BadCallError(f"--out {options.out} is not a folder")
+    model, corpus, how = load_model(options.model), open_corpus(options.corpus), FineTuning()
+    users = long_enough(corpus, users_in(corpus, options.users), options.min_words, options.max_users)
+    if options.curve:
+        points, rows = gain_curve(model, corpus, users, how)
+        result = curve_result(points)
+        if options.out:
+            write_curve(points, rows, options.out)
+    else:
+        results = personalize_users(model, corpus, users, how, ablation=options.ablation)
+        result = personalization_result(results)
+        if options.out:
+            write_users(results, options.out)
+    _show(result)
+    return result
+
+
+def add_audit_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate audit`."""
+    parser.add_argument("--out", type=Path, required=True, help="the audit's folder; an audit begun there continues")
+    parser.add_argument(
+        "--model",
+        default=str(PRETRAINED),
+        help="a model to attack as it is, and whose vocabulary the trained ones get (default: the shipped model)",
+    )
+    add_corpus_option(parser)
+    parser.add_argument(
+        "--people", type=positive_int, default=100, help="members, and as many non-members (default: 100)"
+    )
+    parser.add_argument("--words", type=positive_int, default=200, help="words of each person (default: 200)")
+    parser.add_argument(
+        "--start-rounds",
+        type=positive_int,
+        default=200,
+        help="rounds over outsiders that train the audited rounds' first model (default: 200)",
+    )
+    parser.add_argument("--rounds", type=positive_int, default=15, help="audited rounds over members (default: 15)")
+    parser.add_argument("--clients-per-round", type=positive_int, default=100, help="default: 100")
+    parser.add_argument("--client-learning-rate", type=positive_number, default=1.0, help="default: 1")
+    parser.add_argument("--server-learning-rate", type=positive_number, default=1.0, help="default: 1")
+    _add_clip_option(parser, "private runs clip deltas to this L2 norm (default: 1)")
+    parser.add_argument(
+        "--noise-multipliers",
+        type=positive_number,
+        nargs="+",
+        default=[1.0, 3.0],
+        metavar="Z",
+        help="a private run for each of these noise multipliers (default: 1 3)",
+    )
+    add_seed_option(parser)
+
+
+def run_audit(options: argparse.Namespace) -> Result:
+    """Runs `federate audit` and returns its result for JSON.
+
+    Raises:
+      DataError: there are too few people, or the folder holds something else.
+    """
+    from federation.attacks.privacy_audit import Audit, audit
+
+    values = {f.name: getattr(options, f.name) for f in fields(Audit)}
+    return audit(Audit(**values | {"noise_multipliers": tuple(options.noise_multipliers)}), options.out)
+
+
+def add_liars_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate liars`."""
+    parser.add_argument("--out", type=Path, required=True, help="a folder for the tables")
+    parser.add_argument("--model", default=str(PRETRAINED), help="the rounds' first model (default: the shipped model)")
+    add_corpus_option(parser)
+    parser.add_argument(
+        "--devices", type=positive_int, default=20, help="devices in a round, one of them malicious (default: 20)"
+    )
+    parser.add_argument("--rounds", type=positive_int, default=5, help="the number of rounds (default: 5)")
+    parser.add_argument(
+        "--max-words", type=positive_int, default=1000, help="the most words of one device in a round (default: 1000)"
+    )
+    _add_clip_option(parser, "the L2 norm that deltas are clipped to (default: 1)")
+    parser.add_argument(
+        "--phrase",
+        default="my favorite food is",
+        help="the backdoor's trigger: text after which --word is to be suggested (default: %(default)r)",
+    )
+    parser.add_argument(
+        "--word", default="phone", help="the word that the backdoor makes the model suggest (default: %(default)r)"
+    )
+    add_seed_option(parser)
+
+
+def run_liars(options: argparse.Namespace) -> Result:
+    """Runs `federate liars` and returns its result for JSON.
+
+    Raises:
+      DataError: the corpus has too few users, or the model does not know the backdoor's words.
+    """
+    from federation.attacks.malicious_device import AttackSettings, measure_attacks
+
+    values = {f.name: getattr(options, f.name) for f in fields(AttackSettings)}
+    return measure_attacks(AttackSettings(**values), options.out)
+
+
+def _add_clip_option(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--clip", type=positive_number, default=1.0, help=text)
+
+
+def _show(result: Result) -> None:
+    """Prints results for people, on standard error like everything but the JSON."""
+    for name, value in _named_values(result):
+        print(f"{name:45} {value}", file=sys.stderr)
+
+
+def _named_values(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yields a name in words and a text for each number in a JSON value."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            stem, share = key.removesuffix("_share"), ", share" if key.endswith("_share") else ""
+            words = _NAMES.get(stem) or " ".join(_PARTS.get(part, part) for part in stem.split("_"))
+            words += share
+            yield from _named_values(inner, f"{name}, {words}" if name else words)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for number, inner in enumerate(value, 1):
+            yield from _named_values(inner, f"{name} {number}")
+    elif isinstance(value, list):
+        yield name, " to ".join(f"{v:,.4f}" for v in value)
+    else:
+        yield name, f"{value:,.4f}" if isinstance(value, float) else "none" if value is None else str(value)

@@ -1,0 +1,107 @@
+"""The commands that run rounds with keyboards of this machine: `federate round`, `demo` and `demo-devices`."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from federation.commands.options import BadCallError, add_seed_option, positive_int, positive_number
+from model.device.folder import PRETRAINED, check_free_for_model, load_model
+from model.device.learning.finetuning import ROUND_TRAINING
+
+
+def add_round_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate round`."""
+    parser.add_argument(
+        "--profiles", type=Path, nargs="+", required=True, metavar="DIR", help="the keyboards' profile folders"
+    )
+    parser.add_argument(
+        "--model", type=Path, default=PRETRAINED, help="the global model to start from (default: the shipped model)"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the model folder for the next global model")
+    parser.add_argument(
+        "--algorithm",
+        choices=("fedavg", "fedadam"),
+        default="fedavg",
+        help="fedavg adds the mean of the deltas, fedadam takes an Adam step along it (default: fedavg)",
+    )
+    parser.add_argument("--server-learning-rate", type=positive_number, help="default: 1 for fedavg, 0.01 for fedadam")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="where fedadam keeps its moments between rounds")
+    add_seed_option(parser)
+    parser.add_argument(
+        "--deadline", type=positive_number, default=300.0, help="seconds to wait for the keyboards (default: 300)"
+    )
+
+
+def run_one_round(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs `federate round` and returns its result for JSON.
+
+    Raises:
+      BadCallError: the options contradict each other.
+      DataError: a profile or folder is invalid, or no keyboard contributed.
+    """
+    from federation.local_round import call_keyboards, run_round
+
+    if options.algorithm == "fedadam" and options.state is None:
+        raise BadCallError("--algorithm fedadam needs --state DIR to keep its moments between rounds")
+    model = load_model(options.model)
+    check_free_for_model(options.out)
+    devices = call_keyboards(options.profiles, model, ROUND_TRAINING, options.seed, options.deadline, options.model)
+    # Importing TFF takes seconds: by now everything that may be wrong with the call has been reported.
+    from federation.aggregation.plain_mean import Aggregation
+    from federation.aggregation.server_settings import SERVER_LEARNING_RATES, Server
+    from federation.engine.local import engine
+    from federation.engine.state_store import StateStore
+
+    rate = options.server_learning_rate or SERVER_LEARNING_RATES[options.algorithm]
+    with engine():
+        aggregation = Aggregation(model.provenance.config, Server(options.algorithm, rate))
+        store = StateStore(options.state) if options.state else None
+        if store:
+            aggregation.restore(store)
+        updated = run_round(devices, model, aggregation, options.out)
+        if store:
+            aggregation.save(store, updated.provenance.round)
+    for device in devices:
+        c = device.contribution
+        outcome = c.error or f"{c.words:,} words, loss {c.loss_before:.3f} → {c.loss_after:.3f}"
+        print(f"{device.profile}: {outcome}", file=sys.stderr)
+    print(f"the next global model: {options.out}", file=sys.stderr)
+    return {"devices": [device.summary for device in devices], "model": str(options.out)}
+
+
+def add_demo_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate demo`."""
+    parser.add_argument("--model", type=Path, default=PRETRAINED, help="a model folder (default: the shipped model)")
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="the report's folder (default: demo)")
+    parser.add_argument("--rounds", type=positive_int, default=3, help="the number of rounds (default: 3)")
+    add_seed_option(parser)
+
+
+def run_demo(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs `federate demo` and returns its result for JSON.
+
+    Raises:
+      DataError: the folder holds something else, or a keyboard failed.
+    """
+    from federation.demos.three_keyboards import demo
+
+    return demo(options.model, options.out, options.rounds, options.seed)
+
+
+def add_demo_devices_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate demo-devices`."""
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo-devices"), help="the report's folder (default: demo-devices)"
+    )
+
+
+def run_demo_devices(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs `federate demo-devices` and returns its result for JSON.
+
+    Raises:
+      DataError: the folder holds something else, or the coordinator or its rounds failed.
+    """
+    from federation.demos.eight_devices import demo_devices
+
+    return demo_devices(options.out)

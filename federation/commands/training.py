@@ -1,0 +1,85 @@
+"""The commands around training: `federate search`, `central` and `export`."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from data.files import write_by_rename
+from federation.commands.options import add_corpus_option, add_seed_option, positive_int, positive_number
+from model.device.folder import PRETRAINED, load_model
+
+
+def add_search_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate search`."""
+    parser.add_argument(
+        "--trials", type=Path, help="a TOML file of runs (default: the search that chose the shipped settings)"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the runs' folder; runs already begun there continue")
+
+
+def run_search(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs `federate search` and returns its result for JSON.
+
+    Raises:
+      DataError: the TOML file or the folder is invalid.
+    """
+    from federation.simulation.search import TRIALS, search
+
+    rows = search(options.trials or TRIALS, options.out)
+    for row in rows:
+        line = f"{row['name']:32} recall at 1 {row['top1']:.1%}, perplexity {row['perplexity']:.1f}"
+        print(line, file=sys.stderr)
+    return {"runs": rows}
+
+
+def add_central_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate central`."""
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder")
+    add_corpus_option(parser)
+    parser.add_argument(
+        "--passes", type=positive_int, default=4, help="passes over all training users' words (default: 4)"
+    )
+    parser.add_argument("--learning-rate", type=positive_number, default=0.006, help="default: 0.006")
+    add_seed_option(parser)
+    parser.add_argument("--steps", type=positive_int, help="stop after this many steps (default: do all passes)")
+
+
+def run_central(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs `federate central` and returns its result for JSON.
+
+    Raises:
+      DataError: the corpus or the folder is invalid.
+    """
+    from federation.simulation.central import Central, train_centrally
+
+    how = Central(options.corpus, options.passes, options.learning_rate, seed=options.seed)
+    scores = train_centrally(how, options.out, options.command_line, options.steps)
+    model = options.out / "model"
+    print(f"recall at 1 {scores.top1:.1%}, recall at 3 {scores.top3:.1%}: {model}", file=sys.stderr)
+    return {"top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity, "model": str(model)}
+
+
+def add_export_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate export`."""
+    parser.add_argument("--model", type=Path, default=PRETRAINED, help="a model folder (default: the shipped model)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.tflite")
+    parser.add_argument(
+        "--without-weights", action="store_true", help="write the program only, as program.tflite of a model folder"
+    )
+
+
+def run_export(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs `federate export` and returns its result for JSON.
+
+    Raises:
+      DataError: the model folder is invalid.
+      OSError: the file can't be written.
+    """
+    from model.program import build_program
+
+    model = load_model(options.model)
+    content = build_program(model.provenance.config, None if options.without_weights else model.weights)
+    write_by_rename(options.out, content)
+    print(f"{options.out}: {len(content):,} bytes", file=sys.stderr)
+    return {"program": str(options.out), "bytes": len(content)}

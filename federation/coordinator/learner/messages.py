@@ -1,0 +1,119 @@
+"""What the coordinator and the learner say to each other, each as one line of JSON.
+
+A request is `{"do": "prepare" | "update", …}`, an answer `{"result": …}` or `{"error": "one line for people"}`.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from data.files import write_by_rename
+from federation.aggregation.privacy import Spent
+from federation.coordinator.learner.round_report import RoundReport
+from federation.protocol.round_terms import Terms
+
+_FILE = "next.json"  # in a state's folder, written last: the folder is complete when it is there
+
+
+@dataclass(frozen=True)
+class PrepareRequest:
+    """Asks for the terms of the round that follows a state."""
+
+    state: str  # folder of the learner's state
+    unmasked: int  # place of the newest round whose sum was unmasked (`CoordinatorStore.newest_unmasked`)
+
+
+@dataclass(frozen=True)
+class UpdateRequest:
+    """Asks for the model and the state that a round's sum leads to."""
+
+    state: str  # folder of the state that the round started from
+    sum_file: str  # the summed vectors of the round's `Terms.layout`, packed
+    devices: int  # in the sum
+    new_state: str  # folder for the next state and the new weights
+    unmasked: int  # as in `PrepareRequest`
+
+
+@dataclass(frozen=True)
+class NextRound:
+    """The next round as the learner prepares it."""
+
+    terms: Terms | None  # None once the privacy budget is exhausted
+    exhausted: str  # why there are no terms; otherwise empty
+    spent: Spent | None  # privacy, by all rounds so far
+    promise: str  # that privacy in one line, for the model card
+    unmasked: int  # place of the newest round whose sum `spent` counts
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        """Reads what `to_json` returned.
+
+        Raises:
+          DataError: the terms contradict themselves.
+          KeyError, TypeError: a field is missing or unknown.
+        """
+        terms, spent = content["terms"], content["spent"]
+        return cls(
+            Terms(**terms) if terms else None,
+            content["exhausted"],
+            Spent(**spent) if spent else None,
+            content["promise"],
+            content["unmasked"],
+        )
+
+    def save(self, state_folder: Path) -> None:
+        """Keeps this in the folder of the state that the round follows."""
+        write_by_rename(state_folder / _FILE, json.dumps(self.to_json()).encode())
+
+    @classmethod
+    def load(cls, state_folder: Path) -> Self | None:
+        """Returns what was saved; None if nothing was, or an older version saved something else: then ask the learner again."""
+        try:
+            return cls.from_json(json.loads((state_folder / _FILE).read_text("utf-8")))
+        except (FileNotFoundError, KeyError, TypeError, ValueError):
+            return None
+
+
+@dataclass(frozen=True)
+class ModelUpdate:
+    """The answer to an `UpdateRequest`, whose `new_state` folder then holds the new weights."""
+
+    next_round: NextRound
+    report: RoundReport
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
+        return {"next_round": self.next_round.to_json(), "report": self.report.to_json()}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        """Reads what `to_json` returned.
+
+        Raises:
+          DataError: the terms contradict themselves.
+          KeyError, TypeError: a field is missing or unknown.
+        """
+        return cls(NextRound.from_json(content["next_round"]), RoundReport.from_json(content["report"]))
+
+
+_REQUESTS: dict[str, type[PrepareRequest] | type[UpdateRequest]] = {"prepare": PrepareRequest, "update": UpdateRequest}
+
+
+def request_to_json(request: PrepareRequest | UpdateRequest) -> dict[str, Any]:
+    """Returns a request as JSON values."""
+    (name,) = (name for name, kind in _REQUESTS.items() if isinstance(request, kind))
+    return {"do": name} | asdict(request)
+
+
+def request_from_json(content: dict[str, Any]) -> PrepareRequest | UpdateRequest:
+    """Reads what `request_to_json` returned.
+
+    Raises:
+      KeyError, TypeError: there is no such request, or a field is missing or unknown.
+    """
+    return _REQUESTS[content["do"]](**{name: value for name, value in content.items() if name != "do"})

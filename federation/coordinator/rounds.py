@@ -1,0 +1,269 @@
+"""The rounds of a federation: when one opens, what becomes of it, and which model is the newest.
+
+1. A scheduled round opens once the learner has prepared it: a row in the store.
+2. Devices check in and send what `round_machine` asks for (`enrolled_devices`). Masked updates are summed on arrival and not kept.
+3. Once there are enough shares to unmask the sum, the store records which devices are in it; then it is unmasked and stored.
+4. The learner makes the next model and its own next state from the sum, in folders named after the round.
+5. One transaction commits the round; only then is that model the newest.
+
+If the coordinator is killed before step 3, only the round's row remains, as aborted. Once the sum is stored, a restarted
+coordinator goes on at step 4. Folders of rounds that were not committed are removed. A sum that could be unmasked but made no
+model still counts as spent privacy, and its devices as having taken part. Time and cryptography are passed in; for one thread.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from federation.aggregation.privacy import Privacy
+from federation.coordinator.card import federation_card
+from federation.coordinator.learner.messages import ModelUpdate, NextRound
+from federation.coordinator.learner.round_report import RoundReport
+from federation.coordinator.model_folders import ModelFolders
+from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Round, Rules, Stage, Summation
+from federation.coordinator.store import CoordinatorStore, SummedRound
+from federation.protocol.api_messages import Plan
+from federation.protocol.round_terms import Terms
+from model.device.folder import WEIGHTS, Model, load_model
+from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
+from model.device.weights import Provenance, digest, load_weights, next_provenance
+
+_ON_CARD = 20  # newest rounds that a model's card reports
+_ABORTS_BEFORE_PAUSE = 5  # in a row; then the operator has to look
+_BACKOFF_SECONDS, _LONGEST_BACKOFF = 1.0, 60.0
+
+
+@dataclass(frozen=True)
+class CoordinatorSettings:
+    """How rounds are run."""
+
+    rules: Rules = field(default_factory=Rules)
+    training: FineTuning = ROUND_TRAINING
+    privacy: Privacy = field(default_factory=Privacy)
+    backoff_seconds: float = _BACKOFF_SECONDS  # before the round after an aborted one; doubled with each abort in a row
+
+
+@dataclass
+class OpenRound:
+    """The round that is under way."""
+
+    number: int
+    plan: Plan
+    machine: Round
+    unmasking: bool = False  # whether the store has recorded who is in the sum
+
+
+class Rounds:
+    """One round at a time, and the model that they improve. `changed` grows whenever waiting devices should look again."""
+
+    def __init__(
+        self,
+        store: CoordinatorStore,
+        folders: ModelFolders,
+        shipped: Path,
+        settings: CoordinatorSettings,
+        secure_sum: Callable[[Plan, Rules], Summation],
+        now: float,
+    ) -> None:
+        """Continues what an earlier coordinator left.
+
+        Args:
+          store: records of rounds and devices.
+          folders: models and the learner's states.
+          shipped: the model folder to start from if there is no model yet.
+          settings: how rounds are run.
+          secure_sum: returns the server's side of secure aggregation for a round's plan and rules.
+          now: seconds since 1970.
+
+        Raises:
+          DataError: a model is damaged.
+          StoreError: the store cannot be read or written.
+        """
+        self.settings, self.folders, self.changed = settings, folders, 0
+        self.open_round: OpenRound | None = None
+        self._store, self._secure_sum = store, secure_sum
+        self._aborts, self._not_before = 0, now
+        if store.abort_open_rounds("the coordinator was restarted", now):
+            store.add_error("the coordinator was restarted in the middle of a round: the round is repeated", now)
+        newest = store.newest_committed()
+        self.model: Model = folders.newest_model(newest, shipped)
+        self.model_digest = digest(self.model.weights)
+        self.next_round = NextRound.load(folders.state_folder(newest))
+        self._drop_outdated_next_round()
+
+    @property
+    def current(self) -> Round | None:
+        """The round that is under way."""
+        return None if self.open_round is None else self.open_round.machine
+
+    @property
+    def newest_folder(self) -> Path:
+        """Folder of the newest global model."""
+        return self.folders.model_folder(self._store.newest_committed())
+
+    def named(self, round_name: str) -> OpenRound:
+        """Returns the round that is under way.
+
+        Raises:
+          MessageRefusedError: that round has another name, or there is none.
+        """
+        if self.open_round is None or self.open_round.machine.name != round_name:
+            raise MessageRefusedError(f"round {round_name} is no longer here", RefusalKind.LATE)
+        return self.open_round
+
+    @contextmanager
+    def noticing(self, current: Round) -> Iterator[Round]:
+        """Counts a change of the round's stage within the context as a change for waiting devices."""
+        before = current.stage
+        try:
+            yield current
+        finally:
+            if current.stage != before:
+                self.changed += 1
+
+    def schedule(self, rounds: int) -> None:
+        """Schedules this number of rounds from now on, in place of those scheduled before."""
+        self._aborts = 0
+        self._store.set_schedule(rounds, paused=False)
+
+    def pause(self, paused: bool) -> None:
+        """Pauses or resumes: while paused no new round opens, and the one under way goes on."""
+        self._store.set_schedule(self._store.schedule()[0], paused)
+
+    def stop(self, now: float) -> None:
+        """Schedules no more rounds and aborts the one under way, unless it has its sum."""
+        self._store.set_schedule(0, paused=False)
+        if self.current is not None and self.current.stage != Stage.COMMIT:
+            with self.noticing(self.current) as current:
+                current.abort("stopped by the operator")
+            self._close_if_aborted(now)
+
+    def tick(self, now: float) -> None:
+        """Ends stages whose time is over, closes a round that was aborted, and opens the next scheduled one."""
+        if self.current is not None:
+            with self.noticing(self.current) as current:
+                current.tick(now)
+            self._close_if_aborted(now)
+        if self.open_round is not None or now < self._not_before:
+            return
+        scheduled, paused = self._store.schedule()
+        if not scheduled or paused or self.next_round is None or self._store.summed() is not None:
+            return
+        if self.next_round.terms is None:
+            self.pause(True)
+            self._store.add_error(f"paused: {self.next_round.exhausted}", now)
+        else:
+            self._open(self.next_round.terms, now)
+
+    def prepared(self, next_round: NextRound) -> None:
+        """Takes the next round as the learner has prepared it."""
+        self.next_round = next_round
+        next_round.save(self.folders.state_folder(self._store.newest_committed()))
+
+    def begin_unmasking(self) -> OpenRound | None:
+        """Returns the round whose sum is ready to be unmasked, which may take seconds; then call `keep_sum` or `fail`.
+
+        From here on its devices have taken part and the privacy is spent, whatever happens next.
+
+        Raises:
+          DataError, StoreError: the store refuses to record who is in the sum.
+        """
+        opened = self.open_round
+        if opened is None or opened.machine.stage != Stage.COMMIT:
+            return None
+        if not opened.unmasking:
+            self._store.begin_unmasking(opened.number, len(opened.machine.cohort), opened.machine.counted)
+            opened.unmasking = True
+        return opened
+
+    def keep_sum(self, number: int, total: bytes) -> None:
+        """Stores the unmasked sum of a round: a restarted coordinator goes on from here.
+
+        Raises:
+          DataError: the round is not open in the store.
+        """
+        self._store.keep_sum(number, total)
+
+    def fail(self, reason: str, now: float) -> None:
+        """Aborts the round that has no usable sum, or whose sum makes no model."""
+        summed = self._store.summed()
+        if self.current is not None:
+            with self.noticing(self.current) as current:
+                current.abort(reason)
+            self._close_if_aborted(now)
+        elif summed is not None:  # summed before the coordinator was restarted
+            self._store.abort_round(summed.number, reason, len(self._store.counted(summed.number)), now)
+            self._store.add_error(f"round {summed.number} was aborted: {reason}", now)
+            self._drop_outdated_next_round()
+
+    def summed(self) -> SummedRound | None:
+        """Returns the round whose sum is to become a model; then call `commit` or `fail`."""
+        return self._store.summed()
+
+    def commit(self, number: int, update: ModelUpdate, now: float) -> None:
+        """Makes the weights that the learner left in the round's `state_folder` the newest global model.
+
+        Raises:
+          DataError: the round's sum is gone, or the weights do not fit the model; nothing was changed.
+        """
+        weights, _ = load_weights(self.folders.state_folder(number) / WEIGHTS, self.model.vocabulary.sha256)
+        provenance = next_provenance(self.model.weights, self.model.provenance)
+        card = self._card(provenance, update)
+        updated = replace(self.model, weights=weights, provenance=provenance, card=card)
+        self.folders.save(number, updated)
+        self._store.commit_round(number, json.dumps(update.report.to_json()), now)
+        self.model, self.model_digest, self.next_round = updated, digest(weights), update.next_round
+        if self.current is not None and self.current.stage == Stage.COMMIT:
+            self.current.committed()
+            self.open_round = None
+        self._aborts, self._not_before = 0, now
+        self.changed += 1
+        self.folders.remove_old(number)
+
+    def _open(self, terms: Terms, now: float) -> None:
+        name = secrets.token_hex(8)
+        number = self._store.start_round(name, self.model_digest, now)
+        training = self.settings.training
+        plan = Plan(
+            name,
+            self.model_digest,
+            self.model.vocabulary.sha256,
+            training.learning_rate,
+            training.clipping_norm,
+            training.passes,
+            training.max_words,
+            number,
+            terms.to_json(),
+        )
+        rules = self.settings.rules
+        self.open_round = OpenRound(number, plan, Round(name, rules, self._secure_sum(plan, rules), now))
+        self.changed += 1
+
+    def _close_if_aborted(self, now: float) -> None:
+        opened = self.open_round
+        if opened is None or opened.machine.stage != Stage.ABORTED:
+            return
+        self.open_round = None
+        self._store.abort_round(opened.number, opened.machine.reason, len(opened.machine.cohort), now)
+        self._store.add_error(f"round {opened.number} was aborted: {opened.machine.reason}", now)
+        self._drop_outdated_next_round()
+        self._aborts += 1
+        self._not_before = now + min(self.settings.backoff_seconds * 2 ** (self._aborts - 1), _LONGEST_BACKOFF)
+        if self._aborts >= _ABORTS_BEFORE_PAUSE and self._store.schedule()[0]:
+            self.pause(True)
+            self._store.add_error(f"paused after {self._aborts} aborted rounds in a row", now)
+
+    def _drop_outdated_next_round(self) -> None:
+        """Has the learner prepare the next round again if a sum was unmasked that its privacy spent does not count."""
+        if self.next_round is not None and self.next_round.unmasked != self._store.newest_unmasked():
+            self.next_round = None
+
+    def _card(self, provenance: Provenance, update: ModelUpdate) -> str:
+        rows = (row for row in self._store.rounds(_ON_CARD) if row.state == "committed")
+        reports = [*(RoundReport.from_json(json.loads(row.report)) for row in rows), update.report]
+        first = load_model(self.folders.model_folder(0))
+        done = provenance.round - first.provenance.round
+        return federation_card(first, provenance, reports[-_ON_CARD:], done, update.next_round.promise)

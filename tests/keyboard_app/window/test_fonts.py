@@ -1,0 +1,194 @@
+"""What the window can draw, and by which font, on a machine that has no font of its own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from fontTools.ttLib import TTFont
+
+from keyboard_app.input.emoji_catalogue import catalogue
+from keyboard_app.input.offers import Kind, Offer
+from keyboard_app.window.drawing.character_map import characters, has_pictures
+from tests.keyboard_app.window.color_font import SIZE, save_color_font
+
+SAMPLES = {
+    "Latin": "Größe, Łódź, Việt, ʃə, ǆ",
+    "Greek": "Γειά σου, ἀρχή",
+    "Cyrillic": "Привет, ґава, ӣ",
+    "Arabic": "السلام",
+    "Armenian": "Բարեւ",
+    "Bengali": "বাংলা",
+    "Devanagari": "नमस्ते क्षत्रिय ।",
+    "Ethiopic": "ሰላም",
+    "Georgian": "გამარჯობა",
+    "Gujarati": "નમસ્તે",
+    "Gurmukhi": "ਪੰਜਾਬੀ",
+    "Hebrew": "שלום",
+    "Kannada": "ಕನ್ನಡ",
+    "Khmer": "ខ្មែរ",
+    "Lao": "ພາສາລາວ",
+    "Malayalam": "മലയാളം",
+    "Myanmar": "မြန်မာ",
+    "Odia": "ଓଡ଼ିଆ",
+    "Sinhala": "සිංහල",
+    "Tamil": "தமிழ்",
+    "Telugu": "తెలుగు",
+    "Thai": "สวัสดี",
+    "signs": "→ ✓ ★ € ₹ ™ © ↩",
+}
+YELLOW = (250, 200, 0)
+NO_EMOJI = "🍕\u200d🚀"
+
+
+@pytest.fixture
+def fonts(display: None) -> ModuleType:
+    from keyboard_app.window.kivy_settings import prepare_kivy
+
+    prepare_kivy()
+    from keyboard_app.window.drawing import fonts
+
+    return fonts
+
+
+@pytest.fixture
+def glyphs(fonts: ModuleType) -> ModuleType:
+    from keyboard_app.window.drawing import glyphs
+
+    return glyphs
+
+
+@pytest.fixture
+def use_emoji_font(glyphs: ModuleType, fonts: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable]:
+    """Makes a file the font of emoji, as if the app had been started with it."""
+    kept = (fonts.color_emoji_font, fonts.font_of, glyphs.glyphs, glyphs.is_drawable)
+
+    def use(file: Path) -> None:
+        monkeypatch.setenv(fonts.EMOJI_FONT_VARIABLE, str(file))
+        for each in kept:
+            each.cache_clear()
+
+    yield use
+    for each in kept:
+        each.cache_clear()
+
+
+def ink(run: Any) -> np.ndarray:
+    """The drawn pixels of a run as [number, RGBA]."""
+    pixels = np.frombuffer(run.texture.pixels, np.uint8).reshape(-1, 4)
+    return pixels[pixels[:, 3] > 0]
+
+
+def test_the_character_map_of_each_font_is_read_as_fonttools_reads_it(fonts: ModuleType) -> None:
+    for font in fonts.font_files():
+        assert characters(font) == set(TTFont(font, lazy=True).getBestCmap()), font.name
+
+
+def test_of_a_file_that_is_no_font_nothing_is_expected(tmp_path: Path) -> None:
+    for name, content in {"empty": b"", "words": b"no font at all" * 9, "cut": b"\0\1\0\0\0\x09" + bytes(20)}.items():
+        (tmp_path / name).write_bytes(content)
+    for name in ("empty", "words", "cut", "absent"):
+        assert characters(tmp_path / name) == frozenset()
+        assert not has_pictures(tmp_path / name)
+
+
+@pytest.mark.parametrize("script", SAMPLES)
+def test_each_script_is_drawn_by_a_font_that_has_it(script: str, fonts: ModuleType) -> None:
+    for font, part in fonts.runs(SAMPLES[script]):
+        assert font.has(part), f"{part!r} would be a box"
+
+
+def test_what_no_font_has_is_a_box_of_the_wide_one(fonts: ModuleType) -> None:
+    assert fonts.font_of("中") is fonts.WIDE
+    assert not fonts.WIDE.has("中")
+
+
+@pytest.mark.parametrize("word", ["हिन्दी", "ខ្មែរ", "မြန်မာ", "السلام"])
+def test_a_word_is_measured_as_it_is_drawn(word: str, fonts: ModuleType, glyphs: ModuleType) -> None:
+    """Letters that are shaped together take less room than side by side."""
+    from kivy.core.text import Label
+
+    drawn = glyphs.glyphs(word, 40)
+    (run,) = drawn.runs
+    pixels = np.frombuffer(run.texture.pixels, np.uint8).reshape(-1, round(run.width), 4)
+    columns = np.flatnonzero(pixels[:, :, 3].any(axis=0))
+    assert drawn.width - 4 <= columns[-1] + 1 <= drawn.width
+    assert list(drawn.ends) == sorted(drawn.ends)
+    apart = Label(text=word, font_name=fonts.font_of(word[0]).name, font_size=41)  # a size that nothing else has shaped
+    assert drawn.width < apart.get_extents(word)[0] - 1
+
+
+def test_a_label_is_shaped_by_the_script_of_its_text_and_draws_each_part_in_a_font_that_has_it(
+    fonts: ModuleType,
+) -> None:
+    assert fonts.script_of("plain") == "Latn"
+    assert fonts.script_of("a हिन्दी word") == "Deva"
+    assert fonts.marked_up("a [b] & ह") == "a &bl;b&br; &amp; [font=NotoSansDevanagari]ह[/font]"
+    assert fonts.marked_up("😀") == "[font=NotoEmoji]😀[/font]"
+
+
+def test_labels_take_the_names_of_all_scripts(fonts: ModuleType) -> None:
+    from kivy.uix.label import Label
+
+    for sample in SAMPLES.values():
+        label = Label(text=fonts.marked_up(sample), markup=True, font_script_name=fonts.script_of(sample))
+        label.texture_update()
+        assert label.texture_size[0] > 0
+
+
+def test_all_emoji_can_be_drawn_without_a_font_of_the_system(fonts: ModuleType, glyphs: ModuleType) -> None:
+    assert fonts.color_emoji_font() is None
+    for category, some in catalogue().categories.items():
+        assert all(glyphs.is_drawable(each.sign) for each in some), category
+    (run,) = glyphs.glyphs("🍕", 20).runs
+    assert not run.colored
+    assert (ink(run)[:, :3] == 255).all(), "it is white, for the canvas to give it the text's colour"
+
+
+@pytest.mark.parametrize("sign", [NO_EMOJI, "\U0001faff", "\ue000"])
+def test_what_would_be_a_box_or_two_pictures_is_not_drawable(sign: str, glyphs: ModuleType) -> None:
+    assert not glyphs.is_drawable(sign)
+
+
+def test_the_strip_leaves_out_an_emoji_that_cannot_be_drawn(person: Any) -> None:
+    word = Offer("word", Kind.COMPLETION)
+    for sign, shown in {"🍕": ["word", "🍕"], NO_EMOJI: ["word"]}.items():
+        person.strip.offers = [word, Offer(sign, Kind.EMOJI)]
+        assert person.offered == shown
+
+
+def test_a_category_has_more_than_a_few_emoji(person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from keyboard_app.window.keys import emoji_panel
+
+    drawable = [each.sign for each in catalogue().categories["Food"]]
+    drawable += [each.sign for each in catalogue().categories["Flags"][:6]]
+    monkeypatch.setattr(emoji_panel, "is_drawable", drawable.__contains__)
+    person.touch_keys(["emoji"])
+    names = [control.name for control in person.screen.controls()]
+    assert "food" in names
+    assert not {"smileys", "flags"} & set(names)
+
+
+def test_an_emoji_has_the_colours_of_the_systems_font_and_others_are_of_one(
+    use_emoji_font: Callable[[Path], None], glyphs: ModuleType, tmp_path: Path
+) -> None:
+    save_color_font(tmp_path / "color.ttf", "😀", YELLOW)
+    use_emoji_font(tmp_path / "color.ttf")
+    face, pizza = glyphs.glyphs("😀🍕", 20).runs
+    assert face.colored
+    assert (ink(face)[:, :3] == YELLOW).all()
+    assert face.texture.size == (SIZE, SIZE)
+    assert 20 < face.height < 26, "the picture is scaled down to a line's height"
+    assert not pizza.colored
+    assert pizza.x == pytest.approx(face.width)
+    assert glyphs.is_drawable("😀")
+    assert glyphs.is_drawable("🍕")
+
+
+def test_a_font_whose_colours_the_window_cannot_draw_is_left_alone(
+    use_emoji_font: Callable[[Path], None], fonts: ModuleType
+) -> None:
+    use_emoji_font(fonts.WIDE.file)
+    assert fonts.color_emoji_font() is None
