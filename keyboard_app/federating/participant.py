@@ -32,8 +32,9 @@ from keyboard_app.federating.client import FederationClient, RefusedError, Unrea
 from keyboard_app.federating.membership import Joined, Membership
 from keyboard_app.federating.steps import LEARNING
 from model.device.folder import Model
-from model.device.learning.finetuning import FineTuning, Progress, finetune, newest, subtract
+from model.device.learning.finetuning import FineTuning, Progress, newest, subtract
 from model.device.learning.gate import held_back_from
+from model.device.learning.training import check_finite, train_program
 from model.device.metrics import Scores, evaluate
 from model.device.weights import Provenance, Weights, digest, load_weights
 
@@ -70,24 +71,21 @@ def learn(
     Returns what there is to give.
 
     Raises:
-      DataError: there are no words to train on, or training went astray: then nothing is given.
+      DataError: there are no words to train on.
+      DivergedError: training diverged: nothing is given.
     """
     border = held_back_from([len(message) for message in messages])
     program = model.start()
     kept = newest(messages[border:], _MOST_TESTED)
     before = evaluate(program, kept) if kept else Scores()
-    progress = None
-    for progress in finetune(program, messages[:border], how, np.random.default_rng(seed)):
-        yield progress
-    if progress is None:
+    run = yield from train_program(program, messages[:border], how, np.random.default_rng(seed))
+    if not run.words:
         raise DataError("this keyboard has recorded too few words to train on yet")
-    words = progress.targets // how.passes
     delta = flatten(subtract(program.weights, model.weights), model.provenance.config.shapes)
-    if not np.isfinite(delta).all():
-        raise DataError("training went astray (the weights are no longer numbers): nothing is given")
+    check_finite([delta])
     after = evaluate(program, kept) if kept else Scores()
     found = before.first, before.among_three, before.words, after.first, after.among_three
-    return TrainingResult(delta, words, progress.loss * words, *found)
+    return TrainingResult(delta, run.words, run.loss_sum, *found)
 
 
 class _Session:

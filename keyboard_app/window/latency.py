@@ -175,9 +175,9 @@ class _Measurement:
         while len(self.learning) < self._presses:
             if not self._app.screen.busy:
                 Clock.schedule_once(self._learn)
-            learns = self._app.screen.device.worker.works
+            learns = self._app.screen.device.background.works
             wait = self._wait_for(*next(keys).center)
-            if learns and self._app.screen.device.worker.works:
+            if learns and self._app.screen.device.background.works:
                 self.learning.append(wait)
         Clock.schedule_once(self._bare)
         while self._app.screen.parent is not None:

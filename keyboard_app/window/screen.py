@@ -182,11 +182,11 @@ class Screen(FloatLayout):
 
     def stop_learning(self) -> None:
         """Ends what goes on in the background, as soon as it can; all stays as it was."""
-        self.device.worker.stop()
+        self.device.background.stop()
 
     def pause_learning(self) -> None:
         """Has it wait, or go on."""
-        worker = self.device.worker
+        worker = self.device.background
         if worker.paused:
             worker.resume()
         else:
@@ -198,7 +198,7 @@ class Screen(FloatLayout):
         """Shows how far the work in the background is, and what came of it."""
         if self.page in self._pages:
             self._pages[self.page].attend()
-        worker = self.device.worker
+        worker = self.device.background
         if worker.task is None or (self._types() and Clock.get_time() - self._attended < _WHILE_TYPING):
             return
         self._attended = Clock.get_time()
@@ -241,12 +241,12 @@ class Screen(FloatLayout):
     def on_touch_down(self, touch: MotionEvent) -> bool:
         """Whoever touches it is there."""
         self._rested_since = Clock.get_time()
-        self.device.worker.make_way()
+        self.device.background.make_way()
         return super().on_touch_down(touch)
 
     def on_touch_up(self, touch: MotionEvent) -> bool:
         """What the touch does is painted before the work in the background goes on."""
-        Clock.schedule_once(lambda _elapsed: self.device.worker.go_on())
+        Clock.schedule_once(lambda _elapsed: self.device.background.go_on())
         return super().on_touch_up(touch)
 
     def prepare(self) -> None:
@@ -318,7 +318,7 @@ class Screen(FloatLayout):
 
     def begin(self, work: Callable[[], object]) -> None:
         """Has something begin in the background that the person asked for, and shows that it goes on, or why it does not."""
-        worker = self.device.worker
+        worker = self.device.background
         if worker.task is not None and not worker.task.title:  # only a question to the federation: it gives way
             worker.stop()
             self._next = work
@@ -326,7 +326,7 @@ class Screen(FloatLayout):
             self._begin(work)
 
     def _begin(self, work: Callable[[], object]) -> None:
-        worker = self.device.worker
+        worker = self.device.background
         before = worker.task
         try:
             work()

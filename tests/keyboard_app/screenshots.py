@@ -132,7 +132,7 @@ def _shots(app: Any, take: Any, wanted: Collection[str] | None) -> Iterator[None
         yield
     screen.type_text(_BEGUN)
     screen.device.look_back()
-    while screen.device.worker.task is not None:
+    while screen.device.background.task is not None:
         yield
     for kind, size in _SIZES.items():
         for theme in ("light", "dark"):

@@ -69,7 +69,7 @@ class LearnedPage(Page):
         judgement = store.last_judgement()
         self.verdict = f"The last learning {judgement}." if judgement is not None else "It has not learned yet."
         self.personalized = device.models.personalized
-        self.paused = device.worker.paused
+        self.paused = device.background.paused
         self.doing = self._what_goes_on()
         self.sure = False
         messages = store.learnable()

@@ -123,9 +123,9 @@ def test_an_answer_that_cannot_be_written_is_not_tried_again(
     monkeypatch.setattr(Mailbox, "answer", failing(OSError(28, "No space left on device")))
     device.serve()
     with pytest.raises(OSError, match="No space left"):
-        device.worker.wait()
+        device.background.wait()
     device.serve()
-    assert device.worker.task is None
+    assert device.background.task is None
 
 
 def test_a_release_that_cannot_be_kept_is_refused(
@@ -145,12 +145,12 @@ def test_a_release_that_cannot_be_kept_is_refused(
 def test_it_answers_in_the_background(device: Device, desktop: Mailbox, small_model_folder: Path) -> None:
     send(device)
     device.serve()
-    assert device.worker.task is None
+    assert device.background.task is None
     desktop.invite(INVITATION, small_model_folder / WEIGHTS)
     device.serve()
-    assert device.worker.task.title == "training for round round-7"
+    assert device.background.task.title == "training for round round-7"
     device.serve()
-    assert "gave round round-7 what" in device.worker.wait()
+    assert "gave round round-7 what" in device.background.wait()
     assert desktop.contribution("round-7").words > 0
 
 
@@ -162,9 +162,9 @@ def test_a_release_becomes_the_global_model_and_the_words_are_learned_on_it(
     save_model(tmp_path / "released", next_model)
     desktop.release(tmp_path / "released")
     device.serve()
-    assert device.worker.task.title == "took over the global model of round 12; learning your words on it"
+    assert device.background.task.title == "took over the global model of round 12; learning your words on it"
     assert len(device.keyboard.suggestions) == 3
-    device.worker.wait()
+    device.background.wait()
     assert not desktop.released()
     assert device.models.personalized
     assert device.models.global_model.provenance.round == 12
@@ -183,7 +183,7 @@ def test_stopped_between_taking_over_and_learning_it_learns_later(
         save_model(tmp_path / "released", next_model)
         Mailbox(profile).release(tmp_path / "released")
         device.serve()
-        device.worker.cancel()
+        device.background.cancel()
     with Device.open(profile, small_model_folder, consenting=True) as device:
         assert device.models.global_model.provenance.round == 12
         assert not device.models.personalized
@@ -199,6 +199,6 @@ def test_a_damaged_release_is_refused(device: Device, desktop: Mailbox, next_mod
     with pytest.raises(DataError, match="refused the released global model"):
         device.serve()
     device.serve()
-    assert device.worker.task is None
+    assert device.background.task is None
     assert not (device.profile.path / GLOBAL).exists()
     assert device.keyboard.suggestions == before

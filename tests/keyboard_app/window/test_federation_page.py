@@ -125,7 +125,7 @@ def test_a_person_joins_takes_part_sees_what_was_shared_and_leaves(
     assert device.keyboard.text == "Typing goes on"
     person.wait_until(shared, 120)
     assert seen and seen <= set(STEPS)
-    person.wait_until(lambda: device.worker.task is None)
+    person.wait_until(lambda: device.background.task is None)
     (one,) = device.federation.standing().shared
     assert one.words > 100 and one.bytes > 5_000
     rows = page._shared.ids.rows.children
@@ -170,7 +170,7 @@ def test_rounds_are_asked_for_when_it_is_left_alone_and_what_a_person_wants_come
     latest = device.federation.latest
     assert latest is not None
     status = screen.status
-    person.wait_until(lambda: device.worker.task is None)
+    person.wait_until(lambda: device.background.task is None)
     assert latest.failed and f"the coordinator at {nobody} does not answer" in latest.line
     assert person.page()._round.line.startswith("The coordinator at"), "the page says so"
     assert screen.status == status, "and nothing else, every minute"
@@ -197,7 +197,7 @@ def test_the_wish_to_leave_outlasts_the_end_of_the_keyboard(tmp_path: Path, smal
         if joined is not None:  # it was stopped before the coordinator was told
             assert joined.leaving
             device.serve()
-            assert "left the federation without its coordinator knowing" in str(device.worker.wait())
+            assert "left the federation without its coordinator knowing" in str(device.background.wait())
         assert device.federation.standing().joined is None
 
 
