@@ -38,13 +38,13 @@ def normalize(text: str) -> str:
 def restore_case(word: str, typed: str = "", sentence_start: bool = False) -> str:
     """Returns a word of the model in the case that suits its prefix `typed`.
 
-    A prefix of two or more capital letters makes the whole word upper case. A capital first letter, or the start of a sentence,
-    capitalizes it. The English `I` is always a capital.
+    A prefix of two or more capital letters makes the whole word upper case. A word with capitals of its own keeps them (iPhone,
+    McKinley). A capital first letter, or the start of a sentence, capitalizes others. The English `I` is always a capital.
     """
     letters = [c for c in typed if c.isalpha()]
     if len(letters) > 1 and all(c.isupper() for c in letters):
         return word.upper()
     word = _ALWAYS_CAPITAL.get(word, word)
-    if sentence_start or (letters and typed[0].isupper()):
+    if word == word.lower() and (sentence_start or (letters and typed[0].isupper())):
         return word[:1].upper() + word[1:]
     return word

@@ -290,6 +290,7 @@ class Device:
     def _apply_settings(self) -> None:
         settings = self.profile.settings
         self.keyboard.autocorrects = settings.autocorrect
+        self.keyboard.capitalizes = settings.automatic_capitals
         self.models.word_preferences.offensive = settings.offensive_words
         self.models.use_neighbours(self.layout.neighbours)
 

@@ -16,7 +16,7 @@ from model.device.suggesting.word_preferences import WordPreferences
 
 _CONTEXT_STRIDE = 2_000  # characters; the context is the last one to two strides before the cursor
 _OPENING = "([{\"'“‘«¿¡"  # a word after one of these can be corrected
-_CLOSING = ")]}\"'”’»%"  # one of these may follow the end of a sentence
+CLOSING = ")]}\"'”’»%"  # one of these may follow the end of a sentence
 
 
 class _Correction(NamedTuple):
@@ -41,7 +41,10 @@ class Keyboard:
 
     `typing` counts keystrokes: one per key and per suggestion taken; shift, enter, cursor moves and selections cost none.
     Characters count when they are sent. `space_waits` means that the space before the cursor came with a suggestion: punctuation
-    replaces it.
+    replaces it, and a letter after the punctuation brings the space back.
+
+    A word is corrected once it is certain that it has ended: by a space after it, or by a space or Enter after punctuation that
+    follows it. `yhat.io`, `thr!=5` and `facebok.com/x` go on after the punctuation and stay as they are.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Keyboard:
         self.typing = Typing()
         self.space_waits = False
         self._stop_waits = False  # whether another space turns the last one into a full stop
+        self._letter_parts = False  # whether a letter is parted by a space from the punctuation before it
         self._corrected: _Correction | None = None
         self._shift = ShiftKey(clock)
         self._begin("")
@@ -115,15 +119,9 @@ class Keyboard:
 
     @property
     def correction(self) -> str | None:
-        """The word that space or punctuation would replace the typed one with; None if it stays."""
+        """The word that a space would replace the typed one with; None if it stays."""
         word = self.prefix
-        start = self.field.cursor - len(word)
-        if not self.autocorrects or not word or word != self.word or self._insists_on(normalize(word)):
-            return None
-        if start > 0 and not (before := self.field.text[start - 1]).isspace() and before not in _OPENING:
-            return None  # part of something longer, such as an address, a number with its unit, or a tag
-        corrected = self._correct(self._context(word), word)
-        return None if corrected is None else self._cased(corrected, word)
+        return self._correction_of(self.field.cursor - len(word), word) if word and word == self.word else None
 
     @property
     def ahead(self) -> str:
@@ -144,28 +142,38 @@ class Keyboard:
         emoji = self._emoji_for(normalize(word or ended_word(before)))
         return offers + ([Offer(emoji, Kind.EMOJI)] if emoji else [])
 
-    def press(self, character: str) -> None:
-        """Types one character, which may be an emoji of several code points; shift capitalizes a letter.
+    @property
+    def capitalizes(self) -> bool:
+        """Whether the first letter of a sentence becomes a capital by itself."""
+        return self._shift.capitalizes
 
-        Punctuation corrects the word before it and replaces the space that came with a suggestion.
+    @capitalizes.setter
+    def capitalizes(self, capitalizes: bool) -> None:
+        self._shift.capitalizes = capitalizes
+        self._shift.follow(self.field.text[: self.field.selection[0]])
+
+    def press(self, character: str, as_typed: bool = False) -> None:
+        """Types one character, which may be an emoji of several code points.
+
+        Shift capitalizes a letter, unless it comes `as_typed` from a physical keyboard, which has a shift key of its own.
+        Punctuation replaces the space that came with a suggestion.
         """
         if character == " ":
             self.space()
             return
         self._count()
-        field, correction = self.field, None
-        if character in PUNCTUATION and self.space_waits:
+        field = self.field
+        typed = character if as_typed else self._shift.applied(character)
+        if replaces := character in PUNCTUATION and self.space_waits:
             start, rest = field.cursor - 1, field.text[field.cursor :]
             # In the middle of a line the space still separates two words, so it stays after the punctuation.
-            field.replace(start, start + (rest[:1] in ("", "\n")), character)
+            field.replace(start, start + (rest[:1] in ("", "\n")), typed)
         else:
-            if character in PUNCTUATION:
-                correction = self._autocorrect()
-            field.insert(self._shift.applied(character))
-        self._after_key(correction)
+            field.insert(" " * (self._letter_parts and character.isalpha()) + typed)
+        self._after_key(letter_parts=replaces)
 
     def space(self) -> None:
-        """Types a space and corrects the word before it.
+        """Types a space and corrects the word that it ends.
 
         A suggestion has brought its space already. A second space after a word turns the first one into a full stop.
         """
@@ -179,9 +187,8 @@ class Keyboard:
             correction = self._autocorrect()
             field.insert(" ")
         self._after_key(correction)
-        before = field.text[: field.cursor - 1]
-        last = before[previous_boundary(before, len(before)) :][:1]  # without combining accents
-        self._stop_waits = last.isalnum() or (last != "" and last in _CLOSING)
+        before = field.text[: field.cursor - 1].rstrip(CLOSING)
+        self._stop_waits = before[previous_boundary(before, len(before)) :][:1].isalnum()  # without combining accents
 
     def backspace(self, reach: Move = Move.LEFT) -> None:
         """Undoes a correction just made and insists on the typed word; otherwise deletes the selection or the text before."""
@@ -206,7 +213,7 @@ class Keyboard:
         if word and normalize(suggestion) == normalize(word):
             self._insist(word)
         end = start + len(word) if word else field.selection[1]
-        field.replace(start, end, suggestion)
+        field.replace(start, end, " " * (self._letter_parts and not word) + suggestion)
         parted = self._part()
         self._after_key()
         self.space_waits = parted
@@ -286,7 +293,12 @@ class Keyboard:
             self._after_key()
 
     def enter(self) -> str:
-        """Sends the message and starts a new one; returns the message, which is empty if there was no text."""
+        """Sends the message and starts a new one; returns the message, which is empty if there was no text.
+
+        A word before punctuation at the end is corrected, as by a space. A last word without punctuation is sent as it stands.
+        """
+        if self.field.cursor == len(self.text) and not self.prefix:
+            self._autocorrect()
         text = self.text.strip()
         if text:
             self._send(text)
@@ -295,7 +307,9 @@ class Keyboard:
         return text
 
     def _context(self, prefix: str) -> str:
-        end = self.field.selection[0] - len(prefix)
+        return self._context_before(self.field.selection[0] - len(prefix))
+
+    def _context_before(self, end: int) -> str:
         # The start moves in strides, so that the suggester need not read the whole context again after each letter.
         start = max(end // _CONTEXT_STRIDE - 1, 0) * _CONTEXT_STRIDE
         return self.field.text[start:end]
@@ -311,11 +325,28 @@ class Keyboard:
         return Kind.COMPLETION if normalize(suggestion).startswith(normalize(prefix)) else Kind.CORRECTION
 
     def _autocorrect(self) -> _Correction | None:
-        if (corrected := self.correction) is None:
+        """Corrects the word that ends here: the one before the cursor, or before punctuation in front of the cursor."""
+        cursor = self.field.cursor
+        if self.field.selected or self.prefix != self.word:
             return None
-        typed, cursor = self.prefix, self.field.cursor
-        self.field.replace(cursor - len(typed), cursor, corrected)
-        return _Correction(cursor - len(typed), typed, corrected)
+        before = self.field.text[:cursor]
+        ended = before if self.prefix else before.rstrip("".join(PUNCTUATION) + CLOSING)
+        word = begun_word(ended)
+        start = len(ended) - len(word)
+        if not word or (corrected := self._correction_of(start, word)) is None:
+            return None
+        self.field.replace(start, len(ended), corrected)
+        self.field.move_to(cursor + len(corrected) - len(word))
+        return _Correction(start, word, corrected)
+
+    def _correction_of(self, start: int, word: str) -> str | None:
+        """Returns the correction of a word that ends, given its place in the text; None if it stays."""
+        if not self.autocorrects or self._insists_on(normalize(word)):
+            return None
+        if start > 0 and not (before := self.field.text[start - 1]).isspace() and before not in _OPENING:
+            return None  # part of something longer, such as an address, a number with its unit, or a tag
+        corrected = self._correct(self._context_before(start), word)
+        return None if corrected is None else self._cased(corrected, word)
 
     def _part(self) -> bool:
         """Moves the cursor past one space after the inserted text, or inserts one; returns whether there is a space now."""
@@ -342,7 +373,7 @@ class Keyboard:
     def _count(self) -> None:
         self.typing += Typing(1, 0)
 
-    def _after_key(self, corrected: _Correction | None = None) -> None:
+    def _after_key(self, corrected: _Correction | None = None, letter_parts: bool = False) -> None:
         self.space_waits = self._stop_waits = False
-        self._corrected = corrected
-        self._shift.follow(self.field.text[: self.field.selection[0]])
+        self._corrected, self._letter_parts = corrected, letter_parts
+        self._shift.follow(self.field.text[: self.field.selection[0]] + " " * letter_parts)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from enum import Enum
 
+from keyboard_app.input.sentences import starts_sentence
+
 _DOUBLE_TAP = 0.35  # seconds
 
 
@@ -19,6 +21,7 @@ class ShiftKey:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self.capitalizes = True  # whether a sentence gets a capital by itself
         self.release()
 
     def release(self) -> None:
@@ -44,6 +47,4 @@ class ShiftKey:
         """Updates the state after another key or a cursor move: a sentence, judged by the text before it, gets a capital."""
         self._pressed = None
         if self.state is not Shift.LOCKED:
-            ended = before.rstrip()
-            starts = not ended or before[len(ended) :].startswith("\n") or (ended[-1] in ".!?" and before != ended)
-            self.state = Shift.ONCE if starts else Shift.OFF
+            self.state = Shift.ONCE if self.capitalizes and starts_sentence(before) else Shift.OFF

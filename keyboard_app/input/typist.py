@@ -3,7 +3,7 @@
 import time
 
 from data.tokenizer import PUNCTUATION, normalize, tokenize
-from keyboard_app.input.keyboard import Keyboard
+from keyboard_app.input.keyboard import CLOSING, Keyboard
 from model.device.metrics import Typing
 
 _ENDS = {" ", *PUNCTUATION}  # a key that ends a word, which makes the keyboard correct it
@@ -36,22 +36,29 @@ def type_message(keyboard: Keyboard, text: str) -> tuple[Typing, list[float]]:
 
 
 def _type_between(keyboard: Keyboard, between: str, token: str) -> int:
-    """Types the text between two tokens, given the second one; returns how many words were insisted on."""
+    """Types the text between two tokens, given the second one; returns the keystrokes that do not count."""
+    apart = between.startswith(" ")
     if keyboard.space_waits:
-        if between.startswith(" "):
+        if apart:
             between = between[1:]
         elif between or (token and token not in PUNCTUATION):
             keyboard.backspace()
+    if not apart:
+        keyboard.move_to(keyboard.cursor)  # so that no space parts a letter from the punctuation before it
     return sum(_press(keyboard, character) for character in between)
 
 
 def _press(keyboard: Keyboard, character: str) -> int:
-    """Presses a key; returns 1 if the word before it had to be insisted on first, else 0."""
-    insists = character in _ENDS and keyboard.correction is not None
-    if insists:
+    """Presses a key; returns the keystrokes that do not count, by which the word before it had to be insisted on first."""
+    insisting = 0
+    if (character in _ENDS or character in CLOSING) and keyboard.correction is not None:
         keyboard.take(keyboard.word)  # adds a space, which the next key replaces or is
+        insisting = 1
+        if character not in _ENDS and keyboard.space_waits:
+            keyboard.backspace()
+            insisting = 2
     keyboard.press(character)
-    return int(insists)
+    return insisting
 
 
 def _type_word(keyboard: Keyboard, word: str, seconds: list[float]) -> None:

@@ -23,6 +23,7 @@ class UserSettings:
     layout: str = "qwerty"
     offensive_words: bool = False  # whether they may be suggested
     autocorrect: bool = True
+    automatic_capitals: bool = True  # at the start of a sentence, with the keys on the screen
     keep_days: int | None = None  # days for which messages are kept; None until they are deleted
     learn_automatically: bool = True
     learn_from: int = 0  # hours of the local day in which the keyboard may start to learn by itself: from this one …

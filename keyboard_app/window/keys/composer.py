@@ -118,8 +118,8 @@ class Composer(BoxLayout):
         }
         self._strip.notice = ""
         actions[action]()
-        if action == "character" and self._keypad.page != "letters" and character == "'":
-            self._keypad.page = "letters"  # an apostrophe is a part of a word
+        if action in ("space", "enter") or character == "'":  # an apostrophe is a part of a word
+            self._keypad.page = "letters"
         self._edited()
 
     def type_text(self, text: str) -> None:
@@ -129,7 +129,7 @@ class Composer(BoxLayout):
             if character == " ":
                 self.keyboard.space()
             else:
-                self.keyboard.press(character)
+                self.keyboard.press(character, as_typed=True)
         self._edited()
 
     def take(self, offer: Offer) -> None:

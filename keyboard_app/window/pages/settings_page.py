@@ -34,6 +34,7 @@ class SettingsPage(Page):
         ids.private.on = self.screen.private
         ids.consent.on = settings.consent is True
         ids.autocorrect.on = settings.autocorrect
+        ids.capitals.on = settings.automatic_capitals
         ids.offensive.on = settings.offensive_words
         ids.take_part.on = settings.take_part
         ids.automatic.on = settings.learn_automatically

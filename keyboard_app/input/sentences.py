@@ -1,0 +1,55 @@
+"""Where a sentence starts, so that its first letter becomes a capital."""
+
+import re
+
+_OPENING_QUOTES = '"“„‘«'  # a capital follows them
+_OPENING_BRACKETS = "([{<"  # a small letter follows them
+_OPENING_MARKS = "'¿¡"  # they change nothing
+_CLOSING = "\"”’'»)]}"
+
+# A period after these abbreviations ends no sentence; neither does one after letters separated by periods, such as e.g. or a.m.
+_ABBREVIATIONS = frozenset(
+    "approx apt ave blvd capt cf col dept dr ed est etc fig gen gov hon inc jr lt ltd messrs mr mrs ms mt pres prof rev "
+    "sen sgt sr st vol vs".split()
+)
+_LETTERS_WITH_PERIODS = re.compile(r"(?:^|[^\w.])(?:[^\W\d_]\.)+[^\W\d_]$")
+_LAST_WORD = re.compile(r"[^\W\d_]+$")
+
+
+def starts_sentence(before: str) -> bool:
+    """Returns whether a letter after this text starts a sentence.
+
+    It does at the start of a text or a line, after an opening quote, and after a sentence and a space. A sentence ends with a
+    period, an exclamation or a question mark, which may be followed by closing quotes and brackets. An ellipsis and the period of
+    an abbreviation end no sentence.
+    """
+    before = before.rstrip(_OPENING_MARKS) if _opens(before, _OPENING_MARKS) else before
+    if _opens(before, _OPENING_QUOTES):
+        return True
+    if _opens(before, _OPENING_BRACKETS):
+        return False
+    ended = before.rstrip()
+    space = before[len(ended) :]
+    if not ended or "\n" in space:
+        return True
+    ended = ended.rstrip(_CLOSING)
+    return bool(space) and ended.endswith((".", "!", "?")) and not _goes_on(ended)
+
+
+def _opens(before: str, marks: str) -> bool:
+    """Returns whether the text ends with one of these marks, which follows a space, an opening mark, or nothing."""
+    opening = _OPENING_QUOTES + _OPENING_BRACKETS + _OPENING_MARKS
+    return before[-1:] in tuple(marks) and (before[-2:-1].isspace() or before[-2:-1] in ("", *opening))
+
+
+def _goes_on(ended: str) -> bool:
+    """Returns whether a text that ends with a mark goes on in its sentence: after an ellipsis or an abbreviation."""
+    if not ended.endswith("."):
+        return False
+    text = ended[:-1]
+    word = _LAST_WORD.search(text)
+    return (
+        text.endswith(".")
+        or (word is not None and word[0].lower() in _ABBREVIATIONS)
+        or bool(_LETTERS_WITH_PERIODS.search(text))
+    )
