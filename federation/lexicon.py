@@ -47,8 +47,10 @@ _LETTER = 0.5
 _FREE_LETTERS = 3
 _LONG = 8  # letters from which two errors may be in a misspelt word
 _SECOND_ERROR = 0.36  # of its cost: who cannot spell a word makes more than one error in it
+_SHORT_NAME = 3  # letters up to which only lower-case dictionary words count among further words
 _SHORT = 4  # letters up to which a misspelling is a slip of the finger
-_MISSPELLING = ErrorCosts(other=5.5, extra=5.5, extra_neighbour=5.5)
+_ERROR = 5.5  # nats
+_MISSPELLING = ErrorCosts(other=_ERROR, missing=_ERROR, extra=_ERROR, extra_neighbour=_ERROR)
 
 _LEAST_USES = 10  # of a word by people who have a choice, to count their case
 _NAME_USES = 5  # likewise, of what is in no dictionary
@@ -199,10 +201,8 @@ class _Evidence:
         costs = errors.costs(word, ended=True)
         contractions = list(self._contractions.values())  # no letter is misspelt as an apostrophe
         costs[contractions] = self._slips.costs(word, np.array(contractions, np.intp), ended=True)
-        first = _MISSPELLING.missing
-        costs = np.where(
-            costs > first, first + _SECOND_ERROR * (costs - first) if len(word) >= _LONG else np.inf, costs
-        )
+        second = _ERROR + _SECOND_ERROR * (costs - _ERROR) if len(word) >= _LONG else np.inf
+        costs = np.where(costs > _ERROR, second, costs)
         # Another number of a word, and a dropped g, are ways of speaking.
         for meant in {word.removesuffix("s"), word.removesuffix("'s"), word + "g"} & self._places.keys():
             costs[self._places[meant]] = np.inf
@@ -236,13 +236,15 @@ class _Evidence:
         candidates = [w for w, f in self._zipf.items() if f >= _FURTHER_ZIPF and w.replace("'", "").isalpha()]
         with progress_bar("looking up words", len(candidates)) as bar:
             for number, word in enumerate(candidates):
-                if word in self._ids:
-                    continue
-                if self._forms(word) or (
-                    self._zipf[word] >= _FURTHER_SLANG_ZIPF and self._protection_of_unlisted(word) > 0
-                ):
+                if word not in self._ids and self._is_further_word(word):
                     yield word
                 bar(number + 1, word)
+
+    def _is_further_word(self, word: str) -> bool:
+        if forms := self._forms(word):
+            # Short abbreviations and names (Ky, Te) are far rarer than typos that look like them.
+            return len(word) > _SHORT_NAME or word in forms
+        return self._zipf[word] >= _FURTHER_SLANG_ZIPF and self._protection_of_unlisted(word) > 0
 
     def _log_frequency(self, word: str) -> float:
         return _ZIPF * max(self._zipf.get(word, _LEAST_ZIPF), _LEAST_ZIPF)

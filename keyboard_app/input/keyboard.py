@@ -164,13 +164,14 @@ class Keyboard:
         self._count()
         field = self.field
         typed = character if as_typed else self._shift.applied(character)
-        if replaces := character in PUNCTUATION and self.space_waits:
+        punctuation = character in PUNCTUATION
+        if punctuation and self.space_waits:
             start, rest = field.cursor - 1, field.text[field.cursor :]
             # In the middle of a line the space still separates two words, so it stays after the punctuation.
             field.replace(start, start + (rest[:1] in ("", "\n")), typed)
         else:
-            field.insert(" " * (self._letter_parts and character.isalpha()) + typed)
-        self._after_key(letter_parts=replaces)
+            field.insert(" " * (self._letter_parts and character[:1].isalpha()) + typed)
+        self._after_key(letter_parts=punctuation and (self.space_waits or self._letter_parts))
 
     def space(self) -> None:
         """Types a space and corrects the word that it ends.

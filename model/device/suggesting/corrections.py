@@ -35,7 +35,7 @@ class ErrorCosts:
     neighbour: float = 5.5  # a neighbouring key instead of the intended one
     other: float = 10.0  # any other key instead of the intended one
     accent: float = 1.5  # the letter without its accent, or with another accent
-    missing: float = 5.5
+    missing: float = 4.8
     missing_twin: float = 4.0  # one of two equal letters is missing
     missing_apostrophe: float = 1.5
     doubled: float = 5.5

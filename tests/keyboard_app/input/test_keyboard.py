@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.tokenizer import PUNCTUATION
 from keyboard_app.input.keyboard import Keyboard
@@ -310,21 +312,87 @@ def corrector() -> Keyboard:
     return Keyboard(suggest, lambda _text: None, lambda _context, word: SLIPS.get(word.lower()))
 
 
-@pytest.mark.parametrize("end", [" ", *sorted(PUNCTUATION)])
-def test_a_typo_is_corrected_at_the_end_of_the_word_and_backspace_undoes_that(corrector: Keyboard, end: str) -> None:
+@pytest.mark.parametrize("end", [" ", *(f"{mark} " for mark in sorted(PUNCTUATION)), '." ', "?! ", ") "])
+def test_a_typo_is_corrected_once_its_word_has_ended_and_backspace_undoes_that(corrector: Keyboard, end: str) -> None:
     reported: list[str] = []
     corrector.on_insist = reported.append
-    type_in(corrector, "so teh" + end)
+    type_in(corrector, "so teh" + end[:-1])
+    assert corrector.text == "So teh" + end[:-1], "the word may go on"
+    corrector.space()
     assert corrector.text == "So the" + end
     corrector.backspace()
     assert corrector.text == "So teh" + end
     assert corrector.cursor == len(corrector.text)
     assert (corrector.word_preferences.insisted, reported) == ({"teh"}, ["teh"])
     corrector.backspace()
-    type_in(corrector, end)
+    corrector.space()
     assert corrector.text == "So teh" + end, "a word that was insisted on stays"
     corrector.backspace()
-    assert corrector.text == "So teh", "there is nothing to undo"
+    assert corrector.text == "So teh" + end[:-1], "there is nothing to undo"
+
+
+@given(st.text("teh", min_size=1, max_size=4), st.sampled_from(".,!?"), st.text("ab=/:5@", min_size=1, max_size=5))
+def test_what_goes_on_after_punctuation_stays(word: str, mark: str, rest: str) -> None:
+    keyboard = Keyboard(suggest, lambda _text: None, lambda _context, _word: "corrected")
+    type_in(keyboard, word + mark + rest)
+    assert keyboard.text.lower() == word + mark + rest
+    keyboard.space()
+    assert keyboard.text.lower() == word + mark + rest + " "
+
+
+def test_a_word_before_punctuation_at_the_end_is_corrected_by_enter(corrector: Keyboard) -> None:
+    type_in(corrector, "so teh.")
+    assert corrector.enter() == "So the."
+
+
+def test_a_letter_after_punctuation_that_replaced_a_space_is_parted_from_it(corrector: Keyboard) -> None:
+    for end, text in (
+        (".", "Hello. A"),
+        (",", "Hello, a"),
+        ("...", "Hello... a"),
+        (".)", "Hello.)a"),
+        (".5", "Hello.5"),
+    ):
+        corrector.text = ""
+        corrector.take("Hello")
+        type_in(corrector, end + "a" * (end != ".5"))
+        assert corrector.text == text
+    corrector.text = ""
+    corrector.take("Hello")
+    type_in(corrector, ".")
+    corrector.take(corrector.suggestions[0])
+    assert corrector.text.startswith("Hello. ")
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [('"hi"  ', '"Hi". '), ('"hi."  ', '"Hi."  '), ("hi.  ", "Hi.  "), ("(hi)  ", "(hi). "), ("hi  a", "Hi. A")],
+)
+def test_a_second_space_ends_a_sentence_that_has_no_end(keyboard: Keyboard, keys: str, text: str) -> None:
+    type_in(keyboard, keys)
+    assert keyboard.text == text
+
+
+@given(st.text("abÄé1 ._-'\"(", max_size=12))
+def test_a_physical_keyboard_types_what_is_typed(text: str) -> None:
+    keyboard = Keyboard(suggest, lambda _text: None)
+    for character in text:
+        if character != " ":
+            keyboard.press(character, as_typed=True)
+    assert keyboard.text == text.replace(" ", "")
+
+
+def test_automatic_capitals_can_be_switched_off(keyboard: Keyboard) -> None:
+    keyboard.capitalizes = False
+    type_in(keyboard, "hi. so")
+    assert keyboard.text == "hi. so"
+    keyboard.press_shift()
+    type_in(keyboard, "me")
+    assert keyboard.text == "hi. soMe"
+    keyboard.capitalizes = True
+    keyboard.text = ""
+    type_in(keyboard, "hi")
+    assert keyboard.text == "Hi"
 
 
 def test_only_the_next_key_undoes_a_correction(corrector: Keyboard) -> None:

@@ -10,23 +10,25 @@ from keyboard_app.input.sentences import starts_sentence
 @pytest.mark.parametrize(
     "before",
     [
-        "",
-        " ",
-        "hi. ",
-        "hi!  ",
-        "hi?! ",
-        "hi\n",
-        "hi \n",
-        'he said "',
-        "(“",
-        '"hi." ',
-        "(hi.) ",
-        "(“hi!”) ",
-        "see yhat.io. ",
-        "'",
-        "¿",
-    ]
-    + ["I like b. ", "no. ", "1. ", "a\n\n", "he said “"],
+        *(
+            "",
+            " ",
+            "hi. ",
+            "hi!  ",
+            "hi?! ",
+            "hi\n",
+            "hi \n",
+            'he said "',
+            "(“",
+            '"hi." ',
+            "(hi.) ",
+            "(“hi!”) ",
+            "see yhat.io. ",
+            "'",
+            "¿",
+        ),
+        *("I like b. ", "no. ", "1. ", "a\n\n", "he said “"),
+    ],
 )
 def test_a_sentence_starts(before: str) -> None:
     assert starts_sentence(before)
@@ -35,22 +37,24 @@ def test_a_sentence_starts(before: str) -> None:
 @pytest.mark.parametrize(
     "before",
     [
-        "hi",
-        "hi ",
-        "hi.",
-        "hi, ",
-        "wait... ",
-        "wait…",
-        "wait… ",
-        "(wait...) ",
-        "e.g. ",
-        "i.e. ",
-        "(e.g. ",
-        "at 5 p.m. ",
-        "Mr. ",
-        "see prof. ",
-    ]
-    + ["(", "hi (", "hi. (", '"hi" ', "hi.. ", "it's", "3' ", 'a 3" '],
+        *(
+            "hi",
+            "hi ",
+            "hi.",
+            "hi, ",
+            "wait... ",
+            "wait…",
+            "wait… ",
+            "(wait...) ",
+            "e.g. ",
+            "i.e. ",
+            "(e.g. ",
+            "at 5 p.m. ",
+            "Mr. ",
+            "see prof. ",
+        ),
+        *("(", "hi (", "hi. (", '"hi" ', "hi.. ", "it's", "3' ", 'a 3" '),
+    ],
 )
 def test_no_sentence_starts(before: str) -> None:
     assert not starts_sentence(before)

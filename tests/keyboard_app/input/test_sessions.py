@@ -18,6 +18,8 @@ WORD = re.compile(rf"{LETTERS}(?:'{LETTERS})*|\d+(?:[.,:]\d+)*")
 OPEN_WORD = re.compile(rf"(?:{LETTERS}(?:'{LETTERS})*'?|\d+(?:[.,:]\d+)*[.,:]?)\Z")
 PAIRS = {Move.LEFT: Move.RIGHT, Move.WORD_LEFT: Move.WORD_RIGHT, Move.LINE_START: Move.LINE_END, Move.START: Move.END}
 
+ENDS = ".,!?)]}\"”’'»%"
+
 SLIPS = {"teh": "the", "ab": "and", "dont": "don't", "zé": "a"}
 WORDS = ["hello", "there", "i'm", "5", "50", "grüße"]
 
@@ -35,7 +37,7 @@ class PlainField:
         self.rest()
 
     def rest(self) -> None:
-        self.space_waits, self.stop_waits = False, False
+        self.space_waits, self.stop_waits, self.letter_parts = False, False, False
         self.undo: tuple[int, str, str] | None = None
 
     def places(self) -> list[int]:
@@ -58,28 +60,34 @@ class PlainField:
         return found.start(), max(word.end(), self.cursor)
 
     def end_word(self) -> tuple[int, str, str] | None:
-        """Corrects the word that ends at the cursor; returns its start, the typed word and the correction."""
-        start, end = self.word()
+        """Corrects the word that ends at the cursor or before punctuation; returns its start, its letters and the correction."""
+        cursor, (start, end) = self.cursor, self.word()
+        if self.cursor == self.anchor and start == end:
+            ended = self.text[:cursor].rstrip(ENDS)
+            word = OPEN_WORD.search(ended)
+            start, end = (word.start() if word else len(ended)), len(ended)
+        elif end != cursor:
+            return None
         typed = self.text[start:end]
         alone = start == 0 or self.text[start - 1] in " \n('"
-        if self.cursor != self.anchor or end != self.cursor or not typed or not alone or typed.lower() in self.insisted:
+        if self.cursor != self.anchor or not typed or not alone or typed.lower() in self.insisted:
             return None
         corrected = self.correct(self.text[:start], typed)
         if corrected is None:
             return None
         self.put(start, end, corrected)
+        self.cursor = self.anchor = cursor + len(corrected) - len(typed)
         return start, typed, corrected
 
     def press(self, sign: str) -> None:
-        undo = None
+        letter_parts = sign in ".,!?" and (self.space_waits or self.letter_parts)
         if sign in ".,!?" and self.space_waits:
             at_end = self.text[self.cursor : self.cursor + 1] in ("", "\n")
             self.put(self.cursor - 1, self.cursor if at_end else self.cursor - 1, sign)
         else:
-            undo = self.end_word() if sign in ".,!?" else None
-            self.insert(sign)
+            self.insert((" " if self.letter_parts and sign[0].isalpha() else "") + sign)
         self.rest()
-        self.undo = undo
+        self.letter_parts = letter_parts
 
     def space(self) -> None:
         if self.stop_waits:
@@ -91,8 +99,8 @@ class PlainField:
             undo = self.end_word()
             self.insert(" ")
         self.rest()
-        signs = SIGN.findall(self.text[: self.cursor - 1])
-        self.undo, self.stop_waits = undo, bool(signs) and (signs[-1][0].isalnum() or signs[-1][0] == "'")
+        signs = SIGN.findall(self.text[: self.cursor - 1].rstrip(ENDS[4:]))
+        self.undo, self.stop_waits = undo, bool(signs) and signs[-1][0].isalnum()
 
     def target(self, move: Move) -> int:
         before = [p for p in self.places() if p < self.cursor] or [0]
@@ -150,7 +158,7 @@ class PlainField:
         start, end = self.word()
         if self.text[start:end].lower() == word.lower() and self.cursor == self.anchor:
             self.insisted.add(word.lower())
-        self.put(start, end, word)
+        self.put(start, end, (" " if self.letter_parts and start == end else "") + word)
         follows = next(iter(SIGN.findall(self.text[self.cursor :])), "")
         if follows == " ":
             self.cursor = self.anchor = self.cursor + 1
@@ -280,6 +288,8 @@ class Session(RuleBasedStateMachine):
 
     @rule()
     def enter(self) -> None:
+        if self.field.cursor == len(self.field.text) and self.field.word() == (self.field.cursor, self.field.cursor):
+            self.field.end_word()
         text = self.keyboard.enter()
         assert text.lower() == self.field.text.strip().lower()
         if text:
