@@ -50,7 +50,7 @@ _SECOND_ERROR = 0.36  # of its cost: who cannot spell a word makes more than one
 _SHORT_NAME = 3  # letters up to which only lower-case dictionary words count among further words
 _SHORT = 4  # letters up to which a misspelling is a slip of the finger
 _ERROR = 5.5  # nats
-_MISSPELLING = ErrorCosts(other=_ERROR, missing=_ERROR, extra=_ERROR, extra_neighbour=_ERROR)
+_MISSPELLING = ErrorCosts(vowel=_ERROR, other=_ERROR, missing=_ERROR, extra=_ERROR, extra_neighbour=_ERROR)
 
 _LEAST_USES = 10  # of a word by people who have a choice, to count their case
 _NAME_USES = 5  # likewise, of what is in no dictionary
@@ -146,7 +146,8 @@ def make_lexicon(
     """
     evidence = _Evidence(vocabulary, zipf, forms, written)
     size = len(vocabulary)
-    protection, capitals = np.full(size, MOST_PROTECTION, np.float16), np.zeros(size, np.uint32)
+    protection = np.full((size, 2), MOST_PROTECTION, np.float16)
+    capitals = np.zeros(size, np.uint32)
     with progress_bar("weighing words", size) as bar:
         for number, (word, known) in enumerate(evidence.by_use()):
             protection[known] = evidence.protection(word)
@@ -154,7 +155,9 @@ def make_lexicon(
             bar(number + 1, word)
     further = [word for word in evidence.further() if word not in vocabulary]
     names = [word for word in further if evidence.usual_case(word) == word[:1].upper() + word[1:] != word]
-    return Lexicon(vocabulary.sha256, protection, capitals, make_filter(further), make_filter(names), SOURCES, LICENSE)
+    against_others, against_apostrophe = np.ascontiguousarray(protection.T)
+    filters = make_filter(further), make_filter(names)
+    return Lexicon(vocabulary.sha256, against_others, against_apostrophe, capitals, *filters, SOURCES, LICENSE)
 
 
 class _Evidence:
@@ -181,18 +184,29 @@ class _Evidence:
         """Returns the words of the vocabulary and their ids, the most used first."""
         return sorted(self._ids.items(), key=lambda item: -self._written.uses[item[0]])
 
-    def protection(self, word: str) -> float:
-        """Returns the protection of a word of the vocabulary, in nats; -inf for what is no word."""
+    def protection(self, word: str) -> tuple[float, float]:
+        """Returns the protection of a word of the vocabulary against others, and against its letters with an apostrophe.
+
+        Both are in nats, and -inf for what is no word.
+        """
         if not self._listed[word]:
-            return self._protection_of_unlisted(word)
+            unlisted = self._protection_of_unlisted(word)
+            return unlisted, unlisted
         odds = self._log_frequency(word) - self._public + self._slips.costs(word, ended=True)
-        contraction = np.inf
+        apostrophe = np.inf
         if (place := self._contractions.get(word)) is not None:
-            contraction, odds[place] = odds[place], np.inf
-        if contraction < _CONTRACTION:
-            return -math.inf
+            apostrophe, odds[place] = odds[place], np.inf
+        if apostrophe < _CONTRACTION:
+            return -math.inf, -math.inf
         odds[self._places[word]] = np.inf
-        return min(float(contraction), max(float(odds.min()) + _MARGIN, 0.0), MOST_PROTECTION)
+        protection = min(max(float(odds.min()) + _MARGIN, 0.0), MOST_PROTECTION)
+        # The model has counted forgotten apostrophes as uses of the word.
+        return protection, min(float(apostrophe) + min(self._log_share_meant(word), 0.0), protection)
+
+    def _log_share_meant(self, word: str) -> float:
+        """Returns the logarithm of the uses of a word that public text lets expect, per use in chat."""
+        expected = self._log_frequency(word) - 9 * _ZIPF + math.log(self._written.uses.total() + 1)
+        return expected - self._log_uses(word)
 
     def _protection_of_unlisted(self, word: str) -> float:
         if _LENGTHENED.search(word):

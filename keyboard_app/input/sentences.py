@@ -8,10 +8,11 @@ _OPENING_MARKS = "'¿¡"  # they change nothing
 _CLOSING = "\"”’'»)]}"
 
 # A period after these abbreviations ends no sentence; neither does one after letters separated by periods, such as e.g. or a.m.
-_ABBREVIATIONS = frozenset(
-    "approx apt ave blvd capt cf col dept dr ed est etc fig gen gov hon inc jr lt ltd messrs mr mrs ms mt pres prof rev "
-    "sen sgt sr st vol vs".split()
-)
+_LISTED = """
+    approx apt ave blvd capt cf col dept dr ed est etc fig gen gov hon inc jr lt ltd messrs mr mrs ms mt pres prof rev sen sgt sr
+    st vol vs
+"""
+_ABBREVIATIONS = frozenset(_LISTED.split())
 _LETTERS_WITH_PERIODS = re.compile(r"(?:^|[^\w.])(?:[^\W\d_]\.)+[^\W\d_]$")
 _LAST_WORD = re.compile(r"[^\W\d_]+$")
 

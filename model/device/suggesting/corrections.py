@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 Neighbours = Mapping[str, frozenset[str]]  # the keys beside each key
 Costs = NDArray[np.uint8]
 
+_VOWELS = frozenset("aeiouy")
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 _UNITS = 8  # units of cost per nat
@@ -33,9 +34,10 @@ class ErrorCosts:
     """The costs of typing errors, -log P, in nats. About 3% of typed letters are wrong, most often a neighbouring key."""
 
     neighbour: float = 5.5  # a neighbouring key instead of the intended one
+    vowel: float = 6.5  # another vowel: a misspelling rather than a slip
     other: float = 10.0  # any other key instead of the intended one
     accent: float = 1.5  # the letter without its accent, or with another accent
-    missing: float = 4.8
+    missing: float = 4.75
     missing_twin: float = 4.0  # one of two equal letters is missing
     missing_apostrophe: float = 1.5
     doubled: float = 5.5
@@ -163,6 +165,8 @@ class Corrections:
                     by_code[code] = _units(costs.accent)
                 elif letter in self._neighbours.get(typed, ()):
                     by_code[code] = _units(costs.neighbour)
+                elif letter in _VOWELS and typed in _VOWELS:
+                    by_code[code] = _units(costs.vowel)
             by_code[_NO_LETTER] = _NEVER
             self._substituted[typed] = by_code[self._letters]
         return self._substituted[typed]

@@ -5,15 +5,17 @@ A vocabulary holds whatever enough people wrote, typos included. A lexicon gives
 - a protection in nats: how much better than the typed word a correction has to be. It is the log-odds that the typed letters were
   meant, by their frequency in public text against that of the words that one typing error turns into them. An entry without any
   protection, -inf, is no word: it is never offered, and corrected like any letters that the vocabulary lacks;
+- the same against one correction, its letters with an apostrophe: people leave that out of "I'll", but mean "ill", too;
 - its usual case: "Monday", "I'm", "McKinley".
 
 Two Bloom filters (Bloom 1970, "Space/Time Trade-offs in Hash Coding with Allowable Errors") stand for the words that the
-vocabulary lacks: they tell whether a text is one of them, and whether it is usually capitalized. One answer in a hundred is a wrong
-yes. The words themselves are not in the file.
+vocabulary lacks: they tell whether a text is one of them, and whether it is usually capitalized. One answer in a hundred is yes by
+mistake. The words themselves are not in the file.
 
 The file `lexicon.safetensors`, version 1, holds with the vocabulary's size V
 
     protection  F16 [V]   nats, at most `MOST_PROTECTION`; -inf for what is no word
+    apostrophe  F16 [V]   nats, likewise; where it is less than the protection, letters with an apostrophe need no more
     capitals    U32 [V]   bit i is set if letter i is a capital in the usual case; 0 for lower case
     words       U8 [any]  the Bloom filter of the other words, in lower case
     names       U8 [any]  the Bloom filter of those of them that are written with a capital first letter
@@ -38,6 +40,13 @@ MOST_PROTECTION = 5.0  # nats
 LONGEST = 32  # letters of a word whose case can be told
 
 _FORMAT, _VERSION = "lexicon", "1"
+_EXPECTED = {  # the type of each array, and whether it has an entry for each of the vocabulary
+    "protection": (np.float16, True),
+    "apostrophe": (np.float16, True),
+    "capitals": (np.uint32, True),
+    "words": (np.uint8, False),
+    "names": (np.uint8, False),
+}
 _MAX_BYTES = 1 << 20
 _BITS = 10  # of a filter for each of its words: one answer in a hundred is wrong
 _HASHES = 7
@@ -49,6 +58,7 @@ class Lexicon:
 
     vocabulary_sha256: str
     protection: NDArray[np.float16]
+    apostrophe: NDArray[np.float16]
     capitals: NDArray[np.uint32]
     words: NDArray[np.uint8]
     names: NDArray[np.uint8]
@@ -72,7 +82,7 @@ class Lexicon:
 
     def to_bytes(self) -> bytes:
         """Returns the content of the file."""
-        arrays = {name: getattr(self, name) for name in ("protection", "capitals", "words", "names")}
+        arrays = {name: getattr(self, name) for name in _EXPECTED}
         strings = {name: getattr(self, name) for name in ("vocabulary_sha256", "sources", "license")}
         return serialize(arrays, strings | {"format": _FORMAT, "version": _VERSION})
 
@@ -109,19 +119,13 @@ def load_lexicon(path: Path, vocabulary_sha256: str, size: int) -> Lexicon:
         raise DataError(f"{path} is not a lexicon of version {_VERSION}: make it anew with `federate words`")
     if strings.get("vocabulary_sha256") != vocabulary_sha256:
         raise DataError(f"{path} belongs to another vocabulary: make it anew with `federate words`")
-    expected = {
-        "protection": ("f2", (size,)),
-        "capitals": ("u4", (size,)),
-        "words": ("u1", None),
-        "names": ("u1", None),
-    }
-    if arrays.keys() != expected.keys():
+    if arrays.keys() != _EXPECTED.keys():
         raise DataError(f"{path} lacks a part of a lexicon: make it anew with `federate words`")
-    for name, (kind, shape) in expected.items():
+    for name, (kind, of_vocabulary) in _EXPECTED.items():
         array = arrays[name]
-        if array.dtype.str[1:] != kind or (array.shape != shape if shape else array.ndim != 1):
+        if array.dtype != kind or array.ndim != 1 or (of_vocabulary and len(array) != size):
             raise DataError(f"{path}: {name} has the wrong type or shape: make it anew with `federate words`")
-    if not (arrays["protection"] <= MOST_PROTECTION).all():  # nor NaN
+    if not all((arrays[name] <= MOST_PROTECTION).all() for name in ("protection", "apostrophe")):  # nor NaN
         raise DataError(
             f"{path} protects a word by more than {MOST_PROTECTION} nats: make it anew with `federate words`"
         )

@@ -33,6 +33,7 @@ class Spellings:
         self.ids = np.array([i for _, i in ordered], np.intp)
         self._vocabulary = vocabulary
         self._lexicon = lexicon
+        self._with_apostrophe = {word.replace("'", ""): word for word in self.words if "'" in word}
         self._not_words: set[str] = set()  # entries of the vocabulary
         if lexicon is not None:
             self._not_words = {word for word, i in ordered if not lexicon.is_word(i)}
@@ -76,6 +77,11 @@ class Spellings:
         """Returns the index of a word, or None if it is not in the list."""
         place = bisect_left(self.words, word)
         return place if place < len(self.words) and self.words[place] == word else None
+
+    def with_apostrophe(self, word: str) -> int | None:
+        """Returns the index of the vocabulary's word with these letters and an apostrophe, or None."""
+        with_apostrophe = self._with_apostrophe.get(word)
+        return None if with_apostrophe is None else self.place(with_apostrophe)
 
     def unwanted(self, preferences: WordPreferences, personal: PersonalNgram | None) -> NDArray[np.intp]:
         """Returns the indices of words not to be suggested.

@@ -121,13 +121,14 @@ class Suggester:
         if len(typed) < _SHORTEST_CORRECTED or not all(c.isalpha() or c == "'" for c in typed):
             return None
         self._score([token.word for token in tokenize(context)])
-        as_typed = self._as_typed(typed)
+        as_typed = self._to_exceed(typed)
         corrections = self.spellings.corrections
-        candidates = np.flatnonzero(self._offered - corrections.least(typed) > as_typed)
+        candidates = np.flatnonzero(self._offered - corrections.least(typed) > as_typed.min())
         fits = self._offered[candidates] - corrections.costs(typed, candidates, ended=True)
         if len(typed) == _SHORTEST_CORRECTED:
             fits[self.spellings.ids[candidates] >= _FAMILIAR] = -np.inf
-        if len(fits) == 0 or fits[best := int(fits.argmax())] <= as_typed:
+        fits[fits <= as_typed[candidates]] = -np.inf
+        if len(fits) == 0 or fits[best := int(fits.argmax())] == -np.inf:
             return None
         return self.spellings.words[int(candidates[best])]
 
@@ -149,8 +150,17 @@ class Suggester:
         self._offered[self.spellings.unwanted(preferences, personal)] = -np.inf
         self._scored_for, self._shown = state, {}
 
+    def _to_exceed(self, word: str) -> NDArray[np.float32]:
+        """Returns the score that each of the spellings has to exceed to be a correction."""
+        to_exceed = np.full(self._offered.shape, self._as_typed(word), np.float32)
+        known, place = self._vocabulary.id(word), self.spellings.with_apostrophe(word)
+        if self._lexicon is not None and known != UNKNOWN and place is not None:
+            least = self._scores[known] + np.float32(self._lexicon.apostrophe[known])
+            to_exceed[place] = min(to_exceed[place], least)
+        return to_exceed
+
     def _as_typed(self, word: str) -> float:
-        """Returns the score that a correction has to exceed."""
+        """Returns the score of a word as it was typed, with its protection."""
         known = self._vocabulary.id(word)
         if known != UNKNOWN:
             protection = _KNOWN if self._lexicon is None else float(self._lexicon.protection[known])
@@ -172,8 +182,8 @@ class Suggester:
     def recased(self, word: str) -> str | None:
         """Returns a finished word as it is written, if its letters are right and their case is not; None to keep it.
 
-        Only small letters and a capital first letter, which may be automatic, are changed. The usual case of an abbreviation is not
-        forced on anyone: people write "tv" and mean it.
+        Only small letters and a capital first letter, which may be automatic, are changed. The usual case of an abbreviation is
+        not forced on anyone: people write "tv" and mean it.
         """
         typed = normalize(word)
         if word[1:] != word[1:].lower():

@@ -41,7 +41,9 @@ def substituted(meant: str, typed: str) -> float:
         return COSTS.accent
     if "ü" in (meant, typed) and "u" in (meant, typed):
         return COSTS.accent
-    return COSTS.neighbour if meant in NEIGHBOURS.get(typed, ()) else COSTS.other
+    if meant in NEIGHBOURS.get(typed, ()):
+        return COSTS.neighbour
+    return COSTS.vowel if {meant, typed} <= set("aeiouy") else COSTS.other
 
 
 def missed(word: str, place: int) -> float:
