@@ -28,7 +28,7 @@ from model.device.suggesting.lexicon import MOST_PROTECTION, Lexicon, capitals_o
 
 SOURCES = (
     "Frequencies: wordfreq 3 by Robyn Speer (CC BY-SA 4.0), doi:10.5281/zenodo.7199437. "
-    "Words and their case: the English Hunspell dictionary from SCOWL, copyright 2000-2019 by Kevin Atkinson. "
+    "Words and their case: the English Hunspell dictionary from SCOWL, copyright 2000-2018 by Kevin Atkinson. "
     "Words and case in chat: the ChitChat dataset (MIT), training users alone."
 )
 LICENSE = "CC-BY-SA-4.0"
@@ -53,7 +53,7 @@ _ERROR = 5.5  # nats
 _MISSPELLING = ErrorCosts(vowel=_ERROR, other=_ERROR, missing=_ERROR, extra=_ERROR, extra_neighbour=_ERROR)
 
 _LEAST_USES = 10  # of a word by people who have a choice, to count their case
-_NAME_USES = 5  # likewise, of what is in no dictionary
+_SLANG_USES = 5  # likewise, of what is in no dictionary
 _CAPITALIZED = {
     True: 0.7,
     False: 0.5,
@@ -223,14 +223,16 @@ class _Evidence:
         near = costs < np.inf
         public = _least((self._log_frequency(word) - self._public + costs)[near])
         public -= _LETTER * max(len(word) - _FREE_LETTERS, 0)
-        chat = _least((self._log_uses(word) - self._chat)[near])
+        chat = -math.inf
+        if self._written.uses[word] >= _SLANG_USES:
+            chat = _least((self._log_uses(word) - self._chat)[near])
         odds = max(public, chat, 0.0 if self._is_name(word) else -math.inf)
         return min(odds + _MARGIN, MOST_PROTECTION) if odds >= 0 else -math.inf
 
     def _is_name(self, word: str) -> bool:
         """Returns whether people capitalize a word in the middle of a sentence: they do not do so with a typo."""
         forms = self._written.forms.get(word, Counter())
-        return forms.total() >= _NAME_USES and forms[word] < forms.total() / 2
+        return forms.total() >= _SLANG_USES and forms[word] < forms.total() / 2
 
     def usual_case(self, word: str) -> str:
         """Returns the usual form of a word."""

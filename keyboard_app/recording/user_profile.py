@@ -30,7 +30,7 @@ from keyboard_app.recording.schema import may_be_plain
 from keyboard_app.recording.settings import SETTINGS, load_settings, save_settings
 from keyboard_app.recording.store import Store
 from keyboard_app.recording.vault import Vault
-from model.device.folder import PRETRAINED, Model, load_model, recover, save_model
+from model.device.folder import PRETRAINED, Model, lexicon_for, load_model, recover, save_model
 from model.device.learning.gate import held_back_from
 from model.device.weights import Provenance, Weights, digest, load_weights, next_provenance
 
@@ -179,7 +179,7 @@ class Profile:
             try:
                 model = load_model(folder)
                 model.start()  # running it is the only way to know that the program is intact
-                return model
+                return model if model.lexicon is not None else replace(model, lexicon=lexicon_for(model, shipped))
             except UserFacingError as error:
                 self.notices.append(
                     f"the model in {shipped} is in use: {error}; the damaged one is kept in {set_aside(folder)}"

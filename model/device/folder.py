@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data.errors import DataError
+from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from data.vocabulary import Vocabulary
 from model.device.runtime import Program
@@ -65,6 +65,14 @@ def load_model(folder: Path) -> Model:
     if (folder / LEXICON).exists():
         lexicon = load_lexicon(folder / LEXICON, vocabulary.sha256, len(vocabulary))
     return Model(weights, provenance, vocabulary, program, card, lexicon)
+
+
+def lexicon_for(model: Model, folder: Path) -> Lexicon | None:
+    """Returns the lexicon of another model folder if it belongs to the model's vocabulary, else None."""
+    try:
+        return load_lexicon(folder / LEXICON, model.vocabulary.sha256, len(model.vocabulary))
+    except UserFacingError:
+        return None
 
 
 def check_free_for_model(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_a_damaged_file_is_one_clear_line(tmp_path_factory: pytest.TempPathFacto
         {"words": np.zeros((2, 2), np.uint8)},
     ],
 )
-def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, changed: dict[str, object]) -> None:
+def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, changed: dict[str, Any]) -> None:
     save_lexicon(tmp_path / "l", replace(small_lexicon(), **changed))
     with pytest.raises(DataError, match="federate words"):
         load_lexicon(tmp_path / "l", VOCABULARY.sha256, len(VOCABULARY))
