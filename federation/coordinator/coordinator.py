@@ -27,6 +27,7 @@ from federation.coordinator.model_folders import Shelf
 from federation.coordinator.round_machine import GIVING, MessageRefusedError, Round, Rules, Stage, Summation
 from federation.coordinator.store import CoordinatorStore
 from federation.protocol.api_messages import COUNTED, NOT_COUNTED, REST, WAIT, Call, CheckIn, Enrolment, Plan
+from federation.protocol.json_messages import read_json
 from federation.protocol.round_terms import Terms
 from federation.protocol.signed_requests import check_enrolment
 from federation.reports.model_card import federation_card
@@ -62,8 +63,11 @@ class Next:
     @classmethod
     def from_told(cls, told: dict[str, Any]) -> "Next":
         """Reads an answer of the learner."""
+        terms = told["terms"]
+        if isinstance(terms, str):  # as an older learner wrote them: a JSON text, empty if there are none
+            terms = read_json(terms) if terms else None
         return cls(
-            Terms.from_json(told["terms"]) if told["terms"] else None,
+            None if terms is None else Terms.from_content(terms),
             told["exhausted"],
             told["spent"],
             told["unmasked"],
@@ -333,7 +337,7 @@ class Coordinator:
             training.passes,
             training.max_words,
             self._number,
-            terms.to_json(),
+            terms,
         )
         self.round = Round(name, self.settings.rules, self._secure_sum(self._plan, self.settings.rules), now)
         self.changed += 1

@@ -91,10 +91,10 @@ class Learner:
         """The terms of the next round, or why there is none, and the privacy spent so far, in numbers and as a promise."""
         spent = self._process.spent(state, unmasked)
         promise = privacy_line(self._privacy, spent)
-        told: dict[str, Any] = {"terms": "", "exhausted": "", "spent": asdict(spent), "promise": promise}
+        told: dict[str, Any] = {"terms": None, "exhausted": "", "spent": asdict(spent), "promise": promise}
         told["unmasked"] = unmasked
         try:
-            told["terms"] = self._process.prepare(state).terms.to_json()
+            told["terms"] = self._process.prepare(state).terms.to_content()
         except BudgetExhaustedError as exhausted:
             told["exhausted"] = str(exhausted)
         return told

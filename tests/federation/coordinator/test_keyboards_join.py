@@ -241,7 +241,8 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
     """The same devices, words and seed: keyboards with LiteRT, masks and TLS on one side, TFF's `next` on the other.
 
     Summed deltas differ by what rounding at random adds: of root mean square sqrt(devices * entries) / (2 S) for each side
-    (`federation.protocol.delta_encoding`), of which four are allowed; and by the last bits of LiteRT's arithmetic and TensorFlow's.
+    (`federation.protocol.delta_encoding`), of which four are allowed, and by the last bits of LiteRT's arithmetic and
+    TensorFlow's.
     """
     import tensorflow as tf
 

@@ -70,7 +70,7 @@ def test_noise_is_refused(noise: bytes, kind: type[BinaryMessage]) -> None:
 def test_kinds_are_told_apart() -> None:
     assert len({kind.KIND for kind in KINDS}) == len(KINDS)
     survivors = m.Survivors(bytes(32), bytes(32), ())
-    with pytest.raises(DataError, match="no Delivery"):
+    with pytest.raises(DataError, match="not a Delivery"):
         m.Delivery.from_bytes(survivors.to_bytes())
 
 

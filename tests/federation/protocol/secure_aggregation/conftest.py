@@ -20,7 +20,7 @@ from federation.protocol.secure_aggregation.messages import (
     Shares,
     Survivors,
 )
-from federation.protocol.secure_aggregation.modular_vectors import Layout, Segment
+from federation.protocol.secure_aggregation.modular_vectors import Segment, VectorLayout
 from federation.protocol.secure_aggregation.neighbours import Assumptions
 from federation.protocol.secure_aggregation.states import SecureSum
 
@@ -43,7 +43,7 @@ def seeded(name: str) -> client.Random:
 class SlowRound:
     """A round over a few devices, step by step; `devices` in the order of their making."""
 
-    def __init__(self, count: int, layout: Layout = LAYOUT, round_id: str = "r", minimum: int = 3) -> None:
+    def __init__(self, count: int, layout: VectorLayout = LAYOUT, round_id: str = "r", minimum: int = 3) -> None:
         self.round = SecureRound(round_id, "model", layout, "terms")
         self.identities = {}
         for number in range(count):

@@ -136,7 +136,7 @@ def test_neighbourhoods_that_keep_no_secret_are_refused(recorded: Recorded) -> N
         recorded.run.identities[third.device], recorded.run.round.context, first.cipher_key, third.mask_key
     )
     copied = replace(third, cipher_key=first.cipher_key, signature=twin.signature)
-    with pytest.raises(DataError, match="key is there twice"):
+    with pytest.raises(DataError, match="a key twice"):
         client.share(recorded.advertised, replace(right, neighbours=(first, second, copied)), random)
 
 

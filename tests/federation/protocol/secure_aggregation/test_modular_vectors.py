@@ -12,7 +12,7 @@ LAYOUTS = st.lists(st.builds(Segment, st.integers(1, 40), st.integers(1, 64)), m
 
 @settings(deadline=None)
 @given(LAYOUTS, st.integers(0, 2**32))
-def test_vectors_survive_packing_in_no_more_bits_than_they_have(layout: modular_vectors.Layout, seed: int) -> None:
+def test_vectors_survive_packing_in_no_more_bits_than_they_have(layout: modular_vectors.VectorLayout, seed: int) -> None:
     rng = np.random.default_rng(seed)
     vectors = [rng.integers(0, 2**s.bits - 1, s.length, np.uint64, endpoint=True).astype(s.dtype) for s in layout]
     packed = modular_vectors.pack(layout, vectors)
@@ -24,7 +24,7 @@ def test_vectors_survive_packing_in_no_more_bits_than_they_have(layout: modular_
 
 @settings(deadline=None)
 @given(LAYOUTS, st.binary(max_size=60))
-def test_only_packed_vectors_are_unpacked(layout: modular_vectors.Layout, data: bytes) -> None:
+def test_only_packed_vectors_are_unpacked(layout: modular_vectors.VectorLayout, data: bytes) -> None:
     data = (data * (modular_vectors.packed_size(layout) // max(len(data), 1) + 1))[
         : modular_vectors.packed_size(layout)
     ] or data
