@@ -74,7 +74,7 @@ class Encoding:
     max_weight: int  # W: greatest weight of a device, in words; 1 if all devices have the same weight
     cohort: int  # N: greatest number of devices in a sum
     bits: int  # b: of an entry as sent, 2 to 16
-    # 32 bits, of the rotation's signs. It is public; nobody can make a delta to fit it if it is drawn unpredictably.
+    # 32 bits, of the rotation's signs: public, and drawn before devices train, so that honest deltas do not depend on it.
     seed: int
     # z: the greatest integer in standard deviations of a coordinate, for a delta at the clipping norm.
     deviations: float = 4.0

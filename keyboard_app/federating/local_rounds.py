@@ -136,7 +136,7 @@ def answer_round(profile: Profile, model: Model, round_id: str) -> str:
     for invitation in profile.mailbox.invitations():
         if invitation.round_id == round_id:
             return run(Answering(profile, model, invitation))
-    raise DataError(f"there is no unanswered invitation to round {round_id} for the keyboard of {profile.path}")
+    raise DataError(f"no invitation to round {round_id} is waiting for the keyboard of {profile.path}")
 
 
 def answer_all(profile: Profile, models: Models) -> list[str]:

@@ -1,6 +1,5 @@
 """A device makes each message of a round once, in order, and repeats its bytes; it reveals once."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,7 +14,6 @@ from data.errors import DataError
 from federation.protocol.api_messages import KEYS, REPORTING, SHARES, UNMASKING
 from federation.protocol.device_round import DeviceRound
 from federation.protocol.secure_aggregation import server, sharing, unmasking
-from federation.protocol.secure_aggregation.client import Random
 from federation.protocol.secure_aggregation.keys import device_id
 from federation.protocol.secure_aggregation.messages import (
     Advert,
@@ -36,21 +34,10 @@ ROUND = SecureRound("r", "model", (Segment(5, 16), Segment(2, 40)), "terms")
 DEVICES = 4
 
 
-def seeded(name: str) -> Random:
-    """Returns random bytes that are the same in every run, so that a device can be started again with the same keys."""
-    count = 0
-
-    def random(size: int) -> bytes:
-        nonlocal count
-        count += 1
-        return hashlib.shake_256(f"{name} {count}".encode()).digest(size)
-
-    return random
-
-
 def device_round(number: int) -> DeviceRound:
+    """Returns a device that draws the same keys each time, so that it can be started again in the same round."""
     identity = Ed25519PrivateKey.from_private_bytes(bytes([number + 1]) * 32)
-    return DeviceRound(ROUND, identity, seeded(str(number)))
+    return DeviceRound(ROUND, identity, np.random.default_rng(number).bytes)
 
 
 def vectors_of(number: int) -> list[UnsignedArray]:

@@ -179,7 +179,7 @@ def test_a_mask_is_one_keystream_whatever_the_chunks() -> None:
 
 
 def test_a_lie_about_who_dropped_out_reveals_at_most_one_secret(slow_round: SlowRounds) -> None:
-    """A coordinator that tells half the devices that one dropped out, and half that it did not, gets too few shares of each kind."""
+    """A coordinator that tells half the devices that one dropped out, and half that it did not, gets too few shares."""
     run = slow_round(7)
     to = run.mask(run.share(run.advertise()))
     victim, kinds = run.devices[0], Counter[bytes]()
