@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from data.errors import DataError
 from federation.protocol.api_messages import KEYS, REPORTING, SHARES, UNMASKING
-from federation.protocol.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation import client
+from federation.protocol.secure_aggregation.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation.client import Advertised, DeviceState, Masked, Random, Shared
 from federation.protocol.secure_aggregation.messages import Delivery, Neighbourhood, SecureRound, Survivors
 from federation.protocol.secure_aggregation.modular_vectors import UnsignedArray

@@ -9,9 +9,9 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federation.protocol import api_messages
-from federation.protocol.binary_messages import BinaryMessage
 from federation.protocol.device_round import DeviceRound
 from federation.protocol.secure_aggregation import server, unmasking
+from federation.protocol.secure_aggregation.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation.keys import device_id
 from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Reveal, SecureRound, Shares
 from federation.protocol.secure_aggregation.modular_vectors import Segment, UnsignedArray

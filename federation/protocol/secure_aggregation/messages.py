@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from federation.protocol.binary_messages import BinaryMessage, Record, number, octets, payload, records
+from federation.protocol.secure_aggregation.binary_messages import (
+    BinaryMessage,
+    Record,
+    number,
+    octets,
+    payload,
+    records,
+)
 from federation.protocol.secure_aggregation.modular_vectors import VectorLayout
 
 MAX_NEIGHBOURS = 1024

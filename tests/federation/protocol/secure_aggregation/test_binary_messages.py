@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from federation.protocol.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation import messages as m
+from federation.protocol.secure_aggregation.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation.modular_vectors import Segment
 
 ID, SMALL = st.binary(min_size=32, max_size=32), st.binary(min_size=16, max_size=16)
