@@ -236,7 +236,7 @@ class Rounds:
             training.passes,
             training.max_words,
             number,
-            terms.to_json(),
+            terms,
         )
         rules = self.settings.rules
         self.open_round = OpenRound(number, plan, Round(name, rules, self._secure_sum(plan, rules), now))

@@ -7,8 +7,8 @@ from typing import TypeVar
 from data.errors import DataError
 from federation.coordinator.round_machine import Rules, Stage
 from federation.protocol.api_messages import Plan, secure_round
-from federation.protocol.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation import modular_vectors, server, unmasking
+from federation.protocol.secure_aggregation.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Reveal, Shares
 from federation.protocol.secure_aggregation.neighbours import Assumptions
 from federation.protocol.secure_aggregation.states import Advertising, Collecting, Sharing, Unmasking

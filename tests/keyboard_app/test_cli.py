@@ -58,7 +58,7 @@ def test_script_status_answer(
 
     Mailbox(tmp_path / "p").invite(Invitation("r1", 0.1, 1.0, 1, 1000, 1), small_model_folder / WEIGHTS)
     assert main([*common, "answer"]) == 0
-    assert "gave round r1 what" in capsys.readouterr().out
+    assert "contributed to round r1 from" in capsys.readouterr().out
     assert Mailbox(tmp_path / "p").contribution("r1").words > 0
     assert main(["answer", *common]) == 0
     assert capsys.readouterr().out == "nothing waits for an answer\n"
@@ -76,7 +76,7 @@ def test_answering_one_round_does_nothing_else(
     Mailbox(profile).release(small_model_folder)
     capsys.readouterr()
     assert main(["answer", "--round", "r2", *common]) == 0
-    assert "gave round r2 what" in capsys.readouterr().out
+    assert "contributed to round r2 from" in capsys.readouterr().out
     assert Mailbox(profile).contribution("r1") is None
     assert Mailbox(profile).released()
     assert (profile / PERSONAL).read_bytes() == b"damaged"

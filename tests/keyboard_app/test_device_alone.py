@@ -19,7 +19,7 @@ def test_it_types_records_learns_and_answers(tmp_path: Path, small_model_folder:
     assert result.returncode == 0, result.stderr
     learned, gave, contributed, modules = result.stdout.splitlines()
     assert "learned from" in learned
-    assert "gave round r" in gave
+    assert "contributed to round r" in gave
     assert contributed == "contributed"
     allowed = ("model.device", "federation.protocol")
     assert all(m in ("model", "federation") or m.startswith(allowed) for m in modules.split())

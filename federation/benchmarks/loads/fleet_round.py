@@ -28,7 +28,7 @@ from federation.coordinator.web.control_api import TOKEN
 from federation.processes import free_port, start
 from federation.protocol.api_messages import Plan
 from federation.protocol.join_link import JoinLink
-from federation.protocol.round_terms import Terms, TrainingResult
+from federation.protocol.round_terms import TrainingResult
 from model.device.config import ModelConfig
 from model.device.folder import save_model
 
@@ -164,6 +164,6 @@ async def _take_part(device: FleetDevice) -> None:
 
 
 def _vectors(plan: Plan) -> Any:
-    terms, rng = Terms.from_json(plan.encoding), np.random.default_rng()
+    terms, rng = plan.terms, np.random.default_rng()
     delta = rng.normal(size=terms.length).astype(np.float32)
     return terms.contribution(TrainingResult(delta * np.float32(0.5 / np.linalg.norm(delta)), 100), rng)

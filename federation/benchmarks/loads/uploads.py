@@ -124,7 +124,7 @@ class _Uploads:
         rng = np.random.default_rng(0)
         return tuple(
             rng.integers(0, 2**segment.bits, segment.length, np.uint64).astype(segment.dtype)
-            for segment in Terms.from_json(plan.encoding).layout
+            for segment in plan.terms.layout
         )
 
     def _round(self) -> tuple[Round, dict[str, bytes]]:

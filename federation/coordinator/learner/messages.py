@@ -59,7 +59,7 @@ class NextRound:
         """
         terms, spent = content["terms"], content["spent"]
         return cls(
-            Terms(**terms) if terms else None,
+            Terms.from_content(terms) if terms else None,
             content["exhausted"],
             Spent(**spent) if spent else None,
             content["promise"],

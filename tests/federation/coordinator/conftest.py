@@ -53,7 +53,7 @@ class LearnedDevice(SimulatedDevice):
 
     def _learned(self, plan: Plan) -> tuple[Vector, ...]:
         learned = TrainingResult(delta_of(self), 10, 30.0, 1, 3, 5, 2, 4)
-        vectors = Terms.from_json(plan.encoding).contribution(learned, np.random.default_rng(0))
+        vectors = plan.terms.contribution(learned, np.random.default_rng(0))
         self.vectors_given.append(vectors[0][:16].tobytes())
         return vectors
 

@@ -27,7 +27,7 @@ from federation.processes import free_port, start
 from federation.protocol import api_messages
 from federation.protocol.delta_encoding import flatten
 from federation.protocol.join_link import JoinLink
-from federation.protocol.round_terms import Terms, TrainingResult
+from federation.protocol.round_terms import TrainingResult
 from federation.protocol.signed_requests import device_name
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError, enrol
 from keyboard_app.federating.membership import Membership
@@ -104,7 +104,7 @@ class Processes:
 
     def vectors(self, plan: api_messages.Plan) -> tuple:
         rng = np.random.default_rng(plan.seed)
-        terms = Terms.from_json(plan.encoding)
+        terms = plan.terms
         delta = rng.normal(size=terms.length).astype(np.float32)
         self.given[plan.round_name] = delta * np.float32(0.3 / np.linalg.norm(delta))
         return terms.contribution(TrainingResult(self.given[plan.round_name], 50), rng)

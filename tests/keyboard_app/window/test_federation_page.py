@@ -89,7 +89,7 @@ def test_a_person_joins_takes_part_sees_what_was_shared_and_leaves(
         assert word in told, "before anything is joined"
 
     give_link(person, "https://example.org")
-    assert page.problem.startswith("A join link begins with") or page.problem.startswith("This is no join link")
+    assert page.problem.startswith("A join link begins with") or page.problem.startswith("The text is not a join link")
     link = JoinLink.parse(coordinator.ask("link"))
     for wrong, problem in (
         (replace(link, sha256="0" * 64), "is not the coordinator of this join link"),
@@ -197,7 +197,7 @@ def test_the_wish_to_leave_outlasts_the_end_of_the_keyboard(tmp_path: Path, smal
         if joined is not None:  # it was stopped before the coordinator was told
             assert joined.leaving
             device.serve()
-            assert "left the federation without its coordinator knowing" in str(device.worker.wait())
+            assert "left the federation, but its coordinator could not be told" in str(device.worker.wait())
         assert device.federation.standing().joined is None
 
 

@@ -177,8 +177,7 @@ def test_oversized_and_slow_bodies_are_cut_off(in_network, world) -> None:
 
         for pause, status in ((0.0, api_messages.TOO_LARGE), (10.0, api_messages.SLOW)):
             sent = 0
-            signed = sign(device.device.key, device._session, device._number + 1, "POST", "/v1/check-in", b"")
-            device._number += 1
+            signed = device.session.sign("POST", "/v1/check-in", b"")
             response = await network.http.post("/v1/check-in", content=endless(pause), headers=signed.to_headers())
             assert response.status_code == status
             assert sent < 20_000
