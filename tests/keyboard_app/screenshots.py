@@ -1,8 +1,8 @@
-"""Pictures of the real window: `python -m tests.keyboard_app.screenshots FOLDER [--model DIR] [--all]`, under a display.
+"""Takes pictures of the real window: `python -m tests.keyboard_app.screenshots FOLDER [--model DIR] [--all]`, on a display.
 
-Types a sample on a profile that is thrown away, learning on the way, and saves the pictures of the README: `keyboard.png`, phones,
-light and dark, and `keyboard-wide.png`, a tablet and a desktop. With `--all` it saves all there is to see too, at the sizes of a
-phone, a tablet and a desktop, light and dark.
+Types a sample on a temporary profile, learning on the way, and saves the pictures of the README: `keyboard.png` with light and
+dark phones, and `keyboard-wide.png` with a tablet and a desktop. With `--all`, also saves every state of the window at the sizes of a
+phone, a tablet and a desktop, in light and dark.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ _LINES = [
     "see you at the climbing hall!",
 ]
 _SENT = ["Are you coming tonight?", "I'll bring the ropes and some snacks 😀", "Let's meet at seven, by the door."]
-_BEGUN = "See you at the clim"
+_UNFINISHED = "See you at the clim"
 _WEEKS = 5
 _SIZES = {"phone": (412, 892), "tablet": (820, 1180), "desktop": (1280, 800)}
 _GAP, _GROUND = 24, "#7A8496"
@@ -40,16 +41,16 @@ _README = {
     "keyboard.png": ("phone-light-typing", "phone-dark-emoji", "phone-dark-learned", "phone-light-private"),
     "keyboard-wide.png": ("tablet-dark-typing", "desktop-light-typing"),
 }
-_WIDE_HEIGHT = 800  # of the pictures that are of several heights, in pixels
-_HELD = 0.6  # seconds that a finger is held for a key's other characters
+_WIDE_HEIGHT = 800  # height that pictures of several heights are scaled to, in pixels
+_HELD = 0.6  # seconds to hold a key until its alternates are shown
 
 
 def _write_history(device: Device) -> None:
-    """Some weeks of typing, learning after each of them, by a clock that is put back."""
+    """Writes some weeks of typing, with learning after each week, by setting the clock of the store back."""
     real = store._now
     for weeks_ago in reversed(range(_WEEKS)):
         then = datetime.now(UTC) - timedelta(weeks=weeks_ago)
-        store._now = lambda then=then: then.isoformat(timespec="seconds")
+        store._now = partial(then.isoformat, timespec="seconds")
         for line in _LINES * 2:
             type_message(device.keyboard, line)
         run(Learning(device.profile, device.models))
@@ -57,7 +58,7 @@ def _write_history(device: Device) -> None:
 
 
 def _shots(app: Any, take: Any, wanted: Collection[str] | None) -> Iterator[None]:
-    """What happens in the window, of all or of the wanted pictures; yields to let a frame pass."""
+    """Brings the window into each state and takes its picture, or only the wanted ones; yields to let a frame pass."""
     from kivy.core.window import Window
     from kivy.tests.common import UnitTestTouch
 
@@ -80,14 +81,18 @@ def _shots(app: Any, take: Any, wanted: Collection[str] | None) -> Iterator[None
         screen.apply_settings()
 
     def ask(step: int) -> None:
-        screen._ask()
+        screen._show_welcome()
         screen._welcome.step = step
 
     def page(name: str) -> Callable[[], None]:
-        return lambda: setattr(screen, "page", name)
+        return partial(setattr, screen, "page", name)
 
-    def all_of(*begin: Callable[[], object]) -> Callable[[], None]:
-        return lambda: [each() for each in begin] and None
+    def all_of(*steps: Callable[[], object]) -> Callable[[], None]:
+        def run_all() -> None:
+            for step in steps:
+                step()
+
+        return run_all
 
     fingers: list[Any] = []
     states: dict[str, Callable[[], Any]] = {
@@ -106,7 +111,7 @@ def _shots(app: Any, take: Any, wanted: Collection[str] | None) -> Iterator[None
         "large": enlarge,
         "large-learned": all_of(enlarge, page("learned")),
         "large-settings": all_of(enlarge, page("settings")),
-        **{f"welcome-{step + 1}": lambda step=step: ask(step) for step in range(3)},
+        **{f"welcome-{step + 1}": partial(ask, step) for step in range(3)},
     }
 
     def undo() -> None:
@@ -119,7 +124,7 @@ def _shots(app: Any, take: Any, wanted: Collection[str] | None) -> Iterator[None
         composer.undo()
         composer.edit_message()
         composer.show_keys()
-        composer.keyboard.text = _BEGUN
+        composer.keyboard.text = _UNFINISHED
         screen.set_private(False)
         screen.page = "learned" if screen.beside else ""
         screen.device.choose(text_scale=1.0)
@@ -130,7 +135,7 @@ def _shots(app: Any, take: Any, wanted: Collection[str] | None) -> Iterator[None
         screen.type_text(message)
         screen.key("enter")
         yield
-    screen.type_text(_BEGUN)
+    screen.type_text(_UNFINISHED)
     screen.device.look_back()
     while screen.device.worker.task is not None:
         yield
@@ -155,7 +160,7 @@ def _shots(app: Any, take: Any, wanted: Collection[str] | None) -> Iterator[None
 
 
 def _side_by_side(pictures: list[Image.Image]) -> Image.Image:
-    """Pictures in a row, all as high as the others."""
+    """Puts pictures in a row, scaled to one height."""
     heights = {picture.height for picture in pictures}
     height = max(heights) if len(heights) == 1 else _WIDE_HEIGHT
     pictures = [

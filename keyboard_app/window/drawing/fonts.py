@@ -34,14 +34,14 @@ def is_emoji(cluster: str) -> bool:
 
 
 def font_of(cluster: str) -> str:
-    """The font for a character as a person sees one."""
+    """Returns the font for a cluster."""
     if is_emoji(cluster) and (font := emoji_font()) is not None:
         return font
     return USUAL if all(c <= _LAST_OF_ROBOTO or c == "€" for c in cluster) else WIDE
 
 
 def runs(text: str) -> Iterator[tuple[str, str]]:
-    """The text in as few parts as are of one font each, as (font, part)."""
+    """Splits a text into runs of one font, and yields each as (font, part)."""
     for font, parts in groupby(clusters(text), font_of):
         yield font, "".join(parts)
 
