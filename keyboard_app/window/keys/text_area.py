@@ -17,7 +17,7 @@ __all__ = ("SearchField", "TextArea")
 
 _BLINK_EVERY = 0.53  # seconds
 _HOLD = 0.45  # seconds until a held touch selects a word
-_SLIP = 6  # dp that a finger may slide during a tap
+_TAP_SLACK = 6  # dp that a finger may slide during a tap
 _HANDLE = 7  # radius of the handles of a selection, in dp
 _REACH = 22  # dp within which a finger takes hold of a handle
 
@@ -155,7 +155,10 @@ class TextArea(Control, TextView):
         if touch.grab_current is not self:
             return bool(super().on_touch_move(touch))
         if self._drag is _Drag.NOTHING_YET:
-            if max(abs(touch.x - self._began[0]), abs(touch.y - self._began[1])) < dp(_SLIP) or touch.is_double_tap:
+            if (
+                max(abs(touch.x - self._began[0]), abs(touch.y - self._began[1])) < dp(_TAP_SLACK)
+                or touch.is_double_tap
+            ):
                 return True
             self._stop_holding()
             self._drag = _Drag.SELECTS

@@ -62,17 +62,17 @@ class AgreeCard(Card):
     place = StringProperty()
     note = StringProperty()
 
-    def show(self, link: JoinLink, begun: bool, records: bool) -> None:
+    def show(self, link: JoinLink, agreed_before: bool, records: bool) -> None:
         """Shows the question.
 
         Args:
           link: the join link.
-          begun: whether the person agreed before and no answer came.
+          agreed_before: whether the person agreed before and no answer came.
           records: whether messages are recorded.
         """
         self.place = f"{link.host}:{link.port}"
         notes = []
-        if begun:
+        if agreed_before:
             notes.append("You agreed before, but no answer came. You can use the same link again.")
         if not records:
             notes.append("Recording is off, so you would have nothing to contribute.")

@@ -57,8 +57,8 @@ class FederationPage(Page):
             self._standing_card.show(standing.joined, settings.take_part)
             cards = [self._standing_card, self._round_card]
         elif link is not None:
-            begun = standing.joining == link and not self.screen.busy
-            self._agree_card.show(link, begun, settings.consent is True)
+            agreed_before = standing.joining == link and not self.screen.busy
+            self._agree_card.show(link, agreed_before, settings.consent is True)
             cards = [self._about_card, self._agree_card]
         else:
             cards = [self._about_card, self._link_card]

@@ -49,7 +49,14 @@ class Coordinator:
 
     def start_keyboards(self) -> None:
         for user in "ab":
-            options: list[str | Path] = ["--profile", self.folder / user, "--model", self.model, "--join", self.ask("link")]
+            options: list[str | Path] = [
+                "--profile",
+                self.folder / user,
+                "--model",
+                self.model,
+                "--join",
+                self.ask("link"),
+            ]
             words: list[str | Path] = ["--corpus", self.folder / "corpus.jsonl", "--user", user]
             command: list[str | Path] = [sys.executable, "-m", "keyboard_app.cli", "device", *options, *words]
             self._keyboards.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from keyboard_app.device import Device
+from keyboard_app.window.drawing.fonts import marked_up
 from keyboard_app.window.drawing.theme import contrast
 from model.device.folder import PRETRAINED
 
@@ -95,9 +96,9 @@ def test_learning_is_shown_and_can_be_undone(open_window: Callable[..., Any], de
     judgement = device.profile.store.last_judgement()
     assert judgement is not None and judgement.kept == "new"
     figures = f"The last learning {judgement}."
-    assert figures in page.details and figures not in texts(page), "figures are one tap away"
+    assert figures in page.details and marked_up(figures) not in texts(page), "figures are one tap away"
     person.touch_control("details of learning")
-    assert figures in texts(page)
+    assert marked_up(figures) in texts(page)
     assert page.ids.new_words.texts == []  # all are in the vocabulary
     for span, chart in (("By model", page._bars), ("Word by word", page._plot), ("By week", page._bars)):
         person.touch_control(f"chart: {span}")
