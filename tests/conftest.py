@@ -64,7 +64,10 @@ def python_of_this_machine(version: str) -> str | None:
     """A Python of this version on the machine's path or kept by pyenv, whose shims on the path may lead nowhere."""
     name, path = f"python{version}", machine.outer_path()
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    candidates = [shutil.which(name, path=path), *sorted(pyenv.glob(f"versions/{version}.*/bin/{name}"))]
+    candidates: list[str | Path | None] = [
+        shutil.which(name, path=path),
+        *sorted(pyenv.glob(f"versions/{version}.*/bin/{name}")),
+    ]
     for candidate in filter(None, candidates):
         command = [candidate, "-c", "import sys; print(sys.executable)"]
         settings = os.environ | {"PATH": path}
@@ -91,7 +94,7 @@ def run_python() -> Callable[..., str]:
         settings = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
         settings |= {"PYTHONPATH": str(sources), "UV_COMPILE_BYTECODE": "0"}
         how = ["--isolated", "--no-project", "--no-python-downloads", "--python", python]
-        command = [uv, "run", *how, *options, "python", *arguments]
+        command: list[str | Path] = [uv, "run", *how, *options, "python", *arguments]
         done = subprocess.run(command, env=settings, cwd=sources, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout

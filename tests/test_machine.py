@@ -55,7 +55,9 @@ def test_the_keyboard_sees_no_font_of_the_system(monkeypatch: pytest.MonkeyPatch
     look = fonts.color_emoji_font.__wrapped__
     assert look() is None
     monkeypatch.delenv(fonts.EMOJI_FONT_VARIABLE)
-    assert look().file == file
+    found = look()
+    assert found is not None
+    assert found.file == file
 
 
 def test_a_run_ends_with_one_line_where_something_is_missing(tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def _add_writes_to_round(app: FastAPI, api: DeviceApi) -> None:
         api.wake()
 
 
-def _refusals(*statuses: int) -> _Responses:
+def _refusals(*statuses: HTTPStatus) -> _Responses:
     """Describes refusals, by status."""
     return {
         int(status): {

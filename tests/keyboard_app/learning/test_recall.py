@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyboard_app.learning.recall import History, moving_recall, recall
-from keyboard_app.window.widgets.axis import ticks
+from keyboard_app.window.widgets.chart import ticks
 
 
 def test_recall_counts_ranks_below_three_and_leaves_unknown_words_out() -> None:
