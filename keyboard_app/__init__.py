@@ -1,1 +1,1 @@
-"""The device: what a person types, what is recorded of it, when the model learns from it, and what is shared."""
+"""The device: typing, recording, learning and taking part in rounds, with and without a window."""

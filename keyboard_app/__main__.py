@@ -1,4 +1,4 @@
-"""`python -m keyboard_app`: the command `keyboard`. On Android, where no command is given, this is what the app begins with."""
+"""Runs the command `keyboard` by `python -m keyboard_app`. On Android, which passes no arguments, the app starts here."""
 
 import sys
 

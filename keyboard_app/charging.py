@@ -1,27 +1,28 @@
-"""Whether this machine lives off a battery: learning and rounds wait until it does not."""
+"""Whether this machine runs on battery: learning and rounds wait until it does not."""
 
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-SUPPLIES = Path("/sys/class/power_supply")  # of Linux: https://docs.kernel.org/power/power_supply_class.html
+SUPPLIES = Path("/sys/class/power_supply")  # on Linux: https://docs.kernel.org/power/power_supply_class.html
 
 
 def is_charging(supplies: Path = SUPPLIES) -> bool | None:
-    """Whether no battery is being drained; None where there is no battery, or the system does not say."""
+    """Returns whether no battery is discharging; None if there is no battery or the system does not say."""
     if hasattr(sys, "getandroidapilevel"):
         return _is_charging_on_android()
     states = []
     with suppress(OSError):
         for supply in sorted(supplies.iterdir()):
-            if _read(supply / "type") == "Battery" and _read(supply / "scope") != "Device":  # not that of a mouse
+            # The scope "Device" is that of the battery of a mouse or the like.
+            if _read(supply / "type") == "Battery" and _read(supply / "scope") != "Device":
                 states.append(_read(supply / "status"))
     known = [state for state in states if state not in ("", "Unknown")]
     return "Discharging" not in known if known else None
 
 
 def _is_charging_on_android() -> bool:
-    """As android.os.BatteryManager says, whose files an app may not read itself."""
+    """Asks android.os.BatteryManager: an app may not read the system's files itself."""
     from jnius import autoclass, cast
 
     activity = autoclass("org.kivy.android.PythonActivity").mActivity

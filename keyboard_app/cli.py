@@ -1,4 +1,4 @@
-"""The command `keyboard`: the window; without one a script, answers to the desktop, and a look at a profile and its data."""
+"""The command `keyboard`: opens the window, or does without one what its subcommands and `--script` ask for."""
 
 import argparse
 import json
@@ -27,15 +27,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _common() -> _Parser:
-    # Without defaults, so that an option before the subcommand is not undone by its absence behind it; and made anew for each
-    # parser, since parsers share the options of a parent and `set_defaults` would change them all.
+    # Options have no defaults here: a subcommand's default would overwrite an option given before it. Each parser gets parents of
+    # its own, since parsers share the options of a parent and `set_defaults` would change them all.
     common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    common.add_argument("--profile", type=Path, metavar="DIR", help=f"the profile folder (default: {default_path()})")
+    common.add_argument("--profile", type=Path, metavar="DIR", help=f"profile folder (default: {default_path()})")
     common.add_argument(
         "--model",
         type=Path,
         metavar="DIR",
-        help="the model folder to begin with, until a newer global model is taken over (default: the one shipped)",
+        help="model folder to start with, until the keyboard adopts a newer global model (default: the model shipped with it)",
     )
     common.add_argument("--json", action="store_true", help="print one JSON object as the last line of standard output")
     return common
@@ -45,55 +45,62 @@ def _parser() -> _Parser:
     parser = _Parser(
         prog="keyboard",
         parents=[_common()],
-        description="A keyboard that learns the way you write. Without a subcommand and without --script it opens a window.",
+        description="A keyboard that learns the way you write. Opens a window unless a subcommand or --script is given.",
     )
     parser.add_argument(
         "--script",
         type=Path,
         metavar="FILE",
-        help="type the lines of a text file as messages, without a window; "
-        "in a new profile that is thrown away unless --profile names one",
+        help="type the lines of a text file as messages, without a window, and report what learning brought; "
+        "uses a temporary profile unless --profile names one",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     answer = commands.add_parser(
         "answer",
         parents=[_common()],
-        help="answer the rounds that wait for this keyboard and take over a released model, without a window",
+        help="train for pending rounds of a desktop on this machine and adopt its released model, without a window",
     )
-    answer.add_argument("--round", metavar="ID", help="answer the invitation to this round alone, and do nothing else")
+    answer.add_argument("--round", metavar="ID", help="answer only the invitation to this round")
     device = commands.add_parser(
-        "device", parents=[_common()], help="belong to a federation and take part in its rounds, without a window"
+        "device", parents=[_common()], help="take part in the rounds of a federation, without a window"
     )
-    device.add_argument("--join", metavar="LINK", help="join the federation of this link first")
-    device.add_argument("--leave", action="store_true", help="leave the federation, and do nothing else")
+    device.add_argument("--join", metavar="LINK", help="first join the federation of this join link")
+    device.add_argument("--leave", action="store_true", help="leave the federation and exit")
     device.add_argument(
-        "--corpus", type=Path, metavar="FILE.jsonl", help="train on messages of this file, not on typed ones"
+        "--corpus",
+        type=Path,
+        metavar="FILE.jsonl",
+        help="train on messages of this JSON Lines corpus, not on recorded ones",
     )
-    device.add_argument("--user", metavar="U", help="whose messages in it")
+    device.add_argument("--user", metavar="U", help="the user of the corpus whose messages to train on")
     add_data_commands(commands, _common)
-    commands.add_parser("status", parents=[_common()], help="say what the keyboard has recorded and learned")
+    commands.add_parser("status", parents=[_common()], help="show what the keyboard has recorded and learned")
     benchmark = commands.add_parser(
         "benchmark",
         parents=[_common()],
-        help="open a window, type in it as a finger does, and measure how long a person waits",
+        help="open a window, press its keys, and measure how long a person waits for each answer",
     )
     benchmark.add_argument(
-        "--presses", type=int, default=300, metavar="N", help="keys to measure, idle and learning each (default: 300)"
+        "--presses",
+        type=int,
+        default=300,
+        metavar="N",
+        help="keys to measure, idle and while learning (default: 300 each)",
     )
     parser.set_defaults(profile=None, model=PRETRAINED, json=False)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Runs the command and returns its exit status."""
     parser = _parser()
     options = parser.parse_args(argv)
     if options.script and options.command:
-        parser.error(f"--script does not go with {options.command}")
+        parser.error(f"--script and {options.command} exclude each other: give one of them")
     if options.json and not (options.script or options.command):
-        parser.error("--json goes with --script, answer, status, benchmark or data")
+        parser.error("--json needs --script or a subcommand")
     if options.command == "device" and (options.corpus is None) != (options.user is None):
-        parser.error("--corpus and --user go together")
+        parser.error("--corpus and --user need each other: give both or neither")
     try:
         if options.script:
             _script(options)
@@ -109,11 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _data(options)
         else:
             _open_window(options)
-    except (
-        UserFacingError,
-        OSError,
-        RuntimeError,
-    ) as error:  # LiteRT reports what fails in a program as a RuntimeError
+    except (UserFacingError, OSError, RuntimeError) as error:  # LiteRT raises RuntimeError when a program fails
         sys.stderr.write(f"keyboard: {error}\n")
         return 1
     except KeyboardInterrupt:
@@ -126,7 +129,7 @@ def _script(options: argparse.Namespace) -> None:
     lines = read_lines(options.script)
     with (
         tempfile.TemporaryDirectory(prefix="keyboard-") as temporary,
-        # One who has a script typed has agreed to that; a key in the keyring would outlive a profile that is thrown away.
+        # Running a script implies consent. A key in the keyring would outlive a temporary profile.
         Device.open(options.profile or Path(temporary), options.model, consenting=True, use_keyring=False) as device,
     ):
         _tell(device.profile.notices)
@@ -140,7 +143,7 @@ def _script(options: argparse.Namespace) -> None:
 def _answer(options: argparse.Namespace) -> None:
     path = options.profile or default_path()
     if options.round is not None:
-        # A round has nothing to do with the personal model, so that is not even looked at.
+        # A round does not involve the personal model, so it is not loaded.
         with Profile.open(path, use_keyring=False) as profile:
             model = profile.load_global(options.model)
             _tell(profile.notices)
@@ -152,11 +155,11 @@ def _answer(options: argparse.Namespace) -> None:
     if options.json:
         _print_json({"answered": lines})
     else:
-        sys.stdout.writelines(f"{line}\n" for line in lines or ["nothing waits for an answer"])
+        sys.stdout.writelines(f"{line}\n" for line in lines or ["there is nothing to answer"])
 
 
 def _device(options: argparse.Namespace) -> None:
-    from keyboard_app.federating import headless  # with an HTTP client, 12 MB, which no other command needs
+    from keyboard_app.federating import headless  # imports an HTTP client, 12 MB, which no other command needs
 
     with (
         Profile.open(options.profile or default_path()) as profile,
@@ -197,7 +200,7 @@ def _benchmark(options: argparse.Namespace) -> None:
     from keyboard_app.window.kivy_settings import prepare_kivy
 
     if options.presses < 1:
-        raise DataError("at least one key has to be pressed: give --presses a number from 1 on")
+        raise DataError("--presses must be at least 1: give it a larger number")
     prepare_kivy()
     from keyboard_app.window.latency import measure
 
@@ -210,7 +213,7 @@ def _benchmark(options: argparse.Namespace) -> None:
 
 def _open_window(options: argparse.Namespace) -> None:
     with Device.open(options.profile or default_path(), options.model) as device:
-        # Kivy takes a second that the other commands need not spend, and reads its settings when it is first imported.
+        # Kivy takes a second to import, which the other commands need not spend, and reads its settings at its first import.
         from keyboard_app.window.kivy_settings import prepare_kivy
 
         prepare_kivy()

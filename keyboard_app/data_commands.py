@@ -1,9 +1,10 @@
-"""The commands `keyboard data …`: what is recorded, to list, search, delete, export, and to add to."""
+"""The commands `keyboard data …`: list, search, delete, export and import recorded messages."""
 
 import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from data.errors import DataError
 from data.files import write_by_rename
@@ -13,83 +14,100 @@ from keyboard_app.learning.learning import Learning
 from keyboard_app.my_data.importing import Importing
 from model.device.weights import next_provenance, to_bytes
 
+_Parser = TypeVar("_Parser", bound=argparse.ArgumentParser)
 
-def add_data_commands(commands: argparse._SubParsersAction, common: Callable[[], argparse.ArgumentParser]) -> None:
-    """Adds `data` and what belongs to it; `common` makes the parent with the options that all commands have."""
+
+def add_data_commands(commands: "argparse._SubParsersAction[_Parser]", common: Callable[[], _Parser]) -> None:
+    """Adds `data` and its subcommands; `common` makes a parent parser with the options that all commands share."""
     data = commands.add_parser(
-        "data", parents=[common()], help="list, search, delete, export or import what is recorded"
+        "data", parents=[common()], help="list, search, delete, export or import recorded messages"
     )
-    what = data.add_subparsers(dest="what", metavar="WHAT", required=True, parser_class=type(data))
-    listing = what.add_parser("list", parents=[common()], help="the messages recorded, newest first")
-    listing.add_argument("--search", default="", metavar="TEXT", help="only those that hold this text")
-    listing.add_argument("--count", type=int, default=50, metavar="N", help="so many at most (default: 50)")
-    delete = what.add_parser("delete", parents=[common()], help="delete messages for good")
-    delete.add_argument("ids", type=int, nargs="*", metavar="ID", help="as `list` shows them")
-    delete.add_argument("--all", action="store_true", dest="everything", help="all messages, and the words you marked")
-    export = what.add_parser("export", parents=[common()], help="write all messages, not sealed, as JSON Lines")
-    export.add_argument("file", type=Path, metavar="FILE")
-    importing = what.add_parser(
-        "import", parents=[common()], help="learn from a text, JSON Lines or a WhatsApp chat export"
+    subcommands = data.add_subparsers(dest="data_command", metavar="COMMAND", required=True, parser_class=type(data))
+    listing = subcommands.add_parser("list", parents=[common()], help="list the recorded messages, newest first")
+    listing.add_argument("--search", default="", metavar="TEXT", help="list only messages that contain this text")
+    listing.add_argument("--count", type=int, default=50, metavar="N", help="list at most N messages (default: 50)")
+    delete = subcommands.add_parser("delete", parents=[common()], help="delete messages permanently")
+    delete.add_argument(
+        "ids", type=int, nargs="*", metavar="ID", help="a message's number, as `keyboard data list` shows it"
     )
-    importing.add_argument("file", type=Path, metavar="FILE")
-    importing.add_argument("--person", metavar="NAME", help="whose messages are yours, where several people wrote")
-    what.add_parser(
-        "relearn", parents=[common()], help="learn anew from what is left, so that nothing deleted is held any more"
+    delete.add_argument("--all", action="store_true", dest="everything", help="delete all messages and marked words")
+    export = subcommands.add_parser("export", parents=[common()], help="write all messages, unencrypted, to a file")
+    export.add_argument(
+        "file", type=Path, metavar="FILE", help="the JSON Lines file to write; an existing one is replaced"
     )
-    model = what.add_parser("model", parents=[common()], help="write the weights of your personal model, not sealed")
-    model.add_argument("file", type=Path, metavar="FILE")
+    importing = subcommands.add_parser(
+        "import", parents=[common()], help="learn from a text file, JSON Lines or an exported WhatsApp chat"
+    )
+    importing.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help='the UTF-8 file: text with one message per line, JSON Lines of {"user", "time", "text"}, or a WhatsApp export',
+    )
+    importing.add_argument("--person", metavar="NAME", help="your name in the file, if several people wrote in it")
+    subcommands.add_parser(
+        "relearn",
+        parents=[common()],
+        help="learn again from the messages left, so that the model holds no deleted ones",
+    )
+    model = subcommands.add_parser(
+        "model", parents=[common()], help="write the weights of your personal model, unencrypted"
+    )
+    model.add_argument(
+        "file", type=Path, metavar="FILE", help="the safetensors file to write; an existing one is replaced"
+    )
 
 
 def run_data_command(device: Device, options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
-    """Does what the options say; returns the lines for people and the content for programs.
+    """Runs the subcommand; returns the lines to print and the content for `--json`.
 
     Raises:
-      DataError: it cannot be done.
+      DataError: the options do not fit each other, or the subcommand failed.
     """
     my_data = device.my_data
-    if options.what == "list":
+    if options.data_command == "list":
         messages = my_data.page(options.search, count=options.count)
         lines = [f"{m.id:>6}  {m.time}  {m.text}" for m in messages]
         shown = [{"id": m.id, "time": m.time, "text": m.text, "imported": m.imported} for m in messages]
-        return lines or ["no such message"], {"messages": shown}
-    if options.what == "delete":
+        return lines or ["no messages found"], {"messages": shown}
+    if options.data_command == "delete":
         if bool(options.ids) == options.everything:
-            raise DataError("say which messages to delete, by their ids, or --all")
+            raise DataError("name the messages to delete by their numbers, or give --all without numbers")
         before = my_data.count()
         if options.everything:
             my_data.delete_all()
         else:
             my_data.delete(options.ids)
         deleted, held = before - my_data.count(), my_data.still_held
-        lines = [f"deleted {deleted:,} messages for good"]
+        lines = [f"deleted {deleted:,} messages permanently"]
         if held:
-            lines.append(f"your personal model may still hold {held:,} deleted messages until `keyboard data relearn`")
+            lines.append(f"your personal model may still hold {held:,} deleted messages: run `keyboard data relearn`")
         return lines, {"deleted": deleted, "still_held": held}
-    if options.what == "export":
+    if options.data_command == "export":
         count = my_data.export(options.file)
-        return [f"wrote {count:,} messages to {options.file}, which is not sealed"], {"exported": count}
-    if options.what == "import":
+        return [f"wrote {count:,} messages, unencrypted, to {options.file}"], {"exported": count}
+    if options.data_command == "import":
         return _import(device, options.file, options.person)
-    if options.what == "relearn":
+    if options.data_command == "relearn":
         line = run(Learning(device.profile, device.models, over_again=True))
         return [line], {"personal_model": device.models.personalized, "still_held": my_data.still_held}
     personal, model = device.models.personal, device.models.global_model
     if personal is None:
-        raise DataError("there is no personal model yet: it comes with learning")
+        raise DataError("there is no personal model yet: let the keyboard learn first")
     content = to_bytes(personal, next_provenance(model.weights, model.provenance, rounds=0))
-    write_by_rename(options.file, content, mode=0o600)  # it may betray words
-    return [f"wrote the personal model to {options.file}, which is not sealed"], {"model": str(options.file)}
+    write_by_rename(options.file, content, mode=0o600)  # weights can reveal words
+    return [f"wrote the personal model, unencrypted, to {options.file}"], {"model": str(options.file)}
 
 
 def _import(device: Device, file: Path, person: str | None) -> tuple[list[str], dict[str, object]]:
     task = Importing(device.profile, device.models, file, person)
-    work, told = task.work(), -1
+    work, shown = task.work(), -1
     for step in work:
-        if sys.stderr.isatty() and (percent := 100 * step.batch // step.batches) != told:
-            told = percent
+        if sys.stderr.isatty() and (percent := 100 * step.batch // step.batches) != shown:
+            shown = percent
             sys.stderr.write(f"\r{task.title} … {percent}%")
-    if told >= 0:
+    if shown >= 0:
         sys.stderr.write("\n")
     if task.unclear is not None:
-        raise DataError(f"several people wrote in {file}: say by --person NAME who you are, of {task.unclear}")
+        raise DataError(f"several people wrote in {file}: name yourself with --person NAME, one of {task.unclear}")
     return [task.finish()], {"imported": task.imported, "left_out": task.refused}

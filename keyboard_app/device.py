@@ -1,4 +1,4 @@
-"""One person's keyboard with all that stands behind it: what the window shows, and what a script drives without one."""
+"""One person's keyboard without its window: the keys, the models, the recording, the learning and the federation."""
 
 import time
 from collections.abc import Callable
@@ -32,31 +32,31 @@ from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
 
 _PATIENCE = (
-    5.0  # seconds at the end for a coordinator that does not answer; what is said to it may be cut off at any point
+    5.0  # seconds that closing waits for a coordinator that does not answer; cutting such a call off does no harm
 )
-FORGOTTEN, INSISTED = "forgotten", "insisted"  # kinds of words that a person has marked
+FORGOTTEN, INSISTED = "forgotten", "insisted"  # kinds of words that the person has marked
 
 
 class Sent(NamedTuple):
-    """What became of a message: the id it was recorded with, or why it was not recorded, in words for the person."""
+    """The fate of a message: the id it was recorded with, or the reason, for the person, why it was not recorded."""
 
     id: int | None
     why_not: str = ""
 
 
 class Device:
-    """A keyboard that types with the models of a profile and records in it what is sent, if the person has agreed.
+    """A keyboard that types with the models of a profile and, if the person has agreed, records what they send there.
 
-    While `private` is set, nothing is recorded, learned or counted. `sent` says what became of the last message.
+    While `private` is set, nothing is recorded, learned or counted. `sent` is the fate of the last message.
     """
 
     def __init__(self, profile: Profile, shipped: Path = PRETRAINED, consenting: bool = False) -> None:
         """Loads the models.
 
         Args:
-          profile: of the person.
-          shipped: the model folder to begin with, until a newer global model was taken over.
-          consenting: records whatever the settings say, for one who asked for just that: a script does nothing else.
+            profile: the person's profile.
+            shipped: the model folder to start with, until a newer global model was adopted.
+            consenting: records whatever the settings say: running a script implies consent.
 
         Raises:
           DataError: the shipped model is damaged or missing.
@@ -69,25 +69,29 @@ class Device:
         model = profile.load_global(shipped)
         try:
             self._keep_only_recent()
-        except UserFacingError as error:  # a full disk: typing goes on
+        except UserFacingError as error:  # a full disk must not prevent typing
             profile.notices.append(f"old messages could not be deleted: {error}")
         messages = [message.text for message in profile.store.learnable()]
         trust = profile.store.ngram_trust(digest(model.weights))
         self.models = Models(model, profile.load_personal(model), messages, trust)
         if profile.store.unreadable:
-            profile.notices.append(f"{profile.store.unreadable:,} recorded messages are damaged and passed over")
+            profile.notices.append(f"{profile.store.unreadable:,} recorded messages are damaged and were skipped")
         self.keyboard = Keyboard(
-            self.models.suggest, self._record, self.models.correct, emoji_for, wishes=self.models.wishes
+            self.models.suggest,
+            self._record,
+            self.models.correct,
+            emoji_for,
+            word_preferences=self.models.word_preferences,
         )
-        self.worker = BackgroundTasks()
+        self.background = BackgroundTasks()
         self.my_data = MyData(profile, self.models)
-        self.federation = Federation(profile, self.models, self.worker)
+        self.federation = Federation(profile, self.models, self.background)
         self.comparison = SuggestionComparison(self.models, shipped)
         self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
-        self._words_of: tuple[tuple[int, ...], int, int] | None = None  # what the store was at, all words, new ones
-        self._begun_at = 0  # newest message when it last began to learn by itself
+        self._words_of: tuple[tuple[int, ...], int, int] | None = None  # state of the store, all words, new words
+        self._begun_at = 0  # newest message when it last started to learn by itself
         self._counted = self.keyboard.typing.keystrokes
-        self._follow_wishes()
+        self._follow_word_preferences()
         self._apply_settings()
 
     @classmethod
@@ -95,7 +99,7 @@ class Device:
         """Opens a profile and its keyboard; the arguments are those of `Profile.open` and of this class.
 
         Raises:
-          DataError: another process holds the profile, its key cannot be had, or the shipped model is damaged or missing.
+          DataError: another process holds the profile, its key is not available, or the shipped model is damaged or missing.
         """
         profile = Profile.open(path, use_keyring)
         try:
@@ -106,12 +110,12 @@ class Device:
 
     @property
     def records(self) -> bool:
-        """Whether a message that is sent now is recorded, unless it looks like a secret."""
+        """Whether a message sent now is recorded, unless it looks like a secret."""
         return not self.private and (self._consenting or self.profile.settings.consent is True)
 
     @property
     def layout(self) -> Layout:
-        """The keys in use: those that were chosen, or QWERTY where their file is gone or is no layout."""
+        """The chosen layout, or QWERTY if its file is missing or is not a layout."""
         files = self._layout_files()
         try:
             return load_layout(files[self.profile.settings.layout])
@@ -119,7 +123,7 @@ class Device:
             return load_layout(files[USUAL])
 
     def layout_names(self) -> dict[str, str]:
-        """What the layouts call themselves, by the names of their files; a person's own lie in `layouts/` of the profile."""
+        """Returns the layouts' own names by file name; the person's own layouts are in `layouts/` of the profile."""
         names = {}
         for name, path in self._layout_files().items():
             with suppress(UserFacingError):
@@ -130,14 +134,14 @@ class Device:
         return layout_files(self.profile.path / "layouts")
 
     def read_ahead(self) -> None:
-        """Does now, between two keys, what ending the word at the cursor would have to wait for."""
+        """Computes between two key presses what ending the word at the cursor will need."""
         self.models.read_ahead(self.keyboard.ahead)
 
     def choose(self, **choices: Any) -> None:
-        """Changes settings (`keyboard_app.recording.settings.UserSettings`) by name, and keeps them.
+        """Changes settings (`keyboard_app.recording.settings.UserSettings`) by name and saves them.
 
         Raises:
-          DataError: a choice is none of those there are, or cannot be written.
+          DataError: a value is not allowed, or the settings cannot be written.
         """
         self.profile.choose(**choices)
         self._apply_settings()
@@ -148,47 +152,47 @@ class Device:
             self._attend_to_age()
 
     def learn(self) -> None:
-        """Begins to learn from all that was sent, in the background.
+        """Starts to learn from all recorded messages in the background.
 
         Raises:
-          DataError: something else is going on there.
+          DataError: another task is running.
         """
-        self.worker.start(Learning(self.profile, self.models))
+        self.background.start(Learning(self.profile, self.models))
 
     def learn_if_due(self, rested: float, charging: bool | None = None, now: datetime | None = None) -> bool:
-        """Begins to learn if the time has come (`keyboard_app.learning.schedule`); whether it did.
+        """Starts to learn if it is time to (`keyboard_app.learning.schedule`); returns whether it did.
 
         Args:
-          rested: seconds since the last key.
-          charging: whether the machine is; None where there is no battery.
+          rested: seconds since the last key press.
+          charging: whether the machine is charging; None if it has no battery.
           now: the local time.
         """
         now = now or datetime.now()
-        if self.private or self.worker.task is not None or rested < REST_SECONDS:
+        if self.private or self.background.task is not None or rested < REST_SECONDS:
             return False
         if not is_due(self.profile.settings, Moment(now.hour, *self._count_words(), rested, charging)):
             return False
-        self._begun_at = self.profile.store.newest_message()  # one that is stopped is not begun again at once
+        self._begun_at = self.profile.store.newest_message()  # a learning that is stopped does not start again at once
         self.learn()
         return True
 
     def relearn(self) -> None:
-        """Begins to learn anew from what is left, so that nothing that was deleted is held any more.
+        """Starts to learn again from the messages left, so that the personal network holds no deleted ones.
 
         Raises:
-          DataError: something else is going on in the background.
+          DataError: another task is running.
         """
-        self.worker.start(Learning(self.profile, self.models, over_again=True))
+        self.background.start(Learning(self.profile, self.models, over_again=True))
 
     def roll_back(self) -> str:
-        """Goes back to the personal network before the present one, or to the global one if there is none; returns a line.
+        """Restores the previous personal network, or the global one if there is none; returns a line for the person.
 
         Raises:
-          DataError: there is nothing to go back from, or something goes on in the background.
+          DataError: the global network is in use, or a task is running.
         """
         self._check_idle()
         if not self.models.personalized:
-            raise DataError("the global model is in use: there is nothing to go back from")
+            raise DataError("the global model is already in use: there is nothing to undo")
         previous = self.profile.restore_previous(self.models.global_model)
         if previous is None:
             self.models.forget_personal()
@@ -196,13 +200,13 @@ class Device:
             self.models.use_personal(previous.weights, previous.seen)
         self.profile.store.add_change("rolled back", self.models.personalized)
         self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
-        return f"back to {'the personal model from before' if previous else 'the global model'}"
+        return f"{'the previous personal model' if previous else 'the global model'} is in use again"
 
     def reset(self) -> str:
-        """Forgets all that was learned; messages sent so far stay readable and are not learned from again. Returns a line.
+        """Forgets all that was learned; recorded messages stay and are not learned from again. Returns a line for the person.
 
         Raises:
-          DataError: something goes on in the background.
+          DataError: a task is running.
         """
         self._check_idle()
         self.profile.store.add_change("reset", False)
@@ -210,71 +214,71 @@ class Device:
         self.models.forget_personal()
         self.models.use_messages([])
         self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
-        return "what was learned is forgotten: suggestions are those of the global model"
+        return "what was learned is forgotten: the global model is in use"
 
     def import_texts(self, path: Path, person: str | None = None) -> Importing:
-        """Begins to import a file in the background; where several people wrote in it, the task returned is `unclear` then.
+        """Starts to import a file in the background and returns the task; if several people wrote in it, the task ends `unclear`.
 
         Raises:
-          DataError: something else is going on there.
+          DataError: another task is running.
         """
         task = Importing(self.profile, self.models, path, person)
-        self.worker.start(task)
+        self.background.start(task)
         return task
 
     def import_of(self, person: str, unclear: Importing) -> None:
-        """Begins to import the messages of one of those who wrote in the file of an `unclear` task.
+        """Starts to import one person's messages from the file of an `unclear` task.
 
         Raises:
-          DataError: something else is going on there.
+          DataError: another task is running.
         """
-        self.worker.start(unclear.of(person))
+        self.background.start(unclear.of(person))
 
     def take_part_if_due(
         self, rested: Callable[[], float], charging: bool | None = None, now: float | None = None
     ) -> None:
-        """Begins to ask the federation for a round if the time has come; the arguments are those of `Federation`'s own."""
+        """Starts to ask the federation for a round if it is time to; the arguments are those of `Federation.take_part_if_due`."""
         settings = self.profile.settings
         if settings.take_part and settings.consent is True and not self.private:
             self.federation.take_part_if_due(rested, charging, time.monotonic() if now is None else now)
 
     def look_back(self) -> Rising:
-        """Begins to find, in the background, what rose the most; the task returned has it once it is done.
+        """Starts to find in the background which words and phrases became more likely; returns the task, which holds the result.
 
         Raises:
-          DataError: something else is going on there.
+          DataError: another task is running.
         """
         task = Rising(self.profile, self.models)
-        self.worker.start(task)
+        self.background.start(task)
         return task
 
     def saved(self) -> Saved:
-        """The keystrokes that suggestions saved, today and ever."""
+        """Returns the keystrokes that suggestions saved, today and in total."""
         return Saved.of(self.profile.store.days(), datetime.now().date())
 
     def compare(self, context: str, prefix: str = "") -> dict[str, list[str]]:
-        """The suggestions of the `shipped` model, the `personal` one and the newest `global` one for the same moment."""
+        """Returns the suggestions of the `shipped`, the `personal` and the newest `global` model for the same moment."""
         return self.comparison.suggest(context, prefix)
 
     def resume(self) -> None:
-        """Begins to learn again, in the background, where a personal model should be and is not."""
+        """Starts to learn again in the background if a personal network is missing."""
         if (task := relearning(self.profile, self.models)) is not None:
-            self.worker.start(task)
+            self.background.start(task)
 
     def serve(self) -> None:
-        """Begins, in the background, what the desktop waits for; nothing while something else goes on there.
+        """Starts in the background what a desktop on this machine waits for, unless a task is running.
 
         Raises:
-          DataError: an invitation or a release is not what it should be.
+          DataError: an invitation or a release is invalid.
         """
         self._attend_to_age()
         self.federation.attend()
-        if self.worker.task is None and (task := waiting_task(self.profile, self.models)) is not None:
-            self.worker.start(task)
+        if self.background.task is None and (task := waiting_task(self.profile, self.models)) is not None:
+            self.background.start(task)
 
     def close(self) -> None:
-        """Ends what goes on in the background and gives the profile free."""
-        self.worker.cancel(_PATIENCE if self.federation.speaking else None)
+        """Ends the background task and releases the profile."""
+        self.background.cancel(_PATIENCE if self.federation.speaking else None)
         self.profile.close()
 
     def __enter__(self) -> Self:
@@ -286,31 +290,31 @@ class Device:
     def _apply_settings(self) -> None:
         settings = self.profile.settings
         self.keyboard.autocorrects = settings.autocorrect
-        self.models.wishes.offensive = settings.offensive_words
+        self.models.word_preferences.offensive = settings.offensive_words
         self.models.use_neighbours(self.layout.neighbours)
 
-    def _follow_wishes(self) -> None:
-        """Takes up what the person has said about words, and keeps what they say from now on."""
-        store, wishes, keyboard = self.profile.store, self.models.wishes, self.keyboard
-        wishes.forgotten |= set(store.words_marked(FORGOTTEN))
-        wishes.insisted |= set(store.words_marked(INSISTED))
+    def _follow_word_preferences(self) -> None:
+        """Loads the words that the person has marked, and from now on saves those they mark."""
+        store, word_preferences, keyboard = self.profile.store, self.models.word_preferences, self.keyboard
+        word_preferences.forgotten |= set(store.words_marked(FORGOTTEN))
+        word_preferences.insisted |= set(store.words_marked(INSISTED))
         keyboard.on_forget = lambda word: self._mark(FORGOTTEN, word)
         keyboard.on_remember = lambda word: self._unmark(FORGOTTEN, word)
         keyboard.on_insist = lambda word: self._mark(INSISTED, word)
 
     def _mark(self, kind: str, word: str) -> None:
         if self.records:
-            with suppress(UserFacingError):  # a full disk must not stop a key: it counts until the keyboard is closed
+            with suppress(UserFacingError):  # a full disk must not fail a key press
                 self.profile.store.mark_word(kind, word)
 
     def _unmark(self, kind: str, word: str) -> None:
-        with suppress(UserFacingError):  # as above
+        with suppress(UserFacingError):  # as in _mark
             self.profile.store.unmark_word(kind, word)
 
     def _record(self, text: str) -> None:
         typed = self.keyboard.typing.keystrokes - self._counted
         if (why_not := self._why_not(text)) is None:
-            # The models have not learned from this message yet, so these are the ranks they gave before each word was typed.
+            # The models have not learned from this message yet, so the ranks are those before each word was typed.
             ranks = self.models.ranks(text)
             self.sent = Sent(self.profile.store.add_message(text, ranks, Day(_today(), typed, len(text))))
             self.models.learn(text)
@@ -320,18 +324,20 @@ class Device:
 
     def _why_not(self, text: str) -> str | None:
         if self.private:
-            return "private: not recorded"
+            return "not recorded: private mode is on"
         if not self.records:
-            return "not recorded: you have not agreed to that"
+            return "not recorded: you have not agreed to recording"
         looks_like = why_sensitive(text)
         return None if looks_like is None else f"not recorded: it looks like {looks_like}"
 
     def _check_idle(self) -> None:
-        if self.worker.task is not None:
-            raise DataError(f"still {self.worker.task.title or 'busy'}: wait until that is done, or stop it")
+        if self.background.task is not None:
+            raise DataError(
+                f"{self.background.task.title or 'a task'} is still running: wait until it is done, or stop it"
+            )
 
     def _count_words(self) -> tuple[int, int]:
-        """All recorded words to be learned from, and those of them that are new since it last learned."""
+        """Returns the number of recorded words to learn from, and how many of them are new since the last learning."""
         store = self.profile.store
         at = (
             store.newest_message(),
@@ -343,7 +349,7 @@ class Device:
         if self._words_of is None or self._words_of[0] != at:
             words = new = 0
             for message in reversed(store.learnable()):
-                # Of very many words the oldest are never learned from, and so are not new.
+                # Learning skips the oldest of very many words, so they do not count as new.
                 counts = message.learning is None and message.id > self._begun_at and words < FineTuning.max_words
                 count = len(tokenize(message.text))
                 words, new = words + count, new + count * counts
@@ -351,7 +357,7 @@ class Device:
         return self._words_of[1:]
 
     def _attend_to_age(self) -> None:
-        """Once a day, deletes what is older than the person wants it kept."""
+        """Deletes messages once a day that are older than the person wants to keep them."""
         if self._keep_only_recent():
             self.my_data.suggest_by_what_is_left()
 
@@ -366,4 +372,4 @@ class Device:
 
 
 def _today() -> str:
-    return datetime.now().date().isoformat()  # a person's days are local
+    return datetime.now().date().isoformat()  # days are local to the person

@@ -1,4 +1,4 @@
-"""A keyboard driven by a file instead of a window: one message a line, and learning after each quarter of the lines."""
+"""A keyboard driven by a text file, one message per line, that learns after each quarter of the lines."""
 
 import sys
 from dataclasses import dataclass
@@ -21,36 +21,38 @@ QUARTERS = 4
 
 @dataclass(frozen=True)
 class Report:
-    """What came of it."""
+    """Measures of a scripted keyboard."""
 
-    words: int  # tokens typed, known or not
-    recall_at_3: list[float | None]  # by quarter of the lines, each word before it was learned from; None without words
-    ksr: float
-    suggest_ms: dict[str, float]  # of one look at the suggestions, the median (p50) and the 99th percentile (p99)
+    words: int  # tokens typed, in the vocabulary or not
+    recall_at_3: list[
+        float | None
+    ]  # per quarter of the lines, each word before it was learned from; None without words
+    ksr: float  # keystroke savings rate
+    suggest_ms: dict[str, float]  # time to compute suggestions, in milliseconds: median (p50) and 99th percentile (p99)
     train_words_per_second: float
-    peak_memory_mb: float  # MiB, resident
-    kept: list[str | None]  # by quarter, which network the gate kept after it: new or old; None with too few words
+    peak_memory_mb: float  # peak resident memory, MiB
+    kept: list[str | None]  # per quarter, the network that the gate kept: new or old; None with too few words
 
     def __str__(self) -> str:
         quarters = "  ".join("-" if r is None else f"{r:.1%}" for r in self.recall_at_3)
         return "\n".join(
             [
-                f"words typed            {self.words:,}",
+                f"words typed              {self.words:,}",
                 f"recall at 3, by quarter  {quarters}",
-                f"keystrokes saved       {self.ksr:.1%}",
-                f"suggestions            {self.suggest_ms['p50']:.2f} ms (99th percentile {self.suggest_ms['p99']:.2f} ms)",
-                f"learning               {self.train_words_per_second:,.0f} words/s",
-                f"peak memory            {self.peak_memory_mb:.0f} MiB",
-                f"networks kept          {'  '.join(k or '-' for k in self.kept)}",
+                f"keystroke savings rate   {self.ksr:.1%}",
+                f"time to suggest          {self.suggest_ms['p50']:.2f} ms (99th percentile {self.suggest_ms['p99']:.2f} ms)",
+                f"learning speed           {self.train_words_per_second:,.0f} words/s",
+                f"peak memory              {self.peak_memory_mb:.0f} MiB",
+                f"networks kept            {'  '.join(k or '-' for k in self.kept)}",
             ]
         )
 
 
 def read_lines(path: Path) -> list[str]:
-    """The messages of a file, blank lines left out.
+    """Reads the messages of a file and skips blank lines.
 
     Raises:
-      DataError: it cannot be read, is not UTF-8, or holds no message.
+      DataError: the file cannot be read, is not UTF-8, or holds no message.
     """
     try:
         lines = [line.strip() for line in path.read_text("utf-8-sig").split("\n")]
@@ -59,12 +61,12 @@ def read_lines(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8") from error
     if not any(lines):
-        raise DataError(f"{path} holds no message: write one a line")
+        raise DataError(f"{path} holds no message: write one message per line")
     return [line for line in lines if line]
 
 
 def run_script(device: Device, lines: list[str]) -> Report:
-    """Types the lines, learning at the end of each quarter of them, and measures.
+    """Types the lines, learns after each quarter of them, and returns the measures.
 
     Raises:
       DataError: learning failed.

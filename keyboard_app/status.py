@@ -1,4 +1,4 @@
-"""What a profile has come to, read from its files without taking it: also while its keyboard is open."""
+"""The status of a profile, read from its files without locking it: its keyboard may be open."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,70 +17,75 @@ from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
 from model.device.weights import digest
 
 _GATE = ("kept", "words", "old_perplexity", "new_perplexity", "old_recall_at_3", "new_recall_at_3")
-_ANSWERS = {True: "agreed to", False: "not agreed to", None: "not asked about yet"}
+_ANSWERS = {True: "allowed", False: "not allowed", None: "not decided yet"}
 
 
 @dataclass(frozen=True)
 class Status:
-    """Recalls are over all words in the vocabulary, each before it was learned from; None without words."""
+    """The state of a profile. Recalls count each vocabulary word before it was learned from; None without such words."""
 
     messages: int
-    words: int  # recorded tokens, known or not
-    recall_at_3: float | None  # by the models in use when the words were typed
-    global_recall_at_3: float | None  # by the global models, on the same words
-    round: int  # federated rounds behind the global model
-    global_model: str  # digest of its weights
-    personal_model: bool  # whether one has grown from this global model
-    own_words: int  # that the vocabulary lacks and the keyboard suggests
-    ngram_trust: float  # in the person's n-grams over the network in use
-    gate: Judgement | None  # what it decided last
-    consent: bool | None  # to record, as the person answered; None for not yet
-    keep_days: int | None  # how long messages are kept; None for as long as they are not deleted
-    key: str  # where the key is kept that all of this is sealed with
+    words: int  # recorded tokens, in the vocabulary or not
+    recall_at_3: float | None  # of the models in use when the words were typed
+    global_recall_at_3: float | None  # of the global models at the time, over the same words
+    round: int  # number of federated rounds behind the global model
+    global_model: str  # digest of the global weights
+    personal_model: bool  # whether a personal model based on this global model exists
+    own_words: int  # number of suggested words that are not in the vocabulary
+    ngram_trust: float  # weight of the person's n-grams relative to the network in use
+    gate: Judgement | None  # the gate's last decision
+    consent: bool | None  # the person's answer about recording; None before they answered
+    keep_days: int | None  # days for which messages are kept; None until they are deleted
+    key: str  # place of the key that encrypts the profile
 
     def __str__(self) -> str:
-        def percent(share: float | None) -> str:
-            return "no words yet" if share is None else f"{share:.1%}"
-
         return "\n".join(
             [
                 f"recorded        {self.messages:,} messages, {self.words:,} words",
-                f"recall at 3     {percent(self.recall_at_3)} (global model: {percent(self.global_recall_at_3)})",
-                f"global model    of round {self.round}, {self.global_model[:12]}…",
-                f"personal model  {'yes' if self.personal_model else 'none'}, {self.own_words:,} words of your own",
-                f"your phrases    count {_trusted(self.ngram_trust)}",
-                f"gate            {self.gate or 'has compared nothing yet'}",
-                f"recording       {_ANSWERS[self.consent]}, kept {self._kept}",
-                f"sealed          with a key {self.key}",
+                f"recall at 3     {self._recall}",
+                f"global model    after {self.round} federated rounds, digest {self.global_model[:12]}…",
+                f"personal model  {'in use' if self.personal_model else 'none: the global model is in use'}",
+                f"own words       {self.own_words:,} suggested words that are not in the model's vocabulary",
+                f"own phrases     {_weighed(self.ngram_trust)}",
+                f"last learning   {self.gate or 'none yet'}",
+                f"recording       {_ANSWERS[self.consent]}; messages are kept {self._kept}",
+                f"encryption      with a key {self.key}",
             ]
         )
+
+    @property
+    def _recall(self) -> str:
+        if self.recall_at_3 is None or self.global_recall_at_3 is None:
+            return "no words yet"
+        by_global = f"by the global model alone: {self.global_recall_at_3:.1%}"
+        return f"{self.recall_at_3:.1%} of words were among the first three predictions ({by_global})"
 
     @property
     def _kept(self) -> str:
         return "until deleted" if self.keep_days is None else f"for {self.keep_days:,} days"
 
     def as_json(self) -> dict[str, Any]:
-        """The same for programs; of what the gate decided, the names of `_GATE`."""
+        """Returns the fields for `--json`; of the gate's decision only those named in `_GATE`."""
         gate = None if self.gate is None else {name: getattr(self.gate, name) for name in _GATE}
         return asdict(self) | {"gate": gate}
 
 
-def _trusted(trust: float) -> str:
+def _weighed(trust: float) -> str:
     if trust == 0:
-        return "nothing: they did not help with your newest messages"
+        return "not used: they did not improve the predictions of your newest messages"
     if trust == USUAL_TRUST:
-        return "as much as usual"
-    return f"{trust:g} times as much as usual"
+        return "weighed as usual in suggestions"
+    return f"weighed {trust:g} times as much as usual in suggestions"
 
 
 def read_status(profile: Path, shipped: Path = PRETRAINED) -> Status:
     """Reads a profile's status.
 
     Raises:
-      DataError: it is no profile, or a file in it is damaged.
+      DataError: the folder is not a profile, or a file in it is damaged.
     """
     if not (profile / STORE).exists():
-        raise DataError(f"{profile} is no profile of a keyboard: open the keyboard with it first")
+        raise DataError(f"{profile} is not a keyboard profile: check the path, or open the keyboard with it first")
     vault = read_vault(profile)
     store = Store.read(profile / STORE, vault)
     try:

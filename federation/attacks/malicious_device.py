@@ -21,6 +21,7 @@ from rich.console import Console
 from data.corpus import Part, open_corpus
 from data.errors import DataError
 from data.files import write_by_rename, write_csv
+from data.generators import result_of
 from data.vocabulary import BOUNDARY, UNKNOWN
 from data.windows import pack
 from federation.aggregation.privacy import Privacy
@@ -41,7 +42,8 @@ from federation.protocol.secure_aggregation.modular_vectors import Vector, reduc
 from federation.reports.tables import Rows, markdown, print_tables
 from model.device.config import parameters
 from model.device.folder import PRETRAINED, Model, load_model
-from model.device.learning.finetuning import FineTuning, finetune, newest, subtract
+from model.device.learning.finetuning import FineTuning, newest, subtract
+from model.device.learning.training import train_program
 from model.device.metrics import NotFiniteError, evaluate
 from model.device.runtime import Program
 
@@ -205,11 +207,10 @@ def _sum(terms: Terms, parts: Sequence[tuple[Vector, Vector]]) -> tuple[Vector, 
 def _learn(
     program: Program, model: Model, messages: Sequence[Sequence[int]], how: FineTuning, rng: np.random.Generator
 ) -> TrainingResult:
-    program.weights, words, loss = model.weights, 0, 0.0
-    for progress in finetune(program, messages, how, rng):
-        words, loss = progress.targets, progress.loss
+    program.weights = model.weights
+    run = result_of(train_program(program, messages, how, rng))
     delta = flatten(subtract(program.weights, model.weights), model.provenance.config.shapes)
-    return TrainingResult(delta, words, loss * words)
+    return TrainingResult(delta, run.words, run.loss_sum)
 
 
 def _title(settings: AttackSettings) -> str:

@@ -5,7 +5,6 @@ or not by the newest of them (`gate`), counts n-grams over all (`model.device.su
 these (`trust`).
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,8 +19,9 @@ from federation.evaluation.significance import Interval, pooled_interval, sign_t
 from federation.processes import map_in_processes
 from federation.reports.progress import progress_bar
 from model.device.folder import Model
-from model.device.learning.finetuning import FineTuning, finetune
+from model.device.learning.finetuning import FineTuning
 from model.device.learning.gate import Verdict, held_back_from, judge
+from model.device.learning.training import TrainingRun, train_program
 from model.device.metrics import Scores, Typing, tally, type_message, type_messages
 from model.device.runtime import Program
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
@@ -106,26 +106,23 @@ def learn(
     model: Model, program: Program, messages: Sequence[str], how: FineTuning, seed: int, in_use: Weights | None = None
 ) -> LearningOutcome:
     """Learns from messages as a keyboard does; `in_use` is the network it has used so far, by default the global one."""
-    border, targets, seconds = _train(model, program, messages, how, seed, sampled=True)
-    if not targets:
-        return LearningOutcome(None, in_use, USUAL_TRUST, None, 0, seconds)
+    border, run = _train(model, program, messages, how, seed, sampled=True)
+    if not run.targets:
+        return LearningOutcome(None, in_use, USUAL_TRUST, None, 0, run.seconds)
     new = program.weights
     verdict = result_of(judge(program, model.vocabulary, in_use or model.weights, new, messages, border))
     trust = result_of(choose_trust(program, model.vocabulary, messages[:border], messages[border:]))
-    return LearningOutcome(new, new if verdict.keeps_new else in_use, trust, verdict, targets, seconds)
+    return LearningOutcome(new, new if verdict.keeps_new else in_use, trust, verdict, run.targets, run.seconds)
 
 
 def _train(
     model: Model, program: Program, messages: Sequence[str], how: FineTuning, seed: int, sampled: bool
-) -> tuple[int, int, float]:
-    """Fine-tunes the global weights; returns the index of the first message held back, the words trained on, and the seconds."""
+) -> tuple[int, TrainingRun]:
+    """Fine-tunes the global weights on the older messages; returns the index of the first one held back, and the counts."""
     encoded = [model.vocabulary.encode(text) for text in messages]
     border = held_back_from([len(message) for message in encoded])
     program.weights = model.weights
-    began, targets = time.perf_counter(), 0
-    for progress in finetune(program, encoded[:border], how, np.random.default_rng(seed), sampled):
-        targets = progress.targets
-    return border, targets, time.perf_counter() - began
+    return border, result_of(train_program(program, encoded[:border], how, np.random.default_rng(seed), sampled))
 
 
 def measure(suggester: Suggester, messages: Sequence[str], vocabulary: int) -> Measurement:

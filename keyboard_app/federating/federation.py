@@ -28,9 +28,9 @@ class Standing:
 class Federation:
     """Starts the background tasks that talk to the coordinator, one task at a time. For the typing thread."""
 
-    def __init__(self, profile: Profile, models: Models, worker: BackgroundTasks) -> None:
+    def __init__(self, profile: Profile, models: Models, background: BackgroundTasks) -> None:
         self.latest: TakingPart | None = None  # the latest request for a round, and its result
-        self._profile, self._models, self._worker = profile, models, worker
+        self._profile, self._models, self._background = profile, models, background
         self._asked = -math.inf
         self._leaving = False
         try:
@@ -57,7 +57,7 @@ class Federation:
           DataError: the text is not a join link, or another task is running in the background.
         """
         task = Joining(self._profile, link)
-        self._worker.start(task)
+        self._background.start(task)
         return task
 
     def give_up_joining(self) -> None:
@@ -83,9 +83,9 @@ class Federation:
 
     def attend(self) -> None:
         """Starts telling the coordinator that the keyboard leaves, if that is still to be done."""
-        if self._leaving and self._worker.task is None:
+        if self._leaving and self._background.task is None:
             self._leaving = False
-            self._worker.start(Leaving(self._profile))
+            self._background.start(Leaving(self._profile))
 
     def take_part(self, idle: Callable[[], bool] = lambda: True) -> None:
         """Starts asking for a round, and takes part in it.
@@ -97,7 +97,7 @@ class Federation:
           DataError: another task is running in the background.
         """
         task = TakingPart(self._profile, self._models, idle)
-        self._worker.start(task)
+        self._background.start(task)
         self.latest = task
 
     def take_part_if_due(self, rested: Callable[[], float], charging: bool | None, now: float) -> None:
@@ -109,25 +109,25 @@ class Federation:
           now: seconds of a monotonic clock.
         """
         due = now - self._asked >= ASK_SECONDS and rested() >= REST_SECONDS and charging is not False
-        if due and self._worker.task is None and (self._profile.path / FILE).exists():
+        if due and self._background.task is None and (self._profile.path / FILE).exists():
             self._asked = now
             self.take_part(lambda: rested() >= REST_SECONDS)
 
     def leave_round(self) -> None:
         """Leaves the current round, if there is one."""
-        if isinstance(self._worker.task, TakingPart):
-            self._worker.stop()
+        if isinstance(self._background.task, TakingPart):
+            self._background.stop()
 
     @property
     def round_going_on(self) -> TakingPart | None:
         """The task of the round that this keyboard is in, or None."""
-        task = self._worker.task
+        task = self._background.task
         return task if isinstance(task, TakingPart) and task.step else None
 
     @property
     def speaking(self) -> bool:
         """Whether the running task talks to the coordinator, and may therefore wait for it."""
-        return isinstance(self._worker.task, TakingPart | Joining | Leaving)
+        return isinstance(self._background.task, TakingPart | Joining | Leaving)
 
     def _membership(self) -> Membership:
         return Membership.open(self._profile.path, self._profile.vault, self._profile.notices)

@@ -16,6 +16,7 @@ from keyboard_app.learning.models import Models
 from keyboard_app.recording.user_profile import Profile
 from model.device.folder import Model, load_model
 from model.device.learning.finetuning import FineTuning, Progress, subtract
+from model.device.learning.training import check_finite
 from model.device.weights import load_weights, next_provenance, save_weights
 
 
@@ -58,9 +59,7 @@ class Answering:
         if trained is None:
             raise DataError("this keyboard has recorded no words to train on yet")
         delta = subtract(trained.weights, before)
-        losses = np.array([trained.loss_before, trained.loss_after])
-        if not all(np.isfinite(array).all() for array in (*delta.values(), losses)):
-            raise DataError("training diverged (the delta is not finite): try a smaller learning rate")
+        check_finite([*delta.values(), np.array([trained.loss_before, trained.loss_after])])
         save_weights(self._mailbox.delta_path(round_id), delta, next_provenance(before, origin, rounds=0))
         return Contribution(round_id, trained.words, trained.loss_before, trained.loss_after)
 

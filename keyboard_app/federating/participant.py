@@ -31,8 +31,9 @@ from keyboard_app.federating.client import FederationClient, RefusedError, Unrea
 from keyboard_app.federating.membership import Joined, Membership
 from keyboard_app.federating.steps import LEARNING
 from model.device.folder import Model
-from model.device.learning.finetuning import FineTuning, Progress, finetune, newest, subtract
+from model.device.learning.finetuning import FineTuning, Progress, newest, subtract
 from model.device.learning.gate import held_back_from
+from model.device.learning.training import check_finite, train_program
 from model.device.metrics import Scores, evaluate
 from model.device.weights import Provenance, Weights, digest, load_weights
 
@@ -69,24 +70,21 @@ def learn(
       What the keyboard adds to the sum, in the clear.
 
     Raises:
-      DataError: there are too few words to train on, or training diverged.
+      DataError: there are too few words to train on.
+      DivergedError: training diverged.
     """
     split = held_back_from([len(message) for message in messages])
     program = model.start()
     held_back = newest(messages[split:], _MOST_TESTED)
     before = evaluate(program, held_back) if held_back else Scores()
-    progress = None
-    for progress in finetune(program, messages[:split], how, np.random.default_rng(seed)):
-        yield progress
-    if progress is None:
+    run = yield from train_program(program, messages[:split], how, np.random.default_rng(seed))
+    if not run.words:
         raise DataError("this keyboard has recorded too few words to train on yet")
-    words = progress.targets // how.passes
     delta = flatten(subtract(program.weights, model.weights), model.provenance.config.shapes)
-    if not np.isfinite(delta).all():
-        raise DataError("training diverged (the weights are not finite): this keyboard gives nothing to the round")
+    check_finite([delta])
     after = evaluate(program, held_back) if held_back else Scores()
     counts = before.first, before.among_three, before.words, after.first, after.among_three
-    return TrainingResult(delta, words, progress.loss * words, *counts)
+    return TrainingResult(delta, run.words, run.loss_sum, *counts)
 
 
 class _Session:

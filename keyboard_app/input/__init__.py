@@ -1,1 +1,1 @@
-"""From keys to text, without a window."""
+"""Typing without a window: keys in, text and offers out."""

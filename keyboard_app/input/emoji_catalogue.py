@@ -1,17 +1,17 @@
-"""The emoji: by category for a page of them, by the words of their names for a search, and one for a word that was typed.
+"""The emoji: by category for the panel, by the words of their names for a search, and by a word that was typed.
 
-Signs and names are those of the package `emoji`. It knows no categories, so these are told by the code point an emoji begins with.
+Emoji and names are those of the package `emoji`. It has no categories, so an emoji's first code point decides its category.
 """
 
 import re
 from collections.abc import Iterator
 from functools import cache
 from threading import Thread
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data.tokenizer import normalize
 
-# By first code point, in hexadecimal; what is in none of the others is a symbol. The order is that of the pages.
+# First code points in hexadecimal, by category in the order of the panel. An emoji in none of the others is a symbol.
 _CODES = {
     "Smileys": """
         1f600-1f606 1f923 1f602 1f642 1f643 1f609 1f60a 1f607-1f608 1f970 1f60b-1f644 1f929-1f92f 1f910-1f917 1f920-1f925
@@ -46,25 +46,25 @@ _CODES = {
     "Symbols": "",
     "Flags": "1f3c1 1f38c 1f3f3-1f3f4 1f1e6-1f1ff",
 }
-_NEWEST = 15.1  # version of the standard; hardly a font draws what came later
-_NEVER_MEANT = ("Symbols", "Flags")  # a word like "on" or "back" is hardly ever typed for these
+_NEWEST = 15.1  # newest version of the standard to offer: few fonts draw later emoji
+_NEVER_MEANT = ("Symbols", "Flags")  # a typed word like "on" or "back" rarely means one of these
 _SHORTEST_WORD = 3  # letters
 _SKIN_TONES = re.compile("[\U0001f3fb-\U0001f3ff]")
 
 
 class Emoji(NamedTuple):
-    """One of them, without a tone of skin."""
+    """An emoji without a skin tone."""
 
     sign: str
-    name: str  # in lower case, words parted by spaces
-    words: tuple[str, ...]  # of all its names
+    name: str  # in lower case, words separated by spaces
+    words: tuple[str, ...]  # the words of all its names
 
 
 class EmojiCatalogue:
-    """All fully qualified emoji."""
+    """Every fully qualified emoji."""
 
     def __init__(self) -> None:
-        import emoji  # half a megabyte of names, which a keyboard without an emoji page open need not wait for
+        import emoji  # half a megabyte of names, imported only when emoji are needed
 
         category_of = {code: category for category, codes in _CODES.items() for code in _code_points(codes)}
         order = {code: place for place, code in enumerate(category_of)}
@@ -90,17 +90,17 @@ class EmojiCatalogue:
                     self._by_word.setdefault(word, each.sign)
 
     def search(self, text: str, count: int = 50) -> list[Emoji]:
-        """At most `count` emoji with a word in their names for each word of the text, which may be the beginning of it."""
+        """Returns at most `count` emoji, best first, whose names contain every word of the text, whole or as a prefix."""
         asked = normalize(text).split()
 
         def misses(each: Emoji) -> int:
-            return sum(a not in each.words for a in asked)  # a whole word says more than a beginning
+            return sum(a not in each.words for a in asked)  # a whole word matches better than a prefix
 
         hits = [e for e in self._all if asked and all(any(w.startswith(a) for w in e.words) for a in asked)]
         return sorted(hits, key=lambda e: (misses(e), len(e.words)))[:count]
 
     def for_word(self, word: str) -> str | None:
-        """The emoji that a word, in lower case, is the name of or the plural of the name of; None if there is none."""
+        """Returns the emoji whose name the word, in lower case, is or is the plural of; None if there is no such emoji."""
         for singular in (word, word.removesuffix("s"), word.removesuffix("es")):
             if len(singular) >= _SHORTEST_WORD and singular in self._by_word:
                 return self._by_word[singular]
@@ -109,7 +109,7 @@ class EmojiCatalogue:
 
 @cache
 def catalogue() -> EmojiCatalogue:
-    """The catalogue, read once; a tenth of a second the first time."""
+    """Returns the catalogue. The first call reads it, which takes a tenth of a second."""
     return EmojiCatalogue()
 
 
@@ -117,7 +117,7 @@ _loading = Thread(target=catalogue, daemon=True)
 
 
 def emoji_for(word: str) -> str | None:
-    """`EmojiCatalogue.for_word`; None while it is still being read, which the first call begins: no key press waits for that."""
+    """Returns `EmojiCatalogue.for_word`, or None until the catalogue is read: the first call starts that and does not wait."""
     if not catalogue.cache_info().currsize:
         if not _loading.ident:
             _loading.start()
@@ -139,8 +139,8 @@ def _words(names: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for name in names for word in re.findall(r"[\w']+", _spelled(name))))
 
 
-def _naming(data: dict) -> Iterator[tuple[str, bool]]:
-    """The words that say what an emoji shows, and whether they are a whole name: pizza, tired; heart of a red heart."""
+def _naming(data: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+    """Yields words that name an emoji, each with whether it is a whole name: "pizza" is; "heart" of "red heart" is not."""
     official = _spelled(data["en"])
     for name in (*map(_spelled, data.get("alias", [])), official):
         words = name.removesuffix(" face").split()

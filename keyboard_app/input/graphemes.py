@@ -1,8 +1,7 @@
-"""Where a text may be cut so that what a person sees as one character stays whole.
+"""Boundaries between the characters that a person sees (grapheme clusters, UAX #29).
 
-The boundaries of Unicode's grapheme clusters (UAX #29) for what is typed on a keyboard: letters with their accents, emoji of
-several code points, flags, line breaks. Scripts whose syllables are written in several letters (Hangul's jamo, Indic conjuncts)
-may be cut between these.
+Covers what is typed on a keyboard: letters with accents, emoji of several code points, flags, line breaks. Scripts that write a
+syllable in several letters (Hangul jamo, Indic conjuncts) may be cut between these letters.
 """
 
 import unicodedata
@@ -11,7 +10,7 @@ _JOINER = "\u200d"
 
 
 def is_boundary(text: str, index: int) -> bool:
-    """Whether the text may be cut before this index; its two ends are boundaries."""
+    """Whether a character may begin at this index; both ends of the text are boundaries."""
     if index <= 0 or index >= len(text):
         return True
     before, after = text[index - 1], text[index]
@@ -27,7 +26,7 @@ def is_boundary(text: str, index: int) -> bool:
 
 
 def next_boundary(text: str, index: int) -> int:
-    """The first boundary behind this index, or the end of the text."""
+    """Returns the first boundary after this index, or the end of the text."""
     index += 1
     while not is_boundary(text, index):
         index += 1
@@ -35,7 +34,7 @@ def next_boundary(text: str, index: int) -> int:
 
 
 def previous_boundary(text: str, index: int) -> int:
-    """The last boundary before this index, or the beginning of the text."""
+    """Returns the last boundary before this index, or the start of the text."""
     index -= 1
     while not is_boundary(text, index):
         index -= 1
@@ -43,7 +42,7 @@ def previous_boundary(text: str, index: int) -> int:
 
 
 def _extends(character: str) -> bool:
-    """Belongs to what stands before it: accents, variation selectors, skin tones, joiners, the tags of a flag."""
+    """Whether a code point extends the character before it: accents, variation selectors, skin tones, joiners, flag tags."""
     return (
         character == _JOINER
         or "\U0001f3fb" <= character <= "\U0001f3ff"
@@ -53,14 +52,14 @@ def _extends(character: str) -> bool:
 
 
 def _pictographic(character: str) -> bool:
-    """Emoji, and the symbols that emoji are made of; a Python older than an emoji has no category for it."""
+    """Whether a code point is an emoji or a symbol; a Python older than an emoji has no category for it."""
     return character > "\xa8" and (
         "\U0001f000" <= character <= "\U0001faff" or unicodedata.category(character).startswith("S")
     )
 
 
 def _joins_a_picture(text: str, index: int) -> bool:
-    """Whether a picture stands before the joiner that ends at this index."""
+    """Whether the joiner that ends at this index follows an emoji."""
     place = index - 2
     while place >= 0 and _extends(text[place]):
         place -= 1

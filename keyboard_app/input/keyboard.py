@@ -1,4 +1,4 @@
-"""The keyboard as a person uses it: keys in, text and suggestions out. Nothing here draws anything."""
+"""The keyboard as a person uses it: keys in, text and suggestions out, without a window."""
 
 import time
 import unicodedata
@@ -14,13 +14,13 @@ from keyboard_app.input.word_at_cursor import begun_word, ended_word, whole_word
 from model.device.metrics import Typing
 from model.device.suggesting.word_preferences import WordPreferences
 
-_CONTEXT_STRIDE = 2_000  # characters; one to two strides before the cursor are looked at
-_OPENING = "([{\"'“‘«¿¡"  # a word behind one of these stands by itself
-_CLOSING = ")]}\"'”’»%"  # a sentence may end behind one of these
+_CONTEXT_STRIDE = 2_000  # characters; the context is the last one to two strides before the cursor
+_OPENING = "([{\"'“‘«¿¡"  # a word after one of these can be corrected
+_CLOSING = ")]}\"'”’»%"  # one of these may follow the end of a sentence
 
 
 class _Correction(NamedTuple):
-    """A correction that was just made, and where."""
+    """A correction that was just made, and its place in the text."""
 
     start: int
     typed: str
@@ -32,15 +32,16 @@ def _nothing(_word: str) -> None:
 
 
 class Keyboard:
-    """A text field, and the keys that change it.
+    """A text field and the keys that change it.
 
-    `suggest(context, prefix)` gives words for after the context that fit the prefix, best first; `send(text)` is told of each
-    message. `correct(context, word)` gives the word that was surely meant by a typed one, or None, and `emoji_for(word)` an emoji
-    or None; without them nothing is corrected, and no emoji offered. `wishes` is shared with who suggests; `on_insist`,
-    `on_forget` and `on_remember` are told of each word that joins those insisted on, joins those forgotten, and leaves these.
+    `suggest(context, prefix)` returns words for the place after the context that fit the prefix, best first. `send(text)` receives
+    each message. `correct(context, word)` returns the correction of a typo, or None, and `emoji_for(word)` an emoji, or None; by
+    default there are no corrections and no emoji. `word_preferences` is shared with the suggester. `on_insist`, `on_forget` and
+    `on_remember` are called with each word that joins the insisted ones, joins the forgotten ones, or leaves the forgotten ones.
 
-    `typing` counts: a key or a suggestion is a keystroke, a character counts once it is sent; shift, enter, moves and selections
-    count nothing. `space_waits` says that the space before the cursor came with a suggestion, and gives way to punctuation.
+    `typing` counts keystrokes: one per key and per suggestion taken; shift, enter, cursor moves and selections cost none.
+    Characters count when they are sent. `space_waits` means that the space before the cursor came with a suggestion: punctuation
+    replaces it.
     """
 
     def __init__(
@@ -49,19 +50,19 @@ class Keyboard:
         send: Callable[[str], object],
         correct: Callable[[str, str], str | None] = lambda _context, _word: None,
         emoji_for: Callable[[str], str | None] = _nothing,
-        wishes: WordPreferences | None = None,
+        word_preferences: WordPreferences | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._suggest, self._send = suggest, send
         self._correct, self._emoji_for = correct, emoji_for
-        self.wishes = wishes or WordPreferences()
+        self.word_preferences = word_preferences or WordPreferences()
         self.on_insist: Callable[[str], object] = _nothing
         self.on_forget: Callable[[str], object] = _nothing
         self.on_remember: Callable[[str], object] = _nothing
         self.autocorrects = True
         self.typing = Typing()
         self.space_waits = False
-        self._stop_waits = False  # a space was typed that another would make a full stop of
+        self._stop_waits = False  # whether another space turns the last one into a full stop
         self._corrected: _Correction | None = None
         self._shift = ShiftKey(clock)
         self._begin("")
@@ -73,7 +74,7 @@ class Keyboard:
 
     @property
     def text(self) -> str:
-        """The message so far; one that is assigned has the cursor at its end."""
+        """The message so far; assigning it puts the cursor at its end."""
         return self.field.text
 
     @text.setter
@@ -82,57 +83,57 @@ class Keyboard:
 
     @property
     def cursor(self) -> int:
-        """Where the cursor is, among the code points of the text."""
+        """The cursor's index among the code points of the text."""
         return self.field.cursor
 
     @property
     def selection(self) -> tuple[int, int]:
-        """Where what is selected starts and ends; both are the cursor's place if nothing is."""
+        """Start and end of the selection; both are the cursor if nothing is selected."""
         return self.field.selection
 
     @property
     def shift(self) -> Shift:
-        """What the next letter will be."""
+        """The effect of the shift key on the next letter."""
         return self._shift.state
 
     @property
     def prefix(self) -> str:
-        """What is typed of the word at the cursor, up to the cursor; empty between words and while something is selected."""
+        """The part of the word before the cursor; empty between words and while text is selected."""
         return "" if self.field.selected else begun_word(self.field.text[: self.field.cursor])
 
     @property
     def word(self) -> str:
-        """The word at the cursor, with what stands of it behind the cursor; empty where the prefix is."""
+        """The word at the cursor, up to its end after the cursor; empty whenever the prefix is."""
         return "" if self.field.selected else whole_word(self.field.text, self.field.cursor)
 
     @property
     def suggestions(self) -> list[str]:
-        """At most three words for the cursor, best first, in the casing they would be inserted with."""
+        """At most three words for the cursor, best first, cased as they would be inserted."""
         prefix = self.prefix
         words = self._suggest(self._context(prefix), prefix)
         return [self._cased(word, prefix) for word in words]
 
     @property
     def correction(self) -> str | None:
-        """What a space or a mark would put in the place of the typed word; None where it stays."""
+        """The word that space or punctuation would replace the typed one with; None if it stays."""
         word = self.prefix
         start = self.field.cursor - len(word)
         if not self.autocorrects or not word or word != self.word or self._insists_on(normalize(word)):
             return None
         if start > 0 and not (before := self.field.text[start - 1]).isspace() and before not in _OPENING:
-            return None  # a part of something longer: an address, a number with its unit, a tag
+            return None  # part of something longer, such as an address, a number with its unit, or a tag
         corrected = self._correct(self._context(word), word)
         return None if corrected is None else self._cased(corrected, word)
 
     @property
     def ahead(self) -> str:
-        """What suggestions will be for when the word at the cursor is ended: the message up to there, corrected as it would be."""
+        """The message as it will stand once the word at the cursor is ended and corrected: the context of the next suggestions."""
         prefix = self.prefix
         return self._context(prefix) + (self.correction or prefix)
 
     @property
     def strip(self) -> list[Offer]:
-        """What stands above the keys: the typed word as it is, suggestions, and an emoji if there is one for the word."""
+        """The offers above the keys: the typed word, suggestions, and an emoji if there is one for the word."""
         prefix, word, correction = self.prefix, self.word, self.correction
         words = self.suggestions
         if correction is not None:
@@ -144,9 +145,9 @@ class Keyboard:
         return offers + ([Offer(emoji, Kind.EMOJI)] if emoji else [])
 
     def press(self, character: str) -> None:
-        """Types one character, an emoji of several code points too; shift makes a letter a capital.
+        """Types one character, which may be an emoji of several code points; shift capitalizes a letter.
 
-        Punctuation corrects the word before it, and swallows the space behind a suggestion.
+        Punctuation corrects the word before it and replaces the space that came with a suggestion.
         """
         if character == " ":
             self.space()
@@ -155,7 +156,7 @@ class Keyboard:
         field, correction = self.field, None
         if character in PUNCTUATION and self.space_waits:
             start, rest = field.cursor - 1, field.text[field.cursor :]
-            # In the middle of a line the space still parts two words: it stays, behind the mark.
+            # In the middle of a line the space still separates two words, so it stays after the punctuation.
             field.replace(start, start + (rest[:1] in ("", "\n")), character)
         else:
             if character in PUNCTUATION:
@@ -166,7 +167,7 @@ class Keyboard:
     def space(self) -> None:
         """Types a space and corrects the word before it.
 
-        Behind a suggestion there is a space already; a second space behind a word makes a full stop of the first.
+        A suggestion has brought its space already. A second space after a word turns the first one into a full stop.
         """
         self._count()
         field, correction = self.field, None
@@ -179,11 +180,11 @@ class Keyboard:
             field.insert(" ")
         self._after_key(correction)
         before = field.text[: field.cursor - 1]
-        last = before[previous_boundary(before, len(before)) :][:1]  # without its accents
+        last = before[previous_boundary(before, len(before)) :][:1]  # without combining accents
         self._stop_waits = last.isalnum() or (last != "" and last in _CLOSING)
 
     def backspace(self, reach: Move = Move.LEFT) -> None:
-        """Undoes the correction that was just made, and insists on what was typed; else deletes what is selected or before."""
+        """Undoes a correction just made and insists on the typed word; otherwise deletes the selection or the text before."""
         if (made := self._corrected) is not None and reach is Move.LEFT:
             place = self.field.cursor + len(made.typed) - len(made.corrected)
             self.field.replace(made.start, made.start + len(made.corrected), made.typed)
@@ -195,11 +196,11 @@ class Keyboard:
         self._after_key()
 
     def delete(self, reach: Move = Move.RIGHT) -> None:
-        """Deletes what is selected, or what stands behind the cursor."""
+        """Deletes the selection, or text after the cursor."""
         self.backspace(reach)
 
     def take(self, suggestion: str) -> None:
-        """Puts a suggestion in the place of the word at the cursor, with a space behind it; the word itself is insisted on."""
+        """Replaces the word at the cursor by a suggestion and a space; taking the typed word itself insists on it."""
         self._count()
         field, word, start = self.field, self.word, self.field.selection[0] - len(self.prefix)
         if word and normalize(suggestion) == normalize(word):
@@ -211,7 +212,7 @@ class Keyboard:
         self.space_waits = parted
 
     def take_offer(self, offer: Offer) -> None:
-        """Takes what the strip offers; an emoji goes behind the word."""
+        """Takes an offer of the strip; an emoji is inserted after the word."""
         if offer.kind is not Kind.EMOJI:
             self.take(offer.text)
             return
@@ -223,20 +224,20 @@ class Keyboard:
         self._after_key()
 
     def forget(self, suggestion: str) -> None:
-        """Offers a word no more, until the person insists on it."""
+        """Stops offering a word until the person insists on it."""
         word = normalize(suggestion)
-        self.wishes.forgotten.add(word)
+        self.word_preferences.forgotten.add(word)
         self.on_forget(word)
 
     def remember(self, suggestion: str) -> None:
         """Offers a forgotten word again."""
         word = normalize(suggestion)
-        if word in self.wishes.forgotten:
-            self.wishes.forgotten.remove(word)
+        if word in self.word_preferences.forgotten:
+            self.word_preferences.forgotten.remove(word)
             self.on_remember(word)
 
     def press_shift(self) -> None:
-        """One capital or none; twice in a row all capitals until it is pressed again."""
+        """Toggles one capital letter; a second press soon after locks capitals until the next press."""
         self._shift.press()
 
     def move(self, where: Move, extend: bool = False) -> None:
@@ -245,12 +246,12 @@ class Keyboard:
         self._after_key()
 
     def move_to(self, index: int, extend: bool = False) -> None:
-        """Puts the cursor, or the end of the selection, at an index of the text."""
+        """Moves the cursor, or the end of the selection, to an index of the text."""
         self.field.move_to(index, extend)
         self._after_key()
 
     def select(self, start: int, end: int) -> None:
-        """Selects a part of the text, the cursor being at `end`."""
+        """Selects part of the text and puts the cursor at `end`."""
         self.field.select(start, end)
         self._after_key()
 
@@ -265,18 +266,18 @@ class Keyboard:
         self._after_key()
 
     def copy(self) -> str:
-        """What is selected."""
+        """Returns the selected text."""
         return self.field.selected
 
     def cut(self) -> str:
-        """Deletes what is selected and returns it."""
+        """Deletes the selected text and returns it."""
         if cut := self.field.cut():
             self._count()
             self._after_key()
         return cut
 
     def paste(self, text: str) -> None:
-        """Puts a text in the place of what is selected: as it is, but for control characters and what is no character."""
+        """Replaces the selection by a text, without its control characters and surrogates."""
         text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
         text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
         if text:
@@ -285,7 +286,7 @@ class Keyboard:
             self._after_key()
 
     def enter(self) -> str:
-        """Sends the message and begins a new one; returns what was sent, which is nothing if there was no text."""
+        """Sends the message and starts a new one; returns the message, which is empty if there was no text."""
         text = self.text.strip()
         if text:
             self._send(text)
@@ -295,7 +296,7 @@ class Keyboard:
 
     def _context(self, prefix: str) -> str:
         end = self.field.selection[0] - len(prefix)
-        # Where it starts moves in strides, so that whoever suggests need not read all of it anew with each letter.
+        # The start moves in strides, so that the suggester need not read the whole context again after each letter.
         start = max(end // _CONTEXT_STRIDE - 1, 0) * _CONTEXT_STRIDE
         return self.field.text[start:end]
 
@@ -317,7 +318,7 @@ class Keyboard:
         return _Correction(cursor - len(typed), typed, corrected)
 
     def _part(self) -> bool:
-        """Parts what was put in from what follows by one space, the cursor behind it; says whether that needed one."""
+        """Moves the cursor past one space after the inserted text, or inserts one; returns whether there is a space now."""
         behind = self.field.cursor + 1
         rest = self.field.text[self.field.cursor :]
         if rest.startswith(" ") and is_boundary(self.field.text, behind):
@@ -329,12 +330,12 @@ class Keyboard:
         return True
 
     def _insists_on(self, word: str) -> bool:
-        return word in self.wishes.insisted and word not in self.wishes.forgotten
+        return word in self.word_preferences.insisted and word not in self.word_preferences.forgotten
 
     def _insist(self, typed: str) -> None:
         word = normalize(typed)
-        if word not in self.wishes.insisted:
-            self.wishes.insisted.add(word)
+        if word not in self.word_preferences.insisted:
+            self.word_preferences.insisted.add(word)
             self.on_insist(word)
         self.remember(word)
 

@@ -1,11 +1,11 @@
-"""Keyboard layouts: pages of rows of keys, as the JSON files in `layouts/` list them.
+"""Keyboard layouts: pages of rows of keys, read from the JSON files in `layouts/`.
 
 {"name": "QWERTY", "pages": {"letters": [[key, …], …]}, "alternates": {"e": "é è", …}}
 
-A key is a string, what it types, or an object: `action` (one of `ACTIONS`), `label`, `width` in letter keys, and for the action
-`page` the `page` it turns to. Rows are as wide as each other however many keys they have. The first page, `letters`, is the one to
-begin with. A layout has the pages `symbols` and `more` of `symbols.json` unless it brings its own. `alternates`, what a key held
-long offers, separated by spaces, come before those of `symbols.json`.
+A key is a string, the character that it types, or an object with an `action` (one of `ACTIONS`), a `label`, a `width` in letter
+keys, and for the action `page` the `page` to turn to. All rows are equally wide, however many keys they have. A keyboard opens on
+the page `letters`. A layout that lacks the pages `symbols` and `more` gets those of `symbols.json`. `alternates` are the
+characters, separated by spaces, that a long press offers; they come before those of `symbols.json`.
 """
 
 import json
@@ -23,8 +23,8 @@ ACTIONS = ("character", "shift", "backspace", "space", "enter", "page", "emoji",
 
 _SYMBOLS = Path(__file__).with_name("symbols.json")
 _FIRST = "letters"
-_NEEDED = ("space", "backspace", "enter")  # on the first page
-_REACH = 1.45  # in letter keys: keys that touch, if only at a corner
+_NEEDED = ("space", "backspace", "enter")  # actions that the first page must have
+_REACH = 1.45  # distance between the middles of two keys that touch, even at a corner, in letter keys
 
 Page = list[list["KeySpec"]]
 
@@ -42,14 +42,14 @@ class KeySpec:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a layout's file says; `pages` begin with the letters."""
+    """The content of a layout file; `pages` starts with the letters."""
 
     name: str
     pages: dict[str, Page]
 
     @cached_property
     def neighbours(self) -> dict[str, frozenset[str]]:
-        """For each letter, the letters on keys beside its own: those a finger may hit in its place."""
+        """For each letter, the letters of the keys next to its own: a finger may hit those by mistake."""
         places = self._letters()
         return {
             letter: frozenset(
@@ -59,7 +59,7 @@ class Layout:
         }
 
     def _letters(self) -> dict[str, tuple[float, float]]:
-        """The middles of the letters' keys; a row is 1 high, a letter key 1 wide where the rows are widest."""
+        """Returns the centres of the letter keys; a row is 1 high, a letter key 1 wide in the widest row."""
         rows = self.pages[_FIRST]
         widest = max(sum(key.width for key in row) for row in rows)
         places: dict[str, tuple[float, float]] = {}
@@ -73,7 +73,7 @@ class Layout:
 
 
 def layout_files(own: Path | None = None) -> dict[str, Path]:
-    """The layouts there are, by the names of their files; those in the folder `own` go before the ones that come with this."""
+    """Returns the layout files by name; those in the folder `own` replace shipped ones of the same name."""
     folders = [LAYOUTS] if own is None else [LAYOUTS, own]
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.json"))}
 
@@ -82,7 +82,7 @@ def load_layout(path: Path) -> Layout:
     """Reads a layout.
 
     Raises:
-      DataError: the file cannot be read or is no layout; the message says what is wrong with it.
+      DataError: the file cannot be read or is not a layout; the message says why.
     """
     content, shared = _read(path), _read(_SYMBOLS)
     try:
@@ -90,9 +90,9 @@ def load_layout(path: Path) -> Layout:
         pages = {n: _page(rows, alternates) for n, rows in {**content["pages"], **_missing(shared, content)}.items()}
         layout = Layout(str(content.get("name", path.stem)), pages)
     except KeyError as error:
-        raise DataError(f"{path} is no keyboard layout: {error} is missing") from error
+        raise DataError(f"{path} is not a keyboard layout: {error} is missing") from error
     except (ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is no keyboard layout ({error})") from error
+        raise DataError(f"{path} is not a keyboard layout ({error})") from error
     _check(path, layout)
     return layout
 
@@ -103,9 +103,9 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"cannot read the keyboard layout {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no keyboard layout: it is not JSON in UTF-8 ({error})") from error
+        raise DataError(f"{path} is not a keyboard layout: it is not JSON in UTF-8 ({error})") from error
     if not isinstance(content, dict):
-        raise DataError(f'{path} is no keyboard layout: it needs an object with "pages"')
+        raise DataError(f'{path} is not a keyboard layout: it needs an object with "pages"')
     return content
 
 
@@ -136,15 +136,17 @@ def _check(path: Path, layout: Layout) -> None:
             raise DataError(f"{path}: the page {name!r} is empty or has an empty row")
         for key in (key for row in page for key in row):
             if key.action not in ACTIONS:
-                raise DataError(f"{path}: there is no action {key.action!r}: choose one of {', '.join(ACTIONS)}")
+                raise DataError(f"{path}: {key.action!r} is not an action: choose one of {', '.join(ACTIONS)}")
             if key.action == "page" and key.page not in layout.pages:
-                raise DataError(f"{path}: the key {key.label!r} turns to a page {key.page!r} that is not there")
+                raise DataError(f"{path}: the key {key.label!r} turns to the page {key.page!r}, which is missing")
             if key.action == "character" and (not key.label or key.label != key.label.strip()):
-                raise DataError(f"{path}: a key of the page {name!r} types nothing that can be seen")
+                raise DataError(f"{path}: a key of the page {name!r} types no visible character")
             if not 0 < key.width <= 100:
-                raise DataError(f"{path}: the key {key.label!r} is {key.width} letter keys wide: give it 0.5 to 10")
+                raise DataError(
+                    f"{path}: the key {key.label!r} is {key.width} letter keys wide: give it a width of 0.5 to 10"
+                )
     if _FIRST not in layout.pages:
-        raise DataError(f"{path}: there is no page {_FIRST!r}, the one a keyboard begins with")
+        raise DataError(f"{path}: the page {_FIRST!r}, on which a keyboard opens, is missing")
     there = {key.action for row in layout.pages[_FIRST] for key in row}
     if lacking := [action for action in _NEEDED if action not in there]:
         raise DataError(f"{path}: the page {_FIRST!r} needs keys for {', '.join(lacking)}")

@@ -1,22 +1,22 @@
-"""What stands above the keys: the word as it was typed, the words that may take its place, an emoji for it."""
+"""The offers above the keys: the typed word, words that may replace it, and an emoji for it."""
 
 from enum import Enum
 from typing import NamedTuple
 
 
 class Kind(Enum):
-    """Why something is offered."""
+    """The reason why a text is offered."""
 
-    TYPED = "typed"  # the word as it stands; taking it insists on it
-    NEXT = "next"  # a word to go on with
+    TYPED = "typed"  # the word as typed; taking it insists on it
+    NEXT = "next"  # a word to continue with
     COMPLETION = "completion"
-    CORRECTION = "correction"  # of a slip
-    EMOJI = "emoji"  # goes behind the word it is offered for
+    CORRECTION = "correction"  # of a typo
+    EMOJI = "emoji"  # inserted after the word that it is offered for
 
 
 class Offer(NamedTuple):
-    """One of them, in the casing it would be inserted with."""
+    """One offer, cased as it would be inserted."""
 
     text: str
     kind: Kind
-    applied: bool = False  # whether space or punctuation puts it in the place of what was typed
+    applied: bool = False  # whether space or punctuation replaces the typed word by it

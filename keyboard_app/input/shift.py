@@ -7,7 +7,7 @@ _DOUBLE_TAP = 0.35  # seconds
 
 
 class Shift(Enum):
-    """What the shift key does to the next letters."""
+    """The effect of the shift key on the next letters."""
 
     OFF = "off"
     ONCE = "once"
@@ -15,14 +15,14 @@ class Shift(Enum):
 
 
 class ShiftKey:
-    """One capital or none by a press; all capitals by a double tap, until it is pressed again. `clock` gives seconds."""
+    """The shift key: a press toggles one capital; a double tap locks capitals until the next press. `clock` returns seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.release()
 
     def release(self) -> None:
-        """Forgets what was pressed."""
+        """Resets the key."""
         self.state = Shift.OFF
         self._pressed: float | None = None
 
@@ -36,12 +36,12 @@ class ShiftKey:
             self._pressed = now
 
     def applied(self, character: str) -> str:
-        """A character as it is typed; some letters have no capital of their own that leads back to them (ß, ı): they stay."""
+        """Returns the character as typed; a letter without a capital that maps back to it (ß, ı) stays as it is."""
         capital = character.upper()
         return capital if self.state is not Shift.OFF and capital.lower() == character else character
 
     def follow(self, before: str) -> None:
-        """Another key was pressed or the cursor moved: a sentence begins with a capital, given what stands before the cursor."""
+        """Updates the state after another key or a cursor move: a sentence, judged by the text before it, gets a capital."""
         self._pressed = None
         if self.state is not Shift.LOCKED:
             ended = before.rstrip()

@@ -1,6 +1,6 @@
-"""A text field: a text, a cursor in it and what is selected. Indices are those of the text's code points.
+"""A text field: a text, a cursor and a selection. Indices count the text's code points.
 
-The cursor and the ends of a selection never lie inside of what a person sees as one character.
+The cursor and the ends of the selection are never inside a character that a person sees as one.
 """
 
 import re
@@ -13,7 +13,7 @@ _WORD = re.compile(r"(?:[\w\u0300-\u036f]|(?<=\w)['’](?=\w))+")
 
 
 class Move(Enum):
-    """A way for the cursor to go, or for a deletion to reach. Lines end where the text breaks, not where it is wrapped."""
+    """A way to move the cursor or to extend a deletion. A line ends at a line break, not where it is wrapped."""
 
     LEFT = "left"
     RIGHT = "right"
@@ -27,37 +27,37 @@ class Move(Enum):
 
 @dataclass
 class TextField:
-    """The state of a text field, and what editing does to it. Indices handed in are brought into the text."""
+    """The state of a text field and its editing operations. An index outside the text is clamped to it."""
 
     text: str = ""
     cursor: int = 0
-    anchor: int = 0  # where a selection began; it is where the cursor is if nothing is selected
+    anchor: int = 0  # start of the selection; equals the cursor if nothing is selected
 
     @property
     def selection(self) -> tuple[int, int]:
-        """Where what is selected starts and ends; both are the cursor's place if nothing is."""
+        """Start and end of the selection; both are the cursor if nothing is selected."""
         return min(self.cursor, self.anchor), max(self.cursor, self.anchor)
 
     @property
     def selected(self) -> str:
-        """What is selected."""
+        """The selected text."""
         start, end = self.selection
         return self.text[start:end]
 
     def replace(self, start: int, end: int, text: str) -> None:
-        """Puts a text in the place of another, the cursor behind it, and selects nothing."""
+        """Replaces a part of the text, puts the cursor after the new part, and clears the selection."""
         start = max(start, 0)
         self.text = self.text[:start] + text + self.text[max(end, start) :]
         place = start + len(text)
-        # What was put in may have become one with what follows.
+        # The end of the new part may have joined the next character.
         self.cursor = self.anchor = place if is_boundary(self.text, place) else next_boundary(self.text, place)
 
     def insert(self, text: str) -> None:
-        """Puts a text at the cursor, in the place of what is selected."""
+        """Replaces the selection by a text, or inserts it at the cursor."""
         self.replace(*self.selection, text)
 
     def delete(self, reach: Move) -> bool:
-        """Deletes what is selected, or else from the cursor to where this move would lead; says whether anything was."""
+        """Deletes the selection, or the text from the cursor to where the move leads; returns whether anything was deleted."""
         start, end = self.selection
         if start == end:
             start, end = sorted((self.cursor, self._target(reach)))
@@ -67,7 +67,7 @@ class TextField:
         return True
 
     def move(self, where: Move, extend: bool = False) -> None:
-        """Moves the cursor; a selection is extended, or else given up: to the left or right the cursor then goes to its end."""
+        """Moves the cursor and extends or clears the selection; clearing it, left and right go to its start or end."""
         start, end = self.selection
         if start < end and not extend and where in (Move.LEFT, Move.RIGHT):
             self.move_to(start if where is Move.LEFT else end)
@@ -75,13 +75,13 @@ class TextField:
             self.move_to(self._target(where), extend)
 
     def move_to(self, index: int, extend: bool = False) -> None:
-        """Puts the cursor at an index, or before the character that this lies in; a selection is extended or given up."""
+        """Moves the cursor to an index, or before the character around it, and extends or clears the selection."""
         self.cursor = self._boundary(index)
         if not extend:
             self.anchor = self.cursor
 
     def select(self, start: int, end: int) -> None:
-        """Selects from one index to another, the cursor being at the second."""
+        """Selects from one index to another and puts the cursor at the second."""
         self.anchor, self.cursor = self._boundary(start), self._boundary(end)
 
     def select_all(self) -> None:
@@ -89,12 +89,12 @@ class TextField:
         self.select(0, len(self.text))
 
     def select_word(self, index: int) -> None:
-        """Selects the word at an index; nothing, with the cursor there, if there is none."""
+        """Selects the word at an index; if there is none, only moves the cursor there."""
         words = (m.span() for m in _WORD.finditer(self.text) if m.start() <= index <= m.end())
         self.select(*next(words, (index, index)))
 
     def cut(self) -> str:
-        """Deletes what is selected, and returns it."""
+        """Deletes the selected text and returns it."""
         selected = self.selected
         self.insert("")
         return selected

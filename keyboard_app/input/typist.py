@@ -1,4 +1,4 @@
-"""A perfect typist at the keyboard: takes each word as soon as it is suggested and never misses a key."""
+"""A perfect typist: takes each word as soon as it is suggested and never makes a typo."""
 
 import time
 
@@ -6,18 +6,18 @@ from data.tokenizer import PUNCTUATION, normalize, tokenize
 from keyboard_app.input.keyboard import Keyboard
 from model.device.metrics import Typing
 
-_ENDS = {" ", *PUNCTUATION}  # what lets the keyboard correct the word before it
+_ENDS = {" ", *PUNCTUATION}  # a key that ends a word, which makes the keyboard correct it
 
 
 def type_message(keyboard: Keyboard, text: str) -> tuple[Typing, list[float]]:
     """Types and sends a message, lower-cased and its white space collapsed, as `model.device.metrics.type_message` counts it.
 
-    A word that the keyboard would correct is taken from the strip as it was typed, which insists on it; the definition of
-    keystrokes knows no corrections, so that one is not counted. A space before a mark that the keyboard swallows is let go; it
-    counts among the characters all the same.
+    Before the keyboard would correct a word, the typist takes the word as typed from the strip, which insists on it. That
+    keystroke is not counted: the definition of the keystroke savings rate has no corrections. A space that the keyboard drops
+    before punctuation still counts as a character.
 
     Returns:
-      The keystrokes with the characters of the text, and the seconds that each look at the suggestions took.
+      The keystrokes and characters of the text, and the seconds that each computation of suggestions took.
     """
     text = " ".join(text.lower().split())
     seconds: list[float] = []
@@ -36,7 +36,7 @@ def type_message(keyboard: Keyboard, text: str) -> tuple[Typing, list[float]]:
 
 
 def _type_between(keyboard: Keyboard, between: str, token: str) -> int:
-    """Types what stands between two tokens, given the token that follows; returns how many words it insisted on."""
+    """Types the text between two tokens, given the second one; returns how many words were insisted on."""
     if keyboard.space_waits:
         if between.startswith(" "):
             between = between[1:]
@@ -49,7 +49,7 @@ def _press(keyboard: Keyboard, character: str) -> int:
     """Presses a key; returns 1 if the word before it had to be insisted on first, else 0."""
     insists = character in _ENDS and keyboard.correction is not None
     if insists:
-        keyboard.take(keyboard.word)  # brings a space, which this key swallows or is
+        keyboard.take(keyboard.word)  # adds a space, which the next key replaces or is
     keyboard.press(character)
     return int(insists)
 

@@ -1,12 +1,12 @@
-"""The word that a cursor is at, by the tokenizer's rules for what a word is."""
+"""The word at the cursor, by the tokenizer's definition of a word."""
 
 from data.tokenizer import PUNCTUATION, tokenize
 
 
 def begun_word(before: str) -> str:
-    """What is typed of a word that may still go on, given what stands before the cursor; empty between words."""
+    """Returns the part before the cursor of a word that may continue, given the text before the cursor; empty between words."""
     tail = before[max(before.rfind(" "), before.rfind("\n")) + 1 :]
-    # The tokenizer knows: the word is still open if a letter or a digit would become part of it.
+    # The word is still open if the tokenizer would make a following letter or digit part of it.
     for next_character in "a0":
         token = tokenize(tail + next_character)[-1]
         if token.start < len(tail):
@@ -15,7 +15,7 @@ def begun_word(before: str) -> str:
 
 
 def whole_word(text: str, cursor: int) -> str:
-    """The word that was begun before the cursor with what stands of it behind; empty if none was."""
+    """Returns the word begun before the cursor, up to its end after the cursor; empty between words."""
     begun = begun_word(text[:cursor])
     if not begun:
         return ""
@@ -25,7 +25,7 @@ def whole_word(text: str, cursor: int) -> str:
 
 
 def ended_word(before: str) -> str:
-    """The word that a space ended just before the cursor; empty if that was something else."""
+    """Returns the word that was just ended by a space before the cursor; empty if the space ended something else."""
     if not before.endswith(" "):
         return ""
     tokens = tokenize(before[:-1].rpartition(" ")[2])

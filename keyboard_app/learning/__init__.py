@@ -1,1 +1,1 @@
-"""Learning from what was typed, and what came of it."""
+"""Learning from recorded messages in the background, and figures of what learning brought."""

@@ -1,4 +1,4 @@
-"""Work beside typing: one task at a time in a thread, to be watched, cancelled and finished by whoever types."""
+"""Background tasks: one at a time in a thread, which the typing thread can watch, pause, cancel and finish."""
 
 import os
 import sys
@@ -10,36 +10,36 @@ from typing import Protocol
 from data.errors import DataError
 from model.device.learning.finetuning import Progress
 
-_LONGEST_KEY = 0.5  # seconds that a finger on a key has the task wait: one that is held goes on with it
-_NICE = 5  # how far a task stands back behind typing; the threads that LiteRT starts within it inherit that
-STOPPED = "stopped: nothing was changed by it"
+_LONGEST_KEY = 0.5  # seconds that a task waits at most while a key is pressed
+_NICE = 5  # niceness of a task's thread, which the threads that LiteRT starts in it inherit
+STOPPED = "stopped: nothing was changed"
 
 
 @dataclass(frozen=True)
 class Step:
-    """How far a task is that trains nothing."""
+    """The progress of a task that does not train."""
 
-    batch: int  # done, of so many
+    batch: int  # steps done, out of `batches`
     batches: int
 
 
 class Task(Protocol):
-    """Something that takes seconds. What it needs of the keyboard it reads when it is made, on the typing thread."""
+    """A task that takes seconds. It reads what it needs from the keyboard when it is created, on the typing thread."""
 
-    title: str  # what to tell the person while it goes on; empty for what they need not be told
+    title: str  # shown to the person while it runs; empty for a task that they need not know of
 
     def work(self) -> Generator[Progress | Step]:
-        """Does it, in another thread, step by step; must leave nothing half done if it goes no further."""
+        """Does the work step by step, in another thread; must leave nothing half done if it is stopped after any step."""
 
     def finish(self) -> str:
         """Puts the result to use, on the typing thread; returns a line for the person."""
 
 
 def run(task: Task) -> str:
-    """Does a whole task here and now.
+    """Runs a whole task in this thread and returns its line.
 
     Raises:
-      DataError: it failed.
+      DataError: the task failed.
     """
     for _ in task.work():
         pass
@@ -47,7 +47,7 @@ def run(task: Task) -> str:
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in one line."""
+    """Returns the error's message in one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -59,26 +59,26 @@ class BackgroundTasks:
         self._task: Task | None = None
         self._thread: threading.Thread | None = None
         self._cancelled = threading.Event()
-        self._going = threading.Event()  # cleared while it is paused
+        self._going = threading.Event()  # cleared while the task is paused
         self._going.set()
         self._alone = threading.Event()  # cleared while a key is being answered
         self._alone.set()
-        self._stopped = False  # before it was done
+        self._stopped = False  # before its work was done
         self._error: BaseException | None = None
 
     @property
     def task(self) -> Task | None:
-        """The task begun and not finished yet."""
+        """The task that was started and is not finished yet."""
         return self._task
 
     def start(self, task: Task) -> None:
-        """Begins a task.
+        """Starts a task.
 
         Raises:
-          DataError: another one is going on.
+          DataError: another task is running.
         """
         if self._task is not None:
-            raise DataError(f"still {self._task.title or 'busy'}: wait until that is done")
+            raise DataError(f"{self._task.title or 'a task'} is still running: wait until it is done")
         self._task, self._error, self._stopped, self.progress = task, None, False, None
         self._cancelled.clear()
         self._going.set()
@@ -86,7 +86,7 @@ class BackgroundTasks:
         self._thread.start()
 
     def _work(self, task: Task) -> None:
-        if sys.platform in ("linux", "android"):  # elsewhere it would be the whole program that gives way
+        if sys.platform in ("linux", "android"):  # elsewhere this would slow down the whole program
             os.nice(_NICE)
         try:
             for progress in task.work():
@@ -97,38 +97,38 @@ class BackgroundTasks:
                 if self._cancelled.is_set():
                     self._stopped = True
                     return
-        except BaseException as error:  # the typing thread raises it again
+        except BaseException as error:  # raised again in the typing thread
             self._error = error
 
     def make_way(self) -> None:
-        """Has the task wait after its present step, for a moment: a finger is on a key, whose answer is to come at once."""
+        """Pauses the task after its current step for a moment: a key is pressed and must be answered at once."""
         self._alone.clear()
 
     def go_on(self) -> None:
-        """The key is answered."""
+        """Continues the task: the key is answered."""
         self._alone.set()
 
     @property
     def works(self) -> bool:
-        """Whether the task goes on in its thread, rather than waiting to be finished."""
+        """Whether the task's work still goes on in its thread."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
     def paused(self) -> bool:
-        """Whether the task waits to be resumed."""
+        """Whether the task is paused."""
         return self._task is not None and not self._going.is_set()
 
     def pause(self) -> None:
-        """Has the task wait after its present step until `resume`."""
+        """Pauses the task after its current step until `resume`."""
         if self._task is not None:
             self._going.clear()
 
     def resume(self) -> None:
-        """Has a paused task go on."""
+        """Continues a paused task."""
         self._going.set()
 
     def poll(self) -> str | None:
-        """Finishes the task if its work is done, and returns its line, which may be empty; None as long as it is not.
+        """Finishes the task if its work is done and returns its line, which may be empty; returns None while it runs.
 
         Raises:
           DataError: the task failed.
@@ -136,7 +136,7 @@ class BackgroundTasks:
         return None if self.works else self.wait()
 
     def wait(self) -> str | None:
-        """Waits for the work, paused or not, finishes the task and returns its line; None where there is none.
+        """Waits for the work, also if it is paused, finishes the task and returns its line; returns None if there is no task.
 
         Raises:
           DataError: the task failed.
@@ -153,13 +153,13 @@ class BackgroundTasks:
         return task.finish()
 
     def stop(self) -> None:
-        """Asks the task to end before its next step; `poll` says when it has, and what it would have changed stays as it was."""
+        """Asks the task to stop before its next step, without changing anything; `poll` tells when it has stopped."""
         self._cancelled.set()
         self._going.set()
         self._alone.set()
 
     def cancel(self, patience: float | None = None) -> None:
-        """Stops the task and waits for that, at most `patience` seconds: one that waits for a network may take longer."""
+        """Stops the task and waits for it, at most `patience` seconds: one that waits for a network may take longer."""
         self.stop()
         if self._thread is not None:
             self._thread.join(patience)

@@ -1,4 +1,4 @@
-"""The suggestions of three models for the same moment, side by side."""
+"""The suggestions of three models side by side."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from model.device.suggesting.suggestions import Suggester
 
 
 class SuggestionComparison:
-    """The same moment's suggestions by the shipped, the personal and the newest global model."""
+    """The suggestions of the shipped, the personal and the newest global model for the same moment."""
 
     def __init__(self, models: Models, shipped: Path) -> None:
         self._models = models
@@ -17,7 +17,7 @@ class SuggestionComparison:
         self._suggester: Suggester | None = None
 
     def suggest(self, context: str, prefix: str) -> dict[str, list[str]]:
-        """Three words each by `shipped`, `personal` and `global`, for after `context` and beginning with `prefix`.
+        """Returns three words each of `shipped`, `personal` and `global` for the place after `context`, starting with `prefix`.
 
         The first call loads the shipped model, which takes some tens of milliseconds.
 

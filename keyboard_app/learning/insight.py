@@ -1,4 +1,4 @@
-"""What learning has come to: recall by week and by model, words of one's own, keystrokes saved."""
+"""Figures of what learning brought: recall by week and by model, the person's own words, keystrokes saved."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from model.device.suggesting.personal import Smoothing
 
 @dataclass(frozen=True)
 class Period:
-    """Recall at 3 over some stretch of typing; None where no word in it is in the vocabulary."""
+    """Recall at 3 over a period of typing; None if no word in it is in the vocabulary."""
 
     name: str
     words: int  # in the vocabulary
-    recall_at_3: float | None  # by the model in use when the words were typed
-    global_recall_at_3: float | None  # by the global model, on the same words
+    recall_at_3: float | None  # of the model in use when the words were typed
+    global_recall_at_3: float | None  # of the global model on the same words
 
     @classmethod
     def of(cls, name: str, ranks: Iterable[Ranks]) -> "Period":
-        """What the ranks of its words come to."""
+        """Builds a period from the ranks of its words."""
         known = [r for r in ranks if r.rank is not None]
         return cls(name, len(known), recall([r.rank for r in known]), recall([r.global_rank for r in known]))
 
 
 def recall_by_week(store: Store) -> list[Period]:
-    """By week of local time, oldest first, weeks without typing left out; named by its Monday, ISO 8601."""
+    """Returns recall by week of local time, oldest first, without weeks of no typing; a week is named by its Monday, ISO 8601."""
     weeks: dict[str, list[Ranks]] = {}
     for message in store.ranked_messages():
         day = datetime.fromisoformat(message.time).astimezone().date()
@@ -38,9 +38,9 @@ def recall_by_week(store: Store) -> list[Period]:
 
 
 def recall_by_model(store: Store) -> list[Period]:
-    """By what was in use, oldest first: from each learning, roll-back or reset to the next.
+    """Returns recall by model in use, oldest first: a period ends with each learning, rollback or reset.
 
-    A stretch without typing is left out.
+    Periods without typing are left out.
     """
     begins = sorted([*store.learned_up_to(), *((change.message, change.what) for change in store.changes())])
     periods, name, ranks = [], "before learning", list[Ranks]()
@@ -55,15 +55,15 @@ def recall_by_model(store: Store) -> list[Period]:
 
 @dataclass(frozen=True)
 class NewWord:
-    """A word that the vocabulary lacks and the keyboard has learned to suggest."""
+    """A word that is not in the vocabulary and that the keyboard has learned to suggest."""
 
     word: str  # in lower case
-    times: int  # written
-    since: str  # UTC, ISO 8601, of the message that had it first
+    times: int  # number of times it was written
+    since: str  # time of the first message with it, UTC, ISO 8601
 
 
 def new_words(messages: Sequence[Message], vocabulary: Vocabulary) -> list[NewWord]:
-    """The words of one's own that are suggested, the newest first."""
+    """Returns the person's own words that are suggested, newest first."""
     times: dict[str, int] = {}
     since: dict[str, str] = {}
     for message in messages:
@@ -77,7 +77,7 @@ def new_words(messages: Sequence[Message], vocabulary: Vocabulary) -> list[NewWo
 
 @dataclass(frozen=True)
 class Saved:
-    """Keystrokes that suggestions saved: characters sent less keys pressed. `ever_share` is of the characters."""
+    """Keystrokes that suggestions saved: characters sent minus keys pressed. `ever_share` is their share of the characters."""
 
     today: int
     ever: int
@@ -85,7 +85,7 @@ class Saved:
 
     @classmethod
     def of(cls, days: Sequence[Day], today: date) -> "Saved":
-        """Sums the days up."""
+        """Adds up the days."""
         saved = {day.day: day.characters - day.keystrokes for day in days}
         characters = sum(day.characters for day in days)
         ever = sum(saved.values())

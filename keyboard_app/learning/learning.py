@@ -1,75 +1,66 @@
-"""Learning from what was typed: the personal network grows from the global one, on all words recorded, each time anew.
+"""Learning from recorded messages: each time, the personal network is trained anew from the global one on all of them.
 
-1. The messages are read and encoded, and the newest held back.
-2. A program of its own, so that typing goes on with another, starts from the global weights.
+1. The messages are read and encoded, and the newest are held out.
+2. A program of its own starts from the global weights, so that typing goes on with another.
 3. It is fine-tuned on the older messages, batch by batch.
-4. The gate (`model.device.learning.gate`) compares it with the network in use on the messages held back.
-5. If it is at least as good, its weights replace those in the profile by rename, and then those in the program that types.
-6. How far the person's n-grams are trusted over the network that was kept is chosen (`model.device.suggesting.trust`), and recorded with the
-   gate's verdict.
+4. The gate (`model.device.learning.gate`) compares it with the network in use on the held-out messages.
+5. If it is at least as good, its weights replace those in the profile by rename, and then those that the keyboard types with.
+6. The weight of the person's n-grams relative to the network kept is chosen (`model.device.suggesting.trust`) and recorded
+   with the gate's verdict.
 
-Starting from the global weights each time is what lets a new global model be taken over without losing the person. The person's
-n-grams (`model.device.suggesting.personal`) need none of this: they count each message as it is sent.
+Starting from the global weights allows the keyboard to adopt a new global model without losing the person. The person's n-grams
+(`model.device.suggesting.personal`) need no learning task: they count each message as it is sent.
 """
 
-import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import DataError
 from data.generators import yielding
 from keyboard_app.learning.models import Models
 from keyboard_app.recording.personal_file import Seen
 from keyboard_app.recording.records import Judgement, Message
 from keyboard_app.recording.user_profile import Profile
-from model.device.learning.finetuning import FineTuning, Progress, finetune
+from model.device.learning.finetuning import FineTuning, Progress
 from model.device.learning.finetuning import newest as newest_of
 from model.device.learning.gate import Verdict, held_back_from, judge
+from model.device.learning.training import TrainingRun, check_finite, train_program
 from model.device.metrics import evaluating
 from model.device.runtime import Program
 from model.device.suggesting.personal import USUAL_TRUST
 from model.device.suggesting.trust import choose_trust
 from model.device.weights import Weights, digest
 
-EVALUATED_WORDS = 2_000  # losses are of the newest words up to these: more would take longer than the training itself
+EVALUATED_WORDS = 2_000  # the newest words that losses are measured on: more would take longer than the training
 
 
 @dataclass(frozen=True)
-class Trained:
-    """Weights after training, and what it took. Losses are means over in-vocabulary words, in nats."""
+class Trained(TrainingRun):
+    """Weights after training, and the counts of the training."""
 
     weights: Weights
-    words: int  # targets trained on, ends of messages included, each counted once
-    loss_before: float
-    loss_after: float
-    targets: int  # the same, counted as often as they were trained on
-    seconds: float  # of the training alone
+    loss_before: float  # mean over the words in the vocabulary of the newest messages trained on, in nats
+    loss_after: float  # mean over the same words
 
 
 def train(
     program: Program, messages: Sequence[Sequence[int]], how: FineTuning, seed: int, sampled: bool = False
 ) -> Generator[Progress, None, Trained | None]:
-    """Fine-tunes the program's weights in place on encoded messages (`finetune`); returns None where these hold no word.
+    """Fine-tunes the program's weights in place on encoded messages; returns None if these hold no word.
 
     Raises:
-      DataError: training did not go well.
+      DivergedError: training diverged.
     """
     checked = newest_of(messages, min(EVALUATED_WORDS, how.max_words))
     loss_before = yield from yielding(Progress(0, 1, 0, 0.0), _mean_loss(program, checked))
-    started, progress = time.perf_counter(), None
-    for progress in finetune(program, messages, how, np.random.default_rng(seed), sampled):
-        yield progress
-    if progress is None:
+    run = yield from train_program(program, messages, how, np.random.default_rng(seed), sampled)
+    if not run.words:
         return None
-    seconds = time.perf_counter() - started
     weights = program.weights
-    if not all(np.isfinite(array).all() for array in weights.values()):
-        raise DataError("training went astray (the weights are no longer numbers): the model from before stays")
-    loss_after = yield from yielding(progress, _mean_loss(program, checked))
-    words = progress.targets // how.passes
-    return Trained(weights, words, loss_before, loss_after, progress.targets, seconds)
+    check_finite(weights.values())
+    loss_after = yield from yielding(Progress(1, 1, run.targets, run.loss), _mean_loss(program, checked))
+    return Trained(**vars(run), weights=weights, loss_before=loss_before, loss_after=loss_after)
 
 
 def _mean_loss(program: Program, messages: Sequence[Sequence[int]]) -> Generator[None, None, float]:
@@ -80,16 +71,16 @@ def _mean_loss(program: Program, messages: Sequence[Sequence[int]]) -> Generator
 class Learning:
     """The task (`keyboard_app.learning.background`) of learning a personal network.
 
-    `trained`, `verdict` and `trust` are the outcome; the first two are None where there were too few words.
+    `trained`, `verdict` and `trust` are the outcome; the first two are None if there were too few words.
     """
 
     def __init__(
         self, profile: Profile, models: Models, how: FineTuning | None = None, over_again: bool = False
     ) -> None:
-        """Takes what is recorded by now; `over_again` does so as if nothing had been learned yet.
+        """Reads the recorded messages; `over_again` learns as if nothing had been learned yet.
 
-        Then the network in use is not what the new one is measured by, but the global one, which replaces it if it is better: a
-        network that holds messages which were deleted since must go either way.
+        The gate then compares the new network with the global one instead of the one in use, and the better of the two replaces
+        the latter, which may hold deleted messages and must go in either case.
         """
         self.title = "learning"
         self.trained: Trained | None = None
@@ -104,15 +95,15 @@ class Learning:
         self._how = how or FineTuning()
         self._recorded = profile.store.learnable()
         self._deletion = profile.store.last_deletion()
-        self._used: list[Message] = []  # trained on or held back
-        self._program: Program | None = None  # with the weights that are kept, to type with
+        self._used: list[Message] = []  # trained on or held out
+        self._program: Program | None = None  # has the weights that were kept, to type with
         self._digest = ""  # of the global weights
 
     def work(self) -> Generator[Progress]:
         """Trains, judges, and writes the personal weights if they are at least as good.
 
         Raises:
-          DataError: training did not go well; the weights from before stay.
+          DataError: training diverged, or a file cannot be written; the previous weights stay.
         """
         encoded = [self._global.vocabulary.encode(message.text) for message in self._recorded]
         border = max(held_back_from([len(message) for message in encoded]), self._first_untrained())
@@ -134,26 +125,26 @@ class Learning:
                 trained.weights, self._global, self._seen, keep_previous=self._in_use is not None
             )
         elif self._in_use is None:
-            self._profile.drop_personal()  # what may lie there grew from another global model, or has to go
+            self._profile.drop_personal()  # any weights there were trained from another global model, or must go
         self._used = self._recorded[border - len(newest_of(encoded[:border], self._how.max_words)) :]
         self._digest = digest(self._global.weights)
         self.trained, self._program = trained, program
 
     def _first_untrained(self) -> int:
-        """Where the messages begin that the network in use was not trained on: it must not be judged by any before.
+        """Returns the index from which on the network in use was not trained on messages: earlier ones must not judge it.
 
-        Were none deleted and none imported, what is held back would always begin behind these.
+        Without deletions and imports the held-out messages would always start after these.
         """
         trained = 0 if self._seen is None else self._seen.trained
         return sum(message.imported or message.id <= trained for message in self._recorded) if trained else 0
 
     def finish(self) -> str:
-        """Types with the new weights from now on, if they were kept, and with the new trust in the n-grams."""
+        """Starts to type with the new weights, if they were kept, and with the new weight of the n-grams."""
         if self.trained is None or self.verdict is None:
             if self._over_again:
                 self._profile.drop_personal()
                 self._models.forget_personal()
-                return "nothing is left to learn from: typing with the global model"
+                return "there are no messages left to learn from: the global model is in use"
             return "there is nothing to learn from yet: send a few more messages first"
         t, verdict = self.trained, self.verdict
         if verdict.keeps_new:
@@ -174,17 +165,17 @@ class Learning:
         )
         used = [message.id for message in self._used]
         self._profile.store.add_learning(used, t.words, t.loss_before, t.loss_after, judgement)
-        why = f"it expects your newest words {'at least as well' if verdict.keeps_new else 'better'}"
+        why = f"its predictions of your newest words are {'at least as good' if verdict.keeps_new else 'better'}"
         if verdict.new.words == 0:
-            why = "nothing is left that the old one has not seen to compare them on"
+            why = "there are no new words to compare the two on"
         return f"learned from {t.words:,} words in {t.seconds:.1f} s and kept the {verdict.kept} model: {why}"
 
 
 def relearning(profile: Profile, models: Models) -> Learning | None:
-    """The task that brings back a personal network that should be there and is not.
+    """Returns the task that restores a personal network which should exist and does not, or None.
 
-    It may have been damaged, or the keyboard was stopped after it took over a new global model and before it had learned on it.
-    None should be there where the last learning, on this global model, left the global network in use.
+    The network may have been damaged, or the keyboard was closed after it adopted a new global model and before it learned on it.
+    None should exist if the last learning, on this global model, kept the global network.
     """
     if models.personalized or not any(message.learning for message in profile.store.learnable()):
         return None

@@ -1,4 +1,4 @@
-"""The models at work in a keyboard: the global network, the personal one over it, the person's n-grams over either."""
+"""The models that a keyboard types with: the global network, the personal one, and the person's n-grams over either."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,9 @@ from model.device.weights import Weights
 
 
 class Models:
-    """Suggests by the personal network, or by the global one as long as there is no other, and by the person's n-grams over it.
+    """Suggests by the personal network, or by the global one if there is none, with the person's n-grams over it.
 
-    What the person has said about words (`wishes`) counts for all of its suggestions, at once. For one thread.
+    What the person has said about words (`word_preferences`) applies to all its suggestions at once. For one thread.
     """
 
     def __init__(
@@ -28,21 +28,27 @@ class Models:
         messages: Sequence[str] = (),
         ngram_trust: float = USUAL_TRUST,
     ) -> None:
-        """Starts the program; `messages` are those sent so far, oldest first, and the trust is that in the n-grams.
+        """Starts the program.
+
+        Args:
+          global_model: the newest global model.
+          personal: the personal network trained from it.
+          messages: those sent so far, oldest first.
+          ngram_trust: weight of the n-grams over the network in use.
 
         Raises:
           DataError: the model's program is damaged or does not fit its weights.
         """
-        self.wishes = WordPreferences()
+        self.word_preferences = WordPreferences()
         self._neighbours: Neighbours | None = None
         self._start(global_model, PersonalNgram(global_model.vocabulary, messages, trust=ngram_trust))
         if personal is not None:
             self.use_personal(personal.weights, personal.seen)
 
     def use_global(self, model: Model, messages: Sequence[str]) -> None:
-        """Types with this global model from now on, without a personal network; `messages` are those sent so far.
+        """Types with this global model from now on, without a personal network; `messages` are those sent so far, oldest first.
 
-        The n-grams have the usual trust: what was learned of it was learned over another network.
+        The n-grams get the usual weight: the one that was learned belongs to another network.
 
         Raises:
           DataError: its program is damaged or does not fit its weights; the models in use stay.
@@ -53,13 +59,13 @@ class Models:
         self._reader = Reader(model.start())
         self.global_model, self._ngram = model, ngram
         self.personal: Weights | None = None
-        self.seen: Seen | None = None  # what the personal network may hold
-        # The global model is still asked, to show what learning brought; as long as it is the one in use, both read as one.
+        self.seen: Seen | None = None  # the messages that the personal network may hold
+        # Its suggestions show what learning brought. While it is the network in use, both suggesters share one reader.
         self._global = Suggester(self._reader, model.vocabulary)
         self._in_use = self._suggester(self._reader)
 
     def use_messages(self, messages: Sequence[str]) -> None:
-        """Suggests by the phrases and words of these messages, oldest first, and of no others, from now on."""
+        """Suggests from now on by the phrases and words of these messages alone, oldest first."""
         self._ngram = PersonalNgram(self.global_model.vocabulary, messages, trust=self.ngram_trust)
         self._in_use = self._suggester(self._in_use.reader)
 
@@ -72,12 +78,12 @@ class Models:
         """Types with these weights from now on.
 
         Args:
-          weights: not to be changed any more.
-          seen: what they may hold of the person's messages.
-          program: one that has them in it already, and that no one else runs; without it, one is started, in some 50 ms.
+          weights: must not be changed any more.
+          seen: the messages that they may hold.
+          program: one that has these weights and is used by nobody else; without it, one is started in some 50 ms.
 
         Raises:
-          DataError: they do not fit the global model.
+          DataError: the weights do not fit the global model.
         """
         if program is None:
             program = self.global_model.start()
@@ -86,12 +92,12 @@ class Models:
         self._in_use.reader = Reader(program)
 
     def use_neighbours(self, neighbours: Neighbours) -> None:
-        """Expects slips to the neighbouring keys of this layout (`keyboard_app.input.layout.Layout.neighbours`) from now on."""
+        """Expects typos on neighbouring keys of this layout (`keyboard_app.input.layout.Layout.neighbours`) from now on."""
         self._neighbours = neighbours
         self._in_use.spellings.use_neighbours(neighbours)
 
     def _suggester(self, reader: Reader) -> Suggester:
-        return Suggester(reader, self.global_model.vocabulary, self._ngram, self.wishes, self._neighbours)
+        return Suggester(reader, self.global_model.vocabulary, self._ngram, self.word_preferences, self._neighbours)
 
     @property
     def personalized(self) -> bool:
@@ -100,7 +106,7 @@ class Models:
 
     @property
     def ngram_trust(self) -> float:
-        """How far the person's n-grams are trusted (`PersonalNgram.trust`); a new one counts from the next suggestion on."""
+        """The weight of the person's n-grams (`PersonalNgram.trust`); a new value applies from the next suggestion on."""
         return self._ngram.trust
 
     @ngram_trust.setter
@@ -108,33 +114,33 @@ class Models:
         self._ngram.trust = trust
 
     def suggest(self, context: str, prefix: str) -> list[str]:
-        """Three words for after `context` that fit what is typed of one, as `Suggester.suggest` gives them."""
+        """Returns three words for the place after `context` that fit the prefix (`Suggester.suggest`)."""
         return self._in_use.suggest(context, prefix)
 
     def prepare(self) -> None:
-        """Makes what the first corrections need, in some 30 ms, which otherwise the first word would take longer."""
+        """Builds the tables for corrections, in some 30 ms, so that the first word does not have to wait for them."""
         _ = self._in_use.spellings.corrections
 
     def read_ahead(self, context: str) -> None:
-        """Has both networks read a message so far: what is asked for behind it, and `ranks` of it, need no step of them then."""
+        """Has both networks read the message so far, so that the next suggestions and `ranks` need no step of them."""
         self._in_use.follow(context)
         self._global.follow(context)
 
     def suggest_by_global(self, context: str, prefix: str) -> list[str]:
-        """The same by the global network alone, as if the person had never typed."""
+        """Suggests by the global network alone, as if the person had never typed."""
         return self._global.suggest(context, prefix)
 
     @property
     def own_words(self) -> list[str]:
-        """The person's words that the vocabulary lacks and the keyboard suggests, in the order in which they came to be so."""
+        """The suggested words that are not in the vocabulary, in the order in which they came to be suggested."""
         return [self._ngram.word(own) for own in self._ngram.offered]
 
     def correct(self, context: str, word: str) -> str | None:
-        """The word that was surely meant by a typed one, as `Suggester.correct` gives it."""
+        """Returns the correction of a typed word, or None (`Suggester.correct`)."""
         return self._in_use.correct(context, word)
 
     def ranks(self, text: str) -> list[Ranks]:
-        """For each token of a message, how many words each model puts before it, from the words before it alone."""
+        """Returns for each token of a message the number of words that each model ranks above it, given the words before it."""
         words = [token.word for token in tokenize(text)]
         return [
             Ranks(in_use.rank, by_global.rank) if word in self.global_model.vocabulary else Ranks(None, None)
@@ -144,5 +150,5 @@ class Models:
         ]
 
     def learn(self, text: str) -> None:
-        """Counts a message that was sent: its phrases and words are suggested from now on."""
+        """Counts a sent message: its phrases and words are suggested from now on."""
         self._ngram.learn(text)

@@ -1,12 +1,13 @@
-"""Recall at 3 of what was typed: over all words, and as it changed while they were typed.
+"""Recall at 3 of typed words: over all of them, and over time.
 
-Punctuation is ranked too, and counts; the three that the keyboard suggests are words alone.
+Punctuation is ranked and counted too, although the keyboard suggests only words.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keyboard_app.recording.records import Ranks
 from keyboard_app.recording.store import Store
@@ -15,30 +16,31 @@ SUGGESTED = 3
 
 
 def recall(ranks: Sequence[int | None]) -> float | None:
-    """Recall at 3 of words by their ranks, unknown words left out; None where no word is left."""
+    """Returns recall at 3 of words by their ranks, unknown words excluded; None if no word is left."""
     known = [rank for rank in ranks if rank is not None]
     return sum(rank < SUGGESTED for rank in known) / len(known) if known else None
 
 
-def moving_recall(ranks: Sequence[int], window: int) -> np.ndarray:
-    """Recall at 3 over the last `window` words at each word, [len(ranks)] float64; over fewer at the start."""
+def moving_recall(ranks: Sequence[int], window: int) -> NDArray[np.float64]:
+    """Returns recall at 3 over the last `window` words at each word, [len(ranks)] float64; over fewer at the start."""
     hits = np.concatenate([[0], np.cumsum(np.asarray(ranks) < SUGGESTED)])
     end = np.arange(1, len(hits))
     start = np.maximum(end - window, 0)
-    return (hits[end] - hits[start]) / (end - start)
+    shares: NDArray[np.float64] = (hits[end] - hits[start]) / (end - start)
+    return shares
 
 
 @dataclass(frozen=True)
 class History:
-    """What came of all words typed so far. Only words in the vocabulary have ranks and are counted."""
+    """The ranks of all words typed so far. Only words in the vocabulary have ranks and are counted."""
 
     ranks: list[int]  # by the model in use when the word was typed
-    global_ranks: list[int]  # of the same words
-    learned_at: list[int]  # how many words had been typed at each learning
+    global_ranks: list[int]  # by the global model, of the same words
+    learned_at: list[int]  # number of words typed by each learning
 
     @classmethod
     def read(cls, store: Store) -> "History":
-        """What a store holds."""
+        """Reads a store."""
         known: list[Ranks] = [r for r in store.ranks() if r.rank is not None and r.global_rank is not None]
         return cls(
             [r.rank for r in known if r.rank is not None],
@@ -47,7 +49,7 @@ class History:
         )
 
     def __str__(self) -> str:
-        """In a line: before the first learning, and since."""
+        """Returns one line: recall before the first learning and since."""
         if not self.ranks:
             return "nothing typed yet"
         if not self.learned_at:
@@ -55,5 +57,6 @@ class History:
         first = self.learned_at[0]
         before, since = recall(self.ranks[:first]), recall(self.ranks[first:])
         if before is None or since is None:
-            return f"recall at 3 up to the first learning {recall(self.ranks):.0%}; type on to see what it brought"
-        return f"recall at 3 before learning {before:.0%} → after {since:.0%} (without it {recall(self.global_ranks[first:]):.0%})"
+            return f"recall at 3 up to the first learning {recall(self.ranks):.0%}; keep typing to see what it brought"
+        by_global = recall(self.global_ranks[first:])
+        return f"recall at 3 before learning {before:.0%} → after {since:.0%} (global model alone: {by_global:.0%})"

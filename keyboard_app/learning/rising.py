@@ -1,8 +1,8 @@
-"""Words and phrases that a keyboard has come to expect of its person: how likely they are to it, and to the global model.
+"""The words and phrases that became more likely: their probability under the models in use and under the global model.
 
-Both go through the newest messages; at each word the probability before is the global network's, after it that of the network and
-the n-grams in use. They are averaged over the places where the person wrote the word, or the phrase: the word with the one or two
-before it.
+Both predict each word of the newest messages: `before` is the probability under the global network, `after` under the network and
+the n-grams in use. A mean is taken over all places where the person wrote the word, or the phrase: the word with the one or two
+words before it.
 """
 
 from collections.abc import Generator
@@ -18,18 +18,18 @@ from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 
-_WORDS = 1_000  # of the newest messages: about a second's work
-_TIMES = 2  # that it must have been written
+_WORDS = 1_000  # of the newest messages: about a second of work
+_TIMES = 2  # a word must have been written this often
 SHOWN = 20
 
 
 class Rise(NamedTuple):
-    """What became likelier. `context` is what stands before the word in a phrase, empty for the word wherever it stands."""
+    """A word that became more likely. `context` is the rest of its phrase; it is empty for the word in any context."""
 
     context: str
     word: str
     times: int
-    before: float  # probability; 0 for a word that the vocabulary lacks
+    before: float  # probability; 0 for a word that is not in the vocabulary
     after: float
 
 
@@ -44,7 +44,7 @@ class _Sum:
 
 
 class Rising:
-    """The task (`learning.worker`) of finding what rose the most; `words` and `phrases` are the outcome, best first."""
+    """The task (`keyboard_app.learning.background`) of finding what rose most: `words` and `phrases`, best first."""
 
     def __init__(self, profile: Profile, models: Models) -> None:
         self.title = "looking back"
@@ -56,7 +56,7 @@ class Rising:
         self._texts = [message.text for message in profile.store.learnable()]
 
     def work(self) -> Generator[Step]:
-        """Goes through the newest messages with programs of its own, so that typing goes on."""
+        """Reads the newest messages with programs of its own, so that typing goes on."""
         vocabulary = self._model.vocabulary
         after_program = self._model.start()
         after_program.weights = self._personal
@@ -95,7 +95,7 @@ class Rising:
         return messages[::-1]
 
     def finish(self) -> str:
-        """A line about it."""
+        """Returns a line with the three words that rose most."""
         if not self.words:
-            return "nothing has become likelier yet: write on"
-        return f"what rose the most: {', '.join(rise.word for rise in self.words[:3])}"
+            return "no word has become more likely yet: keep typing"
+        return f"the words that rose most: {', '.join(rise.word for rise in self.words[:3])}"

@@ -1,27 +1,27 @@
-"""When a keyboard learns by itself: when enough new words are there and typing rests, at hours that suit, not on battery."""
+"""The conditions under which a keyboard learns by itself: enough new words, a pause in typing, suitable hours, no battery use."""
 
 from dataclasses import dataclass
 
 from keyboard_app.recording.settings import UserSettings
 
-NEW_WORDS = 200  # from about so many on learning was seen to bring something
-NEW_SHARE = 0.05  # of all words: one who has written much learns little from another 200
+NEW_WORDS = 200  # about as many as learning needs to bring something
+NEW_SHARE = 0.05  # of all words: somebody who has written much gains little from another 200
 REST_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What is the case now."""
+    """The conditions at a moment."""
 
-    hour: int  # of local time, 0 to 23
-    words: int  # recorded and to be learned from
-    new_words: int  # of these, not learned from yet
+    hour: int  # local hour, 0 to 23
+    words: int  # recorded words to learn from
+    new_words: int  # number of them not learned from yet
     rested: float  # seconds since the last key
-    charging: bool | None = None  # None where there is no battery, or nobody knows
+    charging: bool | None = None  # None without a battery or if the system does not say
 
 
 def is_due(settings: UserSettings, moment: Moment) -> bool:
-    """Whether to begin to learn now, by itself."""
+    """Whether to start learning now."""
     return (
         settings.learn_automatically
         and settings.consent is True
@@ -34,5 +34,5 @@ def is_due(settings: UserSettings, moment: Moment) -> bool:
 
 def _in_hours(hour: int, start: int, end: int) -> bool:
     if start == end:
-        return True  # around the clock
+        return True  # all day
     return start <= hour < end if start < end else hour >= start or hour < end

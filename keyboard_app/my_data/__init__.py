@@ -1,1 +1,1 @@
-"""What a person can do with the recorded messages: read, search, delete, export, and import."""
+"""The person's own data: read, search, delete, export and import messages."""

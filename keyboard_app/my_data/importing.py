@@ -1,12 +1,12 @@
-"""Texts of a person's own from elsewhere, to teach the keyboard with: read, looked through for secrets, and recorded as imported.
+"""Importing the person's own texts from files, to learn from; messages that look like secrets are left out.
 
-Three kinds of file are told apart by how they begin, and all must be UTF-8:
+A file must be UTF-8. Its beginning decides between three kinds:
 
-- JSON Lines as `data.corpus` has them, and `MyData.export` writes them: `{"user": …, "time": …, "text": …}`;
-- a chat as WhatsApp exports it: lines of a date, a time, a name and a text, those without going on with the message before;
-- any other text: a message a line.
+- JSON Lines as `data.corpus` reads and `MyData.export` writes them: `{"user": …, "time": …, "text": …}`;
+- a chat exported by WhatsApp: a message starts with a line of date, time, name and text; other lines continue it;
+- any other text: one message per line.
 
-Of a file in which several people wrote, only one's own messages are imported.
+If several people wrote in the file, only the person's own messages are imported.
 """
 
 import re
@@ -24,18 +24,18 @@ from keyboard_app.recording.sensitive import why_sensitive
 from keyboard_app.recording.user_profile import Profile
 
 MAX_BYTES = 50_000_000
-MAX_MESSAGES = 20_000  # the newest: more than is ever learned from at once
-_STEP = 200  # messages between two looks at whether to go on
+MAX_MESSAGES = 20_000  # the newest ones: learning uses no more than these
+_STEP = 200  # messages between two points at which the task can be stopped
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")  # none of these is in a text
-# `[31.12.20, 21:15:22] Name: text` and `12/31/20, 9:15 PM - Name: text`, with whatever a phone's language puts in between.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")  # control characters that no text contains
+# `[31.12.20, 21:15:22] Name: text` and `12/31/20, 9:15 PM - Name: text`, in the variants of a phone's language.
 _LINE = re.compile(
     r"[\u200e\u200f]?\[?(?:\d{1,4}[./\-]\d{1,2}[./\-]\d{1,4}),?\s+\d{1,2}[:.]\d{2}(?:[:.]\d{2})?"
     r"(?:\s?[ap]\.?\s?m\.?)?(?:\]\s*|\s+[-–]\s+)(?P<rest>.*)",
     re.IGNORECASE,
 )
 _AUTHOR = re.compile(r"[\u200e\u200f~ ]*(?P<name>[^:\n]{1,60}): (?P<text>.*)", re.DOTALL)
-# What a phone writes in the place of a message; other languages mark it with U+200E at its beginning.
+# Placeholders that a phone writes for messages without text; other languages start them with U+200E.
 _NO_TEXT = re.compile(
     r"\u200e|<[^<>]*>\Z|null\Z|(?:This message was|You) deleted|.*\((?:file attached)\)\Z", re.IGNORECASE
 )
@@ -44,14 +44,14 @@ _EDITED = re.compile(r"[\s\u200e]*<This message was edited>\s*\Z", re.IGNORECASE
 
 @dataclass(frozen=True)
 class Source:
-    """A file that was read: its messages by who wrote them, oldest first; by the empty name where it does not say."""
+    """The content of a file: messages by author, oldest first; the author is empty if the file names none."""
 
     kind: str  # text, JSON Lines, chat
     messages: dict[str, list[str]]
 
     @property
     def people(self) -> dict[str, int]:
-        """Who wrote in it and how many messages, who wrote most first; nobody for a plain text."""
+        """The authors with their numbers of messages, most messages first; empty for plain text."""
         counts = {name: len(texts) for name, texts in self.messages.items() if name}
         return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
@@ -62,17 +62,17 @@ class Source:
         return ", ".join(counts) or "nobody"
 
     def of(self, person: str | None) -> list[str]:
-        """The messages of one person, who may be left open where there is no choice.
+        """Returns the messages of one person, who need not be named if there is only one.
 
         Raises:
-          DataError: there is a choice, and it was not made, or of somebody who is not there.
+          DataError: the person was not named and there are several, or the file has nobody of that name.
         """
         if person is None and len(self.messages) == 1:
             return next(iter(self.messages.values()))
         if person in self.messages:
             return self.messages[person]
         who = f"nobody called {person} wrote in it" if person else "several people wrote in it"
-        raise DataError(f"{who}: choose one of {self}")
+        raise DataError(f"{who}: name one of {self}")
 
 
 def read_source(path: Path) -> Source:
@@ -101,12 +101,12 @@ def read_source(path: Path) -> Source:
         lines = [line.strip() for line in text.split("\n")]
         source = Source("text", {"": [line for line in lines if line]})
     if not any(source.messages.values()):
-        raise DataError(f"{path} holds no message")
+        raise DataError(f"{path} holds no message: check that it is the right file")
     return source
 
 
 def _read_chat(text: str) -> dict[str, list[str]]:
-    whole: list[str] = []  # name, colon and text of each entry, its further lines included
+    whole: list[str] = []  # of each entry: name, colon and text with its continuation lines
     for line in text.splitlines():
         if (match := _LINE.match(line)) is not None:
             whole.append(match["rest"])
@@ -116,7 +116,7 @@ def _read_chat(text: str) -> dict[str, list[str]]:
     for entry in whole:
         author = _AUTHOR.match(entry)
         if author is None:
-            continue  # the app itself says something
+            continue  # a notice of the app, not a message
         written = _EDITED.sub("", author["text"]).strip()
         if written and not _NO_TEXT.match(written):
             messages.setdefault(author["name"].strip(), []).append(written)
@@ -124,23 +124,23 @@ def _read_chat(text: str) -> dict[str, list[str]]:
 
 
 class Importing:
-    """The task (`learning.worker`) of importing a file; `imported` and `refused` count messages once it is finished.
+    """The task (`keyboard_app.learning.background`) of importing a file; `imported` and `refused` count messages when it is done.
 
-    Where several people wrote in it and nobody was named, nothing is imported: `unclear` is then what was read, to be asked who of
-    them the person is, and `of` the task for the answer.
+    If several people wrote in the file and no name was given, nothing is imported: `unclear` then holds the file's content, and
+    `of` returns the task for the chosen person.
     """
 
     def __init__(
         self, profile: Profile, models: Models, path: Path, person: str | None = None, source: Source | None = None
     ) -> None:
-        """Takes the file.
+        """Prepares the task.
 
         Args:
-          profile: to import into.
-          models: to suggest by what was imported.
+          profile: the profile to import into.
+          models: the models that suggest by the imported messages.
           path: the file.
-          person: whose messages are one's own, where several people wrote in it.
-          source: the file's content, where it was read before.
+          person: the author whose messages to import, if there are several.
+          source: the file's content, if it was read before.
         """
         self.title = f"importing {path.name}"
         self.imported = self.refused = 0
@@ -153,14 +153,14 @@ class Importing:
         self._sealed: list[SealedMessage] = []
 
     def of(self, person: str) -> "Importing":
-        """The task of importing the messages of one of those who wrote in the file, which is not read again."""
+        """Returns the task of importing one author's messages, without reading the file again."""
         return Importing(self._profile, self._models, self._path, person, self.unclear)
 
     def work(self) -> Generator[Step]:
-        """Reads the file and seals its messages.
+        """Reads the file and encrypts its messages.
 
         Raises:
-          DataError: as `read_source`, or nobody of that name wrote in it.
+          DataError: `read_source` failed, or nobody of that name wrote in the file.
         """
         yield Step(0, 1)
         source = self._source or read_source(self._path)
@@ -178,9 +178,9 @@ class Importing:
                 yield Step(number, len(texts))
 
     def finish(self) -> str:
-        """Records all of them at once, and suggests by them from now on; the network learns from them when it learns next."""
+        """Records all messages at once and suggests by them from now on; the next learning trains the network on them."""
         if self.unclear is not None:
-            return f"several people wrote in {self._path.name}: choose who of them you are"
+            return f"several people wrote in {self._path.name}: choose which one you are"
         self._profile.store.add_imported(self._sealed)
         self.imported = len(self._sealed)
         self._models.use_messages([message.text for message in self._profile.store.learnable()])

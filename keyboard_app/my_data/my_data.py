@@ -1,4 +1,4 @@
-"""What a keyboard has recorded of its person, for that person: to read, search, delete, and take along."""
+"""The recorded messages in the person's hands: to read, search, delete and export."""
 
 import json
 from collections.abc import Iterable
@@ -15,19 +15,19 @@ PAGE = 50
 
 
 class MyData:
-    """The recorded messages, opened in memory only. For the typing thread."""
+    """The recorded messages, decrypted in memory only. For the typing thread."""
 
     def __init__(self, profile: Profile, models: Models) -> None:
         self._profile = profile
         self._models = models
 
     def page(self, search: str = "", skip: int = 0, count: int = PAGE) -> list[Message]:
-        """Messages that hold a text, capitals or not, newest first; those imported come after those typed here.
+        """Returns messages that contain a text, ignoring case: newest first, imported ones after those typed here.
 
         Args:
-          search: the text; any message holds the empty one.
-          skip: how many such messages to pass over.
-          count: how many to return at most.
+          search: the text; if empty, every message matches.
+          skip: number of matches to skip.
+          count: number of matches to return at most.
         """
         found: list[Message] = []
         wanted = search.casefold()
@@ -42,14 +42,14 @@ class MyData:
         return found
 
     def count(self) -> int:
-        """How many messages are recorded."""
+        """Returns the number of recorded messages."""
         return self._profile.store.count_messages()
 
     def delete(self, messages: Iterable[int]) -> None:
-        """Deletes messages by their ids, for good; suggestions forget them at once, the personal network by relearning.
+        """Deletes messages by id, permanently; suggestions forget them at once, the personal network when it learns again.
 
         Raises:
-          DataError: nothing was deleted, or the file could not be rewritten for lack of room, which is then done later.
+          DataError: nothing was deleted; or it was, but there was no room to rewrite the file, which is then done later.
         """
         try:
             self._profile.store.delete(messages)
@@ -57,30 +57,30 @@ class MyData:
             self.suggest_by_what_is_left()
 
     def delete_all(self) -> None:
-        """Deletes all messages and all words that were marked, for good.
+        """Deletes all messages and all marked words, permanently.
 
         Raises:
-          DataError: as `delete`.
+          DataError: as for `delete`.
         """
         try:
             self._profile.store.delete_all()
-            self._models.wishes.forgotten.clear()
-            self._models.wishes.insisted.clear()
+            self._models.word_preferences.forgotten.clear()
+            self._models.word_preferences.insisted.clear()
         finally:
             self.suggest_by_what_is_left()
 
     def suggest_by_what_is_left(self) -> None:
-        """Has the person's n-grams forget what was deleted."""
+        """Counts the person's n-grams again from the messages left."""
         self._models.use_messages([message.text for message in self._profile.store.learnable()])
 
     @property
     def still_held(self) -> int:
-        """How many deleted messages the personal network in use may still hold; relearning brings it to 0."""
+        """Number of deleted messages that the personal network in use may still hold; learning again brings it to 0."""
         seen = self._models.seen
         return 0 if seen is None else self._profile.store.deleted_since(seen.deletion, seen.message)
 
     def export(self, path: Path) -> int:
-        """Writes all messages, in the clear, as a corpus of JSON Lines that only its owner may read; returns how many.
+        """Writes all messages, unencrypted, as JSON Lines that only the owner may read; returns their number.
 
         Raises:
           DataError: the file cannot be written.

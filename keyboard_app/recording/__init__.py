@@ -1,1 +1,1 @@
-"""What was typed, sealed on this device."""
+"""The recording: what was typed and what was learned from it, encrypted on this device."""

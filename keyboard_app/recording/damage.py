@@ -1,4 +1,4 @@
-"""What is done with a file that can no longer be read: kept for whoever may rescue it, and out of the way."""
+"""Damaged files: moved out of the way and kept, so that they can be rescued."""
 
 from collections.abc import Sequence
 from itertools import count
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def set_aside(path: Path, endings: Sequence[str] = (), mark: str = "damaged") -> Path:
-    """Renames a file or folder to the same name with `.damaged` behind it, or `.damaged-2` and so on where that is taken.
+    """Appends `.damaged` to the name of a file or folder, or `.damaged-2` and so on if that name is taken; returns the new path.
 
-    Files that belong to it and bear its name with one of `endings` behind it go along, so that they still bear its name.
-    Another `mark` says that something else than damage stands in the way. Returns the new path.
+    Companion files, whose names are this file's name plus one of `endings`, are renamed along with it. `mark` replaces "damaged"
+    where the reason is another one.
     """
     names = (f"{path.name}.{mark}" + (f"-{number}" if number > 1 else "") for number in count(1))
     aside = next(place for place in map(path.with_name, names) if not place.exists())

@@ -1,8 +1,8 @@
-"""Where the key of a profile is kept: in the platform's keyring, or where there is none in a file that its owner alone may read.
+"""The key of a profile: in the platform's keyring, or else in a file that only its owner may read.
 
-`key.json` in the profile says which: `{"id": …, "keyring": true}` names an entry of the keyring, `{"id": …, "key": …}` holds the
-key itself. A keyring may ask the person for a password, or never answer at all, as on a server that nobody is logged in to; so it
-is asked in a thread, and not waited for for ever.
+`key.json` in the profile says where: `{"id": …, "keyring": true}` names an entry of the keyring, `{"id": …, "key": …}` holds the
+key itself. A keyring may ask the person for a password, or never answer, as on a server without a login session. It is therefore
+asked in a thread, with a time limit.
 """
 
 import json
@@ -20,31 +20,31 @@ from keyboard_app.recording.vault import KEY_BYTES
 
 KEY = "key.json"
 SERVICE = "federated-keyboard"
-PATIENCE = 30.0  # seconds for a keyring, which may be asking for its password
-_BEST_EFFORT = 1  # the priority from which on `keyring` recommends a backend; plaintext ones are below
+PATIENCE = 30.0  # seconds to wait for a keyring, which may be asking for its password
+_BEST_EFFORT = 1  # priority from which `keyring` recommends a backend; backends that store plain text are below
 
 
 class _UnreachableError(Exception):
-    """No keyring, or one that does not answer."""
+    """There is no keyring, or it does not answer."""
 
 
 def obtain_key(profile: Path, notices: list[str], use_keyring: bool = True) -> bytes:
-    """The profile's key; a new one where there is none, or where the one there was is gone, with a line in `notices`.
+    """Returns the profile's key; creates one if there is none, or if it is lost, which adds a line to `notices`.
 
     Args:
       profile: the profile folder.
       notices: lines for the person.
-      use_keyring: whether a new key may be given to the platform's keyring.
+      use_keyring: whether a new key may be stored in the platform's keyring.
 
     Raises:
-      DataError: the key is in a keyring that does not answer, or it cannot be written.
+      DataError: the key is in a keyring that does not answer, or a new one cannot be written.
     """
     path = profile / KEY
     if path.exists():
         with suppress(LookupError):
             return read_key(profile)
         notices.append(
-            f"the key of this profile is lost or damaged; a new one is begun, the old file is {set_aside(path)}"
+            f"the key of this profile was lost or damaged: it has a new key, and the old file is kept as {set_aside(path)}"
         )
     key, identity = secrets.token_bytes(KEY_BYTES), secrets.token_hex(8)
     content: dict[str, object] = {"id": identity, "key": key.hex()}
@@ -53,27 +53,27 @@ def obtain_key(profile: Path, notices: list[str], use_keyring: bool = True) -> b
     try:
         write_by_rename(path, json.dumps(content).encode(), mode=0o600)
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}: see that the disk is not full") from error
+        raise DataError(f"cannot write {path}: {error.strerror}: check that the disk is not full") from error
     return key
 
 
 def read_key(profile: Path) -> bytes:
-    """The profile's key.
+    """Returns the profile's key.
 
     Raises:
-      LookupError: it is not there, or is damaged.
-      DataError: it is in a keyring that does not answer.
+      LookupError: the key is missing or damaged.
+      DataError: the key is in a keyring that does not answer.
     """
     path = profile / KEY
     try:
         content = json.loads(path.read_bytes())
         if "key" in content:
             if path.stat().st_mode & 0o077:
-                path.chmod(0o600)  # a copy of the profile may have lost it
+                path.chmod(0o600)  # copying a profile may have lost its permissions
             return _checked(content["key"])
         identity = content["id"]
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise LookupError(f"no key in {path}") from error
+        raise LookupError(f"{path} holds no key") from error
     try:
         found = _ask(lambda keyring: keyring.get_password(SERVICE, identity))
     except _UnreachableError as error:
@@ -86,11 +86,11 @@ def read_key(profile: Path) -> bytes:
     try:
         return _checked(found)
     except (ValueError, TypeError) as error:
-        raise LookupError(f"what the keyring has as {identity} is no key") from error
+        raise LookupError(f"the keyring's entry {identity} is not a key") from error
 
 
 def where_kept(profile: Path) -> str:
-    """Where the key is, in words for the person."""
+    """Returns the place of the key, in words for the person."""
     try:
         content = json.loads((profile / KEY).read_bytes())
     except (OSError, ValueError):
@@ -101,18 +101,18 @@ def where_kept(profile: Path) -> str:
 def _checked(text: str) -> bytes:
     key = bytes.fromhex(text)
     if len(key) != KEY_BYTES:
-        raise ValueError("a key of another length")
+        raise ValueError("the key has the wrong length")
     return key
 
 
 def _give(identity: str, key: bytes) -> bool:
-    """Gives the key to the keyring; whether it can be had back from there."""
+    """Stores the key in the keyring; returns whether it can be read back."""
 
     def store(keyring: Any) -> bool:
         if keyring.get_keyring().priority < _BEST_EFFORT:
             return False
         keyring.set_password(SERVICE, identity, key.hex())
-        return keyring.get_password(SERVICE, identity) == key.hex()
+        return bool(keyring.get_password(SERVICE, identity) == key.hex())
 
     try:
         return bool(_ask(store))
@@ -121,19 +121,19 @@ def _give(identity: str, key: bytes) -> bool:
 
 
 def _ask(question: Callable[[Any], Any]) -> Any:
-    """Asks the keyring in a thread of its own, which is left behind where no answer comes."""
+    """Asks the keyring in a thread, which is abandoned if no answer comes in time."""
     answers: list[Any] = []
     errors: list[BaseException] = []
 
     def ask() -> None:
         try:
-            import keyring  # looks for its backends when it is imported, which not every profile needs
+            import keyring  # looks for its backends when imported, which not every profile needs
         except ImportError as error:  # on a phone
             errors.append(error)
             return
         try:
             answers.append(question(keyring))
-        except BaseException as error:  # backends raise what they please
+        except BaseException as error:  # backends raise errors of any type
             errors.append(error)
 
     thread = threading.Thread(target=ask, name="keyring", daemon=True)
@@ -143,4 +143,4 @@ def _ask(question: Callable[[Any], Any]) -> Any:
         return answers[0]
     if errors:
         raise _UnreachableError(" ".join(str(errors[0]).split()) or type(errors[0]).__name__)
-    raise _UnreachableError("it said nothing")
+    raise _UnreachableError("no answer in time")

@@ -1,6 +1,6 @@
-"""The file of a personal network: its weights, sealed, with what the network has seen of the person's messages.
+"""The file of a personal network: its encrypted weights, and which of the person's messages it was trained on.
 
-Sealed are a line of JSON (`Seen`) and the content of a safetensors file behind it.
+The encrypted content is a line of JSON (`Seen`) followed by a safetensors file.
 """
 
 import json
@@ -18,9 +18,9 @@ _IDENTITY = "personal weights"
 
 @dataclass(frozen=True)
 class Seen:
-    """What a network may hold: messages with ids up to `message`, except those deleted up to deletion number `deletion`.
+    """The messages that a network may hold: ids up to `message`, except those deleted up to deletion number `deletion`.
 
-    `trained` is the newest one typed here that it was trained on; those behind it were held back to judge it.
+    `trained` is the newest message typed here that it was trained on; later ones were held out for the gate.
     """
 
     message: int
@@ -46,7 +46,7 @@ def load_personal(path: Path, vault: Vault) -> Personal:
     """Reads the file.
 
     Raises:
-      DataError: it is missing, damaged, or was sealed with another key.
+      DataError: it is missing, damaged, or encrypted with another key.
     """
     try:
         content = vault.open(path.read_bytes(), _IDENTITY)

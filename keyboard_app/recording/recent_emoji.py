@@ -1,4 +1,4 @@
-"""The emoji that a person uses, the last ones of today first, behind them the commonest of all time."""
+"""The emoji that a person uses: this session's most recent ones first, then the most frequent ones."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ _SHOWN = 40
 
 
 class RecentEmoji:
-    """What was used while `records()` holds is kept sealed in the store, as how often; what else was used, until this is gone."""
+    """The emoji in use. While `records()` holds, their counts are kept encrypted in the store; otherwise nothing is kept."""
 
     def __init__(self, store: Store, records: Callable[[], bool]) -> None:
         self._store = store
@@ -18,16 +18,16 @@ class RecentEmoji:
 
     @property
     def signs(self) -> list[str]:
-        """What to offer, best first."""
+        """The emoji to offer, best first."""
         times = self._store.words_marked(KIND)
         common = sorted(times, key=lambda sign: -times[sign])
         return list(dict.fromkeys([*self._last, *common]))[:_SHOWN]
 
     def use(self, sign: str) -> None:
-        """One was typed.
+        """Counts one use of an emoji.
 
         Raises:
-          DataError: it could not be kept.
+          DataError: the store cannot be written.
         """
         if not self._records():
             return

@@ -1,4 +1,4 @@
-"""What the store tells of: messages, what was expected of them, learnings, and what else became of the personal model."""
+"""The records of the store: messages, ranks of their words, the gate's decisions, and other changes of the personal model."""
 
 from typing import NamedTuple
 
@@ -6,33 +6,33 @@ from model.device.suggesting.personal import USUAL_TRUST
 
 
 class Ranks(NamedTuple):
-    """How many words each model put before the one that was typed, before it had learned it; None for an unknown word."""
+    """The number of words that each model ranked above the typed one before learning from it; None for an unknown word."""
 
     rank: int | None
     global_rank: int | None
 
 
 class Message(NamedTuple):
-    """A message as it was sent; `learning` is the first learning that trained on it or held it back."""
+    """A message as sent; `learning` is the first learning that trained on it or held it out."""
 
     id: int
     text: str
     learning: int | None
     time: str  # UTC, ISO 8601
-    imported: bool  # it was not typed here: it is learned from, and its words were not predicted
+    imported: bool  # not typed here: learned from, but without ranks
 
 
 class Ranked(NamedTuple):
-    """What was expected of a message's words, in order."""
+    """The ranks of a message's words, in order."""
 
     id: int
     time: str  # UTC, ISO 8601
-    learning: int | None  # as of Message
+    learning: int | None  # as in Message
     ranks: list[Ranks]
 
 
 class Judgement(NamedTuple):
-    """What a learning decided, as the table `judgements` has it."""
+    """The gate's decision after a learning, as in the table `judgements`."""
 
     global_model: str
     kept: str
@@ -45,26 +45,27 @@ class Judgement(NamedTuple):
     ngram_trust: float = USUAL_TRUST
 
     def __str__(self) -> str:
-        would = "" if self.kept == "new" else "would have gone "
+        change = "changed" if self.kept == "new" else "would have changed"
         return (
-            f"kept the {self.kept} model: on {self.words:,} words held back perplexity {would}{self.old_perplexity:.1f} → "
-            f"{self.new_perplexity:.1f}, recall at 3 {self.old_recall_at_3:.1%} → {self.new_recall_at_3:.1%}"
+            f"kept the {self.kept} model: on {self.words:,} held-out words, the new one {change} perplexity from "
+            f"{self.old_perplexity:.1f} to {self.new_perplexity:.1f} and recall at 3 from {self.old_recall_at_3:.1%} to "
+            f"{self.new_recall_at_3:.1%}"
         )
 
 
 class Change(NamedTuple):
-    """Something that was done to the personal model other than learning: `rolled back` or `reset`."""
+    """A change of the personal model other than learning: `rolled back` or `reset`."""
 
     time: str
     what: str
     personal: bool  # whether a personal network was in use afterwards
-    learning: int  # the last one before; 0 for none
-    message: int  # the newest one before; 0 for none
+    learning: int  # the last learning before it; 0 if there was none
+    message: int  # the newest message before it; 0 if there was none
 
 
 class Day(NamedTuple):
-    """How much was typed on a day, of local time."""
+    """The amount of typing on one day of local time."""
 
     day: str  # ISO 8601
     keystrokes: int
-    characters: int  # of what was sent
+    characters: int  # in messages sent

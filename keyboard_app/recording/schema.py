@@ -1,7 +1,7 @@
-"""The tables of the store, how older files become such, and how a file is opened.
+"""The tables of the store, the upgrade of older files, and the ways to open a file.
 
-What was typed, and the ranks of its words, from which it could be told with the model at hand, stand here sealed
-(`keyboard_app.recording.vault`); times, numbers of words and what learning came to do not.
+Messages are encrypted (`keyboard_app.recording.vault`), and so are the ranks of their words, which together with the model would
+reveal them. Times, word counts and the results of learning are not encrypted.
 """
 
 import os
@@ -18,65 +18,65 @@ from keyboard_app.recording.vault import UnsealError, Vault
 from model.device.suggesting.personal import USUAL_TRUST
 
 VERSION = 4
-_PATIENCE = 0.5  # seconds to wait for another process, which can only be reading
+_PATIENCE = 0.5  # seconds to wait for another process, which can only be a reader
 _JUDGEMENTS = """CREATE TABLE judgements (
     learning INTEGER PRIMARY KEY REFERENCES learnings (id),
     global_model TEXT NOT NULL,  -- digest of the global weights that learning started from
-    kept TEXT NOT NULL,          -- new, or old: the network in use before
-    personal INTEGER NOT NULL,   -- 1 if a personal network was in use afterwards, 0 for the global one
-    words INTEGER NOT NULL,      -- in the vocabulary, in the messages held back, that both were compared on
-    old_perplexity REAL NOT NULL,
+        kept TEXT NOT NULL,          -- new, or old: the network in use before
+        personal INTEGER NOT NULL,   -- 1 if a personal network was in use afterwards, 0 for the global one
+        words INTEGER NOT NULL,      -- number of held-out vocabulary words that both were compared on
+        old_perplexity REAL NOT NULL,
     new_perplexity REAL NOT NULL,
     old_recall_at_3 REAL NOT NULL,
     new_recall_at_3 REAL NOT NULL,
-    ngram_trust REAL NOT NULL    -- how far the person's n-grams are trusted over the network then in use
+        ngram_trust REAL NOT NULL    -- weight of the person's n-grams relative to the network in use afterwards
 )"""
 _LEARNINGS = """CREATE TABLE learnings (
     id INTEGER PRIMARY KEY,
     time TEXT NOT NULL,          -- UTC, ISO 8601
-    words INTEGER NOT NULL,      -- targets learned from, ends of messages included, each counted once
-    loss_before REAL NOT NULL,   -- of the global model on the newest of them, mean in nats
-    loss_after REAL NOT NULL     -- of the personal model on the same
+        words INTEGER NOT NULL,      -- targets learned from, ends of messages included, each counted once
+        loss_before REAL NOT NULL,   -- mean loss of the global model on the newest of them, in nats
+        loss_after REAL NOT NULL     -- mean loss of the personal model on the same targets
 )"""
 _SEALED = (
     """CREATE TABLE messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given again
+        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused
     time TEXT NOT NULL,
-    record BLOB NOT NULL,        -- 16 random bytes: with the time, the identity that what follows is sealed with
-    text BLOB NOT NULL,          -- sealed, UTF-8
-    ranks BLOB NOT NULL,         -- sealed, as pack_ranks gives them
-    imported INTEGER NOT NULL,   -- 1 if it was not typed here
-    learning INTEGER REFERENCES learnings (id)  -- the first that trained on it or held it back
+        record BLOB NOT NULL,        -- 16 random bytes: part of the identity, with the time, of the encrypted columns
+        text BLOB NOT NULL,          -- encrypted, UTF-8
+        ranks BLOB NOT NULL,         -- encrypted, packed by pack_ranks
+        imported INTEGER NOT NULL,   -- 1 if it was not typed here
+        learning INTEGER REFERENCES learnings (id)  -- the first that trained on it or held it out
 )""",
     """CREATE TABLE deletions (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    message INTEGER NOT NULL     -- the id of a message that is no more
+        message INTEGER NOT NULL     -- id of the deleted message
 )""",
     """CREATE TABLE words (
-    kind TEXT NOT NULL,          -- what the person has said or done about it
-    tag BLOB NOT NULL,           -- of kind and word (Vault.tag)
-    sealed BLOB NOT NULL,        -- the word, a tab, and how many times
+        kind TEXT NOT NULL,          -- what the person said or did about the word
+        tag BLOB NOT NULL,           -- of kind and word (Vault.tag)
+        sealed BLOB NOT NULL,        -- encrypted: the word, a tab, and how many times
     PRIMARY KEY (kind, tag)
 ) WITHOUT ROWID""",
     """CREATE TABLE days (
     day TEXT PRIMARY KEY,        -- local date, ISO 8601
     keystrokes INTEGER NOT NULL,
-    characters INTEGER NOT NULL  -- of what was sent
+        characters INTEGER NOT NULL  -- in messages sent
 ) WITHOUT ROWID""",
     """CREATE TABLE changes (
     id INTEGER PRIMARY KEY,
     time TEXT NOT NULL,
     what TEXT NOT NULL,          -- rolled back, reset
     personal INTEGER NOT NULL,   -- 1 if a personal network was in use afterwards
-    learning INTEGER NOT NULL,   -- the last one before; 0 for none
-    message INTEGER NOT NULL     -- the newest one before; 0 for none
+        learning INTEGER NOT NULL,   -- the last learning before it; 0 if there was none
+        message INTEGER NOT NULL     -- the newest message before it; 0 if there was none
 )""",
     """CREATE TABLE marks (
-    name TEXT PRIMARY KEY,       -- key: something sealed, to try a key on; untidy: deleted content may still be in the file
+        name TEXT PRIMARY KEY,       -- key: encrypted, to check a key with; untidy: the file may still contain deleted content
     value BLOB NOT NULL
 ) WITHOUT ROWID""",
 )
-_LACKING = {  # of what version 3 had, by the version that a file has
+_LACKING = {  # statements that bring a file of this version to version 3
     1: (_JUDGEMENTS,),
     2: (f"ALTER TABLE judgements ADD COLUMN ngram_trust REAL NOT NULL DEFAULT {USUAL_TRUST}",),
 }
@@ -84,20 +84,20 @@ _KEY_CHECK = "the key of a keyboard's store"
 
 
 def connect(path: Path, vault: Vault) -> sqlite3.Connection:
-    """Opens the file for reading and writing, or makes it; an older one is brought up to date and sealed.
+    """Opens the file for reading and writing, or creates it; upgrades and encrypts an older one.
 
     Raises:
       DataError: a newer version of the keyboard wrote it.
-      UnsealError: it was sealed with another key.
+      UnsealError: it was encrypted with another key.
       sqlite3.Error: it is damaged, or cannot be written.
     """
     connection = sqlite3.connect(path, timeout=_PATIENCE)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
-        # A kill loses nothing; a power cut may lose the last messages, for which no key press waits for the disk.
+        # Killing the process loses nothing; a power cut may lose the last messages: no key press waits for the disk.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not only given free
+        connection.execute("PRAGMA secure_delete = ON")  # overwrites deleted content instead of only freeing its pages
         connection.execute("PRAGMA temp_store = MEMORY")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
@@ -112,19 +112,19 @@ def connect(path: Path, vault: Vault) -> sqlite3.Connection:
 
 
 def check_key(connection: sqlite3.Connection, vault: Vault) -> None:
-    """Lets a vault pass that the file was sealed with.
+    """Raises unless the vault has the key that the file was encrypted with.
 
     Raises:
-      UnsealError: it was sealed with another key.
+      UnsealError: the file was encrypted with another key.
     """
     row = connection.execute("SELECT value FROM marks WHERE name = 'key'").fetchone()
     if row is None:
-        raise UnsealError("the file does not say which key it was sealed with")
+        raise UnsealError("the file has no record to check its key with")
     vault.open(row[0], _KEY_CHECK)
 
 
 def check_whole(path: Path) -> None:
-    """Looks for damage as a reader: one that may write would merge the log into the damaged file and delete it.
+    """Checks the file for damage as a reader: a writer would merge the log into the damaged file and delete the log.
 
     Raises:
       sqlite3.DatabaseError: the file is damaged.
@@ -137,32 +137,31 @@ def check_whole(path: Path) -> None:
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
-    """Opens the file to look at it only."""
+    """Opens the file read-only."""
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
 
 
 def may_be_plain(path: Path) -> bool:
-    """Whether a file that was set aside may hold messages that are not sealed: an older keyboard's, or who knows whose."""
+    """Whether a file that was set aside may hold unencrypted messages: an older keyboard wrote it, or it is not readable."""
     with path.open("rb") as file:
-        header = file.read(
-            64
-        )  # https://www.sqlite.org/fileformat.html, Section 1.3: the version at 60 is `user_version`
+        # https://www.sqlite.org/fileformat.html, Section 1.3: the bytes from 60 on are `user_version`
+        header = file.read(64)
     return not header.startswith(b"SQLite format 3\0") or int.from_bytes(header[60:64], "big") < VERSION
 
 
 def pack_ranks(ranks: Sequence[tuple[int | None, int | None]]) -> bytes:
-    """The ranks of a message's words, by the model in use and the global one: pairs of little-endian int32, -1 for None."""
+    """Packs the ranks of a message's words by the model in use and the global one: pairs of little-endian int32, -1 for None."""
     return np.array([[-1 if r is None else r for r in pair] for pair in ranks], "<i4").tobytes()
 
 
 def unpack_ranks(packed: bytes) -> list[tuple[int | None, int | None]]:
-    """What `pack_ranks` was given."""
+    """Reverses `pack_ranks`."""
     pairs = np.frombuffer(packed, "<i4").reshape(-1, 2).tolist()
     return [(None if a < 0 else a, None if b < 0 else b) for a, b in pairs]
 
 
 class SealedMessage(NamedTuple):
-    """The columns of a message by these names."""
+    """The columns of a message, by their names in the table."""
 
     time: str
     record: bytes
@@ -171,7 +170,7 @@ class SealedMessage(NamedTuple):
 
 
 def seal_message(vault: Vault, text: str, ranks: Sequence[tuple[int | None, int | None]], time: str) -> SealedMessage:
-    """Seals a message."""
+    """Encrypts a message."""
     record = os.urandom(16)
     return SealedMessage(
         time,
@@ -182,17 +181,17 @@ def seal_message(vault: Vault, text: str, ranks: Sequence[tuple[int | None, int 
 
 
 def identity(column: str, time: str, record: bytes) -> str:
-    """What a message's column is sealed with."""
+    """Returns the identity that a message's column is encrypted with."""
     return f"messages {column} {time} {record.hex()}"
 
 
 def tidy(connection: sqlite3.Connection) -> bool:
-    """Rewrites the file without what was deleted, and empties the log; whether nothing of it is left in either.
+    """Rewrites the file without deleted content and empties the log; returns whether neither holds any of it.
 
-    Another process that reads the file may stand in the way; then the mark `untidy` stays, and it is done the next time.
+    A process that reads the file prevents that. The mark `untidy` then stays, and the next call tries again.
 
     Raises:
-      sqlite3.Error: there is no room for it.
+      sqlite3.Error: there is no room on the disk.
     """
     connection.execute("VACUUM")
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -204,17 +203,17 @@ def tidy(connection: sqlite3.Connection) -> bool:
 
 
 def mark_untidy(connection: sqlite3.Connection) -> None:
-    """To be called in the transaction that deletes."""
+    """Marks the file as untidy; part of the transaction that deletes."""
     connection.execute("INSERT OR REPLACE INTO marks VALUES ('untidy', x'')")
 
 
 def untidy(connection: sqlite3.Connection) -> bool:
-    """Whether deleted content may still be in the file or its log."""
-    return connection.execute("SELECT count(*) FROM marks WHERE name = 'untidy'").fetchone()[0] > 0
+    """Whether the file or its log may still contain deleted content."""
+    return connection.execute("SELECT name FROM marks WHERE name = 'untidy'").fetchone() is not None
 
 
 def _upgrade(connection: sqlite3.Connection, version: int, vault: Vault) -> None:
-    """Brings a file up to date in one transaction: a kill in the middle leaves it as it was."""
+    """Upgrades a file in one transaction: killing the process leaves it as it was."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in _LACKING.get(version, ()):
@@ -237,7 +236,7 @@ def _upgrade(connection: sqlite3.Connection, version: int, vault: Vault) -> None
 
 
 def _seal_all(connection: sqlite3.Connection, vault: Vault) -> None:
-    """Moves the plain messages of an older file over; pages and log have them until `tidy` has been there, kill or no kill."""
+    """Moves the messages of an older file into the encrypted table; its pages and log hold them in the clear until `tidy` ran."""
     ranks: dict[int, list[tuple[int | None, int | None]]] = {}
     for message, *pair in connection.execute(
         "SELECT message, rank, global_rank FROM predictions ORDER BY message, position"

@@ -1,18 +1,18 @@
-"""What must never be recorded, however it got into the text field: cards, accounts, passwords, codes.
+"""Secrets that must never be recorded, whatever field they were typed into: card numbers, accounts, passwords, codes.
 
-A keyboard that cannot see whose field it types into has to tell by the text. Each rule looks for what one kind of secret has and
-chat has not:
+A keyboard that cannot see the kind of a field has to judge by the text. Each rule looks for something that a secret has and chat
+does not:
 
-- a card number: 13 to 19 digits in a row, whatever stands between them but letters, whose Luhn sum is right (ISO/IEC 7812-1);
-- a bank account: an IBAN whose remainder modulo 97 is 1 (ISO 13616), in groups or not;
-- a password that is named: `password`, `PIN`, `CVV` and the like, then `is`, `:` or `=`, and something;
-- a password by its look: a token of eight characters or more, no address, that has letters, digits and a sign inside, or goes to
-  and fro between letters and digits, or has sixteen characters or more, digits, small and capital letters among them;
-- a message that is one token: a code of four to eight digits; six characters or more, letters and digits, or small and capital
-  letters and a sign that does not join words.
+- a card number: 13 to 19 digits with anything but letters between them and a valid Luhn checksum (ISO/IEC 7812-1);
+- a bank account: an IBAN whose remainder modulo 97 is 1 (ISO 13616), grouped or not;
+- a named password: `password`, `PIN`, `CVV` and the like, then `is`, `:` or `=`, then something;
+- a token that looks like a password: at least eight characters, not an address, with letters, digits and an inner symbol; or
+  alternating between letters and digits; or at least sixteen characters with digits, lower-case and capital letters;
+- a message of one token: a code of four to eight digits; or at least six characters with letters and digits, or with lower-case
+  and capital letters and a symbol that does not join words.
 
-They say too much rather than too little, as what is refused is only not learned from. A password of letters alone looks like any
-word and is not found; the private mode is for those.
+The rules prefer false alarms: a refused message is merely not learned from. A password of letters alone looks like any word and
+is not detected; private mode is for those.
 """
 
 import re
@@ -23,7 +23,7 @@ CARD, ACCOUNT, PASSWORD, CODE = "a card number", "a bank account", "a password",
 
 _CARD_DIGITS = range(13, 20)
 _IBAN = re.compile(r"(?<![^\W_])(?:[a-z][ \-]?){2}(?:\d[ \-]?){2}(?:[ \-]?[a-z0-9]){11,30}", re.IGNORECASE | re.ASCII)
-_IBAN_DIGITS = 8  # no country's has fewer, and one in 97 stretches of words after a name like IT101 would pass for one
+_IBAN_DIGITS = 8  # no country has fewer; fewer would accept one in 97 runs of words after a name such as IT101
 _NAMED = re.compile(
     r"\b(?:pass(?:word|code|phrase)|passwort|kennwort|pwd|pin(?: code| number)?|cvv|cvc|contraseña|mot de passe)\b"
     r"\s*(?:\bis\b|\bist\b|\best\b|\bes\b|[:=])\s*\S",
@@ -32,12 +32,12 @@ _NAMED = re.compile(
 _ADDRESS = re.compile(
     r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|[\w-]+(?:\.[a-z]{2,})+(?:/\S*)?", re.IGNORECASE
 )
-_EDGES = "()[]{}<>\"'“”‘’«».,;:!?…*~_-"  # what stands around words and inside no password that a person would notice
-_BETWEEN_WORDS = "'’-/,.:!?&"  # what people write within what is one token to a computer
+_EDGES = "()[]{}<>\"'“”‘’«».,;:!?…*~_-"  # characters that surround words, but are rarely in passwords
+_BETWEEN_WORDS = "'’-/,.:!?&"  # characters that people write inside one token
 
 
 def why_sensitive(text: str) -> str | None:
-    """What a message looks like that must not be recorded, in words for the person; None for any other."""
+    """Returns what the message looks like, in words for the person, if it must not be recorded; otherwise None."""
     if any(_is_iban(match.group()) for match in _IBAN.finditer(text)):
         return ACCOUNT
     if _holds_card(text):
@@ -75,13 +75,13 @@ def _has_luhn_number(digits: list[int]) -> bool:
 
 
 def passes_luhn(digits: list[int]) -> bool:
-    """Whether the last digit is the check digit of those before it (ISO/IEC 7812-1, Annex B)."""
+    """Whether the last digit is the check digit of the others (ISO/IEC 7812-1, Annex B)."""
     doubled = (sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
 def _is_iban(text: str) -> bool:
-    """Whether some beginning of it is one: words that follow may look as if they belonged to it."""
+    """Whether a prefix of the text is an IBAN: following words may look as if they were part of it."""
     compact = re.sub(r"[ \-]", "", text).upper()
     return any(
         sum(map(str.isdecimal, compact[:length])) >= _IBAN_DIGITS

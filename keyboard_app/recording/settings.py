@@ -1,4 +1,4 @@
-"""What a person has chosen about their keyboard, in one file of the profile."""
+"""The person's choices about their keyboard, in one file of the profile."""
 
 import json
 from dataclasses import asdict, dataclass, fields
@@ -15,25 +15,25 @@ THEMES = ("system", "light", "dark")
 
 @dataclass(frozen=True)
 class UserSettings:
-    """All choices, with what holds until the person has chosen."""
+    """All choices with their defaults."""
 
-    consent: bool | None = None  # to record what is sent; None as long as nobody has answered
+    consent: bool | None = None  # to record messages; None until the person has answered
     theme: str = "system"  # one of THEMES
-    text_scale: float = 1.0  # times the usual size, 0.5 to 3
+    text_scale: float = 1.0  # relative to the normal size, 0.5 to 3
     layout: str = "qwerty"
     offensive_words: bool = False  # whether they may be suggested
     autocorrect: bool = True
-    keep_days: int | None = None  # how long messages are kept; None for as long as they are not deleted
+    keep_days: int | None = None  # days for which messages are kept; None until they are deleted
     learn_automatically: bool = True
-    learn_from: int = 0  # the hours of the day, of local time, at which learning may begin by itself: from this one …
-    learn_until: int = 24  # … to before this one; over midnight where it is the smaller
-    take_part: bool = True  # in the rounds of a federation that was joined
+    learn_from: int = 0  # hours of the local day in which the keyboard may start to learn by itself: from this one …
+    learn_until: int = 24  # … to before this one, past midnight if this one is smaller
+    take_part: bool = True  # in the rounds of the joined federation
 
     def __post_init__(self) -> None:
-        """Lets pass what can be meant.
+        """Checks every choice.
 
         Raises:
-          DataError: a choice is none of those there are.
+          DataError: a value is not allowed.
         """
         for field in fields(self):
             value = getattr(self, field.name)
@@ -51,10 +51,10 @@ class UserSettings:
 
 
 def read_settings(path: Path) -> UserSettings:
-    """Reads the file; the usual settings where there is none. What a newer keyboard has added is passed over.
+    """Reads the file; returns the defaults if there is none. Settings that only a newer keyboard knows are ignored.
 
     Raises:
-      DataError: the file is damaged.
+      DataError: the file is damaged or cannot be read.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -71,11 +71,11 @@ def read_settings(path: Path) -> UserSettings:
 
 
 def load_settings(path: Path, notices: list[str]) -> UserSettings:
-    """Reads the file; a damaged one is set aside, and the usual settings hold, with a line about it in `notices`."""
+    """Reads the file; sets a damaged one aside, returns the defaults, and adds a line to `notices`."""
     try:
         return read_settings(path)
     except UserFacingError as error:
-        notices.append(f"the settings are the usual ones again: {error}; the file is kept as {set_aside(path)}")
+        notices.append(f"the settings were reset: {error}; the file is kept as {set_aside(path)}")
         return UserSettings()
 
 
@@ -88,10 +88,10 @@ def save_settings(path: Path, settings: UserSettings) -> None:
     try:
         write_by_rename(path, json.dumps(asdict(settings), indent=1).encode(), mode=0o600)
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}: see that the disk is not full") from error
+        raise DataError(f"cannot write {path}: {error.strerror}: check that the disk is not full") from error
 
 
 def _is(value: Any, kind: Any) -> bool:
-    """Whether a value of a JSON file is of a field's type: a bool is no number, a whole number is a float as well."""
+    """Whether a JSON value is of a field's type: a bool is not a number, but an int is a valid float."""
     kinds = get_args(kind) or (kind,)
     return type(value) in kinds or (float in kinds and type(value) is int)

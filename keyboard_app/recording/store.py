@@ -1,11 +1,11 @@
-"""What a person sent and what the models had expected, sealed, in one SQLite file that survives being cut off at any moment."""
+"""The store: messages and the models' ranks of their words, encrypted, in one SQLite file that survives being killed any time."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from data.errors import DataError, UserFacingError
 from keyboard_app.recording import schema
@@ -15,14 +15,14 @@ from keyboard_app.recording.vault import UnsealError, Vault
 from model.device.suggesting.personal import USUAL_TRUST
 
 _ADD = "INSERT INTO messages (time, record, text, ranks, imported) VALUES (?, ?, ?, ?, ?)"
-_LOG_ENDINGS = ("-wal", "-shm")  # the newest messages may be in the write-ahead log alone
+_LOG_ENDINGS = ("-wal", "-shm")  # the newest messages may be only in the write-ahead log
 
 
 class Store:
     """The recorded messages of one person. For one thread; each change is one transaction.
 
-    Whatever the file refuses is a DataError, and then nothing was changed. A message that cannot be opened is passed over and
-    counted in `unreadable`.
+    A method raises DataError if the file cannot be read or written; nothing has changed then. A message that cannot be decrypted
+    is skipped and counted in `unreadable`.
     """
 
     def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
@@ -32,10 +32,10 @@ class Store:
 
     @classmethod
     def open(cls, path: Path, vault: Vault, notices: list[str]) -> Self:
-        """Opens the file, or begins one; one of an older keyboard is sealed, and rewritten so that nothing plain is left in it.
+        """Opens the file or creates it; encrypts the file of an older keyboard and rewrites it without its plain text.
 
-        A file that is damaged or was sealed with another key is set aside, a new one begun, and a line about it added to
-        `notices`.
+        A file that is damaged or encrypted with another key is set aside and replaced by a new one, and a line about it is added
+        to `notices`.
 
         Raises:
           DataError: the file cannot be opened, or a newer version of the keyboard wrote it.
@@ -48,29 +48,31 @@ class Store:
         except UnsealError:
             aside = set_aside(path, _LOG_ENDINGS, "locked")
             notices.append(
-                f"the recorded messages are sealed with a key that is gone: they lie in {aside}, and new ones are begun"
+                f"the key of the recorded messages is lost: they are kept in {aside}, and a new recording was started"
             )
             store = cls._begin(path, vault)
         except sqlite3.DatabaseError:
             aside = set_aside(path, _LOG_ENDINGS)
-            notices.append(f"the recorded messages were damaged: they lie in {aside}, and new ones are begun")
+            notices.append(
+                f"the recorded messages were damaged: they are kept in {aside}, and a new recording was started"
+            )
             store = cls._begin(path, vault)
-        with suppress(UserFacingError):  # a full disk: it is done the next time
+        with suppress(UserFacingError):  # a full disk: the next opening tries again
             if schema.untidy(store._connection):
                 store.tidy()
         return store
 
     @classmethod
     def _begin(cls, path: Path, vault: Vault) -> Self:
-        with _told():
+        with _data_errors():
             return cls(schema.connect(path, vault), vault)
 
     @classmethod
     def read(cls, path: Path, vault: Vault) -> Self:
-        """Opens the file to look at it only, even while another process writes to it.
+        """Opens the file read-only, even while another process writes to it.
 
         Raises:
-          DataError: there is none, it is damaged, sealed with another key, or an older keyboard wrote it.
+          DataError: it is missing, damaged, encrypted with another key, or written by an older keyboard.
         """
         try:
             connection = schema.connect_to_read(path)
@@ -85,12 +87,12 @@ class Store:
 
     @property
     def unreadable(self) -> int:
-        """How many messages of those asked for so far could not be opened."""
+        """Number of messages that could not be decrypted when they were read."""
         return len(self._damaged)
 
     def add_message(self, text: str, ranks: Sequence[Ranks], typed: Day | None = None) -> int:
-        """Records a message with the ranks of its words, in order, and adds to what was typed that day; returns its id."""
-        with _told(), self._connection as db:
+        """Records a message with the ranks of its words, in order, and adds to the day's typing; returns the message's id."""
+        with _data_errors(), self._connection as db:
             if typed is not None:
                 db.execute(
                     "INSERT INTO days VALUES (?, ?, ?) ON CONFLICT (day) DO UPDATE SET "
@@ -101,20 +103,20 @@ class Store:
             return self.newest_message()
 
     def seal_import(self, text: str, time: str) -> schema.SealedMessage:
-        """A message that was not typed here, ready for `add_imported`; may be called in another thread."""
+        """Encrypts a message that was not typed here, for `add_imported`; may be called in another thread."""
         return schema.seal_message(self._vault, text, [], time)
 
     def add_imported(self, sealed: Iterable[schema.SealedMessage]) -> None:
-        """Records messages that were not typed here, all of them or none; oldest first."""
-        with _told(), self._connection as db:
+        """Records messages that were not typed here, oldest first: all of them or none."""
+        with _data_errors(), self._connection as db:
             db.executemany(_ADD, [(*columns, 1) for columns in sealed])
 
     def messages(self) -> list[Message]:
-        """All messages: those imported, then those typed here, each oldest first."""
+        """Returns all messages: imported ones, then those typed here, each oldest first."""
         return list(self.stream())[::-1]
 
     def stream(self) -> Iterator[Message]:
-        """All messages, newest first, those imported last; opened one by one as they are asked for."""
+        """Yields all messages, newest first, imported ones last; decrypts each when it is asked for."""
         query = "SELECT id, time, record, text, learning, imported FROM messages ORDER BY imported, id DESC"
         for id_, time, record, text, learning, imported in self._rows(query):
             opened = self._open(id_, text, schema.identity("text", time, record))
@@ -122,16 +124,16 @@ class Store:
                 yield Message(id_, opened.decode(), learning, time, bool(imported))
 
     def learnable(self) -> list[Message]:
-        """What may be learned from, in the order of `messages`: all since the last reset."""
-        reset = self._rows("SELECT coalesce(max(message), 0) FROM changes WHERE what = 'reset'")[0][0]
+        """Returns the messages that may be learned from, in the order of `messages`: all since the last reset."""
+        reset = self._count("SELECT coalesce(max(message), 0) FROM changes WHERE what = 'reset'")
         return [message for message in self.messages() if message.id > reset]
 
     def ranks(self, after: int = 0) -> list[Ranks]:
-        """The ranks of all words of the messages with ids above `after`, in the order of typing."""
+        """Returns the ranks of all words of the messages with ids above `after`, in the order of typing."""
         return [ranks for message in self.ranked_messages(after) for ranks in message.ranks]
 
     def ranked_messages(self, after: int = 0) -> list[Ranked]:
-        """What was expected of the messages that were typed here, of those with ids above `after`, oldest first."""
+        """Returns the ranks, by message, of the messages typed here with ids above `after`, oldest first."""
         query = "SELECT id, time, record, ranks, learning FROM messages WHERE id > ? AND NOT imported ORDER BY id"
         found = []
         for id_, time, record, ranks, learning in self._rows(query, after):
@@ -141,7 +143,7 @@ class Store:
         return found
 
     def learned_up_to(self) -> list[tuple[int, str]]:
-        """For each learning that had new messages, the id of the newest of them, and what to call the time from then on."""
+        """Returns for each learning with new messages the id of the newest one, and a name for the time after it."""
         query = "SELECT max(id), learning FROM messages WHERE learning IS NOT NULL AND NOT imported GROUP BY learning"
         return [(message, f"learning {learning}") for message, learning in self._rows(query)]
 
@@ -153,21 +155,21 @@ class Store:
             return None
 
     def newest_message(self) -> int:
-        """The highest id ever given; 0 before any."""
+        """Returns the highest id given so far; 0 before any message."""
         rows = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'messages'")
         return rows[0][0] if rows else 0
 
     def count_messages(self) -> int:
-        """How many messages there are, those that cannot be opened among them."""
-        return self._rows("SELECT count(*) FROM messages")[0][0]
+        """Returns the number of messages, including those that cannot be decrypted."""
+        return self._count("SELECT count(*) FROM messages")
 
     def delete(self, messages: Iterable[int]) -> None:
-        """Deletes messages for good; the file and its log are rewritten without them.
+        """Deletes messages permanently and rewrites the file and its log without them.
 
         Raises:
-          DataError: nothing was deleted; or it was, and there was no room to rewrite the file, which is then done later.
+          DataError: nothing was deleted; or it was, but there was no room to rewrite the file, which is then done later.
         """
-        with _told(), self._connection as db:
+        with _data_errors(), self._connection as db:
             for message in messages:
                 if db.execute("DELETE FROM messages WHERE id = ?", (message,)).rowcount:
                     db.execute("INSERT INTO deletions (message) VALUES (?)", (message,))
@@ -175,8 +177,8 @@ class Store:
         self.tidy()
 
     def delete_all(self) -> None:
-        """Deletes all messages, and the words that were marked, for good, as `delete` does."""
-        with _told(), self._connection as db:
+        """Deletes all messages and all marked words permanently, as `delete` does."""
+        with _data_errors(), self._connection as db:
             db.execute("INSERT INTO deletions (message) SELECT id FROM messages")
             for table in ("messages", "words"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608
@@ -184,32 +186,32 @@ class Store:
         self.tidy()
 
     def delete_before(self, time: str) -> int:
-        """Deletes the messages recorded before a time (UTC, ISO 8601) for good; returns how many there were."""
+        """Permanently deletes the messages recorded before a time (UTC, ISO 8601); returns how many there were."""
         old = [row[0] for row in self._rows("SELECT id FROM messages WHERE time < ?", time)]
         if old:
             self.delete(old)
         return len(old)
 
     def tidy(self) -> None:
-        """Rewrites the file and its log without what was deleted.
+        """Rewrites the file and its log without deleted content.
 
         Raises:
-          DataError: there is no room for it; it is tried again when the file is opened next.
+          DataError: there is no room on the disk; the next opening of the file tries again.
         """
-        with _told():
+        with _data_errors():
             schema.tidy(self._connection)
 
     def last_deletion(self) -> int:
-        """The number of deletions ever; 0 before any."""
-        return self._rows("SELECT coalesce(max(id), 0) FROM deletions")[0][0]
+        """Returns the number of deletions so far."""
+        return self._count("SELECT coalesce(max(id), 0) FROM deletions")
 
     def deleted_since(self, deletion: int, up_to_message: int) -> int:
-        """How many messages with ids up to `up_to_message` were deleted after the deletion of this number."""
+        """Returns the number of messages with ids up to `up_to_message` that were deleted after this deletion."""
         query = "SELECT count(*) FROM deletions WHERE id > ? AND message <= ?"
-        return self._rows(query, deletion, up_to_message)[0][0]
+        return self._count(query, deletion, up_to_message)
 
     def words_marked(self, kind: str) -> dict[str, int]:
-        """The words that were marked so, and how many times each."""
+        """Returns the words marked with this kind, each with its count."""
         marked = {}
         for tag, sealed in self._rows("SELECT tag, sealed FROM words WHERE kind = ?", kind):
             with suppress(UnsealError):
@@ -218,28 +220,28 @@ class Store:
         return marked
 
     def mark_word(self, kind: str, word: str, times: int = 1) -> None:
-        """Marks a word as of some kind, so many times more."""
+        """Marks a word with a kind and adds to its count."""
         times += self.words_marked(kind).get(word, 0)
         tag = self._vault.tag(f"{kind}\t{word}")
         sealed = self._vault.seal(f"{word}\t{times}".encode(), _word_identity(kind, tag))
-        with _told(), self._connection as db:
+        with _data_errors(), self._connection as db:
             db.execute("INSERT OR REPLACE INTO words VALUES (?, ?, ?)", (kind, tag, sealed))
 
     def unmark_word(self, kind: str, word: str) -> None:
-        """Takes a mark away, for good."""
-        with _told(), self._connection as db:
+        """Removes a mark permanently."""
+        with _data_errors(), self._connection as db:
             db.execute("DELETE FROM words WHERE kind = ? AND tag = ?", (kind, self._vault.tag(f"{kind}\t{word}")))
             schema.mark_untidy(db)
 
     def days(self) -> list[Day]:
-        """What was typed by day, oldest first."""
+        """Returns the typing by day, oldest first."""
         return [Day(*row) for row in self._rows("SELECT day, keystrokes, characters FROM days ORDER BY day")]
 
     def add_learning(
         self, messages: Sequence[int], words: int, loss_before: float, loss_after: float, judgement: Judgement
     ) -> None:
-        """Records a learning that trained on or held back the messages with these ids, and what was decided."""
-        with _told(), self._connection as db:
+        """Records a learning, the ids of the messages that it trained on or held out, and the gate's decision."""
+        with _data_errors(), self._connection as db:
             learning = db.execute(
                 "INSERT INTO learnings (time, words, loss_before, loss_after) VALUES (?, ?, ?, ?)",
                 (_now(), words, loss_before, loss_after),
@@ -251,18 +253,18 @@ class Store:
             )
 
     def last_learning(self) -> int:
-        """The id of the last learning; 0 before any."""
-        return self._rows("SELECT coalesce(max(id), 0) FROM learnings")[0][0]
+        """Returns the id of the last learning; 0 before any."""
+        return self._count("SELECT coalesce(max(id), 0) FROM learnings")
 
     def last_judgement(self) -> Judgement | None:
-        """What was decided last; None before any learning, and where a keyboard without a gate did the last."""
+        """Returns the gate's last decision; None before any learning, or if an older keyboard without a gate did the last one."""
         query = "SELECT * FROM judgements WHERE learning = (SELECT max(id) FROM learnings)"
         rows = self._rows(query)
         return Judgement(*rows[0][1:])._replace(personal=bool(rows[0][3])) if rows else None
 
     def add_change(self, what: str, personal: bool) -> None:
-        """Records that the personal model was rolled back or reset."""
-        with _told(), self._connection as db:
+        """Records a rollback or reset of the personal model."""
+        with _data_errors(), self._connection as db:
             newest = self.newest_message()
             db.execute(
                 "INSERT INTO changes (time, what, personal, learning, message) "
@@ -271,24 +273,24 @@ class Store:
             )
 
     def changes(self) -> list[Change]:
-        """What was done to the personal model other than learning, oldest first."""
+        """Returns the changes of the personal model other than learning, oldest first."""
         query = "SELECT time, what, personal, learning, message FROM changes ORDER BY id"
         return [Change(*row)._replace(personal=bool(row[2])) for row in self._rows(query)]
 
     def ngram_trust(self, global_model: str) -> float:
-        """The trust in the n-grams that the last learning chose, if that was on the global model of this digest and stands."""
+        """Returns the weight of the n-grams that the last learning chose, or the usual one if the models have changed since."""
         last = self.last_judgement()
         if last is None or last.global_model != global_model or self.changed_since_learning() is not None:
             return USUAL_TRUST
         return last.ngram_trust
 
     def changed_since_learning(self) -> Change | None:
-        """The last thing done to the personal model, if nothing was learned after it."""
+        """Returns the last rollback or reset; None if there was a learning after it."""
         changes = self.changes()
         return changes[-1] if changes and changes[-1].learning == self.last_learning() else None
 
     def known_words_at_learnings(self) -> list[int]:
-        """For each learning that had new messages, how many words in the vocabulary had been typed by then."""
+        """Returns for each learning with new messages the number of vocabulary words typed by then."""
         at, known = {}, 0
         for message in self.ranked_messages():
             known += sum(r.rank is not None for r in message.ranks)
@@ -296,19 +298,22 @@ class Store:
                 at[message.learning] = known
         return list(at.values())
 
-    def _rows(self, query: str, *parameters: int | str) -> list[tuple]:
-        with _told():
+    def _count(self, query: str, *parameters: int | str) -> int:
+        return int(self._rows(query, *parameters)[0][0])
+
+    def _rows(self, query: str, *parameters: int | str) -> list[tuple[Any, ...]]:
+        with _data_errors():
             return self._connection.execute(query, parameters).fetchall()
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Makes a DataError of whatever SQLite says."""
+def _data_errors() -> Iterator[None]:
+    """Turns errors of SQLite into DataErrors."""
     try:
         yield
     except sqlite3.Error as error:
         raise DataError(
-            f"the recorded messages cannot be read or written ({error}): see that the disk is not full and not write-protected"
+            f"the recorded messages cannot be read or written ({error}): check that the disk is neither full nor write-protected"
         ) from error
 
 

@@ -1,15 +1,15 @@
-"""A profile: the folder with all that one person's keyboard keeps, held by one process at a time.
+"""A profile: the folder of one person's keyboard, held by one process at a time.
 
-key.json                 the key that what is personal is sealed with, or where in the keyring it is
-settings.json            what the person has chosen
-store.sqlite             the messages sent, and what the models had expected; sealed
-personal.sealed          the personal weights, learned on top of the global ones; sealed
-personal.previous        those that were in use before, to roll back to; sealed
-global/                  the newest global model taken over; absent as long as the shipped one is the newest
-federation.sqlite        whether it belongs to a federation, and what it shared (`federating.membership`); sealed
-mailbox/                 what a desktop on the same machine and this keyboard say to each other; not sealed, as it leaves
+key.json                 the encryption key, or the keyring entry that holds it
+settings.json            the person's choices
+store.sqlite             the messages and the ranks that the models gave their words; encrypted
+personal.sealed          the personal weights, trained from the global ones; encrypted
+personal.previous        the personal weights in use before, for a rollback; encrypted
+global/                  the newest global model adopted; absent while the shipped one is the newest
+federation.sqlite        the membership of a federation and the updates shared (`federating.membership`); encrypted
+mailbox/                 messages exchanged with a desktop on this machine; not encrypted, since they leave the keyboard
 
-Files that turn out to be damaged are kept beside these with `.damaged` behind their names, those whose key is gone with `.locked`.
+A damaged file is kept under its name plus `.damaged`, a file whose key is lost under its name plus `.locked`.
 """
 
 from dataclasses import replace
@@ -35,16 +35,16 @@ from model.device.learning.gate import held_back_from
 from model.device.weights import Provenance, Weights, digest, load_weights, next_provenance
 
 STORE, GLOBAL, PERSONAL, PREVIOUS = "store.sqlite", "global", "personal.sealed", "personal.previous"
-_PLAIN_PERSONAL = "personal.safetensors"  # of a keyboard before it sealed anything
+_PLAIN_PERSONAL = "personal.safetensors"  # written by keyboards that did not encrypt
 
 
 def default_path() -> Path:
-    """Where the profile of the person at this machine lies."""
+    """Returns the folder of this user's own profile."""
     return user_data_path("federated-keyboard", appauthor=False)
 
 
 def grew_from(provenance: Provenance, model: Model) -> bool:
-    """Whether personal weights of this provenance were learned on top of this global model."""
+    """Whether personal weights of this provenance were trained from this global model."""
     return (
         provenance.vocabulary_sha256 == model.vocabulary.sha256
         and provenance.config == model.provenance.config
@@ -53,26 +53,28 @@ def grew_from(provenance: Provenance, model: Model) -> bool:
 
 
 def read_vault(path: Path) -> Vault:
-    """The vault of a profile that is only looked at, also while its keyboard is open.
+    """Returns the vault of a profile that is only read; its keyboard may be open.
 
     Raises:
-      DataError: there is no key, or it cannot be had for now.
+      DataError: the key is missing, or is in a keyring that does not answer.
     """
     try:
         return Vault(read_key(path))
     except LookupError as error:
-        raise DataError(f"{path} has no key to read it with ({error}): open the keyboard with it first") from error
+        raise DataError(
+            f"the key of {path} cannot be read ({error}): open the keyboard with this profile first"
+        ) from error
 
 
 def _sweep(path: Path) -> None:
-    """Removes what processes that were killed while they wrote a file have left beside its place."""
+    """Removes temporary files left by processes that were killed while writing."""
     for name in (KEY, SETTINGS, PERSONAL, PREVIOUS, _PLAIN_PERSONAL):
         for leftover in path.glob(f".{name}.*"):
             leftover.unlink()
 
 
 class Profile:
-    """An open profile. `notices` are lines for the person, about what was found damaged and what was done about it."""
+    """An open profile. `notices` are lines for the person about damaged files and what was done about them."""
 
     def __init__(self, path: Path, lock: FileLock, vault: Vault, store: Store, notices: list[str]) -> None:
         self.path = path
@@ -80,29 +82,29 @@ class Profile:
         self.mailbox = Mailbox(path)
         self.notices = notices
         self.settings = load_settings(path / SETTINGS, notices)
-        self.tried: set[str] = set()  # rounds that an answer was begun to; one that failed is not begun again and again
+        self.tried: set[str] = set()  # rounds that were answered or attempted: a failed one is not tried again
         self.vault = vault
         self._lock = lock
 
     @classmethod
     def open(cls, path: Path, use_keyring: bool = True) -> Self:
-        """Takes the profile for this process, until `close` or the end of the process; makes the folder where there is none.
+        """Locks the profile for this process until `close` or the end of the process; creates the folder if it is missing.
 
         Args:
           path: the folder.
-          use_keyring: whether the key of a new profile may go into the platform's keyring.
+          use_keyring: whether the key of a new profile may be stored in the platform's keyring.
 
         Raises:
-          DataError: another process holds it, the folder cannot be used, or its key cannot be had for now.
+          DataError: another process holds the profile, the folder cannot be used, or its key is in a keyring that does not answer.
         """
         try:
-            # Messages are nobody else's to read; a folder that is there already has the rights that its owner gave it.
+            # Only the owner may read the messages; an existing folder keeps the permissions that its owner gave it.
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = FileLock(path / ".lock")
             lock.acquire(blocking=False)
         except Timeout as error:
             raise DataError(
-                f"the profile {path} is open in another keyboard: close it or choose another with --profile"
+                f"the profile {path} is open in another keyboard: close that one, or choose another profile with --profile"
             ) from error
         except OSError as error:
             raise DataError(f"cannot use the profile folder {path}: {error.strerror}: {error.filename}") from error
@@ -120,21 +122,21 @@ class Profile:
             raise
 
     def _seal_plain_personal(self) -> None:
-        """Seals the personal weights that an older keyboard left in the clear; damaged ones, which teach nobody, go."""
+        """Encrypts personal weights that an older keyboard left in the clear; deletes damaged ones."""
         for plain in self.path.glob(f"{_PLAIN_PERSONAL}*"):
             try:
                 if plain.name == _PLAIN_PERSONAL and not (self.path / PERSONAL).exists():
                     personal = Personal(*load_weights(plain), self._seen_before_sealing())
                     save_personal(self.path / PERSONAL, personal, self.vault)
-            except OSError as error:  # a full disk: it is done the next time
-                self.notices.append(f"{plain} is not sealed yet: {error.strerror}")
+            except OSError as error:  # a full disk: the next opening tries again
+                self.notices.append(f"{plain} could not be encrypted yet: {error.strerror}")
                 continue
             except UserFacingError:
                 pass
             plain.unlink()
 
     def _seen_before_sealing(self) -> Seen:
-        """What the personal network of an older keyboard has seen, which did not say: nothing was deleted or imported then."""
+        """Derives what an older keyboard's network was trained on, which it did not record: it knew no deletions or imports."""
         met = [message for message in self.store.messages() if message.learning is not None]
         border = held_back_from([len(tokenize(message.text)) for message in met])
         return Seen(max((m.id for m in met), default=0), max((m.id for m in met[:border]), default=0), deletion=0)
@@ -143,11 +145,11 @@ class Profile:
         for path in sorted(self.path.glob(f"{STORE}.*")):
             if not path.name.endswith(("-wal", "-shm")) and may_be_plain(path):
                 self.notices.append(
-                    f"{path} was set aside and may hold messages that are not sealed: delete it when you can"
+                    f"{path} was set aside and may hold messages that are not encrypted: delete it when you no longer need it"
                 )
 
     def close(self) -> None:
-        """Gives the profile free."""
+        """Releases the profile."""
         self.store.close()
         self._lock.release()
 
@@ -158,38 +160,40 @@ class Profile:
         self.close()
 
     def choose(self, **choices: Any) -> None:
-        """Changes settings, by the names of `Settings`, and keeps them.
+        """Changes settings by the names of `UserSettings` and saves them.
 
         Raises:
-          DataError: a choice is none of those there are, or cannot be written; the settings stay as they were.
+          DataError: a value is not allowed, or the file cannot be written; the settings stay as they were.
         """
         settings = replace(self.settings, **choices)
         save_settings(self.path / SETTINGS, settings)
         self.settings = settings
 
     def load_global(self, shipped: Path = PRETRAINED) -> Model:
-        """The newest global model taken over, or the shipped one; a damaged one taken over is set aside.
+        """Loads the newest adopted global model, or the shipped one; sets a damaged adopted one aside.
 
         Raises:
-          DataError: the shipped one is damaged or missing.
+          DataError: the shipped model is damaged or missing.
         """
         if (folder := self.path / GLOBAL).is_dir():
             try:
                 model = load_model(folder)
-                model.start()  # whether the program is whole shows only when it runs
+                model.start()  # running it is the only way to know that the program is intact
                 return model
             except UserFacingError as error:
-                self.notices.append(f"typing with the model in {shipped}: {error}; kept in {set_aside(folder)}")
+                self.notices.append(
+                    f"the model in {shipped} is in use: {error}; the damaged one is kept in {set_aside(folder)}"
+                )
         return load_model(shipped)
 
     def save_global(self, model: Model) -> None:
-        """Takes a model over as the newest global one."""
+        """Saves a model as the newest global one."""
         save_model(self.path / GLOBAL, model)
 
     def load_personal(self, model: Model) -> Personal | None:
-        """The personal network that grew from this global model, if there is one.
+        """Loads the personal network trained from this global model; None if there is none.
 
-        A damaged one is set aside. One that grew from another global model stays until the next learning.
+        A damaged one is set aside. One that was trained from another global model stays until the next learning.
         """
         path = self.path / PERSONAL
         if not path.exists():
@@ -197,17 +201,17 @@ class Profile:
         try:
             personal = load_personal(path, self.vault)
         except UserFacingError as error:
-            self.notices.append(f"typing with the global model: {error}; kept in {set_aside(path)}")
+            self.notices.append(f"the global model is in use: {error}; the damaged file is kept in {set_aside(path)}")
             return None
         if not grew_from(personal.provenance, model):
             self.notices.append(
-                "the personal model grew from another global model: typing without it until it learns again"
+                "the personal model was trained from another global model: it is not used until the keyboard has learned again"
             )
             return None
         return personal
 
     def save_personal(self, weights: Weights, model: Model, seen: Seen, keep_previous: bool = True) -> None:
-        """Puts the personal weights, learned from those of `model`, in place of the ones before, which can be had back or not."""
+        """Replaces the personal weights by new ones, trained from `model`; keeps the old ones for a rollback, or deletes them."""
         provenance = next_provenance(model.weights, model.provenance, rounds=0)
         current, previous = self.path / PERSONAL, self.path / PREVIOUS
         if keep_previous and current.exists():
@@ -217,9 +221,9 @@ class Profile:
         save_personal(current, Personal(weights, provenance, seen), self.vault)
 
     def restore_previous(self, model: Model) -> Personal | None:
-        """Puts the personal weights from before in place of the present ones, for good; where there are none, none are left.
+        """Replaces the personal weights by the previous ones, or removes them if there are none; returns the weights in use then.
 
-        Those from before count only if they grew from this global model.
+        The previous ones count only if they were trained from this global model.
         """
         current, previous = self.path / PERSONAL, self.path / PREVIOUS
         if previous.exists():
@@ -232,7 +236,7 @@ class Profile:
         return personal
 
     def drop_personal(self) -> None:
-        """Removes all personal weights for good."""
-        # In this order: a kill in between must not leave weights that a later one would roll back to.
+        """Deletes all personal weights permanently."""
+        # In this order, so that killing the process in between leaves no weights to roll back to.
         (self.path / PREVIOUS).unlink(missing_ok=True)
         (self.path / PERSONAL).unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""What is written of a person's words is sealed: AES-256-GCM (NIST SP 800-38D) with a nonce of its own for each record.
+"""Encryption of a profile's content: AES-256-GCM (NIST SP 800-38D) with a random nonce per record.
 
-A record is its nonce, 12 random bytes, and behind it the ciphertext with its tag. The record's identity is authenticated with it,
-so that a record cannot be put in another's place. Random nonces serve 2^32 records of one key (SP 800-38D, Section 8.3), which is
-more than anybody sends.
+An encrypted record is its nonce, 12 random bytes, followed by the ciphertext and its tag. The record's identity is authenticated
+as well, so one record cannot replace another. Random nonces are safe for 2^32 records per key (SP 800-38D, Section 8.3), far more
+than a person writes.
 """
 
 import hashlib
@@ -22,27 +22,27 @@ _TAG_BYTES = 16
 
 
 class UnsealError(DataError):
-    """What was sealed cannot be opened: it was changed, belongs elsewhere, or was sealed with another key."""
+    """A record cannot be decrypted: it was changed, belongs elsewhere, or was encrypted with another key."""
 
 
 class Vault:
-    """Seals and opens with one key; for any number of threads."""
+    """Encrypts and decrypts with one key; safe for several threads."""
 
     def __init__(self, key: bytes) -> None:
-        """Takes the key of a profile, 32 random bytes; what is sealed and what is tagged have keys of their own (RFC 5869)."""
+        """Derives a key for records and one for tags (RFC 5869) from the profile's key, 32 random bytes."""
         self._cipher = AESGCM(_derive(key, b"records"))
         self._tags = _derive(key, b"tags")
 
     def seal(self, content: bytes, identity: str) -> bytes:
-        """The content so that only this key and this identity open it; the length shows, 28 bytes more."""
+        """Encrypts content under an identity, which must be given to decrypt it; the result is 28 bytes longer."""
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, content, identity.encode())
 
     def open(self, sealed: bytes, identity: str) -> bytes:
-        """What was sealed.
+        """Decrypts a record.
 
         Raises:
-          UnsealError: it was changed, is another record's, or another key sealed it.
+          UnsealError: it was changed, has another identity, or was encrypted with another key.
         """
         try:
             if len(sealed) < _NONCE_BYTES:
@@ -50,11 +50,11 @@ class Vault:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], identity.encode())
         except InvalidTag as error:
             raise UnsealError(
-                "a record cannot be opened: it was changed, or the key is not the one it was sealed with"
+                "a record cannot be opened: it was changed, or it was encrypted with another key"
             ) from error
 
     def tag(self, text: str) -> bytes:
-        """16 bytes that are the same for the same text, to find its record by, and say nothing to who lacks the key."""
+        """Returns 16 bytes that depend on the text and the key alone: they find a record without revealing its text."""
         return hmac.digest(self._tags, text.encode(), hashlib.sha256)[:_TAG_BYTES]
 
 

@@ -175,9 +175,9 @@ class _Measurement:
         while len(self.learning) < self._presses:
             if not self._app.screen.busy:
                 Clock.schedule_once(self._learn)
-            learning = self._app.screen.device.worker.works
+            learning = self._app.screen.device.background.works
             seconds = self._time_press(*next(keys).center)
-            if learning and self._app.screen.device.worker.works:
+            if learning and self._app.screen.device.background.works:
                 self.learning.append(seconds)
         Clock.schedule_once(self._show_counter)
         while self._app.screen.parent is not None:

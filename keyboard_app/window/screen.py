@@ -182,33 +182,33 @@ class Screen(FloatLayout):
 
     def stop_learning(self) -> None:
         """Stops the background task as soon as possible, without keeping its result."""
-        self.device.worker.stop()
+        self.device.background.stop()
 
     def pause_learning(self) -> None:
         """Pauses the background task, or continues it."""
-        worker = self.device.worker
-        if worker.paused:
-            worker.resume()
+        background = self.device.background
+        if background.paused:
+            background.resume()
         else:
-            worker.pause()
-            self.say(f"{worker.task.title if worker.task else 'learning'}: paused")
+            background.pause()
+            self.say(f"{background.task.title if background.task else 'learning'}: paused")
         self.refresh_page()
 
     def attend(self, _elapsed: float = 0) -> None:
         """Shows the progress and the result of the background task."""
         if self.page in self._pages:
             self._pages[self.page].attend()
-        worker = self.device.worker
-        if worker.task is None or (self._is_typing() and Clock.get_time() - self._attended < _WHILE_TYPING):
+        background = self.device.background
+        if background.task is None or (self._is_typing() and Clock.get_time() - self._attended < _WHILE_TYPING):
             return
         self._attended = Clock.get_time()
-        asks_federation = not worker.task.title
-        if not asks_federation and worker.progress is not None and not worker.paused:
-            done, self.busy = worker.progress, True  # a request to the federation may become a round
+        asks_federation = not background.task.title
+        if not asks_federation and background.progress is not None and not background.paused:
+            done, self.busy = background.progress, True  # a request to the federation may become a round
             self.progress = done.batch / done.batches
-            self.say(f"{worker.task.title} … {self.progress:.0%}")
+            self.say(f"{background.task.title} … {self.progress:.0%}")
         try:
-            line = worker.poll()
+            line = background.poll()
         except Exception as error:  # typing goes on whatever error ends a task
             line = reason(error)
         if line is None:
@@ -241,12 +241,12 @@ class Screen(FloatLayout):
     def on_touch_down(self, touch: MotionEvent) -> bool:
         """Counts a touch as use, and makes the background task give way to it."""
         self._last_used = Clock.get_time()
-        self.device.worker.make_way()
+        self.device.background.make_way()
         return bool(super().on_touch_down(touch))
 
     def on_touch_up(self, touch: MotionEvent) -> bool:
         """Lets the background task go on once the effect of the touch is painted."""
-        Clock.schedule_once(lambda _elapsed: self.device.worker.go_on())
+        Clock.schedule_once(lambda _elapsed: self.device.background.go_on())
         return bool(super().on_touch_up(touch))
 
     def prepare(self) -> None:
@@ -318,25 +318,25 @@ class Screen(FloatLayout):
 
     def begin(self, work: Callable[[], object]) -> None:
         """Starts something in the background that the person asked for; a request to the federation gives way to it."""
-        worker = self.device.worker
-        if worker.task is not None and not worker.task.title:  # a request to the federation
-            worker.stop()
+        background = self.device.background
+        if background.task is not None and not background.task.title:  # a request to the federation
+            background.stop()
             self._next = work
         else:
             self._begin(work)
 
     def _begin(self, work: Callable[[], object]) -> None:
-        worker = self.device.worker
-        before = worker.task
+        background = self.device.background
+        before = background.task
         try:
             work()
         except Exception as error:  # as in `attend`
             self.say(reason(error))
-        if worker.task is not None and worker.task is not before:
+        if background.task is not None and background.task is not before:
             self.progress = 0
-            if worker.task.title:
+            if background.task.title:
                 self.busy = True
-                self.say(f"{worker.task.title} …")
+                self.say(f"{background.task.title} …")
                 self.composer.refresh()
                 self.refresh_page()
 

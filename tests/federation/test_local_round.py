@@ -31,7 +31,7 @@ OPEN_KEYBOARD = """if True:
         print("open", flush=True)
         while not sys.stdin.closed:
             device.serve()
-            device.worker.poll()
+            device.background.poll()
             time.sleep(0.05)
 """
 

@@ -1,9 +1,9 @@
-"""A keyboard that types, learns and answers a round where TensorFlow and Kivy cannot be imported.
+"""A keyboard that types, learns and answers a round while TensorFlow and Kivy cannot be imported.
 
 usage: device_alone.py PROFILE MODEL, with the project on the path; the tests run it under several Pythons.
 """
 
-# ruff: noqa: E402, F401 (what blocks imports comes before them)
+# ruff: noqa: E402, F401 (the finder that blocks imports must come first)
 import sys
 
 
@@ -47,13 +47,14 @@ with Device.open(Path(sys.argv[1]), Path(sys.argv[2]), consenting=True) as devic
     mailbox = device.profile.mailbox
     mailbox.invite(Invitation("r", 0.1, 1.0, 1, 1000, 1), Path(sys.argv[2]) / "weights.safetensors")
     print(*answer_all(device.profile, device.models))
-    print(mailbox.contribution("r").error or "contributed")
+    contribution = mailbox.contribution("r")
+    print("no contribution" if contribution is None else contribution.error or "contributed")
 for package in (data, model.device, federation.protocol, keyboard_app):
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         try:
             if not module.name.endswith(".__main__"):
                 importlib.import_module(module.name)
         except ImportError as error:
-            if "kivy" not in str(error):  # the widgets need it; nothing may need what pyproject.toml does not bring
+            if "kivy" not in str(error):  # only the widgets may need a missing module, which is Kivy
                 raise
 print(*(name for name in sys.modules if name.split(".")[0] in ("tensorflow", "kivy", "federation", "model")))

@@ -1,7 +1,7 @@
-"""What Buildozer and python-for-android make of buildozer.spec, as far as they go without the Android SDK, as JSON.
+"""Runs Buildozer and python-for-android on buildozer.spec as far as possible without the Android SDK; prints JSON.
 
-usage: packing.py FOLDER: packs the project there as an app. Run by test_android.py where both are installed, and the app's
-requirements in pure Python of the versions that it asks for.
+usage: packing.py FOLDER: packs the project there as an app. test_android.py runs it in an environment with both tools and the
+app's pure-Python requirements of the specified versions.
 """
 
 import contextlib
@@ -60,7 +60,7 @@ with contextlib.redirect_stdout(sys.stderr):
     builder.config.set("buildozer", "build_dir", sys.argv[1])
     builder.user_bin_dir = sys.argv[1]
     builder.set_target("android")
-    builder._copy_application_sources()  # what `buildozer android debug` does first
+    builder._copy_application_sources()  # the first step of `buildozer android debug`
     packed, spec = Path(builder.app_dir), builder.config
     hook = load_source("hook", str(ROOT / spec.get("app", "p4a.hook")))
     hook.before_apk_build(SimpleNamespace(args=SimpleNamespace(unknown_args=["--private", str(packed)])))

@@ -144,7 +144,7 @@ def _shots(app: Any, take: Callable[[str], None], wanted: Collection[str] | None
         yield
     screen.type_text(_UNFINISHED)
     screen.device.look_back()
-    while screen.device.worker.task is not None:
+    while screen.device.background.task is not None:
         yield
     for (kind, size), theme, (state, begin) in product(_SIZES.items(), ("light", "dark"), stage.states.items()):
         name = f"{kind}-{theme}-{state}"

@@ -1,4 +1,4 @@
-"""The Android app as far as it can be checked without the Android SDK: its specification, what is packed, what that needs."""
+"""The Android app as far as possible without the Android SDK: its specification, the packed files, their imports."""
 
 import ast
 import configparser
@@ -20,7 +20,7 @@ from keyboard_app import artwork
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 OURS = {"data", "model", "federation", "keyboard_app"}
-COMPILED = {  # requirements by the modules they bring; the others are pure Python
+COMPILED = {  # compiled requirements with the modules they provide; the others are pure Python
     "hostpython3": set(),
     "python3": set(),
     "sqlite3": set(),
@@ -30,13 +30,13 @@ COMPILED = {  # requirements by the modules they bring; the others are pure Pyth
     "numpy": {"numpy"},
     "cryptography": {"cryptography"},
 }
-ON_DESKTOPS_TOO = {"numpy", "cryptography"}  # of the same versions, as wheels
-NOT_ON_ANDROID = {"ai-edge-litert", "keyring"}  # buildozer.spec says why
+ON_DESKTOPS_TOO = {"numpy", "cryptography"}  # in the same versions, as wheels
+NOT_ON_ANDROID = {"ai-edge-litert", "keyring"}  # buildozer.spec gives the reasons
 
 
 def specification() -> dict[str, str]:
     parser = configparser.ConfigParser()
-    parser.optionxform = str  # type: ignore[assignment] # Buildozer's names have small and capital letters
+    parser.optionxform = str  # type: ignore[assignment] # Buildozer's option names are case-sensitive
     parser.read(ROOT / "buildozer.spec", "utf-8")
     return dict(parser["app"])
 
@@ -48,7 +48,7 @@ def pinned() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def packed(run_python: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """What packing.py found."""
+    """The output of packing.py."""
     packages = ["buildozer==1.6.0", "python-for-android==2026.5.9"]
     packages += [line for name, line in pinned().items() if name not in COMPILED]
     return json.loads(run_python("3.11", packages, HERE / "packing.py", tmp_path_factory.mktemp("packed")))
@@ -61,7 +61,7 @@ def test_it_asks_for_no_more_than_it_uses() -> None:
     assert "services" not in app
 
 
-def test_all_that_is_compiled_has_a_recipe_and_the_rest_is_pure_python(packed: dict) -> None:
+def test_compiled_requirements_have_recipes_and_the_others_are_pure_python(packed: dict) -> None:
     assert packed["requirements"].keys() >= COMPILED.keys()
     for name, version in packed["requirements"].items():
         recipe, distribution = packed["recipes"][name], packed["distributions"][name]
@@ -73,14 +73,14 @@ def test_all_that_is_compiled_has_a_recipe_and_the_rest_is_pure_python(packed: d
             assert distribution["pure"], f"{name} is compiled"
 
 
-def test_what_the_requirements_need_is_among_them(packed: dict) -> None:
+def test_the_requirements_are_complete(packed: dict) -> None:
     there = {name.replace("_", "-") for name in packed["requirements"]}
     for name in packed["requirements"].keys() - COMPILED.keys():
         missing = set(packed["distributions"][name]["needs"]) - there
         assert not missing, f"{name} needs {missing}"
 
 
-def test_it_has_all_that_a_device_needs_but_what_android_has_not(packed: dict) -> None:
+def test_the_app_has_the_dependencies_of_a_device_that_exist_on_android(packed: dict) -> None:
     for line in tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]:
         need = Requirement(line)
         if need.name not in NOT_ON_ANDROID:
@@ -89,7 +89,7 @@ def test_it_has_all_that_a_device_needs_but_what_android_has_not(packed: dict) -
 
 
 def optional(node: ast.AST) -> bool:
-    """Whether it is tried to import something whose absence is caught."""
+    """Whether the node is a `try` that catches failing imports."""
     caught = (
         [ast.unparse(h.type) if h.type else "ImportError" for h in node.handlers] if isinstance(node, ast.Try) else []
     )
@@ -97,7 +97,7 @@ def optional(node: ast.AST) -> bool:
 
 
 def statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """All that is in a file but what is optional."""
+    """Yields all nodes of a file except optional imports."""
     for node in ast.iter_child_nodes(tree):
         yield node
         parts = (
@@ -108,7 +108,7 @@ def statements(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
-    """Each module that a file imports, and a name in it, which may be a module too."""
+    """Yields each module that a file imports and the name imported from it, which may be a module too."""
     if path.suffix == ".kv":
         yield from re.findall(r"^#:import \w+ ([\w.]+)\.(\w+)", path.read_text("utf-8"), re.MULTILINE)
         return
@@ -120,7 +120,7 @@ def imports(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def graph(folder: Path) -> set[str]:
-    """The modules of others that the app may import, from its main.py on through the packed files."""
+    """Returns the third-party modules that the packed app may import, starting from its main.py."""
     left, seen, others = [folder / "main.py", *folder.rglob("*.kv")], set(), set()
     while left:
         path = left.pop()
@@ -138,11 +138,11 @@ def graph(folder: Path) -> set[str]:
     return others
 
 
-def test_the_app_imports_nothing_that_is_not_in_it(packed: dict) -> None:
+def test_the_app_imports_only_what_it_contains(packed: dict) -> None:
     brought = set().union(*COMPILED.values(), *(d["modules"] for d in packed["distributions"].values() if d))
     needed = graph(Path(packed["packed"])) - sys.stdlib_module_names
-    assert needed >= {"kivy", "numpy", "jnius"}, "the graph goes through the whole app"
-    assert needed <= brought, f"nothing in buildozer.spec brings {needed - brought}"
+    assert needed >= {"kivy", "numpy", "jnius"}, "the search covers the whole app"
+    assert needed <= brought, f"nothing in buildozer.spec provides {needed - brought}"
 
 
 def test_only_the_device_is_packed(packed: dict) -> None:
@@ -170,7 +170,7 @@ def test_the_packed_app_types_and_learns(packed: dict, run_python: Callable[...,
     assert said["train_words_per_second"] > 0
 
 
-def test_the_pictures_are_what_the_formulas_draw() -> None:
+def test_the_pictures_match_the_formulas() -> None:
     app = specification()
     for name, option in (("icon.png", "icon.filename"), ("splash.png", "presplash.filename")):
         path = ROOT / app[option]

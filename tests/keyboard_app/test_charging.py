@@ -1,4 +1,4 @@
-"""What Linux says of its batteries."""
+"""Battery states as Linux reports them."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from keyboard_app.charging import is_charging
         ([{"type": "Battery", "status": "Charging"}], True),
         ([{"type": "Battery", "status": "Full"}, {"type": "Battery", "status": "Unknown"}], True),
         ([{"type": "Battery", "status": "Full"}, {"type": "Battery", "status": "Discharging"}], False),
-        ([{"type": "Battery", "status": "Discharging", "scope": "Device"}], None),  # a mouse
+        ([{"type": "Battery", "status": "Discharging", "scope": "Device"}], None),  # of a mouse
         ([{"type": "Battery", "status": "Unknown"}], None),
     ],
 )
-def test_whether_a_battery_is_drained(tmp_path: Path, supplies: list[dict[str, str]], charging: bool | None) -> None:
+def test_a_discharging_battery(tmp_path: Path, supplies: list[dict[str, str]], charging: bool | None) -> None:
     for number, supply in enumerate(supplies):
         (tmp_path / f"supply-{number}").mkdir()
         for name, value in supply.items():
@@ -28,5 +28,5 @@ def test_whether_a_battery_is_drained(tmp_path: Path, supplies: list[dict[str, s
     assert is_charging(tmp_path) is charging
 
 
-def test_a_system_that_says_nothing(tmp_path: Path) -> None:
+def test_a_system_without_battery_states(tmp_path: Path) -> None:
     assert is_charging(tmp_path / "nowhere") is None

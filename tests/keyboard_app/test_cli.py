@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,15 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def failure(capsys: pytest.CaptureFixture[str], arguments: list[object], status: int = 1) -> str:
-    """Runs a command that must fail; returns its one line."""
+def failure(capsys: pytest.CaptureFixture[str], arguments: Sequence[object], status: int = 1) -> str:
+    """Runs a command that must fail; returns its error message, one line."""
     try:
         assert main([str(a) for a in arguments]) == status
     except SystemExit as stopped:
         assert stopped.code == status
     captured = capsys.readouterr()
     assert captured.out == ""
-    (line,) = [line for line in captured.err.splitlines() if not line.startswith("INFO: ")]  # LiteRT's own
+    (line,) = [line for line in captured.err.splitlines() if not line.startswith("INFO: ")]  # of LiteRT
     assert line.startswith("keyboard: ")
     return line
 
@@ -59,9 +60,11 @@ def test_script_status_answer(
     Mailbox(tmp_path / "p").invite(Invitation("r1", 0.1, 1.0, 1, 1000, 1), small_model_folder / WEIGHTS)
     assert main([*common, "answer"]) == 0
     assert "contributed to round r1 from" in capsys.readouterr().out
-    assert Mailbox(tmp_path / "p").contribution("r1").words > 0
+    contribution = Mailbox(tmp_path / "p").contribution("r1")
+    assert contribution is not None
+    assert contribution.words > 0
     assert main(["answer", *common]) == 0
-    assert capsys.readouterr().out == "nothing waits for an answer\n"
+    assert capsys.readouterr().out == "there is nothing to answer\n"
 
 
 def test_answering_one_round_does_nothing_else(
@@ -80,11 +83,11 @@ def test_answering_one_round_does_nothing_else(
     assert Mailbox(profile).contribution("r1") is None
     assert Mailbox(profile).released()
     assert (profile / PERSONAL).read_bytes() == b"damaged"
-    for round_id in ("r2", "r3"):  # one that is answered, and one that never was
+    for round_id in ("r2", "r3"):  # r2 is answered, r3 never existed
         assert f"no invitation to round {round_id}" in failure(capsys, ["answer", "--round", round_id, *common])
 
 
-def test_stopped_by_the_person(
+def test_interrupted_by_the_person(
     tmp_path: Path, script: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(_options: object) -> None:
@@ -94,7 +97,7 @@ def test_stopped_by_the_person(
     assert failure(capsys, ["--script", script]) == "keyboard: stopped"
 
 
-def test_script_for_people_leaves_the_own_profile_alone(
+def test_a_script_leaves_the_persons_own_profile_alone(
     tmp_path: Path,
     script: Path,
     small_model_folder: Path,
@@ -103,18 +106,18 @@ def test_script_for_people_leaves_the_own_profile_alone(
 ) -> None:
     monkeypatch.setattr("keyboard_app.cli.default_path", lambda: tmp_path / "own")
     assert main(["--script", str(script), "--model", str(small_model_folder)]) == 0
-    assert "keystrokes saved" in capsys.readouterr().out
+    assert "keystroke savings rate" in capsys.readouterr().out
     assert not (tmp_path / "own").exists()
 
 
-def test_status_for_people_while_the_keyboard_is_open(
+def test_status_as_text_while_the_keyboard_is_open(
     tmp_path: Path, small_model_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Profile.open(tmp_path):
         assert main(["status", "--profile", str(tmp_path), "--model", str(small_model_folder)]) == 0
-    told = capsys.readouterr().out
-    assert "0 messages" in told
-    assert "recording       not asked about yet, kept until deleted" in told
+    printed = capsys.readouterr().out
+    assert "0 messages" in printed
+    assert "recording       not decided yet; messages are kept until deleted" in printed
 
 
 @pytest.mark.parametrize(
@@ -128,10 +131,10 @@ def test_a_file_without_messages(
     assert message in failure(capsys, ["--script", path, "--profile", tmp_path / "p"])
 
 
-def test_files_that_are_not_there(tmp_path: Path, script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_files(tmp_path: Path, script: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "No such file" in failure(capsys, ["--script", tmp_path / "none"])
     assert "there is no model folder" in failure(capsys, ["--script", script, "--model", tmp_path / "none"])
-    assert "is no profile of a keyboard" in failure(capsys, ["status", "--profile", tmp_path / "none"])
+    assert "is not a keyboard profile" in failure(capsys, ["status", "--profile", tmp_path / "none"])
     assert not (tmp_path / "none").exists()
 
 
@@ -167,12 +170,12 @@ def test_data_is_listed_searched_exported_deleted_and_imported(
     assert data("import", tmp_path / "mine.jsonl") == {"imported": 15, "left_out": 0}
     assert main(["data", "list", "--count", "1", *common]) == 0
     assert capsys.readouterr().out.endswith("Meet me at seven\n")
-    assert "say which messages to delete" in failure(capsys, ["data", "delete", *common])
+    assert "name the messages to delete" in failure(capsys, ["data", "delete", *common])
     assert "cannot read" in failure(capsys, ["data", "import", tmp_path / "none", *common])
     chat = [{"user": user, "time": str(n), "text": f"rope {n}"} for n, user in enumerate(["Ann", "Bob", "Ann"])]
     (tmp_path / "chat.jsonl").write_text("\n".join(map(json.dumps, chat)))
     asked = failure(capsys, ["data", "import", tmp_path / "chat.jsonl", *common])
-    assert "say by --person NAME who you are, of Ann (2 messages), Bob (1 message)" in asked
+    assert "name yourself with --person NAME, one of Ann (2 messages), Bob (1 message)" in asked
     assert data("import", tmp_path / "chat.jsonl", "--person", "Ann") == {"imported": 2, "left_out": 0}
     assert "there is no personal model yet" in failure(
         capsys, ["data", "model", tmp_path / "x", *common[2:], "--profile", tmp_path / "empty"]

@@ -1,9 +1,9 @@
-"""What is recorded and what is not: nothing before the person agreed, nothing in private, nothing that looks like a secret."""
+"""Recording needs consent; private mode and texts that look like secrets are never recorded."""
 
 import json
 from pathlib import Path
 
-from keyboard_app.device import Device
+from keyboard_app.device import Device, Sent
 from keyboard_app.learning.insight import Saved
 from keyboard_app.recording.store import Store
 
@@ -19,7 +19,7 @@ def state(device: Device) -> tuple:
     return store.messages(), store.days(), store.newest_message(), device.models.own_words, device.models._ngram.length
 
 
-def test_nothing_is_recorded_before_the_answer_nor_after_a_no(tmp_path: Path, small_model_folder: Path) -> None:
+def test_nothing_is_recorded_without_consent(tmp_path: Path, small_model_folder: Path) -> None:
     with Device.open(tmp_path, small_model_folder) as device:
         before = state(device)
         for consent in (None, False):
@@ -27,45 +27,46 @@ def test_nothing_is_recorded_before_the_answer_nor_after_a_no(tmp_path: Path, sm
                 device.choose(consent=consent)
             assert not device.records
             send(device, "zebra zebra")
+            assert device.sent is not None
             assert device.sent.id is None
             assert "you have not agreed" in device.sent.why_not
             assert state(device) == before
         device.choose(consent=True)
         assert device.records
         send(device, "zebra zebra")
-        assert device.sent.id == 1
+        assert device.sent == Sent(1)
     with Device.open(tmp_path, small_model_folder) as device:
-        assert device.records, "the answer is kept"
+        assert device.records, "the answer is saved"
         device.choose(consent=False)
-        assert not device.records, "and can be taken back"
+        assert not device.records, "consent can be withdrawn"
 
 
-def test_in_private_nothing_is_recorded_learned_or_counted(device: Device) -> None:
+def test_private_mode_records_learns_and_counts_nothing(device: Device) -> None:
     send(device, "zebra")
     before = state(device)
     device.private = True
     send(device, "quagga quagga quagga")
-    assert device.sent.why_not == "private: not recorded"
+    assert device.sent == Sent(None, "not recorded: private mode is on")
     assert state(device) == before
     assert not device.learn_if_due(rested=1e9)
     device.private = False
     send(device, "zebra")
     day = device.profile.store.days()[0]
-    assert (day.keystrokes, day.characters) == (10, 10), "what was typed in private is in no later count either"
+    assert (day.keystrokes, day.characters) == (10, 10), "keys pressed in private mode never count"
 
 
-def test_what_looks_like_a_secret_is_sent_and_not_recorded(device: Device) -> None:
+def test_a_text_that_looks_like_a_secret_is_sent_and_not_recorded(device: Device) -> None:
     before = state(device)
     send(device, "4111 1111 1111 1111")
-    assert device.sent.why_not == "not recorded: it looks like a card number"
+    assert device.sent == Sent(None, "not recorded: it looks like a card number")
     assert state(device) == before
     assert device.keyboard.text == ""
 
 
-def test_a_script_has_asked_by_being_run_and_changes_no_answer(tmp_path: Path, small_model_folder: Path) -> None:
+def test_running_a_script_implies_consent_and_changes_no_setting(tmp_path: Path, small_model_folder: Path) -> None:
     with Device.open(tmp_path, small_model_folder, consenting=True) as device:
         send(device, "zebra")
-        assert device.sent.id == 1
+        assert device.sent == Sent(1)
         assert device.profile.settings.consent is None
     assert not (tmp_path / "settings.json").exists()
 
@@ -78,12 +79,12 @@ def test_keystrokes_saved_are_counted_by_day(device: Device) -> None:
     assert device.saved() == Saved(typed - 1, typed - 1, (typed - 1) / typed)
 
 
-def test_what_cannot_be_recorded_stays_in_the_text_field_and_is_counted_once(device: Device) -> None:
+def test_a_message_that_cannot_be_recorded_stays_in_the_text_field_and_counts_once(device: Device) -> None:
     import pytest
 
     from data.errors import DataError
 
-    device.profile.store._connection.execute("PRAGMA query_only = ON")  # as on a disk that went read-only
+    device.profile.store._connection.execute("PRAGMA query_only = ON")  # as on a read-only disk
     for character in "zebra":
         device.keyboard.press(character)
     with pytest.raises(DataError, match="cannot be read or written"):
@@ -95,7 +96,7 @@ def test_what_cannot_be_recorded_stays_in_the_text_field_and_is_counted_once(dev
     assert device.profile.store.days()[0].keystrokes == 5
 
 
-def test_settings_hold_no_word(device: Device) -> None:
+def test_settings_reveal_no_typed_word(device: Device) -> None:
     device.choose(consent=True)
     send(device, "zebra")
     assert "zebra" not in json.dumps((device.profile.path / "settings.json").read_text())

@@ -1,4 +1,4 @@
-"""The device as a phone has it: without TensorFlow and without TFF."""
+"""The device as on a phone, without TensorFlow and TFF."""
 
 import os
 import subprocess

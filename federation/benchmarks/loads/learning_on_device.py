@@ -6,14 +6,15 @@ as JSON, for `federation.benchmarks.learning`. It does not import TensorFlow.
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
+from data.generators import result_of
 from data.peak_memory import peak_memory_mib
 from model.device.folder import load_model
-from model.device.learning.finetuning import FineTuning, finetune
+from model.device.learning.finetuning import FineTuning
+from model.device.learning.training import train_program
 from model.device.metrics import evaluate
 
 
@@ -21,14 +22,12 @@ def main(folder: str, messages: str, threads: str) -> None:
     """Learns, and prints what `federation.benchmarks.learning` reads."""
     content = json.loads(Path(messages).read_text("utf-8"))
     program = load_model(Path(folder)).start(int(threads))
-    targets, began = 0, time.perf_counter()
-    for progress in finetune(program, content["learn"], FineTuning(), np.random.default_rng(0), sampled=True):
-        targets = progress.targets
-    seconds = time.perf_counter() - began
+    training = train_program(program, content["learn"], FineTuning(), np.random.default_rng(0), sampled=True)
+    run = result_of(training)
     peak = peak_memory_mib()
     scores = evaluate(program, content["held_out"])
-    found = {"targets_per_second": targets / seconds, "peak_memory_mib": peak}
-    print(json.dumps(found | {"targets": targets, "recall_at_1": scores.top1, "recall_at_3": scores.top3}))
+    found = {"targets_per_second": run.targets / run.seconds, "peak_memory_mib": peak}
+    print(json.dumps(found | {"targets": run.targets, "recall_at_1": scores.top1, "recall_at_3": scores.top3}))
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ class LearnedPage(Page):
         self.summary, self.verdict = _summary(history), _verdict(judgement)
         self.details = _details(history, judgement)
         self.personalized = device.models.personalized
-        self.paused = device.worker.paused
+        self.paused = device.background.paused
         self.schedule = self._schedule()
         self.confirming = False
         messages = store.learnable()

@@ -387,12 +387,12 @@ def test_the_app_takes_part_when_it_is_not_used(
             device.profile.store.add_message(text, [])
         assert device.federation.standing() == Standing()
         device.federation.join(str(federation.link()))
-        assert "you belong to the federation at 127.0.0.1" in str(device.worker.wait())
+        assert "you belong to the federation at 127.0.0.1" in str(device.background.wait())
         rested, now = 100.0, 1e6
 
         def begins(charging: bool | None = None) -> bool:
             device.take_part_if_due(lambda: rested, charging, now)
-            return device.worker.task is not None
+            return device.background.task is not None
 
         assert not begins()  # nobody has agreed to recording
         device.choose(consent=True)
@@ -408,7 +408,7 @@ def test_the_app_takes_part_when_it_is_not_used(
         device.choose(take_part=True)
         federation.ask(lambda world: world.coordinator.rounds.schedule(1))
         until, seen = time.monotonic() + SECONDS, set()
-        while not device.federation.standing().shared or device.worker.task is not None:
+        while not device.federation.standing().shared or device.background.task is not None:
             assert time.monotonic() < until
             begins()
             if (taking := device.federation.round_going_on) is not None:
@@ -416,13 +416,13 @@ def test_the_app_takes_part_when_it_is_not_used(
                 with pytest.raises(DataError, match="still a round of your federation"):
                     device.learn()  # never two tasks at once
             [keyboard.turn() for keyboard in keyboards]
-            device.worker.poll()
+            device.background.poll()
             now += ASK_SECONDS
         assert seen and seen <= set(STEPS)
         while not device.profile.mailbox.released():  # the model of that round, at the next request
             assert time.monotonic() < until
             begins()
-            device.worker.wait()
+            device.background.wait()
             now += ASK_SECONDS
         (shared,) = device.federation.standing().shared
         assert (shared.outcome, shared.clipped) == (api_messages.COUNTED, False)

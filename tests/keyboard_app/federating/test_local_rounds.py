@@ -122,9 +122,9 @@ def test_an_answer_that_cannot_be_written_is_not_tried_again(
     monkeypatch.setattr(Mailbox, "answer", failing(OSError(28, "No space left on device")))
     device.serve()
     with pytest.raises(OSError, match="No space left"):
-        device.worker.wait()
+        device.background.wait()
     device.serve()
-    assert device.worker.task is None
+    assert device.background.task is None
 
 
 def test_a_release_that_cannot_be_saved_is_refused(
@@ -144,13 +144,13 @@ def test_a_release_that_cannot_be_saved_is_refused(
 def test_a_keyboard_answers_in_the_background(device: Device, desktop: Mailbox, small_model_folder: Path) -> None:
     send(device)
     device.serve()
-    assert device.worker.task is None
+    assert device.background.task is None
     desktop.invite(INVITATION, small_model_folder / WEIGHTS)
     device.serve()
-    assert device.worker.task is not None
-    assert device.worker.task.title == "training for round round-7"
+    assert device.background.task is not None
+    assert device.background.task.title == "training for round round-7"
     device.serve()
-    assert "contributed to round round-7 from" in str(device.worker.wait())
+    assert "contributed to round round-7 from" in str(device.background.wait())
     contribution = desktop.contribution("round-7")
     assert contribution is not None and contribution.words > 0
 
@@ -163,10 +163,10 @@ def test_a_release_becomes_the_global_model_and_is_personalized_again(
     save_model(tmp_path / "released", next_model)
     desktop.release(tmp_path / "released")
     device.serve()
-    assert device.worker.task is not None
-    assert device.worker.task.title == "installed the global model of round 12; learning your words again"
+    assert device.background.task is not None
+    assert device.background.task.title == "installed the global model of round 12; learning your words again"
     assert len(device.keyboard.suggestions) == 3
-    device.worker.wait()
+    device.background.wait()
     assert not desktop.released()
     assert device.models.personalized
     assert device.models.global_model.provenance.round == 12
@@ -185,7 +185,7 @@ def test_a_keyboard_stopped_between_installing_and_learning_learns_later(
         save_model(tmp_path / "released", next_model)
         Mailbox(profile).release(tmp_path / "released")
         device.serve()
-        device.worker.cancel()
+        device.background.cancel()
     with Device.open(profile, small_model_folder, consenting=True) as device:
         assert device.models.global_model.provenance.round == 12
         assert not device.models.personalized
@@ -201,6 +201,6 @@ def test_a_damaged_release_is_refused(device: Device, desktop: Mailbox, next_mod
     with pytest.raises(DataError, match="refused the released global model"):
         device.serve()
     device.serve()
-    assert device.worker.task is None
+    assert device.background.task is None
     assert not (device.profile.path / GLOBAL).exists()
     assert device.keyboard.suggestions == before

@@ -4,7 +4,7 @@ from keyboard_app.input.emoji_catalogue import catalogue, emoji_for
 from keyboard_app.input.graphemes import next_boundary
 
 
-def test_every_emoji_has_one_place_and_is_one_sign() -> None:
+def test_every_emoji_is_in_one_category_and_is_one_character() -> None:
     categories = catalogue().categories
     signs = [each.sign for some in categories.values() for each in some]
     assert len(signs) == len(set(signs)) > 1500
@@ -25,7 +25,7 @@ def test_every_emoji_has_one_place_and_is_one_sign() -> None:
 @pytest.mark.parametrize(
     ("asked", "sign"), [("pizza", "🍕"), ("thumbs u", "👍"), ("FIRE engine", "🚒"), ("joy", "😂"), ("franc", "🇫🇷")]
 )
-def test_a_search_finds_by_words_and_their_beginnings(asked: str, sign: str) -> None:
+def test_a_search_matches_words_and_prefixes(asked: str, sign: str) -> None:
     assert sign in [each.sign for each in catalogue().search(asked)]
 
 
@@ -51,16 +51,16 @@ def test_emoji_for_words(word: str, sign: str | None) -> None:
     assert catalogue().for_word(word) == sign
 
 
-def test_no_word_waits_for_the_catalogue() -> None:
+def test_a_lookup_never_waits_for_the_catalogue() -> None:
     catalogue.cache_clear()
     first = emoji_for("pizza")
-    assert first in (None, "🍕")  # another test may have begun to read it
+    assert first in (None, "🍕")  # another test may have started to read it
     catalogue()
     assert emoji_for("pizza") == "🍕"
 
 
-def test_the_first_word_begins_to_read_it() -> None:
-    """In a process of its own, as it is read once in each."""
+def test_the_first_lookup_starts_to_read_it() -> None:
+    """In a process of its own: a process reads the catalogue only once."""
     import subprocess
     import sys
 

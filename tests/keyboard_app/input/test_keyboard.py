@@ -31,7 +31,7 @@ def type_in(keyboard: Keyboard, text: str) -> None:
             keyboard.press(character)
 
 
-def test_a_suggestion_replaces_what_is_typed_of_the_word_and_brings_a_space(keyboard: Keyboard) -> None:
+def test_a_suggestion_replaces_the_prefix_and_adds_a_space(keyboard: Keyboard) -> None:
     type_in(keyboard, "Well, he")
     keyboard.take(keyboard.suggestions[0])
     assert keyboard.text == "Well, hello "
@@ -39,26 +39,26 @@ def test_a_suggestion_replaces_what_is_typed_of_the_word_and_brings_a_space(keyb
 
 
 @pytest.mark.parametrize("mark", sorted(PUNCTUATION))
-def test_punctuation_swallows_the_space_of_a_suggestion(keyboard: Keyboard, mark: str) -> None:
+def test_punctuation_replaces_the_space_of_a_suggestion(keyboard: Keyboard, mark: str) -> None:
     keyboard.take("hello")
     keyboard.press(mark)
     assert keyboard.text == "hello" + mark
 
 
-def test_punctuation_leaves_a_space_that_was_typed(keyboard: Keyboard) -> None:
+def test_punctuation_keeps_a_typed_space(keyboard: Keyboard) -> None:
     keyboard.take("hello")
     keyboard.space()
     keyboard.press("!")
     assert keyboard.text == "hello !"
 
 
-def test_other_symbols_and_words_stay_behind_the_space(keyboard: Keyboard) -> None:
+def test_other_symbols_and_words_keep_the_space_of_a_suggestion(keyboard: Keyboard) -> None:
     keyboard.take("hello")
     keyboard.press("(")
     assert keyboard.text == "hello ("
 
 
-def test_a_space_behind_a_suggestion_is_not_doubled_and_backspace_takes_it(keyboard: Keyboard) -> None:
+def test_a_space_after_a_suggestion_is_not_doubled_and_backspace_deletes_it(keyboard: Keyboard) -> None:
     keyboard.take("hello")
     keyboard.space()
     assert keyboard.text == "hello "
@@ -93,7 +93,7 @@ def test_sentences_start_with_a_capital(keyboard: Keyboard) -> None:
     assert keyboard.text == "Hi there. So? Yes!no 3.5 ok"
 
 
-def test_shift_goes_from_one_capital_to_all_and_off(keyboard: Keyboard) -> None:
+def test_shift_cycles_through_one_capital_all_capitals_and_off(keyboard: Keyboard) -> None:
     type_in(keyboard, "a ")
     assert keyboard.shift is Shift.OFF
     keyboard.press_shift()
@@ -108,7 +108,7 @@ def test_shift_goes_from_one_capital_to_all_and_off(keyboard: Keyboard) -> None:
     assert keyboard.text == "A Bb CCd"
 
 
-def test_a_sentence_may_start_small_if_shift_is_pressed(keyboard: Keyboard) -> None:
+def test_shift_makes_a_sentence_start_in_lower_case(keyboard: Keyboard) -> None:
     keyboard.press_shift()
     type_in(keyboard, "h")
     assert keyboard.text == "h"
@@ -127,7 +127,7 @@ def test_shift_changes_only_letters_with_a_capital_of_their_own(keyboard: Keyboa
 
 
 @pytest.mark.parametrize("sign", ["x", "é", "e\u0301", "😀", "👍🏽", "❤️", "👩‍👩‍👧", "🇩🇪", "1️⃣"])
-def test_backspace_takes_what_looks_like_one_character(keyboard: Keyboard, sign: str) -> None:
+def test_backspace_deletes_one_visible_character(keyboard: Keyboard, sign: str) -> None:
     keyboard.text = "ab 🇫🇷😀" + sign
     keyboard.backspace()
     assert keyboard.text == "ab 🇫🇷😀"
@@ -176,8 +176,13 @@ def test_a_suggestion_in_the_middle_replaces_the_whole_word(
 
 
 def test_suggestions_follow_the_cursor() -> None:
-    asked = []
-    keyboard = Keyboard(lambda context, prefix: asked.append((context, prefix)) or [], lambda _text: None)
+    asked: list[tuple[str, str]] = []
+
+    def suggest(context: str, prefix: str) -> list[str]:
+        asked.append((context, prefix))
+        return []
+
+    keyboard = Keyboard(suggest, lambda _text: None)
     keyboard.text = "we saw the house"
     keyboard.move_to(9)
     assert keyboard.suggestions == []
@@ -188,19 +193,24 @@ def test_suggestions_follow_the_cursor() -> None:
     assert asked == [("we saw ", "th"), ("we saw ", ""), ("we ", "")]
 
 
-def test_of_a_very_long_text_the_end_is_looked_at() -> None:
-    asked = []
-    keyboard = Keyboard(lambda context, _prefix: asked.append(context) or [], lambda _text: None)
+def test_the_context_is_the_end_of_a_very_long_text() -> None:
+    asked: list[str] = []
+
+    def suggest(context: str, _prefix: str) -> list[str]:
+        asked.append(context)
+        return []
+
+    keyboard = Keyboard(suggest, lambda _text: None)
     for length in (3_990, 100_100, 100_200, 101_900):
         keyboard.text = text = ("so it goes " * 10_000)[:length]
         assert keyboard.suggestions == []
         assert (text.endswith(asked[-1] + keyboard.prefix), len(asked[-1]) < 4_000) == (True, True)
-    assert len(asked[0]) > 3_980, "but of a message as people write them all is"
+    assert len(asked[0]) > 3_980, "a message of ordinary length is read whole"
     assert asked[2].startswith(asked[1])
     assert asked[3].startswith(asked[2])
 
 
-def test_a_mark_in_the_middle_keeps_the_space_that_parts_two_words(keyboard: Keyboard) -> None:
+def test_punctuation_inside_a_line_keeps_the_space_between_two_words(keyboard: Keyboard) -> None:
     keyboard.text = "hel there"
     keyboard.move_to(3)
     keyboard.take("hello")
@@ -209,7 +219,7 @@ def test_a_mark_in_the_middle_keeps_the_space_that_parts_two_words(keyboard: Key
     assert keyboard.cursor == 6
 
 
-def test_two_spaces_behind_a_word_are_a_full_stop(keyboard: Keyboard) -> None:
+def test_two_spaces_after_a_word_become_a_full_stop(keyboard: Keyboard) -> None:
     type_in(keyboard, "hi  so  ")
     assert keyboard.text == "Hi. So. "
     type_in(keyboard, "  ")
@@ -229,9 +239,9 @@ def test_two_spaces_behind_a_word_are_a_full_stop(keyboard: Keyboard) -> None:
 def test_sentences_start_with_a_capital_wherever_the_cursor_is(keyboard: Keyboard) -> None:
     keyboard.text = "one. two"
     keyboard.move_to(5)
-    assert keyboard.shift is Shift.ONCE
+    at_start = keyboard.shift
     keyboard.move(Move.RIGHT)
-    assert keyboard.shift is Shift.OFF
+    assert (at_start, keyboard.shift) == (Shift.ONCE, Shift.OFF)
     keyboard.select_all()
     keyboard.press("x")
     assert keyboard.text == "X"
@@ -262,7 +272,7 @@ def test_a_selection_is_replaced_cut_and_deleted(keyboard: Keyboard) -> None:
     assert keyboard.text == " 2\n"
 
 
-def test_keys_are_counted_and_moves_are_not(keyboard: Keyboard) -> None:
+def test_keys_count_as_keystrokes_and_moves_do_not(keyboard: Keyboard) -> None:
     type_in(keyboard, "ab c")
     keyboard.move(Move.LEFT)
     keyboard.select_all()
@@ -275,7 +285,7 @@ def test_keys_are_counted_and_moves_are_not(keyboard: Keyboard) -> None:
     assert keyboard.typing.keystrokes == 5
 
 
-def test_a_double_tap_locks_capitals_and_two_slow_ones_do_not() -> None:
+def test_a_double_tap_locks_capitals_and_two_slow_taps_do_not() -> None:
     now = [0.0]
     keyboard = Keyboard(suggest, lambda _text: None, clock=lambda: now[0])
     keyboard.text = "a"
@@ -288,7 +298,7 @@ def test_a_double_tap_locks_capitals_and_two_slow_ones_do_not() -> None:
     assert [tap(9), tap(0.1), tap(0.1), tap(9), tap(9), tap(9), tap(0.1)] == [
         *(Shift.ONCE, Shift.LOCKED, Shift.OFF, Shift.ONCE, Shift.OFF, Shift.ONCE, Shift.LOCKED)
     ]
-    keyboard.text = "One. "  # a capital is on already
+    keyboard.text = "One. "  # shift is on already
     assert [keyboard.shift, tap(9), tap(0.1)] == [Shift.ONCE, Shift.OFF, Shift.LOCKED]
 
 
@@ -301,20 +311,20 @@ def corrector() -> Keyboard:
 
 
 @pytest.mark.parametrize("end", [" ", *sorted(PUNCTUATION)])
-def test_a_slip_is_corrected_at_the_end_of_the_word_and_backspace_undoes_that(corrector: Keyboard, end: str) -> None:
-    told = []
-    corrector.on_insist = told.append
+def test_a_typo_is_corrected_at_the_end_of_the_word_and_backspace_undoes_that(corrector: Keyboard, end: str) -> None:
+    reported: list[str] = []
+    corrector.on_insist = reported.append
     type_in(corrector, "so teh" + end)
     assert corrector.text == "So the" + end
     corrector.backspace()
     assert corrector.text == "So teh" + end
     assert corrector.cursor == len(corrector.text)
-    assert (corrector.wishes.insisted, told) == ({"teh"}, ["teh"])
+    assert (corrector.word_preferences.insisted, reported) == ({"teh"}, ["teh"])
     corrector.backspace()
     type_in(corrector, end)
-    assert corrector.text == "So teh" + end, "what was insisted on stays"
+    assert corrector.text == "So teh" + end, "a word that was insisted on stays"
     corrector.backspace()
-    assert corrector.text == "So teh", "and there is nothing to undo"
+    assert corrector.text == "So teh", "there is nothing to undo"
 
 
 def test_only_the_next_key_undoes_a_correction(corrector: Keyboard) -> None:
@@ -334,7 +344,7 @@ def test_a_correction_has_the_casing_of_what_was_typed(corrector: Keyboard) -> N
 
 
 @pytest.mark.parametrize("text", ["5teh", "@teh", "x.teh", "a-teh", "/teh", "a_teh"])
-def test_a_part_of_something_longer_is_not_corrected(corrector: Keyboard, text: str) -> None:
+def test_a_part_of_a_longer_string_is_not_corrected(corrector: Keyboard, text: str) -> None:
     corrector.text = text
     assert corrector.correction is None
     corrector.space()
@@ -349,7 +359,7 @@ def test_nothing_is_corrected_in_the_middle_of_a_word(corrector: Keyboard, text:
     assert corrector.text == text[:cursor] + " " + text[cursor:]
 
 
-def test_what_is_sent_is_as_it_was_typed(corrector: Keyboard) -> None:
+def test_a_message_is_sent_as_it_was_typed(corrector: Keyboard) -> None:
     type_in(corrector, "teh")
     assert corrector.enter() == "Teh"
 
@@ -360,12 +370,12 @@ def test_corrections_can_be_switched_off(corrector: Keyboard) -> None:
     assert corrector.text == "Teh "
 
 
-def test_the_typed_word_is_always_offered_and_taking_it_insists(corrector: Keyboard) -> None:
+def test_the_typed_word_is_always_offered_and_taking_it_insists_on_it(corrector: Keyboard) -> None:
     type_in(corrector, "so teh")
     assert corrector.strip == [Offer("teh", Kind.TYPED), Offer("the", Kind.CORRECTION, applied=True)]
     corrector.take_offer(corrector.strip[0])
     assert corrector.text == "So teh "
-    assert corrector.wishes.insisted == {"teh"}
+    assert corrector.word_preferences.insisted == {"teh"}
     type_in(corrector, "teh ")
     assert corrector.text == "So teh teh "
     type_in(corrector, "he")
@@ -380,20 +390,20 @@ def test_a_word_is_offered_once(corrector: Keyboard) -> None:
 
 
 def test_a_forgotten_word_comes_back_when_it_is_insisted_on(corrector: Keyboard) -> None:
-    told = []
-    corrector.on_forget, corrector.on_remember = told.append, told.append
+    reported: list[str] = []
+    corrector.on_forget, corrector.on_remember = reported.append, reported.append
     corrector.forget("Hello")
-    assert (corrector.wishes.forgotten, told) == ({"hello"}, ["hello"])
+    assert (corrector.word_preferences.forgotten, reported) == ({"hello"}, ["hello"])
     type_in(corrector, "so hello")
     corrector.take_offer(corrector.strip[0])
-    assert (corrector.wishes.forgotten, told) == (set(), ["hello", "hello"])
+    assert (corrector.word_preferences.forgotten, reported) == (set(), ["hello", "hello"])
     corrector.forget("teh")
-    corrector.wishes.insisted.add("teh")
+    corrector.word_preferences.insisted.add("teh")
     type_in(corrector, "teh ")
-    assert corrector.text == "So hello the ", "a slip that was learned as a word, and forgotten"
+    assert corrector.text == "So hello the ", "a typo that was learned as a word and then forgotten"
 
 
-def test_an_emoji_goes_behind_its_word() -> None:
+def test_an_emoji_is_inserted_after_its_word() -> None:
     keyboard = Keyboard(suggest, lambda _text: None, emoji_for={"pizza": "🍕"}.get)
     type_in(keyboard, "a pizza")
     assert keyboard.strip[-1] == Offer("🍕", Kind.EMOJI)

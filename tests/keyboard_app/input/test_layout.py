@@ -12,7 +12,7 @@ FIRST = [["a"], [{"action": "space"}, {"action": "backspace"}, {"action": "enter
 
 
 @pytest.mark.parametrize("name", ["qwerty", "azerty", "qwertz", "dvorak"])
-def test_a_layout_has_every_letter_digit_and_mark(name: str) -> None:
+def test_a_layout_has_every_letter_digit_and_punctuation_mark(name: str) -> None:
     layout = load_layout(layout_files()[name])
     pages = layout.pages
     assert layout.name.lower() == name
@@ -28,7 +28,7 @@ def test_a_layout_has_every_letter_digit_and_mark(name: str) -> None:
     assert {key.action for row in pages["letters"] for key in row} <= set(ACTIONS)
 
 
-def test_keys_held_long_offer_digits_accents_and_symbols() -> None:
+def test_a_long_press_offers_digits_accents_and_symbols() -> None:
     layout = load_layout(LAYOUTS / "azerty.json")
     held = {key.label: key.alternates for page in layout.pages.values() for row in page for key in row}
     assert held["e"][:3] == ("3", "è", "é")
@@ -38,7 +38,7 @@ def test_keys_held_long_offer_digits_accents_and_symbols() -> None:
 
 
 @pytest.mark.parametrize("name", ["qwerty", "azerty", "qwertz", "dvorak"])
-def test_neighbours_are_near_one_another(name: str) -> None:
+def test_neighbouring_keys_are_mutual_and_near(name: str) -> None:
     neighbours = load_layout(LAYOUTS / f"{name}.json").neighbours
     assert set("abcdefghijklmnopqrstuvwxyz") <= set(neighbours)
     for letter, near in neighbours.items():
@@ -47,13 +47,13 @@ def test_neighbours_are_near_one_another(name: str) -> None:
         assert all(letter in neighbours[other] for other in near)
 
 
-def test_neighbours_are_those_on_the_keys() -> None:
+def test_neighbours_of_some_keys() -> None:
     assert load_layout(LAYOUTS / "qwerty.json").neighbours["g"] == frozenset("tyfhcvb")
     assert load_layout(LAYOUTS / "qwertz.json").neighbours["z"] >= frozenset("tugh")
     assert load_layout(LAYOUTS / "azerty.json").neighbours["a"] >= frozenset("zq")
 
 
-def test_a_layout_of_ones_own(tmp_path: Path) -> None:
+def test_a_custom_layout(tmp_path: Path) -> None:
     path = tmp_path / "layouts" / "mine.json"
     assert layout_files(path.parent) == layout_files()
     path.parent.mkdir()
@@ -67,7 +67,7 @@ def test_a_layout_of_ones_own(tmp_path: Path) -> None:
     assert layout_files(path.parent)["qwerty"].parent == path.parent
 
 
-def test_a_layout_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_layout(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot read the keyboard layout .*none\.json: No such file"):
         load_layout(tmp_path / "none.json")
 
@@ -79,22 +79,25 @@ def letters(*rows: object) -> str:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is no keyboard layout"),
-        ("[]", "is no keyboard layout"),
-        ("[" * 100_000, "is no keyboard layout"),
-        ("{}", "is no keyboard layout: 'pages' is missing"),
-        ('{"pages": []}', "is no keyboard layout"),
-        ('{"pages": {"a": [[{"label": "x"}]]}}', "is no keyboard layout: 'action' is missing"),
-        ('{"pages": {"a": [[{"action": "fly"}]]}}', "there is no action 'fly'"),
-        ('{"pages": {"a": [[{"action": "page", "label": "12", "page": "b"}]]}}', "a page 'b' that is not there"),
-        ('{"pages": {"a": [["b"]], "symbols": [["1"]], "more": [["2"]]}}', "there is no page 'letters'"),
+        ("{", "is not a keyboard layout"),
+        ("[]", "is not a keyboard layout"),
+        ("[" * 100_000, "is not a keyboard layout"),
+        ("{}", "is not a keyboard layout: 'pages' is missing"),
+        ('{"pages": []}', "is not a keyboard layout"),
+        ('{"pages": {"a": [[{"label": "x"}]]}}', "is not a keyboard layout: 'action' is missing"),
+        ('{"pages": {"a": [[{"action": "fly"}]]}}', "'fly' is not an action"),
+        ('{"pages": {"a": [[{"action": "page", "label": "12", "page": "b"}]]}}', "the page 'b', which is missing"),
+        (
+            '{"pages": {"a": [["b"]], "symbols": [["1"]], "more": [["2"]]}}',
+            "the page 'letters', on which a keyboard opens, is missing",
+        ),
         ('{"pages": {"letters": [["a"]]}}', "the page 'letters' needs keys for space, backspace, enter"),
         ('{"pages": {"letters": [[]]}}', "the page 'letters' is empty or has an empty row"),
         (letters([{"action": "character", "label": "b", "width": 0}]), "the key 'b' is 0.0 letter keys wide"),
-        (letters([{"action": "character", "label": "b", "width": "wide"}]), "is no keyboard layout"),
-        (letters([" "]), "a key of the page 'letters' types nothing that can be seen"),
-        (letters([5]), "is no keyboard layout"),
-        ('{"pages": {"letters": [["a"]]}, "alternates": {"a": 5}}', "is no keyboard layout"),
+        (letters([{"action": "character", "label": "b", "width": "wide"}]), "is not a keyboard layout"),
+        (letters([" "]), "a key of the page 'letters' types no visible character"),
+        (letters([5]), "is not a keyboard layout"),
+        ('{"pages": {"letters": [["a"]]}, "alternates": {"a": 5}}', "is not a keyboard layout"),
     ],
 )
 def test_a_bad_layout(tmp_path: Path, content: str, message: str) -> None:
@@ -117,7 +120,7 @@ JSON = st.recursive(
 
 @settings(deadline=None)
 @given(content=JSON)
-def test_no_file_is_worse_than_a_bad_layout(content: object, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_other_file_is_reported_as_a_bad_layout(content: object, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_text(json.dumps(content))
     with pytest.raises(DataError):

@@ -1,4 +1,4 @@
-"""A thousand random sessions at the keyboard, beside a plain model of a text field."""
+"""A thousand random sessions at the keyboard, compared with a plain model of a text field."""
 
 import re
 from collections.abc import Callable
@@ -23,7 +23,7 @@ WORDS = ["hello", "there", "i'm", "5", "50", "grüße"]
 
 
 class PlainField:
-    """What a text field is, in the fewest words: a text, two places in it, and what each key does to them."""
+    """A text field at its simplest: a text, two positions in it, and the effect of each key on them."""
 
     def __init__(self, correct: Callable[[str, str], str | None]) -> None:
         self.correct = correct
@@ -35,7 +35,8 @@ class PlainField:
         self.rest()
 
     def rest(self) -> None:
-        self.space_waits, self.stop_waits, self.undo = False, False, None
+        self.space_waits, self.stop_waits = False, False
+        self.undo: tuple[int, str, str] | None = None
 
     def places(self) -> list[int]:
         return [0, *(m.end() for m in SIGN.finditer(self.text))]
@@ -48,14 +49,16 @@ class PlainField:
         self.put(min(self.cursor, self.anchor), max(self.cursor, self.anchor), text)
 
     def word(self) -> tuple[int, int]:
-        """Where the word at the cursor starts and ends; it must have begun before the cursor."""
+        """Returns start and end of the word at the cursor, which must have begun before it; of the selection if there is none."""
         found = OPEN_WORD.search(self.text[: self.cursor]) if self.cursor == self.anchor else None
         if found is None:
             return min(self.cursor, self.anchor), max(self.cursor, self.anchor)
-        return found.start(), max(WORD.match(self.text, found.start()).end(), self.cursor)
+        word = WORD.match(self.text, found.start())
+        assert word is not None
+        return found.start(), max(word.end(), self.cursor)
 
     def end_word(self) -> tuple[int, str, str] | None:
-        """Corrects the word that ends at the cursor; returns where, what was typed and what stands there now."""
+        """Corrects the word that ends at the cursor; returns its start, the typed word and the correction."""
         start, end = self.word()
         typed = self.text[start:end]
         alone = start == 0 or self.text[start - 1] in " \n('"
@@ -179,7 +182,7 @@ PASTED = [
 
 
 class Session(RuleBasedStateMachine):
-    """One person typing."""
+    """A session of one person."""
 
     @initialize()
     def open(self) -> None:
@@ -292,19 +295,24 @@ class Session(RuleBasedStateMachine):
         start, end = field.word()
         assert len(keyboard.word) == (end - start if field.cursor == field.anchor else 0)
         assert {offer.kind for offer in keyboard.strip} or not keyboard.suggestions
-        assert keyboard.wishes.insisted == field.insisted
+        assert keyboard.word_preferences.insisted == field.insisted
 
 
-def test_a_thousand_sessions_leave_the_text_as_a_plain_text_field_has_it() -> None:
+def test_a_thousand_sessions_equal_those_of_a_plain_text_field() -> None:
     how = settings(max_examples=1000, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Session, settings=how)
 
 
-def test_sessions_with_the_models_behind_the_keyboard(device: Device) -> None:
+def test_sessions_with_the_models_of_a_device(device: Device) -> None:
     class DeviceSession(Session):
         def new_keyboard(self) -> Keyboard:
-            device.models.wishes.insisted.clear()
-            return Keyboard(device.models.suggest, self.sent.append, device.models.correct, wishes=device.models.wishes)
+            device.models.word_preferences.insisted.clear()
+            return Keyboard(
+                device.models.suggest,
+                self.sent.append,
+                device.models.correct,
+                word_preferences=device.models.word_preferences,
+            )
 
     how = settings(max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(DeviceSession, settings=how)

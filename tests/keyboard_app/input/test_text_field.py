@@ -16,7 +16,7 @@ SIGNS = [
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(SIGNS), max_size=8))
-def test_signs_are_whole(signs: list[str]) -> None:
+def test_visible_characters_are_not_cut(signs: list[str]) -> None:
     text, starts = "".join(signs), [0]
     for sign in signs:
         starts.append(starts[-1] + len(sign))
@@ -51,7 +51,7 @@ def test_boundaries_are_found_from_anywhere(text: str, index: int) -> None:
             assert joined or text[place - 1] in "\u200d\U0001f1e6\U0001f1e7"
 
 
-def test_what_becomes_one_sign_has_no_cursor_inside() -> None:
+def test_the_cursor_is_never_inside_a_joined_character() -> None:
     field = TextField("🇩x🇪", 1, 1)
     field.delete(Move.RIGHT)
     assert (field.text, field.cursor) == ("🇩🇪", 2)
@@ -84,7 +84,7 @@ def test_moves(move: Move, places: list[int]) -> None:
     assert found == places
 
 
-def test_a_selection_grows_from_its_anchor_and_is_left_at_its_ends() -> None:
+def test_a_selection_extends_from_its_anchor_and_collapses_to_its_ends() -> None:
     field = TextField("one two", 3, 3)
     field.move(Move.WORD_RIGHT, extend=True)
     assert (field.selection, field.selected) == ((3, 7), " two")
@@ -101,7 +101,7 @@ def test_a_selection_grows_from_its_anchor_and_is_left_at_its_ends() -> None:
 
 
 @pytest.mark.parametrize(("index", "word"), [(0, "it's"), (4, "it's"), (5, ""), (6, "so"), (8, "so")])
-def test_the_word_at_a_place_is_selected(index: int, word: str) -> None:
+def test_the_word_at_an_index_is_selected(index: int, word: str) -> None:
     field = TextField("it's  so")
     field.select_word(index)
     assert field.selected == word

@@ -1,4 +1,4 @@
-"""Work beside typing stands back behind it."""
+"""Background tasks give way to typing."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from keyboard_app.learning.background import BackgroundTasks, Step
 
 
 class _Asking:
-    """Finds out how nice the thread is that it runs in."""
+    """A task that reads the niceness of its thread."""
 
     title = "asking"
     niceness = -100
@@ -25,17 +25,17 @@ class _Asking:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
-def test_a_task_is_nicer_than_the_typing_thread_which_stays_as_it_was() -> None:
+def test_a_task_raises_the_niceness_of_its_own_thread_only() -> None:
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    worker, task = BackgroundTasks(), _Asking()
-    worker.start(task)
-    assert worker.wait() == "asked"
+    background, task = BackgroundTasks(), _Asking()
+    background.start(task)
+    assert background.wait() == "asked"
     assert task.niceness == min(before + 5, 19)
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 class _Counting:
-    """Goes on step by step until it is told to end."""
+    """A task that makes steps until it is ended."""
 
     title = "counting"
 
@@ -52,47 +52,47 @@ class _Counting:
 
 
 def goes_on(task: _Counting) -> bool:
-    """Whether it makes another step before long."""
+    """Waits for another step; returns whether there was one."""
     before, end = task.steps, time.monotonic() + 30
     while task.steps == before and time.monotonic() < end:
         time.sleep(0.001)
     return task.steps > before
 
 
-def test_a_task_makes_way_for_a_key_after_its_present_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_makes_way_for_a_key_after_its_current_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 60.0)
-    worker, task = BackgroundTasks(), _Counting()
-    worker.start(task)
+    background, task = BackgroundTasks(), _Counting()
+    background.start(task)
     assert goes_on(task)
-    worker.make_way()
+    background.make_way()
     before = task.steps
     time.sleep(0.1)
     assert task.steps <= before + 1
-    assert worker.works
-    worker.go_on()
+    assert background.works
+    background.go_on()
     assert goes_on(task)
     task.ended = True
-    assert worker.wait() == "counted"
-    assert not worker.works
+    assert background.wait() == "counted"
+    assert not background.works
 
 
-def test_a_finger_that_stays_on_a_key_does_not_stop_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_is_held_does_not_stop_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 0.01)
-    worker, task = BackgroundTasks(), _Counting()
-    worker.start(task)
-    worker.make_way()
+    background, task = BackgroundTasks(), _Counting()
+    background.start(task)
+    background.make_way()
     assert goes_on(task)
     assert goes_on(task)
-    worker.cancel()
+    background.cancel()
 
 
 def test_a_task_that_makes_way_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At once: closing the window while a finger is down waits for nothing."""
+    """Stopping takes no time: closing the window while a key is pressed does not wait."""
     monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 60.0)
-    worker, task = BackgroundTasks(), _Counting()
-    worker.start(task)
-    worker.make_way()
+    background, task = BackgroundTasks(), _Counting()
+    background.start(task)
+    background.make_way()
     began = time.monotonic()
-    worker.cancel()
+    background.cancel()
     assert time.monotonic() - began < 30
-    assert worker.task is None
+    assert background.task is None

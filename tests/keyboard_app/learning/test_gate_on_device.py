@@ -1,4 +1,4 @@
-"""The gate in a keyboard with the shipped model: two real people's messages, and what the keyboard does and says."""
+"""The gate in a keyboard with the shipped model, on two real people's messages."""
 
 import json
 from pathlib import Path
@@ -28,24 +28,24 @@ def first_part(corpus: ChitChat, user: str, share: float) -> list[str]:
 
 
 def record(device: Device, messages: list[str]) -> None:
-    """Records messages as if they were sent; nothing was predicted."""
+    """Records messages as if they were sent, without ranks."""
     for text in messages:
         device.profile.store.add_message(text, [])
         device.models.learn(text)
 
 
-def test_a_keyboard_that_somebody_else_goes_on_typing_on_keeps_its_old_network(
+def test_the_gate_keeps_the_old_network_when_somebody_else_types(
     tmp_path: Path, corpus: ChitChat, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Device.open(tmp_path) as device:
         record(device, first_part(corpus, OWNER, 0.8) + first_part(corpus, SOMEBODY_ELSE, 0.2))
         model = device.models.global_model
         older = model.with_weights({name: array * 0.9 for name, array in model.weights.items()}, model.provenance)
-        device.profile.save_personal(model.weights, older, Seen(0, 0, 0))  # left from a global model before this one
+        device.profile.save_personal(model.weights, older, Seen(0, 0, 0))  # of an older global model
         assert "and kept the old model" in run(Learning(device.profile, device.models))
         assert not device.models.personalized
         assert not (tmp_path / PERSONAL).exists()
-        assert relearning(device.profile, device.models) is None, "what was refused is not learned again at each start"
+        assert relearning(device.profile, device.models) is None, "a refused network is not trained again at each start"
     assert main(["status", "--json", "--profile", str(tmp_path)]) == 0
     status = json.loads(capsys.readouterr().out)
     assert status["gate"]["kept"] == "old"
@@ -56,7 +56,7 @@ def test_a_keyboard_that_somebody_else_goes_on_typing_on_keeps_its_old_network(
     assert "kept the old model: on " in capsys.readouterr().out
 
 
-def test_a_keyboard_that_its_owner_goes_on_typing_on_gets_the_new_one(
+def test_the_gate_keeps_the_new_network_when_its_owner_types(
     tmp_path: Path, corpus: ChitChat, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Device.open(tmp_path) as device:

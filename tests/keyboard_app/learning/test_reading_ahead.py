@@ -1,7 +1,8 @@
-"""What a key would have to wait for is done between two keys; what is shown and recorded is the same with it and without."""
+"""Reading ahead: keys need not wait for the networks, and suggestions and ranks are the same with it and without."""
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from keyboard_app.device import Device
@@ -9,7 +10,7 @@ from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
 from keyboard_app.learning.models import Models
 from model.device.folder import Model
-from model.device.runtime import Program
+from model.device.runtime import Program, State
 
 MESSAGES = ["i think you are good .", "what do you think of it ?", "meet me at the climbing hall at seven"] * 4
 TEXT = "I think we meet at the zoo, tonight"
@@ -17,10 +18,15 @@ TEXT = "I think we meet at the zoo, tonight"
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The tokens that any program has read by a step."""
+    """The tokens read by the steps of any program."""
     read: list[int] = []
     step = Program.step
-    monkeypatch.setattr(Program, "step", lambda self, token, state: (read.append(token), step(self, token, state))[1])
+
+    def spy(self: Program, token: int, state: State) -> tuple[np.ndarray, State]:
+        read.append(token)
+        return step(self, token, state)
+
+    monkeypatch.setattr(Program, "step", spy)
     yield read
 
 
@@ -33,16 +39,16 @@ def learned(device: Device) -> None:
 
 
 @pytest.mark.parametrize("personal", [False, True], ids=["global", "personal"])
-def test_ending_a_word_and_sending_take_no_step_of_a_network(device: Device, steps: list[int], personal: bool) -> None:
+def test_ending_a_word_and_sending_need_no_step_of_a_network(device: Device, steps: list[int], personal: bool) -> None:
     if personal:
         learned(device)
-    assert device.keyboard.strip  # what the window shows before the first key
+    assert device.keyboard.strip  # shown before the first key
     device.read_ahead()
     for letter in TEXT:
         device.keyboard.press(letter)
         del steps[:]
         offered = device.keyboard.strip
-        # A comma is no word that could be read ahead, and the space behind it changes nothing that is read.
+        # A comma is not part of a word to read ahead, and the space after it adds no token.
         assert len(steps) == (letter == ","), f"typing {letter!r}"
         device.read_ahead()
         assert device.keyboard.strip == offered
@@ -50,11 +56,13 @@ def test_ending_a_word_and_sending_take_no_step_of_a_network(device: Device, ste
     device.keyboard.enter()
     assert not steps
     assert device.keyboard.strip
-    assert not steps, "an empty message was read before"
+    assert not steps, "the start of a message was read before"
 
 
 @pytest.mark.parametrize("personal", [False, True], ids=["global", "personal"])
-def test_the_ranks_are_those_of_models_that_read_anew(device: Device, small_model: Model, personal: bool) -> None:
+def test_ranks_equal_those_of_models_that_have_read_nothing_ahead(
+    device: Device, small_model: Model, personal: bool
+) -> None:
     if personal:
         learned(device)
     written = [message.text for message in device.profile.store.learnable()]
@@ -71,9 +79,7 @@ def test_the_ranks_are_those_of_models_that_read_anew(device: Device, small_mode
     assert any(ranks.rank is not None for ranks in recorded)
 
 
-def test_what_is_read_ahead_is_the_word_as_a_space_would_leave_it(
-    device: Device, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_word_read_ahead_is_corrected_as_a_space_would(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device.keyboard, "_correct", lambda _context, word: "think" if word == "thonk" else None)
     for text, ahead in (("i thonk", "i think"), ("i th", "i th"), ("i think ", "i think "), ("", "")):
         device.keyboard.text = text
@@ -82,8 +88,8 @@ def test_what_is_read_ahead_is_the_word_as_a_space_would_leave_it(
         assert device.keyboard.text.strip() == ahead.strip()
 
 
-def test_a_network_that_was_learned_is_typed_with_as_it_was_trained(device: Device) -> None:
-    """The program that learned goes on as the one that types: nothing of it may be left from the training."""
+def test_a_network_types_as_it_was_trained(device: Device) -> None:
+    """The program that learned goes on to type, so the training must leave no state in it."""
     learned(device)
     weights = device.models.personal
     assert weights is not None

@@ -1,4 +1,4 @@
-"""Going back, beginning anew, pausing, stopping, learning by itself; and being killed at all that learning does to a file."""
+"""Rollback, reset, pausing, stopping and automatic learning; and being killed at each write of a learning."""
 
 import subprocess
 import sys
@@ -28,13 +28,18 @@ def record(device: Device, text: str, times: int) -> None:
         device.models.learn(text)
 
 
+def in_use(device: Device) -> str:
+    assert device.models.personal is not None
+    return digest(device.models.personal)
+
+
 def in_file(profile: Path, name: str = PERSONAL) -> str:
     return digest(load_personal(profile / name, read_vault(profile)).weights)
 
 
-def test_back_to_the_one_before_and_then_to_the_global_one(tmp_path: Path, small_model_folder: Path) -> None:
+def test_rollback_to_the_previous_network_and_then_to_the_global_one(tmp_path: Path, small_model_folder: Path) -> None:
     with Device.open(tmp_path, small_model_folder) as device:
-        with pytest.raises(DataError, match="nothing to go back from"):
+        with pytest.raises(DataError, match="nothing to undo"):
             device.roll_back()
         record(device, LINE, 60)
         run(Learning(device.profile, device.models))
@@ -43,13 +48,14 @@ def test_back_to_the_one_before_and_then_to_the_global_one(tmp_path: Path, small
         run(Learning(device.profile, device.models))
         assert in_file(tmp_path) != first
         assert in_file(tmp_path, PREVIOUS) == first
-        assert device.roll_back() == "back to the personal model from before"
-        assert in_file(tmp_path) == digest(device.models.personal) == first
+        assert device.roll_back() == "the previous personal model is in use again"
+        assert in_file(tmp_path) == in_use(device) == first
+        assert device.models.seen is not None
         assert device.models.seen.message == 60
         assert relearning(device.profile, device.models) is None
     with Device.open(tmp_path, small_model_folder) as device:
-        assert digest(device.models.personal) == first, "at the next start too"
-        assert device.roll_back() == "back to the global model"
+        assert in_use(device) == first, "also at the next start"
+        assert device.roll_back() == "the global model is in use again"
         assert not device.models.personalized
         assert not (tmp_path / PERSONAL).exists()
         assert [(c.what, c.personal) for c in device.profile.store.changes()] == [
@@ -57,12 +63,12 @@ def test_back_to_the_one_before_and_then_to_the_global_one(tmp_path: Path, small
             ("rolled back", False),
         ]
     with Device.open(tmp_path, small_model_folder) as device:
-        assert relearning(device.profile, device.models) is None, "what was rolled back does not come back by itself"
+        assert relearning(device.profile, device.models) is None, "a rolled-back network is not trained again by itself"
         run(Learning(device.profile, device.models))
-        assert device.models.personalized, "but when it is asked to learn"
+        assert device.models.personalized, "it is when the person asks for it"
 
 
-def test_reset_forgets_what_was_learned_and_leaves_what_was_written(tmp_path: Path, small_model_folder: Path) -> None:
+def test_reset_forgets_what_was_learned_and_keeps_the_messages(tmp_path: Path, small_model_folder: Path) -> None:
     with Device.open(tmp_path, small_model_folder, consenting=True) as device:
         untouched = device.compare("i think you are", "")
         assert untouched["shipped"] == untouched["global"]
@@ -82,67 +88,67 @@ def test_reset_forgets_what_was_learned_and_leaves_what_was_written(tmp_path: Pa
         assert not list(tmp_path.glob("personal*"))
 
 
-def test_nothing_is_rolled_back_or_reset_while_it_learns(device: Device) -> None:
+def test_rollback_and_reset_are_refused_during_learning(device: Device) -> None:
     record(device, LINE, 60)
     device.learn()
-    device.worker.pause()
+    device.background.pause()
     for ask in (device.roll_back, device.reset, device.relearn, device.look_back):
-        with pytest.raises(DataError, match="still learning"):
+        with pytest.raises(DataError, match="learning is still running"):
             ask()
-    device.worker.wait()
+    device.background.wait()
 
 
-def test_paused_it_waits_and_goes_on_to_the_same_end(device: Device) -> None:
+def test_a_paused_learning_continues_to_the_same_result(device: Device) -> None:
     record(device, LINE, 60)
     device.learn()
-    device.worker.pause()
-    while device.worker.progress is None:
+    device.background.pause()
+    while device.background.progress is None:
         pass
-    assert device.worker.paused
-    where = device.worker.progress
-    assert device.worker.poll() is None
-    assert device.worker.progress is where
-    device.worker.resume()
-    assert not device.worker.paused
-    assert "kept the new model" in device.worker.wait()
-    assert not device.worker.paused
+    assert device.background.paused
+    where = device.background.progress
+    assert device.background.poll() is None
+    assert device.background.progress is where
+    device.background.resume()
+    assert not device.background.paused
+    assert "kept the new model" in device.background.wait()
+    assert not device.background.paused
     whole = Learning(device.profile, device.models)
     run(whole)
     assert digest(device.models.personal) == digest(whole.trained.weights)
 
 
-def test_stopped_while_paused_it_changes_nothing(device: Device) -> None:
+def test_stopping_a_paused_learning_changes_nothing(device: Device) -> None:
     record(device, LINE, 60)
     device.learn()
-    device.worker.pause()
-    device.worker.cancel()
-    assert device.worker.task is None
+    device.background.pause()
+    device.background.cancel()
+    assert device.background.task is None
     assert not (device.profile.path / PERSONAL).exists()
 
 
-def test_it_learns_by_itself_once_there_is_enough(tmp_path: Path, small_model_folder: Path) -> None:
+def test_learning_starts_by_itself_once_there_are_enough_new_words(tmp_path: Path, small_model_folder: Path) -> None:
     noon = datetime(2026, 1, 1, 12)
     with Device.open(tmp_path, small_model_folder) as device:
         device.choose(consent=True)
         record(device, LINE, 30)
         assert not device.learn_if_due(60, now=noon), "180 words are too few"
         record(device, LINE, 10)
-        assert not device.learn_if_due(5, now=noon), "typing does not rest"
+        assert not device.learn_if_due(5, now=noon), "typing has not paused"
         assert not device.learn_if_due(60, charging=False, now=noon)
         device.choose(learn_from=1, learn_until=5)
         assert not device.learn_if_due(60, now=noon)
         device.choose(learn_from=0, learn_until=24)
         assert device.learn_if_due(60, now=noon)
-        device.worker.cancel()
-        assert not device.learn_if_due(60, now=noon), "one that was stopped is not begun again at once"
+        device.background.cancel()
+        assert not device.learn_if_due(60, now=noon), "a stopped learning does not start again at once"
         record(device, LINE, 40)
         assert device.learn_if_due(60, now=noon)
-        assert not device.learn_if_due(60, now=noon), "it goes on"
-        device.worker.wait()
-        assert not device.learn_if_due(60, now=noon), "all is learned"
+        assert not device.learn_if_due(60, now=noon), "it is still running"
+        device.background.wait()
+        assert not device.learn_if_due(60, now=noon), "everything is learned"
 
 
-def test_what_is_too_old_to_be_learned_from_is_not_new(tmp_path: Path, small_model_folder: Path) -> None:
+def test_messages_too_old_to_be_learned_from_do_not_count_as_new(tmp_path: Path, small_model_folder: Path) -> None:
     with Device.open(tmp_path, small_model_folder) as device:
         device.choose(consent=True)
         store = device.profile.store
@@ -152,16 +158,17 @@ def test_what_is_too_old_to_be_learned_from_is_not_new(tmp_path: Path, small_mod
         assert not device.learn_if_due(60)
         record(device, LINE, 300)
         assert device.learn_if_due(60)
-        device.worker.cancel()
+        device.background.cancel()
 
 
-def test_judged_by_nothing_the_old_one_stays(device: Device) -> None:
+def test_without_held_out_messages_the_old_network_stays(device: Device) -> None:
     record(device, LINE, 60)
     run(Learning(device.profile, device.models))
-    before, trained = digest(device.models.personal), device.models.seen.trained
+    assert device.models.seen is not None
+    before, trained = in_use(device), device.models.seen.trained
     device.my_data.delete(range(trained + 1, 61))
-    assert "nothing is left that the old one has not seen" in run(Learning(device.profile, device.models))
-    assert digest(device.models.personal) == before
+    assert "there are no new words to compare the two on" in run(Learning(device.profile, device.models))
+    assert in_use(device) == before
 
 
 KILLED_AT_EACH = """if True:
@@ -194,7 +201,7 @@ KILLED_AT_EACH = """if True:
             device = Device.open(copy, model)
             learning, left = Learning(device.profile, device.models), kills
             sys.addaudithook(watch)
-            device.profile.store._connection.set_trace_callback(one_more)  # each statement of SQLite
+            device.profile.store._connection.set_trace_callback(one_more)  # for each statement of SQLite
             run(learning)
             os._exit(0)
         killed = os.waitpid(child, 0)[1]
@@ -209,7 +216,7 @@ KILLED_AT_EACH = """if True:
 """
 
 
-def test_killed_at_anything_it_does_to_a_file_it_has_the_old_model_or_the_new(
+def test_killed_at_any_write_learning_leaves_the_old_network_or_the_new_one(
     tmp_path: Path, small_model_folder: Path
 ) -> None:
     with Device.open(tmp_path / "profile", small_model_folder) as device:
@@ -219,12 +226,12 @@ def test_killed_at_anything_it_does_to_a_file_it_has_the_old_model_or_the_new(
         run(Learning(device.profile, device.models, FineTuning(passes=1)))
         record(device, " ".join([OTHER] * 15), 1)
         old = in_file(tmp_path / "profile")
-    command = [sys.executable, "-c", KILLED_AT_EACH, tmp_path / "profile", small_model_folder]
+    command: list[str | Path] = [sys.executable, "-c", KILLED_AT_EACH, tmp_path / "profile", small_model_folder]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = [line for line in done.stdout.splitlines() if len(line) == 64]
     kept = found.count(old)
-    assert 3 <= kept < len(found) - 3, "it was killed both before and after the new one was in its place"
+    assert 3 <= kept < len(found) - 3, "it was killed both before and after the new network replaced the old one"
     assert found == [old] * kept + [found[-1]] * (len(found) - kept)
 
 
@@ -236,11 +243,11 @@ FULL = """if True:
     device.learn()
     resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, resource.RLIM_INFINITY))
     try:
-        print("learned", device.worker.wait())
+        print("learned", device.background.wait())
     except OSError as error:
-        print("told", error)
+        print("error", error)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert device.worker.task is None
+    assert device.background.task is None
     device.keyboard.press("a")
     device.keyboard.enter()
     assert device.sent.id == 9
@@ -248,29 +255,30 @@ FULL = """if True:
 """
 
 
-def test_where_there_is_no_room_for_a_new_network_the_old_one_stays(tmp_path: Path, small_model_folder: Path) -> None:
+def test_without_disk_space_for_a_new_network_the_old_one_stays(tmp_path: Path, small_model_folder: Path) -> None:
     profile = tmp_path / "profile"
     with Device.open(profile, small_model_folder) as device:
         record(device, " ".join([LINE] * 15), 4)
         run(Learning(device.profile, device.models))
         record(device, " ".join([OTHER] * 15), 4)
         before = {path.name: path.read_bytes() for path in profile.glob("personal*")}
-    command = [sys.executable, "-c", FULL, profile, small_model_folder]
+    command: list[str | Path] = [sys.executable, "-c", FULL, profile, small_model_folder]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told, typed = done.stdout.splitlines()
-    assert told.startswith("told ")
-    assert "File too large" in told
+    failure, typed = done.stdout.splitlines()
+    assert failure.startswith("error ")
+    assert "File too large" in failure
     assert typed == "good True"
     assert {path.name: path.read_bytes() for path in profile.glob("*personal*")} == before
 
 
-def test_a_network_of_an_older_global_model_is_not_gone_back_to(device: Device, small_model_folder: Path) -> None:
+def test_a_network_trained_from_an_older_global_model_is_not_restored(device: Device, small_model_folder: Path) -> None:
     model = device.models.global_model
     older = replace(model, weights={name: array * 0.9 for name, array in model.weights.items()})
     record(device, LINE, 60)
     run(Learning(device.profile, device.models))
     seen = device.models.seen
+    assert seen is not None
     device.profile.save_personal(older.weights, older, seen)
     device.profile.save_personal(model.weights, model, seen)
     device.roll_back()

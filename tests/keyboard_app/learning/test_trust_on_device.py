@@ -1,4 +1,4 @@
-"""The trust in a person's n-grams in a keyboard with the shipped model: learned, kept, used, and given up when it must be."""
+"""The weight of a person's n-grams in a keyboard with the shipped model: learned, saved, used, and reset with the global model."""
 
 import json
 from pathlib import Path
@@ -23,14 +23,14 @@ OWNER, SOMEBODY_ELSE = "6613498d-8057-4688-9a4b-c05229c9723a", "7a77345f-91db-42
 
 
 def written(user: str, words: int) -> list[str]:
-    """The user's first messages, of so many words in all."""
+    """Returns the user's first messages, up to a number of words."""
     messages = list(ChitChat().messages(user))
     typed = np.cumsum([len(tokenize(text)) for text in messages])
     return messages[: int(np.searchsorted(typed, words)) + 1]
 
 
 def record(device: Device, messages: list[str]) -> None:
-    """Records messages as if they were sent; nothing was predicted."""
+    """Records messages as if they were sent, without ranks."""
     for text in messages:
         device.profile.store.add_message(text, [])
         device.models.learn(text)
@@ -47,11 +47,11 @@ def changed(model: Model) -> Model:
     return model.with_weights({name: array * 0.9 for name, array in model.weights.items()}, model.provenance)
 
 
-def test_it_is_learned_kept_and_given_up_with_the_global_model(
+def test_the_weight_is_learned_saved_and_reset_with_the_global_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     messages = written(OWNER, 1_000)
-    messages += messages[-30:]  # said again, word for word
+    messages += messages[-30:]  # repeated, so that n-grams predict them well
     with Device.open(tmp_path) as device:
         record(device, messages)
         assert device.models.ngram_trust == USUAL_TRUST
@@ -62,7 +62,7 @@ def test_it_is_learned_kept_and_given_up_with_the_global_model(
         shipped = device.models.global_model
 
         measured = learn(shipped, shipped.start(), messages, FineTuning(), 0)
-        assert measured.trust == learning.trust, "what is measured is what the keyboard does"
+        assert measured.trust == learning.trust, "the evaluation learns as the keyboard does"
         assert measured.verdict == learning.verdict
         assert measured.new is not None
         assert learning.trained is not None
@@ -70,10 +70,10 @@ def test_it_is_learned_kept_and_given_up_with_the_global_model(
 
     for_programs, for_people = status(tmp_path, capsys)
     assert for_programs["ngram_trust"] == learning.trust
-    assert f"your phrases    count {learning.trust:g} times as much as usual\n" in for_people
+    assert f"own phrases     weighed {learning.trust:g} times as much as usual in suggestions\n" in for_people
 
     with Device.open(tmp_path) as device:
-        assert device.models.ngram_trust == learning.trust, "at the next start"
+        assert device.models.ngram_trust == learning.trust, "also at the next start"
         context, suggested = messages[-1].rsplit(" ", 1)[0], {}
         for trust in (learning.trust, 0.0):
             device.models.ngram_trust = trust
@@ -84,14 +84,14 @@ def test_it_is_learned_kept_and_given_up_with_the_global_model(
         device.models.use_global(newer, messages)
         assert device.models.ngram_trust == USUAL_TRUST
     with Device.open(tmp_path) as device:
-        assert device.models.ngram_trust == USUAL_TRUST, "until it has learned on the new one"
-        assert "count as much as usual" in status(tmp_path, capsys)[1]
+        assert device.models.ngram_trust == USUAL_TRUST, "until the keyboard has learned on the new model"
+        assert "weighed as usual" in status(tmp_path, capsys)[1]
         device.resume()
-        device.worker.wait()
+        device.background.wait()
         assert device.models.ngram_trust > USUAL_TRUST
 
 
-def test_it_is_chosen_anew_at_each_learning(tmp_path: Path) -> None:
+def test_the_weight_is_chosen_anew_at_each_learning(tmp_path: Path) -> None:
     messages = written(OWNER, 1_000)
     with Device.open(tmp_path) as device:
         record(device, messages + messages[-30:])

@@ -25,7 +25,7 @@ def record(device: Device, texts: list[str]) -> list[int]:
     return ids
 
 
-def test_pages_are_newest_first_and_searched_without_regard_to_capitals(device: Device) -> None:
+def test_pages_are_newest_first_and_searched_ignoring_case(device: Device) -> None:
     record(device, [f"message {n}" for n in range(7)] + ["A Zebra", "Ärger", "the zebra"])
     mine = device.my_data
     assert mine.count() == 10
@@ -37,7 +37,7 @@ def test_pages_are_newest_first_and_searched_without_regard_to_capitals(device: 
     assert mine.page("nothing of the kind") == []
 
 
-def test_a_deleted_message_is_forgotten_at_once_by_suggestions_and_by_the_network_when_it_learns_anew(
+def test_suggestions_forget_a_deleted_message_at_once_and_the_network_when_it_learns_again(
     device: Device,
 ) -> None:
     record(device, [LINE] * 40)
@@ -53,16 +53,16 @@ def test_a_deleted_message_is_forgotten_at_once_by_suggestions_and_by_the_networ
     assert device.my_data.still_held == 3
     later = record(device, [LINE])
     device.my_data.delete(later)
-    assert device.my_data.still_held == 3, "what came after the learning was never in it"
-    run(Learning(device.profile, device.models))  # which the gate may refuse; what is in use may then hold them still
+    assert device.my_data.still_held == 3, "later messages were never in it"
+    run(Learning(device.profile, device.models))  # the gate may refuse the network: the one in use may still hold them
     device.relearn()
-    device.worker.wait()
+    device.background.wait()
     assert device.my_data.still_held == 0
-    assert not (device.profile.path / PREVIOUS).exists(), "nor can one go back to a network that holds them"
+    assert not (device.profile.path / PREVIOUS).exists(), "no network that holds them can be restored"
     assert len(device.profile.store.messages()) == 71
 
 
-def test_when_everything_is_deleted_and_learned_anew_the_global_model_is_left(device: Device) -> None:
+def test_learning_again_after_deleting_everything_leaves_the_global_model(device: Device) -> None:
     record(device, [LINE] * 60)
     device.profile.store.mark_word("insisted", "zebra")
     run(Learning(device.profile, device.models))
@@ -70,14 +70,14 @@ def test_when_everything_is_deleted_and_learned_anew_the_global_model_is_left(de
     assert (device.my_data.count(), device.my_data.still_held) == (0, 60)
     assert device.profile.store.words_marked("insisted") == {}
     device.relearn()
-    assert "nothing is left to learn from" in device.worker.wait()
+    assert "there are no messages left to learn from" in (device.background.wait() or "")
     assert not device.models.personalized
     assert not (device.profile.path / PERSONAL).exists()
     assert device.my_data.still_held == 0
     assert device.models.suggest("i think", "") == device.models.suggest_by_global("i think", "")
 
 
-def test_messages_are_kept_as_long_as_the_person_wants(tmp_path: Path, small_model_folder: Path) -> None:
+def test_messages_are_kept_for_the_chosen_number_of_days(tmp_path: Path, small_model_folder: Path) -> None:
     with Device.open(tmp_path, small_model_folder, consenting=True) as device:
         old = (datetime.now(UTC) - timedelta(days=40)).isoformat(timespec="seconds")
         device.profile.store.add_imported([device.profile.store.seal_import(OWN, old)] * 3)
@@ -91,12 +91,10 @@ def test_messages_are_kept_as_long_as_the_person_wants(tmp_path: Path, small_mod
         assert device.models.own_words == []
         device.profile.store.add_imported([device.profile.store.seal_import(OWN, old)])
     with Device.open(tmp_path, small_model_folder) as device:
-        assert device.my_data.count() == 1, "at the next start too"
+        assert device.my_data.count() == 1, "also at the next start"
 
 
-def test_what_is_exported_is_a_corpus_and_can_be_imported(
-    device: Device, tmp_path: Path, small_model_folder: Path
-) -> None:
+def test_an_export_is_a_corpus_and_can_be_imported(device: Device, tmp_path: Path, small_model_folder: Path) -> None:
     texts = ["Grüße 😀 'quoted' \"twice\"", "two\nlines", LINE]
     record(device, texts)
     out = tmp_path / "out" / "mine.jsonl"
@@ -107,7 +105,7 @@ def test_what_is_exported_is_a_corpus_and_can_be_imported(
     assert list(corpus.messages("me")) == texts
     with Device.open(tmp_path / "new", small_model_folder) as new:
         new.import_texts(out)
-        assert new.worker.wait() == "imported 3 messages; learn to put them to use"
+        assert new.background.wait() == "imported 3 messages; learn to put them to use"
         assert [(m.text, m.imported) for m in new.profile.store.messages()] == [(text, True) for text in texts]
         assert new.profile.store.ranks() == []
     (tmp_path / "file").touch()
@@ -133,19 +131,19 @@ IPHONE = (
 )
 
 
-def test_a_chat_teaches_the_words_of_the_one_who_is_chosen(device: Device, tmp_path: Path) -> None:
+def test_only_the_chosen_author_of_a_chat_is_imported(device: Device, tmp_path: Path) -> None:
     path = tmp_path / "chat.txt"
     path.write_text(CHAT)
     source = read_source(path)
     assert (source.kind, list(source.people.items())) == ("chat", [("Bob", 3), ("Ann Berg", 1)])
     unclear = Importing(device.profile, device.models, path)
-    assert run(unclear) == "several people wrote in chat.txt: choose who of them you are"
+    assert run(unclear) == "several people wrote in chat.txt: choose which one you are"
     assert (unclear.unclear, unclear.imported, device.my_data.count()) == (source, 0, 0)
-    with pytest.raises(DataError, match=r"several people wrote in it: choose one of Bob \(3 messages\), Ann Berg \(1"):
+    with pytest.raises(DataError, match=r"several people wrote in it: name one of Bob \(3 messages\), Ann Berg \(1"):
         source.of(None)
     with pytest.raises(DataError, match="nobody called Zoe"):
         run(Importing(device.profile, device.models, path, "Zoe"))
-    path.unlink()  # it was read already
+    path.unlink()  # the task has read it already
     importing = unclear.of("Bob")
     assert run(importing) == "imported 2 messages, and left out 1 that look like secrets; learn to put them to use"
     assert [m.text for m in device.profile.store.messages()] == [
@@ -185,27 +183,32 @@ def test_a_plain_text_and_json_lines(tmp_path: Path) -> None:
         (None, "cannot read"),
     ],
 )
-def test_a_file_that_is_no_text_is_refused(device: Device, tmp_path: Path, content: bytes | None, reason: str) -> None:
+def test_a_file_that_is_not_text_is_refused(device: Device, tmp_path: Path, content: bytes | None, reason: str) -> None:
     path = tmp_path / "file"
     if content is not None:
         path.write_bytes(content)
     device.import_texts(path)
-    with pytest.raises(DataError, match=reason) as told:
-        device.worker.wait()
-    assert "\n" not in str(told.value)
+    with pytest.raises(DataError, match=reason) as raised:
+        device.background.wait()
+    assert "\n" not in str(raised.value)
     assert device.my_data.count() == 0
 
 
-def test_imported_texts_are_learned_and_the_newest_typed_ones_still_judge(device: Device, tmp_path: Path) -> None:
+def test_imported_messages_are_trained_on_and_the_newest_typed_ones_are_held_out(
+    device: Device, tmp_path: Path
+) -> None:
     record(device, [LINE] * 60)
     run(Learning(device.profile, device.models))
+    assert device.models.seen is not None
     trained = device.models.seen.trained
     assert 0 < trained < 60
     (tmp_path / "own.txt").write_text("\n".join(["meet me at the climbing hall at seven"] * 400))
     run(Importing(device.profile, device.models, tmp_path / "own.txt"))
     learning = Learning(device.profile, device.models)
     run(learning)
-    # A tenth of all words would reach back into what the network in use was trained on.
+    # A tenth of all words would include messages that the network in use was trained on.
+    assert learning.verdict is not None
+    assert learning.trained is not None
     assert learning.verdict.old.words == 6 * (60 - trained)
     assert learning.trained.words > 60 * 7
     assert len(device.profile.store.ranks()) == 360

@@ -1,4 +1,4 @@
-"""Where keys are kept, with a keyring that is a file, one that is locked, and one that never answers."""
+"""The place of keys, with a keyring that is a file, one that is locked, and one that never answers."""
 
 import json
 import stat
@@ -22,9 +22,9 @@ SEEN = Seen(message=1, trained=1, deletion=0)
 
 
 class FileKeyring(KeyringBackend):
-    """A keyring as a platform's, in a file of the test."""
+    """A stand-in for the platform's keyring, in a file of the test."""
 
-    priority = 5  # type: ignore[assignment]
+    priority = 5
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -51,7 +51,7 @@ class LockedKeyring(FileKeyring):
 
 class SilentKeyring(FileKeyring):
     def get_password(self, service: str, username: str) -> str | None:
-        time.sleep(60)  # in a thread that nobody waits for
+        time.sleep(60)  # in a thread that is abandoned
         return None
 
     set_password: Any = get_password
@@ -64,7 +64,7 @@ def use_keyring(monkeypatch: pytest.MonkeyPatch) -> Any:
     keyring.set_keyring(before)
 
 
-def test_without_a_keyring_the_key_is_in_a_file_for_its_owner_alone(tmp_path: Path) -> None:
+def test_without_a_keyring_the_key_is_in_a_file_that_only_its_owner_may_read(tmp_path: Path) -> None:
     key = obtain_key(tmp_path, [])
     assert len(key) == 32
     assert stat.S_IMODE((tmp_path / KEY).stat().st_mode) == 0o600
@@ -74,14 +74,14 @@ def test_without_a_keyring_the_key_is_in_a_file_for_its_owner_alone(tmp_path: Pa
     assert obtain_key(tmp_path / "another", []) != key
 
 
-def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+def test_permissions_of_a_readable_key_file_are_restored(tmp_path: Path) -> None:
     key = obtain_key(tmp_path, [])
     (tmp_path / KEY).chmod(0o644)
     assert read_key(tmp_path) == key
     assert stat.S_IMODE((tmp_path / KEY).stat().st_mode) == 0o600
 
 
-def test_with_a_keyring_no_file_of_the_profile_has_the_key(tmp_path: Path, use_keyring: Any) -> None:
+def test_with_a_keyring_no_file_of_the_profile_holds_the_key(tmp_path: Path, use_keyring: Any) -> None:
     use_keyring(FileKeyring(tmp_path / "keyring"))
     key = obtain_key(tmp_path / "profile", [])
     assert key.hex() in (tmp_path / "keyring").read_text()
@@ -102,20 +102,20 @@ def test_a_keyring_that_does_not_answer(
         device.keyboard.press("a")
         device.keyboard.enter()
     use_keyring(kind(tmp_path / "keyring"))
-    with pytest.raises(DataError, match="in the keyring of this machine, which does not answer") as told:
+    with pytest.raises(DataError, match="in the keyring of this machine, which does not answer") as raised:
         Profile.open(tmp_path / "profile")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
     with Profile.open(tmp_path / "new"):
-        assert "in the file" in where_kept(tmp_path / "new"), "a new profile does not wait for it"
+        assert "in the file" in where_kept(tmp_path / "new"), "a new profile keeps its key in a file"
     use_keyring(FileKeyring(tmp_path / "keyring"))
     with Profile.open(tmp_path / "profile") as profile:
-        assert [m.text for m in profile.store.messages()] == ["A"], "and nothing was set aside meanwhile"
+        assert [m.text for m in profile.store.messages()] == ["A"], "nothing was set aside meanwhile"
 
 
 @pytest.mark.parametrize(
-    "loss", ["no file", "cut short", "another length", "no longer in the keyring", "not in hexadecimal"]
+    "loss", ["no file", "cut short", "wrong length", "no longer in the keyring", "not in hexadecimal"]
 )
-def test_a_key_that_is_gone(tmp_path: Path, use_keyring: Any, small_model_folder: Path, loss: str) -> None:
+def test_a_lost_key(tmp_path: Path, use_keyring: Any, small_model_folder: Path, loss: str) -> None:
     if "keyring" in loss:
         use_keyring(FileKeyring(tmp_path / "keyring"))
     profile = tmp_path / "profile"
@@ -128,15 +128,15 @@ def test_a_key_that_is_gone(tmp_path: Path, use_keyring: Any, small_model_folder
         key.unlink()
     elif loss == "cut short":
         key.write_bytes(key.read_bytes()[:20])
-    elif loss == "another length":
+    elif loss == "wrong length":
         key.write_text(json.dumps({"id": "x", "key": "ab"}))
     elif loss == "not in hexadecimal":
         key.write_text(json.dumps({"id": "x", "key": "zz"}))
     else:
         (tmp_path / "keyring").unlink()
     with Device.open(profile, small_model_folder, consenting=True) as device:
-        assert "sealed with a key that is gone" in " ".join(device.profile.notices)
-        assert "typing with the global model" in " ".join(device.profile.notices)
+        assert "the key of the recorded messages is lost" in " ".join(device.profile.notices)
+        assert "the global model is in use" in " ".join(device.profile.notices)
         assert all("\n" not in notice for notice in device.profile.notices)
         assert (profile / "store.sqlite.locked").exists()
         assert device.profile.store.messages() == []

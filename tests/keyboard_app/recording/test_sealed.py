@@ -1,4 +1,4 @@
-"""Nothing that was typed can be read in any file that a keyboard leaves behind."""
+"""No file of a keyboard reveals what was typed."""
 
 import os
 import sqlite3
@@ -17,9 +17,9 @@ from model.device.folder import Model
 from model.device.weights import next_provenance, save_weights
 
 SENTENCES = ["Quixotically the zebra meets Wilhelmina at the Schwarzwald", "climbing ropes tonight, Wilhelmina zebra"]
-# Rare enough to be in no program and no library that happens to be mapped or cached.
+# Rare words, which are in no program or library that happens to be mapped or cached.
 WORDS = ("quixotically", "wilhelmina", "schwarzwald", "the zebra meets", "climbing ropes")
-# And what a keyboard keeps of a federation: to whom it belongs, its key, the code of its link.
+# Secrets of a federation: the coordinator's host, the device's key, the code of its join link.
 SECRETS = ("keyboards.nowhere.example", bytes(range(100, 132)).hex(), "a-code-good-once")
 
 TYPED = """if True:
@@ -40,7 +40,7 @@ TYPED = """if True:
                 device.keyboard.enter()
         assert device.sent.id == 80, device.sent
         device.learn()
-        print(device.worker.wait())
+        print(device.background.wait())
         device.profile.store.mark_word("forgotten", "wilhelmina")
         device.my_data.delete([3, 4])
         key = Ed25519PrivateKey.from_private_bytes(bytes(range(100, 132)))
@@ -49,15 +49,15 @@ TYPED = """if True:
             membership.join("https://keyboards.nowhere.example:1", "a certificate", key)
             membership.sent("https://keyboards.nowhere.example:1", "a round", "a model", 1, 1, False)
         device.look_back()
-        print(len(device.worker.wait()) > 0, device.models.personalized)
+        print(len(device.background.wait()) > 0, device.models.personalized)
         sys.stdout.flush()
         import os, signal
-        os.kill(os.getpid(), signal.SIGKILL)  # so that the log stays as it is
+        os.kill(os.getpid(), signal.SIGKILL)  # leaves the log as it is
 """
 
 
 def plain(folder: Path) -> list[str]:
-    """Which of the words and secrets are in which files, in UTF-8, UTF-16 or as the bytes of a key, as capitals or not."""
+    """Returns the files that hold words or secrets, in UTF-8, UTF-16 or as bytes of a key, ignoring case."""
     found = []
     for path in folder.rglob("*"):
         if path.is_file():
@@ -70,7 +70,7 @@ def plain(folder: Path) -> list[str]:
     return found
 
 
-def test_no_word_typed_is_in_any_file(tmp_path: Path, small_model_folder: Path) -> None:
+def test_no_typed_word_is_in_any_file(tmp_path: Path, small_model_folder: Path) -> None:
     places = {name: tmp_path / name for name in ("profile", "temporary", "home")}
     for name in ("temporary", "home"):
         places[name].mkdir()
@@ -79,30 +79,31 @@ def test_no_word_typed_is_in_any_file(tmp_path: Path, small_model_folder: Path) 
         "SQLITE_TMPDIR": str(places["temporary"]),
         "HOME": str(places["home"]),
     }
-    command = [sys.executable, "-c", TYPED, places["profile"], small_model_folder, *SENTENCES]
+    command: list[str | Path] = [sys.executable, "-c", TYPED, places["profile"], small_model_folder, *SENTENCES]
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert b"kept the new model" in done.stdout, done.stderr
     assert (places["profile"] / PERSONAL).exists()
-    assert (places["profile"] / f"{STORE}-wal").exists(), "the log is among what was looked through"
+    assert (places["profile"] / f"{STORE}-wal").exists(), "the log was searched too"
     assert plain(tmp_path) == []
     (tmp_path / "output").write_bytes(done.stdout + done.stderr)
-    assert plain(tmp_path) == [], "nor in what it wrote to its log"
+    assert plain(tmp_path) == [], "the output holds none either"
     with Device.open(places["profile"], small_model_folder) as device:
-        assert [m.text for m in device.profile.store.messages()][:1] == SENTENCES[:1], "and yet it is all there"
+        assert [m.text for m in device.profile.store.messages()][:1] == SENTENCES[:1], "all messages are still there"
         assert len(device.profile.store.messages()) == 78
         standing = device.federation.standing()
+        assert standing.joined is not None
         assert standing.joined.url == "https://keyboards.nowhere.example:1"
         assert [one.round_name for one in standing.shared] == ["a round"]
 
 
-def test_what_is_looked_for_would_be_found(tmp_path: Path) -> None:
+def test_the_search_finds_plain_text(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("..." + SENTENCES[0].upper() + SECRETS[0])
     (tmp_path / "other").write_bytes(b"..." + bytes(range(100, 132)))
     assert len(plain(tmp_path)) == 6
 
 
-def test_the_ranks_would_betray_the_words(device: Device, small_model: Model) -> None:
-    """Why ranks are sealed too: with the model, which anybody has, they are the words."""
+def test_ranks_reveal_the_words(device: Device, small_model: Model) -> None:
+    """The reason to encrypt ranks too: with the model, which anybody has, they determine the words."""
     device.profile.store.add_message("climbing ropes tonight", device.models.ranks("climbing ropes tonight"))
     reader, words = device.models._global.reader, list[str]()
     for ranks in device.profile.store.ranks():
@@ -111,7 +112,7 @@ def test_the_ranks_would_betray_the_words(device: Device, small_model: Model) ->
     assert words == ["climbing", "ropes", "tonight"]
 
 
-# The tables of the keyboards before version 4, as far as a file of theirs has to have them.
+# The tables of keyboards before version 4 that an upgrade reads.
 OLD = """
 CREATE TABLE learnings (id INTEGER PRIMARY KEY, time TEXT NOT NULL, words INTEGER NOT NULL, loss_before REAL NOT NULL,
     loss_after REAL NOT NULL);
@@ -125,7 +126,7 @@ CREATE TABLE judgements (learning INTEGER PRIMARY KEY REFERENCES learnings (id),
 
 
 def old_store(path: Path, version: int, messages: int = 400) -> sqlite3.Connection:
-    """A file as an older keyboard left it, with its log beside it; some messages were deleted and are still in its pages."""
+    """Writes the file of an older keyboard, with its log; its pages still hold some deleted messages."""
     db = sqlite3.connect(path)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA wal_autocheckpoint = 0")
@@ -153,7 +154,7 @@ def old_store(path: Path, version: int, messages: int = 400) -> sqlite3.Connecti
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
-def test_an_older_profile_is_sealed_and_nothing_plain_is_left(
+def test_an_older_profile_is_encrypted_and_no_plain_text_is_left(
     tmp_path: Path, small_model: Model, small_model_folder: Path, version: int
 ) -> None:
     profile = tmp_path / "profile"
@@ -161,7 +162,7 @@ def test_an_older_profile_is_sealed_and_nothing_plain_is_left(
     process = f"import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_sealed, pathlib; " + (
         f"test_sealed.old_store(pathlib.Path({str(profile / STORE)!r}), {version}); os._exit(0)"
     )
-    subprocess.run([sys.executable, "-c", process], check=True)  # one that ends without tidying up
+    subprocess.run([sys.executable, "-c", process], check=True)  # ends without tidying up
     save_weights(
         profile / "personal.safetensors",
         small_model.weights,
@@ -172,9 +173,11 @@ def test_an_older_profile_is_sealed_and_nothing_plain_is_left(
     (profile / "store.sqlite.damaged").write_text(SENTENCES[0])
     with Device.open(profile, small_model_folder) as device:
         (notice,) = device.profile.notices
-        assert f"{profile / 'store.sqlite.damaged'} was set aside and may hold messages that are not sealed" in notice
+        assert (
+            f"{profile / 'store.sqlite.damaged'} was set aside and may hold messages that are not encrypted" in notice
+        )
         (profile / "store.sqlite.damaged").unlink()
-        assert plain(profile) == [], "while it is open"
+        assert plain(profile) == [], "already while it is open"
         store = device.profile.store
         assert [m.text for m in store.messages()] == [SENTENCES[n % 2] for n in range(300)]
         assert [m.learning for m in store.messages()] == [1] * 10 + [None] * 290
@@ -224,10 +227,10 @@ KILL_AT_EACH = """if True:
 """
 
 
-def test_killed_at_any_statement_of_the_upgrade_nothing_is_lost_and_nothing_plain_stays(tmp_path: Path) -> None:
+def test_killed_at_any_statement_an_upgrade_loses_nothing_and_leaves_no_plain_text(tmp_path: Path) -> None:
     db = old_store(tmp_path / "old", 3, 120)
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
-    command = [sys.executable, "-c", KILL_AT_EACH, tmp_path / "old", SENTENCES[0]]
+    command: list[str | Path] = [sys.executable, "-c", KILL_AT_EACH, tmp_path / "old", SENTENCES[0]]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert int(done.stdout) > 20

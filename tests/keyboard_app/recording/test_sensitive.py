@@ -16,16 +16,16 @@ _WORDS = st.sampled_from(["", "my card is ", "pay with ", "and then ", "é"])
 def card_numbers(draw: st.DrawFn) -> str:
     digits = draw(st.lists(st.integers(0, 9), min_size=12, max_size=18))
     digits.append(next(last for last in range(10) if passes_luhn([*digits, last])))
-    spelled = [chr(ord(draw(st.sampled_from("0٠०"))) + digit) for digit in digits]  # in any script
+    spelled = [chr(ord(draw(st.sampled_from("0٠०"))) + digit) for digit in digits]  # in digits of any script
     return spelled[0] + "".join(draw(_SEPARATORS) + digit for digit in spelled[1:])
 
 
 @given(_WORDS, card_numbers(), st.sampled_from(["", " ok?", " 12/27 123", "x"]))
-def test_no_card_number_is_recorded_whatever_stands_between_its_digits(before: str, number: str, after: str) -> None:
+def test_a_card_number_is_found_whatever_separates_its_digits(before: str, number: str, after: str) -> None:
     assert why_sensitive(before + number + after) in (CARD, ACCOUNT)
 
 
-def test_luhn_as_the_standard_has_it() -> None:
+def test_luhn_on_the_examples_of_the_standard() -> None:
     assert passes_luhn([int(d) for d in "4539148803436467"])
     assert not passes_luhn([int(d) for d in "4539148803436468"])
 
@@ -52,7 +52,7 @@ def ibans(draw: st.DrawFn) -> str:
 
 
 @given(ibans(), st.integers(1, 5))
-def test_any_account_in_any_groups(iban: str, size: int) -> None:
+def test_any_iban_in_any_grouping(iban: str, size: int) -> None:
     grouped = " ".join(iban[i : i + size] for i in range(0, len(iban), size))
     assert why_sensitive(f"it is {grouped}") == ACCOUNT
 
@@ -62,7 +62,7 @@ def test_random_keys(content: bytes) -> None:
     key = base64.b64encode(content).decode().rstrip("=")
     has = [any(c in kind for c in key) for kind in (string.digits, string.ascii_lowercase, string.ascii_uppercase)]
     if all(has):
-        assert why_sensitive(f"here: {key}") == PASSWORD
+        assert why_sensitive(f"here: {key}") in (PASSWORD, ACCOUNT), "few random keys have the checksum of an IBAN"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_passwords_and_codes(text: str, reason: str) -> None:
         "",
     ],
 )
-def test_what_people_write(text: str) -> None:
+def test_ordinary_messages_are_not_secrets(text: str) -> None:
     assert why_sensitive(text) is None
 
 

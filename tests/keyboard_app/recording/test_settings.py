@@ -13,7 +13,7 @@ from keyboard_app.recording.settings import SETTINGS, UserSettings, load_setting
 from keyboard_app.recording.user_profile import Profile
 
 
-def test_choices_are_kept(tmp_path: Path) -> None:
+def test_choices_are_saved(tmp_path: Path) -> None:
     with Profile.open(tmp_path) as profile:
         assert profile.settings == UserSettings()
         assert profile.settings.consent is None
@@ -38,7 +38,7 @@ def test_choices_are_kept(tmp_path: Path) -> None:
         {"layout": None},
     ],
 )
-def test_what_cannot_be_meant_is_refused_and_changes_nothing(tmp_path: Path, choice: dict[str, Any]) -> None:
+def test_a_value_that_is_not_allowed_is_refused_and_changes_nothing(tmp_path: Path, choice: dict[str, Any]) -> None:
     with Profile.open(tmp_path) as profile:
         profile.choose(consent=True)
         with pytest.raises(DataError, match=f"the setting {next(iter(choice))} cannot be"):
@@ -48,23 +48,23 @@ def test_what_cannot_be_meant_is_refused_and_changes_nothing(tmp_path: Path, cho
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[1]", b'{"consent": "yes"}', b'{"theme": "pink"}', b"[" * 100_000])
-def test_a_damaged_file_gives_the_usual_settings_and_asks_again(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_file_is_replaced_by_the_defaults(tmp_path: Path, content: bytes) -> None:
     (tmp_path / SETTINGS).write_bytes(content)
     notices: list[str] = []
     assert load_settings(tmp_path / SETTINGS, notices) == UserSettings()
-    assert "the settings are the usual ones again" in notices[0]
+    assert "the settings were reset" in notices[0]
     assert "\n" not in notices[0]
     assert (tmp_path / f"{SETTINGS}.damaged").read_bytes() == content
 
 
-def test_what_a_newer_keyboard_added_is_passed_over(tmp_path: Path) -> None:
+def test_settings_of_a_newer_keyboard_are_ignored(tmp_path: Path) -> None:
     (tmp_path / SETTINGS).write_text(json.dumps(asdict(UserSettings(consent=False)) | {"perfume": "rose"}))
     notices: list[str] = []
     assert load_settings(tmp_path / SETTINGS, notices) == UserSettings(consent=False)
     assert notices == []
 
 
-def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot write"):
         save_settings(tmp_path / "file" / SETTINGS, UserSettings())
@@ -82,13 +82,13 @@ _MOMENTS = st.builds(
 )
 
 
-def test_it_learns_when_all_is_well() -> None:
+def test_learning_is_due_when_every_condition_holds() -> None:
     assert is_due(CONSENT, DUE)
     assert is_due(CONSENT, replace(DUE, charging=True))
 
 
 @given(_MOMENTS, st.booleans(), st.sampled_from([None, False, True]), st.integers(0, 24), st.integers(0, 24))
-def test_it_never_learns_when_it_should_not(
+def test_learning_is_not_due_when_a_condition_fails(
     moment: Moment, automatic: bool, consent: bool | None, start: int, end: int
 ) -> None:
     settings = UserSettings(consent=consent, learn_automatically=automatic, learn_from=start, learn_until=end)

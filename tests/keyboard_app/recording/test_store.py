@@ -65,6 +65,7 @@ def test_killed_while_writing_it_stays_readable(tmp_path: Path) -> None:
             print(n, flush=True)
     """
     writer = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
     for _ in range(20):
         writer.stdout.readline()
     writer.send_signal(signal.SIGKILL)
@@ -74,7 +75,7 @@ def test_killed_while_writing_it_stays_readable(tmp_path: Path) -> None:
     store = Store.open(path, VAULT, notices)
     assert notices == []
     messages = store.messages()
-    assert len(messages) in (last + 1, last + 2)  # what was reported, and perhaps one more
+    assert len(messages) in (last + 1, last + 2)  # the reported ones, and perhaps one more
     assert len(store.ranks()) == 5 * len(messages)
 
 
@@ -121,13 +122,13 @@ def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
         reader.add_message("two", [])
 
 
-def test_what_sqlite_refuses_is_told_in_a_line_and_changes_nothing(tmp_path: Path) -> None:
+def test_an_error_of_sqlite_is_one_line_and_changes_nothing(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s.sqlite", VAULT, [])
     store.add_message("one", RANKS)
     store._connection.execute("PRAGMA max_page_count = 1")  # as on a full disk
-    with pytest.raises(DataError, match="full") as told:
+    with pytest.raises(DataError, match="full") as raised:
         store.add_message("two" * 100_000, RANKS)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
     assert [m.text for m in store.messages()] == ["one"]
     store._connection.execute("PRAGMA foreign_keys = OFF")
     store._connection.execute("DROP TABLE messages")
@@ -151,7 +152,7 @@ KILLED = """if True:
 """
 
 
-def test_the_log_goes_along_when_a_damaged_file_is_set_aside_and_nothing_is_overwritten(tmp_path: Path) -> None:
+def test_a_damaged_file_is_set_aside_with_its_log_and_overwrites_nothing(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     logs = {}
     for aside in (tmp_path / "s.sqlite.damaged", tmp_path / "s.sqlite.damaged-2"):
@@ -161,11 +162,11 @@ def test_the_log_goes_along_when_a_damaged_file_is_set_aside_and_nothing_is_over
         logs[aside.with_name(aside.name + "-wal")] = path.with_name("s.sqlite-wal").read_bytes()
         notices: list[str] = []
         Store.open(path, VAULT, notices).close()
-        assert f"they lie in {aside}," in notices[0]
+        assert f"they are kept in {aside}," in notices[0]
     assert all(len(log) > 1_000 and path.read_bytes() == log for path, log in logs.items())
 
 
-def test_with_another_key_the_file_is_set_aside_whole_and_typing_goes_on(tmp_path: Path) -> None:
+def test_a_file_of_another_key_is_set_aside_whole_and_typing_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     store = Store.open(path, VAULT, [])
     store.add_message("one", RANKS)
@@ -176,18 +177,20 @@ def test_with_another_key_the_file_is_set_aside_whole_and_typing_goes_on(tmp_pat
     store = Store.open(path, other, notices)
     assert store.messages() == []
     store.add_message("typing goes on", [])
-    assert "sealed with a key that is gone: they lie in" in notices[0]
+    assert "the key of the recorded messages is lost: they are kept in" in notices[0]
     aside = tmp_path / "s.sqlite.locked"
     assert aside.read_bytes() == content
-    assert [m.text for m in Store.read(aside, VAULT).messages()] == ["one"], "for whom the key comes back"
+    assert [m.text for m in Store.read(aside, VAULT).messages()] == ["one"], (
+        "they can be read if the key is found again"
+    )
 
 
-def test_a_record_that_was_changed_is_passed_over_and_the_rest_is_read(tmp_path: Path) -> None:
+def test_a_changed_record_is_skipped_and_the_rest_is_read(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     store = Store.open(path, VAULT, [])
     for text in ("one", "two", "three"):
         store.add_message(text, RANKS)
-    with store._connection as db:  # the text of one message in the place of another's
+    with store._connection as db:  # the text of one message replaces another's
         db.execute("UPDATE messages SET text = (SELECT text FROM messages WHERE id = 1) WHERE id = 2")
     assert [m.text for m in store.messages()] == ["one", "three"]
     assert store.unreadable == 1
@@ -195,7 +198,7 @@ def test_a_record_that_was_changed_is_passed_over_and_the_rest_is_read(tmp_path:
 
 
 @given(st.lists(st.tuples(st.none() | st.integers(0, 2**31 - 1), st.none() | st.integers(0, 2**31 - 1))))
-def test_ranks_come_back(ranks: list[tuple[int | None, int | None]]) -> None:
+def test_packed_ranks_are_unpacked_unchanged(ranks: list[tuple[int | None, int | None]]) -> None:
     assert unpack_ranks(pack_ranks(ranks)) == ranks
 
 
@@ -214,18 +217,20 @@ def test_marked_words(tmp_path: Path) -> None:
 
 
 def records(path: Path) -> set[bytes]:
-    """All that is sealed in the messages, as it stands in the file."""
+    """Returns the encrypted columns of all messages, as they are in the file."""
     with closing(sqlite3.connect(path)) as db:
         return {sealed for row in db.execute("SELECT record, text, ranks FROM messages") for sealed in row}
 
 
 @pytest.mark.parametrize("everything", [False, True])
-def test_what_is_deleted_is_gone_from_the_file_and_its_log(tmp_path: Path, everything: bool) -> None:
+def test_deleted_messages_are_gone_from_the_file_and_its_log(tmp_path: Path, everything: bool) -> None:
     path = tmp_path / "s.sqlite"
     store = Store.open(path, VAULT, [])
     ids = [store.add_message(f"message {n} of some length", RANKS) for n in range(200)]
     before = records(path)
-    assert all(any(sealed in f.read_bytes() for f in tmp_path.iterdir()) for sealed in before), "it can be found at all"
+    assert all(any(sealed in f.read_bytes() for f in tmp_path.iterdir()) for sealed in before), (
+        "the search finds it before the deletion"
+    )
     if everything:
         store.delete_all()
     else:
@@ -235,10 +240,10 @@ def test_what_is_deleted_is_gone_from_the_file_and_its_log(tmp_path: Path, every
     content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert not any(sealed in content for sealed in gone)
     assert store.deleted_since(0, ids[-1]) == (200 if everything else 100)
-    assert store.add_message("later", []) == ids[-1] + 1, "no id is given twice"
+    assert store.add_message("later", []) == ids[-1] + 1, "no id is reused"
 
 
-def test_while_another_process_reads_the_rest_is_wiped_later(tmp_path: Path) -> None:
+def test_a_reader_delays_the_wiping_of_deleted_messages(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     store = Store.open(path, VAULT, [])
     ids = [store.add_message(f"message {n} of some length", RANKS) for n in range(50)]
@@ -254,7 +259,7 @@ def test_while_another_process_reads_the_rest_is_wiped_later(tmp_path: Path) -> 
     assert not any(sealed in content for sealed in before)
 
 
-def test_what_is_too_old_is_deleted(tmp_path: Path) -> None:
+def test_messages_that_are_too_old_are_deleted(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s.sqlite", VAULT, [])
     ids = [store.add_message(f"message {n}", []) for n in range(3)]
     with store._connection as db:
@@ -267,7 +272,7 @@ def test_what_is_too_old_is_deleted(tmp_path: Path) -> None:
     assert store.delete_before("2021-01-01T00:00:00+00:00") == 0
 
 
-def test_imported_messages_come_before_typed_ones_and_have_no_part_in_recall(tmp_path: Path) -> None:
+def test_imported_messages_come_before_typed_ones_and_do_not_count_for_recall(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s.sqlite", VAULT, [])
     store.add_message("typed first", RANKS)
     store.add_imported(
@@ -279,19 +284,21 @@ def test_imported_messages_come_before_typed_ones_and_have_no_part_in_recall(tmp
     assert len(store.ranked_messages()) == 2
 
 
-def test_what_came_before_a_reset_is_not_learned_from_again(tmp_path: Path) -> None:
+def test_messages_before_a_reset_are_not_learned_from_again(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s.sqlite", VAULT, [])
     store.add_message("before", [])
     store.add_change("reset", False)
     store.add_message("after", [])
     assert [m.text for m in store.learnable()] == ["after"]
     assert [m.text for m in store.messages()] == ["before", "after"]
-    assert store.changed_since_learning().what == "reset"
+    change = store.changed_since_learning()
+    assert change is not None
+    assert change.what == "reset"
     store.add_learning([2], 1, 1.0, 1.0, JUDGEMENT)
     assert store.changed_since_learning() is None
 
 
-def test_half_a_character_is_recorded_as_a_question_mark(tmp_path: Path) -> None:
+def test_a_lone_surrogate_is_recorded_as_a_question_mark(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s.sqlite", VAULT, [])
     store.add_message("half \ud83d", [])
     assert store.messages()[0].text == "half ?"
@@ -320,11 +327,11 @@ FULL = """if True:
 """
 
 
-def test_where_files_can_grow_no_further_what_is_recorded_stays(tmp_path: Path) -> None:
+def test_a_full_disk_loses_no_recorded_message(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL, tmp_path / "s.sqlite"], check=True, capture_output=True, text=True
     )
     recorded, told = done.stdout.split(" ", 1)
-    assert "see that the disk is not full" in told
+    assert "check that the disk is neither full" in told
     store = Store.open(tmp_path / "s.sqlite", VAULT, [])
     assert len(store.messages()) == int(recorded) + 1 > 5

@@ -26,11 +26,14 @@ HOLD = """if True:
 """
 
 
-def test_one_process_at_a_time_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
+def test_one_process_at_a_time_holds_a_profile_and_a_killed_one_releases_it(tmp_path: Path) -> None:
     path = tmp_path / "profile"
     holder = subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(DataError, match="open in another keyboard: close it or choose another with --profile"):
+    with pytest.raises(
+        DataError, match="open in another keyboard: close that one, or choose another profile with --profile"
+    ):
         Profile.open(path)
     holder.send_signal(signal.SIGKILL)
     holder.communicate()
@@ -38,18 +41,18 @@ def test_one_process_at_a_time_and_a_killed_one_holds_nothing(tmp_path: Path) ->
     Profile.open(path).close()
 
 
-def test_nobody_else_may_look(tmp_path: Path) -> None:
+def test_only_the_owner_may_read_a_profile(tmp_path: Path) -> None:
     with Profile.open(tmp_path / "profile"):
         assert stat.S_IMODE((tmp_path / "profile").stat().st_mode) == 0o700
 
 
-def test_a_folder_that_was_there_keeps_its_rights(tmp_path: Path) -> None:
+def test_an_existing_folder_keeps_its_permissions(tmp_path: Path) -> None:
     tmp_path.chmod(0o750)
     with Profile.open(tmp_path):
         assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o750
 
 
-def test_killed_while_a_global_model_was_replaced_it_has_the_old_one(
+def test_killed_while_replacing_the_global_model_it_keeps_the_old_one(
     tmp_path: Path, next_model: Model, small_model_folder: Path
 ) -> None:
     save_model(tmp_path / ".global.old.x" / GLOBAL, next_model)
@@ -58,25 +61,26 @@ def test_killed_while_a_global_model_was_replaced_it_has_the_old_one(
     assert not (tmp_path / ".global.old.x").exists()
 
 
-def test_a_file_is_no_profile(tmp_path: Path) -> None:
+def test_a_file_is_not_a_profile(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(DataError, match="cannot use the profile folder"):
         Profile.open(tmp_path / "file")
 
 
-def test_personal_weights_come_back(tmp_path: Path, small_model: Model) -> None:
+def test_saved_personal_weights_are_loaded_unchanged(tmp_path: Path, small_model: Model) -> None:
     weights = {name: array + 1 for name, array in small_model.weights.items()}
     with Profile.open(tmp_path) as profile:
         assert profile.load_personal(small_model) is None
         profile.save_personal(weights, small_model, SEEN)
         loaded = profile.load_personal(small_model)
+        assert loaded is not None
         assert all((loaded.weights[name] == weights[name]).all() for name in weights)
         assert loaded.seen == SEEN
         assert profile.notices == []
 
 
 @pytest.mark.parametrize("damage", ["cut short", "empty", "one bit"])
-def test_damaged_personal_weights_do_not_stop_typing(
+def test_damaged_personal_weights_do_not_prevent_typing(
     tmp_path: Path, small_model: Model, small_model_folder: Path, damage: str
 ) -> None:
     personal = tmp_path / PERSONAL
@@ -88,7 +92,7 @@ def test_damaged_personal_weights_do_not_stop_typing(
         assert len(device.keyboard.suggestions) == 3
         assert not device.models.personalized
         (notice,) = device.profile.notices
-        assert "typing with the global model" in notice
+        assert "the global model is in use" in notice
         assert "\n" not in notice
     assert not personal.exists()
     assert personal.with_name(PERSONAL + ".damaged").exists()
@@ -103,13 +107,13 @@ def test_personal_weights_of_another_vocabulary_stay(
         profile.save_personal(small_model.weights, other, SEEN)
     with Device.open(tmp_path, small_model_folder) as device:
         assert not device.models.personalized
-        assert "grew from another global model" in device.profile.notices[0]
+        assert "was trained from another global model" in device.profile.notices[0]
     assert (tmp_path / PERSONAL).exists()
     assert not read_status(tmp_path, small_model_folder).personal_model
 
 
 @pytest.mark.parametrize("damaged", [WEIGHTS, PROGRAM])
-def test_a_damaged_global_model_gives_way_to_the_shipped_one(
+def test_a_damaged_global_model_is_replaced_by_the_shipped_one(
     tmp_path: Path, next_model: Model, small_model_folder: Path, damaged: str
 ) -> None:
     save_model(tmp_path / GLOBAL, next_model)
@@ -120,11 +124,11 @@ def test_a_damaged_global_model_gives_way_to_the_shipped_one(
     assert (tmp_path / f"{GLOBAL}.damaged" / damaged).read_bytes() == b"damaged"
 
 
-def test_a_damaged_model_that_was_asked_for_is_an_error(tmp_path: Path, small_model: Model) -> None:
+def test_a_damaged_model_given_by_the_person_is_an_error(tmp_path: Path, small_model: Model) -> None:
     save_model(tmp_path / "model", small_model)
     (tmp_path / "model" / PROGRAM).write_bytes(b"damaged")
     with pytest.raises(DataError, match="program is damaged"):
         Device.open(tmp_path / "profile", tmp_path / "model")
     save_model(tmp_path / "model", small_model)
     assert load_model(tmp_path / "model").program == small_model.program
-    Device.open(tmp_path / "profile", tmp_path / "model").close()  # the failure did not keep the profile
+    Device.open(tmp_path / "profile", tmp_path / "model").close()  # the failure released the profile

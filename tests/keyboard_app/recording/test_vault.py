@@ -8,7 +8,7 @@ VAULT = Vault(bytes(32))
 
 
 @given(st.binary(max_size=100), st.text(max_size=20))
-def test_what_is_sealed_comes_back_and_no_two_seals_are_alike(content: bytes, identity: str) -> None:
+def test_a_record_decrypts_to_its_content_and_no_two_records_are_equal(content: bytes, identity: str) -> None:
     sealed = VAULT.seal(content, identity)
     assert VAULT.open(sealed, identity) == content
     assert VAULT.seal(content, identity) != sealed
@@ -16,7 +16,9 @@ def test_what_is_sealed_comes_back_and_no_two_seals_are_alike(content: bytes, id
 
 
 @given(st.binary(max_size=50), st.text(), st.text(), st.data())
-def test_nothing_else_opens_it(content: bytes, identity: str, other: str, data: st.DataObject) -> None:
+def test_no_other_record_identity_or_key_decrypts_it(
+    content: bytes, identity: str, other: str, data: st.DataObject
+) -> None:
     sealed = VAULT.seal(content, identity)
     place = data.draw(st.integers(0, len(sealed) - 1))
     changed = sealed[:place] + bytes([sealed[place] ^ data.draw(st.integers(1, 255))]) + sealed[place + 1 :]
@@ -29,6 +31,6 @@ def test_nothing_else_opens_it(content: bytes, identity: str, other: str, data: 
 
 
 @given(st.text(), st.text())
-def test_tags_find_what_is_the_same_and_need_the_key(one: str, other: str) -> None:
+def test_tags_are_equal_for_equal_texts_and_depend_on_the_key(one: str, other: str) -> None:
     assert (VAULT.tag(one) == VAULT.tag(other)) == (one == other)
     assert Vault(b"\1" * 32).tag(one) != VAULT.tag(one)

@@ -132,7 +132,7 @@ def test_a_person_joins_takes_part_sees_the_update_and_leaves(
     assert device.keyboard.text == "Typing goes on"
     person.wait_until(shared, 120)
     assert steps_seen and steps_seen <= set(STEPS)
-    person.wait_until(lambda: device.worker.task is None)
+    person.wait_until(lambda: device.background.task is None)
     (one,) = device.federation.standing().shared
     assert one.words > 100 and one.bytes > 5_000
     rows = page._shared_card.ids.rows.children
@@ -177,7 +177,7 @@ def test_an_idle_keyboard_asks_for_rounds_and_a_task_of_the_person_comes_first(
     latest = device.federation.latest
     assert latest is not None
     status = screen.status
-    person.wait_until(lambda: device.worker.task is None)
+    person.wait_until(lambda: device.background.task is None)
     assert latest.failed and f"the coordinator at {nobody} does not answer" in latest.line
     assert person.page()._round_card.line.startswith("The coordinator at"), "the page says so"
     assert screen.status == status, "but the status does not repeat it every minute"
@@ -204,7 +204,7 @@ def test_leaving_continues_after_the_keyboard_was_closed(tmp_path: Path, small_m
         if joined is not None:  # closed before the coordinator was told
             assert joined.leaving
             device.serve()
-            assert "left the federation, but its coordinator could not be told" in str(device.worker.wait())
+            assert "left the federation, but its coordinator could not be told" in str(device.background.wait())
         assert device.federation.standing().joined is None
 
 

@@ -129,17 +129,17 @@ def test_learning_is_paused_and_stopped(open_window: Callable[..., Any], slow_de
     person.touch_control("what it learned")
     person.touch_control("Learn now")
     person.touch_control("pause learning")
-    assert (device.worker.paused, person.page().schedule) == (True, "Paused.")
+    assert (device.background.paused, person.page().schedule) == (True, "Paused.")
     person.touch_control("stop learning")
-    person.wait_until(lambda: device.worker.task is None)
-    assert (device.worker.task, person.screen.busy, device.models.personalized) == (None, False, False)
+    person.wait_until(lambda: device.background.task is None)
+    assert (device.background.task, person.screen.busy, device.models.personalized) == (None, False, False)
     assert device.profile.store.last_judgement() is None
     person.touch_control("Learn now")
     person.touch_control("pause learning")
-    assert device.worker.paused
+    assert device.background.paused
     person.touch_control("pause learning")
-    assert not device.worker.paused
-    person.wait_until(lambda: device.worker.task is None)
+    assert not device.background.paused
+    person.wait_until(lambda: device.background.task is None)
     assert device.profile.store.last_judgement() is not None
 
 
@@ -228,7 +228,7 @@ def test_settings_apply_at_once_and_are_saved(person: Any) -> None:
     settings = person.device.profile.settings
     assert (settings.theme, settings.text_scale, settings.layout) == ("dark", 1.0, "dvorak")
     assert (settings.learn_until, settings.offensive_words, settings.autocorrect) == (23, True, False)
-    assert person.device.models.wishes.offensive
+    assert person.device.models.word_preferences.offensive
     person.press_physically(ESCAPE)
     assert person.screen.composer.ids.keypad.shown_keys()[3].label == "P"
 
