@@ -162,8 +162,14 @@ class JavaInterpreter:
             program.put(bytes(content)).rewind()
             options = autoclass("org.tensorflow.lite.Interpreter$Options")()
             options.setNumThreads(threads)
-            self._interpreter = _classes[-1](program, options)
-            _classes.pop()
+            # Taken off the list first: while the interpreter is made, Python's collector may close another one in this thread,
+            # which the lock lets pass, and put that one's class on the list.
+            java_class = _classes.pop()
+            try:
+                self._interpreter = java_class(program, options)
+            except BaseException:
+                _classes.append(java_class)
+                raise
         # Java's collector would take its time: it does not see how much memory there is behind so small an object.
         weakref.finalize(self, _close, self._interpreter).atexit = False
         self._known: dict[str, dict[str, _Output]] = {}  # outputs by signature; the shapes of a program are fixed
