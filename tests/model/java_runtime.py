@@ -1,7 +1,7 @@
-"""The Java backend in a Java virtual machine, by a class that stands in for LiteRT's Android library (java/); behind it is LiteRT.
+"""Runs the Java backend in a Java virtual machine, with a stand-in for LiteRT's Android library (java/) that calls LiteRT.
 
-usage: java_runtime.py CLASSES MODEL PROFILE, with the project on the path. It compares the backend with the Python one, and then
-runs the whole headless device by it.
+usage: java_runtime.py CLASSES MODEL PROFILE, with the project on the path. It compares the backend with the Python backend, and then
+runs the whole device on it, without a window.
 """
 
 import gc
@@ -21,7 +21,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 jnius_config.add_classpath(sys.argv[1])
-from jnius import JavaException, PythonJavaClass, autoclass, java_method  # noqa: E402 (the classes have to be known before)
+from jnius import JavaException, PythonJavaClass, autoclass, java_method  # noqa: E402 (needs the class path)
 
 STRING, BYTES = "Ljava/lang/String;", "[B"
 

@@ -1,4 +1,4 @@
-"""The program on the oldest runtime a phone build may bring and by Java; the device's side on a Python that phones come with."""
+"""The program on the oldest runtime of a phone build and on Java, and the device on the Python version of phones."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""How the Java backend shares out its classes, without Java; `test_other_runtimes.py` runs it in a Java virtual machine."""
+"""How the Java backend assigns its classes, tested without Java; `test_other_runtimes.py` runs it in a Java virtual machine."""
 
 import gc
 import sys
@@ -13,11 +13,11 @@ from model.device.litert import JavaInterpreter
 
 
 class JavaError(Exception):
-    """What Java throws."""
+    """An exception of Java."""
 
 
 class JavaClass:
-    """Python's collector runs while an object is made, as it may at any time."""
+    """Runs the garbage collector while an object is created, as may happen at any time."""
 
     def __init__(self, program: object, options: object) -> None:
         gc.collect()
@@ -25,7 +25,7 @@ class JavaClass:
 
 @pytest.fixture(autouse=True)
 def jnius(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A `pyjnius` whose methods do nothing."""
+    """Replaces `pyjnius` by a module whose methods do nothing."""
     module: Any = ModuleType("jnius")
     module.JavaException, module.JavaClass, module.MetaJavaClass = JavaError, JavaClass, type
     module.JavaMethod = lambda signature: lambda self: None
