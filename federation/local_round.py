@@ -19,8 +19,8 @@ from pathlib import Path
 
 from data.errors import DataError, UserFacingError
 from federation.processes import start
+from federation.protocol.exchange_folder import Mailbox
 from federation.protocol.json_messages import Contribution, Invitation
-from federation.protocol.mailbox import Mailbox
 from federation.reports.model_card import round_card
 from model.device.folder import Model, save_model
 from model.device.learning.finetuning import FineTuning

@@ -61,7 +61,7 @@ def small_model_folder(small_model: Model, tmp_path_factory: pytest.TempPathFact
 
 
 def python_of_this_machine(version: str) -> str | None:
-    """Returns a Python of this version from the machine's PATH or from pyenv, whose shims on the PATH may not work; None if none."""
+    """Returns a Python of this version from the machine's PATH or from pyenv, whose shims on the PATH may not work."""
     name, path = f"python{version}", machine.outer_path()
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     on_path = shutil.which(name, path=path)
@@ -79,7 +79,7 @@ def python_of_this_machine(version: str) -> str | None:
 def run_python() -> Callable[..., str]:
     """Returns a function that runs a Python of another version, or with other packages, and returns its output.
 
-    That Python imports this project's packages from the repository, or from `sources`. The test is skipped if the machine lacks it.
+    That Python imports the project from the repository, or from `sources`. The test is skipped if the machine lacks it.
     """
     root = Path(__file__).parents[1]
 

@@ -1,7 +1,7 @@
 """What the tests need besides the lock file; everything else that is installed on the machine is hidden from them.
 
-As a script it prints the missing Debian packages, one per line, each with its purpose. It uses only the standard library because it
-runs before anything is installed.
+As a script it prints the missing Debian packages, one per line, each with its purpose. It uses only the standard library because
+it runs before anything is installed.
 """
 
 import atexit

@@ -22,7 +22,7 @@ from platformdirs import user_data_path
 from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from data.tokenizer import tokenize
-from federation.protocol.mailbox import Mailbox
+from federation.protocol.exchange_folder import Mailbox
 from keyboard_app.recording.damage import set_aside
 from keyboard_app.recording.keyholder import KEY, obtain_key, read_key
 from keyboard_app.recording.personal_file import Personal, Seen, load_personal, save_personal

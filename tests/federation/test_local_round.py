@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data.windows import pack, targets
-from federation.protocol.mailbox import Mailbox
+from federation.protocol.exchange_folder import Mailbox
 from model.device.folder import Model, load_model
 from model.device.learning.finetuning import ROUND_TRAINING, finetune
 from model.device.weights import digest

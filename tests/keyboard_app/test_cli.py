@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from federation.protocol.exchange_folder import Mailbox
 from federation.protocol.json_messages import Invitation
-from federation.protocol.mailbox import Mailbox
 from keyboard_app.cli import main
 from keyboard_app.recording.user_profile import PERSONAL, Profile
 from model.device.folder import WEIGHTS, load_model

@@ -1,7 +1,7 @@
 """Runs the Java backend in a Java virtual machine, with a stand-in for LiteRT's Android library (java/) that calls LiteRT.
 
-usage: java_runtime.py CLASSES MODEL PROFILE, with the project on the path. It compares the backend with the Python backend, and then
-runs the whole device on it, without a window.
+usage: java_runtime.py CLASSES MODEL PROFILE, with the project on the path. It compares the backend with the Python backend, and
+then runs the whole device on it, without a window.
 """
 
 import gc

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from federation.protocol.api_messages import Plan
+from federation.protocol.exchange_folder import Mailbox
 from federation.protocol.json_messages import Contribution, Invitation, JsonMessage, read_json
-from federation.protocol.mailbox import Mailbox
 from federation.protocol.round_terms import Terms
 
 TERMS = Terms(length=100, clipping_norm=1.0, max_weight=1, cohort=4, bits=16, seed=5)

@@ -9,8 +9,8 @@ import pytest
 
 from data.errors import DataError
 from data.windows import pack, targets
+from federation.protocol.exchange_folder import Mailbox
 from federation.protocol.json_messages import Contribution, Invitation
-from federation.protocol.mailbox import Mailbox
 from keyboard_app.device import Device
 from keyboard_app.federating.local_rounds import answer_all
 from keyboard_app.input.typist import type_message

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from federation.protocol.exchange_folder import Mailbox
 from federation.protocol.json_messages import Invitation
-from federation.protocol.mailbox import Mailbox
 from keyboard_app.device import Device
 from keyboard_app.learning.learning import Learning
 from model.device.folder import WEIGHTS, Model, save_model
