@@ -67,7 +67,7 @@ def test_a_device_accepts_each_message_in_one_state_only(recorded: Recorded) -> 
             if state is right:
                 step(state, *arguments)
             else:
-                with pytest.raises(DataError, match="takes no"):
+                with pytest.raises(DataError, match="accepts no"):
                     step(state, *arguments)
 
 
