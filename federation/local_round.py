@@ -1,15 +1,13 @@
 """A round over the keyboards of this machine. Each trains in its own process, on words that stay in its profile.
 
-1. The round's global weights and an invitation go into each keyboard's mailbox.
-2. A keyboard that is open answers by itself. For any other, a process is started that answers.
+1. The round's global weights and an invitation go into each keyboard's exchange folder.
+2. A process is started for each keyboard and answers. If the keyboard's window is open, the window answers instead.
 3. The deltas are checked: they must start from this round's weights, have the right shapes and be finite.
 4. TFF's aggregation turns them into the next global model.
-5. This model is offered to every keyboard that was called.
+5. This model is offered to every keyboard of the round.
 """
 
 import secrets
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -18,17 +16,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from data.errors import DataError, UserFacingError
-from federation.processes import start
+from federation.keyboards import end_keyboard, start_keyboard, wait_for_answer
 from federation.protocol.exchange_folder import Mailbox
 from federation.protocol.json_messages import Contribution, Invitation
 from federation.reports.model_card import round_card
 from model.device.folder import Model, save_model
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import Weights, digest, load_weights, next_provenance, save_weights
-
-_POLL_SECONDS = 0.1
-# A keyboard process reports this if the profile's window is open. The window then answers.
-_HELD = "is open in another"
 
 Aggregate = Callable[[Weights, Sequence[Weights], Sequence[int]], Weights]
 
@@ -57,13 +51,13 @@ class LocalKeyboard:
 def call_keyboards(
     profiles: Sequence[Path], model: Model, how: FineTuning, seed: int, deadline: float, shipped: Path
 ) -> list[LocalKeyboard]:
-    """Has each keyboard train the model's weights on its own words, and returns the deltas.
+    """Lets each keyboard train the model's weights on its own words, and returns the deltas.
 
     Args:
       profiles: the keyboards' profile folders.
       model: the round's global model.
       how: how each keyboard trains.
-      seed: of the order of the training rows.
+      seed: seed of the order of the training rows.
       deadline: seconds to wait for answers; keyboards that have not answered by then are left out.
       shipped: the model folder that a keyboard without a global model starts with.
 
@@ -84,13 +78,13 @@ def call_keyboards(
         for mailbox in mailboxes:
             cleaning.callback(mailbox.close, round_id)
             mailbox.invite(invitation, weights)
-        processes = [_start_keyboard(profile, shipped, round_id) for profile in profiles]
+        processes = [start_keyboard(profile, shipped, round_id) for profile in profiles]
         for process in processes:
-            cleaning.callback(_end, process)
+            cleaning.callback(end_keyboard, process)
         until = time.monotonic() + deadline
         devices = []
         for profile, mailbox, process in zip(profiles, mailboxes, processes, strict=True):
-            contribution = _wait(mailbox, round_id, process, until)
+            contribution = wait_for_answer(mailbox, round_id, process, until)
             devices.append(_check(profile, mailbox, contribution, model, how))
         return devices
 
@@ -112,7 +106,7 @@ def run_round(
       simulated: deltas of simulated clients, and their numbers of words.
 
     Raises:
-      DataError: there is no delta.
+      DataError: no keyboard and no simulated client gave a delta.
     """
     contributing = [d for d in devices if d.delta is not None]
     if not contributing and not simulated[0]:
@@ -131,59 +125,14 @@ def run_round(
     return updated
 
 
-def keyboard(*arguments: str | Path) -> list[str]:
-    """Returns the command line of a keyboard process."""
-    # -P keeps the current folder off the path: a data.py there would hide our package.
-    return [sys.executable, "-P", "-m", "keyboard_app.cli", *map(str, arguments)]
-
-
-def _start_keyboard(profile: Path, shipped: Path, round_id: str) -> subprocess.Popen[str]:
-    command = keyboard("answer", "--profile", profile, "--model", shipped, "--round", round_id)
-    return start(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    # A keyboard that has answered only has to close its store. One that has not is past the deadline.
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stderr:
-        process.stderr.close()
-
-
-def _wait(mailbox: Mailbox, round_id: str, process: subprocess.Popen[str], until: float) -> Contribution:
-    """Returns the keyboard's answer, or one with the reason if none arrives in time."""
-    message = None
-    while time.monotonic() < until:
-        if message is None and process.poll():
-            message = process.communicate()[1].strip()
-            if _HELD not in message:
-                return Contribution.nothing(
-                    round_id, message.splitlines()[-1] if message else "its process failed without a message"
-                )
-        ended = process.poll() == 0
-        try:
-            if (contribution := mailbox.contribution(round_id)) is not None:
-                return contribution
-        except (UserFacingError, UnicodeDecodeError) as error:
-            return Contribution.nothing(round_id, str(error))
-        if ended:
-            return Contribution.nothing(round_id, "its process ended without an answer")
-        time.sleep(_POLL_SECONDS)
-    return Contribution.nothing(round_id, "it did not answer in time")
-
-
 def _check(profile: Path, mailbox: Mailbox, contribution: Contribution, model: Model, how: FineTuning) -> LocalKeyboard:
-    """Reads and checks a delta; replaces the contribution by one with the reason if it is refused."""
+    """Reads and checks a keyboard's delta. If the delta is refused, the contribution's `error` gives the reason."""
     if contribution.error:
         return LocalKeyboard(profile, contribution, None)
     try:
-        if (
-            not 1 <= contribution.words <= 2 * how.max_words
-        ):  # a message of one word has two targets: the word and the end of message
-            raise DataError(f"it claims {contribution.words} words, and at most {how.max_words} were asked for")
+        # A message of one word has two targets: the word and the end of the message.
+        if not 1 <= contribution.words <= 2 * how.max_words:
+            raise DataError(f"its answer counts {contribution.words} words, but a round takes at most {how.max_words}")
         vocabulary = model.provenance.vocabulary_sha256
         delta, provenance = load_weights(mailbox.delta_path(contribution.round_id), vocabulary)
         if provenance.parent != digest(model.weights) or provenance.config != model.provenance.config:

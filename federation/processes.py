@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 def die_with(parent: int) -> None:
-    """Has the kernel kill this process when its parent, with this process id, ends. The child calls it."""
+    """Asks the kernel to kill this process when its parent, the process with the id `parent`, ends. The child calls it."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:  # only Linux has it
         prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
@@ -40,7 +40,7 @@ except OSError as error:
 
 
 def bound(command: Sequence[str | os.PathLike[str]]) -> Sequence[str | os.PathLike[str]]:
-    """Returns a command line that becomes `command`, in the same process, and does not outlive this process."""
+    """Returns the command line of a process that becomes `command` and does not outlive this process."""
     return [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), *command]
 
 
@@ -58,9 +58,10 @@ def free_port() -> int:
 
 
 def map_in_processes(function: Callable[[T], R], items: Sequence[T], done: Callable[[int, str], None]) -> list[R]:
-    """Applies a module's function to each item, in one process for each processor; returns the results in order.
+    """Applies a function to each item, in one process for each processor; returns the results in order.
 
-    `done` receives the number of results so far, and an empty string. The first exception ends all processes.
+    The function must be a module's own, so that the processes can import it. `done` receives the number of results so far, and an
+    empty string. The first exception ends all processes.
     """
     pool = ProcessPoolExecutor(
         os.cpu_count(), mp_context=get_context("spawn"), initializer=_prepare, initargs=(os.getpid(),)

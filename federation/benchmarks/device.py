@@ -13,7 +13,7 @@ from data.tokenizer import tokenize
 from data.vocabulary import Vocabulary
 from federation.benchmarks.learning import measure_learning
 from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
-from federation.local_round import keyboard
+from federation.keyboards import keyboard
 from model.device.folder import load_model
 from model.device.runtime import Program
 from model.device.suggesting.reading import Reader

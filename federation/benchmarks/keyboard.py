@@ -5,7 +5,7 @@ from pathlib import Path
 
 from federation.benchmarks.loads.display import display
 from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
-from federation.local_round import keyboard
+from federation.keyboards import keyboard
 
 _WHEN = {"idle": "idle", "learning": "while it learns"}
 

@@ -33,7 +33,7 @@ from federation.coordinator.web.control_api import TOKEN
 from federation.demos.folder import replace_demo_folder
 from federation.demos.pages import devices_report, verdict
 from federation.demos.people import PEOPLE, Person, choose_people, compare_models, recall
-from federation.local_round import keyboard
+from federation.keyboards import keyboard
 from federation.processes import free_port, start
 from federation.reports.plots import plot_demo_devices
 from model.device.folder import PRETRAINED, load_model

@@ -30,7 +30,8 @@ from federation.demos.folder import replace_demo_folder
 from federation.demos.pages import demo_report
 from federation.engine.local import engine
 from federation.evaluation.personalization import SimulatedKeyboard, measure_keyboards
-from federation.local_round import call_keyboards, keyboard, run_round
+from federation.keyboards import keyboard
+from federation.local_round import call_keyboards, run_round
 from federation.processes import start
 from federation.reports.plots import plot_demo
 from federation.reports.progress import progress_bar

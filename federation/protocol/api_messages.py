@@ -1,12 +1,12 @@
-"""The coordinator's HTTP API for devices, except for the cryptography: small messages, as JSON.
+"""The coordinator's HTTP API for devices: its calls, and all messages except the cryptographic ones, as JSON.
 
     GET  /v1/federation                    open to anyone: the session to sign requests for, and the federation's model
     POST /v1/devices                       a new device enrols: Enrolment
-    POST /v1/check-in?wait=SECONDS         asks what there is to do: CheckIn → Call, at once or when there is something
+    POST /v1/check-in?wait=SECONDS         a device asks for its next task: CheckIn → Call, at once or as soon as there is a task
     GET  /v1/rounds/ROUND/plan             how the round trains, encodes and masks: Plan
-    GET  /v1/rounds/ROUND/STAGE            what a device needs for a stage, a message of `secure_aggregation`
-    POST /v1/rounds/ROUND/STAGE            what a device gives in a stage, likewise
-    POST /v1/rounds/ROUND/withdrawal       the device cannot go on with the round
+    GET  /v1/rounds/ROUND/STAGE            the coordinator's message to the device for a stage (`secure_aggregation`)
+    POST /v1/rounds/ROUND/STAGE            the device's message of a stage (`secure_aggregation`)
+    POST /v1/rounds/ROUND/withdrawal       the device cannot continue the round
     GET  /v1/models/DIGEST                 weights, safetensors
     POST /v1/departure                     the device leaves the federation
 
@@ -23,7 +23,7 @@ from federation.protocol.json_messages import JsonMessage
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.messages import SecureRound
 
-REST, WAIT = "rest", "wait"  # what a Call asks for, apart from the stages
+REST, WAIT = "rest", "wait"  # the tasks of a Call, apart from the stages
 KEYS, SHARES, REPORTING, UNMASKING = "keys", "shares", "reporting", "unmasking"  # the stages, in order
 COUNTED, NOT_COUNTED = "counted", "not counted"  # whether a device's update is in the model that a round made
 
@@ -38,12 +38,12 @@ TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 EARLY = HTTPStatus.TOO_EARLY
 REFUSALS = {
     BAD: "the message is not valid; the round is unaffected",
-    UNKNOWN_DEVICE: "no device of this federation signed the request",
+    UNKNOWN_DEVICE: "the request is not signed by a device of this federation",
     REPLAYED: "the request is old; the answer names the session and the number that the next request must exceed",
     NOT_FOUND: "there is no such round or model",
     SLOW: "the body took too long to arrive",
-    REPEATED: "the device gave this message before; it counts once",
-    LATE: "the round went on without this device",
+    REPEATED: "the device has already sent this message; it counts once",
+    LATE: "the round continued without this device",
     TOO_LARGE: "the body is larger than this call accepts",
     EARLY: "the round has not reached this stage yet",
 }
@@ -54,7 +54,7 @@ _HIGHEST_NUMBER = 2**62
 
 @dataclass(frozen=True)
 class FederationInfo(JsonMessage):
-    """What anyone may know about the federation."""
+    """Public information about the federation."""
 
     session: str
     model: str  # digest of the newest global model
@@ -73,7 +73,7 @@ class Enrolment(JsonMessage):
 
 @dataclass(frozen=True)
 class CheckIn(JsonMessage):
-    """A device is free to take part. `round_name` names the round that it is in; it is empty outside of rounds."""
+    """A device's request for its next task. `round_name` is the round that the device is in, and empty outside of rounds."""
 
     vocabulary_sha256: str
     round_name: str
@@ -81,25 +81,25 @@ class CheckIn(JsonMessage):
 
 @dataclass(frozen=True)
 class Call(JsonMessage):
-    """What a device is asked for: a stage, `wait` (its round waits for other devices), or `rest`."""
+    """The next task of a device: a stage, `wait` (its round waits for other devices), or `rest`."""
 
     task: str
     round_name: str
-    reason: str  # for people: why there is nothing to do
-    outcome: str  # of the round that the device named, if that is over: COUNTED or NOT_COUNTED; else empty
+    reason: str  # of `wait` and `rest`, for people
+    outcome: str  # COUNTED or NOT_COUNTED once the round that the device named is over; else empty
     model: str  # digest of the newest global model
     model_round: int
 
 
 @dataclass(frozen=True)
 class Plan(JsonMessage):
-    """How a round goes, for the devices selected for it."""
+    """The plan of a round, for the devices selected for it."""
 
     round_name: str
     model: str  # digest of the weights to start from
     vocabulary_sha256: str
     learning_rate: float
-    clipping_norm: float  # of the gradient of a training step
+    clipping_norm: float  # greatest L2 norm of the gradient of a training step
     passes: int
     max_words: int
     seed: int
@@ -108,7 +108,7 @@ class Plan(JsonMessage):
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request was refused. A REPLAYED one also names the session, and the device's highest number in it."""
+    """The reason why a request was refused. With REPLAYED it also names the session, and the device's highest number in it."""
 
     error: str
     session: str = ""  # empty if the answer names no valid session
@@ -116,7 +116,7 @@ class Refusal:
 
     @classmethod
     def read(cls, content: bytes) -> Self:
-        """Reads the body of a refusal. Whatever is malformed in it is left out: the sender is not to be trusted."""
+        """Reads the body of a refusal. Malformed fields are left out, because the sender is not trusted."""
         try:
             fields = json.loads(content)
         except (ValueError, RecursionError):
@@ -133,5 +133,5 @@ class Refusal:
 
 
 def secure_round(plan: Plan) -> SecureRound:
-    """Returns what the devices and the coordinator of a round bind their keys, shares and masks to: everything in its plan."""
+    """Returns the secure round of a plan. Devices and coordinator bind their keys, shares and masks to all of its content."""
     return SecureRound(plan.round_name, plan.model, plan.terms.layout, plan.to_json())

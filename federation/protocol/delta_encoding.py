@@ -1,6 +1,6 @@
 """From a model delta to integers that can be summed, and back: clipping, rotation, scaling, stochastic rounding, few bits.
 
-A device with delta d (float32 [n]) and `weight` words computes what it sends from the round's clipping norm C, greatest weight W,
+A device with delta d (float32 [n]) and `weight` words computes its message from the round's clipping norm C, greatest weight W,
 cohort N, bits b and seed. Every array is float32, and every line is one elementwise operation in this order, so that any float32
 library that follows IEEE 754 gives the same integers:
 
@@ -30,13 +30,13 @@ This is TFF's `MeanFactory` over secure sums: weighted values and weights are su
 coordinate of y has a standard deviation of norm(x) / sqrt(p) over the signs, at most C / sqrt(p). Only deltas at the clipping norm
 with weights at W therefore reach R, at z standard deviations. Below z the rounding is unbiased. About 2 Q(z) of such a delta's
 coordinates lie beyond z, with 1e-5 of its energy at z = 4 (`clipped_energy`). The two passes of the rotation spread any delta over
-all p coordinates, even one with a single entry, which one pass would leave in its column. B divides n up to half a percent of
-padding; padding to a power of two would add up to 100%.
+all p coordinates, even one with a single entry, which one pass would leave in its column. By the choice of B, padding adds at
+most half a percent to a long delta; padding to a power of two would add up to 100%.
 
 Rotation and stochastic rounding are those of Suresh et al. 2017, arXiv 1611.00429, Sections 2 and 3. Bonawitz et al. 2019, arXiv
 1912.00131, and Kairouz et al. 2021, arXiv 2102.06387, Section 4, scale by standard deviations of the sum and let it wrap with a
-small probability. For a sum of equal deltas the scale is the same; there a coordinate beyond the range is wrong by 2^b, here by
-the excess.
+small probability. For a sum of equal deltas the scale is the same. A coordinate beyond the range is wrong by 2^b in their schemes,
+and by the excess in this one.
 
 Rounding adds an error to the sum of m devices: of mean 0 and at most sqrt(m) / (2 S) in a coordinate, so at most
 sqrt(m p) / (2 S) = sqrt(m) z C / (2 R) in norm, root mean square. It also lengthens a device's part. `rounded_norm` bounds that as
@@ -73,8 +73,8 @@ class Encoding:
     clipping_norm: float  # C: greatest L2 norm of a delta
     max_weight: int  # W: greatest weight of a device, in words; 1 if all devices have the same weight
     cohort: int  # N: greatest number of devices in a sum
-    bits: int  # b: of an entry as sent, 2 to 16
-    # 32 bits, of the rotation's signs: public, and drawn before devices train, so that honest deltas do not depend on it.
+    bits: int  # b: bits of an entry as sent, 2 to 16
+    # Seed of the rotation's signs, 32 bits: public, and drawn before devices train, so that honest deltas do not depend on it.
     seed: int
     # z: the greatest integer in standard deviations of a coordinate, for a delta at the clipping norm.
     deviations: float = 4.0
@@ -85,7 +85,7 @@ class Encoding:
         if not (0 < self.clipping_norm < math.inf and 0 < self.deviations < math.inf):
             raise DataError("an encoding's clipping norm and deviations must be positive and finite")
         if not 0 <= self.seed < 2**32:
-            raise DataError(f"an encoding's seed must fit in 32 bits, unlike {self.seed}")
+            raise DataError(f"an encoding's seed must fit in 32 bits, and {self.seed} does not")
         if not 2 <= self.bits <= 16:
             raise DataError(f"an encoding has 2 to 16 bits, not {self.bits}")
         if self.levels < 1:
@@ -95,7 +95,7 @@ class Encoding:
 
     @property
     def block(self) -> int:
-        """B: rows of the rotation's matrix: the largest power of two up to 4096 that pads by at most 0.5%, and at least 64."""
+        """B: rows of the rotation's matrix. The largest power of two up to 4096 that pads by at most 0.5%, and at least 64."""
         block = _LARGEST_BLOCK
         while block > _SMALLEST_BLOCK and -self.length % block > _MAX_PADDING * self.length:
             block //= 2
@@ -148,14 +148,14 @@ class Encoding:
 
         Args:
           delta: float32 [n].
-          weight: the number of words that it was learned from, at least 0.
+          weight: the number of words that the delta was learned from, at least 0.
           rng: draws the rounding; unpredictable on devices, seeded in simulations.
 
         Returns:
           The values of `segments`, in order: uint16 [p] below 2^b, and the weight, uint64 [1].
 
         Raises:
-          DataError: the delta has another length or type or is not finite, or the weight is negative.
+          DataError: the delta has the wrong length or type or is not finite, or the weight is negative.
         """
         if delta.shape != (self.length,) or delta.dtype != np.float32:
             raise DataError(f"the delta must be float32 [{self.length}], not {delta.dtype} {list(delta.shape)}")
@@ -175,13 +175,13 @@ class Encoding:
         return modular, np.array([weight], np.uint64)
 
     def round(self, scaled: Float, uniform: Float) -> Float:
-        """Step 5: rounds scaled coordinates to whole numbers, float32 [p], by uniform numbers from [0, 1)."""
+        """Rounds scaled coordinates to whole numbers, float32 [p], by uniform numbers from [0, 1): step 5."""
         rounded = np.floor(scaled + uniform)
         clipped: Float = np.clip(rounded, -self.levels, self.levels, out=rounded)
         return clipped
 
     def decode(self, summed: UnsignedArray) -> Float:
-        """Decodes a sum: steps 7 and 8. Returns the sum of (w / W) d, float32 [n], from the summed coordinates [p] modulo 2^b.
+        """Returns the sum of (w / W) d, float32 [n], decoded from the summed coordinates [p] modulo 2^b: steps 7 and 8.
 
         Raises:
           DataError: the coordinates are not p unsigned integers below 2^b.
@@ -193,10 +193,10 @@ class Encoding:
         return self.rotate_back(lifted.astype(np.float32) * np.float32(1 / float(self.scale)))
 
     def decode_mean(self, summed: UnsignedArray, weight: int) -> Float:
-        """Steps 7 to 9: returns the mean of the deltas weighted by words, float32 [n]; zeros if the weights sum to 0.
+        """Returns the mean of the deltas weighted by words, float32 [n], or zeros if the weights sum to 0: steps 7 to 9.
 
         Raises:
-          DataError: as `decode`, or the weights sum to less than 0 or more than N W.
+          DataError: as `decode`, or `weight` is below 0 or above N W.
         """
         if not 0 <= weight <= self.cohort * self.max_weight:
             raise DataError(f"{self.cohort} weights of at most {self.max_weight} cannot sum to {weight}")
@@ -204,7 +204,7 @@ class Encoding:
         return total * np.float32(self.max_weight / weight) if weight else np.zeros_like(total)
 
     def rotate(self, vector: Float) -> Float:
-        """Step 3: rotates float32 [n] to [p], with the same norm."""
+        """Rotates float32 [n] to [p], which keeps the norm: step 3."""
         block, first, second = self.block, *self._signs()
         matrix = np.zeros((block, self.padded // block), np.float32)
         matrix.reshape(-1)[: self.length] = vector
@@ -233,7 +233,7 @@ class Encoding:
 
 
 def clip(vector: Float, norm: float) -> Float:
-    """Step 1: returns the vector, shortened to an L2 norm if it is longer."""
+    """Returns the vector, shortened to the L2 norm `norm` if it is longer: step 1."""
     length = np.float32(math.sqrt(np.dot(vector, vector.astype(np.float64))))
     return vector * (np.float32(norm) / length) if length > np.float32(norm) else vector
 

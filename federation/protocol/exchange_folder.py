@@ -1,12 +1,12 @@
-"""The folder in a keyboard's profile by which the keyboard and a desktop on the same machine exchange a round's messages.
+"""The folder in a keyboard's profile through which the keyboard and a desktop on the same machine exchange a round's messages.
 
     mailbox/in/ROUND/     weights.safetensors, then invitation.json     written by the desktop
     mailbox/out/ROUND/    delta.safetensors, then contribution.json     written by the keyboard
     mailbox/release/      a model folder: the newest global model       written by the desktop
     mailbox/taken/        the same, while the keyboard installs it      renamed by the keyboard
 
-A message exists from the moment that its JSON file does. That file is renamed into place after the arrays that belong to it. Only
-the process that holds the profile answers.
+A message exists once its JSON file does. That file is renamed into place after the arrays of the message are written. Only the
+process that has the profile open answers.
 """
 
 import shutil
@@ -22,13 +22,13 @@ _INVITATION, _CONTRIBUTION = "invitation.json", "contribution.json"
 
 
 class Mailbox:
-    """The folder as both sides use it."""
+    """The exchange folder of a profile, as both sides use it."""
 
     def __init__(self, profile: Path) -> None:
         self._root = profile / "mailbox"
 
     def invite(self, invitation: Invitation, weights: Path) -> None:
-        """Desktop: asks for a contribution to a round that starts from these global weights. Deletes what earlier rounds left."""
+        """Desktop: invites the keyboard to a round that starts from these global weights. Deletes the files of earlier rounds."""
         for side in ("in", "out"):
             shutil.rmtree(self._root / side, ignore_errors=True)
         folder = self._root / "in" / invitation.round_id
@@ -47,15 +47,15 @@ class Mailbox:
         return invitations
 
     def invited_weights(self, round_id: str) -> Path:
-        """Keyboard: the file of the round's global weights."""
+        """Keyboard: returns the file of the round's global weights."""
         return self._root / "in" / round_id / "weights.safetensors"
 
     def delta_path(self, round_id: str) -> Path:
-        """The file that the keyboard writes the model delta to before it answers, and the desktop reads it from."""
+        """Returns the file to which the keyboard writes its delta before it answers, and from which the desktop reads it."""
         return self._root / "out" / round_id / "delta.safetensors"
 
     def answer(self, contribution: Contribution) -> None:
-        """Keyboard: answers an invitation, with the delta already in its place. Deletes the delta if the round is over."""
+        """Keyboard: answers an invitation; the delta must already be in its place. Deletes the delta if the round is over."""
         if not self.invited_weights(contribution.round_id).exists():
             shutil.rmtree(self._answer(contribution.round_id).parent, ignore_errors=True)
             return

@@ -1,4 +1,4 @@
-"""The link by which a device joins a federation: the coordinator's address, its certificate's SHA-256, and a single-use code.
+"""The link with which a device joins a federation: the coordinator's address, its certificate's SHA-256, and a single-use code.
 
 `federated-keyboard://HOST:PORT/join?code=CODE&sha256=64 HEX DIGITS`
 """

@@ -1,4 +1,4 @@
-"""Messages as JSON, read strictly: every field is present, of its declared type, and no other field is.
+"""Messages as JSON, read strictly: every field must be present and of its declared type, and other fields are refused.
 
 The arrays that belong to a message travel beside it, as weights files.
 """
@@ -66,7 +66,7 @@ class JsonMessage:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Reads what `to_json` returned.
+        """Reads the output of `to_json`.
 
         Raises:
           DataError: the text is not this message.
@@ -75,7 +75,7 @@ class JsonMessage:
 
     @classmethod
     def from_content(cls, content: object) -> Self:
-        """Reads what `to_content` returned.
+        """Reads the output of `to_content`.
 
         Raises:
           DataError: the content is not this message.
@@ -88,12 +88,12 @@ class JsonMessage:
         values = {name: _read(f"{name} of a {cls.__name__}", content[name], kind) for name, kind in kinds.items()}
         try:
             return cls(**values)
-        except OverflowError as error:  # a whole number that the message computes with
+        except OverflowError as error:  # the message computes with a whole number that is too large for a float
             raise DataError(f"a {cls.__name__} has a number that is too large: {error}") from error
 
 
 def _kinds(cls: type[JsonMessage]) -> dict[str, Any]:
-    """The declared type of each field, by name."""
+    """Returns the declared type of each field, by name."""
     hints = get_type_hints(cls)
     return {field.name: hints[field.name] for field in fields(cls)}
 
@@ -102,14 +102,14 @@ def _write(what: str, value: object, kind: Any) -> object:
     if isinstance(value, JsonMessage):
         return value.to_content()
     if type(value) is int and float in (kind, *get_args(kind)) and int not in get_args(kind):
-        return float(value)  # or a reader that makes it one would write another text than this
+        return float(value)  # a reader makes it a float too, and would otherwise write a different text
     if isinstance(value, float) and not math.isfinite(value):
         raise DataError(f"{what} is a number that is not finite")
     return value
 
 
 def _read(what: str, value: object, kind: Any) -> object:
-    """The value, if it is of a declared type."""
+    """Returns the value if it is of the declared type, whole numbers as floats where those are declared."""
     if get_origin(kind) in (UnionType, Union):
         return _read(what, value, _alternative(what, value, get_args(kind)))
     if isinstance(kind, type) and issubclass(kind, JsonMessage):
@@ -126,7 +126,7 @@ def _read(what: str, value: object, kind: Any) -> object:
 
 
 def _alternative(what: str, value: object, kinds: tuple[Any, ...]) -> Any:
-    """The member of a union that a value belongs to: for an object, the message with its fields."""
+    """Returns the member of a union that a value belongs to: for an object, the message with its fields."""
     for kind in kinds:
         if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, JsonMessage):
             if value.keys() == _kinds(kind).keys():
@@ -149,9 +149,9 @@ def _short(value: object) -> str:
 
 @dataclass(frozen=True)
 class Invitation(JsonMessage):
-    """The desktop asks a keyboard to train the round's global weights, which lie beside this message, on its own words.
+    """A desktop's invitation to a keyboard to train the round's global weights, stored beside this message, on its own words.
 
-    All fields but the round's and the seed's are those of `model.device.learning.finetuning.FineTuning`.
+    All fields but `round_id` and `seed` are those of `model.device.learning.finetuning.FineTuning`.
     """
 
     round_id: str
@@ -159,12 +159,12 @@ class Invitation(JsonMessage):
     clipping_norm: float
     passes: int
     max_words: int
-    seed: int  # of the order of the training rows
+    seed: int  # seed of the order of the training rows
 
 
 @dataclass(frozen=True)
 class Contribution(JsonMessage):
-    """A keyboard's answer to an invitation; its model delta lies beside it. Losses are means over its own words, in nats."""
+    """A keyboard's answer to an invitation, with its delta stored beside it. Losses are means over its own words, in nats."""
 
     round_id: str
     words: int  # targets trained on, each counted once: the weight of the delta in the mean; 0 if there is no delta

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from federation.protocol.delta_encoding import Encoding
 
-Draw = Callable[[int], NDArray[np.uint64]]  # returns that many random numbers of 64 bits
+Draw = Callable[[int], NDArray[np.uint64]]  # takes a count and returns as many random numbers of 64 bits
 
-_REACH = 6  # standard deviations of a sum's noise that fit within the modulus, beside the sum
+_REACH = 6  # standard deviations of a sum's noise for which the modulus has room, beside the sum itself
 
 
 def system_bits(count: int) -> NDArray[np.uint64]:
@@ -71,15 +71,15 @@ def private_encoding(
       clipping_norm: greatest L2 norm of a delta; all devices have the same weight.
       cohort: greatest number of devices in a sum.
       minimum: smallest number of devices whose sum is unmasked.
-      bits: of an entry as sent.
-      seed: of the rotation.
-      noise_multiplier: see above.
+      bits: bits of an entry as sent.
+      seed: seed of the rotation's signs.
+      noise_multiplier: as above.
 
     Raises:
       DataError: the bits are too few for this much noise.
     """
     room = 2 ** (bits - 1) - 1
-    low, high = 1, room  # planning for more devices leaves each smaller integers
+    low, high = 1, room  # the more devices are planned for, the smaller the integers of each
     if not _fits(_planned_for(length, clipping_norm, high, bits, seed), cohort, minimum, noise_multiplier):
         raise DataError(
             f"{bits} bits have no room for noise of {noise_multiplier:g} times one device's part: "

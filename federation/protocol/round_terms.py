@@ -5,15 +5,15 @@ A device sends two vectors of whole numbers, which secure aggregation masks and 
 1. its delta, encoded (`federation.protocol.delta_encoding`), with discrete Gaussian noise added if the terms ask for it;
 2. `COUNTS`, of 48 bits each, negative ones modulo 2^48:
    - `devices`: 1;
-   - `weight`: the number of words that it learned from, at most the terms' greatest; 1 if all devices have the same weight;
+   - `weight`: the number of words that it learned from, at most `max_weight` of the terms; 1 if all devices have the same weight;
    - `side`: 1 if the delta's L2 norm is at most the terms' estimate of a quantile of these norms, else -1, so that the server can
      adjust its estimate (Andrew et al. 2021, arXiv 1905.03871); 0 if it has no estimate;
    - `zeroing_side`: likewise for the delta's largest entry, and the quantile on which zeroing is based;
-   - `loss`: the mean loss of each batch before its step times the batch's words, summed, in steps of 2^-10 nats, and `words`;
-   - `tested`: the number of held-back words; `first`, `among_three`: those of them that the round's weights predicted first, or
-     among the first three; `first_after`, `among_three_after`: likewise for the weights after the device's training.
+   - `loss`: the loss summed over the words, each batch measured before its step, in units of 2^-10 nats; `words`: these words;
+   - `tested`: the number of held-back words; `first`, `among_three`: the number of them that the round's weights predicted first,
+     or among the first three; `first_after`, `among_three_after`: likewise for the weights after the device's training.
 
-A device counts at most 2^36 of each of the last seven, so that sums over a thousand devices do not wrap. A delta with an entry
+Each of the last seven counts is at most 2^36 per device, so that sums over a thousand devices do not wrap. A delta with an entry
 above the terms' zeroing norm is replaced by zeros, as if the device had learned nothing. Under differential privacy the server
 learns nothing else without noise: the weight is 1, and the counts after `zeroing_side` are 0.
 """
@@ -39,12 +39,12 @@ COUNTS = (
 COUNT_BITS = 48
 LOSS_STEPS = 2**10  # in one nat
 
-MAX_COUNT = 2**36  # of a device: words, or steps of loss (as many as a million words at 67 nats have)
+MAX_COUNT = 2**36  # greatest count of a device: words, or units of loss (a million words at 67 nats reach it)
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a device learned, in the clear: it stays on the device.
+    """The result of a device's training, in the clear. It stays on the device.
 
     Raises:
       DataError: the figures contradict each other, or the loss is not finite.
@@ -53,16 +53,16 @@ class TrainingResult:
     delta: NDArray[np.float32]  # [n], weights after training minus weights before (`delta_encoding.flatten`)
     words: int  # targets learned from
     loss: float = 0.0  # nats, summed over these words, each batch before its step
-    first: int = 0  # of the `tested` words, those predicted first by the weights before training
-    among_three: int = 0
-    tested: int = 0
+    first: int = 0  # tested words that the weights before training predicted first
+    among_three: int = 0  # likewise, among the first three
+    tested: int = 0  # held-back words
     first_after: int = 0  # likewise, by the weights after training
     among_three_after: int = 0
 
     def __post_init__(self) -> None:
         found = ((self.first, self.among_three), (self.first_after, self.among_three_after))
         if not (math.isfinite(self.loss) and self.words >= 0 and all(0 <= a <= b <= self.tested for a, b in found)):
-            raise DataError("the figures of what the device learned contradict each other")
+            raise DataError("the figures of the training result contradict each other")
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,15 @@ class Terms(JsonMessage):
 
     length: int  # entries of a delta
     clipping_norm: float  # greatest L2 norm of a delta; longer deltas are shortened to it
-    max_weight: int  # in words; 1 if all devices have the same weight
+    max_weight: int  # greatest weight of a device, in words; 1 if all devices have the same weight
     cohort: int  # greatest number of devices in a sum
-    bits: int  # of an encoded entry
-    seed: int  # of the rotation, 32 bits
-    estimate: float = 0.0  # of a quantile of the deltas' L2 norms; 0: the server has no estimate
+    bits: int  # bits of an encoded entry
+    seed: int  # seed of the rotation's signs, 32 bits
+    estimate: float = 0.0  # estimated quantile of the deltas' L2 norms; 0: the server has no estimate
     zeroing_norm: float = 0.0  # largest entry above which a delta is replaced by zeros; 0: no zeroing
-    zeroing_estimate: float = 0.0  # of a quantile of the deltas' largest entries
-    noise_stddev: float = 0.0  # of the noise that each device adds to each encoded entry; 0: no noise
-    private: bool = False  # whether only the delta and its side leave the device
+    zeroing_estimate: float = 0.0  # estimated quantile of the deltas' largest entries; 0: the server has no estimate
+    noise_stddev: float = 0.0  # standard deviation of each device's noise on an encoded entry; 0: no noise
+    private: bool = False  # whether the delta and its sides are all that leaves the device
 
     def __post_init__(self) -> None:
         self.encoding  # noqa: B018 (raises if a size is wrong)
@@ -102,16 +102,16 @@ class Terms(JsonMessage):
 
     @property
     def layout(self) -> VectorLayout:
-        """The layout of what a device sends: the encoded delta, and `COUNTS`."""
+        """The layout of the vectors that a device sends: the encoded delta, and `COUNTS`."""
         return Segment(self.encoding.padded, self.bits), Segment(len(COUNTS), COUNT_BITS)
 
     def contribution(
         self, learned: TrainingResult, rng: np.random.Generator, draw: Draw = system_bits
     ) -> tuple[Vector, Vector]:
-        """Returns what a device adds to the sum, in the clear: values of `layout`, to be masked before they leave it.
+        """Returns a device's part of the sum, in the clear: values of `layout`, to be masked before they leave the device.
 
         Args:
-          learned: what the device learned.
+          learned: the result of the device's training.
           rng: draws the rounding.
           draw: returns random bits for the noise.
 
@@ -161,7 +161,7 @@ def counts_of(summed: Vector) -> dict[str, int]:
 
 
 def recall_of(counts: Mapping[str, int]) -> dict[str, float]:
-    """Returns recall at 1 and at 3 of summed `COUNTS`, and the number of words tested; empty if no device held words back."""
+    """Returns recall at 1 and at 3 from summed `COUNTS`, and the number of words tested; empty if no device held words back."""
     tested = counts["tested"]
     if not tested:
         return {}

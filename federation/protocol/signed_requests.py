@@ -1,7 +1,7 @@
-"""How a device proves that it made a request: an Ed25519 signature (RFC 8032) over everything in the request.
+"""The proof that a device made a request: an Ed25519 signature (RFC 8032) over everything in the request.
 
 The signature covers the session, the request's number, its method and path, and the SHA-256 of its body. The coordinator draws a
-session at each start and tells it to anyone who asks. Within a session, each request of a device has a higher number than the one
+session at each start and gives it to anyone who asks. Within a session, each request of a device has a higher number than the one
 before. A recorded request can therefore be replayed neither now nor after a restart, and neither side needs a correct clock. The
 signature is in the headers, so that a stranger is refused before a byte of the body is read.
 """
@@ -31,12 +31,12 @@ class SignedHeaders:
     signature: str  # 128 hex digits
 
     def to_headers(self) -> dict[str, str]:
-        """Returns them as HTTP headers."""
+        """Returns the HTTP headers, by name."""
         return {f"x-federation-{name}": str(value) for name, value in vars(self).items()}
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> Self:
-        """Reads what `to_headers` returned; names are in lower case.
+        """Reads the output of `to_headers`; names are in lower case.
 
         Raises:
           DataError: a header is missing or malformed.
@@ -79,7 +79,7 @@ def check(headers: SignedHeaders, method: str, path: str) -> None:
 
 
 def sign_enrolment(key: Ed25519PrivateKey, code: str) -> str:
-    """Returns the proof, in hex, that the device that enrols with a code holds the key."""
+    """Returns the proof, in hex, that the device enrolling with a code holds the key."""
     return key.sign(_enrolled(code)).hex()
 
 

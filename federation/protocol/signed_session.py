@@ -1,4 +1,4 @@
-"""A device's requests to its coordinator: signed, numbered, and repeated where that helps. Sending them is up to the caller.
+"""A device's requests to its coordinator: signed, numbered, and repeated where that can help. The caller sends them.
 
     exchange = session.begin("POST", path, body)
     while True:
@@ -26,20 +26,20 @@ from federation.protocol.api_messages import REPLAYED, Refusal
 from federation.protocol.signed_requests import SignedHeaders, sign
 
 _UNKNOWN_SESSION = "0" * 32
-_MAX_RENEWALS = 3  # for one request: a coordinator that names a new session with each answer is not followed for ever
+_MAX_RENEWALS = 3  # for one request: a coordinator could name a new session with each answer, forever
 
 
 class SignedSession:
     """A device's session with its coordinator, and the number of its latest request. For one thread."""
 
     def __init__(self, key: Ed25519PrivateKey, attempts: int = 1, clock: Callable[[], int] = time.time_ns) -> None:
-        """Starts without a session: the refusal of the first request names it.
+        """Starts without a session. The refusal of the first request names it.
 
         Args:
           key: the device's identity key.
-          attempts: how often a request is made at most if the connection fails.
-          clock: a number that grows, nanoseconds for instance. A device that restarts within a session goes on from it, above
-            the numbers that it used before.
+          attempts: how many times a request is tried if the connection fails.
+          clock: returns a number that grows, such as nanoseconds. A device that restarts within a session therefore continues
+            above the numbers that it used before.
         """
         self.session, self.number = _UNKNOWN_SESSION, 0
         self.attempts = attempts
@@ -55,7 +55,7 @@ class SignedSession:
         return sign(self._key, self.session, self.number, method, path, body)
 
     def renew(self, refused: SignedHeaders, refusal: Refusal) -> bool:
-        """Takes over the session and number that a REPLAYED refusal names; returns whether they differ from the request's."""
+        """Adopts the session and number that a REPLAYED refusal names; returns whether they differ from the request's."""
         if not refusal.session or (refusal.session == refused.session and refusal.number < refused.number):
             return False
         self.session = refusal.session
@@ -64,7 +64,7 @@ class SignedSession:
 
 
 class SignedExchange:
-    """One request of a session, and how often it was repeated."""
+    """One request of a session, and the number of its repetitions."""
 
     def __init__(self, session: SignedSession, method: str, path: str, body: bytes) -> None:
         self._session, self._method, self._path, self._body = session, method, path, body
@@ -72,7 +72,7 @@ class SignedExchange:
         self._renewals = self._failures = 0
 
     def sign(self) -> dict[str, str]:
-        """Returns the HTTP headers for the next attempt. Each attempt is signed anew, under a number of its own."""
+        """Returns the HTTP headers for the next attempt. Each attempt is signed again, with its own number."""
         self._signed = self._session.sign(self._method, self._path, self._body)
         return self._signed.to_headers()
 

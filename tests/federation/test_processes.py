@@ -49,7 +49,7 @@ def test_the_command_runs_in_the_process_started_and_sets_its_status() -> None:
 
 def test_a_command_that_does_not_exist_is_reported() -> None:
     process = start(["/nowhere/to/be/found"], stderr=subprocess.PIPE)
-    _, said = process.communicate()
-    assert (process.returncode, said.decode().strip()) == (1, "/nowhere/to/be/found: No such file or directory")
+    _, errors = process.communicate()
+    assert (process.returncode, errors.decode().strip()) == (1, "/nowhere/to/be/found: No such file or directory")
     with pytest.raises(ProcessLookupError):
         os.kill(process.pid, signal.SIGTERM)

@@ -2,8 +2,8 @@
 
 A message is a frozen dataclass derived from `BinaryMessage`. Its fields are declared by `octets(n)`, n bytes; by `number()`, a
 whole number in 2 bytes, big-endian; and the last one also by `records(kind, most)`, up to `most` records, or by `payload(most)`,
-the remaining bytes. Its bytes are "FK", the format's version, the message's kind, and its fields. Two messages are equal exactly
-if their bytes are.
+the remaining bytes. Its bytes are "FK", the format's version, the message's kind, and its fields. Two messages are equal if
+and only if their bytes are.
 """
 
 import struct
@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 from data.errors import DataError
 
 _HEAD = b"FK\x01"
-_FORMATS: dict[type, "_Format"] = {}  # by class, of the classes used so far
+_FORMATS: dict[type, "_Format"] = {}  # formats of the classes used so far
 
 
 def octets(size: int) -> Any:
@@ -71,7 +71,7 @@ class Record:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Reads what `to_bytes` returned. A payload is a view of the bytes, not a copy.
+        """Reads the output of `to_bytes`. A payload is a view of the bytes, not a copy.
 
         Raises:
           DataError: the bytes are too many or too few.
@@ -99,7 +99,7 @@ class Record:
 
     @classmethod
     def _made(cls, values: tuple[Any, ...]) -> Self:
-        """Makes a record of values that were read by its format. They are not checked again: there can be tens of thousands."""
+        """Makes a record of values that its format has read. They are not checked again: records can be tens of thousands."""
         made = object.__new__(cls)
         vars(made).update(zip(_format(cls).names, values, strict=True))
         return made
@@ -115,7 +115,7 @@ class Record:
 
 @dataclass(frozen=True)
 class BinaryMessage(Record):
-    """A record as it is sent: preceded by its format and kind."""
+    """A record as it is sent: preceded by the format's version and the message's kind."""
 
     KIND: ClassVar[int]
 
@@ -125,7 +125,7 @@ class BinaryMessage(Record):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Reads what `to_bytes` returned.
+        """Reads the output of `to_bytes`.
 
         Raises:
           DataError: the bytes are not this message.

@@ -1,4 +1,4 @@
-"""A device's side of a secure round: four states, each left by one message for the next. Nothing here reads or writes anything.
+"""A device's side of a secure round: four states, each left by one message for the next. Nothing here does input or output.
 
 Bonawitz et al. 2017, Section 4 and Figure 4 without its step 3, the consistency check, with the neighbours of Bell et al. 2020:
 
@@ -8,20 +8,20 @@ Bonawitz et al. 2017, Section 4 and Figure 4 without its step 3, the consistency
     `reveal`  on Survivors              -> Revealed, Reveal           one share of each neighbour: of its self mask if it survived,
                                                                       else of its mask key
 
-**Hand each state to one function once**, and replace it by what that returns before the message is sent. A device then reveals
-once in a round, never reveals both secrets of a neighbour, and never puts two vectors under the same masks, whose difference would
-be in the clear. A lost message is sent again as the same bytes, not made again. `federation.protocol.device_round` does all that.
-A message that is not for this round, this device and this state raises `DataError`; the device then leaves the round, or waits in
-the same state for the right message.
+**Hand each state to one function once**, and before the message is sent, replace the state by the one that the function returns.
+A device then reveals once in a round, never reveals both secrets of a neighbour, and never puts two vectors under the same masks,
+whose difference would be in the clear. A lost message is sent again as the same bytes, not made again.
+`federation.protocol.device_round` follows these rules. A message that is not for this round, this device and this state raises
+`DataError`; the device then leaves the round, or waits in the same state for the right message.
 
 **What is guaranteed.** The coordinator learns the sum over the survivors and nothing else about a device's own vectors, as long as
 it follows the protocol, enrols no devices of its own, and fewer of a device's neighbours than the threshold tell it what they know
-(honest but curious: Section 6 of the paper has the proof for complete graphs, Section 3 of Bell et al. the one for others). An
-attacker between devices and coordinator cannot replace a device's keys, because a device signs its keys for this round with the
-key that is its name. That a name belongs to an enrolled device is the coordinator's word. If the threshold is more than half of
-the neighbours, a coordinator that lies about who dropped out still learns only one of a device's two secrets, because its
+(honest but curious: Section 6 of the paper proves it for complete graphs, Section 3 of Bell et al. for others). An attacker
+between devices and coordinator cannot replace a device's keys, because a device signs its keys for this round with the key that is
+its name. Only the coordinator vouches that a name belongs to an enrolled device. If the threshold is more than half of the
+neighbours, a coordinator that lies about who dropped out still learns only one of a device's two secrets, because its
 neighbours would have to reveal twice. There is no protection against a coordinator's other lies (invented devices, a ring of its
-choice), nor against a device that lies in its own vectors: it can spoil the sum.
+choice), nor against a device that sends false vectors and so spoils the sum.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,12 +47,12 @@ from federation.protocol.secure_aggregation.messages import (
 from federation.protocol.secure_aggregation.modular_vectors import UnsignedArray
 from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
 
-Random = Callable[[int], bytes]  # returns that many unpredictable bytes: `secrets.token_bytes`
+Random = Callable[[int], bytes]  # takes a number and returns as many unpredictable bytes, as `secrets.token_bytes` does
 
 
 @dataclass(frozen=True)
 class Advertised:
-    """The device has made its keys and announced the public ones."""
+    """The state after step 0: the device has made its keys and announced the public ones."""
 
     round: SecureRound
     device: bytes
@@ -62,20 +62,20 @@ class Advertised:
 
 @dataclass(frozen=True)
 class Shared:
-    """The secrets are split; nothing that depends on the vectors has left the device."""
+    """The state after step 1: the secrets are split, and nothing that depends on the vectors has left the device."""
 
     round: SecureRound
     device: bytes
     threshold: int
-    mask_keys: dict[bytes, bytes]  # by neighbour
-    agreed: dict[bytes, bytes] = field(repr=False)  # by neighbour: the secret that encrypts the shares
+    mask_keys: dict[bytes, bytes]  # public keys of the pairwise masks, by neighbour
+    agreed: dict[bytes, bytes] = field(repr=False)  # secrets that encrypt the shares, by neighbour
     mask_seed: bytes = field(repr=False)
     self_seed: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Masked:
-    """The masked vectors are made; the device has kept none of its own secrets."""
+    """The state after step 2: the masked vectors are made, and the device has kept none of its own secrets."""
 
     round: SecureRound
     device: bytes
@@ -85,7 +85,7 @@ class Masked:
 
 @dataclass(frozen=True)
 class Revealed:
-    """The device is done with the round, and has kept nothing."""
+    """The state after step 4: the device is done with the round, and has kept nothing."""
 
     round: SecureRound
     device: bytes
@@ -95,7 +95,7 @@ DeviceState = Advertised | Shared | Masked | Revealed
 
 
 def advertise(secure_round: SecureRound, identity: Ed25519PrivateKey, random: Random) -> tuple[Advertised, Advert]:
-    """Step 0: makes the round's keys and signs the public ones."""
+    """Makes the round's keys and signs the public ones: step 0."""
     device, context = keys.device_id(identity), secure_round.context
     cipher_key, seed = X25519PrivateKey.from_private_bytes(random(32)), random(keys.SEED_SIZE)
     advert = keys.sign(identity, context, keys.public(cipher_key), keys.public(keys.mask_key(seed, context, device)))
@@ -103,11 +103,11 @@ def advertise(secure_round: SecureRound, identity: Ed25519PrivateKey, random: Ra
 
 
 def share(state: Advertised, message: Neighbourhood, random: Random) -> tuple[Shared, Shares]:
-    """Step 1: splits the seeds of the mask key and of the self mask among the neighbours.
+    """Splits the seeds of the mask key and of the self mask among the neighbours: step 1.
 
     Raises:
       DataError: the message is not for this state, names too few neighbours, repeats a neighbour or a key, contains a key that its
-        device has not signed, or has a threshold with which a single neighbour, or none, could recover the secrets.
+        device has not signed, or has a threshold below 2 or above the number of neighbours.
     """
     check(state, Advertised, message)
     context, me, neighbours = state.round.context, state.device, {n.device: n for n in message.neighbours}
@@ -132,18 +132,17 @@ def share(state: Advertised, message: Neighbourhood, random: Random) -> tuple[Sh
 
 
 def mask(state: Shared, message: Delivery, vectors: Sequence[UnsignedArray]) -> tuple[Masked, MaskedInput]:
-    """Step 2: masks the device's vectors with the neighbours that have shared.
+    """Masks the device's vectors with the neighbours that have shared: step 2.
 
-    Shares that cannot be opened are left out. That is their owner's fault, and it is the owner whose secrets may then not be
-    recovered.
+    Shares that cannot be opened are left out. That is their owner's fault, and the owner's secrets may then not be recovered.
 
     Args:
       state: after `share`.
       message: the neighbours' shares.
-      vectors: what the device adds to the sum: unsigned integers below 2^bits for each segment of the round's layout.
+      vectors: the device's part of the sum: unsigned integers below 2^bits for each segment of the round's layout.
 
     Raises:
-      DataError: as `check_delivery`, or the vectors are not what the layout says.
+      DataError: as `check_delivery`, or the vectors do not fit the layout.
     """
     check_delivery(state, message)
     context, me, layout = state.round.context, state.device, state.round.layout
@@ -163,11 +162,11 @@ def mask(state: Shared, message: Delivery, vectors: Sequence[UnsignedArray]) -> 
 
 
 def check_delivery(state: Shared, message: Delivery) -> None:
-    """Checks the shares that a device masks with: to be known before it computes its vectors.
+    """Checks the shares that a device masks with. Call it before the device computes its vectors.
 
     Raises:
-      DataError: the message is not for this state, or its shares are from devices other than neighbours, from one twice, or from
-        fewer than the threshold.
+      DataError: the message is not for this state, or its shares are from devices that are not neighbours, from a device twice,
+        or from fewer devices than the threshold.
     """
     check(state, Shared, message)
     owners = {s.device for s in message.shares}
@@ -178,11 +177,11 @@ def check_delivery(state: Shared, message: Delivery) -> None:
 
 
 def reveal(state: Masked, message: Survivors) -> tuple[Revealed, Reveal]:
-    """Step 4: reveals the one share of each neighbour that unmasks the sum.
+    """Reveals the one share of each neighbour that unmasks the sum: step 4.
 
     Raises:
-      DataError: the message is not for this state (a second one never is), or names devices other than neighbours that shared, one
-        twice, or fewer than the threshold.
+      DataError: the message is not for this state (which a second one never is), or names a device that is not a neighbour that
+        shared, a device twice, or fewer devices than the threshold.
     """
     check(state, Masked, message)
     survivors = {s.device for s in message.survivors}
@@ -203,7 +202,7 @@ def reveal(state: Masked, message: Survivors) -> tuple[Revealed, Reveal]:
 def check(state: DeviceState, expected: type[DeviceState], message: Neighbourhood | Delivery | Survivors) -> None:
     """Raises a DataError unless the state is the expected one and the message is for its round and device."""
     if not isinstance(state, expected):
-        raise DataError(f"a device that has {type(state).__name__.lower()} takes no {type(message).__name__}")
+        raise DataError(f"a device that has {type(state).__name__.lower()} accepts no {type(message).__name__}")
     if message.context != state.round.context:
         raise DataError("the message belongs to another round, model or layout")
     if message.device != state.device:

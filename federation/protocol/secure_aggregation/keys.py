@@ -1,4 +1,4 @@
-"""The keys of a secure round: who signs what, and what two devices agree on. X25519, Ed25519, HKDF with SHA-256."""
+"""The keys of a secure round: signatures, and secrets that two devices agree on. X25519, Ed25519, HKDF with SHA-256."""
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from data.errors import DataError
 from federation.protocol.secure_aggregation.messages import Advert
 
-SEED_SIZE = 16  # bytes of a secret that is split among neighbours: the size that `shamir` splits, as strong as X25519
+SEED_SIZE = 16  # bytes of a secret that is split among neighbours: the size that `shamir` takes, as strong as X25519
 
 _ANY_KEY = X25519PrivateKey.from_private_bytes(bytes(32))  # no private key can agree with a public key of low order
 
@@ -20,7 +20,7 @@ def device_id(identity: Ed25519PrivateKey) -> bytes:
 
 
 def derive(secret: bytes, purpose: str, *bound: bytes) -> bytes:
-    """Returns 32 bytes derived from a secret, for one purpose and bound to a round and devices (each of fixed size)."""
+    """Returns 32 bytes derived from a secret, for one purpose and bound to a round and devices (values of fixed size)."""
     info = b"federated keyboard, " + purpose.encode() + b"\n" + b"".join(bound)
     return HKDF(SHA256(), 32, None, info).derive(secret)
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from federation.protocol.secure_aggregation.keys import agree, derive
 from federation.protocol.secure_aggregation.modular_vectors import Vector, VectorLayout
 
-_CHUNK = 2**18  # bytes of keystream at a time, so few that they and the numbers they are added to stay in the cache
+_CHUNK = 2**18  # bytes of keystream at a time, so that they and the numbers they are added to stay in the cache
 
 
 def self_mask_key(seed: bytes, context: bytes, device: bytes) -> bytes:
@@ -40,7 +40,7 @@ def pairwise_sign(me: bytes, other: bytes) -> int:
 def add_mask(layout: VectorLayout, vectors: Sequence[Vector], key: bytes, sign: int) -> None:
     """Adds a key's mask to the vectors in place, or subtracts it.
 
-    The numbers wrap at the width of their type: `modular_vectors.reduce` them at the end.
+    The numbers wrap at the width of their type. Call `modular_vectors.reduce` after the last mask.
     """
     stream = Cipher(ChaCha20(key, bytes(16)), None).encryptor()
     zeros = bytes(_CHUNK)

@@ -27,12 +27,12 @@ MAX_PAYLOAD = 2**28  # bytes of a masked input; a round's layout gives the exact
 
 @dataclass(frozen=True)
 class SecureRound:
-    """What all devices of a round must agree on for their masks to cancel."""
+    """The values that all devices of a round must agree on for their masks to cancel."""
 
     round_id: str
-    model_sha256: str  # of the weights that the deltas start from
-    layout: VectorLayout  # of the vectors to sum
-    terms: str = ""  # everything else that the devices are told, as text: training, encoding, metrics
+    model_sha256: str  # SHA-256 of the weights that the deltas start from
+    layout: VectorLayout  # layout of the vectors to sum
+    terms: str = ""  # the rest of the plan that the devices receive, as text: training, encoding, metrics
 
     @cached_property
     def context(self) -> bytes:
@@ -56,7 +56,7 @@ class Advert(BinaryMessage):
 
 @dataclass(frozen=True)
 class Neighbour(Record):
-    """A neighbour's advert, without the context, which all have in common."""
+    """A neighbour's advert without the context, which all adverts have in common."""
 
     device: bytes = octets(32)
     cipher_key: bytes = octets(32)
@@ -66,7 +66,7 @@ class Neighbour(Record):
 
 @dataclass(frozen=True)
 class Neighbourhood(BinaryMessage):
-    """Step 1, coordinator to a device: its neighbours, and how many of them recover a secret together."""
+    """Step 1, coordinator to a device: its neighbours, and the number of them that can recover a secret together."""
 
     KIND: ClassVar[int] = 2
     context: bytes = octets(32)
@@ -77,9 +77,9 @@ class Neighbourhood(BinaryMessage):
 
 @dataclass(frozen=True)
 class SealedShares(Record):
-    """A neighbour's shares of a device's two secrets, encrypted for the neighbour, and a digest of each by which it is checked."""
+    """A neighbour's shares of a device's two secrets, encrypted for the neighbour, and a digest of each to check it by."""
 
-    device: bytes = octets(32)  # in `Shares` the neighbour that they are for, in `Delivery` the one that they are from
+    device: bytes = octets(32)  # the holder in `Shares`, the owner in `Delivery`
     sealed: bytes = octets(48)
     key_digest: bytes = octets(16)
     self_digest: bytes = octets(16)
@@ -98,7 +98,7 @@ class Shares(BinaryMessage):
 
 @dataclass(frozen=True)
 class Delivery(BinaryMessage):
-    """Step 2, coordinator to a device: its neighbours' shares for it. It masks with none whose shares are missing."""
+    """Step 2, coordinator to a device: its neighbours' shares. The device masks only with these neighbours."""
 
     KIND: ClassVar[int] = 4
     context: bytes = octets(32)

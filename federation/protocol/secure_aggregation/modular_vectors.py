@@ -16,7 +16,7 @@ MAX_LENGTH = 2**26  # numbers in a segment: limits the memory that a message can
 
 @dataclass(frozen=True)
 class Segment:
-    """A run of whole numbers modulo 2^bits in what a device sends.
+    """A run of whole numbers modulo 2^bits in the message of a device.
 
     Raises:
       DataError: the length is not from 1 to MAX_LENGTH, or the bits are not from 1 to 64.
@@ -38,7 +38,7 @@ class Segment:
 
     @property
     def packed_size(self) -> int:
-        """Bytes when packed."""
+        """The size in bytes when packed."""
         return (self.length * self.bits + 7) // 8
 
 
@@ -74,10 +74,10 @@ def pack(layout: VectorLayout, vectors: Sequence[Vector]) -> bytes:
 
 
 def unpack(layout: VectorLayout, packed: bytes) -> tuple[Vector, ...]:
-    """Reads what `pack` returned. Numbers that fill their type are views of the bytes, not copies.
+    """Reads the output of `pack`. Numbers that fill their type are views of the bytes, not copies.
 
     Raises:
-      DataError: the bytes are not as many as the layout needs, or a bit after a segment's last number is set.
+      DataError: there are more or fewer bytes than the layout needs, or a bit after a segment's last number is set.
     """
     if len(packed) != packed_size(layout):
         raise DataError(f"{len(packed)} bytes where this round's vectors take {packed_size(layout)}")
@@ -89,7 +89,7 @@ def unpack(layout: VectorLayout, packed: bytes) -> tuple[Vector, ...]:
 
 
 def packed_size(layout: VectorLayout) -> int:
-    """Bytes of packed vectors."""
+    """Returns the size of packed vectors, in bytes."""
     return sum(segment.packed_size for segment in layout)
 
 
@@ -111,10 +111,11 @@ def _unpack(segment: Segment, octets: NDArray[np.uint8]) -> Vector:
     used = segment.length * segment.bits % 8
     if used and octets[-1] >> used:
         raise DataError("bits are set after the last number of a vector")
-    # Eight numbers take as many bytes as a number has bits. The first of all eights are read together, then the second, ...
-    eights = -(-segment.length // 8)
-    columns = np.ascontiguousarray(np.pad(octets, (0, eights * segment.bits - len(octets))).reshape(eights, -1).T)
-    numbers = np.zeros((8, eights), segment.dtype)
+    # Eight numbers take as many bytes as one number has bits. The first numbers of all groups of eight are read together, then
+    # the second ones, and so on.
+    groups = -(-segment.length // 8)
+    columns = np.ascontiguousarray(np.pad(octets, (0, groups * segment.bits - len(octets))).reshape(groups, -1).T)
+    numbers = np.zeros((8, groups), segment.dtype)
     for place in range(8):
         first, shift = divmod(place * segment.bits, 8)
         for number, octet in enumerate(range(first, -(-(place + 1) * segment.bits // 8))):

@@ -1,4 +1,4 @@
-"""Which devices mask with each other: all of them in cohorts of up to 100, else k neighbours on a random ring.
+"""The choice of the devices that mask with each other: all of them in cohorts of up to 100, else k neighbours on a random ring.
 
 Bell et al. 2020 (CCS, "Secure Single-Server Aggregation with (Poly)Logarithmic Overhead"), Section 3: in a Harary graph, devices
 stand on a ring in random order, and each is connected to the k / 2 next ones on either side. It keeps the protocol of Bonawitz et
@@ -33,12 +33,12 @@ _ABORTED = 2.0**-20  # greatest probability of stuck
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What a cohort must withstand, as fractions of its devices."""
+    """The failures that a cohort must withstand, as fractions of its devices."""
 
     dropout: float = 0.3  # devices that drop out between their advert and the end
     corrupt: float = 0.05  # devices that tell the coordinator what they know
     wary: bool = False  # whether the coordinator might lie about who dropped out
-    complete_up_to: int = COMPLETE_UP_TO  # devices: in cohorts of up to this size, all mask with all others
+    complete_up_to: int = COMPLETE_UP_TO  # devices in the largest cohort in which all mask with all others
 
 
 USUAL = Assumptions()
@@ -46,7 +46,7 @@ USUAL = Assumptions()
 
 @dataclass(frozen=True)
 class Topology:
-    """A graph's degree, and how many of a device's neighbours recover its secrets together."""
+    """A graph's degree, and the number of a device's neighbours that can recover its secrets together."""
 
     degree: int
     threshold: int
@@ -100,9 +100,9 @@ def connect(devices: Sequence[bytes], topology: Topology, seed: int) -> dict[byt
     """Returns each device's neighbours in the order of their names.
 
     Args:
-      devices: their names.
-      topology: its degree is even, or one less than the number of devices.
-      seed: of the ring's order; drawn once the devices are known, so that no device can choose its neighbours.
+      devices: the devices' names.
+      topology: the graph's topology; its degree is even, or one less than the number of devices.
+      seed: seed of the ring's order; drawn once the devices are known, so that no device can choose its neighbours.
     """
     ordered = sorted(devices)
     if topology.degree == len(ordered) - 1:

@@ -5,9 +5,9 @@ Bonawitz et al. 2017, Figure 4, with the neighbours of Bell et al. 2020 (the doc
     `open_round`     -> Advertising      `receive_advert`  until `close_adverts` -> Sharing, a Neighbourhood for each device
     Sharing:                             `receive_shares`  until `close_shares`  -> Collecting, a Delivery for each
     Collecting:                          `receive_masked`  until `close_masked`  -> Unmasking, Survivors for each
-    Unmasking:                           `unmasking.receive_reveal` until `enough`, then `finish` -> the sum, and over whom
+    Unmasking:                           `unmasking.receive_reveal` until `enough`, then `finish` -> the sum and its devices
 
-Every function returns a new state and changes nothing but the one sum (`RunningSum`). There is no clock, and no randomness but the
+Every function returns a new state and changes only the running sum (`RunningSum`). There is no clock, and no randomness but the
 seed of `close_adverts`, so that the same messages in the same order give the same states. A message that is refused (`DataError`)
 leaves the round as it was. `RoundAbortedError`, from a `close_…` function or `finish`, ends the round with nothing revealed.
 Masked inputs are added to the sum as they arrive and not kept. The transport has to check who sent a message, and the caller of
@@ -85,9 +85,9 @@ def close_adverts(
     """Draws the graph over the devices that announced keys; returns the message for each.
 
     Args:
-      state: with the adverts.
-      assumptions: what the graph must withstand.
-      seed: of the graph, unpredictable until now.
+      state: the state with the adverts.
+      assumptions: the failures that the graph must withstand.
+      seed: seed of the graph, unpredictable until now.
 
     Raises:
       RoundAbortedError: there are too few devices, or too few for the assumptions.
@@ -173,8 +173,8 @@ def close_masked(state: Collecting) -> tuple[Unmasking, dict[bytes, Survivors]]:
     """Settles which devices are in the sum; returns the message for each of them.
 
     Raises:
-      RoundAbortedError: too few devices are in the sum, too few neighbours of one to recover its secret, or the graph of the
-        devices falls apart, so that the sums of its parts would be known.
+      RoundAbortedError: too few devices are in the sum, a device has too few neighbours left to recover its secret, or the
+        graph of the devices falls apart, so that the sums of its parts would be known.
     """
     expect(state, Collecting, "close_masked")
     check_number(len(state.devices), state.minimum, "sent their masked input")

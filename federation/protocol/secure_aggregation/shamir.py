@@ -5,7 +5,7 @@ share at a time and multiplies bit by bit: a hundred devices that each share two
 Here the arithmetic handles many elements at once, in large Python integers:
 
 - **Lanes.** To split, elements stand side by side in one integer, one lane of 144 bits for each share. Their sum is one XOR.
-  Multiplying every lane by the number of its share, a polynomial of few bits, takes one shift for each of these bits. Bits beyond
+  Multiplying every lane by the number of its share, a polynomial of few bits, takes one shift for each of those bits. Bits beyond
   the 128th are folded back by x^128 = x^7 + x^2 + x + 1.
 - **Digits.** To recover, an element is spread out, one bit in each byte. The product of two such integers counts in every byte how
   often its bit occurs (at most 128 times, so that nothing carries over). It is the product over GF(2) if odd counts are read as 1.
@@ -34,7 +34,7 @@ def split(secret: bytes, threshold: int, count: int, random: Callable[[int], byt
       secret: 16 bytes.
       threshold: number of shares that recover it.
       count: number of shares.
-      random: returns that many unpredictable bytes.
+      random: takes a number and returns as many unpredictable bytes.
 
     Raises:
       DataError: the secret does not have 16 bytes, or not 1 <= threshold <= count <= MOST_SHARES.
@@ -53,7 +53,7 @@ def combine(shares: Sequence[tuple[int, bytes]]) -> bytes:
     """Recovers a secret from as many numbered shares as its threshold: the polynomial at 0, by Lagrange's formula.
 
     Raises:
-      DataError: there are no shares, two have the same number, or one does not have 16 bytes.
+      DataError: there are no shares, two have the same number, a number is out of range, or a share does not have 16 bytes.
     """
     numbers = tuple(number for number, _ in shares)
     if not shares or len(set(numbers)) < len(shares) or not all(0 < n <= MOST_SHARES for n in numbers):

@@ -1,6 +1,6 @@
 """Secrets of 16 bytes split among neighbours (`shamir`), each share encrypted for its holder and checked by its digest.
 
-Altered shares also combine to 16 bytes, and nothing in these shows that they are wrong. The owner therefore publishes a digest of
+Altered shares also combine to 16 bytes, which do not show that they are wrong. The owner therefore publishes a digest of
 every share, so that an altered one is refused before it is used, and a commitment or public key for each secret, against which the
 recovered secret is checked. The digests reveal nothing: each is of 16 bytes that nobody can guess.
 """
@@ -22,7 +22,7 @@ KEY, SELF = b"k", b"s"  # kinds of secret: the seed of the mask key, the seed of
 def split(
     secret: bytes, threshold: int, devices: Sequence[bytes], random: Callable[[int], bytes]
 ) -> dict[bytes, bytes]:
-    """Returns 16 bytes for each device, any `threshold` of which recover the secret. The devices' order numbers them."""
+    """Returns a share of 16 bytes for each device, numbered in the devices' order. Any `threshold` shares recover the secret."""
     return dict(zip(devices, shamir.split(secret, threshold, len(devices), random), strict=True))
 
 
@@ -30,7 +30,7 @@ def combine(shares: Mapping[bytes, bytes], threshold: int, devices: Sequence[byt
     """Recovers a secret from at least `threshold` of its shares; `devices` are in the order in which it was split.
 
     Raises:
-      DataError: there are fewer shares, or one belongs to another device.
+      DataError: there are fewer shares than the threshold, or one belongs to a device that is not in `devices`.
     """
     numbers = {device: number for number, device in enumerate(devices, 1)}
     if len(shares) < threshold or shares.keys() - numbers.keys():

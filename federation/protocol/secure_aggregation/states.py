@@ -18,7 +18,7 @@ class RoundAbortedError(UserFacingError):
 
 
 class RunningSum:
-    """The sum of the masked inputs so far, modulo the width of its types. It is changed in place: an input has megabytes.
+    """The sum of the masked inputs so far, modulo the width of its types. It changes in place, because an input has megabytes.
 
     Several states share it; only the newest of them can be continued.
     """
@@ -49,7 +49,7 @@ class Advertising:
 
     round: SecureRound
     invited: frozenset[bytes]
-    minimum: int  # devices in the sum
+    minimum: int  # smallest number of devices in the sum
     adverts: Mapping[bytes, Advert]
     keys: frozenset[bytes]  # all public keys announced so far
 
@@ -74,10 +74,10 @@ class Collecting:
     minimum: int
     topology: Topology
     neighbours: Neighbours  # in the order in which the secrets were split, which numbers the shares
-    mask_keys: Mapping[bytes, bytes]  # by device that has shared: those that the others mask with
-    commitments: Mapping[bytes, bytes]
-    digests: Mapping[tuple[bytes, bytes, bytes], bytes]  # of the shares, by owner, holder and kind
-    devices: frozenset[bytes]  # those whose masked inputs are in the sum
+    mask_keys: Mapping[bytes, bytes]  # public keys of the pairwise masks, by device that has shared
+    commitments: Mapping[bytes, bytes]  # to the self masks' seeds, by device
+    digests: Mapping[tuple[bytes, bytes, bytes], bytes]  # digests of the shares, by owner, holder and kind
+    devices: frozenset[bytes]  # devices whose masked inputs are in the sum
     masked: RunningSum  # the sum of their masked inputs
 
 
@@ -87,9 +87,10 @@ class Unmasking:
 
     collected: Collecting
     needed: tuple[tuple[bytes, bytes], ...]  # owner and kind of the secrets that unmask the sum
-    missing: int  # how many of these have fewer shares revealed than the threshold
+    missing: int  # number of these secrets with fewer revealed shares than the threshold
     answered: frozenset[bytes]  # devices that have revealed
-    revealed: Mapping[tuple[bytes, bytes], Mapping[bytes, bytes]] = field(repr=False)  # by owner and kind, by holder
+    # Shares, by owner and kind, by holder.
+    revealed: Mapping[tuple[bytes, bytes], Mapping[bytes, bytes]] = field(repr=False)
 
     @property
     def round(self) -> SecureRound:
@@ -109,12 +110,12 @@ class SecureSum:
 
 
 def holders(state: Collecting, device: bytes) -> list[bytes]:
-    """Returns the device's neighbours that are in the sum, which are those that can reveal shares of its secrets."""
+    """Returns the device's neighbours that are in the sum: only these can reveal shares of its secrets."""
     return [n for n in state.neighbours[device] if n in state.devices]
 
 
 def expect(state: ServerState, expected: type[ServerState], what: str) -> None:
-    """Raises a DataError that says where the round is, unless it is in the expected state."""
+    """Raises a DataError that names the state of the round, unless it is the expected one."""
     if not isinstance(state, expected):
         raise DataError(f"{what} while the round is {type(state).__name__.lower()}")
 

@@ -1,4 +1,4 @@
-"""Unmasking a sum: devices reveal shares, these recover secrets, and the masks made from the secrets are taken off the sum.
+"""Unmasking a sum: devices reveal shares, these recover secrets, and the masks made from the secrets are subtracted from the sum.
 
 The last step of `server`, whose rules hold here: Bonawitz et al. 2017, Figure 4, round 4.
 """
@@ -22,13 +22,13 @@ from federation.protocol.secure_aggregation.states import (
 
 
 def _needed(state: Collecting) -> tuple[tuple[bytes, bytes], ...]:
-    """Returns owner and kind of each secret that unmasks the sum. A device that dropped out with all its neighbours needs none."""
+    """Returns owner and kind of each secret that unmasks the sum: none of a device that dropped out with all its neighbours."""
     lost = [d for d in state.mask_keys if d not in state.devices and holders(state, d)]
     return (*((d, sharing.SELF) for d in sorted(state.devices)), *((d, sharing.KEY) for d in sorted(lost)))
 
 
 def begin(state: Collecting) -> Unmasking:
-    """Begins the step once all masked inputs are there: settles which secrets are needed.
+    """Begins the step once all masked inputs have arrived: determines the secrets that are needed.
 
     Raises:
       RoundAbortedError: too few neighbours of a device are in the sum to recover its secret.
@@ -47,7 +47,7 @@ def receive_reveal(state: Unmasking, message: Reveal) -> Unmasking:
 
     Raises:
       DataError: the message is not for this state and round, or is from a device that is not in the sum or has revealed before; a
-        share does not match its owner's digest, or is of a secret that was not asked for.
+        share does not match its owner's digest, or is of a secret that was not requested.
     """
     check(state, Unmasking, message)
     collected = state.collected
@@ -57,7 +57,7 @@ def receive_reveal(state: Unmasking, message: Reveal) -> Unmasking:
     for s in message.shares:
         asked = sharing.SELF if s.device in collected.devices else sharing.KEY
         if s.device not in collected.mask_keys or s.kind != asked:
-            raise DataError("a share is revealed that was not asked for")
+            raise DataError("a share is revealed that was not requested")
         known = collected.digests.get((s.device, message.device, s.kind))
         if known != sharing.digest(collected.round.context, s.device, message.device, s.kind, s.share):
             raise DataError("a share is revealed that does not match its owner's digest")
@@ -74,7 +74,7 @@ def enough(state: Unmasking) -> bool:
 
 
 def finish(state: Unmasking) -> SecureSum:
-    """Takes the masks off the sum: the self masks of the devices in it, and their pairwise masks with devices that dropped out.
+    """Unmasks the sum: subtracts the self masks of its devices, and their pairwise masks with devices that dropped out.
 
     Raises:
       RoundAbortedError: fewer shares of a secret were revealed than the threshold, or its owner split another secret than it

@@ -1,4 +1,4 @@
-"""Keyboards in this process, with LiteRT and their own words, in secure rounds over TLS; and what they refuse."""
+"""Keyboards with LiteRT and their own words in secure rounds over TLS, and the links, models and updates that they refuse."""
 
 import asyncio
 import json
@@ -68,7 +68,7 @@ class Recording:
 
 
 class Federation(threading.Thread):
-    """A coordinator on the small model, over TLS, in its own thread, with arithmetic in the place of TFF."""
+    """A coordinator on the small model, over TLS, in its own thread, with arithmetic in place of TFF."""
 
     def __init__(self, new_world: Callable, shipped: Path, terms: Terms) -> None:
         super().__init__(daemon=True)
@@ -299,7 +299,7 @@ def test_a_keyboard_in_use_does_not_take_part(federation: Federation, keyboards:
     keyboards[0].idle = True
     while not keyboards[0].participant.busy:
         [keyboard.turn() for keyboard in keyboards]
-    keyboards[0].idle = False  # a keyboard that is used again leaves before it gives anything that it learned
+    keyboards[0].idle = False  # a keyboard that is used again leaves before it sends its update
     lines = [keyboard.turn() for _ in range(6) for keyboard in keyboards]
     assert any("in use again" in line for line in lines)
     assert not keyboards[0].membership.shared()

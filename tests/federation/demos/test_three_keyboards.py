@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from federation.local_round import keyboard
+from federation.keyboards import keyboard
 from model.device.folder import load_model
 from model.device.weights import digest, load_weights
 

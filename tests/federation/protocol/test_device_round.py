@@ -46,7 +46,7 @@ def vectors_of(number: int) -> list[UnsignedArray]:
 
 
 class Recorded:
-    """A round of four devices in which each stage is asked for `times` times; what the first device needs in each is kept."""
+    """A round of four devices; each message is requested `times` times. The first device's inputs and messages are kept."""
 
     def __init__(self, times: int = 1) -> None:
         self.needed: dict[str, bytes] = {KEYS: b""}
@@ -86,7 +86,7 @@ def recorded() -> Recorded:
 
 
 class Vectors:
-    """The first device's vectors, computed when they are asked for; counts how often that is, and fails the first times."""
+    """Computes the first device's vectors; counts the calls, and fails in the first `failures` ones."""
 
     def __init__(self, failures: int = 0) -> None:
         self.calls, self._failures = 0, failures
@@ -103,7 +103,7 @@ class Vectors:
 def test_a_message_is_made_once_in_order_and_repeated_as_the_same_bytes(
     recorded: Recorded, requests: list[tuple[str, str]]
 ) -> None:
-    """Whatever the coordinator asks for, and whichever message it sends with the request."""
+    """Whichever stage the coordinator requests, and whichever message it sends with the request."""
     device, vectors, done = device_round(0), Vectors(), 0
     for stage, sent in requests:
         needed = b"noise" if sent == "noise" else recorded.needed[sent]
@@ -122,7 +122,7 @@ def test_a_message_is_made_once_in_order_and_repeated_as_the_same_bytes(
 
 
 @given(st.sets(st.integers(0, 2), min_size=2), st.lists(st.sets(st.integers(0, 2)), max_size=4))
-def test_a_device_reveals_once_whoever_is_said_to_have_survived(
+def test_a_device_reveals_once_whichever_survivors_are_named(
     recorded: Recorded, first: set[int], later: list[set[int]]
 ) -> None:
     device = advanced_to(UNMASKING, recorded)

@@ -1,4 +1,4 @@
-"""Messages as JSON, and the mailbox that carries some of them."""
+"""Messages as JSON, and the exchange folder that carries some of them."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def test_a_message_survives_json(message: Contribution) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", "null", '{"round_id": 1}', INVITATION.to_json().replace('"passes": 1', '"passes": "1"')]
 )
-def test_other_texts_than_the_message_are_refused(text: str) -> None:
+def test_texts_other_than_the_message_are_refused(text: str) -> None:
     with pytest.raises(DataError):
         Invitation.from_json(text)
 
@@ -60,7 +60,7 @@ def test_a_number_too_large_for_a_float_is_refused(digits: int, sign: str, whole
 
 @given(st.fixed_dictionaries(KINDS), st.sampled_from(sorted(KINDS)), st.data())
 def test_a_repeated_name_is_refused(content: dict, twice: str, data: st.DataObject) -> None:
-    """Even with the same value twice: each reader would have to guess which of the two counts."""
+    """Even with the same value twice: a reader would have to guess which of the two counts."""
     again = data.draw(st.one_of(st.just(content[twice]), KINDS[twice]))
     pairs = [*content.items(), (twice, again)]
     data.draw(st.randoms()).shuffle(pairs)
@@ -151,7 +151,7 @@ def test_a_nested_number_that_is_not_finite_is_not_written(number: float) -> Non
             parcel.to_json()
 
 
-def test_a_float_is_written_the_same_whether_it_was_given_as_a_whole_number() -> None:
+def test_a_float_given_as_a_whole_number_is_written_as_a_float() -> None:
     """Devices and coordinator bind their keys to the text of a message, and a web framework turns 1 into 1.0 on the way."""
     assert Size(1, True).to_json() == Size(1.0, True).to_json()
     assert Size.from_json('{"width": 1, "exact": true}').to_json() == Size(1.0, True).to_json()
@@ -167,7 +167,7 @@ def test_a_plan_contains_its_terms_as_an_object() -> None:
         Plan.from_json(json.dumps(plan.to_content() | {"terms": asdict(TERMS) | {"bits": 99}}))
 
 
-def test_a_round_through_the_mailbox(tmp_path: Path) -> None:
+def test_a_round_through_the_exchange_folder(tmp_path: Path) -> None:
     desktop, keyboard = Mailbox(tmp_path), Mailbox(tmp_path)
     weights = tmp_path / "w"
     weights.write_bytes(b"global")

@@ -1,4 +1,4 @@
-"""What a device adds to the sum, by the terms of its round."""
+"""A device's part of the sum, by the terms of its round."""
 
 from contextlib import nullcontext
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A device's session: numbers that only rise, new sessions that it follows, and failed connections that it repeats."""
+"""A device's session: rising numbers, new sessions of the coordinator, and repeated requests after failed connections."""
 
 import json
 
@@ -85,12 +85,12 @@ def test_a_refusal_that_names_no_session_is_final(content: bytes) -> None:
 
 
 @given(st.one_of(st.booleans(), st.text(), st.floats(), st.integers(max_value=-1), st.integers(min_value=2**62)))
-def test_a_number_that_is_not_valid_is_not_believed(number: object) -> None:
+def test_a_number_that_is_not_valid_is_ignored(number: object) -> None:
     content = json.dumps({"error": "old", "session": SESSIONS[0], "number": number}).encode()
     assert Refusal.read(content) == Refusal("old", SESSIONS[0], 0)
 
 
-def test_a_coordinator_that_always_names_another_session_is_given_up() -> None:
+def test_a_request_is_given_up_if_every_answer_names_another_session() -> None:
     exchange, repeated = SignedSession(KEY).begin("GET", "/"), 0
     for number in range(10):
         exchange.sign()
@@ -113,4 +113,4 @@ def test_a_failed_connection_is_repeated_with_growing_pauses_and_a_bound(attempt
     exchange = SignedSession(KEY, attempts).begin("GET", "/")
     assert [exchange.failed() for _ in range(attempts)] == [*(2.0**n for n in range(1, attempts)), None]
     numbers = [int(exchange.sign()["x-federation-number"]) for _ in range(attempts + 1)]
-    assert numbers == sorted(set(numbers)), "each attempt has a number of its own"
+    assert numbers == sorted(set(numbers)), "each attempt has its own number"

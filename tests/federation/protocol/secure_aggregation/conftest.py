@@ -1,4 +1,4 @@
-"""A secure round step by step: the real devices and the real coordinator, with every message in the test's hands."""
+"""A secure round step by step: the real devices and the real coordinator, with every message under the test's control."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ from federation.protocol.secure_aggregation.neighbours import Assumptions
 from federation.protocol.secure_aggregation.states import SecureSum
 
 LAYOUT = (Segment(5, 16), Segment(1, 21), Segment(3, 9))
-Network = Callable[[str, bytes], bytes]  # what the network makes of a message's bytes, by its step
+Network = Callable[[str, bytes], bytes]  # maps a message's step and bytes to the bytes that arrive
 
 
 def seeded(name: str) -> client.Random:

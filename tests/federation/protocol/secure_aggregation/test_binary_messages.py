@@ -44,7 +44,7 @@ KINDS: list[type[BinaryMessage]] = [
 
 @settings(deadline=None)
 @given(MESSAGES)
-def test_a_message_survives_the_wire(message: BinaryMessage) -> None:
+def test_a_message_is_read_as_it_was_written(message: BinaryMessage) -> None:
     data = message.to_bytes()
     assert type(message).from_bytes(data) == message
     last = next((v for v in reversed(vars(message).values()) if isinstance(v, tuple)), getattr(message, "packed", ()))

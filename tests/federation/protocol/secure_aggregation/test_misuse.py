@@ -1,4 +1,4 @@
-"""What devices and coordinator refuse: steps out of order, other devices' messages, replays, forged keys and shares."""
+"""Misuse that devices and coordinator refuse: steps out of order, other devices' messages, replays, forged keys and shares."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,7 +29,7 @@ SlowRounds = Callable[..., Any]  # the conftest's SlowRound
 
 
 class Recorded:
-    """A round of four devices. Everything of the first is kept; the last drops out after sharing."""
+    """A round of four devices. The states and messages of the first are kept; the last drops out after sharing."""
 
     def __init__(self, slow_round: SlowRounds) -> None:
         self.run = run = slow_round(4)
@@ -67,7 +67,7 @@ def test_a_device_accepts_each_message_in_one_state_only(recorded: Recorded) -> 
             if state is right:
                 step(state, *arguments)
             else:
-                with pytest.raises(DataError, match="takes no"):
+                with pytest.raises(DataError, match="accepts no"):
                     step(state, *arguments)
 
 
@@ -78,8 +78,10 @@ def test_a_device_reveals_once_and_never_both_secrets_of_a_neighbour(recorded: R
     }
     with pytest.raises(DataError):
         client.reveal(after, replace(recorded.survivors, survivors=recorded.survivors.survivors[:2]))  # type: ignore[arg-type]
-    assert not [name for name in vars(after) if name not in ("round", "device")], "it has nothing left to reveal"
-    assert not hasattr(recorded.masked, "self_seed"), "nor its own secrets once it has masked"
+    assert not [name for name in vars(after) if name not in ("round", "device")], (
+        "the device has nothing left to reveal"
+    )
+    assert not hasattr(recorded.masked, "self_seed"), "the device keeps none of its own secrets after masking"
 
 
 def test_messages_of_another_round_or_for_another_device_are_refused(recorded: Recorded) -> None:
@@ -96,7 +98,7 @@ def test_messages_of_another_round_or_for_another_device_are_refused(recorded: R
 
 
 def test_keys_that_their_device_did_not_sign_are_refused(recorded: Recorded) -> None:
-    """As from a coordinator, or an attacker on the network, that replaces a device's key by its own."""
+    """As if a coordinator, or an attacker on the network, had replaced a device's key by its own."""
     mine = keys.public(X25519PrivateKey.generate())
     random = recorded.run.random[recorded.me]
     first, *others = recorded.neighbourhood.neighbours

@@ -1,4 +1,4 @@
-"""Whole rounds: the sum is exact or the round is aborted, whoever drops out; the upload of one device looks like noise."""
+"""Whole rounds: the sum is exact or the round is aborted, whichever devices drop out; one device's upload looks like noise."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -48,9 +48,8 @@ def test_the_sum_is_exact_or_the_round_is_aborted_whoever_drops_out(steps: list[
     works = shared - 1 >= threshold and summed - 1 >= threshold and summed >= minimum
     works &= revealed - 1 >= threshold if revealed else False
     if revealed < summed:
-        works &= (
-            revealed >= threshold
-        )  # a device in the sum that reveals nothing has all the others to reveal its self mask
+        # All other devices can reveal the self mask of a device in the sum that reveals nothing.
+        works &= revealed >= threshold
     try:
         result, _ = run_round(SecureRound("r", "m", layout), inputs, silent, minimum)
     except RoundAbortedError:
@@ -92,9 +91,9 @@ def test_real_deltas_come_out_as_their_mean() -> None:
     inputs = {d: encoding.encode(delta, w, rng) for d, delta, w in zip(devices, deltas, weights, strict=True)}
     result, _ = run_round(SecureRound("r", "m", encoding.segments), inputs, {devices[1]: MASKED, devices[6]: MASKED})
     mean = encoding.decode_mean(result.vectors[0], int(result.vectors[1][0]))
-    there = [i for i in range(8) if i not in (1, 6)]
-    capped = {i: min(weights[i], 100) for i in there}
-    expected = sum(capped[i] * deltas[i] for i in there) / sum(capped.values())
+    present = [i for i in range(8) if i not in (1, 6)]
+    capped = {i: min(weights[i], 100) for i in present}
+    expected = sum(capped[i] * deltas[i] for i in present) / sum(capped.values())
     assert np.linalg.norm(mean - expected) < 0.01 * np.linalg.norm(expected)
 
 
@@ -117,7 +116,7 @@ def test_the_upload_of_one_device_is_noise_and_the_sum_is_exact(slow_round: Slow
     layout = (Segment(40_000, bits),)
     run = slow_round(3, layout)
     constant = np.full(40_000, 3, np.uint16)
-    run.inputs = {d: [constant] for d in run.devices}  # as far from noise as can be
+    run.inputs = {d: [constant] for d in run.devices}  # as far from noise as possible
     sent: list[bytes] = []
 
     def record(step: str, data: bytes) -> bytes:

@@ -63,7 +63,7 @@ def test_many_shares(threshold: int, count: int) -> None:
 @settings(deadline=None)
 @given(SECRETS, sizes())
 def test_all_the_randomness_is_used(secret: bytes, size: tuple[int, int]) -> None:
-    """The polynomial has a random coefficient for each needed share beyond the first. Without one, fewer shares would do."""
+    """The polynomial has a random coefficient for each needed share beyond the first. Without one, fewer shares would suffice."""
     threshold, count = size
     drawn: list[bytes] = []
     shares = shamir.split(secret, threshold, count, recorded(drawn))

@@ -42,7 +42,7 @@ def test_a_digest_detects_an_altered_share_and_recovery_does_not() -> None:
 
 
 def test_two_shares_of_three_reveal_nothing() -> None:
-    """Every secret is equally likely: some third share completes the two to it."""
+    """Every secret is equally likely: with the two, each third share recovers a different one."""
     shares = sharing.split(SECRET, 3, DEVICES, secrets.token_bytes)
     two = {d: shares[d] for d in DEVICES[:2]}
     recovered = {sharing.combine({**two, DEVICES[2]: bytes([i]) * 16}, 3, DEVICES) for i in range(50)}
