@@ -140,7 +140,7 @@ def test_nobody_takes_part_twice_in_a_period(period: int, size: int, more: int, 
             assert may_take_part(privacy, last.get(user), number)
             last[user] = number
             assert not may_take_part(privacy, last[user], number)
-    with pytest.raises(DataError, match="cannot take part once each"):
+    with pytest.raises(DataError, match="nobody takes part twice"):
         cohort_of_period(privacy, users[: period * size - 1], size, seed, 1)
 
 
