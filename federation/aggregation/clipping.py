@@ -35,7 +35,7 @@ class Norms(NamedTuple):
     """The norms that are broadcast to devices, float32 scalars."""
 
     clipping: tf.Tensor  # the L2 norm that deltas are clipped to
-    estimate: tf.Tensor  # estimated quantile of the deltas' norms; each device compares its norm with it; 0: no comparison
+    estimate: tf.Tensor  # estimated quantile of the deltas' norms, to which devices compare theirs; 0: no comparison
 
 
 class ClippedSum(Protocol):

@@ -1,4 +1,4 @@
-"""The latency of the keyboard's window, which `keyboard_app/window/latency.py` measures from inside; needs a display."""
+"""The benchmark of the keyboard's window, whose latency `keyboard_app/window/latency.py` measures from inside; needs a display."""
 
 import json
 from pathlib import Path

@@ -71,7 +71,9 @@ def test_export(small_model_folder: Path, tmp_path: Path, federate: Callable) ->
         ([], 2, "required"),
     ],
 )
-def test_an_invalid_command_line_prints_one_clear_line(arguments: list[str], status: int, reason: str, federate: Callable) -> None:
+def test_an_invalid_command_line_prints_one_clear_line(
+    arguments: list[str], status: int, reason: str, federate: Callable
+) -> None:
     done = federate(*arguments)
     assert done.returncode == status
     assert reason in done.stderr.splitlines()[-1]

@@ -96,7 +96,8 @@ def test_the_audit_distinguishes_a_model_that_leaks_from_one_with_noise(
 ) -> None:
     out = tmp_path / "audit"
     arguments = ["audit", "--out", str(out), "--model", str(small_model_folder), "--corpus", str(many_people)]
-    arguments += "--people 40 --words 30 --start-rounds 3 --rounds 32 --clients-per-round 10".split()
+    arguments += ["--people", "40", "--words", "30", "--start-rounds", "3", "--rounds", "32"]
+    arguments += ["--clients-per-round", "10"]
     arguments += ["--noise-multipliers", "30", "--json"]
     assert main(arguments) == 0, capsys.readouterr().err
     result = last_line(capsys)
@@ -118,7 +119,7 @@ def test_the_audit_distinguishes_a_model_that_leaks_from_one_with_noise(
     assert "noise multiplier 30" in table
     assert (out / "audit.csv").read_text().count("\n") == 5
     assert main([*arguments[:-1], "--seed", "1"]) == 1
-    assert "audit of other settings" in capsys.readouterr().err
+    assert "audit with other settings" in capsys.readouterr().err
 
     people = {n: set(open_corpus(str(out / f"{n}.jsonl")).users()) for n in ("members", "outsiders")}
     corpus = open_corpus(str(many_people))
