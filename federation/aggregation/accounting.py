@@ -79,7 +79,7 @@ def rho_of_round(summation: SumSettings, privacy: Privacy, length: int) -> float
 
 
 def rounds_spent(made: int, unmasked: int) -> int:
-    """Returns how many rounds have spent privacy.
+    """Returns the number of rounds that have spent privacy.
 
     Args:
       made: the number of rounds that made a model.

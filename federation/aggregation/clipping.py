@@ -39,7 +39,7 @@ class Norms(NamedTuple):
 
 
 class ClippedSum(Protocol):
-    """The sum of a round's deltas: the norm that each delta is clipped to, and what the server does with the total."""
+    """The sum of a round's deltas: the norm that each delta is clipped to, and the server's treatment of the total."""
 
     def initial(self) -> State:
         """Returns the state before any round."""

@@ -75,7 +75,7 @@ class Aggregation:
           words: the number of targets that each device trained on, the weight of its delta.
 
         Raises:
-          DataError: there is no delta, or one is not finite or not of the model's shapes.
+          DataError: there is no delta, or a delta is not finite or does not have the model's shapes.
         """
         if not deltas or sum(words) <= 0:
             raise DataError("no device has contributed to this round")

@@ -3,9 +3,9 @@
 `federation.aggregation.algorithms` and `federation.aggregation.secure_mean` compose a round; TFF compiles it to the form
 that a deployment runs, `MapReduceForm`:
 
-- `prepare` turns the server's state into what is broadcast to devices: here the global weights and the round's `Terms`;
+- `prepare` turns the server's state into the broadcast to devices: here the global weights and the round's `Terms`;
 - `work` is a device's part: here LiteRT's training and `Terms.contribution` (a test compares the integers of both);
-- secure aggregation sums what devices send;
+- secure aggregation sums the devices' contributions;
 - `update` turns the sums into the next state.
 
 Nothing else leaves the devices: `ServerProcess` checks that the form's plain aggregation, beside its secure sums, is empty.

@@ -73,7 +73,7 @@ def draw_canaries(vocabulary: Vocabulary, planting: Sequence[tuple[int, int]], s
 
 
 def holders_of(canaries: Sequence[Canary], users: Sequence[str], seed: int) -> dict[str, list[Canary]]:
-    """Assigns canaries to random users; each has at most one, so that canaries don't reinforce each other.
+    """Assigns canaries to random users; each has at most one, so that canaries do not reinforce each other.
 
     Raises:
       DataError: there are more holders than users.

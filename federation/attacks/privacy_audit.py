@@ -1,4 +1,4 @@
-"""Privacy audit: attacks on models trained with and without differential privacy, which measure what these reveal of people.
+"""Privacy audit: attacks that measure how much models reveal about people, with and without differential privacy.
 
 1. Members and others are drawn from the training users; the rest are outsiders (`federation.attacks.audit_people`).
 2. The start model is trained on outsiders alone, from random weights. All audited rounds start from it.

@@ -48,7 +48,7 @@ def run_benchmark(options: argparse.Namespace) -> dict[str, Any]:
       UserFacingError: a measurement failed.
     """
     from federation.benchmarks.coordinator import FLEET
-    from federation.benchmarks.suite import Options, run  # loads matplotlib, which other commands don't need
+    from federation.benchmarks.suite import Options, run  # loads matplotlib, which other commands do not need
 
     names = PARTS if options.what == "all" else (options.what,)
     wanted = Options(

@@ -60,7 +60,7 @@ def compare_models(measured: Sequence[ModelPredictions], training_counts: np.nda
 
     Args:
       measured: the model and its baselines, as `federation.evaluation.baselines.measure` returns them.
-      training_counts: [V], how often training users wrote each word.
+      training_counts: [V], the number of times that training users wrote each word.
 
     Returns:
       `top1_ci` and `top3_ci` of the model; `baselines` and `quantized`, figures by name; `ratio_to_…`, the model's recall over a

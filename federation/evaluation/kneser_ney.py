@@ -8,7 +8,7 @@ one counts the different tokens that it was seen after (Kneser and Ney 1995). Si
 No library fits: KenLM needs a compiler, and NLTK's Kneser-Ney is not the modified one.
 
 A message of n words is `<s> w1 … wn <s>`, as for the network: `<s>` is predicted as the end, and no context reaches across it.
-No token stands before an n-gram that begins with `<s>`, so such an n-gram has its raw count whatever its length.
+No token stands before an n-gram that begins with `<s>`, so such an n-gram has its raw count at any length.
 """
 
 from collections.abc import Iterable, Sequence

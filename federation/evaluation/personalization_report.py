@@ -24,7 +24,7 @@ def personalization_result(results: Sequence[Personalization]) -> dict[str, Any]
     """Returns the figures over all people with a recall at 1 above 0 before; recalls and KSR are pooled over their words.
 
     Raises:
-      DataError: there is no such person.
+      DataError: nobody had a recall at 1 above 0 before.
     """
     kept = _comparable(results)
     before, after = _total([r.before for r in kept]), _total([r.after for r in kept])

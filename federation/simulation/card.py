@@ -110,7 +110,7 @@ def _protection(privacy: Privacy) -> str:
             "messages from being memorized: there is no differential privacy."
         )
     return (
-        "The epsilon above covers these rounds alone. It does\n"
+        "The epsilon above covers only these rounds. It does\n"
         "not cover what the initial weights had learned, the choice of the vocabulary's words (each written by at least three\n"
         "training users), the settings, or the losses in the run's folder."
     )

@@ -31,7 +31,7 @@ PRIVATE = st.builds(
 
 
 def nodes_over(leaf: int, leaves: int) -> int:
-    """Returns how many of the nodes that tree aggregation over `leaves` rounds releases contain a round."""
+    """Returns the number of nodes containing a round, among those that tree aggregation over `leaves` rounds releases."""
     released = [
         (start, start + size) for size in (2**k for k in range(11)) for start in range(0, leaves - size + 1, size)
     ]

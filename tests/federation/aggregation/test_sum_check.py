@@ -1,4 +1,4 @@
-"""Sums of honest devices pass, whatever they learned; sums that honest devices cannot have are refused."""
+"""Sums of honest devices always pass; sums that honest devices cannot have are refused."""
 
 import numpy as np
 import pytest

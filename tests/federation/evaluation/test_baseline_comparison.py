@@ -46,7 +46,7 @@ def test_all_models_predict_the_same_words(measured: list[ModelPredictions]) -> 
 
 
 def test_models_rank_as_expected(measured: list[ModelPredictions]) -> None:
-    """All messages follow one pattern, which n-grams learn and random weights don't; only a user's history knows the favourite."""
+    """All messages follow one pattern, which n-grams learn and random weights do not; only a user's history has the favourite."""
     top1 = {m.name: sum(u.scores().first for u in m.users) for m in measured}
     assert top1["kneser_ney"] > top1["unigram"]
     assert top1["own_history"] > top1["kneser_ney"] > 3 * max(top1["model"], top1["central"])
