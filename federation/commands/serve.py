@@ -49,7 +49,7 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
             f"--{stage}-seconds",
             type=positive_number,
             default=default,
-            help=f"maximum duration of the {stage} stage (default: {default:g})",
+            help=f"maximum seconds of the {stage} stage (default: {default:g})",
         )
     parser.add_argument(
         "--learning-rate",
