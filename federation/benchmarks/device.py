@@ -1,4 +1,4 @@
-"""The device without a window: latency, start-up time, learning speed, memory."""
+"""The benchmark of the device without a window: latency, start-up time, learning speed, memory."""
 
 import json
 import statistics
@@ -98,7 +98,7 @@ def _texts(words: int) -> list[str]:
 
 
 def _typed(folder: Path, texts: list[str]) -> dict[str, Any]:
-    """Has a new keyboard type these texts from a script and learn from them; returns what it reports."""
+    """Runs a new keyboard that types these texts from a script and learns from them; returns its report."""
     with TemporaryDirectory() as temporary:
         script = Path(temporary) / "script.txt"
         script.write_text("\n".join(texts), "utf-8")

@@ -24,7 +24,7 @@ _STAGES = {SHARES: api_messages.SHARES, MASKED: api_messages.REPORTING, REVEAL: 
 
 @dataclass
 class Cost:
-    """The cost of one round: processor time and bytes as sent, of all devices together."""
+    """The cost of one round, of all devices together: processor seconds, and bytes of messages."""
 
     devices: int
     dropped: int
@@ -37,21 +37,21 @@ class Cost:
 
     @contextmanager
     def device(self) -> Iterator[None]:
-        """Adds the time within to that of the devices."""
+        """Adds the processor time of the block to that of the devices."""
         start = time.process_time()
         yield
         self.device_seconds += time.process_time() - start
 
     @contextmanager
     def server(self) -> Iterator[None]:
-        """Adds the time within to that of the coordinator."""
+        """Adds the processor time of the block to that of the coordinator."""
         start = time.process_time()
         yield
         self.server_seconds += time.process_time() - start
 
 
 class _Devices:
-    """The devices of a round, and what they cost."""
+    """The devices of a round, and their cost."""
 
     def __init__(
         self,
@@ -99,19 +99,19 @@ def run_round(
     """Runs a round over devices, given by their identity keys.
 
     Args:
-      secure_round: what to sum.
-      inputs: each device's vectors, as the round's layout says.
-      silent: by device, the first message that it fails to send: SHARES, MASKED or REVEAL. It sends none after that either.
-      minimum: devices in the sum.
-      assumptions: what the graph must withstand.
-      seed: of the graph.
+      secure_round: the round's name and the layout of its vectors.
+      inputs: each device's vectors, in the round's layout.
+      silent: by device, the first message that it fails to send: SHARES, MASKED or REVEAL. It sends no later message either.
+      minimum: the minimum number of devices in the sum.
+      assumptions: the fractions of dropouts and of corrupt devices that the graph must withstand.
+      seed: the seed of the graph.
 
     Returns:
       The sum, and the cost of the round.
 
     Raises:
       RoundAbortedError: too many devices fell silent.
-      DataError: the vectors are not what the layout says, or there are fewer devices than the minimum.
+      DataError: the vectors do not have the layout, or there are fewer devices than the minimum.
     """
     devices = _Devices(secure_round, inputs, silent or {})
     cost = devices.cost
@@ -146,7 +146,7 @@ def run_round(
 def measure(
     devices: int, length: int, bits: int, dropout: float = 0.1, seed: int = 0, assumptions: Assumptions = USUAL
 ) -> Cost:
-    """Returns the cost of a round over random vectors in which a fraction of the devices drops out after sharing.
+    """Returns the cost of a round over random vectors, in which a fraction of the devices drops out after sharing.
 
     Raises:
       RoundAbortedError: the round does not withstand that many dropouts.

@@ -1,7 +1,7 @@
-"""Simulated devices for the coordinator: the real protocol, with numbers in place of what a keyboard learned.
+"""Simulated devices for the coordinator: the real protocol, with other numbers in place of a keyboard's delta.
 
-For tests, and to measure the cost of a round of a thousand devices (`federate benchmark coordinator`). Each device is its key and
-its `DeviceRound`.
+Tests use them, and so does the benchmark of rounds of a thousand devices (`federate benchmark coordinator`). A device consists of
+its key and its `DeviceRound`.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from federation.protocol.secure_aggregation.modular_vectors import UnsignedArray
 from federation.protocol.signed_requests import device_name, sign_enrolment
 from federation.protocol.signed_session import SignedSession
 
-_ATTEMPTS = 4  # of a request whose connection fails
+_ATTEMPTS = 4  # attempts at a request whose connection fails
 
-Vectors = Callable[[Plan], Sequence[UnsignedArray]]  # what a device adds to the sum of a round: values of its layout
+Vectors = Callable[[Plan], Sequence[UnsignedArray]]  # a device's vectors for the sum of a round, in its layout
 
 
 class SimulatedDevice:
@@ -36,7 +36,7 @@ class SimulatedDevice:
         self._round: tuple[Plan, DeviceRound] | None = None
 
     def enrolment(self, code: str) -> Enrolment:
-        """Returns the message by which it enrols with a code."""
+        """Returns the message by which the device enrols with a code."""
         return Enrolment(code, self.name, sign_enrolment(self.key, code))
 
     def begin(self, plan: Plan) -> None:
@@ -44,18 +44,18 @@ class SimulatedDevice:
         self.round_name, self._round = plan.round_name, (plan, DeviceRound(secure_round(plan), self.key))
 
     def forget(self) -> None:
-        """Leaves its round, as a device that restarts does."""
+        """Leaves the round, as a device that restarts does."""
         self.round_name, self._round = "", None
 
     def has(self, stage: str) -> bool:
-        """Returns whether the message of a stage exists. What the stage needs then need not be fetched again."""
+        """Returns whether the message of a stage exists; if so, the coordinator's message is not needed again."""
         return self._round is not None and self._round[1].has(stage)
 
     def message(self, stage: str, needed: bytes) -> bytes:
-        """Returns its message of a stage, the same bytes each time; `needed` is the coordinator's message for the stage.
+        """Returns the device's message of a stage, the same bytes each time; `needed` is the coordinator's message for the stage.
 
         Raises:
-          DataError: it is in no round, or `needed` does not belong to its state.
+          DataError: the device is in no round, or `needed` does not belong to its state.
         """
         if self._round is None:
             raise DataError("this device is in no round")
@@ -66,8 +66,8 @@ class SimulatedDevice:
 class FleetDevice:
     """A simulated device that reaches its coordinator over HTTP; many may share `http`.
 
-    Devices that share `at_once` compute only as many at a time as it allows. Without that limit, a device in one process with many
-    others waits for the arithmetic of all of them between two steps of sending a message.
+    The semaphore `at_once` limits the number of devices that compute at the same time. Without it, a device in one process with
+    many others waits for the arithmetic of all of them between two steps of sending a message.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class FleetDevice:
         at_once: asyncio.Semaphore | None = None,
     ) -> None:
         self._at_once = at_once or asyncio.Semaphore()
-        self.device, self.sent, self.received = device, 0, 0  # bytes of bodies
+        self.device, self.sent, self.received = device, 0, 0  # sent and received: bytes of bodies
         self.session = SignedSession(device.key, _ATTEMPTS)
         self._http, self._vocabulary = http, vocabulary_sha256
 
@@ -92,10 +92,10 @@ class FleetDevice:
         _accepted(await self._http.post("/v1/devices", content=body))
 
     async def call(self, method: str, path: str, body: bytes = b"") -> httpx.Response:
-        """Makes a signed request, and repeats it if the connection fails: the coordinator may have closed it, or be busy.
+        """Makes a signed request, and repeats it if the connection fails, since the coordinator may have closed it or be busy.
 
         Raises:
-          httpx.TransportError: it failed several times.
+          httpx.TransportError: the connection failed several times.
         """
         exchange = self.session.begin(method, path, body)
         while True:
@@ -111,7 +111,7 @@ class FleetDevice:
                 return response
 
     async def turn(self, wait: float = 20.0) -> Call:
-        """Asks what there is to do, within `wait` seconds, and does it.
+        """Waits up to `wait` seconds for a task of the coordinator, and performs it.
 
         Raises:
           DataError: the coordinator refused.
@@ -139,7 +139,7 @@ class FleetDevice:
 
 
 class _OutOfStepError(UserFacingError):
-    """The round went on in the meantime."""
+    """The round has reached another stage in the meantime."""
 
 
 def _accepted(response: httpx.Response) -> httpx.Response:
