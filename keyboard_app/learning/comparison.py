@@ -17,7 +17,7 @@ class SuggestionComparison:
         self._suggester: Suggester | None = None
 
     def suggest(self, context: str, prefix: str) -> dict[str, list[str]]:
-        """Returns three words each of `shipped`, `personal` and `global` for the place after `context`, starting with `prefix`.
+        """Returns three words of each model, `shipped`, `personal` and `global`, that fit the place after `context` and `prefix`.
 
         The first call loads the shipped model, which takes some tens of milliseconds.
 
