@@ -55,7 +55,7 @@ class Device:
         Args:
           profile: the person's profile.
           shipped: the model folder to use until the profile has adopted a newer global model.
-          consenting: whether to record whatever the settings say, because running a script implies consent.
+          consenting: whether to record regardless of the settings: running a script implies consent.
 
         Raises:
           DataError: the shipped model is damaged or missing.
@@ -267,7 +267,7 @@ class Device:
             self.background.start(task)
 
     def serve(self) -> None:
-        """Does what is due at regular intervals.
+        """Performs the work that is due at regular intervals.
 
         Deletes messages that are too old. Unless a task is running, starts to tell the coordinator that the keyboard leaves, or
         starts the task that a desktop on this machine waits for.

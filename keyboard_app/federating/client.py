@@ -128,7 +128,7 @@ class FederationClient:
         return self._call("GET", f"/v1/rounds/{round_name}/{stage}")
 
     def give(self, round_name: str, stage: str, message: bytes) -> None:
-        """Sends this device's message of a stage. It is no error if the message arrived before and only the answer was lost."""
+        """Sends this device's message of a stage. A message that arrived before is no error: only its answer was lost."""
         try:
             self._call("POST", f"/v1/rounds/{round_name}/{stage}", message)
         except RefusedError as refused:

@@ -1,4 +1,4 @@
-"""The federation that a keyboard may belong to: joining and leaving it, taking part in its rounds, and what was shared."""
+"""The federation that a keyboard may belong to: joining and leaving it, taking part in its rounds, and the shared updates."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from keyboard_app.learning.background import BackgroundTasks
 from keyboard_app.learning.models import Models
 from keyboard_app.recording.user_profile import Profile
 
-REST_SECONDS = 60.0  # the keyboard must have been unused for this long before it takes part
+REST_SECONDS = 60.0  # time without use before the keyboard takes part in a round
 ASK_SECONDS = 60.0  # time between two requests for a round
 
 

@@ -113,7 +113,7 @@ class TakingOver:
 
 
 def waiting_task(profile: Profile, models: Models) -> Task | None:
-    """Returns the next task that the desktop waits for, answering or installing its newest model; None if there is none.
+    """Returns the next task that the desktop waits for: an answer, or the installation of its newest model; None without any.
 
     Raises:
       DataError: a release is damaged.

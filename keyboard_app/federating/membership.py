@@ -69,7 +69,7 @@ class Membership:
 
     @classmethod
     def open(cls, profile: Path, vault: Vault, notices: list[str] | None = None) -> Self:
-        """Opens a profile's file, or creates it. Encrypts the file of an older version of the keyboard, which did not.
+        """Opens a profile's file, or creates it. Encrypts a plain file that an older version of the keyboard wrote.
 
         A file that is damaged or encrypted with another key is renamed and replaced by a new one, with a line about it in
         `notices`. The keyboard then belongs to no federation.

@@ -30,7 +30,7 @@ _SCHEMA = (
     outcome TEXT NOT NULL        -- sent; counted: part of a sum that was unmasked; not counted
 )""",
     """CREATE TABLE marks (
-    name TEXT PRIMARY KEY,       -- only key: an encrypted value, to check a key with
+    name TEXT PRIMARY KEY,       -- `key`: an encrypted value, to check a key with
     value BLOB NOT NULL
 ) WITHOUT ROWID""",
 )

@@ -4,8 +4,8 @@
 2. It sends shares of the secrets behind its masks to the other devices, each encrypted for its receiver.
 3. It fetches the round's global weights and checks their digest, sizes and vocabulary, and that they are finite.
 4. It measures the weights on its newest messages, which are held out, trains them on the older ones, and measures again.
-5. It checks the update, clips it, encodes it as integers, and masks and sends these. Only masked numbers leave the device.
-6. Once the coordinator has added up the masked integers of all devices, it sends the shares that unmask the sum.
+5. It checks the update, clips it, encodes it as integers, masks them and sends them. Only masked numbers leave the device.
+6. Once the coordinator has added up the masked integers of all devices, the keyboard sends the shares that unmask the sum.
 
 Its words stay on the device. The coordinator learns the sum over the devices that took part and nothing else about this one, as
 long as it follows the protocol and enrols no devices of its own: it is trusted to be honest but curious (Bonawitz et al. 2017,
@@ -48,7 +48,7 @@ def check_model(content: bytes, plan_digest: str, model: Model) -> tuple[Weights
     """Checks weights that a coordinator sent, and returns them with their provenance.
 
     Raises:
-      DataError: they are damaged or not finite, lack the digest of the plan, or have other sizes or another vocabulary.
+      DataError: they are damaged or not finite, have another digest than the plan, other sizes or another vocabulary.
     """
     with tempfile.TemporaryDirectory(prefix="keyboard-") as folder:
         path = Path(folder) / "weights.safetensors"
@@ -94,7 +94,7 @@ class _Session:
         """Begins the round.
 
         Raises:
-          DataError: a setting of the plan is beyond `_MOST`, or not positive.
+          DataError: a setting of the plan exceeds `_MOST` or is not positive.
         """
         self.plan = plan
         self.how = FineTuning(plan.learning_rate, plan.clipping_norm, plan.passes, plan.max_words)

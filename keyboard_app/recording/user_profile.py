@@ -74,7 +74,7 @@ def _sweep(path: Path) -> None:
 
 
 class Profile:
-    """An open profile. `notices` are lines for the person about damaged files and what was done about them."""
+    """An open profile. `notices` are lines for the person about damaged files and how they were handled."""
 
     def __init__(self, path: Path, lock: FileLock, vault: Vault, store: Store, notices: list[str]) -> None:
         self.path = path

@@ -65,7 +65,7 @@ class Scores:
 
     @property
     def top3_all_words(self) -> float:
-        """Recall at 3 over all words, counted likewise."""
+        """Recall at 3 over all words, counted in the same way."""
         return (self.among_three + self.own_among_three) / max(self.words + self.out_of_vocabulary, 1)
 
     @property
