@@ -117,7 +117,7 @@ _loading = Thread(target=catalogue, daemon=True)
 
 
 def emoji_for(word: str) -> str | None:
-    """Returns `EmojiCatalogue.for_word`, or None until the catalogue is built. The first call starts that and does not wait."""
+    """Returns `EmojiCatalogue.for_word`, or None until the catalogue is built, which the first call starts without waiting."""
     if not catalogue.cache_info().currsize:
         if not _loading.ident:
             _loading.start()

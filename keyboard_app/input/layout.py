@@ -3,7 +3,7 @@
 {"name": "QWERTY", "pages": {"letters": [[key, …], …]}, "alternates": {"e": "é è", …}}
 
 A key is a string, the character that it types, or an object with an `action` (one of `ACTIONS`), a `label`, a `width` in letter
-keys, and for the action `page` the `page` to turn to. All rows are equally wide, whatever their keys. A keyboard opens on
+keys, and for the action `page` the `page` to turn to. All rows are stretched to one width. A keyboard opens on
 the page `letters`. A layout that lacks the pages `symbols` and `more` gets those of `symbols.json`. `alternates` are the
 characters, separated by spaces, that a long press offers; they come before those of `symbols.json`.
 """

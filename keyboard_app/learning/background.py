@@ -153,7 +153,7 @@ class BackgroundTasks:
         return task.finish()
 
     def stop(self) -> None:
-        """Asks the task to stop before its next step, without changing anything; `poll` returns None until then."""
+        """Asks the task to stop before its next step, without changing anything; `poll` returns None until it has stopped."""
         self._cancelled.set()
         self._going.set()
         self._alone.set()

@@ -17,7 +17,7 @@ class SuggestionComparison:
         self._suggester: Suggester | None = None
 
     def suggest(self, context: str, prefix: str) -> dict[str, list[str]]:
-        """Returns three words of each model, `shipped`, `personal` and `global`, that fit the place after `context` and `prefix`.
+        """Returns three words by each model (`shipped`, `personal`, `global`) that may follow `context` and fit `prefix`.
 
         The first call loads the shipped model, which takes some tens of milliseconds.
 

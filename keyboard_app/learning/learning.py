@@ -176,7 +176,7 @@ def relearning(profile: Profile, models: Models) -> Learning | None:
     """Returns the task that trains a missing personal network again, or None if none is missing.
 
     The network may have been damaged, or the keyboard was closed after it adopted a new global model and before it learned on it.
-    No network is missing if the last learning, on this global model, kept the global one, or after a rollback to that or a reset.
+    No network is missing if the last learning, on this global model, kept the global one, or after a reset or a rollback to it.
     """
     if models.personalized or not any(message.learning for message in profile.store.learnable()):
         return None

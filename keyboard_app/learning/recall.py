@@ -16,7 +16,7 @@ SUGGESTED = 3
 
 
 def recall(ranks: Sequence[int | None]) -> float | None:
-    """Returns recall at 3, given the ranks of words. Unknown words, of rank None, do not count; None without any other word."""
+    """Returns recall at 3, given the ranks of words. Unknown words, of rank None, do not count; None if there are no others."""
     known = [rank for rank in ranks if rank is not None]
     return sum(rank < SUGGESTED for rank in known) / len(known) if known else None
 

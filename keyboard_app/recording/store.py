@@ -167,7 +167,8 @@ class Store:
         """Deletes messages permanently and rewrites the file and its log without them.
 
         Raises:
-          DataError: nothing was deleted; or the messages were, but the file was not rewritten for lack of room, and will be later.
+          DataError: the messages could not be deleted. Or they were deleted, but there was no room to rewrite the file, which is then
+            done when the file is opened again.
         """
         with _data_errors(), self._connection as db:
             for message in messages:

@@ -54,7 +54,7 @@ class Vault:
             ) from error
 
     def tag(self, text: str) -> bytes:
-        """Returns 16 bytes that depend on the text and the key alone, to find a record without revealing its text."""
+        """Returns 16 bytes that depend on the text and the key alone, by which a record is found without revealing its text."""
         return hmac.digest(self._tags, text.encode(), hashlib.sha256)[:_TAG_BYTES]
 
 
