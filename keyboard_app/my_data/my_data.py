@@ -49,8 +49,8 @@ class MyData:
         """Deletes messages by id, permanently; suggestions forget them at once, the personal network when it learns again.
 
         Raises:
-          DataError: the messages could not be deleted. Or they were deleted, but there was no room to rewrite the file, which is then
-            done when the file is opened again.
+          DataError: the messages could not be deleted. Or they were deleted, but there was no room to rewrite the file; opening it
+            again tries again.
         """
         try:
             self._profile.store.delete(messages)

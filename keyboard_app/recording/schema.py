@@ -142,7 +142,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
 
 
 def may_be_plain(path: Path) -> bool:
-    """Returns whether a file that was set aside may hold unencrypted messages: an older keyboard wrote it, or it is no SQLite file."""
+    """Returns whether a file that was set aside may hold unencrypted messages: it is of an older keyboard, or is not SQLite."""
     with path.open("rb") as file:
         # https://www.sqlite.org/fileformat.html, Section 1.3: the bytes from 60 on are `user_version`
         header = file.read(64)

@@ -167,8 +167,8 @@ class Store:
         """Deletes messages permanently and rewrites the file and its log without them.
 
         Raises:
-          DataError: the messages could not be deleted. Or they were deleted, but there was no room to rewrite the file, which is then
-            done when the file is opened again.
+          DataError: the messages could not be deleted. Or they were deleted, but there was no room to rewrite the file; opening it
+            again tries again.
         """
         with _data_errors(), self._connection as db:
             for message in messages:

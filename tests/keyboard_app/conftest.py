@@ -45,13 +45,13 @@ def display() -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(display_for_windows())
-        except DataError as error:  # fail instead of skipping silently
+        except DataError as error:  # fails rather than skips silently
             pytest.fail(str(error), pytrace=False)
         yield
 
 
 class Person:
-    """A person at an open window, who reads it and operates it."""
+    """A person at an open window, with eyes and fingers."""
 
     def __init__(self, device: Device, size: tuple[int, int] = (412, 892)) -> None:
         from kivy.base import EventLoop
