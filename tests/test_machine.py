@@ -16,14 +16,14 @@ ROOT = Path(__file__).parents[1]
 
 def test_only_listed_programs_are_visible() -> None:
     folders = [Path(folder) for folder in machine.outer_path().split(os.pathsep)]
-    there = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
-    seen = {name for name in there if shutil.which(name)}
+    installed = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
+    seen = {name for name in installed if shutil.which(name)}
     assert seen == machine.programs().keys()
     assert not {"firefox", "google-chrome", "git", "node", "python3.13"} & seen
 
 
 def test_only_listed_fonts_are_visible() -> None:
-    """Asks fontconfig, with which Chromium finds its fonts."""
+    """Asks fontconfig, by which Chromium finds its fonts."""
     library = ctypes.CDLL("libfontconfig.so.1")
 
     class FontSet(ctypes.Structure):

@@ -1,4 +1,4 @@
-"""The keyboard's connection to a coordinator: HTTPS to the one whose certificate the join link names, every request signed."""
+"""The keyboard's connection to its coordinator: HTTPS with the certificate that the join link names, and signed requests."""
 
 import hashlib
 import ssl
@@ -33,7 +33,7 @@ class RefusedError(UserFacingError):
 
 
 def enrol(link: JoinLink, key: Ed25519PrivateKey) -> str:
-    """Joins by a link, with this key from now on; returns the coordinator's certificate, PEM.
+    """Enrols this key with the coordinator of a join link; returns the coordinator's certificate, PEM.
 
     Raises:
       DataError: the link's certificate is not the coordinator's.
@@ -48,7 +48,7 @@ def enrol(link: JoinLink, key: Ed25519PrivateKey) -> str:
 
 
 def _pinned_certificate(link: JoinLink) -> str:
-    """Returns the coordinator's certificate if it is the link's. Nothing is sent to the coordinator before that is known."""
+    """Returns the server's certificate if the link names it. Nothing is sent to the server before that check."""
     try:
         shown = ssl.get_server_certificate((link.host, link.port), timeout=_CONNECT_SECONDS)
     except (OSError, ValueError) as error:
@@ -63,7 +63,7 @@ def _pinned_certificate(link: JoinLink) -> str:
 
 
 def _trusting_only(certificate: str) -> ssl.SSLContext:
-    """Returns a context that accepts this certificate alone, by whatever name its machine is reached."""
+    """Returns a TLS context that accepts this certificate only, whatever the name of the host."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     try:
@@ -80,14 +80,14 @@ class _Answer:
 
 
 class FederationClient:
-    """The calls of `federation.protocol.api_messages`, for one thread at a time.
+    """A client for the calls of `federation.protocol.api_messages`, for one thread at a time.
 
     Each call raises an `UnreachableError` if the coordinator does not answer, a `RefusedError` if it refuses, and a `DataError` if
     its answer is not valid.
     """
 
     def __init__(self, url: str, certificate: str, key: Ed25519PrivateKey) -> None:
-        """Opens no connection yet.
+        """Prepares the client; the first call opens the connection.
 
         Raises:
           DataError: the certificate is damaged.
@@ -115,7 +115,7 @@ class FederationClient:
         _accepted(self._send("POST", "/v1/devices", enrolment.to_json().encode(), {}, _MAX_SMALL_ANSWER))
 
     def check_in(self, vocabulary_sha256: str, round_name: str, wait: float) -> api_messages.Call:
-        """Asks what to do; the coordinator answers within `wait` seconds."""
+        """Asks the coordinator for this device's next task; the answer comes within `wait` seconds."""
         body = api_messages.CheckIn(vocabulary_sha256, round_name).to_json().encode()
         return api_messages.Call.from_json(_text(self._call("POST", f"/v1/check-in?wait={wait:g}", body)))
 
@@ -124,11 +124,11 @@ class FederationClient:
         return api_messages.Plan.from_json(_text(self._call("GET", f"/v1/rounds/{round_name}/plan")))
 
     def needs(self, round_name: str, stage: str) -> bytes:
-        """Fetches what this device needs for a stage."""
+        """Fetches the data that this device needs for a stage."""
         return self._call("GET", f"/v1/rounds/{round_name}/{stage}")
 
     def give(self, round_name: str, stage: str, message: bytes) -> None:
-        """Gives this device's message of a stage. A message that arrived before counts as given: its answer was lost."""
+        """Sends this device's message of a stage. A message that arrived before is no error: only its answer was lost."""
         try:
             self._call("POST", f"/v1/rounds/{round_name}/{stage}", message)
         except RefusedError as refused:
@@ -136,7 +136,7 @@ class FederationClient:
                 raise
 
     def withdraw(self, round_name: str) -> None:
-        """Leaves a round, so that the other devices need not wait."""
+        """Leaves a round, so that the other devices need not wait for this one."""
         self._call("POST", f"/v1/rounds/{round_name}/withdrawal")
 
     def model(self, digest: str) -> bytes:
@@ -167,7 +167,7 @@ class FederationClient:
                 for chunk in response.iter_bytes():
                     content += chunk
                     if len(content) > limit:
-                        raise DataError(f"the coordinator's answer is larger than {limit:,} bytes: it is not read")
+                        raise DataError(f"the coordinator's answer is larger than {limit:,} bytes: it was refused")
                 return _Answer(response.status_code, bytes(content))
         except httpx.HTTPError as error:
             raise UnreachableError(
@@ -177,7 +177,7 @@ class FederationClient:
 
 def _accepted(answer: _Answer) -> bytes:
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise UnreachableError(f"the coordinator fails with status {answer.status}: try again later")
+        raise UnreachableError(f"the coordinator failed with status {answer.status}: try again later")
     if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
         said = api_messages.Refusal.read(answer.content).error or f"status {answer.status}"
         raise RefusedError(f"the coordinator says: {' '.join(said.split())[:300]}", answer.status)

@@ -1,4 +1,4 @@
-"""The federation that a keyboard may belong to: joining and leaving it, taking part in its rounds, and what was shared."""
+"""The federation that a keyboard may belong to: joining and leaving it, taking part in its rounds, and the shared updates."""
 
 import math
 from collections.abc import Callable
@@ -12,21 +12,21 @@ from keyboard_app.learning.background import BackgroundTasks
 from keyboard_app.learning.models import Models
 from keyboard_app.recording.user_profile import Profile
 
-REST_SECONDS = 60.0  # that the keyboard must have been unused before it takes part
-ASK_SECONDS = 60.0  # between two requests for a round
+REST_SECONDS = 60.0  # time without use before the keyboard takes part in a round
+ASK_SECONDS = 60.0  # time between two requests for a round
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Whether the keyboard belongs to a federation, and what it has shared."""
+    """The keyboard's membership of a federation, and the updates that it has shared."""
 
     joined: Joined | None = None
-    joining: JoinLink | None = None  # the link of a federation that it asked to join and that has not answered
+    joining: JoinLink | None = None  # the link of a federation that has not yet answered the request to join
     shared: list[SharedUpdate] = field(default_factory=list)  # every update that left the device, oldest first
 
 
 class Federation:
-    """Starts the background tasks that talk to the coordinator, one task at a time. For the typing thread."""
+    """The keyboard's federation: starts the background tasks that talk to the coordinator. For the typing thread."""
 
     def __init__(self, profile: Profile, models: Models, background: BackgroundTasks) -> None:
         self.latest: TakingPart | None = None  # the latest request for a round, and its result
@@ -40,7 +40,7 @@ class Federation:
             profile.notices.append(str(error))
 
     def standing(self) -> Standing:
-        """Reads whether the keyboard belongs to a federation, and what it has shared.
+        """Reads the membership and the shared updates from their file.
 
         Raises:
           DataError: the file of the membership cannot be read.
@@ -70,7 +70,7 @@ class Federation:
             membership.give_up()
 
     def leave(self) -> None:
-        """Takes part in nothing from now on, and tells the coordinator as soon as no other task is running in the background.
+        """Stops taking part at once, and tells the coordinator as soon as no other task is running in the background.
 
         Raises:
           DataError: the file of the membership cannot be written.
@@ -82,13 +82,13 @@ class Federation:
         self.attend()
 
     def attend(self) -> None:
-        """Starts telling the coordinator that the keyboard leaves, if that is still to be done."""
+        """Starts telling the coordinator that the keyboard leaves, if the coordinator does not know yet and no task is running."""
         if self._leaving and self._background.task is None:
             self._leaving = False
             self._background.start(Leaving(self._profile))
 
     def take_part(self, idle: Callable[[], bool] = lambda: True) -> None:
-        """Starts asking for a round, and takes part in it.
+        """Starts the task of asking for a round and taking part in it.
 
         Args:
           idle: returns whether the device is not in use; called during the task, in its thread.
@@ -101,11 +101,11 @@ class Federation:
         self.latest = task
 
     def take_part_if_due(self, rested: Callable[[], float], charging: bool | None, now: float) -> None:
-        """Starts asking for a round if it is time to, the keyboard rests, and no other task is running.
+        """Starts the task of `take_part` if it is due, the keyboard is at rest, and no other task is running.
 
         Args:
           rested: returns the seconds since the keyboard was used; also called during the task, in its thread.
-          charging: whether the machine is charging; None if it has no battery.
+          charging: whether the machine is charging; None if it has no battery or the system does not say.
           now: seconds of a monotonic clock.
         """
         due = now - self._asked >= ASK_SECONDS and rested() >= REST_SECONDS and charging is not False

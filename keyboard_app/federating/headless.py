@@ -18,7 +18,7 @@ from keyboard_app.federating.participant import Participant
 from keyboard_app.recording.user_profile import Profile
 from model.device.folder import Model
 
-# Seconds between attempts to reach a coordinator that does not answer: doubled from the first to the second.
+# Seconds between attempts to reach a coordinator that does not answer. The pause doubles until it reaches the second value.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 
@@ -35,14 +35,14 @@ def corpus_messages(path: Path, user: str) -> Callable[[Model], list[list[int]]]
 
 
 def recorded_messages(profile: Profile) -> Callable[[Model], list[list[int]]]:
-    """Returns a function that encodes the messages that a profile has recorded for a model."""
+    """Returns a function that encodes a profile's recorded messages for a model."""
     return lambda model: [model.vocabulary.encode(message.text) for message in profile.store.learnable()]
 
 
 def join(membership: Membership, link: JoinLink) -> None:
     """Joins the federation of a link.
 
-    If no answer arrives, the coordinator may still have accepted the device. Joining by the same link again uses the same key.
+    If no answer arrives, the coordinator may still have accepted the device. Joining again with the same link uses the same key.
 
     Raises:
       DataError: the keyboard belongs to a federation already, or the link's certificate is not the coordinator's.
@@ -90,10 +90,10 @@ def take_part(
 
     Args:
       profile: holds the newest global model.
-      membership: of the federation.
+      membership: the membership of the federation.
       shipped: the model folder to start with if the profile has no global model.
       messages: returns the messages to learn from, encoded for a model.
-      tell: receives a line for people about each thing that happened.
+      tell: receives a line for people about each event.
 
     Raises:
       DataError: the keyboard belongs to no federation, or is leaving it.
@@ -103,7 +103,7 @@ def take_part(
     if joined is None:
         raise DataError("this keyboard belongs to no federation: join one with --join LINK")
     if joined.leaving:
-        raise DataError("this keyboard is leaving its federation: complete that with --leave")
+        raise DataError("this keyboard is leaving its federation: finish leaving with --leave")
     with FederationClient(joined.url, joined.certificate, joined.key) as client:
         participant = Participant(client, membership, profile.load_global(shipped), messages, profile.save_global)
         pause = _FIRST_PAUSE

@@ -1,4 +1,4 @@
-"""A keyboard's part in a round of a desktop on the same machine: it trains the round's weights and gives the model delta.
+"""A keyboard's part in a round of a desktop on the same machine: it trains the round's weights and returns the model delta.
 
 The words and the personal model stay on the device.
 """
@@ -23,7 +23,7 @@ from model.device.weights import load_weights, next_provenance, save_weights
 class Answering:
     """The task (`keyboard_app.learning.background`) of answering one invitation.
 
-    If something keeps this keyboard from contributing, its answer says so, and the desktop need not wait.
+    If this keyboard cannot contribute, its answer gives the reason, so that the desktop need not wait.
     """
 
     def __init__(self, profile: Profile, model: Model, invitation: Invitation) -> None:
@@ -44,7 +44,7 @@ class Answering:
         round_id = self._invitation.round_id
         try:
             self._contribution = yield from self._train()
-        # A DataError or invalid settings; a full disk; an error of LiteRT.
+        # ValueError: a DataError or invalid settings. OSError: a full disk. RuntimeError: LiteRT failed.
         except (ValueError, OSError, RuntimeError) as error:
             self._contribution = Contribution.nothing(round_id, reason(error))
         self._mailbox.answer(self._contribution)
@@ -64,7 +64,7 @@ class Answering:
         return Contribution(round_id, trained.words, trained.loss_before, trained.loss_after)
 
     def finish(self) -> str:
-        """Returns a line for people. Nothing is to be installed: the round's model comes back as a release."""
+        """Returns a line for people. There is nothing to install: the desktop releases the round's model later."""
         c = self._contribution
         if c is None or c.error:
             return (
@@ -78,7 +78,7 @@ class Answering:
 class TakingOver:
     """The task (`keyboard_app.learning.background`) of installing a released global model and personalizing it again.
 
-    The global model is replaced when the task is created; its work is the learning.
+    Creating the task replaces the global model; its work is learning on the new one.
     """
 
     def __init__(self, profile: Profile, models: Models) -> None:
@@ -113,7 +113,7 @@ class TakingOver:
 
 
 def waiting_task(profile: Profile, models: Models) -> Task | None:
-    """Returns the next thing that the desktop waits for: an answer, or the installation of its newest model.
+    """Returns the next task that the desktop waits for: an answer, or the installation of its newest model; None without any.
 
     Raises:
       DataError: a release is damaged.
@@ -130,7 +130,7 @@ def answer_round(profile: Profile, model: Model, round_id: str) -> str:
     """Answers one invitation now, and does nothing else; returns a line for people.
 
     Raises:
-      DataError: this keyboard is not invited to that round, or has answered.
+      DataError: this keyboard is not invited to that round, or has already answered.
     """
     for invitation in profile.mailbox.invitations():
         if invitation.round_id == round_id:
@@ -139,7 +139,7 @@ def answer_round(profile: Profile, model: Model, round_id: str) -> str:
 
 
 def answer_all(profile: Profile, models: Models) -> list[str]:
-    """Does everything that waits, now; returns a line for people about each.
+    """Runs all waiting tasks now; returns a line for people about each.
 
     Raises:
       DataError: a release is damaged.

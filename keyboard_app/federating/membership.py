@@ -1,8 +1,8 @@
-"""The federation that this keyboard belongs to, and what it shared with it and when: one SQLite file in the profile.
+"""The keyboard's membership of a federation and the record of its shared updates, in one SQLite file of the profile.
 
-The coordinator's address, the device's key and the rounds' names are sealed with the profile's key
+The coordinator's address, the device's key and the rounds' names are encrypted with the profile's key
 (`keyboard_app.recording.vault`). Times, numbers of words and sizes are not. A keyboard that leaves deletes its key and keeps the
-record of what it shared.
+record of its shared updates.
 
 The process may be killed at any point. The key to join with is saved before the coordinator receives it, so that the link's
 single-use code stays valid for this device. The wish to leave is saved before the coordinator is told.
@@ -39,10 +39,10 @@ FILE = "federation.sqlite"
 class Joined:
     """The federation that the keyboard belongs to."""
 
-    url: str
-    certificate: str
-    key: Ed25519PrivateKey
-    since: str
+    url: str  # of the coordinator's API
+    certificate: str  # the coordinator's, PEM
+    key: Ed25519PrivateKey  # this device's
+    since: str  # time of joining, UTC, ISO 8601
     leaving: bool  # whether the person has asked to leave; the coordinator may not know yet
 
 
@@ -50,18 +50,18 @@ class Joined:
 class SharedUpdate:
     """A masked update that left the device, and its outcome."""
 
-    time: str
-    url: str
+    time: str  # UTC, ISO 8601
+    url: str  # of the coordinator's API
     round_name: str
-    model: str  # digest of the global weights that it starts from
-    words: int  # that it was learned from
-    bytes: int
-    clipped: bool | None  # None if an older version of the keyboard sent it, which did not record this
+    model: str  # digest of the global weights that training started from
+    words: int  # number of words trained on
+    bytes: int  # size of the masked update
+    clipped: bool | None  # None if an older version of the keyboard sent the update without recording this
     outcome: str  # sent, counted or not counted
 
 
 class Membership:
-    """The file, for one thread. Each change is one transaction. An error of SQLite is raised as a DataError."""
+    """The open file, for one thread. Each change is one transaction. An error of SQLite is raised as a DataError."""
 
     def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
         self._connection = connection
@@ -69,10 +69,10 @@ class Membership:
 
     @classmethod
     def open(cls, profile: Path, vault: Vault, notices: list[str] | None = None) -> Self:
-        """Opens a profile's file, or creates it. Seals what an older version of the keyboard left in the clear.
+        """Opens a profile's file, or creates it. Encrypts a plain file that an older version of the keyboard wrote.
 
-        A file that is damaged or sealed with another key is renamed and a new one begun, with a line about it in `notices`. The
-        keyboard then belongs to no federation.
+        A file that is damaged or encrypted with another key is renamed and replaced by a new one, with a line about it in
+        `notices`. The keyboard then belongs to no federation.
 
         Raises:
           DataError: the file cannot be opened, or a newer version of the keyboard wrote it.
@@ -87,7 +87,7 @@ class Membership:
             raise DataError(f"cannot open {path} ({error}): check that the folder can be written to") from error
         except UnsealError:
             aside = set_aside(path, ("-journal",), "locked")
-            damage = "was sealed with a key that no longer exists"
+            damage = "was encrypted with a key that no longer exists"
         except sqlite3.DatabaseError:
             aside = set_aside(path, ("-journal",))
             damage = "was damaged"
@@ -118,12 +118,12 @@ class Membership:
 
     @property
     def joining(self) -> JoinLink | None:
-        """The link of a federation that it asked to join and that has not answered."""
+        """The link of a federation that has not yet answered the request to join."""
         row = self._row("SELECT sealed FROM joining")
         return None if row is None else JoinLink.parse(unseal(self._vault, JOINING, row[0])["link"])
 
     def begin_joining(self, link: JoinLink) -> Ed25519PrivateKey:
-        """Returns the key to enrol with by a link. It is saved until `join` or `give_up`, and is the same for the same link.
+        """Returns the key to enrol with, saved until `join` or `give_up`; another call with the same link returns the same key.
 
         Raises:
           DataError: the keyboard belongs to a federation already.
@@ -140,11 +140,11 @@ class Membership:
         return key
 
     def give_up(self) -> None:
-        """Stops trying to join, and deletes the key for it."""
+        """Stops trying to join, and deletes the key that was made for it."""
         self._change("DELETE FROM joining")
 
     def join(self, url: str, certificate: str, key: Ed25519PrivateKey) -> None:
-        """Saves what the keyboard needs to take part.
+        """Saves the membership.
 
         Raises:
           DataError: the keyboard belongs to a federation already.
@@ -158,11 +158,11 @@ class Membership:
             db.execute("DELETE FROM joining")
 
     def wish_to_leave(self) -> None:
-        """Records that the person has asked to leave; the coordinator is still to be told."""
+        """Records that the person has asked to leave; the coordinator has not been told yet."""
         self._change("UPDATE membership SET leaving = 1")
 
     def leave(self) -> None:
-        """Deletes the federation and the key, but not the record of what was shared."""
+        """Deletes the membership with its key, but not the record of shared updates."""
         self._change("DELETE FROM membership")
 
     def sent(self, url: str, round_name: str, model: str, words: int, size: int, clipped: bool) -> None:
@@ -188,9 +188,9 @@ class Membership:
         found = []
         for time, tag, sealed, words, size, clipped, outcome in rows:
             origin = unseal(self._vault, round_identity(tag), sealed)
-            shortened = None if clipped is None else bool(clipped)
+            was_clipped = None if clipped is None else bool(clipped)
             found.append(
-                SharedUpdate(time, origin["url"], origin["round"], origin["model"], words, size, shortened, outcome)
+                SharedUpdate(time, origin["url"], origin["round"], origin["model"], words, size, was_clipped, outcome)
             )
         return found
 

@@ -1,4 +1,4 @@
-"""The tables of `federation.sqlite`, the identities that its rows are sealed with, and the upgrade of older files."""
+"""The tables of `federation.sqlite`, the identities that its rows are encrypted with, and the upgrade of older files."""
 
 import json
 import sqlite3
@@ -17,7 +17,7 @@ _SCHEMA = (
 )""",
     """CREATE TABLE joining (
     only INTEGER PRIMARY KEY CHECK (only = 1),
-    sealed BLOB NOT NULL         -- JSON: the join link, and the key to enrol by it
+    sealed BLOB NOT NULL         -- JSON: the join link, and the key to enrol with
 )""",
     """CREATE TABLE shared (
     id INTEGER PRIMARY KEY,
@@ -26,11 +26,11 @@ _SCHEMA = (
     sealed BLOB NOT NULL,        -- JSON: url, round, and digest of the global weights that the update starts from
     words INTEGER NOT NULL,      -- targets trained on
     bytes INTEGER NOT NULL,      -- of the masked update
-    clipped INTEGER,             -- 1 if the update was shortened to the round's norm; NULL if not recorded
-    outcome TEXT NOT NULL        -- sent, counted (it is in a sum that was unmasked), not counted
+    clipped INTEGER,             -- 1 if the update was clipped to the round's norm; NULL if not recorded
+    outcome TEXT NOT NULL        -- sent; counted: part of a sum that was unmasked; not counted
 )""",
     """CREATE TABLE marks (
-    name TEXT PRIMARY KEY,       -- key: a sealed value, to check a key with
+    name TEXT PRIMARY KEY,       -- `key`: an encrypted value, to check a key with
     value BLOB NOT NULL
 ) WITHOUT ROWID""",
 )
@@ -39,11 +39,11 @@ _KEY_CHECK = "the key of a keyboard's federation"
 
 
 def connect(path: Path, vault: Vault) -> sqlite3.Connection:
-    """Opens the file and upgrades it in one transaction, so that a kill during the upgrade leaves it as it was.
+    """Opens the file and upgrades it in one transaction, so that a kill during the upgrade leaves it unchanged.
 
     Raises:
       DataError: a newer version of the keyboard wrote the file.
-      UnsealError: it was sealed with another key.
+      UnsealError: it was encrypted with another key.
       sqlite3.Error: it is damaged, or cannot be written.
     """
     connection = sqlite3.connect(path, isolation_level=None)  # transactions begin explicitly
@@ -65,15 +65,15 @@ def connect(path: Path, vault: Vault) -> sqlite3.Connection:
 
 
 def seal(vault: Vault, identity: str, **content: str) -> bytes:
-    """Seals a row."""
+    """Encrypts the content of a row under its identity."""
     return vault.seal(json.dumps(content).encode(), identity)
 
 
 def unseal(vault: Vault, identity: str, sealed: bytes) -> dict[str, str]:
-    """Returns the content that `seal` was given.
+    """Decrypts the content of a row.
 
     Raises:
-      UnsealError: the row was altered, or is another row's.
+      UnsealError: the content was altered, or belongs to another row.
     """
     content: dict[str, str] = json.loads(vault.open(sealed, identity))
     return content
@@ -85,7 +85,7 @@ def round_tag(vault: Vault, url: str, round_name: str) -> bytes:
 
 
 def round_identity(tag: bytes) -> str:
-    """Returns the identity that the row of a round is sealed with."""
+    """Returns the identity that the row of a round is encrypted with."""
     return f"shared {tag.hex()}"
 
 
@@ -100,7 +100,7 @@ def _upgrade(connection: sqlite3.Connection, vault: Vault) -> None:
         if version == VERSION:  # another thread has upgraded it
             connection.execute("ROLLBACK")
             return
-        if version == 1:  # its rows are in the clear
+        if version == 1:  # without encryption
             connection.execute("ALTER TABLE membership RENAME TO plain_membership")
             connection.execute("ALTER TABLE shared RENAME TO plain_shared")
         for statement in _SCHEMA:

@@ -1,15 +1,15 @@
 """A keyboard's part in secure rounds: it asks the coordinator what to do, does it, and asks again.
 
-1. It reads the round's plan, makes keys for this round and gives the public ones.
-2. It gives shares of the secrets behind its masks for the other devices, each encrypted for its receiver.
+1. It reads the round's plan, makes keys for this round and sends the public ones.
+2. It sends shares of the secrets behind its masks to the other devices, each encrypted for its receiver.
 3. It fetches the round's global weights and checks their digest, sizes and vocabulary, and that they are finite.
-4. It measures the weights on its newest messages, which it holds back, trains them on the older ones, and measures again.
-5. It checks the update, clips it, encodes it as integers, masks these and gives them. Only masked numbers leave the device.
-6. Once the coordinator has added them up, it gives the shares that unmask the sum.
+4. It measures the weights on its newest messages, which are held out, trains them on the older ones, and measures again.
+5. It checks the update, clips it, encodes it as integers, masks them and sends them. Only masked numbers leave the device.
+6. Once the coordinator has added up the masked integers of all devices, the keyboard sends the shares that unmask the sum.
 
 Its words stay on the device. The coordinator learns the sum over the devices that took part and nothing else about this one, as
 long as it follows the protocol and enrols no devices of its own: it is trusted to be honest but curious (Bonawitz et al. 2017,
-Section 2). `federation.protocol.device_round` has the cryptographic part.
+Section 2). `federation.protocol.device_round` contains the cryptographic part.
 """
 
 import secrets
@@ -37,18 +37,18 @@ from model.device.learning.training import check_finite, train_program
 from model.device.metrics import Scores, evaluate
 from model.device.weights import Provenance, Weights, digest, load_weights
 
-# The most that a plan may ask of a device, so that no coordinator can make it train for hours.
+# Upper limits for the settings of a plan, so that no coordinator can make a device train for hours.
 _MOST = FineTuning(learning_rate=10.0, clipping_norm=100.0, passes=5, max_words=20_000)
-# Held-back words on which weights are measured. Both measurements together take half as long as training on 2,000 words.
+# Number of held-out words on which weights are measured. Both measurements together take half as long as training on 2,000 words.
 _MOST_TESTED = 500
-_WAIT_SECONDS = 10.0  # for each answer to "what is there to do?"
+_WAIT_SECONDS = 10.0  # for the answer to a check-in
 
 
 def check_model(content: bytes, plan_digest: str, model: Model) -> tuple[Weights, Provenance]:
-    """Returns weights that a coordinator sent, if they are those that it named and fit this keyboard's sizes and vocabulary.
+    """Checks weights that a coordinator sent, and returns them with their provenance.
 
     Raises:
-      DataError: they are damaged or not finite, are not those named, or belong to another model.
+      DataError: they are damaged or not finite, have another digest than the plan, other sizes or another vocabulary.
     """
     with tempfile.TemporaryDirectory(prefix="keyboard-") as folder:
         path = Path(folder) / "weights.safetensors"
@@ -67,7 +67,7 @@ def learn(
     """Trains the model's weights on all but the newest messages, and measures them on the newest before and after.
 
     Returns:
-      What the keyboard adds to the sum, in the clear.
+      The keyboard's contribution to the sum, not masked yet.
 
     Raises:
       DataError: there are too few words to train on.
@@ -75,26 +75,26 @@ def learn(
     """
     split = held_back_from([len(message) for message in messages])
     program = model.start()
-    held_back = newest(messages[split:], _MOST_TESTED)
-    before = evaluate(program, held_back) if held_back else Scores()
+    held_out = newest(messages[split:], _MOST_TESTED)
+    before = evaluate(program, held_out) if held_out else Scores()
     run = yield from train_program(program, messages[:split], how, np.random.default_rng(seed))
     if not run.words:
         raise DataError("this keyboard has recorded too few words to train on yet")
     delta = flatten(subtract(program.weights, model.weights), model.provenance.config.shapes)
     check_finite([delta])
-    after = evaluate(program, held_back) if held_back else Scores()
+    after = evaluate(program, held_out) if held_out else Scores()
     counts = before.first, before.among_three, before.words, after.first, after.among_three
     return TrainingResult(delta, run.words, run.loss_sum, *counts)
 
 
 class _Session:
-    """This keyboard in one round: the plan, and the state of its part."""
+    """The state of this keyboard in one round: the plan, and its part in the protocol."""
 
     def __init__(self, plan: api_messages.Plan, joined: Joined) -> None:
         """Begins the round.
 
         Raises:
-          DataError: the plan asks for more than `_MOST`.
+          DataError: a setting of the plan exceeds `_MOST` or is not positive.
         """
         self.plan = plan
         self.how = FineTuning(plan.learning_rate, plan.clipping_norm, plan.passes, plan.max_words)
@@ -104,7 +104,7 @@ class _Session:
                     f"the coordinator asks for a {name} of {getattr(self.how, name)}, and this keyboard accepts at most {most}"
                 )
         self.part = DeviceRound(secure_round(plan), joined.key)
-        self.words = 0  # that the update was learned from; 0 until it is made
+        self.words = 0  # number of words that the update was learned from; 0 before that
 
 
 class Participant:
@@ -119,7 +119,7 @@ class Participant:
         adopt: Callable[[Model], None],
         idle: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Takes part from now on.
+        """Prepares to take part; each call of `turn` does a part of the work.
 
         Args:
           client: the connection to the coordinator.
@@ -142,7 +142,7 @@ class Participant:
         self._messages, self._adopt, self._idle = messages, adopt, idle
         self._digest = digest(model.weights)
         self._session: _Session | None = None
-        self._called = ""  # the name of a round that it is selected for and that has not begun; else empty
+        self._called = ""  # name of a round that has selected this keyboard and has not begun; else empty
 
     @property
     def busy(self) -> bool:
@@ -150,7 +150,7 @@ class Participant:
         return self._session is not None or self._called != ""
 
     def turn(self, wait: float = _WAIT_SECONDS) -> Generator[Progress, None, str]:
-        """Asks what there is to do within `wait` seconds, and does it.
+        """Asks the coordinator for a task, waiting at most `wait` seconds for its answer, and does the task.
 
         Returns:
           A line for people about what was done; empty if there was nothing to do.
@@ -189,7 +189,7 @@ class Participant:
             if refused.status == api_messages.UNKNOWN_DEVICE:
                 raise
             if refused.status in (api_messages.LATE, api_messages.EARLY):
-                return str(refused)  # the round went on in the meantime; the next turn finds out where it is
+                return str(refused)  # the round has moved to another stage; the next turn asks for it
             return self._drop_out(call.round_name, str(refused))
         except UnreachableError:
             raise
@@ -207,10 +207,10 @@ class Participant:
         message = yield from self._message(session, stage)
         self._client.give(name, stage, message)
         self.waiting = True
-        return f"round {name}: gave {stage}, {len(message):,} bytes"
+        return f"round {name}: sent {stage}, {len(message):,} bytes"
 
     def _message(self, session: _Session, stage: str) -> Generator[Progress, None, bytes]:
-        """Returns this keyboard's message of a stage: made now, or the bytes of the first time."""
+        """Returns this keyboard's message of a stage. A repeated call returns the same bytes."""
         part, vectors = session.part, tuple[Vector, ...]()
         needed = b"" if part.has(stage) else self._client.needs(session.plan.round_name, stage)
         if part.has(stage) or stage != api_messages.REPORTING:
@@ -220,7 +220,7 @@ class Participant:
         part.check(stage, needed)
         learned = yield from self._learn(session)
         self.step = stage
-        yield Progress(0, 1, 0, 0.0)  # masking takes a moment
+        yield Progress(0, 1, 0, 0.0)  # shows the new step: masking takes a moment
         terms, plan = session.plan.terms, session.plan
         vectors = terms.contribution(learned, np.random.default_rng(secrets.randbits(128)))
         message = part.message(stage, needed, lambda: vectors)
@@ -249,7 +249,7 @@ class Participant:
         self._adopt(self.model)
 
     def withdraw(self) -> None:
-        """Leaves the round that it is in, if any, so that the others need not wait."""
+        """Leaves the current round, if there is one, so that the other devices need not wait for this one."""
         if self.busy:
             self._drop_out(self._session.plan.round_name if self._session else self._called, "")
 

@@ -14,5 +14,5 @@ STEPS = {
 
 
 def place(step: str) -> int:
-    """Returns the number of steps begun, from 1 on; 0 outside of rounds."""
+    """Returns the position of a step in its round, counted from 1; 0 for the empty step outside of rounds."""
     return list(STEPS).index(step) + 1 if step else 0

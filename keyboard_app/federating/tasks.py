@@ -1,7 +1,7 @@
 """The app's background tasks for a federation: taking part in a round, joining, and leaving.
 
-A newer global model of the coordinator goes into the mailbox. The keyboard installs it from there like one of a desktop on the
-same machine (`keyboard_app.federating.local_rounds.TakingOver`).
+A newer global model from the coordinator is put into the mailbox. The keyboard installs it from there like a model released by a
+desktop on the same machine (`keyboard_app.federating.local_rounds.TakingOver`).
 """
 
 import tempfile
@@ -23,10 +23,10 @@ from model.device.learning.finetuning import Progress
 if TYPE_CHECKING:
     from keyboard_app.federating.participant import Participant
 
-_WAIT_SECONDS = 1.0  # for an answer of the coordinator; so long it may take to stop when the keyboard is used again
+_WAIT_SECONDS = 1.0  # for the answer to a check-in; stopping when the keyboard is used again may take as long
 _PAUSE_SECONDS = 0.1  # between two turns in a round
 _PATIENCE_SECONDS = 60.0  # in a round, for a coordinator that does not answer
-_RETRY_SECONDS = 1.0
+_RETRY_SECONDS = 1.0  # between two attempts to reach a coordinator that does not answer
 
 
 class TakingPart:
@@ -41,7 +41,7 @@ class TakingPart:
         self.title = ""
         self.step = ""  # of `steps.STEPS`; empty outside of rounds
         self.waiting = False  # whether it waits for the other devices
-        self.line = ""  # the latest news, for people
+        self.line = ""  # the latest event, in words for people
         self.failed = False  # whether it ended in an error, which `line` describes
         self._profile, self._model, self._idle = profile, models.global_model, idle
 
@@ -71,7 +71,7 @@ class TakingPart:
             try:
                 yield from self._turns(participant)
             finally:
-                participant.withdraw()  # if the task was stopped during the round
+                participant.withdraw()  # does nothing unless the task was stopped during a round
 
     def _turns(self, participant: "Participant") -> Generator[Progress | Step]:
         from keyboard_app.federating.client import UnreachableError
@@ -122,7 +122,7 @@ class TakingPart:
             self._profile.mailbox.release(Path(folder) / "model")
 
     def finish(self) -> str:
-        """Returns a line for people. Nothing is to be installed: a newer model waits in the mailbox."""
+        """Returns a line for people. There is nothing to install: a newer model waits in the mailbox."""
         return self.line if self.title else ""
 
 
@@ -147,7 +147,7 @@ class Joining:
           RefusedError: the link's code is not valid.
           UnreachableError: the coordinator does not answer.
         """
-        from keyboard_app.federating.headless import join  # here for the reason given above
+        from keyboard_app.federating.headless import join  # imported here because of the HTTP client, as above
 
         yield Step(0, 1)
         try:
@@ -159,7 +159,7 @@ class Joining:
 
     def finish(self) -> str:
         """Returns a line for people."""
-        return f"you belong to the federation at {self._link.host}:{self._link.port} now"
+        return f"you have joined the federation at {self._link.host}:{self._link.port}"
 
 
 class Leaving:
@@ -170,12 +170,12 @@ class Leaving:
         self._profile, self._line = profile, ""
 
     def work(self) -> Generator[Step]:
-        """Tells the coordinator, and deletes the key whether it answers or not.
+        """Tells the coordinator, and deletes the key even if the coordinator does not answer.
 
         Raises:
           DataError: the file of the membership cannot be written.
         """
-        from keyboard_app.federating.headless import leave  # here for the reason given above
+        from keyboard_app.federating.headless import leave  # imported here because of the HTTP client, as above
 
         with Membership.open(self._profile.path, self._profile.vault) as membership:
             if membership.joined is not None:

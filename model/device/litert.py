@@ -147,8 +147,8 @@ class JavaInterpreter:
 
     All objects of a `pyjnius` class share its method objects, and a method object stores the object on which it was last looked
     up (pyjnius issue 563). If two threads call the same method of two objects, one call may reach the wrong object. A lock
-    prevents that. Long calls must not hold it, or typing would wait for learning, so that each interpreter has a Python class of
-    its own for the same Java class.
+    prevents that. Long calls must not hold it, or typing would wait for learning. Each interpreter therefore has a Python class
+    of its own for the same Java class.
     """
 
     def __init__(self, content: bytes, threads: int) -> None:

@@ -34,7 +34,7 @@ def failure(capsys: pytest.CaptureFixture[str], arguments: Sequence[object], sta
     return line
 
 
-def test_script_status_answer(
+def test_a_script_the_status_and_an_answer(
     tmp_path: Path, script: Path, small_model_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ["--profile", str(tmp_path / "p"), "--model", str(small_model_folder)]

@@ -124,9 +124,9 @@ def results(program: Program) -> list[np.ndarray]:
 
 
 def interrupted(frame: FrameType, event: str, argument: object) -> Callable | None:
-    """Traces a thread, so that others take over between any two instructions of the backend and of this file, at random.
+    """Traces a thread, so that it yields to others at random between any two instructions of the backend and of this file.
 
-    Python lets them do so anyway, but too rarely for a race to show within seconds.
+    Python switches threads in any case, but too rarely for a race to show within seconds.
     """
     if frame.f_code.co_filename not in (__file__, litert.__file__):
         return None
@@ -147,7 +147,7 @@ assert all(
 )
 assert all(array.flags.writeable for array in by_java)
 
-# As one types while another learns.
+# Several programs run at once, as when a person types while the keyboard learns.
 sys.setswitchinterval(1e-6)
 with ThreadPoolExecutor(4, initializer=sys.settrace, initargs=(interrupted,)) as pool:
     beside = pool.map(results, [model.start() for _ in range(8)])
@@ -156,7 +156,7 @@ for found in beside:
 
 try:
     Program(b"no program", model.provenance.config, model.weights)
-    sys.exit("a program that is none was taken")
+    sys.exit("content that is not a program was accepted")
 except DataError:
     pass
 interpreter = start(model.program, 1)
@@ -167,14 +167,14 @@ for signature, arrays in (
 ):
     try:
         interpreter.run(signature, arrays)
-        sys.exit(f"{signature} ran all the same")
+        sys.exit(f"{signature} ran in spite of wrong inputs")
     except RuntimeError as error:
         assert isinstance(error.__cause__, JavaException)
         assert "\n" not in str(error)
 
 sys.argv = [sys.argv[0], sys.argv[3], sys.argv[2]]
 runpy.run_path(str(Path(__file__).parents[1] / "keyboard_app" / "device_alone.py"), run_name="__main__")
-del interpreter, sys.meta_path[0]  # the latter, of device_alone.py, keeps its device
+del interpreter, sys.meta_path[0]  # the import blocker of device_alone.py, which keeps its device alive
 gc.collect()
-assert not library.programs, "interpreters that are in use no more are closed"
+assert not library.programs, "unused interpreters are closed"
 print(next(library.numbers), "programs by Java")

@@ -387,7 +387,7 @@ def test_the_app_takes_part_when_it_is_not_used(
             device.profile.store.add_message(text, [])
         assert device.federation.standing() == Standing()
         device.federation.join(str(federation.link()))
-        assert "you belong to the federation at 127.0.0.1" in str(device.background.wait())
+        assert "you have joined the federation at 127.0.0.1" in str(device.background.wait())
         rested, now = 100.0, 1e6
 
         def begins(charging: bool | None = None) -> bool:
@@ -413,7 +413,7 @@ def test_the_app_takes_part_when_it_is_not_used(
             begins()
             if (taking := device.federation.round_going_on) is not None:
                 seen.add(taking.step)
-                with pytest.raises(DataError, match="still a round of your federation"):
+                with pytest.raises(DataError, match=r"a round of your federation: .* is still running"):
                     device.learn()  # never two tasks at once
             [keyboard.turn() for keyboard in keyboards]
             device.background.poll()

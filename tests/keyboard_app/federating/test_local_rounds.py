@@ -1,4 +1,4 @@
-"""A keyboard's part in a round of a desktop on the same machine: what it contributes, and what it says if it cannot."""
+"""A keyboard's part in a round of a desktop on the same machine: its contribution, or its reason for not contributing."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The file of a keyboard's federation: sealed, intact after a kill, and upgraded from older keyboards."""
+"""The file of a keyboard's membership: encrypted, intact after a kill, and upgraded from older keyboards."""
 
 import sqlite3
 import subprocess
@@ -51,7 +51,7 @@ def plain(folder: Path) -> list[str]:
     secrets = {
         "the key": SECRET,
         "the key in hex": SECRET.hex().encode(),
-        "to whom it belongs": b"keyboards.example.org",
+        "the coordinator": b"keyboards.example.org",
         "the certificate": CERTIFICATE.encode(),
         "a round": b"round-7",
         "a model": b"digest-of-a-model",
@@ -114,7 +114,7 @@ def other_key() -> Ed25519PrivateKey:
     return Ed25519PrivateKey.generate()
 
 
-def test_the_file_of_an_older_keyboard_is_sealed_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_the_file_of_an_older_keyboard_is_encrypted_and_nothing_is_lost(tmp_path: Path) -> None:
     old_file(tmp_path)
     with Membership.open(tmp_path, VAULT) as membership:
         joined = membership.joined
@@ -180,7 +180,7 @@ def test_a_file_whose_key_is_gone_is_set_aside_with_a_notice(tmp_path: Path) -> 
             assert membership.joined is None
         aside = tmp_path / f"{FILE}.locked"
         assert profile.notices[-1] == (
-            f"the file of your federation was sealed with a key that no longer exists and is now {aside}: "
+            f"the file of your federation was encrypted with a key that no longer exists and is now {aside}: "
             "join the federation again"
         )
         assert aside.exists()

@@ -24,7 +24,7 @@ def test_moving_recall_looks_back(ranks: list[int], window: int) -> None:
     [
         (History([], [], []), "nothing typed yet"),
         (History([0, 9], [0, 9], []), "recall at 3 before learning 50%, over 2 words"),
-        (History([0, 9], [0, 9], [2]), "recall at 3 up to the first learning 50%; keep typing to see what it brought"),
+        (History([0, 9], [0, 9], [2]), "recall at 3 up to the first learning 50%; keep typing to see the effect"),
         (
             History([0, 9, 0, 0], [0, 9, 9, 0], [2]),
             "recall at 3 before learning 50% → after 100% (global model alone: 50%)",

@@ -162,7 +162,7 @@ def test_an_older_profile_is_encrypted_and_no_plain_text_is_left(
     process = "import os, pathlib; from tests.keyboard_app.recording import test_sealed; " + (
         f"test_sealed.old_store(pathlib.Path({str(profile / STORE)!r}), {version}); os._exit(0)"
     )
-    subprocess.run([sys.executable, "-c", process], check=True)  # ends without tidying up
+    subprocess.run([sys.executable, "-c", process], check=True)  # ends without closing the file
     save_weights(
         profile / "personal.safetensors",
         small_model.weights,
