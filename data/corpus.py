@@ -140,10 +140,7 @@ class JsonLines:
             fields = (message["user"], message["time"], message["text"])
         except UnicodeDecodeError as error:
             raise DataError(f"{self.path}:{number}: not UTF-8 text") from error
-        except (
-            ValueError,
-            RecursionError,
-        ) as error:  # malformed JSON, a number with too many digits, or nesting too deep
+        except (ValueError, RecursionError) as error:  # malformed, a number with too many digits, or nested too deeply
             raise DataError(f"{self.path}:{number}: not JSON ({getattr(error, 'msg', error)})") from error
         except (KeyError, TypeError) as error:
             raise DataError(f"{self.path}:{number}: needs an object with user, time and text") from error

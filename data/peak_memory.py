@@ -8,7 +8,7 @@ def peak_memory_mib(process: int | str = "self") -> float:
     """Returns the peak resident set size of a process so far, in MiB; by default of this process.
 
     Raises:
-      OSError: another process is asked for and this system does not tell.
+      OSError: the system does not report the memory of another process.
     """
     status = Path(f"/proc/{process}/status")
     if process != "self" or status.exists():

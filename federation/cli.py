@@ -1,4 +1,4 @@
-"""The desktop's commands: `federate …`."""
+"""The command line of `federate`."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from federation.commands.options import BadCallError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command; returns its exit status: 0 on success, 1 if the work failed, 2 for a bad call."""
+    """Runs a command and returns its exit status: 0 on success, 1 if the work failed, 2 for invalid options."""
     # TensorFlow's and gRPC's notices mean nothing to people who type commands.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # safe: every forked process starts another program
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadCallError as error:
         print(f"federate: {error} (see federate --help)", file=sys.stderr)
         return 2
-    except (UserFacingError, OSError, RuntimeError) as error:  # a failing disk or process is no bug to trace, either
+    except (UserFacingError, OSError, RuntimeError) as error:  # a failed disk or process needs no traceback either
         print(f"federate: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -69,13 +69,13 @@ _COMMANDS = (
     _Command("evaluate", measuring.add_evaluate_options, measuring.run_evaluate,
              "Measure a model on the messages of held-out users."),
     _Command("personalize", measuring.add_personalize_options, measuring.run_personalize,
-             "Measure how much each user gains from learning on the device."),
+             "Measure each user's gain from learning on the device."),
     _Command("audit", measuring.add_audit_options, measuring.run_audit,
-             "Measure what a model reveals about the people it learned from, with and without privacy."),
+             "Attack models trained with and without differential privacy, and measure what they reveal about people."),
     _Command("liars", measuring.add_liars_options, measuring.run_liars,
-             "Measure what one malicious device can do to the model under secure aggregation."),
+             "Measure the harm that one malicious device can do to the model under secure aggregation."),
     _Command("benchmark", benchmark.add_benchmark_options, benchmark.run_benchmark,
-             "Measure speed, memory and traffic next to reference implementations."),
+             "Measure speed, memory and traffic, and compare them with reference implementations."),
 )  # fmt: skip
 
 

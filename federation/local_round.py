@@ -1,15 +1,13 @@
-"""A round over real keyboards: profiles on this machine, each trained by its own process on words that stay there.
+"""A round over the keyboards of this machine. Each trains in its own process, on words that stay in its profile.
 
-1. the round's global weights and an invitation go into each keyboard's mailbox;
-2. a keyboard that is open answers by itself; for one that is not, a process is started that does;
-3. the deltas that come back are checked: of this round's weights, of the right shapes, finite;
-4. the aggregation, TFF's, turns them into the next global model;
-5. which is offered to every keyboard that was called.
+1. The round's global weights and an invitation go into each keyboard's exchange folder.
+2. A process is started for each keyboard and answers. If the keyboard's window is open, the window answers instead.
+3. The deltas are checked: they must start from this round's weights, have the right shapes and be finite.
+4. TFF's aggregation turns them into the next global model.
+5. This model is offered to every keyboard of the round.
 """
 
 import secrets
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -18,23 +16,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from data.errors import DataError, UserFacingError
-from federation.processes import start
+from federation.keyboards import end_keyboard, start_keyboard, wait_for_answer
+from federation.protocol.exchange_folder import Mailbox
 from federation.protocol.json_messages import Contribution, Invitation
-from federation.protocol.mailbox import Mailbox
 from federation.reports.model_card import round_card
 from model.device.folder import Model, save_model
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import Weights, digest, load_weights, next_provenance, save_weights
-
-_POLL_SECONDS = 0.1
-_HELD = "is open in another"  # what a keyboard process says of a profile whose window is open: the window answers
 
 Aggregate = Callable[[Weights, Sequence[Weights], Sequence[int]], Weights]
 
 
 @dataclass(frozen=True)
 class LocalKeyboard:
-    """What a keyboard brought to a round; `error` says why nothing, where it brought nothing."""
+    """A keyboard's part in a round. Without a delta, the contribution's `error` says why."""
 
     profile: Path
     contribution: Contribution
@@ -42,7 +37,7 @@ class LocalKeyboard:
 
     @property
     def summary(self) -> dict[str, object]:
-        """For printing: losses are nats per word on the keyboard's own words."""
+        """The figures to print; losses are nats per word, on the keyboard's own words."""
         c = self.contribution
         report = {
             "profile": str(self.profile),
@@ -56,24 +51,24 @@ class LocalKeyboard:
 def call_keyboards(
     profiles: Sequence[Path], model: Model, how: FineTuning, seed: int, deadline: float, shipped: Path
 ) -> list[LocalKeyboard]:
-    """Has each keyboard train the model's weights on its own words and fetches the deltas.
+    """Lets each keyboard train the model's weights on its own words, and returns the deltas.
 
     Args:
       profiles: the keyboards' profile folders.
       model: the round's global model.
       how: how each keyboard trains.
-      seed: of the order in which it does.
-      deadline: seconds after which a keyboard that has not answered is left out.
-      shipped: the model folder that a keyboard which took none over yet begins with.
+      seed: seed of the order of the training rows.
+      deadline: seconds to wait for answers; keyboards that have not answered by then are left out.
+      shipped: the model folder that a keyboard without a global model starts with.
 
     Raises:
       DataError: a profile does not exist, or is named twice.
     """
     for profile in profiles:
         if not profile.is_dir():
-            raise DataError(f"there is no profile {profile}: type there first (keyboard --profile {profile})")
+            raise DataError(f"there is no profile {profile}: create it by typing (keyboard --profile {profile})")
     if len({p.resolve() for p in profiles}) < len(profiles):
-        raise DataError("a profile is named twice: each keyboard counts once")
+        raise DataError("a profile is named twice: name each keyboard once")
     round_id = f"{model.provenance.round + 1}-{secrets.token_hex(4)}"
     invitation = Invitation(round_id, seed=seed, **asdict(how))
     mailboxes = [Mailbox(p) for p in profiles]
@@ -83,13 +78,13 @@ def call_keyboards(
         for mailbox in mailboxes:
             cleaning.callback(mailbox.close, round_id)
             mailbox.invite(invitation, weights)
-        processes = [_start_keyboard(profile, shipped, round_id) for profile in profiles]
+        processes = [start_keyboard(profile, shipped, round_id) for profile in profiles]
         for process in processes:
-            cleaning.callback(_end, process)
+            cleaning.callback(end_keyboard, process)
         until = time.monotonic() + deadline
         devices = []
         for profile, mailbox, process in zip(profiles, mailboxes, processes, strict=True):
-            contribution = _wait(mailbox, round_id, process, until)
+            contribution = wait_for_answer(mailbox, round_id, process, until)
             devices.append(_check(profile, mailbox, contribution, model, how))
         return devices
 
@@ -101,18 +96,25 @@ def run_round(
     out: Path,
     simulated: tuple[Sequence[Weights], Sequence[int]] = ((), ()),
 ) -> Model:
-    """Aggregates what the devices brought, and simulated clients beside them, saves the next global model, offers it to all.
+    """Aggregates the deltas of devices and simulated clients, saves the next global model, and offers it to the devices.
+
+    Args:
+      devices: the keyboards' parts.
+      model: the round's global model.
+      aggregate: maps the global weights, the deltas and their numbers of words to the next weights.
+      out: the folder for the next global model.
+      simulated: deltas of simulated clients, and their numbers of words.
 
     Raises:
-      DataError: nobody brought anything.
+      DataError: no keyboard and no simulated client gave a delta.
     """
-    counted = [d for d in devices if d.delta is not None]
-    if not counted and not simulated[0]:
+    contributing = [d for d in devices if d.delta is not None]
+    if not contributing and not simulated[0]:
         raise DataError(
             "no keyboard contributed: " + "; ".join(f"{d.profile}: {d.contribution.error}" for d in devices)
         )
-    deltas = [*(d.delta for d in counted if d.delta is not None), *simulated[0]]
-    weights = aggregate(model.weights, deltas, [*(d.contribution.words for d in counted), *simulated[1]])
+    deltas = [*(d.delta for d in contributing if d.delta is not None), *simulated[0]]
+    weights = aggregate(model.weights, deltas, [*(d.contribution.words for d in contributing), *simulated[1]])
     provenance = next_provenance(model.weights, model.provenance)
     updated = replace(
         model, weights=weights, provenance=provenance, card=round_card(provenance, len(deltas), model.card)
@@ -123,59 +125,18 @@ def run_round(
     return updated
 
 
-def keyboard(*arguments: str | Path) -> list[str]:
-    """The command line of a keyboard process."""
-    # -P: the folder this was called from stays off the path, where a data.py would stand in for our package.
-    return [sys.executable, "-P", "-m", "keyboard_app.cli", *map(str, arguments)]
-
-
-def _start_keyboard(profile: Path, shipped: Path, round_id: str) -> subprocess.Popen:
-    command = keyboard("answer", "--profile", profile, "--model", shipped, "--round", round_id)
-    return start(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-
-def _end(process: subprocess.Popen) -> None:
-    # A keyboard that has answered is done but for closing its store; one that has not by now is not waited for.
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stderr:
-        process.stderr.close()
-
-
-def _wait(mailbox: Mailbox, round_id: str, process: subprocess.Popen, until: float) -> Contribution:
-    """The keyboard's answer; where none comes in time, one with the reason."""
-    said = None
-    while time.monotonic() < until:
-        if said is None and process.poll():
-            said = process.communicate()[1].strip()
-            if _HELD not in said:
-                return Contribution.nothing(round_id, said.splitlines()[-1] if said else "it failed without a word")
-        ended = process.poll() == 0
-        try:
-            if (contribution := mailbox.contribution(round_id)) is not None:
-                return contribution
-        except (UserFacingError, UnicodeDecodeError) as error:
-            return Contribution.nothing(round_id, str(error))
-        if ended:
-            return Contribution.nothing(round_id, "it ended without an answer")
-        time.sleep(_POLL_SECONDS)
-    return Contribution.nothing(round_id, "it did not answer in time")
-
-
 def _check(profile: Path, mailbox: Mailbox, contribution: Contribution, model: Model, how: FineTuning) -> LocalKeyboard:
-    """Takes a delta only if it is one of this round's weights."""
+    """Reads and checks a keyboard's delta. If the delta is refused, the contribution's `error` gives the reason."""
     if contribution.error:
         return LocalKeyboard(profile, contribution, None)
     try:
-        if not 1 <= contribution.words <= 2 * how.max_words:  # a message of one word has two targets
-            raise DataError(f"it claims to have learned from {contribution.words} words, of {how.max_words} asked for")
+        # A message of one word has two targets: the word and the end of the message.
+        if not 1 <= contribution.words <= 2 * how.max_words:
+            raise DataError(f"its answer counts {contribution.words} words, but a round takes at most {how.max_words}")
         vocabulary = model.provenance.vocabulary_sha256
         delta, provenance = load_weights(mailbox.delta_path(contribution.round_id), vocabulary)
         if provenance.parent != digest(model.weights) or provenance.config != model.provenance.config:
-            raise DataError("its delta starts from other weights than the round's")
+            raise DataError("its delta does not start from the round's weights")
     except UserFacingError as error:
         return LocalKeyboard(profile, Contribution.nothing(contribution.round_id, str(error)), None)
     return LocalKeyboard(profile, contribution, delta)

@@ -1,4 +1,4 @@
-"""Child processes that end with this one, however it ends."""
+"""Child processes that end with this one, even if it is killed."""
 
 import ctypes
 import inspect
@@ -17,16 +17,17 @@ R = TypeVar("R")
 
 
 def die_with(parent: int) -> None:
-    """Asks the kernel to kill this process when its parent, of this process id, is gone; for the child to call."""
+    """Asks the kernel to kill this process when its parent, the process with the id `parent`, ends. The child calls it."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl is not None:  # Linux has it
+    if prctl is not None:  # only Linux has it
         prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:  # gone before the kernel was asked
+        if os.getppid() != parent:  # the parent ended before the kernel was asked
             os._exit(1)
 
 
-# Becomes the command once it has asked the kernel. Between fork and exec no Python may run: this process has threads (gRPC's,
-# TensorFlow's), and what they held when it was forked crashes the child now and then. This has to start fast, and imports no more.
+# This program asks the kernel and then becomes the command. It exists because no Python may run between fork and exec: this
+# process has threads (of gRPC and TensorFlow), and the locks they hold at a fork sometimes crash the child. It imports little, to
+# start fast.
 _BECOME = f"""
 import ctypes, os, signal, sys
 {inspect.getsource(die_with)}
@@ -39,26 +40,28 @@ except OSError as error:
 
 
 def bound(command: Sequence[str | os.PathLike[str]]) -> Sequence[str | os.PathLike[str]]:
-    """A command line that becomes `command`, in the same process, and does not outlive this one."""
+    """Returns the command line of a process that becomes `command` and does not outlive this process."""
     return [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), *command]
 
 
-def start(command: Sequence[str | os.PathLike[str]], **options: Any) -> subprocess.Popen:
+def start(command: Sequence[str | os.PathLike[str]], **options: Any) -> subprocess.Popen[Any]:
     """Starts a process that does not outlive this one; `options` are those of `subprocess.Popen`."""
     return subprocess.Popen(bound(command), **options)
 
 
 def free_port() -> int:
-    """A port of this machine alone that nobody listens at now."""
+    """Returns a free port of the loopback interface."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+        port: int = free.getsockname()[1]
+        return port
 
 
 def map_in_processes(function: Callable[[T], R], items: Sequence[T], done: Callable[[int, str], None]) -> list[R]:
-    """Applies a function of a module to each item, on all processors, in processes of their own; results in order.
+    """Applies a function to each item, in one process for each processor; returns the results in order.
 
-    `done` is told how many results are there. An exception in any ends all.
+    The function must be a module's own, so that the processes can import it. `done` receives the number of results so far, and an
+    empty string. The first exception ends all processes.
     """
     pool = ProcessPoolExecutor(
         os.cpu_count(), mp_context=get_context("spawn"), initializer=_prepare, initargs=(os.getpid(),)
@@ -75,5 +78,5 @@ def map_in_processes(function: Callable[[T], R], items: Sequence[T], done: Calla
 
 def _prepare(parent: int) -> None:
     die_with(parent)
-    # LiteRT greets whoever loads it, here in the middle of a progress bar. Errors come back as exceptions, not this way.
+    # LiteRT prints a greeting when it is loaded, which would break a progress bar. Errors arrive as exceptions anyway.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -1,1 +1,1 @@
-"""The device: typing, recording, learning and taking part in rounds, with and without a window."""
+"""The device: typing, recording, learning and taking part in rounds, with or without a window."""

@@ -1,4 +1,4 @@
-"""Runs the command `keyboard` by `python -m keyboard_app`. On Android, which passes no arguments, the app starts here."""
+"""The entry point of `python -m keyboard_app`, and of the app on Android, which passes no arguments."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The app's icon and its splash screen, drawn by formulas.
+"""The app's icon and its splash screen, drawn from formulas.
 
     python -m keyboard_app.artwork        writes `icon.png` and `splash.png` to keyboard_app/pictures
 
@@ -27,7 +27,7 @@ _Floats = NDArray[np.float64]
 
 
 class _Box(NamedTuple):
-    """A rectangle with rounded corners: its centre, half its width and height, and the corner radius."""
+    """A rectangle with rounded corners: its centre, half its width and height, the corner radius, and the colour, 0xRRGGBB."""
 
     x: float
     y: float

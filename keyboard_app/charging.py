@@ -1,4 +1,4 @@
-"""Whether this machine runs on battery: learning and rounds wait until it does not."""
+"""The charging state of this machine: learning and rounds wait while it runs on battery."""
 
 import sys
 from contextlib import suppress
@@ -14,7 +14,7 @@ def is_charging(supplies: Path = SUPPLIES) -> bool | None:
     states = []
     with suppress(OSError):
         for supply in sorted(supplies.iterdir()):
-            # The scope "Device" is that of the battery of a mouse or the like.
+            # A battery with the scope "Device" powers a peripheral, such as a mouse.
             if _read(supply / "type") == "Battery" and _read(supply / "scope") != "Device":
                 states.append(_read(supply / "status"))
     known = [state for state in states if state not in ("", "Unknown")]
@@ -22,7 +22,7 @@ def is_charging(supplies: Path = SUPPLIES) -> bool | None:
 
 
 def _is_charging_on_android() -> bool:
-    """Asks android.os.BatteryManager: an app may not read the system's files itself."""
+    """Returns the state that android.os.BatteryManager reports, since an app may not read the system's files."""
     from jnius import autoclass, cast
 
     activity = autoclass("org.kivy.android.PythonActivity").mActivity

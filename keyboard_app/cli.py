@@ -1,4 +1,4 @@
-"""The command `keyboard`: opens the window, or does without one what its subcommands and `--script` ask for."""
+"""The command `keyboard`: opens the window, or runs a subcommand or a script without one."""
 
 import argparse
 import json
@@ -28,8 +28,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _common() -> _Parser:
-    # Options have no defaults here: a subcommand's default would overwrite an option given before it. Each parser gets parents of
-    # its own, since parsers share the options of a parent and `set_defaults` would change them all.
+    # Options have no defaults here: a subcommand's default would overwrite an option given before it. Each parser gets its
+    # own parent: parsers share the options of their parent, and `set_defaults` of one parser would change all of them.
     common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--profile", type=Path, metavar="DIR", help=f"profile folder (default: {default_path()})")
     common.add_argument(
@@ -52,7 +52,7 @@ def _parser() -> _Parser:
         "--script",
         type=Path,
         metavar="FILE",
-        help="type the lines of a text file as messages, without a window, and report what learning brought; "
+        help="type the lines of a text file as messages, without a window, and report the effect of learning; "
         "uses a temporary profile unless --profile names one",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
@@ -71,7 +71,7 @@ def _parser() -> _Parser:
         "--corpus",
         type=Path,
         metavar="FILE.jsonl",
-        help="train on messages of this JSON Lines corpus, not on recorded ones",
+        help="train on messages of this JSON Lines corpus instead of recorded ones",
     )
     device.add_argument("--user", metavar="U", help="the user of the corpus whose messages to train on")
     keys = commands.add_parser(
@@ -96,7 +96,7 @@ def _parser() -> _Parser:
         type=int,
         default=300,
         metavar="N",
-        help="keys to measure, idle and while learning (default: 300 each)",
+        help="number of key presses to measure, both idle and while learning (default: 300 each)",
     )
     parser.set_defaults(profile=None, model=PRETRAINED, json=False)
     return parser
@@ -107,11 +107,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(argv)
     if options.script and options.command:
-        parser.error(f"--script and {options.command} exclude each other: give one of them")
+        parser.error(f"--script and {options.command} cannot be combined: give one of them")
     if options.json and not (options.script or options.command):
         parser.error("--json needs --script or a subcommand")
     if options.command == "device" and (options.corpus is None) != (options.user is None):
-        parser.error("--corpus and --user need each other: give both or neither")
+        parser.error("--corpus and --user belong together: give both or neither")
     try:
         if options.script:
             _script(options)
@@ -172,7 +172,7 @@ def _keys(options: argparse.Namespace) -> None:
 def _answer(options: argparse.Namespace) -> None:
     path = options.profile or default_path()
     if options.round is not None:
-        # A round does not involve the personal model, so it is not loaded.
+        # A round does not involve the personal model, so that model is not loaded.
         with Profile.open(path, use_keyring=False) as profile:
             model = profile.load_global(options.model)
             _tell(profile.notices)
@@ -188,7 +188,7 @@ def _answer(options: argparse.Namespace) -> None:
 
 
 def _device(options: argparse.Namespace) -> None:
-    from keyboard_app.federating import headless  # imports an HTTP client, 12 MB, which no other command needs
+    from keyboard_app.federating import headless  # imports an HTTP client, 12 MB, that no other command needs
 
     with (
         Profile.open(options.profile or default_path()) as profile,
@@ -242,7 +242,7 @@ def _benchmark(options: argparse.Namespace) -> None:
 
 def _open_window(options: argparse.Namespace) -> None:
     with Device.open(options.profile or default_path(), options.model) as device:
-        # Kivy takes a second to import, which the other commands need not spend, and reads its settings at its first import.
+        # Imported here because Kivy takes a second to import. It reads its settings when it is first imported.
         from keyboard_app.window.kivy_settings import prepare_kivy
 
         prepare_kivy()

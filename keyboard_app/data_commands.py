@@ -1,4 +1,4 @@
-"""The commands `keyboard data …`: list, search, delete, export and import recorded messages."""
+"""The commands `keyboard data …`, by which a person reads, deletes, exports and imports messages, and exports their model."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ _Parser = TypeVar("_Parser", bound=argparse.ArgumentParser)
 
 
 def add_data_commands(commands: "argparse._SubParsersAction[_Parser]", common: Callable[[], _Parser]) -> None:
-    """Adds `data` and its subcommands; `common` makes a parent parser with the options that all commands share."""
+    """Adds `data` and its subcommands; `common` returns a parent parser with the options that all commands share."""
     data = commands.add_parser(
         "data", parents=[common()], help="list, search, delete, export or import recorded messages"
     )
@@ -36,7 +36,9 @@ def add_data_commands(commands: "argparse._SubParsersAction[_Parser]", common: C
         "file", type=Path, metavar="FILE", help="the JSON Lines file to write; an existing one is replaced"
     )
     importing = subcommands.add_parser(
-        "import", parents=[common()], help="learn from a text file, JSON Lines or an exported WhatsApp chat"
+        "import",
+        parents=[common()],
+        help="import messages to learn from: plain text, JSON Lines or an exported WhatsApp chat",
     )
     importing.add_argument(
         "file",
@@ -48,7 +50,7 @@ def add_data_commands(commands: "argparse._SubParsersAction[_Parser]", common: C
     subcommands.add_parser(
         "relearn",
         parents=[common()],
-        help="learn again from the messages left, so that the model holds no deleted ones",
+        help="learn again from the remaining messages, so that the model keeps no trace of deleted ones",
     )
     model = subcommands.add_parser(
         "model", parents=[common()], help="write the weights of your personal model, unencrypted"
@@ -81,7 +83,9 @@ def run_data_command(device: Device, options: argparse.Namespace) -> tuple[list[
         deleted, held = before - my_data.count(), my_data.still_held
         lines = [f"deleted {deleted:,} messages permanently"]
         if held:
-            lines.append(f"your personal model may still hold {held:,} deleted messages: run `keyboard data relearn`")
+            lines.append(
+                f"your personal model may still hold traces of {held:,} deleted messages: run `keyboard data relearn`"
+            )
         return lines, {"deleted": deleted, "still_held": held}
     if options.data_command == "export":
         count = my_data.export(options.file)

@@ -31,14 +31,13 @@ from model.device.folder import PRETRAINED
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
 
-_PATIENCE = (
-    5.0  # seconds that closing waits for a coordinator that does not answer; cutting such a call off does no harm
-)
+# Seconds that closing waits for a coordinator that does not answer. Cutting off such a call does no harm.
+_PATIENCE = 5.0
 FORGOTTEN, INSISTED = "forgotten", "insisted"  # kinds of words that the person has marked
 
 
 class Sent(NamedTuple):
-    """The fate of a message: the id it was recorded with, or the reason, for the person, why it was not recorded."""
+    """The outcome of sending a message: the id of its record, or the reason, for the person, why it was not recorded."""
 
     id: int | None
     why_not: str = ""
@@ -47,16 +46,16 @@ class Sent(NamedTuple):
 class Device:
     """A keyboard that types with the models of a profile and, if the person has agreed, records what they send there.
 
-    While `private` is set, nothing is recorded, learned or counted. `sent` is the fate of the last message.
+    While `private` is set, nothing is recorded, learned or counted. `sent` is the outcome of the last message.
     """
 
     def __init__(self, profile: Profile, shipped: Path = PRETRAINED, consenting: bool = False) -> None:
         """Loads the models.
 
         Args:
-            profile: the person's profile.
-            shipped: the model folder to start with, until a newer global model was adopted.
-            consenting: records whatever the settings say: running a script implies consent.
+          profile: the person's profile.
+          shipped: the model folder to use until the profile has adopted a newer global model.
+          consenting: whether to record regardless of the settings: running a script implies consent.
 
         Raises:
           DataError: the shipped model is damaged or missing.
@@ -65,7 +64,7 @@ class Device:
         self.private = False
         self.sent: Sent | None = None
         self._consenting = consenting
-        self._tidied = ""
+        self._tidied = ""  # the day on which old messages were last deleted, ISO 8601
         model = profile.load_global(shipped)
         try:
             self._keep_only_recent()
@@ -89,7 +88,7 @@ class Device:
         self.comparison = SuggestionComparison(self.models, shipped)
         self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # state of the store, all words, new words
-        self._begun_at = 0  # newest message when it last started to learn by itself
+        self._begun_at = 0  # id of the newest message when learning last started by itself
         self._counted = self.keyboard.typing.keystrokes
         self._follow_word_preferences()
         self._apply_settings()
@@ -134,7 +133,7 @@ class Device:
         return layout_files(self.profile.path / "layouts")
 
     def read_ahead(self) -> None:
-        """Computes between two key presses what ending the word at the cursor will need."""
+        """Runs the networks over the word at the cursor between two key presses, so that ending the word takes less time."""
         self.models.read_ahead(self.keyboard.ahead)
 
     def choose(self, **choices: Any) -> None:
@@ -160,11 +159,11 @@ class Device:
         self.background.start(Learning(self.profile, self.models))
 
     def learn_if_due(self, rested: float, charging: bool | None = None, now: datetime | None = None) -> bool:
-        """Starts to learn if it is time to (`keyboard_app.learning.schedule`); returns whether it did.
+        """Starts to learn if learning is due (`keyboard_app.learning.schedule`); returns whether it started.
 
         Args:
           rested: seconds since the last key press.
-          charging: whether the machine is charging; None if it has no battery.
+          charging: whether the machine is charging; None if it has no battery or the system does not say.
           now: the local time.
         """
         now = now or datetime.now()
@@ -172,12 +171,12 @@ class Device:
             return False
         if not is_due(self.profile.settings, Moment(now.hour, *self._count_words(), rested, charging)):
             return False
-        self._begun_at = self.profile.store.newest_message()  # a learning that is stopped does not start again at once
+        self._begun_at = self.profile.store.newest_message()  # learning that was stopped does not start again at once
         self.learn()
         return True
 
     def relearn(self) -> None:
-        """Starts to learn again from the messages left, so that the personal network holds no deleted ones.
+        """Starts to learn again from the remaining messages, so that the personal network keeps no trace of deleted ones.
 
         Raises:
           DataError: another task is running.
@@ -203,7 +202,9 @@ class Device:
         return f"{'the previous personal model' if previous else 'the global model'} is in use again"
 
     def reset(self) -> str:
-        """Forgets all that was learned; recorded messages stay and are not learned from again. Returns a line for the person.
+        """Deletes everything that was learned; returns a line for the person.
+
+        Recorded messages stay, but are not learned from again.
 
         Raises:
           DataError: a task is running.
@@ -214,10 +215,10 @@ class Device:
         self.models.forget_personal()
         self.models.use_messages([])
         self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
-        return "what was learned is forgotten: the global model is in use"
+        return "everything that was learned is forgotten: the global model is in use"
 
     def import_texts(self, path: Path, person: str | None = None) -> Importing:
-        """Starts to import a file in the background and returns the task; if several people wrote in it, the task ends `unclear`.
+        """Starts to import a file in the background; returns the task, which ends `unclear` if several people wrote in the file.
 
         Raises:
           DataError: another task is running.
@@ -237,7 +238,7 @@ class Device:
     def take_part_if_due(
         self, rested: Callable[[], float], charging: bool | None = None, now: float | None = None
     ) -> None:
-        """Starts to ask the federation for a round if it is time to; the arguments are those of `Federation.take_part_if_due`."""
+        """Starts to ask the federation for a round if that is due; the arguments are those of `Federation.take_part_if_due`."""
         settings = self.profile.settings
         if settings.take_part and settings.consent is True and not self.private:
             self.federation.take_part_if_due(rested, charging, time.monotonic() if now is None else now)
@@ -261,12 +262,15 @@ class Device:
         return self.comparison.suggest(context, prefix)
 
     def resume(self) -> None:
-        """Starts to learn again in the background if a personal network is missing."""
+        """Starts to learn again in the background if the personal network is missing."""
         if (task := relearning(self.profile, self.models)) is not None:
             self.background.start(task)
 
     def serve(self) -> None:
-        """Starts in the background what a desktop on this machine waits for, unless a task is running.
+        """Performs the work that is due at regular intervals.
+
+        Deletes messages that are too old. Unless a task is running, starts to tell the coordinator that the keyboard leaves, or
+        starts the task that a desktop on this machine waits for.
 
         Raises:
           DataError: an invitation or a release is invalid.
@@ -295,7 +299,7 @@ class Device:
         self.models.use_neighbours(self.layout.neighbours)
 
     def _follow_word_preferences(self) -> None:
-        """Loads the words that the person has marked, and from now on saves those they mark."""
+        """Loads the words that the person has marked, and saves each word that they mark from now on."""
         store, word_preferences, keyboard = self.profile.store, self.models.word_preferences, self.keyboard
         word_preferences.forgotten |= set(store.words_marked(FORGOTTEN))
         word_preferences.insisted |= set(store.words_marked(INSISTED))
@@ -338,7 +342,7 @@ class Device:
             )
 
     def _count_words(self) -> tuple[int, int]:
-        """Returns the number of recorded words to learn from, and how many of them are new since the last learning."""
+        """Returns the number of recorded words to learn from, and the number of those that are new since the last learning."""
         store = self.profile.store
         at = (
             store.newest_message(),
@@ -358,7 +362,7 @@ class Device:
         return self._words_of[1:]
 
     def _attend_to_age(self) -> None:
-        """Deletes messages once a day that are older than the person wants to keep them."""
+        """Deletes, at most once a day, the messages that are older than the person wants to keep."""
         if self._keep_only_recent():
             self.my_data.suggest_by_what_is_left()
 

@@ -24,13 +24,12 @@ class Report:
     """Measures of a scripted keyboard."""
 
     words: int  # tokens typed, in the vocabulary or not
-    recall_at_3: list[
-        float | None
-    ]  # per quarter of the lines, each word before it was learned from; None without words
+    # Per quarter of the lines; each word is ranked before it is learned from. None for a quarter without words.
+    recall_at_3: list[float | None]
     ksr: float  # keystroke savings rate
     suggest_ms: dict[str, float]  # time to compute suggestions, in milliseconds: median (p50) and 99th percentile (p99)
     train_words_per_second: float
-    peak_memory_mb: float  # peak resident memory, MiB
+    peak_memory_mb: float  # peak resident memory in MiB
     kept: list[str | None]  # per quarter, the network that the gate kept: new or old; None with too few words
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The status of a profile, read from its files without locking it: its keyboard may be open."""
+"""The status of a profile, read from its files without locking it, because its keyboard may be open."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,7 +65,7 @@ class Status:
         return "until deleted" if self.keep_days is None else f"for {self.keep_days:,} days"
 
     def as_json(self) -> dict[str, Any]:
-        """Returns the fields for `--json`; of the gate's decision only those named in `_GATE`."""
+        """Returns the fields for `--json`; of the gate's decision, only those named in `_GATE`."""
         gate = None if self.gate is None else {name: getattr(self.gate, name) for name in _GATE}
         return asdict(self) | {"gate": gate}
 

@@ -134,9 +134,8 @@ def build_program(config: ModelConfig, weights: Weights | None = None) -> bytes:
     """
     program = _Program(config, weights)
     with tempfile.TemporaryDirectory() as folder:
-        options = tf.saved_model.SaveOptions(
-            experimental_custom_gradients=False
-        )  # the traced functions contain their gradients
+        # The traced functions contain their gradients already.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(program, folder, signatures=program.entry_points, options=options)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(program.entry_points))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]

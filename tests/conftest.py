@@ -1,4 +1,4 @@
-"""What the tests of several packages share: a model small enough to build, train and run in a moment, and other Pythons."""
+"""Fixtures that the tests of several packages share: a small model, and other versions of Python."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from tests import machine
 
 machine.hide_the_rest()
 
-# The tests' profiles keep their keys in files: nobody's keyring is touched. Processes that tests start have it from here.
+# Profiles of tests keep their keys in files, so that no keyring of the user is touched. Child processes inherit this setting.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 SMALL_VOCABULARY = """
@@ -26,16 +26,16 @@ don't can we see at me how this if go good climbing clothes close hall tonight r
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Ends the run at once, with one line, where the machine lacks something that the tests need."""
-    if not hasattr(session.config, "workerinput"):  # one process of several: the first has looked
+    """Ends the run at once with one line if the machine lacks something that the tests need."""
+    if not hasattr(session.config, "workerinput"):  # only in the main process
         for complaint in machine.complaints():
             pytest.exit(complaint, returncode=1)
 
 
 def pytest_report_header() -> list[str]:
-    """Says which tests will be skipped for want of another Python."""
+    """Lists the tests that are skipped because the machine lacks another version of Python."""
     return [
-        f"skipped: {tested}, as this machine has no Python {version} and no package brings one"
+        f"skipped: {tested}, because this machine has no Python {version}, which Debian does not package"
         for version, tested in machine.OTHER_PYTHONS.items()
         if python_of_this_machine(version) is None
     ]
@@ -43,8 +43,8 @@ def pytest_report_header() -> list[str]:
 
 @pytest.fixture(scope="session")
 def small_model() -> Model:
-    """A model of random weights over a few dozen words; nobody outside the tests meets it."""
-    from model.program import build_program  # TensorFlow takes seconds that most tests need not spend
+    """Returns a small model with random weights over a few dozen words."""
+    from model.program import build_program  # imports TensorFlow, which takes seconds
 
     vocabulary = Vocabulary([*SPECIALS, *SMALL_VOCABULARY.split()])
     config = ModelConfig(vocabulary=len(vocabulary), embedding=16, units=32, window=20, batch=4)
@@ -54,19 +54,20 @@ def small_model() -> Model:
 
 @pytest.fixture(scope="session")
 def small_model_folder(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same as a model folder; not to be changed."""
+    """Returns the folder of the small model; tests must not change it."""
     folder = tmp_path_factory.mktemp("model") / "small"
     save_model(folder, small_model)
     return folder
 
 
 def python_of_this_machine(version: str) -> str | None:
-    """A Python of this version on the machine's path or kept by pyenv, whose shims on the path may lead nowhere."""
+    """Returns a Python of this version from the machine's PATH or from pyenv, whose shims on the PATH may not work."""
     name, path = f"python{version}", machine.outer_path()
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    candidates = [shutil.which(name, path=path), *sorted(pyenv.glob(f"versions/{version}.*/bin/{name}"))]
-    for candidate in filter(None, candidates):
-        command = [candidate, "-c", "import sys; print(sys.executable)"]
+    on_path = shutil.which(name, path=path)
+    candidates = [*([Path(on_path)] if on_path else []), *sorted(pyenv.glob(f"versions/{version}.*/bin/{name}"))]
+    for candidate in candidates:
+        command = [str(candidate), "-c", "import sys; print(sys.executable)"]
         settings = os.environ | {"PATH": path}
         done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
         if done.returncode == 0:
@@ -76,9 +77,9 @@ def python_of_this_machine(version: str) -> str | None:
 
 @pytest.fixture(scope="session")
 def run_python() -> Callable[..., str]:
-    """Runs a Python of another version, or with other packages; returns what it prints.
+    """Returns a function that runs a Python of another version, or with other packages, and returns its output.
 
-    It finds this project's packages in this folder, or in `sources`. Skips the test where the machine has no such Python.
+    That Python imports the project from the repository, or from `sources`. The test is skipped if the machine lacks it.
     """
     root = Path(__file__).parents[1]
 
@@ -91,7 +92,7 @@ def run_python() -> Callable[..., str]:
         settings = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
         settings |= {"PYTHONPATH": str(sources), "UV_COMPILE_BYTECODE": "0"}
         how = ["--isolated", "--no-project", "--no-python-downloads", "--python", python]
-        command = [uv, "run", *how, *options, "python", *arguments]
+        command: list[str | Path] = [uv, "run", *how, *options, "python", *arguments]
         done = subprocess.run(command, env=settings, cwd=sources, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -1,7 +1,7 @@
-"""What the tests need of the machine besides the lock file, and how all else that is installed there is hidden from them.
+"""What the tests need besides the lock file; everything else that is installed on the machine is hidden from them.
 
-As a script it prints the packages of Debian that are missing, one a line, each with what it is for. Uses the standard library
-alone: it runs before anything is installed.
+As a script it prints the missing Debian packages, one per line, each with its purpose. It uses only the standard library because
+it runs before anything is installed.
 """
 
 import atexit
@@ -18,44 +18,44 @@ _FONTS = Path("/usr/share/fonts/truetype/dejavu")
 
 
 class Need(NamedTuple):
-    """A package of Debian, what it is for, and the programs and files of it by which it is known to be there."""
+    """A Debian package, its purpose, and the programs and files that show that it is installed."""
 
     package: str
     purpose: str
     programs: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()  # each a path or a pattern of paths, from the root
+    files: tuple[str, ...] = ()  # paths or patterns, relative to the root directory
 
 
 NEEDS = (
     Need("xvfb", "a screen for the keyboard's window", ("Xvfb",)),
-    Need("libgl1", "what the window is drawn by", files=("usr/lib/*/libGL.so.1",)),
-    Need("libgl1-mesa-dri", "what the window is drawn by without a graphics card", files=("usr/lib/*/dri/*_dri.so",)),
-    Need("chromium", "the dashboard's browser", ("chromium",)),
-    Need("chromium-driver", "the dashboard's browser, held by the tests", ("chromedriver",)),
+    Need("libgl1", "draws the window", files=("usr/lib/*/libGL.so.1",)),
+    Need("libgl1-mesa-dri", "draws the window without a graphics card", files=("usr/lib/*/dri/*_dri.so",)),
+    Need("chromium", "shows the dashboard", ("chromium",)),
+    Need("chromium-driver", "lets the tests control the browser", ("chromedriver",)),
     Need(
         "fonts-dejavu-core",
-        "the dashboard's letters",
+        "the text of the dashboard",
         files=tuple(f"{_FONTS}/DejaVu{kind}.ttf"[1:] for kind in ("Sans", "Sans-Bold", "SansMono", "Serif")),
     ),
-    Need("default-jdk-headless", "LiteRT called from Java, as on Android", ("java", "javac")),
-    Need("iproute2", "TFF workers on machines of their own", ("ip",)),
+    Need("default-jdk-headless", "calls LiteRT from Java, as on Android", ("java", "javac")),
+    Need("iproute2", "network namespaces for TFF workers", ("ip",)),
 )
-# Debian's essential programs that tests and those above call: Chromium is started by a shell script.
+# Essential programs of Debian that the tests and the programs above call; a shell script starts Chromium.
 _ESSENTIAL = ("cat", "cut", "expr", "find", "grep", "mktemp", "rm", "sed", "sh", "tr", "uname")
-# Tests that need another Python, which no package of Debian's release brings: they run where the machine has it.
+# Tests that need another version of Python, which Debian does not package. They run only if the machine has it.
 OTHER_PYTHONS = {
-    "3.9": "the program under tflite-runtime 2.8.0",
-    "3.13": "the device on the Python and NumPy of phones",
+    "3.9": "the program with tflite-runtime 2.8.0",
+    "3.13": "the device with the Python and NumPy versions of phones",
 }
 
 
 def outer_path() -> str:
-    """Returns the PATH with all the programs of the machine."""
+    """Returns the PATH from outside the tests, with all programs of the machine."""
     return os.environ.get(_OUTER_PATH, os.environ.get("PATH", ""))
 
 
 def missing() -> list[Need]:
-    """Returns the needs that the machine does not meet; the screen of a desktop serves as well as a virtual one."""
+    """Returns the needs that the machine does not meet; a desktop's screen replaces a virtual one."""
     has_screen = bool(os.environ.get("DISPLAY"))
     return [need for need in NEEDS if not (_is_met(need) or (need.package == "xvfb" and has_screen))]
 
@@ -67,22 +67,22 @@ def _is_met(need: Need) -> bool:
 
 
 def programs() -> dict[str, str]:
-    """Returns the programs that tests may call, by their names, and where they are."""
+    """Returns the paths of the programs that tests may call, by name."""
     names = [*_ESSENTIAL, "uv", *(name for need in NEEDS for name in need.programs)]
     return {name: path for name in names if (path := shutil.which(name, path=outer_path()))}
 
 
 def fonts() -> list[Path]:
-    """Returns the font files that programs which ask the system for fonts may see."""
+    """Returns the font files that tests may find through the system."""
     return [
         path for need in NEEDS for pattern in need.files for path in Path("/").glob(pattern) if path.suffix == ".ttf"
     ]
 
 
 def hide_the_rest() -> None:
-    """Hides from this process and those it starts all programs and fonts of the machine but those that tests may use."""
+    """Hides all other programs and fonts of the machine from this process and its child processes."""
     if _OUTER_PATH in os.environ:
-        return  # a process that the tests started
+        return  # a child process of the tests
     folder = Path(tempfile.mkdtemp(prefix="machine-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for kind in ("programs", "fonts"):
@@ -102,7 +102,7 @@ def hide_the_rest() -> None:
 
 
 def complaints() -> Iterator[str]:
-    """Yields what keeps the tests from running, and what to do about it."""
+    """Yields a line for each reason why the tests cannot run, with what to do about it."""
     if sys.platform == "linux" and (absent := missing()):
         yield f"the tests need {', '.join(need.package for need in absent)}: `sh tests/display.sh` installs them"
     if not (os.environ.get("UV") or shutil.which("uv", path=outer_path())):

@@ -1,4 +1,4 @@
-"""The tests stand on the lock file and on what `display.sh` installs, and on nothing else that the machine happens to have."""
+"""The tests depend only on the lock file and on the packages that `display.sh` installs."""
 
 import ctypes
 import os
@@ -14,16 +14,16 @@ from tests import machine
 ROOT = Path(__file__).parents[1]
 
 
-def test_no_program_is_seen_but_those_that_are_named() -> None:
+def test_only_listed_programs_are_visible() -> None:
     folders = [Path(folder) for folder in machine.outer_path().split(os.pathsep)]
-    there = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
-    seen = {name for name in there if shutil.which(name)}
+    installed = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
+    seen = {name for name in installed if shutil.which(name)}
     assert seen == machine.programs().keys()
     assert not {"firefox", "google-chrome", "git", "node", "python3.13"} & seen
 
 
-def test_no_font_is_seen_but_those_that_are_named() -> None:
-    """Asks the library that Chromium finds its fonts by."""
+def test_only_listed_fonts_are_visible() -> None:
+    """Asks fontconfig, by which Chromium finds its fonts."""
     library = ctypes.CDLL("libfontconfig.so.1")
 
     class FontSet(ctypes.Structure):
@@ -55,10 +55,12 @@ def test_the_keyboard_sees_no_font_of_the_system(monkeypatch: pytest.MonkeyPatch
     look = fonts.color_emoji_font.__wrapped__
     assert look() is None
     monkeypatch.delenv(fonts.EMOJI_FONT_VARIABLE)
-    assert look().file == file
+    found = look()
+    assert found is not None
+    assert found.file == file
 
 
-def test_a_run_ends_with_one_line_where_something_is_missing(tmp_path: Path) -> None:
+def test_a_run_ends_with_one_line_if_something_is_missing(tmp_path: Path) -> None:
     for name in ("sh", "Xvfb"):
         (tmp_path / name).symlink_to(machine.programs()[name])
     settings = {"UV": "uv"} | os.environ | {"PATH": str(tmp_path)}
@@ -73,8 +75,8 @@ def test_a_run_ends_with_one_line_where_something_is_missing(tmp_path: Path) -> 
     )
 
 
-def test_what_is_installed_is_said_by_name(tmp_path: Path) -> None:
+def test_missing_packages_are_listed_by_name(tmp_path: Path) -> None:
     settings = os.environ | {"PATH": str(tmp_path), "PATH_OUTSIDE_THE_TESTS": str(tmp_path)}
     done = subprocess.run([sys.executable, machine.__file__], env=settings, capture_output=True, text=True, check=True)
-    assert "chromium: the dashboard's browser\n" in done.stdout
-    assert "default-jdk-headless: LiteRT called from Java, as on Android\n" in done.stdout
+    assert "chromium: shows the dashboard\n" in done.stdout
+    assert "default-jdk-headless: calls LiteRT from Java, as on Android\n" in done.stdout

@@ -1,4 +1,4 @@
-"""The layout of the code, read off its sources: who may import whom, no circles, small folders, and one name for one thing."""
+"""The structure of the code: which layer may import which, no import cycles, small folders, and unique class names."""
 
 import ast
 import sys
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("data", "model", "keyboard_app", "federation")
-MOST_FILES = 16  # side by side in a folder, `__init__.py` not counted
+MOST_FILES = 16  # modules directly in a folder, not counting `__init__.py`
 HEAVY = (
     "tensorflow",
     "tensorflow_federated",
@@ -23,7 +23,7 @@ HEAVY = (
     *("fastapi", "nicegui", "uvicorn"),
 )
 
-# Each room may import these of our own packages and of the heavy libraries, and everything below them.
+# The packages of our own and the heavy libraries that each layer may import, with everything below them.
 MAY_IMPORT = {
     "data": ("data",),
     "model/device": ("data", "model.device"),
@@ -52,7 +52,7 @@ def short(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Yields the dotted name of everything that a file imports, inside functions and under TYPE_CHECKING too."""
+    """Yields the dotted names that a file imports, including imports inside functions and under TYPE_CHECKING."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -67,7 +67,7 @@ def imported_files(path: Path) -> Iterator[Path]:
         parts = name.split(".")
         if parts[0] not in PACKAGES:
             continue
-        for length in range(len(parts), 0, -1):  # the name may be of a module, or of something in one
+        for length in range(len(parts), 0, -1):  # the name is that of a module, or of an object in one
             place = ROOT.joinpath(*parts[:length])
             found = next((p for p in (place.with_suffix(".py"), place / "__init__.py") if p.exists()), None)
             if found is not None:
@@ -75,21 +75,21 @@ def imported_files(path: Path) -> Iterator[Path]:
                 break
 
 
-def room(path: Path) -> str:
-    return next(r for r in sorted(MAY_IMPORT, key=len, reverse=True) if short(path).startswith(r + "/"))
+def layer(path: Path) -> str:
+    return next(name for name in sorted(MAY_IMPORT, key=len, reverse=True) if short(path).startswith(name + "/"))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=short)
-def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
-    allowed = MAY_IMPORT[room(path)]
+def test_a_file_imports_only_what_its_layer_may(path: Path) -> None:
+    allowed = MAY_IMPORT[layer(path)]
     for name in imports(path):
         if name.split(".")[0] in (*PACKAGES, *HEAVY):
             assert any(name == a or name.startswith(a + ".") for a in allowed), f"{path} imports {name}"
-        if name.split(".")[0] == "tensorflow" and room(path) == "model":
+        if name.split(".")[0] == "tensorflow" and layer(path) == "model":
             assert short(path) in WITH_TENSORFLOW, f"{path} imports {name}"
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if room(p) == "federation/protocol"], ids=short)
+@pytest.mark.parametrize("path", [p for p in SOURCES if layer(p) == "federation/protocol"], ids=short)
 def test_the_protocol_needs_arrays_and_cryptography_only(path: Path) -> None:
     for name in imports(path):
         assert name.split(".")[0] in (*sys.stdlib_module_names, "data", "federation", *SHARED_LIBRARIES), (
@@ -97,8 +97,8 @@ def test_the_protocol_needs_arrays_and_cryptography_only(path: Path) -> None:
         )
 
 
-def test_every_room_has_code() -> None:
-    assert {room(p) for p in SOURCES} == set(MAY_IMPORT)
+def test_every_layer_has_code() -> None:
+    assert {layer(p) for p in SOURCES} == set(MAY_IMPORT)
 
 
 def test_importing_federation_imports_nothing() -> None:
@@ -106,18 +106,18 @@ def test_importing_federation_imports_nothing() -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=short)
-def test_a_folder_is_small_and_says_what_is_in_it(folder: Path) -> None:
+def test_a_folder_is_small_and_described_in_one_line(folder: Path) -> None:
     files = [p.name for p in folder.glob("*.py") if p.name != "__init__.py"]
-    assert len(files) <= MOST_FILES, f"{short(folder)} has {len(files)} files side by side"
-    says = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8")))
-    assert says, f"{short(folder)}/__init__.py says in one sentence what one finds in the folder"
-    assert says.count("\n") == 0
+    assert len(files) <= MOST_FILES, f"{short(folder)} has {len(files)} modules"
+    description = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8")))
+    assert description, f"{short(folder)}/__init__.py needs a docstring of one line that describes the folder"
+    assert description.count("\n") == 0
 
 
-def test_imports_run_downward_only() -> None:
-    """No circle between files, nor between the files and folders that stand side by side in any folder."""
+def test_imports_have_no_cycle() -> None:
+    """Looks for cycles between files, and between the files and subfolders of each folder."""
     files: dict[Path, set[Path]] = {path: set(imported_files(path)) - {path} for path in SOURCES}
-    assert_no_circle(files)
+    assert_no_cycle(files)
     siblings: dict[Path, dict[Path, set[Path]]] = defaultdict(lambda: defaultdict(set))
     for importer, imported in files.items():
         for file in imported:
@@ -125,25 +125,25 @@ def test_imports_run_downward_only() -> None:
             left, right = (shared / p.relative_to(shared).parts[0] for p in (importer, file))
             if left != right:
                 siblings[shared][left].add(right)
-    assert len(siblings) > len(PACKAGES), "the folders inside the packages are looked at too"
+    assert len(siblings) > len(PACKAGES), "the search covers the folders inside the packages"
     for graph in siblings.values():
-        assert_no_circle(graph)
+        assert_no_cycle(graph)
 
 
-def assert_no_circle(graph: dict[Path, set[Path]]) -> None:
+def assert_no_cycle(graph: dict[Path, set[Path]]) -> None:
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        pytest.fail("imports run in a circle: " + " → ".join(map(short, reversed(error.args[1]))))
+        pytest.fail("imports form a cycle: " + " → ".join(map(short, reversed(error.args[1]))))
 
 
-def test_a_circle_would_be_found() -> None:
+def test_a_cycle_would_be_found() -> None:
     data, model = ROOT / "data", ROOT / "model"
-    with pytest.raises(pytest.fail.Exception, match=r"circle: (data|model) → (data|model) → "):
-        assert_no_circle({data: {model}, model: {data}})
+    with pytest.raises(pytest.fail.Exception, match=r"cycle: (data|model) → (data|model) → "):
+        assert_no_cycle({data: {model}, model: {data}})
 
 
-def test_no_two_public_classes_have_one_name() -> None:
+def test_public_classes_have_unique_names() -> None:
     places = defaultdict(list)
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

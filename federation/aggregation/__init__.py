@@ -1,1 +1,1 @@
-"""What the server does with model deltas: algorithms, clipping, sums, noise, and the accounting of privacy."""
+"""The server's work on model deltas: algorithms, clipping, sums, noise, and the accounting of privacy."""

@@ -1,7 +1,7 @@
 """The privacy that rounds have spent: rho of zero-concentrated differential privacy, and epsilon at a delta.
 
-Both describe the same guarantee. An observer of the model after any round, and of all models before it, can tell what one
-person contributed from an empty contribution only as well as these numbers allow.
+Both describe the same guarantee. An observer of the model after any round, and of all models before it, can distinguish one
+person's contribution from an empty one only as well as these numbers allow.
 
 Tree aggregation over n rounds: a device that takes part once changes at most ceil(log2(n + 1)) nodes of the tree, each by
 at most one device's contribution, and each node has noise of its own. So a tree satisfies (alpha, alpha * rho)-RDP for
@@ -10,7 +10,7 @@ every alpha > 1, with
     rho = ceil(log2(n + 1)) / (2 * noise_multiplier^2)
 
 (Kairouz et al. 2021, arXiv 2103.00039, Appendix D; the rho that Xu et al. 2023, arXiv 2305.18465, state for Gboard's
-models). That is rho-zCDP (Bun and Steinke 2016, arXiv 1605.02065, Definition 1.1). The rhos of restarted trees add up, as a
+models). That is rho-zCDP (Bun and Steinke 2016, arXiv 1605.02065, Definition 1.1). The rhos of restarted trees add up, since a
 device may be in all of them.
 
 Distributed noise: a round in which n devices add discrete Gaussian noise of standard deviation s to a vector of d integers,
@@ -21,10 +21,10 @@ of which one device changes at most D in the L2 norm, satisfies rho-zCDP with
 
 (Kairouz, Liu and Steinke 2021, arXiv 2102.06387, Theorem 1). A device is in at most one round of a period.
 
-A sum that was unmasked but made no model, because the coordinator was killed in between or the learner refused it, is spent
-as well. It has the number of the round that replaces it, and lies in the same period; its devices are not called again in
-that period (`may_take_part`), so no device is in both. One device's influence is then the same as if every round up to the
-newest unmasked sum had made a model (`rounds_spent`), however many attempts there were.
+A sum that was unmasked but made no model, because the coordinator was killed in between or the learner refused it, spends
+privacy as well. It has the number of the round that replaces it, and lies in the same period. Its devices are not selected
+again in that period (`may_take_part`), so no device is in both. One device's influence is then the same as if every round up
+to the newest unmasked sum had made a model (`rounds_spent`), regardless of the number of attempts.
 
 `dp_accounting` computes epsilon from the Rényi differential privacy of the same events.
 """
@@ -44,7 +44,7 @@ class BudgetExhaustedError(UserFacingError):
 
 
 def tree_rho(noise_multiplier: float, rounds: int) -> float:
-    """Returns the rho of one tree over `rounds` rounds, of which a device is in one."""
+    """Returns the rho of one tree over `rounds` rounds, in at most one of which a device takes part."""
     return math.ceil(math.log2(rounds + 1)) / (2 * noise_multiplier**2)
 
 
@@ -52,9 +52,9 @@ def distributed_rho(sensitivity: float, stddev: float, devices: int, dimensions:
     """Returns the rho of one round of distributed noise.
 
     Args:
-      sensitivity: the L2 norm, in units of the integers, by which one device can change the sum.
+      sensitivity: the greatest L2 norm, in units of the integers, by which one device can change the sum.
       stddev: the standard deviation of the noise that each device adds to each integer.
-      devices: the least number of devices that added noise.
+      devices: the minimum number of devices that added noise.
       dimensions: the number of integers.
     """
     tau = 10 * sum(math.exp(-2 * math.pi**2 * stddev**2 * k / (k + 1)) for k in range(1, devices))
@@ -79,7 +79,7 @@ def rho_of_round(summation: SumSettings, privacy: Privacy, length: int) -> float
 
 
 def rounds_spent(made: int, unmasked: int) -> int:
-    """Returns how many rounds have spent privacy.
+    """Returns the number of rounds that have spent privacy.
 
     Args:
       made: the number of rounds that made a model.
@@ -89,13 +89,13 @@ def rounds_spent(made: int, unmasked: int) -> int:
 
 
 def spent(privacy: Privacy, rounds: int, round_rho: float | None = None) -> Spent:
-    """Returns what `rounds` rounds spend together.
+    """Returns the privacy that `rounds` rounds spend together.
 
     Args:
       privacy: the settings.
       rounds: the number of rounds that made a model, or had their sum unmasked (`rounds_spent`).
-      round_rho: for distributed noise, the rho of one round (`rho_of_round`); by default that of Gaussian noise with the
-        same multiplier, which it approaches for noise that is many units of the integers wide.
+      round_rho: for distributed noise, the rho of one round (`rho_of_round`). The default is the rho of Gaussian noise with
+        the same multiplier, a good approximation if the standard deviation is many units of the integers.
     """
     if not rounds:
         return Spent(0.0, privacy.delta, 0.0)
@@ -116,7 +116,7 @@ def _epsilon(privacy: Privacy, rounds: int, rho: float) -> float:
     accountant = dp_accounting.rdp.RdpAccountant(
         neighboring_relation=dp_accounting.NeighboringRelation.REPLACE_SPECIAL
         if privacy.mechanism == "tree"
-        else dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE  # the only one that a Gaussian event takes
+        else dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE  # the only relation that a Gaussian event accepts
     )
     if privacy.mechanism == "tree":
         periods, rest = divmod(rounds, privacy.period)
@@ -125,12 +125,12 @@ def _epsilon(privacy: Privacy, rounds: int, rho: float) -> float:
                 tree = dp_accounting.SingleEpochTreeAggregationDpEvent(privacy.noise_multiplier, steps)
                 accountant.compose(dp_accounting.SelfComposedDpEvent(tree, count))
     else:
-        accountant.compose(dp_accounting.GaussianDpEvent(1 / math.sqrt(2 * rho)))  # the Gaussian of the same rho
+        accountant.compose(dp_accounting.GaussianDpEvent(1 / math.sqrt(2 * rho)))  # Gaussian noise of the same rho
     return float(accountant.get_epsilon(privacy.delta))
 
 
 def check_budget(privacy: Privacy, rounds: int, round_rho: float | None = None) -> Spent:
-    """Returns what `rounds` rounds spend; see `spent`.
+    """Returns the privacy that `rounds` rounds spend (`spent`).
 
     Raises:
       BudgetExhaustedError: the budget does not allow that many rounds.

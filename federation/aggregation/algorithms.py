@@ -53,7 +53,7 @@ def server_optimizer(server: Server) -> tff.learning.optimizers.Optimizer:
 
 
 def _decayed(server: Server) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns the learning rate by rounds done (Loshchilov and Hutter 2017, arXiv 1608.03983, without restarts)."""
+    """Returns the cosine schedule of the learning rate (Loshchilov and Hutter 2017, arXiv 1608.03983, without restarts)."""
 
     def learning_rate(rounds_done: tf.Tensor) -> tf.Tensor:
         progress = tf.minimum(tf.cast(rounds_done, tf.float32) / server.decay_rounds, 1.0)
@@ -80,7 +80,7 @@ class ClippedSGD(tff.learning.optimizers.Optimizer):
 
 
 class Proximal(tff.learning.optimizers.Optimizer):
-    """A client optimizer that stays near the weights which the round starts from (FedProx).
+    """A client optimizer that stays near the weights that the round starts from (FedProx).
 
     The proximal term, half of `strength` times the squared distance from these weights, is added to the loss.
     `tff.learning.algorithms.build_weighted_fed_prox` of TFF 0.87.0 adds the term's gradient with the wrong sign, which drives
@@ -105,7 +105,7 @@ class Proximal(tff.learning.optimizers.Optimizer):
 
 
 def functional_model(config: ModelConfig, weights: Weights) -> tff.learning.models.FunctionalModel:
-    """Returns the model as TFF takes it.
+    """Returns the model in TFF's functional form.
 
     A batch is (rows [n, T + 1] int32, their targets [n, T]); all targets have the same weight. The model's predictions are the
     log-likelihoods of the targets that are not padding, one per word. TFF weights a client by the number of its predictions,
@@ -162,7 +162,7 @@ def learning_process(
     aggregator: tff.aggregators.WeightedAggregationFactory | None = None,
     **options: Any,
 ) -> tff.learning.templates.LearningProcess:
-    """Composes the process whose `initialize` holds `weights` and whose `next` is a round over a list of client datasets.
+    """Composes a process whose `initialize` returns `weights` and whose `next` runs a round over a list of client datasets.
 
     Its types are (-> LearningAlgorithmState@SERVER) and (LearningAlgorithmState@SERVER, {(rows, targets)*}@CLIENTS ->
     <state=LearningAlgorithmState@SERVER, metrics=...@SERVER>).
@@ -185,7 +185,7 @@ def learning_process(
         functional_model(config, weights),
         client_optimizer_fn=client_optimizer,
         server_optimizer_fn=server_optimizer(server),
-        # Without a division by zero, a cohort whose messages are all emoji leaves the model unchanged.
+        # A cohort without a single word has weight 0: without a division by zero, it leaves the model unchanged.
         model_aggregator=aggregator or tff.aggregators.MeanFactory(no_nan_division=True),
         loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,
         **options,
@@ -193,6 +193,6 @@ def learning_process(
 
 
 def weights_of(state: tff.learning.templates.LearningAlgorithmState, config: ModelConfig) -> Weights:
-    """Returns the global model in a state of a learning process, by name."""
+    """Returns the global weights in a learning process's state, by name."""
     arrays = state.global_model_weights.trainable
     return {name: np.asarray(array) for name, array in zip(config.shapes, arrays, strict=True)}

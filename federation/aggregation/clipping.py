@@ -1,12 +1,12 @@
-"""How a sum is clipped and made private, with the queries of TensorFlow Privacy that TFF's aggregators are built from.
+"""Clipping and privacy of a sum, with the queries of TensorFlow Privacy that TFF's aggregators are built from.
 
-A `ClippedSum` says to which L2 norm a round's deltas are clipped, and how the server finishes their sum:
+A `ClippedSum` determines the L2 norm that a round's deltas are clipped to, and how the server finishes their sum:
 
 - without a mechanism the norm is fixed, or follows a quantile, as in `tff.aggregators.clipping_factory` with
   `PrivateQuantileEstimationProcess.no_noise` (Andrew et al. 2021, arXiv 1905.03871);
 - with the `tree` mechanism the sum gets noise by tree aggregation, restarted after each period, as in
-  `tff.aggregators.DifferentiallyPrivateFactory.tree_aggregation` and `.tree_adaptive`. The latter takes no secure sum, and
-  seeds the noise of its counts with the time of day; here it takes secure sums, and a seed.
+  `tff.aggregators.DifferentiallyPrivateFactory.tree_aggregation` and `.tree_adaptive`. The latter does not support secure
+  sums, and seeds the noise of its counts with the time of day; this file supports secure sums, and takes a seed.
 
 State is passed in and returned; states are nested structures of tensors.
 """
@@ -22,24 +22,24 @@ from tensorflow_privacy.privacy.dp_query.quantile_estimator_query import TreeQua
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.sum_settings import SumSettings
 
-CLIPPING_RATE = 0.2  # of the quantile estimate's steps, as in TFF's robust aggregator
-_SEED_DISTANCE = 2**40  # between the seeds of two generators, which count up with each draw
-# The standard deviation of the noise on the count that moves the quantile, as a share of the expected devices.
+CLIPPING_RATE = 0.2  # learning rate of the quantile estimate, as in TFF's robust aggregator
+_SEED_DISTANCE = 2**40  # distance between the seeds of two generators, since a seed counts up with each draw
+# The standard deviation of the noise on the count that moves the quantile, as a share of the expected number of devices.
 _COUNT_NOISE = 0.05
 
 State = Any  # a query's state: nested tensors, a part of the aggregator's state@SERVER
-Sample = Any  # a query's sample state: nested tensors, a round's sum as the query takes it, @SERVER
+Sample = Any  # a query's sample state: nested tensors, a round's sum in the form that the query accepts, @SERVER
 
 
 class Norms(NamedTuple):
-    """The norms that devices get, float32 scalars."""
+    """The norms that are broadcast to devices, float32 scalars."""
 
     clipping: tf.Tensor  # the L2 norm that deltas are clipped to
-    estimate: tf.Tensor  # of a quantile of the deltas' norms, to which each device compares its norm; 0: no comparison
+    estimate: tf.Tensor  # estimated quantile of the deltas' norms, to which devices compare theirs; 0: no comparison
 
 
 class ClippedSum(Protocol):
-    """The sum of a round's deltas: the norm that each delta is clipped to, and what the server does with the total."""
+    """The sum of a round's deltas: the norm that each delta is clipped to, and the server's treatment of the total."""
 
     def initial(self) -> State:
         """Returns the state before any round."""
@@ -61,14 +61,14 @@ class ClippedSum(Protocol):
 def clipped_sum(
     summation: SumSettings, privacy: Privacy, length: int, lengthening: float, noise_seed: int
 ) -> ClippedSum:
-    """Returns the clipped sum that the settings ask for.
+    """Returns the clipped sum for these settings.
 
     Args:
       summation: the clipping.
-      privacy: the mechanism. Noise that devices add is not added here.
-      length: entries of a delta.
+      privacy: the mechanism. The clipped sum does not add the noise that devices add themselves.
+      length: the number of entries of a delta.
       lengthening: the factor by which rounding may lengthen a contribution beyond the clipping norm; the noise covers it.
-      noise_seed: of the server's noise; whoever knows it can subtract the noise.
+      noise_seed: the seed of the server's noise, a secret: anyone who knows it can subtract the noise.
     """
     if privacy.mechanism == "tree":
         query = _tree(summation, privacy, length, lengthening, noise_seed)
@@ -113,8 +113,8 @@ def quantile_query(first: float, quantile: float, rate: float) -> tfp.NoPrivacyQ
 
 
 def moved(query: tfp.NoPrivacyQuantileEstimatorQuery, side: tf.Tensor, devices: tf.Tensor, state: State) -> State:
-    """Returns the estimate's state after a round; a round without devices does not change it."""
-    # Its structure is that of the sums: half the sum of the sides, and the number of devices.
+    """Returns the estimate's state after a round. A round without devices leaves it unchanged."""
+    # A sample state has the structure of its sums: half the sum of the sides, and the number of devices.
     sample = query.initial_sample_state()
     sums = tf.nest.pack_sequence_as(sample, [side / 2, tf.maximum(devices, 1.0)])
     _, after, _ = query.get_noised_result(sums, state)
@@ -151,7 +151,7 @@ def _tree(
             summation.clipping_norm, privacy.noise_multiplier * lengthening, record, noise_seed
         )
     expected, multiplier = float(summation.cohort), privacy.noise_multiplier
-    # With little noise on the counts of a small cohort, they would use up nearly all of the privacy.
+    # With little noise on the counts of a small cohort, the counts would use up nearly all of the privacy budget.
     value_noise, count_noise = tff.aggregators.differential_privacy.adaptive_clip_noise_params(
         multiplier, expected, max(_COUNT_NOISE * expected, multiplier)
     )
@@ -159,7 +159,7 @@ def _tree(
 
 
 class _TreeQuantile(TreeQuantileEstimatorQuery):
-    """TensorFlow Privacy's query, with a seed for its noise."""
+    """TensorFlow Privacy's query of a quantile, with a seed for its noise."""
 
     def __init__(self, noise_seed: int, *arguments: Any, **options: Any) -> None:
         self._noise_seed = noise_seed
@@ -175,7 +175,7 @@ class _TreeQuantile(TreeQuantileEstimatorQuery):
 
 
 class _AdaptiveTree(tfp.QAdaClipTreeResSumQuery):
-    """TensorFlow Privacy's query, with a seed for the noise of the counts as well."""
+    """TensorFlow Privacy's query of an adaptively clipped sum, with a seed for the noise of the counts as well."""
 
     def __init__(
         self,

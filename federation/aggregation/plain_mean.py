@@ -1,6 +1,6 @@
 """The server's half of a round over real devices: TFF turns their model deltas into the next global model.
 
-It is the same half that `tff.learning` composes into a simulated round: the weighted `tff.aggregators.MeanFactory`, then
+This is the same half that `tff.learning` composes into a simulated round: the weighted `tff.aggregators.MeanFactory`, then
 the server optimizer as a finalizer. The devices did the clients' half.
 """
 
@@ -59,7 +59,7 @@ class Aggregation:
         self._state = initialize()  # <the mean's state, the optimizer's state>@SERVER
 
     def restore(self, store: StateStore) -> None:
-        """Takes the server optimizer's state over from the newest round in `store`, if there is one."""
+        """Loads the server optimizer's state after the newest round in `store`, if there is one."""
         self._state, _ = store.latest(self._state)
 
     def save(self, store: StateStore, round_number: int) -> None:
@@ -75,7 +75,7 @@ class Aggregation:
           words: the number of targets that each device trained on, the weight of its delta.
 
         Raises:
-          DataError: there is no delta, or one is not finite or not of the model's shapes.
+          DataError: there is no delta, or a delta is not finite or does not have the model's shapes.
         """
         if not deltas or sum(words) <= 0:
             raise DataError("no device has contributed to this round")
@@ -93,7 +93,7 @@ class Aggregation:
 
 
 class SimulatedClients:
-    """Clients that TFF simulates beside real devices: they train in the same way, and return their deltas. Needs an `engine`."""
+    """Clients that TFF simulates beside real devices: they train as devices do, and return their deltas. Needs an `engine`."""
 
     def __init__(self, config: ModelConfig, weights: Weights, how: FineTuning) -> None:
         self._config = config

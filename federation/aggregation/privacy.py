@@ -1,7 +1,7 @@
-"""The settings of differential privacy for a person's words. `federation.aggregation.accounting` computes its cost.
+"""The settings of differential privacy for a person's words. `federation.aggregation.accounting` computes the privacy spent.
 
-There are two mechanisms, both at the level of people (everything that one device ever contributes, not one message), both
-over secure sums:
+There are two mechanisms. Both protect a whole person (everything that one device ever contributes, not a single message), and
+both work over secure sums:
 
 - `tree`: the server adds Gaussian noise by tree aggregation, which is DP-FTRL (Kairouz et al. 2021, arXiv 2103.00039;
   restarts in Appendix D). A round needs little noise, because it shares noise with the rounds before. The server is trusted
@@ -9,8 +9,8 @@ over secure sums:
 - `distributed`: each device adds its share of discrete Gaussian noise to its integers before it masks them (Kairouz, Liu and
   Steinke 2021, arXiv 2102.06387). Nobody holds a sum without noise, and every round has noise of its own.
 
-Neither relies on devices being sampled at random, which no server can prove. Instead a device takes part at most once in each
-`period` of rounds, at the end of which the tree is restarted; whoever selects devices has to ensure that (`may_take_part`).
+Neither relies on devices being sampled at random, which no server can prove. Instead, a device takes part at most once in each
+`period` of rounds, which the code that selects devices must ensure (`may_take_part`). The tree is restarted after each period.
 """
 
 import math
@@ -38,7 +38,7 @@ class Privacy:
     mechanism: str = "none"
     noise_multiplier: float = 0.0  # standard deviation of the noise (at a tree's node) / greatest change by one device
     period: int = 0  # rounds in which a device takes part at most once
-    delta: float = 1e-5  # of the epsilon that is reported; should be below 1 / the number of people
+    delta: float = 1e-5  # delta of the reported epsilon; should be below 1 / the number of people
     max_epsilon: float = math.inf  # the budget: rounds stop before they exceed either limit
     max_rho: float = math.inf
 
@@ -66,15 +66,15 @@ class Privacy:
 
 @dataclass(frozen=True)
 class Spent:
-    """The privacy that was spent; the less, the more private. Infinite without a mechanism."""
+    """The privacy spent so far: less is more private. Infinite after a round without a mechanism."""
 
     epsilon: float
-    delta: float  # of that epsilon
+    delta: float  # delta of this epsilon
     rho: float
 
 
 def may_take_part(privacy: Privacy, last_round: int | None, round_number: int) -> bool:
-    """Returns whether a device that last contributed to `last_round` may be called to `round_number`, both counted from 1.
+    """Returns whether a device that last contributed to `last_round` may be selected for `round_number`, both counted from 1.
 
     Rounds are those that made a model. A round aborted before its sum could be unmasked revealed nothing and does not
     count; a round whose sum could be unmasked, but which made no model, has the number of the next round that does.
@@ -83,7 +83,7 @@ def may_take_part(privacy: Privacy, last_round: int | None, round_number: int) -
 
 
 def cohort_of_period(privacy: Privacy, users: Sequence[str], size: int, seed: int, round_number: int) -> list[str]:
-    """Returns the clients of a simulated round: in each period the users are shuffled and called in turn, nobody twice.
+    """Returns the clients of a simulated round: in each period the users are shuffled and selected in turn, nobody twice.
 
     The result depends on the arguments alone, like that of `federation.simulation.clients.sample_cohort`.
 
@@ -100,13 +100,13 @@ def check_enough(privacy: Privacy, users: int, size: int) -> None:
     """Raises DataError unless `users` people are enough for every round of a period to have a cohort of `size`."""
     if privacy.period * size > users:
         raise DataError(
-            f"{users} people cannot take part once each in {privacy.period} rounds of {size}: "
-            f"lower the period to {users // size}, or the cohort"
+            f"{users} people are too few for {privacy.period} rounds of {size} in which nobody takes part twice: "
+            f"lower the period to {users // size}, or reduce the cohort"
         )
 
 
 def privacy_line(privacy: Privacy, spent: Spent) -> str:
-    """Returns the guarantee to a person whose words the model learned from, and the mechanism, as one line for people."""
+    """Returns one line for people: the mechanism, and its guarantee to a person whose words the model learned from."""
     if not privacy.private:
         return "no differential privacy"
     mechanism = {"tree": "tree aggregation by the server", "distributed": "discrete Gaussian noise from the devices"}

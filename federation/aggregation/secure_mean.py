@@ -1,16 +1,16 @@
-"""The aggregation of simulated and real rounds: the mean of deltas by a secure sum of integers of few bits.
+"""The aggregation of simulated and real rounds: the mean of deltas, computed from a secure sum of integers of few bits.
 
-The secure sums of `tff.aggregators` have 32 bits, and the clipping norm as their range: with few bits, a delta's small
-entries would be lost. Here a round has four steps:
+The secure sums of `tff.aggregators` have 32 bits, and the clipping norm as the range of each entry: with few bits, a delta's
+small entries would be lost. Here a round has four steps:
 
 1. broadcast: the seed of a rotation, the clipping norm, and the estimates of quantiles;
 2. clients: zero, clip, weight, rotate, scale, and round at random (`federation.aggregation.tensor_encoding`, as devices
    do), and compare their norms to the estimates (`federation.protocol.round_terms`);
-3. `federated_secure_modular_sum` of the resulting integers: nothing else leaves a client;
+3. `federated_secure_modular_sum`: sum the resulting integers; nothing else leaves a client;
 4. server: rotate the sum back, add noise and move the clipping norm (`federation.aggregation.clipping`), divide.
 
-Compiled to TFF's `MapReduceForm` (`federation.aggregation.server_process`), the secure sum is what devices mask and a
-coordinator unmasks; in simulation `federation.engine.local` adds in the clear.
+Compiled to TFF's `MapReduceForm` (`federation.aggregation.server_process`), the secure sum is over integers that devices mask
+and a coordinator unmasks. In simulation, `federation.engine.local` adds them in the clear.
 """
 
 from collections import OrderedDict
@@ -56,9 +56,9 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
         Args:
           summation: how deltas are clipped and encoded.
           privacy: the mechanism.
-          seed: of the rotations; public.
-          noise_seed: of the server's noise and of simulated clients' random draws, below 2^62; a secret if the noise protects
-            people.
+          seed: the seed of the rotations; public.
+          noise_seed: the seed of the server's noise and of simulated clients' random draws, below 2^62; a secret if the noise
+            protects people.
 
         Raises:
           DataError: the settings contradict each other.
@@ -125,7 +125,7 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
             if zeroing:
                 side = tf.cast(counts["zeroing_side"], tf.float32)
                 zeroing_state = clipping.moved(_ZEROING, side, devices, zeroing_state)
-            if private:  # the divisor may not depend on which devices took part
+            if private:  # the divisor must not depend on which devices took part
                 mean = total / self._summation.cohort
             else:
                 weight = tf.cast(counts["weight"], tf.float64)
@@ -162,7 +162,7 @@ class SecureMean(tff.aggregators.WeightedAggregationFactory):
 def aggregator(
     summation: SumSettings, privacy: Privacy, seed: int, noise_seed: int
 ) -> tff.aggregators.WeightedAggregationFactory:
-    """Returns the aggregation that the settings ask for: a `SecureMean`, or for 32 bits TFF's mean of clipped floats.
+    """Returns the aggregation for these settings: a `SecureMean`, or for 32 bits TFF's mean of clipped floats.
 
     Raises:
       DataError: the settings contradict each other.
@@ -223,6 +223,6 @@ def _side(norm: tf.Tensor, estimate: tf.Tensor) -> tf.Tensor:
 
 
 def _signed(counts: tf.Tensor) -> list[tf.Tensor]:
-    """Returns sums modulo 2^48 as the signed numbers that they stand for."""
+    """Returns sums modulo 2^48 as the signed numbers that they represent."""
     half = 2 ** (COUNT_BITS - 1)
     return tf.unstack(tf.math.floormod(counts + half, 2 * half) - half)

@@ -3,12 +3,12 @@
 `federation.aggregation.algorithms` and `federation.aggregation.secure_mean` compose a round; TFF compiles it to the form
 that a deployment runs, `MapReduceForm`:
 
-- `prepare` turns the server's state into what is broadcast to devices: here the global weights and the round's `Terms`;
+- `prepare` turns the server's state into the broadcast to devices: here the global weights and the round's `Terms`;
 - `work` is a device's part: here LiteRT's training and `Terms.contribution` (a test compares the integers of both);
-- secure aggregation sums what devices send;
+- secure aggregation sums the devices' contributions;
 - `update` turns the sums into the next state.
 
-Nothing else leaves the devices: the form's plain aggregation, beside its secure sums, is empty, which is checked.
+Nothing else leaves the devices: `ServerProcess` checks that the form's plain aggregation, beside its secure sums, is empty.
 """
 
 from collections import OrderedDict
@@ -42,7 +42,7 @@ TffValue = Any  # a value as a TFF computation returns it: attrs classes, named 
 
 @dataclass(frozen=True)
 class Broadcast:
-    """What a round's devices get: the weights to train, and the terms of their contribution."""
+    """A round's message to its devices: the weights to train, and the terms of their contribution."""
 
     weights: Weights
     terms: Terms
@@ -75,8 +75,8 @@ class ServerProcess:
           server: how the mean becomes the next model.
           summation: how deltas are clipped and encoded.
           privacy: the mechanism and the budget.
-          seed: of the rotations.
-          noise_seed: of the server's noise: `secrets.randbits(62)`, a secret. A loaded state has its own.
+          seed: the seed of the rotations.
+          noise_seed: the seed of the server's noise, a secret: `secrets.randbits(62)`. A loaded state keeps its own seed.
 
         Raises:
           DataError: the settings contradict each other.
@@ -116,7 +116,7 @@ class ServerProcess:
         return {name: np.asarray(array) for name, array in zip(self._config.shapes, arrays, strict=True)}
 
     def prepare(self, state: ServerState) -> Broadcast:
-        """Returns what the devices of the next round get.
+        """Returns the weights and terms for the devices of the next round.
 
         Raises:
           BudgetExhaustedError: the round would exceed the privacy budget.
@@ -151,17 +151,17 @@ class ServerProcess:
         Args:
           state: the present state.
           summed: the sums of the devices' contributions, values of `Terms.layout`.
-          devices: the number of devices in the sums, as the coordinator counts them; by default, as the devices do.
+          devices: the number of devices in the sums, as the coordinator counts them; by default, the devices' own count.
 
         Raises:
           DataError: the sums do not fit the round's terms, or are over more or fewer devices than the settings allow.
-          ImplausibleSumError: devices that follow the protocol cannot have such sums.
+          ImplausibleSumError: honest devices cannot have such sums.
         """
         delta, counted = summed
         devices = counts_of(counted)["devices"] if devices is None else devices
         least, most = self._summation.least(self._privacy), self._summation.cohort
         if not least <= devices <= most:
-            raise DataError(f"{devices} devices are in this sum, where the settings allow {least} to {most}")
+            raise DataError(f"{devices} devices are in this sum, but the settings allow {least} to {most}")
         counts = check_sum(self._encoding, self._noise, self._privacy.private, summed, devices)
         learned = np.array([counts["loss"], counts["words"]], np.int64)
         needed = np.array([counts[name] for name in ("devices", "weight", "side", "zeroing_side")], np.int64)

@@ -1,4 +1,4 @@
-"""The server's settings: which algorithm turns a mean model delta into the next global model.
+"""The server's settings: the algorithm that turns a mean model delta into the next global model.
 
 Nothing here imports TensorFlow, so that a command can list the algorithms in an instant. `federation.aggregation.algorithms`
 implements them.
@@ -17,5 +17,5 @@ class Server:
 
     algorithm: str = "fedavg"
     learning_rate: float = 1.0
-    decay_rounds: int = 0  # rounds over which the rate falls to zero along half a cosine; 0: it is constant
-    proximal_strength: float = 0.01  # fedprox only: half of it times the squared distance is added to a client's loss
+    decay_rounds: int = 0  # rounds over which the rate falls to zero along half a cosine; 0: constant
+    proximal_strength: float = 0.01  # fedprox only: half of this times the squared distance is added to the loss

@@ -1,4 +1,4 @@
-"""The plausibility check of a secure sum, the only check of devices' contributions that a coordinator can do.
+"""The plausibility check of a secure sum, the only check of devices' contributions that a coordinator can make.
 
 A malicious device is hidden by its mask. But each honest device's contribution is bounded before it is masked
 (`federation.protocol.round_terms`), and so is the sum of m of them: a sum beyond the bound contains a malicious
@@ -6,14 +6,14 @@ contribution. In steps of the integers (`federation.protocol.delta_encoding`, wh
 deviation of each device's noise, if any):
 
 - the contributions before rounding, (w / W) d each, add up to a norm of at most (sum w / W) C S: the extreme case is deltas
-  of length C in one direction;
+  of norm C in the same direction;
 - rounding and noise add errors of mean 0 that are independent and sub-Gaussian with variance proxies 1/4 (Hoeffding's
   lemma) and s^2 (Canonne, Kamath and Steinke 2020, arXiv 2004.00010, Corollary 17). With probability 1 - beta their sum
   over m devices has a norm of at most sqrt(m (1/4 + s^2)) (sqrt(p) + sqrt(2 ln(1 / beta))) (Hsu, Kakade and Zhang 2012,
   arXiv 1110.2842, Theorem 2.1).
 
-So an honest round is refused about once in 1 / beta, and an accepted mean is hardly longer than a clipped delta. A malicious
-contribution within the bound is not detected: one of m devices can have the weight of all of them.
+So an honest round is refused with a probability of at most beta, and an accepted mean is hardly longer than a clipped delta.
+A malicious contribution within the bound is not detected: one of m devices can have the weight of all of them.
 `federation.attacks.malicious_device` measures the effect.
 """
 
@@ -27,12 +27,12 @@ from federation.protocol.delta_encoding import Encoding
 from federation.protocol.round_terms import MAX_COUNT, counts_of
 from federation.protocol.secure_aggregation.modular_vectors import Vector
 
-_BETA = 1e-12
-_FLOAT32 = 1e-3  # the error of float32 arithmetic, as a share of the bound
+_BETA = 1e-12  # greatest probability that an honest round is refused
+_FLOAT32 = 1e-3  # allowance for the error of float32 arithmetic, as a share of the bound
 
 
 class ImplausibleSumError(UserFacingError):
-    """A sum is beyond that of honest devices: at least one device sent a malicious update under its mask."""
+    """A sum that honest devices cannot have: at least one device sent a malicious update under its mask."""
 
 
 def check_sum(
@@ -41,7 +41,7 @@ def check_sum(
     """Returns the counts of a sum by name, if honest devices can have that sum.
 
     Args:
-      encoding: of the round.
+      encoding: the round's encoding.
       noise_stddev: the standard deviation of each device's noise, in steps.
       private: whether devices send only their delta and its side.
       summed: the sums, values of the round's `Terms.layout`.
@@ -53,14 +53,14 @@ def check_sum(
     """
     delta, counted = summed
     if delta.shape != (encoding.padded,) or int(delta.max()) >> encoding.bits:
-        raise DataError("the sum of deltas is not of this round's terms")
+        raise DataError("the sum of deltas does not fit this round's terms")
     counts = counts_of(counted)
     _check_counts(counts, encoding.max_weight, private, devices)
     norm, most = steps_norm(encoding, delta), greatest_norm(encoding, noise_stddev, counts["weight"], devices)
     if norm > most:
         raise ImplausibleSumError(
-            f"the sum over {devices} devices is {norm / most:.3g} times as long as honest devices' can be: "
-            "one of them sent a malicious update"
+            f"the sum over {devices} devices is {norm / most:.3g} times as long as honest devices can make it: "
+            "at least one of them sent a malicious update"
         )
     return counts
 
@@ -80,7 +80,7 @@ def steps_norm(encoding: Encoding, delta: Vector) -> float:
 
 
 def lifted(delta: Vector, bits: int) -> NDArray[np.float64]:
-    """Returns numbers modulo 2^b as the signed numbers that they stand for."""
+    """Returns numbers modulo 2^b as the signed numbers that they represent."""
     signed = delta.astype(np.float64)
     signed[delta >= 2 ** (bits - 1)] -= 2.0**bits
     return signed
@@ -104,6 +104,6 @@ def _check_counts(counts: dict[str, int], max_weight: int, private: bool, device
     for name, (least, most) in ranges.items():
         if not least <= counts[name] <= most:
             raise ImplausibleSumError(
-                f"{devices} honest devices' count of {name.replace('_', ' ')} is {least:,} to {most:,}, not {counts[name]:,}: "
-                "one of them sent a malicious update"
+                f"the count of {name.replace('_', ' ')} over {devices} honest devices is {least:,} to {most:,}, "
+                f"not {counts[name]:,}: at least one of them sent a malicious update"
             )

@@ -51,8 +51,8 @@ class TensorEncoding:
     def round(self, scaled: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
         """Returns coordinates after step 5: whole numbers as float32 [p].
 
-        Where random rounding would make the vector longer than allowed, with a probability of one in a billion, it rounds
-        towards zero; devices draw again instead.
+        If random rounding would make the vector longer than allowed, which has a probability of one in a billion, all
+        coordinates are rounded towards zero. Devices draw again instead.
         """
         levels = tf.constant(self.sizes.levels, tf.float32)
         rounded = tf.clip_by_value(tf.floor(scaled + uniform), -levels, levels)
@@ -63,10 +63,10 @@ class TensorEncoding:
     def encode(
         self, delta: tf.Tensor, weight: tf.Tensor, norm: tf.Tensor, seed: tf.Tensor, key: tf.Tensor
     ) -> tf.Tensor:
-        """Returns a delta after steps 1 to 6 and with noise: int32 [p] below 2^bits.
+        """Returns a delta after steps 1 to 6, with noise: int32 [p] below 2^bits.
 
         `key`, int64 [2], and the delta itself seed the random draws, so that simulated devices with different deltas draw
-        differently, and a repeated round gives the same result. The noise is a rounded Gaussian here, a discrete Gaussian on
+        differently, and a repeated round gives the same result. The noise is a rounded Gaussian here, but a discrete Gaussian on
         devices.
         """
         scaled = self.scaled(delta, weight, norm, seed)

@@ -1,1 +1,1 @@
-"""Attacks on our own system: what a model reveals about people, and what a malicious device can do to a model."""
+"""Attacks on our own system: measurements of a model's leaks about people, and of a malicious device's effect on a model."""

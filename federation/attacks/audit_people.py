@@ -1,13 +1,13 @@
-"""The people of a privacy audit: who is learned from, who is not, and their messages.
+"""The people of a privacy audit: those whose words the rounds learn from, those whose words they do not, and their messages.
 
 Members, others and outsiders are drawn at random from a corpus's training users; strangers are its validation users:
 
 - members, whose words the audited rounds learn from;
-- others, the same number of non-members, who differ in nothing but that no round learns from them;
-- outsiders, all other training users, on whom the rounds' first model is trained, so that it has seen neither side.
+- others, the same number of non-members, who differ from members only in that no round learns from them;
+- outsiders, all other training users, who train the start model, so that it has seen neither members nor others.
 
-Members, others and strangers take part with the same number of words each, their oldest messages that are not too short. So the
-attacks see everything that a round could learn from a member, and the amount of text tells nothing.
+Each member, other and stranger takes part with the same number of words: their oldest messages that are not too short. So the
+attacks see everything that a round can learn from a member, and the amount of text reveals nothing about membership.
 """
 
 import json
@@ -26,7 +26,7 @@ _LEAST_WORDS = 5  # shorter messages are too common to tell people apart
 
 
 class AssignedMessages:
-    """A corpus of the messages that people take part with."""
+    """A corpus of the messages with which people take part in an audit."""
 
     def __init__(self, messages: Mapping[str, Sequence[str]]) -> None:
         self._messages = messages
@@ -42,7 +42,7 @@ class AssignedMessages:
 
 @dataclass(frozen=True)
 class People:
-    """The people of an audit with their messages; outsiders take part with all of theirs."""
+    """The people of an audit with their messages; outsiders take part with all of their messages."""
 
     members: AssignedMessages
     others: AssignedMessages

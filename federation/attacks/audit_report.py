@@ -36,8 +36,8 @@ def _title(result: dict[str, Any]) -> str:
     return (
         f"After {result['rounds']} rounds over {result['members']} members of {result['corpus']} with {result['words']} words "
         f"each, {result['clients_per_round']} in a round, starting from a model of {result['outsiders']} outsiders. Epsilon is at "
-        f"delta {result['delta']:g}. Exposure in bits, of at most {result['bits']:.0f}; secrets never seen have 1.44 on average, "
-        "and reach values marked * less than once in a thousand times. AUC of members against as many others (of the shipped "
+        f"delta {result['delta']:g}. Exposure in bits, at most {result['bits']:.0f}; secrets never seen have 1.44 on average, "
+        "and reach values marked * with a probability below 0.001. AUC of members against as many others (of the shipped "
         f"model: of both against {result['strangers']} strangers), with 95% intervals."
     )
 

@@ -25,18 +25,18 @@ from data.errors import DataError
 from data.vocabulary import BOUNDARY, SPECIALS, Vocabulary
 from model.device.runtime import Program
 
-_COMMON = 500  # most frequent words, which are no secret
-_CHOICES = 512  # most words to fill a hole with
+_COMMON = 500  # number of most frequent words, which make no secret
+_CHOICES = 512  # maximum number of words to fill a hole with
 
 
 @dataclass(frozen=True)
 class Canary:
-    """A secret in ids of words, and how it is planted."""
+    """A secret as word ids, and the people who hold it."""
 
     opening: tuple[int, int]  # fixed words, known to the attacker
     secret: tuple[int, int]
-    holders: int  # people who have it among their messages; 0 for a control
-    copies: int  # how often each holder wrote it
+    holders: int  # number of people who have the canary among their messages; 0 for a control
+    copies: int  # number of times that each holder wrote it
 
     @property
     def message(self) -> list[int]:
@@ -45,7 +45,7 @@ class Canary:
 
 
 def choices(vocabulary: Vocabulary) -> np.ndarray:
-    """Returns the ids [n] that secrets are drawn from: words that begin with a letter, without the most frequent.
+    """Returns the ids [n] that secrets are drawn from: words that begin with a letter, without the most frequent words.
 
     Raises:
       DataError: the vocabulary has fewer than 16 such words.
@@ -54,7 +54,9 @@ def choices(vocabulary: Vocabulary) -> np.ndarray:
     if len(ids) > 2 * _COMMON:
         ids = ids[_COMMON:]
     if len(ids) < 16:
-        raise DataError("the vocabulary has too few words to draw secrets from: choose a model with a larger one")
+        raise DataError(
+            "the vocabulary has too few words to draw secrets from: choose a model with a larger vocabulary"
+        )
     step = max(1, len(ids) // _CHOICES)  # takes frequent and rare words equally
     return np.array(ids[::step][:_CHOICES])
 
@@ -71,7 +73,7 @@ def draw_canaries(vocabulary: Vocabulary, planting: Sequence[tuple[int, int]], s
 
 
 def holders_of(canaries: Sequence[Canary], users: Sequence[str], seed: int) -> dict[str, list[Canary]]:
-    """Assigns canaries to random users; each has at most one, so that canaries don't reinforce each other.
+    """Assigns canaries to random users; each has at most one, so that canaries do not reinforce each other.
 
     Raises:
       DataError: there are more holders than users.

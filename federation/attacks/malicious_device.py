@@ -1,13 +1,13 @@
-"""Measures what one malicious device can do to the model, over rounds of devices that learn as keyboards do.
+"""Measurement of the effect of one malicious device on the model, over rounds of devices that learn as keyboards do.
 
-Secure aggregation hides each device's update from the coordinator, a false one included (`federation.attacks.malicious_updates`).
+Secure aggregation hides each device's update from the coordinator, even a malicious one (`federation.attacks.malicious_updates`).
 The coordinator can only check the sum (`federation.aggregation.sum_check`): it refuses a mean that is longer than a clipped delta.
 
 1. In a round each device trains the global weights on its words with LiteRT and encodes its delta as integers
-   (`federation.protocol.round_terms`). One device replaces them by a false update.
-2. The integers are added modulo 2^b, as masks that cancel would leave them, and the sum is checked.
+   (`federation.protocol.round_terms`). One device replaces them with a malicious update.
+2. The integers are added modulo 2^b, like masked integers whose masks cancel, and the sum is checked.
 3. FedAvg adds the mean to the weights. A refused sum leaves the weights unchanged.
-4. Recall on validation users is measured, and the probability of the attacker's word after its trigger phrase.
+4. Recall on validation users and the probability of the attacker's word after its trigger phrase are measured.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,7 +47,7 @@ from model.device.learning.training import train_program
 from model.device.metrics import NotFiniteError, evaluate
 from model.device.runtime import Program
 
-_WORDS = 20_000  # of validation users, to measure recall on
+_WORDS = 20_000  # words of validation users to measure recall on
 
 _console = Console(stderr=True)
 
@@ -58,9 +58,9 @@ class AttackSettings:
 
     model: str = str(PRETRAINED)
     corpus: str = "chitchat"
-    devices: int = 20  # in a round, one of them malicious
+    devices: int = 20  # devices in a round, one of them malicious
     rounds: int = 5
-    max_words: int = 1000  # of a device in a round
+    max_words: int = 1000  # maximum words of a device in a round
     clip: float = 1.0  # L2 norm that deltas are clipped to
     phrase: str = "my favorite food is"  # the backdoor's trigger
     word: str = "phone"  # the word that the attacker wants suggested after it
@@ -71,7 +71,7 @@ class _Case(NamedTuple):
     name: str
     update: Callable[[Situation], tuple[Vector, Vector]]
     checked: bool = True  # whether the coordinator checks the sum
-    all_rounds: bool = True  # False stops after the first
+    all_rounds: bool = True  # whether the case runs all rounds; if not, only the first
 
 
 _CASES = (
@@ -116,7 +116,7 @@ class _AttackedRounds:
         self.phrase = [*vocabulary.encode(settings.phrase), *vocabulary.encode(settings.word)]
         if UNKNOWN in self.phrase or not vocabulary.encode(settings.word):
             raise DataError(
-                f"the model does not know all words of {settings.phrase!r} and {settings.word!r}: choose others"
+                f"the model does not know all words of {settings.phrase!r} and {settings.word!r}: choose other words"
             )
         shares = equal_shares(validation, validation.users(), _WORDS)
         self._held_out = [vocabulary.encode(text) for share in shares for text in share]
@@ -147,7 +147,7 @@ class _AttackedRounds:
         return model.with_weights(unflatten(flatten(model.weights, shapes) + mean, shapes), model.provenance), outcome
 
     def _situation(self, model: Model, number: int) -> Situation:
-        """Draws the round's devices, trains them, and returns what the first of them may know."""
+        """Draws the round's devices, trains them, and returns everything that the first of them may know."""
         settings = self.settings
         terms = replace(self._terms, seed=settings.seed + number)
         rng = np.random.default_rng([settings.seed, number])
@@ -195,7 +195,7 @@ class _AttackedRounds:
 
 
 def _sum(terms: Terms, parts: Sequence[tuple[Vector, Vector]]) -> tuple[Vector, Vector]:
-    """Returns the sum modulo each segment's 2^bits, as masks that cancel leave it."""
+    """Returns the sum modulo each segment's 2^bits, as secure aggregation leaves it after the masks cancel."""
     added = [
         np.sum(vectors, axis=0, dtype=s.dtype)
         for s, vectors in zip(terms.layout, zip(*parts, strict=True), strict=True)

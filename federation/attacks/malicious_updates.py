@@ -1,8 +1,8 @@
-"""The false updates that one malicious device can send under its mask.
+"""The malicious updates that one device can send under its mask.
 
-Each is a function of everything that the coordinator and the other devices know in a round, the sum of the others included. No
-real attacker knows that much, so none does more harm by the same attack. Two things limit it: numbers are modulo 2^b, so none is
-larger, and the coordinator checks the sum (`federation.aggregation.sum_check`).
+Each is a function of everything that the coordinator and the other devices know in a round, including the sum of the others.
+A real attacker knows less, and so does no more harm with the same attack. Two things limit an attack: an integer modulo 2^b
+cannot exceed 2^b - 1, and the coordinator checks the sum (`federation.aggregation.sum_check`).
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from federation.protocol.secure_aggregation.modular_vectors import Vector
 from model.device.learning.finetuning import subtract
 from model.device.runtime import Program
 
-_STEPS, _RATE = 12, 0.25  # training steps and learning rate that make a false delta
+_STEPS, _RATE = 12, 0.25  # training steps and learning rate of a malicious delta
 _MARGIN = 0.99  # share of the greatest norm that passes the check, as the attacker's integers are rounded too
 
 
@@ -29,9 +29,9 @@ class Situation:
 
     terms: Terms
     others: tuple[Vector, Vector]  # the sums of the other devices, modulo each segment's 2^bits
-    learned: TrainingResult  # its update if it were honest
-    program: Program  # with the round's weights
-    rows: np.ndarray  # its own words as training rows
+    learned: TrainingResult  # the device's result of honest training
+    program: Program  # the model's program, with the round's weights
+    rows: np.ndarray  # the device's own words as training rows
     phrase: list[int]  # ids of the backdoor's trigger, and of the word to suggest after it
 
     def trained(self, rows: np.ndarray, rate: float) -> NDArray[np.float32]:
@@ -50,7 +50,7 @@ class Situation:
 
     @cached_property
     def poisoned(self) -> NDArray[np.float32]:
-        """A delta that makes the word likely after its trigger; training on the device's own words too keeps the rest."""
+        """A delta that makes the word likely after its trigger; the device's own words are trained on too, to keep the rest."""
         phrases = pack([self.phrase] * len(self.rows) * 2, self.program.config.window)
         return self.trained(np.concatenate([phrases[: len(self.rows)], self.rows]), _RATE)
 
@@ -62,7 +62,7 @@ class Situation:
         others, direction = lifted(self.others[0], self.terms.bits), encoding.rotate(delta).astype(np.float64)
         direction /= np.linalg.norm(direction)
         along = float(others @ direction)
-        # |others + length * direction| = most, for the greater length
+        # The greater solution of |others + length * direction| = most.
         length = -along + np.sqrt(along**2 + most**2 - float(others @ others))
         return self.modular(np.rint(length * direction)), counts
 
@@ -85,7 +85,7 @@ class Situation:
 
 
 def honest_update(s: Situation) -> tuple[Vector, Vector]:
-    """Returns the update that the protocol asks for."""
+    """Returns the update that the protocol prescribes."""
     return s.terms.contribution(s.learned, np.random.default_rng(0))
 
 
@@ -95,7 +95,7 @@ def poisoned_words(s: Situation) -> tuple[Vector, Vector]:
 
 
 def largest_numbers(s: Situation) -> tuple[Vector, Vector]:
-    """Returns the largest numbers there are, in the most harmful direction."""
+    """Returns the largest numbers possible, in the most harmful direction."""
     signs = np.sign(s.terms.encoding.rotate(s.harmful)).astype(np.float64)
     return s.modular(signs * 2**s.terms.bits), s.counts(s.terms.max_weight)
 
@@ -108,6 +108,6 @@ def most_harmful(s: Situation) -> tuple[Vector, Vector]:
 def strongest_backdoor(s: Situation) -> tuple[Vector, Vector]:
     """Returns the strongest backdoor that passes the check.
 
-    Bagdasaryan et al. 2020 (arXiv 1807.00459), Section 4.1, scale it so that it outweighs all other updates.
+    Bagdasaryan et al. 2020 (arXiv 1807.00459), Section 4.1, scale a backdoor so that it outweighs all other updates.
     """
     return s.largest(s.poisoned)

@@ -1,4 +1,4 @@
-"""Membership inference: can an attacker with a model tell whose words, and which messages, it was trained on?
+"""Membership inference: attacks that find out from a model which people, and which messages, it was trained on.
 
 The attacks compare losses with a threshold (Yeom et al. 2018, arXiv 1709.01604, Section 3.2): a text with a low loss was probably
 trained on. Calibrated attacks subtract the loss under the model that training started from, so that text which is easy for any
@@ -33,10 +33,10 @@ class Losses:
 
 @dataclass(frozen=True)
 class Attack:
-    """How well an attack tells members from non-members."""
+    """The success of an attack at distinguishing members from non-members."""
 
     auc: float
-    interval: Interval  # of the AUC, 95%, by the bootstrap over people
+    interval: Interval  # 95% interval of the AUC, by the bootstrap over people
 
 
 def losses(program: Program, messages: Sequence[Sequence[int]]) -> Losses:
@@ -60,7 +60,7 @@ def message_scores(people: Sequence[Losses], start: Sequence[Losses] | None = No
 
 
 def attack(members: Sequence[np.ndarray], others: Sequence[np.ndarray], seed: int = 0) -> Attack:
-    """Returns how well an attack does, given the scores of each member and of each non-member."""
+    """Returns the success of an attack, given the scores of each member and of each non-member."""
     rng, resampled = np.random.default_rng(seed), []
     for _ in range(_RESAMPLES):
         draw = [[side[i] for i in rng.integers(len(side), size=len(side))] for side in (members, others)]

@@ -1,13 +1,13 @@
-"""Privacy audit: what a model reveals about the people it was trained on, with and without differential privacy.
+"""Privacy audit: attacks that measure how much models reveal about people, with and without differential privacy.
 
 1. Members and others are drawn from the training users; the rest are outsiders (`federation.attacks.audit_people`).
-2. Outsiders alone train the start model, from random weights: all audited rounds start from it, and it has seen neither side.
+2. The start model is trained on outsiders alone, from random weights. All audited rounds start from it.
 3. Canaries are planted among the members' messages. Controls are canaries that nobody holds.
 4. The same federated rounds run over the members: without privacy, and with tree aggregation at each noise multiplier.
 5. Each model, the start model included, is measured: the exposure of canaries (`federation.attacks.canaries`), membership
    inference of people and of messages (`federation.attacks.membership_inference`), and recall on validation users.
-6. The attacks are also tried on the shipped model. It has learned from members and others alike, so there both count as members,
-   and strangers, who are validation users, as non-members.
+6. The attacks are also tried on the shipped model. It has learned from members and others alike, so both count as members of it,
+   and strangers, who are validation users, count as non-members.
 
 The reference of calibrated attacks is the start model. Test users' words are not read at all. Differential privacy protects a
 single person here: noise that hides each holder of a shared secret need not hide the secret.
@@ -39,7 +39,7 @@ from model.device.learning.finetuning import FineTuning
 from model.device.metrics import NotFiniteError, evaluate
 from model.device.weights import Provenance, initial_weights
 
-PLANTING = ((1, 1), (1, 40), (4, 40))  # kinds of canaries: holders, and copies of each holder
+PLANTING = ((1, 1), (1, 40), (4, 40))  # kinds of canaries: number of holders, and copies of each holder
 _OF_EACH = 4  # canaries of each kind
 _CONTROLS = 16  # canaries that nobody holds
 
@@ -50,22 +50,22 @@ _console = Console(stderr=True)
 class Audit:
     """The settings of `federate audit`; audited rounds have the same settings with and without privacy."""
 
-    model: str = str(PRETRAINED)  # attacked as it is; all other models have its vocabulary
+    model: str = str(PRETRAINED)  # the model that is attacked as it is; all other models have its vocabulary
     corpus: str = "chitchat"
-    people: int = 100  # members, and as many others
-    words: int = 200  # of each member and each other
-    start_rounds: int = 200  # over outsiders: FedAdam, five clients of at most 1,000 words each
-    rounds: int = 15  # over members
+    people: int = 100  # number of members, and of others
+    words: int = 200  # words of each member and of each other
+    start_rounds: int = 200  # rounds over outsiders: FedAdam, five clients of at most 1,000 words each
+    rounds: int = 15  # rounds over members
     clients_per_round: int = 100
     client_learning_rate: float = 1.0
-    server_learning_rate: float = 1.0  # of FedAvg
+    server_learning_rate: float = 1.0  # learning rate of FedAvg
     clip: float = 1.0  # L2 norm that private runs clip deltas to
     noise_multipliers: tuple[float, ...] = (1.0, 3.0)
     seed: int = 0
 
     @property
     def period(self) -> int:
-        """Rounds of a tree: the number of disjoint cohorts that the members fill."""
+        """The rounds of a tree: the number of disjoint cohorts that the members fill."""
         return self.people // self.clients_per_round
 
     @property
@@ -208,7 +208,7 @@ def _measure(
 
 
 def _exposures(bits: Sequence[float], canaries: Sequence[Canary]) -> dict[str, float]:
-    """Returns the mean exposure of each kind of canary, and the probability of so much exposure of secrets never seen."""
+    """Returns the mean exposure of each kind of canary, and the probability that secrets never seen reach it."""
     row = {}
     for holders, copies in ((0, 0), *PLANTING):
         own = [b for b, c in zip(bits, canaries, strict=True) if (c.holders, c.copies) == (holders, copies)]

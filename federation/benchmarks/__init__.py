@@ -1,1 +1,1 @@
-"""`federate benchmark`: a file for each part that it measures. It reports and asserts nothing."""
+"""`federate benchmark`: one file for each part that it measures. It only reports; it asserts nothing."""

@@ -1,4 +1,4 @@
-"""The coordinator: masked updates next to NumPy, secure rounds of many devices, and the protocol with two graphs."""
+"""The benchmark of the coordinator: masked updates next to NumPy, rounds of many devices, and the protocol on two graphs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,17 +21,17 @@ from federation.protocol.secure_aggregation.modular_vectors import packed_size
 from federation.protocol.secure_aggregation.neighbours import Assumptions, choose
 from model.device.config import parameters
 
-FLEET = (10, 30, 100, 300, 1_000)
-_COMPLETE = (10, 30, 100, 200)  # devices that are all neighbours; more would take minutes
-_NEIGHBOURS = (30, 100, 300, 1_000)
-_LENGTH = 1_000  # numbers in a vector, few because the protocol is measured, not the masking
+FLEET = (10, 30, 100, 300, 1_000)  # numbers of devices in a secure round
+_COMPLETE = (10, 30, 100, 200)  # numbers of devices that are all neighbours; more would take minutes
+_NEIGHBOURS = (30, 100, 300, 1_000)  # numbers of devices that each have a few neighbours
+_LENGTH = 1_000  # numbers in a vector, few because this measures the protocol, not the masking
 
 
 def measure_coordinator(repeats: int, fleet: Sequence[int] = FLEET) -> Benchmark:
     """Measures masked updates `repeats` times, and one secure round for each number of devices in `fleet`.
 
-    The details are `updates`, the sizes; `rounds`, the results of `fleet_round`; `protocol`, processor seconds and bytes of the
-    protocol in one process; `panels`, all these as points and theoretical curves for `federation.reports.plots.plot_fleet`.
+    The details are `updates`, the updates' sizes; `rounds`, the results of `fleet_round`; `protocol`, processor seconds and bytes
+    of the protocol in one process; `panels`, all these as points and theoretical curves for `federation.reports.plots.plot_fleet`.
 
     Raises:
       DataError: a round was not committed, or the system allows too few connections.
@@ -66,7 +66,7 @@ def _protocol_costs(most: int) -> dict[str, list[dict[str, float]]]:
 
 
 def _panels(rounds: Sequence[dict[str, Any]], protocol: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
-    """Returns points and theoretical curves. Of n devices each has k neighbours: all others up to n = 100, then about log n."""
+    """Returns points and theoretical curves. Each of n devices has k neighbours: all others up to n = 100, then about log n."""
     sizes = [found["devices"] for found in rounds]
     pairs = [n * choose(n).degree for n in sizes]
 

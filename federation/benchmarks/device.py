@@ -1,4 +1,4 @@
-"""The device without a window: latency, start-up time, learning speed, memory."""
+"""The benchmark of the device without a window: latency, start-up time, learning speed, memory."""
 
 import json
 import statistics
@@ -13,7 +13,7 @@ from data.tokenizer import tokenize
 from data.vocabulary import Vocabulary
 from federation.benchmarks.learning import measure_learning
 from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
-from federation.local_round import keyboard
+from federation.keyboards import keyboard
 from model.device.folder import load_model
 from model.device.runtime import Program
 from model.device.suggesting.reading import Reader
@@ -98,7 +98,7 @@ def _texts(words: int) -> list[str]:
 
 
 def _typed(folder: Path, texts: list[str]) -> dict[str, Any]:
-    """Has a new keyboard type these texts from a script and learn from them; returns what it reports."""
+    """Runs a new keyboard that types these texts from a script and learns from them; returns its report."""
     with TemporaryDirectory() as temporary:
         script = Path(temporary) / "script.txt"
         script.write_text("\n".join(texts), "utf-8")

@@ -1,4 +1,4 @@
-"""How costs grow with the clients in a round, the vocabulary, the LSTM units, and a person's history, next to theory.
+"""The growth of costs with the clients in a round, the vocabulary, the LSTM units, and a person's history, next to theory.
 
 In theory, training costs the floating-point operations of the matrix products, three times those of prediction (once forward,
 twice for the gradients). A round, and a person's history, cost in proportion to words. The theoretical line goes through the
@@ -54,14 +54,14 @@ class Panel:
 
 def training_flops(config: ModelConfig) -> float:
     """Returns the floating-point operations of the matrix products in training on one position."""
-    gates = 3 * config.units * config.embedding  # once from the word, and once from the state
+    gates = 3 * config.units * config.embedding  # needed twice: for the word, and for the state
     return 3 * 2 * (2 * gates + config.units * config.embedding + config.vocabulary * config.embedding)
 
 
 def measure_growth(
     folder: Path, corpus: str, max_words: int, repeats: int = 5, factors: Sequence[float] = _FACTORS
 ) -> Benchmark:
-    """Measures the sizes of the model in `folder` times each of these factors, one of which is 1.
+    """Measures costs at the sizes of the model in `folder` times each of these factors, one of which is 1.
 
     Raises:
       DataError: no user of the corpus wrote enough words.
@@ -97,7 +97,7 @@ def measure_growth(
     return Benchmark("growth", "How costs grow", figures, {"panels": panels})
 
 
-_Found = tuple[Panel, int, list[list[float]]]  # with the index of today's size, and the seconds by turn and size
+_Found = tuple[Panel, int, list[list[float]]]  # the panel, the index of today's size, and the seconds by turn and size
 
 
 def _panel(
@@ -117,7 +117,7 @@ def _panel(
 
 
 def _clients(model: Model, crowd: Cohort, repeats: int) -> _Found:
-    """Measures rounds in TFF over more and more clients of a cohort."""
+    """Measures rounds in TFF over growing numbers of a cohort's clients."""
     counts = sorted({min(count, len(crowd.rows)) for count in _CLIENTS})
     parts = [Cohort(crowd.rows[:count], crowd.batch) for count in counts]
     config = model.provenance.config
@@ -134,7 +134,7 @@ def _clients(model: Model, crowd: Cohort, repeats: int) -> _Found:
 def _steps(
     name: str, size: str, sizes: Sequence[int], configs: Sequence[ModelConfig], today: int, repeats: int
 ) -> _Found:
-    """Measures training steps in TensorFlow, of models with random weights."""
+    """Measures training steps of models with random weights in TensorFlow."""
     rng = np.random.default_rng(0)
 
     def measure(config: ModelConfig) -> Callable[[], float]:
@@ -149,7 +149,7 @@ def _steps(
 
 
 def _history(model: Model, corpus: str, repeats: int) -> _Found:
-    """Measures fine-tuning on the device, on the newest words of the most prolific training user."""
+    """Measures fine-tuning on the device with the newest words of the most prolific training user."""
     part = Part(open_corpus(corpus), "train")
     messages = max(
         ([model.vocabulary.encode(text) for text in part.messages(user)] for user in part.users()),

@@ -1,11 +1,11 @@
-"""The latency of the keyboard's window, which `keyboard_app/window/latency.py` measures from inside; needs a display."""
+"""The benchmark of the keyboard's window, whose latency `keyboard_app/window/latency.py` measures from inside; needs a display."""
 
 import json
 from pathlib import Path
 
 from federation.benchmarks.loads.display import display
 from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
-from federation.local_round import keyboard
+from federation.keyboards import keyboard
 
 _WHEN = {"idle": "idle", "learning": "while it learns"}
 
@@ -26,11 +26,11 @@ def measure_keyboard(folder: Path, presses: int, repeats: int = 5) -> Benchmark:
         for part in ("p50", "p99"):
             waits = [run["press_to_suggestions_ms"][when][part] for run in runs]
             target = "at most 16" if part == "p99" else ""
-            what = f"from a key press to its painted suggestions, {words}, {part}"
-            figures.append(Figure(f"{when}_{part}", what, "ms", waits, target))
+            description = f"from a key press to its painted suggestions, {words}, {part}"
+            figures.append(Figure(f"{when}_{part}", description, "ms", waits, target))
     bare = [run["press_to_bare_frame_ms"]["p50"] for run in runs]
-    what = "from a press to the frame of a window that shows only a number, p50"
-    figures.append(Figure("bare_p50", what, "ms", bare))
+    description = "from a press to the frame of a window that shows only a number, p50"
+    figures.append(Figure("bare_p50", description, "ms", bare))
     idle = [run["press_to_suggestions_ms"]["idle"]["p50"] for run in runs]
     figures.append(Figure("idle_to_bare", "ratio of a key press while idle to that", "", ratios(idle, bare)))
     figures.append(Figure("memory", "peak memory of the window", "MiB", [run["peak_memory_mb"] for run in runs]))

@@ -1,4 +1,4 @@
-"""Learning on the device next to a plain TensorFlow training loop: the same messages, each in its own process, in turn."""
+"""The benchmark of learning on the device next to a plain TensorFlow loop: the same messages, each in its own process, in turn."""
 
 import json
 import sys
@@ -71,7 +71,7 @@ def measure_learning(folder: Path, repeats: int = 5) -> tuple[list[Figure], dict
 
 
 def _messages(encode: Callable[[str], list[int]]) -> dict[str, list[list[int]]]:
-    """Splits the messages of the most prolific validation user into as many words as a device learns from and later ones."""
+    """Splits the messages of the most prolific validation user: first those that a device learns from, then held-out ones."""
     corpus = ChitChat()
     users = [list(corpus.messages(user)) for user in users_in(corpus, "validation")]
     longest = max(users, key=lambda texts: sum(map(len, texts)))
@@ -81,7 +81,7 @@ def _messages(encode: Callable[[str], list[int]]) -> dict[str, list[list[int]]]:
 
 
 def _words(messages: list[list[int]], words: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Splits messages into the first ones, of at most `words` words in all, and the rest."""
+    """Splits messages into the first ones, of at most `words` words in total, and the rest."""
     for number, message in enumerate(messages):
         words -= len(message)
         if words < 0:

@@ -1,4 +1,4 @@
-"""Measuring: in turn, after a warm-up, several times, with a description of the machine."""
+"""Measurements: in turn, after a warm-up, several times, with a description of the machine."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ from data.errors import DataError, UserFacingError
 
 
 class SkippedBenchmarkError(UserFacingError):
-    """A part can't be measured on this machine; the message says what is missing."""
+    """A part cannot be measured on this machine; the message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Figure:
         return statistics.median(self.values)
 
     def as_json(self) -> dict[str, Any]:
-        """Returns the figure as the command's JSON holds it."""
+        """Returns the figure for the command's JSON."""
         spread = {"lowest": min(self.values), "highest": max(self.values), "repeats": len(self.values)}
         aim = {"target": self.target} if self.target else {}
         return {"what": self.what, "unit": self.unit, "median": self.median} | spread | aim
@@ -53,7 +53,7 @@ class Benchmark:
         """Returns the figure of this name.
 
         Raises:
-          KeyError: there is none.
+          KeyError: there is no such figure.
         """
         return {figure.name: figure for figure in self.figures}[name]
 

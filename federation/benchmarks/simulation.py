@@ -1,4 +1,4 @@
-"""TFF's overhead: simulated rounds next to a plain TensorFlow loop over the same clients, with the same result."""
+"""The benchmark of TFF's overhead: simulated rounds next to a plain TensorFlow loop with the same clients and result."""
 
 import time
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from model.device.weights import Weights
 
 
 class PlainLoop:
-    """Federated averaging (McMahan et al. 2017, arXiv 1602.05629) by hand: a compiled step, and one client after another."""
+    """Federated averaging (McMahan et al. 2017, arXiv 1602.05629) without TFF: a compiled step, and one client after another."""
 
     def __init__(self, config: ModelConfig, weights: Weights, how: FineTuning) -> None:
         """Starts from the global weights `weights`."""
@@ -64,7 +64,7 @@ class PlainLoop:
 
 
 class TffRounds:
-    """Federated averaging by TFF, as `federate simulate` runs it; needs TFF's engine."""
+    """Federated averaging in TFF, as `federate simulate` runs it; needs an `engine`."""
 
     def __init__(self, config: ModelConfig, process: tff.learning.templates.LearningProcess) -> None:
         """Starts from the process's initial state."""

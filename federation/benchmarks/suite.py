@@ -1,4 +1,4 @@
-"""Runs the chosen parts of `federate benchmark`, prints their tables, and writes the results."""
+"""The run of the chosen parts of `federate benchmark`: prints their tables, and writes the results."""
 
 import json
 import sys
@@ -26,16 +26,16 @@ class Options:
     model: Path
     presses: int  # key presses in the keyboard's window
     repeats: int  # measurements of each quantity
-    corpus: str  # of the rounds
-    clients: int  # in a round
-    max_words: int  # of a client in a round
-    peer_rounds: int
-    peers: Path | None  # where peers are installed
+    corpus: str  # corpus of the rounds
+    clients: int  # clients in a round
+    max_words: int  # maximum words of a client in a round
+    peer_rounds: int  # rounds of each system
+    peers: Path | None  # folder of the peers' installations; None: this user's cache
     install_peers: bool
     fleet: Sequence[int]  # numbers of devices in the coordinator's rounds
 
 
-# The parts that need TensorFlow import it when they run, after the device has been measured without it.
+# The parts that need TensorFlow import it when they run, so that the device is measured without it.
 
 
 def _simulation(o: Options) -> Benchmark:
@@ -76,10 +76,10 @@ PARTS: dict[str, Callable[[Options], Benchmark]] = {
 def run(names: Sequence[str], options: Options, out: Path | None = None) -> dict[str, Any]:
     """Measures the named parts, prints their tables and returns the results; writes them to the folder `out`, if any.
 
-    If there are several parts, one that can't be measured on this machine is left out, and a line says why.
+    If there are several parts, a part that cannot be measured on this machine is left out, and a line says why.
 
     Raises:
-      SkippedBenchmarkError: the only part can't be measured on this machine.
+      SkippedBenchmarkError: the only part cannot be measured on this machine.
       DataError: a measurement failed.
     """
     tables: list[tuple[str, Rows]] = []

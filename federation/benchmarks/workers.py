@@ -1,4 +1,4 @@
-"""Scaling to a second machine: rounds on two TFF workers with one core each, next to rounds on one of them."""
+"""The benchmark of scaling to a second machine: rounds on two TFF workers with one core each, next to rounds on one of them."""
 
 import os
 import subprocess

@@ -21,19 +21,22 @@ def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
     count("--repeats", 5, "measurements of each quantity")
     count("--presses", 300, "keyboard: key presses")
     count("--clients", 20, "simulation, workers, peers: clients in a round")
-    count("--max-words", 2000, "simulation, workers, peers, growth: the most words of one client in a round")
+    count("--max-words", 2000, "simulation, workers, peers, growth: maximum words of one client in a round")
     add_corpus_option(parser)
     count("--peer-rounds", 8, "peers: rounds of each system")
     parser.add_argument(
-        "--peers", type=Path, metavar="DIR", help="peers: where they are installed (default: this user's cache)"
+        "--peers",
+        type=Path,
+        metavar="DIR",
+        help="peers: the folder of their installations (default: this user's cache)",
     )
-    parser.add_argument("--install-peers", action="store_true", help="peers: install missing ones there with pip")
+    parser.add_argument("--install-peers", action="store_true", help="peers: install missing peers with pip")
     parser.add_argument(
         "--fleet",
         type=positive_int,
         nargs="+",
         metavar="N",
-        help="coordinator: the numbers of devices in its rounds (default: 10 to 1000)",
+        help="coordinator: numbers of devices in a round (default: 10 to 1000)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="a folder for the results")
 
@@ -45,7 +48,7 @@ def run_benchmark(options: argparse.Namespace) -> dict[str, Any]:
       UserFacingError: a measurement failed.
     """
     from federation.benchmarks.coordinator import FLEET
-    from federation.benchmarks.suite import Options, run  # loads matplotlib, which other commands don't need
+    from federation.benchmarks.suite import Options, run  # loads matplotlib, which other commands do not need
 
     names = PARTS if options.what == "all" else (options.what,)
     wanted = Options(

@@ -22,7 +22,7 @@ from model.device.metrics import Scores, Typing
 
 Result = dict[str, Any]
 
-# Names of results in words, and of parts of names.
+# Labels for people: _NAMES for whole keys of a result, _PARTS for the parts of other keys.
 _NAMES = {
     "slips_slips": "typos",
     "slips_mended": "typos corrected",
@@ -42,16 +42,16 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
     add_corpus_option(parser)
     add_users_option(parser)
     parser.add_argument(
-        "--max-words", type=positive_int, help="the most words in all, shared equally by the users (default: no limit)"
+        "--max-words", type=positive_int, help="maximum words in total, shared equally by the users (default: no limit)"
     )
     parser.add_argument(
-        "--personal", action="store_true", help="measure also with each user's keyboard learning as the user types"
+        "--personal", action="store_true", help="also measure with each user's keyboard learning as the user types"
     )
     parser.add_argument(
-        "--slips", action="store_true", help="measure also autocorrection: typos corrected, correct words broken"
+        "--slips", action="store_true", help="also measure autocorrection: typos corrected, correct words broken"
     )
     parser.add_argument(
-        "--baselines", action="store_true", help="compare the model with n-grams, central training, 8 bits, …"
+        "--baselines", action="store_true", help="compare the model with n-grams, central training, 8-bit weights, …"
     )
     parser.add_argument(
         "--trained-on",
@@ -111,11 +111,11 @@ def run_evaluate(options: argparse.Namespace) -> Result:
 
 
 def _trained_on(options: argparse.Namespace) -> Corpus:
-    """Opens the corpus that the baselines learn from, and raises now whatever would fail after minutes of work."""
+    """Opens the corpus that the baselines learn from, and checks the options before minutes of work."""
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
     if options.corpus == options.trained_on and options.users in ("train", "all"):
-        line = "the n-grams learn from some of the measured users, whose messages they memorize: no fair comparison"
+        line = "the comparison is not fair: the n-grams memorize the messages of some of the measured users"
         print(line, file=sys.stderr)
     trained_on = open_corpus(options.trained_on)
     users_in(trained_on, "train")
@@ -131,8 +131,8 @@ def add_personalize_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-words", type=positive_int, default=300, help="leave out users who wrote fewer words (default: 300)"
     )
-    parser.add_argument("--ablation", action="store_true", help="measure also what each part of learning gains")
-    parser.add_argument("--curve", action="store_true", help="measure instead the gain against words typed")
+    parser.add_argument("--ablation", action="store_true", help="also measure the gain from each part of learning")
+    parser.add_argument("--curve", action="store_true", help="measure the gain against words typed instead")
     parser.add_argument("--out", type=Path, metavar="DIR", help="a folder for tables and, with --curve, a plot")
 
 
@@ -176,11 +176,11 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default=str(PRETRAINED),
-        help="a model to attack as it is, and whose vocabulary the trained ones get (default: the shipped model)",
+        help="a model to attack as it is; the trained models get its vocabulary (default: the shipped model)",
     )
     add_corpus_option(parser)
     parser.add_argument(
-        "--people", type=positive_int, default=100, help="members, and as many non-members (default: 100)"
+        "--people", type=positive_int, default=100, help="number of members, and of non-members (default: 100)"
     )
     parser.add_argument("--words", type=positive_int, default=200, help="words of each person (default: 200)")
     parser.add_argument(
@@ -200,7 +200,7 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[1.0, 3.0],
         metavar="Z",
-        help="a private run for each of these noise multipliers (default: 1 3)",
+        help="noise multipliers of the private runs, one run for each (default: 1 3)",
     )
     add_seed_option(parser)
 
@@ -220,14 +220,16 @@ def run_audit(options: argparse.Namespace) -> Result:
 def add_liars_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate liars`."""
     parser.add_argument("--out", type=Path, required=True, help="a folder for the tables")
-    parser.add_argument("--model", default=str(PRETRAINED), help="the rounds' first model (default: the shipped model)")
+    parser.add_argument(
+        "--model", default=str(PRETRAINED), help="the model that the rounds start from (default: the shipped model)"
+    )
     add_corpus_option(parser)
     parser.add_argument(
         "--devices", type=positive_int, default=20, help="devices in a round, one of them malicious (default: 20)"
     )
     parser.add_argument("--rounds", type=positive_int, default=5, help="the number of rounds (default: 5)")
     parser.add_argument(
-        "--max-words", type=positive_int, default=1000, help="the most words of one device in a round (default: 1000)"
+        "--max-words", type=positive_int, default=1000, help="maximum words of one device in a round (default: 1000)"
     )
     _add_clip_option(parser, "the L2 norm that deltas are clipped to (default: 1)")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the numbers that options take."""
+"""Options that several commands share, and the parsers of their numbers."""
 
 import argparse
 import math
@@ -79,7 +79,7 @@ def add_users_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_summation_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of how deltas are clipped and summed, and of differential privacy."""
+    """Adds the options for clipping and summing deltas, and for differential privacy."""
     parser.add_argument(
         "--bits", type=positive_int, help="sum deltas as integers of this many bits, 2 to 16 (32: as floats)"
     )
@@ -91,7 +91,7 @@ def add_summation_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--zeroing", action="store_true", help="replace outlying deltas by zeros")
     parser.add_argument(
-        "--dp", choices=("tree", "distributed"), help="user-level differential privacy, by this kind of noise"
+        "--dp", choices=("tree", "distributed"), help="user-level differential privacy with this kind of noise"
     )
     parser.add_argument(
         "--noise-multiplier",
@@ -101,7 +101,7 @@ def add_summation_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--period",
         type=positive_int,
-        help="the rounds in which a person takes part at most once (required with --dp)",
+        help="number of rounds in which a person takes part at most once (required with --dp)",
     )
     parser.add_argument(
         "--delta",
@@ -121,7 +121,7 @@ def add_summation_options(parser: argparse.ArgumentParser) -> None:
 
 
 def privacy_of(options: argparse.Namespace) -> Privacy:
-    """Returns the privacy settings that the options ask for.
+    """Returns the privacy settings of the options.
 
     Raises:
       DataError: the options contradict each other.
@@ -137,7 +137,7 @@ def privacy_of(options: argparse.Namespace) -> Privacy:
 
 
 def summation_of(options: argparse.Namespace, cohort: int, max_words: int, minimum: int = 0) -> SumSettings | None:
-    """Returns how deltas are clipped and summed, or None if the options ask for their plain mean only.
+    """Returns the settings of clipping and summing deltas, or None if the options request only a plain mean.
 
     Raises:
       DataError: the options contradict each other.

@@ -1,4 +1,4 @@
-"""The commands that run rounds with keyboards of this machine: `federate round`, `demo` and `demo-devices`."""
+"""The commands that run rounds with keyboards on this machine: `federate round`, `demo` and `demo-devices`."""
 
 import argparse
 import sys
@@ -26,7 +26,9 @@ def add_round_options(parser: argparse.ArgumentParser) -> None:
         help="fedavg adds the mean of the deltas, fedadam takes an Adam step along it (default: fedavg)",
     )
     parser.add_argument("--server-learning-rate", type=positive_number, help="default: 1 for fedavg, 0.01 for fedadam")
-    parser.add_argument("--state", type=Path, metavar="DIR", help="where fedadam keeps its moments between rounds")
+    parser.add_argument(
+        "--state", type=Path, metavar="DIR", help="the folder in which fedadam keeps its moments between rounds"
+    )
     add_seed_option(parser)
     parser.add_argument(
         "--deadline", type=positive_number, default=300.0, help="seconds to wait for the keyboards (default: 300)"
@@ -47,7 +49,7 @@ def run_one_round(options: argparse.Namespace) -> dict[str, Any]:
     model = load_model(options.model)
     check_free_for_model(options.out)
     devices = call_keyboards(options.profiles, model, ROUND_TRAINING, options.seed, options.deadline, options.model)
-    # Importing TFF takes seconds: by now everything that may be wrong with the call has been reported.
+    # Importing TFF takes seconds, so errors in the options are reported before it.
     from federation.aggregation.plain_mean import Aggregation
     from federation.aggregation.server_settings import SERVER_LEARNING_RATES, Server
     from federation.engine.local import engine

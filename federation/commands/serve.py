@@ -1,4 +1,4 @@
-"""The options of `federate serve`, and the settings they stand for."""
+"""`federate serve`: coordinates secure rounds with keyboards on other machines."""
 
 import argparse
 from pathlib import Path
@@ -16,27 +16,32 @@ _STAGES = ("selection", "keys", "shares", "reporting", "unmasking")
 
 
 def add_serve_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options. Those of training, summing and privacy are fixed at a federation's first start."""
+    """Adds the options of `federate serve`. A federation's first start fixes those of training, summing and privacy."""
     rules = Rules()
-    parser.add_argument("--folder", type=Path, required=True, help="where the coordinator keeps everything")
+    parser.add_argument("--folder", type=Path, required=True, help="the folder of the coordinator's data")
     parser.add_argument(
-        "--model", type=Path, default=PRETRAINED, help="the global model to start from (default: the shipped one)"
+        "--model", type=Path, default=PRETRAINED, help="the global model to start from (default: the shipped model)"
     )
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine alone)")
-    parser.add_argument("--port", type=int, default=8470, help="for devices (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=8470, help="the port for devices (default: %(default)s)")
     parser.add_argument("--address", help="the address at which devices reach the coordinator (default: --host)")
     parser.add_argument(
-        "--control-port", type=int, default=8471, help="for the dashboard, on this machine alone (default: %(default)s)"
+        "--control-port",
+        type=int,
+        default=8471,
+        help="the dashboard's port, on this machine only (default: %(default)s)",
     )
     parser.add_argument("--rounds", type=int, default=0, help="rounds to schedule at startup")
     parser.add_argument("--invite", type=int, default=1, metavar="N", help="join links to print at startup")
-    parser.add_argument("--minimum", type=positive_int, default=rules.minimum, help="fewest devices in a sum")
-    parser.add_argument("--target", type=positive_int, default=rules.target, help="most devices in a sum")
+    parser.add_argument(
+        "--minimum", type=positive_int, default=rules.minimum, help="minimum number of devices in a sum"
+    )
+    parser.add_argument("--target", type=positive_int, default=rules.target, help="maximum number of devices in a sum")
     parser.add_argument(
         "--over-selection",
         type=positive_number,
         default=rules.over_selection,
-        help="devices selected for each in the target, since some drop out",
+        help="devices to select per device of the target, since some drop out",
     )
     for stage in _STAGES:
         default = getattr(rules, f"{stage}_seconds")
@@ -44,30 +49,36 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
             f"--{stage}-seconds",
             type=positive_number,
             default=default,
-            help=f"longest {stage} stage (default: {default:g})",
+            help=f"maximum seconds of the {stage} stage (default: {default:g})",
         )
     parser.add_argument(
-        "--learning-rate", type=positive_number, default=ROUND_TRAINING.learning_rate, help="of the devices"
+        "--learning-rate",
+        type=positive_number,
+        default=ROUND_TRAINING.learning_rate,
+        help="learning rate of the devices",
     )
     parser.add_argument(
-        "--passes", type=positive_int, default=ROUND_TRAINING.passes, help="over a device's words in a round"
+        "--passes", type=positive_int, default=ROUND_TRAINING.passes, help="passes over a device's words in a round"
     )
     parser.add_argument(
-        "--max-words", type=positive_int, default=ROUND_TRAINING.max_words, help="of one device in a round"
+        "--max-words",
+        type=positive_int,
+        default=ROUND_TRAINING.max_words,
+        help="maximum words of one device in a round",
     )
     parser.add_argument("--algorithm", choices=DEVICE_ALGORITHMS, default="fedavg", help="the server optimizer")
     parser.add_argument(
         "--server-learning-rate", type=positive_number, help="default: 1 for fedavg, 0.01 for the others"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the rotations of model deltas")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the rotations of model deltas")
     add_summation_options(parser)
 
 
 def run_serve(options: argparse.Namespace) -> dict[str, Any]:
-    """Runs `federate serve` until it is stopped; returns the folder and what `serve.run` returns.
+    """Runs `federate serve` until it is stopped; returns the folder and the result of `serve.run`.
 
     Raises:
-      DataError: options contradict each other, or what `serve.run` raises.
+      DataError: the options contradict each other, or `serve.run` raises it.
       OSError: a port is taken.
     """
     address = options.address or options.host

@@ -40,7 +40,7 @@ def add_simulate_options(parser: argparse.ArgumentParser) -> None:
         help="run the clients on these workers (federate worker); the connection is not encrypted",
     )
     parser.add_argument(
-        "--checks", type=positive_int, default=20, help="how often recall is measured during the run (default: 20)"
+        "--checks", type=positive_int, default=20, help="number of recall measurements during the run (default: 20)"
     )
     add_summation_options(parser)
 
@@ -59,7 +59,7 @@ def _add_client_options(parser: argparse.ArgumentParser) -> None:
         "--passes", type=positive_int, default=1, help="passes over a client's words in a round (default: 1)"
     )
     parser.add_argument(
-        "--max-words", type=positive_int, default=2000, help="the most words of one client in a round (default: 2000)"
+        "--max-words", type=positive_int, default=2000, help="maximum words of one client in a round (default: 2000)"
     )
 
 
@@ -87,7 +87,7 @@ def run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     """Runs `federate simulate` and returns its result for JSON.
 
     Raises:
-      DataError: options contradict each other, or an input is invalid.
+      DataError: the options contradict each other, or an input is invalid.
       UserFacingError: the rounds failed, for example because no worker answers.
     """
     from federation.simulation.run import simulate  # imports TFF, which takes seconds

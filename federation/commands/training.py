@@ -65,7 +65,7 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, default=PRETRAINED, help="a model folder (default: the shipped model)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.tflite")
     parser.add_argument(
-        "--without-weights", action="store_true", help="write the program only, as program.tflite of a model folder"
+        "--without-weights", action="store_true", help="write only the program, like program.tflite in a model folder"
     )
 
 
@@ -74,7 +74,7 @@ def run_export(options: argparse.Namespace) -> dict[str, Any]:
 
     Raises:
       DataError: the model folder is invalid.
-      OSError: the file can't be written.
+      OSError: the file cannot be written.
     """
     from model.program import build_program
 

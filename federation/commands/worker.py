@@ -1,8 +1,8 @@
 """`federate worker`: a TFF worker that runs clients for the simulated rounds of another machine.
 
-The other machine names it in `federate simulate --workers`. TFF's traffic is neither encrypted nor authenticated, and a worker
-runs every TensorFlow graph that it receives, which can read and write this user's files. So a worker belongs on a network whose
-users are all trusted, and listens to this machine only unless `--host` says otherwise.
+The other machine lists the worker in `federate simulate --workers`. TFF's traffic is neither encrypted nor authenticated, and a
+worker runs every TensorFlow graph that it receives, which can read and write this user's files. So run workers only on a
+network whose users you all trust. Without `--host`, a worker listens on this machine only.
 """
 
 import argparse
@@ -22,11 +22,11 @@ def add_worker_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_worker(options: argparse.Namespace) -> dict[str, Any]:
-    """Runs a worker until Ctrl-C, and says on standard error when it is ready. The worker ends with this process.
+    """Runs a worker until Ctrl-C, and prints a line on standard error when it is ready. The worker ends with this process.
 
     Raises:
       OSError: the address is taken, or is not one of this machine.
-      UserFacingError: this machine can't confine the worker to the address.
+      UserFacingError: this machine cannot confine the worker to the address.
       DataError: the worker ended by itself.
     """
     from federation.engine.worker_binary import end_worker, start_worker

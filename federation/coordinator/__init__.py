@@ -1,1 +1,1 @@
-"""The coordinator of real rounds: other people's devices join it, and it sums what they learned without seeing any one update."""
+"""The coordinator of real rounds: devices join it, and it sums their model updates without seeing any single one."""

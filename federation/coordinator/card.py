@@ -11,14 +11,14 @@ from model.device.weights import Provenance, digest
 def federation_card(
     first: Model, provenance: Provenance, reports: Sequence[RoundReport], done: int, promise: str
 ) -> str:
-    """Returns the card of a model that a coordinator made of what real devices sent, Markdown.
+    """Returns the card of a model that a coordinator made from the updates of real devices, as Markdown.
 
     Args:
       first: the model that the federation started from.
-      provenance: the new model's.
-      reports: of the newest rounds, oldest first.
-      done: number of rounds that made a model, these included.
-      promise: the `privacy_line` of all of them.
+      provenance: the new model's provenance.
+      reports: reports of the newest rounds, oldest first.
+      done: number of rounds that made a model, the reported ones included.
+      promise: the `privacy_line` of all these rounds.
     """
     rounds = f"{done} round{'s' * (done != 1)} of `federate serve`"
     step = f"{STEP}{rounds} over real devices, from weights of SHA-256 `{digest(first.weights)}`"
@@ -29,10 +29,10 @@ A CIFG-LSTM that predicts the next word of a message, after {provenance.round} f
 
 {chr(10).join([*history(first.card), step])}
 
-Privacy of what this federation's rounds learned: {promise}.
+Privacy of this federation's rounds: {promise}.
 
 The table gives recall on messages that the devices of each round hold back, as they report it through secure sums: of the model
-that the round started from, and of that model after each device's own training, before the round's mean. Each round has other
+that the round started from, and of that model after each device's own training, before the round's mean. Each round has different
 devices, so rows also differ by chance. The resulting model has not been evaluated: run
 `uv run federate evaluate --model FOLDER` for that.
 

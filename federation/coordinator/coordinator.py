@@ -23,7 +23,7 @@ class Coordinator:
         secure_sum: Callable[[Plan, Rules], Summation],
         now: float,
     ) -> None:
-        """Continues what an earlier coordinator left in `folder`; the other arguments are those of `Rounds`.
+        """Continues the federation in `folder`, or begins one there; the other arguments are those of `Rounds`.
 
         Raises:
           DataError: a model is damaged, or the store was written by a newer version.
@@ -39,7 +39,7 @@ class Coordinator:
         self.devices = EnrolledDevices(self.store, self.rounds, now)
 
     def tick(self, now: float) -> None:
-        """Does what the time asks for: ends stages, opens rounds, stores when devices were seen."""
+        """Does the work that is due: ends stages, opens rounds, stores when devices were seen."""
         self.devices.save_seen(now)
         self.rounds.tick(now)
 

@@ -1,4 +1,4 @@
-"""The devices of a federation: how they join and leave, and what each may ask of the round that is under way and send to it."""
+"""The devices of a federation: how they join and leave, and their requests and messages in the round that is under way."""
 
 import math
 import secrets
@@ -15,11 +15,11 @@ _SAVE_SECONDS = 10.0  # between two writes of when devices were last seen
 
 
 class EnrolledDevices:
-    """The devices that have joined. Who sends a request is already known here (`signed_requests`)."""
+    """The devices that have joined. Their requests are already authenticated here (`signed_requests`)."""
 
     def __init__(self, store: CoordinatorStore, rounds: Rounds, now: float) -> None:
         self._store, self._rounds = store, rounds
-        self._seen: dict[str, float] = {}  # time of each device's last request, since the last write
+        self._seen: dict[str, float] = {}  # time of each device's latest check-in since the last write
         self._saved = now
 
     def invite(self, now: float) -> str:
@@ -38,11 +38,11 @@ class EnrolledDevices:
         self._store.enrol(enrolment.code, enrolment.device, now)
 
     def belongs(self, device: str) -> bool:
-        """Whether a device has joined and not left."""
+        """Returns whether a device has joined and not left."""
         return self._store.belongs(device)
 
     def leave(self, device: str, now: float) -> None:
-        """Removes a device from the federation, and from the round."""
+        """Removes a device from the federation and from the round that is under way."""
         if self._rounds.current is not None:
             with self._rounds.noticing(self._rounds.current) as current:
                 current.withdraw(device, now)
@@ -59,14 +59,14 @@ class EnrolledDevices:
         self.save_seen(math.inf)
 
     def check_in(self, device: str, check_in: CheckIn, now: float) -> Call:
-        """Returns what a device is to do.
+        """Returns a device's next task.
 
         Raises:
           DataError: the device's vocabulary is not the federation's.
         """
         if check_in.vocabulary_sha256 != self._rounds.model.vocabulary.sha256:
             raise DataError(
-                "this federation's model has another vocabulary than the device's: give the device this federation's model"
+                "the vocabulary of this device's model is not the federation's: install the federation's model on the device"
             )
         self._seen[device] = now
         self.save_seen(now)
@@ -91,7 +91,7 @@ class EnrolledDevices:
         return opened.plan
 
     def needs(self, device: str, round_name: str, stage: Stage, now: float) -> bytes:
-        """Returns what a device needs from the others for a stage.
+        """Returns the coordinator's message to a device for a stage.
 
         Raises:
           MessageRefusedError: the round is not under way or not at that stage, or the device takes no part in it.
@@ -115,14 +115,14 @@ class EnrolledDevices:
         """Takes a device's message of a stage.
 
         Raises:
-          MessageRefusedError: the message cannot be taken; the round is unharmed.
+          MessageRefusedError: the message cannot be accepted; the round is unharmed.
         """
         self._rounds.tick(now)
         with self._rounds.noticing(self._rounds.named(round_name).machine) as current:
             current.give(stage, device, message, now)
 
     def withdraw(self, device: str, round_name: str, now: float) -> None:
-        """Stops waiting for a device that cannot go on with a round.
+        """Stops waiting for a device that cannot continue a round.
 
         Raises:
           MessageRefusedError: the round is not under way.
@@ -141,7 +141,7 @@ class EnrolledDevices:
         return f"done with {current.stage}" if current.gave(device) else f"at {current.stage}"
 
     def _after_round(self, device: str, round_name: str) -> Call:
-        """Answers a device that asks from a round that is no longer under way."""
+        """Answers a device whose round is no longer under way."""
         state, counted = self._store.state_for(round_name, device)
         if state == "summed":
             return self._call(WAIT, round_name, "the model is being made")
@@ -150,12 +150,12 @@ class EnrolledDevices:
 
     def _in_round(self, device: str, current: Round, now: float) -> Call:
         if current.stage == Stage.SELECTION and not self._may_take_part(device):
-            return self._call(REST, "", "this device took part recently: other devices have their turn")
+            return self._call(REST, "", "this device took part recently: it is the turn of other devices")
         with self._rounds.noticing(current):
             selected = current.check_in(device, now)
         if not selected:
             dropped = device in current.cohort
-            return self._call(REST, "", "the round went on without this device" if dropped else "the round is full")
+            return self._call(REST, "", "the round continued without this device" if dropped else "the round is full")
         if current.stage in GIVING and not current.gave(device):
             return self._call(current.stage, current.name, "")
         return self._call(WAIT, current.name, f"the round is at {current.stage}")

@@ -1,4 +1,4 @@
-"""The settings that hold from a federation's first round to its last; they are kept in its folder and never change."""
+"""The settings that hold from a federation's first round to its last. They are stored in its folder and never change."""
 
 import json
 import secrets
@@ -26,14 +26,14 @@ class FederationSettings:
     algorithm: str = "fedavg"
     server_learning_rate: float = 1.0
     seed: int = 0
-    noise_seed: int = 0  # of the server's noise; a secret
+    noise_seed: int = 0  # seed of the server's noise; a secret
 
     def server(self) -> Server:
         """Returns the server optimizer's settings."""
         return Server(self.algorithm, self.server_learning_rate)
 
     def begin(self, folder: Path) -> Self:
-        """Returns the settings of the federation in a folder, where a new federation is given these.
+        """Returns the settings of the federation in a folder; a new federation gets these settings.
 
         Raises:
           DataError: the folder's federation has other settings, or its file is damaged.

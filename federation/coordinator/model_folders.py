@@ -1,6 +1,6 @@
 """The folders in which the coordinator keeps its models and the learner its states, for the first and the newest rounds.
 
-    models/000000/    the model to start from     states/000000/    the first round, as the learner prepared it
+    models/000000/    the first model             states/000000/    the first round, as the learner prepared it
     models/000012/    the model of round 12       states/000012/    the learner's state after round 12, and the round to come
 
 The store says which round made the newest model; folders of later rounds were left by attempts that were cut off.
@@ -22,11 +22,11 @@ class ModelFolders:
         self._models, self._states = folder / "models", folder / "states"
 
     def model_folder(self, number: int) -> Path:
-        """Returns the folder of the model that a round made; 0 for the model to start from."""
+        """Returns the folder of the model that a round made; number 0 is the first model."""
         return self._models / f"{number:06}"
 
     def state_folder(self, number: int) -> Path:
-        """Returns the folder of the learner's state after a round."""
+        """Returns the folder of the learner's state after a round; number 0 is the state before any."""
         return self._states / f"{number:06}"
 
     def newest_model(self, newest: int, shipped: Path) -> Model:

@@ -1,4 +1,4 @@
-"""The coordinator at work beside its API: its clock, and the learner that makes models of sums."""
+"""The coordinator's work beside its API: its clock, and the learner that makes models from sums."""
 
 import asyncio
 import logging
@@ -17,20 +17,20 @@ from federation.coordinator.round_machine import Stage
 from federation.coordinator.store import SummedRound
 
 _TICK_SECONDS = 0.1
-_ATTEMPTS = 3  # at one request, by a learner that dies
+_ATTEMPTS = 3  # number of times in a row that the learner may die on a request
 
 _Answer = TypeVar("_Answer")
 _log = logging.getLogger("federation")
 
 
 class RoundDriver:
-    """What happens beside the requests: time passes, sums are unmasked, models are made."""
+    """The work beside the requests: it ends stages in time, unmasks sums, and has the learner make models."""
 
     def __init__(self, coordinator: Coordinator, folder: Path, wake: Callable[[], None]) -> None:
-        """Drives a coordinator in `folder`; calls `wake` whenever devices that wait may have something to do."""
+        """Drives a coordinator in `folder`; calls `wake` whenever waiting devices may have a task."""
         self._coordinator, self._wake = coordinator, wake
         self._learner = LearnerClient(folder, coordinator.rounds.folders.model_folder(0))
-        self._died = 0  # times in a row
+        self._died = 0  # number of deaths of the learner in a row
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Works until it is stopped."""
@@ -47,7 +47,7 @@ class RoundDriver:
             await self._learner.close()
 
     async def step(self) -> None:
-        """Does what there is to do now.
+        """Does the work that is due now.
 
         Raises:
           UserFacingError, OSError: the store, the disk or the learner fails; the next step tries again.
@@ -88,7 +88,7 @@ class RoundDriver:
                 if update is not None:
                     rounds.commit(summed.number, update, time.time())
             except UserFacingError as error:
-                rounds.fail(f"no model could be made of the sum: {error}", time.time())
+                rounds.fail(f"no model could be made from the sum: {error}", time.time())
 
     def _newest_state(self) -> Path:
         return self._coordinator.rounds.folders.state_folder(self._coordinator.store.newest_committed())

@@ -8,12 +8,12 @@
     commit      the sum is unmasked and becomes the next model       until that is done
     committed, aborted: the round is over
 
-After a deadline the round continues with the devices that sent something in time, if they are at least `minimum`; with fewer it is
+After a deadline the round continues with the devices that sent something in time, if they are at least `minimum`. With fewer it is
 aborted, and nothing is revealed. A device that misses a stage is out of the round. The stages are those of Bonawitz et al. 2017
 (CCS), Figure 4, after the selection of Bonawitz et al. 2019 (arXiv 1902.01046), Section 2.2, with its over-selection; the
 cryptography is in `federation.protocol`.
 
-The object is pure: messages and the time are passed in, and it does nothing by itself.
+A `Round` has no clock and no network: messages and the time are passed in.
 """
 
 import math
@@ -27,7 +27,7 @@ from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
 
 
 class Stage(StrEnum):
-    """The stage of a round, in order."""
+    """The stages of a round, in order."""
 
     SELECTION = "selection"
     KEYS = "keys"
@@ -51,13 +51,13 @@ class RefusalKind(Enum):
     """Why a round refuses a message."""
 
     INVALID = auto()  # the message, or its sender, is wrong
-    LATE = auto()  # the round went on without the device
+    LATE = auto()  # the round continued without the device
     REPEATED = auto()  # the device has sent it before
     EARLY = auto()  # the round has not reached the stage
 
 
 class MessageRefusedError(UserFacingError):
-    """A message that the round cannot take; the round is unharmed."""
+    """A message that the round cannot accept; the round is unharmed."""
 
     def __init__(self, reason: str, kind: RefusalKind = RefusalKind.INVALID) -> None:
         super().__init__(reason)
@@ -91,7 +91,7 @@ class Rules:
 
     @property
     def selected(self) -> int:
-        """Number of devices that are selected."""
+        """The number of devices to select."""
         return math.ceil(self.target * self.over_selection)
 
     def seconds(self, stage: Stage) -> float:
@@ -116,28 +116,28 @@ class Summation(Protocol):
         """Takes a device's message of a stage. Raises a DataError, and changes nothing, if anything is wrong with it."""
 
     def close(self, stage: Stage) -> set[str]:
-        """Ends a stage; returns the devices that go on. Raises a RoundAbortedError if they are too few."""
+        """Ends a stage; returns the devices that continue. Raises a RoundAbortedError if they are too few."""
 
     def message(self, device: str) -> bytes:
-        """Returns what a device needs from the others for the current stage."""
+        """Returns the coordinator's message to a device for the current stage."""
 
     def largest(self, stage: Stage) -> int:
         """Returns the most bytes that a message of a stage may have."""
 
     def can_unmask(self) -> bool:
-        """Whether the shares received are enough to unmask the sum."""
+        """Returns whether the shares received are enough to unmask the sum."""
 
     def unmask(self) -> bytes:
         """Returns the sum over the devices that reported. Raises a RoundAbortedError if it cannot be recovered."""
 
 
 class Round:
-    """One round. `cohort` holds the selected devices, `given` those that have sent what the current stage asks for."""
+    """One round. `cohort` holds the selected devices, `given` those that have sent their message of the current stage."""
 
     def __init__(self, name: str, rules: Rules, secure: Summation, now: float) -> None:
         self.name, self.rules, self.secure = name, rules, secure
         self.stage, self.since = Stage.SELECTION, now
-        self.reason = ""  # of an abort
+        self.reason = ""  # reason of an abort
         self.cohort: set[str] = set()
         self.expected: set[str] = set()  # devices still in the round
         self.given: set[str] = set()
@@ -177,7 +177,7 @@ class Round:
             raise MessageRefusedError(f"the round is {self.stage}{because}", RefusalKind.LATE)
         if stage.place < self.stage.place or device not in self.expected:
             raise MessageRefusedError(
-                f"too late for {stage}: the round went on to {self.stage} without this device", RefusalKind.LATE
+                f"too late for {stage}: the round continued to {self.stage} without this device", RefusalKind.LATE
             )
         if stage != self.stage:
             raise MessageRefusedError(f"too early for {stage}: the round is at {self.stage}", RefusalKind.EARLY)
@@ -191,11 +191,11 @@ class Round:
         self._move_on(now)
 
     def gave(self, device: str) -> bool:
-        """Whether a device has sent what the current stage asks for."""
+        """Returns whether a device has sent its message of the current stage."""
         return device in self.given
 
     def needs(self, device: str) -> bytes:
-        """Returns what a device needs from the others for the current stage.
+        """Returns the coordinator's message to a device for the current stage.
 
         Raises:
           MessageRefusedError: the device takes no part in the stage.
@@ -206,7 +206,7 @@ class Round:
         return self.secure.message(device)
 
     def withdraw(self, device: str, now: float) -> None:
-        """Stops waiting for a device that cannot go on. What it sent in earlier stages stays valid."""
+        """Stops waiting for a device that cannot continue. Its messages of earlier stages stay valid."""
         self.tick(now)
         if not self.over and device not in self.given:
             self.expected.discard(device)
@@ -235,7 +235,7 @@ class Round:
             self.stage, self.reason = Stage.ABORTED, reason
 
     def _move_on(self, now: float) -> None:
-        """Ends the stage if nothing more can come or is needed."""
+        """Ends the stage if no more messages can arrive or are needed."""
         if self.stage == Stage.SELECTION:
             done = len(self.cohort) >= self.rules.selected
         elif self.stage == Stage.UNMASKING:
@@ -250,7 +250,9 @@ class Round:
         ended, left = self.stage, self.expected if self.stage == Stage.SELECTION else self.given
         try:
             if ended != Stage.UNMASKING and len(left) < self.rules.minimum:
-                raise DataError(f"{len(left)} devices at the end of {ended}, and {self.rules.minimum} are needed")
+                raise DataError(
+                    f"{len(left)} devices at the end of {ended}, fewer than the {self.rules.minimum} that are needed"
+                )
             if ended == Stage.SELECTION:
                 self.secure.open(left)
             elif ended != Stage.UNMASKING:

@@ -1,13 +1,13 @@
-"""The rounds of a federation: when one opens, what becomes of it, and which model is the newest.
+"""The rounds of a federation: when a round opens, how it ends, and which model is the newest.
 
-1. A scheduled round opens once the learner has prepared it: a row in the store.
-2. Devices check in and send what `round_machine` asks for (`enrolled_devices`). Masked updates are summed on arrival and not kept.
+1. A scheduled round opens once the learner has prepared it. It is a row in the store.
+2. Devices check in and send their messages (`enrolled_devices`, `round_machine`). Masked updates are summed on arrival, not kept.
 3. Once there are enough shares to unmask the sum, the store records which devices are in it; then it is unmasked and stored.
 4. The learner makes the next model and its own next state from the sum, in folders named after the round.
 5. One transaction commits the round; only then is that model the newest.
 
 If the coordinator is killed before step 3, only the round's row remains, as aborted. Once the sum is stored, a restarted
-coordinator goes on at step 4. Folders of rounds that were not committed are removed. A sum that could be unmasked but made no
+coordinator continues at step 4. Folders of rounds that were not committed are removed. A sum that could be unmasked but made no
 model still counts as spent privacy, and its devices as having taken part. Time and cryptography are passed in; for one thread.
 """
 
@@ -57,7 +57,7 @@ class OpenRound:
 
 
 class Rounds:
-    """One round at a time, and the model that they improve. `changed` grows whenever waiting devices should look again."""
+    """One round at a time, and the model that they improve. `changed` grows whenever waiting devices should check in again."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Rounds:
         secure_sum: Callable[[Plan, Rules], Summation],
         now: float,
     ) -> None:
-        """Continues what an earlier coordinator left.
+        """Continues the rounds of an earlier coordinator.
 
         Args:
           store: records of rounds and devices.
@@ -108,10 +108,10 @@ class Rounds:
         """Returns the round that is under way.
 
         Raises:
-          MessageRefusedError: that round has another name, or there is none.
+          MessageRefusedError: no round of this name is under way.
         """
         if self.open_round is None or self.open_round.machine.name != round_name:
-            raise MessageRefusedError(f"round {round_name} is no longer here", RefusalKind.LATE)
+            raise MessageRefusedError(f"round {round_name} is no longer under way", RefusalKind.LATE)
         return self.open_round
 
     @contextmanager
@@ -130,7 +130,7 @@ class Rounds:
         self._store.set_schedule(rounds, paused=False)
 
     def pause(self, paused: bool) -> None:
-        """Pauses or resumes: while paused no new round opens, and the one under way goes on."""
+        """Pauses or resumes: while paused no new round opens, and the one under way continues."""
         self._store.set_schedule(self._store.schedule()[0], paused)
 
     def stop(self, now: float) -> None:
@@ -159,7 +159,7 @@ class Rounds:
             self._open(self.next_round.terms, now)
 
     def prepared(self, next_round: NextRound) -> None:
-        """Takes the next round as the learner has prepared it."""
+        """Stores the next round as the learner has prepared it."""
         self.next_round = next_round
         next_round.save(self.folders.state_folder(self._store.newest_committed()))
 
@@ -180,7 +180,7 @@ class Rounds:
         return opened
 
     def keep_sum(self, number: int, total: bytes) -> None:
-        """Stores the unmasked sum of a round: a restarted coordinator goes on from here.
+        """Stores the unmasked sum of a round: a restarted coordinator continues from here.
 
         Raises:
           DataError: the round is not open in the store.
@@ -188,7 +188,7 @@ class Rounds:
         self._store.keep_sum(number, total)
 
     def fail(self, reason: str, now: float) -> None:
-        """Aborts the round that has no usable sum, or whose sum makes no model."""
+        """Aborts the round whose sum cannot be unmasked or made into a model."""
         summed = self._store.summed()
         if self.current is not None:
             with self.noticing(self.current) as current:
@@ -236,7 +236,7 @@ class Rounds:
             training.passes,
             training.max_words,
             number,
-            terms.to_json(),
+            terms,
         )
         rules = self.settings.rules
         self.open_round = OpenRound(number, plan, Round(name, rules, self._secure_sum(plan, rules), now))
@@ -257,7 +257,7 @@ class Rounds:
             self._store.add_error(f"paused after {self._aborts} aborted rounds in a row", now)
 
     def _drop_outdated_next_round(self) -> None:
-        """Has the learner prepare the next round again if a sum was unmasked that its privacy spent does not count."""
+        """Drops the next round if its privacy spent misses an unmasked sum, so that the learner prepares it again."""
         if self.next_round is not None and self.next_round.unmasked != self._store.newest_unmasked():
             self.next_round = None
 

@@ -7,8 +7,8 @@ from typing import TypeVar
 from data.errors import DataError
 from federation.coordinator.round_machine import Rules, Stage
 from federation.protocol.api_messages import Plan, secure_round
-from federation.protocol.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation import modular_vectors, server, unmasking
+from federation.protocol.secure_aggregation.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Reveal, Shares
 from federation.protocol.secure_aggregation.neighbours import Assumptions
 from federation.protocol.secure_aggregation.states import Advertising, Collecting, Sharing, Unmasking
@@ -46,12 +46,11 @@ class SecureSummation:
                 raise DataError(f"devices send nothing in {stage}")
 
     def close(self, stage: Stage) -> set[str]:
-        """Ends a stage; returns the devices that go on. Raises a RoundAbortedError if they are too few."""
+        """Ends a stage; returns the devices that continue. Raises a RoundAbortedError if they are too few."""
         match stage:
             case Stage.KEYS:
-                seed = secrets.randbits(
-                    63
-                )  # of the graph; drawn after the keys, so that no device can choose its keys by it
+                # The graph's seed is drawn after the keys, so that no device can choose its keys by the graph.
+                seed = secrets.randbits(63)
                 self._state, self._messages = server.close_adverts(self._at(Advertising), _ASSUMPTIONS, seed)
             case Stage.SHARES:
                 self._state, self._messages = server.close_shares(self._at(Sharing))
@@ -62,7 +61,7 @@ class SecureSummation:
         return {device.hex() for device in self._messages}
 
     def message(self, device: str) -> bytes:
-        """Returns what a device needs from the others for the current stage; for its keys, nothing."""
+        """Returns the coordinator's message to a device for the current stage; empty in the stage of keys."""
         message = self._messages.get(bytes.fromhex(device))
         return message.to_bytes() if message else b""
 
@@ -81,7 +80,7 @@ class SecureSummation:
                 return 0
 
     def can_unmask(self) -> bool:
-        """Whether the shares received are enough to unmask the sum."""
+        """Returns whether the shares received are enough to unmask the sum."""
         return unmasking.enough(self._at(Unmasking))
 
     def unmask(self) -> bytes:

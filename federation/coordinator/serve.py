@@ -33,7 +33,7 @@ class Places:
     model: Path  # the model folder to start from
     host: str
     port: int
-    address: str  # at which devices reach it
+    address: str  # address at which devices reach it
     control_port: int
 
 
@@ -42,10 +42,10 @@ def run(places: Places, rules: Rules, federation: FederationSettings, rounds: in
 
     Args:
       places: files and addresses.
-      rules: of rounds.
+      rules: the rules of rounds.
       federation: settings for a new federation, or those of the one in the folder.
-      rounds: to schedule at the start; 0 leaves the schedule as it is.
-      invitations: join links to print at the start.
+      rounds: number of rounds to schedule at the start; 0 leaves the schedule as it is.
+      invitations: number of join links to print at the start.
 
     Returns:
       The newest model's folder and round, the privacy spent, and the newest rounds, newest last.

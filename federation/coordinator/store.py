@@ -1,8 +1,8 @@
-"""What the coordinator keeps in one SQLite file: devices, codes, rounds and errors; it survives SIGKILL at any moment.
+"""The coordinator's store, one SQLite file: devices, codes, rounds and errors. It survives SIGKILL at any moment.
 
 A round is a row: `open` from its selection on, `summed` once the sum of its updates is stored, `committed` once the next model is.
-Rounds that were open when the coordinator ended are aborted when it restarts, and one that was summed goes on from its sum; so no
-update is counted twice, and the newest committed round always has its model. A round with participations had enough shares to
+Rounds that were open when the coordinator ended are aborted when it restarts; a summed one continues from its sum. No update is
+therefore counted twice, and the newest committed round always has its model. A round with participations had enough shares to
 unmask its sum, whatever happened next: its devices took part, and the privacy that this costs them is spent. No message of a
 device is kept, masked or not.
 """
@@ -64,7 +64,7 @@ _ERRORS_KEPT = 1_000
 
 
 class StoreError(UserFacingError):
-    """The disk fails, or the file on it is damaged; no other request would succeed."""
+    """A failure of the disk, or a damaged file. No other request would succeed."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,14 @@ class RoundRow:
 
 @dataclass(frozen=True)
 class SummedRound:
-    """A round that has its sum and not yet its model."""
+    """A round that has its sum but not yet its model."""
 
     number: int
     total: bytes  # the summed vectors of the round's `Terms.layout`, packed
 
 
 class CoordinatorStore:
-    """The file; for one thread. Each change is one transaction, so an error leaves everything as it was.
+    """The store, for use by one thread. Each change is one transaction, so an error changes nothing.
 
     Every method raises a StoreError if the file cannot be read or written.
     """
@@ -175,7 +175,7 @@ class CoordinatorStore:
             db.executemany("UPDATE devices SET seen = ? WHERE id = ?", [(t, device) for device, t in times.items()])
 
     def belongs(self, device: str) -> bool:
-        """Whether a device has enrolled and not left."""
+        """Returns whether a device has enrolled and not left."""
         return bool(self._rows("SELECT 1 FROM devices WHERE id = ? AND gone IS NULL", device))
 
     def devices(self) -> list[DeviceRow]:
@@ -228,7 +228,7 @@ class CoordinatorStore:
             raise DataError(f"round {number} is not open: its sum cannot be kept")
 
     def commit_round(self, number: int, report: str, now: float) -> None:
-        """Makes a round's model the newest, which is on the disk with the learner's state; drops the sum, and one scheduled round.
+        """Makes the model of a round, already on the disk, the newest; drops the sum and one scheduled round.
 
         Raises:
           DataError: the round has no sum.
@@ -239,7 +239,7 @@ class CoordinatorStore:
                 (report, now, number),
             ).rowcount
             if changed != 1:
-                raise DataError(f"round {number} has no sum that could be committed")
+                raise DataError(f"round {number} has no sum to commit")
             db.execute("UPDATE wishes SET rounds = max(rounds - 1, 0)")
 
     def abort_round(self, number: int, reason: str, cohort: int, now: float) -> None:
@@ -271,7 +271,7 @@ class CoordinatorStore:
         return [RoundRow(*row) for row in reversed(self._rows(query, newest))]
 
     def state_for(self, name: str, device: str) -> tuple[str, bool]:
-        """Returns the state of the round of a name (`aborted` if there is none), and whether this device is in its sum."""
+        """Returns the state of the round with a name (`aborted` if there is none), and whether this device is in its sum."""
         query = """
             SELECT state, EXISTS (SELECT 1 FROM participations WHERE round = number AND device = ?) FROM rounds WHERE name = ?
         """
@@ -279,7 +279,7 @@ class CoordinatorStore:
         return (rows[0][0], bool(rows[0][1])) if rows else ("aborted", False)
 
     def counted(self, number: int) -> list[str]:
-        """Returns the devices whose updates are in a round's sum, whether or not a model was made of it."""
+        """Returns the devices whose updates are in a round's sum, whether or not a model was made from it."""
         return [row[0] for row in self._rows("SELECT device FROM participations WHERE round = ?", number)]
 
     def newest_committed(self) -> int:
@@ -341,7 +341,7 @@ def _sha256(code: str) -> str:
 
 @contextmanager
 def _sqlite_errors(path: Path | None = None) -> Iterator[None]:
-    """Turns errors of SQLite into a StoreError."""
+    """Raises errors of SQLite as a StoreError."""
     try:
         yield
     except sqlite3.Error as error:

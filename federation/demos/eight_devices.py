@@ -4,7 +4,7 @@
    rounds of eight keyboards bring the shipped model, which has seen ten million words, no statistically significant gain.
 2. Eight people whose words it has not seen (`federation.demos.people`) each get a keyboard without a window, which joins the
    coordinator by its own link.
-3. The coordinator calls them to five rounds. It selects all keyboards and sums over the first six that report, so two may drop
+3. The coordinator runs five rounds. It selects all keyboards and sums over the first six that report, so that two may drop
    out.
 4. One keyboard is killed in the middle of the second round, and another in the middle of the fourth.
 5. The models before and after the rounds are compared on the people's newer messages, which no keyboard has. Each round also
@@ -33,7 +33,7 @@ from federation.coordinator.web.control_api import TOKEN
 from federation.demos.folder import replace_demo_folder
 from federation.demos.pages import devices_report, verdict
 from federation.demos.people import PEOPLE, Person, choose_people, compare_models, recall
-from federation.local_round import keyboard
+from federation.keyboards import keyboard
 from federation.processes import free_port, start
 from federation.reports.plots import plot_demo_devices
 from model.device.folder import PRETRAINED, load_model
@@ -41,8 +41,8 @@ from model.device.folder import PRETRAINED, load_model
 _TARGET, _ROUNDS = 6, 5
 _KILLED_IN = (2, 4)  # rounds in which a keyboard is killed
 _EARLY = 30  # rounds of the shipped model's training
-# Larger steps than the shipped model needs. They raised an early model's recall at 1 from 4.7% to 6.0% in two rounds, on the
-# validation users that settings were chosen on.
+# These steps are larger than the shipped model's. They raised an early model's recall at 1 from 4.7% to 6.0% in two rounds, on
+# the validation users that settings were chosen on.
 _TRAINING = ("--learning-rate", 1, "--passes", 2, "--max-words", 4_000, "--clip", 4)
 _START_SECONDS, _ROUND_SECONDS = 600.0, 1_800.0  # deadlines, generous because of background load
 
@@ -112,7 +112,7 @@ def _run_rounds(out: Path, first: Path, people: Sequence[Person], rounds: int) -
         for number, person in enumerate(people, 1):
             keyboards.append(_join(out, first, corpus, person.user, number, coordinator.invite()))
         _say(
-            f"{PEOPLE} keyboards have joined, of validation users of ChitChat whose words no shared model was trained on."
+            f"{PEOPLE} keyboards have joined. Their people are validation users of ChitChat, whose words trained no shared model."
         )
         _say(f"{rounds} rounds begin. Watch them at {coordinator.dashboard}")
         coordinator.call("POST", f"/control/rounds?rounds={rounds}")
@@ -154,9 +154,9 @@ class _Coordinator:
         Raises:
           DataError: the coordinator ended or takes too long.
         """
-        until = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + _START_SECONDS
         _say("The coordinator starts, with TensorFlow Federated in a process of its own.")
-        while time.monotonic() < until:
+        while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise DataError(f"the coordinator ended: {self._log.read_text('utf-8').strip()[-300:]}")
             try:
@@ -191,7 +191,7 @@ class _Coordinator:
 
 
 def _join(out: Path, model: Path, corpus: Path, user: str, number: int, link: str) -> subprocess.Popen:
-    """Starts a keyboard that holds a user's messages of the corpus and joins the coordinator by the link."""
+    """Starts a keyboard with a user's messages from the corpus, which joins the coordinator by the link."""
     options = ("--model", model, "--corpus", corpus, "--user", user, "--profile", out / f"keyboard-{number}")
     command = keyboard("device", "--join", link, *options)
     with (out / f"keyboard-{number}.log").open("wb") as log:
@@ -204,8 +204,8 @@ def _watch(coordinator: _Coordinator, keyboards: Sequence[subprocess.Popen], rou
     Raises:
       DataError: the coordinator ended or the rounds take too long.
     """
-    printed, to_kill, until = 0, dict(zip(_KILLED_IN, keyboards, strict=False)), time.monotonic() + _ROUND_SECONDS
-    while time.monotonic() < until:
+    printed, to_kill, deadline = 0, dict(zip(_KILLED_IN, keyboards, strict=False)), time.monotonic() + _ROUND_SECONDS
+    while time.monotonic() < deadline:
         if coordinator.process.poll() is not None:
             raise DataError(
                 "the coordinator ended before the rounds were done: see coordinator.log in the demo's folder"

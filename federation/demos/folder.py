@@ -17,4 +17,4 @@ def replace_demo_folder(out: Path, command: str) -> None:
     if out.exists() and not mark.exists():
         raise DataError(f"{out} exists and was not made by `federate {command}`: choose another --out")
     shutil.rmtree(out, ignore_errors=True)
-    write_by_rename(mark, f"`federate {command}` deletes this folder and makes it anew in each run.\n".encode())
+    write_by_rename(mark, f"`federate {command}` deletes and recreates this folder in each run.\n".encode())

@@ -28,19 +28,19 @@ trained from it. The keyboard sent the difference between the two models.</p>
 </html>
 """
 
-_DEVICES_PAGE = """<h1>Eight keyboards learned together, and no one saw what any of them learned</h1>
+_DEVICES_PAGE = """<h1>Eight keyboards learned together, and nobody saw the contribution of a single one</h1>
 <p>Eight of ChitChat's validation users, whose words no shared model was trained on, each have a keyboard, a process of its own,
 with the first four fifths of their messages. The keyboards began with the shipped model as it was after the first {early} of its
-{shipped_rounds:,} rounds, when it still had much to learn. A coordinator called them to {rounds} secure rounds. In each, a
+{shipped_rounds:,} rounds, when it still had much to learn. They took part in {rounds} secure rounds of a coordinator. In each, a
 keyboard trained the global model on its words and sent a masked model delta; the coordinator could read only the sum. {killed}</p>
 <h2>On their newer messages</h2>
-<p>No keyboard has these messages. {verdict} The shipped model, after all its rounds, has {shipped:.1%}.</p>
+<p>No keyboard has these messages. {verdict} The shipped model, after all its rounds, has a recall at 1 of {shipped:.1%}.</p>
 {people}
 <img src="recall.png" alt="Recall of the global model before and after the rounds for each keyboard, and recall by round">
-<h2>As the keyboards report it</h2>
+<h2>The keyboards' own measurements</h2>
 <p>In each round the keyboards measure recall on messages that they hold back, of the global model and of the model that they
-trained from it. They send the counts masked like the delta, so these are sums over the keyboards in the round. Rows differ also
-because not every keyboard is in every round.</p>
+trained from it. They send the counts masked like the delta, so these are sums over the keyboards in the round. Not every keyboard
+is in every round, which also makes rows differ.</p>
 {by_round}
 </html>
 """
@@ -63,13 +63,16 @@ def demo_report(result: dict[str, Any]) -> str:
 
 
 def verdict(figures: dict[str, Any]) -> str:
-    """Returns two sentences: how recall at 1 changed from the first model to the last, and how significant that is."""
+    """Returns two sentences: the change of recall at 1 from the first model to the last, and its statistical significance."""
     before, after = figures["before"]["top1"], figures["after"]["top1"]
-    change = "rose" if after > before else "fell" if after < before else "stayed"
+    points = 100 * abs(figures["difference"])
+    change = f"stayed at {before:.2%}"
+    if after != before:
+        change = f"{'rose' if after > before else 'fell'} from {before:.2%} to {after:.2%}, by {points:.2f} percentage points"
     low, high = figures["interval"]
     return (
-        f"On {figures['words']:,} words recall at 1 {change} from {before:.2%} to {after:.2%}, by "
-        f"{100 * figures['difference']:.2f} points (95% interval over people {100 * low:.2f} to {100 * high:.2f}). "
+        f"On {figures['words']:,} words, recall at 1 {change} "
+        f"(95% interval of the change, over people: {100 * low:.2f} to {100 * high:.2f}). "
         f"{figures['better']:,} words became first guesses and {figures['worse']:,} no longer are: p = {figures['p_words']:.2g} "
         f"by McNemar's exact test over words, p = {figures['p_people']:.2g} by a sign-flip test over people."
     )
@@ -102,7 +105,7 @@ def devices_report(result: dict[str, Any]) -> str:
         shipped_rounds=result["shipped_rounds"],
         shipped=result["shipped"]["top1"],
         rounds=len(result["rounds"]),
-        killed=f"During the demo {' and '.join(killed)}; the others went on." if killed else "",
+        killed=f"During the demo {' and '.join(killed)}; the others continued." if killed else "",
         verdict=escape(verdict(result["all"])),
         people=_table(["", "words", *measures, "perplexity", "first guesses gained / lost"], people),
         by_round=_table(

@@ -21,13 +21,10 @@ from model.device.folder import Model
 from model.device.metrics import Scores
 
 PEOPLE = 8
-_WORDS = (
-    3_000,
-    35_000,
-)  # the fewest and the most words of a person: enough to measure on, and few enough to learn quickly
+_WORDS = (3_000, 35_000)  # minimum and maximum words of a person: enough to measure on, and few enough to learn quickly
 _TUNED_ON = range(91, 128)  # indices in the list of validation users
-_TYPED_SHARE = 0.8
-_NEXT_WORDS = 1_500  # of each person to measure on, so that no person dominates
+_TYPED_SHARE = 0.8  # share of a person's words on the keyboard
+_NEXT_WORDS = 1_500  # words of each person to measure on, so that no person dominates
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def compare_models(before: Model, after: Model, people: Sequence[Person]) -> dic
 
     Returns:
       `people`, a mapping for each person, and `all`, the same over all words with further figures: the `difference` in recall at
-      1, its 95% `interval` over people, and two p-values. `p_words` takes words as independent (McNemar's exact test), `p_people`
+      1, its 95% `interval` over people, and two p-values. `p_words` treats words as independent (McNemar's exact test), `p_people`
       is the sign-flip test over people (`federation.evaluation.significance`).
     """
     predictions = [_predict(model, people) for model in (before, after)]

@@ -4,7 +4,7 @@
    predicting each word before it sees it, and fine-tunes on them.
 2. In a few federated rounds the three keyboards train the global weights on their words, TFF simulates training users as further
    clients, and TFF's aggregation turns all deltas into the next global model.
-3. Each keyboard takes over the newest global model and fine-tunes it on its owner's words again.
+3. Each keyboard installs the newest global model and fine-tunes it on its owner's words again.
 
 Each model is then measured on its user's newer messages, which no model has seen.
 """
@@ -30,7 +30,8 @@ from federation.demos.folder import replace_demo_folder
 from federation.demos.pages import demo_report
 from federation.engine.local import engine
 from federation.evaluation.personalization import SimulatedKeyboard, measure_keyboards
-from federation.local_round import call_keyboards, keyboard, run_round
+from federation.keyboards import keyboard
+from federation.local_round import call_keyboards, run_round
 from federation.processes import start
 from federation.reports.plots import plot_demo
 from federation.reports.progress import progress_bar
@@ -40,9 +41,9 @@ from model.device.learning.finetuning import ROUND_TRAINING
 from model.device.weights import Provenance, Weights, load_weights
 
 _USERS = 3
-_TYPED_WORDS = 3_000  # of each user, to learn from
-_NEXT_WORDS = 600  # of each user after these, to measure on
-_SIMULATED_CLIENTS = 7  # in a round, in addition to the keyboards
+_TYPED_WORDS = 3_000  # words of each user to learn from
+_NEXT_WORDS = 600  # words of each user after these, to measure on
+_SIMULATED_CLIENTS = 7  # simulated clients in a round, in addition to the keyboards
 _DEADLINE_SECONDS = 120.0
 
 STAGES = ("as shipped", "after learning alone", "global model after federation", "after federation and learning")
@@ -72,7 +73,7 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
     replace_demo_folder(out, "demo")
     owners = _owners(corpus, out)
     _console.print(
-        f"Three keyboards type three people's messages, {sum(len(o.typed) for o in owners):,} in all, and learn from them."
+        f"Three keyboards type three people's messages, {sum(len(o.typed) for o in owners):,} in total, and learn from them."
     )
     scripts = _type(owners, shipped)
     stages = {STAGES[0]: [SimulatedKeyboard(model)] * _USERS, STAGES[1]: [_personal(o, model, shipped) for o in owners]}
@@ -82,8 +83,8 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
     reports = _federate(owners, model, training, out / "model", rounds, seed, shipped)
     newest = load_model(out / "model")
 
-    _console.print("The keyboards take over the new global model and fine-tune it.")
-    _take_over(owners, shipped)
+    _console.print("The keyboards install the new global model and fine-tune it.")
+    _install(owners, shipped)
     stages |= {
         STAGES[2]: [SimulatedKeyboard(newest)] * _USERS,
         STAGES[3]: [_personal(o, newest, shipped) for o in owners],
@@ -130,7 +131,7 @@ def _owners(corpus: Corpus, out: Path) -> list[Owner]:
 
 
 def _type(owners: Sequence[Owner], shipped: Path) -> list[dict[str, Any]]:
-    """Types each owner's messages on their keyboard, in parallel processes; returns what each reports of itself."""
+    """Types each owner's messages on their keyboard, in parallel processes; returns each keyboard's report."""
     processes = []
     for owner in owners:
         script = owner.profile.parent / f"{owner.profile.name}.txt"
@@ -145,15 +146,15 @@ def _type(owners: Sequence[Owner], shipped: Path) -> list[dict[str, Any]]:
         return results
 
 
-def _take_over(owners: Sequence[Owner], shipped: Path) -> None:
-    """Has each keyboard take over the newest global model and learn."""
+def _install(owners: Sequence[Owner], shipped: Path) -> None:
+    """Runs each keyboard until it has installed the newest global model and learned."""
     commands = [keyboard("answer", "--profile", owner.profile, "--model", shipped) for owner in owners]
     for process in [start(c, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for c in commands]:
         _finished(process)
 
 
 def _finished(process: subprocess.Popen) -> str:
-    """Waits for a keyboard process and returns what it printed.
+    """Waits for a keyboard process and returns its output.
 
     Raises:
       DataError: the process failed.
@@ -165,7 +166,7 @@ def _finished(process: subprocess.Popen) -> str:
 
 
 def _personal(owner: Owner, global_model: Model, shipped: Path) -> SimulatedKeyboard:
-    """Returns the owner's keyboard with what it has learned; the gate may have kept the global network."""
+    """Returns the owner's keyboard after learning; the gate may have kept the global network."""
     command = keyboard("status", "--profile", owner.profile, "--model", shipped, "--json")
     status = json.loads(_finished(start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)))
     model = global_model
@@ -192,7 +193,7 @@ def _personal_weights(owner: Owner, model: Model, shipped: Path) -> tuple[Weight
 def _federate(
     owners: Sequence[Owner], model: Model, training: Clients, out: Path, rounds: int, seed: int, shipped: Path
 ) -> list[list[dict[str, object]]]:
-    """Runs the rounds, leaves the last global model in `out`, and returns what each keyboard contributed to each round."""
+    """Runs the rounds, leaves the last global model in `out`, and returns each keyboard's contribution to each round."""
     config, how, reports = model.provenance.config, ROUND_TRAINING, []
     save_model(out, model)
     with engine(), progress_bar("rounds", rounds) as bar:

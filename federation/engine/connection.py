@@ -15,7 +15,7 @@ from federation.engine.work_queue import WorkQueue
 from federation.engine.worker_binary import answers
 
 _RECONNECT_SECONDS = 1.0
-_PROBE_SECONDS = 10.0  # without an answer, after which the worker's machine is probed
+_PROBE_SECONDS = 10.0  # time without an answer after which the worker's machine is probed
 
 GrpcCalls = Any  # the gRPC stub of a TFF executor, which has no type; its requests and answers are protocol buffers
 Computation = Any  # tff.framework.ConcreteComputation
@@ -34,7 +34,7 @@ class WorkerConnection:
         self._channel: grpc.Channel | None = None
 
     def connect(self, seconds: float) -> None:
-        """Connects, in place of any connection before.
+        """Connects, and closes any earlier connection.
 
         Raises:
           WorkerLostError: no worker answers within `seconds`.
@@ -78,7 +78,7 @@ class WorkerConnection:
                 queue.put(number, share.compute(parts[number]))
             except (WorkerLostError, tff.framework.RetryableError) as error:
                 queue.give_back(number)
-                raise WorkerLostError(f"the TFF worker at {self.address} is gone") from error
+                raise WorkerLostError(f"the TFF worker at {self.address} is lost") from error
         if share is not None:
             share.close()
 
@@ -118,7 +118,7 @@ def at_clients(type_: tff.Type) -> bool:
 
 
 class _WatchedStub:
-    """A worker's gRPC stub whose calls probe its machine while they wait: without power it would not close the connection."""
+    """A worker's gRPC stub whose calls probe its machine while they wait: a machine that loses power closes no connection."""
 
     def __init__(self, calls: GrpcCalls, address: str) -> None:
         self._calls, self._address = calls, address

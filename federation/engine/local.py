@@ -81,7 +81,7 @@ def stub_of(address: str, seconds: float) -> tff.framework.RemoteExecutorGrpcStu
 
 
 def without_secure_sums(computation: tff.framework.ConcreteComputation) -> tff.framework.ConcreteComputation:
-    """Replaces secure sums, which workers do not have, by sums in the clear: all simulated clients are on our side."""
+    """Replaces secure sums, which workers do not have, by sums in the clear: simulated clients need no secrecy."""
     return secure_sums.replace_secure_intrinsics_with_bodies(computation)
 
 

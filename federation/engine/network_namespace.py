@@ -1,6 +1,6 @@
 """A program that runs TFF's worker in a network namespace of its own, reachable through one listening socket only.
 
-The worker of TFF 0.87.0 has an option for its port, but none for its address: it listens on all addresses of the machine,
+The worker of TFF 0.87.0 has an option for its port, but none for its address. It listens on all addresses of the machine,
 and runs any TensorFlow graph that anybody sends it. `start_private_worker` gives it a Linux network namespace of its own
 (which needs no privileges where users may create one). This program forwards bytes between the worker and the connections
 that the socket accepts. It imports only the standard library, so that it starts fast.

@@ -1,4 +1,4 @@
-"""Simulated rounds on TFF workers of other machines, any of which may be lost during a round: `federate simulate --workers`.
+"""Simulated rounds on TFF workers on other machines, any of which may be lost during a round: `federate simulate --workers`.
 
 TFF splits a round into the computation up to the sum, the merging of two sums, and the computation after the sum (its
 `MergeableCompForm`). `RemoteWorkers` is a TFF context that runs them as follows:
@@ -11,8 +11,8 @@ TFF splits a round into the computation up to the sum, the merging of two sums, 
 
 TFF's own `MergeableCompExecutionContext` merges sums in the order in which they arrive, and waits forever for a lost worker.
 
-Traffic with workers is not encrypted, and a worker runs any graph that anybody sends it: workers belong on a network all of
-whose users are trusted.
+Traffic with workers is not encrypted, and a worker runs any graph that anybody sends it: workers belong on a network whose
+users are all trusted.
 """
 
 import threading
@@ -36,7 +36,7 @@ from federation.engine.work_queue import WorkQueue
 from federation.engine.worker_binary import answers
 
 _CONNECT_SECONDS = 10.0
-PATIENCE_SECONDS = 60.0  # without any worker, after which a round fails
+PATIENCE_SECONDS = 60.0  # time without any worker after which a round fails
 
 TensorBinding = Any  # TFF's protocol buffer `TensorFlow.Binding`: the tensors of a graph that a TFF value stands for
 
@@ -55,7 +55,7 @@ def remote_engine(addresses: Sequence[str], patience: float = PATIENCE_SECONDS) 
     Yields the context, for callers with more than one.
 
     Args:
-      addresses: of the workers, each HOST:PORT.
+      addresses: addresses of the workers, each HOST:PORT.
       patience: seconds without any worker after which a round fails.
 
     Raises:
@@ -80,7 +80,7 @@ def remote_engine(addresses: Sequence[str], patience: float = PATIENCE_SECONDS) 
 
 
 class RemoteWorkers(tff.framework.SyncContext):
-    """The context of the file's docstring. Computations without clients run on this machine."""
+    """The context that the module's docstring describes. Computations without clients run on this machine."""
 
     def __init__(
         self, workers: Sequence[WorkerConnection], here: tff.framework.RemoteExecutorStub, patience: float

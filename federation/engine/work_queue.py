@@ -17,17 +17,17 @@ Result = Any  # of a part: a client's partial sums, as the worker's executor ret
 class WorkQueue:
     """The parts of a round, numbered from 0, and their results; shared by threads."""
 
-    parts: int  # their number
-    workers: int  # the number of workers that take parts
+    parts: int  # number of parts
+    workers: int  # number of workers that take parts
     patience: float  # seconds without any worker after which the round fails
     waiting: deque[int] = field(init=False)  # parts to compute
     results: dict[int, Result] = field(default_factory=dict)  # by part, until they are handed out
     computed: int = 0  # parts with a result
     merged: int = 0  # parts whose result was handed out
     lost: set[str] = field(default_factory=set)  # addresses of lost workers
-    last_lost: float = 0.0  # the time, on the monotonic clock, at which a worker was last lost
-    error: Exception | None = None  # why the round failed
-    closed: bool = False  # whether no part is to be computed any more
+    last_lost: float = 0.0  # time on the monotonic clock at which a worker was last lost
+    error: Exception | None = None  # reason why the round failed
+    closed: bool = False  # whether all parts are computed, or no longer needed
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""TFF's C++ worker as a child process, which listens on one address and ends with this process.
+"""TFF's C++ worker as a child process that listens on one address and ends with this process.
 
 Nothing here imports TFF, which would take seconds.
 """
@@ -42,7 +42,7 @@ def start_worker(host: str, port: int, environment: Mapping[str, str] | None = N
       RuntimeError: the worker does not start.
       DataError: TFF is not installed.
     """
-    # No limit of concurrent calls, as TFF starts it. Under a limit of one, rounds wait forever.
+    # No limit on concurrent calls, as when TFF starts it. With a limit of one, rounds wait forever.
     command: list[str | Path] = [_worker_binary(), "--max_concurrent_computation_calls=-1"]
     variables = None if environment is None else os.environ | environment
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,1 +1,1 @@
-"""Measures how good a model is: held-out users, personalization, autocorrection, baselines, statistical significance."""
+"""Measurements of a model: held-out users, personalization, autocorrection, baselines, statistical significance."""

@@ -1,11 +1,11 @@
-"""Measures autocorrection: how many typos it corrects, and how many correct words it breaks.
+"""Measurement of autocorrection: the typos that it corrects, and the correct words that it breaks.
 
 1. Each word of at least two letters in held-out users' messages is typed twice after the words before it: as it is, and with one
    random typo.
 2. A typo is a neighbouring key (six of ten), a missing letter, a doubled letter, or two letters swapped. A draw that leaves the
    word unchanged does not count.
-3. At the end of the word `Suggester.correct` corrects it or leaves it, by the model alone: it does not know what the person has
-   written or insisted on before.
+3. At the end of the word, `Suggester.correct` corrects it or leaves it. It uses the model alone, not the person's earlier words
+   or rejected corrections.
 
 The thresholds of `Suggester.correct` were chosen by this measurement on validation users.
 """
@@ -24,7 +24,7 @@ from model.device.suggesting.corrections import qwerty_neighbours
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 
-_KINDS = {"neighbour": 6, "missing": 2, "doubled": 1, "swapped": 1}  # and their weights
+_KINDS = {"neighbour": 6, "missing": 2, "doubled": 1, "swapped": 1}  # kinds of typos, and their weights
 _NEIGHBOURS = {letter: sorted(near) for letter, near in qwerty_neighbours().items()}
 
 
@@ -37,8 +37,8 @@ class TypoScores:
     changed_wrongly: int = 0  # typos corrected to another word
     offered: int = 0  # typos with the intended word among the three suggestions
     words: int = 0  # words typed without a typo
-    spoilt: int = 0  # of these, words that the keyboard changed
-    unknown: int = 0  # of these, words outside the vocabulary
+    spoilt: int = 0  # words typed without a typo that the keyboard changed
+    unknown: int = 0  # words typed without a typo that are outside the vocabulary
     unknown_spoilt: int = 0  # words outside the vocabulary that the keyboard changed
 
     def __add__(self, other: "TypoScores") -> "TypoScores":
@@ -82,7 +82,7 @@ def _measure_user(model_and_messages: tuple[Model, Sequence[str]]) -> TypoScores
     model, messages = model_and_messages
     suggester, total = Suggester(Reader(model.start()), model.vocabulary, lexicon=model.lexicon), TypoScores()
     for text in messages:
-        # Seeded by the message, so that its typos do not depend on which others are measured.
+        # The message is the seed, so that its typos do not depend on the other messages.
         random = Random(hashlib.sha256(text.encode()).digest())
         for token in tokenize(text):
             if len(token.word) > 1 and token.word[0].isalpha():

@@ -1,9 +1,9 @@
-"""Compares the global model with its baselines: recall with intervals, ratios with tests, and recall by part of the words.
+"""The comparison of the global model with its baselines: recall with intervals, ratios with tests, recall by part of the words.
 
 1. All models predict the same words (`federation.evaluation.baselines`).
 2. Recall is pooled over words. Its interval, and the interval and test of each ratio, are over people
    (`federation.evaluation.significance`).
-3. The figures go to JSON as they are, and to people as tables (`federation.evaluation.baseline_tables`) and plots
+3. The figures go to JSON, and for people to tables (`federation.evaluation.baseline_tables`) and plots
    (`federation.reports.plots`).
 """
 
@@ -25,12 +25,7 @@ from federation.reports.tables import markdown
 from model.device.folder import Model
 from model.device.metrics import Scores
 
-_RANKS = (
-    (1, 10),
-    (11, 100),
-    (101, 1_000),
-    (1_001, None),
-)  # frequency ranks of words, by how often training users wrote them
+_RANKS = ((1, 10), (11, 100), (101, 1_000), (1_001, None))  # ranks of words by their frequency among training users
 _TOKENS_BEFORE = ((0, 0), (1, 1), (2, 2), (3, 4), (5, 9), (10, None))
 _IN_DETAIL = ("model", "kneser_ney")  # models whose recall is shown by part of the words
 
@@ -54,9 +49,9 @@ def write_comparison(result: Figures, folder: Path) -> None:
     write_by_rename(folder / "baselines.md", markdown(comparison_tables(result)).encode())
     plot_baselines({TITLES[name]: own for name, own in by_name(result).items()}, folder / "baselines.png")
     panels = []
-    for key, what in (("by_frequency", "frequency rank of the word"), ("by_position", "tokens before the word")):
+    for key, label in (("by_frequency", "frequency rank of the word"), ("by_position", "tokens before the word")):
         models = {TITLES[name]: [band[name] for band in result[key]] for name in _IN_DETAIL}
-        panels.append((what, [band_label(band) for band in result[key]], models))
+        panels.append((label, [band_label(band) for band in result[key]], models))
     plot_bands(panels, folder / "recall_by_word.png")
 
 
@@ -65,7 +60,7 @@ def compare_models(measured: Sequence[ModelPredictions], training_counts: np.nda
 
     Args:
       measured: the model and its baselines, as `federation.evaluation.baselines.measure` returns them.
-      training_counts: [V], how often training users wrote each word.
+      training_counts: [V], the number of times that training users wrote each word.
 
     Returns:
       `top1_ci` and `top3_ci` of the model; `baselines` and `quantized`, figures by name; `ratio_to_…`, the model's recall over a
@@ -103,7 +98,7 @@ def by_frequency(measured: Sequence[ModelPredictions], training_counts: np.ndarr
 
 
 def by_position(measured: Sequence[ModelPredictions]) -> list[Figures]:
-    """Returns recall by the number of tokens before the word in its message, which is all the context a model has."""
+    """Returns recall by the number of tokens before the word in its message, the only context that a model has."""
     return _by_band(measured, _TOKENS_BEFORE, lambda found: found.positions)
 
 

@@ -48,17 +48,17 @@ def comparison_tables(result: Figures) -> list[tuple[str, Rows]]:
         ("by_frequency", "the word's frequency rank among the training users' words"),
         ("by_position", "tokens of the message before the word"),
     )
-    for key, what in bands:
-        rows = [[what, "words", *(f"{TITLES[m]}, recall at {k}" for k in (1, 3) for m in ("model", "kneser_ney"))]]
+    for key, label in bands:
+        rows = [[label, "words", *(f"{TITLES[m]}, recall at {k}" for k in (1, 3) for m in ("model", "kneser_ney"))]]
         for band in result[key]:
             recalls = [f"{band[m][k]:.1%}" for k in ("top1", "top3") for m in ("model", "kneser_ney")]
             rows.append([band_label(band), f"{band['words']:,}", *recalls])
-        tables.append((f"Recall by {what}", rows))
+        tables.append((f"Recall by {label}", rows))
     return tables
 
 
 def band_label(band: Figures) -> str:
-    """Returns the range of a band as people read it."""
+    """Returns the label of a band: its range."""
     if band["to"] is None:
         return f"{band['from']:,}+"
     return f"{band['from']:,}" if band["from"] == band["to"] else f"{band['from']:,} to {band['to']:,}"

@@ -1,7 +1,7 @@
-"""Runs the global model and its baselines over the same words of the same people.
+"""The predictions of the global model and its baselines for the same words of the same people.
 
-The baselines are: Kneser-Ney n-grams, and word frequencies, both of the global model's training users; the person's own history
-alone; the same network trained centrally on the training users' words; and the global model itself in fewer bits.
+The baselines are: Kneser-Ney n-grams and word frequencies of the global model's training users; the person's own history alone;
+the same network trained centrally on the training users' words; and the global model itself in fewer bits.
 """
 
 import sys
@@ -28,7 +28,7 @@ CENTRAL = Path(__file__).with_name("central.safetensors")  # the network that `f
 
 # The best order on 100,096 words of validation users. Recall at 1, recall at 3 and perplexity by order: 2: 15.9%, 29.3%, 137;
 # 3: 20.9%, 35.3%, 101; 4: 21.9%, 36.3%, 97.6; 5: 22.0%, 36.4%, 96.9; 6: 22.1%, 36.4%, 96.9; 7 and 8 equal 6. Leaving out n-grams
-# seen once, or a person's words after the first 100,000, makes it worse.
+# seen once, or a person's words after the first 100,000, makes the results worse.
 ORDER = 6
 
 Messages = Sequence[Sequence[int]]  # encoded messages of one person, oldest first
@@ -53,7 +53,7 @@ def training_messages(corpus: Corpus, vocabulary: Vocabulary) -> list[list[int]]
 
 
 def central_model(model: Model, path: Path = CENTRAL) -> Model | None:
-    """Loads the centrally trained network of the same shapes and vocabulary; prints a line and returns None if there is none."""
+    """Loads the centrally trained network of the same shapes and vocabulary; if there is none, prints why and returns None."""
     try:
         if not path.exists():
             raise DataError(f"{path} does not exist: `uv run federate central --out …` trains it")
@@ -71,7 +71,7 @@ def central_model(model: Model, path: Path = CENTRAL) -> Model | None:
 def measure(
     model: Model, users: Sequence[Messages], training: Messages, central: Model | None
 ) -> list[ModelPredictions]:
-    """Runs the model and all baselines over all messages; the model comes first in the list."""
+    """Returns the predictions of the model, then those of all baselines, for all messages."""
     (sixteen, sixteen_bytes), (eight, eight_bytes) = half_precision(model.weights), eight_bit(model.weights)
     full_bytes = sum(array.nbytes for array in model.weights.values())
     networks = [
@@ -96,7 +96,7 @@ def measure(
 
 
 def _predict(model: Model, weights: Sequence[Weights], messages: Messages) -> list[Predictions]:
-    """Returns each network's predictions of one user's messages, and then those of the user's own history."""
+    """Returns each network's predictions of one user's messages, then those of the user's own history."""
     found = []
     program = model.start()
     for network in weights:

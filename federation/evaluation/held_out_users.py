@@ -1,4 +1,4 @@
-"""Measures a model on the messages of held-out users."""
+"""Measurement of a model on the messages of held-out users."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from model.device.metrics import Scores, Typing, evaluate, type_messages
 
 
 def equal_shares(corpus: Corpus, users: Sequence[str], max_words: int | None) -> list[list[str]]:
-    """Returns the oldest messages of each user, at most `max_words` words in all; all messages without `max_words`.
+    """Returns the oldest messages of each user, at most `max_words` words in total; without `max_words`, all messages.
 
     The users' shares are as equal as their lengths allow. A user's messages end before the first that would exceed the share.
     """

@@ -5,10 +5,10 @@ Section 3. The count c of an n-gram is reduced by a discount that depends on whe
 the discounts take from the n-grams of a context goes to the next shorter context. The longest n-grams have raw counts; a shorter
 one counts the different tokens that it was seen after (Kneser and Ney 1995). Single tokens spread their discounted mass uniformly.
 
-It is written here because no library serves: KenLM needs a compiler, and NLTK's Kneser-Ney is not the modified one.
+No library fits: KenLM needs a compiler, and NLTK's Kneser-Ney is not the modified one.
 
 A message of n words is `<s> w1 … wn <s>`, as for the network: `<s>` is predicted as the end, and no context reaches across it.
-No token stands before an n-gram that begins with `<s>`, so such an n-gram has its raw count whatever its length.
+No token stands before an n-gram that begins with `<s>`, so such an n-gram has its raw count at any length.
 """
 
 from collections.abc import Iterable, Sequence
@@ -57,7 +57,7 @@ class _Continuations:
 
 
 class KneserNey:
-    """The n-gram model over a vocabulary of V ids, special tokens included; `<pad>` has probability zero.
+    """An n-gram model over a vocabulary of V ids, special tokens included; `<pad>` has probability zero.
 
     The n-grams of each length are numbered in the order of their keys. A key is the number of the n-gram without its last word,
     times V, plus that word. The number of a single token is its id. So a binary search per token finds a context of any length.
@@ -73,7 +73,7 @@ class KneserNey:
         """
         stream = _stream(messages)
         before = _tokens_before(stream)
-        number = stream  # of the n-gram that ends at each position, at first of length 1
+        number = stream  # number of the n-gram that ends at each position; the first n-grams have length 1
         counts = np.bincount(stream[1:], minlength=vocabulary)
         begins = np.arange(vocabulary) == BOUNDARY  # whether an n-gram begins a message
         self.vocabulary, self.order = vocabulary, order
@@ -106,8 +106,8 @@ class KneserNey:
         """Predicts every token of encoded messages.
 
         Returns:
-          The rank of each token, int64 [N]: the number of likelier words, special tokens not counted, as `model.cifg.ranks` has
-          it. And its log-probability in nats, float64 [N].
+          The rank of each token, int64 [N]: the number of likelier words, special tokens not counted, as in `model.cifg.ranks`.
+          The log-probability of each token in nats, float64 [N].
         """
         stream = _stream(messages)
         targets = np.flatnonzero(stream != BOUNDARY)

@@ -1,8 +1,8 @@
-"""Measures what each person gains from learning on the device: before and after, part by part, and while the person types.
+"""Measurement of each person's gain from learning on the device: before and after, part by part, and while the person types.
 
-`learn` does what a keyboard does: it fine-tunes the network on the older messages (`model.device.learning.finetuning`), keeps it
-or not by the newest of them (`gate`), counts n-grams over all (`model.device.suggesting.personal`), and chooses the trust in
-these (`trust`).
+`learn` learns as a keyboard does: it fine-tunes the network on the older messages (`model.device.learning.finetuning`), decides
+by the newest messages whether to keep it (`gate`), counts the n-grams of all messages (`model.device.suggesting.personal`), and
+chooses the trust in the n-grams (`trust`).
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from model.device.weights import Weights
 CURVE_WORDS = (50, 100, 200, 500, 1_000, 2_000, 5_000)
 CURVE_NEXT = 500  # words to measure on, after those of the curve
 _SIGNIFICANT = 0.05  # p-value
-_FIRST_LEARNING = 500  # words after which a keyboard learns first; it learns again whenever they have doubled
+_FIRST_LEARNING = 500  # words typed before a keyboard first learns; it learns again whenever their number has doubled
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Measurement:
 
 @dataclass(frozen=True)
 class LearningOutcome:
-    """What a keyboard has learned: the fine-tuned network, the gate's choice, and the trust in the n-grams."""
+    """The result of a keyboard's learning: the fine-tuned network, the gate's choice, and the trust in the n-grams."""
 
     new: Weights | None  # the fine-tuned weights; None if there was too little to train on
     kept: Weights | None  # the weights that the gate chose; None means the global ones
-    trust: float  # in the n-grams
-    verdict: Verdict | None  # of the gate; None if there was too little to train on
+    trust: float  # trust in the n-grams
+    verdict: Verdict | None  # verdict of the gate; None if there was too little to train on
     targets: int  # words trained on, counted in each pass
     seconds: float  # training time
 
@@ -64,13 +64,13 @@ class Personalization:
     words: int  # words learned from
     before: Measurement
     after: Measurement
-    verdict: Verdict | None  # of the gate; None if there was too little to train on
+    verdict: Verdict | None  # verdict of the gate; None if there was too little to train on
     targets: int  # words trained on, counted in each pass
     seconds: float  # training time
-    trust: float  # in the n-grams
+    trust: float  # trust in the n-grams
     typed_before: Typing
     typed_after: Typing
-    parts: dict[str, Measurement] = field(default_factory=dict)  # with only a part of what was learned, by name
+    parts: dict[str, Measurement] = field(default_factory=dict)  # by name: with only one part of learning
 
     @property
     def relative_gain(self) -> float:
@@ -138,7 +138,7 @@ class SimulatedKeyboard:
 
     model: Model
     typed: Sequence[str] = ()
-    trust: float = USUAL_TRUST  # in the n-grams
+    trust: float = USUAL_TRUST  # trust in the n-grams
 
 
 def measure_keyboards(work: Sequence[tuple[SimulatedKeyboard, Sequence[str]]]) -> list[tuple[Scores, Typing]]:
@@ -282,7 +282,7 @@ def live_users(
 
 
 def _live(model: Model, how: FineTuning, seed: int, messages: Sequence[str]) -> tuple[Scores, Typing]:
-    """Predicts, types and then counts each message; the network learns after 500 words and whenever they have doubled."""
+    """Predicts, types and then counts each message. The network learns after 500 words and whenever their number has doubled."""
     vocabulary, personal = model.vocabulary, PersonalNgram(model.vocabulary)
     program, learner = model.start(), model.start()
     suggester, in_use = Suggester(Reader(program), vocabulary, personal), None

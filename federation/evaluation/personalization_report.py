@@ -24,7 +24,7 @@ def personalization_result(results: Sequence[Personalization]) -> dict[str, Any]
     """Returns the figures over all people with a recall at 1 above 0 before; recalls and KSR are pooled over their words.
 
     Raises:
-      DataError: there is no such person.
+      DataError: nobody had a recall at 1 above 0 before.
     """
     kept = _comparable(results)
     before, after = _total([r.before for r in kept]), _total([r.after for r in kept])
@@ -76,7 +76,7 @@ def _part(results: Sequence[Personalization], part: str) -> dict[str, Any]:
 def _comparable(results: Sequence[Personalization]) -> list[Personalization]:
     kept = [r for r in results if r.before.scores.first]
     if not kept:
-        raise DataError("the model predicts no word of these users' newest messages: choose other users")
+        raise DataError("the model predicts no word of these users' newest messages correctly: choose other users")
     return kept
 
 
@@ -101,7 +101,7 @@ def live_result(users: Sequence[tuple[Scores, Typing]]) -> dict[str, float]:
 
 
 def curve_result(points: Sequence[CurvePoint]) -> dict[str, Any]:
-    """Returns the curve as the command's JSON holds it.
+    """Returns the curve for the command's JSON.
 
     Raises:
       DataError: the curve has no points.

@@ -14,8 +14,8 @@ from model.device.runtime import Program
 class Predictions:
     """Arrays [N] with an entry for each token of all messages, words outside the vocabulary included, ends of messages not."""
 
-    targets: np.ndarray  # ids
-    positions: np.ndarray  # number of tokens before it in its message
+    targets: np.ndarray  # token ids
+    positions: np.ndarray  # number of tokens before the token in its message
     ranks: np.ndarray  # number of words that the model finds likelier, special tokens not counted
     log_likelihoods: np.ndarray  # nats
 

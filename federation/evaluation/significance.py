@@ -91,7 +91,7 @@ def sign_test(better: int, worse: int) -> float:
       better: number of words that only the second model predicts.
       worse: number of words that only the first model predicts.
     """
-    from scipy.stats import binomtest  # takes a second to import, which the processes that type and learn save
+    from scipy.stats import binomtest  # its import takes a second, which processes that type and learn avoid
 
     return float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
 

@@ -1,1 +1,1 @@
-"""What the desktop and the keyboards say to each other; imported by both, so nothing here needs TensorFlow or Kivy."""
+"""The protocol between the coordinator and the keyboards. Both sides import it, so nothing here needs TensorFlow or Kivy."""

@@ -1,49 +1,60 @@
-"""What the coordinator's HTTP API and its devices say to each other beside the cryptography: small messages, as JSON.
+"""The coordinator's HTTP API for devices: its calls, and all messages except the cryptographic ones, as JSON.
 
-    GET  /v1/federation                    anybody: the session that requests are signed for, and which model this is about
+    GET  /v1/federation                    open to anyone: the session to sign requests for, and the federation's model
     POST /v1/devices                       a new device enrols: Enrolment
-    POST /v1/check-in?wait=SECONDS         what is there to do? CheckIn → Call, at once or when there is something
+    POST /v1/check-in?wait=SECONDS         a device asks for its next task: CheckIn → Call, at once or as soon as there is a task
     GET  /v1/rounds/ROUND/plan             how the round trains, encodes and masks: Plan
-    GET  /v1/rounds/ROUND/STAGE            what a device needs for a stage; bytes of `federation.protocol`
-    POST /v1/rounds/ROUND/STAGE            what it gives; bytes likewise
-    POST /v1/rounds/ROUND/withdrawal       it cannot go on
+    GET  /v1/rounds/ROUND/STAGE            the coordinator's message to the device for a stage (`secure_aggregation`)
+    POST /v1/rounds/ROUND/STAGE            the device's message of a stage (`secure_aggregation`)
+    POST /v1/rounds/ROUND/withdrawal       the device cannot continue the round
     GET  /v1/models/DIGEST                 weights, safetensors
-    POST /v1/departure                     it leaves the federation
+    POST /v1/departure                     the device leaves the federation
 
-All but the first two are signed (`signed_requests`). A refusal is JSON, `{"error": …}`, in one line for people, with the statuses
-of `REFUSALS`.
+All requests except the first two are signed (`signed_requests`). A refusal has one of the statuses of `REFUSALS` and a JSON body,
+`Refusal`.
 """
 
+import json
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Self
 
 from federation.protocol.json_messages import JsonMessage
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.messages import SecureRound
 
-REST, WAIT = "rest", "wait"  # beside the stages' names, what a Call asks for
-KEYS, SHARES, REPORTING, UNMASKING = "keys", "shares", "reporting", "unmasking"  # the stages
-COUNTED, NOT_COUNTED = "counted", "not counted"  # whether a device's update is in a model
+REST, WAIT = "rest", "wait"  # the tasks of a Call, apart from the stages
+KEYS, SHARES, REPORTING, UNMASKING = "keys", "shares", "reporting", "unmasking"  # the stages, in order
+COUNTED, NOT_COUNTED = "counted", "not counted"  # whether a device's update is in the model that a round made
 
-BAD, UNKNOWN_DEVICE, NOT_FOUND, REPEATED, LATE, EARLY, TOO_LARGE, SLOW, REPLAYED = (
-    *(400, 401, 404, 409, 410, 425, 413, 408),
-    403,
-)
+BAD = HTTPStatus.BAD_REQUEST
+UNKNOWN_DEVICE = HTTPStatus.UNAUTHORIZED
+REPLAYED = HTTPStatus.FORBIDDEN
+NOT_FOUND = HTTPStatus.NOT_FOUND
+SLOW = HTTPStatus.REQUEST_TIMEOUT
+REPEATED = HTTPStatus.CONFLICT
+LATE = HTTPStatus.GONE
+TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+EARLY = HTTPStatus.TOO_EARLY
 REFUSALS = {
-    BAD: "the message is not as it should be; the round is unharmed",
-    UNKNOWN_DEVICE: "not signed by a device of this federation",
-    REPLAYED: "an old request; the answer says the session and the number above which the next has to be",
+    BAD: "the message is not valid; the round is unaffected",
+    UNKNOWN_DEVICE: "the request is not signed by a device of this federation",
+    REPLAYED: "the request is old; the answer names the session and the number that the next request must exceed",
     NOT_FOUND: "there is no such round or model",
-    SLOW: "the body took too long",
-    REPEATED: "it was given before, and counts once",
-    LATE: "the round has gone on without this device",
-    TOO_LARGE: "the body is larger than this call takes",
-    EARLY: "the round is not there yet",
+    SLOW: "the body took too long to arrive",
+    REPEATED: "the device has already sent this message; it counts once",
+    LATE: "the round continued without this device",
+    TOO_LARGE: "the body is larger than this call accepts",
+    EARLY: "the round has not reached this stage yet",
 }
+
+_SESSION_LENGTH = 32  # hex digits
+_HIGHEST_NUMBER = 2**62
 
 
 @dataclass(frozen=True)
 class FederationInfo(JsonMessage):
-    """What anybody may know."""
+    """Public information about the federation."""
 
     session: str
     model: str  # digest of the newest global model
@@ -62,7 +73,7 @@ class Enrolment(JsonMessage):
 
 @dataclass(frozen=True)
 class CheckIn(JsonMessage):
-    """A device is free to take part; `round_name` is the round it is in the middle of, empty if none."""
+    """A device's request for its next task. `round_name` is the round that the device is in, and empty outside of rounds."""
 
     vocabulary_sha256: str
     round_name: str
@@ -70,35 +81,57 @@ class CheckIn(JsonMessage):
 
 @dataclass(frozen=True)
 class Call(JsonMessage):
-    """What a device is asked for: a stage's name, or `wait` (it is in a round that waits for others), or `rest`."""
+    """The next task of a device: a stage, `wait` (its round waits for other devices), or `rest`."""
 
     task: str
     round_name: str
-    reason: str  # for people: why there is nothing to do
-    outcome: str  # of the round that the device named, where it is over: COUNTED or NOT_COUNTED; else empty
+    reason: str  # of `wait` and `rest`, for people
+    outcome: str  # COUNTED or NOT_COUNTED once the round that the device named is over; else empty
     model: str  # digest of the newest global model
     model_round: int
 
 
 @dataclass(frozen=True)
 class Plan(JsonMessage):
-    """How a round goes, for a device that was selected. `encoding` is JSON of `federation.protocol`'s own."""
+    """The plan of a round, for the devices selected for it."""
 
     round_name: str
     model: str  # digest of the weights to start from
     vocabulary_sha256: str
     learning_rate: float
-    clipping_norm: float  # of a step's gradient
+    clipping_norm: float  # greatest L2 norm of the gradient of a training step
     passes: int
     max_words: int
     seed: int
-    encoding: str
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The reason why a request was refused. With REPLAYED it also names the session, and the device's highest number in it."""
+
+    error: str
+    session: str = ""  # empty if the answer names no valid session
+    number: int = 0
+
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        """Reads the body of a refusal. Malformed fields are left out, because the sender is not trusted."""
+        try:
+            fields = json.loads(content)
+        except (ValueError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            return cls("")
+        error, session, number = (fields.get(name) for name in ("error", "session", "number"))
+        valid = isinstance(session, str) and len(session) == _SESSION_LENGTH and set(session) <= set("0123456789abcdef")
+        return cls(
+            error if isinstance(error, str) else "",
+            str(session) if valid else "",
+            number if type(number) is int and 0 <= number < _HIGHEST_NUMBER else 0,
+        )
 
 
 def secure_round(plan: Plan) -> SecureRound:
-    """What the devices and the coordinator of a round bind their keys, shares and masks to: everything in its plan.
-
-    Raises:
-      DataError: the encoding is none.
-    """
-    return SecureRound(plan.round_name, plan.model, Terms.from_json(plan.encoding).layout, plan.to_json())
+    """Returns the secure round of a plan. Devices and coordinator bind their keys, shares and masks to all of its content."""
+    return SecureRound(plan.round_name, plan.model, plan.terms.layout, plan.to_json())

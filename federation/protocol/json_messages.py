@@ -1,32 +1,36 @@
-"""The messages of a round. The arrays that go with them travel as weights files beside them."""
+"""Messages as JSON, read strictly: every field must be present and of its declared type, and other fields are refused.
+
+The arrays that belong to a message travel beside it, as weights files.
+"""
 
 import json
 import math
 import sys
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Self, cast
+from dataclasses import dataclass, fields
+from types import NoneType, UnionType
+from typing import Any, Self, Union, get_args, get_origin, get_type_hints
 
 from data.errors import DataError, UserFacingError
 
 
 def read_json(text: str) -> Any:
-    """What JSON says (RFC 8259), where it says one thing: no name twice in an object, and only numbers that are finite.
+    """Returns the value of a JSON text (RFC 8259) that has only one reading: names in an object are unique, numbers finite.
 
     Raises:
-      DataError: it is no JSON, or says more or less than that.
+      DataError: the text is not JSON, repeats a name, or contains a number that is not finite.
     """
     try:
         return json.loads(text, object_pairs_hook=_object, parse_float=_finite, parse_constant=_finite)
     except UserFacingError:
         raise
-    except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
-        raise DataError(f"this is no JSON: {error}") from error
+    except (ValueError, RecursionError) as error:  # a number is too long, or brackets are nested too deeply
+        raise DataError(f"the text is not JSON: {error}") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        raise DataError(f"a name is there twice among {', '.join(name for name, _ in pairs)}")
+        raise DataError(f"a name is repeated in an object: {', '.join(name for name, _ in pairs)}")
     return content
 
 
@@ -38,48 +42,116 @@ def _finite(text: str) -> float:
 
 @dataclass(frozen=True)
 class JsonMessage:
-    """A message of plain fields, as JSON."""
+    """A message that travels as a JSON object, one name for each field.
+
+    A field is a `str`, `int`, `float` or `bool`, another `JsonMessage` (a nested object), or a union of these and `None`.
+    """
 
     def to_json(self) -> str:
-        """One JSON object.
+        """Returns the message as the text of one JSON object. The same message always gives the same text.
 
         Raises:
           DataError: a number is not finite.
         """
-        try:
-            return json.dumps(asdict(self), allow_nan=False)
-        except ValueError as error:
-            raise DataError(f"a {type(self).__name__} holds a number that is not finite") from error
+        return json.dumps(self.to_content())
+
+    def to_content(self) -> dict[str, Any]:
+        """Returns the JSON object as a dictionary.
+
+        Raises:
+          DataError: a number is not finite.
+        """
+        kind = type(self).__name__
+        return {name: _write(f"{name} of a {kind}", getattr(self, name), k) for name, k in _kinds(type(self)).items()}
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Reads what `to_json` gave.
+        """Reads the output of `to_json`.
 
         Raises:
           DataError: the text is not this message.
         """
+        return cls.from_content(read_json(text))
+
+    @classmethod
+    def from_content(cls, content: object) -> Self:
+        """Reads the output of `to_content`.
+
+        Raises:
+          DataError: the content is not this message.
+        """
+        kinds = _kinds(cls)
+        if not isinstance(content, dict):
+            raise DataError(f"a {cls.__name__} is a JSON object, not {_short(content)}")
+        if content.keys() != kinds.keys():
+            raise DataError(f"a {cls.__name__} has the fields {', '.join(kinds)}; this one has {', '.join(content)}")
+        values = {name: _read(f"{name} of a {cls.__name__}", content[name], kind) for name, kind in kinds.items()}
         try:
-            content = read_json(text)
-            kinds = {f.name: cast(type, f.type) for f in fields(cls)}
-            if content.keys() != kinds.keys():
-                raise DataError(f"a {cls.__name__} has {', '.join(kinds)}; this one has {', '.join(content)}")
-            for name, kind in kinds.items():
-                if type(content[name]) is not kind and not (kind is float and type(content[name]) is int):
-                    raise DataError(f"{name} of a {cls.__name__} must be {kind.__name__}, not {content[name]!r}")
-                if kind is float and abs(content[name]) > sys.float_info.max:
-                    raise DataError(f"{name} of a {cls.__name__} is too large a number")
-                if kind is str and any(0xD800 <= ord(c) <= 0xDFFF for c in content[name]):
-                    raise DataError(f"{name} of a {cls.__name__} has half a surrogate pair, which is no character")
-            return cls(**content)
-        except AttributeError as error:  # no object
-            raise DataError(f"this is no {cls.__name__}: {error}") from error
+            return cls(**values)
+        except OverflowError as error:  # the message computes with a whole number that is too large for a float
+            raise DataError(f"a {cls.__name__} has a number that is too large: {error}") from error
+
+
+def _kinds(cls: type[JsonMessage]) -> dict[str, Any]:
+    """Returns the declared type of each field, by name."""
+    hints = get_type_hints(cls)
+    return {field.name: hints[field.name] for field in fields(cls)}
+
+
+def _write(what: str, value: object, kind: Any) -> object:
+    if isinstance(value, JsonMessage):
+        return value.to_content()
+    if type(value) is int and float in (kind, *get_args(kind)) and int not in get_args(kind):
+        return float(value)  # a reader makes it a float too, and would otherwise write a different text
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DataError(f"{what} is a number that is not finite")
+    return value
+
+
+def _read(what: str, value: object, kind: Any) -> object:
+    """Returns the value if it is of the declared type, whole numbers as floats where those are declared."""
+    if get_origin(kind) in (UnionType, Union):
+        return _read(what, value, _alternative(what, value, get_args(kind)))
+    if isinstance(kind, type) and issubclass(kind, JsonMessage):
+        return kind.from_content(value)
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        raise DataError(f"{what} must be {_kind_name(kind)}, not {_short(value)}")
+    if isinstance(value, int | float) and kind is float and abs(value) > sys.float_info.max:
+        raise DataError(f"{what} is too large a number")
+    if kind is float and isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, str) and any(0xD800 <= ord(c) <= 0xDFFF for c in value):
+        raise DataError(f"{what} contains half a surrogate pair, which is not a character")
+    return value
+
+
+def _alternative(what: str, value: object, kinds: tuple[Any, ...]) -> Any:
+    """Returns the member of a union that a value belongs to: for an object, the message with its fields."""
+    for kind in kinds:
+        if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, JsonMessage):
+            if value.keys() == _kinds(kind).keys():
+                return kind
+        elif type(value) is kind:
+            return kind
+    if type(value) is int and float in kinds:
+        return float
+    raise DataError(f"{what} must be {' or '.join(map(_kind_name, kinds))}, not {_short(value)}")
+
+
+def _kind_name(kind: Any) -> str:
+    return "null" if kind is NoneType else str(kind.__name__)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}…"
 
 
 @dataclass(frozen=True)
 class Invitation(JsonMessage):
-    """The desktop asks a keyboard to train the round's global weights, which lie beside it, on its own words.
+    """A desktop's invitation to a keyboard to train the round's global weights, stored beside this message, on its own words.
 
-    The fields after the first are `model.device.learning.finetuning.FineTuning`, and the seed of the order of the rows.
+    All fields but `round_id` and `seed` are those of `model.device.learning.finetuning.FineTuning`.
     """
 
     round_id: str
@@ -87,20 +159,20 @@ class Invitation(JsonMessage):
     clipping_norm: float
     passes: int
     max_words: int
-    seed: int
+    seed: int  # seed of the order of the training rows
 
 
 @dataclass(frozen=True)
 class Contribution(JsonMessage):
-    """A keyboard's answer; its model delta lies beside it. Losses are means over its own words, in nats."""
+    """A keyboard's answer to an invitation, with its delta stored beside it. Losses are means over its own words, in nats."""
 
     round_id: str
-    words: int  # targets trained on, each counted once: the weight of the delta in the mean; 0 where there were none
+    words: int  # targets trained on, each counted once: the weight of the delta in the mean; 0 if there is no delta
     loss_before: float  # of the round's global weights
-    loss_after: float  # of the same after training
-    error: str = ""  # why there is no delta, in one line; empty where there is one
+    loss_after: float  # of the same weights after training
+    error: str = ""  # why there is no delta, in one line; empty if there is one
 
     @classmethod
     def nothing(cls, round_id: str, error: str) -> Self:
-        """The answer where there is no delta, with the reason in one line."""
+        """Returns the answer of a keyboard that has no delta, with the reason in one line."""
         return cls(round_id, 0, 0.0, 0.0, error)

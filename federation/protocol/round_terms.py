@@ -1,133 +1,127 @@
-"""The terms of a round: all that a device needs, beside the weights, to make of what it learned the numbers that are summed.
+"""The terms of a round: how a device turns what it learned into the numbers that are summed.
 
 A device sends two vectors of whole numbers, which secure aggregation masks and adds up:
 
-1. its delta, encoded (`federation.protocol.delta_encoding`), with discrete Gaussian noise over it where the terms ask for that;
+1. its delta, encoded (`federation.protocol.delta_encoding`), with discrete Gaussian noise added if the terms ask for it;
 2. `COUNTS`, of 48 bits each, negative ones modulo 2^48:
    - `devices`: 1;
-   - `weight`: the words it learned from, at most the terms' greatest; 1 where all devices count alike;
-   - `side`: 1 where the delta's L2 norm is at most the terms' estimate of a quantile of these norms, else -1, by which the server
-     moves its estimate (Andrew et al. 2021, arXiv 1905.03871); 0 where it has none to move;
-   - `zeroing_side`: likewise for the delta's largest entry, and the quantile that zeroing goes by;
-   - `loss`: the mean loss of each batch before its step times the batch's words, added up, in steps of 2^-10 nats, and `words`;
-   - `first`, `among_three`, `tested`: of `tested` words kept for it, those that the round's weights had as first guess, or among
-     three; `first_after`, `among_three_after`: likewise of the same words, for what the device's training made of these weights.
+   - `weight`: the number of words that it learned from, at most `max_weight` of the terms; 1 if all devices have the same weight;
+   - `side`: 1 if the delta's L2 norm is at most the terms' estimate of a quantile of these norms, else -1, so that the server can
+     adjust its estimate (Andrew et al. 2021, arXiv 1905.03871); 0 if it has no estimate;
+   - `zeroing_side`: likewise for the delta's largest entry, and the quantile on which zeroing is based;
+   - `loss`: the loss summed over the words, each batch measured before its step, in units of 2^-10 nats; `words`: these words;
+   - `tested`: the number of held-back words; `first`, `among_three`: the number of them that the round's weights predicted first,
+     or among the first three; `first_after`, `among_three_after`: likewise for the weights after the device's training.
 
-A device counts at most 2^36 of each of the last seven, so that sums over a thousand devices do not wrap. A delta with an entry
-above the terms' zeroing norm counts as one of zeros (its device, as one that learned nothing). Under differential privacy the
-server learns nothing else without noise: the weight is 1, the counts behind `zeroing_side` are 0.
+Each of the last seven counts is at most 2^36 per device, so that sums over a thousand devices do not wrap. A delta with an entry
+above the terms' zeroing norm is replaced by zeros, as if the device had learned nothing. Under differential privacy the server
+learns nothing else without noise: the weight is 1, and the counts after `zeroing_side` are 0.
 """
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import cast
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
 from federation.protocol.delta_encoding import Encoding
-from federation.protocol.json_messages import read_json
+from federation.protocol.json_messages import JsonMessage
 from federation.protocol.noise import Draw, discrete_gaussian, system_bits
-from federation.protocol.secure_aggregation.modular_vectors import Layout, Segment, Vector
+from federation.protocol.secure_aggregation.modular_vectors import Segment, Vector, VectorLayout
 
 COUNTS = (
     *("devices", "weight", "side", "zeroing_side", "loss", "words"),
     *("first", "among_three", "tested", "first_after", "among_three_after"),
 )
 COUNT_BITS = 48
-LOSS_STEPS = 2**10  # in a nat
+LOSS_STEPS = 2**10  # in one nat
 
-MAX_COUNT = 2**36  # of a device: words, or steps of loss, those of a million words at 67 nats
+MAX_COUNT = 2**36  # greatest count of a device: words, or units of loss (a million words at 67 nats reach it)
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a device has to give after training, in the clear: it stays on the device.
+    """The result of a device's training, in the clear. It stays on the device.
 
     Raises:
-      DataError: a figure is not one.
+      DataError: the figures contradict each other, or the loss is not finite.
     """
 
-    delta: NDArray[
-        np.float32
-    ]  # [n], weights after training minus those before (`federation.protocol.delta_encoding.flatten`)
+    delta: NDArray[np.float32]  # [n], weights after training minus weights before (`delta_encoding.flatten`)
     words: int  # targets learned from
     loss: float = 0.0  # nats, summed over these words, each batch before its step
-    first: int = 0  # of the `tested` words, by the weights before training
-    among_three: int = 0
-    tested: int = 0
-    first_after: int = 0  # of the same, by the weights after it
+    first: int = 0  # tested words that the weights before training predicted first
+    among_three: int = 0  # likewise, among the first three
+    tested: int = 0  # held-back words
+    first_after: int = 0  # likewise, by the weights after training
     among_three_after: int = 0
 
     def __post_init__(self) -> None:
         found = ((self.first, self.among_three), (self.first_after, self.among_three_after))
         if not (math.isfinite(self.loss) and self.words >= 0 and all(0 <= a <= b <= self.tested for a, b in found)):
-            raise DataError("what the device learned has figures that are none")
+            raise DataError("the figures of the training result contradict each other")
 
 
 @dataclass(frozen=True)
-class Terms:
-    """The terms of a round, the same for all its devices; public.
+class Terms(JsonMessage):
+    """The terms of a round: public, and the same for all its devices.
 
     Raises:
-      DataError: they contradict themselves.
+      DataError: the terms contradict each other.
     """
 
     length: int  # entries of a delta
-    clipping_norm: float  # greatest L2 norm of a delta; longer ones are shortened to it
-    max_weight: int  # in words; 1 where all devices count alike
-    cohort: int  # the number of devices that the ring is cut for; a sum has at most as many
-    bits: int  # of an entry as sent
-    seed: int  # of the rotation, 32 bits
-    estimate: float = 0.0  # of a quantile of the deltas' L2 norms; 0: the server estimates none
-    zeroing_norm: float = 0.0  # of a delta's largest entry, above which the delta counts as zeros; 0: nothing is zeroed
-    zeroing_estimate: float = 0.0  # of a quantile of the deltas' largest entries
-    noise_stddev: float = 0.0  # of the noise that each device adds to each entry, in steps of the integers; 0: none
-    private: bool = False  # nothing leaves the device but the delta and its side
+    clipping_norm: float  # greatest L2 norm of a delta; longer deltas are shortened to it
+    max_weight: int  # greatest weight of a device, in words; 1 if all devices have the same weight
+    cohort: int  # greatest number of devices in a sum
+    bits: int  # bits of an encoded entry
+    seed: int  # seed of the rotation's signs, 32 bits
+    estimate: float = 0.0  # estimated quantile of the deltas' L2 norms; 0: the server has no estimate
+    zeroing_norm: float = 0.0  # largest entry above which a delta is replaced by zeros; 0: no zeroing
+    zeroing_estimate: float = 0.0  # estimated quantile of the deltas' largest entries; 0: the server has no estimate
+    noise_stddev: float = 0.0  # standard deviation of each device's noise on an encoded entry; 0: no noise
+    private: bool = False  # whether the delta and its sides are all that leaves the device
 
     def __post_init__(self) -> None:
-        self.encoding  # noqa: B018 (raises where sizes are wrong)
+        self.encoding  # noqa: B018 (raises if a size is wrong)
         norms = (self.estimate, self.zeroing_norm, self.zeroing_estimate, self.noise_stddev)
         if not all(math.isfinite(x) and x >= 0 for x in norms):
-            raise DataError("a round's norms and noise are finite and not below 0")
+            raise DataError("a round's norms and noise must be finite and not below 0")
         if self.private and self.max_weight != 1:
-            raise DataError("under differential privacy all devices count alike")
+            raise DataError("under differential privacy all devices must have the weight 1")
         if self.noise_stddev and not self.private:
-            raise DataError("noise on the devices is for private rounds")
+            raise DataError("only private rounds can have noise on the devices")
 
     @property
     def encoding(self) -> Encoding:
-        """How the delta becomes integers."""
+        """The encoding of the delta as integers."""
         return Encoding(self.length, self.clipping_norm, self.max_weight, self.cohort, self.bits, self.seed)
 
     @property
-    def layout(self) -> Layout:
-        """What a device sends: the delta's integers, and `COUNTS`."""
+    def layout(self) -> VectorLayout:
+        """The layout of the vectors that a device sends: the encoded delta, and `COUNTS`."""
         return Segment(self.encoding.padded, self.bits), Segment(len(COUNTS), COUNT_BITS)
 
     def contribution(
         self, learned: TrainingResult, rng: np.random.Generator, draw: Draw = system_bits
     ) -> tuple[Vector, Vector]:
-        """The numbers that a device sends, in the clear: to be masked before they leave it.
+        """Returns a device's part of the sum, in the clear: values of `layout`, to be masked before they leave the device.
 
         Args:
-          learned: what it learned.
+          learned: the result of the device's training.
           rng: draws the rounding.
-          draw: random bits for the noise.
-
-        Returns:
-          Values of `layout`.
+          draw: returns random bits for the noise.
 
         Raises:
-          DataError: the delta is of another length or not finite.
+          DataError: the delta has another length, or is not finite.
         """
         delta = learned.delta
         if delta.shape != (self.length,) or not np.isfinite(delta).all():
             raise DataError(
-                f"a delta has {self.length} entries here, and all of them finite: those that are not finite stay"
+                f"a delta must have {self.length} entries, all of them finite: this one does not leave the device"
             )
         norm, largest = np.float32(np.sqrt(np.dot(delta, delta.astype(np.float64)))), np.abs(delta).max()
         if self.zeroing_norm and largest > np.float32(self.zeroing_norm):
@@ -136,61 +130,38 @@ class Terms:
         if self.noise_stddev:
             noise = discrete_gaussian(self.noise_stddev, self.encoding.padded, draw)
             integers = ((integers + noise) % 2**self.bits).astype(integers.dtype)
-        told = [0] * 7 if self.private else _told(learned)
+        figures = [0] * 7 if self.private else _figures(learned)
         sides = _side(norm, self.estimate), _side(largest, self.zeroing_estimate)
-        counts = np.array([1, int(weight[0]), *sides, *told], np.int64)
+        counts = np.array([1, int(weight[0]), *sides, *figures], np.int64)
         return integers, counts.astype(np.uint64) & np.uint64(2**COUNT_BITS - 1)
 
-    def to_json(self) -> str:
-        """For the wire."""
-        return json.dumps(asdict(self))
 
-    @classmethod
-    def from_json(cls, text: str) -> "Terms":
-        """Reads what `to_json` gave.
-
-        Raises:
-          DataError: the text is no terms of a round.
-        """
-        try:
-            content = read_json(text)
-            kinds = {f.name: cast(type, f.type) for f in fields(cls)}
-            if not isinstance(content, dict) or content.keys() != kinds.keys():
-                raise DataError(f"the terms of a round are {', '.join(kinds)}")
-            for name, kind in kinds.items():
-                if type(content[name]) is not kind and not (kind is float and type(content[name]) is int):
-                    raise DataError(f"{name} of a round's terms is no {kind.__name__}: {content[name]!r}")
-            return cls(**content)
-        except (ValueError, OverflowError, RecursionError) as error:
-            raise (
-                error if isinstance(error, DataError) else DataError(f"these are no terms of a round: {error}")
-            ) from error
-
-
-def _told(learned: TrainingResult) -> list[int]:
+def _figures(learned: TrainingResult) -> list[int]:
     loss = max(round(learned.loss * LOSS_STEPS), 0)
     before = learned.words, learned.first, learned.among_three, learned.tested
     return [min(count, MAX_COUNT) for count in (loss, *before, learned.first_after, learned.among_three_after)]
 
 
-def _side(norm: np.floating, estimate: float) -> int:
-    return 0 if not estimate else 1 if norm <= np.float32(estimate) else -1
+def _side(norm: np.floating[Any], estimate: float) -> int:
+    if not estimate:
+        return 0
+    return 1 if norm <= np.float32(estimate) else -1
 
 
 def counts_of(summed: Vector) -> dict[str, int]:
-    """The summed `COUNTS`, by name, negative where they are.
+    """Returns the summed `COUNTS` by name, with their signs.
 
     Raises:
-      DataError: there are more or fewer.
+      DataError: the vector has another length.
     """
     if summed.shape != (len(COUNTS),):
-        raise DataError(f"a sum has {len(COUNTS)} counts")
+        raise DataError(f"the sum must have {len(COUNTS)} counts, not the shape {list(summed.shape)}")
     half = 2 ** (COUNT_BITS - 1)
     return {name: (int(value) + half) % (2 * half) - half for name, value in zip(COUNTS, summed, strict=True)}
 
 
 def recall_of(counts: Mapping[str, int]) -> dict[str, float]:
-    """Recall at 1 and at 3 that summed `COUNTS` come to, and on how many words; nothing where no device held any back."""
+    """Returns recall at 1 and at 3 from summed `COUNTS`, and the number of words tested; empty if no device held words back."""
     tested = counts["tested"]
     if not tested:
         return {}

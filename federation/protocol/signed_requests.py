@@ -1,9 +1,9 @@
-"""How a device proves that a request is its own: an Ed25519 signature (RFC 8032) over all that the request says.
+"""The proof that a device made a request: an Ed25519 signature (RFC 8032) over everything in the request.
 
-What is signed: the session, the request's number, method and path, and the SHA-256 of the body. The session is drawn by the
-coordinator at each start and handed to whoever asks; within it, each request of a device has a higher number than the one before.
-So a request that was recorded can be replayed neither now nor after a restart, and neither side's clock has to be right. The
-signature is in the headers: a stranger is refused before a byte of the body is read.
+The signature covers the session, the request's number, its method and path, and the SHA-256 of its body. The coordinator draws a
+session at each start and gives it to anyone who asks. Within a session, each request of a device has a higher number than the one
+before. A recorded request can therefore be replayed neither now nor after a restart, and neither side needs a correct clock. The
+signature is in the headers, so that a stranger is refused before a byte of the body is read.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _HIGHEST = 2**63 - 1
 
 @dataclass(frozen=True)
 class SignedHeaders:
-    """The headers of a signed request, as `X-Federation-…`."""
+    """The headers of a signed request, `X-Federation-…`."""
 
     device: str  # its public key, 64 hex digits
     session: str  # 32 hex digits
@@ -31,15 +31,15 @@ class SignedHeaders:
     signature: str  # 128 hex digits
 
     def to_headers(self) -> dict[str, str]:
-        """As HTTP headers."""
+        """Returns the HTTP headers, by name."""
         return {f"x-federation-{name}": str(value) for name, value in vars(self).items()}
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> Self:
-        """Reads what `to_headers` gave; names in lower case.
+        """Reads the output of `to_headers`; names are in lower case.
 
         Raises:
-          DataError: one is missing or is not of its form.
+          DataError: a header is missing or malformed.
         """
         forms = {
             "device": "[0-9a-f]{64}",
@@ -51,7 +51,9 @@ class SignedHeaders:
         found = {name: headers.get(f"x-federation-{name}", "") for name in forms}
         for name, form in forms.items():
             if not re.fullmatch(form, found[name]):
-                raise DataError(f"the request is not signed: the header X-Federation-{name.capitalize()} is not there")
+                raise DataError(
+                    f"the request is not signed: the header X-Federation-{name.capitalize()} is missing or malformed"
+                )
         number = int(found.pop("number"))
         if number > _HIGHEST:
             raise DataError(f"the request's number {number} is too high")
@@ -59,38 +61,30 @@ class SignedHeaders:
 
 
 def device_name(key: Ed25519PrivateKey) -> str:
-    """What a device is called: its public key, in hex."""
+    """Returns the name of the device that holds a key: its public key, in hex."""
     return key.public_key().public_bytes_raw().hex()
 
 
 def sign(key: Ed25519PrivateKey, session: str, number: int, method: str, path: str, body: bytes) -> SignedHeaders:
-    """Signs a request; `path` has the query in it."""
+    """Signs a request; `path` includes the query."""
     digest = hashlib.sha256(body).hexdigest()
     signature = key.sign(_signed(session, number, method, path, digest)).hex()
     return SignedHeaders(device_name(key), session, number, digest, signature)
 
 
 def check(headers: SignedHeaders, method: str, path: str) -> None:
-    """Lets a request's headers pass that the device they name has signed.
-
-    Raises:
-      DataError: somebody else has, or something was changed.
-    """
+    """Raises a DataError unless the device that the headers name has signed this request."""
     signed = _signed(headers.session, headers.number, method, path, headers.digest)
     _verify(headers.device, headers.signature, signed, "the signature is not this device's over this request")
 
 
 def sign_enrolment(key: Ed25519PrivateKey, code: str) -> str:
-    """What shows that whoever enrols with a code holds the key, in hex."""
+    """Returns the proof, in hex, that the device enrolling with a code holds the key."""
     return key.sign(_enrolled(code)).hex()
 
 
 def check_enrolment(device: str, signature: str, code: str) -> None:
-    """Lets a device enrol under the name of a key that it holds.
-
-    Raises:
-      DataError: the name is no key, or the key did not sign.
-    """
+    """Raises a DataError unless the device's name is a key that signed this enrolment."""
     _verify(device, signature, _enrolled(code), "the enrolment is not signed by the key that it names")
 
 

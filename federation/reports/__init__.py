@@ -1,1 +1,1 @@
-"""The forms in which results are shown: model cards, plots, tables, and progress bars."""
+"""The presentation of results: model cards, plots, tables, and progress bars."""

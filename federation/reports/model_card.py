@@ -1,7 +1,7 @@
-"""Model cards, Markdown: what a trained model is, for people (Mitchell et al. 2019, arXiv 1810.03993).
+"""Model cards in Markdown: descriptions of trained models for people (Mitchell et al. 2019, arXiv 1810.03993).
 
-Here is what all cards share: a history that grows by a line with each step that trained the model. The cards of
-simulated runs and of coordinators are in `federation.simulation.card` and `federation.coordinator.card`.
+This file has the part that all cards share: the history, which grows by a line with each step that trained the model. The
+cards of simulated runs and of coordinators are in `federation.simulation.card` and `federation.coordinator.card`.
 """
 
 from model.device.weights import Provenance
@@ -16,7 +16,7 @@ def history(card: str) -> list[str]:
 
 
 def round_card(provenance: Provenance, clients: int, parent_card: str) -> str:
-    """Returns the card of a model that one round over keyboards on one machine made."""
+    """Returns the card of a model after one round with keyboards on one machine."""
     step = f"{STEP}a round of {clients} clients, from weights of SHA-256 `{provenance.parent}`"
     return f"""# Model card
 
@@ -24,5 +24,5 @@ A CIFG-LSTM that predicts the next word of a message, after {provenance.round} f
 
 {chr(10).join([*history(parent_card), step])}
 
-It has not been measured since: `uv run federate evaluate --model FOLDER` does that.
+It has not been measured since. To measure it, run `uv run federate evaluate --model FOLDER`.
 """

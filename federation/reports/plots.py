@@ -180,7 +180,7 @@ def plot_bands(panels: Sequence[tuple[str, Sequence[str], Mapping[str, Sequence[
 
 
 def plot_growth(panels: Sequence[Figures], path: Path) -> None:
-    """Plots cost against size, measured and in theory, one panel for each thing (`federation.benchmarks.growth.Panel`)."""
+    """Plots cost against size, measured and in theory, a panel for each operation (`federation.benchmarks.growth.Panel`)."""
     columns = 2 if len(panels) < 5 else 3
     lines = -(-len(panels) // columns)
     figure, grid = plt.subplots(lines, columns, figsize=(5 * columns, 3.6 * lines), layout="constrained", squeeze=False)

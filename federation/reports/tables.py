@@ -7,11 +7,11 @@ from rich.table import Table
 
 Rows = list[list[str]]
 
-_WIDTH = 160  # characters, where standard error is no terminal
+_WIDTH = 160  # characters, if standard error is not a terminal
 
 
 def print_tables(tables: Sequence[tuple[str, Rows]]) -> None:
-    """Prints tables on standard error, as wide as the terminal; without one, 160 characters wide."""
+    """Prints tables on standard error, as wide as the terminal; without a terminal, 160 characters wide."""
     console = Console(stderr=True)
     if not console.is_terminal:
         console.width = _WIDTH

@@ -1,4 +1,4 @@
-"""The model card of a simulated run, Markdown."""
+"""The model card of a simulated run, in Markdown."""
 
 from collections.abc import Sequence
 
@@ -26,12 +26,12 @@ def simulation_card(
     """Returns the card of the model that a simulated run made.
 
     Args:
-      settings: of the run.
-      provenance: of the model.
+      settings: the run's settings.
+      provenance: the model's provenance.
       rounds: the rows of the run's `metrics.csv`.
-      before: validation users' scores of the model that the run started from.
-      after: their scores of the run's model.
-      command: the command line that made it.
+      before: scores on validation users of the model that the run started from.
+      after: scores on validation users of the run's model.
+      command: the command line of the run.
       parent_card: the card of the model that the run started from, whose history continues here.
       spent: the privacy that the run spent.
     """
@@ -110,7 +110,7 @@ def _protection(privacy: Privacy) -> str:
             "messages from being memorized: there is no differential privacy."
         )
     return (
-        "The epsilon above covers these rounds alone. It does\n"
+        "The epsilon above covers only these rounds. It does\n"
         "not cover what the initial weights had learned, the choice of the vocabulary's words (each written by at least three\n"
         "training users), the settings, or the losses in the run's folder."
     )

@@ -1,7 +1,7 @@
 """Central training: the same network trained on all training users' words in one place, as a baseline for federated training.
 
-It is the best model that the data and the architecture give by the usual means, and nothing that should be done with what
-people type.
+The result is the best model that the usual methods get from this data and this architecture. Central training is not meant
+for the words that people type.
 
 1. In each pass, all training messages are shuffled and packed into rows, and the rows are shuffled.
 2. Adam (Kingma and Ba 2015, arXiv 1412.6980) takes a step per batch of rows, with clipped gradients. The learning rate
@@ -44,9 +44,9 @@ class Central:
 
     corpus: str = "chitchat"
     passes: int = 4
-    learning_rate: float = 6e-3  # at its highest; 3e-3 and 12e-3 learn less in a quarter of a pass
-    warm_up: int = 200  # steps over which the rate rises to it
-    batch: int = 32  # rows
+    learning_rate: float = 6e-3  # maximum; 3e-3 and 12e-3 learn less in a quarter of a pass
+    warm_up: int = 200  # steps over which the learning rate rises to its maximum
+    batch: int = 32  # rows per step
     clipping_norm: float = 1.0  # global L2 norm of a step's gradient
     seed: int = 0
 
@@ -61,8 +61,8 @@ def train_centrally(how: Central, out: Path, command: str, steps: int | None = N
       how: the settings.
       out: the run's folder.
       command: the command line, for the model card.
-      steps: the number of steps after which to stop; by default, training goes on to the end. The learning rate falls as if
-        training went on.
+      steps: the number of steps after which training stops; by default, all steps. The learning rate's schedule stays that of
+        all steps.
 
     Raises:
       DataError: an input is invalid, `out` holds something else, or training diverged.
@@ -102,10 +102,10 @@ class _Progress:
     def __init__(self, program: Program, held_out: list[list[int]], path: Path) -> None:
         self._program, self._held_out, self._path = program, held_out, path
         self._began = time.monotonic()
-        self._losses: list[float] = []  # since the last check
+        self._losses: list[float] = []  # losses since the last check
         self._rows: list[dict[str, float]] = []
         self.words = 0  # targets trained on
-        self.scores = Scores()  # of the last check
+        self.scores = Scores()  # scores at the last check
 
     @property
     def seconds(self) -> float:
@@ -156,7 +156,7 @@ def _learning_rate(how: Central, steps_done: int, total: int) -> float:
 
 
 class _Adam:
-    """Weights in training, with the two moments of Adam."""
+    """Weights during training, with the two moments of Adam."""
 
     def __init__(self, weights: Weights, how: Central) -> None:
         self._variables = {name: tf.Variable(array) for name, array in weights.items()}

@@ -1,4 +1,4 @@
-"""Simulated clients: which users are in a round's cohort, and which of their words they train on."""
+"""Simulated clients: the users in a round's cohort, and the words that they train on."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,10 +15,10 @@ from data.windows import pack
 def sample_cohort(
     users: Sequence[str], size: int, seed: int, round_number: int, turns: Sequence[float] | None = None
 ) -> list[str]:
-    """Returns the clients of a round: `size` users sampled without replacement, or all users if there are no more.
+    """Returns the clients of a round: `size` users sampled without replacement, or all users if they are fewer.
 
-    They are sampled uniformly, or in proportion to `turns`, by user. The result depends on the arguments alone, so that a
-    resumed run has the same cohorts.
+    Users are sampled uniformly, or in proportion to `turns`, a number for each user. The result depends on the arguments
+    alone, so that a resumed run has the same cohorts.
     """
     rng = np.random.default_rng([seed, round_number])
     if turns is None:
@@ -30,11 +30,11 @@ def sample_cohort(
 
 
 def turns_by_words(words: Sequence[int], max_words: int) -> list[float]:
-    """Returns how often each client is sampled, relative to others, given its word count and the cap on its words in a round.
+    """Returns the relative sampling frequency of each client, given its word count and the cap on its words in a round.
 
     Clients are sampled in proportion to their word count; those below the cap, who contribute all of their words in every
     round, are sampled equally often; those without words are never sampled. So every word is trained on about equally
-    often. Uniform cohorts would memorize the words of people who wrote little before having seen half of the others'.
+    often. With uniform cohorts, a model memorizes the words of people who wrote little before it has seen half of the others'.
     """
     return [max(1.0, count / max_words) if count else 0.0 for count in words]
 
@@ -61,7 +61,7 @@ class Clients:
     ) -> tuple[NDArray[np.int32], np.random.Generator]:
         """Draws messages of one user at random, at most `max_words` words, and packs them into rows [n, T + 1].
 
-        The cap bounds one person's influence on the model; the random draw lets a person who wrote more contribute other
+        The cap bounds one person's influence on the model; the random draw lets a person who wrote more contribute different
         words in every round. Returns the generator as well, for the order of the rows.
         """
         messages = self.messages(user)
@@ -74,7 +74,7 @@ class Clients:
     def dataset(
         self, user: str, max_words: int, passes: int, batch: int, seed: int, round_number: int
     ) -> tf.data.Dataset:
-        """Returns a client's data as TFF takes it: batches of (rows, targets), shuffled anew for each pass."""
+        """Returns a client's data for TFF: batches of (rows, targets), reshuffled for each pass."""
         rows, rng = self.rows(user, max_words, seed, round_number)
         dataset = None
         for _ in range(passes):

@@ -1,4 +1,4 @@
-"""Repeated runs of a search compared with one of them: is the difference statistically significant?
+"""The comparison of a search's repeated runs with one of them, the yardstick: differences and their statistical significance.
 
 All models predict the same words of validation users. The words of all repeats of a run are pooled by person, and the
 difference to the yardstick, over the seeds that both have, is tested over people (`federation.evaluation.significance`).
@@ -26,7 +26,7 @@ from model.device.config import parameters
 from model.device.folder import Model, load_model
 from model.device.metrics import Scores
 
-_WORDS = 60_000  # of validation users
+_WORDS = 60_000  # words of validation users to predict
 
 
 def compare_repeats(models: Mapping[Trial, Path], yardstick: str, out: Path) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ def compare_repeats(models: Mapping[Trial, Path], yardstick: str, out: Path) -> 
 
     Args:
       models: the model folder of each repeated trial.
-      yardstick: the name of the run that others are compared with; only the seeds that it shares count.
+      yardstick: the name of the run that others are compared with, on the seeds that both have.
       out: the folder of the files.
     """
     validation = Part(open_corpus(next(iter(models)).corpus), "validation")
@@ -78,7 +78,7 @@ def compared(own: Sequence[Sequence[Scores]], others: Sequence[Sequence[Scores]]
 
     Args:
       own: the run's scores by seed and person.
-      others: the yardstick's, for the same seeds and people.
+      others: the yardstick's scores, for the same seeds and people.
     """
     words = np.array([[user.words for user in seed] for seed in own])
     first, first_others = (np.array([[u.first for u in seed] for seed in side]) for side in (own, others))

@@ -1,15 +1,15 @@
 """Simulated rounds: TFF trains the global model on a corpus, with its users as clients.
 
 A run is a folder: `settings.json` holds its settings, `state/` the state after the newest round, `metrics.csv` and
-`tensorboard/` the metrics of each round, `model/` and `progress.png` the result. A round goes as follows:
+`tensorboard/` the metrics of each round, `model/` and `progress.png` the result. The steps of a round are:
 
 1. check that the privacy budget allows the round, and sample a cohort of the training users;
 2. draw at most `max_words` words of each client, pack them into rows, and shuffle the rows;
-3. run TFF: broadcast, client work, weighted mean (`federation.aggregation.secure_mean` where the run asks for it), server
+3. run TFF: broadcast, client work, weighted mean (`federation.aggregation.secure_mean` if the settings include it), server
    optimizer;
-4. add the new global weights to the mean of the models before, if the run averages them (Izmailov et al. 2018, arXiv
+4. include the new global weights in the mean of the models, if the run averages them (Izmailov et al. 2018, arXiv
    1803.05407);
-5. measure recall on validation users, where it is due;
+5. measure recall on validation users, if a measurement is due;
 6. release the round's metrics, then save the state. A run killed before that repeats the round, with the same result.
 """
 
@@ -70,7 +70,7 @@ class _Run:
     out: Path
     start: Model
     clients: Clients
-    turns: list[float] | None  # how often each client is sampled, relative to others; None: all equally often
+    turns: list[float] | None  # relative sampling frequency of each client; None: all equally often
     held_out: list[list[int]]  # encoded messages of validation users
     process: tff.learning.templates.LearningProcess
     program: Program  # measures models on `held_out`
@@ -91,13 +91,13 @@ def simulate(
     """Runs or resumes a simulation of `rounds` rounds in the folder `out`.
 
     Args:
-      settings: what to run; on resuming, the same as before.
-      rounds: how many rounds the run has in the end, those before a resumption included.
+      settings: the settings; a resumed run needs the same as before.
+      rounds: the total number of rounds, including those before a resumption.
       out: the run's folder.
       resume: whether `out` may hold a run to continue.
       command: the command line, for the model card.
-      checks: how often validation users' recall is measured during the run.
-      workers: addresses of TFF workers that do the clients' part; without any, this machine does. The result is the same.
+      checks: the number of recall measurements on validation users during the run.
+      workers: addresses of TFF workers that run the clients; without any, this machine runs them, with the same result.
 
     Raises:
       DataError: `out` holds a run and `resume` is not set; `out` holds a run of other settings; an input is invalid; no
@@ -112,7 +112,7 @@ def simulate(
     with remote_engine(workers) if workers else engine(), progress_bar("rounds", rounds) as bar:
         (state, mean), done = run.store.latest((run.process.initialize(), list(run.start.weights.values())))
         if done > rounds:
-            raise DataError(f"{out} has done {done} rounds already: ask for at least as many")
+            raise DataError(f"{out} has done {done} rounds already: set --rounds to at least {done}")
         bar(done, "")
         for number in range(done + 1, rounds + 1):
             try:
@@ -162,11 +162,11 @@ def _prepare(settings: SimulationSettings, out: Path, resume: bool) -> _Run:
 
 
 def _aggregation(settings: SimulationSettings) -> dict[str, Any]:
-    """Returns the options of `learning_process` for anything but plain averaging."""
+    """Returns the options of `learning_process`, empty for plain averaging."""
     if settings.summation is None:
         return {}
     private = settings.privacy.private
-    # Nobody may know the seed of noise that protects people; it is kept in the run's state alone.
+    # The seed of noise that protects people is a secret: only the run's state contains it.
     noise_seed = secrets.randbits(62) if private else settings.seed
     weighting = tff.learning.ClientWeighting.UNIFORM if private else tff.learning.ClientWeighting.NUM_EXAMPLES
     return {
@@ -190,7 +190,7 @@ def _train(
     output = run.process.next(state, datasets)
     trained = output.metrics["client_work"]["train"]
     if trained["words"] and not np.isfinite(trained["loss"]):
-        raise NotFiniteError(f"round {number} diverged: choose a smaller learning rate, for the clients or the server")
+        raise NotFiniteError(f"round {number} diverged: choose a smaller learning rate for the clients or the server")
     return output.state, {
         "round": number,
         "loss": float(trained["loss"]) if trained["words"] else 0.0,
@@ -208,7 +208,7 @@ def _cohort(run: _Run, number: int) -> list[str]:
 
 
 def _averaged(run: _Run, mean: Mean, state: tff.learning.templates.LearningAlgorithmState, number: int) -> Mean:
-    """Returns the mean of the global models since `average_from`, this round's included; without it, this round's model."""
+    """Returns the mean of the global models since round `average_from`; without `average_from`, this round's model."""
     weights = weights_of(state, run.start.provenance.config).values()
     since = run.settings.average_from
     if not since or number <= since:

@@ -23,7 +23,7 @@ _CHECKS = 4  # measurements on validation users during each run
 def search(path: Path, out: Path) -> list[dict[str, Any]]:
     """Runs the list in the file `path` in the folder `out`, or continues it.
 
-    Returns a row per run, the best recall at 1 first: its settings, the words it trained on, and validation users' scores.
+    Returns a row per run, sorted by recall at 1: its settings, the words it trained on, and scores on validation users.
 
     Raises:
       DataError: the list is invalid, or a run fails.

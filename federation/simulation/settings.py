@@ -19,9 +19,9 @@ class SimulationSettings:
     """
 
     corpus: str = "chitchat"
-    init: str = "random"  # or the path of a model folder
+    init: str = "random"  # "random" weights, or the path of a model folder
     clients_per_round: int = 20
-    cohort: str = "uniform"  # or "words": how clients are sampled (`federation.simulation.clients`)
+    cohort: str = "uniform"  # sampling of clients, "uniform" or by "words" (`federation.simulation.clients`)
     seed: int = 0
     average_from: int = 0  # the first round whose model enters the average that is the final model; 0: the last model
     server: Server = field(default_factory=Server)
@@ -32,7 +32,7 @@ class SimulationSettings:
     def __post_init__(self) -> None:
         if self.privacy.private and (self.summation is None or self.cohort != "uniform"):
             raise DataError(
-                "differential privacy needs clipped deltas, and a cohort that calls everybody equally often"
+                "differential privacy needs clipped deltas and uniform cohorts, which select everybody equally often"
             )
         if self.summation is not None and self.summation.cohort < self.clients_per_round:
             raise DataError(f"a sum over {self.summation.cohort} clients has no room for {self.clients_per_round}")

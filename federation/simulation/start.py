@@ -1,4 +1,4 @@
-"""How a run starts: its folder, the model it trains, and the held-out messages that it is measured on."""
+"""The start of a run: its folder, the model it trains, and the held-out messages that it is measured on."""
 
 import json
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ from model.device.folder import Model, load_model
 from model.device.weights import Provenance, initial_weights
 
 _VOCABULARY_MIN_USERS = 3  # a word that fewer people wrote could identify one of them
-_VALIDATION_WORDS = 20_000  # enough for a standard error of 0.3 points
+_VALIDATION_WORDS = 20_000  # enough for a standard error of 0.3 percentage points
 
 
 def claim_folder(path: Path, settings: Mapping[str, Any], kind: str, resume: bool) -> None:
-    """Records in the file `path` which settings its folder belongs to, or checks that it belongs to these.
+    """Writes the settings of a folder's work to the file `path`, or checks that the file has the same settings.
 
     Args:
       path: the JSON file of settings in the folder.
@@ -28,7 +28,7 @@ def claim_folder(path: Path, settings: Mapping[str, Any], kind: str, resume: boo
       resume: whether the folder may hold such work already.
 
     Raises:
-      DataError: the folder holds work of other settings, or of these and `resume` is not set.
+      DataError: the folder holds work with other settings, or work with these settings and `resume` is not set.
     """
     wanted = json.dumps(settings, indent=2)
     if not path.exists():
@@ -37,7 +37,7 @@ def claim_folder(path: Path, settings: Mapping[str, Any], kind: str, resume: boo
         raise DataError(f"{path.parent} holds {kind} already: add --resume to continue it, or choose another --out")
     elif path.read_text("utf-8") != wanted:
         raise DataError(
-            f"{path.parent} holds {kind} of other settings ({path}): repeat them to continue it, or choose another --out"
+            f"{path.parent} holds {kind} with other settings ({path}): use those to continue it, or choose another --out"
         )
 
 
@@ -46,11 +46,11 @@ def initial_model(init: str, seed: int, training: Part) -> Model:
 
     Args:
       init: a model folder, or "random" for random weights over a vocabulary of the training users' words.
-      seed: of the random weights.
+      seed: the seed of the random weights.
       training: the training users' part of the corpus.
 
     Raises:
-      DataError: `init` is no model folder.
+      DataError: `init` is not a model folder.
     """
     if init != "random":
         return load_model(Path(init))
@@ -69,6 +69,6 @@ def training_vocabulary(training: Part) -> Vocabulary:
 
 
 def checked_messages(validation: Part, vocabulary: Vocabulary) -> list[list[int]]:
-    """Returns validation users' oldest messages, encoded, in equal shares: the progress of training is measured on them."""
+    """Returns validation users' oldest messages, encoded, in equal shares, to measure the progress of training."""
     shares = equal_shares(validation, validation.users(), _VALIDATION_WORDS)
     return [vocabulary.encode(text) for messages in shares for text in messages]

@@ -1,7 +1,7 @@
 """The list of runs that a search compares, read from a TOML file.
 
-`[all]` holds the settings that the runs share; each `[[run]]` has a name and its own settings, by the names of `Trial`. An
-entry with `seeds` is one run per seed. A run may start from the model of a run listed before it (`after`). Where `[all]`
+`[all]` holds the settings that the runs share. Each `[[run]]` has a name and its own settings, named as in `Trial`. An
+entry with `seeds` is one run per seed. A run may start from the model of a run listed before it (`after`). If `[all]`
 names a `yardstick`, the repeated runs are compared with it (`federation.simulation.comparison`).
 """
 
@@ -34,8 +34,8 @@ class Trial:
     clipping_norm: float = 1.0
     passes: int = 1
     max_words: int = 2000
-    bits: int = 0  # of a delta's entry in the sum; 0: unclipped deltas are averaged as floats
-    clip: float = 1.0  # the clipping norm of deltas, where bits are given
+    bits: int = 0  # bits of a delta's entry in the sum; 0: unclipped deltas are averaged as floats
+    clip: float = 1.0  # the clipping norm of deltas, if bits are given
     room: int = 0  # the greatest number of devices that a sum of integers can hold; 0: the clients of a round
     after: str = ""  # the name of the run, listed before, whose model replaces `init`
     corpus: str = "chitchat"
@@ -45,7 +45,7 @@ class Trial:
 
     @property
     def settings(self) -> SimulationSettings:
-        """The settings as a simulation takes them."""
+        """The settings of the simulated run."""
         summation = None
         if self.bits:
             room = self.room or self.clients_per_round
@@ -64,7 +64,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Search:
-    """The content of a file."""
+    """The content of a search's file."""
 
     trials: list[Trial]
     yardstick: str = ""  # the run that others are compared with; empty: nothing is compared
@@ -107,7 +107,7 @@ def _repeats(values: dict[str, Any], path: Path) -> list[Trial]:
         if not isinstance(value, types[name]) and not (types[name] is float and isinstance(value, int)):
             raise DataError(f"{path}: {name} = {value!r} is not of type {types[name].__name__}")
     if "name" not in values or "rounds" not in values:
-        raise DataError(f"{path}: each [[run]] needs a name, and rounds, its own or those of [all]")
+        raise DataError(f"{path}: each [[run]] needs a name, and rounds of its own or in [all]")
     if seeds is None:
         return [Trial(**values)]
     if not (isinstance(seeds, list) and seeds and all(type(seed) is int and seed >= 0 for seed in seeds)):

@@ -1,1 +1,1 @@
-"""Taking part in rounds."""
+"""Participation in federated learning: membership of a federation, its rounds, and rounds of a desktop on the same machine."""

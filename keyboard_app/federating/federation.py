@@ -1,4 +1,4 @@
-"""The federation that a person's keyboard may belong to: to join, leave, take part in its rounds, and see what was shared."""
+"""The federation that a keyboard may belong to: joining and leaving it, taking part in its rounds, and the shared updates."""
 
 import math
 from collections.abc import Callable
@@ -12,35 +12,35 @@ from keyboard_app.learning.background import BackgroundTasks
 from keyboard_app.learning.models import Models
 from keyboard_app.recording.user_profile import Profile
 
-REST_SECONDS = 60.0  # that the keyboard must have been left alone for
-ASK_SECONDS = 60.0  # between two questions whether there is a round
+REST_SECONDS = 60.0  # time without use before the keyboard takes part in a round
+ASK_SECONDS = 60.0  # time between two requests for a round
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where the keyboard stands."""
+    """The keyboard's membership of a federation, and the updates that it has shared."""
 
     joined: Joined | None = None
-    joining: JoinLink | None = None  # a federation that it began to join and has not heard from
-    shared: list[SharedUpdate] = field(default_factory=list)  # ever, oldest first
+    joining: JoinLink | None = None  # the link of a federation that has not yet answered the request to join
+    shared: list[SharedUpdate] = field(default_factory=list)  # every update that left the device, oldest first
 
 
 class Federation:
-    """Speaks with the coordinator in the background, one thing at a time with all else there. For the typing thread."""
+    """The keyboard's federation: starts the background tasks that talk to the coordinator. For the typing thread."""
 
-    def __init__(self, profile: Profile, models: Models, worker: BackgroundTasks) -> None:
-        self.latest: TakingPart | None = None  # the newest question whether there is a round, and what came of it
-        self._profile, self._models, self._worker = profile, models, worker
+    def __init__(self, profile: Profile, models: Models, background: BackgroundTasks) -> None:
+        self.latest: TakingPart | None = None  # the latest request for a round, and its result
+        self._profile, self._models, self._background = profile, models, background
         self._asked = -math.inf
         self._leaving = False
         try:
             joined = self.standing().joined
             self._leaving = joined is not None and joined.leaving
-        except UserFacingError as error:  # typing goes on
+        except UserFacingError as error:  # shown as a notice: typing must go on
             profile.notices.append(str(error))
 
     def standing(self) -> Standing:
-        """Where the keyboard stands.
+        """Reads the membership and the shared updates from their file.
 
         Raises:
           DataError: the file of the membership cannot be read.
@@ -51,29 +51,29 @@ class Federation:
             return Standing(membership.joined, membership.joining, membership.shared())
 
     def join(self, link: str) -> Joining:
-        """Begins to join the federation of a link; the task returned says why where it does not go well.
+        """Starts joining the federation of a link. The task returned says why if joining fails.
 
         Raises:
-          DataError: it is no link, or something else goes on in the background.
+          DataError: the text is not a join link, or another task is running in the background.
         """
         task = Joining(self._profile, link)
-        self._worker.start(task)
+        self._background.start(task)
         return task
 
     def give_up_joining(self) -> None:
-        """Does not join after all.
+        """Stops trying to join.
 
         Raises:
-          DataError: that cannot be written.
+          DataError: the file of the membership cannot be written.
         """
         with self._membership() as membership:
             membership.give_up()
 
     def leave(self) -> None:
-        """Takes part in nothing from now on; the coordinator is told as soon as nothing else goes on in the background.
+        """Stops taking part at once, and tells the coordinator as soon as no other task is running in the background.
 
         Raises:
-          DataError: that cannot be written.
+          DataError: the file of the membership cannot be written.
         """
         with self._membership() as membership:
             membership.wish_to_leave()
@@ -82,52 +82,52 @@ class Federation:
         self.attend()
 
     def attend(self) -> None:
-        """Begins what was left undone: to tell the coordinator that the keyboard leaves."""
-        if self._leaving and self._worker.task is None:
+        """Starts telling the coordinator that the keyboard leaves, if the coordinator does not know yet and no task is running."""
+        if self._leaving and self._background.task is None:
             self._leaving = False
-            self._worker.start(Leaving(self._profile))
+            self._background.start(Leaving(self._profile))
 
     def take_part(self, idle: Callable[[], bool] = lambda: True) -> None:
-        """Begins to ask for a round, and to go through it.
+        """Starts the task of asking for a round and taking part in it.
 
         Args:
-          idle: whether the device has nothing better to do; looked at while the task goes on, in its thread.
+          idle: returns whether the device is not in use; called during the task, in its thread.
 
         Raises:
-          DataError: something else goes on in the background.
+          DataError: another task is running in the background.
         """
         task = TakingPart(self._profile, self._models, idle)
-        self._worker.start(task)
+        self._background.start(task)
         self.latest = task
 
     def take_part_if_due(self, rested: Callable[[], float], charging: bool | None, now: float) -> None:
-        """The same if the time has come, and nothing else goes on.
+        """Starts the task of `take_part` if it is due, the keyboard is at rest, and no other task is running.
 
         Args:
-          rested: seconds since the keyboard was used; looked at while the task goes on, too.
-          charging: whether the machine is; None where there is no battery.
-          now: seconds of a clock that does not go back.
+          rested: returns the seconds since the keyboard was used; also called during the task, in its thread.
+          charging: whether the machine is charging; None if it has no battery or the system does not say.
+          now: seconds of a monotonic clock.
         """
         due = now - self._asked >= ASK_SECONDS and rested() >= REST_SECONDS and charging is not False
-        if due and self._worker.task is None and (self._profile.path / FILE).exists():
+        if due and self._background.task is None and (self._profile.path / FILE).exists():
             self._asked = now
             self.take_part(lambda: rested() >= REST_SECONDS)
 
     def leave_round(self) -> None:
-        """Takes no further part in the round that goes on, if one does."""
-        if isinstance(self._worker.task, TakingPart):
-            self._worker.stop()
+        """Leaves the current round, if there is one."""
+        if isinstance(self._background.task, TakingPart):
+            self._background.stop()
 
     @property
     def round_going_on(self) -> TakingPart | None:
-        """The task of a round that this keyboard is in the middle of."""
-        task = self._worker.task
+        """The task of the round that this keyboard is in, or None."""
+        task = self._background.task
         return task if isinstance(task, TakingPart) and task.step else None
 
     @property
     def speaking(self) -> bool:
-        """Whether the task that goes on waits for the coordinator now and then."""
-        return isinstance(self._worker.task, TakingPart | Joining | Leaving)
+        """Whether the running task talks to the coordinator, and may therefore wait for it."""
+        return isinstance(self._background.task, TakingPart | Joining | Leaving)
 
     def _membership(self) -> Membership:
         return Membership.open(self._profile.path, self._profile.vault, self._profile.notices)

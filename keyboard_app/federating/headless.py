@@ -1,6 +1,6 @@
-"""A keyboard without a window that belongs to a federation: `keyboard device`, for fleets and tests.
+"""A keyboard without a window that takes part in a federation: `keyboard device`, for fleets and tests.
 
-Its words are those of one user of a JSON Lines corpus, or those that its profile has recorded.
+It learns from the messages of one user of a JSON Lines corpus, or from those that its profile has recorded.
 """
 
 import sys
@@ -18,17 +18,15 @@ from keyboard_app.federating.participant import Participant
 from keyboard_app.recording.user_profile import Profile
 from model.device.folder import Model
 
-_PATIENCE = (
-    0.5,
-    30.0,
-)  # seconds before the first and the last of the attempts to reach a coordinator that does not answer
+# Seconds between attempts to reach a coordinator that does not answer. The pause doubles until it reaches the second value.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 
 def corpus_messages(path: Path, user: str) -> Callable[[Model], list[list[int]]]:
-    """What encodes a user's messages for a model.
+    """Returns a function that encodes a user's messages for a model.
 
     Raises:
-      DataError: the file is no corpus, or the user is not in it.
+      DataError: the file is not a corpus, or the user is not in it.
     """
     corpus = JsonLines(path)
     if user not in corpus.users():
@@ -37,17 +35,19 @@ def corpus_messages(path: Path, user: str) -> Callable[[Model], list[list[int]]]
 
 
 def recorded_messages(profile: Profile) -> Callable[[Model], list[list[int]]]:
-    """What encodes the messages that a profile has recorded for a model."""
+    """Returns a function that encodes a profile's recorded messages for a model."""
     return lambda model: [model.vocabulary.encode(message.text) for message in profile.store.learnable()]
 
 
 def join(membership: Membership, link: JoinLink) -> None:
     """Joins the federation of a link.
 
-    Where no answer came, the coordinator may have agreed all the same: the same link then goes on with the same key.
+    If no answer arrives, the coordinator may still have accepted the device. Joining again with the same link uses the same key.
 
     Raises:
-      DataError: the keyboard belongs to one already, the link is not good, or nobody answers.
+      DataError: the keyboard belongs to a federation already, or the link's certificate is not the coordinator's.
+      RefusedError: the link's code is not valid.
+      UnreachableError: the coordinator does not answer.
     """
     key = membership.begin_joining(link)
     try:
@@ -61,22 +61,22 @@ def join(membership: Membership, link: JoinLink) -> None:
 
 
 def leave(membership: Membership) -> str:
-    """Leaves the federation, and forgets the key even if the coordinator does not answer; returns a line about it.
+    """Leaves the federation, and deletes the key even if the coordinator does not answer; returns a line for people.
 
     Raises:
-      DataError: the keyboard belongs to none.
+      DataError: the keyboard belongs to no federation.
     """
     joined = membership.joined
     if joined is None:
         raise DataError("this keyboard belongs to no federation")
-    told = "left the federation"
+    line = "left the federation"
     try:
         with FederationClient(joined.url, joined.certificate, joined.key) as client:
             client.leave()
     except UserFacingError as error:
-        told = f"left the federation without its coordinator knowing: {error}"
+        line = f"left the federation, but its coordinator could not be told: {error}"
     membership.leave()
-    return told
+    return line
 
 
 def take_part(
@@ -86,31 +86,39 @@ def take_part(
     messages: Callable[[Model], Sequence[Sequence[int]]],
     tell: Callable[[str], None],
 ) -> None:
-    """Takes part in rounds until the process is ended, or the coordinator refuses this device.
+    """Takes part in rounds until the process ends or the coordinator refuses this device.
+
+    Args:
+      profile: holds the newest global model.
+      membership: the membership of the federation.
+      shipped: the model folder to start with if the profile has no global model.
+      messages: returns the messages to learn from, encoded for a model.
+      tell: receives a line for people about each event.
 
     Raises:
-      DataError: the keyboard belongs to no federation, or the coordinator refuses it.
+      DataError: the keyboard belongs to no federation, or is leaving it.
+      RefusedError: the coordinator refuses this device.
     """
     joined = membership.joined
     if joined is None:
         raise DataError("this keyboard belongs to no federation: join one with --join LINK")
     if joined.leaving:
-        raise DataError("this keyboard was told to leave its federation: end that with --leave")
+        raise DataError("this keyboard is leaving its federation: finish leaving with --leave")
     with FederationClient(joined.url, joined.certificate, joined.key) as client:
         participant = Participant(client, membership, profile.load_global(shipped), messages, profile.save_global)
-        patience = _PATIENCE[0]
+        pause = _FIRST_PAUSE
         while True:
             try:
                 if line := result_of(participant.turn()):
                     tell(line)
-                patience = _PATIENCE[0]
+                pause = _FIRST_PAUSE
             except UnreachableError as error:
-                tell(f"{error}; trying again in {patience:g} s")
-                time.sleep(patience)
-                patience = min(2 * patience, _PATIENCE[1])
+                tell(f"{error}; trying again in {pause:g} s")
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def tell_on_standard_error(line: str) -> None:
-    """A line for whoever watches."""
+    """Writes a line to standard error."""
     sys.stderr.write(f"keyboard: {line}\n")
     sys.stderr.flush()

@@ -1,6 +1,6 @@
-"""A keyboard's part in federated learning: it trains a round's weights on its own words and gives the difference away.
+"""A keyboard's part in a round of a desktop on the same machine: it trains the round's weights and returns the model delta.
 
-The words stay here, and so does the personal model.
+The words and the personal model stay on the device.
 """
 
 from collections.abc import Generator
@@ -23,7 +23,7 @@ from model.device.weights import load_weights, next_provenance, save_weights
 class Answering:
     """The task (`keyboard_app.learning.background`) of answering one invitation.
 
-    Whatever keeps this keyboard from contributing is said in the contribution, so that the desktop need not wait.
+    If this keyboard cannot contribute, its answer gives the reason, so that the desktop need not wait.
     """
 
     def __init__(self, profile: Profile, model: Model, invitation: Invitation) -> None:
@@ -36,7 +36,7 @@ class Answering:
         self._contribution: Contribution | None = None
 
     def work(self) -> Generator[Progress]:
-        """Trains, puts the delta in its place, and answers.
+        """Trains, saves the delta, and answers.
 
         Raises:
           OSError: the answer cannot be written.
@@ -44,7 +44,7 @@ class Answering:
         round_id = self._invitation.round_id
         try:
             self._contribution = yield from self._train()
-        # A DataError, or settings that no training can have; a full disk; what LiteRT says.
+        # ValueError: a DataError or invalid settings. OSError: a full disk. RuntimeError: LiteRT failed.
         except (ValueError, OSError, RuntimeError) as error:
             self._contribution = Contribution.nothing(round_id, reason(error))
         self._mailbox.answer(self._contribution)
@@ -64,39 +64,43 @@ class Answering:
         return Contribution(round_id, trained.words, trained.loss_before, trained.loss_after)
 
     def finish(self) -> str:
-        """Nothing changes here: a round's model comes back as a release."""
+        """Returns a line for people. There is nothing to install: the desktop releases the round's model later."""
         c = self._contribution
         if c is None or c.error:
-            return f"gave nothing to round {self._invitation.round_id}: {c.error if c else 'it was not trained'}"
-        return f"gave round {c.round_id} what {c.words:,} words taught: loss {c.loss_before:.2f} → {c.loss_after:.2f}"
+            return (
+                f"contributed nothing to round {self._invitation.round_id}: {c.error if c else 'training did not run'}"
+            )
+        return (
+            f"contributed to round {c.round_id} from {c.words:,} words: loss {c.loss_before:.2f} → {c.loss_after:.2f}"
+        )
 
 
 class TakingOver:
-    """The task (`keyboard_app.learning.background`) of taking over a released global model and learning one's words on it.
+    """The task (`keyboard_app.learning.background`) of installing a released global model and personalizing it again.
 
-    The global model is replaced when the task is made; the work is the learning.
+    Creating the task replaces the global model; its work is learning on the new one.
     """
 
     def __init__(self, profile: Profile, models: Models) -> None:
-        """Takes the release over.
+        """Installs the release.
 
         Raises:
-          DataError: there is none, or it is damaged or cannot be kept: it is refused, and typing goes on with the model from
-            before.
+          DataError: there is no release, or it is damaged or cannot be saved. It is then refused, and the keyboard keeps the
+            model that it has.
         """
         folder = profile.mailbox.take_release()
         if folder is None:
             raise DataError("no global model was released to this keyboard")
         try:
             model = load_model(folder)
-            model.start()  # whether the program is whole shows only when it runs
+            model.start()  # a damaged program shows only when it runs
             profile.save_global(model)
         except (UserFacingError, OSError, RuntimeError) as error:
-            profile.mailbox.discard_taken()  # or else it would be tried again every second
+            profile.mailbox.discard_taken()  # else it would be tried again every second
             raise DataError(f"refused the released global model: {reason(error)}") from error
         profile.mailbox.discard_taken()
         models.use_global(model, [message.text for message in profile.store.learnable()])
-        self.title = f"took over the global model of round {model.provenance.round}; learning your words on it"
+        self.title = f"installed the global model of round {model.provenance.round}; learning your words again"
         self._learning = Learning(profile, models)
 
     def work(self) -> Generator[Progress]:
@@ -104,15 +108,15 @@ class TakingOver:
         yield from self._learning.work()
 
     def finish(self) -> str:
-        """Types with the new personal model from now on."""
+        """Installs the new personal model; returns a line for people."""
         return self._learning.finish()
 
 
 def waiting_task(profile: Profile, models: Models) -> Task | None:
-    """What the desktop waits for next: an answer, or that its newest model is taken over.
+    """Returns the next task that the desktop waits for: an answer, or the installation of its newest model; None without any.
 
     Raises:
-      DataError: a release is not what it should be.
+      DataError: a release is damaged.
     """
     invitations = [i for i in profile.mailbox.invitations() if i.round_id not in profile.tried]
     if invitations:
@@ -123,22 +127,22 @@ def waiting_task(profile: Profile, models: Models) -> Task | None:
 
 
 def answer_round(profile: Profile, model: Model, round_id: str) -> str:
-    """Answers one invitation, here and now, and does nothing else; returns a line about it.
+    """Answers one invitation now, and does nothing else; returns a line for people.
 
     Raises:
-      DataError: this keyboard is not invited to that round, or has answered.
+      DataError: this keyboard is not invited to that round, or has already answered.
     """
     for invitation in profile.mailbox.invitations():
         if invitation.round_id == round_id:
             return run(Answering(profile, model, invitation))
-    raise DataError(f"no invitation to round {round_id} waits for the keyboard of {profile.path}")
+    raise DataError(f"no invitation to round {round_id} is waiting for the keyboard of {profile.path}")
 
 
 def answer_all(profile: Profile, models: Models) -> list[str]:
-    """Does all that waits, here and now; returns a line about each.
+    """Runs all waiting tasks now; returns a line for people about each.
 
     Raises:
-      DataError: an invitation or a release is not what it should be.
+      DataError: a release is damaged.
     """
     lines = []
     while (task := waiting_task(profile, models)) is not None:

@@ -1,11 +1,11 @@
-"""Whether this keyboard belongs to a federation, and what it shared with it and when: one SQLite file in the profile.
+"""The keyboard's membership of a federation and the record of its shared updates, in one SQLite file of the profile.
 
-To whom it belongs, the key that the coordinator knows the device by, and which rounds it was in are sealed with the profile's key
-(`keyboard_app.recording.vault`); times, numbers of words and sizes are not. A keyboard that leaves forgets the key and keeps the
-record of what was shared.
+The coordinator's address, the device's key and the rounds' names are encrypted with the profile's key
+(`keyboard_app.recording.vault`). Times, numbers of words and sizes are not. A keyboard that leaves deletes its key and keeps the
+record of its shared updates.
 
-A kill is survived at any point: the key to join with is kept before the coordinator hears of it, so that the code of the link,
-which is good for one device, stays good for this one; and the wish to leave is kept before the coordinator is told.
+The process may be killed at any point. The key to join with is saved before the coordinator receives it, so that the link's
+single-use code stays valid for this device. The wish to leave is saved before the coordinator is told.
 """
 
 import sqlite3
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -39,29 +39,29 @@ FILE = "federation.sqlite"
 class Joined:
     """The federation that the keyboard belongs to."""
 
-    url: str
-    certificate: str
-    key: Ed25519PrivateKey
-    since: str
-    leaving: bool  # whether the person wants to leave, which the coordinator may not know yet
+    url: str  # of the coordinator's API
+    certificate: str  # the coordinator's, PEM
+    key: Ed25519PrivateKey  # this device's
+    since: str  # time of joining, UTC, ISO 8601
+    leaving: bool  # whether the person has asked to leave; the coordinator may not know yet
 
 
 @dataclass(frozen=True)
 class SharedUpdate:
-    """A masked update that left the device, and what came of it."""
+    """A masked update that left the device, and its outcome."""
 
-    time: str
-    url: str
+    time: str  # UTC, ISO 8601
+    url: str  # of the coordinator's API
     round_name: str
-    model: str
-    words: int
-    bytes: int
-    clipped: bool | None  # None for one of an older keyboard, which did not note it
-    outcome: str
+    model: str  # digest of the global weights that training started from
+    words: int  # number of words trained on
+    bytes: int  # size of the masked update
+    clipped: bool | None  # None if an older version of the keyboard sent the update without recording this
+    outcome: str  # sent, counted or not counted
 
 
 class Membership:
-    """The file. For one thread; each change is one transaction; whatever SQLite refuses is a DataError."""
+    """The open file, for one thread. Each change is one transaction. An error of SQLite is raised as a DataError."""
 
     def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
         self._connection = connection
@@ -69,13 +69,13 @@ class Membership:
 
     @classmethod
     def open(cls, profile: Path, vault: Vault, notices: list[str] | None = None) -> Self:
-        """Opens a profile's file, or makes it; what an older keyboard left in the clear is sealed.
+        """Opens a profile's file, or creates it. Encrypts a plain file that an older version of the keyboard wrote.
 
-        One that is damaged or was sealed with another key is set aside and a new one begun, with a line about it in `notices`: the
-        keyboard belongs to no federation then.
+        A file that is damaged or encrypted with another key is renamed and replaced by a new one, with a line about it in
+        `notices`. The keyboard then belongs to no federation.
 
         Raises:
-          DataError: it cannot be opened, or a newer version of the keyboard wrote it.
+          DataError: the file cannot be opened, or a newer version of the keyboard wrote it.
         """
         path = profile / FILE
         try:
@@ -87,13 +87,13 @@ class Membership:
             raise DataError(f"cannot open {path} ({error}): check that the folder can be written to") from error
         except UnsealError:
             aside = set_aside(path, ("-journal",), "locked")
-            why = "was sealed with a key that is gone"
+            damage = "was encrypted with a key that no longer exists"
         except sqlite3.DatabaseError:
             aside = set_aside(path, ("-journal",))
-            why = "was damaged"
+            damage = "was damaged"
         if notices is not None:
-            notices.append(f"the file of your federation {why}: it lies in {aside}; join the federation anew")
-        with _told():
+            notices.append(f"the file of your federation {damage} and is now {aside}: join the federation again")
+        with _sqlite_errors_as_data_errors():
             path.touch(mode=0o600)
             return cls(connect(path, vault), vault)
 
@@ -113,17 +113,17 @@ class Membership:
         row = self._row("SELECT sealed, joined, leaving FROM membership")
         if row is None:
             return None
-        about = unseal(self._vault, MEMBERSHIP, row[0])
-        return Joined(about["url"], about["certificate"], _key(about["key"]), row[1], bool(row[2]))
+        content = unseal(self._vault, MEMBERSHIP, row[0])
+        return Joined(content["url"], content["certificate"], _key(content["key"]), row[1], bool(row[2]))
 
     @property
     def joining(self) -> JoinLink | None:
-        """The link of a federation that it began to join and has not heard from."""
+        """The link of a federation that has not yet answered the request to join."""
         row = self._row("SELECT sealed FROM joining")
         return None if row is None else JoinLink.parse(unseal(self._vault, JOINING, row[0])["link"])
 
     def begin_joining(self, link: JoinLink) -> Ed25519PrivateKey:
-        """The key to enrol with by a link, kept until `join` or `give_up`; for the same link it is the same again.
+        """Returns the key to enrol with, saved until `join` or `give_up`; another call with the same link returns the same key.
 
         Raises:
           DataError: the keyboard belongs to a federation already.
@@ -140,14 +140,14 @@ class Membership:
         return key
 
     def give_up(self) -> None:
-        """Does not join after all."""
+        """Stops trying to join, and deletes the key that was made for it."""
         self._change("DELETE FROM joining")
 
     def join(self, url: str, certificate: str, key: Ed25519PrivateKey) -> None:
-        """Keeps what the keyboard needs to take part.
+        """Saves the membership.
 
         Raises:
-          DataError: it belongs to a federation already.
+          DataError: the keyboard belongs to a federation already.
         """
         if self.joined is not None:
             raise DataError("this keyboard belongs to a federation already: leave that one first")
@@ -158,15 +158,15 @@ class Membership:
             db.execute("DELETE FROM joining")
 
     def wish_to_leave(self) -> None:
-        """Takes part in nothing more; the coordinator is still to be told."""
+        """Records that the person has asked to leave; the coordinator has not been told yet."""
         self._change("UPDATE membership SET leaving = 1")
 
     def leave(self) -> None:
-        """Forgets the federation and the key; what was shared stays on record."""
+        """Deletes the membership with its key, but not the record of shared updates."""
         self._change("DELETE FROM membership")
 
     def sent(self, url: str, round_name: str, model: str, words: int, size: int, clipped: bool) -> None:
-        """A masked update is about to leave the device."""
+        """Records a masked update that is about to leave the device."""
         tag = round_tag(self._vault, url, round_name)
         sealed = seal(self._vault, round_identity(tag), url=url, round=round_name, model=model)
         self._change(
@@ -175,26 +175,29 @@ class Membership:
             *(_now(), tag, sealed, words, size, clipped),
         )
 
-    def came_of(self, url: str, round_name: str, outcome: str) -> None:
-        """What became of an update that was sent: `counted` or `not counted`."""
+    def record_outcome(self, url: str, round_name: str, outcome: str) -> None:
+        """Records the outcome of an update that was sent: `counted` or `not counted`."""
         tag = round_tag(self._vault, url, round_name)
         self._change("UPDATE shared SET outcome = ? WHERE tag = ?", outcome, tag)
 
     def shared(self) -> list[SharedUpdate]:
-        """Every update that left the device, oldest first."""
+        """Returns every update that left the device, oldest first."""
         query = "SELECT time, tag, sealed, words, bytes, clipped, outcome FROM shared ORDER BY id"
-        with _told():
+        with _sqlite_errors_as_data_errors():
             rows = self._connection.execute(query).fetchall()
         found = []
         for time, tag, sealed, words, size, clipped, outcome in rows:
-            about = unseal(self._vault, round_identity(tag), sealed)
-            noted = None if clipped is None else bool(clipped)
-            found.append(SharedUpdate(time, about["url"], about["round"], about["model"], words, size, noted, outcome))
+            origin = unseal(self._vault, round_identity(tag), sealed)
+            was_clipped = None if clipped is None else bool(clipped)
+            found.append(
+                SharedUpdate(time, origin["url"], origin["round"], origin["model"], words, size, was_clipped, outcome)
+            )
         return found
 
-    def _row(self, query: str) -> tuple | None:
-        with _told():
-            return self._connection.execute(query).fetchone()
+    def _row(self, query: str) -> tuple[Any, ...] | None:
+        with _sqlite_errors_as_data_errors():
+            row: tuple[Any, ...] | None = self._connection.execute(query).fetchone()
+            return row
 
     def _change(self, statement: str, *values: object) -> None:
         with self._transaction() as db:
@@ -202,7 +205,7 @@ class Membership:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _told():
+        with _sqlite_errors_as_data_errors():
             self._connection.execute("BEGIN IMMEDIATE")
             with self._connection as db:
                 yield db
@@ -217,7 +220,7 @@ def _now() -> str:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _sqlite_errors_as_data_errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:

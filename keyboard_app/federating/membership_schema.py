@@ -1,4 +1,4 @@
-"""The tables of `federation.sqlite`, what of them is sealed as what, and how the file of an older keyboard becomes such."""
+"""The tables of `federation.sqlite`, the identities that its rows are encrypted with, and the upgrade of older files."""
 
 import json
 import sqlite3
@@ -13,42 +13,42 @@ _SCHEMA = (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     sealed BLOB NOT NULL,        -- JSON: url of the coordinator's API, certificate (PEM), key (Ed25519, hex)
     joined TEXT NOT NULL,        -- UTC, ISO 8601
-    leaving INTEGER NOT NULL     -- 1 once the person wants to leave
+    leaving INTEGER NOT NULL     -- 1 once the person has asked to leave
 )""",
     """CREATE TABLE joining (
     only INTEGER PRIMARY KEY CHECK (only = 1),
-    sealed BLOB NOT NULL         -- JSON: the join link, and the key that is to be enrolled by it
+    sealed BLOB NOT NULL         -- JSON: the join link, and the key to enrol with
 )""",
     """CREATE TABLE shared (
     id INTEGER PRIMARY KEY,
     time TEXT NOT NULL,
     tag BLOB NOT NULL UNIQUE,    -- of url and round (Vault.tag)
-    sealed BLOB NOT NULL,        -- JSON: url, round, and digest of the global weights that this keyboard trained
+    sealed BLOB NOT NULL,        -- JSON: url, round, and digest of the global weights that the update starts from
     words INTEGER NOT NULL,      -- targets trained on
     bytes INTEGER NOT NULL,      -- of the masked update
-    clipped INTEGER,             -- 1 if the update was shortened to the round's norm; NULL where nobody noted it
-    outcome TEXT NOT NULL        -- sent, counted (the coordinator added it up and unmasked the sum), not counted
+    clipped INTEGER,             -- 1 if the update was clipped to the round's norm; NULL if not recorded
+    outcome TEXT NOT NULL        -- sent; counted: part of a sum that was unmasked; not counted
 )""",
     """CREATE TABLE marks (
-    name TEXT PRIMARY KEY,       -- key: something sealed, to try a key on
+    name TEXT PRIMARY KEY,       -- `key`: an encrypted value, to check a key with
     value BLOB NOT NULL
 ) WITHOUT ROWID""",
 )
-MEMBERSHIP, JOINING = "membership", "joining"  # what the rows of these tables are sealed as
+MEMBERSHIP, JOINING = "membership", "joining"  # the identities of these tables' rows
 _KEY_CHECK = "the key of a keyboard's federation"
 
 
 def connect(path: Path, vault: Vault) -> sqlite3.Connection:
-    """Opens the file and brings it up to date in one transaction: a kill in the middle leaves it as it was.
+    """Opens the file and upgrades it in one transaction, so that a kill during the upgrade leaves it unchanged.
 
     Raises:
-      DataError: a newer version of the keyboard wrote it.
-      UnsealError: it was sealed with another key.
+      DataError: a newer version of the keyboard wrote the file.
+      UnsealError: it was encrypted with another key.
       sqlite3.Error: it is damaged, or cannot be written.
     """
-    connection = sqlite3.connect(path, isolation_level=None)  # transactions begin where it is said
+    connection = sqlite3.connect(path, isolation_level=None)  # transactions begin explicitly
     try:
-        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not only given free
+        connection.execute("PRAGMA secure_delete = ON")  # deleted content is overwritten
         connection.execute("PRAGMA temp_store = MEMORY")
         if _version(connection) > VERSION:
             raise DataError(f"{path} was written by a newer keyboard: update this one")
@@ -56,7 +56,7 @@ def connect(path: Path, vault: Vault) -> sqlite3.Connection:
             _upgrade(connection, vault)
         row = connection.execute("SELECT value FROM marks WHERE name = 'key'").fetchone()
         if row is None:
-            raise UnsealError("the file does not say which key it was sealed with")
+            raise UnsealError("the file has no value to check its key with")
         vault.open(row[0], _KEY_CHECK)
     except BaseException:
         connection.close()
@@ -65,41 +65,42 @@ def connect(path: Path, vault: Vault) -> sqlite3.Connection:
 
 
 def seal(vault: Vault, identity: str, **content: str) -> bytes:
-    """Seals a row."""
+    """Encrypts the content of a row under its identity."""
     return vault.seal(json.dumps(content).encode(), identity)
 
 
 def unseal(vault: Vault, identity: str, sealed: bytes) -> dict[str, str]:
-    """What `seal` was given.
+    """Decrypts the content of a row.
 
     Raises:
-      UnsealError: it was changed, or is another row's.
+      UnsealError: the content was altered, or belongs to another row.
     """
-    return json.loads(vault.open(sealed, identity))
+    content: dict[str, str] = json.loads(vault.open(sealed, identity))
+    return content
 
 
 def round_tag(vault: Vault, url: str, round_name: str) -> bytes:
-    """What the row of a round is found by."""
+    """Returns the tag by which the row of a round is found."""
     return vault.tag(f"round\n{url}\n{round_name}")
 
 
 def round_identity(tag: bytes) -> str:
-    """What the row of a round is sealed as."""
+    """Returns the identity that the row of a round is encrypted with."""
     return f"shared {tag.hex()}"
 
 
 def _version(connection: sqlite3.Connection) -> int:
-    return connection.execute("PRAGMA user_version").fetchone()[0]
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _upgrade(connection: sqlite3.Connection, vault: Vault) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _version(connection)
-        if version == VERSION:  # another thread was faster
+        if version == VERSION:  # another thread has upgraded it
             connection.execute("ROLLBACK")
             return
-        if version == 1:  # nothing was sealed
+        if version == 1:  # without encryption
             connection.execute("ALTER TABLE membership RENAME TO plain_membership")
             connection.execute("ALTER TABLE shared RENAME TO plain_shared")
         for statement in _SCHEMA:

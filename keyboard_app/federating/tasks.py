@@ -1,6 +1,6 @@
-"""Rounds of a federation in the app: a task that asks the coordinator whether there is one, and goes through it.
+"""The app's background tasks for a federation: taking part in a round, joining, and leaving.
 
-A newer global model that the coordinator has goes into the mailbox, where the keyboard finds and takes it over as one from a
+A newer global model from the coordinator is put into the mailbox. The keyboard installs it from there like a model released by a
 desktop on the same machine (`keyboard_app.federating.local_rounds.TakingOver`).
 """
 
@@ -23,33 +23,35 @@ from model.device.learning.finetuning import Progress
 if TYPE_CHECKING:
     from keyboard_app.federating.participant import Participant
 
-_WAIT_SECONDS = 1.0  # for each answer: how long it takes to stop when the keyboard is used again
-_PAUSE_SECONDS = 0.1  # between two questions in the middle of a round
-_PATIENCE = 60.0  # seconds in the middle of a round for a coordinator that does not answer
-_RETRY_SECONDS = 1.0
+_WAIT_SECONDS = 1.0  # for the answer to a check-in; stopping when the keyboard is used again may take as long
+_PAUSE_SECONDS = 0.1  # between two turns in a round
+_PATIENCE_SECONDS = 60.0  # in a round, for a coordinator that does not answer
+_RETRY_SECONDS = 1.0  # between two attempts to reach a coordinator that does not answer
 
 
 class TakingPart:
-    """The task of one round, if there is one; nothing where the keyboard belongs to no federation.
+    """The task of asking for a round and taking part in it. It does nothing if the keyboard belongs to no federation.
 
-    `title` is empty while it only asks, which nobody need be told. `step`, `waiting` and `line` say, to other threads too, how far
-    it is.
+    `title` is empty while the task only asks, which is not worth showing. Other threads may read `step`, `waiting` and `line` to
+    show its progress.
     """
 
     def __init__(self, profile: Profile, models: Models, idle: Callable[[], bool]) -> None:
-        """Takes the newest global model; `idle` says whether the device has nothing better to do."""
+        """Starts from the newest global model; `idle` returns whether the device is not in use."""
         self.title = ""
-        self.step = ""  # of `round_steps.STEPS`; empty outside of rounds
-        self.waiting = False  # for the other devices
-        self.line = ""  # the newest that there is to say
-        self.failed = False  # whether it ended in an error, which `line` says
+        self.step = ""  # of `steps.STEPS`; empty outside of rounds
+        self.waiting = False  # whether it waits for the other devices
+        self.line = ""  # the latest event, in words for people
+        self.failed = False  # whether it ended in an error, which `line` describes
         self._profile, self._model, self._idle = profile, models.global_model, idle
 
     def work(self) -> Generator[Progress | Step]:
-        """Asks, and goes through the round.
+        """Asks for a round, and takes part in it.
 
         Raises:
-          DataError: the coordinator refuses this device, or goes away in the middle of a round.
+          RefusedError: the coordinator refuses this device.
+          UnreachableError: the coordinator stopped answering during a round.
+          DataError: the file of the membership cannot be read or written.
         """
         try:
             with Membership.open(self._profile.path, self._profile.vault) as membership:
@@ -60,7 +62,7 @@ class TakingPart:
             raise
 
     def _take_part(self, membership: Membership, joined: Joined) -> Generator[Progress | Step]:
-        # Imported here, in the task's own thread: what speaks HTTP takes longer to import than a key may wait.
+        # Imported here, in the task's own thread: the HTTP client takes longer to import than a key press may take.
         from keyboard_app.federating.client import FederationClient
         from keyboard_app.federating.participant import Participant
 
@@ -69,12 +71,12 @@ class TakingPart:
             try:
                 yield from self._turns(participant)
             finally:
-                participant.withdraw()  # where it was stopped in the middle
+                participant.withdraw()  # does nothing unless the task was stopped during a round
 
     def _turns(self, participant: "Participant") -> Generator[Progress | Step]:
         from keyboard_app.federating.client import UnreachableError
 
-        heard = time.monotonic()
+        answered = time.monotonic()
         while True:
             try:
                 turn = participant.turn(_WAIT_SECONDS)
@@ -86,18 +88,18 @@ class TakingPart:
                         break
                     self._show(participant)
                     yield progress
-                heard, pause = time.monotonic(), _PAUSE_SECONDS
+                answered, pause = time.monotonic(), _PAUSE_SECONDS
             except UnreachableError as error:
                 self.line, pause = reason(error), _RETRY_SECONDS
-                if not participant.busy:  # it is asked again later
+                if not participant.busy:  # a later task asks again
                     self.failed = True
                     return
-                if time.monotonic() - heard > _PATIENCE:
+                if time.monotonic() - answered > _PATIENCE_SECONDS:
                     raise
             self._show(participant)
             if not participant.busy:
                 return
-            yield Step(place(self.step) - 1, len(STEPS))  # where it can be stopped
+            yield Step(place(self.step) - 1, len(STEPS))  # here the task can be stopped
             time.sleep(pause)
 
     def _show(self, participant: "Participant") -> None:
@@ -107,7 +109,7 @@ class TakingPart:
             self.title = f"a round of your federation: {doing}"
 
     def _messages(self, model: Model) -> list[list[int]]:
-        """The recorded messages, read in the task's own thread once a round wants them: there may be many."""
+        """Reads the recorded messages, in the task's own thread and only for a round: there may be many."""
         store = Store.read(self._profile.path / STORE, self._profile.vault)
         try:
             return [model.vocabulary.encode(message.text) for message in store.learnable()]
@@ -120,7 +122,7 @@ class TakingPart:
             self._profile.mailbox.release(Path(folder) / "model")
 
     def finish(self) -> str:
-        """Nothing changes here; a newer model waits in the mailbox."""
+        """Returns a line for people. There is nothing to install: a newer model waits in the mailbox."""
         return self.line if self.title else ""
 
 
@@ -128,22 +130,24 @@ class Joining:
     """The task of joining the federation of a link."""
 
     def __init__(self, profile: Profile, link: str) -> None:
-        """Takes the link.
+        """Reads the link.
 
         Raises:
-          DataError: it is none.
+          DataError: the text is not a join link.
         """
         self.title = "joining the federation"
-        self.error = ""  # why it did not go well
+        self.error = ""  # why joining failed
         self._profile, self._link = profile, JoinLink.parse(link)
 
     def work(self) -> Generator[Step]:
         """Enrols with the coordinator.
 
         Raises:
-          DataError: it is another than the link's, the code is not good, or nobody answers.
+          DataError: the coordinator's certificate is not the link's, or the keyboard belongs to a federation already.
+          RefusedError: the link's code is not valid.
+          UnreachableError: the coordinator does not answer.
         """
-        from keyboard_app.federating.headless import join  # here for the reason above
+        from keyboard_app.federating.headless import join  # imported here because of the HTTP client, as above
 
         yield Step(0, 1)
         try:
@@ -154,8 +158,8 @@ class Joining:
             raise
 
     def finish(self) -> str:
-        """Says so."""
-        return f"you belong to the federation at {self._link.host}:{self._link.port} now"
+        """Returns a line for people."""
+        return f"you have joined the federation at {self._link.host}:{self._link.port}"
 
 
 class Leaving:
@@ -166,12 +170,12 @@ class Leaving:
         self._profile, self._line = profile, ""
 
     def work(self) -> Generator[Step]:
-        """Tells the coordinator, and forgets the key whether it answers or not.
+        """Tells the coordinator, and deletes the key even if the coordinator does not answer.
 
         Raises:
           DataError: the file of the membership cannot be written.
         """
-        from keyboard_app.federating.headless import leave  # here for the reason above
+        from keyboard_app.federating.headless import leave  # imported here because of the HTTP client, as above
 
         with Membership.open(self._profile.path, self._profile.vault) as membership:
             if membership.joined is not None:
@@ -179,5 +183,5 @@ class Leaving:
         yield Step(1, 1)
 
     def finish(self) -> str:
-        """Says so."""
+        """Returns a line for people."""
         return self._line

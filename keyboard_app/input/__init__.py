@@ -1,1 +1,1 @@
-"""Typing without a window: keys in, text and offers out."""
+"""Typing without a window: keys go in, text and offers come out."""

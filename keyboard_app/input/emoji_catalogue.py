@@ -1,6 +1,6 @@
-"""The emoji: by category for the panel, by the words of their names for a search, and by a word that was typed.
+"""The catalogue of emoji: by category for the panel, by the words of their names for a search, and by a typed word.
 
-Emoji and names are those of the package `emoji`. It has no categories, so an emoji's first code point decides its category.
+The emoji and their names come from the package `emoji`. It has no categories, so an emoji's first code point decides its category.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from data.tokenizer import normalize
 
-# First code points in hexadecimal, by category in the order of the panel. An emoji in none of the others is a symbol.
+# First code points in hexadecimal, by category in the order of the panel. Emoji in no other category are symbols.
 _CODES = {
     "Smileys": """
         1f600-1f606 1f923 1f602 1f642 1f643 1f609 1f60a 1f607-1f608 1f970 1f60b-1f644 1f929-1f92f 1f910-1f917 1f920-1f925
@@ -47,7 +47,7 @@ _CODES = {
     "Flags": "1f3c1 1f38c 1f3f3-1f3f4 1f1e6-1f1ff",
 }
 _NEWEST = 15.1  # newest version of the standard to offer: few fonts draw later emoji
-_NEVER_MEANT = ("Symbols", "Flags")  # a typed word like "on" or "back" rarely means one of these
+_NEVER_MEANT = ("Symbols", "Flags")  # categories that a typed word like "on" or "back" rarely means
 _SHORTEST_WORD = 3  # letters
 _SKIN_TONES = re.compile("[\U0001f3fb-\U0001f3ff]")
 
@@ -100,7 +100,7 @@ class EmojiCatalogue:
         return sorted(hits, key=lambda e: (misses(e), len(e.words)))[:count]
 
     def for_word(self, word: str) -> str | None:
-        """Returns the emoji whose name the word, in lower case, is or is the plural of; None if there is no such emoji."""
+        """Returns the emoji that a lower-case word or its singular names; None if there is no such emoji."""
         for singular in (word, word.removesuffix("s"), word.removesuffix("es")):
             if len(singular) >= _SHORTEST_WORD and singular in self._by_word:
                 return self._by_word[singular]
@@ -109,7 +109,7 @@ class EmojiCatalogue:
 
 @cache
 def catalogue() -> EmojiCatalogue:
-    """Returns the catalogue. The first call reads it, which takes a tenth of a second."""
+    """Returns the catalogue. The first call builds it, which takes a tenth of a second."""
     return EmojiCatalogue()
 
 
@@ -117,7 +117,7 @@ _loading = Thread(target=catalogue, daemon=True)
 
 
 def emoji_for(word: str) -> str | None:
-    """Returns `EmojiCatalogue.for_word`, or None until the catalogue is read: the first call starts that and does not wait."""
+    """Returns `EmojiCatalogue.for_word`, or None until the catalogue is built, which the first call starts without waiting."""
     if not catalogue.cache_info().currsize:
         if not _loading.ident:
             _loading.start()

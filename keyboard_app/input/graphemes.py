@@ -1,7 +1,7 @@
 """Boundaries between the characters that a person sees (grapheme clusters, UAX #29).
 
-Covers what is typed on a keyboard: letters with accents, emoji of several code points, flags, line breaks. Scripts that write a
-syllable in several letters (Hangul jamo, Indic conjuncts) may be cut between these letters.
+The rules cover the text that people type: letters with accents, emoji of several code points, flags, line breaks. Scripts that
+write a syllable in several letters (Hangul jamo, Indic conjuncts) may be cut between these letters.
 """
 
 import unicodedata
@@ -10,7 +10,7 @@ _JOINER = "\u200d"
 
 
 def is_boundary(text: str, index: int) -> bool:
-    """Whether a character may begin at this index; both ends of the text are boundaries."""
+    """Returns whether a character may begin at this index; both ends of the text are boundaries."""
     if index <= 0 or index >= len(text):
         return True
     before, after = text[index - 1], text[index]
@@ -42,7 +42,7 @@ def previous_boundary(text: str, index: int) -> int:
 
 
 def _extends(character: str) -> bool:
-    """Whether a code point extends the character before it: accents, variation selectors, skin tones, joiners, flag tags."""
+    """Returns whether a code point extends the character before it: accent, variation selector, skin tone, joiner, flag tag."""
     return (
         character == _JOINER
         or "\U0001f3fb" <= character <= "\U0001f3ff"
@@ -52,14 +52,14 @@ def _extends(character: str) -> bool:
 
 
 def _pictographic(character: str) -> bool:
-    """Whether a code point is an emoji or a symbol; a Python older than an emoji has no category for it."""
+    """Returns whether a code point is an emoji or a symbol; a Python that is older than an emoji knows no category for it."""
     return character > "\xa8" and (
         "\U0001f000" <= character <= "\U0001faff" or unicodedata.category(character).startswith("S")
     )
 
 
 def _joins_a_picture(text: str, index: int) -> bool:
-    """Whether the joiner that ends at this index follows an emoji."""
+    """Returns whether the joiner that ends at this index follows an emoji."""
     place = index - 2
     while place >= 0 and _extends(text[place]):
         place -= 1

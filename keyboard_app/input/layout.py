@@ -3,7 +3,7 @@
 {"name": "QWERTY", "pages": {"letters": [[key, …], …]}, "alternates": {"e": "é è", …}}
 
 A key is a string, the character that it types, or an object with an `action` (one of `ACTIONS`), a `label`, a `width` in letter
-keys, and for the action `page` the `page` to turn to. All rows are equally wide, however many keys they have. A keyboard opens on
+keys, and for the action `page` the `page` to turn to. All rows are stretched to one width. A keyboard opens on
 the page `letters`. A layout that lacks the pages `symbols` and `more` gets those of `symbols.json`. `alternates` are the
 characters, separated by spaces, that a long press offers; they come before those of `symbols.json`.
 """
@@ -49,7 +49,7 @@ class Layout:
 
     @cached_property
     def neighbours(self) -> dict[str, frozenset[str]]:
-        """For each letter, the letters of the keys next to its own: a finger may hit those by mistake."""
+        """The neighbours of each letter: the letters of the keys around its own, which a finger may hit by mistake."""
         places = self._letters()
         return {
             letter: frozenset(

@@ -44,7 +44,7 @@ class ShiftKey:
         return capital if self.state is not Shift.OFF and capital.lower() == character else character
 
     def follow(self, before: str) -> None:
-        """Updates the state after another key or a cursor move: a sentence, judged by the text before it, gets a capital."""
+        """Updates the state after another key or a cursor move, given the text before the cursor: a sentence gets a capital."""
         self._pressed = None
         if self.state is not Shift.LOCKED:
             self.state = Shift.ONCE if self.capitalizes and starts_sentence(before) else Shift.OFF

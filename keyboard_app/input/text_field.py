@@ -57,7 +57,7 @@ class TextField:
         self.replace(*self.selection, text)
 
     def delete(self, reach: Move) -> bool:
-        """Deletes the selection, or the text from the cursor to where the move leads; returns whether anything was deleted."""
+        """Deletes the selection, or the text from the cursor to the target of the move; returns whether anything was deleted."""
         start, end = self.selection
         if start == end:
             start, end = sorted((self.cursor, self._target(reach)))
@@ -67,7 +67,7 @@ class TextField:
         return True
 
     def move(self, where: Move, extend: bool = False) -> None:
-        """Moves the cursor and extends or clears the selection; clearing it, left and right go to its start or end."""
+        """Moves the cursor and extends or clears the selection. A move left or right that clears it goes to its start or end."""
         start, end = self.selection
         if start < end and not extend and where in (Move.LEFT, Move.RIGHT):
             self.move_to(start if where is Move.LEFT else end)
@@ -75,7 +75,7 @@ class TextField:
             self.move_to(self._target(where), extend)
 
     def move_to(self, index: int, extend: bool = False) -> None:
-        """Moves the cursor to an index, or before the character around it, and extends or clears the selection."""
+        """Moves the cursor to an index, or to the start of the character around it, and extends or clears the selection."""
         self.cursor = self._boundary(index)
         if not extend:
             self.anchor = self.cursor

@@ -10,7 +10,7 @@ _ENDS = {" ", *PUNCTUATION}  # a key that ends a word, which makes the keyboard 
 
 
 def type_message(keyboard: Keyboard, text: str) -> tuple[Typing, list[float]]:
-    """Types and sends a message, lower-cased and its white space collapsed, as `model.device.metrics.type_message` counts it.
+    """Types and sends a message, in lower case and with white space collapsed, as in `model.device.metrics.type_message`.
 
     Before the keyboard would correct a word, the typist takes the word as typed from the strip, which insists on it. That
     keystroke is not counted: the definition of the keystroke savings rate has no corrections. A space that the keyboard drops

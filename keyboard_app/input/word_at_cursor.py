@@ -4,7 +4,7 @@ from data.tokenizer import PUNCTUATION, tokenize
 
 
 def begun_word(before: str) -> str:
-    """Returns the part before the cursor of a word that may continue, given the text before the cursor; empty between words."""
+    """Returns the unfinished word at the end of the text before the cursor; empty between words."""
     tail = before[max(before.rfind(" "), before.rfind("\n")) + 1 :]
     # The word is still open if the tokenizer would make a following letter or digit part of it.
     for next_character in "a0":

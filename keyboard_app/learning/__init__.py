@@ -1,1 +1,1 @@
-"""Learning from recorded messages in the background, and figures of what learning brought."""
+"""Learning from recorded messages in the background, and measures of its effect."""

@@ -10,7 +10,7 @@ from typing import Protocol
 from data.errors import DataError
 from model.device.learning.finetuning import Progress
 
-_LONGEST_KEY = 0.5  # seconds that a task waits at most while a key is pressed
+_LONGEST_KEY = 0.5  # the longest time, in seconds, that a task pauses for a pressed key
 _NICE = 5  # niceness of a task's thread, which the threads that LiteRT starts in it inherit
 STOPPED = "stopped: nothing was changed"
 
@@ -26,20 +26,20 @@ class Step:
 class Task(Protocol):
     """A task that takes seconds. It reads what it needs from the keyboard when it is created, on the typing thread."""
 
-    title: str  # shown to the person while it runs; empty for a task that they need not know of
+    title: str  # shown to the person while the task runs; empty if they need not know of it
 
     def work(self) -> Generator[Progress | Step]:
         """Does the work step by step, in another thread; must leave nothing half done if it is stopped after any step."""
 
     def finish(self) -> str:
-        """Puts the result to use, on the typing thread; returns a line for the person."""
+        """Applies the result, on the typing thread; returns a line for the person."""
 
 
 def run(task: Task) -> str:
     """Runs a whole task in this thread and returns its line.
 
     Raises:
-      DataError: the task failed.
+      Exception: the error of the task's work, such as a DataError or an OSError.
     """
     for _ in task.work():
         pass
@@ -63,7 +63,7 @@ class BackgroundTasks:
         self._going.set()
         self._alone = threading.Event()  # cleared while a key is being answered
         self._alone.set()
-        self._stopped = False  # before its work was done
+        self._stopped = False  # whether the task ended before its work was done
         self._error: BaseException | None = None
 
     @property
@@ -105,12 +105,12 @@ class BackgroundTasks:
         self._alone.clear()
 
     def go_on(self) -> None:
-        """Continues the task: the key is answered."""
+        """Continues the task after `make_way`: the key is answered."""
         self._alone.set()
 
     @property
     def works(self) -> bool:
-        """Whether the task's work still goes on in its thread."""
+        """Whether the task's work is still running in its thread."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
@@ -131,15 +131,15 @@ class BackgroundTasks:
         """Finishes the task if its work is done and returns its line, which may be empty; returns None while it runs.
 
         Raises:
-          DataError: the task failed.
+          Exception: the error of the task's work, such as a DataError or an OSError.
         """
         return None if self.works else self.wait()
 
     def wait(self) -> str | None:
-        """Waits for the work, also if it is paused, finishes the task and returns its line; returns None if there is no task.
+        """Resumes the work if it is paused, waits for it, finishes the task and returns its line; returns None without a task.
 
         Raises:
-          DataError: the task failed.
+          Exception: the error of the task's work, such as a DataError or an OSError.
         """
         if self._thread is None or self._task is None:
             return None
@@ -153,13 +153,13 @@ class BackgroundTasks:
         return task.finish()
 
     def stop(self) -> None:
-        """Asks the task to stop before its next step, without changing anything; `poll` tells when it has stopped."""
+        """Asks the task to stop before its next step, without changing anything; `poll` returns None until it has stopped."""
         self._cancelled.set()
         self._going.set()
         self._alone.set()
 
     def cancel(self, patience: float | None = None) -> None:
-        """Stops the task and waits for it, at most `patience` seconds: one that waits for a network may take longer."""
+        """Stops the task and waits at most `patience` seconds for it to end: a task that waits for a network may take longer."""
         self.stop()
         if self._thread is not None:
             self._thread.join(patience)

@@ -17,7 +17,7 @@ class SuggestionComparison:
         self._suggester: Suggester | None = None
 
     def suggest(self, context: str, prefix: str) -> dict[str, list[str]]:
-        """Returns three words each of `shipped`, `personal` and `global` for the place after `context`, starting with `prefix`.
+        """Returns three words by each model (`shipped`, `personal`, `global`) that may follow `context` and fit `prefix`.
 
         The first call loads the shipped model, which takes some tens of milliseconds.
 

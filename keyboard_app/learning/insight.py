@@ -1,4 +1,4 @@
-"""Figures of what learning brought: recall by week and by model, the person's own words, keystrokes saved."""
+"""Measures of the effect of learning: recall by week and by model, the person's own words, keystrokes saved."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Period:
     """Recall at 3 over a period of typing; None if no word in it is in the vocabulary."""
 
     name: str
-    words: int  # in the vocabulary
+    words: int  # number of typed words that are in the vocabulary
     recall_at_3: float | None  # of the model in use when the words were typed
     global_recall_at_3: float | None  # of the global model on the same words
 
@@ -29,7 +29,7 @@ class Period:
 
 
 def recall_by_week(store: Store) -> list[Period]:
-    """Returns recall by week of local time, oldest first, without weeks of no typing; a week is named by its Monday, ISO 8601."""
+    """Returns recall by week of local time, oldest first, without empty weeks. A week is named by its Monday, ISO 8601."""
     weeks: dict[str, list[Ranks]] = {}
     for message in store.ranked_messages():
         day = datetime.fromisoformat(message.time).astimezone().date()
@@ -80,7 +80,7 @@ class Saved:
     """Keystrokes that suggestions saved: characters sent minus keys pressed. `ever_share` is their share of the characters."""
 
     today: int
-    ever: int
+    ever: int  # in total
     ever_share: float | None  # None before anything was sent
 
     @classmethod

@@ -1,15 +1,15 @@
-"""Learning from recorded messages: each time, the personal network is trained anew from the global one on all of them.
+"""Learning from recorded messages: each learning trains a new personal network from the global one on all of them.
 
 1. The messages are read and encoded, and the newest are held out.
-2. A program of its own starts from the global weights, so that typing goes on with another.
+2. A separate program starts from the global weights, so that typing continues with the program in use.
 3. It is fine-tuned on the older messages, batch by batch.
-4. The gate (`model.device.learning.gate`) compares it with the network in use on the held-out messages.
-5. If it is at least as good, its weights replace those in the profile by rename, and then those that the keyboard types with.
-6. The weight of the person's n-grams relative to the network kept is chosen (`model.device.suggesting.trust`) and recorded
+4. The gate (`model.device.learning.gate`) compares the new network with the one in use on the held-out messages.
+5. If the new network is at least as good, its weights replace those in the profile by rename, and then those in use.
+6. The weight of the person's n-grams relative to the kept network is chosen (`model.device.suggesting.trust`) and recorded
    with the gate's verdict.
 
-Starting from the global weights allows the keyboard to adopt a new global model without losing the person. The person's n-grams
-(`model.device.suggesting.personal`) need no learning task: they count each message as it is sent.
+Starting from the global weights allows the keyboard to adopt a new global model and to personalize it again. The person's n-grams
+(`model.device.suggesting.personal`) need no learning task: each message is counted when it is sent.
 """
 
 from collections.abc import Generator, Sequence
@@ -47,7 +47,7 @@ class Trained(TrainingRun):
 def train(
     program: Program, messages: Sequence[Sequence[int]], how: FineTuning, seed: int, sampled: bool = False
 ) -> Generator[Progress, None, Trained | None]:
-    """Fine-tunes the program's weights in place on encoded messages; returns None if these hold no word.
+    """Fine-tunes the program's weights in place on encoded messages; returns None if they contain no word.
 
     Raises:
       DivergedError: training diverged.
@@ -79,8 +79,8 @@ class Learning:
     ) -> None:
         """Reads the recorded messages; `over_again` learns as if nothing had been learned yet.
 
-        The gate then compares the new network with the global one instead of the one in use, and the better of the two replaces
-        the latter, which may hold deleted messages and must go in either case.
+        The gate then compares the new network with the global one. The better of the two replaces the network in use, which may
+        hold traces of deleted messages and is removed in either case.
         """
         self.title = "learning"
         self.trained: Trained | None = None
@@ -96,14 +96,15 @@ class Learning:
         self._recorded = profile.store.learnable()
         self._deletion = profile.store.last_deletion()
         self._used: list[Message] = []  # trained on or held out
-        self._program: Program | None = None  # has the weights that were kept, to type with
+        self._program: Program | None = None  # the program with the kept weights, to type with
         self._digest = ""  # of the global weights
 
     def work(self) -> Generator[Progress]:
-        """Trains, judges, and writes the personal weights if they are at least as good.
+        """Trains, compares, and writes the new personal weights if the gate keeps them. After an error the previous weights stay.
 
         Raises:
-          DataError: training diverged, or a file cannot be written; the previous weights stay.
+          DivergedError: training diverged.
+          OSError: a file cannot be written.
         """
         encoded = [self._global.vocabulary.encode(message.text) for message in self._recorded]
         border = max(held_back_from([len(message) for message in encoded]), self._first_untrained())
@@ -125,15 +126,15 @@ class Learning:
                 trained.weights, self._global, self._seen, keep_previous=self._in_use is not None
             )
         elif self._in_use is None:
-            self._profile.drop_personal()  # any weights there were trained from another global model, or must go
+            self._profile.drop_personal()  # any weights in the file were trained from another global model, or must go
         self._used = self._recorded[border - len(newest_of(encoded[:border], self._how.max_words)) :]
         self._digest = digest(self._global.weights)
         self.trained, self._program = trained, program
 
     def _first_untrained(self) -> int:
-        """Returns the index from which on the network in use was not trained on messages: earlier ones must not judge it.
+        """Returns the index of the first message that the network in use was not trained on: earlier messages must not judge it.
 
-        Without deletions and imports the held-out messages would always start after these.
+        Without deletions and imports, the held-out messages would start after the earlier ones in any case.
         """
         trained = 0 if self._seen is None else self._seen.trained
         return sum(message.imported or message.id <= trained for message in self._recorded) if trained else 0
@@ -172,10 +173,10 @@ class Learning:
 
 
 def relearning(profile: Profile, models: Models) -> Learning | None:
-    """Returns the task that restores a personal network which should exist and does not, or None.
+    """Returns the task that trains a missing personal network again, or None if none is missing.
 
     The network may have been damaged, or the keyboard was closed after it adopted a new global model and before it learned on it.
-    None should exist if the last learning, on this global model, kept the global network.
+    No network is missing if the last learning, on this global model, kept the global one, or after a reset or a rollback to it.
     """
     if models.personalized or not any(message.learning for message in profile.store.learnable()):
         return None

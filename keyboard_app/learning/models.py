@@ -16,9 +16,9 @@ from model.device.weights import Weights
 
 
 class Models:
-    """Suggests by the personal network, or by the global one if there is none, with the person's n-grams over it.
+    """The models in use: the personal network, or the global one if there is none, with the person's n-grams over it.
 
-    What the person has said about words (`word_preferences`) applies to all its suggestions at once. For one thread.
+    The person's decisions about words (`word_preferences`) take effect with the next suggestion. For one thread.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Models:
         Args:
           global_model: the newest global model.
           personal: the personal network trained from it.
-          messages: those sent so far, oldest first.
+          messages: the messages sent so far, oldest first.
           ngram_trust: weight of the n-grams over the network in use.
 
         Raises:
@@ -46,12 +46,12 @@ class Models:
             self.use_personal(personal.weights, personal.seen)
 
     def use_global(self, model: Model, messages: Sequence[str]) -> None:
-        """Types with this global model from now on, without a personal network; `messages` are those sent so far, oldest first.
+        """Types with this global model from now on, without a personal network; `messages` are all sent so far, oldest first.
 
-        The n-grams get the usual weight: the one that was learned belongs to another network.
+        The n-grams get the usual weight: the learned weight belongs to another network.
 
         Raises:
-          DataError: its program is damaged or does not fit its weights; the models in use stay.
+          DataError: its program is damaged or does not fit its weights. The models in use do not change.
         """
         self._start(model, PersonalNgram(model.vocabulary, messages))
 
@@ -78,9 +78,9 @@ class Models:
         """Types with these weights from now on.
 
         Args:
-          weights: must not be changed any more.
-          seen: the messages that they may hold.
-          program: one that has these weights and is used by nobody else; without it, one is started in some 50 ms.
+          weights: the weights, which must not be changed afterwards.
+          seen: the messages that the weights may hold.
+          program: a program with these weights that nothing else uses; without it, one is started in about 50 ms.
 
         Raises:
           DataError: the weights do not fit the global model.
@@ -119,11 +119,11 @@ class Models:
         return [self._in_use.written(word) for word in self._in_use.suggest(context, prefix)]
 
     def prepare(self) -> None:
-        """Builds the tables for corrections, in some 30 ms, so that the first word does not have to wait for them."""
+        """Builds the tables for corrections, in about 30 ms, so that the first word does not have to wait for them."""
         _ = self._in_use.spellings.corrections
 
     def read_ahead(self, context: str) -> None:
-        """Has both networks read the message so far, so that the next suggestions and `ranks` need no step of them."""
+        """Has both networks read the message so far, so that the next suggestions and `ranks` need no step of a network."""
         self._in_use.follow(context)
         self._global.follow(context)
 

@@ -16,7 +16,7 @@ SUGGESTED = 3
 
 
 def recall(ranks: Sequence[int | None]) -> float | None:
-    """Returns recall at 3 of words by their ranks, unknown words excluded; None if no word is left."""
+    """Returns recall at 3, given the ranks of words. Unknown words, of rank None, do not count; None if there are no others."""
     known = [rank for rank in ranks if rank is not None]
     return sum(rank < SUGGESTED for rank in known) / len(known) if known else None
 
@@ -35,8 +35,8 @@ class History:
     """The ranks of all words typed so far. Only words in the vocabulary have ranks and are counted."""
 
     ranks: list[int]  # by the model in use when the word was typed
-    global_ranks: list[int]  # by the global model, of the same words
-    learned_at: list[int]  # number of words typed by each learning
+    global_ranks: list[int]  # of the same words, by the global model
+    learned_at: list[int]  # for each learning, the number of words typed before it
 
     @classmethod
     def read(cls, store: Store) -> "History":
@@ -57,6 +57,6 @@ class History:
         first = self.learned_at[0]
         before, since = recall(self.ranks[:first]), recall(self.ranks[first:])
         if before is None or since is None:
-            return f"recall at 3 up to the first learning {recall(self.ranks):.0%}; keep typing to see what it brought"
+            return f"recall at 3 up to the first learning {recall(self.ranks):.0%}; keep typing to see the effect"
         by_global = recall(self.global_ranks[first:])
         return f"recall at 3 before learning {before:.0%} → after {since:.0%} (global model alone: {by_global:.0%})"

@@ -1,6 +1,6 @@
 """The words and phrases that became more likely: their probability under the models in use and under the global model.
 
-Both predict each word of the newest messages: `before` is the probability under the global network, `after` under the network and
+Both predict each word of the newest messages. `before` is the probability under the global network, `after` under the network and
 the n-grams in use. A mean is taken over all places where the person wrote the word, or the phrase: the word with the one or two
 words before it.
 """
@@ -19,7 +19,7 @@ from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 
 _WORDS = 1_000  # of the newest messages: about a second of work
-_TIMES = 2  # a word must have been written this often
+_TIMES = 2  # number of times that a word must have been written
 SHOWN = 20
 
 
@@ -44,7 +44,7 @@ class _Sum:
 
 
 class Rising:
-    """The task (`keyboard_app.learning.background`) of finding what rose most: `words` and `phrases`, best first."""
+    """The task (`keyboard_app.learning.background`) of finding the `words` and `phrases` that rose most, best first."""
 
     def __init__(self, profile: Profile, models: Models) -> None:
         self.title = "looking back"
@@ -56,7 +56,7 @@ class Rising:
         self._texts = [message.text for message in profile.store.learnable()]
 
     def work(self) -> Generator[Step]:
-        """Reads the newest messages with programs of its own, so that typing goes on."""
+        """Reads the newest messages with separate programs, so that typing continues."""
         vocabulary = self._model.vocabulary
         after_program = self._model.start()
         after_program.weights = self._personal

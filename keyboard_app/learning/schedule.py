@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from keyboard_app.recording.settings import UserSettings
 
 NEW_WORDS = 200  # about as many as learning needs to bring something
-NEW_SHARE = 0.05  # of all words: somebody who has written much gains little from another 200
+NEW_SHARE = 0.05  # of all words: a person who has written much gains little from another 200
 REST_SECONDS = 30.0
 
 
@@ -15,13 +15,13 @@ class Moment:
 
     hour: int  # local hour, 0 to 23
     words: int  # recorded words to learn from
-    new_words: int  # number of them not learned from yet
-    rested: float  # seconds since the last key
+    new_words: int  # number of these words not learned from yet
+    rested: float  # seconds since the last key press
     charging: bool | None = None  # None without a battery or if the system does not say
 
 
 def is_due(settings: UserSettings, moment: Moment) -> bool:
-    """Whether to start learning now."""
+    """Returns whether to start learning now."""
     return (
         settings.learn_automatically
         and settings.consent is True

@@ -1,1 +1,1 @@
-"""The person's own data: read, search, delete, export and import messages."""
+"""The person's access to their own data: reading, searching, deleting, exporting and importing messages."""

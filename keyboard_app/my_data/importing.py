@@ -1,4 +1,4 @@
-"""Importing the person's own texts from files, to learn from; messages that look like secrets are left out.
+"""The import of the person's own texts from files, to learn from them. Messages that look like secrets are left out.
 
 A file must be UTF-8. Its beginning decides between three kinds:
 
@@ -24,11 +24,11 @@ from keyboard_app.recording.sensitive import why_sensitive
 from keyboard_app.recording.user_profile import Profile
 
 MAX_BYTES = 50_000_000
-MAX_MESSAGES = 20_000  # the newest ones: learning uses no more than these
+MAX_MESSAGES = 20_000  # only the newest are imported: learning uses no more
 _STEP = 200  # messages between two points at which the task can be stopped
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")  # control characters that no text contains
-# `[31.12.20, 21:15:22] Name: text` and `12/31/20, 9:15 PM - Name: text`, in the variants of a phone's language.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")  # control characters that do not occur in text
+# `[31.12.20, 21:15:22] Name: text` and `12/31/20, 9:15 PM - Name: text`, in the formats of different phones and languages.
 _LINE = re.compile(
     r"[\u200e\u200f]?\[?(?:\d{1,4}[./\-]\d{1,2}[./\-]\d{1,4}),?\s+\d{1,2}[:.]\d{2}(?:[:.]\d{2})?"
     r"(?:\s?[ap]\.?\s?m\.?)?(?:\]\s*|\s+[-–]\s+)(?P<rest>.*)",
@@ -46,7 +46,7 @@ _EDITED = re.compile(r"[\s\u200e]*<This message was edited>\s*\Z", re.IGNORECASE
 class Source:
     """The content of a file: messages by author, oldest first; the author is empty if the file names none."""
 
-    kind: str  # text, JSON Lines, chat
+    kind: str  # `text`, `JSON Lines` or `chat`
     messages: dict[str, list[str]]
 
     @property
@@ -76,10 +76,10 @@ class Source:
 
 
 def read_source(path: Path) -> Source:
-    """Reads a file.
+    """Reads a file of any of the three kinds.
 
     Raises:
-      DataError: it cannot be read, is too large, is not text, or holds no message.
+      DataError: the file cannot be read, is too large, is not text, or holds no message.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -106,7 +106,7 @@ def read_source(path: Path) -> Source:
 
 
 def _read_chat(text: str) -> dict[str, list[str]]:
-    whole: list[str] = []  # of each entry: name, colon and text with its continuation lines
+    whole: list[str] = []  # for each entry: name, colon, and text with its continuation lines
     for line in text.splitlines():
         if (match := _LINE.match(line)) is not None:
             whole.append(match["rest"])
@@ -124,7 +124,7 @@ def _read_chat(text: str) -> dict[str, list[str]]:
 
 
 class Importing:
-    """The task (`keyboard_app.learning.background`) of importing a file; `imported` and `refused` count messages when it is done.
+    """The task (`keyboard_app.learning.background`) of importing a file; `imported` and `refused` count messages once it is done.
 
     If several people wrote in the file and no name was given, nothing is imported: `unclear` then holds the file's content, and
     `of` returns the task for the chosen person.
@@ -178,11 +178,11 @@ class Importing:
                 yield Step(number, len(texts))
 
     def finish(self) -> str:
-        """Records all messages at once and suggests by them from now on; the next learning trains the network on them."""
+        """Records all messages in one transaction; suggestions use them from now on, and the next learning trains on them."""
         if self.unclear is not None:
             return f"several people wrote in {self._path.name}: choose which one you are"
         self._profile.store.add_imported(self._sealed)
         self.imported = len(self._sealed)
         self._models.use_messages([message.text for message in self._profile.store.learnable()])
         left_out = f", and left out {self.refused:,} that look like secrets" if self.refused else ""
-        return f"imported {self.imported:,} messages{left_out}; learn to put them to use"
+        return f"imported {self.imported:,} messages{left_out}; let the keyboard learn to put them to use"

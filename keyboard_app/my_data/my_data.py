@@ -1,4 +1,4 @@
-"""The recorded messages in the person's hands: to read, search, delete and export."""
+"""The person's access to the recorded messages: reading, searching, deleting and exporting them."""
 
 import json
 from collections.abc import Iterable
@@ -49,7 +49,8 @@ class MyData:
         """Deletes messages by id, permanently; suggestions forget them at once, the personal network when it learns again.
 
         Raises:
-          DataError: nothing was deleted; or it was, but there was no room to rewrite the file, which is then done later.
+          DataError: the messages could not be deleted. Or they were deleted, but there was no room to rewrite the file; opening it
+            again tries again.
         """
         try:
             self._profile.store.delete(messages)
@@ -70,7 +71,7 @@ class MyData:
             self.suggest_by_what_is_left()
 
     def suggest_by_what_is_left(self) -> None:
-        """Counts the person's n-grams again from the messages left."""
+        """Counts the person's n-grams again from the remaining messages."""
         self._models.use_messages([message.text for message in self._profile.store.learnable()])
 
     @property

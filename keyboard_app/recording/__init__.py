@@ -1,1 +1,1 @@
-"""The recording: what was typed and what was learned from it, encrypted on this device."""
+"""The recording: typed messages and the personal weights learned from them, encrypted on this device."""

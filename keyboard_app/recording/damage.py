@@ -1,4 +1,4 @@
-"""Damaged files: moved out of the way and kept, so that they can be rescued."""
+"""Damaged files, which are renamed and kept, so that their content can be rescued."""
 
 from collections.abc import Sequence
 from itertools import count
@@ -9,7 +9,7 @@ def set_aside(path: Path, endings: Sequence[str] = (), mark: str = "damaged") ->
     """Appends `.damaged` to the name of a file or folder, or `.damaged-2` and so on if that name is taken; returns the new path.
 
     Companion files, whose names are this file's name plus one of `endings`, are renamed along with it. `mark` replaces "damaged"
-    where the reason is another one.
+    if there is another reason.
     """
     names = (f"{path.name}.{mark}" + (f"-{number}" if number > 1 else "") for number in count(1))
     aside = next(place for place in map(path.with_name, names) if not place.exists())

@@ -1,8 +1,8 @@
 """The key of a profile: in the platform's keyring, or else in a file that only its owner may read.
 
 `key.json` in the profile says where: `{"id": …, "keyring": true}` names an entry of the keyring, `{"id": …, "key": …}` holds the
-key itself. A keyring may ask the person for a password, or never answer, as on a server without a login session. It is therefore
-asked in a thread, with a time limit.
+key itself. A keyring may ask the person for a password, or never answer, as on a server without a login session. A thread
+therefore asks it, with a time limit.
 """
 
 import json
@@ -25,7 +25,7 @@ _BEST_EFFORT = 1  # priority from which `keyring` recommends a backend; backends
 
 
 class _UnreachableError(Exception):
-    """There is no keyring, or it does not answer."""
+    """No keyring is installed, or it does not answer."""
 
 
 def obtain_key(profile: Path, notices: list[str], use_keyring: bool = True) -> bytes:
@@ -37,14 +37,14 @@ def obtain_key(profile: Path, notices: list[str], use_keyring: bool = True) -> b
       use_keyring: whether a new key may be stored in the platform's keyring.
 
     Raises:
-      DataError: the key is in a keyring that does not answer, or a new one cannot be written.
+      DataError: the key is in a keyring that does not answer, or a new key cannot be written.
     """
     path = profile / KEY
     if path.exists():
         with suppress(LookupError):
             return read_key(profile)
         notices.append(
-            f"the key of this profile was lost or damaged: it has a new key, and the old file is kept as {set_aside(path)}"
+            f"this profile has a new key, because the old one was lost or damaged; the old file is kept as {set_aside(path)}"
         )
     key, identity = secrets.token_bytes(KEY_BYTES), secrets.token_hex(8)
     content: dict[str, object] = {"id": identity, "key": key.hex()}
@@ -121,7 +121,7 @@ def _give(identity: str, key: bytes) -> bool:
 
 
 def _ask(question: Callable[[Any], Any]) -> Any:
-    """Asks the keyring in a thread, which is abandoned if no answer comes in time."""
+    """Asks the keyring in a thread, which is abandoned if there is no answer in time."""
     answers: list[Any] = []
     errors: list[BaseException] = []
 

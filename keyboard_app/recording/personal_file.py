@@ -46,7 +46,7 @@ def load_personal(path: Path, vault: Vault) -> Personal:
     """Reads the file.
 
     Raises:
-      DataError: it is missing, damaged, or encrypted with another key.
+      DataError: the file is missing, damaged, or encrypted with another key.
     """
     try:
         content = vault.open(path.read_bytes(), _IDENTITY)

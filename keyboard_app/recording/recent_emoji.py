@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from keyboard_app.recording.store import Store
 
-KIND = "emoji"  # of the words marked in the store
+KIND = "emoji"  # the kind under which the store marks them
 _SHOWN = 40
 
 
 class RecentEmoji:
-    """The emoji in use. While `records()` holds, their counts are kept encrypted in the store; otherwise nothing is kept."""
+    """The emoji that a person uses. Their counts are kept encrypted in the store; while `records()` is false, nothing is kept."""
 
     def __init__(self, store: Store, records: Callable[[], bool]) -> None:
         self._store = store

@@ -6,9 +6,9 @@ from model.device.suggesting.personal import USUAL_TRUST
 
 
 class Ranks(NamedTuple):
-    """The number of words that each model ranked above the typed one before learning from it; None for an unknown word."""
+    """The number of words that each model ranked above the typed word before learning from it; None for an unknown word."""
 
-    rank: int | None
+    rank: int | None  # by the model in use
     global_rank: int | None
 
 
@@ -19,7 +19,7 @@ class Message(NamedTuple):
     text: str
     learning: int | None
     time: str  # UTC, ISO 8601
-    imported: bool  # not typed here: learned from, but without ranks
+    imported: bool  # whether it was imported, not typed here: it has no ranks
 
 
 class Ranked(NamedTuple):
@@ -32,7 +32,7 @@ class Ranked(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """The gate's decision after a learning, as in the table `judgements`."""
+    """The gate's decision after a learning, with the columns of the table `judgements`."""
 
     global_model: str
     kept: str

@@ -22,61 +22,61 @@ _PATIENCE = 0.5  # seconds to wait for another process, which can only be a read
 _JUDGEMENTS = """CREATE TABLE judgements (
     learning INTEGER PRIMARY KEY REFERENCES learnings (id),
     global_model TEXT NOT NULL,  -- digest of the global weights that learning started from
-        kept TEXT NOT NULL,          -- new, or old: the network in use before
-        personal INTEGER NOT NULL,   -- 1 if a personal network was in use afterwards, 0 for the global one
-        words INTEGER NOT NULL,      -- number of held-out vocabulary words that both were compared on
-        old_perplexity REAL NOT NULL,
+    kept TEXT NOT NULL,          -- new, or old: the network in use before
+    personal INTEGER NOT NULL,   -- 1 if a personal network was in use afterwards, 0 for the global one
+    words INTEGER NOT NULL,      -- number of held-out vocabulary words that both were compared on
+    old_perplexity REAL NOT NULL,
     new_perplexity REAL NOT NULL,
     old_recall_at_3 REAL NOT NULL,
     new_recall_at_3 REAL NOT NULL,
-        ngram_trust REAL NOT NULL    -- weight of the person's n-grams relative to the network in use afterwards
+    ngram_trust REAL NOT NULL    -- weight of the person's n-grams relative to the network in use afterwards
 )"""
 _LEARNINGS = """CREATE TABLE learnings (
     id INTEGER PRIMARY KEY,
     time TEXT NOT NULL,          -- UTC, ISO 8601
-        words INTEGER NOT NULL,      -- targets learned from, ends of messages included, each counted once
-        loss_before REAL NOT NULL,   -- mean loss of the global model on the newest of them, in nats
-        loss_after REAL NOT NULL     -- mean loss of the personal model on the same targets
+    words INTEGER NOT NULL,      -- targets learned from, ends of messages included, each counted once
+    loss_before REAL NOT NULL,   -- mean loss of the global model on the newest of them, in nats
+    loss_after REAL NOT NULL     -- mean loss of the personal model on the same targets
 )"""
 _SEALED = (
     """CREATE TABLE messages (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused
     time TEXT NOT NULL,
-        record BLOB NOT NULL,        -- 16 random bytes: part of the identity, with the time, of the encrypted columns
-        text BLOB NOT NULL,          -- encrypted, UTF-8
-        ranks BLOB NOT NULL,         -- encrypted, packed by pack_ranks
-        imported INTEGER NOT NULL,   -- 1 if it was not typed here
-        learning INTEGER REFERENCES learnings (id)  -- the first that trained on it or held it out
+    record BLOB NOT NULL,        -- 16 random bytes: part of the identity, with the time, of the encrypted columns
+    text BLOB NOT NULL,          -- encrypted, UTF-8
+    ranks BLOB NOT NULL,         -- encrypted, packed by pack_ranks
+    imported INTEGER NOT NULL,   -- 1 if it was not typed here
+    learning INTEGER REFERENCES learnings (id)  -- the first that trained on it or held it out
 )""",
     """CREATE TABLE deletions (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-        message INTEGER NOT NULL     -- id of the deleted message
+    message INTEGER NOT NULL     -- id of the deleted message
 )""",
     """CREATE TABLE words (
-        kind TEXT NOT NULL,          -- what the person said or did about the word
-        tag BLOB NOT NULL,           -- of kind and word (Vault.tag)
-        sealed BLOB NOT NULL,        -- encrypted: the word, a tab, and how many times
+    kind TEXT NOT NULL,          -- the reason for the mark: forgotten, insisted, emoji
+    tag BLOB NOT NULL,           -- of kind and word (Vault.tag)
+    sealed BLOB NOT NULL,        -- encrypted: the word, a tab, and its count
     PRIMARY KEY (kind, tag)
 ) WITHOUT ROWID""",
     """CREATE TABLE days (
     day TEXT PRIMARY KEY,        -- local date, ISO 8601
     keystrokes INTEGER NOT NULL,
-        characters INTEGER NOT NULL  -- in messages sent
+    characters INTEGER NOT NULL  -- in messages sent
 ) WITHOUT ROWID""",
     """CREATE TABLE changes (
     id INTEGER PRIMARY KEY,
     time TEXT NOT NULL,
     what TEXT NOT NULL,          -- rolled back, reset
     personal INTEGER NOT NULL,   -- 1 if a personal network was in use afterwards
-        learning INTEGER NOT NULL,   -- the last learning before it; 0 if there was none
-        message INTEGER NOT NULL     -- the newest message before it; 0 if there was none
+    learning INTEGER NOT NULL,   -- the last learning before it; 0 if there was none
+    message INTEGER NOT NULL     -- the newest message before it; 0 if there was none
 )""",
     """CREATE TABLE marks (
-        name TEXT PRIMARY KEY,       -- key: encrypted, to check a key with; untidy: the file may still contain deleted content
+    name TEXT PRIMARY KEY,       -- key: encrypted, to check a key with; untidy: deleted content may be left
     value BLOB NOT NULL
 ) WITHOUT ROWID""",
 )
-_LACKING = {  # statements that bring a file of this version to version 3
+_LACKING = {  # by version, the statements that bring an older file to version 3
     1: (_JUDGEMENTS,),
     2: (f"ALTER TABLE judgements ADD COLUMN ngram_trust REAL NOT NULL DEFAULT {USUAL_TRUST}",),
 }
@@ -112,7 +112,7 @@ def connect(path: Path, vault: Vault) -> sqlite3.Connection:
 
 
 def check_key(connection: sqlite3.Connection, vault: Vault) -> None:
-    """Raises unless the vault has the key that the file was encrypted with.
+    """Checks that the vault has the key that the file was encrypted with.
 
     Raises:
       UnsealError: the file was encrypted with another key.
@@ -142,7 +142,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
 
 
 def may_be_plain(path: Path) -> bool:
-    """Whether a file that was set aside may hold unencrypted messages: an older keyboard wrote it, or it is not readable."""
+    """Returns whether a file that was set aside may hold unencrypted messages: it is of an older keyboard, or is not SQLite."""
     with path.open("rb") as file:
         # https://www.sqlite.org/fileformat.html, Section 1.3: the bytes from 60 on are `user_version`
         header = file.read(64)
@@ -186,9 +186,9 @@ def identity(column: str, time: str, record: bytes) -> str:
 
 
 def tidy(connection: sqlite3.Connection) -> bool:
-    """Rewrites the file without deleted content and empties the log; returns whether neither holds any of it.
+    """Rewrites the file without deleted content and empties the log; returns whether both are free of it.
 
-    A process that reads the file prevents that. The mark `untidy` then stays, and the next call tries again.
+    Another process that reads the file prevents that. The mark `untidy` then stays, and the next call tries again.
 
     Raises:
       sqlite3.Error: there is no room on the disk.
@@ -203,12 +203,12 @@ def tidy(connection: sqlite3.Connection) -> bool:
 
 
 def mark_untidy(connection: sqlite3.Connection) -> None:
-    """Marks the file as untidy; part of the transaction that deletes."""
+    """Marks the file as untidy. Call it in the transaction that deletes."""
     connection.execute("INSERT OR REPLACE INTO marks VALUES ('untidy', x'')")
 
 
 def untidy(connection: sqlite3.Connection) -> bool:
-    """Whether the file or its log may still contain deleted content."""
+    """Returns whether the file or its log may still contain deleted content."""
     return connection.execute("SELECT name FROM marks WHERE name = 'untidy'").fetchone() is not None
 
 
@@ -236,7 +236,7 @@ def _upgrade(connection: sqlite3.Connection, version: int, vault: Vault) -> None
 
 
 def _seal_all(connection: sqlite3.Connection, vault: Vault) -> None:
-    """Moves the messages of an older file into the encrypted table; its pages and log hold them in the clear until `tidy` ran."""
+    """Moves the messages of an older file into the encrypted table; until `tidy`, pages and log hold plain text."""
     ranks: dict[int, list[tuple[int | None, int | None]]] = {}
     for message, *pair in connection.execute(
         "SELECT message, rank, global_rank FROM predictions ORDER BY message, position"

@@ -1,11 +1,11 @@
 """Secrets that must never be recorded, whatever field they were typed into: card numbers, accounts, passwords, codes.
 
-A keyboard that cannot see the kind of a field has to judge by the text. Each rule looks for something that a secret has and chat
-does not:
+A keyboard that cannot see the kind of a field has to judge by the text. Each rule looks for a pattern that is typical of secrets
+and rare in chat:
 
 - a card number: 13 to 19 digits with anything but letters between them and a valid Luhn checksum (ISO/IEC 7812-1);
 - a bank account: an IBAN whose remainder modulo 97 is 1 (ISO 13616), grouped or not;
-- a named password: `password`, `PIN`, `CVV` and the like, then `is`, `:` or `=`, then something;
+- a named password: `password`, `PIN`, `CVV` and the like, then `is`, `:` or `=`, then a value;
 - a token that looks like a password: at least eight characters, not an address, with letters, digits and an inner symbol; or
   alternating between letters and digits; or at least sixteen characters with digits, lower-case and capital letters;
 - a message of one token: a code of four to eight digits; or at least six characters with letters and digits, or with lower-case
@@ -23,7 +23,7 @@ CARD, ACCOUNT, PASSWORD, CODE = "a card number", "a bank account", "a password",
 
 _CARD_DIGITS = range(13, 20)
 _IBAN = re.compile(r"(?<![^\W_])(?:[a-z][ \-]?){2}(?:\d[ \-]?){2}(?:[ \-]?[a-z0-9]){11,30}", re.IGNORECASE | re.ASCII)
-_IBAN_DIGITS = 8  # no country has fewer; fewer would accept one in 97 runs of words after a name such as IT101
+_IBAN_DIGITS = 8  # no country has fewer; a lower limit would match one in 97 runs of words after a name such as IT101
 _NAMED = re.compile(
     r"\b(?:pass(?:word|code|phrase)|passwort|kennwort|pwd|pin(?: code| number)?|cvv|cvc|contraseña|mot de passe)\b"
     r"\s*(?:\bis\b|\bist\b|\best\b|\bes\b|[:=])\s*\S",
@@ -37,7 +37,7 @@ _BETWEEN_WORDS = "'’-/,.:!?&"  # characters that people write inside one token
 
 
 def why_sensitive(text: str) -> str | None:
-    """Returns what the message looks like, in words for the person, if it must not be recorded; otherwise None."""
+    """Returns the kind of secret that the message looks like, in words for the person, or None if it may be recorded."""
     if any(_is_iban(match.group()) for match in _IBAN.finditer(text)):
         return ACCOUNT
     if _holds_card(text):
@@ -75,13 +75,13 @@ def _has_luhn_number(digits: list[int]) -> bool:
 
 
 def passes_luhn(digits: list[int]) -> bool:
-    """Whether the last digit is the check digit of the others (ISO/IEC 7812-1, Annex B)."""
+    """Returns whether the last digit is the check digit of the others (ISO/IEC 7812-1, Annex B)."""
     doubled = (sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
 def _is_iban(text: str) -> bool:
-    """Whether a prefix of the text is an IBAN: following words may look as if they were part of it."""
+    """Returns whether a prefix of the text is an IBAN: following words may look as if they were part of it."""
     compact = re.sub(r"[ \-]", "", text).upper()
     return any(
         sum(map(str.isdecimal, compact[:length])) >= _IBAN_DIGITS

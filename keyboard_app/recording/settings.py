@@ -21,14 +21,14 @@ class UserSettings:
     theme: str = "system"  # one of THEMES
     text_scale: float = 1.0  # relative to the normal size, 0.5 to 3
     layout: str = "qwerty"
-    offensive_words: bool = False  # whether they may be suggested
+    offensive_words: bool = False  # whether to suggest them
     autocorrect: bool = True
     automatic_capitals: bool = True  # at the start of a sentence, with the keys on the screen
     keep_days: int | None = None  # days for which messages are kept; None until they are deleted
     learn_automatically: bool = True
-    learn_from: int = 0  # hours of the local day in which the keyboard may start to learn by itself: from this one …
-    learn_until: int = 24  # … to before this one, past midnight if this one is smaller
-    take_part: bool = True  # in the rounds of the joined federation
+    learn_from: int = 0  # local hour from which the keyboard may start to learn by itself
+    learn_until: int = 24  # local hour before which it may; on the next day if not above `learn_from`
+    take_part: bool = True  # whether to take part in the rounds of the joined federation
 
     def __post_init__(self) -> None:
         """Checks every choice.
@@ -52,7 +52,7 @@ class UserSettings:
 
 
 def read_settings(path: Path) -> UserSettings:
-    """Reads the file; returns the defaults if there is none. Settings that only a newer keyboard knows are ignored.
+    """Reads the file, or returns the defaults if there is none. Ignores settings that only a newer keyboard knows.
 
     Raises:
       DataError: the file is damaged or cannot be read.
@@ -84,7 +84,7 @@ def save_settings(path: Path, settings: UserSettings) -> None:
     """Writes the file by rename.
 
     Raises:
-      DataError: it cannot be written.
+      DataError: the file cannot be written.
     """
     try:
         write_by_rename(path, json.dumps(asdict(settings), indent=1).encode(), mode=0o600)
@@ -93,6 +93,6 @@ def save_settings(path: Path, settings: UserSettings) -> None:
 
 
 def _is(value: Any, kind: Any) -> bool:
-    """Whether a JSON value is of a field's type: a bool is not a number, but an int is a valid float."""
+    """Returns whether a JSON value is of a field's type: a bool is not a number, but an int is a valid float."""
     kinds = get_args(kind) or (kind,)
     return type(value) in kinds or (float in kinds and type(value) is int)

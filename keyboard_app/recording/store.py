@@ -1,4 +1,4 @@
-"""The store: messages and the models' ranks of their words, encrypted, in one SQLite file that survives being killed any time."""
+"""The store: messages and the models' ranks of their words, encrypted, in one SQLite file that survives a kill at any time."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from keyboard_app.recording.vault import UnsealError, Vault
 from model.device.suggesting.personal import USUAL_TRUST
 
 _ADD = "INSERT INTO messages (time, record, text, ranks, imported) VALUES (?, ?, ?, ?, ?)"
-_LOG_ENDINGS = ("-wal", "-shm")  # the newest messages may be only in the write-ahead log
+_LOG_ENDINGS = ("-wal", "-shm")  # of SQLite's companion files; the newest messages may be in the log only
 
 
 class Store:
@@ -32,7 +32,7 @@ class Store:
 
     @classmethod
     def open(cls, path: Path, vault: Vault, notices: list[str]) -> Self:
-        """Opens the file or creates it; encrypts the file of an older keyboard and rewrites it without its plain text.
+        """Opens the file or creates it; encrypts the file of an older keyboard and removes its plain text.
 
         A file that is damaged or encrypted with another key is set aside and replaced by a new one, and a line about it is added
         to `notices`.
@@ -72,7 +72,7 @@ class Store:
         """Opens the file read-only, even while another process writes to it.
 
         Raises:
-          DataError: it is missing, damaged, encrypted with another key, or written by an older keyboard.
+          DataError: the file is missing, damaged, encrypted with another key, or written by an older keyboard.
         """
         try:
             connection = schema.connect_to_read(path)
@@ -116,7 +116,7 @@ class Store:
         return list(self.stream())[::-1]
 
     def stream(self) -> Iterator[Message]:
-        """Yields all messages, newest first, imported ones last; decrypts each when it is asked for."""
+        """Yields all messages, newest first, imported ones last; decrypts each on demand."""
         query = "SELECT id, time, record, text, learning, imported FROM messages ORDER BY imported, id DESC"
         for id_, time, record, text, learning, imported in self._rows(query):
             opened = self._open(id_, text, schema.identity("text", time, record))
@@ -167,7 +167,8 @@ class Store:
         """Deletes messages permanently and rewrites the file and its log without them.
 
         Raises:
-          DataError: nothing was deleted; or it was, but there was no room to rewrite the file, which is then done later.
+          DataError: the messages could not be deleted. Or they were deleted, but there was no room to rewrite the file; opening it
+            again tries again.
         """
         with _data_errors(), self._connection as db:
             for message in messages:
@@ -186,7 +187,7 @@ class Store:
         self.tidy()
 
     def delete_before(self, time: str) -> int:
-        """Permanently deletes the messages recorded before a time (UTC, ISO 8601); returns how many there were."""
+        """Permanently deletes the messages recorded before a time (UTC, ISO 8601); returns their number."""
         old = [row[0] for row in self._rows("SELECT id FROM messages WHERE time < ?", time)]
         if old:
             self.delete(old)
@@ -285,7 +286,7 @@ class Store:
         return last.ngram_trust
 
     def changed_since_learning(self) -> Change | None:
-        """Returns the last rollback or reset; None if there was a learning after it."""
+        """Returns the last rollback or reset; None if there is none, or if a learning followed it."""
         changes = self.changes()
         return changes[-1] if changes and changes[-1].learning == self.last_learning() else None
 

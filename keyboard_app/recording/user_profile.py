@@ -6,7 +6,7 @@ store.sqlite             the messages and the ranks that the models gave their w
 personal.sealed          the personal weights, trained from the global ones; encrypted
 personal.previous        the personal weights in use before, for a rollback; encrypted
 global/                  the newest global model adopted; absent while the shipped one is the newest
-federation.sqlite        the membership of a federation and the updates shared (`federating.membership`); encrypted
+federation.sqlite        the membership of a federation and the updates shared (`keyboard_app.federating.membership`); encrypted
 mailbox/                 messages exchanged with a desktop on this machine; not encrypted, since they leave the keyboard
 
 A damaged file is kept under its name plus `.damaged`, a file whose key is lost under its name plus `.locked`.
@@ -22,7 +22,7 @@ from platformdirs import user_data_path
 from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from data.tokenizer import tokenize
-from federation.protocol.mailbox import Mailbox
+from federation.protocol.exchange_folder import Mailbox
 from keyboard_app.recording.damage import set_aside
 from keyboard_app.recording.keyholder import KEY, obtain_key, read_key
 from keyboard_app.recording.personal_file import Personal, Seen, load_personal, save_personal
@@ -44,7 +44,7 @@ def default_path() -> Path:
 
 
 def grew_from(provenance: Provenance, model: Model) -> bool:
-    """Whether personal weights of this provenance were trained from this global model."""
+    """Returns whether personal weights of this provenance were trained from this global model."""
     return (
         provenance.vocabulary_sha256 == model.vocabulary.sha256
         and provenance.config == model.provenance.config
@@ -74,7 +74,7 @@ def _sweep(path: Path) -> None:
 
 
 class Profile:
-    """An open profile. `notices` are lines for the person about damaged files and what was done about them."""
+    """An open profile. `notices` are lines for the person about damaged files and how they were handled."""
 
     def __init__(self, path: Path, lock: FileLock, vault: Vault, store: Store, notices: list[str]) -> None:
         self.path = path
@@ -122,7 +122,7 @@ class Profile:
             raise
 
     def _seal_plain_personal(self) -> None:
-        """Encrypts personal weights that an older keyboard left in the clear; deletes damaged ones."""
+        """Encrypts the plain personal weights of an older keyboard; deletes damaged ones."""
         for plain in self.path.glob(f"{_PLAIN_PERSONAL}*"):
             try:
                 if plain.name == _PLAIN_PERSONAL and not (self.path / PERSONAL).exists():
@@ -136,7 +136,7 @@ class Profile:
             plain.unlink()
 
     def _seen_before_sealing(self) -> Seen:
-        """Derives what an older keyboard's network was trained on, which it did not record: it knew no deletions or imports."""
+        """Derives the messages that an older keyboard's network was trained on. That keyboard had no deletions and no imports."""
         met = [message for message in self.store.messages() if message.learning is not None]
         border = held_back_from([len(tokenize(message.text)) for message in met])
         return Seen(max((m.id for m in met), default=0), max((m.id for m in met[:border]), default=0), deletion=0)
@@ -160,7 +160,7 @@ class Profile:
         self.close()
 
     def choose(self, **choices: Any) -> None:
-        """Changes settings by the names of `UserSettings` and saves them.
+        """Changes settings, given by their names in `UserSettings`, and saves them.
 
         Raises:
           DataError: a value is not allowed, or the file cannot be written; the settings stay as they were.
@@ -221,9 +221,9 @@ class Profile:
         save_personal(current, Personal(weights, provenance, seen), self.vault)
 
     def restore_previous(self, model: Model) -> Personal | None:
-        """Replaces the personal weights by the previous ones, or removes them if there are none; returns the weights in use then.
+        """Replaces the personal weights by the previous ones, or removes them if there are none; returns the network in use then.
 
-        The previous ones count only if they were trained from this global model.
+        Removes previous weights that were trained from another global model.
         """
         current, previous = self.path / PERSONAL, self.path / PREVIOUS
         if previous.exists():

@@ -42,7 +42,7 @@ class Vault:
         """Decrypts a record.
 
         Raises:
-          UnsealError: it was changed, has another identity, or was encrypted with another key.
+          UnsealError: the record was changed, has another identity, or was encrypted with another key.
         """
         try:
             if len(sealed) < _NONCE_BYTES:
@@ -54,7 +54,7 @@ class Vault:
             ) from error
 
     def tag(self, text: str) -> bytes:
-        """Returns 16 bytes that depend on the text and the key alone: they find a record without revealing its text."""
+        """Returns 16 bytes that depend on the text and the key alone, by which a record is found without revealing its text."""
         return hmac.digest(self._tags, text.encode(), hashlib.sha256)[:_TAG_BYTES]
 
 

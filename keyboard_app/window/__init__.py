@@ -1,1 +1,1 @@
-"""What a person sees and touches, in Kivy."""
+"""The keyboard's window: the app, its event loop, the screen and its pages, in Kivy."""

@@ -1,4 +1,4 @@
-"""The window: the app that Kivy runs, physical keys, and the clock."""
+"""The Kivy app: it shows the screen of a device, and connects it to physical keys and to the clock."""
 
 import gc
 import sys
@@ -20,13 +20,13 @@ _RULES = [
     for name in ("widgets/controls", "keys/keyboard", "pages/pages", "pages/federation", "screen")
 ]
 _ATTEND_EVERY, _SERVE_EVERY = 0.2, 1.0  # seconds
-_PREPARE_AFTER = 0.1  # seconds: the first suggestions are painted by then
-# Seconds until a thread that learns gives way to typing, where it runs Python; the usual is ten times that.
+_PREPARE_AFTER = 0.1  # seconds, after which the first suggestions are painted
+# Seconds until a learning thread that runs Python gives way to typing; a tenth of the default.
 _SWITCH = 0.0005
 
 
 class KeyboardApp(App):
-    """Shows the screen of a device, and passes physical keys and the time on to it."""
+    """The app around the screen of a device."""
 
     title = "Keyboard"
 
@@ -35,28 +35,28 @@ class KeyboardApp(App):
         self._device = device
 
     def load_kv(self, filename: str | None = None) -> bool:
-        """Loads the rules."""
+        """Loads the `.kv` rules."""
         for rules in _RULES:
-            Builder.unload_file(rules)  # those of an app that this process ran before would count twice
+            Builder.unload_file(rules)  # rules of an earlier app in this process would apply twice
             Builder.load_file(rules)
         return True
 
     def build(self) -> Screen:
-        """The screen."""
+        """Returns the screen."""
         self.screen = Screen(self._device)
         return self.screen
 
     def run(self) -> None:
         """Shows the window until it is closed."""
         self._run_prepare()
-        # What is there by now stays: it need not be looked through again and again while a person types.
+        # The objects made so far stay, so garbage collection need not scan them while a person types.
         gc.freeze()
         sys.setswitchinterval(_SWITCH)
         run_loop()
         self._stop()
 
     def on_start(self) -> None:
-        """Listens."""
+        """Connects keys, colours and the clock to the screen."""
         keys = self._keys = PhysicalKeys(self.screen)
         Window.bind(on_textinput=keys.on_text, on_key_down=keys.on_key_down)
         look.bind(background=self._paint)
@@ -69,7 +69,7 @@ class KeyboardApp(App):
         ]
 
     def on_stop(self) -> None:
-        """Listens no more."""
+        """Disconnects keys, colours and the clock."""
         for clock in self._clocks:
             clock.cancel()
         look.unbind(background=self._paint)
@@ -80,5 +80,5 @@ class KeyboardApp(App):
 
 
 def open_window(device: Device) -> None:
-    """Opens the window and stays until it is closed."""
+    """Opens the window and returns when it is closed."""
     KeyboardApp(device).run()

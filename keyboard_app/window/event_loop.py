@@ -1,11 +1,11 @@
-"""The loop of the window: it sleeps until there is something to do, and then does it at once.
+"""The event loop of the window: it sleeps until there is something to do, and then does it at once.
 
-Kivy's own looks for touches at a fixed rate: a key waits for the next look, and a mouse's for one more, while an idle window looks
-all the same. Here a turn begins
+Kivy's own loop polls for input at a fixed rate, so a key waits for the next poll (a mouse click for two), and an idle window keeps
+polling. Here an iteration begins
 
-1. with an event of the system: a touch, a key, the mouse, the window uncovered;
-2. when something that was scheduled is due; what is scheduled for the next frame has `FRAME_RATE` of them a second;
-3. where input comes by another way than through SDL (a touch screen read by Kivy itself), `_LOOK_RATE` times a second.
+1. with an event of the system, such as a touch, a key, the mouse, or the window being uncovered;
+2. when a scheduled callback is due; callbacks for the next frame run at `FRAME_RATE`;
+3. `_POLL_RATE` times a second if some input does not come through SDL, such as a touch screen that Kivy itself reads.
 """
 
 import ctypes
@@ -18,21 +18,21 @@ from kivy.core.window import Window
 from kivy.core.window.window_sdl2 import SDL2MotionEventProvider
 from kivy.input.providers.mouse import MouseMotionEventProvider
 
-FRAME_RATE = 60  # a second, of what moves by itself
-_LOOK_RATE = 120
-_LONGEST = 1.0  # seconds asleep
+FRAME_RATE = 60  # frames a second, for animations
+_POLL_RATE = 120  # a second
+_LONGEST = 1.0  # seconds of sleep at most
 _BY_SDL = (MouseMotionEventProvider, SDL2MotionEventProvider)
 
 
 def run_loop() -> None:
-    """Runs the app that is prepared, until it is stopped."""
-    runTouchApp(embedded=True)  # begins to take input, and leaves the loop to us
-    wait = _waiting()
+    """Runs the prepared app until it is stopped."""
+    runTouchApp(embedded=True)  # starts input, and leaves the loop to us
+    wait = _wait_function()
     try:
         while not EventLoop.quit and EventLoop.status == "started":
             began = time.perf_counter()
             try:
-                Window.mainloop()  # takes what SDL has
+                Window.mainloop()  # handles the events of SDL
                 EventLoop.idle()
             except Exception as error:
                 if ExceptionManager.handle_exception(error) == ExceptionManager.RAISE:
@@ -44,33 +44,33 @@ def run_loop() -> None:
 
 
 def _rest(began: float) -> float:
-    """Seconds until the next turn, after one that began then, unless there is an event."""
-    due = Clock.get_min_timeout()  # by the clock, whatever its documentation says; 0 for the next frame
+    """Returns the seconds until the next iteration, unless there is an event before; the last one began at `began`."""
+    due = Clock.get_min_timeout()  # a time of the clock, contrary to its documentation; 0 means the next frame
     rest = due - Clock.time() if due > 0 else 1 / FRAME_RATE - (time.perf_counter() - began)
-    return min(rest, 1 / _LOOK_RATE if _looked_for() else _LONGEST)
+    return min(rest, 1 / _POLL_RATE if _must_poll() else _LONGEST)
 
 
-def _looked_for() -> bool:
-    """Whether there is input that SDL knows nothing of."""
+def _must_poll() -> bool:
+    """Returns whether some input does not come through SDL."""
     return any(not isinstance(provider, _BY_SDL) for provider in EventLoop.input_providers)
 
 
 def sdl() -> ctypes.CDLL:
-    """The library that Kivy's window is made with; its functions are found through the module that uses it, whatever its name.
+    """Returns the SDL library of Kivy's window, reached through the module linked to it because its file name varies.
 
     Raises:
-      OSError: it cannot be reached from here.
+      OSError: the library cannot be loaded.
     """
     from kivy.core.window import _window_sdl2
 
     return ctypes.CDLL(_window_sdl2.__file__)
 
 
-def _waiting() -> Callable[[float], object]:
-    """What waits for an event of the system, or so many seconds at most."""
+def _wait_function() -> Callable[[float], object]:
+    """Returns a function that waits for an event of the system, at most the given number of seconds."""
     try:
         wait = sdl().SDL_WaitEventTimeout
     except (OSError, AttributeError):
-        return lambda seconds: time.sleep(min(seconds, 1 / _LOOK_RATE))
+        return lambda seconds: time.sleep(min(seconds, 1 / _POLL_RATE))
     wait.argtypes, wait.restype = [ctypes.c_void_p, ctypes.c_int], ctypes.c_int
     return lambda seconds: wait(None, max(round(seconds * 1000), 1))

@@ -1,12 +1,12 @@
-"""How long a person waits: from the start to the first suggestion, and from a key to the suggestions painted for it.
+"""Measures latency: from the start to the first suggestion, and from a key to the frame that shows its suggestions.
 
-1. The window opens on a profile that is thrown away, with a history to learn from, of which the newest messages are shown.
-2. A thread puts presses of the mouse on the keys of a few sentences, at uneven moments, into the queue of events where the system
-   puts those of a person. What counts begins when the mouse is let go, which types the character, and ends when the frame that
-   shows its suggestions has been handed to the display: whatever the loop waits for in between counts.
-3. It types once while nothing else goes on, and once while the keyboard learns, again and again, beside it.
-4. Then the window shows a number alone that counts presses, by the same loop. What that takes is the least that Kivy and the
-   display take here, whatever is shown.
+1. The window opens on a temporary profile with a history to learn from; the newest messages of the history are shown.
+2. A thread posts mouse presses on the keys of a few sentences, at irregular intervals, to the event queue of the system. The time
+   begins when the mouse button is released, which types the character. It ends when the frame with the suggestions has been handed
+   to the display, so it includes any wait in the event loop.
+3. The thread types once while nothing else is going on, and once while the keyboard learns over and over.
+4. Then the window shows only a counter of presses, with the same event loop. Its latency is the minimum that Kivy and the display
+   take on this machine, whatever is shown.
 """
 
 import ctypes
@@ -40,25 +40,25 @@ _SENTENCES = (
     "i have not been there for a long time but it was fun",
     "are you sure that they are open on the weekend",
 )
-_HISTORY = 150  # times the sentences: about 8,000 words
-_PAUSE = (0.05, 0.13)  # seconds between two keys, of a fast typist
-_TOUCH = 0.03  # seconds that the mouse stays down
-_WARM_UP = 10  # presses, before any counts
+_HISTORY = 150  # repetitions of the sentences, about 8,000 words
+_PAUSE = (0.05, 0.13)  # seconds between two keys of a fast typist, least and most
+_TOUCH = 0.03  # seconds that the mouse button stays down
+_WARM_UP = 10  # presses before the first one that counts
 
 
 @dataclass(frozen=True)
-class Waits:
-    """Seconds, except as named."""
+class Latency:
+    """The measured times, in seconds, and the memory used."""
 
     start_to_first_suggestion: float
-    idle: list[float]  # from a key to its suggestions, each
-    learning: list[float]  # the same, beside learning
-    bare: list[float]  # from a press to the frame of a window that shows a number alone
-    bare_memory_mb: float  # MiB, resident, at most: of the window before there is a keyboard in it
-    peak_memory_mb: float  # the same, of all
+    idle: list[float]  # from a key to its suggestions, for each key
+    learning: list[float]  # the same while the keyboard learns
+    bare: list[float]  # from a press to the frame of a window that shows only a number
+    bare_memory_mb: float  # peak resident memory of the window before it holds a keyboard, in MiB
+    peak_memory_mb: float  # peak resident memory of the whole run, in MiB
 
     def as_json(self) -> dict[str, Any]:
-        """Medians and 99th percentiles, in milliseconds."""
+        """Returns the medians and 99th percentiles in milliseconds, and the other figures."""
         return {
             "start_to_first_suggestion_s": round(self.start_to_first_suggestion, 3),
             "press_to_suggestions_ms": {"idle": _percentiles(self.idle), "learning": _percentiles(self.learning)},
@@ -71,15 +71,15 @@ class Waits:
     def __str__(self) -> str:
         json = self.as_json()
         lines = [f"start to first suggestion   {json['start_to_first_suggestion_s']:.2f} s"]
-        for name, words in (("idle", "nothing else going on"), ("learning", "while it learns")):
+        for name, words in (("idle", "while idle"), ("learning", "while learning")):
             p = json["press_to_suggestions_ms"][name]
             lines.append(f"key to its suggestions      {p['p50']:.1f} ms (99th percentile {p['p99']:.1f} ms), {words}")
         p = json["press_to_bare_frame_ms"]
-        lines.append(f"a window with one number    {p['p50']:.1f} ms (99th percentile {p['p99']:.1f} ms)")
+        lines.append(f"window with one number      {p['p50']:.1f} ms (99th percentile {p['p99']:.1f} ms)")
         return "\n".join(
             [
                 *lines,
-                f"peak memory                 {json['peak_memory_mb']:.0f} MiB, {json['bare_memory_mb']:.0f} of the window alone",
+                f"peak memory                 {json['peak_memory_mb']:.0f} MiB, {json['bare_memory_mb']:.0f} for the window alone",
             ]
         )
 
@@ -90,7 +90,7 @@ def _percentiles(seconds: list[float]) -> dict[str, float]:
 
 
 class _MouseButton(ctypes.Structure):
-    """`SDL_MouseButtonEvent`, and room for any other `SDL_Event`."""
+    """`SDL_MouseButtonEvent`, padded to the size of the largest `SDL_Event`."""
 
     _fields_ = (
         ("type", ctypes.c_uint32),
@@ -107,12 +107,12 @@ class _MouseButton(ctypes.Structure):
     )
 
 
-_DOWN, _UP = 0x401, 0x402  # SDL's names of these events
+_DOWN, _UP = 0x401, 0x402  # SDL_MOUSEBUTTONDOWN and SDL_MOUSEBUTTONUP
 _LEFT = 1
 
 
 def _press(x: float, y: float) -> float:
-    """Presses the mouse at a place, in pixels from the window's lower left, and lets go; returns when it did that."""
+    """Presses and releases the mouse at a point, in pixels from the lower left; returns the time of the release."""
     push, place = sdl().SDL_PushEvent, {"x": int(x), "y": int(Window.height - y)}
     push(ctypes.byref(_MouseButton(type=_DOWN, button=_LEFT, state=1, clicks=1, **place)))
     time.sleep(_TOUCH)
@@ -123,24 +123,24 @@ def _press(x: float, y: float) -> float:
 
 
 class _Measurement:
-    """Types in an open window, and notes the waits."""
+    """Types in an open window and measures the latencies."""
 
-    def __init__(self, app: KeyboardApp, presses: int, begun: float) -> None:
+    def __init__(self, app: KeyboardApp, presses: int, process_start: float) -> None:
         self._app = app
         self._presses = presses
-        self._begun = begun
+        self._process_start = process_start
         self._pauses = random.Random(0)
-        self._released = False  # the loop knows that the mouse was let go, and has not painted since
+        self._released = False  # whether the loop has handled a release and has not painted since
         self._painted = threading.Event()
-        self._when_painted = 0.0
+        self._painted_at = 0.0
         self._thread = threading.Thread(target=self._type_all, daemon=True)
-        self.first = 0.0
+        self.first = 0.0  # seconds from the start of the process to the first suggestion
         self.idle: list[float] = []
         self.learning: list[float] = []
         self.bare: list[float] = []
 
     def begin(self) -> None:
-        """Begins with the first frame that shows a suggestion."""
+        """Starts to type at the first frame that shows a suggestion."""
         Window.bind(on_touch_up=self._release, on_flip=self._flip)
 
     def _release(self, _window: Any, _touch: MotionEvent) -> bool:
@@ -151,47 +151,47 @@ class _Measurement:
         window.flip()
         now = time.perf_counter()
         if not self.first and self._app.screen.composer.ids.strip.offers:
-            self.first = now - self._begun
+            self.first = now - self._process_start
             self._thread.start()
         if self._released:
-            self._released, self._when_painted = False, now
+            self._released, self._painted_at = False, now
             self._painted.set()
-        return True  # the frame has been handed over
+        return True  # Kivy must not hand the frame over again
 
-    def _wait_for(self, x: float, y: float) -> float:
-        """Presses there; returns how long it took until the frame with the answer was handed over."""
+    def _time_press(self, x: float, y: float) -> float:
+        """Presses at a point; returns the seconds until the frame with the answer was handed to the display."""
         time.sleep(self._pauses.uniform(*_PAUSE))
         self._painted.clear()
         began = _press(x, y)
         self._painted.wait()
-        return self._when_painted - began
+        return self._painted_at - began
 
     def _type_all(self) -> None:
         keys = self._keys()
         for _ in range(_WARM_UP):
-            self._wait_for(*next(keys).center)
+            self._time_press(*next(keys).center)
         for _ in range(self._presses):
-            self.idle.append(self._wait_for(*next(keys).center))
+            self.idle.append(self._time_press(*next(keys).center))
         while len(self.learning) < self._presses:
             if not self._app.screen.busy:
                 Clock.schedule_once(self._learn)
-            learns = self._app.screen.device.background.works
-            wait = self._wait_for(*next(keys).center)
-            if learns and self._app.screen.device.background.works:
-                self.learning.append(wait)
-        Clock.schedule_once(self._bare)
+            learning = self._app.screen.device.background.works
+            seconds = self._time_press(*next(keys).center)
+            if learning and self._app.screen.device.background.works:
+                self.learning.append(seconds)
+        Clock.schedule_once(self._show_counter)
         while self._app.screen.parent is not None:
             time.sleep(_TOUCH)
         for _ in range(self._presses):
-            self.bare.append(self._wait_for(*Window.center))
+            self.bare.append(self._time_press(*Window.center))
         Clock.schedule_once(lambda _elapsed: self._app.stop())
 
     def _learn(self, _elapsed: float) -> None:
         if not self._app.screen.busy:
             self._app.screen.learn()
 
-    def _bare(self, _elapsed: float) -> None:
-        """Has the window show nothing but how often it was pressed."""
+    def _show_counter(self, _elapsed: float) -> None:
+        """Replaces the screen by a counter of presses."""
         self._app.screen.stop_learning()
         counter = Label(text="0")
         counter.bind(on_touch_up=lambda counter, _touch: setattr(counter, "text", str(int(counter.text) + 1)))
@@ -208,21 +208,21 @@ class _Measurement:
                 yield keys["enter"]
 
 
-def _process_began() -> float:
-    """When this process was started, on the clock of `time.perf_counter`, to a hundredth of a second; now where nobody knows."""
+def _process_start() -> float:
+    """Returns the start of this process on the clock of `time.perf_counter`, to 10 ms; now if the system does not tell."""
     now = time.perf_counter()
     stat = Path("/proc/self/stat")
     if not stat.exists():
         return now
-    ticks = int(stat.read_text().rpartition(")")[2].split()[19])  # since the machine was started
+    ticks = int(stat.read_text().rpartition(")")[2].split()[19])  # since the machine started
     return now - (time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
 
 
-def measure(presses: int, shipped: Path = PRETRAINED) -> Waits:
-    """Opens a window and types; must be called before any other window, in the main thread.
+def measure(presses: int, shipped: Path = PRETRAINED) -> Latency:
+    """Opens a window and types in it; call this in the main thread, before any other window opens.
 
     Args:
-      presses: how often to press in each of the three states.
+      presses: number of presses in each of the three states.
       shipped: the model folder.
 
     Raises:
@@ -234,11 +234,11 @@ def measure(presses: int, shipped: Path = PRETRAINED) -> Waits:
         Device.open(Path(profile) / "profile", shipped, consenting=True, use_keyring=False) as device,
     ):
         app = KeyboardApp(device)
-        measurement = _Measurement(app, presses, _process_began())
+        measurement = _Measurement(app, presses, _process_start())
         measurement.begin()
         Clock.schedule_once(lambda _elapsed: _write_history(app))
         app.run()
-    return Waits(
+    return Latency(
         measurement.first, measurement.idle, measurement.learning, measurement.bare, bare_memory, peak_memory_mib()
     )
 

@@ -1,4 +1,4 @@
-"""A real keyboard: what its keys do."""
+"""What the keys of a physical keyboard do."""
 
 from collections.abc import Callable, Collection
 
@@ -17,10 +17,10 @@ _WAYS = {LEFT: Way.LEFT, RIGHT: Way.RIGHT, UP: Way.UP, DOWN: Way.DOWN}
 
 
 class PhysicalKeys:
-    """Passes keys on to the screen.
+    """Passes the keys of a physical keyboard on to the screen.
 
-    Tab takes the best suggestion. F6, or Shift and Tab, moves the focus to the controls; there Tab and the arrows go on, Enter or
-    Space operates the focused one, and Escape, or typing, goes back to the text.
+    Tab takes the best suggestion. F6 or Shift+Tab moves the focus to the controls. There Tab and the arrow keys move on, Enter or
+    Space operates the focused control, and Escape or typing returns to the text.
     """
 
     def __init__(self, screen: Screen) -> None:
@@ -28,7 +28,7 @@ class PhysicalKeys:
         self._swallows_space = False
 
     def on_text(self, _window: object, text: str) -> None:
-        """Text was typed."""
+        """Types text."""
         if text == " " and self._swallows_space:
             self._swallows_space = False
             return
@@ -38,7 +38,7 @@ class PhysicalKeys:
     def on_key_down(
         self, _window: object, key: int, _scancode: int, _text: str | None, modifiers: Collection[str]
     ) -> bool:
-        """A key went down; whether it means something here."""
+        """Handles a key that went down; returns whether the key has a meaning here."""
         screen = self._screen
         shift, ctrl = "shift" in modifiers, bool({"ctrl", "meta"} & set(modifiers))
         self._swallows_space = False

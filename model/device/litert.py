@@ -1,20 +1,20 @@
-"""LiteRT behind one small interface, with a backend for each library that brings it to Python.
+"""LiteRT behind one small interface, with a backend for each library that makes it available to Python.
 
 | backend | library | where |
 | --- | --- | --- |
 | `PythonInterpreter` | `ai-edge-litert`, Google's Python package | desktops |
-| `JavaInterpreter` | LiteRT's Android library, `com.google.ai.edge.litert:litert`, by `pyjnius` | Android: the default there |
-| `PythonInterpreter` | `tflite-runtime`, the older name of the first | Android, where a build has it in place of the second |
+| `JavaInterpreter` | LiteRT's Android library, `com.google.ai.edge.litert:litert`, called by `pyjnius` | Android, by default |
+| `PythonInterpreter` | `tflite-runtime`, the older name of the first | Android, in builds that contain it |
 
 `ai-edge-litert` has no wheels for Android. python-for-android has a recipe for `tflite-runtime`, which compiles TensorFlow Lite
-2.8.0 of 2022 against the Python and the NumPy of today; its users report that this fails (its issues 3191 and 3232, both open),
-and it builds nothing for x86-64. LiteRT's Android library is prebuilt and maintained and comes with a line in `buildozer.spec`;
-`pyjnius`, which calls it, is part of every Kivy app there. That is why it is the default on a phone. It costs a copy of each input
-and output, and asks for two things that this project heeds: a signature takes at least one input, and arrays go in as `bytes`,
-since `pyjnius` copies a `bytearray` item by item.
+2.8.0 of 2022 against current versions of Python and NumPy. Its users report that this fails (python-for-android issues 3191 and
+3232, both open), and it does not support x86-64. LiteRT's Android library is prebuilt and maintained and needs one line in
+`buildozer.spec`; `pyjnius`, which calls it, is part of every Kivy app on Android. It is therefore the default on phones. It
+copies each input and output, and has two requirements that this project meets: a signature has at least one input, and arrays are
+passed as `bytes`, because `pyjnius` copies a `bytearray` item by item.
 
-**The Java backend has not run on a phone yet**: the tests run it on a desktop's Java against a class that stands in for the
-library's, with the same methods and refusals, and LiteRT itself behind it.
+**The Java backend has not run on a phone yet.** The tests run it in a desktop's Java virtual machine against a stand-in for the
+class of the library, which has the same methods and refusals and runs LiteRT itself.
 """
 
 import ctypes
@@ -33,48 +33,48 @@ from numpy.typing import NDArray
 
 Arrays = Mapping[str, NDArray[Any]]
 _M_MMAP_THRESHOLD = -3  # mallopt(3)
-_GIVEN_BACK_FROM = 2**20  # bytes
+_MMAP_FROM = 2**20  # bytes; blocks of this size or larger go back to the system when they are freed
 
 
 class Interpreter(Protocol):
-    """A LiteRT program with signatures. Not for two threads at once."""
+    """A LiteRT program with signatures. It is not thread-safe."""
 
     def inputs(self, signature: str) -> dict[str, tuple[int, ...]]:
-        """What a signature takes, by name and shape.
+        """Returns the shape of each input of a signature by name.
 
         Raises:
-          ValueError, RuntimeError: there is no such signature.
+          ValueError, RuntimeError: the signature does not exist.
         """
 
     def run(self, signature: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
-        """Runs a signature on contiguous arrays, all that it takes, of the types and shapes it takes; returns what it gives.
+        """Runs a signature on all of its inputs, contiguous arrays of the right types and shapes; returns its outputs.
 
         Raises:
-          ValueError, RuntimeError: LiteRT refused the arrays, or failed.
+          ValueError, RuntimeError: LiteRT refused the arrays or failed.
         """
 
 
 def start(content: bytes, threads: int) -> Interpreter:
-    """An interpreter of a program, the contents of a LiteRT file, by the library that is here.
+    """Returns an interpreter of a program, the content of a LiteRT file, using the library that is installed.
 
     Raises:
-      ValueError, RuntimeError: it is no LiteRT program.
-      ModuleNotFoundError: no library is here.
+      ValueError, RuntimeError: the content is not a LiteRT program.
+      ModuleNotFoundError: no library is installed.
     """
     library = _python_library()
     if library is not None:
-        _give_memory_back()
+        _release_memory()
         return PythonInterpreter(library(model_content=content, num_threads=threads))
     if find_spec("jnius") is None:
         raise ModuleNotFoundError("no LiteRT is installed: install ai-edge-litert")
     return JavaInterpreter(content, threads)
 
 
-def _give_memory_back() -> None:
-    """Lets glibc, the library that most Linux desktops run on, give the memory of interpreters back that are gone.
+def _release_memory() -> None:
+    """Makes glibc, the C library of most Linux desktops, return the memory of closed interpreters to the system.
 
-    By itself it would keep blocks of up to 32 MB once one of that size was freed, some 80 MB after each learning, and smaller ones
-    as long as anything lies behind them.
+    By default glibc would keep freed blocks of up to 32 MB, about 80 MB after each training, and smaller blocks as long as any
+    block after them is in use.
     """
     library = _glibc()
     if library is not None:
@@ -86,7 +86,7 @@ def _glibc() -> Any:
     if platform.libc_ver()[0] != "glibc":
         return None
     library = ctypes.CDLL(None)
-    library.mallopt(_M_MMAP_THRESHOLD, _GIVEN_BACK_FROM)
+    library.mallopt(_M_MMAP_THRESHOLD, _MMAP_FROM)
     return library
 
 
@@ -106,7 +106,7 @@ def _python_library() -> Any:
 
 
 class PythonInterpreter:
-    """By the class `Interpreter` that `ai-edge-litert` and `tflite-runtime` have alike."""
+    """The backend for the class `Interpreter` of `ai-edge-litert` and `tflite-runtime`."""
 
     def __init__(self, interpreter: Any) -> None:
         self._interpreter = interpreter
@@ -118,7 +118,7 @@ class PythonInterpreter:
         return self._runners[signature]
 
     def inputs(self, signature: str) -> dict[str, tuple[int, ...]]:
-        """What a signature takes, by name and shape."""
+        """Returns the shape of each input of a signature by name."""
         details = self._runner(signature).get_input_details()
         return {name: tuple(map(int, detail["shape"])) for name, detail in details.items()}
 
@@ -133,21 +133,22 @@ class _Output(NamedTuple):
     dtype: np.dtype[Any]
 
 
-_java = (
-    threading.RLock()
-)  # held while Java's objects are made and read, not while a program runs; again where one is collected
-_classes: list[Any] = []  # that no interpreter has at present
-_CLASSES = 8  # more interpreters than a keyboard has at once
+# Held while Java objects are created and read, but not while a program runs. Reentrant, because the garbage collector may close an
+# interpreter in the thread that holds it.
+_java = threading.RLock()
+_classes: list[Any] = []  # Python classes that no interpreter uses at present
+_CLASSES = 8  # more than the interpreters of a keyboard
 
 
 class JavaInterpreter:
-    """By the class `org.tensorflow.lite.Interpreter` of LiteRT's Android library.
+    """The backend for the class `org.tensorflow.lite.Interpreter` of LiteRT's Android library.
 
-    The first one must be made on the main thread, where alone Android finds an app's own classes.
+    Create the first one on the main thread: only there does Android find an app's own classes.
 
-    `pyjnius` notes on a method, which all objects of a class share, on which of them it was looked up last (its issue 563): of two
-    threads that call the same method of two objects one may reach the other's. Hence the lock. What takes time must not hold it,
-    or typing would wait for learning; so each interpreter has a Python class of its own for the same Java class.
+    All objects of a `pyjnius` class share its method objects, and a method object stores the object on which it was last looked
+    up (pyjnius issue 563). If two threads call the same method of two objects, one call may reach the wrong object. A lock
+    prevents that. Long calls must not hold it, or typing would wait for learning. Each interpreter therefore has a Python class
+    of its own for the same Java class.
     """
 
     def __init__(self, content: bytes, threads: int) -> None:
@@ -162,9 +163,15 @@ class JavaInterpreter:
             program.put(bytes(content)).rewind()
             options = autoclass("org.tensorflow.lite.Interpreter$Options")()
             options.setNumThreads(threads)
-            self._interpreter = _classes[-1](program, options)
-            _classes.pop()
-        # Java's collector would take its time: it does not see how much memory there is behind so small an object.
+            # Taken off the list first: while the interpreter is created, the garbage collector may close another one in this
+            # thread, which the reentrant lock allows, and put its class on the list.
+            java_class = _classes.pop()
+            try:
+                self._interpreter = java_class(program, options)
+            except BaseException:
+                _classes.append(java_class)
+                raise
+        # Java's garbage collector would wait too long: it does not see the native memory behind a small object.
         weakref.finalize(self, _close, self._interpreter).atexit = False
         self._known: dict[str, dict[str, _Output]] = {}  # outputs by signature; the shapes of a program are fixed
 
@@ -173,10 +180,10 @@ class JavaInterpreter:
         try:
             yield
         except self._failure as error:
-            raise RuntimeError(str(error).split("\n", 1)[0]) from error  # behind it comes Java's stack
+            raise RuntimeError(str(error).split("\n", 1)[0]) from error  # without Java's stack trace
 
     def inputs(self, signature: str) -> dict[str, tuple[int, ...]]:
-        """What a signature takes, by name and shape."""
+        """Returns the shape of each input of a signature by name."""
         with _java, self._failing():
             names = self._interpreter.getSignatureInputs(signature)
             return {n: tuple(self._interpreter.getInputTensorFromSignature(n, signature).shape()) for n in names}

@@ -65,7 +65,7 @@ class Scores:
 
     @property
     def top3_all_words(self) -> float:
-        """Recall at 3 over all words, counted likewise."""
+        """Recall at 3 over all words, counted in the same way."""
         return (self.among_three + self.own_among_three) / max(self.words + self.out_of_vocabulary, 1)
 
     @property
@@ -153,7 +153,7 @@ class Typing:
 def type_message(text: str, suggest: Callable[[str, str], list[str]]) -> Typing:
     """Types a message as a person who never misses a suggestion, and counts keystrokes (Trnka and McCoy 2008).
 
-    The text is lower-cased and its white space collapsed. `suggest(context, prefix)` is asked before each letter. Taking a
+    The text is lower-cased and its white space collapsed. `suggest(context, prefix)` is called before each letter. Taking a
     suggestion costs one keystroke and adds a space, which punctuation swallows and any other symbol has to delete by a backspace.
     Enter is not counted.
     """

@@ -1,4 +1,4 @@
-"""Fixtures: TFF's engine, started once for all tests that compute in this process; the command; a corpus."""
+"""Fixtures: TFF's engine, started once for all tests that compute in this process; the command `federate`; a corpus."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Rounds over real keyboards, each a process with a profile of its own."""
+"""Rounds over the keyboards of this machine, each a process with its own profile."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data.windows import pack, targets
-from federation.protocol.mailbox import Mailbox
+from federation.protocol.exchange_folder import Mailbox
 from model.device.folder import Model, load_model
 from model.device.learning.finetuning import ROUND_TRAINING, finetune
 from model.device.weights import digest
@@ -22,7 +22,7 @@ LINES = {
     "bob": ["the hall is close", "what would you do if they can't go?", "climbing with good chalk", "seven ropes"],
 }
 
-# A keyboard whose window is open answers by itself; this is one without the pixels.
+# A keyboard that stays open and answers by itself, as its window does.
 OPEN_KEYBOARD = """if True:
     import sys, time
     from pathlib import Path
@@ -43,8 +43,8 @@ def profiles(small_model_folder: Path, tmp_path: Path) -> list[Path]:
         script = tmp_path / f"{name}.txt"
         script.write_text("\n".join(lines))
         made.append(tmp_path / name)
-        command = ["--script", script, "--profile", made[-1], "--model", small_model_folder]
-        subprocess.run([sys.executable, "-m", "keyboard_app.cli", *command], cwd=ROOT, check=True, capture_output=True)
+        options = map(str, ("--script", script, "--profile", made[-1], "--model", small_model_folder))
+        subprocess.run([sys.executable, "-m", "keyboard_app.cli", *options], cwd=ROOT, check=True, capture_output=True)
     return made
 
 
@@ -56,7 +56,7 @@ def trained_by_hand(model: Model, lines: list[str]) -> tuple[dict[str, np.ndarra
     return delta, targets(pack(messages, model.provenance.config.window))
 
 
-def test_the_next_global_model_is_the_mean_of_what_keyboards_learned(
+def test_the_next_global_model_is_the_start_plus_the_mean_of_the_deltas(
     small_model: Model, small_model_folder: Path, profiles: list[Path], tmp_path: Path, federate: Callable
 ) -> None:
     empty = tmp_path / "empty"
@@ -83,7 +83,7 @@ def test_the_next_global_model_is_the_mean_of_what_keyboards_learned(
         released = Mailbox(profile).take_release()
         assert released is not None
         assert digest(load_model(released).weights) == digest(updated.weights)
-        assert not list((profile / "mailbox").glob("*/1-*")), "the round's messages are gone"
+        assert not list((profile / "mailbox").glob("*/1-*")), "the round's messages are deleted"
 
 
 def test_an_open_keyboard_answers_by_itself(
@@ -108,7 +108,7 @@ def test_an_open_keyboard_answers_by_itself(
         opened.wait()
 
 
-def test_a_round_that_nobody_can_join_says_why(small_model_folder: Path, tmp_path: Path, federate: Callable) -> None:
+def test_a_round_without_contributions_says_why(small_model_folder: Path, tmp_path: Path, federate: Callable) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     common = ["--model", small_model_folder, "--out", tmp_path / "next"]

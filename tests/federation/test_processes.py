@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, however it ends."""
+"""Processes that end with the one that started them, even if it is killed."""
 
 import os
 import signal
@@ -24,14 +24,14 @@ def runs(pid: int) -> bool:
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel can be asked")
-def test_a_killed_process_takes_what_it_started_with_it() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only the Linux kernel ends processes with their parent")
+def test_a_killed_process_ends_the_processes_that_it_started() -> None:
     parent = subprocess.Popen([sys.executable, "-c", STARTS_ONE], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
     until = time.monotonic() + 30
     while b"sleep" not in Path(f"/proc/{child}/cmdline").read_bytes() and time.monotonic() < until:
-        time.sleep(0.01)  # it becomes the command first
+        time.sleep(0.01)  # until it has become the command
     assert runs(child)
     parent.kill()
     parent.wait()
@@ -41,15 +41,15 @@ def test_a_killed_process_takes_what_it_started_with_it() -> None:
     parent.stdout.close()
 
 
-def test_the_process_is_the_commands_own_and_its_status_too() -> None:
+def test_the_command_runs_in_the_process_started_and_sets_its_status() -> None:
     process = start([sys.executable, "-c", "import os, sys; print(os.getpid()); sys.exit(3)"], stdout=subprocess.PIPE)
     out, _ = process.communicate()
     assert (int(out), process.returncode) == (process.pid, 3)
 
 
-def test_what_is_no_command_says_so() -> None:
+def test_a_command_that_does_not_exist_is_reported() -> None:
     process = start(["/nowhere/to/be/found"], stderr=subprocess.PIPE)
-    _, said = process.communicate()
-    assert (process.returncode, said.decode().strip()) == (1, "/nowhere/to/be/found: No such file or directory")
+    _, errors = process.communicate()
+    assert (process.returncode, errors.decode().strip()) == (1, "/nowhere/to/be/found: No such file or directory")
     with pytest.raises(ProcessLookupError):
         os.kill(process.pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A device on a small model, and a display for the real window."""
+"""Fixtures: a device on a small model, a display, and a person at an open window."""
 
 import os
 import tempfile
@@ -16,20 +16,20 @@ from federation.benchmarks.loads.display import display as display_for_windows
 from keyboard_app.device import Device
 from model.device.folder import Model
 
-# Kivy reads it when it is first imported.
+# Kivy reads this when it is first imported.
 os.environ["KIVY_HOME"] = tempfile.mkdtemp(prefix="kivy-")
 
 
 @pytest.fixture
 def device(tmp_path: Path, small_model_folder: Path) -> Iterator[Device]:
-    """A device on an empty profile, `tmp_path / "profile"`."""
+    """A device on an empty profile in `tmp_path / "profile"`."""
     with Device.open(tmp_path / "profile", small_model_folder, consenting=True) as device:
         yield device
 
 
 @pytest.fixture
 def next_model(small_model: Model, tmp_path: Path) -> Model:
-    """What the small model might be a round later."""
+    """A model that could follow the small model, one round later."""
     from dataclasses import replace
 
     from model.device.weights import digest
@@ -41,17 +41,17 @@ def next_model(small_model: Model, tmp_path: Path) -> Model:
 
 @pytest.fixture(scope="session")
 def display() -> Iterator[None]:
-    """A display to open windows on: the one that is there, or a virtual one."""
+    """A display for windows: the existing one, or a virtual one."""
     with ExitStack() as stack:
         try:
             stack.enter_context(display_for_windows())
-        except DataError as why:  # never skipped in silence
-            pytest.fail(str(why), pytrace=False)
+        except DataError as error:  # fails rather than skips silently
+            pytest.fail(str(error), pytrace=False)
         yield
 
 
 class Person:
-    """Eyes and fingers at an open window."""
+    """A person at an open window, with eyes and fingers."""
 
     def __init__(self, device: Device, size: tuple[int, int] = (412, 892)) -> None:
         from kivy.base import EventLoop
@@ -75,30 +75,30 @@ class Person:
     def wait(self, frames: int = 3) -> None:
         for _ in range(frames):
             self._loop.idle()
-            time.sleep(0.004)  # for what works beside typing
+            time.sleep(0.004)  # for threads beside typing
 
-    def wait_until(self, true: Callable[[], object], seconds: float = 60) -> None:
+    def wait_until(self, condition: Callable[[], object], seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if true():
+            if condition():
                 return
             self.wait(1)
-        pytest.fail(f"it did not come to that; the status is {self.screen.status!r}")
+        pytest.fail(f"the condition was not met; the status is {self.screen.status!r}")
 
     def press(self, widget: Any, x: float = 0.5, y: float = 0.5) -> Any:
-        """Puts a finger on a widget, on its middle or at other shares of its width and height."""
+        """Puts a finger on a widget, at its middle or at other shares of its width and height."""
         return self.press_at(*widget.to_window(widget.x + x * widget.width, widget.y + y * widget.height))
 
     def press_at(self, x: float, y: float, double_tap: bool = False) -> Any:
         from kivy.tests.common import UnitTestTouch
 
         touch = UnitTestTouch(x, y)
-        touch.is_double_tap = double_tap  # which a module of Kivy finds out from real touches
+        touch.is_double_tap = double_tap  # for real touches, a module of Kivy detects this
         touch.touch_down()
         return touch
 
     def touch(self, widget: Any) -> None:
-        self.press(widget).touch_up()  # at once: a slow frame in between would make it a held finger
+        self.press(widget).touch_up()  # at once, because a slow frame in between would make it a held touch
         self.wait(1)
 
     def key(self, label: str) -> Any:
@@ -112,17 +112,19 @@ class Person:
             self.touch(self.key(key))
 
     def control(self, name: str) -> Any:
-        """The control of this name that can be operated now."""
+        """Returns the control of this name, which can be operated now."""
         named = [c for c in self.screen.controls() if c.name == name]
-        assert len(named) == 1, f"{name!r} is not the name of one of {sorted(c.name for c in self.screen.controls())}"
+        assert len(named) == 1, (
+            f"{len(named)} controls are named {name!r}, among {sorted(c.name for c in self.screen.controls())}"
+        )
         return named[0]
 
     def touch_control(self, name: str) -> None:
-        """Touches a control, once it is there; one that is out of sight is scrolled to first."""
+        """Waits for a control, scrolls it into view and touches it."""
         from kivy.uix.recycleview import RecycleView
         from kivy.uix.scrollview import ScrollView
 
-        end = time.monotonic() + 20  # what was touched before may take its time on a busy machine
+        end = time.monotonic() + 20  # an earlier touch may take long on a busy machine
         while time.monotonic() < end and not any(c.name == name for c in self.screen.controls()):
             self.wait(1)
         control = self.control(name)
@@ -130,8 +132,8 @@ class Person:
             if isinstance(parent, ScrollView) and not isinstance(parent, RecycleView) and control in parent.walk():
                 parent.scroll_to(control, animate=False)
         self.wait(2)
-        self.touch(self.control(name))  # a list that was made anew meanwhile has another one of this name
-        end = time.monotonic() + 0.25  # what scrolls waits whether a finger will scroll before it passes a tap on
+        self.touch(self.control(name))  # a list rebuilt meanwhile has a new control of this name
+        end = time.monotonic() + 0.25  # a scroll view waits for scrolling before it passes a tap on
         while time.monotonic() < end:
             self.wait(1)
 
@@ -140,12 +142,12 @@ class Person:
         return self.screen.ids.composer.ids.strip
 
     def suggestion(self, place: int) -> Any:
-        """The place on the strip, from the left."""
+        """Returns a place on the strip, counted from the left."""
         return self.strip.places[place]
 
     @property
     def offered(self) -> list[str]:
-        """What stands on the strip, from the left."""
+        """The texts on the strip, from the left."""
         return [place.shown for place in self.strip.places if place.shown]
 
     def type_physically(self, text: str) -> None:
@@ -173,7 +175,7 @@ class Person:
 
     @property
     def sent(self) -> list[str]:
-        """The messages that are shown."""
+        """The messages shown."""
         return self.screen._messages.texts
 
     @property
@@ -181,7 +183,7 @@ class Person:
         return [message.text for message in self.device.profile.store.messages()]
 
     def pixels(self) -> np.ndarray:
-        """The window as it is painted now, [height, width, 3], the lowest row first."""
+        """Returns the pixels of the window as painted now, [height, width, 3], the lowest row first."""
         from kivy.graphics.opengl import GL_RGB, GL_UNSIGNED_BYTE, glReadPixels
 
         width, height = self._window.size
@@ -199,14 +201,14 @@ class Person:
 
 @pytest.fixture
 def open_window(display: None) -> Iterator[Callable[..., Person]]:
-    """Opens the window of a device, at the size of a phone or another."""
+    """Opens the window of a device, at the size of a phone unless another is given."""
     from keyboard_app.window.kivy_settings import prepare_kivy
 
     prepare_kivy()
     people = []
 
-    def open_one(device: Device, *size: int) -> Person:
-        people.append(Person(device, size or (412, 892)))
+    def open_one(device: Device, width: int = 412, height: int = 892) -> Person:
+        people.append(Person(device, (width, height)))
         return people[-1]
 
     yield open_one

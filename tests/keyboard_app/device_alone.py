@@ -3,7 +3,7 @@
 usage: device_alone.py PROFILE MODEL, with the project on the path; the tests run it under several Pythons.
 """
 
-# ruff: noqa: E402, F401 (the finder that blocks imports must come first)
+# ruff: noqa: E402, F401 (the finder that blocks imports has to be installed first)
 import sys
 
 

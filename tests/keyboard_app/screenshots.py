@@ -1,8 +1,8 @@
-"""Pictures of the real window: `python -m tests.keyboard_app.screenshots FOLDER [--model DIR] [--all]`, under a display.
+"""Takes pictures of the real window: `python -m tests.keyboard_app.screenshots FOLDER [--model DIR] [--all]`, on a display.
 
-Types a sample on a profile that is thrown away, learning on the way, and saves the pictures of the README: `keyboard.png`, phones,
-light and dark, and `keyboard-wide.png`, a tablet and a desktop. With `--all` it saves all there is to see too, at the sizes of a
-phone, a tablet and a desktop, light and dark.
+Types a sample on a temporary profile, learning on the way, and saves the pictures of the README: `keyboard.png` with light and
+dark phones, and `keyboard-wide.png` with a tablet and a desktop. With `--all`, also saves every state of the window at the sizes
+of a phone, a tablet and a desktop, in light and dark.
 """
 
 import argparse
@@ -10,6 +10,8 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ _LINES = [
     "see you at the climbing hall!",
 ]
 _SENT = ["Are you coming tonight?", "I'll bring the ropes and some snacks 😀", "Let's meet at seven, by the door."]
-_BEGUN = "See you at the clim"
+_UNFINISHED = "See you at the clim"
 _WEEKS = 5
 _SIZES = {"phone": (412, 892), "tablet": (820, 1180), "desktop": (1280, 800)}
 _GAP, _GROUND = 24, "#7A8496"
@@ -40,78 +42,49 @@ _README = {
     "keyboard.png": ("phone-light-typing", "phone-dark-emoji", "phone-dark-learned", "phone-light-private"),
     "keyboard-wide.png": ("tablet-dark-typing", "desktop-light-typing"),
 }
-_WIDE_HEIGHT = 800  # of the pictures that are of several heights, in pixels
-_HELD = 0.6  # seconds that a finger is held for a key's other characters
+_WIDE_HEIGHT = 800  # height that pictures of several heights are scaled to, in pixels
+_HELD = 0.6  # seconds to hold a key until its alternates are shown
 
 
 def _write_history(device: Device) -> None:
-    """Some weeks of typing, learning after each of them, by a clock that is put back."""
+    """Writes some weeks of typing, with learning after each week, by setting the clock of the store back."""
     real = store._now
     for weeks_ago in reversed(range(_WEEKS)):
         then = datetime.now(UTC) - timedelta(weeks=weeks_ago)
-        store._now = lambda then=then: then.isoformat(timespec="seconds")
+        store._now = partial(then.isoformat, timespec="seconds")
         for line in _LINES * 2:
             type_message(device.keyboard, line)
         run(Learning(device.profile, device.models))
     store._now = real
 
 
-def _shots(app: Any, take: Any, wanted: Collection[str] | None) -> Iterator[None]:
-    """What happens in the window, of all or of the wanted pictures; yields to let a frame pass."""
-    from kivy.core.window import Window
-    from kivy.tests.common import UnitTestTouch
+class _Stage:
+    """Brings an open window into the states that pictures are taken of, and back."""
 
-    screen, composer = app.screen, app.screen.composer
+    def __init__(self, app: Any) -> None:
+        self.screen, self.composer = app.screen, app.screen.composer
+        self._fingers: list[Any] = []
+        self.states: dict[str, Callable[[], Iterator[None] | None]] = {
+            "typing": lambda: None,
+            "accents": self._hold_key,
+            "digits": partial(setattr, self.composer.ids.keypad, "page", "symbols"),
+            "emoji": self.composer.show_emoji,
+            "emoji-search": self.composer.search_emoji,
+            "forgotten": lambda: self.composer.hold(self.composer.keyboard.strip[1]),
+            "selection": self._open_menu,
+            "private": partial(self.screen.set_private, True),
+            **{page: partial(self._show_page, page) for page in ("learned", "data", "federation", "settings")},
+            "large": self._enlarge,
+            "large-learned": partial(self._show_page, "learned", large=True),
+            "large-settings": partial(self._show_page, "settings", large=True),
+            **{f"welcome-{step + 1}": partial(self._show_welcome, step) for step in range(3)},
+        }
 
-    def settle(frames: int = 12) -> Iterator[None]:
-        for _ in range(frames):
-            yield
-
-    def hold() -> Iterator[None]:
-        key = next(key for key in composer.ids.keypad.shown_keys() if key.label.lower() == "e")
-        fingers.append(UnitTestTouch(*key.center))
-        fingers[-1].touch_down()
-        end = time.monotonic() + _HELD
-        while time.monotonic() < end:
-            yield
-
-    def enlarge() -> None:
-        screen.device.choose(text_scale=1.5)
-        screen.apply_settings()
-
-    def ask(step: int) -> None:
-        screen._ask()
-        screen._welcome.step = step
-
-    def page(name: str) -> Callable[[], None]:
-        return lambda: setattr(screen, "page", name)
-
-    def all_of(*begin: Callable[[], object]) -> Callable[[], None]:
-        return lambda: [each() for each in begin] and None
-
-    fingers: list[Any] = []
-    states: dict[str, Callable[[], Any]] = {
-        "typing": lambda: None,
-        "accents": hold,
-        "digits": lambda: setattr(composer.ids.keypad, "page", "symbols"),
-        "emoji": composer.show_emoji,
-        "emoji-search": composer.search_emoji,
-        "forgotten": lambda: composer.hold(composer.keyboard.strip[1]),
-        "selection": all_of(composer.select_all, composer.open_menu),
-        "private": lambda: screen.set_private(True),
-        "learned": page("learned"),
-        "data": page("data"),
-        "federation": page("federation"),
-        "settings": page("settings"),
-        "large": enlarge,
-        "large-learned": all_of(enlarge, page("learned")),
-        "large-settings": all_of(enlarge, page("settings")),
-        **{f"welcome-{step + 1}": lambda step=step: ask(step) for step in range(3)},
-    }
-
-    def undo() -> None:
-        while fingers:
-            fingers.pop().touch_up()
+    def reset(self) -> None:
+        """Returns to an unfinished message, whatever the state."""
+        screen, composer = self.screen, self.composer
+        while self._fingers:
+            self._fingers.pop().touch_up()
         if screen._welcome is not None:
             screen.remove_widget(screen._welcome)
             screen._welcome = None
@@ -119,43 +92,80 @@ def _shots(app: Any, take: Any, wanted: Collection[str] | None) -> Iterator[None
         composer.undo()
         composer.edit_message()
         composer.show_keys()
-        composer.keyboard.text = _BEGUN
+        composer.keyboard.text = _UNFINISHED
         screen.set_private(False)
         screen.page = "learned" if screen.beside else ""
         screen.device.choose(text_scale=1.0)
         screen.apply_settings()
         composer.refresh()
 
+    def _hold_key(self) -> Iterator[None]:
+        from kivy.tests.common import UnitTestTouch
+
+        key = next(key for key in self.composer.ids.keypad.shown_keys() if key.label.lower() == "e")
+        self._fingers.append(UnitTestTouch(*key.center))
+        self._fingers[-1].touch_down()
+        end = time.monotonic() + _HELD
+        while time.monotonic() < end:
+            yield
+
+    def _open_menu(self) -> None:
+        self.composer.select_all()
+        self.composer.open_menu()
+
+    def _enlarge(self) -> None:
+        self.screen.device.choose(text_scale=1.5)
+        self.screen.apply_settings()
+
+    def _show_page(self, name: str, large: bool = False) -> None:
+        if large:
+            self._enlarge()
+        self.screen.page = name
+
+    def _show_welcome(self, step: int) -> None:
+        self.screen._show_welcome()
+        self.screen._welcome.step = step
+
+
+def _settle(frames: int = 12) -> Iterator[None]:
+    for _ in range(frames):
+        yield
+
+
+def _shots(app: Any, take: Callable[[str], None], wanted: Collection[str] | None) -> Iterator[None]:
+    """Types some messages, then takes all pictures, or only the wanted ones; yields to let a frame pass."""
+    from kivy.core.window import Window
+
+    stage = _Stage(app)
+    screen = stage.screen
     for message in _SENT:
         screen.type_text(message)
         screen.key("enter")
         yield
-    screen.type_text(_BEGUN)
+    screen.type_text(_UNFINISHED)
     screen.device.look_back()
     while screen.device.background.task is not None:
         yield
-    for kind, size in _SIZES.items():
-        for theme in ("light", "dark"):
-            for state, begin in states.items():
-                name = f"{kind}-{theme}-{state}"
-                if wanted is not None and name not in wanted:
-                    continue
-                if Window.size != size:
-                    Window.size = size
-                    yield from settle()
-                screen.device.choose(theme=theme)
-                undo()
-                yield from settle(4)
-                yield from begin() or ()
-                yield from settle()
-                composer.ids.text_area.restart_blinking()
-                yield
-                take(name)
-                yield
+    for (kind, size), theme, (state, begin) in product(_SIZES.items(), ("light", "dark"), stage.states.items()):
+        name = f"{kind}-{theme}-{state}"
+        if wanted is not None and name not in wanted:
+            continue
+        if Window.size != size:
+            Window.size = size
+            yield from _settle()
+        screen.device.choose(theme=theme)
+        stage.reset()
+        yield from _settle(4)
+        yield from begin() or ()
+        yield from _settle()
+        stage.composer.ids.text_area.restart_blinking()
+        yield
+        take(name)
+        yield
 
 
 def _side_by_side(pictures: list[Image.Image]) -> Image.Image:
-    """Pictures in a row, all as high as the others."""
+    """Puts pictures in a row, scaled to one height."""
     heights = {picture.height for picture in pictures}
     height = max(heights) if len(heights) == 1 else _WIDE_HEIGHT
     pictures = [

@@ -54,7 +54,7 @@ def packed(run_python: Callable[..., str], tmp_path_factory: pytest.TempPathFact
     return json.loads(run_python("3.11", packages, HERE / "packing.py", tmp_path_factory.mktemp("packed")))
 
 
-def test_it_asks_for_no_more_than_it_uses() -> None:
+def test_the_app_requests_no_permission_that_it_does_not_use() -> None:
     app = specification()
     assert app["android.permissions"] == "android.permission.INTERNET"
     assert app["android.allow_backup"] == "False"
@@ -74,9 +74,9 @@ def test_compiled_requirements_have_recipes_and_the_others_are_pure_python(packe
 
 
 def test_the_requirements_are_complete(packed: dict) -> None:
-    there = {name.replace("_", "-") for name in packed["requirements"]}
+    listed = {name.replace("_", "-") for name in packed["requirements"]}
     for name in packed["requirements"].keys() - COMPILED.keys():
-        missing = set(packed["distributions"][name]["needs"]) - there
+        missing = set(packed["distributions"][name]["needs"]) - listed
         assert not missing, f"{name} needs {missing}"
 
 
@@ -84,12 +84,12 @@ def test_the_app_has_the_dependencies_of_a_device_that_exist_on_android(packed: 
     for line in tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]:
         need = Requirement(line)
         if need.name not in NOT_ON_ANDROID:
-            assert need.specifier.contains(packed["requirements"][need.name]), f"the app does not bring {line}"
+            assert need.specifier.contains(packed["requirements"][need.name]), f"the app lacks {line}"
     assert not NOT_ON_ANDROID & packed["requirements"].keys()
 
 
 def optional(node: ast.AST) -> bool:
-    """Whether the node is a `try` that catches failing imports."""
+    """Returns whether the node is a `try` that catches failing imports."""
     caught = (
         [ast.unparse(h.type) if h.type else "ImportError" for h in node.handlers] if isinstance(node, ast.Try) else []
     )
@@ -139,10 +139,10 @@ def graph(folder: Path) -> set[str]:
 
 
 def test_the_app_imports_only_what_it_contains(packed: dict) -> None:
-    brought = set().union(*COMPILED.values(), *(d["modules"] for d in packed["distributions"].values() if d))
+    provided = set().union(*COMPILED.values(), *(d["modules"] for d in packed["distributions"].values() if d))
     needed = graph(Path(packed["packed"])) - sys.stdlib_module_names
     assert needed >= {"kivy", "numpy", "jnius"}, "the search covers the whole app"
-    assert needed <= brought, f"nothing in buildozer.spec provides {needed - brought}"
+    assert needed <= provided, f"nothing in buildozer.spec provides {needed - provided}"
 
 
 def test_only_the_device_is_packed(packed: dict) -> None:
@@ -164,10 +164,10 @@ def test_the_packed_app_types_and_learns(packed: dict, run_python: Callable[...,
     headless = [line for name, line in pinned().items() if name in ON_DESKTOPS_TOO or name not in COMPILED]
     headless.append("ai-edge-litert")
     arguments = ["main.py", "--script", tmp_path / "messages", "--profile", tmp_path / "profile", "--json"]
-    said = json.loads(run_python("3.13", headless, *arguments, sources=Path(packed["packed"])))
-    assert said["words"] == 6 * 24
-    assert said["recall_at_3"][-1] > said["recall_at_3"][0]
-    assert said["train_words_per_second"] > 0
+    report = json.loads(run_python("3.13", headless, *arguments, sources=Path(packed["packed"])))
+    assert report["words"] == 6 * 24
+    assert report["recall_at_3"][-1] > report["recall_at_3"][0]
+    assert report["train_words_per_second"] > 0
 
 
 def test_the_pictures_match_the_formulas() -> None:

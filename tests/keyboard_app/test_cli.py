@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from federation.protocol.exchange_folder import Mailbox
 from federation.protocol.json_messages import Invitation
-from federation.protocol.mailbox import Mailbox
 from keyboard_app.cli import main
 from keyboard_app.recording.user_profile import PERSONAL, Profile
 from model.device.folder import WEIGHTS, load_model
@@ -34,7 +34,7 @@ def failure(capsys: pytest.CaptureFixture[str], arguments: Sequence[object], sta
     return line
 
 
-def test_script_status_answer(
+def test_a_script_the_status_and_an_answer(
     tmp_path: Path, script: Path, small_model_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ["--profile", str(tmp_path / "p"), "--model", str(small_model_folder)]
@@ -59,7 +59,7 @@ def test_script_status_answer(
 
     Mailbox(tmp_path / "p").invite(Invitation("r1", 0.1, 1.0, 1, 1000, 1), small_model_folder / WEIGHTS)
     assert main([*common, "answer"]) == 0
-    assert "gave round r1 what" in capsys.readouterr().out
+    assert "contributed to round r1 from" in capsys.readouterr().out
     contribution = Mailbox(tmp_path / "p").contribution("r1")
     assert contribution is not None
     assert contribution.words > 0
@@ -79,7 +79,7 @@ def test_answering_one_round_does_nothing_else(
     Mailbox(profile).release(small_model_folder)
     capsys.readouterr()
     assert main(["answer", "--round", "r2", *common]) == 0
-    assert "gave round r2 what" in capsys.readouterr().out
+    assert "contributed to round r2 from" in capsys.readouterr().out
     assert Mailbox(profile).contribution("r1") is None
     assert Mailbox(profile).released()
     assert (profile / PERSONAL).read_bytes() == b"damaged"

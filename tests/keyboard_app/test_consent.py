@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from data.errors import DataError
 from keyboard_app.device import Device, Sent
 from keyboard_app.learning.insight import Saved
 from keyboard_app.recording.store import Store
@@ -80,10 +83,6 @@ def test_keystrokes_saved_are_counted_by_day(device: Device) -> None:
 
 
 def test_a_message_that_cannot_be_recorded_stays_in_the_text_field_and_counts_once(device: Device) -> None:
-    import pytest
-
-    from data.errors import DataError
-
     device.profile.store._connection.execute("PRAGMA query_only = ON")  # as on a read-only disk
     for character in "zebra":
         device.keyboard.press(character)

@@ -1,34 +1,45 @@
-"""The Java backend in a Java virtual machine, by a class that stands in for LiteRT's Android library (java/); behind it is LiteRT.
+"""Runs the Java backend in a Java virtual machine, with a stand-in for LiteRT's Android library (java/) that calls LiteRT.
 
-usage: java_runtime.py CLASSES MODEL PROFILE, with the project on the path. It compares the backend with the Python one, and then
-runs the whole headless device by it.
+usage: java_runtime.py CLASSES MODEL PROFILE, with the project on the path. It compares the backend with the Python backend, and
+then runs the whole device on it, without a window.
 """
 
 import gc
+import itertools
+import random
 import runpy
 import sys
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 
 import jnius_config
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 jnius_config.add_classpath(sys.argv[1])
-from jnius import JavaException, PythonJavaClass, autoclass, java_method  # noqa: E402 (the classes have to be known before)
+from jnius import JavaException, PythonJavaClass, autoclass, java_method  # noqa: E402 (needs the class path)
 
 STRING, BYTES = "Ljava/lang/String;", "[B"
 
 
 class LiteRT(PythonJavaClass):
-    """Runs the programs of the stand-in."""
+    """Runs the programs of the stand-in, in several threads at once.
+
+    Its methods call no method of a Java object: `pyjnius` would call it on another thread's object if that thread looked up the
+    same method a moment later (`JavaInterpreter` says more). The backend's lock does not help here, since it is not held while a
+    program runs. A thread that filled a ByteBuffer here could fill another thread's, or overwrite a program that is being loaded.
+    """
 
     __javainterfaces__ = ("org/tensorflow/lite/Library",)
 
     def __init__(self) -> None:
         super().__init__()
-        self.programs: list[Interpreter | None] = []
+        self.numbers = itertools.count()
+        self.programs: dict[int, Interpreter] = {}
         self.given: dict[int, dict[str, bytes]] = defaultdict(dict)
         self.found: dict[int, dict[str, np.ndarray]] = {}
 
@@ -41,10 +52,12 @@ class LiteRT(PythonJavaClass):
     @java_method(f"({BYTES}I)I")
     def open(self, program, threads):
         try:
-            self.programs.append(Interpreter(model_content=program.tostring(), num_threads=threads))
+            interpreter = Interpreter(model_content=program.tostring(), num_threads=threads)
         except (ValueError, RuntimeError):
             return -1
-        return len(self.programs) - 1
+        number = next(self.numbers)
+        self.programs[number] = interpreter
+        return number
 
     @java_method(f"(I{STRING}Z){STRING}")
     def names(self, program, signature, outputs):
@@ -58,9 +71,10 @@ class LiteRT(PythonJavaClass):
     def type(self, program, signature, name, outputs):
         return np.dtype(self.details(program, signature, outputs)[name]["dtype"]).name.upper()
 
-    @java_method(f"(I{STRING}{BYTES})V")
+    @java_method(f"(I{STRING}{BYTES})I")
     def set(self, program, name, content):
         self.given[program][name] = content.tostring()
+        return len(content)
 
     @java_method(f"(I{STRING})Z")
     def runs(self, program, signature):
@@ -75,19 +89,20 @@ class LiteRT(PythonJavaClass):
             return False
         return True
 
-    @java_method(f"(I{STRING}Ljava/nio/ByteBuffer;)V")
-    def get(self, program, name, into):
-        into.put(self.found[program][name].tobytes())
+    @java_method(f"(I{STRING}){STRING}")
+    def get(self, program, name):
+        return self.found[program][name].tobytes().decode("latin-1")
 
     @java_method("(I)V")
     def close(self, program):
-        self.programs[program] = None
+        del self.programs[program]
 
 
 library = LiteRT()
 autoclass("org.tensorflow.lite.Interpreter").use(library)
 
 from data.errors import DataError  # noqa: E402
+from model.device import litert  # noqa: E402
 from model.device.folder import load_model  # noqa: E402
 from model.device.litert import JavaInterpreter, PythonInterpreter, start  # noqa: E402
 from model.device.runtime import Program  # noqa: E402
@@ -108,6 +123,19 @@ def results(program: Program) -> list[np.ndarray]:
     return [*found, *evaluation, *state, logits, *after]
 
 
+def interrupted(frame: FrameType, event: str, argument: object) -> Callable | None:
+    """Traces a thread, so that it yields to others at random between any two instructions of the backend and of this file.
+
+    Python switches threads in any case, but too rarely for a race to show within seconds.
+    """
+    if frame.f_code.co_filename not in (__file__, litert.__file__):
+        return None
+    frame.f_trace_opcodes = True
+    if event == "opcode" and random.random() < 0.05:
+        time.sleep(0)
+    return interrupted
+
+
 model = load_model(Path(sys.argv[2]))
 assert isinstance(start(model.program, 1), PythonInterpreter)
 by_python = results(model.start())
@@ -119,15 +147,16 @@ assert all(
 )
 assert all(array.flags.writeable for array in by_java)
 
+# Several programs run at once, as when a person types while the keyboard learns.
 sys.setswitchinterval(1e-6)
-with ThreadPoolExecutor(2) as pool:  # as one types while the other learns
-    beside = pool.map(results, [model.start() for _ in range(6)])
+with ThreadPoolExecutor(4, initializer=sys.settrace, initargs=(interrupted,)) as pool:
+    beside = pool.map(results, [model.start() for _ in range(8)])
 for found in beside:
     assert all(np.array_equal(left, right) for left, right in zip(by_python, found, strict=True))
 
 try:
     Program(b"no program", model.provenance.config, model.weights)
-    sys.exit("a program that is none was taken")
+    sys.exit("content that is not a program was accepted")
 except DataError:
     pass
 interpreter = start(model.program, 1)
@@ -138,14 +167,14 @@ for signature, arrays in (
 ):
     try:
         interpreter.run(signature, arrays)
-        sys.exit(f"{signature} ran all the same")
+        sys.exit(f"{signature} ran in spite of wrong inputs")
     except RuntimeError as error:
         assert isinstance(error.__cause__, JavaException)
         assert "\n" not in str(error)
 
 sys.argv = [sys.argv[0], sys.argv[3], sys.argv[2]]
 runpy.run_path(str(Path(__file__).parents[1] / "keyboard_app" / "device_alone.py"), run_name="__main__")
-del interpreter, sys.meta_path[0]  # the latter, of device_alone.py, keeps its device
+del interpreter, sys.meta_path[0]  # the import blocker of device_alone.py, which keeps its device alive
 gc.collect()
-assert not any(library.programs), "interpreters that are in use no more are closed"
-print(len(library.programs), "programs by Java")
+assert not library.programs, "unused interpreters are closed"
+print(next(library.numbers), "programs by Java")

@@ -1,6 +1,6 @@
-"""Run by test_other_runtimes.py under whatever interpreter of LiteRT a Python has; it imports nothing of this project.
+"""Runs the program under the LiteRT library that a Python has, without importing anything of this project.
 
-usage: old_runtime.py PROGRAM ARRAYS.npz    (weights by name, and `rows`); prints what it gives as JSON
+usage: old_runtime.py PROGRAM ARRAYS.npz    (weights by name, and `rows`); test_other_runtimes.py reads the printed JSON
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The program on the oldest runtime a phone build may bring and by Java; the device's side on a Python that phones come with."""
+"""The program on the oldest runtime of a phone build and on Java, and the device on the Python version of phones."""
 
 import json
 import subprocess
@@ -27,11 +27,13 @@ def test_the_program_gives_the_same_losses_under_tflite_runtime_2_8(tmp_path: Pa
     arguments = [HERE / "old_runtime.py", PRETRAINED / "program.tflite", tmp_path / "arrays.npz"]
     old = json.loads(run_python("3.9", ["tflite-runtime==2.8.0", "numpy<1.24"], *arguments))
     new = json.loads(subprocess.run([sys.executable, *arguments], capture_output=True, check=True).stdout)
-    np.testing.assert_allclose(old["losses"], new["losses"], atol=1e-4)  # of a loss near 20 that is 5e-6 of it
+    np.testing.assert_allclose(old["losses"], new["losses"], atol=1e-4)  # a relative error of 5e-6 for a loss near 20
     assert old["losses"][2] < old["losses"][0]
     assert old["best"] == new["best"]
-    assert np.abs(np.subtract(old["ranks"], new["ranks"])).max() <= 5  # of ten thousand: near ties may fall either way
-    assert old["equal"], "weights go in and out unchanged"
+    assert (
+        np.abs(np.subtract(old["ranks"], new["ranks"])).max() <= 5
+    )  # of ten thousand: nearly equal words may change places
+    assert old["equal"], "weights are read back unchanged"
 
 
 def test_the_device_runs_under_python_3_13_and_numpy_2(
@@ -44,7 +46,7 @@ def test_the_device_runs_under_python_3_13_and_numpy_2(
     assert "contributed" in said
 
 
-def test_the_java_backend_gives_the_same_and_carries_the_whole_device(
+def test_the_java_backend_gives_the_same_results_and_runs_the_whole_device(
     tmp_path: Path, small_model_folder: Path, run_python: Run
 ) -> None:
     sources = sorted((HERE / "java").rglob("*.java"))

@@ -1,1 +1,1 @@
-"""The work that the benchmarks measure, and the devices and displays that it needs."""
+"""The workloads that the benchmarks measure, and the devices and displays that they need."""

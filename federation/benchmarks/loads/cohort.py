@@ -30,14 +30,14 @@ class Cohort:
         return [[r[i : i + self.batch] for i in range(0, len(r), self.batch)] for r in self.rows]
 
     def datasets(self) -> list[tf.data.Dataset]:
-        """Returns each client's rows as TFF takes them."""
+        """Returns each client's rows as a dataset for TFF."""
         return [tf.data.Dataset.from_tensor_slices((r, r[:, 1:])).batch(self.batch) for r in self.rows]
 
 
 def cohorts(model: Model, corpus: str, clients: int, max_words: int, rounds: int, seed: int = 0) -> list[Cohort]:
     """Draws the cohorts of `rounds` rounds as `federate simulate` does, from people who wrote at least `max_words` words.
 
-    With people who wrote less, rounds would mostly measure the transfer of weights.
+    With people who wrote less, a measurement would mostly be of the transfer of weights.
 
     Raises:
       DataError: nobody wrote that many words.

@@ -1,8 +1,8 @@
 """A secure round of many devices against a real coordinator: seconds by stage, memory, and bytes of each device.
 
-The coordinator is a process of its own, with its API over TLS on the loopback. Its model has only a few thousand weights, as the
-number of devices is measured. All devices are simulated in this process, each with its own connection. So the time of a stage is
-that of all devices' work on one core, or of the coordinator's work on another.
+The coordinator is a process of its own, with its API over TLS on the loopback interface. Its model has only a few thousand
+weights, since the number of devices matters here. All devices are simulated in this process, each with its own connection. So the
+time of a stage is that of all devices' work on one core, or of the coordinator's work on another.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ from federation.coordinator.web.control_api import TOKEN
 from federation.processes import free_port, start
 from federation.protocol.api_messages import Plan
 from federation.protocol.join_link import JoinLink
-from federation.protocol.round_terms import Terms, TrainingResult
+from federation.protocol.round_terms import TrainingResult
 from model.device.config import ModelConfig
 from model.device.folder import save_model
 
 CONFIG = ModelConfig(vocabulary=64, embedding=8, units=16)
 _DEADLINE_SECONDS = 3_600
-_WAIT = 120  # seconds that a device waits for an answer; a thousand devices that poll often would keep a core busy
+_WAIT = 120  # seconds that a device waits for an answer; a thousand devices polling often would keep a core busy
 _AT_ONCE = 4  # devices that work at the same time
 
 
@@ -113,7 +113,7 @@ async def _enrolled_fleet(
     at_once = asyncio.Semaphore(_AT_ONCE)
     for _ in range(devices):
         link = JoinLink.parse((await control.post("/control/invitations")).json()["link"])
-        # Each device has its own client, as a pool searches all its connections in each request.
+        # Each device has its own client, because a pool searches all its connections in each request.
         http = httpx.AsyncClient(base_url=link.url, verify=context, trust_env=False, timeout=600)
         await clients.enter_async_context(http)
         fleet.append(FleetDevice(http, SimulatedDevice(_vectors), vocabulary, at_once))
@@ -122,7 +122,7 @@ async def _enrolled_fleet(
 
 
 async def _round(fleet: Sequence[FleetDevice], control: _Control, process: int) -> dict[str, Any]:
-    """Runs one round over enrolled devices and returns its figures; `process` is the coordinator's id."""
+    """Runs one round over enrolled devices and returns its figures; `process` is the coordinator's process id."""
     before = await control.view()
     await control.post("/control/rounds?rounds=1")
     seconds: dict[str, float] = {}
@@ -164,6 +164,6 @@ async def _take_part(device: FleetDevice) -> None:
 
 
 def _vectors(plan: Plan) -> Any:
-    terms, rng = Terms.from_json(plan.encoding), np.random.default_rng()
+    terms, rng = plan.terms, np.random.default_rng()
     delta = rng.normal(size=terms.length).astype(np.float32)
     return terms.contribution(TrainingResult(delta * np.float32(0.5 / np.linalg.norm(delta)), 100), rng)

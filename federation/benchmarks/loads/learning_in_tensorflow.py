@@ -1,6 +1,6 @@
 """A plain TensorFlow training loop: `python -m federation.benchmarks.loads.learning_in_tensorflow MODEL JSON ROWS`.
 
-It is the loop that one would write without a device in mind: `tf.function`, automatic differentiation of the whole softmax, SGD
+This is the usual loop of a program not meant for devices: `tf.function`, automatic differentiation of the whole softmax, SGD
 on clipped gradients, static shapes, and as many threads as TensorFlow chooses. ROWS is `padded`, one message in a row, or
 `packed`, as the device concatenates messages. The other arguments and the output are those of `learning_on_device`.
 """
@@ -40,7 +40,7 @@ def one_message_a_row(rows: np.ndarray) -> np.ndarray:
 
 
 def main(folder: str, messages: str, kind: str) -> None:
-    """Learns, and prints what `federation.benchmarks.learning` reads; the speed does not include tracing."""
+    """Learns, and prints the JSON that `federation.benchmarks.learning` reads. The speed does not include tracing."""
     content, how, model = json.loads(Path(messages).read_text("utf-8")), FineTuning(), load_model(Path(folder))
     config = model.provenance.config
     variables = {name: tf.Variable(array) for name, array in model.weights.items()}
@@ -60,7 +60,7 @@ def main(folder: str, messages: str, kind: str) -> None:
             variable.assign_sub(how.learning_rate * gradient)
         return loss
 
-    step(tf.fill(shape, PAD))  # traces the step; padding has no gradient, so the weights stay
+    step(tf.fill(shape, PAD))  # traces the step; padding has no gradient, so the weights do not change
     rows = pack(newest(content["learn"], how.max_words), config.window)
     if kind == "padded":
         rows = one_message_a_row(rows)

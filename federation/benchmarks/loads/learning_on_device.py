@@ -19,7 +19,7 @@ from model.device.metrics import evaluate
 
 
 def main(folder: str, messages: str, threads: str) -> None:
-    """Learns, and prints what `federation.benchmarks.learning` reads."""
+    """Learns, and prints the JSON that `federation.benchmarks.learning` reads."""
     content = json.loads(Path(messages).read_text("utf-8"))
     program = load_model(Path(folder)).start(int(threads))
     training = train_program(program, content["learn"], FineTuning(), np.random.default_rng(0), sampled=True)

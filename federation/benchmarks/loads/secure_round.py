@@ -1,39 +1,30 @@
-"""A whole secure round in one process, every message as bytes: its sum, and what it costs devices, coordinator and wire."""
+"""A whole secure round in one process, with every message as bytes: its sum, and its cost for devices, coordinator and network."""
 
-import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from numpy.typing import NDArray
 
-from federation.protocol.binary_messages import BinaryMessage
-from federation.protocol.secure_aggregation import client, server, unmasking
+from federation.protocol import api_messages
+from federation.protocol.device_round import DeviceRound
+from federation.protocol.secure_aggregation import server, unmasking
+from federation.protocol.secure_aggregation.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation.keys import device_id
-from federation.protocol.secure_aggregation.messages import (
-    Advert,
-    Delivery,
-    MaskedInput,
-    Neighbourhood,
-    Reveal,
-    SecureRound,
-    Shares,
-    Survivors,
-)
-from federation.protocol.secure_aggregation.modular_vectors import Segment
+from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Reveal, SecureRound, Shares
+from federation.protocol.secure_aggregation.modular_vectors import Segment, UnsignedArray
 from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES, USUAL, Assumptions
 from federation.protocol.secure_aggregation.states import SecureSum
 
 SHARES, MASKED, REVEAL = 1, 2, 3  # the messages after its advert that a device may fail to send
+_STAGES = {SHARES: api_messages.SHARES, MASKED: api_messages.REPORTING, REVEAL: api_messages.UNMASKING}
 
 
 @dataclass
 class Cost:
-    """Of one round: processor time and bytes as sent, of all devices together."""
+    """The cost of one round, of all devices together: processor seconds, and bytes of messages."""
 
     devices: int
     dropped: int
@@ -46,123 +37,121 @@ class Cost:
 
     @contextmanager
     def device(self) -> Iterator[None]:
-        """Adds the time within to the devices'."""
+        """Adds the processor time of the block to that of the devices."""
         start = time.process_time()
         yield
         self.device_seconds += time.process_time() - start
 
     @contextmanager
     def server(self) -> Iterator[None]:
-        """Adds the time within to the coordinator's."""
+        """Adds the processor time of the block to that of the coordinator."""
         start = time.process_time()
         yield
         self.server_seconds += time.process_time() - start
 
-    def up(self, data: bytes) -> bytes:
-        """Counts what a device sends."""
-        self.up_bytes += len(data)
-        return data
 
-    def down(self, data: bytes) -> bytes:
-        """Counts what a device is sent."""
-        self.down_bytes += len(data)
-        return data
+class _Devices:
+    """The devices of a round, and their cost."""
+
+    def __init__(
+        self,
+        secure_round: SecureRound,
+        inputs: Mapping[Ed25519PrivateKey, Sequence[UnsignedArray]],
+        silent: Mapping[Ed25519PrivateKey, int],
+    ) -> None:
+        self.cost = Cost(len(inputs), len(silent))
+        self._rounds = {device_id(identity): DeviceRound(secure_round, identity) for identity in inputs}
+        self._vectors = {device_id(identity): values for identity, values in inputs.items()}
+        self._silent = {device_id(identity): step for identity, step in silent.items()}
+
+    @property
+    def names(self) -> list[bytes]:
+        return list(self._rounds)
+
+    def adverts(self) -> Iterator[bytes]:
+        """Yields the adverts."""
+        for device in self._rounds:
+            yield self._give(device, api_messages.KEYS, b"")
+
+    def answers(self, step: int, messages: Mapping[bytes, BinaryMessage]) -> Iterator[bytes]:
+        """Hands each device its message, and yields the answers of those that have not fallen silent."""
+        for device, message in messages.items():
+            needed = message.to_bytes()
+            self.cost.down_bytes += len(needed)
+            if self._silent.get(device, REVEAL + 1) > step:
+                yield self._give(device, _STAGES[step], needed)
+
+    def _give(self, device: bytes, stage: str, needed: bytes) -> bytes:
+        with self.cost.device():
+            given = self._rounds[device].message(stage, needed, lambda: self._vectors[device])
+        self.cost.up_bytes += len(given)
+        return given
 
 
 def run_round(
     secure_round: SecureRound,
-    inputs: Mapping[Ed25519PrivateKey, Sequence[NDArray]],
+    inputs: Mapping[Ed25519PrivateKey, Sequence[UnsignedArray]],
     silent: Mapping[Ed25519PrivateKey, int] | None = None,
     minimum: int = MIN_DEVICES,
     assumptions: Assumptions = USUAL,
     seed: int = 0,
 ) -> tuple[SecureSum, Cost]:
-    """Runs a round over devices by their identity keys.
+    """Runs a round over devices, given by their identity keys.
 
     Args:
-      secure_round: what to sum.
-      inputs: each device's vectors, as the round's layout says.
-      silent: by device, the first message that it fails to send: SHARES, MASKED or REVEAL; it sends none after.
-      minimum: devices in the sum.
-      assumptions: what the graph must withstand.
-      seed: of the graph.
+      secure_round: the round's name and the layout of its vectors.
+      inputs: each device's vectors, in the round's layout.
+      silent: by device, the first message that it fails to send: SHARES, MASKED or REVEAL. It sends no later message either.
+      minimum: the minimum number of devices in the sum.
+      assumptions: the fractions of dropouts and of corrupt devices that the graph must withstand.
+      seed: the seed of the graph.
 
     Returns:
-      The sum, and what it cost.
+      The sum, and the cost of the round.
 
     Raises:
-      AbortedError: too many devices fell silent.
-      DataError: the vectors are not what the layout says, or there are fewer devices than the minimum.
+      RoundAbortedError: too many devices fell silent.
+      DataError: the vectors do not have the layout, or there are fewer devices than the minimum.
     """
-    absent = {device_id(identity): step for identity, step in (silent or {}).items()}
-    vectors = {device_id(identity): values for identity, values in inputs.items()}
-    cost = Cost(len(inputs), len(absent))
-    states: dict[bytes, Any] = {}
-    state: Any = server.open_round(secure_round, list(vectors), minimum)
-    for identity in inputs:
-        with cost.device():
-            advertised, advert = client.advertise(secure_round, identity, secrets.token_bytes)
-            data = cost.up(advert.to_bytes())
-        states[advert.device] = advertised
+    devices = _Devices(secure_round, inputs, silent or {})
+    cost = devices.cost
+    advertising = server.open_round(secure_round, devices.names, minimum)
+    for data in devices.adverts():
         with cost.server():
-            state = server.receive_advert(state, Advert.from_bytes(data))
-    messages: Mapping[bytes, BinaryMessage]
+            advertising = server.receive_advert(advertising, Advert.from_bytes(data))
     with cost.server():
-        state, messages = server.close_adverts(state, assumptions, seed)
-    cost.degree, cost.threshold = state.topology.degree, state.topology.threshold
+        sharing, neighbourhoods = server.close_adverts(advertising, assumptions, seed)
+    cost.degree, cost.threshold = sharing.topology.degree, sharing.topology.threshold
 
-    def exchange(
-        step: int,
-        answer: Callable[[bytes, bytes], tuple[Any, BinaryMessage]],
-        receive: Callable[[Any, Any], Any],
-        kind: type[BinaryMessage],
-    ) -> None:
-        """Hands each device its message, and the coordinator the answers of those that have not fallen silent."""
-        nonlocal state
-        for device, message in messages.items():
-            data = cost.down(message.to_bytes())
-            if absent.get(device, REVEAL + 1) > step:
-                with cost.device():
-                    states[device], given = answer(device, data)
-                    data = cost.up(given.to_bytes())
-                with cost.server():
-                    state = receive(state, kind.from_bytes(data))
+    for data in devices.answers(SHARES, neighbourhoods):
+        with cost.server():
+            sharing = server.receive_shares(sharing, Shares.from_bytes(data))
+    with cost.server():
+        collecting, deliveries = server.close_shares(sharing)
 
-    exchange(
-        SHARES,
-        lambda device, data: client.share(states[device], Neighbourhood.from_bytes(data), secrets.token_bytes),
-        server.receive_shares,
-        Shares,
-    )
+    for data in devices.answers(MASKED, deliveries):
+        with cost.server():
+            collecting = server.receive_masked(collecting, MaskedInput.from_bytes(data))
     with cost.server():
-        state, messages = server.close_shares(state)
-    exchange(
-        MASKED,
-        lambda device, data: client.mask(states[device], Delivery.from_bytes(data), vectors[device]),
-        server.receive_masked,
-        MaskedInput,
-    )
+        opening, survivors = server.close_masked(collecting)
+
+    for data in devices.answers(REVEAL, survivors):
+        with cost.server():
+            opening = unmasking.receive_reveal(opening, Reveal.from_bytes(data))
     with cost.server():
-        state, messages = server.close_masked(state)
-    exchange(
-        REVEAL,
-        lambda device, data: client.reveal(states[device], Survivors.from_bytes(data)),
-        unmasking.receive_reveal,
-        Reveal,
-    )
-    with cost.server():
-        result = unmasking.finish(state)
+        result = unmasking.finish(opening)
     return result, cost
 
 
 def measure(
     devices: int, length: int, bits: int, dropout: float = 0.1, seed: int = 0, assumptions: Assumptions = USUAL
 ) -> Cost:
-    """The cost of a round over random vectors, checked to be exact, in which a share of the devices drops out once it has shared.
+    """Returns the cost of a round over random vectors, in which a fraction of the devices drops out after sharing.
 
     Raises:
-      AbortedError: that share is more than the round withstands.
-      DataError: there are fewer than three devices, or the vectors are no segment.
+      RoundAbortedError: the round does not withstand that many dropouts.
+      DataError: there are fewer than three devices, or no segment has this length and these bits.
+      AssertionError: the sum is not exact.
     """
     rng, segment = np.random.default_rng(seed), Segment(length, bits)
     identities = [Ed25519PrivateKey.from_private_bytes(rng.bytes(32)) for _ in range(devices)]
@@ -171,7 +160,10 @@ def measure(
     result, cost = run_round(
         SecureRound(f"cost-{devices}", "", (segment,)), inputs, silent, assumptions=assumptions, seed=seed
     )
-    expected = sum(inputs[i][0] for i in identities if i not in silent).astype(segment.dtype)  # type: ignore[union-attr]
+    expected = np.zeros(length, segment.dtype)
+    for identity in identities:
+        if identity not in silent:
+            expected += inputs[identity][0]
     if not np.array_equal(result.vectors[0], expected & segment.dtype.type(2**bits - 1)):
-        raise AssertionError("the secure sum is not the sum")
+        raise AssertionError("the secure sum is not the sum of the inputs")
     return cost

@@ -1,86 +1,73 @@
-"""Simulated devices for the coordinator: the real protocol with numbers in place of what a keyboard learned.
+"""Simulated devices for the coordinator: the real protocol, with other numbers in place of a keyboard's delta.
 
-For tests, and to measure what a round of a thousand devices costs (`federate benchmark coordinator`); each device is its key and
-the state of its round.
+Tests use them, and so does the benchmark of rounds of a thousand devices (`federate benchmark coordinator`). A device consists of
+its key and its `DeviceRound`.
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from http import HTTPStatus
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from numpy.typing import NDArray
 
 from data.errors import DataError, UserFacingError
 from federation.protocol import api_messages
 from federation.protocol.api_messages import Call, CheckIn, Enrolment, Plan, secure_round
-from federation.protocol.secure_aggregation import client as secure_client
-from federation.protocol.secure_aggregation.messages import Delivery, Neighbourhood, Survivors
-from federation.protocol.signed_requests import device_name, sign, sign_enrolment
+from federation.protocol.device_round import DeviceRound
+from federation.protocol.secure_aggregation.modular_vectors import UnsignedArray
+from federation.protocol.signed_requests import device_name, sign_enrolment
+from federation.protocol.signed_session import SignedSession
 
-_ATTEMPTS = 4  # of a request whose connection fails
+_ATTEMPTS = 4  # attempts at a request whose connection fails
 
-Vectors = Callable[[Plan], Sequence[NDArray]]  # what a device adds to the sum of a round: values of its layout
+Vectors = Callable[[Plan], Sequence[UnsignedArray]]  # a device's vectors for the sum of a round, in its layout
 
 
 class SimulatedDevice:
-    """One device. What it gives in a stage is made once and given again if it is asked again."""
+    """One device and the round that it is in. `vectors` is called once in a round, when the device reports."""
 
     def __init__(self, vectors: Vectors) -> None:
         self.key = Ed25519PrivateKey.generate()
         self.name = device_name(self.key)
-        self.round_name = ""
+        self.round_name = ""  # empty outside of rounds
         self._vectors = vectors
-        self._plan: Plan | None = None
-        self._state: Any = None
-        self._made: dict[str, bytes] = {}
+        self._round: tuple[Plan, DeviceRound] | None = None
 
     def enrolment(self, code: str) -> Enrolment:
-        """What it enrols with."""
+        """Returns the message by which the device enrols with a code."""
         return Enrolment(code, self.name, sign_enrolment(self.key, code))
 
     def begin(self, plan: Plan) -> None:
-        """Takes part in a round of this plan from now on, and in no other."""
-        self._plan, self.round_name, self._state, self._made = plan, plan.round_name, None, {}
+        """Enters the round of this plan, and leaves any other."""
+        self.round_name, self._round = plan.round_name, (plan, DeviceRound(secure_round(plan), self.key))
 
     def forget(self) -> None:
-        """Is in no round, as a device that was started anew."""
-        self._plan, self.round_name, self._state, self._made = None, "", None, {}
+        """Leaves the round, as a device that restarts does."""
+        self.round_name, self._round = "", None
 
     def has(self, stage: str) -> bool:
-        """Whether the message of a stage was made; what the stage needs is not asked for again then."""
-        return stage in self._made
+        """Returns whether the message of a stage exists; if so, the coordinator's message is not needed again."""
+        return self._round is not None and self._round[1].has(stage)
 
     def message(self, stage: str, needed: bytes) -> bytes:
-        """What it gives in a stage, from what it needs of the others.
+        """Returns the device's message of a stage, the same bytes each time; `needed` is the coordinator's message for the stage.
 
         Raises:
-          DataError: what it was sent does not belong to its state.
+          DataError: the device is in no round, or `needed` does not belong to its state.
         """
-        if stage not in self._made:
-            self._state, made = self._make(stage, needed)
-            self._made[stage] = made.to_bytes()
-        return self._made[stage]
-
-    def _make(self, stage: str, needed: bytes) -> tuple[Any, Any]:
-        assert self._plan is not None  # noqa: S101
-        if stage == api_messages.KEYS:
-            return secure_client.advertise(secure_round(self._plan), self.key, secrets.token_bytes)
-        if stage == api_messages.SHARES:
-            return secure_client.share(self._state, Neighbourhood.from_bytes(needed), secrets.token_bytes)
-        if stage == api_messages.REPORTING:
-            return secure_client.mask(self._state, Delivery.from_bytes(needed), self._vectors(self._plan))
-        return secure_client.reveal(self._state, Survivors.from_bytes(needed))
+        if self._round is None:
+            raise DataError("this device is in no round")
+        plan, device_round = self._round
+        return device_round.message(stage, needed, lambda: self._vectors(plan))
 
 
 class FleetDevice:
-    """A simulated device that reaches its coordinator over HTTP; `http` may be shared by many.
+    """A simulated device that reaches its coordinator over HTTP; many may share `http`.
 
-    Of many in one process few should work at once: those that share `at_once` do so as it allows. A device that has begun to send
-    something would else wait for all the others' arithmetic before it goes on.
+    The semaphore `at_once` limits the number of devices that compute at the same time. Without it, a device in one process with
+    many others waits for the arithmetic of all of them between two steps of sending a message.
     """
 
     def __init__(
@@ -91,49 +78,43 @@ class FleetDevice:
         at_once: asyncio.Semaphore | None = None,
     ) -> None:
         self._at_once = at_once or asyncio.Semaphore()
-        self.device, self.sent, self.received = device, 0, 0  # bytes of bodies
+        self.device, self.sent, self.received = device, 0, 0  # sent and received: bytes of bodies
+        self.session = SignedSession(device.key, _ATTEMPTS)
         self._http, self._vocabulary = http, vocabulary_sha256
-        self._session, self._number = "0" * 32, 0
 
     async def enrol(self, code: str) -> None:
-        """Joins.
+        """Joins the federation.
 
         Raises:
-          DataError: it was refused.
+          DataError: the coordinator refused.
         """
         body = self.device.enrolment(code).to_json()
         _accepted(await self._http.post("/v1/devices", content=body))
 
     async def call(self, method: str, path: str, body: bytes = b"") -> httpx.Response:
-        """A signed request, of the session and with the number that the coordinator wants.
-
-        Where the connection fails it is made again: the coordinator may have closed it, or be busy.
+        """Makes a signed request, and repeats it if the connection fails, since the coordinator may have closed it or be busy.
 
         Raises:
-          httpx.TransportError: it failed several times.
+          httpx.TransportError: the connection failed several times.
         """
-        failed = 0
+        exchange = self.session.begin(method, path, body)
         while True:
-            self._number += 1
-            signed = sign(self.device.key, self._session, self._number, method, path, body)
             try:
-                response = await self._http.request(method, path, content=body, headers=signed.to_headers())
+                response = await self._http.request(method, path, content=body, headers=exchange.sign())
             except httpx.TransportError:
-                failed += 1
-                if failed == _ATTEMPTS:
+                if (pause := exchange.failed()) is None:
                     raise
-                await asyncio.sleep(2.0**failed)
+                await asyncio.sleep(pause)
                 continue
             self.sent, self.received = self.sent + len(body), self.received + len(response.content)
-            if response.status_code != api_messages.REPLAYED or response.json()["session"] == self._session:
+            if not exchange.must_repeat(response.status_code, response.content):
                 return response
-            self._session = response.json()["session"]
 
     async def turn(self, wait: float = 20.0) -> Call:
-        """Asks what there is to do, and does it.
+        """Waits up to `wait` seconds for a task of the coordinator, and performs it.
 
         Raises:
-          DataError: it was refused.
+          DataError: the coordinator refused.
         """
         device = self.device
         asked = CheckIn(self._vocabulary, device.round_name).to_json().encode()
@@ -153,17 +134,17 @@ class FleetDevice:
             device.begin(Plan.from_json(_accepted(await self.call("GET", f"{path}/plan")).text))
         needed = b"" if device.has(stage) else _accepted(await self.call("GET", f"{path}/{stage}")).content
         given = await self.call("POST", f"{path}/{stage}", device.message(stage, needed))
-        if given.status_code != api_messages.REPEATED:  # it had arrived, and only the answer had not
+        if given.status_code != api_messages.REPEATED:  # the message had arrived before, and only the answer was lost
             _accepted(given)
 
 
 class _OutOfStepError(UserFacingError):
-    """The round went on in the meantime."""
+    """The round has reached another stage in the meantime."""
 
 
 def _accepted(response: httpx.Response) -> httpx.Response:
     if response.status_code in (api_messages.LATE, api_messages.EARLY):
         raise _OutOfStepError(response.text)
-    if response.status_code >= 300:
+    if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
         raise DataError(f"the coordinator says: {response.text}")
     return response

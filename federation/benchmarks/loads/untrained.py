@@ -1,4 +1,4 @@
-"""A model for measurements in which only its size counts."""
+"""A model for measurements in which only the model's size matters."""
 
 from data.vocabulary import SPECIALS, Vocabulary
 from model.device.config import ModelConfig

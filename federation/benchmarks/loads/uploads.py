@@ -1,10 +1,10 @@
-"""The coordinator's processing of masked updates of the real model's size, next to NumPy adding such arrays.
+"""The coordinator's processing of masked updates of the real model's size, next to NumPy's addition of such arrays.
 
-The rounds are real, by devices that mask random numbers, but without TensorFlow and the network. The code of the running server is
+The rounds are real, with devices that mask random numbers, but without TensorFlow and the network. The running server's code is
 measured from two entry points:
 
 - `SecureSummation.receive`, which checks a whole message, unpacks it and adds it to the sum;
-- the API, called through ASGI: signature, body in pieces, digest, and the former.
+- the API, called through ASGI: signature, body in pieces, digest, and `SecureSummation.receive`.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ from model.device.folder import save_model
 
 _DEVICES = 12
 _PIECE = 2**16  # bytes that a server reads at a time
-_COHORT = 256  # devices that the 16 bits of a sum leave room for
+_COHORT = 256  # maximum number of devices in a sum of 16 bits
 
 
 def measure_uploads(repeats: int, config: ModelConfig | None = None) -> tuple[list[Figure], dict[str, Any]]:
-    """Returns figures in gigabytes per second, and the sizes of the updates; by default those of the shipped model."""
+    """Returns figures in gigabytes per second, and the sizes of the updates, by default those of the shipped model."""
     config = config or ModelConfig()
     with TemporaryDirectory(prefix="uploads-") as temporary:
         uploads = _Uploads(Path(temporary), config)
@@ -124,11 +124,11 @@ class _Uploads:
         rng = np.random.default_rng(0)
         return tuple(
             rng.integers(0, 2**segment.bits, segment.length, np.uint64).astype(segment.dtype)
-            for segment in Terms.from_json(plan.encoding).layout
+            for segment in plan.terms.layout
         )
 
     def _round(self) -> tuple[Round, dict[str, bytes]]:
-        """Brings a new round to its masked updates, and returns it and them, by device."""
+        """Runs a new round up to its masked updates; returns the round and the updates by device."""
         now, vocabulary = time.time(), self.coordinator.rounds.model.vocabulary.sha256
         self.coordinator.rounds.schedule(1)
         self.coordinator.tick(now)

@@ -1,7 +1,8 @@
-"""Our rounds next to the same rounds in another framework: pfl 0.6.0 on PyTorch, in a process and an environment of its own.
+"""The benchmark of our rounds next to the same rounds in pfl 0.6.0 on PyTorch, in a process and an environment of its own.
 
-Both get the same people's words, weights and settings, in the form that their users would choose: our rows concatenate messages,
-pfl's hold one padded message each. Therefore speed counts useful words, the targets that are not padding, which are the same.
+Both get the same people's words, weights and settings, in the form that users of each framework would choose: our rows
+concatenate messages, pfl's hold one padded message each. So the speed counts useful words, the targets that are not padding,
+which are the same.
 """
 
 import json
@@ -61,7 +62,7 @@ def environment(folder: Path | None, install: bool) -> Path:
         done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             reason = done.stderr.strip().splitlines() or ["pip gave no reason"]
-            raise DataError(f"{_REQUIREMENTS[0]} can't be installed in {place}: {reason[-1]}")
+            raise DataError(f"{_REQUIREMENTS[0]} cannot be installed in {place}: {reason[-1]}")
     return python
 
 
@@ -73,7 +74,7 @@ def _has_pfl(python: Path) -> bool:
 
 
 class PflProcess:
-    """A process that runs rounds by pfl, one at a time."""
+    """A process that runs rounds in pfl, one at a time."""
 
     def __init__(self, process: subprocess.Popen, requests: IO[str], answers: IO[str]) -> None:
         self._process, self._requests, self._answers = process, requests, answers
@@ -102,7 +103,7 @@ class PflProcess:
 
 @contextmanager
 def pfl_process(python: Path, model: Model, drawn: list[Cohort], result: Path) -> Iterator[PflProcess]:
-    """Starts a process for rounds over these cohorts from a model's weights; it writes the last weights to `result`."""
+    """Starts a process for rounds over these cohorts from a model's weights; the process writes the last weights to `result`."""
     how = ROUND_TRAINING
     settings = {
         "rounds": len(drawn),

@@ -1,4 +1,4 @@
-"""Federated averaging of the same CIFG-LSTM by pfl (Granqvist et al. 2024, arXiv 2404.06430) on PyTorch.
+"""Federated averaging of the same CIFG-LSTM in pfl (Granqvist et al. 2024, arXiv 2404.06430) on PyTorch.
 
 The script runs in an environment of its own, in which this project is not installed: `python pfl_training.py DATA.npz RESULT.npz`.
 `DATA` holds the initial weights (`weight/NAME`), each client's padded rows (`rows/ROUND/CLIENT`, int64 [n, T + 1]) and the
@@ -43,7 +43,7 @@ class Cifg(torch.nn.Module):
         return functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD)
 
     def metrics(self, tokens: torch.Tensor) -> dict[str, Any]:
-        """Returns the metrics that pfl asks for before its first round."""
+        """Returns the metrics that pfl needs before its first round."""
         with torch.no_grad():
             words = int((tokens[:, 1:] != PAD).sum())
             return {"loss": Weighted(float(self.loss(tokens)) * words, words)}
@@ -63,19 +63,19 @@ class Cifg(torch.nn.Module):
 
 
 class WeightByWords(WeightingStrategy):
-    """Weighs clients by their words, as this project does."""
+    """The weighting of clients by their words, as in this project."""
 
     def __init__(self, words: dict[str, int]) -> None:
         self._words = words
 
     def postprocess_one_user(self, *, stats: Any, user_context: Any) -> tuple[Any, Metrics]:
-        """Weighs one client's update; pfl calls this."""
+        """Weights one client's update; pfl calls this."""
         stats.reweight(self._words[user_context.user_id])
         return stats, Metrics()
 
 
 class OnDemand(TrainingProcessCallback):
-    """Waits for a line before each round, and prints the round's seconds after it."""
+    """A callback that waits for a line before each round, and prints the round's seconds after it."""
 
     def __init__(self, rounds: int, answers: TextIO) -> None:
         self._rounds, self._answers = rounds, answers
@@ -103,7 +103,7 @@ class OnDemand(TrainingProcessCallback):
 
 def main(data: str, result: str) -> None:
     """Runs the rounds of the file `data` and writes the weights to `result`."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # pfl prints its metrics
+    answers, sys.stdout = sys.stdout, sys.stderr  # because pfl prints its metrics to standard output
     with np.load(data) as content:
         settings = json.loads(str(content["settings"]))
         weights = {name.partition("/")[2]: content[name] for name in content.files if name.startswith("weight/")}

@@ -22,10 +22,10 @@ class LearnerClient(JsonProcess):
     """The learner of a coordinator's folder (`federation.coordinator.learner.main`)."""
 
     def __init__(self, folder: str | os.PathLike[str], first_model: str | os.PathLike[str]) -> None:
-        """Starts nothing yet.
+        """Prepares a learner; the first request starts its process.
 
         Args:
-          folder: the coordinator's, with the federation's settings.
+          folder: the coordinator's folder, with the federation's settings.
           first_model: the model folder that the federation started from.
         """
         super().__init__([sys.executable, "-P", "-m", "federation.coordinator.learner.main", folder, first_model])
@@ -40,10 +40,10 @@ class LearnerClient(JsonProcess):
         return NextRound.from_json(await self.ask(request_to_json(request), _ANSWER_SECONDS))
 
     async def update(self, request: UpdateRequest) -> ModelUpdate:
-        """Has a model made of a round's sum.
+        """Returns the model update that the learner makes from a round's sum.
 
         Raises:
           LearnerDiedError: the process ended, or did not answer in time; the request may be repeated.
-          DataError: no model can be made of the sum.
+          DataError: no model can be made from the sum.
         """
         return ModelUpdate.from_json(await self.ask(request_to_json(request), _ANSWER_SECONDS))

@@ -1,7 +1,7 @@
 """The learner: the process in which TFF turns a round's sum into the next global model (`federation.aggregation.server_process`).
 
 It reads requests from standard input and answers them one at a time (`federation.coordinator.learner.messages`). The folder of a
-state holds TFF's state, `weights.safetensors` and, written last, the next round: a folder with the latter is complete.
+state holds TFF's state, `weights.safetensors` and the next round, which is written last: a folder that has it is complete.
 """
 
 import json
@@ -35,7 +35,7 @@ ServerState = Any
 
 
 def main() -> None:
-    """Runs `python -m federation.coordinator.learner.main FOLDER MODEL`: the coordinator's folder, and its first model's."""
+    """Runs `python -m federation.coordinator.learner.main FOLDER MODEL`: the folders of the coordinator and of its first model."""
     # TensorFlow's libraries print to standard output: that becomes standard error, and answers keep the pipe to themselves.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
@@ -55,7 +55,7 @@ class Learner:
     """The process that TFF compiled for a federation, applied to states in folders."""
 
     def __init__(self, settings: FederationSettings, first_model: Path) -> None:
-        """Compiles the process, in seconds.
+        """Compiles the process, which takes seconds.
 
         Raises:
           DataError: the model is damaged, or the settings contradict each other.
@@ -79,7 +79,7 @@ class Learner:
 
         Raises:
           DataError: the sum does not fit the round's terms, or is over too few or too many devices.
-          ImplausibleSumError: honest devices do not have such a sum.
+          ImplausibleSumError: honest devices cannot produce such a sum.
         """
         state = self._process.load(Path(request.state))
         if isinstance(request, PrepareRequest):

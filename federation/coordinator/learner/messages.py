@@ -1,4 +1,4 @@
-"""What the coordinator and the learner say to each other, each as one line of JSON.
+"""The messages between the coordinator and the learner, each as one line of JSON.
 
 A request is `{"do": "prepare" | "update", …}`, an answer `{"result": …}` or `{"error": "one line for people"}`.
 """
@@ -13,12 +13,12 @@ from federation.aggregation.privacy import Spent
 from federation.coordinator.learner.round_report import RoundReport
 from federation.protocol.round_terms import Terms
 
-_FILE = "next.json"  # in a state's folder, written last: the folder is complete when it is there
+_FILE = "next.json"  # in a state's folder, written last: a folder that has it is complete
 
 
 @dataclass(frozen=True)
 class PrepareRequest:
-    """Asks for the terms of the round that follows a state."""
+    """A request for the terms of the round that follows a state."""
 
     state: str  # folder of the learner's state
     unmasked: int  # place of the newest round whose sum was unmasked (`CoordinatorStore.newest_unmasked`)
@@ -26,11 +26,11 @@ class PrepareRequest:
 
 @dataclass(frozen=True)
 class UpdateRequest:
-    """Asks for the model and the state that a round's sum leads to."""
+    """A request for the model and the state that a round's sum leads to."""
 
     state: str  # folder of the state that the round started from
-    sum_file: str  # the summed vectors of the round's `Terms.layout`, packed
-    devices: int  # in the sum
+    sum_file: str  # file of the summed vectors of the round's `Terms.layout`, packed
+    devices: int  # number of devices in the sum
     new_state: str  # folder for the next state and the new weights
     unmasked: int  # as in `PrepareRequest`
 
@@ -40,9 +40,9 @@ class NextRound:
     """The next round as the learner prepares it."""
 
     terms: Terms | None  # None once the privacy budget is exhausted
-    exhausted: str  # why there are no terms; otherwise empty
-    spent: Spent | None  # privacy, by all rounds so far
-    promise: str  # that privacy in one line, for the model card
+    exhausted: str  # reason why there are no terms; otherwise empty
+    spent: Spent | None  # privacy spent by all rounds so far
+    promise: str  # privacy guarantee in one line, for the model card
     unmasked: int  # place of the newest round whose sum `spent` counts
 
     def to_json(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class NextRound:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
-        """Reads what `to_json` returned.
+        """Reads the output of `to_json`.
 
         Raises:
           DataError: the terms contradict themselves.
@@ -59,7 +59,7 @@ class NextRound:
         """
         terms, spent = content["terms"], content["spent"]
         return cls(
-            Terms(**terms) if terms else None,
+            Terms.from_content(terms) if terms else None,
             content["exhausted"],
             Spent(**spent) if spent else None,
             content["promise"],
@@ -67,12 +67,12 @@ class NextRound:
         )
 
     def save(self, state_folder: Path) -> None:
-        """Keeps this in the folder of the state that the round follows."""
+        """Saves the round in the folder of the state that it follows."""
         write_by_rename(state_folder / _FILE, json.dumps(self.to_json()).encode())
 
     @classmethod
     def load(cls, state_folder: Path) -> Self | None:
-        """Returns what was saved; None if nothing was, or an older version saved something else: then ask the learner again."""
+        """Returns the saved round, or None if there is none that this version can read: the learner then prepares it again."""
         try:
             return cls.from_json(json.loads((state_folder / _FILE).read_text("utf-8")))
         except (FileNotFoundError, KeyError, TypeError, ValueError):
@@ -92,7 +92,7 @@ class ModelUpdate:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
-        """Reads what `to_json` returned.
+        """Reads the output of `to_json`.
 
         Raises:
           DataError: the terms contradict themselves.
@@ -111,7 +111,7 @@ def request_to_json(request: PrepareRequest | UpdateRequest) -> dict[str, Any]:
 
 
 def request_from_json(content: dict[str, Any]) -> PrepareRequest | UpdateRequest:
-    """Reads what `request_to_json` returned.
+    """Reads the output of `request_to_json`.
 
     Raises:
       KeyError, TypeError: there is no such request, or a field is missing or unknown.

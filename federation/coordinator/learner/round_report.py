@@ -1,4 +1,4 @@
-"""What is known of a round that made a model: sums over its devices, and the privacy spent."""
+"""The report of a round that made a model: sums over its devices, and the privacy spent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -12,14 +12,14 @@ class RoundReport:
     """The metrics of `ServerProcess.update` and the privacy that all rounds so far have spent; None where nothing was reported.
 
     Recall is measured on `tested` words that the devices hold back: with the weights that the round started from, and, as
-    `…_after`, with what each device's own training made of them.
+    `…_after`, with each device's weights after its own training.
     """
 
-    devices: int | None = None  # in the sum
-    words: int | None = None  # trained on
+    devices: int | None = None  # number of devices in the sum
+    words: int | None = None  # words trained on
     loss: float | None = None  # nats per word, each batch before its step
     clipping_norm: float | None = None  # greatest L2 norm of a model delta
-    update_norm: float | None = None  # L2 norm of the step from the model before to this one
+    update_norm: float | None = None  # L2 norm of the step from the previous model to this one
     tested: int | None = None  # words held back
     top1: float | None = None
     top3: float | None = None
@@ -34,7 +34,7 @@ class RoundReport:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Reads what `to_json` returned; ignores fields that it does not know.
+        """Reads the output of `to_json`; ignores unknown fields.
 
         Raises:
           TypeError: the privacy spent lacks a figure.

@@ -1,1 +1,1 @@
-"""What the coordinator serves: the devices' API over HTTPS, the control API, and the dashboard."""
+"""The coordinator's servers: the devices' API over HTTPS, the control API, and the dashboard."""

@@ -26,7 +26,7 @@ class Certificate:
 
 
 def certificate(path: Path, host: str) -> Certificate:
-    """Returns the certificate in the file `path`, which is made for this host if there is none yet.
+    """Returns the certificate in the file `path`; makes one for this host if there is none yet.
 
     Raises:
       DataError: the file holds no certificate.
@@ -37,7 +37,7 @@ def certificate(path: Path, host: str) -> Certificate:
         found = x509.load_pem_x509_certificate(path.read_bytes())
     except ValueError as error:
         raise DataError(
-            f"{path} holds no certificate: remove the file, and a new one is made (devices then have to join again)"
+            f"{path} holds no certificate: remove the file to have a new one made (devices then have to join again)"
         ) from error
     return Certificate(path, hashlib.sha256(found.public_bytes(serialization.Encoding.DER)).hexdigest())
 

@@ -1,15 +1,15 @@
-"""Limits on connections, below HTTP: how many there may be, and how long a slow or silent peer may take.
+"""Limits on connections, below HTTP: their number, and the time that a slow or silent peer may take.
 
     a TLS handshake                        `HANDSHAKE_SECONDS`
     the head of a request                  `head_seconds` from its first byte, or from the start of the connection; 64 KiB at most
-    its body                               the API's own limit, since the API knows whose it is (`device_requests`)
-    the rest of a body after the           `rest_seconds`
-      response did not wait for it
+    its body                               the API's own limit, since the API knows which device sends it (`device_requests`)
+    the rest of a body that the            `rest_seconds`
+      response did not wait for
     a response                             `stuck_seconds` without the peer reading any of it
     between requests                       uvicorn's keep-alive time
 
 A peer that takes longer is disconnected. When the number of connections is at its limit, a new one replaces the one that has
-waited longest without a request in progress; so connections that are merely held open keep nobody out.
+waited longest without a request in progress. Connections that are merely held open therefore keep nobody out.
 """
 
 import asyncio
@@ -65,14 +65,15 @@ class LimitedProtocol(HttpToolsProtocol):
         """Takes the limits, and uvicorn's options."""
         super().__init__(**options)
         self._limits = limits
-        self._request_timer: asyncio.TimerHandle | None = None  # runs while a request, its head or its rest is awaited
+        # Runs while a request, the rest of its head or the rest of its body is awaited.
+        self._request_timer: asyncio.TimerHandle | None = None
         self._stuck_timer: asyncio.TimerHandle | None = None  # runs while the peer reads nothing
         self._in_body = False  # between the end of a request's head and the end of its body
         self._resting = False  # between requests
         self._head_size = 0  # bytes received of an unfinished head
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accepts the connection, replaces an idle one by it, or closes it if there is none."""
+        """Accepts the connection. At the limit it replaces the oldest idle one, or is closed if none is idle."""
         super().connection_made(transport)
         if len(self.connections) > self._limits.most:
             oldest = next(iter(self._limits.idle), None)
@@ -94,7 +95,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Starts the time of a head with its first byte, and limits its size."""
+        """Starts the timer of a head at its first byte, and limits its size."""
         if self._resting:
             self._resting = False
             self._await_request(self._limits.head_seconds)
@@ -106,7 +107,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
-        """Hands the request to the application, which limits its own time."""
+        """Passes the request to the application, which has its own time limits."""
         self._in_body, self._head_size = True, 0
         self._stop_request_timer()
         self._limits.idle.pop(self, None)
@@ -137,7 +138,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._stuck_timer = self.loop.call_later(self._limits.stuck_seconds, self.cut_off)
 
     def resume_writing(self) -> None:
-        """Stops that time."""
+        """Stops the timer that `pause_writing` started."""
         self._stop_stuck_timer()
         super().resume_writing()
 

@@ -1,4 +1,4 @@
-"""How the operator controls the coordinator from this machine: a JSON API behind a token, on which the dashboard is mounted."""
+"""The operator's control of the coordinator, from this machine: a JSON API behind a token, with the dashboard mounted on it."""
 
 import hmac
 import secrets
@@ -28,7 +28,7 @@ def control_token(folder: Path) -> str:
 
 
 class ControlApi:
-    """What the operator can do: create join links, schedule, pause and stop rounds."""
+    """The operator's actions: creating join links, and scheduling, pausing and stopping rounds."""
 
     def __init__(self, coordinator: Coordinator, api: DeviceApi, host: str, port: int, sha256: str) -> None:
         """Controls a coordinator that devices reach at `host`:`port`, and recognize by its certificate's SHA-256."""
@@ -55,7 +55,7 @@ class ControlApi:
         self._tick()
 
     def status(self) -> CoordinatorStatus:
-        """Returns what there is to see."""
+        """Returns the coordinator's status."""
         return status_of(self.coordinator, time.time())
 
     def _tick(self) -> None:

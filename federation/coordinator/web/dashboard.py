@@ -1,8 +1,8 @@
 """The operator's page: the round and its devices as they are now, recall and norms by round, join links.
 
-NiceGUI serves it, and everything that it loads, from this machine; its address has to hold the control token. Of devices it shows
-whether they are active and where they are in a round: their updates, and recall on their words, exist here as sums alone.
-`dashboard_view` says what it shows.
+NiceGUI serves the page, and everything that it loads, from this machine; its address must contain the control token. Of each
+device, the page shows whether it is active and where it is in a round. Updates, and recall on devices' words, exist here as sums
+only. `dashboard_view` makes the content of the page.
 """
 
 import hmac
@@ -54,7 +54,7 @@ def add_dashboard(app: FastAPI, control: ControlApi, token: str) -> None:
 
 
 class _Page:
-    """One open page; `_refresh` fills what `__init__` laid out."""
+    """One open page: `__init__` lays it out, and `_refresh` fills in its content."""
 
     def __init__(self, control: ControlApi) -> None:
         self._control = control

@@ -1,4 +1,4 @@
-"""What the coordinator's page says, made from a `CoordinatorStatus`: lines, tiles, curves and tables, without a page."""
+"""The content of the coordinator's page, made from a `CoordinatorStatus`: lines, tiles, curves and tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ CHARTS = {
     "Recall at 3 on words held back": {"top3": "global model", "top3_after": "after training on the device"},
     "L2 norm": {"update_norm": "model update", "clipping_norm": "clipping norm"},
 }
-_AWAY_SECONDS = 90.0  # a resting device asks every ten seconds, one in a window every minute
+_AWAY_SECONDS = 90.0  # a resting `keyboard device` checks in every ten seconds, a resting window every minute
 
 Cell = str | int
 
@@ -40,11 +40,11 @@ class Tile:
 
 @dataclass(frozen=True)
 class RoundProgress:
-    """How far the round is."""
+    """The progress of the round that is under way."""
 
     line: str
     stage: Stage | None  # None if no round is open
-    share: float  # of the stage that is done, 0 to 1
+    share: float  # share of the stage that is done, 0 to 1
     note: str
 
 
@@ -68,7 +68,7 @@ def progress(status: CoordinatorStatus) -> RoundProgress:
 
 
 def tiles(status: CoordinatorStatus, now: float) -> list[Tile]:
-    """Returns the model, its recall, the devices, and privacy."""
+    """Returns the tiles of the model, its recall, the devices, and privacy."""
     devices = [d for d in status.devices if d.state != "left"]
     active = sum(now - d.seen < _AWAY_SECONDS for d in devices)
     codes = status.open_codes
@@ -103,7 +103,7 @@ def committed(status: CoordinatorStatus) -> list[RoundRecord]:
 
 
 def curves(reports: Sequence[RoundReport]) -> dict[str, dict[str, list[float | None]]]:
-    """Returns for each chart and curve its value in each round, recall in percent; None where a round did not report it."""
+    """Returns the values of each chart's curves by round, recall in percent; None where a round did not report the value."""
     return {
         chart: {title: [_point(report, name) for report in reports] for name, title in names.items()}
         for chart, names in CHARTS.items()

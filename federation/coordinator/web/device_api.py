@@ -1,8 +1,8 @@
 """The devices' HTTP API (`federation.protocol.api_messages` lists its calls).
 
-A request is checked in this order: the signature in its headers, before a byte of its body is read; that it is new; then the body,
-against the largest size of its kind, a time limit, and the digest that was signed. Masked updates are read within a budget of
-memory, one per device at a time, added to the sum, and dropped. A refusal is one line of JSON.
+A request is checked in this order: the signature in its headers, before a byte of its body is read; its number, against replays;
+then its body, against the largest size of its kind, a time limit, and the digest that was signed. Masked updates are read within a
+budget of memory, one per device at a time, added to the sum, and dropped. A refusal is a JSON object.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from federation.protocol import api_messages
 from federation.protocol.signed_requests import SignedHeaders
 from model.device.folder import WEIGHTS
 
-_LONGEST_WAIT = 120.0  # seconds that a check-in may wait for something to do
+_LONGEST_WAIT = 120.0  # seconds that a check-in may wait for a task
 
 _Responses = dict[int | str, dict[str, Any]]  # of an OpenAPI description
 
@@ -54,14 +54,14 @@ class DeviceApi:
             add_routes(self.app, self)
 
     def wake(self) -> None:
-        """Wakes waiting check-ins if there may be something for them; call it after anything that changes the coordinator."""
+        """Wakes waiting check-ins if they may have a task; call it after anything that changes the coordinator."""
         if self._changes_seen != self.coordinator.rounds.changed:
             self._changes_seen = self.coordinator.rounds.changed
             self._changed.set()
             self._changed = asyncio.Event()
 
     async def check_in(self, device: str, check_in: api_messages.CheckIn, wait: float) -> api_messages.Call:
-        """Returns what a device is to do; waits up to `wait` seconds for something.
+        """Returns a device's next task; waits up to `wait` seconds for one.
 
         Raises:
           DataError: the device's vocabulary is not the federation's.
@@ -106,12 +106,12 @@ _STATUSES = {
 
 
 def _add_membership(app: FastAPI, api: DeviceApi) -> None:
-    """Adds how a device joins and leaves."""
+    """Adds the calls with which a device joins and leaves."""
     coordinator, requests = api.coordinator, api.requests
 
     @app.get("/v1/federation", operation_id="federation")
     async def federation() -> api_messages.FederationInfo:
-        """What anybody may know about the federation."""
+        """Returns the public information about the federation."""
         model, session = coordinator.rounds.model, coordinator.session
         return api_messages.FederationInfo(
             session, coordinator.rounds.model_digest, model.provenance.round, model.vocabulary.sha256
@@ -125,7 +125,7 @@ def _add_membership(app: FastAPI, api: DeviceApi) -> None:
         openapi_extra=_json_body(api_messages.Enrolment),
     )
     async def enrol(request: Request) -> None:
-        """A device joins with a code that is valid once."""
+        """Enrols a device with a code that is valid once."""
         enrolment = api_messages.Enrolment.from_json(await requests.json(request, None))
         coordinator.devices.enrol(enrolment, api.clock())
 
@@ -136,14 +136,14 @@ def _add_membership(app: FastAPI, api: DeviceApi) -> None:
         responses=_refusals(*_OF_SIGNED, *_OF_BODY),
     )
     async def leave(request: Request, signed: _Signed) -> None:
-        """A device leaves the federation."""
+        """Removes a device from the federation."""
         await requests.json(request, signed)
         coordinator.devices.leave(signed.device, api.clock())
         api.wake()
 
 
 def _add_models(app: FastAPI, api: DeviceApi) -> None:
-    """Adds the newest model."""
+    """Adds the call for the newest model."""
     rounds = api.coordinator.rounds
 
     @app.get(
@@ -153,14 +153,14 @@ def _add_models(app: FastAPI, api: DeviceApi) -> None:
         response_class=Response,
     )
     async def model(digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], signed: _Signed) -> Response:
-        """The newest global model's weights, a safetensors file."""
+        """Returns the newest global model's weights, a safetensors file."""
         if digest != rounds.model_digest:
-            raise RequestRefusedError(api_messages.NOT_FOUND, "this model is no longer here: fetch the newest")
+            raise RequestRefusedError(api_messages.NOT_FOUND, "this model is no longer available: fetch the newest")
         return FileResponse(rounds.newest_folder / WEIGHTS, media_type="application/octet-stream")
 
 
 def _add_check_in(app: FastAPI, api: DeviceApi) -> None:
-    """Adds how a device asks what to do."""
+    """Adds the call for a device's next task."""
 
     @app.post(
         "/v1/check-in",
@@ -171,13 +171,13 @@ def _add_check_in(app: FastAPI, api: DeviceApi) -> None:
     async def check_in(
         request: Request, signed: _Signed, wait: Annotated[float, Query(ge=0, le=_LONGEST_WAIT)] = 0
     ) -> api_messages.Call:
-        """A device asks what to do; the answer waits up to this many seconds for something."""
+        """Returns a device's next task; waits up to `wait` seconds for one."""
         asked = api_messages.CheckIn.from_json(await api.requests.json(request, signed))
         return await api.check_in(signed.device, asked, wait)
 
 
 def _add_reads_of_round(app: FastAPI, api: DeviceApi) -> None:
-    """Adds what a device reads in a round."""
+    """Adds the calls that a device reads a round's data with."""
     devices = api.coordinator.devices
 
     @app.get(
@@ -186,7 +186,7 @@ def _add_reads_of_round(app: FastAPI, api: DeviceApi) -> None:
         responses=_refusals(*_OF_SIGNED, api_messages.BAD, api_messages.LATE),
     )
     async def plan(round_name: _RoundName, signed: _Signed) -> api_messages.Plan:
-        """How a round trains, encodes and masks."""
+        """Returns the plan of a round: how it trains, encodes and masks."""
         return devices.plan(signed.device, round_name, api.clock())
 
     @app.get(
@@ -196,13 +196,13 @@ def _add_reads_of_round(app: FastAPI, api: DeviceApi) -> None:
         response_class=Response,
     )
     async def needs(round_name: _RoundName, stage: _GivingStage, signed: _Signed) -> Response:
-        """What a device needs from the others for a stage."""
+        """Returns the coordinator's message to a device for a stage."""
         message = devices.needs(signed.device, round_name, Stage(stage), api.clock())
         return Response(message, media_type="application/octet-stream")
 
 
 def _add_writes_to_round(app: FastAPI, api: DeviceApi) -> None:
-    """Adds what a device sends in a round."""
+    """Adds the calls that a device sends its messages of a round with."""
     devices, requests = api.coordinator.devices, api.requests
 
     @app.post(
@@ -212,7 +212,7 @@ def _add_writes_to_round(app: FastAPI, api: DeviceApi) -> None:
         responses=_refusals(*_OF_SIGNED, *_OF_BODY, api_messages.LATE),
     )
     async def withdraw(request: Request, round_name: _RoundName, signed: _Signed) -> None:
-        """A device cannot go on with a round."""
+        """Withdraws a device that cannot continue a round."""
         await requests.json(request, signed)
         devices.withdraw(signed.device, round_name, api.clock())
         api.wake()
@@ -225,7 +225,7 @@ def _add_writes_to_round(app: FastAPI, api: DeviceApi) -> None:
         openapi_extra={"requestBody": {"required": True} | _BYTES},
     )
     async def give(request: Request, round_name: _RoundName, stage: _GivingStage, signed: _Signed) -> None:
-        """What a device sends in a stage: in `reporting`, its masked update."""
+        """Accepts a device's message of a stage: in `reporting`, its masked update."""
         at = Stage(stage)
         limit = devices.largest(round_name, at)
         if at == Stage.REPORTING:
@@ -238,8 +238,8 @@ def _add_writes_to_round(app: FastAPI, api: DeviceApi) -> None:
         api.wake()
 
 
-def _refusals(*statuses: int) -> _Responses:
-    """Describes refusals, by status."""
+def _refusals(*statuses: HTTPStatus) -> _Responses:
+    """Returns the OpenAPI descriptions of refusals, by status."""
     return {
         int(status): {
             "description": api_messages.REFUSALS[status],
@@ -250,7 +250,7 @@ def _refusals(*statuses: int) -> _Responses:
 
 
 def _json_body(kind: type) -> dict[str, Any]:
-    """Describes a request's body."""
+    """Returns the OpenAPI description of a request's JSON body."""
     schema = TypeAdapter(kind).json_schema()
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 

@@ -1,4 +1,4 @@
-"""Who sent a request to the devices' API, and what it says: signatures, replays, and bodies within limits of size and time."""
+"""Authentication and reading of requests to the devices' API: signatures, replays, bodies within limits of size and time."""
 
 import asyncio
 import hashlib
@@ -14,8 +14,8 @@ from federation.protocol import api_messages
 from federation.protocol.signed_requests import SignedHeaders, check
 
 _LARGEST_JSON = 4_096  # bytes
-_MEMORY = 2**27  # bytes of masked updates that are being read
-_TIMES_LONGER = 4  # that a masked update may take, compared with other bodies
+_MEMORY = 2**27  # bytes that masked updates may take while they are read
+_TIMES_LONGER = 4  # time limit of a masked update, in multiples of that of other bodies
 
 
 class RequestRefusedError(Exception):
@@ -33,8 +33,10 @@ class DeviceRequests:
         """Reads for a coordinator; a body may take `body_seconds`, and a masked update four times as long."""
         self._coordinator, self.body_seconds = coordinator, body_seconds
         self._numbers: dict[str, int] = {}  # highest request number of each device in this session
-        self.memory = MemoryBudget(_MEMORY)  # that masked updates share
-        self._uploads: dict[str, asyncio.Timeout] = {}  # of the masked update that is being read, by device
+        self.memory = MemoryBudget(_MEMORY)  # shared by masked updates
+        self._uploads: dict[
+            str, asyncio.Timeout
+        ] = {}  # time limits of the masked updates that are being read, by device
 
     @property
     def uploading(self) -> bool:
@@ -78,7 +80,7 @@ class DeviceRequests:
             SHA-256 than `digest`.
         """
         too_large = RequestRefusedError(
-            api_messages.TOO_LARGE, f"the body is larger than the {limit:,} bytes that this call takes"
+            api_messages.TOO_LARGE, f"the body is larger than the {limit:,} bytes that this call accepts"
         )
         declared = request.headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) > limit:
@@ -97,7 +99,7 @@ class DeviceRequests:
             reason = "the body took too long, or the device started another upload"
             raise RequestRefusedError(api_messages.SLOW, reason) from error
         except ClientDisconnect as error:
-            raise RequestRefusedError(api_messages.BAD, "the connection ended within the body") from error
+            raise RequestRefusedError(api_messages.BAD, "the connection ended before the body did") from error
         if digest is not None and hashed.hexdigest() != digest:
             raise RequestRefusedError(api_messages.BAD, "the body is not the one that was signed")
         return b"".join(chunks)
@@ -123,7 +125,7 @@ class DeviceRequests:
         return await self.body(request, limit, signed.digest if signed else None, asyncio.timeout(self.body_seconds))
 
     async def masked_update(self, request: Request, limit: int, signed: SignedHeaders) -> bytes:
-        """Returns the body of a masked update; one that the device started before is given up.
+        """Returns the body of a masked update; abandons an earlier upload of the same device.
 
         Raises:
           RequestRefusedError: as `body`.

@@ -1,4 +1,4 @@
-"""A limit on the memory taken at once: a user waits until enough is free."""
+"""A limit on the memory that concurrent tasks take: a task waits until enough is free."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 class MemoryBudget:
-    """A number of bytes that its users share."""
+    """A number of bytes that concurrent tasks share."""
 
     def __init__(self, size: int) -> None:
         self._size, self._taken = size, 0

@@ -28,11 +28,11 @@ class _SmallBufferTls(SSLProtocol):
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to its caller, who runs several in one event loop."""
+    """A server that leaves signals to its caller, which runs several servers in one event loop."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Captures none."""
+        """Leaves all signals to the caller."""
         yield
 
 

@@ -1,4 +1,4 @@
-"""What the operator may see of the coordinator: rounds, devices, sums and errors. No single device's update is in it."""
+"""The coordinator's status, for its operator: rounds, devices, sums and errors, but no single device's update."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.round_machine import Stage
 from federation.coordinator.rounds import OpenRound
 
-_ROUNDS, _ERRORS = 200, 20  # newest ones
+_ROUNDS, _ERRORS = 200, 20  # number of the newest ones in a status
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class OpenRoundStatus:
     seconds_left: float | None  # until the stage's deadline; None without one
     selected: int
     expected: int  # still in the round
-    given: int  # that have sent what the stage asks for
+    given: int  # that have sent their message of the stage
     minimum: int
     target: int
 
@@ -43,8 +43,8 @@ class DeviceStatus:
     id: str
     enrolled: float  # seconds since 1970, as all times here
     seen: float
-    rounds: int  # that its updates are in
-    state: str  # in the round, for people; "free" outside of one, "left" if it left
+    rounds: int  # rounds with the device's update in the sum
+    state: str  # state in the round, for people; "free" outside of a round, "left" after leaving the federation
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class RoundRecord:
     state: str  # open, summed, committed or aborted
     started: float
     ended: float | None
-    reason: str  # of an abort
+    reason: str  # reason of an abort
     selected: int
     counted: int  # devices in the sum
     report: RoundReport
@@ -71,13 +71,13 @@ class ErrorRecord:
 
 @dataclass(frozen=True)
 class CoordinatorStatus:
-    """The whole view."""
+    """The whole status of a coordinator."""
 
     model: ModelStatus
     wanted: int  # rounds still to run
     paused: bool
     ready: bool  # whether the learner has prepared the next round
-    exhausted: str  # why there is no next round: the privacy budget
+    exhausted: str  # reason why no round can follow: the privacy budget is exhausted; otherwise empty
     spent: Spent | None
     round: OpenRoundStatus | None
     devices: tuple[DeviceStatus, ...]
@@ -86,7 +86,7 @@ class CoordinatorStatus:
     errors: tuple[ErrorRecord, ...]  # newest first
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the view as JSON values: a round's report is part of its row, and infinite figures become null."""
+        """Returns the status as JSON values: a round's report is part of its row, and infinite figures become null."""
         content = asdict(self)
         for row, record in zip(content["rounds"], self.rounds, strict=True):
             del row["report"]
@@ -96,7 +96,7 @@ class CoordinatorStatus:
 
 
 def status_of(coordinator: Coordinator, now: float) -> CoordinatorStatus:
-    """Returns what there is to see of a coordinator now."""
+    """Returns the status of a coordinator now."""
     rounds, store = coordinator.rounds, coordinator.store
     scheduled, paused = store.schedule()
     upcoming = rounds.next_round

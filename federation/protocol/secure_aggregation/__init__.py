@@ -1,1 +1,1 @@
-"""Secure aggregation: masks that cancel in the sum, and shares that replace those of devices that drop out."""
+"""Secure aggregation: masks that cancel in the sum, and secret shares that replace the masks of devices that drop out."""

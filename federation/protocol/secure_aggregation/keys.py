@@ -1,4 +1,4 @@
-"""The keys of a secure round: who signs what, and what two devices agree on. X25519, Ed25519, HKDF with SHA-256."""
+"""The keys of a secure round: signatures, and secrets that two devices agree on. X25519, Ed25519, HKDF with SHA-256."""
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -9,71 +9,69 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from data.errors import DataError
 from federation.protocol.secure_aggregation.messages import Advert
 
-SEED_SIZE = 16  # bytes of what is shared among neighbours: what `shamir` splits, and as strong as X25519
+SEED_SIZE = 16  # bytes of a secret that is split among neighbours: the size that `shamir` takes, as strong as X25519
 
-_ANY_KEY = X25519PrivateKey.from_private_bytes(bytes(32))  # with a public key of low order no key can agree
+_ANY_KEY = X25519PrivateKey.from_private_bytes(bytes(32))  # no private key can agree with a public key of low order
 
 
 def device_id(identity: Ed25519PrivateKey) -> bytes:
-    """The 32 bytes that name a device: its public identity key."""
+    """Returns the 32 bytes that name a device: its public identity key."""
     return identity.public_key().public_bytes_raw()
 
 
 def derive(secret: bytes, purpose: str, *bound: bytes) -> bytes:
-    """32 bytes from a secret, for one purpose and bound to a round and devices (each of fixed size)."""
+    """Returns 32 bytes derived from a secret, for one purpose and bound to a round and devices (values of fixed size)."""
     info = b"federated keyboard, " + purpose.encode() + b"\n" + b"".join(bound)
     return HKDF(SHA256(), 32, None, info).derive(secret)
 
 
 def mask_key(seed: bytes, context: bytes, device: bytes) -> X25519PrivateKey:
-    """The private key of a device's pairwise masks, which its neighbours' shares of the seed recover."""
+    """Returns the private key of a device's pairwise masks. Its neighbours' shares of the seed recover it."""
     return X25519PrivateKey.from_private_bytes(derive(seed, "mask key", context, device))
 
 
 def public(key: X25519PrivateKey) -> bytes:
-    """The 32 bytes of a private key's public one."""
+    """Returns the 32 bytes of the public key that belongs to a private key."""
     return key.public_key().public_bytes_raw()
 
 
 def agree(mine: X25519PrivateKey, theirs: bytes) -> bytes:
-    """The secret of a private key and another's public one.
+    """Returns the secret shared by the holder of a private key and the holder of another's public key.
 
     Raises:
-      DataError: the public key is of low order, so that anybody would know the secret.
+      DataError: the public key is of low order, so that anyone would know the secret.
     """
     try:
         return mine.exchange(X25519PublicKey.from_public_bytes(theirs))
     except ValueError as error:
-        raise DataError("a device's public key is none that can be agreed with") from error
+        raise DataError("a device's public key cannot be agreed with") from error
 
 
 def check_agreeable(key: bytes) -> None:
-    """Lets a public key pass that can be agreed with.
-
-    Raises:
-      DataError: it is of low order.
-    """
+    """Raises a DataError if a public key is of low order, so that nobody can agree on a secret with it."""
     agree(_ANY_KEY, key)
 
 
 def sign(identity: Ed25519PrivateKey, context: bytes, cipher_key: bytes, mask_key: bytes) -> Advert:
-    """A device's advert of its public keys."""
+    """Returns a device's advert of its public keys."""
     device = device_id(identity)
     signature = identity.sign(_signed(context, device, cipher_key, mask_key))
     return Advert(context, device, cipher_key, mask_key, signature)
 
 
 def verify(advert: Advert) -> None:
-    """Lets an advert pass whose keys its device signed for its round.
+    """Checks that an advert's device signed its keys for its round, and that the two keys differ.
 
     Raises:
-      DataError: the signature is another's or over other keys or another round.
+      DataError: the signature is another device's, or over other keys or another round; or both keys are the same.
     """
     try:
         signed = _signed(advert.context, advert.device, advert.cipher_key, advert.mask_key)
         Ed25519PublicKey.from_public_bytes(advert.device).verify(advert.signature, signed)
     except (InvalidSignature, ValueError) as error:
-        raise DataError(f"the keys of device {advert.device.hex()[:8]} are not signed by it for this round") from error
+        raise DataError(
+            f"the keys of device {advert.device.hex()[:8]} are not signed by that device for this round"
+        ) from error
     if advert.cipher_key == advert.mask_key:
         raise DataError(f"device {advert.device.hex()[:8]} has one key where it needs two")
 

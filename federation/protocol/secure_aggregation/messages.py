@@ -1,9 +1,8 @@
-"""What devices and coordinator send each other in a secure round, in the order of the protocol's steps.
+"""The messages between devices and coordinator in a secure round, in the order of the protocol's steps.
 
-Steps as in Bonawitz et al. 2017, Figure 4; its step 3 is not needed here (`secure_client` says why). A device is named by the 32
-bytes of its public Ed25519 identity key. Every message names its round by `SecureRound.context`, and the device that sent it or
-that it is for; that the sender is who it says is for the transport to check, except for keys, which are signed, as other devices
-must trust them.
+The steps are those of Bonawitz et al. 2017, Figure 4, without step 3 (the docstring of `client` says why). A device is named by
+the 32 bytes of its public Ed25519 identity key. Every message names its round by `SecureRound.context`, and its sender or
+receiver. The transport has to check who the sender is, except for keys: these are signed, because other devices must trust them.
 """
 
 import hashlib
@@ -12,25 +11,32 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from federation.protocol.binary_messages import BinaryMessage, Record, number, octets, payload, records
-from federation.protocol.secure_aggregation.modular_vectors import Layout
+from federation.protocol.secure_aggregation.binary_messages import (
+    BinaryMessage,
+    Record,
+    number,
+    octets,
+    payload,
+    records,
+)
+from federation.protocol.secure_aggregation.modular_vectors import VectorLayout
 
 MAX_NEIGHBOURS = 1024
-MAX_PAYLOAD = 2**28  # bytes of a masked input; a round's own layout says exactly how many it has
+MAX_PAYLOAD = 2**28  # bytes of a masked input; a round's layout gives the exact number
 
 
 @dataclass(frozen=True)
 class SecureRound:
-    """What all devices of a round must agree on, or their masks don't fit each other's."""
+    """The values that all devices of a round must agree on for their masks to cancel."""
 
     round_id: str
-    model_sha256: str  # of the weights that the deltas start from
-    layout: Layout  # of the vectors to sum
-    terms: str = ""  # all else that the devices were told, as text: training, encoding, metrics
+    model_sha256: str  # SHA-256 of the weights that the deltas start from
+    layout: VectorLayout  # layout of the vectors to sum
+    terms: str = ""  # the rest of the plan that the devices receive, as text: training, encoding, metrics
 
     @cached_property
     def context(self) -> bytes:
-        """32 bytes that name the round and everything about it: keys, ciphertexts, signatures and messages are bound to them."""
+        """32 bytes that depend on everything above. Keys, ciphertexts, signatures and messages are bound to them."""
         layout = [[segment.length, segment.bits] for segment in self.layout]
         text = json.dumps([self.round_id, self.model_sha256, layout, self.terms])
         return hashlib.sha256(b"federated keyboard, secure round 1\n" + text.encode()).digest()
@@ -50,7 +56,7 @@ class Advert(BinaryMessage):
 
 @dataclass(frozen=True)
 class Neighbour(Record):
-    """A neighbour's advert, less what is the same in all."""
+    """A neighbour's advert without the context, which all adverts have in common."""
 
     device: bytes = octets(32)
     cipher_key: bytes = octets(32)
@@ -60,7 +66,7 @@ class Neighbour(Record):
 
 @dataclass(frozen=True)
 class Neighbourhood(BinaryMessage):
-    """Step 1, coordinator to a device: with whom it masks, and of how many of them it takes shares to recover a secret."""
+    """Step 1, coordinator to a device: its neighbours, and the number of them that can recover a secret together."""
 
     KIND: ClassVar[int] = 2
     context: bytes = octets(32)
@@ -71,9 +77,9 @@ class Neighbourhood(BinaryMessage):
 
 @dataclass(frozen=True)
 class SealedShares(Record):
-    """A neighbour's shares of a device's two secrets: encrypted for it, and a digest of each by which it is known."""
+    """A neighbour's shares of a device's two secrets, encrypted for the neighbour, and a digest of each to check it by."""
 
-    device: bytes = octets(32)  # in `Shares` the neighbour they are for, in `Delivery` the one they are from
+    device: bytes = octets(32)  # the holder in `Shares`, the owner in `Delivery`
     sealed: bytes = octets(48)
     key_digest: bytes = octets(16)
     self_digest: bytes = octets(16)
@@ -81,7 +87,7 @@ class SealedShares(Record):
 
 @dataclass(frozen=True)
 class Shares(BinaryMessage):
-    """Step 1, device: shares of its mask key's seed and of its self mask's seed, for each neighbour."""
+    """Step 1, device: shares of the seeds of its mask key and its self mask, for each neighbour."""
 
     KIND: ClassVar[int] = 3
     context: bytes = octets(32)
@@ -92,7 +98,7 @@ class Shares(BinaryMessage):
 
 @dataclass(frozen=True)
 class Delivery(BinaryMessage):
-    """Step 2, coordinator to a device: the shares that its neighbours made for it. Who sent none is masked with no more."""
+    """Step 2, coordinator to a device: its neighbours' shares. The device masks only with these neighbours."""
 
     KIND: ClassVar[int] = 4
     context: bytes = octets(32)
@@ -102,7 +108,7 @@ class Delivery(BinaryMessage):
 
 @dataclass(frozen=True)
 class MaskedInput(BinaryMessage):
-    """Step 2, device: its vectors under all masks, packed as the round's layout says."""
+    """Step 2, device: its vectors under all masks, packed by the round's layout."""
 
     KIND: ClassVar[int] = 5
     context: bytes = octets(32)
@@ -129,10 +135,10 @@ class Survivors(BinaryMessage):
 
 @dataclass(frozen=True)
 class OpenShare(Record):
-    """A share in the clear: of its owner's self mask where the owner's input is in the sum, of its mask key where it is not."""
+    """A share in the clear: of its owner's self mask if the owner's input is in the sum, else of its mask key."""
 
     device: bytes = octets(32)  # the owner of the secret
-    kind: bytes = octets(1)  # KEY or SELF of `sharing`
+    kind: bytes = octets(1)  # `sharing.KEY` or `sharing.SELF`
     share: bytes = octets(16)
 
 

@@ -1,23 +1,25 @@
-"""Vectors of whole numbers modulo powers of two: what secure aggregation sums, and how it lies in bytes."""
+"""Vectors of whole numbers modulo powers of two, which secure aggregation sums, and their form as bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
 
-Vector = NDArray[np.unsignedinteger]
-MAX_LENGTH = 2**26  # numbers in a segment: bounds what a message can make its reader hold
+UnsignedArray = NDArray[np.unsignedinteger[Any]]  # of any width
+Vector = UnsignedArray  # of the type of its segment, [length]
+MAX_LENGTH = 2**26  # numbers in a segment: limits the memory that a message can make its reader allocate
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A run of whole numbers modulo 2^bits in what a device sends.
+    """A run of whole numbers modulo 2^bits in the message of a device.
 
     Raises:
-      DataError: there are none, too many, or not 1 to 64 bits of each.
+      DataError: the length is not from 1 to MAX_LENGTH, or the bits are not from 1 to 64.
     """
 
     length: int
@@ -30,52 +32,52 @@ class Segment:
             )
 
     @property
-    def dtype(self) -> np.dtype:
-        """The narrowest unsigned integers that hold a number, little-endian: sums of them wrap at a multiple of 2^bits."""
+    def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
+        """The narrowest unsigned integer type that holds a number, little-endian. Its sums wrap at a multiple of 2^bits."""
         return np.dtype(f"<u{1 if self.bits <= 8 else 2 if self.bits <= 16 else 4 if self.bits <= 32 else 8}")
 
     @property
     def packed_size(self) -> int:
-        """Bytes when packed."""
+        """The size in bytes when packed."""
         return (self.length * self.bits + 7) // 8
 
 
-Layout = tuple[Segment, ...]
+VectorLayout = tuple[Segment, ...]
 
 
-def as_vectors(layout: Layout, values: Sequence[NDArray]) -> tuple[Vector, ...]:
-    """Copies of the values in each segment's type.
+def as_vectors(layout: VectorLayout, values: Sequence[UnsignedArray]) -> tuple[Vector, ...]:
+    """Returns copies of the values in the type of their segments.
 
     Raises:
-      DataError: a value has another shape, is no unsigned integer, or is not below its segment's modulus.
+      DataError: a value has another shape, is not an unsigned integer, or is not below its segment's modulus.
     """
     if len(values) != len(layout):
         raise DataError(f"this round sums {len(layout)} vectors, not {len(values)}")
     for segment, value in zip(layout, values, strict=True):
         if value.shape != (segment.length,) or value.dtype.kind != "u":
             raise DataError(
-                f"{value.dtype} {list(value.shape)} where the round sums unsigned integers [{segment.length}]"
+                f"this round sums unsigned integers [{segment.length}], not {value.dtype} {list(value.shape)}"
             )
         if segment.bits < 64 and int(value.max()) >> segment.bits:
             raise DataError(f"a value is not below the modulus 2^{segment.bits}")
     return tuple(value.astype(segment.dtype) for segment, value in zip(layout, values, strict=True))
 
 
-def reduce(layout: Layout, vectors: Sequence[Vector]) -> tuple[Vector, ...]:
-    """The vectors modulo each segment's 2^bits."""
+def reduce(layout: VectorLayout, vectors: Sequence[Vector]) -> tuple[Vector, ...]:
+    """Returns the vectors modulo each segment's 2^bits."""
     return tuple(v & v.dtype.type(2**s.bits - 1) for s, v in zip(layout, vectors, strict=True))
 
 
-def pack(layout: Layout, vectors: Sequence[Vector]) -> bytes:
-    """The numbers, each of its segment's bits, one behind the other, low bit first; every segment starts at a byte."""
+def pack(layout: VectorLayout, vectors: Sequence[Vector]) -> bytes:
+    """Returns the numbers concatenated, each in its segment's bits, low bit first. Every segment starts at a byte."""
     return b"".join(_pack(segment, vector) for segment, vector in zip(layout, vectors, strict=True))
 
 
-def unpack(layout: Layout, packed: bytes) -> tuple[Vector, ...]:
-    """The inverse of `pack`; where numbers fill their type, views of the bytes.
+def unpack(layout: VectorLayout, packed: bytes) -> tuple[Vector, ...]:
+    """Reads the output of `pack`. Numbers that fill their type are views of the bytes, not copies.
 
     Raises:
-      DataError: there are more or fewer bytes than the layout says, or a bit behind a segment's last number is set.
+      DataError: there are more or fewer bytes than the layout needs, or a bit after a segment's last number is set.
     """
     if len(packed) != packed_size(layout):
         raise DataError(f"{len(packed)} bytes where this round's vectors take {packed_size(layout)}")
@@ -86,8 +88,8 @@ def unpack(layout: Layout, packed: bytes) -> tuple[Vector, ...]:
     return tuple(vectors)
 
 
-def packed_size(layout: Layout) -> int:
-    """Bytes of packed vectors."""
+def packed_size(layout: VectorLayout) -> int:
+    """Returns the size of packed vectors, in bytes."""
     return sum(segment.packed_size for segment in layout)
 
 
@@ -108,14 +110,16 @@ def _unpack(segment: Segment, octets: NDArray[np.uint8]) -> Vector:
         return whole.reshape(-1).view(segment.dtype)
     used = segment.length * segment.bits % 8
     if used and octets[-1] >> used:
-        raise DataError("bits are set behind the last number of a vector")
-    # Eight numbers lie in as many bytes as a number has bits: the first of all eights are read together, then the second, ...
-    eights = -(-segment.length // 8)
-    columns = np.ascontiguousarray(np.pad(octets, (0, eights * segment.bits - len(octets))).reshape(eights, -1).T)
-    numbers = np.zeros((8, eights), segment.dtype)
+        raise DataError("bits are set after the last number of a vector")
+    # Eight numbers take as many bytes as one number has bits. The first numbers of all groups of eight are read together, then
+    # the second ones, and so on.
+    groups = -(-segment.length // 8)
+    columns = np.ascontiguousarray(np.pad(octets, (0, groups * segment.bits - len(octets))).reshape(groups, -1).T)
+    numbers = np.zeros((8, groups), segment.dtype)
     for place in range(8):
         first, shift = divmod(place * segment.bits, 8)
         for number, octet in enumerate(range(first, -(-(place + 1) * segment.bits // 8))):
             part, up = columns[octet].astype(segment.dtype), 8 * number - shift
             numbers[place] |= part << up if up >= 0 else part >> -up
-    return numbers.T.reshape(-1)[: segment.length] & segment.dtype.type(2**segment.bits - 1)
+    flat: Vector = numbers.T.reshape(-1)[: segment.length]
+    return flat & segment.dtype.type(2**segment.bits - 1)

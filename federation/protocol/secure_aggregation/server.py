@@ -1,17 +1,17 @@
-"""The coordinator's side of a secure round: four states, filled by the devices' messages and closed one after the other.
+"""The coordinator's side of a secure round: four states, each filled by the devices' messages and then closed.
 
-Bonawitz et al. 2017, Figure 4, with the neighbours of Bell et al. 2020 (`secure_client` says what is guaranteed):
+Bonawitz et al. 2017, Figure 4, with the neighbours of Bell et al. 2020 (the docstring of `client` says what is guaranteed):
 
     `open_round`     -> Advertising      `receive_advert`  until `close_adverts` -> Sharing, a Neighbourhood for each device
     Sharing:                             `receive_shares`  until `close_shares`  -> Collecting, a Delivery for each
     Collecting:                          `receive_masked`  until `close_masked`  -> Unmasking, Survivors for each
-    Unmasking:                           `unmasking.receive_reveal` until `enough`, then `finish` -> the sum, and over whom
+    Unmasking:                           `unmasking.receive_reveal` until `enough`, then `finish` -> the sum and its devices
 
-Every function returns a new state and changes nothing but the sum, of which there is one (`RunningSum`); there is no clock and no
-randomness but the seed of `close_adverts`, so that the same messages in the same order give the same states. A message that is
-refused (`DataError`) leaves the round as it was; `RoundAbortedError`, from a `close_…` or `finish`, ends it with nothing revealed.
-Masked inputs are added up as they come in, not kept. Whether the sender is who the message says is for the transport to check, and
-who may take part for whoever calls `open_round`.
+Every function returns a new state and changes only the running sum (`RunningSum`). There is no clock, and no randomness but the
+seed of `close_adverts`, so that the same messages in the same order give the same states. A message that is refused (`DataError`)
+leaves the round as it was. `RoundAbortedError`, from a `close_…` function or `finish`, ends the round with nothing revealed.
+Masked inputs are added to the sum as they arrive and not kept. The transport has to check who sent a message, and the caller of
+`open_round` decides who may take part.
 """
 
 from collections.abc import Collection
@@ -41,21 +41,22 @@ from federation.protocol.secure_aggregation.states import (
     Unmasking,
     check,
     check_number,
+    check_sender,
     expect,
     holders,
-    once,
 )
 
 
 def open_round(secure_round: SecureRound, invited: Collection[bytes], minimum: int = MIN_DEVICES) -> Advertising:
-    """Opens a round to enrolled devices, which comes to a sum over at least `minimum` of them or to nothing.
+    """Opens a round to enrolled devices. It ends in a sum over at least `minimum` of them or is aborted.
 
     Raises:
-      DataError: the minimum is below three, or above the devices invited.
+      DataError: the minimum is below three, or above the number of devices invited.
     """
     if not MIN_DEVICES <= minimum <= len(set(invited)):
         raise DataError(
-            f"a secure round needs {MIN_DEVICES} devices, and invites as many as it needs; {minimum} of {len(invited)}"
+            f"a secure round needs at least {MIN_DEVICES} devices and invites at least as many as it needs: "
+            f"{minimum} are needed and {len(invited)} invited"
         )
     return Advertising(secure_round, frozenset(invited), minimum, {}, frozenset())
 
@@ -64,11 +65,11 @@ def receive_advert(state: Advertising, message: Advert) -> Advertising:
     """Takes a device's keys.
 
     Raises:
-      DataError: the message is not for this state and round, or from a device that is not invited or has sent one; its keys are
-        not signed by it, none that can be agreed with, or another's.
+      DataError: the message is not for this state and round, or is from a device that is not invited or has sent one before; the
+        device has not signed its keys, they cannot be agreed with, or another device has them.
     """
     check(state, Advertising, message)
-    once(message.device, state.invited, state.adverts, "keys")
+    check_sender(message.device, state.invited, state.adverts, "keys")
     keys.verify(message)
     for key in (message.cipher_key, message.mask_key):
         keys.check_agreeable(key)
@@ -81,12 +82,12 @@ def receive_advert(state: Advertising, message: Advert) -> Advertising:
 def close_adverts(
     state: Advertising, assumptions: Assumptions, seed: int
 ) -> tuple[Sharing, dict[bytes, Neighbourhood]]:
-    """Draws the graph over the devices that announced keys; returns what each is sent.
+    """Draws the graph over the devices that announced keys; returns the message for each.
 
     Args:
-      state: filled.
-      assumptions: what the graph must withstand.
-      seed: of the graph, unpredictable before this.
+      state: the state with the adverts.
+      assumptions: the failures that the graph must withstand.
+      seed: seed of the graph, unpredictable until now.
 
     Raises:
       RoundAbortedError: there are too few devices, or too few for the assumptions.
@@ -110,18 +111,20 @@ def receive_shares(state: Sharing, message: Shares) -> Sharing:
     """Takes a device's sealed shares.
 
     Raises:
-      DataError: the message is not for this state and round, or from a device that announced no keys or has shared; its shares are
-        not for its neighbours, each once.
+      DataError: the message is not for this state and round, or is from a device that announced no keys or has shared before; its
+        shares are not one for each of its neighbours.
     """
     check(state, Sharing, message)
-    once(message.device, state.adverts, state.shares, "shares")
+    check_sender(message.device, state.adverts, state.shares, "shares")
     if tuple(sorted(s.device for s in message.shares)) != state.neighbours[message.device]:
-        raise DataError("shares are for a device's neighbours, one for each")
+        raise DataError("shares must be for a device's neighbours, one for each")
     return replace(state, shares={**state.shares, message.device: message})
 
 
 def close_shares(state: Sharing) -> tuple[Collecting, dict[bytes, Delivery]]:
-    """Hands the shares on; returns what each device is sent. Devices with too few neighbours left for theirs are out of the round.
+    """Distributes the shares; returns the message for each device.
+
+    A device is left out of the round if so few of its neighbours are left that they could not recover its secrets.
 
     Raises:
       RoundAbortedError: too few devices are left.
@@ -157,26 +160,26 @@ def receive_masked(state: Collecting, message: MaskedInput) -> Collecting:
     """Adds a device's masked input to the sum.
 
     Raises:
-      DataError: the message is not for this state and round, or from a device that has not shared or is in the sum; it is of
-        another size than the round's layout says; or another was added to this very state before.
+      DataError: the message is not for this state and round, or is from a device that has not shared or is in the sum already; its
+        size is not that of the round's layout; or another input was added to this same state before.
     """
     check(state, Collecting, message)
-    once(message.device, state.mask_keys, state.devices, "masked input")
+    check_sender(message.device, state.mask_keys, state.devices, "masked input")
     state.masked.add(modular_vectors.unpack(state.round.layout, message.packed), len(state.devices))
     return replace(state, devices=state.devices | {message.device})
 
 
 def close_masked(state: Collecting) -> tuple[Unmasking, dict[bytes, Survivors]]:
-    """Settles who is in the sum; returns what each of them is sent.
+    """Settles which devices are in the sum; returns the message for each of them.
 
     Raises:
-      RoundAbortedError: too few devices are in the sum, or too few neighbours of one to recover its secret, or it would fall into
-        parts.
+      RoundAbortedError: too few devices are in the sum, a device has too few neighbours left to recover its secret, or the
+        graph of the devices falls apart, so that the sums of its parts would be known.
     """
     expect(state, Collecting, "close_masked")
     check_number(len(state.devices), state.minimum, "sent their masked input")
     begun = unmasking.begin(state)
     if not connected(state.neighbours, state.devices):
-        raise RoundAbortedError("too many devices dropped out: the sum would fall into parts")
+        raise RoundAbortedError("too many devices dropped out: the sums of separate groups would be known")
     messages = {d: Survivors(state.round.context, d, tuple(map(Survivor, holders(state, d)))) for d in state.devices}
     return begun, messages

@@ -1,4 +1,4 @@
-"""The states that the coordinator's side of a secure round goes through, and what a message must be to change one."""
+"""The states of the coordinator's side of a secure round, and the checks that a message must pass in each."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,29 +14,29 @@ Neighbours = dict[bytes, tuple[bytes, ...]]
 
 
 class RoundAbortedError(UserFacingError):
-    """The round is over without a sum."""
+    """The round ended without a sum."""
 
 
 class RunningSum:
-    """A sum of masked inputs that is added to in place, since they are megabytes each; modulo the types' width.
+    """The sum of the masked inputs so far, modulo the width of its types. It changes in place, because an input has megabytes.
 
-    Of the states that share it only the newest can be gone on from.
+    Several states share it; only the newest of them can be continued.
     """
 
-    def __init__(self, layout: modular_vectors.Layout) -> None:
-        """Over nothing yet."""
+    def __init__(self, layout: modular_vectors.VectorLayout) -> None:
+        """Starts with zeros."""
         self.vectors: tuple[modular_vectors.Vector, ...] = tuple(np.zeros(s.length, s.dtype) for s in layout)
         self.devices = 0
 
     def add(self, vectors: Sequence[modular_vectors.Vector], devices: int) -> None:
-        """Adds one more to a sum that is of so many.
+        """Adds an input to a sum over `devices` devices.
 
         Raises:
-          DataError: it is of more by now.
+          DataError: the sum is over more devices by now.
         """
         if devices != self.devices:
             raise DataError(
-                f"this state of the round is past: its sum was of {devices} devices, and is of {self.devices}"
+                f"this state of the round is past: its sum was over {devices} devices and is now over {self.devices}"
             )
         for total, vector in zip(self.vectors, vectors, strict=True):
             np.add(total, vector, out=total)
@@ -49,9 +49,9 @@ class Advertising:
 
     round: SecureRound
     invited: frozenset[bytes]
-    minimum: int  # devices in the sum
+    minimum: int  # smallest number of devices in the sum
     adverts: Mapping[bytes, Advert]
-    keys: frozenset[bytes]  # of all of them
+    keys: frozenset[bytes]  # all public keys announced so far
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ class Collecting:
     round: SecureRound
     minimum: int
     topology: Topology
-    neighbours: Neighbours  # as the secrets were split: the order numbers the shares
-    mask_keys: Mapping[bytes, bytes]  # by device that has shared: these are masked with
-    commitments: Mapping[bytes, bytes]
-    digests: Mapping[tuple[bytes, bytes, bytes], bytes]  # by owner, holder and kind
-    devices: frozenset[bytes]  # whose masked inputs are in the sum
-    masked: RunningSum  # of their inputs
+    neighbours: Neighbours  # in the order in which the secrets were split, which numbers the shares
+    mask_keys: Mapping[bytes, bytes]  # public keys of the pairwise masks, by device that has shared
+    commitments: Mapping[bytes, bytes]  # to the self masks' seeds, by device
+    digests: Mapping[tuple[bytes, bytes, bytes], bytes]  # digests of the shares, by owner, holder and kind
+    devices: frozenset[bytes]  # devices whose masked inputs are in the sum
+    masked: RunningSum  # the sum of their masked inputs
 
 
 @dataclass(frozen=True)
@@ -86,55 +86,56 @@ class Unmasking:
     """Step 4: the surviving devices reveal shares."""
 
     collected: Collecting
-    needed: tuple[tuple[bytes, bytes], ...]  # owner and kind of the secrets that take the masks off
-    missing: int  # of these, how many have fewer shares revealed than recover them
-    answered: frozenset[bytes]
-    revealed: Mapping[tuple[bytes, bytes], Mapping[bytes, bytes]] = field(repr=False)  # by owner and kind, by holder
+    needed: tuple[tuple[bytes, bytes], ...]  # owner and kind of the secrets that unmask the sum
+    missing: int  # number of these secrets with fewer revealed shares than the threshold
+    answered: frozenset[bytes]  # devices that have revealed
+    # Shares, by owner and kind, by holder.
+    revealed: Mapping[tuple[bytes, bytes], Mapping[bytes, bytes]] = field(repr=False)
 
     @property
     def round(self) -> SecureRound:
-        """What is summed."""
+        """The round that the sum belongs to."""
         return self.collected.round
 
 
-AnyState = Advertising | Sharing | Collecting | Unmasking
+ServerState = Advertising | Sharing | Collecting | Unmasking
 
 
 @dataclass(frozen=True)
 class SecureSum:
-    """What a round comes to."""
+    """The result of a round."""
 
     vectors: tuple[modular_vectors.Vector, ...]  # by the round's layout, modulo 2^bits
-    devices: frozenset[bytes]  # that are in it
+    devices: frozenset[bytes]  # the devices in the sum
 
 
 def holders(state: Collecting, device: bytes) -> list[bytes]:
-    """The device's neighbours that are in the sum: who can reveal shares of its secrets."""
+    """Returns the device's neighbours that are in the sum: only these can reveal shares of its secrets."""
     return [n for n in state.neighbours[device] if n in state.devices]
 
 
-def expect(state: AnyState, expected: type, what: str) -> None:
-    """Lets the right state pass; another raises a DataError that says where the round is."""
+def expect(state: ServerState, expected: type[ServerState], what: str) -> None:
+    """Raises a DataError that names the state of the round, unless it is the expected one."""
     if not isinstance(state, expected):
         raise DataError(f"{what} while the round is {type(state).__name__.lower()}")
 
 
-def check(state: AnyState, expected: type, message: Advert | Shares | MaskedInput | Reveal) -> None:
-    """Lets a message pass that is for this state and round; another raises a DataError."""
+def check(state: ServerState, expected: type[ServerState], message: Advert | Shares | MaskedInput | Reveal) -> None:
+    """Raises a DataError unless a message is for this state and round."""
     expect(state, expected, type(message).__name__)
     if message.context != state.round.context:
         raise DataError("the message belongs to another round, model or layout")
 
 
-def once(device: bytes, allowed: Collection[bytes], had: Collection[bytes], what: str) -> None:
-    """Lets a device pass that may send something and has not; another raises a DataError."""
+def check_sender(device: bytes, allowed: Collection[bytes], senders: Collection[bytes], what: str) -> None:
+    """Raises a DataError unless a device may send something and has not sent it before."""
     if device not in allowed:
         raise DataError(f"device {device.hex()[:8]} takes no part in this step of the round")
-    if device in had:
+    if device in senders:
         raise DataError(f"device {device.hex()[:8]} has sent its {what} before")
 
 
 def check_number(devices: int, minimum: int, did: str) -> None:
-    """Lets a round pass that has devices enough; another raises RoundAbortedError."""
+    """Raises a RoundAbortedError unless a round has at least the minimum of devices."""
     if devices < minimum:
         raise RoundAbortedError(f"{devices} devices {did}, fewer than the {minimum} that the round needs")

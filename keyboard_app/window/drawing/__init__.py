@@ -1,1 +1,1 @@
-"""Colours, fonts, and shapes, down to pixels."""
+"""Colours, fonts, icons and shapes, down to the pixels."""

@@ -1,4 +1,4 @@
-"""The icons on keys and buttons: strokes on a grid of 24 by 24, the origin at the bottom left."""
+"""The icons of keys and buttons: strokes on a grid of 24 by 24, with the origin at the bottom left."""
 
 from math import cos, pi, sin
 
@@ -6,7 +6,7 @@ Stroke = list[tuple[float, float]]
 
 
 def _arc(x: float, y: float, radius: float, start: float, end: float, steps: int = 20) -> Stroke:
-    """Part of a circle, angles in degrees counted from the right against the clock."""
+    """Returns an arc; angles are in degrees, counterclockwise from the right."""
     angles = [(start + (end - start) * step / steps) * pi / 180 for step in range(steps + 1)]
     return [(x + radius * cos(angle), y + radius * sin(angle)) for angle in angles]
 

@@ -1,4 +1,4 @@
-"""What the window looks like now: the colours of the theme in use and the scale of text, as properties that the rules observe."""
+"""The current look of the window: its colours and the scale of text, as properties that the `.kv` rules observe."""
 
 from dataclasses import asdict
 from functools import partial
@@ -14,7 +14,7 @@ _TABLET_FROM, _DESKTOP_FROM = 600, 1000  # widths in dp
 
 
 class Look(EventDispatcher):
-    """The roles of `theme.Palette` as colours; `scale` multiplies the size of all text; `kind` is how wide the window is."""
+    """The colours of `theme.Palette`; `scale` multiplies the size of all text; `kind` is the class of window width."""
 
     background = ColorProperty()
     surface = ColorProperty()
@@ -37,8 +37,8 @@ class Look(EventDispatcher):
     theme = OptionProperty("dark", options=THEMES)
     private = BooleanProperty(False)
     scale = NumericProperty(1.0)
-    # `look.size(points)` is the size of a font in pixels, of so many points at a scale of 1: a property, so that the rules that
-    # call it do so again at another scale.
+    # `look.size(points)` converts a font size in points to pixels at the current scale. It is a property so that the rules that
+    # call it are evaluated again when the scale changes.
     size = ObjectProperty()
     kind = OptionProperty(PHONE, options=[PHONE, TABLET, DESKTOP])
 
@@ -54,17 +54,17 @@ class Look(EventDispatcher):
             setattr(self, role, color)
 
     def fit(self, width: float) -> None:
-        """Finds out the kind of a window of this width, in pixels."""
+        """Sets `kind` for a window of this width, in pixels."""
         wide = width / dp(1)
         self.kind = DESKTOP if wide >= _DESKTOP_FROM else TABLET if wide >= _TABLET_FROM else PHONE
 
     def on_scale(self, _look: "Look", scale: float) -> None:
-        """Text has another size."""
+        """Updates `size` to the new scale."""
         self.size = partial(_sized, scale)
 
 
 def _sized(scale: float, points: float) -> int:
-    return round(sp(points) * scale)
+    return round(float(sp(points)) * scale)
 
 
 look = Look()

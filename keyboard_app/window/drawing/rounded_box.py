@@ -1,4 +1,4 @@
-"""A box with round corners on a canvas, for the rules: `RoundedBox`."""
+"""A box with rounded corners, as a canvas instruction for the `.kv` rules."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,10 +16,10 @@ __all__ = ("RoundedBox",)
 
 
 class RoundedBox(BorderImage):
-    """As Kivy's `RoundedRectangle`, from one small texture for all boxes of the same corners.
+    """Like Kivy's `RoundedRectangle`, but all boxes with the same corners share one small texture.
 
-    `radius` in whole pixels is one for all corners, or those of the top left, the top right, the bottom right and the bottom left;
-    corners are no rounder than the box has room for. With `shadow`, the lowest so many pixels of the box are its shadow.
+    `radius` holds one radius for all corners, or those of the top left, top right, bottom right and bottom left, in whole pixels;
+    a radius larger than the box allows is reduced. The lowest `shadow` pixels of the box are its shadow.
     """
 
     def __init__(self, radius: Sequence[float] = (1,), shadow: float = 0, **properties: Any) -> None:
@@ -29,7 +29,7 @@ class RoundedBox(BorderImage):
 
     @property
     def radius(self) -> Sequence[float]:
-        """Of the corners, in pixels."""
+        """The radii of the corners, in pixels."""
         return self._radius
 
     @radius.setter
@@ -39,7 +39,7 @@ class RoundedBox(BorderImage):
 
     @property
     def shadow(self) -> float:
-        """How far below the box its shadow lies, in pixels."""
+        """How far the shadow falls below the box, in pixels."""
         return self._shadow
 
     @shadow.setter
@@ -49,8 +49,9 @@ class RoundedBox(BorderImage):
 
     @property
     def size(self) -> tuple[float, float]:
-        """Of the box with its shadow, in pixels; one without a width or a height is not painted."""
-        return BorderImage.size.__get__(self)
+        """The size of the box with its shadow, in pixels; a box without width or height is not painted."""
+        width, height = BorderImage.size.__get__(self)
+        return width, height
 
     @size.setter
     def size(self, size: tuple[float, float]) -> None:

@@ -1,10 +1,9 @@
-"""Shapes as pixels: boxes with round corners, and strokes.
+"""Draws shapes as pixels: boxes with rounded corners, and strokes.
 
-Each is worked out once, by distances, and is a picture from then on: outlines cut into triangles for each frame took longer
-than all else that a frame shows.
+Each shape is computed once, from a distance field, and is a picture from then on. Cutting outlines into triangles for every frame
+took longer than drawing the rest of the frame.
 
-Arrays are [height, width, 4], bytes of red, green, blue and opacity, the lowest row first, as OpenGL has them. Shapes are white,
-for the canvas to give them their colour.
+Shapes are white, and the canvas gives them their colour.
 """
 
 from collections.abc import Sequence
@@ -12,16 +11,20 @@ from itertools import pairwise
 from math import ceil
 
 import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]  # [height, width, 4]: red, green, blue and opacity, lowest row first, as in OpenGL
+_Array = npt.NDArray[np.float64]
 
 _SHADE = 0.16  # opacity of a shadow
 
 
-def rounded_box(radii: Sequence[float], shadow: float = 0) -> tuple[np.ndarray, tuple[int, int, int, int]]:
-    """A box to be stretched, and how many of its pixels must not be: at the bottom, the right, the top and the left.
+def rounded_box(radii: Sequence[float], shadow: float = 0) -> tuple[Pixels, tuple[int, int, int, int]]:
+    """Returns a stretchable box, and the widths of the edges that must not stretch: bottom, right, top and left.
 
     Args:
-      radii: of the corners in pixels: top left, top right, bottom right, bottom left.
-      shadow: how far below the box its shadow lies, in pixels.
+      radii: of the corners, in pixels: top left, top right, bottom right, bottom left.
+      shadow: how far the shadow falls below the box, in pixels.
     """
     edge, below = max(ceil(max(radii)), 1), ceil(shadow)
     side = 2 * edge + 2
@@ -35,14 +38,14 @@ def rounded_box(radii: Sequence[float], shadow: float = 0) -> tuple[np.ndarray, 
     return _pixels(light, opacity), (edge + below, edge, edge, edge)
 
 
-def strokes(lines: Sequence[Sequence[tuple[float, float]]], side: int, scale: float, width: float) -> np.ndarray:
-    """Lines through points, with round ends and corners, on a square of so many pixels.
+def strokes(lines: Sequence[Sequence[tuple[float, float]]], side: int, scale: float, width: float) -> Pixels:
+    """Returns a square with lines through points drawn on it, their ends and corners round.
 
     Args:
-      lines: each a sequence of points, the origin at the bottom left.
-      side: of the square, in pixels.
-      scale: pixels in a unit of the points.
-      width: of the lines, in pixels.
+      lines: sequences of points, with the origin at the bottom left.
+      side: side of the square, in pixels.
+      scale: pixels per unit of the points.
+      width: width of the lines, in pixels.
     """
     y, x = np.mgrid[:side, :side] + 0.5
     distance = np.full((side, side), np.inf)
@@ -57,8 +60,8 @@ def strokes(lines: Sequence[Sequence[tuple[float, float]]], side: int, scale: fl
     return _pixels(np.ones_like(opacity), opacity)
 
 
-def _box_cover(radii: Sequence[float], side: int, shape: tuple[int, int], bottom: int) -> np.ndarray:
-    """How much of each pixel a square box covers that stands so far above the lower edge."""
+def _box_cover(radii: Sequence[float], side: int, shape: tuple[int, int], bottom: int) -> _Array:
+    """Returns the share of each pixel that a square box covers, the box lying `bottom` pixels above the lower edge."""
     y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
     y = y - bottom
     top_left, top_right, bottom_right, bottom_left = radii
@@ -68,8 +71,10 @@ def _box_cover(radii: Sequence[float], side: int, shape: tuple[int, int], bottom
     )
     dx, dy = np.abs(x - middle) - middle + radius, np.abs(y - middle) - middle + radius
     distance = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0)) + np.minimum(np.maximum(dx, dy), 0) - radius
-    return np.clip(0.5 - distance, 0, 1)
+    cover: _Array = np.clip(0.5 - distance, 0, 1)
+    return cover
 
 
-def _pixels(light: np.ndarray, opacity: np.ndarray) -> np.ndarray:
-    return np.rint(255 * np.stack([light, light, light, opacity], axis=-1)).astype(np.uint8)
+def _pixels(light: _Array, opacity: _Array) -> Pixels:
+    pixels: Pixels = np.rint(255 * np.stack([light, light, light, opacity], axis=-1)).astype(np.uint8)
+    return pixels

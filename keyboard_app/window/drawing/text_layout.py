@@ -1,7 +1,7 @@
-"""Where each character of a text stands when it is broken into lines, and which one stands at a point. No pixel is drawn here.
+"""Breaks a text into lines, and converts between positions in the text and points on the screen. Draws nothing.
 
-Text runs from left to right. A line breaks behind white space; a word wider than the line breaks between two characters as a
-person sees them (`keyboard_app.input.graphemes`): an emoji of several code points is one.
+Text runs from left to right. A line breaks after white space. A word wider than the line breaks between two clusters, which are
+characters as a person sees them (`keyboard_app.input.graphemes`): an emoji of several code points is one cluster.
 """
 
 import re
@@ -14,13 +14,13 @@ from keyboard_app.input.graphemes import next_boundary
 
 _PIECE = re.compile(r"\n|[^\S\n]+|\S+")
 
-# The widths of a piece of text up to behind each of its clusters, in pixels, as long as the clusters are many.
+# Returns, for each cluster of a piece of text, the width of the text up to the end of that cluster, in pixels.
 Measure = Callable[[str], Sequence[float]]
 
 
 @lru_cache(10_000)
 def clusters(piece: str) -> tuple[str, ...]:
-    """The characters of a word or white space as a person sees them; joined they are the piece."""
+    """Splits a word or white space into its clusters; joined, they are the piece again."""
     found, start = [], 0
     while start < len(piece):
         end = next_boundary(piece, start)
@@ -31,7 +31,7 @@ def clusters(piece: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Piece:
-    """A word or white space in a line: what to draw, where it begins in the text, and its left end in pixels."""
+    """A word or white space in a line: its text, its start as an index into the whole text, and its left edge in pixels."""
 
     text: str
     start: int
@@ -40,9 +40,9 @@ class Piece:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a layout. `places` are the indices in the text at which a cursor can stand, `xs` where they are, in pixels.
+    """A line of a layout. `places` are the text indices at which a cursor can stand, and `xs` their positions in pixels.
 
-    The last place of a line that was broken for want of width is the first of the next, and is shown there.
+    Where a line was wrapped, its last place equals the first place of the next line, and the cursor is shown on the next line.
     """
 
     pieces: list[Piece]
@@ -51,13 +51,13 @@ class Line:
 
     @property
     def whole(self) -> Piece:
-        """All of a line that has pieces as one."""
+        """All pieces of the line joined; the line must not be empty."""
         first = self.pieces[0]
         return Piece("".join(piece.text for piece in self.pieces), first.start, first.x)
 
     @property
     def width(self) -> float:
-        """Up to behind the last character, white space at the end left out."""
+        """The width of the line without trailing white space, in pixels."""
         for piece in reversed(self.pieces):
             if not piece.text.isspace():
                 return self.xs[bisect_left(self.places, piece.start + len(piece.text))]
@@ -66,36 +66,36 @@ class Line:
 
 @dataclass(frozen=True)
 class TextLayout:
-    """A text in lines; there is always at least one."""
+    """A text in lines, of which there is always at least one."""
 
     lines: list[Line]
 
     @property
     def width(self) -> float:
-        """That of the widest line, in pixels."""
+        """The width of the widest line, in pixels."""
         return max(line.width for line in self.lines)
 
     def line_of(self, index: int) -> int:
-        """The line in which a cursor before the character at `index` stands."""
+        """Returns the number of the line on which a cursor before the character at `index` stands."""
         return max(bisect_right([line.places[0] for line in self.lines], index) - 1, 0)
 
     def x_of(self, index: int) -> float:
-        """How far from the left it stands, in pixels."""
+        """Returns the distance of that cursor from the left, in pixels."""
         line = self.lines[self.line_of(index)]
         return line.xs[max(bisect_right(line.places, index) - 1, 0)]
 
     def index_at(self, line: int, x: float) -> int:
-        """The place in a line that is nearest to `x`; lines above the first and below the last count as these."""
+        """Returns the place nearest to `x` in a line; a line number out of range means the first or last line."""
         line = min(max(line, 0), len(self.lines) - 1)
         found = self.lines[line]
-        # Where a line was broken for want of width, its last place is shown in the next.
-        broken = line + 1 < len(self.lines) and self.lines[line + 1].places[0] == found.places[-1]
-        after = min(bisect_left(found.xs, x), len(found.xs) - (2 if broken else 1))
+        # The last place of a wrapped line is shown on the next line.
+        wrapped = line + 1 < len(self.lines) and self.lines[line + 1].places[0] == found.places[-1]
+        after = min(bisect_left(found.xs, x), len(found.xs) - (2 if wrapped else 1))
         before = max(after - 1, 0)
         return found.places[before if x - found.xs[before] < found.xs[after] - x else after]
 
     def spans(self, start: int, end: int) -> Iterator[tuple[int, float, float]]:
-        """For each line that the text from `start` to `end` touches: its number, and from where to where, in pixels."""
+        """Yields, for each line that the text from `start` to `end` touches, its number, left and right edge in pixels."""
         for number, line in enumerate(self.lines):
             if line.places[0] < end and line.places[-1] > start:
                 first = bisect_left(line.places, max(start, line.places[0]))
@@ -104,7 +104,7 @@ class TextLayout:
 
 
 def lay_out(text: str, width: float, measure: Measure) -> TextLayout:
-    """Breaks a text into lines no wider than `width` pixels, white space at their ends not counted."""
+    """Breaks a text into lines no wider than `width` pixels, not counting trailing white space."""
     lines = [_begin(0)]
     for match in _PIECE.finditer(text):
         piece, start = match.group(), match.start()

@@ -1,13 +1,14 @@
-"""Pixels as a texture."""
+"""Turns pixels into a texture."""
 
-import numpy as np
 from kivy.graphics.texture import Texture
+
+from keyboard_app.window.drawing.shapes import Pixels
 
 __all__ = ("texture_of",)
 
 
-def texture_of(pixels: np.ndarray) -> Texture:
-    """A texture of [height, width, 4] bytes, the lowest row first; drawn again where the system has taken the pictures away."""
+def texture_of(pixels: Pixels) -> Texture:
+    """Returns a texture of `pixels`; it fills itself again after the system has discarded the textures."""
     height, width, _ = pixels.shape
     texture = Texture.create(size=(width, height), colorfmt="rgba")
 

@@ -1,40 +1,50 @@
-"""The colours of the keyboard: light and dark, and of each a private one; which of them is written on which, and how clearly.
+"""The colours of the keyboard: a light and a dark theme, each with a variant for private mode, and the contrast of text.
 
-Contrast is that of the Web Content Accessibility Guidelines 2.2 (section 1.4.3), which ask 4.5:1 of text.
+Contrast follows the Web Content Accessibility Guidelines 2.2 (section 1.4.3), which require 4.5:1 for text.
 """
 
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
-CLEAR = 4.5  # the least contrast of text
+CLEAR = 4.5  # the lowest contrast allowed for text
+
+_PATIENCE = 1.0  # seconds to wait for the desktop's answer
+_ASK = {
+    "linux": ["gsettings", "get", "org.gnome.desktop.interface", "color-scheme"],
+    "darwin": ["defaults", "read", "-g", "AppleInterfaceStyle"],
+}
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours as `#rrggbb`, named by what they are used for."""
+    """Colours as `#rrggbb`, named by their use."""
 
     background: str  # behind messages and pages
-    surface: str  # cards, the text area, suggestions, what pops up
+    surface: str  # cards, the text area, suggestions, menus
     board: str  # behind the keys
     key: str
-    key_special: str  # keys that type no character; also buttons
+    key_special: str  # keys that type no character, and buttons
     key_pressed: str
-    accent: str  # what is best, switched on, or to be done next
+    accent: str  # the best suggestion, what is switched on, the next thing to do
     over_accent: str
     bubble: str  # behind a message that was sent
     over_bubble: str
     selection: str  # behind selected text
     text: str
     muted: str
-    grid: str  # lines that carry no meaning alone
-    warm: str  # what stands beside the accent in plots
-    danger: str  # what cannot be undone
+    grid: str  # decorative lines
+    warm: str  # the second colour of plots, and notes that need attention
+    danger: str  # actions that cannot be undone
     over_danger: str
 
 
-# What is written or drawn on what; every pair is clear in every palette.
+# Pairs of ink and paper that occur in the window; every palette gives each of them enough contrast.
 WRITTEN = (
     *((ink, paper) for ink in ("text", "muted", "accent") for paper in ("background", "surface", "board")),
     *(("text", paper) for paper in ("key", "key_special", "key_pressed", "selection")),
@@ -125,14 +135,28 @@ _PRIVATE_DARK = Palette(
 
 
 def palette(theme: Theme, private: bool) -> Palette:
-    """The colours of a theme; in private mode, others that cannot be mistaken for them."""
+    """Returns the colours of a theme; those of private mode are clearly different."""
     if private:
         return _PRIVATE_LIGHT if theme == "light" else _PRIVATE_DARK
     return _LIGHT if theme == "light" else _DARK
 
 
+def system_theme() -> Theme:
+    """Returns the theme of the desktop, or light if the desktop does not say."""
+    if "dark" in os.environ.get("GTK_THEME", "").lower():
+        return "dark"
+    ask = _ASK.get(sys.platform)
+    if ask is None or shutil.which(ask[0]) is None:
+        return "light"
+    try:
+        answer = subprocess.run(ask, capture_output=True, text=True, timeout=_PATIENCE, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return "light"
+    return "dark" if "dark" in answer.lower() else "light"
+
+
 def contrast(one: str, other: str) -> float:
-    """The contrast of two colours `#rrggbb`, from 1 to 21."""
+    """Returns the contrast of two colours `#rrggbb`, from 1 to 21."""
     lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 

@@ -1,1 +1,1 @@
-"""What a person types with: keys, emoji, suggestions, and the text area."""
+"""The on-screen keyboard: keys, emoji, suggestions, and the text area."""

@@ -1,34 +1,34 @@
-"""What a person types on: the keys, or emoji in their place."""
+"""The lower part of the keyboard: the keys, or the emoji in their place."""
 
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
 from keyboard_app.device import Device
-from keyboard_app.window.keys.emoji_panel import EmojiPage
+from keyboard_app.window.keys.emoji_panel import EmojiPanel
 
 __all__ = ("Board",)
 
 
 class Board(BoxLayout):
-    """Shows its child, the keys, until emoji are asked for; then it dispatches `on_emoji(emoji)`, `on_backspace`, `on_search`."""
+    """Shows the keys (its child in the `.kv` rules) or the emoji; passes on `on_emoji(emoji)`, `on_backspace` and `on_search`."""
 
     __events__ = ("on_backspace", "on_emoji", "on_search")
 
     def begin(self, device: Device) -> None:
-        """Takes the emoji from a device."""
+        """Sets the device whose recent emoji are shown."""
         self._device = device
         self._keys = self.children[0]
-        self._emoji: EmojiPage | None = None  # which takes a while to make
+        self._emoji: EmojiPanel | None = None  # built on first use, because that takes a while
 
     def show_emoji(self) -> None:
-        """Shows the emoji."""
+        """Shows the emoji in place of the keys."""
         if self._emoji is None:
-            self._emoji = EmojiPage(self._device)
+            self._emoji = EmojiPanel(self._device)
             self._emoji.bind(
-                on_emoji=lambda _page, emoji: self.dispatch("on_emoji", emoji),
-                on_keys=lambda _page: self.show_keys(),
-                on_backspace=lambda _page: self.dispatch("on_backspace"),
-                on_search=lambda _page: self.dispatch("on_search"),
+                on_emoji=lambda _panel, emoji: self.dispatch("on_emoji", emoji),
+                on_keys=lambda _panel: self.show_keys(),
+                on_backspace=lambda _panel: self.dispatch("on_backspace"),
+                on_search=lambda _panel: self.dispatch("on_search"),
             )
         if self._emoji.parent is None:
             self._put(self._emoji)
@@ -44,10 +44,10 @@ class Board(BoxLayout):
         self.add_widget(keys)
 
     def on_emoji(self, emoji: str) -> None:
-        """What the composer binds to."""
+        """Event for the composer to bind."""
 
     def on_backspace(self) -> None:
-        """What the composer binds to."""
+        """Event for the composer to bind."""
 
     def on_search(self) -> None:
-        """What the composer binds to."""
+        """Event for the composer to bind."""

@@ -1,4 +1,4 @@
-"""Where text is made: the text area, what is offered, and the keys or the emoji."""
+"""Where a person writes: the text area, the suggestions, and the keys or the emoji."""
 
 from collections.abc import Callable, Mapping
 
@@ -17,33 +17,31 @@ from keyboard_app.input.text_field import Move
 from keyboard_app.window.keys.board import Board
 from keyboard_app.window.keys.emoji_panel import EmojiSearch
 from keyboard_app.window.keys.keypad import Keypad
-from keyboard_app.window.keys.search_field import SearchField
 from keyboard_app.window.keys.suggestion_strip import SuggestionStrip
-from keyboard_app.window.keys.text_area import TextArea
+from keyboard_app.window.keys.text_area import SearchField, TextArea
 from keyboard_app.window.widgets.popup_menu import PopupMenu
 
-# The others are for the rules.
+# The `.kv` rules use the other names.
 __all__ = ("Board", "Composer", "EmojiSearch", "Keypad", "SuggestionStrip", "TextArea")
 
 
 class Composer(BoxLayout):
-    """Gives keys, touches and choices to the keyboard that edits now, and shows what becomes of its text.
+    """Passes keys, touches and choices to the active keyboard, and shows the resulting text.
 
-    That is the device's keyboard, or for a while the one of a search field. Dispatches `on_edited` when the message has changed,
-    `on_sent(text)` when it was sent, `on_say(line)` for what the person must know, and `on_layout(name)` where another layout is
-    chosen.
+    The active keyboard is the device's, or that of a search field while a person types there. Dispatches `on_edited` when the
+    message has changed, `on_sent(text)` when it was sent, `on_say(line)` with a message to the person, and `on_layout(name)` when
+    another layout is chosen.
     """
 
-    searching = BooleanProperty(False)  # keys go to a search field
-    emoji_searched = BooleanProperty(False)
-    hidden = BooleanProperty(False)  # a page stands in the place of the messages
+    searching = BooleanProperty(False)  # whether keys go to a search field
+    hidden = BooleanProperty(False)  # whether a page covers the messages
     board_height = NumericProperty(0)
-    overlay = ObjectProperty(None, allownone=True, baseclass=Widget)  # where menus are shown
+    overlay = ObjectProperty(None, allownone=True, baseclass=Widget)  # the widget that menus are shown in
 
     __events__ = ("on_edited", "on_layout", "on_say", "on_sent")
 
     def on_kv_post(self, _base: Widget) -> None:
-        """Its parts are there: `ids` holds weak proxies, and some of these leave the tree of widgets at times."""
+        """Keeps references to the parts: `ids` holds weak proxies, and some parts leave the widget tree at times."""
         self._area: TextArea = self.ids.text_area.__self__
         self._menu = PopupMenu()
         self._board: Board = self.ids.board.__self__
@@ -54,11 +52,11 @@ class Composer(BoxLayout):
         self._upper, self._lower = self.ids.upper.__self__, self.ids.lower.__self__
         self.ids.top.remove_widget(self._emoji_search)
         self.bind(hidden=self._arrange, searching=self._arrange)
-        # Once the frame that answers a key is painted.
+        # Runs after the frame that answers a key is painted.
         self._read_ahead = Clock.create_trigger(lambda _elapsed: self._device.read_ahead())
 
     def begin(self, device: Device) -> None:
-        """Edits with the keyboard of a device from now on."""
+        """Sets the device whose keyboard edits the message."""
         self._device = device
         self._board.begin(device)
         self.keyboard: Keyboard = device.keyboard
@@ -69,22 +67,22 @@ class Composer(BoxLayout):
         self._keypad.use(layout.pages, layout.name)
 
     def edit_message(self) -> None:
-        """Keys go to the message."""
+        """Sends keys to the message."""
         self._edit(self.ids.text_area.__self__, self._device.keyboard)
-        self.searching = self.emoji_searched = False
+        self.searching = False
         if self._emoji_search.parent is not None:
             self.ids.top.remove_widget(self._emoji_search)
             self.ids.top.add_widget(self._strip)
 
     def leave_search(self) -> bool:
-        """Keys go to the message again; whether they went elsewhere."""
-        searching = self.searching
+        """Sends keys to the message again; returns whether they went to a search field before."""
+        searching = bool(self.searching)
         if searching:
             self.edit_message()
         return searching
 
     def edit_search(self, field: SearchField) -> None:
-        """Keys go to a search field."""
+        """Sends keys to a search field."""
         self.show_keys()
         self.searching = True
         self._edit(field, field.keyboard)
@@ -97,7 +95,7 @@ class Composer(BoxLayout):
         self.refresh()
 
     def refresh(self) -> None:
-        """Shows the text, what is offered and the shift key as they are now."""
+        """Shows the current text, suggestions and shift key."""
         keyboard = self.keyboard
         self._area.show(keyboard.text, keyboard.cursor, keyboard.selection)
         if not self.searching:
@@ -106,7 +104,7 @@ class Composer(BoxLayout):
         self._keypad.shift = keyboard.shift.value
 
     def key(self, action: str, character: str = "") -> None:
-        """A key was pressed, on the screen or a real one."""
+        """Handles a key, on the screen or on a physical keyboard."""
         keyboard = self.keyboard
         actions: dict[str, Callable[[], object]] = {
             "character": lambda: keyboard.press(character),
@@ -118,12 +116,12 @@ class Composer(BoxLayout):
         }
         self._strip.notice = ""
         actions[action]()
-        if action in ("space", "enter") or character == "'":  # an apostrophe is a part of a word
+        if action in ("space", "enter") or character == "'":  # an apostrophe is part of a word
             self._keypad.page = "letters"
         self._edited()
 
     def type_text(self, text: str) -> None:
-        """A real keyboard wrote this, in the case it is to have."""
+        """Types text from a physical keyboard as it is."""
         self._strip.notice = ""
         for character in text:
             if character == " ":
@@ -133,19 +131,19 @@ class Composer(BoxLayout):
         self._edited()
 
     def take(self, offer: Offer) -> None:
-        """An offer was touched."""
+        """Takes an offer that was touched."""
         self.keyboard.take_offer(offer)
         self._edited()
 
     def take_best(self) -> bool:
-        """Takes the best word on offer; says whether there is one."""
+        """Takes the best suggested word; returns whether there is one."""
         offers = [] if self.searching else [o for o in self.keyboard.strip if o.kind not in (Kind.TYPED, Kind.EMOJI)]
         if offers:
             self.take(offers[0])
         return bool(offers)
 
     def hold(self, offer: Offer) -> None:
-        """An offer was held: that word is offered no more, unless this is undone."""
+        """Stops suggesting the word of an offer that was held, until this is undone."""
         if offer.kind in (Kind.TYPED, Kind.EMOJI):
             return
         self.keyboard.forget(offer.text)
@@ -154,7 +152,7 @@ class Composer(BoxLayout):
         self._strip.notice = f"“{offer.text}” is not suggested any more"
 
     def undo(self) -> None:
-        """Offers again what was forgotten last."""
+        """Suggests the word that was forgotten last again."""
         self.keyboard.remember(self._forgotten)
         self._strip.notice = ""
         self.refresh()
@@ -165,23 +163,23 @@ class Composer(BoxLayout):
         self.refresh()
 
     def move_by(self, steps: int) -> None:
-        """Moves the cursor by so many characters."""
+        """Moves the cursor by `steps` characters, to the left if negative."""
         for _ in range(abs(steps)):
             self.keyboard.move(Move.RIGHT if steps > 0 else Move.LEFT)
         self.refresh()
 
     def move_lines(self, lines: int, extend: bool = False) -> None:
-        """Moves the cursor up or down as the text is shown."""
+        """Moves the cursor down by `lines` lines of the shown text, or up if negative."""
         self.keyboard.move_to(self._area.index_below(lines), extend)
         self.refresh()
 
     def delete(self, reach: Move) -> None:
-        """Deletes from the cursor to there."""
+        """Deletes from the cursor to where `reach` leads."""
         self.keyboard.backspace(reach)
         self._edited()
 
     def place(self, index: int, extend: bool) -> None:
-        """A touch put the cursor somewhere."""
+        """Moves the cursor to a touch; a second touch at the same place opens the menu."""
         again = not extend and index == self.keyboard.cursor and self.keyboard.text
         self.keyboard.move_to(index, extend)
         self.refresh()
@@ -189,7 +187,7 @@ class Composer(BoxLayout):
             self.open_menu()
 
     def select_word(self, index: int) -> None:
-        """A touch selected a word."""
+        """Selects the word at an index."""
         self.keyboard.select_word(index)
         self.refresh()
 
@@ -199,42 +197,42 @@ class Composer(BoxLayout):
         self.refresh()
 
     def copy(self) -> None:
-        """Puts what is selected into the clipboard."""
+        """Copies the selection to the clipboard."""
         if copied := self.keyboard.copy():
             Clipboard.copy(copied)
 
     def cut(self) -> None:
-        """The same, and deletes it."""
+        """Moves the selection to the clipboard."""
         if cut := self.keyboard.cut():
             Clipboard.copy(cut)
         self._edited()
 
     def paste(self) -> None:
-        """Puts in what is in the clipboard."""
+        """Inserts the text in the clipboard."""
         self.keyboard.paste(Clipboard.paste() or "")
         self._edited()
 
     def open_menu(self) -> None:
-        """Offers what can be done with the selection, or at the cursor."""
+        """Opens the menu for the selection or the cursor."""
         start, end = self.keyboard.selection
         choices: dict[str, Callable[[], object]] = {}
         if start < end:
             choices |= {"Cut": self.cut, "Copy": self.copy}
         choices["Paste"] = self.paste
         if end - start < len(self.keyboard.text):
-            choices["Select all"] = self._select_all_and_ask
+            choices["Select all"] = self._select_all_and_open_menu
         x, _ = self._area.place_of(start)
         self._open(choices, (x, self._area.top))
 
-    def held(self, action: str) -> None:
-        """A key was held that has no other characters: the space bar offers the layouts."""
+    def hold_key(self, action: str) -> None:
+        """Handles a held key without alternates: the space bar opens the menu of layouts."""
         if action == "space":
             layouts = self._device.layout_names().items()
             choices = {shown: lambda name=name: self.dispatch("on_layout", name) for name, shown in layouts}
             self._open(choices, (self._keypad.center_x, self._keypad.y + self._keypad.height / 4))
 
     def show_emoji(self) -> None:
-        """Shows the emoji in the place of the keys."""
+        """Shows the emoji in place of the keys."""
         self._board.show_emoji()
 
     def show_keys(self) -> None:
@@ -242,28 +240,27 @@ class Composer(BoxLayout):
         self._board.show_keys()
 
     def search_emoji(self) -> None:
-        """Keys go to the search for an emoji, whose findings stand above them."""
+        """Sends keys to the emoji search, whose results are shown above them."""
         self.ids.top.remove_widget(self._strip)
         self.ids.top.add_widget(self._emoji_search)
         self.edit_search(self._emoji_search.field)
-        self.emoji_searched = True
         self._emoji_search.search(self._device)
 
-    def found_emoji(self, emoji: str) -> None:
-        """One that was found was touched."""
+    def type_found_emoji(self, emoji: str) -> None:
+        """Types an emoji that was found, and leaves the search."""
         self.edit_message()
         self.type_emoji(emoji)
 
     def type_emoji(self, emoji: str) -> None:
-        """An emoji was touched."""
+        """Types an emoji, and remembers it as recent."""
         try:
             self._device.recent_emoji.use(emoji)
-        except UserFacingError as error:  # it is typed all the same
+        except UserFacingError as error:  # the emoji is typed nevertheless
             self.dispatch("on_say", str(error))
         self.key("character", emoji)
 
     def _arrange(self, *_: object) -> None:
-        """Shows what there is use for; what is only hidden would still take touches."""
+        """Adds only the parts that are in use; hidden widgets would still take touches."""
         self.clear_widgets()
         if not self.hidden and not self.searching:
             self.add_widget(self._upper)
@@ -276,7 +273,7 @@ class Composer(BoxLayout):
             return
         try:
             text = self.keyboard.enter()
-        except UserFacingError as error:  # it was not recorded: the keyboard keeps its text
+        except UserFacingError as error:  # recording failed, and the keyboard has kept the text
             self.dispatch("on_say", f"not sent: {error}")
             return
         if text:
@@ -290,7 +287,7 @@ class Composer(BoxLayout):
         else:
             self.dispatch("on_edited")
 
-    def _select_all_and_ask(self) -> None:
+    def _select_all_and_open_menu(self) -> None:
         self.select_all()
         self.open_menu()
 
@@ -299,13 +296,13 @@ class Composer(BoxLayout):
             self._menu.open(self.overlay, choices, at)
 
     def on_edited(self) -> None:
-        """What the screen binds to."""
+        """Event for the screen to bind."""
 
     def on_sent(self, text: str) -> None:
-        """What the screen binds to."""
+        """Event for the screen to bind."""
 
     def on_say(self, line: str) -> None:
-        """What the screen binds to."""
+        """Event for the screen to bind."""
 
     def on_layout(self, name: str) -> None:
-        """What the screen binds to."""
+        """Event for the screen to bind."""

@@ -1,23 +1,24 @@
-"""An emoji that can be touched."""
+"""A button that shows an emoji."""
 
 from typing import Any
 
 from kivy.clock import Clock
-from kivy.graphics import Color, InstructionGroup, Rectangle
+from kivy.graphics import InstructionGroup
 from kivy.properties import ColorProperty, NumericProperty, StringProperty
 
 from keyboard_app.window.drawing.glyphs import glyphs
+from keyboard_app.window.drawing.painting import add_text
 from keyboard_app.window.widgets.control import Tappable
 
 __all__ = ("EmojiKey",)
 
 
 class EmojiKey(Tappable):
-    """Shows one emoji in its middle."""
+    """Shows one emoji at its centre."""
 
     emoji = StringProperty()
     size_of_emoji = NumericProperty(28)
-    color = ColorProperty()  # where the font has no colours of its own
+    color = ColorProperty()  # for fonts without colours of their own
 
     def __init__(self, **properties: Any) -> None:
         self._picture = InstructionGroup()
@@ -32,8 +33,4 @@ class EmojiKey(Tappable):
         if not self.emoji:
             return
         drawn = glyphs(self.emoji, round(self.size_of_emoji))
-        left = self.center_x - drawn.width / 2
-        for run in drawn.runs:
-            self._picture.add(Color(1, 1, 1, 1) if run.colored else Color(*self.color))
-            corner = round(left + run.x), round(self.center_y - run.height / 2)
-            self._picture.add(Rectangle(texture=run.texture, pos=corner, size=(run.width, run.height)))
+        add_text(self._picture, drawn, self.center_x - drawn.width / 2, self.center_y, self.color)

@@ -1,4 +1,4 @@
-"""The emoji in the place of the keys, and those that were searched for above them."""
+"""The panel of emoji in place of the keys, and the emoji search above them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,57 +13,57 @@ from keyboard_app.device import Device
 from keyboard_app.input.emoji_catalogue import Emoji, catalogue
 from keyboard_app.window.drawing.glyphs import is_drawable
 from keyboard_app.window.keys.emoji_key import EmojiKey
-from keyboard_app.window.keys.search_field import SearchField
+from keyboard_app.window.keys.text_area import SearchField
 
-__all__ = ("CategoryKey", "EmojiCell", "EmojiGrid", "EmojiPage", "EmojiSearch")
+__all__ = ("CategoryKey", "EmojiCell", "EmojiGrid", "EmojiPanel", "EmojiSearch")
 
 RECENT = "recent"
-_CELL = 44  # dp
-_FOUND = 24
-_FEWEST = 12  # emoji that make a category; those of a smaller one are found by a search
+_CELL = 44  # width and height of an emoji that was found, in dp
+_FOUND = 24  # results at most
+_FEWEST = 12  # emoji in a category; the search still finds those of a smaller one
 
 
 def named(signs: Sequence[str]) -> list[Emoji]:
-    """Emoji by their signs, those that can be drawn here."""
+    """Looks emoji up by their signs, and leaves out those that cannot be drawn here."""
     names = {each.sign: each for some in catalogue().categories.values() for each in some}
     return [names[sign] for sign in signs if sign in names and is_drawable(sign)]
 
 
 class EmojiCell(RecycleDataViewBehavior, EmojiKey):
-    """One in the grid; the grid has only as many as are seen."""
+    """A cell of the grid, which has only as many cells as are in view."""
 
     def refresh_view_attrs(self, grid: "EmojiGrid", index: int, data: dict[str, Any]) -> None:
-        """Becomes another one."""
+        """Shows another emoji."""
         self._grid = grid
         super().refresh_view_attrs(grid, index, data)
 
     def on_release(self) -> None:
-        """A finger went up on it."""
+        """Types the emoji."""
         self._grid.dispatch("on_emoji", self.emoji)
 
 
 class EmojiGrid(RecycleView):
-    """Shows emoji in as many columns as there is room for; dispatches `on_emoji(emoji)`."""
+    """Shows emoji in as many columns as fit; dispatches `on_emoji(emoji)`."""
 
     __events__ = ("on_emoji",)
 
     def show(self, some: Sequence[Emoji]) -> None:
-        """Shows these, from the first on."""
+        """Shows these emoji, scrolled to the first."""
         self.data = [{"emoji": each.sign, "name": each.name} for each in some]
         self.scroll_y = 1
 
     def on_emoji(self, emoji: str) -> None:
-        """What the page binds to."""
+        """Event for the panel to bind."""
 
 
 class CategoryKey(EmojiKey):
-    """Shows a category, by an emoji of it."""
+    """A button for a category, showing its first emoji."""
 
     category = StringProperty()
 
 
-class EmojiPage(BoxLayout):
-    """Emoji by category; dispatches `on_emoji(emoji)`, `on_backspace`, and `on_keys` and `on_search` to leave."""
+class EmojiPanel(BoxLayout):
+    """Emoji by category; dispatches `on_emoji(emoji)` and `on_backspace`, and `on_keys` or `on_search` to leave the panel."""
 
     category = StringProperty()
 
@@ -84,7 +84,7 @@ class EmojiPage(BoxLayout):
             self.ids.categories.add_widget(key)
 
     def show(self) -> None:
-        """Shows those used last, or where there are none the first category."""
+        """Shows the recent emoji, or the first category if there are none."""
         self.choose(RECENT if self._recent.signs else next(iter(self._categories)))
 
     def choose(self, category: str) -> None:
@@ -96,42 +96,41 @@ class EmojiPage(BoxLayout):
         self.ids.recent.lit = category == RECENT
 
     def on_emoji(self, emoji: str) -> None:
-        """What the composer binds to."""
+        """Event for the composer to bind."""
 
     def on_backspace(self) -> None:
-        """What the composer binds to."""
+        """Event for the composer to bind."""
 
     def on_keys(self) -> None:
-        """What the composer binds to."""
+        """Event for the composer to bind."""
 
     def on_search(self) -> None:
-        """What the composer binds to."""
+        """Event for the composer to bind."""
 
 
 class EmojiSearch(BoxLayout):
-    """A field to search emoji by their names, and what was found; dispatches `on_emoji(emoji)` and `on_close`."""
+    """A field to search emoji by name, and the results; dispatches `on_emoji(emoji)` and `on_close`."""
 
     __events__ = ("on_close", "on_emoji")
 
     @property
     def field(self) -> SearchField:
-        """Where the search is typed."""
-        return self.ids.field.__self__
+        """The field that the search is typed in."""
+        field: SearchField = self.ids.field.__self__
+        return field
 
     def search(self, device: Device) -> None:
-        """Finds out what is searched for, and shows it."""
+        """Begins an empty search, which shows the recent emoji."""
         self._device = device
         self.field.keyboard.text = ""
         self.find("")
 
     def find(self, text: str) -> None:
-        """Shows the emoji of which something is called so; the recent ones where nothing is searched for."""
-        asked = bool(text.strip())
-        found = (
-            [e for e in catalogue().search(text) if is_drawable(e.sign)]
-            if asked
-            else named(self._device.recent_emoji.signs)
-        )
+        """Shows the emoji that match a text, or the recent ones if it is empty."""
+        if text.strip():
+            found = [each for each in catalogue().search(text) if is_drawable(each.sign)]
+        else:
+            found = named(self._device.recent_emoji.signs)
         self.ids.found.clear_widgets()
         for each in found[:_FOUND]:
             key = EmojiKey(emoji=each.sign, name=each.name, size_hint=(None, None), size=(dp(_CELL), dp(_CELL)))
@@ -139,7 +138,7 @@ class EmojiSearch(BoxLayout):
             self.ids.found.add_widget(key)
 
     def on_emoji(self, emoji: str) -> None:
-        """What the composer binds to."""
+        """Event for the composer to bind."""
 
     def on_close(self) -> None:
-        """What the composer binds to."""
+        """Event for the composer to bind."""

@@ -13,16 +13,16 @@ from keyboard_app.window.widgets.icon import Icon
 __all__ = ("Key",)
 
 _ICONS = {"shift": "shift", "backspace": "backspace", "enter": "send", "emoji": "smile", "layout": "globe"}
-_HINT = 0.48  # of the size of a label
+_HINT = 0.48  # size of a hint, as a share of the size of the label
 _NAMES = {",": "comma", ".": "full stop", "?": "question mark", "!": "exclamation mark", "'": "apostrophe"}
 
 
 class Key(Control, Icon):
-    """Shows what a `KeySpec` types or does. The keypad, which knows all fingers, tells it when it is `pressed`."""
+    """Shows what a `KeySpec` types or does. The keypad, which tracks all fingers, sets `pressed`."""
 
-    action = StringProperty("character")
+    action: str = StringProperty("character")
     label = StringProperty()
-    hint = StringProperty()  # small, in the corner: what holding the key offers first
+    hint = StringProperty()  # the first alternate of the key, shown small in the corner
     pressed = BooleanProperty(False)
     lit = BooleanProperty(False)  # drawn as switched on
     label_size = NumericProperty(20)
@@ -47,21 +47,22 @@ class Key(Control, Icon):
         self.name = self._name()
 
     def typed(self, capital: bool) -> str:
-        """What a key of a character types, as a capital or not."""
-        upper = self.spec.label.upper() if capital else self.spec.label
-        return upper if len(upper) == len(self.spec.label) else self.spec.label
+        """Returns the character that the key types, as a capital if wanted and if that is one character."""
+        label: str = self.spec.label
+        upper = label.upper() if capital else label
+        return upper if len(upper) == len(label) else label
 
     def show_capital(self, capital: bool) -> None:
-        """Shows a letter in the case that it would be typed in."""
+        """Shows a letter in upper or lower case; other keys stay as they are."""
         if self.action == "character":
             self.label = self.typed(capital)
 
     def activate(self) -> None:
-        """Types it."""
+        """Does what pressing the key would do."""
         self.dispatch("on_activate")
 
     def on_activate(self) -> None:
-        """What the keypad binds to."""
+        """Event for the keypad to bind."""
 
     def _name(self) -> str:
         if self.action == "character":
@@ -71,7 +72,7 @@ class Key(Control, Icon):
         return {"enter": "send", "layout": "next layout"}.get(self.action, self.action)
 
     def _draw_label(self, *_: object) -> None:
-        # From the cache: shift changes all keys at once, between two letters.
+        # `glyphs` caches its results, because shift changes all labels at once between two letters.
         drawn = glyphs(self.label, round(self.label_size))
         run = drawn.runs[0] if drawn.runs else None
         self.texture = run.texture if run else None

@@ -1,7 +1,8 @@
-"""The keys of a layout, one page of them at a time, and the fingers on them.
+"""The keys of a layout, one page at a time, and the fingers on them.
 
-A character is typed when its finger goes up, or when the next finger comes down, as fast typists do. Held, a key offers what
-else it types, and the finger slides to it; backspace repeats, ever faster; a finger sliding on the space bar moves the cursor.
+A character is typed when its finger is lifted, or when the next finger comes down, because fast typists overlap their keys. A held
+key shows its alternates, and the finger slides to one of them. A held backspace repeats faster and faster. A finger that slides
+along the space bar moves the cursor.
 """
 
 from collections.abc import Mapping
@@ -24,9 +25,13 @@ from keyboard_app.window.widgets.layer import Layer
 __all__ = ("KeyRow", "Keypad")
 
 _HOLD = 0.38  # seconds until a key counts as held, as on phones
-_REPEAT_FIRST, _REPEAT_LAST, _REPEAT_SHRINK = 0.11, 0.025, 0.9  # seconds between repeats, and how they shrink
-_CURSOR_STEP = 11  # dp that a finger slides on the space bar for the cursor to go on by one
-_AT_ONCE = ("shift", "backspace")  # these do not wait for the finger to go up
+_REPEAT_FIRST, _REPEAT_LAST, _REPEAT_SHRINK = (
+    0.11,
+    0.025,
+    0.9,
+)  # seconds between repeats, and the factor by which they shrink
+_CURSOR_STEP = 11  # dp that a finger slides on the space bar to move the cursor by one character
+_AT_ONCE = ("shift", "backspace")  # keys that act when the finger comes down
 
 
 @dataclass
@@ -35,19 +40,19 @@ class _Finger:
 
     key: Key
     began_x: float
-    waiting: ClockEvent | None = None  # for the key to count as held, or to repeat
+    timer: ClockEvent | None = None  # until the key counts as held, or repeats
     held: bool = False
-    done: bool = False  # what it was to do is done
-    over: bool = False  # it counts no longer
-    steps: int = 0  # that it has moved the cursor
+    done: bool = False  # the key has acted already
+    over: bool = False  # the finger no longer counts
+    steps: int = 0  # characters that it has moved the cursor by
 
 
 class KeyRow(Layer):
-    """Keys beside each other: a key that is pressed has its row alone painted again."""
+    """A row of keys; a pressed key repaints only its own row."""
 
 
 class Keypad(FloatLayout):
-    """Dispatches `on_key(action, character)`, `on_cursor(steps)`, `on_held(action)`; keys that turn the page it handles itself."""
+    """Dispatches `on_key(action, character)`, `on_cursor(steps)` and `on_held(action)`; handles the keys that turn the page."""
 
     page = StringProperty()
     shift = OptionProperty("off", options=["off", "once", "locked"])
@@ -65,30 +70,30 @@ class Keypad(FloatLayout):
         self._keys: list[Key] = []
         self._fingers: dict[Any, _Finger] = {}
         self._space_label = ""
-        # With the next frame: all keys are painted anew for it, and the frame that answers a key need not wait for that.
+        # Relabelling repaints all keys, so it happens one frame after the frame that answers the key.
         self._show_shift = Clock.create_trigger(self._label_keys)
 
     def use(self, pages: Mapping[str, Page], space_label: str) -> None:
-        """Shows a layout from its first page on; the space bar says which."""
+        """Shows the first page of a layout, with `space_label` on the space bar."""
         self._pages, self._built, self._space_label = pages, {}, space_label
         self.property("page").set(self, next(iter(pages)))
         self.on_page(self, self.page)
 
     def shown_keys(self) -> list[Key]:
-        """The keys that are shown."""
+        """Returns the keys of the page shown."""
         return self._keys
 
     def on_key(self, action: str, character: str) -> None:
-        """What the screen binds to."""
+        """Event for the composer to bind."""
 
     def on_cursor(self, steps: int) -> None:
-        """A finger slid on the space bar, by so many characters; to the left they are negative."""
+        """Event: a finger slid along the space bar by `steps` characters, negative to the left."""
 
     def on_held(self, action: str) -> None:
-        """A key without other characters was held."""
+        """Event: a key without alternates was held."""
 
     def on_page(self, _keypad: "Keypad", page: str) -> None:
-        """Shows another page."""
+        """Shows another page of keys."""
         if page not in self._built:
             self._built[page] = [self._row(keys) for keys in self._pages[page]]
         self._rows.clear_widgets()
@@ -98,7 +103,7 @@ class Keypad(FloatLayout):
         self._label_keys()
 
     def on_shift(self, _keypad: "Keypad", _shift: str) -> None:
-        """Shows letters in the case they are typed in from now on."""
+        """Shows the letters in their new case, one frame later."""
         self._show_shift()
 
     def _label_keys(self, *_: object) -> None:
@@ -122,7 +127,7 @@ class Keypad(FloatLayout):
         return key
 
     def on_touch_down(self, touch: MotionEvent) -> bool:
-        """A finger came down."""
+        """Presses the key under a new finger, after finishing the keys of the fingers before it."""
         if not self.collide_point(*touch.pos) or touch.is_mouse_scrolling or self.disabled:
             return False
         for finger in self._fingers.values():
@@ -136,10 +141,10 @@ class Keypad(FloatLayout):
         return True
 
     def on_touch_move(self, touch: MotionEvent) -> bool:
-        """A finger slides: to another choice, to another key, or with the cursor."""
+        """Follows a sliding finger to another alternate or key, or moves the cursor."""
         finger = self._fingers.get(touch.uid)
         if finger is None:
-            return super().on_touch_move(touch)
+            return bool(super().on_touch_move(touch))
         if finger.done or finger.over:
             return True
         if finger.held:
@@ -147,7 +152,7 @@ class Keypad(FloatLayout):
         elif finger.key.action == "space":
             steps = int((touch.x - finger.began_x) / dp(_CURSOR_STEP))
             if steps != finger.steps:
-                self._stop_waiting(finger)
+                self._stop_timer(finger)
                 self.dispatch("on_cursor", steps - finger.steps)
                 finger.steps = steps
         elif finger.key.action == "character" and not finger.key.collide_point(*touch.pos):
@@ -159,16 +164,16 @@ class Keypad(FloatLayout):
         return True
 
     def on_touch_up(self, touch: MotionEvent) -> bool:
-        """A finger went up."""
+        """Finishes the key of a lifted finger."""
         finger = self._fingers.pop(touch.uid, None)
         if finger is None:
-            return super().on_touch_up(touch)
+            return bool(super().on_touch_up(touch))
         touch.ungrab(self)
         self._finish(finger)
         return True
 
     def _key_at(self, x: float, y: float) -> Key | None:
-        """The key nearest to a point: the gaps between keys belong to them."""
+        """Returns the key nearest to a point, so that the gaps between keys belong to them."""
         return min(
             self._keys,
             key=lambda key: (max(key.y - y, y - key.top, 0) ** 2) + (max(key.x - x, x - key.right, 0) ** 2),
@@ -186,7 +191,7 @@ class Keypad(FloatLayout):
             self._type(key)
         if key.action == "character":
             self._popup.show(key, [self._typed_by(key)], (self.x, self.right))
-        finger.waiting = Clock.schedule_once(lambda _elapsed: self._hold(finger), _HOLD)
+        finger.timer = Clock.schedule_once(lambda _elapsed: self._hold(finger), _HOLD)
 
     def _hold(self, finger: _Finger) -> None:
         key = finger.key
@@ -204,10 +209,10 @@ class Keypad(FloatLayout):
     def _repeat(self, finger: _Finger, pause: float) -> None:
         self._type(finger.key)
         shorter = max(pause * _REPEAT_SHRINK, _REPEAT_LAST)
-        finger.waiting = Clock.schedule_once(lambda _elapsed: self._repeat(finger, shorter), pause)
+        finger.timer = Clock.schedule_once(lambda _elapsed: self._repeat(finger, shorter), pause)
 
     def _finish(self, finger: _Finger) -> None:
-        """Does what a finger's key is for, unless it is done."""
+        """Lets the key of a finger act, unless it has acted already."""
         if finger.over:
             return
         finger.over = True
@@ -222,13 +227,13 @@ class Keypad(FloatLayout):
 
     def _release(self, finger: _Finger) -> None:
         finger.key.pressed = False
-        self._stop_waiting(finger)
+        self._stop_timer(finger)
         self._popup.hide()
 
-    def _stop_waiting(self, finger: _Finger) -> None:
-        if finger.waiting is not None:
-            finger.waiting.cancel()
-            finger.waiting = None
+    def _stop_timer(self, finger: _Finger) -> None:
+        if finger.timer is not None:
+            finger.timer.cancel()
+            finger.timer = None
 
     def _type(self, key: Key) -> None:
         if key.action == "page":
@@ -236,4 +241,4 @@ class Keypad(FloatLayout):
         else:
             self.dispatch("on_key", key.action, self._typed_by(key) if key.action == "character" else "")
             if key.action == "shift":
-                self._label_keys()  # it is what was asked for
+                self._label_keys()  # the shift key itself answers at once

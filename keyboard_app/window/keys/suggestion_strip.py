@@ -1,4 +1,4 @@
-"""What is offered above the keys, and for a moment what can be undone."""
+"""The strip of suggestions above the keys, which also shows a notice with an undo button."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,30 +19,31 @@ from kivy.uix.widget import Widget
 
 from keyboard_app.input.offers import Kind, Offer
 from keyboard_app.window.drawing.glyphs import Glyphs, glyphs, is_drawable
+from keyboard_app.window.drawing.painting import add_text
 from keyboard_app.window.widgets.control import Tappable
 
 __all__ = ("SuggestionPlace", "SuggestionStrip")
 
-_HOLD = 0.5  # seconds until a touch asks to forget
-_WORDS = 3  # that are offered at once
-_EMOJI_WIDTH = 0.45  # of a place for a word
+_HOLD = 0.5  # seconds until a touch counts as held, which forgets the word
+_WORDS = 3  # words shown at once
+_EMOJI_WIDTH = 0.45  # width of the place for an emoji, as a share of a place for a word
 _SOME_EMOJI = "\U0001f642"
-_MARGIN = 8  # on either side of a word, in dp
+_MARGIN = 8  # margin on either side of a word, in dp
 
 
 class SuggestionPlace(Tappable):
-    """Shows `offer`, or nothing where it is None; dispatches `on_take` when it is touched and `on_hold` when it is held.
+    """Shows `offer`, or nothing if it is None; dispatches `on_take` when touched and `on_hold` when held.
 
-    It is drawn anew with each key: from textures that are there already for most words.
+    It is redrawn with each key, from textures that exist already for most words.
     """
 
     offer = ObjectProperty(None, allownone=True)
     best = BooleanProperty(False)
-    applied = BooleanProperty(False)  # space puts it in the place of what was typed
+    applied = BooleanProperty(False)  # whether space replaces the typed word with it
     color = ColorProperty()
     font_size = NumericProperty(17)
     shown = StringProperty()
-    divided = BooleanProperty(False)  # a line to the right parts it from the next
+    divided = BooleanProperty(False)  # whether a line to the right divides it from the next
 
     __events__ = ("on_hold", "on_take")
 
@@ -57,32 +58,32 @@ class SuggestionPlace(Tappable):
             self.fbind(name, self._redraw)
 
     def on_offer(self, _place: "SuggestionPlace", offer: Offer | None) -> None:
-        """Shows another word; what was typed stands in quotation marks."""
+        """Shows another offer; the word as typed stands in quotation marks."""
         self.shown = "" if offer is None else f"“{offer.text}”" if offer.kind is Kind.TYPED else offer.text
         self.name = self.shown or "no suggestion"
 
     def on_press(self) -> None:
-        """A finger came down."""
+        """Starts to wait for the touch to count as held."""
         self._held = False
         if self.offer is not None:
             self._holding = Clock.schedule_once(self._hold, _HOLD)
 
     def on_release(self) -> None:
-        """It went up, on this place."""
+        """Takes the offer, unless it was held."""
         if self.offer is not None and not self._held:
             self.dispatch("on_take")
 
     def on_state(self, _place: "SuggestionPlace", state: str) -> None:
-        """It went up somewhere."""
+        """Stops waiting when the finger is lifted anywhere."""
         if state == "normal" and self._holding is not None:
             self._holding.cancel()
             self._holding = None
 
     def on_take(self) -> None:
-        """What the strip binds to."""
+        """Event for the strip to bind."""
 
     def on_hold(self) -> None:
-        """What the strip binds to."""
+        """Event for the strip to bind."""
 
     def _hold(self, _elapsed: float) -> None:
         self._held = True
@@ -106,16 +107,13 @@ class SuggestionPlace(Tappable):
             return
         drawn = self._fitting()
         left = self.center_x - drawn.width / 2
-        for run in drawn.runs:
-            letters.add(Color(1, 1, 1, 1) if run.colored else Color(*self.color))
-            position = round(left + run.x), round(self.center_y - run.height / 2)
-            letters.add(Rectangle(texture=run.texture, pos=position, size=(run.width, run.height)))
+        add_text(letters, drawn, left, self.center_y, self.color)
 
 
 class SuggestionStrip(BoxLayout):
     """Shows `offers`, best first; dispatches `on_take(offer)` and `on_hold(offer)`.
 
-    While `notice` is not empty it stands in their place, with a button that dispatches `on_undo`.
+    While `notice` is not empty, it is shown in place of the offers, with a button that dispatches `on_undo`.
     """
 
     offers = ListProperty()
@@ -124,7 +122,7 @@ class SuggestionStrip(BoxLayout):
     __events__ = ("on_hold", "on_take", "on_undo")
 
     def on_kv_post(self, _base: Widget) -> None:
-        """Its parts are there."""
+        """Adds the places for offers."""
         self._places = [SuggestionPlace() for _ in range(_WORDS + 1)]
         for place in self._places:
             place.bind(
@@ -134,7 +132,7 @@ class SuggestionStrip(BoxLayout):
         self._places[-1].size_hint_x = _EMOJI_WIDTH
 
     def prepare(self) -> None:
-        """Paints an emoji, of no size: their font is large, and how they are scaled takes the display long the first time."""
+        """Paints an invisible emoji, because loading the large font and scaling its pictures is slow the first time."""
         picture = glyphs(_SOME_EMOJI, round(self._places[-1].font_size)).runs[0].texture
         self.canvas.after.add(Color(1, 1, 1, 0))
         self.canvas.after.add(Rectangle(texture=picture, pos=self.pos, size=(1, 1)))
@@ -142,11 +140,11 @@ class SuggestionStrip(BoxLayout):
 
     @property
     def places(self) -> Sequence[SuggestionPlace]:
-        """From left to right: those of the words, and the one of an emoji."""
+        """The places from left to right: those for words, then the one for an emoji."""
         return self._places
 
     def on_offers(self, _strip: "SuggestionStrip", offers: list[Offer]) -> None:
-        """Puts each in its place; places without a word stay empty, and an emoji that cannot be drawn is left out."""
+        """Assigns the offers to places; a place without an offer stays empty, and an emoji that cannot be drawn is left out."""
         words = [offer for offer in offers if offer.kind is not Kind.EMOJI]
         emoji = next((offer for offer in offers if offer.kind is Kind.EMOJI and is_drawable(offer.text)), None)
         for place, offer in zip(self._places, [*_in_places(words), emoji], strict=True):
@@ -161,17 +159,17 @@ class SuggestionStrip(BoxLayout):
         self._places[-1].size_hint_x = 0 if emoji is None else _EMOJI_WIDTH
 
     def on_take(self, offer: Offer) -> None:
-        """What the screen binds to."""
+        """Event for the composer to bind."""
 
     def on_hold(self, offer: Offer) -> None:
-        """What the screen binds to."""
+        """Event for the composer to bind."""
 
     def on_undo(self) -> None:
-        """What the screen binds to."""
+        """Event for the composer to bind."""
 
 
 def _in_places(words: Sequence[Offer]) -> list[Offer | None]:
-    """What was typed to the left and the best in the middle; between words the best in the middle too, as phones have it."""
+    """Orders words from left to right as phones do: the word as typed first, and the best one in the middle."""
     typed = [word for word in words if word.kind is Kind.TYPED][:1]
     others: list[Offer | None] = [word for word in words if word.kind is not Kind.TYPED]
     others += [None] * _WORDS

@@ -1,4 +1,4 @@
-"""A text being typed: its cursor, what is selected, and the fingers and the mouse on it."""
+"""A field for typing: its text, cursor and selection, and touches on it; and the same as a search field."""
 
 from enum import Enum
 from typing import Any
@@ -9,20 +9,21 @@ from kivy.input import MotionEvent
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, StringProperty
 
-from keyboard_app.window.keys.text_view import TextView
+from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.window.widgets.control import Control
+from keyboard_app.window.widgets.text_view import TextView
 
-__all__ = ("TextArea",)
+__all__ = ("SearchField", "TextArea")
 
 _BLINK_EVERY = 0.53  # seconds
-_HOLD = 0.45  # seconds until a touch selects a word
-_SLIP = 6  # dp that a finger may slide and still have tapped
-_HANDLE = 7  # radius of a selection's handles, in dp
-_REACH = 22  # how near to a handle a finger takes it, in dp
+_HOLD = 0.45  # seconds until a held touch selects a word
+_TAP_SLACK = 6  # dp that a finger may slide during a tap
+_HANDLE = 7  # radius of the handles of a selection, in dp
+_REACH = 22  # dp within which a finger takes hold of a handle
 
 
 class _Drag(Enum):
-    """What a finger that moves over the text does."""
+    """The effect of a finger that moves over the text."""
 
     NOTHING_YET = "nothing yet"
     SELECTS = "selects"
@@ -33,14 +34,14 @@ class _Drag(Enum):
 class TextArea(Control, TextView):
     """Shows `text`, the cursor and the selection of a text field; a long text scrolls with the cursor.
 
-    Dispatches `on_place(index, extend)` where a tap puts the cursor or a drag the end of a selection, `on_word(index)` where a
-    double tap or a held finger selects a word, `on_menu` where cut, copy and paste should be offered, `on_wake` at any touch.
+    Dispatches `on_place(index, extend)` when a tap moves the cursor or a drag extends the selection, `on_word(index)` when a
+    double tap or a held finger selects a word, `on_menu` when cut, copy and paste should be offered, and `on_wake` at any touch.
     """
 
     cursor = NumericProperty(0)
     selection_start = NumericProperty(0)
     selection_end = NumericProperty(0)
-    active = BooleanProperty(False)  # whether keys go here: the caret shows it
+    active = BooleanProperty(False)  # whether keys go here, as the caret shows
     caret_shown = BooleanProperty(True)
     placeholder = StringProperty()
     caret_color = ColorProperty()
@@ -59,21 +60,13 @@ class TextArea(Control, TextView):
         self.canvas.insert(0, self._marks)  # below the letters
         self._remark = Clock.create_trigger(self._mark, -1)
         for name in (
-            "cursor",
-            "selection_start",
-            "selection_end",
-            "active",
-            "caret_shown",
-            "first_line",
-            "pos",
-            "size",
+            *("cursor", "selection_start", "selection_end", "active", "caret_shown", "first_line"),
+            *("pos", "size", "caret_color", "selection_color", "content_height"),
         ):
-            self.fbind(name, self._remark)
-        for name in ("caret_color", "selection_color", "content_height"):
             self.fbind(name, self._remark)
 
     def show(self, text: str, cursor: int, selection: tuple[int, int]) -> None:
-        """Shows a text field as it is now, with its cursor in view."""
+        """Shows a text, its cursor and its selection, with the cursor in view."""
         changed = (text, cursor) != (self.text, self.cursor)
         self.text, self.cursor = text, cursor
         self.selection_start, self.selection_end = selection
@@ -83,15 +76,15 @@ class TextArea(Control, TextView):
         self._remark()
 
     def on_size(self, *_: object) -> None:
-        """Keeps the cursor in view."""
+        """Keeps the cursor in view at another size."""
         self._keep_in_view()
 
     def on_active(self, *_: object) -> None:
-        """Blinks where keys go."""
+        """Starts or stops the blinking of the caret."""
         self.restart_blinking()
 
     def restart_blinking(self) -> None:
-        """Shows the caret, and blinks from now on."""
+        """Shows the caret, which blinks from now on if keys go here."""
         self.caret_shown = True
         if self._blinking is not None:
             self._blinking.cancel()
@@ -100,16 +93,16 @@ class TextArea(Control, TextView):
             self._blinking = Clock.schedule_interval(self._blink, _BLINK_EVERY)
 
     def activate(self) -> None:
-        """Makes keys go here."""
+        """Asks for keys to go here."""
         self.dispatch("on_wake")
 
     def index_at(self, x: float, y: float) -> int:
-        """The place in the text that is nearest to a point."""
+        """Returns the index in the text nearest to a point."""
         line = int(self.first_line + (self.top - self.padding[1] - y) // self.line_height)
         return self.layout.index_at(line, x - self.x - self.padding[0])
 
     def index_below(self, lines: int) -> int:
-        """The place so many lines below the cursor; above, if they are negative. Beyond the ends, the ends of the text."""
+        """Returns the index `lines` lines below the cursor, or above it if negative; the ends of the text beyond them."""
         line = self.layout.line_of(int(self.cursor)) + lines
         if line < 0:
             return 0
@@ -118,26 +111,26 @@ class TextArea(Control, TextView):
         return self.layout.index_at(line, self.layout.x_of(int(self.cursor)))
 
     def place_of(self, index: int) -> tuple[float, float]:
-        """Where the caret stands before the character at an index: its left end, and its lower one."""
+        """Returns the lower left corner of the caret before the character at an index."""
         line = self.layout.line_of(index)
         return self.x + self.padding[0] + self.layout.x_of(index), self.bottom_of(line)
 
     def on_place(self, index: int, extend: bool) -> None:
-        """What the screen binds to."""
+        """Event for the composer to bind."""
 
     def on_word(self, index: int) -> None:
-        """What the screen binds to."""
+        """Event for the composer to bind."""
 
     def on_menu(self) -> None:
-        """What the screen binds to."""
+        """Event for the composer to bind."""
 
     def on_wake(self) -> None:
-        """What the screen binds to."""
+        """Event for the composer to bind."""
 
     def on_touch_down(self, touch: MotionEvent) -> bool:
-        """A finger came down, or a wheel turned."""
+        """Begins a tap, a drag or a selection, or scrolls by the wheel."""
         if not self.collide_point(*touch.pos) and not (self._handle_at(touch) and self.active):
-            return super().on_touch_down(touch)
+            return bool(super().on_touch_down(touch))
         if touch.is_mouse_scrolling:
             self._scroll_by(-1 if touch.button == "scrolldown" else 1)
             return True
@@ -158,11 +151,14 @@ class TextArea(Control, TextView):
         return True
 
     def on_touch_move(self, touch: MotionEvent) -> bool:
-        """A finger drags: it selects from where it came down, or moves an end of the selection."""
+        """Selects from where the finger came down, or moves an end of the selection."""
         if touch.grab_current is not self:
-            return super().on_touch_move(touch)
+            return bool(super().on_touch_move(touch))
         if self._drag is _Drag.NOTHING_YET:
-            if max(abs(touch.x - self._began[0]), abs(touch.y - self._began[1])) < dp(_SLIP) or touch.is_double_tap:
+            if (
+                max(abs(touch.x - self._began[0]), abs(touch.y - self._began[1])) < dp(_TAP_SLACK)
+                or touch.is_double_tap
+            ):
                 return True
             self._stop_holding()
             self._drag = _Drag.SELECTS
@@ -180,9 +176,9 @@ class TextArea(Control, TextView):
         return True
 
     def on_touch_up(self, touch: MotionEvent) -> bool:
-        """A finger went up: it tapped, or has dragged."""
+        """Ends a tap, which moves the cursor, or a drag, which opens the menu."""
         if touch.grab_current is not self:
-            return super().on_touch_up(touch)
+            return bool(super().on_touch_up(touch))
         touch.ungrab(self)
         tapped = self._holding is not None
         self._stop_holding()
@@ -248,3 +244,17 @@ class TextArea(Control, TextView):
         elif self.caret_shown and self.layout.line_of(int(self.cursor)) in lines:
             x, y = self.place_of(int(self.cursor))
             marks.add(Rectangle(pos=(round(x), y + height * 0.08), size=(dp(2), height * 0.84)))
+
+
+class SearchField(TextArea):
+    """A field whose text is not suggested, recorded or learned from; dispatches `on_query(text)` when its text changes."""
+
+    __events__: tuple[str, ...] = ("on_query",)
+
+    def __init__(self, **properties: Any) -> None:
+        self.keyboard = Keyboard(lambda _context, _prefix: [], lambda _text: None)
+        super().__init__(**properties)
+        self.name = self.name or "search"
+
+    def on_query(self, text: str) -> None:
+        """Event for pages to bind."""

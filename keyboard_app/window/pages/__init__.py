@@ -1,1 +1,1 @@
-"""The pages beside the keys: what it learned, my data, the federation, and the settings."""
+"""The pages of the window: what it learned, my data, federation, settings, the first questions, and their pickers."""

@@ -1,5 +1,6 @@
-"""My data: what is recorded, to read, search, delete and take along."""
+"""The page "My data": recorded messages, to read, search, delete, export and import."""
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,42 +13,41 @@ from kivy.uix.boxlayout import BoxLayout
 from keyboard_app.my_data.importing import Importing, Source
 from keyboard_app.my_data.my_data import PAGE
 from keyboard_app.recording.records import Message
-from keyboard_app.window.keys.search_field import SearchField
-from keyboard_app.window.pages.file_picker import FilePicker
-from keyboard_app.window.pages.folder_listing import free_name
+from keyboard_app.window.keys.text_area import SearchField
+from keyboard_app.window.pages.file_picker import FilePicker, free_name
 from keyboard_app.window.pages.page import Page
 from keyboard_app.window.pages.person_picker import PersonPicker
 from keyboard_app.window.widgets.choice import Choice
 
-# The others are for the rules.
+# The `.kv` rules use the other names.
 __all__ = ("Choice", "DataPage", "MessageRow", "SearchField")
 
-KEPT = ((None, "Until I delete it"), (365, "A year"), (90, "90 days"), (30, "30 days"))
+KEPT = ((None, "Until I delete them"), (365, "1 year"), (90, "90 days"), (30, "30 days"))
 _TEXT_FILES = (".txt", ".jsonl", ".json", ".csv", ".md", ".text", ".log")
 _SEARCH_AFTER = 0.15  # seconds without a key
 
 
 class MessageRow(BoxLayout):
-    """A recorded message; dispatches `on_delete` once the person has said so twice."""
+    """A recorded message; dispatches `on_delete` after the person has confirmed."""
 
     text = StringProperty()
     time = StringProperty()
-    sure = BooleanProperty(False)
+    confirming = BooleanProperty(False)  # whether the person is asked to confirm
 
     __events__ = ("on_delete",)
 
     def on_delete(self) -> None:
-        """What the page binds to."""
+        """Event for the page to bind."""
 
 
 class DataPage(Page):
-    """Shows the newest messages that hold what is searched for, and what can be done with all of them."""
+    """Shows the newest messages that contain the searched text, and the actions on all messages."""
 
     count = NumericProperty(0)
     found = StringProperty()
     more = BooleanProperty(False)
-    held = StringProperty()  # what the personal model may still hold of deleted messages
-    sure = BooleanProperty(False)  # whether it was asked whether to delete all
+    held = StringProperty()  # a sentence about deleted messages that the personal model may remember
+    confirming = BooleanProperty(False)  # whether the person is asked to confirm the deletion of all
 
     def __init__(self, *arguments: Any, **properties: Any) -> None:
         super().__init__(*arguments, title="My data", **properties)
@@ -57,12 +57,12 @@ class DataPage(Page):
         self._importing: Importing | None = None
 
     def refresh(self) -> None:
-        """Shows what is recorded now."""
+        """Shows the current recordings, and asks for the author once an imported chat turns out to have several."""
         data = self.device.my_data
         self.count = data.count()
         held = data.still_held
         messages = "message" if held == 1 else "messages"
-        self.held = f"The personal model may still hold {held:,} deleted {messages}." if held else ""
+        self.held = f"Your keyboard may still remember {held:,} deleted {messages}." if held else ""
         self.ids.keep.value = self.device.profile.settings.keep_days
         self._show_found()
         if (importing := self._importing) is not None and (source := importing.unclear) is not None:
@@ -70,7 +70,7 @@ class DataPage(Page):
             self._ask_who(importing, source)
 
     def query(self) -> None:
-        """What is searched for has changed."""
+        """Searches for the text in the search field, after a short pause."""
         self._search()
 
     def show_more(self) -> None:
@@ -78,30 +78,30 @@ class DataPage(Page):
         self._add(self.device.my_data.page(self.ids.search.text, skip=self._shown))
 
     def delete(self, message: int) -> None:
-        """Deletes one message for good."""
+        """Deletes one message permanently."""
         self.attempt(lambda: self.device.my_data.delete([message]))
         self.screen.show_messages()
 
     def delete_all(self) -> None:
-        """Deletes all messages for good, once the person is sure."""
-        if not self.sure:
-            self.sure = True
+        """Deletes all messages permanently, at the second call."""
+        if not self.confirming:
+            self.confirming = True
             return
-        self.sure = False
+        self.confirming = False
         self.attempt(self.device.my_data.delete_all)
         self.screen.show_messages()
 
     def keep(self, days: int | None) -> None:
-        """Chooses how long messages are kept."""
+        """Sets how long messages are kept."""
         self.attempt(lambda: self.device.choose(keep_days=days))
         self.screen.show_messages()
 
     def export(self) -> None:
-        """Asks where to, and writes all messages there."""
+        """Asks for a folder, and writes all messages into a file there."""
         self._choose("Export to this folder", self._export_to, for_folder=True)
 
     def import_file(self) -> None:
-        """Asks for a file of one's own text, and learns from it."""
+        """Asks for a file with text of the person, and learns from it."""
         self._choose("Choose a text or a chat export", self._import, suffixes=_TEXT_FILES)
 
     def _export_to(self, folder: Path) -> None:
@@ -115,25 +115,25 @@ class DataPage(Page):
         self.screen.begin(begin)
 
     def _ask_who(self, importing: Importing, source: Source) -> None:
-        """Several people wrote in a file: asks which of them the person is."""
+        """Asks which of the authors of a chat the person is, and imports their messages."""
 
         def chosen(person: str) -> None:
             self.screen.begin(lambda: self.device.import_of(person, importing))
 
         self._pick(PersonPicker(source.people), chosen)
 
-    def _choose(self, title: str, then: Any, **properties: Any) -> None:
+    def _choose(self, title: str, then: Callable[[Any], object], **properties: Any) -> None:
         self._pick(FilePicker(Path.home(), title=title, **properties), then)
 
-    def _pick(self, picker: FilePicker | PersonPicker, then: Any) -> None:
-        """Shows a picker over the window until something is chosen, or nothing."""
+    def _pick(self, picker: FilePicker | PersonPicker, then: Callable[[Any], object]) -> None:
+        """Shows a picker over the window until something is chosen or the person cancels."""
 
         def close(*_: object) -> None:
             self.screen.remove_widget(picker)
 
-        def chosen(_picker: object, what: object) -> None:
+        def chosen(_picker: object, choice: object) -> None:
             close()
-            then(what)
+            then(choice)
 
         picker.bind(on_chosen=chosen, on_cancel=close)
         self.screen.add_widget(picker)
@@ -143,13 +143,13 @@ class DataPage(Page):
         self.ids.messages.clear_widgets()
         self._add(self.device.my_data.page(self.ids.search.text))
         if not self._shown:
-            self.found = "Nothing is recorded." if not self.count else "No message holds that."
+            self.found = "No messages yet." if not self.count else "No message contains that."
         else:
             self.found = ""
 
     def _add(self, messages: list[Message]) -> None:
         for message in messages:
-            row = MessageRow(text=message.text, time=_told(message))
+            row = MessageRow(text=message.text, time=_when(message))
             row.bind(on_delete=partial(self._delete_row, message.id))
             self.ids.messages.add_widget(row)
         self._shown += len(messages)
@@ -159,6 +159,6 @@ class DataPage(Page):
         self.delete(message)
 
 
-def _told(message: Message) -> str:
+def _when(message: Message) -> str:
     when = datetime.fromisoformat(message.time).astimezone()
     return f"{when:%d %B %Y, %H:%M}{', imported' if message.imported else ''}"

@@ -1,4 +1,4 @@
-"""What the page of the federation is made of: a card each for what there is to say, ask and show."""
+"""The cards of the federation page."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,22 +14,22 @@ from federation.protocol.join_link import JoinLink
 from keyboard_app.device import Device
 from keyboard_app.federating.membership import Joined, SharedUpdate
 from keyboard_app.federating.steps import STEPS, place
-from keyboard_app.window.keys.search_field import SearchField
-from keyboard_app.window.pages.card import Card
+from keyboard_app.window.keys.text_area import SearchField
+from keyboard_app.window.pages.page import Card
 from keyboard_app.window.widgets.control import OnOff
 
-# The others are for the rules.
+# The `.kv` rules use the other names.
 __all__ = ("AboutCard", "AgreeCard", "LinkCard", "OnOff", "RoundCard", "SearchField", "SharedCard", "StandingCard")
 
 _OUTCOMES = {
-    "sent": "sent, and nothing heard of it yet",
+    "sent": "sent, no answer yet",
     api_messages.COUNTED: "counted",
     api_messages.NOT_COUNTED: "not counted",
 }
 
 
 class RoundBar(BoxLayout):
-    """A bar for each step of a round, filled as far as `step` counts."""
+    """A bar for each step of a round; the first `step` of them are filled."""
 
     step = NumericProperty(0)
 
@@ -40,13 +40,13 @@ class RoundBar(BoxLayout):
 
 
 class StepBar(Widget):
-    """One of them."""
+    """The bar of one step."""
 
     number = NumericProperty(0)
 
 
 class AboutCard(Card):
-    """What joining shares, with whom, and what nobody sees."""
+    """Explains what a member shares, with whom, and what nobody sees."""
 
 
 class LinkCard(Card):
@@ -56,84 +56,88 @@ class LinkCard(Card):
 
 
 class AgreeCard(Card):
-    """Asks whether to join."""
+    """Asks whether to join a federation."""
 
     page = ObjectProperty()
     place = StringProperty()
     note = StringProperty()
 
-    def show(self, link: JoinLink, begun: bool, records: bool) -> None:
-        """Asks about this federation; `begun` if its coordinator was asked before, `records` if messages are recorded."""
+    def show(self, link: JoinLink, agreed_before: bool, records: bool) -> None:
+        """Shows the question.
+
+        Args:
+          link: the join link.
+          agreed_before: whether the person agreed before and no answer came.
+          records: whether messages are recorded.
+        """
         self.place = f"{link.host}:{link.port}"
         notes = []
-        if begun:
-            notes.append("You agreed before, and no answer came. The same link still serves you.")
+        if agreed_before:
+            notes.append("You agreed before, but no answer came. You can use the same link again.")
         if not records:
-            notes.append("Nothing that you type is recorded now, so that you would have nothing to give.")
+            notes.append("Recording is off, so you would have nothing to contribute.")
         self.note = " ".join(notes)
 
 
 class StandingCard(Card):
-    """To whom the keyboard belongs; pauses and leaves."""
+    """Shows the federation that was joined, and lets the person pause or leave."""
 
     page = ObjectProperty()
     place = StringProperty()
     since = StringProperty()
 
     def show(self, joined: Joined, takes_part: bool) -> None:
-        """Shows this federation."""
+        """Shows a federation and whether the person takes part."""
         self.place = urlsplit(joined.url).netloc
-        self.since = "leaving …" if joined.leaving else f"since {_told(joined.since)}"
+        self.since = "leaving …" if joined.leaving else f"since {_when(joined.since)}"
         self.ids.take_part.on = takes_part
 
 
 class RoundCard(Card):
-    """The round that goes on, and what came of the newest question for one."""
+    """Shows the current round, and the answer to the last request for one."""
 
     page = ObjectProperty()
-    now = StringProperty()
-    step = NumericProperty(0)
-    line = StringProperty()
-    when = StringProperty()
-    allowed = BooleanProperty(False)
+    now = StringProperty()  # the current step
+    step = NumericProperty(0)  # its number, or 0 if no round is going on
+    line = StringProperty()  # the answer to the last request
+    when = StringProperty()  # when the keyboard asks for a round
+    allowed = BooleanProperty(False)  # whether the person may ask for one
 
     def show(self, device: Device) -> None:
-        """Shows what goes on now."""
-        settings, going_on = device.profile.settings, device.federation.round_going_on
-        self.step = place(going_on.step) if going_on else 0
-        if going_on is None:
-            self.now = "No round is going on here."
-        elif going_on.waiting:
-            self.now = f"{_capital(STEPS[going_on.step])}: waiting for the others."
+        """Shows the current round."""
+        settings, current = device.profile.settings, device.federation.round_going_on
+        self.step = place(current.step) if current else 0
+        if current is None:
+            self.now = "No round right now."
+        elif current.waiting:
+            self.now = f"{_capital(STEPS[current.step])}: waiting for the other keyboards."
         else:
-            self.now = f"{_capital(STEPS[going_on.step])}."
+            self.now = f"{_capital(STEPS[current.step])}."
         latest = device.federation.latest
         self.line = _capital(latest.line) if latest and latest.line else ""
         self.allowed = settings.take_part and settings.consent is True and not device.private
         if settings.consent is not True:
-            self.when = (
-                "Nothing that you type is recorded, so there is nothing to learn from. The settings can change that."
-            )
+            self.when = "Recording is off, so there is nothing to learn from. You can switch it on in the settings."
         elif not settings.take_part:
-            self.when = "Paused: your keyboard takes part in nothing."
+            self.when = "Paused: your keyboard takes part in no rounds."
         elif device.private:
-            self.when = "In private mode your keyboard takes part in nothing."
+            self.when = "In private mode your keyboard takes part in no rounds."
         else:
             self.when = (
-                "Your keyboard asks for one every minute, once you have left it alone for a while and not while it lives off "
-                "a battery."
+                "Your keyboard asks for a round every minute, once you have not typed for a while, and never while it runs "
+                "on battery."
             )
 
 
 class SharedRow(BoxLayout):
-    """An update that was sent."""
+    """An update that was sent, in words and figures."""
 
     text = StringProperty()
     note = StringProperty()
 
 
 class SharedCard(Card):
-    """What left the keyboard, and when."""
+    """Lists what left the keyboard, and when."""
 
     page = ObjectProperty()
     updates = StringProperty()
@@ -142,24 +146,24 @@ class SharedCard(Card):
     more = BooleanProperty(False)
 
     def show(self, shared: Sequence[SharedUpdate], count: int) -> None:
-        """Shows the newest so many updates, and what they come to all together."""
+        """Shows the newest `count` updates, and the totals of all."""
         self.updates = f"{len(shared):,}" if shared else ""
         self.words = f"{sum(s.words for s in shared):,}"
         self.sent = _size(sum(s.bytes for s in shared))
         self.more = len(shared) > count
         self.ids.rows.clear_widgets()
         for one in reversed(shared[-count:]):
-            clipped = {True: ", shortened to the round's limit", False: ", not shortened", None: ""}[one.clipped]
+            clipped = {True: ", scaled down to the round's limit", False: ", not scaled down", None: ""}[one.clipped]
             outcome = _OUTCOMES.get(one.outcome, one.outcome)
             self.ids.rows.add_widget(
                 SharedRow(
-                    text=f"{_told(one.time)}: {outcome}",
-                    note=f"{one.words:,} words learned from, {_size(one.bytes)} sent to {urlsplit(one.url).netloc}{clipped}",
+                    text=f"{_when(one.time)}: {outcome}",
+                    note=f"{one.words:,} words used, {_size(one.bytes)} sent to {urlsplit(one.url).netloc}{clipped}",
                 )
             )
 
 
-def _told(time: str) -> str:
+def _when(time: str) -> str:
     return f"{datetime.fromisoformat(time).astimezone():%d %B %Y, %H:%M}"
 
 

@@ -1,4 +1,4 @@
-"""The federation: what joining shares and with whom, joining, the round that goes on, what was shared and when, leaving."""
+"""The page "Federation": what members share, joining, the current round, past updates, and leaving."""
 
 from typing import Any
 
@@ -24,91 +24,93 @@ from keyboard_app.window.pages.page import Page
 __all__ = ("FederationPage",)
 
 _SHOWN = 20  # updates, before older ones are asked for
-_ARRANGED = 0.05  # seconds after which what was added to the window has its place
+_ARRANGED = 0.05  # seconds until new widgets have their positions
 
 
 class FederationPage(Page):
-    """Shows the cards that fit where the keyboard stands, and does what the person says on them."""
+    """Shows the cards for the state of the membership, and acts on them."""
 
     problem = StringProperty()
-    sure = BooleanProperty(False)  # whether it was asked whether to leave
+    confirming = BooleanProperty(False)  # whether the person is asked to confirm that they leave
 
     def __init__(self, *arguments: Any, **properties: Any) -> None:
         super().__init__(*arguments, title="Federation", **properties)
-        self._link: JoinLink | None = None  # that was read and not agreed to yet
+        self._link: JoinLink | None = None  # a link that the person has entered but not agreed to yet
         self._joining: Joining | None = None
         self._standing = Standing()
         self._shown = _SHOWN
-        self._about, self._enter, self._agree = AboutCard(), LinkCard(page=self), AgreeCard(page=self)
-        self._stand, self._round, self._shared = StandingCard(page=self), RoundCard(page=self), SharedCard(page=self)
+        self._about_card, self._link_card, self._agree_card = AboutCard(), LinkCard(page=self), AgreeCard(page=self)
+        self._standing_card, self._round_card = StandingCard(page=self), RoundCard(page=self)
+        self._shared_card = SharedCard(page=self)
 
     def refresh(self) -> None:
-        """Shows where the keyboard stands now."""
+        """Shows the cards for the current membership."""
         self._standing = standing = self.device.federation.standing()
         settings = self.device.profile.settings
         if self._joining is not None and self._joining.error:
-            self._complain(self._joining.error)
+            self._show_problem(self._joining.error)
             self._joining = None
         link = self._link or standing.joining
         cards: list[Widget]
         if standing.joined is not None:
             self._link = self._joining = None
-            self._stand.show(standing.joined, settings.take_part)
-            cards = [self._stand, self._round]
+            self._standing_card.show(standing.joined, settings.take_part)
+            cards = [self._standing_card, self._round_card]
         elif link is not None:
-            self._agree.show(link, standing.joining == link and not self.screen.busy, settings.consent is True)
-            cards = [self._about, self._agree]
+            agreed_before = standing.joining == link and not self.screen.busy
+            self._agree_card.show(link, agreed_before, settings.consent is True)
+            cards = [self._about_card, self._agree_card]
         else:
-            cards = [self._about, self._enter]
+            cards = [self._about_card, self._link_card]
         if standing.joined is not None or standing.shared:
-            self._shared.show(standing.shared, self._shown)
-            cards.append(self._shared)
+            self._shared_card.show(standing.shared, self._shown)
+            cards.append(self._shared_card)
         self._arrange(cards)
         self.attend()
 
     def attend(self) -> None:
-        """Shows how far the round is that goes on."""
+        """Shows the progress of the current round."""
         if self._standing.joined is not None:
-            self._round.show(self.device)
+            self._round_card.show(self.device)
 
     def write(self) -> None:
-        """Keys go to the field, which comes into view above them."""
-        field = self._enter.ids.link
+        """Sends keys to the field for the link, and scrolls it into view above them."""
+        field = self._link_card.ids.link
         self.screen.search(field)
         Clock.schedule_once(lambda _elapsed: self.ids.scroll.scroll_to(field, animate=False), _ARRANGED)
 
     def paste(self) -> None:
-        """Puts what is in the clipboard into the field; the keys stay out of the way."""
-        self._write((Clipboard.paste() or "").strip())
+        """Puts the clipboard into the field, without opening the keys."""
+        self._fill_in((Clipboard.paste() or "").strip())
 
-    def _write(self, text: str) -> None:
-        field, self.problem = self._enter.ids.link, ""
+    def _fill_in(self, text: str) -> None:
+        field, self.problem = self._link_card.ids.link, ""
         self.screen.composer.leave_search()
         field.keyboard.text = ""
         field.keyboard.paste(text)
         field.show(field.keyboard.text, field.keyboard.cursor, field.keyboard.selection)
 
     def read_link(self) -> None:
-        """Reads the link; then it is asked whether to join."""
+        """Reads the link in the field, and asks whether to join."""
         try:
-            self._link = JoinLink.parse(self._enter.ids.link.keyboard.text)
+            self._link = JoinLink.parse(self._link_card.ids.link.keyboard.text)
         except UserFacingError as error:
-            self._complain(str(error))
+            self._show_problem(str(error))
             return
         self.problem = ""
         self.screen.composer.leave_search()
         self.screen.refresh_page()
 
     def forget_link(self) -> None:
-        """Does not join after all."""
+        """Drops the link without joining."""
         self._link = None
-        self._write("")
+        self._fill_in("")
         if self._standing.joining is not None:
             self.attempt(self.device.federation.give_up_joining)
         self.screen.refresh_page()
 
     def join(self) -> None:
-        """Joins: the person has agreed."""
+        """Joins the federation, as the person has agreed."""
         link = str(self._link or self._standing.joining)
 
         def begin() -> None:
@@ -118,16 +120,16 @@ class FederationPage(Page):
         self.screen.begin(begin)
 
     def leave(self) -> None:
-        """Leaves, once the person is sure."""
-        if not self.sure:
-            self.sure = True
+        """Leaves the federation, at the second call."""
+        if not self.confirming:
+            self.confirming = True
             return
-        self.sure = False
+        self.confirming = False
         self.screen.begin(self.device.federation.leave)
         self.screen.refresh_page()
 
     def choose(self, **choices: Any) -> None:
-        """Makes a choice count."""
+        """Applies settings."""
         self.attempt(lambda: self.device.choose(**choices))
 
     def ask(self) -> None:
@@ -135,7 +137,7 @@ class FederationPage(Page):
         self.screen.begin(self.device.federation.take_part)
 
     def leave_round(self) -> None:
-        """Takes no further part in the round that goes on."""
+        """Leaves the current round."""
         self.device.federation.leave_round()
 
     def show_more(self) -> None:
@@ -143,7 +145,7 @@ class FederationPage(Page):
         self._shown += _SHOWN
         self.screen.refresh_page()
 
-    def _complain(self, problem: str) -> None:
+    def _show_problem(self, problem: str) -> None:
         self.problem = problem[:1].upper() + problem[1:]
 
     def _arrange(self, cards: list[Widget]) -> None:

@@ -1,4 +1,4 @@
-"""What it learned: what it saved, how often it was right, what it would suggest now, which words are new and which on the rise."""
+"""The page "What it learned": keystrokes saved, recall over time, suggestions side by side, new words and rising words."""
 
 from datetime import date, datetime
 from typing import Any
@@ -6,29 +6,50 @@ from typing import Any
 from kivy.clock import Clock
 from kivy.properties import BooleanProperty, ListProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.stacklayout import StackLayout
+from kivy.uix.widget import Widget
 
 from keyboard_app.learning.insight import Period, new_words, recall_by_model, recall_by_week
-from keyboard_app.learning.recall import History, moving_recall
+from keyboard_app.learning.recall import History, moving_recall, recall
 from keyboard_app.learning.rising import Rise, Rising
+from keyboard_app.recording.records import Judgement
 from keyboard_app.window.drawing.look import look
-from keyboard_app.window.pages.chips import Chips
 from keyboard_app.window.pages.page import Page
 from keyboard_app.window.widgets.bars import Bars
+from keyboard_app.window.widgets.chart import Chart
 from keyboard_app.window.widgets.choice import Choice
 from keyboard_app.window.widgets.plot import Plot
 
-# The others are for the rules.
-__all__ = ("Bars", "Chips", "Choice", "LearnedPage", "Plot", "SideBySide")
+# The `.kv` rules use the other names.
+__all__ = ("Bars", "Chip", "Chips", "Choice", "LearnedPage", "Plot", "SideBySide")
 
 WEEK, MODEL, WORD = "week", "model", "word"
 SPANS = ((WEEK, "By week"), (MODEL, "By model"), (WORD, "Word by word"))
-WINDOW = 50  # words that each point of the curves looks back on
-FIRST = 10  # the word at which the curves begin: before it a single word would move them far
-_SHOWN = 12  # words, phrases and stretches of time
+WINDOW = 50  # words that each point of the curves averages over
+FIRST = 10  # the word at which the curves begin; before it, a single word would move them far
+_SHOWN = 12  # words, phrases or periods at most
+
+
+class Chip(Widget):
+    """A word on a rounded background."""
+
+    text = StringProperty()
+
+
+class Chips(StackLayout):
+    """Shows each of `texts` as a chip."""
+
+    texts = ListProperty()
+
+    def on_texts(self, _chips: "Chips", texts: list[str]) -> None:
+        """Replaces the chips."""
+        self.clear_widgets()
+        for text in texts:
+            self.add_widget(Chip(text=text))
 
 
 class SideBySide(BoxLayout):
-    """What one model suggests."""
+    """The suggestions of one model."""
 
     model = StringProperty()
     words = ListProperty()
@@ -36,17 +57,19 @@ class SideBySide(BoxLayout):
 
 
 class LearnedPage(Page):
-    """Shows it in plots, and what can be done about it."""
+    """Shows what the keyboard learned, and lets the person start, stop and undo learning."""
 
     saved_today = StringProperty()
     saved_ever = StringProperty()
-    summary = StringProperty()
-    verdict = StringProperty()
-    doing = StringProperty()
-    moment = StringProperty()
+    summary = StringProperty()  # how often a suggestion was right
+    verdict = StringProperty()  # the outcome of the last learning
+    details = StringProperty()  # the figures behind both
+    detailed = BooleanProperty(False)  # whether the details are shown
+    schedule = StringProperty()  # when it learns
+    moment = StringProperty()  # the text that the suggestions side by side follow
     paused = BooleanProperty(False)
     personalized = BooleanProperty(False)
-    sure = BooleanProperty(False)  # whether it was asked whether to forget all
+    confirming = BooleanProperty(False)  # whether the person is asked to confirm that all is forgotten
 
     def __init__(self, *arguments: Any, **properties: Any) -> None:
         super().__init__(*arguments, title="What it learned", **properties)
@@ -57,21 +80,20 @@ class LearnedPage(Page):
         self._compare = Clock.create_trigger(self._show_comparison, 0.2)
 
     def refresh(self) -> None:
-        """Shows what is the case now."""
+        """Shows the current state."""
         device, store = self.device, self.device.profile.store
         saved = device.saved()
         self.saved_today = f"{saved.today:,}"
         share = "" if saved.ever_share is None else f", {saved.ever_share:.0%} of all"
-        self.saved_ever = f"keystrokes saved ever{share}"
+        self.saved_ever = f"keystrokes saved in total{share}"
         self.ids.ever.share = f"{saved.ever:,}"
-        history = str(History.read(store))
-        self.summary = f"{history[0].upper()}{history[1:]}."
-        judgement = store.last_judgement()
-        self.verdict = f"The last learning {judgement}." if judgement is not None else "It has not learned yet."
+        history, judgement = History.read(store), store.last_judgement()
+        self.summary, self.verdict = _summary(history), _verdict(judgement)
+        self.details = _details(history, judgement)
         self.personalized = device.models.personalized
         self.paused = device.background.paused
-        self.doing = self._what_goes_on()
-        self.sure = False
+        self.schedule = self._schedule()
+        self.confirming = False
         messages = store.learnable()
         self.ids.new_words.texts = [n.word for n in new_words(messages, device.models.global_model.vocabulary)[:_SHOWN]]
         self._show_recall()
@@ -79,17 +101,17 @@ class LearnedPage(Page):
         self._compare()
 
     def typed(self) -> None:
-        """The message has changed: once typing rests, the models are asked."""
+        """Asks the models for suggestions once typing pauses."""
         self._compare.cancel()
         self._compare()
 
     def choose_span(self, span: str) -> None:
-        """Shows recall over another span."""
+        """Shows recall by another unit: week, model or word."""
         self.ids.span.value = span
         self._show_recall()
 
     def look_back(self) -> None:
-        """Finds out what rose."""
+        """Finds the words and phrases that became likelier."""
 
         def begin() -> None:
             self._rising = self.device.look_back()
@@ -97,24 +119,24 @@ class LearnedPage(Page):
         self.screen.begin(begin)
 
     def roll_back(self) -> None:
-        """Types with the model from before again."""
+        """Goes back to the previous model."""
         self.attempt(self.device.roll_back)
 
     def reset(self) -> None:
-        """Forgets all that was learned, once the person is sure."""
-        if not self.sure:
-            self.sure = True
+        """Forgets everything that was learned, at the second call."""
+        if not self.confirming:
+            self.confirming = True
             return
         self.attempt(self.device.reset)
 
-    def _what_goes_on(self) -> str:
+    def _schedule(self) -> str:
         if self.paused:
-            return "It waits."
+            return "Paused."
         settings = self.device.profile.settings
         if settings.consent is not True:
-            return "Nothing is recorded, so there is nothing to learn from. The settings can change that."
+            return "Recording is off, so there is nothing to learn from. You can switch it on in the settings."
         if not settings.learn_automatically:
-            return "It learns when you tell it to."
+            return "It learns when you ask it to."
         return "It learns by itself when there are enough new words and you have not typed for a while."
 
     def _show_recall(self) -> None:
@@ -127,29 +149,29 @@ class LearnedPage(Page):
                 (tuple(look.warm), moving_recall(history.global_ranks, WINDOW)[FIRST - 1 :].tolist()),
                 (tuple(look.accent), moving_recall(history.ranks, WINDOW)[FIRST - 1 :].tolist()),
             ]
-            self._put(plot)
+            self._show_chart(plot)
         else:
             periods = (recall_by_week(store) if span == WEEK else recall_by_model(store))[-_SHOWN:]
             self._bars.colors = [tuple(look.warm), tuple(look.accent)]
             self._bars.groups = [(_short(p, span), (p.global_recall_at_3, p.recall_at_3)) for p in periods]
-            self._put(self._bars)
+            self._show_chart(self._bars)
         self.ids.mark.opacity = 1 if span == WORD else 0
 
-    def _put(self, chart: Any) -> None:
+    def _show_chart(self, chart: Chart) -> None:
         place = self.ids.chart
         if place.children != [chart]:
             place.clear_widgets()
             place.add_widget(chart)
 
     def _repaint(self, *_: object) -> None:
-        if self.parent is not None:  # one that is out of sight is refreshed before it is shown
+        if self.parent is not None:  # a hidden page is refreshed before it is shown
             self._show_recall()
 
     def _show_rising(self) -> None:
         if self._rising is None:
             return
         found = sorted([*self._rising.words, *self._rising.phrases], key=lambda rise: rise.before - rise.after)
-        self.ids.rising.texts = [_risen(rise) for rise in found[:_SHOWN]]
+        self.ids.rising.texts = [_rise(rise) for rise in found[:_SHOWN]]
 
     def _show_comparison(self, *_: object) -> None:
         keyboard = self.device.keyboard
@@ -160,13 +182,45 @@ class LearnedPage(Page):
             self.ids[model].words = words
 
 
+def _summary(history: History) -> str:
+    """Returns how often a suggestion was right, in plain words."""
+    if not history.ranks:
+        return "Nothing typed yet."
+    first = history.learned_at[0] if history.learned_at else len(history.ranks)
+    before, since = recall(history.ranks[:first]), recall(history.ranks[first:])
+    if before is None or since is None:
+        line = f"One of the three suggestions was right for {recall(history.ranks):.0%} of your words."
+        return f"{line} Keep typing to see what learning changes." if history.learned_at else line
+    return f"One of the three suggestions was right for {before:.0%} of your words before it learned, and {since:.0%} since."
+
+
+def _verdict(judgement: Judgement | None) -> str:
+    """Returns the outcome of the last learning, in plain words."""
+    if judgement is None:
+        return "It has not learned yet."
+    if judgement.kept != "new":
+        return "The last time it learned, the new model was worse at guessing your words, so it kept the old one."
+    if judgement.words == 0:
+        return "The last time it learned, it switched to the new model."
+    return "The last time it learned, the new model guessed your words at least as well, so it switched to it."
+
+
+def _details(history: History, judgement: Judgement | None) -> str:
+    """Returns the figures behind the summary and the verdict, a sentence in each line."""
+    figures = str(history)
+    lines = [f"{figures[0].upper()}{figures[1:]}."]
+    if judgement is not None:
+        lines.append(f"The last learning {judgement}.")
+    return "\n".join(lines)
+
+
 def _short(period: Period, span: str) -> str:
-    """A name short enough to stand below bars."""
+    """Returns a name short enough to fit below bars."""
     if span == WEEK:
         day = date.fromisoformat(period.name)
         return f"{day.day} {datetime(day.year, day.month, day.day):%b}"
     return {"before learning": "before"}.get(period.name, period.name.replace("learning ", "#"))
 
 
-def _risen(rise: Rise) -> str:
+def _rise(rise: Rise) -> str:
     return f"{f'{rise.context} {rise.word}'.strip()}  {rise.before:.0%} → {rise.after:.0%}"

@@ -1,41 +1,95 @@
-"""A page beside or over the messages."""
+"""The base class of pages, the cards they are made of, and what they need of the screen that shows them."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from kivy.properties import ObjectProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.widget import Widget
 
-if TYPE_CHECKING:
-    from keyboard_app.window.screen import Screen
+from keyboard_app.device import Device
+from keyboard_app.window.keys.composer import Composer
+from keyboard_app.window.keys.text_area import SearchField
 
-__all__ = ("Page",)
+__all__ = ("Card", "Page", "PageHost")
+
+
+class PageHost(Protocol):
+    """The screen, as far as pages use it; their `.kv` rules read the attributes too."""
+
+    device: Device
+    composer: Composer
+    busy: bool  # whether a task runs in the background
+    private: bool
+
+    def attempt(self, work: Callable[[], object]) -> bool:
+        """Does something at once, and shows the line it returns or the error; returns whether it succeeded."""
+
+    def begin(self, work: Callable[[], object]) -> None:
+        """Starts something in the background."""
+
+    def learn(self) -> None:
+        """Starts to learn."""
+
+    def relearn(self) -> None:
+        """Starts to learn again from the remaining messages."""
+
+    def pause_learning(self) -> None:
+        """Pauses or continues the task in the background."""
+
+    def stop_learning(self) -> None:
+        """Stops the task in the background."""
+
+    def set_private(self, private: bool) -> None:
+        """Switches private mode on or off."""
+
+    def apply_settings(self) -> None:
+        """Shows the chosen theme, text size and layout."""
+
+    def show_messages(self) -> None:
+        """Shows the newest messages."""
+
+    def refresh_page(self) -> None:
+        """Refreshes the page that is shown."""
+
+    def search(self, field: SearchField) -> None:
+        """Sends keys to a search field."""
+
+    def add_widget(self, widget: Widget) -> None:
+        """Shows a widget on top of the window."""
+
+    def remove_widget(self, widget: Widget) -> None:
+        """Removes a widget from the window."""
+
+
+class Card(BoxLayout):
+    """A part of a page on a background of its own, its contents in a column."""
 
 
 class Page(BoxLayout):
-    """Has a `title`; its screen has it `refresh` whenever what it shows may have changed."""
+    """A page beside or over the messages; its host calls `refresh` whenever the contents may have changed."""
 
     title = StringProperty()
-    screen = ObjectProperty()
+    screen: PageHost = ObjectProperty()
 
-    def __init__(self, screen: "Screen", **properties: Any) -> None:
+    def __init__(self, screen: PageHost, **properties: Any) -> None:
         self.screen = screen
         self.device = screen.device
         super().__init__(**properties)
 
     def refresh(self) -> None:
-        """Shows what is the case now.
+        """Shows the current state.
 
         Raises:
-          DataError: it cannot be read.
+          DataError: the data to show cannot be read.
         """
 
     def typed(self) -> None:
-        """The message has changed while this is shown."""
+        """Follows a change of the message while this page is shown."""
 
     def attend(self) -> None:
-        """Something may have got further in the background while this is shown; called many times a second."""
+        """Follows progress in the background while this page is shown; called several times a second."""
 
     def attempt(self, work: Callable[[], object]) -> bool:
-        """Does something, and says what it says or why it failed; returns whether it went well."""
+        """Does something at once, and shows the line it returns or the error; returns whether it succeeded."""
         return self.screen.attempt(work)

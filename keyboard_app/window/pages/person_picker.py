@@ -1,4 +1,4 @@
-"""Finds out which of those who wrote in a chat is the person at this keyboard."""
+"""Lets a person pick themselves among the authors of a chat."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,15 +10,15 @@ from keyboard_app.window.widgets.modal import TouchShield
 
 __all__ = ("PersonPicker",)
 
-_SHOWN = 200  # people
+_SHOWN = 200  # people at most
 
 
 class PersonEntry(TextButton):
-    """One of them."""
+    """A person to pick."""
 
 
 class PersonPicker(TouchShield, BoxLayout):
-    """Shows people and how many messages each wrote; dispatches `on_chosen(name)` and `on_cancel`."""
+    """Shows people and their numbers of messages; dispatches `on_chosen(name)` and `on_cancel`."""
 
     __events__ = ("on_cancel", "on_chosen")
 
@@ -30,7 +30,7 @@ class PersonPicker(TouchShield, BoxLayout):
             self.ids.entries.add_widget(entry)
 
     def on_chosen(self, person: str) -> None:
-        """What a page binds to."""
+        """Event for pages to bind."""
 
     def on_cancel(self) -> None:
-        """What a page binds to."""
+        """Event for pages to bind."""

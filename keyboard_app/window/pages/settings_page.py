@@ -1,4 +1,4 @@
-"""What a person can choose."""
+"""The page "Settings"."""
 
 from typing import Any
 
@@ -8,24 +8,24 @@ from keyboard_app.window.pages.page import Page
 from keyboard_app.window.widgets.choice import Choice, Stepper
 from keyboard_app.window.widgets.control import OnOff
 
-# The others are for the rules.
+# The `.kv` rules use the other names.
 __all__ = ("Choice", "OnOff", "SettingsPage", "Stepper")
 
 _SCALES = (0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
-THEMES = (("system", "As the system"), ("light", "Light"), ("dark", "Dark"))
+THEMES = (("system", "Same as system"), ("light", "Light"), ("dark", "Dark"))
 
 
 class SettingsPage(Page):
-    """Shows the settings, and has each counted and kept as soon as it is chosen."""
+    """Shows the settings, and applies and saves each as soon as it is chosen."""
 
-    hours = StringProperty()
+    hours = StringProperty()  # when it may learn, in words
 
     def __init__(self, *arguments: Any, **properties: Any) -> None:
         super().__init__(*arguments, title="Settings", **properties)
         self.ids.theme.options = list(THEMES)
 
     def refresh(self) -> None:
-        """Shows what is chosen now."""
+        """Shows the current settings."""
         ids, settings = self.ids, self.device.profile.settings
         ids.theme.value = settings.theme
         ids.scale.shown = f"{settings.text_scale:.0%}"
@@ -40,25 +40,25 @@ class SettingsPage(Page):
         ids.automatic.on = settings.learn_automatically
         start, end = settings.learn_from, settings.learn_until
         ids.start.shown, ids.end.shown = f"{start}:00", f"{end}:00"
-        around = start == end or (start, end) == (0, 24)
-        self.hours = "at any hour" if around else f"from {start}:00 to {end}:00"
+        all_day = start == end or (start, end) == (0, 24)
+        self.hours = "at any time" if all_day else f"from {start}:00 to {end}:00"
         for stepper in (ids.start, ids.end):
             stepper.disabled = not settings.learn_automatically
 
     def choose(self, **choices: Any) -> None:
-        """Makes a choice count."""
+        """Applies and saves settings."""
         self.attempt(lambda: self.device.choose(**choices))
         self.screen.apply_settings()
         self.refresh()
 
     def step_scale(self, direction: int) -> None:
-        """Larger or smaller text."""
+        """Makes text larger or smaller."""
         scale = self.device.profile.settings.text_scale
         others = [s for s in _SCALES if (s - scale) * direction > 0.001]
         if others:
             self.choose(text_scale=min(others) if direction > 0 else max(others))
 
     def step_hour(self, name: str, direction: int) -> None:
-        """An hour earlier or later at which learning may begin by itself, or begins no more."""
+        """Moves one of the hours between which learning may start, by one hour."""
         hour = getattr(self.device.profile.settings, name) + direction
         self.choose(**{name: min(max(hour, 0), 24)})

@@ -1,4 +1,4 @@
-"""What a person reads before the first key: what is recorded, where it stays, what is shared; and the question whether to."""
+"""The first questions: what is recorded, where it stays, what is shared, and whether to record at all."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from keyboard_app.window.widgets.control import IconButton, TextButton
 from keyboard_app.window.widgets.icon import Icon
 from keyboard_app.window.widgets.modal import TouchShield
 
-# The others are for the rules.
+# The `.kv` rules use the other names.
 __all__ = ("Icon", "IconButton", "TextButton", "Welcome")
 
 
@@ -30,20 +30,20 @@ _STEPS: Sequence[_Step] = (
     _Step(
         "private",
         "Your words stay here",
-        "They are kept on this device alone, encrypted. You can read, search, export and delete all of it at any time, "
-        "and choose how long it is kept.",
+        "Your messages are encrypted and stay on this device. You can read, search, export and delete them at any time, "
+        "and choose how long they are kept.",
     ),
     _Step(
         "globe",
         "What is shared, if you join",
-        "Nothing is shared unless you join a federation yourself. Then your keyboard sends what its model learned, numbers and no "
-        "messages, to be summed up with those of others. You can leave at any time.",
+        "Nothing is shared unless you join a federation yourself. Then your keyboard sends what it learned, as numbers and never "
+        "as messages, to be added to what others send. You can leave at any time.",
     ),
 )
 
 
 class Welcome(TouchShield, BoxLayout):
-    """Three screens, the last with the question; dispatches `on_answer(record)`. Nothing is recorded before."""
+    """Three screens, the last one with the question; dispatches `on_answer(record)`. Nothing is recorded before the answer."""
 
     step = NumericProperty(0)
     icon = StringProperty()
@@ -55,26 +55,26 @@ class Welcome(TouchShield, BoxLayout):
     def __init__(self, **properties: Any) -> None:
         super().__init__(**properties)
         ids = self.ids
-        self._ways = {False: [ids.next.__self__, ids.room.__self__], True: [ids.yes.__self__, ids.no.__self__]}
+        self._buttons = {False: [ids.next.__self__, ids.room.__self__], True: [ids.yes.__self__, ids.no.__self__]}
         self.on_step(self, 0)
 
     @property
     def last(self) -> bool:
-        """Whether the question stands there."""
-        return self.step == len(_STEPS) - 1
+        """Whether the screen with the question is shown."""
+        return bool(self.step == len(_STEPS) - 1)
 
     def on_step(self, _welcome: "Welcome", step: float) -> None:
         """Shows another screen."""
         self.icon, self.title, self.text = _STEPS[int(step)]
         self.ids.question.opacity = 1 if self.last else 0
         self.ids.buttons.clear_widgets()
-        for way in self._ways[self.last]:  # one that is only hidden would still take touches
-            self.ids.buttons.add_widget(way)
+        for button in self._buttons[self.last]:  # hidden widgets would still take touches
+            self.ids.buttons.add_widget(button)
         self.ids.back.opacity, self.ids.back.disabled = (1, False) if step > 0 else (0, True)
 
     def go(self, steps: int) -> None:
-        """On, or back."""
+        """Goes forward by `steps` screens, or back if negative."""
         self.step = min(max(self.step + steps, 0), len(_STEPS) - 1)
 
     def on_answer(self, record: bool) -> None:
-        """What the screen binds to."""
+        """Event for the screen to bind."""

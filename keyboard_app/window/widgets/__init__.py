@@ -1,1 +1,1 @@
-"""Controls, charts, and containers that several pages share."""
+"""Building blocks of the window: controls, text, charts, containers and the keyboard focus."""

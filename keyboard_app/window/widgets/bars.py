@@ -1,4 +1,4 @@
-"""Bars side by side, for each of a few stretches of time."""
+"""A bar chart with groups of bars, one group for each period."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from keyboard_app.window.widgets.chart import Chart
 
 __all__ = ("Bars",)
 
-_WIDEST = 22  # of a bar, in dp
+_WIDEST = 22  # width of a bar at most, in dp
 
 
 class Bars(Chart):
-    """Draws `groups`, pairs of a name and shares from 0 to 1 (None draws nothing), each share in its colour of `colors`."""
+    """Draws `groups`, pairs of a name and shares from 0 to 1; `colors` are those of the bars in a group. None draws no bar."""
 
     groups = ListProperty()
     colors = ListProperty()
@@ -27,11 +27,11 @@ class Bars(Chart):
             self.fbind(name, self._redraw)
 
     def most(self) -> float:
-        """The largest share that is drawn."""
+        """Returns the largest share that is drawn."""
         return max((share for _, shares in self.groups for share in shares if share is not None), default=0.0)
 
     def draw_contents(self) -> None:
-        """Draws the bars, and below them as many of their names as have room."""
+        """Draws the bars, and below them as many of the group names as fit."""
         if not self.groups:
             return
         room = self.plot_width / len(self.groups)

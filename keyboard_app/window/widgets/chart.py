@@ -1,5 +1,6 @@
-"""Shares over something, drawn on a Kivy canvas: the axes, which curves and bars have in common."""
+"""The axes and labels that plots and bar charts have in common."""
 
+import math
 from typing import Any
 
 from kivy.clock import Clock
@@ -9,13 +10,12 @@ from kivy.properties import ColorProperty, NumericProperty, StringProperty
 from kivy.uix.widget import Widget
 
 from keyboard_app.window.drawing.glyphs import glyphs
-from keyboard_app.window.widgets.axis import ticks
 
-__all__ = ("Chart",)
+__all__ = ("Chart", "ticks")
 
 
 class Chart(Widget):
-    """Draws the grid of the y axis, from 0 to a round share above the largest; what it is of, those who inherit draw."""
+    """Draws the grid of the y axis, from 0 to a round share above the largest one; subclasses draw the data."""
 
     x_label = StringProperty()
     text_color = ColorProperty()
@@ -24,36 +24,36 @@ class Chart(Widget):
 
     def __init__(self, **properties: Any) -> None:
         super().__init__(**properties)
-        # All that changes in one frame is drawn once.
+        # All changes within one frame cause one redraw.
         self._redraw = Clock.create_trigger(self._draw, -1)
         for name in ("pos", "size", "x_label", "text_color", "grid_color", "font_size"):
             self.fbind(name, self._redraw)
 
     @property
     def left(self) -> float:
-        """Where the x axis begins, in pixels."""
-        return self.x + self.font_size * 2.6 + dp(6)
+        """The left end of the x axis, in pixels."""
+        return float(self.x + self.font_size * 2.6 + dp(6))
 
     @property
     def bottom(self) -> float:
-        """Where the y axis begins, in pixels."""
-        return self.y + self.font_size * (3.4 if self.x_label else 1.8)
+        """The lower end of the y axis, in pixels."""
+        return float(self.y + self.font_size * (3.4 if self.x_label else 1.8))
 
     @property
     def plot_width(self) -> float:
-        """Of the x axis, in pixels."""
-        return self.right - dp(6) - self.left
+        """The length of the x axis, in pixels."""
+        return float(self.right - dp(6) - self.left)
 
     def y_at(self, share: float) -> float:
-        """Where a share is, in pixels."""
-        return self.bottom + (self.top - self.font_size - self.bottom) * share / self._end
+        """Returns the y coordinate of a share, in pixels."""
+        return float(self.bottom + (self.top - self.font_size - self.bottom) * share / self._end)
 
     def most(self) -> float:
-        """The largest share that is drawn."""
+        """Returns the largest share that is drawn."""
         return 0.0
 
     def draw_contents(self) -> None:
-        """Draws what there is to show, with the canvas open."""
+        """Draws the data; called with the canvas open."""
 
     def _draw(self, *_: object) -> None:
         shares = ticks(max(self.most(), 0.1), 4)
@@ -68,9 +68,17 @@ class Chart(Widget):
             self.draw_contents()
 
     def write(self, text: str, x: float, y: float, anchor: tuple[float, float]) -> None:
-        """Writes so that the point (x, y) lies at `anchor` of the text, shares of its width and height."""
+        """Writes a text whose `anchor`, given as shares of its width and height, lies at (x, y)."""
         drawn = glyphs(text, round(self.font_size))
         Color(*self.text_color)
         for run in drawn.runs:
             corner = x - drawn.width * anchor[0] + run.x, y - drawn.height * anchor[1]
             Rectangle(texture=run.texture, pos=(round(corner[0]), round(corner[1])), size=(run.width, run.height))
+
+
+def ticks(end: float, count: int) -> list[float]:
+    """Returns about `count` round numbers from 0 to `end` or just above, at steps of 1, 2 or 5 times a power of ten."""
+    rough = end / count
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.999)
+    return [round(i * step, 10) for i in range(math.ceil(round(end / step, 6)) + 1)]

@@ -1,4 +1,4 @@
-"""One of a few, or a number: controls made of buttons."""
+"""Controls made of several buttons: a choice between options, and a number to step up and down."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ __all__ = ("Choice", "Stepper")
 
 
 class Choice(StackLayout):
-    """A button for each of `options`, pairs of a value and its text, the one of `value` lit.
+    """A button for each of `options`, which are pairs of a value and its text; the button of `value` is lit.
 
-    Dispatches `on_choose(value)` when a person chooses another; `value` is set by whoever made the choice count.
+    Dispatches `on_choose(value)` when a person touches a button. The page that applies the choice sets `value`.
     """
 
-    about = StringProperty()  # what is chosen, for the buttons' names
+    about = StringProperty()  # the subject of the choice, for the names of the buttons
     options = ListProperty()
     value = ObjectProperty(None, allownone=True)
 
@@ -29,7 +29,7 @@ class Choice(StackLayout):
         self._build()
 
     def on_choose(self, value: object) -> None:
-        """What a page binds to."""
+        """Event for pages to bind."""
 
     def _build(self, *_: object) -> None:
         self.clear_widgets()
@@ -45,7 +45,7 @@ class Choice(StackLayout):
 
 
 class Stepper(BoxLayout):
-    """A number between two buttons that make it less and more; dispatches `on_step(direction)`, -1 or 1."""
+    """A number between a minus and a plus button; dispatches `on_step(direction)`, where direction is -1 or 1."""
 
     about = StringProperty()
     value = NumericProperty()
@@ -54,4 +54,4 @@ class Stepper(BoxLayout):
     __events__ = ("on_step",)
 
     def on_step(self, direction: int) -> None:
-        """What a page binds to."""
+        """Event for pages to bind."""

@@ -1,6 +1,6 @@
-"""What a person can operate: by touch, by mouse, and by the keyboard alone.
+"""The controls of the window, operated by touch, by mouse or by the physical keyboard alone.
 
-Every control has a `name`, what an assistive tool would call it, and shows where the keyboard's focus is.
+Every control has a `name`, as a screen reader would say it, and shows a ring while it has the keyboard focus.
 """
 
 from kivy.graphics import Color, Line
@@ -19,13 +19,13 @@ _RING = "ring"
 
 
 class Control(Widget):
-    """Something with a name that can be focused and activated."""
+    """A widget with a name that can be focused and activated."""
 
     name = StringProperty()
     focused = BooleanProperty(False)
 
     def on_focused(self, _control: "Control", focused: bool) -> None:
-        """Shows by a ring that the physical keyboard's focus is here; without it there is nothing to paint."""
+        """Draws or removes the focus ring."""
         change, watched = (self.fbind if focused else self.funbind), ("pos", "size")
         for name in watched:
             change(name, self._draw_ring)
@@ -41,48 +41,48 @@ class Control(Widget):
         self.canvas.after.add(Line(rounded_rectangle=box, width=dp(1.3), group=_RING))
 
     def activate(self) -> None:
-        """Does what touching it would do."""
+        """Does what a touch would do."""
 
 
 class Tappable(ButtonBehavior, Control):
-    """A control that acts when a finger goes up on it; dispatches `on_release`, as Kivy's buttons do."""
+    """A control that acts when a finger is lifted from it; dispatches `on_release`, like Kivy's buttons."""
 
-    lit = BooleanProperty(False)  # drawn as switched on, or as what to do next
+    lit = BooleanProperty(False)  # drawn as switched on, or as the next thing to do
 
     def activate(self) -> None:
-        """Presses and releases it."""
+        """Presses and releases the control, unless it is disabled."""
         if not self.disabled:
             self.dispatch("on_press")
             self.dispatch("on_release")
 
 
 class TextButton(Tappable, Label):
-    """Text on a rounded ground; it is named by its text unless it has another name."""
+    """Text on a rounded background; the text is also its name, unless it has another one."""
 
     kind = OptionProperty("usual", options=["usual", "plain", "danger"])
-    _named = ""  # by its text
+    _name_from_text = ""
 
     def on_text(self, _button: "TextButton", text: str) -> None:
-        """Names it."""
-        if self.name in ("", self._named):
-            self.name = self._named = text
+        """Names the button after its text."""
+        if self.name in ("", self._name_from_text):
+            self.name = self._name_from_text = text
 
 
 class IconButton(Tappable, Icon):
-    """An icon alone."""
+    """A button with an icon and no text."""
 
 
 class OnOff(Tappable):
-    """On or off; dispatches `on_toggle(on)` when a person changes it."""
+    """A switch; dispatches `on_toggle(on)` when a person changes it."""
 
     on = BooleanProperty(False)
 
     __events__ = ("on_toggle",)
 
     def on_release(self) -> None:
-        """A finger went up on it."""
+        """Changes the switch when a finger is lifted from it."""
         self.on = not self.on
         self.dispatch("on_toggle", self.on)
 
     def on_toggle(self, on: bool) -> None:
-        """What a page binds to."""
+        """Event for pages to bind."""

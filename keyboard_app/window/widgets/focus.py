@@ -1,4 +1,4 @@
-"""Where the physical keyboard's focus goes next: in the order of reading, or to what is nearest in a direction."""
+"""Computes where the keyboard focus goes next: in reading order, or to the nearest control in a direction."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Box(NamedTuple):
-    """Where a control is, in pixels, the origin at the bottom left."""
+    """The edges of a control in pixels, with the origin at the bottom left."""
 
     x: float
     y: float
@@ -15,7 +15,7 @@ class Box(NamedTuple):
 
 
 class Way(Enum):
-    """A direction, as a step to the right and up."""
+    """A direction, as steps to the right and up."""
 
     LEFT = (-1, 0)
     RIGHT = (1, 0)
@@ -24,16 +24,16 @@ class Way(Enum):
 
 
 def after(current: int | None, count: int, step: int) -> int:
-    """The index of the control `step` places after the current one, around the ends; from none, the first or the last."""
+    """Returns the index `step` places after the current one, wrapping around; without a current one, the first or the last."""
     if current is None:
         return 0 if step > 0 else count - 1
     return (current + step) % count
 
 
 def nearest(current: Box, boxes: Sequence[Box], way: Way) -> int | None:
-    """The index of the box to go to from the current one; None where there is nothing that way.
+    """Returns the index of the nearest box in a direction, or None if there is none.
 
-    What lies beside counts less than what lies ahead: a step sideways is as far as two ahead.
+    Distance sideways counts double, so that boxes straight ahead are preferred.
     """
     best, found = float("inf"), None
     across, up = way.value

@@ -1,4 +1,4 @@
-"""The physical keyboard's focus among the controls of the window."""
+"""Moves the keyboard focus among the controls of the window."""
 
 from kivy.uix.recycleview import RecycleView
 from kivy.uix.scrollview import ScrollView
@@ -11,29 +11,28 @@ __all__ = ("FocusRing",)
 
 
 class FocusRing:
-    """At most one control is focused; it shows it, and comes into view."""
+    """The keyboard focus, on one control at most; the focused control is scrolled into view."""
 
     def __init__(self, root: Widget) -> None:
-        self._root = root
         self.focused: Control | None = None
         self._within: Widget = root
 
     def controls(self, within: Widget) -> list[Control]:
-        """The controls in a part of the window that can be operated now, in the order of reading."""
+        """Returns the controls in a part of the window that can be operated now, in reading order."""
         self._within = within
         found: list[Control] = []
         _collect(within, found)
         return found
 
     def step(self, within: Widget, step: int) -> None:
-        """Goes to the next control or the one before."""
+        """Moves the focus by `step` controls, 1 forward or -1 back."""
         controls = self.controls(within)
         if controls:
             current = controls.index(self.focused) if self.focused in controls else None
             self._focus(controls[after(current, len(controls), step)])
 
     def move(self, way: Way) -> bool:
-        """Goes to the nearest control in a direction; whether a control was focused."""
+        """Moves the focus to the nearest control in a direction; returns whether a control was focused."""
         if self.focused is None:
             return False
         controls = self.controls(self._within)
@@ -43,14 +42,14 @@ class FocusRing:
         return True
 
     def activate(self) -> bool:
-        """Does what touching the focused control would do; whether there is one."""
+        """Does what touching the focused control would do; returns whether there is one."""
         if self.focused is None or self.focused.get_root_window() is None:
             return False
         self.focused.activate()
         return True
 
     def leave(self) -> bool:
-        """Focuses none; whether one was."""
+        """Removes the focus; returns whether a control was focused."""
         if self.focused is None:
             return False
         self.focused.focused = False
@@ -63,7 +62,9 @@ class FocusRing:
         control.focused = True
         parent = control.parent
         while parent is not None and parent is not parent.get_parent_window():
-            if isinstance(parent, ScrollView) and not isinstance(parent, RecycleView):  # that has only what is in sight
+            if isinstance(parent, ScrollView) and not isinstance(
+                parent, RecycleView
+            ):  # a RecycleView holds only what is in view
                 parent.scroll_to(control, animate=False)
             parent = parent.parent
 

@@ -1,4 +1,4 @@
-"""An icon of strokes."""
+"""A widget that shows an icon."""
 
 from functools import lru_cache
 from typing import Any
@@ -20,7 +20,7 @@ _GRID = 24
 
 
 class Icon(Widget):
-    """Draws `icon`, one of `keyboard_app.window.drawing.icons`, in the middle of itself; nothing where that is empty."""
+    """Draws `icon`, a name in `keyboard_app.window.drawing.icons`, at its centre; draws nothing if the name is empty."""
 
     icon = StringProperty()
     icon_color = ColorProperty()

@@ -1,4 +1,4 @@
-"""A part of the window that is painted anew only when something in it has changed."""
+"""A part of the window that is repainted only when something in it has changed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +14,10 @@ __all__ = ("Layer",)
 
 
 class Layer(BoxLayout):
-    """Paints its children into a picture, and the picture where it stands: one rectangle a frame, however many they are.
+    """Paints its children into a picture, and shows the picture: one rectangle a frame, regardless of the number of children.
 
-    What clips in it by the pixels of the window (`Scroll`) has to count them from its lower left corner. Kivy paints a `Fbo` again
-    where an instruction in it has changed, and only then.
+    Kivy repaints an `Fbo` only when an instruction in it has changed. A child that clips by window pixels (`Scroll`) must count
+    them from the lower left corner of the layer.
     """
 
     background = ColorProperty()
@@ -37,18 +37,18 @@ class Layer(BoxLayout):
         self._fit()
 
     def add_widget(self, widget: Widget, *arguments: Any, **options: Any) -> None:
-        """Paints a child into the picture."""
-        with self._for_the_picture():
+        """Adds a child, which is painted into the picture."""
+        with self._drawing_into_picture():
             super().add_widget(widget, *arguments, **options)
 
     def remove_widget(self, widget: Widget, *arguments: Any, **options: Any) -> None:
-        """Paints it no more."""
-        with self._for_the_picture():
+        """Removes a child from the picture."""
+        with self._drawing_into_picture():
             super().remove_widget(widget, *arguments, **options)
 
     @contextmanager
-    def _for_the_picture(self) -> Iterator[None]:
-        """What is painted on this widget's canvas inside the block is painted into the picture."""
+    def _drawing_into_picture(self) -> Iterator[None]:
+        """Makes the picture the canvas of this widget within the block."""
         canvas, self.canvas = self.canvas, self._picture
         try:
             yield
@@ -56,11 +56,11 @@ class Layer(BoxLayout):
             self.canvas = canvas
 
     def on_background(self, _layer: "Layer", color: tuple[float, ...]) -> None:
-        """Behind the children; it hides what is behind the layer."""
+        """Changes the colour behind the children, which hides what is behind the layer."""
         self._clear.rgba = color
 
     def _fit(self, *_: object) -> None:
-        # Whole pixels, those at the edges included. (`right` and `top` may still be those from before a change of size.)
+        # Round outwards to whole pixels. `right` and `top` may still hold values from before a change of size.
         x, y = floor(self.x), floor(self.y)
         size = max(ceil(self.x + self.width) - x, 1), max(ceil(self.y + self.height) - y, 1)
         if size != tuple(self._picture.size):

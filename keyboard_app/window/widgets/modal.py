@@ -1,4 +1,4 @@
-"""What lies over other widgets and lets no touch through to them."""
+"""A widget on top of others that lets no touch through to them."""
 
 from kivy.input import MotionEvent
 from kivy.uix.widget import Widget
@@ -7,19 +7,19 @@ __all__ = ("TouchShield",)
 
 
 class TouchShield(Widget):
-    """Takes every touch, whether one of its children wants it or not."""
+    """Takes every touch, whether or not one of its children uses it."""
 
     def on_touch_down(self, touch: MotionEvent) -> bool:
-        """A finger came down."""
+        """Passes a new touch to the children and takes it."""
         super().on_touch_down(touch)
         return True
 
     def on_touch_move(self, touch: MotionEvent) -> bool:
-        """It moves."""
+        """Passes a moved touch to the children and takes it."""
         super().on_touch_move(touch)
         return True
 
     def on_touch_up(self, touch: MotionEvent) -> bool:
-        """It went up."""
+        """Passes a lifted touch to the children and takes it."""
         super().on_touch_up(touch)
         return True

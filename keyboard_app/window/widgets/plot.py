@@ -1,4 +1,4 @@
-"""Curves over the number of words typed."""
+"""A plot of curves over the number of words typed."""
 
 from typing import Any
 
@@ -6,16 +6,15 @@ from kivy.graphics import Color, Line
 from kivy.metrics import dp
 from kivy.properties import ColorProperty, ListProperty, NumericProperty
 
-from keyboard_app.window.widgets.axis import ticks
-from keyboard_app.window.widgets.chart import Chart
+from keyboard_app.window.widgets.chart import Chart, ticks
 
 __all__ = ("Plot",)
 
 
 class Plot(Chart):
-    """Draws `curves`, pairs of a color and shares from 0 to 1, and `marks`, places on the x axis, as dashed lines.
+    """Draws `curves`, pairs of a colour and shares from 0 to 1, and a dashed line at each of `marks` on the x axis.
 
-    The curves begin at `first` on the x axis and have a value for each word from there on.
+    The curves begin at `first` on the x axis and have one value for each word from there on.
     """
 
     curves = ListProperty()
@@ -29,7 +28,7 @@ class Plot(Chart):
             self.fbind(name, self._redraw)
 
     def most(self) -> float:
-        """The largest share that is drawn."""
+        """Returns the largest share that is drawn."""
         return max((max(values) for _, values in self.curves if len(values)), default=0.0)
 
     def draw_contents(self) -> None:

@@ -1,4 +1,4 @@
-"""A few choices beside what they are about, until one is chosen or something else is touched."""
+"""A menu that stays open until an item is chosen or something else is touched."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,10 +13,10 @@ __all__ = ("PopupMenu",)
 
 
 class PopupMenu(BoxLayout):
-    """Buttons in a bubble over the window's other widgets."""
+    """Buttons in a bubble above the other widgets of the window."""
 
     def open(self, over: Widget, choices: Mapping[str, Callable[[], object]], at: tuple[float, float]) -> None:
-        """Shows the choices in `over`, their bubble in the middle above a point as far as the window has room for it."""
+        """Shows the choices within `over`, centred above the point `at` as far as there is room."""
         self.close()
         self.clear_widgets()
         for text, act in choices.items():
@@ -35,19 +35,19 @@ class PopupMenu(BoxLayout):
         self.pos = max(x, over.x), max(y, over.y)
 
     def close(self) -> None:
-        """Shows nothing."""
+        """Closes the menu."""
         if self.parent is not None:
             self.parent.remove_widget(self)
 
     @property
     def is_open(self) -> bool:
-        """Whether it is shown."""
+        """Whether the menu is shown."""
         return self.parent is not None
 
     def on_touch_down(self, touch: MotionEvent) -> bool:
-        """A touch elsewhere closes it, and goes on to what it touched."""
+        """Closes the menu at a touch elsewhere, which then goes on to what it touched."""
         if self.collide_point(*touch.pos):
-            return super().on_touch_down(touch)
+            return bool(super().on_touch_down(touch))
         if not touch.is_mouse_scrolling:
             self.close()
         return False

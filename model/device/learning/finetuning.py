@@ -70,9 +70,8 @@ def finetune(
     rows = pack(newest(messages, how.max_words), program.config.window)
     size = program.config.batch
     total = -(-len(rows) // size) * how.passes
-    sampling = (
-        rng.spawn(1)[0] if sampled else None
-    )  # a generator of its own: the order of the rows does not depend on `sampled`
+    # A separate generator, so that the order of the rows does not depend on `sampled`.
+    sampling = rng.spawn(1)[0] if sampled else None
     learned, loss = 0, 0.0
     for done, batch in enumerate(batches(rows, size, how.passes, rng), 1):
         count = targets(batch)

@@ -1,12 +1,12 @@
 """The gate: a new network is used only if it predicts the person's newest words at least as well as the network in use.
 
-1. The newest messages are held back from training.
-2. The network in use and the new network each predict the held-back messages as the keyboard does: together with the person's
-   n-gram model, which has counted the older messages and counts each held-back message after it was predicted. Both use the
+1. The newest messages are held out of training.
+2. The network in use and the new network each predict the held-out messages as the keyboard does: together with the person's
+   n-gram model, which has counted the older messages and counts each held-out message after it was predicted. Both use the
    default trust in the n-grams; the trust is learned later, with the network that was kept (`model.device.suggesting.trust`).
 3. The new network is kept if its mean log-likelihood is at least that of the old one. Otherwise the old one stays.
 
-Neither network was personalized on the held-back messages: learning always starts from the global weights and trains on the
+Neither network was personalized on the held-out messages: learning always starts from the global weights and trains on the
 messages before the border, and the border only moves forward as messages are added. (A federated round may have trained the
 global weights on them, but both networks start from these.)
 
@@ -32,10 +32,10 @@ _MIN_WORDS, _MAX_WORDS = 50, 1_000  # fewer are too noisy, more take time withou
 
 
 def held_back_from(lengths: Sequence[int]) -> int:
-    """Returns the index of the first held-back message, given the number of words of each message, oldest first.
+    """Returns the index of the first held-out message, given the number of words of each message, oldest first.
 
-    The held-back messages contain a tenth of all words, at least 50 and at most 1,000; a message that spans the border is held
-    back. Adding messages never moves the border back.
+    The held-out messages contain a tenth of all words, at least 50 and at most 1,000; a message that spans the border is held
+    out. Adding messages never moves the border back.
     """
     words = sum(lengths)
     older = words - min(max(_SHARE * words, _MIN_WORDS), _MAX_WORDS)
@@ -49,14 +49,14 @@ def held_back_from(lengths: Sequence[int]) -> int:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The scores of the network in use (`old`) and of the new network on the held-back messages."""
+    """The scores of the network in use (`old`) and of the new network on the held-out messages."""
 
     old: Scores
     new: Scores
 
     @property
     def keeps_new(self) -> bool:
-        """Whether the new network is to be used. Without held-back messages the old one stays."""
+        """Whether the new network is to be used. Without held-out messages the old one stays."""
         return self.new.words > 0 and self.new.log_likelihood >= self.old.log_likelihood
 
     @property

@@ -28,7 +28,7 @@ class TrainingRun:
 
     @property
     def loss_sum(self) -> float:
-        """The mean loss times the words: what a round adds up over its devices."""
+        """The mean loss times the words, which a round adds up over its devices."""
         return self.loss * self.words
 
 

@@ -21,9 +21,7 @@ class Reader:
         self._program = program
         self._tokens: list[int] = []
         self._states: list[State] = []  # after <s>, after the first token, …
-        self._logits: list[
-            NDArray[np.float32] | None
-        ] = []  # likewise; None for the oldest tokens of a very long message
+        self._logits: list[NDArray[np.float32] | None] = []  # likewise; None for old tokens of a long message
 
     def logits(self, context: Sequence[int]) -> NDArray[np.float32]:
         """Returns the logits of the next word, float32 [V], after the tokens of the message so far (ids, without `<s>`)."""

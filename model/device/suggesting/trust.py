@@ -1,6 +1,6 @@
 """The trust in a person's n-grams relative to the network, learned on the device.
 
-1. The kept network reads the messages that the gate held back once more. From a single run of the network, each word gets a
+1. The kept network reads the messages that the gate held out once more. From a single run of the network, each word gets a
    probability for every trust of a small grid. After each message the n-grams count it.
 2. The trust with the highest likelihood is chosen if it is `_MARGIN` nats likelier than the default trust.
 

@@ -31,7 +31,7 @@ PRIVATE = st.builds(
 
 
 def nodes_over(leaf: int, leaves: int) -> int:
-    """Returns how many of the nodes that tree aggregation over `leaves` rounds releases contain a round."""
+    """Returns the number of nodes containing a round, among those that tree aggregation over `leaves` rounds releases."""
     released = [
         (start, start + size) for size in (2**k for k in range(11)) for start in range(0, leaves - size + 1, size)
     ]
@@ -140,7 +140,7 @@ def test_nobody_takes_part_twice_in_a_period(period: int, size: int, more: int, 
             assert may_take_part(privacy, last.get(user), number)
             last[user] = number
             assert not may_take_part(privacy, last[user], number)
-    with pytest.raises(DataError, match="cannot take part once each"):
+    with pytest.raises(DataError, match="nobody takes part twice"):
         cohort_of_period(privacy, users[: period * size - 1], size, seed, 1)
 
 

@@ -32,7 +32,7 @@ def test_plain_averaging_is_the_weighted_mean(small_model: Model) -> None:
         np.testing.assert_allclose(updated[name], before + mean, atol=1e-6)
 
 
-def test_adam_on_the_server_is_adam_by_hand_over_two_rounds(small_model: Model, tmp_path: Path) -> None:
+def test_adam_on_the_server_matches_its_formula_over_two_rounds(small_model: Model, tmp_path: Path) -> None:
     store = StateStore(tmp_path)
     rounds = [deltas(small_model, 2), deltas(small_model, 3)[1:]]
     updated = small_model.weights
@@ -53,7 +53,7 @@ def test_adam_on_the_server_is_adam_by_hand_over_two_rounds(small_model: Model, 
         np.testing.assert_allclose(array, expected[name], atol=1e-5)
 
 
-def test_yogi_on_the_server_is_yogi_by_hand(small_model: Model) -> None:
+def test_yogi_on_the_server_matches_its_formula(small_model: Model) -> None:
     aggregation = Aggregation(small_model.provenance.config, Server("fedyogi", 0.01))
     updated = small_model.weights
     expected = {name: array.astype(np.float64) for name, array in updated.items()}

@@ -1,4 +1,4 @@
-"""The secure mean: TensorFlow and the devices' NumPy, our aggregator and TFF's, a real and a simulated round agree."""
+"""The secure mean: TensorFlow agrees with the devices' NumPy, our aggregator with TFF's, and a real round with a simulated one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -208,9 +208,8 @@ def test_a_device_sends_the_same_as_tffs_client_work(process: ServerProcess, sma
     state = process.initialize()
     terms = process.prepare(state).terms
     broadcast = process.form.prepare(state)
-    slack = 1 + 1e-5 * float(
-        terms.encoding.scale
-    )  # for the difference between LiteRT's and TensorFlow's arithmetic, in steps
+    # In steps: 1 for random rounding, the rest for the difference between LiteRT's and TensorFlow's arithmetic.
+    slack = 1 + 1e-5 * float(terms.encoding.scale)
     for rows, (integers, counts) in zip(cohort(small_model), contributions(small_model, terms), strict=True):
         plain, _, _, (metrics, sent) = process.form.work(dataset(small_model, rows), broadcast)
         assert not tf.nest.flatten(plain)
@@ -277,16 +276,15 @@ def test_a_state_is_saved_and_the_sums_of_another_round_are_refused(
     for a, b in zip(tf.nest.flatten(again), tf.nest.flatten(other), strict=True):
         np.testing.assert_array_equal(a, b)
     delta, counts = summed(parts, terms)
-    with pytest.raises(DataError, match="not of this round's terms"):
+    with pytest.raises(DataError, match="does not fit this round's terms"):
         process.update(state, (delta[:-1], counts))
-    with pytest.raises(DataError, match="not of this round's terms"):
+    with pytest.raises(DataError, match="does not fit this round's terms"):
         process.update(state, (delta + np.uint16(2**12), counts))
     with pytest.raises(DataError, match="6 devices are in this sum"):
         process.update(state, summed([*parts, *parts], terms))
-    with pytest.raises(
-        ImplausibleSumError, match="count of devices is 4 to 4, not 3"
-    ):  # the coordinator's own count decides
+    # The coordinator's own count of devices decides.
+    with pytest.raises(ImplausibleSumError, match="count of devices over 4 honest devices is 4 to 4, not 3"):
         process.update(state, (delta, counts), devices=4)
     far = terms.encoding.levels * np.where(np.arange(len(delta)) % 2, 1, -1)  # the largest numbers of the ring
-    with pytest.raises(ImplausibleSumError, match="as long as honest devices' can be"):
+    with pytest.raises(ImplausibleSumError, match="as long as honest devices can make it"):
         process.update(state, ((delta + 3 * far.astype(np.uint16)) % np.uint16(2**terms.bits), counts), devices=3)

@@ -22,7 +22,7 @@ def memorizing(model: Model, messages: list[list[int]]) -> Model:
     return model.with_weights(program.weights, model.provenance)
 
 
-def test_exposure_equals_that_of_ranking_every_filling(small_model: Model) -> None:
+def test_exposure_equals_the_exposure_by_ranking_every_filling(small_model: Model) -> None:
     program, words = small_model.start(), choices(small_model.vocabulary)[:16]
     canary = Canary((5, 9), (int(words[3]), int(words[11])), 1, 1)
     fillings = [[5, 9, int(a), int(b)] for a in words for b in words]
@@ -90,7 +90,7 @@ def test_auc_is_the_share_of_pairs_in_the_right_order(members: np.ndarray, other
     assert auc(members, others) + auc(others, members) == pytest.approx(1)
 
 
-def test_attacks_find_the_members_of_a_model_that_memorized_them_and_only_guess_before(
+def test_attacks_find_members_that_a_model_memorized_and_only_guess_before_training(
     small_model: Model,
 ) -> None:
     rng = np.random.default_rng(0)

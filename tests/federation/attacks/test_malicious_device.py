@@ -1,4 +1,4 @@
-"""`federate liars` on a small model: which false updates the check of the sum stops, and which pass."""
+"""`federate liars` on a small model: the malicious updates that the check of the sum stops, and those that pass."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""How quantities are measured, and that the parts measure every quantity, on a small model."""
+"""Measurements of quantities, and the benchmark's parts on a small model."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Benchmarks of rounds compare systems with equal results, and measure every quantity, on a small model."""
+"""Benchmarks of rounds on a small model: the compared systems have equal results, and every quantity is measured."""
 
 import os
 from itertools import pairwise
@@ -35,7 +35,7 @@ def test_the_plain_loop_gives_the_weights_of_tff(small_model_folder: Path, corpu
     assert found.details["largest_difference_of_a_weight_afterwards"] < 1e-5
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="takes two cores")
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_two_workers_give_the_weights_of_one(small_model_folder: Path, corpus_file: Path) -> None:
     found = measure_workers(small_model_folder, str(corpus_file), 3, 100, repeats=1)
     assert_measured(found, 1)
@@ -82,7 +82,7 @@ def test_padded_rows_have_the_same_targets_in_the_same_contexts(messages: list[l
         assert BOUNDARY not in tokens[1:-1], "a row holds one message"
 
     def contexts(rows: np.ndarray) -> list[tuple[int, ...]]:
-        """Returns each target after the tokens of its message that stand before it in its row."""
+        """Returns each target, preceded by the tokens of its message that come before it in its row."""
         found = []
         for row in rows:
             context: list[int] = []

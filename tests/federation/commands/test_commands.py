@@ -1,4 +1,4 @@
-"""The interface for scripts: each command's JSON, exit statuses, and one line for each error."""
+"""The interface for scripts: each command's JSON and exit status, and one line for each error."""
 
 import json
 import subprocess
@@ -41,7 +41,7 @@ def test_evaluate_on_a_keyboard_that_learns(small_model_folder: Path, corpus_fil
 def test_personalize(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:
     common = ["personalize", "--model", small_model_folder, "--corpus", corpus_file, "--users", "all", "--json"]
     result = json_of(federate(*common, "--max-users", "20", "--min-words", "50"))
-    assert 0 < result["users"] <= 20, "users with a recall of zero before have no relative gain"
+    assert 0 < result["users"] <= 20, "users whose recall was zero before have no relative gain"
     assert result["top1_after"] > result["top1_before"], "each user has a favourite word to learn"
     assert result["users_better"] + result["users_worse"] <= result["users"]
     assert result["words_per_second"] > 0
@@ -71,7 +71,9 @@ def test_export(small_model_folder: Path, tmp_path: Path, federate: Callable) ->
         ([], 2, "required"),
     ],
 )
-def test_a_bad_call_prints_one_clear_line(arguments: list[str], status: int, reason: str, federate: Callable) -> None:
+def test_an_invalid_command_line_prints_one_clear_line(
+    arguments: list[str], status: int, reason: str, federate: Callable
+) -> None:
     done = federate(*arguments)
     assert done.returncode == status
     assert reason in done.stderr.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""A coordinator without a network or TensorFlow, and devices that speak the real protocol to it."""
+"""A coordinator without a network or TensorFlow, and devices that use the real protocol."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,7 +53,7 @@ class LearnedDevice(SimulatedDevice):
 
     def _learned(self, plan: Plan) -> tuple[Vector, ...]:
         learned = TrainingResult(delta_of(self), 10, 30.0, 1, 3, 5, 2, 4)
-        vectors = Terms.from_json(plan.encoding).contribution(learned, np.random.default_rng(0))
+        vectors = plan.terms.contribution(learned, np.random.default_rng(0))
         self.vectors_given.append(vectors[0][:16].tobytes())
         return vectors
 
@@ -91,7 +91,7 @@ class World:
         self.closed = True
 
     def kill(self) -> None:
-        """Kills the coordinator and starts another one; only what was on the disk is left."""
+        """Kills the coordinator and starts another one; only the files on the disk remain."""
         self.coordinator.store._connection.close()  # what the kernel does for a killed process
         self.coordinator = self.start()
 
@@ -119,7 +119,7 @@ class World:
         return self.coordinator.devices.check_in(device.name, CheckIn(vocabulary, device.round_name), self.now)
 
     def step(self, device: SimulatedDevice) -> str:
-        """Takes one turn of a device; returns what it was asked for."""
+        """Lets a device take one turn; returns its task."""
         call = self.check_in(device)
         if call.outcome:
             device.forget()
@@ -183,11 +183,11 @@ class World:
             committed += 1
         assert committed
         assert self.coordinator.rounds.model.provenance.round == committed
-        # Each coordinate of a device is rounded by less than a step, and so is that of a mean.
-        most = committed * np.sqrt(self.terms.encoding.padded) / float(self.terms.encoding.scale)
-        off = np.linalg.norm(self.weights() - expected)
-        assert off < most
-        assert off < 0.1 * np.linalg.norm(expected - start)
+        # Each coordinate of a device is rounded by less than a step, and so is each coordinate of a mean.
+        limit = committed * np.sqrt(self.terms.encoding.padded) / float(self.terms.encoding.scale)
+        error = np.linalg.norm(self.weights() - expected)
+        assert error < limit
+        assert error < 0.1 * np.linalg.norm(expected - start)
 
     def work(self) -> None:
         """Does what `RoundDriver.step` does, with arithmetic in place of TFF."""
@@ -205,7 +205,7 @@ class World:
         self.coordinator.rounds.keep_sum(opened.number, opened.machine.secure.unmask())
 
     def learn(self, number: int, total: bytes) -> ModelUpdate:
-        """Makes the next model of a sum."""
+        """Makes the next model from a sum."""
         delta, counted = unpack(self.terms.layout, total)
         counts = counts_of(counted)
         model = self.coordinator.rounds.model
@@ -237,7 +237,7 @@ class World:
 
 @pytest.fixture
 def terms() -> Terms:
-    """Returns the terms of every world that is given no others."""
+    """Returns the default terms of a world."""
     return TERMS
 
 

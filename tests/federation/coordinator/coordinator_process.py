@@ -7,13 +7,12 @@ another round is scheduled, `gone` with the number of devices that have left.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
-from conftest import World
-from test_keyboards_join import HOW, Federation
 
 from federation.protocol.round_terms import Terms
 from model.device.folder import load_model
+from tests.federation.coordinator.conftest import World
+from tests.federation.coordinator.test_keyboards_join import HOW, Federation
 
 folder, shipped = map(Path, sys.argv[1:])
 shapes = load_model(shipped).provenance.config.shapes

@@ -1,4 +1,4 @@
-"""The devices of a federation: who may take part in a private run, and what the coordinator remembers of them."""
+"""The devices of a federation: who may take part in a private run, and when devices were last seen."""
 
 from dataclasses import replace
 

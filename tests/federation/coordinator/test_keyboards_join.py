@@ -1,4 +1,4 @@
-"""Keyboards in this process, with LiteRT and words of their own, in secure rounds over TLS; and what they refuse."""
+"""Keyboards with LiteRT and their own words in secure rounds over TLS, and the links, models and updates that they refuse."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ from federation.protocol.round_terms import LOSS_STEPS, Terms, counts_of
 from federation.protocol.secure_aggregation.modular_vectors import unpack
 from keyboard_app.device import Device
 from keyboard_app.federating import headless
-from keyboard_app.federating.client import FederationClient
+from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError
 from keyboard_app.federating.federation import ASK_SECONDS, Standing
 from keyboard_app.federating.membership import Membership
 from keyboard_app.federating.participant import Participant, check_model, learn
@@ -46,10 +47,11 @@ from model.device.weights import digest, save_weights
 HOW = FineTuning(passes=1, max_words=300)
 SECONDS = 120
 ROOT = Path(__file__).parents[3]
+T = TypeVar("T")
 
 
 class Recording:
-    """An application that keeps all bytes that reach it, headers and addresses too, and hands them on."""
+    """An application that records all bytes that reach it, headers and addresses included, and forwards them to another."""
 
     def __init__(self, app) -> None:
         self._app, self.received = app, bytearray()
@@ -66,7 +68,7 @@ class Recording:
 
 
 class Federation(threading.Thread):
-    """A coordinator on the small model, over TLS, in a thread of its own; arithmetic stands where TFF would."""
+    """A coordinator on the small model, over TLS, in its own thread, with arithmetic in place of TFF."""
 
     def __init__(self, new_world: Callable, shipped: Path, terms: Terms) -> None:
         super().__init__(daemon=True)
@@ -104,9 +106,9 @@ class Federation(threading.Thread):
         await serving
         world.close()
 
-    def ask(self, function: Callable) -> object:
-        """Does something with the world in its own thread."""
-        done, result = threading.Event(), []
+    def ask(self, function: Callable[[Any], T]) -> T:
+        """Calls a function with the world (`conftest.World`), in the coordinator's thread; returns its result."""
+        done, result = threading.Event(), list[T]()
 
         def act() -> None:
             result.append(function(self.world))
@@ -135,16 +137,17 @@ def federation(new_world: Callable, small_model_folder: Path) -> Iterator[Federa
 
 
 class Joined:
-    """A keyboard that has joined, on the words of one user."""
+    """A keyboard that has joined the federation and learns from the words of one user."""
 
     def __init__(self, federation: Federation, folder: Path, model: Path, corpus: Path, user: str) -> None:
         folder.mkdir()
         self.membership = Membership.open(folder, Vault(bytes(32)))
         headless.join(self.membership, federation.link())
         joined = self.membership.joined
+        assert joined is not None
         self.client = FederationClient(joined.url, joined.certificate, joined.key)
         self.messages = headless.corpus_messages(corpus, user)
-        self.idle, self.adopted = True, []
+        self.idle, self.adopted = True, list[Model]()
         adopt, idle = self.adopted.append, lambda: self.idle
         start = load_model(model)
         self.participant = Participant(self.client, self.membership, start, self.messages, adopt, idle)
@@ -170,28 +173,20 @@ def keyboards(
 
 def rounds(federation: Federation, keyboards: list[Joined], count: int) -> list[str]:
     federation.ask(lambda world: world.coordinator.rounds.schedule(count))
-    lines, until = [], time.monotonic() + SECONDS
+    lines, until = list[str](), time.monotonic() + SECONDS
     while any(sum(s.outcome == api_messages.COUNTED for s in k.membership.shared()) < count for k in keyboards):
         assert time.monotonic() < until, lines
         lines += [line for keyboard in keyboards if (line := keyboard.turn())]
     return lines
 
 
-def test_keyboards_learn_together_and_nothing_of_their_words_reaches_the_coordinator(
+def test_keyboards_learn_together_and_none_of_their_words_reach_the_coordinator(
     federation: Federation, keyboards: list[Joined], corpus_file: Path, small_model_folder: Path, caplog
 ) -> None:
     caplog.set_level(logging.DEBUG)
     before = load_model(small_model_folder)
     rounds(federation, keyboards, 1)
-    learned = []
-    for keyboard in keyboards:
-        training = learn(before, keyboard.messages(before), HOW, seed=1)
-        while True:
-            try:
-                next(training)
-            except StopIteration as done:
-                learned.append(done.value)
-                break
+    learned = [result_of(learn(before, keyboard.messages(before), HOW, seed=1)) for keyboard in keyboards]
     mean = np.average([part.delta for part in learned], axis=0, weights=[min(p.words, HOW.max_words) for p in learned])
     shapes = before.provenance.config.shapes
     change = federation.ask(lambda world: world.weights()) - flatten(before.weights, shapes)
@@ -202,7 +197,7 @@ def test_keyboards_learn_together_and_nothing_of_their_words_reaches_the_coordin
         for moment in ("", "_after"):
             found = sum(getattr(part, count + moment) for part in learned)
             assert report[name + moment] == found / report["tested"]
-    assert report["top3_after"] > report["top3"]  # random weights have all to learn
+    assert report["top3_after"] > report["top3"]  # weights that started at random improve
     card = federation.ask(lambda world: load_model(world.coordinator.rounds.newest_folder).card)
     assert f"{report['top3']:.1%} → {report['top3_after']:.1%}" in card and "1 round of `federate serve`" in card
 
@@ -211,7 +206,7 @@ def test_keyboards_learn_together_and_nothing_of_their_words_reaches_the_coordin
     kept = bytes(federation.recording.received) + b"".join(p.read_bytes() for p in files) + caplog.text.encode()
     corpus = JsonLines(corpus_file)
     words = {word for user in corpus.users()[:3] for text in corpus.messages(user) for word in text.strip(".").split()}
-    long = {word for word in words if len(word) > 4}  # shorter ones turn up in random bytes
+    long = {word for word in words if len(word) > 4}  # shorter ones occur in random bytes by chance
     assert len(long) > 5 and len(kept) > 50_000
     assert not [word for word in long if word.encode() in kept]
 
@@ -219,7 +214,7 @@ def test_keyboards_learn_together_and_nothing_of_their_words_reaches_the_coordin
     assert shared.outcome == api_messages.COUNTED and shared.words == learned[0].words and shared.bytes > 2 * len(mean)
 
 
-def test_a_keyboard_takes_the_new_model_over(federation: Federation, keyboards: list[Joined]) -> None:
+def test_a_keyboard_installs_the_new_model(federation: Federation, keyboards: list[Joined]) -> None:
     rounds(federation, keyboards, 1)
     keyboards[0].turn()
     (model,) = keyboards[0].adopted
@@ -228,7 +223,7 @@ def test_a_keyboard_takes_the_new_model_over(federation: Federation, keyboards: 
 
 
 def rows_of(keyboard: Joined, model: Model, seed: int) -> np.ndarray:
-    """What a keyboard trains on in a round, in the order in which it does."""
+    """Returns the rows that a keyboard trains on in a round, in order."""
     messages = keyboard.messages(model)
     older = messages[: held_back_from([len(message) for message in messages])]
     rows = pack(newest(older, HOW.max_words), model.provenance.config.window)
@@ -238,15 +233,16 @@ def rows_of(keyboard: Joined, model: Model, seed: int) -> np.ndarray:
 def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_same_model(
     new_world: Callable, tmp_path: Path, small_model_folder: Path, corpus_file: Path, tff_engine: None
 ) -> None:
-    """The same devices, words and seed: keyboards with LiteRT, masks and TLS on one side, TFF's `next` on the other.
+    """With the same devices, words and seed: keyboards with LiteRT, masks and TLS on one side, TFF's `next` on the other.
 
-    Summed deltas differ by what rounding at random adds: of root mean square sqrt(devices * entries) / (2 S) for each side
-    (`federation.protocol.delta_encoding`), of which four are allowed; and by the last bits of LiteRT's arithmetic and TensorFlow's.
+    Summed deltas differ by the error of stochastic rounding, of root mean square sqrt(devices * entries) / (2 S) for each side
+    (`federation.protocol.delta_encoding`), of which four are allowed, and by the last bits of LiteRT's arithmetic and
+    TensorFlow's.
     """
     import tensorflow as tf
 
+    from federation.aggregation.algorithms import Server
     from federation.aggregation.server_process import ServerProcess
-    from federation.aggregation.server_settings import Server
 
     model = load_model(small_model_folder)
     config, server = model.provenance.config, Server("fedavg", 1.0)
@@ -259,9 +255,13 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
     joined = [Joined(federation, tmp_path / user, small_model_folder, corpus_file, user) for user in users]
     totals: list[bytes] = []
     try:
-        learned_by = federation.ask(lambda world: world.learn)
-        kept = lambda number, total: totals.append(total) or learned_by(number, total)  # noqa: E731
-        federation.ask(lambda world: setattr(world, "learn", kept))
+        learn_from_sum = federation.ask(lambda world: world.learn)
+
+        def keeping(number: int, total: bytes) -> dict:
+            totals.append(total)
+            return learn_from_sum(number, total)
+
+        federation.ask(lambda world: setattr(world, "learn", keeping))
         rounds(federation, joined, 1)
     finally:
         for keyboard in joined:
@@ -279,7 +279,7 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
     shapes = config.shapes
     after = dict(zip(shapes, map(np.asarray, simulated.state.global_model_weights.trainable), strict=True))
     mean = flatten(after, shapes) - flatten(model.weights, shapes)
-    share = counts["weight"] / HOW.max_words  # the sum is one of deltas times their weights over the greatest
+    share = counts["weight"] / HOW.max_words  # the sum is of deltas times weight / greatest weight
     rounding = np.sqrt(len(rows) * terms.encoding.padded) / (2 * float(terms.encoding.scale))
     tolerance = 4 * rounding + 1e-4
     assert np.linalg.norm(terms.encoding.decode(summed) - share * mean) < tolerance
@@ -290,22 +290,22 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
     assert np.linalg.norm(real - flatten(after, shapes)) < tolerance / share
 
 
-def test_a_keyboard_in_use_takes_no_part(federation: Federation, keyboards: list[Joined]) -> None:
+def test_a_keyboard_in_use_does_not_take_part(federation: Federation, keyboards: list[Joined]) -> None:
     federation.ask(lambda world: world.coordinator.rounds.schedule(1))
     keyboards[0].idle = False
     for _ in range(4):
-        assert not [keyboard.turn() for keyboard in keyboards][0]  # noqa: RUF015 (all have their turn)
+        assert not [keyboard.turn() for keyboard in keyboards][0]  # noqa: RUF015 (every keyboard takes a turn)
     assert federation.ask(lambda world: world.coordinator.rounds.current.stage) == "selection"
     keyboards[0].idle = True
     while not keyboards[0].participant.busy:
         [keyboard.turn() for keyboard in keyboards]
-    keyboards[0].idle = False  # and one that comes into use leaves before it has given anything of what it learned
+    keyboards[0].idle = False  # a keyboard that is used again leaves before it sends its update
     lines = [keyboard.turn() for _ in range(6) for keyboard in keyboards]
     assert any("in use again" in line for line in lines)
     assert not keyboards[0].membership.shared()
 
 
-def test_one_that_is_selected_stays_until_the_round_begins_and_says_when_it_does_not(
+def test_a_selected_keyboard_waits_for_the_round_and_withdraws_if_it_is_used(
     federation: Federation, keyboards: list[Joined]
 ) -> None:
     federation.ask(lambda world: world.coordinator.rounds.schedule(1))
@@ -323,9 +323,9 @@ def test_a_join_link_is_pinned_to_its_coordinator(federation: Federation, tmp_pa
     with Membership.open(tmp_path, Vault(bytes(32))) as membership:
         with pytest.raises(DataError, match="is not the coordinator of this join link"):
             headless.join(membership, replace(federation.link(), sha256="0" * 64))
-        with pytest.raises(DataError, match="not one of the coordinator's"):
+        with pytest.raises(RefusedError, match="not one of the coordinator's"):
             headless.join(membership, replace(federation.link(), code="A" * 20))
-        with pytest.raises(DataError, match="no coordinator answers"):
+        with pytest.raises(UnreachableError, match="no coordinator answers"):
             headless.join(membership, replace(federation.link(), port=9))
         assert membership.joined is None
         headless.join(membership, federation.link())
@@ -335,16 +335,18 @@ def test_a_join_link_is_pinned_to_its_coordinator(federation: Federation, tmp_pa
         assert membership.joined is None
 
 
-def test_another_coordinator_at_the_same_address_is_not_talked_to(
+def test_another_coordinator_at_the_same_address_is_refused(
     federation: Federation, tmp_path: Path, keyboards: list[Joined]
 ) -> None:
     joined = keyboards[0].membership.joined
+    assert joined is not None
     other = certificate(tmp_path / "other.pem", "127.0.0.1").path.read_text()
-    with FederationClient(joined.url, other, joined.key) as client, pytest.raises(DataError, match="does not answer"):
+    client = FederationClient(joined.url, other, joined.key)
+    with client, pytest.raises(UnreachableError, match="does not answer"):
         client.check_in("0" * 64, "", 0)
 
 
-def test_weights_that_are_not_the_named_ones_are_refused(small_model_folder: Path, tmp_path: Path) -> None:
+def test_weights_other_than_those_named_are_refused(small_model_folder: Path, tmp_path: Path) -> None:
     model = load_model(small_model_folder)
     content = (small_model_folder / WEIGHTS).read_bytes()
     assert check_model(content, digest(model.weights), model)[1] == model.provenance
@@ -367,16 +369,15 @@ def test_weights_that_are_not_the_named_ones_are_refused(small_model_folder: Pat
             check_model(bad, digest(model.weights), model)
 
 
-def test_an_update_that_is_not_finite_never_leaves(small_model_folder: Path, corpus_file: Path) -> None:
+def test_an_update_that_is_not_finite_never_leaves_the_device(small_model_folder: Path, corpus_file: Path) -> None:
     model = load_model(small_model_folder)
     user = JsonLines(corpus_file).users()[0]
     training = learn(model, headless.corpus_messages(corpus_file, user)(model), FineTuning(1e30, 1e30, 3, 300), seed=0)
     with pytest.raises(DataError):
-        for _ in training:
-            pass
+        result_of(training)
 
 
-def test_the_app_takes_part_when_it_is_left_alone(
+def test_the_app_takes_part_when_it_is_not_used(
     federation: Federation, keyboards: list[Joined], tmp_path: Path, small_model_folder: Path, corpus_file: Path
 ) -> None:
     keyboards.pop().close()  # a round of three: two here, and the app
@@ -386,19 +387,19 @@ def test_the_app_takes_part_when_it_is_left_alone(
             device.profile.store.add_message(text, [])
         assert device.federation.standing() == Standing()
         device.federation.join(str(federation.link()))
-        assert "you belong to the federation at 127.0.0.1" in str(device.background.wait())
+        assert "you have joined the federation at 127.0.0.1" in str(device.background.wait())
         rested, now = 100.0, 1e6
 
         def begins(charging: bool | None = None) -> bool:
             device.take_part_if_due(lambda: rested, charging, now)
             return device.background.task is not None
 
-        assert not begins()  # nobody has agreed that anything is recorded
+        assert not begins()  # nobody has agreed to recording
         device.choose(consent=True)
         rested = 0.0
         assert not begins()  # it is in use
         rested = 100.0
-        assert not begins(charging=False)  # it lives off its battery
+        assert not begins(charging=False)  # it runs on its battery
         device.private = True
         assert not begins()
         device.private = False
@@ -412,13 +413,13 @@ def test_the_app_takes_part_when_it_is_left_alone(
             begins()
             if (taking := device.federation.round_going_on) is not None:
                 seen.add(taking.step)
-                with pytest.raises(DataError, match="still a round of your federation"):
-                    device.learn()  # never both at once
+                with pytest.raises(DataError, match=r"a round of your federation: .* is still running"):
+                    device.learn()  # never two tasks at once
             [keyboard.turn() for keyboard in keyboards]
             device.background.poll()
             now += ASK_SECONDS
         assert seen and seen <= set(STEPS)
-        while not device.profile.mailbox.released():  # the model of that round, at the next question
+        while not device.profile.mailbox.released():  # the model of that round, at the next request
             assert time.monotonic() < until
             begins()
             device.background.wait()
@@ -429,7 +430,7 @@ def test_the_app_takes_part_when_it_is_left_alone(
         assert federation.ask(lambda world: len(world.coordinator.store.counted(1))) == 3
 
 
-# What a device must do without, and a run of `keyboard device` in which it cannot be imported.
+# A run of `keyboard device` in which packages that a device does not have cannot be imported.
 WITHOUT = """if True:
     import sys
 
@@ -448,8 +449,8 @@ def test_a_keyboard_process_takes_part_without_tensorflow_and_leaves(
     federation: Federation, tmp_path: Path, small_model_folder: Path, corpus_file: Path, keyboards: list[Joined]
 ) -> None:
     user, profile = JsonLines(corpus_file).users()[3], tmp_path / "alone"
-    options = ("--profile", profile, "--model", small_model_folder)
-    words = ("--corpus", corpus_file, "--user", user)
+    options = ("--profile", str(profile), "--model", str(small_model_folder))
+    words = ("--corpus", str(corpus_file), "--user", user)
     command = [sys.executable, "-c", WITHOUT, "device", *options]
     keyboards.pop().close()  # a round of three: two here, and that process
     with subprocess.Popen(

@@ -27,7 +27,7 @@ from federation.processes import free_port, start
 from federation.protocol import api_messages
 from federation.protocol.delta_encoding import flatten
 from federation.protocol.join_link import JoinLink
-from federation.protocol.round_terms import Terms, TrainingResult
+from federation.protocol.round_terms import TrainingResult
 from federation.protocol.signed_requests import device_name
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError, enrol
 from keyboard_app.federating.membership import Membership
@@ -38,7 +38,7 @@ from model.device.learning.finetuning import FineTuning
 
 KEYBOARDS = 4
 HOW = FineTuning(passes=1, max_words=300)
-MINUTES = 60.0
+MINUTE = 60.0
 
 
 class Processes:
@@ -80,7 +80,7 @@ class Processes:
         return self.start("keyboard_app.cli", "device", *words, *(("--join", link) if link else ()))
 
     def control(self, method: str, path: str) -> httpx.Response:
-        until = time.monotonic() + MINUTES
+        until = time.monotonic() + MINUTE
         while True:
             try:
                 token = (self.folder / "coordinator" / "control-token").read_text()
@@ -96,7 +96,7 @@ class Processes:
     def view(self) -> dict:
         return self.control("GET", "/control/view").json()
 
-    def wait_for(self, condition: Callable[[], object], seconds: float = 10 * MINUTES) -> None:
+    def wait_for(self, condition: Callable[[], object], seconds: float = 10 * MINUTE) -> None:
         until = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < until, self.log.read_text()[-3000:]
@@ -104,13 +104,13 @@ class Processes:
 
     def vectors(self, plan: api_messages.Plan) -> tuple:
         rng = np.random.default_rng(plan.seed)
-        terms = Terms.from_json(plan.encoding)
+        terms = plan.terms
         delta = rng.normal(size=terms.length).astype(np.float32)
         self.given[plan.round_name] = delta * np.float32(0.3 / np.linalg.norm(delta))
         return terms.contribution(TrainingResult(self.given[plan.round_name], 50), rng)
 
     def turn(self, until: str | None = None) -> str:
-        """Takes one turn of the test's own device, which sends nothing in the stage `until`; returns what it was asked for."""
+        """Takes one turn of the test's own device, which sends nothing in the stage `until`; returns its task."""
         try:
             call = self.client.check_in(self.vocabulary, self.own.round_name, 0)
             if call.outcome:
@@ -156,7 +156,7 @@ class Processes:
     def committed(self) -> int:
         return sum(row["state"] == "committed" for row in self.view()["rounds"])
 
-    def go_on(self, before: int) -> None:
+    def finish_round(self, before: int) -> None:
         def done() -> bool:
             self.turn()
             return self.committed() > before
@@ -230,7 +230,7 @@ def test_a_keyboard_is_killed(stage: Stage, processes: Processes) -> None:
     processes.keyboards[0].wait()
     processes.keyboards[0] = processes.start_keyboard(processes.users[0])
     processes.release()
-    processes.go_on(before)
+    processes.finish_round(before)
     check_newest_model(processes)
 
 
@@ -254,7 +254,7 @@ def test_the_coordinator_is_killed_in_each_stage_and_before_the_commit(processes
     processes.coordinator.send_signal(signal.SIGKILL)
     processes.coordinator.wait()
     processes.coordinator = processes.start_coordinator()
-    processes.go_on(before)
+    processes.finish_round(before)
     states = [row["state"] for row in processes.view()["rounds"]][rows:]
     assert states == ["aborted"] * len(GIVING) + ["committed"]
     check_newest_model(processes)
@@ -271,7 +271,7 @@ def test_the_coordinator_holds_no_message_of_a_device(processes: Processes) -> N
         assert " ".join(text.split()[:3]).encode() not in kept
 
 
-def test_devices_know_what_they_shared(processes: Processes) -> None:
+def test_devices_keep_a_record_of_their_updates(processes: Processes) -> None:
     committed = {row["number"] for row in processes.view()["rounds"] if row["state"] == "committed"}
     profile = processes.folder / processes.users[1]
     with Membership.open(profile, read_vault(profile)) as membership:

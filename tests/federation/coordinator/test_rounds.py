@@ -31,7 +31,7 @@ def test_rounds_pause_when_the_budget_is_exhausted_and_after_several_aborts(worl
     assert world.coordinator.rounds.model.provenance.round == 1
 
 
-def test_a_sum_of_which_no_model_can_be_made_aborts_its_round(world) -> None:
+def test_a_sum_from_which_no_model_can_be_made_aborts_its_round(world) -> None:
     world.enrol(6)
     world.coordinator.rounds.schedule(1)
     world.advance("commit")
@@ -69,7 +69,7 @@ def test_a_sum_that_was_unmasked_but_made_no_model_counts_as_spent_privacy(lost:
     assert len(sums[0] | sums[1] | sums[2]) == 12, "no device takes part twice in the period"
     assert world.coordinator.store.newest_unmasked() == 3
     world.kill()
-    assert world.coordinator.rounds.next_round is not None, "what the learner prepared counts every unmasked sum"
+    assert world.coordinator.rounds.next_round is not None, "the prepared round counts every unmasked sum"
 
 
 def test_a_round_that_ended_before_its_sum_could_be_unmasked_spends_no_privacy(world) -> None:

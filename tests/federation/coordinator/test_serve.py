@@ -14,8 +14,8 @@ from model.device.folder import load_model
 from model.device.weights import digest
 
 
-def test_it_prints_how_devices_join_and_at_the_end_its_result(world) -> None:
-    """In a folder with one committed round: the result holds the model's folder, and recall as devices reported it."""
+def test_serve_prints_a_join_link_and_at_the_end_its_result(world) -> None:
+    """The folder has one committed round. The result names the model's folder, and has the recall that devices reported."""
     world.enrol(6)
     world.coordinator.rounds.schedule(1)
     world.finish()

@@ -24,7 +24,7 @@ def people() -> list[Person]:
     return choose_people(Part(ChitChat(), "validation"))
 
 
-def test_people_are_validation_users_without_tuned_ones_and_newer_messages_are_on_no_keyboard(
+def test_people_are_validation_users_outside_the_tuning_set_whose_newer_messages_are_on_no_keyboard(
     people: list[Person],
 ) -> None:
     validation = Part(ChitChat(), "validation")
@@ -83,7 +83,7 @@ def test_a_model_is_no_better_than_itself(small_model: Model, writers: list[Pers
 
 
 @given(st.integers(0, 300), st.integers(0, 300))
-def test_the_verdict_says_whether_recall_rose_or_fell(before: int, after: int) -> None:
+def test_the_verdict_states_whether_recall_rose_or_fell(before: int, after: int) -> None:
     figures = {"words": 1_000, "difference": (after - before) / 1_000, "interval": [-0.1, 0.1]}
     figures |= {"better": 9, "worse": 7, "p_words": 0.8, "p_people": 0.7}
     sentence = verdict(figures | {"before": {"top1": before / 1_000}, "after": {"top1": after / 1_000}})

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from federation.local_round import keyboard
+from federation.keyboards import keyboard
 from model.device.folder import load_model
 from model.device.weights import digest, load_weights
 
@@ -30,7 +30,7 @@ def test_the_demo_runs_to_the_end_and_leaves_a_report(
     assert newest.provenance.round == 2
     for number in (1, 2, 3):
         profile = out / "profiles" / f"keyboard-{number}"
-        assert digest(load_model(profile / "global").weights) == digest(newest.weights), "it took the new model over"
+        assert digest(load_model(profile / "global").weights) == digest(newest.weights), "it installed the new model"
         opened = tmp_path / "personal.safetensors"
         subprocess.run(keyboard("data", "model", opened, "--profile", profile), cwd=ROOT, check=True)
         _, provenance = load_weights(opened)

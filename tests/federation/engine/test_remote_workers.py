@@ -1,4 +1,4 @@
-"""Rounds on TFF workers of other machines: the result is the same to the bit, even if workers are lost."""
+"""Rounds on TFF workers on other machines: the result is the same to the bit, even if workers are lost."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 @dataclass
 class Host:
-    """A machine to run workers on: a network namespace behind a virtual cable, or without permission for that, this one."""
+    """A machine to run workers on: a network namespace behind a virtual cable, or this machine if that is not allowed."""
 
     address: str
     enter: list[str]
@@ -176,7 +176,7 @@ def test_a_worker_killed_during_a_round_changes_no_bit_of_the_result(
         workers[0] = hosts[0].start(int(gone.rpartition(":")[2]))
         before = busy_seconds(workers[0][0].pid)
         assert_same(rounds.run(2), expected)
-        assert busy_seconds(workers[0][0].pid) > before, "the restarted worker works"
+        assert busy_seconds(workers[0][0].pid) > before, "the restarted worker computes"
 
 
 def test_a_machine_that_stops_answering_changes_no_bit_of_the_result(
@@ -268,7 +268,7 @@ def test_addresses_are_parsed(addresses: list[tuple[str, int]]) -> None:
 @pytest.mark.parametrize(
     "workers", ["", "nowhere", "host:", ":1", "host:0", "host:65536", "host:port", "a:1,a:1", "a:1,"]
 )
-def test_an_invalid_address_is_a_bad_call(workers: str, federate: Callable) -> None:
+def test_invalid_addresses_are_refused(workers: str, federate: Callable) -> None:
     if workers in ("nowhere", "a:1,a:1"):  # these two start a process
         done = federate("simulate", "--rounds", 1, "--out", "x", "--workers", workers)
         assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""Typos as fingers make them, and how many of them autocorrection corrects."""
+"""Random typos, and the number of them that autocorrection corrects."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The comparison with baselines: every model on the same words, no word lost, and every figure a number."""
+"""The comparison with baselines: every model predicts the same words, no word is lost, and every figure is a number."""
 
 import json
 import math
@@ -45,8 +45,8 @@ def test_all_models_predict_the_same_words(measured: list[ModelPredictions]) -> 
             assert (found.positions == expected.positions).all()
 
 
-def test_models_differ_as_they_should(measured: list[ModelPredictions]) -> None:
-    """All messages follow one pattern, which n-grams learn and random weights don't; only a user's history knows the favourite."""
+def test_models_rank_as_expected(measured: list[ModelPredictions]) -> None:
+    """All messages follow one pattern, which n-grams learn and random weights do not; only a user's history has the favourite."""
     top1 = {m.name: sum(u.scores().first for u in m.users) for m in measured}
     assert top1["kneser_ney"] > top1["unigram"]
     assert top1["own_history"] > top1["kneser_ney"] > 3 * max(top1["model"], top1["central"])
@@ -95,7 +95,7 @@ def test_bands_hold_every_word_once(measured: list[ModelPredictions]) -> None:
             assert found == pytest.approx(sum(u.scores().first for u in m.users))
 
 
-def test_bands_by_hand() -> None:
+def test_bands_of_a_small_example() -> None:
     """Thirteen words, of which 15 is the most frequent and 3 the least; the first word of each message is predicted."""
     messages = [[15, 4, UNKNOWN], [3, 15, 15, 15]]
     ranks = np.array([0, 5, 0, 0, 2, 2, 7])
@@ -115,7 +115,7 @@ def test_bands_by_hand() -> None:
     st.lists(st.lists(st.lists(st.integers(UNKNOWN, 15).filter(lambda t: t != 2), max_size=5), max_size=4), max_size=5)
 )
 def test_figures_are_finite_whatever_people_write(users: list[list[list[int]]]) -> None:
-    """No users, one user, users without messages, without words, or without known words: tables can be made of them all."""
+    """Tables can be made of no users, one user, and users without messages, without words, or without known words."""
     rng = np.random.default_rng(0)
     sizes = [sum(map(len, messages)) for messages in users]
     if not any(token >= len(SPECIALS) for messages in users for message in messages for token in message):

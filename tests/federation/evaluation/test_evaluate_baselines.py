@@ -1,4 +1,4 @@
-"""`federate evaluate --baselines` on ordinary, small and strange corpora."""
+"""`federate evaluate --baselines` on ordinary, small and unusual corpora."""
 
 import json
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def test_the_comparison_adds_to_the_plain_figures(
     assert result["ratio_to_kneser_ney"]["top1"] == pytest.approx(
         result["top1"] / result["baselines"]["kneser_ney"]["top1"]
     )
-    assert "Kneser-Ney" in done.stderr and "fair comparison" not in done.stderr
+    assert "Kneser-Ney" in done.stderr and "comparison is not fair" not in done.stderr
     page = (tmp_path / "out" / "baselines.md").read_text()
     assert f"{result['baselines']['kneser_ney']['top1']:.1%}" in page
     assert f"{result['out_of_vocabulary']:,} words not in the vocabulary" in page
@@ -48,7 +48,7 @@ def test_the_comparison_adds_to_the_plain_figures(
 
 
 @pytest.mark.parametrize("name", CORPORA)
-def test_small_and_strange_corpora(
+def test_small_and_unusual_corpora(
     name: str, small_model_folder: Path, corpus_file: Path, federate: Callable, tmp_path: Path
 ) -> None:
     path = tmp_path / "c.jsonl"
@@ -68,20 +68,20 @@ def test_measuring_training_users_is_reported_as_unfair(
     common = ["evaluate", "--model", small_model_folder, "--corpus", corpus_file, "--trained-on", corpus_file]
     done = federate(*common, "--users", "train", "--baselines", "--max-words", "2000")
     assert done.returncode == 0, done.stderr
-    assert "no fair comparison" in done.stderr
+    assert "the comparison is not fair" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("extra", "reason"),
     [(["--trained-on", "nowhere.jsonl"], "cannot read the corpus"), (["--out", "/dev/null/out"], "/dev/null")],
 )
-def test_impossible_calls_fail_at_once(extra: list[str], reason: str, federate: Callable) -> None:
+def test_invalid_options_fail_at_once(extra: list[str], reason: str, federate: Callable) -> None:
     done = federate("evaluate", "--baselines", *extra)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1 and reason in done.stderr
 
 
-def test_a_folder_without_a_comparison_is_a_bad_call(federate: Callable, tmp_path: Path) -> None:
+def test_a_folder_without_a_comparison_is_refused(federate: Callable, tmp_path: Path) -> None:
     done = federate("evaluate", "--out", tmp_path)
     assert done.returncode == 2
     assert "--baselines" in done.stderr

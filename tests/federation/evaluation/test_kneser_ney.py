@@ -1,4 +1,4 @@
-"""The n-gram model against arithmetic by hand, and against a slow, literal implementation of its formula."""
+"""The n-gram model, compared with arithmetic by hand and with a slow, literal implementation of its formula."""
 
 from collections import defaultdict
 from itertools import islice
@@ -33,7 +33,7 @@ def test_discounts_of_a_corpus_too_small_for_the_form(counts: list[int]) -> None
     assert discounts(np.array(counts, int)) == pytest.approx([0.5, 1, 1.5])
 
 
-def test_a_bigram_by_hand() -> None:
+def test_bigram_probabilities_equal_those_calculated_by_hand() -> None:
     """`a b`, `a b`, `a c`: the discounts are 0.5, 1 and 1.5, as no count is 4."""
     model = KneserNey([[A, B], [A, B], [A, C]], SIZE, order=2)
     # Different tokens before: a 1 (<s>), b 1 (a), c 1 (a), end 2 (b, c). Of these 5 the discounts take 3 × 0.5 + 1 = half, which
@@ -61,7 +61,7 @@ def test_ngrams_that_begin_a_message_have_raw_counts() -> None:
 
 
 def formula(messages: list[list[int]], order: int, context: list[int], word: int) -> float:
-    """Chen and Goodman's formula, n-gram by n-gram."""
+    """Computes Chen and Goodman's formula, n-gram by n-gram."""
     seen: dict[tuple[int, ...], int] = defaultdict(int)
     for message in messages:
         tokens = (BOUNDARY, *message, BOUNDARY) if message else ()

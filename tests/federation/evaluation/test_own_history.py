@@ -14,7 +14,7 @@ SIZE = 7
 messages_of = st.lists(st.lists(st.sampled_from([UNKNOWN, A, B, C, 6]), max_size=8), max_size=12)
 
 
-def test_a_message_by_hand() -> None:
+def test_probabilities_equal_those_calculated_by_hand() -> None:
     history = OwnHistory(SIZE)
     history.add([A, B])
     first, second = history.probabilities([C, A])
@@ -55,5 +55,5 @@ def test_predictions_do_not_depend_on_later_messages(messages: list[list[int]], 
 
 def test_a_repeated_message_is_soon_predicted() -> None:
     ranks, log_likelihoods = score_own_history([[A, C, B, C]] * 20, SIZE)
-    assert not ranks[4:].any(), "after one message, and with the token before c telling its two places apart"
+    assert not ranks[4:].any(), "one message is enough; the token before c distinguishes its two places"
     assert (np.diff(log_likelihoods[::4]) > 0).all()

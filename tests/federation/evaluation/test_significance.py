@@ -1,4 +1,4 @@
-"""Intervals cover the truth as often as they should, and tests find a difference where there is one."""
+"""Intervals cover the truth as often as they should, and tests find real differences."""
 
 import math
 
@@ -33,7 +33,7 @@ def test_an_interval_covers_the_truth_95_times_in_100() -> None:
     assert 0.88 < covered < 0.98, "percentile intervals of 60 people cover a little less than 95%"
 
 
-def test_equally_good_models_are_told_apart_5_times_in_100() -> None:
+def test_equally_good_models_differ_significantly_5_times_in_100() -> None:
     rng = np.random.default_rng(1)
     ps = np.array([compare(*simulated(rng, 40), 0, 200).p for _ in range(400)])
     assert 0.02 < np.mean(ps <= 0.05) < 0.09

@@ -1,3 +1,7 @@
+"""The encoding of deltas as integers: sums that never wrap, unbiased rounding, bounded norms."""
+
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,7 +29,7 @@ def delta_of(encoding: Encoding, norm: float, seed: int) -> np.ndarray:
     return (delta * (norm / np.linalg.norm(delta))).astype(np.float32)
 
 
-def test_a_device_sends_no_more_than_the_targets() -> None:
+def test_a_device_sends_no_more_bytes_than_the_targets() -> None:
     large, small = (Encoding(SHIPPED, 1.0, 2000, cohort, bits, 0) for cohort, bits in ((256, 16), (32, 9)))
     assert MaskedInput.size(modular_vectors.packed_size(large.segments)) < 2.9e6
     assert MaskedInput.size(modular_vectors.packed_size(small.segments)) < 1.604e6
@@ -34,11 +38,11 @@ def test_a_device_sends_no_more_than_the_targets() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(12_600, 10**7))
-def test_a_long_vector_is_padded_by_half_a_percent_at_most(length: int) -> None:
+def test_a_long_vector_is_padded_by_at_most_half_a_percent(length: int) -> None:
     assert Encoding(length, 1.0, 1, 1, 8, 0).padded <= 1.005 * length
 
 
-def test_hadamard_is_sylvester_s_matrix() -> None:
+def test_hadamard_is_the_matrix_of_sylvester() -> None:
     expected = np.ones((1, 1), np.float32)
     for _ in range(5):
         expected = np.block([[expected, expected], [expected, -expected]])
@@ -86,7 +90,7 @@ def test_a_sum_over_a_cohort_never_wraps(encoding: Encoding, devices: list[tuple
     summed, exact, weights = np.zeros(encoding.padded, np.uint32), np.zeros(encoding.padded, np.int64), 0
     spike = np.zeros(encoding.length, np.float32)
     for share, weight in devices[: encoding.cohort]:
-        spike[0] = share * encoding.clipping_norm  # the same for all, so that nothing cancels
+        spike[0] = share * encoding.clipping_norm  # the same for all devices, so that nothing cancels
         values, sent = encoding.encode(spike, weight, rng)
         lifted = values.astype(np.int64)
         lifted[lifted >= 2 ** (encoding.bits - 1)] -= 2**encoding.bits
@@ -99,8 +103,8 @@ def test_a_sum_over_a_cohort_never_wraps(encoding: Encoding, devices: list[tuple
     np.testing.assert_allclose(decoded, expected, rtol=1e-3, atol=1e-4 * encoding.clipping_norm)
 
 
-def test_what_is_beyond_the_deviations_is_clipped_so_that_it_cannot_wrap() -> None:
-    encoding = Encoding(1000, 1.0, 1, 5, 8, 0, deviations=1.0)  # a third of the coordinates is beyond
+def test_coordinates_beyond_the_deviations_are_clipped_and_do_not_wrap() -> None:
+    encoding = Encoding(1000, 1.0, 1, 5, 8, 0, deviations=1.0)  # a third of the coordinates lie beyond
     values, _ = encoding.encode(delta_of(encoding, 1.0, 1), 1, np.random.default_rng(2))
     lifted = values.astype(int) - 256 * (values >= 128)
     assert (lifted.min(), lifted.max()) == (-encoding.levels, encoding.levels)
@@ -116,7 +120,7 @@ def test_rounding_is_unbiased() -> None:
 
 
 @pytest.mark.parametrize(("bits", "cohort", "devices"), [(16, 256, 40), (9, 32, 32), (8, 32, 20)])
-def test_sums_decode_to_the_weighted_mean_within_the_stated_error(bits: int, cohort: int, devices: int) -> None:
+def test_sums_decode_to_the_weighted_mean_within_the_documented_error(bits: int, cohort: int, devices: int) -> None:
     encoding, rng = Encoding(20_000, 0.7, 500, cohort, bits, 9), np.random.default_rng(10)
     deltas = [delta_of(encoding, norm, i) for i, norm in enumerate(rng.uniform(0.1, 1.4, devices))]
     weights = rng.integers(0, 900, devices)
@@ -128,17 +132,17 @@ def test_sums_decode_to_the_weighted_mean_within_the_stated_error(bits: int, coh
     bound = np.sqrt(devices * encoding.padded) / (2 * float(encoding.scale)) * (500 / total)
     assert np.linalg.norm(decoded - expected) < 1.05 * bound
     if bits == 16:
-        assert np.linalg.norm(decoded - expected) < 0.03 * np.linalg.norm(expected), "of deltas that agree in nothing"
+        assert np.linalg.norm(decoded - expected) < 0.03 * np.linalg.norm(expected), (
+            "although the deltas are independent"
+        )
 
 
-def test_a_rounding_that_would_count_for_more_is_drawn_again() -> None:
-    encoding = Encoding(
-        4096, 1.0, 1, 127, 8, 0, deviations=2.0
-    )  # so that a delta may lie half a step from whole numbers
+def test_a_rounding_beyond_the_norm_bound_is_drawn_again() -> None:
+    encoding = Encoding(4096, 1.0, 1, 127, 8, 0, deviations=2.0)  # a delta may lie half a step from whole numbers
     delta = encoding.rotate_back(np.full(4096, 0.49 / float(encoding.scale), np.float32))
 
     class Draws:
-        """All coordinates up, which has a probability of 2^-4096, and then any numbers."""
+        """Rounds all coordinates up first, which has a probability of 2^-4096, and then at random."""
 
         asked = 0
 
@@ -154,13 +158,13 @@ def test_a_rounding_that_would_count_for_more_is_drawn_again() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(ENCODINGS, st.integers(0, 2**32))
-def test_no_device_counts_for_more_than_the_stated_norm(encoding: Encoding, seed: int) -> None:
+def test_no_device_has_more_influence_than_the_norm_bound(encoding: Encoding, seed: int) -> None:
     values, _ = encoding.encode(delta_of(encoding, 9 * encoding.clipping_norm, seed), 5000, np.random.default_rng(seed))
     assert np.linalg.norm(encoding.decode(values)) <= 1.0001 * encoding.rounded_norm
     assert encoding.rounded_norm >= 0.9 * encoding.clipping_norm or encoding.levels < 4
 
 
-def test_the_energy_that_is_clipped_is_as_stated() -> None:
+def test_the_clipped_energy_is_as_documented() -> None:
     encoding = Encoding(100_000, 1.0, 1, 1, 12, 0, deviations=2.5)
     scaled = encoding.rotate(delta_of(encoding, 1.0, 1)) * encoding.scale
     clipped = np.clip(scaled, -encoding.levels, encoding.levels)
@@ -168,19 +172,21 @@ def test_the_energy_that_is_clipped_is_as_stated() -> None:
     assert share == pytest.approx(encoding.clipped_energy, rel=0.2)
 
 
-def test_what_cannot_be_encoded_is_refused() -> None:
+def test_invalid_deltas_weights_and_sums_are_refused() -> None:
     encoding, rng = Encoding(10, 1.0, 5, 3, 8, 0), np.random.default_rng(0)
     zeros = np.zeros(10, np.float32)
-    for delta, weight in [
+    deltas: list[tuple[np.ndarray, int]] = [
         (np.zeros(9, np.float32), 1),
         (np.zeros(10), 1),
         (np.where(np.arange(10) == 3, np.float32(np.nan), zeros), 1),
         (np.where(np.arange(10) == 3, np.float32(np.inf), zeros), 1),
         (zeros, -1),
-    ]:
+    ]
+    for delta, weight in deltas:
         with pytest.raises(DataError):
             encoding.encode(delta, weight, rng)
-    for summed in (np.zeros(10, np.uint16), np.full(64, 256, np.uint16), np.zeros(64, np.int16)):
+    sums: list[np.ndarray] = [np.zeros(10, np.uint16), np.full(64, 256, np.uint16), np.zeros(64, np.int16)]
+    for summed in sums:
         with pytest.raises(DataError):
             encoding.decode(summed)
     with pytest.raises(DataError):
@@ -204,12 +210,13 @@ def test_what_cannot_be_encoded_is_refused() -> None:
         {"deviations": 0.0},
     ],
 )
-def test_an_encoding_has_bounds(change: dict[str, float]) -> None:
+def test_sizes_out_of_range_are_refused(change: dict[str, Any]) -> None:
+    right: dict[str, Any] = {"length": 10, "clipping_norm": 1.0, "max_weight": 5, "cohort": 3, "bits": 8, "seed": 0}
     with pytest.raises(DataError):
-        Encoding(**({"length": 10, "clipping_norm": 1.0, "max_weight": 5, "cohort": 3, "bits": 8, "seed": 0} | change))
+        Encoding(**(right | change))
 
 
-def test_named_arrays_lie_in_a_fixed_order() -> None:
+def test_named_arrays_are_flattened_in_a_fixed_order() -> None:
     shapes = {"b": (2, 3), "a": (2,)}
     arrays = {"a": np.array([7, 8], np.float32), "b": np.arange(6, dtype=np.float32).reshape(2, 3)}
     vector = flatten(arrays, shapes)

@@ -1,4 +1,4 @@
-"""Join links: what is written is read again, and anything else is refused."""
+"""Join links are read as they were written, and anything else is refused."""
 
 import pytest
 from hypothesis import given

@@ -1,15 +1,19 @@
+"""Messages as JSON, and the exchange folder that carries some of them."""
+
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from federation.protocol.json_messages import Contribution, Invitation, read_json
-from federation.protocol.mailbox import Mailbox
+from federation.protocol.api_messages import Plan
+from federation.protocol.exchange_folder import Mailbox
+from federation.protocol.json_messages import Contribution, Invitation, JsonMessage, read_json
 from federation.protocol.round_terms import Terms
 
 TERMS = Terms(length=100, clipping_norm=1.0, max_weight=1, cohort=4, bits=16, seed=5)
@@ -30,14 +34,15 @@ def test_a_message_survives_json(message: Contribution) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", "null", '{"round_id": 1}', INVITATION.to_json().replace('"passes": 1', '"passes": "1"')]
 )
-def test_what_is_no_message_is_refused(text: str) -> None:
+def test_texts_other_than_the_message_are_refused(text: str) -> None:
     with pytest.raises(DataError):
         Invitation.from_json(text)
 
 
 @given(st.sampled_from([math.nan, math.inf, -math.inf]), st.sampled_from(["learning_rate", "clipping_norm"]))
-def test_a_number_that_is_not_finite_is_neither_said_nor_heard(number: float, name: str) -> None:
-    message = replace(INVITATION, **{name: number})
+def test_a_number_that_is_not_finite_is_neither_written_nor_read(number: float, name: str) -> None:
+    changed: dict[str, Any] = {name: number}
+    message = replace(INVITATION, **changed)
     with pytest.raises(DataError, match="not finite"):
         message.to_json()
     with pytest.raises(DataError, match="must be finite"):
@@ -54,26 +59,115 @@ def test_a_number_too_large_for_a_float_is_refused(digits: int, sign: str, whole
 
 
 @given(st.fixed_dictionaries(KINDS), st.sampled_from(sorted(KINDS)), st.data())
-def test_a_name_that_is_there_twice_is_refused(content: dict, twice: str, data: st.DataObject) -> None:
-    """Whether both say the same or not: which of the two counts would be for each reader to guess."""
+def test_a_repeated_name_is_refused(content: dict, twice: str, data: st.DataObject) -> None:
+    """Even with the same value twice: a reader would have to guess which of the two counts."""
     again = data.draw(st.one_of(st.just(content[twice]), KINDS[twice]))
     pairs = [*content.items(), (twice, again)]
     data.draw(st.randoms()).shuffle(pairs)
     text = "{" + ", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in pairs) + "}"
-    with pytest.raises(DataError, match="there twice"):
+    with pytest.raises(DataError, match="repeated"):
         Invitation.from_json(text)
     assert Invitation.from_json(json.dumps(content)) == Invitation(**content)
 
 
 @pytest.mark.parametrize("inner", ['{"a": 1, "a": 1}', "NaN", "-Infinity", "1e999", "[" * 100_000])
-def test_what_says_more_than_one_thing_says_nothing_at_any_depth(inner: str) -> None:
+def test_ambiguous_json_is_refused_at_any_depth(inner: str) -> None:
     with pytest.raises(DataError):
         read_json(f'{{"outer": [{inner}]}}')
     with pytest.raises(DataError):
         Terms.from_json(TERMS.to_json().replace("1.0", inner))
 
 
-def test_a_round_by_mail(tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Size(JsonMessage):
+    width: float
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Name(JsonMessage):
+    text: str
+
+
+@dataclass(frozen=True)
+class Parcel(JsonMessage):
+    content: Size | Name | None
+    size: Size
+    weight: int | float | None
+    limit: float | None = None
+
+
+SIZES = st.builds(Size, NUMBERS, st.booleans())
+PARCELS = st.builds(
+    Parcel,
+    st.one_of(st.none(), SIZES, st.builds(Name, st.text())),
+    SIZES,
+    st.one_of(st.none(), NUMBERS, st.integers()),
+    st.one_of(st.none(), NUMBERS),
+)
+
+
+@given(PARCELS)
+def test_nested_messages_survive_json(parcel: Parcel) -> None:
+    read = Parcel.from_json(parcel.to_json())
+    assert read == parcel
+    assert type(read.content) is type(parcel.content) and type(read.weight) is type(parcel.weight)
+    assert read.to_json() == parcel.to_json()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("size", None),
+        ("size", {"width": 1.0}),
+        ("size", {"width": 1.0, "exact": True, "more": 1}),
+        ("size", {"width": "1", "exact": True}),
+        ("size", {"width": 1.0, "exact": 1}),
+        ("size", {"width": 10**400, "exact": True}),
+        ("size", '{"width": 1.0, "exact": true}'),
+        ("content", {"text": 1}),
+        ("content", {}),
+        ("content", [{"text": "a"}]),
+        ("content", "a"),
+        ("weight", "1"),
+        ("weight", True),
+        ("limit", False),
+    ],
+)
+def test_nested_messages_are_read_strictly(field: str, value: object) -> None:
+    content = Parcel(Name("a"), Size(1.0, True), 1, 2.0).to_content() | {field: value}
+    with pytest.raises(DataError):
+        Parcel.from_json(json.dumps(content))
+
+
+@given(st.sampled_from([math.nan, math.inf, -math.inf]))
+def test_a_nested_number_that_is_not_finite_is_not_written(number: float) -> None:
+    for parcel in (
+        Parcel(None, Size(number, True), 1),
+        Parcel(Size(number, True), Size(1.0, True), 1),
+        Parcel(None, Size(1.0, True), number),
+    ):
+        with pytest.raises(DataError, match="not finite"):
+            parcel.to_json()
+
+
+def test_a_float_given_as_a_whole_number_is_written_as_a_float() -> None:
+    """Devices and coordinator bind their keys to the text of a message, and a web framework turns 1 into 1.0 on the way."""
+    assert Size(1, True).to_json() == Size(1.0, True).to_json()
+    assert Size.from_json('{"width": 1, "exact": true}').to_json() == Size(1.0, True).to_json()
+
+
+def test_a_plan_contains_its_terms_as_an_object() -> None:
+    plan = Plan("ab", "digest", "vocabulary", 0.5, 1.0, 1, 2000, 7, TERMS)
+    assert json.loads(plan.to_json())["terms"] == asdict(TERMS)
+    assert Plan.from_json(plan.to_json()) == plan
+    with pytest.raises(DataError, match="Terms"):
+        Plan.from_json(json.dumps(plan.to_content() | {"terms": TERMS.to_json()}))
+    with pytest.raises(DataError, match="bits"):
+        Plan.from_json(json.dumps(plan.to_content() | {"terms": asdict(TERMS) | {"bits": 99}}))
+
+
+def test_a_round_through_the_exchange_folder(tmp_path: Path) -> None:
     desktop, keyboard = Mailbox(tmp_path), Mailbox(tmp_path)
     weights = tmp_path / "w"
     weights.write_bytes(b"global")
@@ -89,7 +183,7 @@ def test_a_round_by_mail(tmp_path: Path) -> None:
     keyboard.delta_path("1-ab").parent.mkdir(parents=True)
     keyboard.delta_path("1-ab").touch()
     keyboard.answer(Contribution("1-ab", 3, 2.0, 1.0))
-    assert not keyboard.delta_path("1-ab").exists(), "an answer that comes too late leaves nothing behind"
+    assert not keyboard.delta_path("1-ab").exists(), "a late answer leaves no files behind"
 
 
 def test_an_answer_to_another_round_is_refused(tmp_path: Path) -> None:
@@ -111,18 +205,18 @@ def test_a_newer_release_replaces_one_not_taken(tmp_path: Path) -> None:
     assert taken is not None
     (tmp_path / "one" / "file").write_text("three")
     mailbox.release(tmp_path / "one")
-    assert (taken / "file").read_text() == "two", "a newer offer does not touch what is being taken over"
+    assert (taken / "file").read_text() == "two", "a newer offer does not change the model being installed"
     mailbox.discard_taken()
     assert mailbox.released()
     taken = mailbox.take_release()
     assert taken is not None
     assert (taken / "file").read_text() == "three"
-    assert mailbox.take_release() == taken, "a keyboard killed while taking over goes on with it"
+    assert mailbox.take_release() == taken, "a keyboard killed during the installation continues with it"
     mailbox.discard_taken()
     assert not mailbox.released()
 
 
-def test_what_is_no_invitation_to_its_round_does_not_hold_up_the_others(tmp_path: Path) -> None:
+def test_invalid_invitations_do_not_hold_up_the_others(tmp_path: Path) -> None:
     mailbox, weights = Mailbox(tmp_path), tmp_path / "w"
     weights.touch()
     for folder, content in (("0-bad", b"{"), ("0-binary", b"\xff"), ("0-elsewhere", INVITATION.to_json().encode())):

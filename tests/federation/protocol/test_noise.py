@@ -1,4 +1,4 @@
-"""Noise that devices add, against its distribution."""
+"""The noise that devices add, tested against its distribution."""
 
 import math
 
@@ -21,7 +21,7 @@ def seeded(seed: int):
 
 @pytest.mark.parametrize("stddev", [0.3, 1.0, 2.6, 17.0])
 def test_the_noise_is_distributed_as_a_discrete_gaussian(stddev: float) -> None:
-    """A chi-square test against the probabilities, over all whole numbers that come often enough."""
+    """A chi-square test against the probabilities, over all whole numbers that are frequent enough."""
     count = 400_000
     drawn = discrete_gaussian(stddev, count, seeded(int(10 * stddev)))
     k = np.arange(-200, 201)
@@ -35,7 +35,7 @@ def test_the_noise_is_distributed_as_a_discrete_gaussian(stddev: float) -> None:
     assert np.count_nonzero(np.abs(drawn) > 9 * max(stddev, 1)) == 0
 
 
-def test_the_systems_bits_give_noise_that_does_not_repeat() -> None:
+def test_noise_from_the_operating_system_does_not_repeat() -> None:
     first, second = (discrete_gaussian(1000.0, 5000) for _ in range(2))
     assert abs(first.mean()) < 100
     assert 900 < first.std() < 1100
@@ -45,7 +45,7 @@ def test_the_systems_bits_give_noise_that_does_not_repeat() -> None:
         discrete_gaussian(0.0, 1)
 
 
-def test_a_sum_of_fewer_devices_than_the_noise_was_made_for_is_no_sum() -> None:
+def test_the_noise_is_calibrated_for_the_smallest_sum_that_is_unmasked() -> None:
     distributed, tree = Privacy("distributed", 1.0, 5), Privacy("tree", 1.0, 5)
     for minimum, least in ((0, 20), (15, 15)):
         summation = SumSettings(cohort=20, minimum=minimum, max_weight=1)
@@ -66,7 +66,7 @@ def test_a_sum_of_fewer_devices_than_the_noise_was_made_for_is_no_sum() -> None:
     noise=st.floats(0.2, 8),
 )
 @settings(max_examples=60, deadline=None)
-def test_a_private_sum_has_the_noise_promised_and_room_for_it(
+def test_a_private_sum_has_the_promised_noise_and_room_for_it(
     length: int, norm: float, cohort: int, dropouts: float, bits: int, noise: float
 ) -> None:
     minimum = max(1, int(cohort * (1 - dropouts)))

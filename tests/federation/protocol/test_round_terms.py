@@ -1,4 +1,4 @@
-"""What a device sends, on which terms."""
+"""A device's part of the sum, by the terms of its round."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -38,7 +38,7 @@ def sums(parts: list, terms: Terms) -> tuple[np.ndarray, dict[str, int]]:
 
 @given(st.lists(st.tuples(st.floats(0.01, 4), st.integers(0, 900), st.floats(0, 9e4)), min_size=1, max_size=8))
 @settings(max_examples=40, deadline=None)
-def test_sums_of_contributions_are_sums_of_what_was_learned(people: list[tuple[float, int, float]]) -> None:
+def test_sums_of_contributions_are_sums_of_training_results(people: list[tuple[float, int, float]]) -> None:
     learned = [
         TrainingResult(
             delta(i, norm),
@@ -54,12 +54,12 @@ def test_sums_of_contributions_are_sums_of_what_was_learned(people: list[tuple[f
     ]
     parts = [TERMS.contribution(each, np.random.default_rng(i)) for i, each in enumerate(learned)]
     for part in parts:
-        as_vectors(TERMS.layout, part)  # raises unless each is of the layout
+        as_vectors(TERMS.layout, part)  # raises unless each value fits the layout
     total, counts = sums(parts, TERMS)
     weights = [min(each.words, 500) for each in learned]
     expected = np.sum(
         [
-            w / 500 * each.delta * min(1, 1.5 / np.linalg.norm(each.delta))
+            w / 500 * each.delta * min(1.0, 1.5 / float(np.linalg.norm(each.delta)))
             for w, each in zip(weights, learned, strict=True)
         ],
         axis=0,
@@ -70,18 +70,20 @@ def test_sums_of_contributions_are_sums_of_what_was_learned(people: list[tuple[f
     assert counts["words"] == sum(each.words for each in learned)
     assert counts["side"] == sum(1 if np.linalg.norm(each.delta) <= 1 else -1 for each in learned)
     assert counts["loss"] == pytest.approx(sum(each.loss for each in learned) * LOSS_STEPS, abs=len(learned))
-    told = ("first", "among_three", "tested", "first_after", "among_three_after")
-    assert [counts[name] for name in told] == [sum(k * i for i in range(len(people))) for k in (1, 2, 4, 0, 3)]
+    recalls = ("first", "among_three", "tested", "first_after", "among_three_after")
+    assert [counts[name] for name in recalls] == [sum(k * i for i in range(len(people))) for k in (1, 2, 4, 0, 3)]
     assert counts["zeroing_side"] == 0
 
 
 @st.composite
 def counted(draw: st.DrawFn) -> TrainingResult:
-    """What a device may have counted, and what no device can: `terms` takes at most `MAX_COUNT` of anything."""
+    """Counts that a device may have, and counts beyond `MAX_COUNT`, to which `Terms` limits them."""
     most = draw(st.sampled_from([0, 1, 7, 500, 2**20, MAX_COUNT, 2**40]))
-    before, after = (sorted(draw(st.tuples(st.integers(0, most), st.integers(0, most)))) for _ in range(2))
+    (first, three), (first_after, three_after) = (
+        sorted(draw(st.tuples(st.integers(0, most), st.integers(0, most)))) for _ in range(2)
+    )
     words, loss = draw(st.integers(0, most)), draw(st.floats(-1, 2**40))
-    return TrainingResult(np.zeros(LENGTH, np.float32), words, loss, *before, most, *after)
+    return TrainingResult(np.zeros(LENGTH, np.float32), words, loss, first, three, most, first_after, three_after)
 
 
 @given(st.lists(counted(), min_size=1, max_size=5), st.sampled_from([1, 8, 256, 1000]))
@@ -92,7 +94,7 @@ def test_summed_counts_are_the_plain_ones_for_cohorts_of_any_size(kinds: list[Tr
     devices = [i % len(kinds) for i in range(cohort)]
     summed = np.zeros(len(COUNTS), np.uint64)
     for i in devices:
-        summed += parts[i]  # as masked sums do, modulo 2^64 at first
+        summed += parts[i]  # as masked sums do, modulo 2^64 for now
     counts = counts_of(summed % np.uint64(2**COUNT_BITS))
     for name in ("words", "first", "among_three", "tested", "first_after", "among_three_after"):
         assert counts[name] == sum(min(getattr(kinds[i], name), MAX_COUNT) for i in devices)
@@ -111,38 +113,41 @@ def test_figures_that_contradict_each_other_are_refused(figures: list[int]) -> N
         TrainingResult(delta(0, 1.0), words, 0.0, first, three, most, first_after, three_after)
 
 
-def test_a_delta_far_out_counts_as_zeros_and_says_so() -> None:
+def test_a_delta_above_the_zeroing_norm_counts_as_zeros() -> None:
     terms = replace(TERMS, zeroing_norm=3.0, zeroing_estimate=1.0)
     far = delta(0, 1.0)
     far[5] = -3.5
     part = terms.contribution(TrainingResult(far, 100), np.random.default_rng(0))
     total, counts = sums([part], terms)
-    assert np.abs(terms.encoding.decode(total)).max() < 1e-3  # zeros, rounded at random
+    assert np.abs(terms.encoding.decode(total)).max() < 1e-3  # zeros, after stochastic rounding
     assert (counts["weight"], counts["side"], counts["zeroing_side"]) == (100, 1, -1)
     near = terms.contribution(TrainingResult(delta(0, 1.4), 100), np.random.default_rng(0))
     assert sums([near], terms)[1]["zeroing_side"] == 1
 
 
-def test_on_private_terms_nothing_is_told_but_the_side() -> None:
+def test_on_private_terms_only_the_side_is_sent() -> None:
     terms = replace(TERMS, max_weight=1, private=True)
     part = terms.contribution(TrainingResult(delta(0, 2.0), 321, 77.0, 3, 4, 5, 4, 5), np.random.default_rng(0))
-    told = sums([part], terms)[1]
-    assert told == dict.fromkeys(COUNTS, 0) | {"devices": 1, "weight": 1, "side": -1}
+    counts = sums([part], terms)[1]
+    assert counts == dict.fromkeys(COUNTS, 0) | {"devices": 1, "weight": 1, "side": -1}
 
 
-def test_noise_lies_over_the_integers_that_would_be_sent_without() -> None:
+def test_noise_is_added_to_the_encoded_delta() -> None:
     quiet = replace(TERMS, max_weight=1, private=True)
     loud = replace(quiet, noise_stddev=50.0)
     rng = np.random.default_rng(3)
     without, _ = quiet.contribution(TrainingResult(delta(0, 1.0), 1), np.random.default_rng(0))
-    bits = lambda count: rng.integers(0, 2**64, count, dtype=np.uint64)  # noqa: E731
+
+    def bits(count: int) -> np.ndarray:
+        return rng.integers(0, 2**64, count, dtype=np.uint64)
+
     over, _ = loud.contribution(TrainingResult(delta(0, 1.0), 1), np.random.default_rng(0), bits)
     difference = (over.astype(int) - without.astype(int) + 2**15) % 2**16 - 2**15
     assert 40 < difference.std() < 60
     assert abs(difference.mean()) < 12
 
 
-def test_terms_travel_as_json_and_damaged_ones_are_refused() -> None:
+def test_terms_survive_json_and_damaged_ones_are_refused() -> None:
     terms = replace(TERMS, zeroing_norm=21.5, zeroing_estimate=10.25, clipping_norm=float(np.float32(0.1)))
     assert Terms.from_json(terms.to_json()) == terms
     for spoilt in (
@@ -162,7 +167,7 @@ def test_terms_travel_as_json_and_damaged_ones_are_refused() -> None:
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
-def test_what_is_not_finite_never_leaves_the_device(broken: float) -> None:
+def test_a_result_that_is_not_finite_never_leaves_the_device(broken: float) -> None:
     bad = delta(0, 1.0)
     bad[17] = broken
     for terms in (TERMS, replace(TERMS, zeroing_norm=3.0, zeroing_estimate=1.0)):
@@ -172,7 +177,7 @@ def test_what_is_not_finite_never_leaves_the_device(broken: float) -> None:
         TrainingResult(delta(0, 1.0), 5, loss=broken)
 
 
-def test_without_an_estimate_no_side_is_told() -> None:
+def test_without_an_estimate_no_side_is_sent() -> None:
     terms = replace(TERMS, estimate=0.0)
     part = terms.contribution(TrainingResult(delta(0, 2.0), 10), np.random.default_rng(0))
     assert sums([part], terms)[1]["side"] == 0

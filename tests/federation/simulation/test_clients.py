@@ -34,13 +34,12 @@ def test_cohorts_by_words_sample_clients_in_proportion_to_their_word_count() -> 
     turns = turns_by_words(words, most)
     drawn = [user for number in range(1, 6001) for user in sample_cohort(users, 3, 0, number, turns)]
     counts = np.array([drawn.count(user) for user in users])
-    pace = counts[10:] * np.minimum(words[10:], most) / words[10:]  # how often each of a user's words was trained on
+    pace = counts[10:] * np.minimum(words[10:], most) / words[10:]  # times that each of a user's words was trained on
     assert counts[:10].max() == 0
-    # A little below one, as nobody is sampled twice in a round.
+    # The ratio is a little below one, because nobody is sampled twice in a round.
     assert 0.9 < pace[20:].mean() / pace[:20].mean() < 1.02
-    assert sorted(sample_cohort(users, 99, 0, 1, turns)) == sorted(users[10:]), (
-        "all who wrote anything, if there are no more"
-    )
+    everyone_with_words = sorted(users[10:])
+    assert sorted(sample_cohort(users, 99, 0, 1, turns)) == everyone_with_words, "a cohort larger than their number"
     assert sample_cohort(users, 3, 0, 7, turns) == sample_cohort(users, 3, 0, 7, turns)
 
 

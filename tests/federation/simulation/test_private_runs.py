@@ -1,4 +1,4 @@
-"""Private runs and the privacy audit, by their commands, on small models."""
+"""The commands of private runs and of the privacy audit, on small models."""
 
 import json
 import math
@@ -41,12 +41,12 @@ def test_a_private_run_stops_at_its_budget_and_reports_what_it_spent(
     arguments += ["--init", str(small_model_folder), "--corpus", str(many_people), "--dp", "tree"]
     arguments += ["--noise-multiplier", "2", "--period", "2", "--clip-quantile", "0.5", "--max-rho"]
     assert main([*arguments, "0.45"]) == 0
-    said = capsys.readouterr()
-    result = json.loads(said.out.splitlines()[-1])
-    # A tree of two rounds and one of one: 2/8 and 1/8; the fourth round would make it 4/8.
+    printed = capsys.readouterr()
+    result = json.loads(printed.out.splitlines()[-1])
+    # A tree of two rounds spends 2/8, a tree of one round 1/8; a fourth round would raise the sum to 4/8.
     assert [row["round"] for row in result["rounds"]] == [1, 2, 3]
     assert result["privacy"]["rho"] == pytest.approx(tree_rho(2, 2) + tree_rho(2, 1)) == pytest.approx(0.375)
-    assert "round 4 would raise epsilon" in said.err
+    assert "round 4 would raise epsilon" in printed.err
     model = load_model(out / "model")
     assert model.provenance.round == 3
     assert f"epsilon {result['privacy']['epsilon']:.3g} at delta 1e-05, rho 0.375" in model.card
@@ -64,9 +64,9 @@ def test_a_private_run_stops_at_its_budget_and_reports_what_it_spent(
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "reason"),
     [
-        (["--dp", "tree", "--noise-multiplier", "1", "--period", "50"], "cannot take part once each"),
+        (["--dp", "tree", "--noise-multiplier", "1", "--period", "50"], "nobody takes part twice"),
         (["--dp", "tree", "--period", "2"], "needs a noise multiplier"),
         (["--dp", "tree", "--noise-multiplier", "1", "--period", "2", "--cohort", "words"], "equally often"),
         (["--dp", "distributed", "--noise-multiplier", "9", "--period", "2", "--bits", "8"], "no room for noise"),
@@ -78,7 +78,7 @@ def test_a_private_run_stops_at_its_budget_and_reports_what_it_spent(
 )
 def test_settings_whose_guarantee_cannot_be_kept_are_refused(
     options: list[str],
-    complaint: str,
+    reason: str,
     small_model_folder: Path,
     many_people: Path,
     tmp_path: Path,
@@ -87,27 +87,17 @@ def test_settings_whose_guarantee_cannot_be_kept_are_refused(
     arguments = ["simulate", "--rounds", "2", "--clients-per-round", "20", "--out", str(tmp_path / "run")]
     arguments += ["--init", str(small_model_folder), "--corpus", str(many_people)]
     assert main([*arguments, *options]) == 1
-    assert complaint in capsys.readouterr().err
+    assert reason in capsys.readouterr().err
     assert not (tmp_path / "run" / "model").exists()
 
 
-def test_the_audit_tells_a_model_that_leaks_from_one_with_noise(
+def test_the_audit_distinguishes_a_model_that_leaks_from_one_with_noise(
     small_model_folder: Path, many_people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "audit"
     arguments = ["audit", "--out", str(out), "--model", str(small_model_folder), "--corpus", str(many_people)]
-    arguments += [
-        "--people",
-        "40",
-        "--words",
-        "30",
-        "--start-rounds",
-        "3",
-        "--rounds",
-        "32",
-        "--clients-per-round",
-        "10",
-    ]
+    arguments += ["--people", "40", "--words", "30", "--start-rounds", "3", "--rounds", "32"]
+    arguments += ["--clients-per-round", "10"]
     arguments += ["--noise-multipliers", "30", "--json"]
     assert main(arguments) == 0, capsys.readouterr().err
     result = last_line(capsys)
@@ -120,7 +110,7 @@ def test_the_audit_tells_a_model_that_leaks_from_one_with_noise(
     assert min(start["chance_4x40"], noisy["chance_4x40"], *(row["chance_0x0"] for row in (start, plain, noisy))) > 1e-4
     assert "auc_people_calibrated" not in start
     for row, attack in ((start, "people"), (noisy, "people_calibrated"), (shipped, "people_calibrated")):
-        low, high = row[f"auc_{attack}_ci"]  # none of them has trained on anybody
+        low, high = row[f"auc_{attack}_ci"]  # none of these models reveals who its people are
         assert low < 0.6
         assert high > 0.4
     assert "exposure_4x40" not in shipped
@@ -129,7 +119,7 @@ def test_the_audit_tells_a_model_that_leaks_from_one_with_noise(
     assert "noise multiplier 30" in table
     assert (out / "audit.csv").read_text().count("\n") == 5
     assert main([*arguments[:-1], "--seed", "1"]) == 1
-    assert "audit of other settings" in capsys.readouterr().err
+    assert "audit with other settings" in capsys.readouterr().err
 
     people = {n: set(open_corpus(str(out / f"{n}.jsonl")).users()) for n in ("members", "outsiders")}
     corpus = open_corpus(str(many_people))

@@ -1,4 +1,4 @@
-"""`federate simulate`, killed and resumed, stopped, and averaged."""
+"""`federate simulate`: a run killed and resumed, a run stopped, and the average of models."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_run_killed_in_two_rounds_reaches_the_same_weights(
+def test_a_run_killed_twice_reaches_the_same_weights(
     small_model_folder: Path, corpus_file: Path, tmp_path: Path, federate: Callable
 ) -> None:
     whole = federate(*arguments(small_model_folder, corpus_file, tmp_path / "whole"))
@@ -57,11 +57,11 @@ def test_a_run_killed_in_two_rounds_reaches_the_same_weights(
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert workers
-        until = time.monotonic() + 20
+        deadline = time.monotonic() + 20
         while any(alive(worker) for worker in workers):
-            assert time.monotonic() < until, "a TFF worker outlived the run that started it"
+            assert time.monotonic() < deadline, "a TFF worker outlived the run that started it"
             time.sleep(0.05)
-    (killed / "state" / "round_9_temp123").mkdir()  # as a killed save leaves it
+    (killed / "state" / "round_9_temp123").mkdir()  # as if a save had been killed
     resumed = federate(*arguments(small_model_folder, corpus_file, killed, "--resume"))
     assert resumed.returncode == 0, resumed.stderr
 
@@ -100,7 +100,7 @@ def ctrl_c() -> Iterator[None]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="reads /proc")
-def test_a_stopped_run_says_so_and_leaves_no_process(
+def test_a_stopped_run_reports_it_and_leaves_no_process(
     ctrl_c: None, small_model_folder: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "federation.cli", *arguments(small_model_folder, corpus_file, tmp_path / "run")]
@@ -110,9 +110,9 @@ def test_a_stopped_run_says_so_and_leaves_no_process(
         time.sleep(0.01)
     workers = descendants(process.pid)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
+    _, errors = process.communicate()
     assert process.returncode == 1
-    assert said.splitlines()[-1] == "federate: stopped"
+    assert errors.splitlines()[-1] == "federate: stopped"
     assert not any(alive(worker) for worker in workers)
 
 

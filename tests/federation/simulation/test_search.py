@@ -1,4 +1,4 @@
-"""A search over settings: it has a row and a curve for each run, and an invalid list is refused before anything runs."""
+"""A search over settings: a row and a curve for each run; an invalid list is refused before anything runs."""
 
 import csv
 import json
@@ -126,7 +126,7 @@ def test_differences_are_pooled_over_seeds_and_tested_over_people() -> None:
     assert found["by_seed"] == pytest.approx([1 / 30, 3 / 30])
     assert found["top1"] == pytest.approx(30 / 60)
     low, high = found["difference_ci"]
-    assert low == pytest.approx(1 / 20)  # everybody gained at least one word in twenty
+    assert low == pytest.approx(1 / 20)  # everybody gained at least one word of twenty
     assert high == pytest.approx(2 / 20)
 
 

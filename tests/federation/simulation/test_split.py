@@ -1,4 +1,4 @@
-"""No test user's text influences anything that is trained, tuned or saved: with other texts, every bit is the same."""
+"""No test user's text influences anything that is trained, tuned or saved: a run with other texts has the same results."""
 
 import json
 from collections.abc import Callable

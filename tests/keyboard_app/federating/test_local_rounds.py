@@ -1,4 +1,7 @@
+"""A keyboard's part in a round of a desktop on the same machine: its contribution, or its reason for not contributing."""
+
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,8 +9,8 @@ import pytest
 
 from data.errors import DataError
 from data.windows import pack, targets
+from federation.protocol.exchange_folder import Mailbox
 from federation.protocol.json_messages import Contribution, Invitation
-from federation.protocol.mailbox import Mailbox
 from keyboard_app.device import Device
 from keyboard_app.federating.local_rounds import answer_all
 from keyboard_app.input.typist import type_message
@@ -17,7 +20,7 @@ from keyboard_app.recording.personal_file import load_personal
 from keyboard_app.recording.user_profile import GLOBAL, PERSONAL, read_vault
 from model.device.folder import PROGRAM, WEIGHTS, Model, load_model, save_model
 from model.device.learning.finetuning import FineTuning, finetune
-from model.device.weights import digest, load_weights
+from model.device.weights import digest, load_weights, save_weights
 
 INVITATION = Invitation("round-7", learning_rate=0.3, clipping_norm=1.0, passes=2, max_words=1000, seed=5)
 LINES = ["i think you are good .", "meet me at the climbing hall at seven", "that's zebra 😀"] * 10
@@ -41,11 +44,11 @@ def answer(device: Device, desktop: Mailbox, round_id: str = "round-7") -> Contr
     return contribution
 
 
-def test_the_delta_is_what_training_on_the_own_words_changes(
+def test_the_delta_is_the_change_by_training_on_its_own_words(
     device: Device, desktop: Mailbox, small_model: Model, small_model_folder: Path
 ) -> None:
     send(device)
-    run(Learning(device.profile, device.models))  # has no part in what is given away
+    run(Learning(device.profile, device.models))  # the personal model is not part of the contribution
     personal = (device.profile.path / PERSONAL).read_bytes()
     desktop.invite(INVITATION, small_model_folder / WEIGHTS)
     contribution = answer(device, desktop)
@@ -64,7 +67,7 @@ def test_the_delta_is_what_training_on_the_own_words_changes(
     assert (device.profile.path / PERSONAL).read_bytes() == personal
 
 
-def test_without_words_it_says_so(device: Device, desktop: Mailbox, small_model_folder: Path) -> None:
+def test_a_keyboard_without_words_says_so(device: Device, desktop: Mailbox, small_model_folder: Path) -> None:
     desktop.invite(INVITATION, small_model_folder / WEIGHTS)
     contribution = answer(device, desktop)
     assert contribution.words == 0
@@ -73,13 +76,9 @@ def test_without_words_it_says_so(device: Device, desktop: Mailbox, small_model_
 
 
 @pytest.mark.parametrize("fault", ["not finite", "damaged", "another vocabulary", "seed"])
-def test_what_keeps_it_from_contributing_is_said(
+def test_the_reason_for_contributing_nothing_is_reported(
     device: Device, desktop: Mailbox, small_model: Model, small_model_folder: Path, tmp_path: Path, fault: str
 ) -> None:
-    from dataclasses import replace
-
-    from model.device.weights import save_weights
-
     send(device)
     invitation, weights = INVITATION, tmp_path / "w.safetensors"
     save_weights(weights, small_model.weights, small_model.provenance)
@@ -106,7 +105,7 @@ def failing(error: Exception) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("LiteRT\nsays no")])
-def test_a_full_disk_and_a_failing_program_are_said(
+def test_a_full_disk_and_a_failing_program_are_reported(
     device: Device, desktop: Mailbox, small_model_folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     send(device)
@@ -128,7 +127,7 @@ def test_an_answer_that_cannot_be_written_is_not_tried_again(
     assert device.background.task is None
 
 
-def test_a_release_that_cannot_be_kept_is_refused(
+def test_a_release_that_cannot_be_saved_is_refused(
     device: Device, desktop: Mailbox, next_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_model(tmp_path / "released", next_model)
@@ -142,19 +141,21 @@ def test_a_release_that_cannot_be_kept_is_refused(
     assert device.models.global_model.provenance.round == 0
 
 
-def test_it_answers_in_the_background(device: Device, desktop: Mailbox, small_model_folder: Path) -> None:
+def test_a_keyboard_answers_in_the_background(device: Device, desktop: Mailbox, small_model_folder: Path) -> None:
     send(device)
     device.serve()
     assert device.background.task is None
     desktop.invite(INVITATION, small_model_folder / WEIGHTS)
     device.serve()
+    assert device.background.task is not None
     assert device.background.task.title == "training for round round-7"
     device.serve()
-    assert "gave round round-7 what" in device.background.wait()
-    assert desktop.contribution("round-7").words > 0
+    assert "contributed to round round-7 from" in str(device.background.wait())
+    contribution = desktop.contribution("round-7")
+    assert contribution is not None and contribution.words > 0
 
 
-def test_a_release_becomes_the_global_model_and_the_words_are_learned_on_it(
+def test_a_release_becomes_the_global_model_and_is_personalized_again(
     device: Device, desktop: Mailbox, next_model: Model, tmp_path: Path
 ) -> None:
     send(device)
@@ -162,7 +163,8 @@ def test_a_release_becomes_the_global_model_and_the_words_are_learned_on_it(
     save_model(tmp_path / "released", next_model)
     desktop.release(tmp_path / "released")
     device.serve()
-    assert device.background.task.title == "took over the global model of round 12; learning your words on it"
+    assert device.background.task is not None
+    assert device.background.task.title == "installed the global model of round 12; learning your words again"
     assert len(device.keyboard.suggestions) == 3
     device.background.wait()
     assert not desktop.released()
@@ -173,7 +175,7 @@ def test_a_release_becomes_the_global_model_and_the_words_are_learned_on_it(
     assert personal.provenance.parent == digest(next_model.weights)
 
 
-def test_stopped_between_taking_over_and_learning_it_learns_later(
+def test_a_keyboard_stopped_between_installing_and_learning_learns_later(
     tmp_path: Path, next_model: Model, small_model_folder: Path
 ) -> None:
     profile = tmp_path / "profile"

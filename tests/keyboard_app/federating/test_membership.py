@@ -1,4 +1,4 @@
-"""What a keyboard keeps of its federation: sealed, whole after a kill, and of older keyboards too."""
+"""The file of a keyboard's membership: encrypted, intact after a kill, and upgraded from older keyboards."""
 
 import sqlite3
 import subprocess
@@ -47,11 +47,11 @@ def old_file(folder: Path) -> None:
 
 
 def plain(folder: Path) -> list[str]:
-    """What of a federation can be read in a folder's files, as bytes or in hex."""
+    """Returns the parts of a federation that can be read in a folder's files, as bytes or in hex."""
     secrets = {
         "the key": SECRET,
         "the key in hex": SECRET.hex().encode(),
-        "to whom it belongs": b"keyboards.example.org",
+        "the coordinator": b"keyboards.example.org",
         "the certificate": CERTIFICATE.encode(),
         "a round": b"round-7",
         "a model": b"digest-of-a-model",
@@ -67,12 +67,12 @@ def membership(tmp_path: Path) -> Iterator[Membership]:
         yield membership
 
 
-def test_what_is_looked_for_would_be_found(tmp_path: Path) -> None:
+def test_plain_secrets_would_be_found(tmp_path: Path) -> None:
     old_file(tmp_path)
     assert len(plain(tmp_path)) == 5
 
 
-def test_nothing_of_it_can_be_read_in_any_file(tmp_path: Path, membership: Membership) -> None:
+def test_no_secret_can_be_read_in_any_file(tmp_path: Path, membership: Membership) -> None:
     key = Ed25519PrivateKey.from_private_bytes(SECRET)
     begun = membership.begin_joining(LINK)
     assert begun.private_bytes_raw() not in (tmp_path / FILE).read_bytes()
@@ -85,16 +85,16 @@ def test_nothing_of_it_can_be_read_in_any_file(tmp_path: Path, membership: Membe
     assert (joined.url, joined.certificate, joined.key.private_bytes_raw()) == (URL, CERTIFICATE, SECRET)
     (shared,) = membership.shared()
     assert shared == SharedUpdate(shared.time, URL, "round-7", "digest-of-a-model", 123, 2_850_819, True, "sent")
-    membership.came_of("https://elsewhere", "round-7", "counted")  # another federation's round of that name
+    membership.record_outcome("https://elsewhere", "round-7", "counted")  # a round of that name in another federation
     assert membership.shared() == [shared]
-    membership.came_of(URL, "round-7", "counted")
+    membership.record_outcome(URL, "round-7", "counted")
     assert [one.outcome for one in membership.shared()] == ["counted"]
     membership.leave()
     assert (membership.joined, len(membership.shared())) == (None, 1)
     assert oct((tmp_path / FILE).stat().st_mode & 0o777) == "0o600"
 
 
-def test_a_link_keeps_its_key_until_the_coordinator_has_agreed(tmp_path: Path, membership: Membership) -> None:
+def test_a_link_keeps_its_key_until_the_coordinator_accepts(tmp_path: Path, membership: Membership) -> None:
     key = membership.begin_joining(LINK).private_bytes_raw()
     with Membership.open(tmp_path, VAULT) as after_a_kill:
         assert after_a_kill.begin_joining(LINK).private_bytes_raw() == key
@@ -114,7 +114,7 @@ def other_key() -> Ed25519PrivateKey:
     return Ed25519PrivateKey.generate()
 
 
-def test_the_file_of_an_older_keyboard_is_sealed_and_nothing_of_it_is_lost(tmp_path: Path) -> None:
+def test_the_file_of_an_older_keyboard_is_encrypted_and_nothing_is_lost(tmp_path: Path) -> None:
     old_file(tmp_path)
     with Membership.open(tmp_path, VAULT) as membership:
         joined = membership.joined
@@ -162,16 +162,16 @@ KILL_AT_EACH = """if True:
 """
 
 
-def test_killed_at_any_statement_of_the_sealing_nothing_is_lost(tmp_path: Path) -> None:
+def test_nothing_is_lost_if_the_upgrade_is_killed_at_any_statement(tmp_path: Path) -> None:
     old_file(tmp_path)
-    command = [sys.executable, "-c", KILL_AT_EACH, tmp_path / FILE]
+    command = [sys.executable, "-c", KILL_AT_EACH, str(tmp_path / FILE)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert int(done.stdout) > 40
     (tmp_path / FILE).unlink()
     assert plain(tmp_path) == []
 
 
-def test_one_whose_key_is_gone_is_set_aside_and_the_person_is_told(tmp_path: Path) -> None:
+def test_a_file_whose_key_is_gone_is_set_aside_with_a_notice(tmp_path: Path) -> None:
     with Profile.open(tmp_path, use_keyring=False) as profile, Membership.open(tmp_path, profile.vault) as membership:
         membership.join(URL, CERTIFICATE, other_key())
     (tmp_path / KEY).unlink()
@@ -180,18 +180,20 @@ def test_one_whose_key_is_gone_is_set_aside_and_the_person_is_told(tmp_path: Pat
             assert membership.joined is None
         aside = tmp_path / f"{FILE}.locked"
         assert profile.notices[-1] == (
-            f"the file of your federation was sealed with a key that is gone: it lies in {aside}; join the federation anew"
+            f"the file of your federation was encrypted with a key that no longer exists and is now {aside}: "
+            "join the federation again"
         )
         assert aside.exists()
     for path in (tmp_path / FILE, aside):
         path.unlink()
     (tmp_path / FILE).write_bytes(b"no database" * 100)
-    with Membership.open(tmp_path, VAULT, notices := []) as membership:
+    notices: list[str] = []
+    with Membership.open(tmp_path, VAULT, notices) as membership:
         assert membership.joined is None
     assert len(notices) == 1 and "was damaged" in notices[0] and f"{FILE}.damaged" in notices[0]
 
 
-def test_one_of_a_newer_keyboard_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_file_of_a_newer_keyboard_is_left_unchanged(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / FILE)) as db:
         db.execute("PRAGMA user_version = 99")
     before = (tmp_path / FILE).read_bytes()
@@ -200,7 +202,7 @@ def test_one_of_a_newer_keyboard_is_left_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / FILE).read_bytes() == before
 
 
-def test_a_row_that_was_moved_is_not_believed(tmp_path: Path, membership: Membership) -> None:
+def test_a_row_that_was_moved_is_refused(tmp_path: Path, membership: Membership) -> None:
     for name in ("round-1", "round-2"):
         membership.sent(URL, name, "model", 1, 2, clipped=False)
     membership._connection.execute("UPDATE shared SET sealed = (SELECT sealed FROM shared ORDER BY id LIMIT 1)")
@@ -208,12 +210,12 @@ def test_a_row_that_was_moved_is_not_believed(tmp_path: Path, membership: Member
         membership.shared()
 
 
-def test_a_keyboard_starts_without_what_speaks_http() -> None:
-    """It takes longer to import than everything else, and most who start a keyboard want to type."""
+def test_a_keyboard_starts_without_importing_the_http_client() -> None:
+    """It takes longer to import than everything else, and most people start a keyboard to type."""
     started = "import keyboard_app.device, sys; sys.exit('httpx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", started], check=False).returncode == 0
 
 
-def test_who_never_joined_has_no_file(tmp_path: Path, device) -> None:
+def test_a_keyboard_that_never_joined_has_no_file(tmp_path: Path, device) -> None:
     assert device.federation.standing() == Standing()
     assert not (device.profile.path / FILE).exists()

@@ -60,7 +60,7 @@ def test_a_lookup_never_waits_for_the_catalogue() -> None:
 
 
 def test_the_first_lookup_starts_to_read_it() -> None:
-    """In a process of its own: a process reads the catalogue only once."""
+    """Runs in a separate process, because a process reads the catalogue only once."""
     import subprocess
     import sys
 

@@ -35,7 +35,7 @@ def test_a_task_raises_the_niceness_of_its_own_thread_only() -> None:
 
 
 class _Counting:
-    """A task that makes steps until it is ended."""
+    """A task that takes steps until `ended` is set."""
 
     title = "counting"
 
@@ -51,7 +51,7 @@ class _Counting:
         return "counted"
 
 
-def goes_on(task: _Counting) -> bool:
+def steps_again(task: _Counting) -> bool:
     """Waits for another step; returns whether there was one."""
     before, end = task.steps, time.monotonic() + 30
     while task.steps == before and time.monotonic() < end:
@@ -63,14 +63,14 @@ def test_a_task_makes_way_for_a_key_after_its_current_step(monkeypatch: pytest.M
     monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 60.0)
     background, task = BackgroundTasks(), _Counting()
     background.start(task)
-    assert goes_on(task)
+    assert steps_again(task)
     background.make_way()
     before = task.steps
     time.sleep(0.1)
     assert task.steps <= before + 1
     assert background.works
     background.go_on()
-    assert goes_on(task)
+    assert steps_again(task)
     task.ended = True
     assert background.wait() == "counted"
     assert not background.works
@@ -81,8 +81,8 @@ def test_a_key_that_is_held_does_not_stop_a_task(monkeypatch: pytest.MonkeyPatch
     background, task = BackgroundTasks(), _Counting()
     background.start(task)
     background.make_way()
-    assert goes_on(task)
-    assert goes_on(task)
+    assert steps_again(task)
+    assert steps_again(task)
     background.cancel()
 
 

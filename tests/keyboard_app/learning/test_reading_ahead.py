@@ -66,16 +66,16 @@ def test_ranks_equal_those_of_models_that_have_read_nothing_ahead(
     if personal:
         learned(device)
     written = [message.text for message in device.profile.store.learnable()]
-    anew = Models(small_model, None, written, device.models.ngram_trust)
+    fresh = Models(small_model, None, written, device.models.ngram_trust)
     if device.models.personal is not None:
-        anew.use_personal(device.models.personal)
+        fresh.use_personal(device.models.personal)
     for letter in TEXT:
         device.keyboard.press(letter)
         assert device.keyboard.strip
         device.read_ahead()
     device.keyboard.enter()
     recorded = device.profile.store.ranked_messages()[-1].ranks
-    assert recorded == anew.ranks(TEXT)
+    assert recorded == fresh.ranks(TEXT)
     assert any(ranks.rank is not None for ranks in recorded)
 
 
@@ -89,7 +89,7 @@ def test_the_word_read_ahead_is_corrected_as_a_space_would(device: Device, monke
 
 
 def test_a_network_types_as_it_was_trained(device: Device) -> None:
-    """The program that learned goes on to type, so the training must leave no state in it."""
+    """The program that learned is also used to type, so training must leave no state in it."""
     learned(device)
     weights = device.models.personal
     assert weights is not None

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyboard_app.learning.recall import History, moving_recall, recall
-from keyboard_app.window.widgets.axis import ticks
+from keyboard_app.window.widgets.chart import ticks
 
 
 def test_recall_counts_ranks_below_three_and_excludes_unknown_words() -> None:
@@ -24,7 +24,7 @@ def test_moving_recall_looks_back(ranks: list[int], window: int) -> None:
     [
         (History([], [], []), "nothing typed yet"),
         (History([0, 9], [0, 9], []), "recall at 3 before learning 50%, over 2 words"),
-        (History([0, 9], [0, 9], [2]), "recall at 3 up to the first learning 50%; keep typing to see what it brought"),
+        (History([0, 9], [0, 9], [2]), "recall at 3 up to the first learning 50%; keep typing to see the effect"),
         (
             History([0, 9, 0, 0], [0, 9, 9, 0], [2]),
             "recall at 3 before learning 50% → after 100% (global model alone: 50%)",

@@ -190,7 +190,7 @@ KILLED_AT_EACH = """if True:
         if left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def watch(event, arguments):  # what changes files, about to happen
+    def watch(event, arguments):  # called before a file changes
         if event in ("os.rename", "os.remove", "tempfile.mkstemp") and str(profile.parent) in str(arguments):
             one_more()
 

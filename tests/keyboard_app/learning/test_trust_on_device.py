@@ -91,7 +91,7 @@ def test_the_weight_is_learned_saved_and_reset_with_the_global_model(
         assert device.models.ngram_trust > USUAL_TRUST
 
 
-def test_the_weight_is_chosen_anew_at_each_learning(tmp_path: Path) -> None:
+def test_each_learning_chooses_the_weight_again(tmp_path: Path) -> None:
     messages = written(OWNER, 1_000)
     with Device.open(tmp_path) as device:
         record(device, messages + messages[-30:])

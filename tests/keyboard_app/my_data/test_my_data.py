@@ -105,7 +105,7 @@ def test_an_export_is_a_corpus_and_can_be_imported(device: Device, tmp_path: Pat
     assert list(corpus.messages("me")) == texts
     with Device.open(tmp_path / "new", small_model_folder) as new:
         new.import_texts(out)
-        assert new.background.wait() == "imported 3 messages; learn to put them to use"
+        assert new.background.wait() == "imported 3 messages; let the keyboard learn to put them to use"
         assert [(m.text, m.imported) for m in new.profile.store.messages()] == [(text, True) for text in texts]
         assert new.profile.store.ranks() == []
     (tmp_path / "file").touch()
@@ -145,7 +145,10 @@ def test_only_the_chosen_author_of_a_chat_is_imported(device: Device, tmp_path: 
         run(Importing(device.profile, device.models, path, "Zoe"))
     path.unlink()  # the task has read it already
     importing = unclear.of("Bob")
-    assert run(importing) == "imported 2 messages, and left out 1 that look like secrets; learn to put them to use"
+    assert (
+        run(importing)
+        == "imported 2 messages, and left out 1 that look like secrets; let the keyboard learn to put them to use"
+    )
     assert [m.text for m in device.profile.store.messages()] == [
         "yes: the zebra\nis here\nand the quagga",
         "the zebra again",

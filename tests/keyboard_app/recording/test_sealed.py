@@ -159,10 +159,10 @@ def test_an_older_profile_is_encrypted_and_no_plain_text_is_left(
 ) -> None:
     profile = tmp_path / "profile"
     profile.mkdir()
-    process = f"import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_sealed, pathlib; " + (
+    process = "import os, pathlib; from tests.keyboard_app.recording import test_sealed; " + (
         f"test_sealed.old_store(pathlib.Path({str(profile / STORE)!r}), {version}); os._exit(0)"
     )
-    subprocess.run([sys.executable, "-c", process], check=True)  # ends without tidying up
+    subprocess.run([sys.executable, "-c", process], check=True)  # ends without closing the file
     save_weights(
         profile / "personal.safetensors",
         small_model.weights,

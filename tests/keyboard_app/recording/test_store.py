@@ -20,7 +20,7 @@ JUDGEMENT = Judgement("digest", "new", True, 40, 81.5, 80.0, 0.25, 0.5, 4.0)
 RANKS = [Ranks(0, 5), Ranks(None, None), Ranks(7, 2)]
 
 
-def test_round_trip(tmp_path: Path) -> None:
+def test_messages_are_read_back_unchanged(tmp_path: Path) -> None:
     notices: list[str] = []
     store = Store.open(tmp_path / "s.sqlite", VAULT, notices)
     first = store.add_message("Grüße 😀 'quoted'", RANKS)
@@ -51,7 +51,7 @@ def test_a_message_is_recorded_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (store.messages(), store.ranks(), store.days()) == ([], [], [])
 
 
-def test_killed_while_writing_it_stays_readable(tmp_path: Path) -> None:
+def test_a_store_killed_while_writing_stays_readable(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     code = """if True:
         import sys
@@ -97,7 +97,7 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
     notices: list[str] = []
     store = Store.open(path, VAULT, notices)
     assert store.messages() == []
-    store.add_message("typing goes on", [])
+    store.add_message("typing continues", [])
     assert len(notices) == 1
     assert "s.sqlite.damaged" in notices[0]
     assert (tmp_path / "s.sqlite.damaged").read_bytes() == content
@@ -166,7 +166,7 @@ def test_a_damaged_file_is_set_aside_with_its_log_and_overwrites_nothing(tmp_pat
     assert all(len(log) > 1_000 and path.read_bytes() == log for path, log in logs.items())
 
 
-def test_a_file_of_another_key_is_set_aside_whole_and_typing_goes_on(tmp_path: Path) -> None:
+def test_a_file_of_another_key_is_set_aside_whole_and_typing_continues(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     store = Store.open(path, VAULT, [])
     store.add_message("one", RANKS)
@@ -176,7 +176,7 @@ def test_a_file_of_another_key_is_set_aside_whole_and_typing_goes_on(tmp_path: P
         Store.read(path, other)
     store = Store.open(path, other, notices)
     assert store.messages() == []
-    store.add_message("typing goes on", [])
+    store.add_message("typing continues", [])
     assert "the key of the recorded messages is lost: they are kept in" in notices[0]
     aside = tmp_path / "s.sqlite.locked"
     assert aside.read_bytes() == content
@@ -331,7 +331,7 @@ def test_a_full_disk_loses_no_recorded_message(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL, tmp_path / "s.sqlite"], check=True, capture_output=True, text=True
     )
-    recorded, told = done.stdout.split(" ", 1)
-    assert "check that the disk is neither full" in told
+    recorded, message = done.stdout.split(" ", 1)
+    assert "check that the disk is neither full" in message
     store = Store.open(tmp_path / "s.sqlite", VAULT, [])
     assert len(store.messages()) == int(recorded) + 1 > 5

@@ -1,4 +1,4 @@
-"""All that is written in the real window is clear on what it is really painted on: the pixels are looked at."""
+"""All text in the real window has enough contrast with its background, as measured from the painted pixels."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -12,9 +12,9 @@ _SIZES = {"phone": (412, 892), "desktop": (1280, 800)}
 
 
 class Written(NamedTuple):
-    """Something written, its colour, and where: left, bottom, right and top in the window's pixels."""
+    """A piece of text or an icon, its colour, and its left, bottom, right and top edge in window pixels."""
 
-    what: str
+    name: str
     ink: str
     box: tuple[float, float, float, float]
 
@@ -28,16 +28,16 @@ def _box(widget: Any, left: float, bottom: float, width: float, height: float) -
 
 
 def _writing(widget: Any) -> Iterator[Written]:
-    """What a widget itself writes."""
+    """Yields the text and icons of a widget itself, without its children."""
     from kivy.uix.label import Label
 
     from keyboard_app.window.drawing.look import look
     from keyboard_app.window.keys.emoji_key import EmojiKey
     from keyboard_app.window.keys.key import Key
     from keyboard_app.window.keys.suggestion_strip import SuggestionPlace
-    from keyboard_app.window.keys.text_view import TextView
     from keyboard_app.window.widgets.chart import Chart
     from keyboard_app.window.widgets.icon import Icon
+    from keyboard_app.window.widgets.text_view import TextView
 
     whole = (widget.x, widget.y, widget.width, widget.height)
     middle = (widget.center_x - 12, widget.center_y - 12, 24, 24)
@@ -66,14 +66,15 @@ def _writing(widget: Any) -> Iterator[Written]:
 
 
 def written(widget: Any, within: tuple[float, float, float, float]) -> Iterator[Written]:
-    """All that is written in a part of the window and wholly in sight."""
+    """Yields the text and icons in a part of the window that are completely in view."""
     from kivy.uix.scrollview import ScrollView
 
     if widget.opacity == 0:
         return
     if isinstance(widget, ScrollView):
         own = _box(widget, widget.x, widget.y, widget.width, widget.height)
-        within = (*map(max, within[:2], own[:2]), *map(min, within[2:], own[2:]))
+        left, bottom, right, top = own
+        within = max(within[0], left), max(within[1], bottom), min(within[2], right), min(within[3], top)
     for each in _writing(widget):
         left, bottom, right, top = each.box
         if left >= within[0] - 1 and bottom >= within[1] - 1 and right <= within[2] + 1 and top <= within[3] + 1:
@@ -83,19 +84,19 @@ def written(widget: Any, within: tuple[float, float, float, float]) -> Iterator[
 
 
 def paper(part: np.ndarray) -> str:
-    """The commonest colour."""
+    """Returns the most common colour."""
     numbers = part.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     colors, counts = np.unique(numbers, return_counts=True)
     return f"#{colors[counts.argmax()]:06X}"
 
 
 def unclear(person: Any, root: Any) -> tuple[int, list[str]]:
-    """How many things are written below a widget, and which of them are not clear, and why."""
+    """Counts the text and icons below a widget, and lists those with too little contrast."""
     from kivy.core.window import Window
 
     painted = person.pixels()
     found, count = [], 0
-    for what, ink, box in written(root, (0, 0, *Window.size)):
+    for name, ink, box in written(root, (0, 0, *Window.size)):
         left, bottom, right, top = (round(edge) for edge in box)
         part = painted[max(bottom, 0) : top, max(left, 0) : right]
         if part.size == 0:
@@ -103,12 +104,12 @@ def unclear(person: Any, root: Any) -> tuple[int, list[str]]:
         count += 1
         ground = paper(part)
         if (clear := contrast(ink, ground)) < CLEAR:
-            found.append(f"{what}: {ink} on {ground} is {clear:.2f}")
+            found.append(f"{name}: {ink} on {ground} is {clear:.2f}")
     return count, found
 
 
 @pytest.mark.parametrize("kind", _SIZES)
-def test_all_that_is_written_is_clear_where_it_is_painted(
+def test_all_text_has_enough_contrast_where_it_is_painted(
     open_window: Callable[..., Any], device: Any, kind: str
 ) -> None:
     for _ in range(12):
@@ -127,9 +128,9 @@ def test_all_that_is_written_is_clear_where_it_is_painted(
         "my data": lambda: screen.show_page("data"),
         "the federation": lambda: screen.show_page("federation"),
         "settings": lambda: screen.show_page("settings"),
-        "the first questions": screen._ask,
+        "the first questions": screen._show_welcome,
     }
-    if kind == "desktop":  # where the pages stand beside the rest
+    if kind == "desktop":  # pages are shown beside the messages there
         states = {state: states[state] for state in ("words", "what it learned", "my data", "settings")}
     found, counts = {}, []
     for state, begin in states.items():
@@ -150,7 +151,7 @@ def test_all_that_is_written_is_clear_where_it_is_painted(
     assert not found
 
 
-def test_what_is_not_clear_is_found(person: Any) -> None:
+def test_too_little_contrast_is_found(person: Any) -> None:
     from keyboard_app.window.drawing.look import look
 
     person.wait()

@@ -1,4 +1,4 @@
-"""The federation in the real window: joining, a secure round with two keyboards without windows, what was shared, leaving."""
+"""The federation page in the real window: joining, a secure round with two headless keyboards, past updates, leaving."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ LINE = "i think the climbing hall is good and you have the ropes"
 
 
 class Coordinator:
-    """A coordinator in a process of its own, and keyboards in theirs."""
+    """A coordinator and keyboards, each in a process of its own."""
 
     def __init__(self, folder: Path, model: Path) -> None:
         self.folder, self.model = folder, model
@@ -40,18 +40,25 @@ class Coordinator:
             "".join(json.dumps({"user": u, "time": f"{n:02}", "text": LINE}) + "\n" for u in "ab" for n in range(20))
         )
 
-    def ask(self, what: str) -> str:
+    def ask(self, command: str) -> str:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
-        stdin.write(f"{what}\n")
+        stdin.write(f"{command}\n")
         stdin.flush()
         return stdout.readline().strip()
 
     def start_keyboards(self) -> None:
         for user in "ab":
-            options = ["--profile", self.folder / user, "--model", self.model, "--join", self.ask("link")]
-            words = ["--corpus", self.folder / "corpus.jsonl", "--user", user]
-            command = [sys.executable, "-m", "keyboard_app.cli", "device", *options, *words]
+            options: list[str | Path] = [
+                "--profile",
+                self.folder / user,
+                "--model",
+                self.model,
+                "--join",
+                self.ask("link"),
+            ]
+            words: list[str | Path] = ["--corpus", self.folder / "corpus.jsonl", "--user", user]
+            command: list[str | Path] = [sys.executable, "-m", "keyboard_app.cli", "device", *options, *words]
             self._keyboards.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL))
 
     def close(self) -> None:
@@ -62,9 +69,9 @@ class Coordinator:
 
 @pytest.fixture
 def coordinator(tmp_path: Path, small_model_folder: Path) -> Iterator[Coordinator]:
-    made = Coordinator(tmp_path, small_model_folder)
-    yield made
-    made.close()
+    coordinator = Coordinator(tmp_path, small_model_folder)
+    yield coordinator
+    coordinator.close()
 
 
 def give_link(person: Any, link: str) -> None:
@@ -72,10 +79,10 @@ def give_link(person: Any, link: str) -> None:
 
     Clipboard.copy(link)
     person.touch_control("paste the join link")
-    person.touch_control("Go on")
+    person.touch_control("Continue")
 
 
-def test_a_person_joins_takes_part_sees_what_was_shared_and_leaves(
+def test_a_person_joins_takes_part_sees_the_update_and_leaves(
     open_window: Callable[..., Any], device: Device, coordinator: Coordinator
 ) -> None:
     device.choose(consent=True)
@@ -84,12 +91,12 @@ def test_a_person_joins_takes_part_sees_what_was_shared_and_leaves(
     person = open_window(device)
     person.touch_control("federation")
     page = person.page()
-    told = " ".join(getattr(widget, "text", "") for widget in page.walk())
+    shown = " ".join(getattr(widget, "text", "") for widget in page.walk())
     for word in ("masked", "coordinator", "nobody sees", "at least three", "leave at any time"):
-        assert word in told, "before anything is joined"
+        assert word in shown, "before joining"
 
     give_link(person, "https://example.org")
-    assert page.problem.startswith("A join link begins with") or page.problem.startswith("This is no join link")
+    assert page.problem.startswith("A join link begins with") or page.problem.startswith("The text is not a join link")
     link = JoinLink.parse(coordinator.ask("link"))
     for wrong, problem in (
         (replace(link, sha256="0" * 64), "is not the coordinator of this join link"),
@@ -105,34 +112,34 @@ def test_a_person_joins_takes_part_sees_what_was_shared_and_leaves(
     give_link(person, str(link))
     assert device.federation.standing().joining is None, "nothing is sent before the person agrees"
     person.touch_control("I agree, join")
-    person.wait_until(lambda: page._stand.place)
+    person.wait_until(lambda: page._standing_card.place)
     assert person.screen.status == f"You belong to the federation at 127.0.0.1:{link.port} now"
-    assert page._stand.place == f"127.0.0.1:{link.port}"
+    assert page._standing_card.place == f"127.0.0.1:{link.port}"
 
     coordinator.ask("want")
     coordinator.start_keyboards()
     person.touch_control("Ask for a round now")
-    seen = set()
+    steps_seen = set()
 
     def shared() -> bool:
-        if going_on := device.federation.round_going_on:
-            seen.add(going_on.step)
+        if current := device.federation.round_going_on:
+            steps_seen.add(current.step)
         return any(one.outcome == "counted" for one in device.federation.standing().shared)
 
     person.wait_until(lambda: device.federation.round_going_on)
-    person.wait_until(lambda: person.screen.busy and page._round.step > 0 and page._round.now)
+    person.wait_until(lambda: person.screen.busy and page._round_card.step > 0 and page._round_card.now)
     person.type_physically("typing goes on")
     assert device.keyboard.text == "Typing goes on"
     person.wait_until(shared, 120)
-    assert seen and seen <= set(STEPS)
+    assert steps_seen and steps_seen <= set(STEPS)
     person.wait_until(lambda: device.background.task is None)
     (one,) = device.federation.standing().shared
     assert one.words > 100 and one.bytes > 5_000
-    rows = page._shared.ids.rows.children
+    rows = page._shared_card.ids.rows.children
     assert [row.text.split(": ")[1] for row in rows] == ["counted"]
-    assert f"{one.words:,} words learned from" in rows[0].note and "not shortened" in rows[0].note
+    assert f"{one.words:,} words used" in rows[0].note and "not scaled down" in rows[0].note
 
-    person.touch_control("Ask for a round now")  # and is given the model that came of it
+    person.touch_control("Ask for a round now")  # and receives the model of the finished round
     person.wait_until(lambda: device.models.global_model.provenance.round == 1)
     person.wait_until(lambda: not person.screen.busy)
 
@@ -146,17 +153,17 @@ def test_a_person_joins_takes_part_sees_what_was_shared_and_leaves(
     person.wait_until(lambda: not person.screen.busy)
     assert person.screen.status == "Left the federation"
     assert coordinator.ask("gone") == "1"
-    assert page._enter in page.ids.column.children
-    assert page._shared in page.ids.column.children, "what was shared stays on record"
+    assert page._link_card in page.ids.column.children
+    assert page._shared_card in page.ids.column.children, "past updates stay on record"
 
 
-def test_rounds_are_asked_for_when_it_is_left_alone_and_what_a_person_wants_comes_first(
+def test_an_idle_keyboard_asks_for_rounds_and_a_task_of_the_person_comes_first(
     open_window: Callable[..., Any], device: Device
 ) -> None:
     device.choose(consent=True)
-    for _ in range(10):  # too few words for it to learn by itself
+    for _ in range(10):  # too few words for automatic learning
         device.profile.store.add_message(LINE, [])
-    nobody = "https://127.0.0.1:9"  # where nobody answers
+    nobody = "https://127.0.0.1:9"  # nobody answers there
     with Membership.open(device.profile.path, device.profile.vault) as membership:
         certificate = self_signed(device.profile.path / "certificate.pem")
         membership.join(nobody, certificate, membership.begin_joining(JoinLink("127.0.0.1", 9, "a" * 20, "0" * 64)))
@@ -164,40 +171,40 @@ def test_rounds_are_asked_for_when_it_is_left_alone_and_what_a_person_wants_come
     person.touch_control("federation")
     screen = person.screen
     screen.serve()
-    assert device.federation.latest is None, "it was just used"
-    screen._rested_since -= REST_SECONDS
+    assert device.federation.latest is None, "the keyboard was just used"
+    screen._last_used -= REST_SECONDS
     screen.serve()
     latest = device.federation.latest
     assert latest is not None
     status = screen.status
     person.wait_until(lambda: device.background.task is None)
     assert latest.failed and f"the coordinator at {nobody} does not answer" in latest.line
-    assert person.page()._round.line.startswith("The coordinator at"), "the page says so"
-    assert screen.status == status, "and nothing else, every minute"
-    screen._rested_since -= REST_SECONDS
+    assert person.page()._round_card.line.startswith("The coordinator at"), "the page says so"
+    assert screen.status == status, "but the status does not repeat it every minute"
+    screen._last_used -= REST_SECONDS
     screen.serve()
-    assert device.federation.latest is latest, "not yet again"
+    assert device.federation.latest is latest, "too early to ask again"
     device.federation._asked -= ASK_SECONDS
     screen.serve()
     assert device.federation.latest is not latest
-    screen.learn()  # does not have to wait for that
+    screen.learn()  # need not wait for the request
     person.wait_until(lambda: device.profile.store.last_judgement() is not None)
 
 
-def test_the_wish_to_leave_outlasts_the_end_of_the_keyboard(tmp_path: Path, small_model_folder: Path) -> None:
+def test_leaving_continues_after_the_keyboard_was_closed(tmp_path: Path, small_model_folder: Path) -> None:
     path = tmp_path / "profile"
     with Profile.open(path, use_keyring=False) as profile, Membership.open(path, profile.vault) as membership:
         key = membership.begin_joining(JoinLink("127.0.0.1", 9, "a" * 20, "0" * 64))
         membership.join("https://127.0.0.1:9", self_signed(tmp_path / "certificate.pem"), key)
     with Device.open(path, small_model_folder, use_keyring=False) as device:
-        device.federation.take_part()  # something is going on
+        device.federation.take_part()  # a request is running
         device.federation.leave()
     with Device.open(path, small_model_folder, use_keyring=False) as device:
         joined = device.federation.standing().joined
-        if joined is not None:  # it was stopped before the coordinator was told
+        if joined is not None:  # closed before the coordinator was told
             assert joined.leaving
             device.serve()
-            assert "left the federation without its coordinator knowing" in str(device.background.wait())
+            assert "left the federation, but its coordinator could not be told" in str(device.background.wait())
         assert device.federation.standing().joined is None
 
 

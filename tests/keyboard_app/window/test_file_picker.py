@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from keyboard_app.window.pages.folder_listing import free_name, list_folder
+from keyboard_app.window.pages.file_picker import free_name, list_folder
 
 
-def test_it_shows_folders_and_files_of_the_right_kind(tmp_path: Path) -> None:
+def test_a_listing_has_folders_and_files_of_the_right_kind(tmp_path: Path) -> None:
     for name in ("b.txt", "A.TXT", "c.png", ".hidden.txt", "chat.jsonl"):
         (tmp_path / name).touch()
     (tmp_path / "Folder").mkdir()
@@ -18,7 +18,7 @@ def test_a_folder_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     assert (listing.folders, listing.files, listing.problem) == ([], [], "No such file or directory")
 
 
-def test_a_free_name_takes_the_place_of_nothing(tmp_path: Path) -> None:
+def test_a_free_name_overwrites_nothing(tmp_path: Path) -> None:
     first = free_name(tmp_path, "messages", ".jsonl")
     first.touch()
     second = free_name(tmp_path, "messages", ".jsonl")

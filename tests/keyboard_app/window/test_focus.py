@@ -11,7 +11,7 @@ INDICES = st.integers(0, len(GRID) - 1)
 
 @settings(deadline=None)
 @given(INDICES, st.sampled_from(Way))
-def test_in_a_grid_the_neighbour_is_next_and_leads_back(index: int, way: Way) -> None:
+def test_in_a_grid_the_focus_moves_to_the_neighbour_and_back(index: int, way: Way) -> None:
     row, column = divmod(index, 5)
     across, up = way.value
     found = nearest(GRID[index], GRID, way)
@@ -37,7 +37,7 @@ BOXES = st.lists(
 
 @settings(deadline=None)
 @given(BOXES, st.data(), st.sampled_from(Way))
-def test_it_never_stays_or_goes_back(boxes: list[Box], data: st.DataObject, way: Way) -> None:
+def test_the_focus_never_stays_or_moves_backwards(boxes: list[Box], data: st.DataObject, way: Way) -> None:
     current = data.draw(st.sampled_from(boxes))
     found = nearest(current, boxes, way)
     if found is not None:
@@ -50,7 +50,7 @@ def test_it_never_stays_or_goes_back(boxes: list[Box], data: st.DataObject, way:
 
 @settings(deadline=None)
 @given(st.integers(1, 30), st.sampled_from([1, -1]))
-def test_the_order_goes_through_all_and_around(count: int, step: int) -> None:
+def test_the_reading_order_visits_all_controls_and_wraps_around(count: int, step: int) -> None:
     seen, current = [], None
     for _ in range(count):
         current = after(current, count, step)
@@ -60,5 +60,5 @@ def test_the_order_goes_through_all_and_around(count: int, step: int) -> None:
 
 
 @pytest.mark.parametrize("way", Way)
-def test_from_nothing_else_there_is_nowhere_to_go(way: Way) -> None:
+def test_a_single_control_has_no_neighbour(way: Way) -> None:
     assert nearest(GRID[0], [GRID[0]], way) is None

@@ -44,4 +44,4 @@ def test_the_benchmark_measures_a_real_window(display: None, small_model_folder:
         assert 0 < median[f"{when}_p50"] <= median[f"{when}_p99"]
     assert median["start"] > 0
     assert 10 < median["bare_memory"] < median["memory"]
-    assert not list(tmp_path.glob("keyboard-*"))  # the profile is thrown away
+    assert not list(tmp_path.glob("keyboard-*"))  # the profile is deleted

@@ -1,9 +1,10 @@
-"""How the real window is laid out and painted: text of every size, targets that a finger finds, boxes, a loop that sleeps."""
+"""The look of the real window: shapes, text sizes, controls large enough for a finger, and a loop that sleeps when idle."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import pi
 from pathlib import Path
 from typing import Any
@@ -15,26 +16,26 @@ from hypothesis import strategies as st
 
 from keyboard_app.window.drawing.shapes import rounded_box, strokes
 
-_LEAST = 40  # of what a finger is to find, each way, in dp: the keys alone are narrower on a phone
+_LEAST = 40  # width and height of a control at least, in dp; only the keys are narrower on a phone
 
 
 @given(st.lists(st.integers(1, 24), min_size=4, max_size=4), st.integers(0, 4))
-def test_a_box_is_round_at_its_corners_and_can_be_stretched_between_them(radii: list[int], shadow: int) -> None:
+def test_a_box_has_round_corners_and_can_be_stretched_between_them(radii: list[int], shadow: int) -> None:
     pixels, (bottom, right, top, left) = rounded_box(radii, shadow)
     height, width, _ = pixels.shape
     assert (height, width) == (2 * max(radii) + 2 + shadow, 2 * max(radii) + 2)
     assert (left, right, top, bottom) == (max(radii),) * 3 + (max(radii) + shadow,)
-    # What is stretched is the same all along.
+    # The parts that are stretched are uniform.
     assert (pixels[:, left : width - right] == pixels[:, left : left + 1]).all()
     assert (pixels[bottom : height - top] == 255).all()
     box = pixels[shadow:, :, 3] * (pixels[shadow:, :, 0] / 255.0**2)  # without the shadow
     corners = sum(radius**2 for radius in radii) * (1 - pi / 4)
     assert box.sum() == pytest.approx((height - shadow) * width - corners, abs=1 + 0.1 * sum(radii))
-    assert not (pixels[:shadow, :, 0] * pixels[:shadow, :, 3]).any()  # which is black
+    assert not (pixels[:shadow, :, 0] * pixels[:shadow, :, 3]).any()  # the shadow is black
 
 
 @given(st.lists(st.tuples(st.integers(4, 20), st.integers(4, 20)), min_size=2, max_size=6), st.integers(1, 3))
-def test_strokes_cover_their_lines_and_nothing_far_from_them(line: list[tuple[int, int]], scale: int) -> None:
+def test_strokes_cover_only_their_lines(line: list[tuple[int, int]], scale: int) -> None:
     opacity = strokes([line], 24 * scale, scale, 3.0)[..., 3]
     for x, y in line:
         assert opacity[y * scale, x * scale] == 255
@@ -44,12 +45,12 @@ def test_strokes_cover_their_lines_and_nothing_far_from_them(line: list[tuple[in
     assert not opacity[outside].any()
 
 
-def test_a_box_shares_its_texture_and_one_without_room_is_not_painted(person: Any) -> None:
+def test_boxes_share_their_texture_and_an_empty_box_is_not_painted(person: Any) -> None:
     from keyboard_app.window.drawing.rounded_box import RoundedBox
 
     box, other = RoundedBox(size=(50, 40), radius=[8]), RoundedBox(size=(90, 20), radius=[8, 8, 8, 8])
     assert box.texture is other.texture
-    box.size = (50, 10)  # no rounder than there is room for
+    box.size = (50, 10)  # the radius is limited by the room
     assert tuple(box.border) == (5, 5, 5, 5)
     for nothing in ((0, 0), (50, 0), (0, 40)):
         box.size = nothing
@@ -60,8 +61,8 @@ def _fonts(widget: Any) -> Iterator[tuple[str, float]]:
     from kivy.uix.label import Label
 
     from keyboard_app.window.keys.suggestion_strip import SuggestionPlace
-    from keyboard_app.window.keys.text_view import TextView
     from keyboard_app.window.widgets.chart import Chart
+    from keyboard_app.window.widgets.text_view import TextView
 
     if isinstance(widget, (Label, TextView, SuggestionPlace, Chart)):
         yield f"{type(widget).__name__} {getattr(widget, 'text', '')!r}", widget.font_size
@@ -88,7 +89,7 @@ def test_all_text_has_the_size_the_person_chose(person: Any, page: str) -> None:
         assert larger == pytest.approx(1.5 * size, abs=1), name
 
 
-def test_a_finger_finds_every_control(person: Any) -> None:
+def test_every_control_is_large_enough_for_a_finger(person: Any) -> None:
     from kivy.metrics import dp
 
     from keyboard_app.window.keys.key import Key
@@ -99,10 +100,7 @@ def test_a_finger_finds_every_control(person: Any) -> None:
         "typing": lambda: person.say("hello there"),
         "emoji": screen.composer.show_emoji,
         "search": screen.composer.search_emoji,
-        **{
-            page: lambda page=page: setattr(screen, "page", page)
-            for page in ("learned", "data", "federation", "settings")
-        },
+        **{page: partial(setattr, screen, "page", page) for page in ("learned", "data", "federation", "settings")},
     }
     for begin in states.values():
         begin()
@@ -139,17 +137,17 @@ with Device.open(Path(sys.argv[1]), Path(sys.argv[2]), consenting=True, use_keyr
         Clock.schedule_interval(ticks.append, 0.2)
         Clock.schedule_once(lambda _elapsed: app.stop(), 3)
 
-    Clock.schedule_once(begin, 2)  # until all is drawn
+    Clock.schedule_once(begin, 2)  # once everything is drawn
     app.run()
     print(len(turns), len(frames), len(ticks))
 """
 
 
 def test_an_idle_window_sleeps(display: None, small_model_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _IDLE, tmp_path / "profile", small_model_folder]
+    command: list[str | Path] = [sys.executable, "-c", _IDLE, tmp_path / "profile", small_model_folder]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=os.environ)
     assert done.returncode == 0, done.stderr
     turns, frames, ticks = map(int, done.stdout.split())
-    assert 2 <= ticks <= 15  # what is due is done
+    assert 2 <= ticks <= 15  # scheduled callbacks run
     assert turns <= 60  # 180 at 60 frames a second
-    assert frames <= 30  # the caret blinks, and a scroll bar may fade away
+    assert frames <= 30  # the caret blinks, and a scroll bar may fade out

@@ -1,4 +1,4 @@
-"""The pages of the real window: the first questions, what it learned, my data, settings, private mode, the focus."""
+"""The pages of the real window: the first questions, what it learned, my data, settings, private mode, keyboard focus."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from keyboard_app.device import Device
+from keyboard_app.window.drawing.fonts import marked_up
 from keyboard_app.window.drawing.theme import contrast
 from model.device.folder import PRETRAINED
 
@@ -16,7 +17,7 @@ LINES = ["i think you are good", "go to the climbing hall tonight", "meet at the
 
 @pytest.fixture
 def new_device(tmp_path: Path, small_model_folder: Path) -> Iterator[Device]:
-    """A device whose person has not been asked yet."""
+    """A device on which the first questions have not been answered."""
     with Device.open(tmp_path / "profile", small_model_folder, use_keyring=False) as device:
         yield device
 
@@ -26,7 +27,7 @@ def test_the_first_start_explains_and_asks_before_it_records(
 ) -> None:
     person = open_window(new_device)
     person.say("before")
-    person.press_at(200, 180).touch_up()  # where a key lies below
+    person.press_at(200, 180).touch_up()  # a key lies below the questions there
     assert (person.text, person.recorded, new_device.profile.settings.consent) == ("", [], None)
     titles = [person.screen._welcome.title]
     for _ in range(2):
@@ -40,9 +41,11 @@ def test_the_first_start_explains_and_asks_before_it_records(
     assert (new_device.profile.settings.consent, person.recorded) == (True, ["After"])
 
 
-def test_who_declines_types_and_nothing_is_recorded(open_window: Callable[..., Any], new_device: Device) -> None:
+def test_a_person_who_declines_can_type_and_nothing_is_recorded(
+    open_window: Callable[..., Any], new_device: Device
+) -> None:
     person = open_window(new_device)
-    for key in (TAB, TAB, ENTER, ENTER):  # by the physical keyboard alone: back is not there yet
+    for key in (TAB, TAB, ENTER, ENTER):  # by the physical keyboard alone; the back button is not shown yet
         person.press_physically(key)
     while not person.screen._welcome.last:
         person.press_physically(ENTER)
@@ -50,7 +53,7 @@ def test_who_declines_types_and_nothing_is_recorded(open_window: Callable[..., A
     person.say("hello")
     assert (new_device.profile.settings.consent, person.recorded, person.sent) == (False, [], ["Hello"])
     person.touch_control("settings")
-    person.touch_control("record and learn what I send")
+    person.touch_control("record my messages")
     person.press_physically(ESCAPE)
     person.say("again")
     assert person.recorded == ["Again"]
@@ -71,13 +74,13 @@ def test_private_mode_looks_different_and_records_nothing(person: Any) -> None:
     assert person.recorded == ["I think"]
 
 
-def test_what_looks_like_a_secret_is_sent_and_not_recorded(person: Any) -> None:
+def test_a_message_that_looks_like_a_secret_is_sent_but_not_recorded(person: Any) -> None:
     person.say("4111 1111 1111 1111")
     assert (person.recorded, person.sent) == ([], ["4111 1111 1111 1111"])
     assert person.screen.status.startswith("Not recorded: it looks like")
 
 
-def test_what_it_learned_is_shown_and_can_be_taken_back(open_window: Callable[..., Any], device: Device) -> None:
+def test_learning_is_shown_and_can_be_undone(open_window: Callable[..., Any], device: Device) -> None:
     for _ in range(12):
         for line in LINES:
             device.keyboard.text = line
@@ -89,26 +92,32 @@ def test_what_it_learned_is_shown_and_can_be_taken_back(open_window: Callable[..
     person.touch_control("Learn now")
     person.wait_until(lambda: not person.screen.busy)
     assert device.models.personalized
-    assert page.verdict.startswith("The last learning kept the new model: on ")
+    assert page.verdict.endswith("so it switched to it.")
+    judgement = device.profile.store.last_judgement()
+    assert judgement is not None and judgement.kept == "new"
+    figures = f"The last learning {judgement}."
+    assert figures in page.details and marked_up(figures) not in texts(page), "figures are one tap away"
+    person.touch_control("details of learning")
+    assert marked_up(figures) in texts(page)
     assert page.ids.new_words.texts == []  # all are in the vocabulary
     for span, chart in (("By model", page._bars), ("Word by word", page._plot), ("By week", page._bars)):
-        person.touch_control(f"recall over: {span}")
+        person.touch_control(f"chart: {span}")
         assert page.ids.chart.children == [chart]
     assert [len(shares) for _, shares in page._bars.groups] == [2]
-    person.touch_control("Look back")
+    person.touch_control("Compare with before")
     person.wait_until(lambda: page.ids.rising.texts)
     person.wait_until(lambda: len(page.ids.shipped.words) == 3)
     assert len(page.ids.personal.words) == 3
-    person.touch_control("Go back to the model before")
+    person.touch_control("Go back to the previous model")
     assert not device.models.personalized
     person.touch_control("Forget what it learned")
-    person.touch_control("Yes, forget it all")
+    person.touch_control("Yes, forget everything")
     assert person.screen.status.startswith("What was learned is forgotten")
 
 
 @pytest.fixture
 def slow_device(tmp_path: Path) -> Iterator[Device]:
-    """A device with the shipped model and as many words as it learns from: some seconds' work."""
+    """A device with the shipped model and enough words to learn from for some seconds."""
     with Device.open(tmp_path / "profile", PRETRAINED, consenting=True, use_keyring=False) as device:
         for _ in range(500):
             device.profile.store.add_message(f"{' '.join(LINES)} " * 3, [])
@@ -120,7 +129,7 @@ def test_learning_is_paused_and_stopped(open_window: Callable[..., Any], slow_de
     person.touch_control("what it learned")
     person.touch_control("Learn now")
     person.touch_control("pause learning")
-    assert (device.background.paused, person.page().doing) == (True, "It waits.")
+    assert (device.background.paused, person.page().schedule) == (True, "Paused.")
     person.touch_control("stop learning")
     person.wait_until(lambda: device.background.task is None)
     assert (device.background.task, person.screen.busy, device.models.personalized) == (None, False, False)
@@ -148,17 +157,17 @@ def test_my_data_is_read_searched_and_deleted(person: Any) -> None:
     person.touch_control("Keep")
     assert len(person.recorded) == 3
     person.touch_control("delete “Meet at the hall at seven”")
-    person.touch_control("Delete for good")
+    person.touch_control("Delete permanently")
     assert person.recorded == ["I think you are good", "Go to the climbing hall tonight"]
     assert [row.text for row in rows] == ["Go to the climbing hall tonight"]
     person.press_physically(ESCAPE)
     person.press_physically(ESCAPE)
-    assert (person.screen.page, person.text) == ("", "")  # what was searched for is no message
+    assert (person.screen.page, person.text) == ("", "")  # the searched text is not in the message
     assert person.sent == person.recorded
     person.touch_control("my data")
     person.touch_control("Delete all messages")
     assert len(person.recorded) == 2
-    person.touch_control("Yes, delete all for good")
+    person.touch_control("Yes, delete all permanently")
     assert (person.recorded, person.sent) == ([], [])
 
 
@@ -194,13 +203,13 @@ def test_messages_are_exported_and_imported(person: Any, tmp_path: Path, monkeyp
         person.wait_until(lambda: not person.screen.busy)
         assert len(person.recorded) == count
     person.touch_control("delete “chalk”")
-    person.touch_control("Delete for good")
+    person.touch_control("Delete permanently")
     person.touch_control("Export all")
     person.touch_control("Export to this folder")
     assert (tmp_path / "home" / "my messages.jsonl").read_text().count("\n") == 3
 
 
-def test_settings_count_at_once_and_are_kept(person: Any) -> None:
+def test_settings_apply_at_once_and_are_saved(person: Any) -> None:
     from keyboard_app.window.drawing.look import look
 
     person.touch_control("settings")
@@ -209,13 +218,13 @@ def test_settings_count_at_once_and_are_kept(person: Any) -> None:
         assert look.theme == theme.lower()
         assert contrast(_hex(look.text), _hex(look.background)) > 7
     size = look.size(20)
-    person.touch_control("size of text: more")
+    person.touch_control("text size: more")
     assert look.size(20) > size
-    person.touch_control("size of text: less")
+    person.touch_control("text size: less")
     person.touch_control("layout: Dvorak")
     person.touch_control("learn until this hour: less")
     person.touch_control("suggest offensive words")
-    person.touch_control("correct slips")
+    person.touch_control("correct typos")
     settings = person.device.profile.settings
     assert (settings.theme, settings.text_scale, settings.layout) == ("dark", 1.0, "dvorak")
     assert (settings.learn_until, settings.offensive_words, settings.autocorrect) == (23, True, False)
@@ -225,7 +234,7 @@ def test_settings_count_at_once_and_are_kept(person: Any) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 640), (412, 892), (820, 1180), (1280, 800), (892, 412)])
-def test_at_every_size_all_controls_are_inside_named_and_reached(
+def test_at_every_size_all_controls_are_in_view_named_and_reachable(
     open_window: Callable[..., Any], device: Device, width: int, height: int
 ) -> None:
     device.choose(text_scale=1.3)
@@ -263,6 +272,11 @@ def test_controls_are_operated_by_the_physical_keyboard(person: Any) -> None:
     person.press_physically(ESCAPE)
     person.type_physically("x")
     assert (person.screen.page, person.text) == ("", "X")
+
+
+def texts(page: Any) -> str:
+    """Returns all text that a page shows."""
+    return " ".join(getattr(widget, "text", "") for widget in page.walk())
 
 
 def _hex(color: Any) -> str:

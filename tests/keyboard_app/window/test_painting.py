@@ -1,4 +1,4 @@
-"""What is painted, and what is not painted again: a key's frame holds the answer to the key and little else."""
+"""What is painted and repainted in the window: the frame that answers a key shows the answer and little else."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ HELLO = "hello there 😀"
 
 
 class Paintings:
-    """How often what is in a layer was painted."""
+    """Counts how often the contents of a layer are painted."""
 
     def __init__(self, layer: Any) -> None:
         from kivy.graphics import Callback
@@ -23,11 +23,11 @@ class Paintings:
 
 
 def rows_of(person: Any) -> list[Any]:
-    """The rows of keys, the upper first."""
+    """Returns the rows of keys, the top row first."""
     return list(reversed(person.screen.composer.ids.keypad._rows.children))
 
 
-def test_a_layer_is_painted_again_only_when_something_in_it_has_changed(person: Any) -> None:
+def test_a_layer_is_repainted_only_when_something_in_it_has_changed(person: Any) -> None:
     person.say(HELLO)
     messages, rows = Paintings(person.screen.ids.layer), [Paintings(row) for row in rows_of(person)]
     person.touch_keys(["H", "o"])
@@ -43,12 +43,12 @@ def test_a_layer_is_painted_again_only_when_something_in_it_has_changed(person: 
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_what_is_in_a_layer_looks_as_it_would_without_one(person: Any, theme: str) -> None:
+def test_widgets_look_the_same_inside_a_layer_and_outside(person: Any, theme: str) -> None:
     from kivy.uix.boxlayout import BoxLayout
 
     from keyboard_app.window.drawing.look import look
     from keyboard_app.window.widgets.layer import Layer
-    from keyboard_app.window.widgets.message_bubble import MessageBubble
+    from keyboard_app.window.widgets.messages import MessageBubble
 
     person.device.choose(theme=theme)
     person.screen.apply_settings()
@@ -75,8 +75,8 @@ def test_what_is_in_a_layer_looks_as_it_would_without_one(person: Any, theme: st
     np.testing.assert_allclose(layered.astype(int), plain.astype(int), atol=2)
 
 
-def test_what_scrolls_in_a_layer_is_clipped_by_its_bounds(person: Any) -> None:
-    """Messages are; those above the layer's upper end must not show over the header, nor cut those that are in it."""
+def test_scrolling_contents_are_clipped_to_their_layer(person: Any) -> None:
+    """Messages above the layer must not show over the header, and messages within it must not be cut off."""
     from keyboard_app.window.drawing.look import look
 
     for line in range(30):
@@ -94,7 +94,7 @@ def test_what_scrolls_in_a_layer_is_clipped_by_its_bounds(person: Any) -> None:
 
 
 def test_nothing_is_painted_while_nothing_happens(person: Any) -> None:
-    """But for the caret, which blinks twice a second; Kivy's scroll bar would fade for half a second, frame by frame."""
+    """Except the caret, which blinks twice a second. Kivy's own scroll bar would fade out for half a second, frame by frame."""
     person.say(HELLO)
     person.wait(5)
     frames = []
@@ -105,8 +105,8 @@ def test_nothing_is_painted_while_nothing_happens(person: Any) -> None:
     assert len(frames) <= 6
 
 
-def test_two_fingers_within_a_frame_type_in_the_case_of_the_moment(person: Any) -> None:
-    """The keys are labelled anew a frame after the capital that begins a message."""
+def test_two_fingers_within_a_frame_type_in_the_current_case(person: Any) -> None:
+    """The keys are relabelled one frame after the capital letter that begins a message."""
     person.press(person.key("H")).touch_up()
     i = next(key for key in person.screen.composer.ids.keypad.shown_keys() if key.spec.label == "i")
     person.press(i).touch_up()
@@ -117,7 +117,7 @@ def test_two_fingers_within_a_frame_type_in_the_case_of_the_moment(person: Any) 
     assert i.label == "I", "the shift key answers at once"
 
 
-def test_a_message_is_shown_when_its_keys_frame_is_painted(person: Any) -> None:
+def test_a_message_is_shown_once_the_frame_of_its_key_is_painted(person: Any) -> None:
     person.type_physically(HELLO)
     person._window.dispatch("on_key_down", 13, 0, None, [])
     assert (person.text, person.sent) == ("", [])

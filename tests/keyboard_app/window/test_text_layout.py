@@ -22,7 +22,7 @@ def text_of(layout: TextLayout) -> str:
 
 @settings(deadline=None)
 @given(TEXTS, WIDTHS)
-def test_nothing_is_lost_and_nothing_is_out_of_place(text: str, width: float) -> None:
+def test_lines_keep_all_text_in_order(text: str, width: float) -> None:
     layout = lay_out(text, width, measure)
     assert text_of(layout) == text.replace("\n", "")
     for line in layout.lines:
@@ -34,7 +34,7 @@ def test_nothing_is_lost_and_nothing_is_out_of_place(text: str, width: float) ->
 
 @settings(deadline=None)
 @given(TEXTS, WIDTHS)
-def test_no_line_is_wider_than_it_may_be(text: str, width: float) -> None:
+def test_no_line_is_wider_than_the_limit(text: str, width: float) -> None:
     for line in lay_out(text, width, measure).lines:
         words = [piece.text for piece in line.pieces if not piece.text.isspace()]
         assert line.width <= width or len(clusters("".join(words))) == 1
@@ -42,7 +42,7 @@ def test_no_line_is_wider_than_it_may_be(text: str, width: float) -> None:
 
 @settings(deadline=None)
 @given(TEXTS, WIDTHS)
-def test_a_cursor_is_found_where_it_stands(text: str, width: float) -> None:
+def test_the_position_of_a_cursor_leads_back_to_its_index(text: str, width: float) -> None:
     layout = lay_out(text, width, measure)
     place = 0
     for cluster in ("", *clusters(text)):
@@ -53,14 +53,14 @@ def test_a_cursor_is_found_where_it_stands(text: str, width: float) -> None:
 
 @settings(deadline=None)
 @given(TEXTS, WIDTHS, st.integers(0, 10), st.floats(-10, 200))
-def test_what_is_found_on_a_line_is_shown_on_it(text: str, width: float, line: int, x: float) -> None:
+def test_an_index_found_on_a_line_is_shown_on_that_line(text: str, width: float, line: int, x: float) -> None:
     layout = lay_out(text, width, measure)
     assert layout.line_of(layout.index_at(line, x)) == min(line, len(layout.lines) - 1)
 
 
 @settings(deadline=None)
 @given(TEXTS, WIDTHS, st.data())
-def test_the_spans_of_a_selection_are_its_clusters(text: str, width: float, data: st.DataObject) -> None:
+def test_the_spans_of_a_selection_are_as_wide_as_its_clusters(text: str, width: float, data: st.DataObject) -> None:
     places = [0, *accumulate(len(c) for c in clusters(text))]
     start, end = sorted(data.draw(st.lists(st.sampled_from(places), min_size=2, max_size=2)))
     spans = list(lay_out(text, width, measure).spans(start, end))
@@ -74,7 +74,7 @@ def test_clusters_joined_are_the_text(text: str) -> None:
     assert "".join(clusters(text)) == text
 
 
-def test_words_go_to_the_next_line_whole() -> None:
+def test_whole_words_wrap_to_the_next_line() -> None:
     layout = lay_out("aa aaa aa", 30.0, measure)
     assert ["".join(piece.text for piece in line.pieces) for line in layout.lines] == ["aa aaa ", "aa"]
     assert layout.line_of(7) == 1

@@ -1,4 +1,4 @@
-"""The real window on a real or virtual display, touched and typed at as a person would."""
+"""Typing in the real window, on a real or virtual display, by touch and by physical keys."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,25 +6,14 @@ from typing import Any
 
 import pytest
 
+from federation.protocol.exchange_folder import Mailbox
 from federation.protocol.json_messages import Invitation
-from federation.protocol.mailbox import Mailbox
 from keyboard_app.device import Device
 from keyboard_app.learning.learning import Learning
 from model.device.folder import WEIGHTS, Model, save_model
 
-BACKSPACE, TAB, ENTER, ESCAPE, DELETE, UP, DOWN, RIGHT, LEFT, HOME, END = (
-    8,
-    9,
-    13,
-    27,
-    127,
-    273,
-    274,
-    275,
-    276,
-    278,
-    279,
-)
+BACKSPACE, TAB, ENTER, ESCAPE, DELETE = 8, 9, 13, 27, 127
+UP, DOWN, RIGHT, LEFT, HOME, END = 273, 274, 275, 276, 278, 279
 LINE = "i think you are good ."
 
 
@@ -32,7 +21,7 @@ def test_touched_keys_write(person: Any) -> None:
     person.touch_keys(["H", "i", "space", "backspace", ",", "space", "shift", "Y", "o"])
     assert person.text == "Hi, Yo"
     person.touch_keys(["123", "5", "?", "abc", "space", "A"])
-    for _ in range(2):  # with no frame in between, which may take too long for a double tap
+    for _ in range(2):  # without a frame in between, which may take too long for a double tap
         person.press(person.key("shift")).touch_up()
     assert person.key("shift").icon == "caps"
     person.touch_keys(["B", "C", "shift", "d"])
@@ -42,7 +31,7 @@ def test_touched_keys_write(person: Any) -> None:
     assert person.recorded == person.sent == ["Hi, Yo5? ABCd"]
 
 
-def test_the_next_finger_types_the_key_of_the_one_before(person: Any) -> None:
+def test_the_next_finger_types_the_key_of_the_finger_before(person: Any) -> None:
     first = person.press(person.key("H"))
     second = person.press(person.key("I"))
     assert person.text == "H"
@@ -58,10 +47,10 @@ def test_a_finger_slides_to_the_key_it_meant(person: Any) -> None:
     assert person.text == "J"
 
 
-def test_a_held_key_offers_what_else_it_types(person: Any) -> None:
+def test_a_held_key_offers_its_alternates(person: Any) -> None:
     keypad = person.screen.composer.ids.keypad
     touch = person.press(person.key("E"))
-    assert keypad._popup.choices == ["E"]  # above the finger
+    assert keypad._popup.choices == ["E"]  # in the popup above the finger
     person.wait_until(lambda: len(keypad._popup.choices) > 1)
     assert keypad._popup.choice == "3"
     touch.touch_move(touch.x + person.key("E").width, touch.y)
@@ -111,7 +100,7 @@ def test_suggestions_are_taken_from_their_places(person: Any) -> None:
     assert person.text == second + ". Clo "
 
 
-def test_a_slip_is_corrected_and_backspace_undoes_it(person: Any) -> None:
+def test_a_typo_is_corrected_and_backspace_undoes_it(person: Any) -> None:
     person.touch_keys(["T", "g", "i", "n", "k"])
     assert person.suggestion(1).applied
     person.touch_keys(["space"])
@@ -122,7 +111,7 @@ def test_a_slip_is_corrected_and_backspace_undoes_it(person: Any) -> None:
     assert person.text == "Tgink "
 
 
-def test_a_held_suggestion_is_forgotten_until_that_is_undone(person: Any) -> None:
+def test_a_held_suggestion_is_forgotten_and_undo_brings_it_back(person: Any) -> None:
     person.type_physically("go cl")
     word = person.device.keyboard.suggestions[0]
     touch = person.press(person.suggestion(1))
@@ -167,7 +156,7 @@ def test_physical_keys_move_select_and_edit(person: Any) -> None:
     assert person.text == " two  two "
 
 
-def test_the_cursor_goes_up_and_down_by_the_lines_that_are_shown(person: Any) -> None:
+def test_the_cursor_moves_up_and_down_by_the_lines_shown(person: Any) -> None:
     person.type_physically("word " * 40)
     lines = person.area.layout.lines
     assert len(lines) > person.area.shown_lines == person.area.max_lines  # the end is in view
@@ -231,7 +220,7 @@ def test_emoji_are_chosen_searched_and_offered_again(person: Any) -> None:
     assert person.recorded == ["Hi 😀"]
 
 
-def test_it_learns_while_typing_goes_on(open_window: Callable[..., Any], device: Device) -> None:
+def test_a_person_can_type_while_it_learns(open_window: Callable[..., Any], device: Device) -> None:
     for _ in range(300):
         device.profile.store.add_message(LINE * 11, [])
     person = open_window(device)
@@ -259,7 +248,7 @@ def test_a_message_that_cannot_be_recorded_stays_in_the_text_area(person: Any) -
     assert (person.text, person.recorded) == ("", ["Hi"])
 
 
-def test_a_task_that_fails_of_anything_ends_nothing(person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_error_in_a_task_is_shown_and_typing_goes_on(person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError("while\nlearning")
 
@@ -274,14 +263,14 @@ def test_a_task_that_fails_of_anything_ends_nothing(person: Any, monkeypatch: py
     assert person.screen.status == "While learning"
 
 
-def test_the_rules_are_loaded_once(person: Any) -> None:
+def test_the_kv_rules_are_loaded_once(person: Any) -> None:
     from kivy.lang import Builder
 
     names = [Path(file).name for file in Builder.files if file is not None]
     assert [names.count(f"{rules}.kv") for rules in ("controls", "keyboard", "pages", "screen")] == [1, 1, 1, 1]
 
 
-def test_it_answers_the_desktop_and_takes_over_its_model(
+def test_it_answers_the_desktop_and_adopts_its_model(
     person: Any, small_model_folder: Path, next_model: Model, tmp_path: Path
 ) -> None:
     desktop = Mailbox(tmp_path / "profile")
@@ -289,7 +278,8 @@ def test_it_answers_the_desktop_and_takes_over_its_model(
         person.say(LINE)
     desktop.invite(Invitation("r3", 0.1, 1.0, 2, 1000, 0), small_model_folder / WEIGHTS)
     person.wait_until(lambda: desktop.contribution("r3") is not None)
-    assert desktop.contribution("r3").words == 140
+    contribution = desktop.contribution("r3")
+    assert contribution is not None and contribution.words == 140
     person.wait_until(lambda: person.screen.status.startswith("Gave round r3"))
     save_model(tmp_path / "released", next_model)
     desktop.release(tmp_path / "released")
@@ -297,13 +287,13 @@ def test_it_answers_the_desktop_and_takes_over_its_model(
     assert person.device.models.global_model.provenance.round == 12
 
 
-def test_a_damaged_release_is_said_and_typing_goes_on(person: Any, tmp_path: Path) -> None:
+def test_a_damaged_release_is_reported_and_typing_goes_on(person: Any, tmp_path: Path) -> None:
     (tmp_path / "profile" / "mailbox" / "release").mkdir(parents=True)
     person.wait_until(lambda: "Refused the released global model" in person.screen.status)
     person.touch_keys(["A"])
     assert person.text == "A"
 
 
-def test_what_was_sent_before_is_shown(open_window: Callable[..., Any], device: Device) -> None:
+def test_earlier_messages_are_shown(open_window: Callable[..., Any], device: Device) -> None:
     device.profile.store.add_message("from [b]before[/b] & 😀", [])
     assert open_window(device).sent == ["from [b]before[/b] & 😀"]

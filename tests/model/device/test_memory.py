@@ -1,4 +1,4 @@
-"""The memory of a program, measured in a process of its own."""
+"""The memory of a program, measured in a separate process."""
 
 import json
 import platform

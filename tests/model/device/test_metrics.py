@@ -109,7 +109,7 @@ def test_words_that_were_passed_over_give_way_to_new_ones(small_model: Model) ->
     begun = [w for w in small_model.vocabulary.words if w.startswith("cl")]
     later = suggester.suggest("", "cl")
     assert first
-    assert set(begun) - set(shown) <= set(later), "what was not shown yet comes before what was passed over"
+    assert set(begun) - set(shown) <= set(later), "words not shown yet come before words that were passed over"
 
 
 def test_a_prefix_in_capitals_finds_the_same_words(small_model: Model) -> None:

@@ -1,4 +1,4 @@
-"""Rounding weights: how far they move at most, and how many bytes they take."""
+"""Rounded weights: their distance from the original ones, and their size in bytes."""
 
 import numpy as np
 import pytest

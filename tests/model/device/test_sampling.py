@@ -40,7 +40,9 @@ def test_probabilities_are_proportional_or_one(weights: list[float], data: st.Da
     ratios = chances[uncertain] / descending[uncertain]
     np.testing.assert_allclose(ratios, ratios[:1].repeat(len(ratios)), rtol=1e-6)
     if uncertain.any():
-        assert (descending[~uncertain] * ratios[0] >= 1 - 1e-6).all(), "who is certain would have had a chance above 1"
+        assert (descending[~uncertain] * ratios[0] >= 1 - 1e-6).all(), (
+            "an item that is certain would have had a chance above 1"
+        )
 
 
 def test_words_are_drawn_with_their_probabilities_and_the_denominator_is_unbiased() -> None:
@@ -56,7 +58,7 @@ def test_words_are_drawn_with_their_probabilities_and_the_denominator_is_unbiase
         chance[words] = np.exp(-shift)
         denominators.append((weights[words] * np.exp(shift)).sum())
     noise = np.sqrt(draws * chance * (1 - chance)) + 1e-6
-    assert (times > 0).all(), "no word is left out for ever"
+    assert (times > 0).all(), "no word is never drawn"
     assert np.abs((times - draws * chance) / noise).max() < 5
     error = np.std(denominators) / np.sqrt(draws)
     assert np.mean(denominators) == pytest.approx(weights.sum(), abs=5 * error)

@@ -1,4 +1,4 @@
-"""The learner's process is asked, refuses, is killed, and is restarted."""
+"""The learner's process answers, refuses, dies, and is restarted."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ for line in sys.stdin:
 """
 
 
-def test_it_is_restarted_whenever_it_dies() -> None:
+def test_the_process_is_restarted_whenever_it_dies() -> None:
     async def inside() -> None:
         process = JsonProcess([sys.executable, "-c", FAKE])
         first = await process.ask({"do": "echo", "x": [1, "é"]}, 30)

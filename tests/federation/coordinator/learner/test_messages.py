@@ -1,4 +1,4 @@
-"""What the coordinator and the learner say to each other is read as it was written."""
+"""Messages between the coordinator and the learner are read as they were written."""
 
 import json
 import math
@@ -44,7 +44,7 @@ def test_an_answer_is_read_as_it_was_written(next_round: NextRound, report: Roun
     assert ModelUpdate.from_json(json.loads(json.dumps(update.to_json()))) == update
 
 
-def test_a_next_round_is_loaded_as_it_was_saved_and_another_version_s_is_ignored(tmp_path: Path) -> None:
+def test_a_next_round_is_loaded_as_it_was_saved_and_that_of_another_version_is_ignored(tmp_path: Path) -> None:
     assert NextRound.load(tmp_path) is None
     next_round = NextRound(TERMS, "", Spent(math.inf, 1e-5, math.inf), "no differential privacy", 2)
     next_round.save(tmp_path)
@@ -54,5 +54,5 @@ def test_a_next_round_is_loaded_as_it_was_saved_and_another_version_s_is_ignored
         assert NextRound.load(tmp_path) is None
 
 
-def test_a_report_ignores_what_it_does_not_know() -> None:
+def test_a_report_ignores_unknown_fields() -> None:
     assert RoundReport.from_json({"top1": 0.5, "from a newer version": 1, "spent": {}}) == RoundReport(top1=0.5)

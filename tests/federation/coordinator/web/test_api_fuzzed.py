@@ -66,7 +66,7 @@ class Served(threading.Thread):
 
 
 class Signed(requests.auth.AuthBase):
-    """Signs the bytes that are really sent, as a device of the round."""
+    """Signs the bytes that are actually sent, as a device of the round."""
 
     def __init__(self, served: Served) -> None:
         self._device = served.world.devices[-1]
@@ -102,7 +102,7 @@ def test_any_request_is_answered_as_described(signed: bool, served: Served) -> N
         session.auth = Signed(served) if signed else None
         for operation in operations:
             if operation.label.endswith(("departure", "withdrawal")) and signed:
-                continue  # they take effect, and then there is no device left to ask with
+                continue  # they take effect, and no device is left to sign further requests
 
             @given(case=operation.as_strategy(), inside=st.booleans())
             @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))

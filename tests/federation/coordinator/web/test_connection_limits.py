@@ -35,7 +35,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 class Listening:
-    """A coordinator that listens, and how to reach it."""
+    """A coordinator that listens on a port, and connections to it."""
 
     def __init__(self, world, api: DeviceApi, server: uvicorn.Server, shown: Certificate) -> None:
         self.world, self.api, self.server = world, api, server
@@ -169,7 +169,7 @@ def test_the_second_head_on_a_connection_is_limited_too(run) -> None:
 
 
 def test_the_rest_of_a_body_is_cut_off_after_the_response(run) -> None:
-    """The peer goes on sending the body that it announced."""
+    """The peer keeps sending the body that it announced."""
 
     async def test(found: Listening) -> None:
         for path in (b"/v1/check-in", b"/v1/nowhere", b"/v1/devices"):
@@ -266,7 +266,7 @@ def test_connections_with_a_request_in_progress_are_not_replaced(run, world) -> 
     run(test, ConnectionLimits(most=6))
 
 
-def test_a_device_that_restarts_its_upload_gives_up_the_one_before(run, world) -> None:
+def test_a_device_that_restarts_its_upload_abandons_the_earlier_one(run, world) -> None:
     """One device cannot use up the memory that all share, and a device whose connection broke need not wait."""
 
     async def test(found: Listening) -> None:

@@ -1,4 +1,4 @@
-"""What the coordinator's page says about rounds that succeed, are under way, or fail."""
+"""The content of the coordinator's page, for rounds that succeed, are under way, or fail."""
 
 import json
 from dataclasses import replace
@@ -88,7 +88,7 @@ def test_spent_privacy_is_shown(epsilon: float, rho: float) -> None:
     assert f"{epsilon:.2f}" in shown.figure and f"{rho:.3f}" in shown.note and "1e-06" in shown.note
 
 
-def test_a_round_that_reported_less_is_shown_with_what_it_reported(world) -> None:
+def test_a_round_that_reported_less_is_shown_without_the_missing_figures(world) -> None:
     world.enrol(6)
     world.coordinator.rounds.schedule(1)
     world.finish()

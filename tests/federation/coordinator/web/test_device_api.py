@@ -106,9 +106,9 @@ def test_a_code_is_valid_for_one_device(in_network, world) -> None:
         first, second = world.new_device(), world.new_device()
         for device, status in (
             (first, HTTPStatus.NO_CONTENT),
-            (first, HTTPStatus.NO_CONTENT),
+            (first, HTTPStatus.NO_CONTENT),  # the first answer may have been lost
             (second, api_messages.BAD),
-        ):  # an answer may have been lost
+        ):
             response = await network.http.post("/v1/devices", content=device.enrolment(code).to_json())
             assert response.status_code == status, response.text
         forged = second.enrolment("another code").to_json().replace("another code", world.coordinator.devices.invite(0))
@@ -177,8 +177,7 @@ def test_oversized_and_slow_bodies_are_cut_off(in_network, world) -> None:
 
         for pause, status in ((0.0, api_messages.TOO_LARGE), (10.0, api_messages.SLOW)):
             sent = 0
-            signed = sign(device.device.key, device._session, device._number + 1, "POST", "/v1/check-in", b"")
-            device._number += 1
+            signed = device.session.sign("POST", "/v1/check-in", b"")
             response = await network.http.post("/v1/check-in", content=endless(pause), headers=signed.to_headers())
             assert response.status_code == status
             assert sent < 20_000
@@ -196,7 +195,7 @@ def test_oversized_and_slow_bodies_are_cut_off(in_network, world) -> None:
 
 
 @pytest.mark.parametrize("stage", GIVING)
-def test_bad_messages_are_refused_and_the_round_goes_on(stage: Stage, in_network, world) -> None:
+def test_bad_messages_are_refused_and_the_round_continues(stage: Stage, in_network, world) -> None:
     start = world.weights()
 
     async def test(network: Network) -> None:
@@ -210,7 +209,7 @@ def test_bad_messages_are_refused_and_the_round_goes_on(stage: Stage, in_network
         good = victim.device.message(stage, needed)
         other = next(d for d in network.devices if d is not victim and d.device.has(stage)).device
         flipped = bytearray(good)
-        flipped[45] ^= 1  # in the sender's name or behind it
+        flipped[45] ^= 1  # in the sender's name or after it
         bad = [b"", b"nonsense", good[:-1], good + b"\0", bytes(flipped), other.message(stage, b"")]
         if stage == Stage.KEYS:
             advert = Advert.from_bytes(good)
@@ -286,7 +285,7 @@ def test_a_device_that_left_is_unknown(in_network, world) -> None:
 
 
 def test_a_round_of_a_hundred_and_twenty_devices_with_twenty_dropouts(new_world, terms: Terms) -> None:
-    """With more than a hundred devices each masks with neighbours on a ring and not with all others."""
+    """With more than a hundred devices, each masks with neighbours on a ring and not with all others."""
     world = new_world(settings=CoordinatorSettings(Rules(60, 110, 12 / 11)), terms=replace(terms, cohort=110))
     start = world.weights()
 
@@ -324,7 +323,7 @@ def test_a_waiting_check_in_is_answered_when_a_round_opens(world) -> None:
     asyncio.run(inside())
 
 
-def test_the_coordinator_holds_nothing_that_tells_a_masked_update_from_noise(
+def test_nothing_at_the_coordinator_distinguishes_a_masked_update_from_noise(
     in_network, world, caplog, monkeypatch
 ) -> None:
     """No update and no secret of a device is in anything received, or in the coordinator's files and log."""

@@ -1,4 +1,4 @@
-"""The memory budget: no more than the whole is taken, and cancelled users give theirs back, too."""
+"""The memory budget: no more than the whole is taken, and cancelled tasks give their part back."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A secure round in slow motion: the real devices and the real coordinator, with every message in the test's hands."""
+"""A secure round step by step: the real devices and the real coordinator, with every message under the test's control."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -20,16 +20,16 @@ from federation.protocol.secure_aggregation.messages import (
     Shares,
     Survivors,
 )
-from federation.protocol.secure_aggregation.modular_vectors import Layout, Segment
+from federation.protocol.secure_aggregation.modular_vectors import Segment, VectorLayout
 from federation.protocol.secure_aggregation.neighbours import Assumptions
 from federation.protocol.secure_aggregation.states import SecureSum
 
 LAYOUT = (Segment(5, 16), Segment(1, 21), Segment(3, 9))
-Network = Callable[[str, bytes], bytes]  # what becomes of a message's bytes, by its step
+Network = Callable[[str, bytes], bytes]  # maps a message's step and bytes to the bytes that arrive
 
 
 def seeded(name: str) -> client.Random:
-    """Random bytes that are the same in every run."""
+    """Returns random bytes that are the same in every run."""
     count = 0
 
     def random(size: int) -> bytes:
@@ -41,9 +41,9 @@ def seeded(name: str) -> client.Random:
 
 
 class SlowRound:
-    """A round over a few devices, step by step; `devices` in the order of their making."""
+    """A round over a few devices, step by step; `devices` are in the order of their creation."""
 
-    def __init__(self, count: int, layout: Layout = LAYOUT, round_id: str = "r", minimum: int = 3) -> None:
+    def __init__(self, count: int, layout: VectorLayout = LAYOUT, round_id: str = "r", minimum: int = 3) -> None:
         self.round = SecureRound(round_id, "model", layout, "terms")
         self.identities = {}
         for number in range(count):
@@ -54,7 +54,7 @@ class SlowRound:
         self.inputs = {
             d: [rng.integers(0, 2**s.bits, s.length, np.uint64).astype(s.dtype) for s in layout] for d in self.devices
         }
-        self.clients: dict[bytes, Any] = {}
+        self.clients: dict[bytes, Any] = {}  # the states: each test hands them to the functions that it chooses
         self.server: Any = server.open_round(self.round, self.devices, minimum)
         self.random = {d: seeded(d.hex()) for d in self.devices}
 
@@ -99,7 +99,7 @@ class SlowRound:
         return unmasking.finish(self.server)
 
     def is_the_sum(self, result: SecureSum) -> bool:
-        """Whether a result is the sum over the devices that it names, computed in whole numbers."""
+        """Returns whether a result is the sum over the devices that it names, computed in Python integers."""
         for number, segment in enumerate(self.round.layout):
             total = sum(self.inputs[d][number].astype(object) for d in result.devices) % 2**segment.bits
             if result.vectors[number].astype(object).tolist() != list(total):

@@ -1,4 +1,4 @@
-"""What devices and coordinator refuse: steps out of order, others' messages, replays, forged keys and shares."""
+"""Misuse that devices and coordinator refuse: steps out of order, other devices' messages, replays, forged keys and shares."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,7 +29,7 @@ SlowRounds = Callable[..., Any]  # the conftest's SlowRound
 
 
 class Recorded:
-    """A round of four devices, of the first of which everything is kept; the last drops out after sharing."""
+    """A round of four devices. The states and messages of the first are kept; the last drops out after sharing."""
 
     def __init__(self, slow_round: SlowRounds) -> None:
         self.run = run = slow_round(4)
@@ -54,7 +54,7 @@ def recorded(slow_round: SlowRounds) -> Recorded:
     return Recorded(slow_round)
 
 
-def test_a_device_takes_each_message_in_one_state_only(recorded: Recorded) -> None:
+def test_a_device_accepts_each_message_in_one_state_only(recorded: Recorded) -> None:
     vectors = recorded.run.inputs[recorded.me]
     steps: list[tuple[Callable[..., object], object, tuple[object, ...]]] = [
         (client.share, recorded.advertised, (recorded.neighbourhood, recorded.run.random[recorded.me])),
@@ -67,19 +67,21 @@ def test_a_device_takes_each_message_in_one_state_only(recorded: Recorded) -> No
             if state is right:
                 step(state, *arguments)
             else:
-                with pytest.raises(DataError, match="takes no"):
+                with pytest.raises(DataError, match="accepts no"):
                     step(state, *arguments)
 
 
-def test_a_device_reveals_once_and_of_nobody_both_secrets(recorded: Recorded) -> None:
+def test_a_device_reveals_once_and_never_both_secrets_of_a_neighbour(recorded: Recorded) -> None:
     after, reveal = client.reveal(recorded.masked, recorded.survivors)
     assert {s.device: s.kind for s in reveal.shares} == {
         d: sharing.KEY if d == recorded.dropped else sharing.SELF for d in recorded.run.devices[1:]
     }
     with pytest.raises(DataError):
         client.reveal(after, replace(recorded.survivors, survivors=recorded.survivors.survivors[:2]))  # type: ignore[arg-type]
-    assert not [name for name in vars(after) if name not in ("round", "device")], "it has nothing left to reveal"
-    assert not hasattr(recorded.masked, "self_seed"), "nor its own secrets once it has masked"
+    assert not [name for name in vars(after) if name not in ("round", "device")], (
+        "the device has nothing left to reveal"
+    )
+    assert not hasattr(recorded.masked, "self_seed"), "the device keeps none of its own secrets after masking"
 
 
 def test_messages_of_another_round_or_for_another_device_are_refused(recorded: Recorded) -> None:
@@ -90,13 +92,13 @@ def test_messages_of_another_round_or_for_another_device_are_refused(recorded: R
     ]
     for step, state, message, rest in cases:
         with pytest.raises(DataError, match="another round"):
-            step(state, replace(message, context=bytes(32)), *rest)  # type: ignore[operator, type-var]
+            step(state, replace(message, context=bytes(32)), *rest)  # type: ignore[operator]
         with pytest.raises(DataError, match="another device"):
-            step(state, replace(message, device=recorded.dropped), *rest)  # type: ignore[operator, type-var]
+            step(state, replace(message, device=recorded.dropped), *rest)  # type: ignore[operator]
 
 
 def test_keys_that_their_device_did_not_sign_are_refused(recorded: Recorded) -> None:
-    """A coordinator, or whoever is between, that puts its own key in a device's place."""
+    """As if a coordinator, or an attacker on the network, had replaced a device's key by its own."""
     mine = keys.public(X25519PrivateKey.generate())
     random = recorded.run.random[recorded.me]
     first, *others = recorded.neighbourhood.neighbours
@@ -117,7 +119,7 @@ def test_keys_that_their_device_did_not_sign_are_refused(recorded: Recorded) -> 
         client.share(recorded.advertised, replace(recorded.neighbourhood, neighbours=(earlier, *others)), random)
 
 
-def test_neighbourhoods_that_keep_no_secret_are_refused(recorded: Recorded) -> None:
+def test_neighbourhoods_that_do_not_keep_the_secrets_are_refused(recorded: Recorded) -> None:
     random, right = recorded.run.random[recorded.me], recorded.neighbourhood
     first, second, third = right.neighbours
     myself = replace(first, device=recorded.me)
@@ -136,11 +138,11 @@ def test_neighbourhoods_that_keep_no_secret_are_refused(recorded: Recorded) -> N
         recorded.run.identities[third.device], recorded.run.round.context, first.cipher_key, third.mask_key
     )
     copied = replace(third, cipher_key=first.cipher_key, signature=twin.signature)
-    with pytest.raises(DataError, match="key is there twice"):
+    with pytest.raises(DataError, match="a key twice"):
         client.share(recorded.advertised, replace(right, neighbours=(first, second, copied)), random)
 
 
-def test_a_key_that_all_would_agree_on_is_refused(recorded: Recorded, slow_round: SlowRounds) -> None:
+def test_a_key_of_low_order_is_refused(recorded: Recorded, slow_round: SlowRounds) -> None:
     run = slow_round(3)
     identity = run.identities[run.devices[0]]
     for low in (bytes(32), b"\x01" + bytes(31)):
@@ -167,7 +169,7 @@ def test_deliveries_and_survivors_that_do_not_fit_are_refused(recorded: Recorded
             client.reveal(recorded.masked, replace(recorded.survivors, survivors=survivors))
 
 
-def test_shares_that_were_changed_are_left_out_and_the_sum_is_exact(recorded: Recorded, slow_round: SlowRounds) -> None:
+def test_altered_shares_are_left_out_and_the_sum_is_exact(recorded: Recorded, slow_round: SlowRounds) -> None:
     run = slow_round(4)
     deliveries = run.share(run.advertise())
     victim, cheat = run.devices[0], run.devices[1]
@@ -176,10 +178,10 @@ def test_shares_that_were_changed_are_left_out_and_the_sum_is_exact(recorded: Re
     survivors = run.mask(deliveries)
     _, reveal = client.reveal(run.clients[victim], survivors[victim])
     assert cheat not in {s.device for s in reveal.shares}
-    assert run.is_the_sum(run.reveal(survivors)), "two other neighbours can tell"
+    assert run.is_the_sum(run.reveal(survivors)), "two other neighbours can reveal"
 
 
-def test_the_coordinator_takes_each_message_in_one_state_only(recorded: Recorded) -> None:
+def test_the_coordinator_accepts_each_message_in_one_state_only(recorded: Recorded) -> None:
     states = recorded.servers
     context, me = recorded.run.round.context, recorded.me
     _, advert = client.advertise(recorded.run.round, recorded.run.identities[me], recorded.run.random[me])
@@ -228,13 +230,13 @@ def test_the_coordinator_refuses_strangers_repetitions_and_other_rounds(
     neighbourhoods = run.advertise()
     _, shares = client.share(run.clients[me], neighbourhoods[me], run.random[me])
     both(server.receive_shares, run.server, shares)
-    for wrong in (
+    for wrong_shares in (
         shares.shares[:2],
         (*shares.shares, shares.shares[0]),
         (*shares.shares[:2], replace(shares.shares[2], device=me)),
     ):
         with pytest.raises(DataError, match="for a device's neighbours"):
-            server.receive_shares(run.server, replace(shares, shares=wrong))
+            server.receive_shares(run.server, replace(shares, shares=wrong_shares))
 
     deliveries = run.share(neighbourhoods)
     run.clients[me], masked = client.mask(run.clients[me], deliveries[me], run.inputs[me])
@@ -264,10 +266,12 @@ def test_the_coordinator_refuses_strangers_repetitions_and_other_rounds(
     ):
         with pytest.raises(DataError, match="a share is revealed"):
             unmasking.receive_reveal(run.server, replace(reveal, shares=(wrong_share,)))
-    assert run.is_the_sum(run.reveal(survivors)), "and the round is unharmed"
+    assert run.is_the_sum(run.reveal(survivors)), "and the round is unaffected"
 
 
-def test_a_device_that_splits_another_secret_than_it_said_stops_the_round_and_is_named(slow_round: SlowRounds) -> None:
+def test_a_device_that_splits_another_secret_than_announced_aborts_the_round_and_is_named(
+    slow_round: SlowRounds,
+) -> None:
     for kind in (sharing.SELF, sharing.KEY):
         run = slow_round(4)
         neighbourhoods = run.advertise()
@@ -311,7 +315,7 @@ def test_states_do_not_print_their_secrets(recorded: Recorded) -> None:
             assert f"{name}=" not in repr(state)
 
 
-def test_layouts_are_bound(recorded: Recorded) -> None:
+def test_messages_are_bound_to_the_layout(recorded: Recorded) -> None:
     same = recorded.run.round
     wider = SecureRound(same.round_id, same.model_sha256, (*same.layout[:2], Segment(3, 10)), same.terms)
     assert wider.context != same.context

@@ -1,3 +1,5 @@
+"""Vectors modulo powers of two: packed as densely as possible, and refused if they do not fit their layout."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ LAYOUTS = st.lists(st.builds(Segment, st.integers(1, 40), st.integers(1, 64)), m
 
 @settings(deadline=None)
 @given(LAYOUTS, st.integers(0, 2**32))
-def test_vectors_survive_packing_in_no_more_bits_than_they_have(layout: modular_vectors.Layout, seed: int) -> None:
+def test_vectors_survive_packing_in_as_many_bits_as_they_have(layout: modular_vectors.VectorLayout, seed: int) -> None:
     rng = np.random.default_rng(seed)
     vectors = [rng.integers(0, 2**s.bits - 1, s.length, np.uint64, endpoint=True).astype(s.dtype) for s in layout]
     packed = modular_vectors.pack(layout, vectors)
@@ -24,7 +26,7 @@ def test_vectors_survive_packing_in_no_more_bits_than_they_have(layout: modular_
 
 @settings(deadline=None)
 @given(LAYOUTS, st.binary(max_size=60))
-def test_only_packed_vectors_are_unpacked(layout: modular_vectors.Layout, data: bytes) -> None:
+def test_bytes_that_are_not_packed_vectors_are_refused(layout: modular_vectors.VectorLayout, data: bytes) -> None:
     data = (data * (modular_vectors.packed_size(layout) // max(len(data), 1) + 1))[
         : modular_vectors.packed_size(layout)
     ] or data
@@ -36,7 +38,7 @@ def test_only_packed_vectors_are_unpacked(layout: modular_vectors.Layout, data: 
     assert all(int(v.max()) < 2**s.bits for s, v in zip(layout, vectors, strict=True))
 
 
-def test_numbers_lie_low_bit_first() -> None:
+def test_numbers_are_packed_low_bit_first() -> None:
     layout = (Segment(3, 9), Segment(1, 8))
     value = 1 | 2 << 9 | 511 << 18
     packed = value.to_bytes(4, "little") + b"\x07"
@@ -62,12 +64,12 @@ def test_sums_are_taken_modulo_the_segment() -> None:
         [np.zeros((3, 1), np.uint16)],
     ],
 )
-def test_other_vectors_than_the_layout_says_are_refused(values: list[np.ndarray]) -> None:
+def test_vectors_that_do_not_fit_the_layout_are_refused(values: list[np.ndarray]) -> None:
     with pytest.raises(DataError):
         modular_vectors.as_vectors((Segment(3, 9),), values)
 
 
 @pytest.mark.parametrize(("length", "bits"), [(0, 8), (modular_vectors.MAX_LENGTH + 1, 8), (1, 0), (1, 65)])
-def test_a_segment_has_bounds(length: int, bits: int) -> None:
+def test_segments_out_of_range_are_refused(length: int, bits: int) -> None:
     with pytest.raises(DataError):
         Segment(length, bits)

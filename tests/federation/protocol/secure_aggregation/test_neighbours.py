@@ -1,3 +1,5 @@
+"""The graph of a secure round: large enough for its assumptions, and no larger than documented."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,20 +26,20 @@ def names(count: int) -> list[bytes]:
 
 @settings(deadline=None)
 @given(st.integers(2, 200), st.data())
-def test_tails_are_the_hypergeometric_distribution_s(population: int, data: st.DataObject) -> None:
+def test_tails_are_those_of_the_hypergeometric_distribution(population: int, data: st.DataObject) -> None:
     marked, drawn = data.draw(st.integers(0, population)), data.draw(st.integers(0, population))
     expected = hypergeom.sf(np.arange(drawn + 2) - 1, population, marked, drawn)
     np.testing.assert_allclose(_tails(population, marked, drawn), expected, rtol=1e-6, atol=1e-12)
 
 
-def test_a_ring_falls_apart_no_more_often_than_stated() -> None:
+def test_a_ring_falls_apart_no_more_often_than_the_bound() -> None:
     rng, draws, ring = np.random.default_rng(0), 3000, names(24)
     neighbours = connect(ring, Topology(4, 2), seed=1)
     for removed in (8, 12):
         apart = sum(
             not connected(neighbours, frozenset(ring[i] for i in rng.permutation(24)[removed:])) for _ in range(draws)
         )
-        assert apart > 0, "the test can see it happen"
+        assert apart > 0, "some rings fall apart, so the bound is tested"
         assert apart / draws < 1.1 * _disconnected(24, 4, removed)
 
 
@@ -45,7 +47,9 @@ def test_all_mask_with_all_in_small_cohorts() -> None:
     for devices in range(MIN_DEVICES, COMPLETE_UP_TO + 1):
         topology = choose(devices)
         assert topology.degree == devices - 1
-        assert 2 * topology.threshold > topology.degree, "nobody's neighbours can tell both secrets by a share each"
+        assert 2 * topology.threshold > topology.degree, (
+            "a device's neighbours cannot reveal both its secrets with one share each"
+        )
         assert topology.threshold >= 2
     everybody = names(5)
     assert connect(everybody, choose(5), 0) == {d: tuple(o for o in everybody if o != d) for d in everybody}
@@ -55,7 +59,7 @@ def test_all_mask_with_all_in_small_cohorts() -> None:
 
 
 def test_degrees_of_large_cohorts() -> None:
-    """The figures that the README quotes: they grow like the logarithm of the cohort, and with what is assumed."""
+    """The figures in the documentation: they grow with the logarithm of the cohort, and with the assumptions."""
     assert [choose(n) for n in (101, 200, 500, 1000)] == [
         Topology(26, 6),
         Topology(38, 11),
@@ -69,7 +73,7 @@ def test_degrees_of_large_cohorts() -> None:
 
 
 @pytest.mark.parametrize("wary", [False, True])
-def test_what_is_chosen_withstands_what_is_assumed(wary: bool) -> None:
+def test_the_chosen_topology_withstands_its_assumptions(wary: bool) -> None:
     devices, assumptions, rng = 200, Assumptions(0.2, 0.1, wary), np.random.default_rng(2)
     topology, everybody = choose(devices, assumptions), names(devices)
     for seed in range(20):
@@ -81,13 +85,13 @@ def test_what_is_chosen_withstands_what_is_assumed(wary: bool) -> None:
         for device in everybody:
             among = neighbours[device]
             assert sum(n in left for n in among) >= topology.threshold
-            told = sum(n in bad for n in among)
-            assert told < (2 * topology.threshold - topology.degree if wary else topology.threshold)
+            corrupted = sum(n in bad for n in among)
+            assert corrupted < (2 * topology.threshold - topology.degree if wary else topology.threshold)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(5, 80), st.integers(0, 2**63), st.data())
-def test_neighbours_are_as_many_as_the_degree_and_mutual(count: int, seed: int, data: st.DataObject) -> None:
+def test_neighbours_are_mutual_and_as_many_as_the_degree(count: int, seed: int, data: st.DataObject) -> None:
     degree = 2 * data.draw(st.integers(1, (count - 2) // 2))
     everybody = names(count)
     neighbours = connect(everybody, Topology(degree, 2), seed)
@@ -105,5 +109,5 @@ def test_rings_differ_between_rounds() -> None:
     assert sum(len(set(first[d]) & set(second[d])) for d in first) / (120 * 26) < 0.3
 
 
-def test_nobody_left_is_in_one_piece() -> None:
+def test_an_empty_graph_is_connected() -> None:
     assert connected({}, frozenset())

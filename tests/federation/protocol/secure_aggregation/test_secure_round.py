@@ -1,4 +1,4 @@
-"""Whole rounds: the sum is exact or there is none, whoever drops out; what the coordinator holds of one device is noise."""
+"""Whole rounds: the sum is exact or the round is aborted, whichever devices drop out; one device's upload looks like noise."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from data.errors import DataError
+from data.errors import UserFacingError
 from federation.benchmarks.loads.secure_round import MASKED, REVEAL, SHARES, measure, run_round
 from federation.protocol.delta_encoding import Encoding
 from federation.protocol.secure_aggregation import client, modular_vectors
@@ -35,20 +35,21 @@ def identities(count: int) -> list[Ed25519PrivateKey]:
 @given(
     st.lists(st.sampled_from([SHARES, MASKED, REVEAL, NEVER, NEVER, NEVER, NEVER]), min_size=3, max_size=9), st.data()
 )
-def test_the_sum_is_exact_or_there_is_none_whoever_drops_out(steps: list[int], data: st.DataObject) -> None:
+def test_the_sum_is_exact_or_the_round_is_aborted_whoever_drops_out(steps: list[int], data: st.DataObject) -> None:
     layout = (Segment(4, 16), Segment(2, data.draw(st.integers(1, 64))))
     minimum, rng = data.draw(st.integers(3, len(steps))), np.random.default_rng(len(steps))
     devices = identities(len(steps))
     inputs = {d: [rng.integers(0, 2**s.bits - 1, s.length, np.uint64, endpoint=True) for s in layout] for d in devices}
     silent = {d: step for d, step in zip(devices, steps, strict=True) if step != NEVER}
 
-    # What the paper promises, for a complete graph: every secret that is needed has `threshold` holders left to tell it.
+    # The paper's promise for a complete graph: every secret that is needed has `threshold` holders left to reveal it.
     threshold = (len(steps) - 1) // 2 + 1
-    shared, summed, told = (sum(step > s for step in steps) for s in (SHARES, MASKED, REVEAL))
+    shared, summed, revealed = (sum(step > s for step in steps) for s in (SHARES, MASKED, REVEAL))
     works = shared - 1 >= threshold and summed - 1 >= threshold and summed >= minimum
-    works &= told - 1 >= threshold if told else False
-    if told < summed:
-        works &= told >= threshold  # a device in the sum that tells nothing has all the others to tell its self mask
+    works &= revealed - 1 >= threshold if revealed else False
+    if revealed < summed:
+        # All other devices can reveal the self mask of a device in the sum that reveals nothing.
+        works &= revealed >= threshold
     try:
         result, _ = run_round(SecureRound("r", "m", layout), inputs, silent, minimum)
     except RoundAbortedError:
@@ -63,7 +64,7 @@ def test_the_sum_is_exact_or_there_is_none_whoever_drops_out(steps: list[int], d
 
 
 def test_a_large_cohort_on_a_ring() -> None:
-    """A device that all but four of its neighbours desert can't be recovered by them, and is left out; the sum is exact."""
+    """A device with only four neighbours left, too few to recover its secrets, is left out; the sum is exact."""
     devices, rng, layout = identities(101), np.random.default_rng(1), (Segment(7, 9),)
     topology = choose(101)
     neighbours = connect([device_id(d) for d in devices], topology, seed=0)
@@ -78,7 +79,7 @@ def test_a_large_cohort_on_a_ring() -> None:
     assert deserted not in result.devices
     present = {device_id(d): d for d in devices if silent.get(d, NEVER) > MASKED}
     assert result.devices < present.keys()
-    summed = sum(inputs[present[d]][0].astype(int) for d in result.devices)
+    summed = np.sum([inputs[present[d]][0].astype(int) for d in result.devices], axis=0)
     assert result.vectors[0].tolist() == (summed % 512).tolist()
 
 
@@ -90,13 +91,13 @@ def test_real_deltas_come_out_as_their_mean() -> None:
     inputs = {d: encoding.encode(delta, w, rng) for d, delta, w in zip(devices, deltas, weights, strict=True)}
     result, _ = run_round(SecureRound("r", "m", encoding.segments), inputs, {devices[1]: MASKED, devices[6]: MASKED})
     mean = encoding.decode_mean(result.vectors[0], int(result.vectors[1][0]))
-    there = [i for i in range(8) if i not in (1, 6)]
-    capped = {i: min(weights[i], 100) for i in there}
-    expected = sum(capped[i] * deltas[i] for i in there) / sum(capped.values())
+    present = [i for i in range(8) if i not in (1, 6)]
+    capped = {i: min(weights[i], 100) for i in present}
+    expected = sum(capped[i] * deltas[i] for i in present) / sum(capped.values())
     assert np.linalg.norm(mean - expected) < 0.01 * np.linalg.norm(expected)
 
 
-def test_what_a_round_costs_is_measured_on_exact_sums() -> None:
+def test_the_cost_of_a_round_is_measured_on_exact_sums() -> None:
     small, large = measure(5, 50, 16), measure(12, 50, 16)
     assert (small.degree, small.threshold, large.degree) == (4, 3, 11)
     assert small.up_bytes > 5 * 100
@@ -104,18 +105,18 @@ def test_what_a_round_costs_is_measured_on_exact_sums() -> None:
 
 
 def chi_square(data: bytes) -> float:
-    """The probability that uniform bytes are at least as uneven as these."""
+    """Returns the probability that uniform bytes are at least as uneven as these."""
     counts = np.bincount(np.frombuffer(data, np.uint8), minlength=256)
     expected = len(data) / 256
     return float(chi2.sf(np.sum((counts - expected) ** 2) / expected, 255))
 
 
 @pytest.mark.parametrize("bits", [16, 9])
-def test_one_device_s_upload_is_noise_and_the_sum_is_exact(slow_round: SlowRounds, bits: int) -> None:
+def test_the_upload_of_one_device_is_noise_and_the_sum_is_exact(slow_round: SlowRounds, bits: int) -> None:
     layout = (Segment(40_000, bits),)
     run = slow_round(3, layout)
     constant = np.full(40_000, 3, np.uint16)
-    run.inputs = {d: [constant] for d in run.devices}  # as far from noise as can be
+    run.inputs = {d: [constant] for d in run.devices}  # as far from noise as possible
     sent: list[bytes] = []
 
     def record(step: str, data: bytes) -> bytes:
@@ -125,20 +126,23 @@ def test_one_device_s_upload_is_noise_and_the_sum_is_exact(slow_round: SlowRound
 
     result = run.reveal(run.mask(run.share(run.advertise()), network=record))
     assert result.vectors[0].tolist() == [9] * 40_000
-    assert chi_square(modular_vectors.pack(layout, (constant,))) < 1e-100, "the test sees what is not masked"
+    assert chi_square(modular_vectors.pack(layout, (constant,))) < 1e-100, (
+        "the test detects a vector that is not masked"
+    )
     for packed in sent:
         assert chi_square(packed) > 1e-4
         (masked,) = modular_vectors.unpack(layout, packed)
         values = masked.astype(float) / 2**bits - 0.5
         assert abs(values.mean()) < 4.5 / np.sqrt(12 * 40_000)
-        assert abs(np.mean(values[1:] * values[:-1])) < 4.5 / (12 * np.sqrt(40_000)), "nor do neighbours agree"
-    masked = [modular_vectors.unpack(layout, packed)[0] for packed in sent]
-    assert chi_square(modular_vectors.pack(layout, modular_vectors.reduce(layout, [masked[0] + masked[1]]))) > 1e-4, (
-        "two without the third are noise"
-    )
+        assert abs(np.mean(values[1:] * values[:-1])) < 4.5 / (12 * np.sqrt(40_000)), (
+            "nor are neighbouring numbers correlated"
+        )
+    first, second, _ = (modular_vectors.unpack(layout, packed)[0] for packed in sent)
+    two = modular_vectors.pack(layout, modular_vectors.reduce(layout, [first + second]))
+    assert chi_square(two) > 1e-4, "the sum of two without the third is noise"
 
 
-def test_what_is_sent_changes_from_round_to_round(slow_round: SlowRounds) -> None:
+def test_uploads_differ_between_rounds(slow_round: SlowRounds) -> None:
     sent = {}
     for round_id in ("a", "b"):
         run = slow_round(3, round_id=round_id)
@@ -152,7 +156,7 @@ def test_what_is_sent_changes_from_round_to_round(slow_round: SlowRounds) -> Non
     assert len(set(sent.values())) == len(sent) == 6
 
 
-def test_two_devices_have_one_mask_and_another_in_every_round() -> None:
+def test_two_devices_share_a_mask_that_differs_between_rounds() -> None:
     first, second = X25519PrivateKey.generate(), X25519PrivateKey.generate()
     names, rounds = (b"a" * 32, b"b" * 32, b"c" * 32), (b"1" * 32, b"2" * 32)
     key = pairwise_mask_key(first, public(second), rounds[0], names[0], names[1])
@@ -161,7 +165,7 @@ def test_two_devices_have_one_mask_and_another_in_every_round() -> None:
     assert key != pairwise_mask_key(first, public(second), rounds[0], names[0], names[2])
 
 
-def test_masks_are_one_keystream_whatever_the_chunks() -> None:
+def test_a_mask_is_one_keystream_whatever_the_chunks() -> None:
     layout = (Segment(300_000, 16), Segment(3, 40), Segment(100_001, 8))
     vectors = [np.zeros(s.length, s.dtype) for s in layout]
     add_mask(layout, vectors, bytes(range(32)), 1)
@@ -173,25 +177,23 @@ def test_masks_are_one_keystream_whatever_the_chunks() -> None:
     assert not any(v.any() for v in vectors)
 
 
-def test_a_device_in_two_halves_of_a_lie_gives_one_secret(slow_round: SlowRounds) -> None:
-    """A coordinator that tells some that a device dropped out, others that it did not, has too few shares of either kind."""
+def test_a_lie_about_who_dropped_out_reveals_at_most_one_secret(slow_round: SlowRounds) -> None:
+    """A coordinator that tells half the devices that one dropped out, and half that it did not, gets too few shares."""
     run = slow_round(7)
     to = run.mask(run.share(run.advertise()))
-    victim, told = run.devices[0], Counter[bytes]()
+    victim, kinds = run.devices[0], Counter[bytes]()
     for number, device in enumerate(run.devices[1:]):
         lie = tuple(s for s in to[device].survivors if number % 2 or s.device != victim)
         _, reveal = client.reveal(run.clients[device], type(to[device])(run.round.context, device, lie))
-        told.update(s.kind for s in reveal.shares if s.device == victim)
+        kinds.update(s.kind for s in reveal.shares if s.device == victim)
     threshold = run.server.collected.topology.threshold
-    assert sum(told.values()) == 6
-    assert not all(count >= threshold for count in (told[b"k"], told[b"s"]))
+    assert sum(kinds.values()) == 6
+    assert not all(count >= threshold for count in (kinds[b"k"], kinds[b"s"]))
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(["advert", "neighbourhood", "shares", "delivery", "survivors", "reveal"]), st.data())
-def test_one_bit_changed_on_the_way_never_makes_another_sum(
-    slow_round: SlowRounds, step: str, data: st.DataObject
-) -> None:
+def test_a_bit_flipped_on_the_way_never_changes_the_sum(slow_round: SlowRounds, step: str, data: st.DataObject) -> None:
     run, once = slow_round(4), data.draw(st.integers(0, 3))
     seen = 0
 
@@ -211,6 +213,6 @@ def test_one_bit_changed_on_the_way_never_makes_another_sum(
         deliveries = run.share(neighbourhoods, network=change)
         survivors = run.mask(deliveries, network=change)
         result = run.reveal(survivors, network=change)
-    except DataError:
+    except UserFacingError:
         return
     assert run.is_the_sum(result)

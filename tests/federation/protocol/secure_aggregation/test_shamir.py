@@ -1,5 +1,7 @@
+"""Shamir's shares: any threshold of them recovers the secret, as in pycryptodome."""
+
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from Crypto.Protocol.SecretSharing import Shamir
@@ -14,7 +16,7 @@ SECRETS = st.binary(min_size=16, max_size=16)
 
 @st.composite
 def sizes(draw: st.DrawFn, most: int = 12) -> tuple[int, int]:
-    """A threshold, and a number of shares."""
+    """Draws a threshold and a number of shares."""
     count = draw(st.integers(1, most))
     return draw(st.integers(1, count)), count
 
@@ -34,7 +36,7 @@ def test_any_threshold_of_shares_recovers_the_secret(secret: bytes, size: tuple[
     shares = list(enumerate(shamir.split(secret, threshold, count, secrets.token_bytes), 1))
     order.shuffle(shares)
     assert shamir.combine(shares[:threshold]) == secret
-    assert shamir.combine(shares) == secret  # more do no harm
+    assert shamir.combine(shares) == secret  # more shares than the threshold do no harm
 
 
 @settings(deadline=None, max_examples=25)
@@ -60,18 +62,22 @@ def test_many_shares(threshold: int, count: int) -> None:
 
 @settings(deadline=None)
 @given(SECRETS, sizes())
-def test_the_randomness_is_all_used(secret: bytes, size: tuple[int, int]) -> None:
-    """A polynomial has a coefficient for each share that is needed beyond the first; with any of them less it would tell."""
+def test_all_the_randomness_is_used(secret: bytes, size: tuple[int, int]) -> None:
+    """The polynomial has a random coefficient for each needed share beyond the first. Without one, fewer shares would suffice."""
     threshold, count = size
     drawn: list[bytes] = []
     shares = shamir.split(secret, threshold, count, recorded(drawn))
     assert [len(octets) for octets in drawn] == [16] * (threshold - 1)
     for changed in range(threshold - 1):
         stream = iter([bytes(16) if i == changed else octets for i, octets in enumerate(drawn)])
-        assert shamir.split(secret, threshold, count, lambda _, stream=stream: next(stream)) != shares
+
+        def replayed(_: int, stream: Iterator[bytes] = stream) -> bytes:
+            return next(stream)
+
+        assert shamir.split(secret, threshold, count, replayed) != shares
 
 
-def test_what_are_no_shares_is_refused() -> None:
+def test_invalid_sizes_and_shares_are_refused() -> None:
     for arguments in [(b"short", 1, 1), (bytes(16), 0, 1), (bytes(16), 3, 2), (bytes(16), 2, shamir.MOST_SHARES + 1)]:
         with pytest.raises(DataError):
             shamir.split(*arguments, secrets.token_bytes)

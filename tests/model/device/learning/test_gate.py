@@ -67,7 +67,7 @@ def personal_weights(shipped: Model, people: list[list[str]]) -> list[Weights]:
 @pytest.mark.parametrize(
     ("learned_from", "newest_of"), [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2), (2, 1)], ids=lambda n: "abc"[n]
 )
-def test_it_keeps_networks_that_help_and_refuses_those_of_another_person(
+def test_the_gate_keeps_networks_that_help_and_refuses_those_of_another_person(
     shipped: Model, people: list[list[str]], personal_weights: list[Weights], learned_from: int, newest_of: int
 ) -> None:
     older = part(people[learned_from], 0, LEARNED)
@@ -79,8 +79,8 @@ def test_it_keeps_networks_that_help_and_refuses_those_of_another_person(
     assert verdict.kept == ("new" if learned_from == newest_of else "old")
 
 
-def test_it_scores_messages_as_the_keyboard_does(shipped: Model, people: list[list[str]]) -> None:
-    """Predicts each held-back message before counting it, and after counting the messages before it."""
+def test_the_gate_scores_messages_as_the_keyboard_does(shipped: Model, people: list[list[str]]) -> None:
+    """Predicts each held-out message before counting it, and after counting the messages before it."""
     older, newest = part(people[0], 0, 200), part(people[0], 200, 260)
     found = result_of(prequential(shipped.start(), shipped.vocabulary, older, newest))
     hits = 0
@@ -99,7 +99,7 @@ def test_equal_scores_keep_the_new_network_and_no_words_keep_the_old() -> None:
 
 
 @given(st.lists(st.integers(0, 400), max_size=60))
-def test_messages_that_were_trained_on_are_never_held_back_later(lengths: list[int]) -> None:
+def test_messages_that_were_trained_on_are_never_held_out_later(lengths: list[int]) -> None:
     borders = [held_back_from(lengths[:n]) for n in range(len(lengths) + 1)]
     assert borders == sorted(borders)
     assert all(border <= n for n, border in enumerate(borders))

@@ -105,7 +105,7 @@ def test_a_new_trust_takes_effect_with_the_next_suggestion(small_model: Model) -
 def test_unknown_words_share_the_probability_of_unk() -> None:
     personal = PersonalNgram(VOCABULARY, ["zebra zebra 4711 oryx"], Smoothing(concentrations=()))
     found = personal.probabilities(np.full(9, 1 / 9), [])
-    assert personal.words == ["zebra", "oryx"], "a number is no word"
+    assert personal.words == ["zebra", "oryx"], "a number is not a word"
     np.testing.assert_allclose(found[9:], [1.5 / 5 / 9, 0.5 / 5 / 9])
     assert found[UNKNOWN] == pytest.approx(3 / 5 / 9)
 
@@ -118,7 +118,7 @@ def test_repeated_phrases_and_words_are_suggested(small_model: Model) -> None:
     plain = Suggester(Reader(small_model.start()), vocabulary)
     assert suggester.suggest("the rope of the") == plain.suggest("the rope of the")
     personal.learn("the rope of the zebra")
-    assert suggester.suggest("", "ze") == [], "once may be a slip"
+    assert suggester.suggest("", "ze") == [], "a word written once may be a typo"
     assert suggester.predictions(["zebra"])[0].rank is None
     for _ in range(5):
         personal.learn("The rope of the Zebra!")

@@ -30,7 +30,7 @@ class Counting:
         return getattr(self._program, name)
 
 
-def read_anew(program: Program, context: list[int]) -> np.ndarray:
+def read_from_scratch(program: Program, context: list[int]) -> np.ndarray:
     logits, state = program.step(BOUNDARY, program.initial_state(1))
     for token in context:
         logits, state = program.step(token, state)
@@ -48,7 +48,7 @@ def test_it_equals_a_new_reader(small_model: Model, monkeypatch: pytest.MonkeyPa
     def check(contexts: list[list[int]]) -> None:
         reader = Reader(program)
         for context in contexts:
-            np.testing.assert_array_equal(reader.logits(context), read_anew(program, context))
+            np.testing.assert_array_equal(reader.logits(context), read_from_scratch(program, context))
 
     check()
 

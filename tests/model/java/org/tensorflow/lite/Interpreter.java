@@ -2,6 +2,7 @@ package org.tensorflow.lite;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Map;
 
@@ -83,7 +84,8 @@ class InterpreterImpl {
     }
     for (Map.Entry<String, Object> output : outputs.entrySet()) {
       new TensorImpl(signature, output.getKey(), true); // or there is no such output
-      library.get(program, output.getKey(), (ByteBuffer) output.getValue());
+      byte[] content = library.get(program, output.getKey()).getBytes(StandardCharsets.ISO_8859_1);
+      ((ByteBuffer) output.getValue()).put(content);
     }
   }
 

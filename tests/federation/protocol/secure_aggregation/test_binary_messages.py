@@ -1,3 +1,5 @@
+"""Messages as bytes: each is read back as it was, and anything else is refused."""
+
 from dataclasses import replace
 
 import pytest
@@ -5,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from federation.protocol.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation import messages as m
+from federation.protocol.secure_aggregation.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation.modular_vectors import Segment
 
 ID, SMALL = st.binary(min_size=32, max_size=32), st.binary(min_size=16, max_size=16)
@@ -29,12 +31,20 @@ MESSAGES = st.one_of(
     st.builds(m.Survivors, ID, ID, several(st.builds(m.Survivor, ID))),
     st.builds(m.Reveal, ID, ID, several(st.builds(m.OpenShare, ID, st.binary(min_size=1, max_size=1), SMALL))),
 )
-KINDS = [m.Advert, m.Neighbourhood, m.Shares, m.Delivery, m.MaskedInput, m.Survivors, m.Reveal]
+KINDS: list[type[BinaryMessage]] = [
+    m.Advert,
+    m.Neighbourhood,
+    m.Shares,
+    m.Delivery,
+    m.MaskedInput,
+    m.Survivors,
+    m.Reveal,
+]
 
 
 @settings(deadline=None)
 @given(MESSAGES)
-def test_a_message_survives_the_wire(message: BinaryMessage) -> None:
+def test_a_message_is_read_as_it_was_written(message: BinaryMessage) -> None:
     data = message.to_bytes()
     assert type(message).from_bytes(data) == message
     last = next((v for v in reversed(vars(message).values()) if isinstance(v, tuple)), getattr(message, "packed", ()))
@@ -58,8 +68,8 @@ def test_bytes_are_read_as_one_message_or_refused(message: BinaryMessage, data: 
 
 @settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(KINDS))
-def test_noise_is_refused(noise: bytes, kind: type[BinaryMessage]) -> None:
-    for data in (noise, b"FK\x01" + noise, b"FK\x01" + bytes([kind.KIND]) + noise):
+def test_random_bytes_are_refused(random: bytes, kind: type[BinaryMessage]) -> None:
+    for data in (random, b"FK\x01" + random, b"FK\x01" + bytes([kind.KIND]) + random):
         try:
             read = kind.from_bytes(data)
         except DataError:
@@ -67,10 +77,10 @@ def test_noise_is_refused(noise: bytes, kind: type[BinaryMessage]) -> None:
         assert read.to_bytes() == data
 
 
-def test_kinds_are_told_apart() -> None:
+def test_kinds_of_message_are_distinguished() -> None:
     assert len({kind.KIND for kind in KINDS}) == len(KINDS)
     survivors = m.Survivors(bytes(32), bytes(32), ())
-    with pytest.raises(DataError, match="no Delivery"):
+    with pytest.raises(DataError, match="not a Delivery"):
         m.Delivery.from_bytes(survivors.to_bytes())
 
 
@@ -97,12 +107,12 @@ def test_records_are_bounded() -> None:
         lambda: m.Survivors(bytes(32), bytes(32), (bytes(32),)),  # type: ignore[arg-type]
     ],
 )
-def test_a_message_that_its_format_has_not_cannot_be_made(make: object) -> None:
+def test_a_message_that_does_not_fit_its_declaration_cannot_be_made(make: object) -> None:
     with pytest.raises(DataError):
         make()  # type: ignore[operator]
 
 
-def test_all_of_a_round_is_in_its_context() -> None:
+def test_a_context_depends_on_every_part_of_a_round() -> None:
     one = m.SecureRound("r", "m", (), "t")
     others = [
         replace(one, round_id="q"),

@@ -1,9 +1,9 @@
-"""Messages as bytes: fixed fields one behind the other, then records or one payload; nothing in them is left to interpretation.
+"""Messages as bytes: fields of fixed size, then records or one payload. Each message has exactly one form.
 
-A message is a frozen dataclass over `BinaryMessage`. Its fields are declared by `octets(n)`, n bytes; `number()`, a whole number in 2
-bytes, big-endian; and, as the last one, by `records(kind, most)`, any number of records up to `most`, or by `payload(most)`, the
-bytes that remain. As bytes it is "FK", the format's version, the message's kind, and its fields. Two messages are equal exactly
-when their bytes are.
+A message is a frozen dataclass derived from `BinaryMessage`. Its fields are declared by `octets(n)`, n bytes; by `number()`, a
+whole number in 2 bytes, big-endian; and the last one also by `records(kind, most)`, up to `most` records, or by `payload(most)`,
+the remaining bytes. Its bytes are "FK", the format's version, the message's kind, and its fields. Two messages are equal if
+and only if their bytes are.
 """
 
 import struct
@@ -14,35 +14,35 @@ from typing import Any, ClassVar, Self
 from data.errors import DataError
 
 _HEAD = b"FK\x01"
-_FORMATS: dict[type, "_Format"] = {}  # of classes met
+_FORMATS: dict[type, "_Format"] = {}  # formats of the classes used so far
 
 
 def octets(size: int) -> Any:
-    """A field of so many bytes."""
+    """Declares a field of `size` bytes."""
     return field(metadata={"size": size})
 
 
 def number() -> Any:
-    """A field that is a whole number below 2^16."""
+    """Declares a field that is a whole number below 2^16."""
     return field(metadata={"size": 2, "number": True})
 
 
 def records(kind: type["Record"], most: int) -> Any:
-    """The last field: up to `most` records of a kind."""
+    """Declares the last field: up to `most` records of a kind."""
     return field(metadata={"kind": kind, "most": most})
 
 
 def payload(most: int) -> Any:
-    """The last field: up to `most` bytes."""
+    """Declares the last field: up to `most` bytes."""
     return field(metadata={"most": most})
 
 
 @dataclass(frozen=True)
 class Record:
-    """A run of fixed fields.
+    """A sequence of fields.
 
     Raises:
-      DataError: a field is not of its size.
+      DataError: a field does not fit its declaration.
     """
 
     def __post_init__(self) -> None:
@@ -55,10 +55,10 @@ class Record:
             else:
                 fits = isinstance(value, bytes) and len(value) == size if size else _is_payload(value, most)
             if not fits:
-                raise DataError(f"{name} of {_name(type(self))} is not what its format says")
+                raise DataError(f"{name} of a {type(self).__name__} does not fit its declaration")
 
     def to_bytes(self) -> bytes:
-        """The fields one behind the other."""
+        """Returns the fields, concatenated."""
         form = _format(type(self))
         values = list(vars(self).values())
         if form.last is None:
@@ -71,10 +71,10 @@ class Record:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Reads what `to_bytes` gave. A payload is not copied: it is a view of the bytes.
+        """Reads the output of `to_bytes`. A payload is a view of the bytes, not a copy.
 
         Raises:
-          DataError: the bytes are not this message, too many or too few.
+          DataError: the bytes are too many or too few.
         """
         return cls._read(memoryview(data), 0)
 
@@ -83,30 +83,30 @@ class Record:
         form = _format(cls)
         end = start + form.fixed.size
         if len(data) < end or (form.last is None and len(data) > end):
-            raise DataError(f"{_name(cls)} is {end} bytes long, not {len(data)}")
+            raise DataError(f"a {cls.__name__} is {end} bytes long, not {len(data)}")
         values = form.fixed.unpack_from(data, start)
         if form.last is None:
             return cls._made(values)
         rest, most = data[end:], form.last["most"]
         if (kind := form.last.get("kind")) is None:
             if len(rest) > most:
-                raise DataError(f"{_name(cls)} holds at most {most} bytes")
+                raise DataError(f"a {cls.__name__} holds at most {most} bytes")
             return cls._made((*values, rest))
         records = _format(kind).fixed
         if len(rest) % records.size or len(rest) > most * records.size:
-            raise DataError(f"{_name(cls)} holds at most {most} {form.names[-1]} of {records.size} bytes each")
+            raise DataError(f"a {cls.__name__} holds at most {most} {form.names[-1]} of {records.size} bytes each")
         return cls._made((*values, tuple(map(kind._made, records.iter_unpack(rest)))))
 
     @classmethod
     def _made(cls, values: tuple[Any, ...]) -> Self:
-        """A record of fields that were read by their format, and need not be checked by it: there can be tens of thousands."""
+        """Makes a record of values that its format has read. They are not checked again: records can be tens of thousands."""
         made = object.__new__(cls)
         vars(made).update(zip(_format(cls).names, values, strict=True))
         return made
 
     @classmethod
     def size(cls, extra: int = 0) -> int:
-        """Bytes of the fixed fields, and of `extra` records or payload bytes."""
+        """Returns the size in bytes with `extra` records or payload bytes."""
         form = _format(cls)
         if form.last is None:
             return form.fixed.size
@@ -115,40 +115,40 @@ class Record:
 
 @dataclass(frozen=True)
 class BinaryMessage(Record):
-    """A record that goes over a wire, with its format and kind before it."""
+    """A record as it is sent: preceded by the format's version and the message's kind."""
 
     KIND: ClassVar[int]
 
     def to_bytes(self) -> bytes:
-        """The message as it is sent."""
+        """Returns the message as it is sent."""
         return _HEAD + bytes([self.KIND]) + super().to_bytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Reads what `to_bytes` gave.
+        """Reads the output of `to_bytes`.
 
         Raises:
-          DataError: the bytes are another message, or none.
+          DataError: the bytes are not this message.
         """
         head = len(_HEAD) + 1
         if data[:head] != _HEAD + bytes([cls.KIND]):
-            raise DataError(f"this is no {_name(cls)}")
+            raise DataError(f"the bytes are not a {cls.__name__}")
         return cls._read(memoryview(data), head)
 
     @classmethod
     def size(cls, extra: int = 0) -> int:
-        """Bytes of the message as it is sent, with `extra` records or payload bytes; bounds what a reader must accept."""
+        """Returns the size in bytes as sent, with `extra` records or payload bytes: the most that a reader has to accept."""
         return len(_HEAD) + 1 + super().size(extra)
 
 
 @dataclass(frozen=True)
 class _Format:
-    """How the fields of a class lie in bytes."""
+    """The byte format of a class."""
 
     fields: tuple[tuple[str, Mapping[str, Any]], ...]
     names: tuple[str, ...]
-    fixed: struct.Struct  # all but the last, if that is of no fixed size
-    last: Mapping[str, Any] | None
+    fixed: struct.Struct  # all fields but a last one of variable size
+    last: Mapping[str, Any] | None  # the declaration of a last field of variable size
 
 
 def _format(cls: type[Record]) -> _Format:
@@ -167,7 +167,3 @@ def _format_of(cls: type[Record]) -> _Format:
 
 def _is_payload(value: object, most: int) -> bool:
     return isinstance(value, bytes | memoryview) and len(value) <= most
-
-
-def _name(cls: type) -> str:
-    return cls.__name__

@@ -1,14 +1,15 @@
-"""A text drawn in lines, emoji in their colours."""
+"""A text drawn in lines, with emoji in their own colours."""
 
 from typing import Any
 
 from kivy.clock import Clock
-from kivy.graphics import Color, InstructionGroup, Rectangle
+from kivy.graphics import InstructionGroup
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, StringProperty, VariableListProperty
 from kivy.uix.widget import Widget
 
 from keyboard_app.window.drawing.glyphs import glyphs
+from keyboard_app.window.drawing.painting import add_text
 from keyboard_app.window.drawing.text_layout import TextLayout, lay_out
 
 __all__ = ("TextView",)
@@ -17,9 +18,9 @@ _LINE_HEIGHT = 1.36  # of the font size
 
 
 class TextView(Widget):
-    """Shows `text` in lines no wider than `text_width` pixels, the first of them `first_line`, as many as its height has room for.
+    """Shows `text` in lines no wider than `text_width` pixels: from `first_line` on, as many as fit into its height.
 
-    `layout` says where each character is; `content_width` and `content_height` how much room all of it takes, in pixels.
+    `layout` has the position of each character; `content_width` and `content_height` are the size of the whole text in pixels.
     """
 
     text = StringProperty()
@@ -28,7 +29,7 @@ class TextView(Widget):
     color = ColorProperty()
     padding = VariableListProperty([0, 0], length=2)
     first_line = NumericProperty(0)
-    settled = BooleanProperty(False)  # it will not be edited: a line is drawn at once, rather than word by word
+    settled = BooleanProperty(False)  # the text will not be edited, so lines are drawn whole rather than word by word
     content_width = NumericProperty(0)
     content_height = NumericProperty(0)
 
@@ -44,17 +45,17 @@ class TextView(Widget):
 
     @property
     def line_height(self) -> float:
-        """In pixels."""
-        return round(self.font_size * _LINE_HEIGHT)
+        """The height of a line, in pixels."""
+        return float(round(self.font_size * _LINE_HEIGHT))
 
     @property
     def shown_lines(self) -> int:
-        """How many lines there is room for."""
+        """How many lines fit into the height."""
         return max(int((self.height - 2 * self.padding[1] + 1) // self.line_height), 1)
 
     def bottom_of(self, line: int) -> float:
-        """Where a line ends below, in pixels of the window."""
-        return self.top - self.padding[1] - (line - self.first_line + 1) * self.line_height
+        """Returns the y coordinate of the lower edge of a line, in pixels."""
+        return float(self.top - self.padding[1] - (line - self.first_line + 1) * self.line_height)
 
     def _lay_out(self, *_: object) -> None:
         size = round(self.font_size)
@@ -72,8 +73,5 @@ class TextView(Widget):
             for piece in [line.whole] if self.settled and line.pieces else line.pieces:
                 if piece.text.isspace():
                     continue
-                for run in glyphs(piece.text, size).runs:
-                    letters.add(Color(1, 1, 1, self.color[3]) if run.colored else Color(*self.color))
-                    y = bottom + (self.line_height - run.height) / 2
-                    position = round(self.x + self.padding[0] + piece.x + run.x), round(y)
-                    letters.add(Rectangle(texture=run.texture, pos=position, size=(run.width, run.height)))
+                x = self.x + self.padding[0] + piece.x
+                add_text(letters, glyphs(piece.text, size), x, bottom + self.line_height / 2, self.color)

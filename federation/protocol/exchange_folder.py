@@ -1,12 +1,12 @@
-"""A folder in a keyboard's profile by which a desktop on the same machine and the keyboard exchange a round's messages.
+"""The folder in a keyboard's profile through which the keyboard and a desktop on the same machine exchange a round's messages.
 
     mailbox/in/ROUND/     weights.safetensors, then invitation.json     written by the desktop
     mailbox/out/ROUND/    delta.safetensors, then contribution.json     written by the keyboard
     mailbox/release/      a model folder: the newest global model       written by the desktop
-    mailbox/taken/        the same, while the keyboard takes it over    renamed by the keyboard
+    mailbox/taken/        the same, while the keyboard installs it      renamed by the keyboard
 
-A message counts from the moment its JSON file is there, which is put there by rename and after the arrays it speaks of. Only the
-process that holds the profile answers.
+A message exists once its JSON file does. That file is renamed into place after the arrays of the message are written. Only the
+process that has the profile open answers.
 """
 
 import shutil
@@ -22,13 +22,13 @@ _INVITATION, _CONTRIBUTION = "invitation.json", "contribution.json"
 
 
 class Mailbox:
-    """Both sides' view of the folder."""
+    """The exchange folder of a profile, as both sides use it."""
 
     def __init__(self, profile: Path) -> None:
         self._root = profile / "mailbox"
 
     def invite(self, invitation: Invitation, weights: Path) -> None:
-        """Desktop: asks for a contribution to a round that starts from these global weights; rounds left over from before go."""
+        """Desktop: invites the keyboard to a round that starts from these global weights. Deletes the files of earlier rounds."""
         for side in ("in", "out"):
             shutil.rmtree(self._root / side, ignore_errors=True)
         folder = self._root / "in" / invitation.round_id
@@ -37,7 +37,7 @@ class Mailbox:
         write_by_rename(folder / _INVITATION, invitation.to_json().encode())
 
     def invitations(self) -> list[Invitation]:
-        """Keyboard: the rounds that wait for an answer, oldest first; what is no invitation to its round is passed over."""
+        """Keyboard: returns the unanswered invitations, oldest first. Skips files that are not valid invitations."""
         waiting = [p for p in (self._root / "in").glob(f"*/{_INVITATION}") if not self._answer(p.parent.name).exists()]
         invitations = []
         for path in sorted(waiting, key=lambda p: p.stat().st_mtime_ns):
@@ -47,15 +47,15 @@ class Mailbox:
         return invitations
 
     def invited_weights(self, round_id: str) -> Path:
-        """Keyboard: the round's global weights."""
+        """Keyboard: returns the file of the round's global weights."""
         return self._root / "in" / round_id / "weights.safetensors"
 
     def delta_path(self, round_id: str) -> Path:
-        """Where the keyboard puts the model delta, before it answers, and the desktop finds it."""
+        """Returns the file to which the keyboard writes its delta before it answers, and from which the desktop reads it."""
         return self._root / "out" / round_id / "delta.safetensors"
 
     def answer(self, contribution: Contribution) -> None:
-        """Keyboard: the delta is in its place. An answer to a round that is over by now goes nowhere, and its delta with it."""
+        """Keyboard: answers an invitation; the delta must already be in its place. Deletes the delta if the round is over."""
         if not self.invited_weights(contribution.round_id).exists():
             shutil.rmtree(self._answer(contribution.round_id).parent, ignore_errors=True)
             return
@@ -65,44 +65,46 @@ class Mailbox:
         return self._root / "out" / round_id / _CONTRIBUTION
 
     def contribution(self, round_id: str) -> Contribution | None:
-        """Desktop: the keyboard's answer, if it is there.
+        """Desktop: returns the keyboard's answer, or None if there is none yet.
 
         Raises:
-          DataError: it is no contribution to this round.
+          DataError: the file is not a contribution to this round.
         """
         try:
             contribution = Contribution.from_json(self._answer(round_id).read_text("utf-8"))
         except FileNotFoundError:
             return None
         if contribution.round_id != round_id:
-            raise DataError(f"a contribution to round {contribution.round_id} lies where that to {round_id} belongs")
+            raise DataError(f"the answer to round {round_id} is a contribution to round {contribution.round_id}")
         return contribution
 
     def close(self, round_id: str) -> None:
-        """Desktop: the round is over; its messages go."""
+        """Desktop: deletes the messages of a round that is over."""
         for side in ("in", "out"):
             shutil.rmtree(self._root / side / round_id, ignore_errors=True)
 
     def release(self, model: Path) -> None:
-        """Desktop: offers a model folder as the newest global model, in place of any that was not taken yet."""
+        """Desktop: offers a model folder as the newest global model, in place of an earlier offer that was not taken."""
         self._root.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=self._root, prefix=".release."))
         try:
             shutil.copytree(model, temporary / "release")
-            with suppress(
-                FileNotFoundError
-            ):  # an older offer leaves whole, by rename, as the keyboard may be taking it
+            # The keyboard may be taking the earlier offer at this moment, so it is moved away as a whole.
+            with suppress(FileNotFoundError):
                 (self._root / "release").rename(temporary / "old")
             (temporary / "release").rename(self._root / "release")
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def released(self) -> bool:
-        """Keyboard: whether a model is on offer, or one was taken and not done with."""
+        """Keyboard: returns whether a model is on offer, or was taken and not yet installed or refused."""
         return (self._root / "release").is_dir() or (self._root / "taken").is_dir()
 
     def take_release(self) -> Path | None:
-        """Keyboard: takes the model folder on offer, so that a newer offer cannot touch it; the one taken before if none is."""
+        """Keyboard: takes the model folder on offer, so that a newer offer cannot change it.
+
+        Returns the folder taken, the one taken before if nothing is on offer, or None if there is neither.
+        """
         offered, taken = self._root / "release", self._root / "taken"
         if offered.is_dir():
             shutil.rmtree(taken, ignore_errors=True)
@@ -110,5 +112,5 @@ class Mailbox:
         return taken if taken.is_dir() else None
 
     def discard_taken(self) -> None:
-        """Keyboard: the model taken is installed, or refused."""
+        """Keyboard: deletes the model taken, once it is installed or refused."""
         shutil.rmtree(self._root / "taken", ignore_errors=True)
