@@ -39,7 +39,7 @@ _FURTHER_ZIPF = 2.2  # dictionary words that the vocabulary lacks count from thi
 _FURTHER_SLANG_ZIPF = 3.0  # others from this one on
 
 # Protection of a word beyond its log-odds, in nats: to break a right word is worse than to leave a typo.
-_MARGIN = 2.5
+_MARGIN = 3.5
 # A dictionary word without its apostrophe (cant, wont) is no word below these log-odds.
 _CONTRACTION = -1.0
 # Nats that each letter beyond three asks of what is in no dictionary.

@@ -38,6 +38,7 @@ class ErrorCosts:
     other: float = 10.0  # any other key instead of the intended one
     accent: float = 1.5  # the letter without its accent, or with another accent
     missing: float = 4.75
+    missing_vowel: float = 3.5  # abbreviating drops vowels
     missing_twin: float = 4.0  # one of two equal letters is missing
     missing_apostrophe: float = 1.5
     doubled: float = 5.5
@@ -84,6 +85,7 @@ class Corrections:
         before = np.vstack([np.full(len(words), _NO_LETTER, np.uint8), letters[:-1]])
         costs, apostrophe = self.error_costs, self._code("'")
         missing = np.full(letters.shape, _units(costs.missing), np.uint8)
+        missing[np.isin(letters, [self._code(vowel) for vowel in _VOWELS])] = _units(costs.missing_vowel)
         missing[letters == before] = _units(costs.missing_twin)
         missing[letters == apostrophe] = _units(costs.missing_apostrophe)
         missing[letters == _NO_LETTER] = _NEVER

@@ -23,11 +23,12 @@ _SHORTEST_CORRECTED = 2  # letters of a finished word
 # the most frequent words replaces them. On validation users this still corrects 1,141 of 1,151 typos of two letters.
 _FAMILIAR = 500
 # A correction has to exceed these scores, in nats. An unknown word counts as `<unk>`, shared by all unknown words of its length,
-# with a bonus if the lexicon has it; a known word counts as itself, with the protection that the lexicon gives it, or with a bonus
-# where there is no lexicon. They were the best on validation users with typos drawn from the geometry of the keyboard
+# more if the lexicon has it, and less if not. A known word counts as itself, with the protection that the lexicon gives it, or with a
+# bonus where there is no lexicon. They were the best on validation users with typos drawn from the geometry of the keyboard
 # (`federation.evaluation.autocorrection`).
 _UNKNOWN, _UNKNOWN_LETTER = -5.0, -1.0
-_UNKNOWN_WORD = 3.0
+_LISTED, _UNLISTED = 3.0, -2.0  # for unknown words that the lexicon has, and that it lacks
+_NO_WORD = -5.0  # for an entry of the vocabulary that is no word: it was learned from typos
 _KNOWN = 5.0
 _SHOWN = -4.0  # to be suggested only, without replacing the typed word
 # A person who types on after seeing a suggestion probably did not mean it. But people overlook suggestions, so that these may come
@@ -164,12 +165,16 @@ class Suggester:
         known = self._vocabulary.id(word)
         if known != UNKNOWN:
             protection = _KNOWN if self._lexicon is None else float(self._lexicon.protection[known])
-            return float(self._scores[known]) + protection if protection > -math.inf else self._as_unknown(word)
+            known_score = float(self._scores[known]) + protection
+            return known_score if protection > -math.inf else self._as_unknown(word) + _NO_WORD
         own = UNKNOWN if self._personal is None else self._personal.id(word)
         # A typo that was learned as a word does not count: one that was forgotten, or that is still doubtful.
         if own != UNKNOWN and word not in self._preferences.forgotten and not self.doubts(word):
             return float(self._scores[own]) + _KNOWN
-        return self._as_unknown(word) + _UNKNOWN_WORD * (self._lexicon is not None and self._lexicon.knows(word))
+        unknown = self._as_unknown(word)
+        if self._lexicon is None:
+            return unknown
+        return unknown + (_LISTED if self._lexicon.knows(word) else _UNLISTED)
 
     def doubts(self, word: str) -> bool:
         """Returns whether one of the person's own words is probably a typo, which is not offered."""

@@ -26,7 +26,7 @@ def test_the_first_start_explains_and_asks_before_it_records(
     open_window: Callable[..., Any], new_device: Device
 ) -> None:
     person = open_window(new_device)
-    person.say("before")
+    person.say("Before")
     person.press_at(200, 180).touch_up()  # a key lies below the questions there
     assert (person.text, person.recorded, new_device.profile.settings.consent) == ("", [], None)
     titles = [person.screen._welcome.title]
@@ -37,7 +37,7 @@ def test_the_first_start_explains_and_asks_before_it_records(
     person.touch_control("back")
     person.touch_control("Next")
     person.touch_control("Yes, learn how I write")
-    person.say("after")
+    person.say("After")
     assert (new_device.profile.settings.consent, person.recorded) == (True, ["After"])
 
 
@@ -50,12 +50,12 @@ def test_a_person_who_declines_can_type_and_nothing_is_recorded(
     while not person.screen._welcome.last:
         person.press_physically(ENTER)
     person.touch_control("No, record nothing")
-    person.say("hello")
+    person.say("Hello")
     assert (new_device.profile.settings.consent, person.recorded, person.sent) == (False, [], ["Hello"])
     person.touch_control("settings")
     person.touch_control("record my messages")
     person.press_physically(ESCAPE)
-    person.say("again")
+    person.say("Again")
     assert person.recorded == ["Again"]
 
 
@@ -67,10 +67,10 @@ def test_private_mode_looks_different_and_records_nothing(person: Any) -> None:
     assert person.screen.private
     assert (tuple(look.key), tuple(look.background)) != before
     assert person.screen.status.startswith("Private")
-    person.say("a secret")
+    person.say("A secret")
     assert (person.recorded, person.sent) == ([], ["A secret"])
     person.touch_control("private mode")
-    person.say("i think")
+    person.say("I think")
     assert person.recorded == ["I think"]
 
 
@@ -145,7 +145,7 @@ def test_learning_is_paused_and_stopped(open_window: Callable[..., Any], slow_de
 
 def test_my_data_is_read_searched_and_deleted(person: Any) -> None:
     for line in LINES:
-        person.say(line)
+        person.say(line.capitalize())
     person.touch_control("my data")
     rows = person.page().ids.messages.children
     assert sorted(row.text for row in rows) == sorted(line.capitalize() for line in LINES)
@@ -176,7 +176,7 @@ def test_messages_are_exported_and_imported(person: Any, tmp_path: Path, monkeyp
     (tmp_path / "home" / "Texts").mkdir(parents=True)
     (tmp_path / "home" / "Texts" / "mine.txt").write_text("rope rope chalk\nsnacks\n")
     (tmp_path / "home" / "Texts" / "broken.txt").write_bytes(b"\xff\xfe\x00")
-    person.say("hello")
+    person.say("Hello")
     person.touch_control("my data")
     person.touch_control("Import a file")
     person.touch_control("Texts")
@@ -225,9 +225,11 @@ def test_settings_apply_at_once_and_are_saved(person: Any) -> None:
     person.touch_control("learn until this hour: less")
     person.touch_control("suggest offensive words")
     person.touch_control("correct typos")
+    person.touch_control("capital letters by themselves")
     settings = person.device.profile.settings
     assert (settings.theme, settings.text_scale, settings.layout) == ("dark", 1.0, "dvorak")
     assert (settings.learn_until, settings.offensive_words, settings.autocorrect) == (23, True, False)
+    assert not person.device.keyboard.capitalizes
     assert person.device.models.word_preferences.offensive
     person.press_physically(ESCAPE)
     assert person.screen.composer.ids.keypad.shown_keys()[3].label == "P"

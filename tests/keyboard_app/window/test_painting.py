@@ -122,4 +122,4 @@ def test_a_message_is_shown_once_the_frame_of_its_key_is_painted(person: Any) ->
     person._window.dispatch("on_key_down", 13, 0, None, [])
     assert (person.text, person.sent) == ("", [])
     person.wait(2)
-    assert person.sent == [HELLO.capitalize()]
+    assert person.sent == [HELLO]

@@ -71,7 +71,7 @@ def test_a_held_backspace_repeats(person: Any) -> None:
 
 
 def test_a_finger_on_the_space_bar_moves_the_cursor_and_a_held_one_offers_layouts(person: Any) -> None:
-    person.type_physically("hello")
+    person.type_physically("Hello")
     space = person.key("space")
     touch = person.press(space)
     touch.touch_move(touch.x - 24, touch.y)
@@ -93,7 +93,7 @@ def test_suggestions_are_taken_from_their_places(person: Any) -> None:
     assert person.text == second + " "
     person.touch_keys(["."])
     assert person.text == second + "."
-    person.type_physically(" clo")
+    person.type_physically(" Clo")
     assert person.offered[:2] == ["“Clo”", person.device.keyboard.suggestions[0]]
     assert person.offered[1] in ("Close", "Clothes")
     person.touch(person.suggestion(0))
@@ -112,7 +112,7 @@ def test_a_typo_is_corrected_and_backspace_undoes_it(person: Any) -> None:
 
 
 def test_a_held_suggestion_is_forgotten_and_undo_brings_it_back(person: Any) -> None:
-    person.type_physically("go cl")
+    person.type_physically("Go cl")
     word = person.device.keyboard.suggestions[0]
     touch = person.press(person.suggestion(1))
     person.wait_until(lambda: person.strip.notice)
@@ -123,8 +123,23 @@ def test_a_held_suggestion_is_forgotten_and_undo_brings_it_back(person: Any) -> 
     assert (person.device.keyboard.suggestions[0], person.strip.notice) == (word, "")
 
 
+def test_a_physical_keyboard_types_small_letters(person: Any) -> None:
+    person.type_physically("ls -la. iPhone")
+    assert person.text == "ls -la. iPhone"
+
+
+def test_letters_come_back_after_a_space_and_after_sending(person: Any) -> None:
+    keypad = person.screen.composer.ids.keypad
+    for key in ("space", "enter"):
+        keypad.page = "symbols"
+        person.touch_keys(["5"])
+        assert keypad.page == "symbols"
+        person.touch_keys([key])
+        assert keypad.page == "letters"
+
+
 def test_physical_keys(person: Any) -> None:
-    person.type_physically("grüße 😀x")
+    person.type_physically("Grüße 😀x")
     person.press_physically(BACKSPACE)
     assert person.text == "Grüße 😀"
     person.type_physically(" th")
@@ -136,7 +151,7 @@ def test_physical_keys(person: Any) -> None:
 
 
 def test_physical_keys_move_select_and_edit(person: Any) -> None:
-    person.type_physically("one two three")
+    person.type_physically("One two three")
     person.press_physically(LEFT, "ctrl", "shift")
     person.press_physically(ord("x"), "ctrl")
     assert person.text == "One two "
@@ -171,7 +186,7 @@ def test_the_cursor_moves_up_and_down_by_the_lines_shown(person: Any) -> None:
 
 
 def test_touches_place_the_cursor_and_select(person: Any) -> None:
-    person.type_physically("hello wonderful world")
+    person.type_physically("Hello wonderful world")
     area = person.area
 
     def at(index: int) -> tuple[float, float]:
@@ -204,7 +219,7 @@ def test_touches_place_the_cursor_and_select(person: Any) -> None:
 
 
 def test_emoji_are_chosen_searched_and_offered_again(person: Any) -> None:
-    person.type_physically("hi ")
+    person.type_physically("Hi ")
     person.touch_keys(["emoji"])
     person.wait_until(lambda: any(c.name == "grinning face" for c in person.screen.controls()))
     person.touch_control("grinning face")
@@ -240,7 +255,7 @@ def test_a_person_can_type_while_it_learns(open_window: Callable[..., Any], devi
 def test_a_message_that_cannot_be_recorded_stays_in_the_text_area(person: Any) -> None:
     store = person.device.profile.store
     store._connection.execute("PRAGMA query_only = ON")
-    person.say("hi")
+    person.say("Hi")
     assert person.text == "Hi"
     assert person.screen.status.startswith("Not sent: the recorded messages cannot be read or written")
     store._connection.execute("PRAGMA query_only = OFF")

@@ -49,6 +49,8 @@ def substituted(meant: str, typed: str) -> float:
 def missed(word: str, place: int) -> float:
     if place and word[place - 1] == word[place]:
         return COSTS.missing_twin
+    if word[place] in "aeiouy":
+        return COSTS.missing_vowel
     return COSTS.missing_apostrophe if word[place] == "'" else COSTS.missing
 
 
