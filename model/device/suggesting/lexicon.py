@@ -9,15 +9,15 @@ A vocabulary holds whatever enough people wrote, typos included. A lexicon gives
 - its usual case: "Monday", "I'm", "McKinley".
 
 Two Bloom filters (Bloom 1970, "Space/Time Trade-offs in Hash Coding with Allowable Errors") stand for the words that the
-vocabulary lacks: they tell whether a text is one of them, and whether it is usually capitalized. One answer in a hundred is yes by
-mistake. The words themselves are not in the file.
+vocabulary lacks: they tell whether a text is one of them, and whether it is usually capitalized. One yes in
+two thousand answers is wrong. The words themselves are not in the file.
 
 The file `lexicon.safetensors`, version 1, holds with the vocabulary's size V
 
     protection  F16 [V]   nats, at most `MOST_PROTECTION`; -inf for what is no word
     apostrophe  F16 [V]   nats, likewise; where it is less than the protection, letters with an apostrophe need no more
     capitals    U32 [V]   bit i is set if letter i is a capital in the usual case; 0 for lower case
-    words       U8 [any]  the Bloom filter of the other words, in lower case
+    words       U8 [any]  the Bloom filter of the other words, in lower case; `_places` says which bits belong to a word
     names       U8 [any]  the Bloom filter of those of them that are written with a capital first letter
 
 and the strings `format` ("lexicon"), `version` ("1"), `vocabulary_sha256`, and `sources` and `license` for people.
@@ -48,8 +48,8 @@ _EXPECTED = {  # the type of each array, and whether it has an entry for each of
     "names": (np.uint8, False),
 }
 _MAX_BYTES = 1 << 20
-_BITS = 10  # of a filter for each of its words: one answer in a hundred is wrong
-_HASHES = 7
+_BITS = 16  # of a filter for each of its words: one answer in two thousand is wrong
+_HASHES = 11
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def make_filter(words: Iterable[str]) -> NDArray[np.uint8]:
 
 
 def in_filter(filter_: NDArray[np.uint8], word: str) -> bool:
-    """Returns whether a word is in a Bloom filter; one of a hundred others is taken for one."""
+    """Returns whether a word is in a Bloom filter; one of two thousand others is taken for one."""
     return all(filter_[place >> 3] >> (place & 7) & 1 for place in _places(word, 8 * len(filter_)))
 
 

@@ -23,9 +23,9 @@ _SHORTEST_CORRECTED = 2  # letters of a finished word
 # the most frequent words replaces them. On validation users this still corrects 1,141 of 1,151 typos of two letters.
 _FAMILIAR = 500
 # A correction has to exceed these scores, in nats. An unknown word counts as `<unk>`, shared by all unknown words of its length,
-# more if the lexicon has it, and less if not. A known word counts as itself, with the protection that the lexicon gives it, or with a
-# bonus where there is no lexicon. They were the best on validation users with typos drawn from the geometry of the keyboard
-# (`federation.evaluation.autocorrection`).
+# more if the lexicon has it, and less if not. A known word counts as itself, with the protection that the lexicon gives it, or
+# with a bonus where there is no lexicon. They were the best on validation users with typos drawn from the geometry of the
+# keyboard (`federation.evaluation.autocorrection`).
 _UNKNOWN, _UNKNOWN_LETTER = -5.0, -1.0
 _LISTED, _UNLISTED = 3.0, -2.0  # for unknown words that the lexicon has, and that it lacks
 _NO_WORD = -5.0  # for an entry of the vocabulary that is no word: it was learned from typos

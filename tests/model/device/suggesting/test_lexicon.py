@@ -102,8 +102,8 @@ def test_a_filter_forgets_none_of_its_words(words: set[str]) -> None:
 def test_a_filter_takes_few_others_for_its_words() -> None:
     filter_ = make_filter(f"word {n}" for n in range(5000))
     wrong = sum(in_filter(filter_, f"other {n}") for n in range(5000))
-    assert wrong < 0.02 * 5000
-    assert len(filter_) < 5000 * 1.5
+    assert wrong < 0.002 * 5000
+    assert len(filter_) <= 5000 * 2
 
 
 @given(st.text("aBcDé'ß", min_size=1, max_size=40))
@@ -172,7 +172,7 @@ def test_an_entry_of_the_vocabulary_that_is_no_word_is_corrected(
 def test_what_people_mean_stays(shipped: Model, word: str) -> None:
     suggester = suggester_of(shipped)
     assert suggester.correct("", word) is None
-    assert suggester.correct("and then", word) is None
+    assert suggester.correct("what the", word) is None
 
 
 def test_a_real_word_that_the_vocabulary_lacks_is_protected(shipped: Model) -> None:
