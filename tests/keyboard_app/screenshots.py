@@ -72,7 +72,7 @@ def _federate(folder: Path, shipped: Path) -> Path:
     newest = shipped
     for number in range(_ROUNDS):
         before, newest = newest, folder / f"global-{number + 1}"
-        command = [sys.executable, "-m", "federation.cli", "round", "--profiles", *profiles]
+        command: list[str | Path] = [sys.executable, "-m", "federation.cli", "round", "--profiles", *profiles]
         subprocess.run([*command, "--model", before, "--out", newest], check=True)
     return newest
 
@@ -91,7 +91,8 @@ def _write_history(device: Device) -> None:
     real = store._now, device_module._today
     for weeks_ago in reversed(range(_WEEKS)):
         then = datetime.now(UTC) - timedelta(weeks=weeks_ago)
-        store._now, device_module._today = partial(then.isoformat, timespec="seconds"), then.date().isoformat
+        store._now = partial(then.isoformat, timespec="seconds")
+        device_module._today = then.astimezone().date().isoformat
         for line in _LINES * 2:
             type_message(device.keyboard, line)
         run(Learning(device.profile, device.models))

@@ -87,6 +87,7 @@ class Font:
 
 
 def _of_package(name: str) -> Font:
+    """Returns a font of the package, and registers it with Kivy under its name."""
     file = Path(manimgx_fonts.__file__).parent / f"{name}[wght].ttf"
     LabelBase.register(name, str(file))  # Kivy's markup cannot contain a path with brackets
     return Font(name, file, _SCRIPTS.get(name, _USUAL_SCRIPT))
@@ -106,14 +107,14 @@ def font_files() -> list[Path]:
 
 @cache
 def color_emoji_font() -> Font | None:
-    """Returns the colour font for emoji, or None: the font that `EMOJI_FONT_VARIABLE` names, or else the system's."""
+    """Returns the font that `EMOJI_FONT_VARIABLE` names, or else the system's; None if it has no pictures that can be drawn."""
     named = os.environ.get(EMOJI_FONT_VARIABLE)
     files = map(Path, _SYSTEM_EMOJI_FONTS if named is None else filter(None, [named]))
     return next((Font(str(file), file, colored=True) for file in files if has_pictures(file)), None)
 
 
 def is_emoji(cluster: str) -> bool:
-    """Returns whether a cluster (`keyboard_app.input.graphemes`) is drawn by an emoji font."""
+    """Returns whether an emoji font is preferred for a cluster (`keyboard_app.input.graphemes`)."""
     return _EMOJI.search(cluster) is not None
 
 
