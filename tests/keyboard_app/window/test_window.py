@@ -233,7 +233,9 @@ def test_a_person_can_type_while_it_learns(open_window: Callable[..., Any], devi
     assert person.text.lower() == "o" * typed
     assert len(seen) > 2
     assert "Learned from 19,028 words in" in person.screen.status
-    assert person.screen.status.endswith("kept the new model: it expects your newest words at least as well")
+    assert person.screen.status.endswith(
+        "kept the new model: its predictions of your newest words are at least as good"
+    )
     assert device.models.personalized
 
 
@@ -280,7 +282,7 @@ def test_the_keyboard_answers_a_round_of_the_desktop_and_installs_its_model(
     person.wait_until(lambda: desktop.contribution("r3") is not None)
     contribution = desktop.contribution("r3")
     assert contribution is not None and contribution.words == 140
-    person.wait_until(lambda: person.screen.status.startswith("Gave round r3"))
+    person.wait_until(lambda: person.screen.status.startswith("Contributed to round r3"))
     save_model(tmp_path / "released", next_model)
     desktop.release(tmp_path / "released")
     person.wait_until(lambda: person.device.models.personalized)
