@@ -20,7 +20,7 @@ _RULES = [
     for name in ("widgets/controls", "keys/keyboard", "pages/pages", "pages/federation", "screen")
 ]
 _ATTEND_EVERY, _SERVE_EVERY = 0.2, 1.0  # seconds
-_PREPARE_AFTER = 0.1  # seconds, after which the first suggestions are painted
+_PREPARE_AFTER = 0.1  # seconds until the first suggestions are painted
 # Seconds until a learning thread that runs Python gives way to typing; a tenth of the default.
 _SWITCH = 0.0005
 

@@ -1,4 +1,4 @@
-"""The event loop of the window: it sleeps until there is something to do, and then does it at once.
+"""The event loop of the window: it sleeps until there is work, and then does it at once.
 
 Kivy's own loop polls for input at a fixed rate, so a key waits for the next poll (a mouse click for two), and an idle window keeps
 polling. Here an iteration begins
@@ -19,8 +19,8 @@ from kivy.core.window.window_sdl2 import SDL2MotionEventProvider
 from kivy.input.providers.mouse import MouseMotionEventProvider
 
 FRAME_RATE = 60  # frames a second, for animations
-_POLL_RATE = 120  # a second
-_LONGEST = 1.0  # seconds of sleep at most
+_POLL_RATE = 120  # iterations a second
+_LONGEST = 1.0  # longest sleep, in seconds
 _BY_SDL = (MouseMotionEventProvider, SDL2MotionEventProvider)
 
 
@@ -44,8 +44,8 @@ def run_loop() -> None:
 
 
 def _rest(began: float) -> float:
-    """Returns the seconds until the next iteration, unless there is an event before; the last one began at `began`."""
-    due = Clock.get_min_timeout()  # a time of the clock, contrary to its documentation; 0 means the next frame
+    """Returns the seconds until the next iteration if no event comes first; the last iteration began at `began`."""
+    due = Clock.get_min_timeout()  # a point in time, contrary to its documentation; 0 means the next frame
     rest = due - Clock.time() if due > 0 else 1 / FRAME_RATE - (time.perf_counter() - began)
     return min(rest, 1 / _POLL_RATE if _must_poll() else _LONGEST)
 

@@ -8,12 +8,12 @@ from platformdirs import user_cache_path
 
 from data.errors import DataError
 
-_SIZE = (420, 820)  # of a phone held upright, in pixels
+_SIZE = (420, 820)  # size of a phone held upright, in pixels
 _NOTHING = logging.CRITICAL + 1  # a level above all log messages; real errors are raised
 
 
 def prepare_kivy() -> None:
-    """Applies the settings: a quiet console, no command-line arguments of Kivy, its files in the cache, the size of a phone.
+    """Applies the settings: a quiet console, no command-line arguments of Kivy, its files in the cache, a window like a phone.
 
     Raises:
       DataError: no window can be opened here.

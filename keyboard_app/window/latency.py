@@ -4,7 +4,7 @@
 2. A thread posts mouse presses on the keys of a few sentences, at irregular intervals, to the event queue of the system. The time
    begins when the mouse button is released, which types the character. It ends when the frame with the suggestions has been handed
    to the display, so it includes any wait in the event loop.
-3. The thread types once while nothing else is going on, and once while the keyboard learns over and over.
+3. The thread types once while the keyboard is otherwise idle, and once while it learns over and over.
 4. Then the window shows only a counter of presses, with the same event loop. Its latency is the minimum that Kivy and the display
    take on this machine, whatever is shown.
 """
@@ -209,7 +209,7 @@ class _Measurement:
 
 
 def _process_start() -> float:
-    """Returns the start of this process on the clock of `time.perf_counter`, to 10 ms; now if the system does not tell."""
+    """Returns the start of this process on the clock of `time.perf_counter`, to 10 ms, or the current time if it is unknown."""
     now = time.perf_counter()
     stat = Path("/proc/self/stat")
     if not stat.exists():

@@ -1,4 +1,4 @@
-"""What the keys of a physical keyboard do."""
+"""Maps the keys of a physical keyboard to actions."""
 
 from collections.abc import Callable, Collection
 

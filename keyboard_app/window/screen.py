@@ -29,17 +29,17 @@ from keyboard_app.window.widgets.focus_ring import FocusRing
 from keyboard_app.window.widgets.layer import Layer
 from keyboard_app.window.widgets.messages import SHOWN, Messages
 
-# The `.kv` rules use the names that this file does not.
+# The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Composer", "Layer", "Messages", "Screen")
 
 _USUAL_STATUS = "Your words stay on this device."
 _PRIVATE_STATUS = "Private: nothing you type is recorded or learned from."
 LEARNED, DATA, FEDERATION, SETTINGS = "learned", "data", "federation", "settings"
 _PAUSE = 0.3  # seconds without a key that count as a pause
-_WHILE_TYPING = 0.5  # seconds between two looks at the background task while a person types
+_WHILE_TYPING = 0.5  # seconds between checks of the background task while a person types
 _ROWS = 4  # rows of keys
 _ROW_HEIGHTS = {PHONE: 56, TABLET: 64, DESKTOP: 58}  # in dp
-_MOST_FOR_KEYS = 0.46  # share of the height of the window that the keys may take
+_MOST_FOR_KEYS = 0.46  # largest share of the window's height that the keys take
 _PAGES: dict[str, type[Page]] = {
     LEARNED: LearnedPage,
     DATA: DataPage,
@@ -65,7 +65,7 @@ class Screen(FloatLayout):
         self.device = device
         self._pages: dict[str, Page] = {}
         self._welcome: Welcome | None = None
-        self._next: Callable[[], object] | None = None  # to start once a request to the federation has stopped
+        self._next: Callable[[], object] | None = None  # the work to start once a request to the federation has stopped
         super().__init__(**properties)
         # `ids` holds weak proxies, and some of these widgets leave the tree at times.
         self._messages: Messages = self.ids.messages.__self__
@@ -123,11 +123,11 @@ class Screen(FloatLayout):
             self._pages[LEARNED].typed()
 
     def sent(self, text: str) -> None:
-        """Shows a message that was sent, and says why if it was not recorded."""
+        """Shows a message that was sent, and the reason if it was not recorded."""
         sent = self.device.sent
         # In the next frame, because the frame that answers the key shows the empty text area and new suggestions.
         Clock.schedule_once(lambda _elapsed: self._messages.add(text))
-        Clock.schedule_once(self.attend)  # a new model takes over before it would have to read the next message again
+        Clock.schedule_once(self.attend)  # installs a new model now, while it has no unfinished message to read again
         if sent is not None and sent.why_not and not self.private:
             self.say(sent.why_not)
         self.refresh_page()
@@ -224,7 +224,7 @@ class Screen(FloatLayout):
             self.begin(work)
 
     def serve(self, _elapsed: float = 0) -> None:
-        """Starts what the desktop asks for, learning when it is due, and requests to the federation when they are due."""
+        """Starts work for a desktop on this machine, and learning and requests to the federation when they are due."""
         charging = is_charging()
         self._begin(self.device.serve)
         self._begin(lambda: self.device.learn_if_due(self._idle_seconds(), charging))
@@ -245,21 +245,21 @@ class Screen(FloatLayout):
         return bool(super().on_touch_down(touch))
 
     def on_touch_up(self, touch: MotionEvent) -> bool:
-        """Lets the background task go on once the effect of the touch is painted."""
+        """Lets the background task continue once the effect of the touch is painted."""
         Clock.schedule_once(lambda _elapsed: self.device.background.go_on())
         return bool(super().on_touch_up(touch))
 
     def prepare(self) -> None:
-        """Does, once the window is open, what would otherwise delay a key by a tenth of a second."""
+        """Does slow work as soon as the window is open, because it would delay a key by a tenth of a second later."""
         self.device.models.prepare()
         self.composer.ids.strip.prepare()
 
     def resume(self) -> None:
-        """Starts what was left unfinished when the window was closed."""
+        """Continues the work that was unfinished when the window was closed."""
         self.begin(self.device.resume)
 
     def attempt(self, work: Callable[[], object]) -> bool:
-        """Does something at once, and shows the line it returns or the error; returns whether it succeeded."""
+        """Calls `work` at once, and shows the line that it returns or its error; returns whether it succeeded."""
         try:
             line = work()
         except (UserFacingError, OSError) as error:
@@ -291,7 +291,7 @@ class Screen(FloatLayout):
         self.focus.step(self._welcome or self, step)
 
     def escape(self) -> bool:
-        """Closes what is in front, or removes the focus; returns whether there was something to close."""
+        """Removes the focus, or else closes the search or the page in front; returns whether there was one of them."""
         if self.focus.leave():
             return True
         if self.composer.leave_search():
@@ -317,7 +317,7 @@ class Screen(FloatLayout):
             self.say(_USUAL_STATUS if record else "Nothing you type is recorded. You can change that in the settings.")
 
     def begin(self, work: Callable[[], object]) -> None:
-        """Starts something in the background that the person asked for; a request to the federation gives way to it."""
+        """Starts background work that the person requested; a request to the federation gives way to it."""
         background = self.device.background
         if background.task is not None and not background.task.title:  # a request to the federation
             background.stop()

@@ -45,13 +45,13 @@ def display() -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(display_for_windows())
-        except DataError as error:  # fails rather than skips silently
+        except DataError as error:  # a skipped test would hide that nothing was tested
             pytest.fail(str(error), pytrace=False)
         yield
 
 
 class Person:
-    """A person at an open window, with eyes and fingers."""
+    """A person at an open window, who touches it, types and reads it."""
 
     def __init__(self, device: Device, size: tuple[int, int] = (412, 892)) -> None:
         from kivy.base import EventLoop
@@ -75,7 +75,7 @@ class Person:
     def wait(self, frames: int = 3) -> None:
         for _ in range(frames):
             self._loop.idle()
-            time.sleep(0.004)  # for threads beside typing
+            time.sleep(0.004)  # lets background threads run
 
     def wait_until(self, condition: Callable[[], object], seconds: float = 60) -> None:
         end = time.monotonic() + seconds
@@ -98,7 +98,7 @@ class Person:
         return touch
 
     def touch(self, widget: Any) -> None:
-        self.press(widget).touch_up()  # at once, because a slow frame in between would make it a held touch
+        self.press(widget).touch_up()  # at once, because after a slow frame the touch would count as held
         self.wait(1)
 
     def key(self, label: str) -> Any:
@@ -112,7 +112,7 @@ class Person:
             self.touch(self.key(key))
 
     def control(self, name: str) -> Any:
-        """Returns the control of this name, which can be operated now."""
+        """Returns the only control with this name among those that can be operated now."""
         named = [c for c in self.screen.controls() if c.name == name]
         assert len(named) == 1, (
             f"{len(named)} controls are named {name!r}, among {sorted(c.name for c in self.screen.controls())}"

@@ -1,11 +1,17 @@
 """Takes pictures of the real window: `python -m tests.keyboard_app.screenshots FOLDER [--model DIR] [--all]`, on a display.
 
-Types a sample on a temporary profile, learning on the way, and saves the pictures of the README: `keyboard.png` with light and
-dark phones, and `keyboard-wide.png` with a tablet and a desktop. With `--all`, also saves every state of the window at the sizes
-of a phone, a tablet and a desktop, in light and dark.
+1. Three other keyboards take part in federated rounds, which make a newer global model.
+2. A keyboard on a temporary profile types some weeks of messages and learns from them. Then it installs that model and learns
+   again.
+3. The window opens, and the pictures of the README are saved: `keyboard.png` with light and dark phones, and `keyboard-wide.png`
+   with a tablet and a desktop. With `--all`, each state of the window is also saved at the sizes of a phone, a tablet and a
+   desktop, in light and dark.
 """
 
 import argparse
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -17,7 +23,9 @@ from typing import Any
 
 from PIL import Image
 
+from keyboard_app import device as device_module
 from keyboard_app.device import Device
+from keyboard_app.federating.local_rounds import answer_all
 from keyboard_app.input.typist import type_message
 from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
@@ -34,32 +42,65 @@ _LINES = [
     "see you at the climbing hall!",
 ]
 _SENT = ["Are you coming tonight?", "I'll bring the ropes and some snacks 😀", "Let's meet at seven, by the door."]
-_UNFINISHED = "See you at the clim"
+_UNFINISHED = "See you at the "  # the message being typed, and the moment for which the page compares three models
 _WEEKS = 5
+_OTHERS = (  # messages on the other keyboards, a tuple for each keyboard
+    ("see you at the lake tomorrow", "are you coming to the lake too?", "the water is so warm today"),
+    ("see you at the lake after work", "bring your bike and something to drink", "we are at the lake already"),
+    ("see you at the beach or at the lake?", "let's go swimming tonight", "at the lake then, at six"),
+)
+_TIMES = 40  # repetitions of these messages
+_ROUNDS = 2  # federated rounds
 _SIZES = {"phone": (412, 892), "tablet": (820, 1180), "desktop": (1280, 800)}
-_GAP, _GROUND = 24, "#7A8496"
+_GAP, _GROUND = 24, "#7A8496"  # pixels between pictures, and the colour behind them
 _README = {
     "keyboard.png": ("phone-light-typing", "phone-dark-emoji", "phone-dark-learned", "phone-light-private"),
-    "keyboard-wide.png": ("tablet-dark-typing", "desktop-light-typing"),
+    "keyboard-wide.png": ("tablet-dark-learned", "desktop-light-models"),
 }
-_WIDE_HEIGHT = 800  # height that pictures of several heights are scaled to, in pixels
+_WIDE_HEIGHT = 800  # height that pictures are scaled to if their heights differ, in pixels
 _HELD = 0.6  # seconds to hold a key until its alternates are shown
 
 
+def _federate(folder: Path, shipped: Path) -> Path:
+    """Runs federated rounds with the other keyboards; returns the folder of the newest global model."""
+    profiles = [folder / f"keyboard-{number}" for number in range(len(_OTHERS))]
+    for profile, lines in zip(profiles, _OTHERS, strict=True):
+        with Device.open(profile, shipped, consenting=True, use_keyring=False) as device:
+            device.choose(consent=True)
+            for line in lines * _TIMES:
+                device.profile.store.add_message(line, [])
+    newest = shipped
+    for number in range(_ROUNDS):
+        before, newest = newest, folder / f"global-{number + 1}"
+        command: list[str | Path] = [sys.executable, "-m", "federation.cli", "round", "--profiles", *profiles]
+        subprocess.run([*command, "--model", before, "--out", newest], check=True)
+    return newest
+
+
+def _install(device: Device, newest: Path) -> None:
+    """Installs a newer global model as a keyboard does after a round, and checks that the comparison shows something."""
+    device.profile.mailbox.release(newest)
+    answer_all(device.profile, device.models)
+    suggested = device.compare(_UNFINISHED)
+    if len({words[0] for words in suggested.values()}) < len(suggested):
+        sys.exit(f"after {_UNFINISHED!r}, two models suggest the same word first: {suggested}")
+
+
 def _write_history(device: Device) -> None:
-    """Writes some weeks of typing, with learning after each week, by setting the clock of the store back."""
-    real = store._now
+    """Types some weeks of messages and learns after each week, with the clocks of the device and the store set back."""
+    real = store._now, device_module._today
     for weeks_ago in reversed(range(_WEEKS)):
         then = datetime.now(UTC) - timedelta(weeks=weeks_ago)
         store._now = partial(then.isoformat, timespec="seconds")
+        device_module._today = then.astimezone().date().isoformat
         for line in _LINES * 2:
             type_message(device.keyboard, line)
         run(Learning(device.profile, device.models))
-    store._now = real
+    store._now, device_module._today = real
 
 
 class _Stage:
-    """Brings an open window into the states that pictures are taken of, and back."""
+    """Brings an open window into each state that is photographed, and back."""
 
     def __init__(self, app: Any) -> None:
         self.screen, self.composer = app.screen, app.screen.composer
@@ -74,6 +115,7 @@ class _Stage:
             "selection": self._open_menu,
             "private": partial(self.screen.set_private, True),
             **{page: partial(self._show_page, page) for page in ("learned", "data", "federation", "settings")},
+            "models": self._show_models,
             "large": self._enlarge,
             "large-learned": partial(self._show_page, "learned", large=True),
             "large-settings": partial(self._show_page, "settings", large=True),
@@ -81,7 +123,7 @@ class _Stage:
         }
 
     def reset(self) -> None:
-        """Returns to an unfinished message, whatever the state."""
+        """Returns from any state to the unfinished message."""
         screen, composer = self.screen, self.composer
         while self._fingers:
             self._fingers.pop().touch_up()
@@ -122,18 +164,28 @@ class _Stage:
             self._enlarge()
         self.screen.page = name
 
+    def _show_models(self) -> Iterator[None]:
+        """Scrolls to the suggestions of three models, at the end of the page "What it learned"."""
+        self._show_page("learned")
+        page = self.screen._pages["learned"]
+        while f"“{_UNFINISHED}”" not in page.moment:  # the models are compared once typing pauses
+            yield
+        yield from _settle()
+        page.children[0].scroll_y = 0
+
     def _show_welcome(self, step: int) -> None:
         self.screen._show_welcome()
         self.screen._welcome.step = step
 
 
 def _settle(frames: int = 12) -> Iterator[None]:
+    """Lets some frames pass."""
     for _ in range(frames):
         yield
 
 
 def _shots(app: Any, take: Callable[[str], None], wanted: Collection[str] | None) -> Iterator[None]:
-    """Types some messages, then takes all pictures, or only the wanted ones; yields to let a frame pass."""
+    """Types some messages, then takes the wanted pictures, or all if `wanted` is None. Each `yield` lets one frame pass."""
     from kivy.core.window import Window
 
     stage = _Stage(app)
@@ -165,7 +217,7 @@ def _shots(app: Any, take: Callable[[str], None], wanted: Collection[str] | None
 
 
 def _side_by_side(pictures: list[Image.Image]) -> Image.Image:
-    """Puts pictures in a row, scaled to one height."""
+    """Puts pictures of one height in a row; scales them first if their heights differ."""
     heights = {picture.height for picture in pictures}
     height = max(heights) if len(heights) == 1 else _WIDE_HEIGHT
     pictures = [
@@ -193,7 +245,11 @@ def main() -> None:
     from kivy.core.window import Window
 
     from keyboard_app.window.app import KeyboardApp
+    from keyboard_app.window.drawing.fonts import EMOJI_FONT_VARIABLE
 
+    os.environ[EMOJI_FONT_VARIABLE] = (
+        ""  # emoji come from the package's font, so that the pictures are the same on every machine
+    )
     taken: dict[str, Path] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -205,6 +261,7 @@ def main() -> None:
 
         device.choose(consent=True)
         _write_history(device)
+        _install(device, _federate(Path(folder), options.model))
         app = KeyboardApp(device)
         shots = _shots(app, take, None if options.all else {name for names in _README.values() for name in names})
 

@@ -1,6 +1,6 @@
-"""Which characters a font has glyphs for, and whether it has pictures in colours, read from its file (OpenType, ISO/IEC 14496-22).
+"""Reads from a font file which characters it has glyphs for, and whether the glyphs are colour pictures.
 
-The device has no library that reads fonts but the one that draws them, and that one draws a box for a character it lacks.
+The format is OpenType (ISO/IEC 14496-22). The library that draws text does not report missing characters: it draws a box for each.
 """
 
 import struct
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 _COLLECTION = b"ttcf"
-_PICTURES = {b"CBDT", b"sbix"}  # tables of bitmaps; of the other kinds of coloured glyphs the window draws none
-_UNICODE = {(0, 3), (0, 4), (0, 6), (3, 1), (3, 10)}  # platform and encoding of the maps that are read
+_PICTURES = {b"CBDT", b"sbix"}  # tables of bitmaps, the only colour glyphs that the window can draw
+_UNICODE = {(0, 3), (0, 4), (0, 6), (3, 1), (3, 10)}  # (platform, encoding) of the Unicode maps that are read
 
 
 @cache
 def characters(file: Path) -> frozenset[int]:
-    """Returns the code points that a font has glyphs for; none if its file is no font."""
+    """Returns the code points that a font has glyphs for, or an empty set if the file is not a readable font."""
     try:
         with file.open("rb") as font:
             offset, length = _tables(font)[b"cmap"]
@@ -28,7 +28,7 @@ def characters(file: Path) -> frozenset[int]:
 
 
 def has_pictures(file: Path) -> bool:
-    """Returns whether a font's glyphs are pictures in colours, of the kinds that the window can draw."""
+    """Returns whether a font has colour pictures of a kind that the window can draw."""
     try:
         with file.open("rb") as font:
             return not _PICTURES.isdisjoint(_tables(font))
@@ -37,7 +37,7 @@ def has_pictures(file: Path) -> bool:
 
 
 def _tables(font: BinaryIO) -> dict[bytes, tuple[int, int]]:
-    """The offset and the length of each table; of a collection, those of its first font."""
+    """Returns the offset and length of each table, in bytes; for a collection, the tables of its first font."""
     start = 0
     if font.read(4) == _COLLECTION:
         font.seek(12)
@@ -49,6 +49,7 @@ def _tables(font: BinaryIO) -> dict[bytes, tuple[int, int]]:
 
 
 def _code_points(table: bytes) -> Iterator[int]:
+    """Yields the code points of a `cmap` table, some of them more than once."""
     (count,) = struct.unpack_from(">2xH", table)
     for platform, encoding, offset in struct.iter_unpack(">HHI", table[4 : 4 + 8 * count]):
         if (platform, encoding) in _UNICODE:
@@ -60,8 +61,11 @@ def _code_points(table: bytes) -> Iterator[int]:
 
 
 def _by_segments(table: bytes) -> Iterator[int]:
-    """Format 4: segments of 16-bit code points, each with a distance to the glyphs or a place to look them up."""
-    (twice,) = struct.unpack_from(">6xH", table)
+    """Yields the code points of a map in format 4: segments of 16-bit code points.
+
+    A segment holds the distance from its code points to its glyph numbers, or the place of a list of glyph numbers.
+    """
+    (twice,) = struct.unpack_from(">6xH", table)  # twice the number of segments
     values = array("H", table[14 : len(table) & ~1])
     if struct.pack("=H", 1) != struct.pack(">H", 1):
         values.byteswap()
@@ -79,7 +83,7 @@ def _by_segments(table: bytes) -> Iterator[int]:
 
 
 def _by_groups(table: bytes) -> Iterator[int]:
-    """Format 12: groups of code points, each from the first to the last with glyphs in a row."""
+    """Yields the code points of a map in format 12: groups of consecutive code points with consecutive glyph numbers."""
     (count,) = struct.unpack_from(">12xI", table)
     for first, last, glyph in struct.iter_unpack(">III", table[16 : 16 + 12 * count]):
-        yield from range(first + (glyph == 0), last + 1)
+        yield from range(first + (glyph == 0), last + 1)  # glyph 0 is the box for missing characters

@@ -1,4 +1,7 @@
-"""Pieces of text as textures, each drawn once: in white, for the canvas to give them their colour, and emoji in their own."""
+"""Draws pieces of text as textures, each piece once.
+
+Letters are white, and the canvas gives them their colour. Emoji of a colour font keep their own colours.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,44 +15,44 @@ from kivy.graphics.texture import Texture
 from keyboard_app.window.drawing.fonts import Font, font_of, runs
 from keyboard_app.window.drawing.text_layout import clusters
 
-_KEPT = 4_000  # pieces: the words of some screens of text
-_SAMPLE = 16  # pixels
+_KEPT = 4_000  # pieces in the cache, enough for several screens of text
+_SAMPLE = 16  # font size for comparing widths, in pixels
 _ONE_EMOJI = "\U0001f642"
-_EMOJI_HEIGHT = 1.17  # of a line's font size, as phones draw them
+_EMOJI_HEIGHT = 1.17  # height of a colour emoji as a share of the font size, as on phones
 
 
 @dataclass(frozen=True)
 class Run:
-    """A texture of one font, and where it goes: `x` pixels right of the piece's left end, `width` by `height` pixels."""
+    """The part of a piece that one font draws."""
 
     texture: Texture
-    x: float
-    width: float
-    height: float
-    colored: bool  # an emoji in its own colours
+    x: float  # distance from the left end of the piece, in pixels
+    width: float  # in pixels, as drawn
+    height: float  # in pixels, as drawn
+    colored: bool  # whether the texture has colours of its own
 
 
 @dataclass(frozen=True)
 class Glyphs:
-    """A piece of text, drawn. `ends` are its widths up to behind each of its clusters, in pixels."""
+    """A drawn piece of text."""
 
-    runs: tuple[Run, ...]
-    ends: tuple[float, ...]
+    runs: tuple[Run, ...]  # from left to right
+    ends: tuple[float, ...]  # width of the piece up to the end of each cluster, in pixels
 
     @property
     def width(self) -> float:
-        """Of the whole piece, in pixels."""
+        """The width of the whole piece, in pixels."""
         return self.ends[-1] if self.ends else 0.0
 
     @property
     def height(self) -> float:
-        """Of its highest part, in pixels."""
+        """The height of the tallest run, in pixels."""
         return max((run.height for run in self.runs), default=0.0)
 
 
 @lru_cache(_KEPT)
 def glyphs(text: str, size: int, bold: bool = False) -> Glyphs:
-    """Draws a piece of text without line breaks, in a font of `size` pixels."""
+    """Draws a piece of text without line breaks, at a font size of `size` pixels."""
     drawn: list[Run] = []
     ends: list[float] = []
     x = 0.0
@@ -63,7 +66,7 @@ def glyphs(text: str, size: int, bold: bool = False) -> Glyphs:
 
 @lru_cache(_KEPT)
 def is_drawable(sign: str) -> bool:
-    """Returns whether an emoji is drawn here as one picture: a font has its characters, and makes one glyph of several."""
+    """Returns whether an emoji can be drawn as one picture: a font has all its characters and joins them into one glyph."""
     font = font_of(sign)
     if len(sign.replace("\ufe0f", "")) == 1 or not font.has(sign):
         return font.has(sign)
@@ -72,20 +75,22 @@ def is_drawable(sign: str) -> bool:
 
 
 def _image(text: str, font: Font, size: int, **options: Any) -> TextImage:
-    """A text to be measured and drawn in a font, shaped by the font's script."""
+    """Returns an image of a text in a font, to be measured and drawn; it is shaped by the font's script."""
     shaping = {"font_script_name": font.script, "font_direction": font.direction}
     options |= {"font_name": font.name, "font_size": size, **shaping}
-    if font.is_shaped:  # Kivy names the script to SDL_ttf when it draws; what is measured before is not shaped
+    if font.is_shaped:
+        # Kivy passes the script to SDL_ttf only when it draws. Until then, texts are measured without shaping.
         first = TextImage(text=text[0], **options)
         first.refresh()
-        first.texture.bind()  # which draws it
+        first.texture.bind()  # draws the first letter
     return TextImage(text=text, **options)
 
 
 def _ends(text: str, image: TextImage) -> list[float]:
-    """The widths up to behind each cluster, in the image's pixels: none is less than the one before or more than the whole.
+    """Returns the width of the text up to the end of each cluster, in pixels of the image.
 
-    Letters that are shaped together may be narrower than some of them alone.
+    The widths never decrease and never exceed the width of the whole text, although the first letters of a shaped word can be
+    wider alone than within the word.
     """
     parts = clusters(text)
     widths = (float(image.get_extents("".join(parts[:count]))[0]) for count in range(1, len(parts)))
@@ -97,13 +102,13 @@ def _plain(text: str, font: Font, size: int, bold: bool, x: float) -> tuple[Run,
     image = _image(text, font, size, bold=bold)
     image.refresh()
     ends = _ends(text, image)
-    if image.texture is None or image.texture.width < ends[-1]:  # white space alone is drawn as nothing
+    if image.texture is None or image.texture.width < ends[-1]:  # Kivy draws nothing for white space alone
         return Run(Texture.create(size=(1, 1)), x, 0.0, 0.0, False), ends
     return Run(image.texture, x, float(image.texture.width), float(image.texture.height), False), ends
 
 
 def _picture(text: str, font: Font, size: int, x: float) -> tuple[Run, Sequence[float]]:
-    # Such a font has pictures of one size, which are scaled down here.
+    # A colour font has pictures of one size only, which are scaled here.
     image = _image(text, font, size, mipmap=True)
     image.refresh()
     scale = size * _EMOJI_HEIGHT / image.texture.height

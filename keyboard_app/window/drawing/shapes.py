@@ -1,7 +1,7 @@
 """Draws shapes as pixels: boxes with rounded corners, and strokes.
 
-Each shape is computed once, from a distance field, and is a picture from then on. Cutting outlines into triangles for every frame
-took longer than drawing the rest of the frame.
+Each shape is computed once, from a distance field, and kept as a picture. Splitting outlines into triangles for every frame took
+longer than drawing the rest of the frame.
 
 Shapes are white, and the canvas gives them their colour.
 """
@@ -23,7 +23,7 @@ def rounded_box(radii: Sequence[float], shadow: float = 0) -> tuple[Pixels, tupl
     """Returns a stretchable box, and the widths of the edges that must not stretch: bottom, right, top and left.
 
     Args:
-      radii: of the corners, in pixels: top left, top right, bottom right, bottom left.
+      radii: radii of the corners, in pixels: top left, top right, bottom right, bottom left.
       shadow: how far the shadow falls below the box, in pixels.
     """
     edge, below = max(ceil(max(radii)), 1), ceil(shadow)

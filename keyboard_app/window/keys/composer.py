@@ -21,7 +21,7 @@ from keyboard_app.window.keys.suggestion_strip import SuggestionStrip
 from keyboard_app.window.keys.text_area import SearchField, TextArea
 from keyboard_app.window.widgets.popup_menu import PopupMenu
 
-# The `.kv` rules use the other names.
+# The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Board", "Composer", "EmojiSearch", "Keypad", "SuggestionStrip", "TextArea")
 
 
@@ -131,12 +131,12 @@ class Composer(BoxLayout):
         self._edited()
 
     def take(self, offer: Offer) -> None:
-        """Takes an offer that was touched."""
+        """Types an offer that was touched."""
         self.keyboard.take_offer(offer)
         self._edited()
 
     def take_best(self) -> bool:
-        """Takes the best suggested word; returns whether there is one."""
+        """Types the best suggested word; returns whether there is one."""
         offers = [] if self.searching else [o for o in self.keyboard.strip if o.kind not in (Kind.TYPED, Kind.EMOJI)]
         if offers:
             self.take(offers[0])
@@ -149,10 +149,10 @@ class Composer(BoxLayout):
         self.keyboard.forget(offer.text)
         self._forgotten = offer.text
         self.refresh()
-        self._strip.notice = f"“{offer.text}” is not suggested any more"
+        self._strip.notice = f"“{offer.text}” will not be suggested again"
 
     def undo(self) -> None:
-        """Suggests the word that was forgotten last again."""
+        """Lets the most recently forgotten word be suggested again."""
         self.keyboard.remember(self._forgotten)
         self._strip.notice = ""
         self.refresh()
@@ -255,7 +255,7 @@ class Composer(BoxLayout):
         """Types an emoji, and remembers it as recent."""
         try:
             self._device.recent_emoji.use(emoji)
-        except UserFacingError as error:  # the emoji is typed nevertheless
+        except UserFacingError as error:  # the emoji is typed all the same
             self.dispatch("on_say", str(error))
         self.key("character", emoji)
 

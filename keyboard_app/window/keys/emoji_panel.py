@@ -19,8 +19,8 @@ __all__ = ("CategoryKey", "EmojiCell", "EmojiGrid", "EmojiPanel", "EmojiSearch")
 
 RECENT = "recent"
 _CELL = 44  # width and height of an emoji that was found, in dp
-_FOUND = 24  # results at most
-_FEWEST = 12  # emoji in a category; the search still finds those of a smaller one
+_FOUND = 24  # most results shown
+_FEWEST = 12  # fewest emoji in a category that is shown; the search also finds those of smaller categories
 
 
 def named(signs: Sequence[str]) -> list[Emoji]:

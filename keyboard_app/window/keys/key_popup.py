@@ -14,7 +14,7 @@ from keyboard_app.window.drawing.rounded_box import RoundedBox
 
 __all__ = ("KeyPopup",)
 
-_POINTS = 26
+_POINTS = 26  # font size
 _PADDING = 6  # around the choices, in dp
 
 

@@ -25,11 +25,8 @@ from keyboard_app.window.widgets.layer import Layer
 __all__ = ("KeyRow", "Keypad")
 
 _HOLD = 0.38  # seconds until a key counts as held, as on phones
-_REPEAT_FIRST, _REPEAT_LAST, _REPEAT_SHRINK = (
-    0.11,
-    0.025,
-    0.9,
-)  # seconds between repeats, and the factor by which they shrink
+_REPEAT_FIRST, _REPEAT_LAST = 0.11, 0.025  # seconds between repeats, at first and at the fastest
+_REPEAT_SHRINK = 0.9  # factor by which this pause shrinks with each repeat
 _CURSOR_STEP = 11  # dp that a finger slides on the space bar to move the cursor by one character
 _AT_ONCE = ("shift", "backspace")  # keys that act when the finger comes down
 
@@ -43,7 +40,7 @@ class _Finger:
     timer: ClockEvent | None = None  # until the key counts as held, or repeats
     held: bool = False
     done: bool = False  # the key has acted already
-    over: bool = False  # the finger no longer counts
+    over: bool = False  # the finger has no further effect
     steps: int = 0  # characters that it has moved the cursor by
 
 

@@ -19,7 +19,7 @@ _BLINK_EVERY = 0.53  # seconds
 _HOLD = 0.45  # seconds until a held touch selects a word
 _TAP_SLACK = 6  # dp that a finger may slide during a tap
 _HANDLE = 7  # radius of the handles of a selection, in dp
-_REACH = 22  # dp within which a finger takes hold of a handle
+_REACH = 22  # dp within which a finger grabs a handle
 
 
 class _Drag(Enum):
@@ -93,7 +93,7 @@ class TextArea(Control, TextView):
             self._blinking = Clock.schedule_interval(self._blink, _BLINK_EVERY)
 
     def activate(self) -> None:
-        """Asks for keys to go here."""
+        """Requests that keys go to this field."""
         self.dispatch("on_wake")
 
     def index_at(self, x: float, y: float) -> int:

@@ -19,12 +19,12 @@ from keyboard_app.window.pages.page import Page
 from keyboard_app.window.pages.person_picker import PersonPicker
 from keyboard_app.window.widgets.choice import Choice
 
-# The `.kv` rules use the other names.
+# The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Choice", "DataPage", "MessageRow", "SearchField")
 
 KEPT = ((None, "Until I delete them"), (365, "1 year"), (90, "90 days"), (30, "30 days"))
 _TEXT_FILES = (".txt", ".jsonl", ".json", ".csv", ".md", ".text", ".log")
-_SEARCH_AFTER = 0.15  # seconds without a key
+_SEARCH_AFTER = 0.15  # seconds without a key until the search starts
 
 
 class MessageRow(BoxLayout):
@@ -57,7 +57,7 @@ class DataPage(Page):
         self._importing: Importing | None = None
 
     def refresh(self) -> None:
-        """Shows the current recordings, and asks for the author once an imported chat turns out to have several."""
+        """Shows the current recordings. Asks which author the person is if an imported chat turns out to have several."""
         data = self.device.my_data
         self.count = data.count()
         held = data.still_held

@@ -18,7 +18,7 @@ from keyboard_app.window.keys.text_area import SearchField
 from keyboard_app.window.pages.page import Card
 from keyboard_app.window.widgets.control import OnOff
 
-# The `.kv` rules use the other names.
+# The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("AboutCard", "AgreeCard", "LinkCard", "OnOff", "RoundCard", "SearchField", "SharedCard", "StandingCard")
 
 _OUTCOMES = {
@@ -98,7 +98,7 @@ class RoundCard(Card):
 
     page = ObjectProperty()
     now = StringProperty()  # the current step
-    step = NumericProperty(0)  # its number, or 0 if no round is going on
+    step = NumericProperty(0)  # its number, or 0 without a round
     line = StringProperty()  # the answer to the last request
     when = StringProperty()  # when the keyboard asks for a round
     allowed = BooleanProperty(False)  # whether the person may ask for one

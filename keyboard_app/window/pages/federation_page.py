@@ -23,7 +23,7 @@ from keyboard_app.window.pages.page import Page
 
 __all__ = ("FederationPage",)
 
-_SHOWN = 20  # updates, before older ones are asked for
+_SHOWN = 20  # updates shown before the person requests older ones
 _ARRANGED = 0.05  # seconds until new widgets have their positions
 
 

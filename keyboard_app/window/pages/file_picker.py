@@ -12,7 +12,7 @@ from keyboard_app.window.widgets.modal import TouchShield
 
 __all__ = ("FilePicker", "Listing", "free_name", "list_folder")
 
-_SHOWN = 200  # entries of a folder at most; nobody looks through more
+_SHOWN = 200  # most entries of a folder shown; nobody looks through more
 
 
 class FilePicker(TouchShield, BoxLayout):

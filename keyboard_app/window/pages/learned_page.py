@@ -20,14 +20,14 @@ from keyboard_app.window.widgets.chart import Chart
 from keyboard_app.window.widgets.choice import Choice
 from keyboard_app.window.widgets.plot import Plot
 
-# The `.kv` rules use the other names.
+# The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Bars", "Chip", "Chips", "Choice", "LearnedPage", "Plot", "SideBySide")
 
 WEEK, MODEL, WORD = "week", "model", "word"
 SPANS = ((WEEK, "By week"), (MODEL, "By model"), (WORD, "Word by word"))
 WINDOW = 50  # words that each point of the curves averages over
 FIRST = 10  # the word at which the curves begin; before it, a single word would move them far
-_SHOWN = 12  # words, phrases or periods at most
+_SHOWN = 12  # most words, phrases or periods shown
 
 
 class Chip(Widget):
@@ -101,7 +101,7 @@ class LearnedPage(Page):
         self._compare()
 
     def typed(self) -> None:
-        """Asks the models for suggestions once typing pauses."""
+        """Compares the models' suggestions once typing pauses."""
         self._compare.cancel()
         self._compare()
 
@@ -111,7 +111,7 @@ class LearnedPage(Page):
         self._show_recall()
 
     def look_back(self) -> None:
-        """Finds the words and phrases that became likelier."""
+        """Finds the words and phrases that became more likely."""
 
         def begin() -> None:
             self._rising = self.device.look_back()

@@ -1,4 +1,4 @@
-"""The base class of pages, the cards they are made of, and what they need of the screen that shows them."""
+"""The base class of pages, the cards they are made of, and the interface of the screen that shows them."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ __all__ = ("Card", "Page", "PageHost")
 
 
 class PageHost(Protocol):
-    """The screen, as far as pages use it; their `.kv` rules read the attributes too."""
+    """The attributes and methods of the screen that pages and their `.kv` rules use."""
 
     device: Device
     composer: Composer
@@ -23,10 +23,10 @@ class PageHost(Protocol):
     private: bool
 
     def attempt(self, work: Callable[[], object]) -> bool:
-        """Does something at once, and shows the line it returns or the error; returns whether it succeeded."""
+        """Calls `work` at once, and shows the line that it returns or its error; returns whether it succeeded."""
 
     def begin(self, work: Callable[[], object]) -> None:
-        """Starts something in the background."""
+        """Starts work in the background."""
 
     def learn(self) -> None:
         """Starts to learn."""
@@ -91,5 +91,5 @@ class Page(BoxLayout):
         """Follows progress in the background while this page is shown; called several times a second."""
 
     def attempt(self, work: Callable[[], object]) -> bool:
-        """Does something at once, and shows the line it returns or the error; returns whether it succeeded."""
+        """Calls `work` at once, and shows the line that it returns or its error; returns whether it succeeded."""
         return self.screen.attempt(work)

@@ -10,7 +10,7 @@ from keyboard_app.window.widgets.modal import TouchShield
 
 __all__ = ("PersonPicker",)
 
-_SHOWN = 200  # people at most
+_SHOWN = 200  # most people shown
 
 
 class PersonEntry(TextButton):

@@ -8,7 +8,7 @@ from keyboard_app.window.pages.page import Page
 from keyboard_app.window.widgets.choice import Choice, Stepper
 from keyboard_app.window.widgets.control import OnOff
 
-# The `.kv` rules use the other names.
+# The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Choice", "OnOff", "SettingsPage", "Stepper")
 
 _SCALES = (0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
@@ -18,7 +18,7 @@ THEMES = (("system", "Same as system"), ("light", "Light"), ("dark", "Dark"))
 class SettingsPage(Page):
     """Shows the settings, and applies and saves each as soon as it is chosen."""
 
-    hours = StringProperty()  # when it may learn, in words
+    hours = StringProperty()  # the time of day when it may learn, in words
 
     def __init__(self, *arguments: Any, **properties: Any) -> None:
         super().__init__(*arguments, title="Settings", **properties)

@@ -1,4 +1,4 @@
-"""The first questions: what is recorded, where it stays, what is shared, and whether to record at all."""
+"""The screens of the first start: recording, storage and sharing explained, and the question whether to record."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from keyboard_app.window.widgets.control import IconButton, TextButton
 from keyboard_app.window.widgets.icon import Icon
 from keyboard_app.window.widgets.modal import TouchShield
 
-# The `.kv` rules use the other names.
+# The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Icon", "IconButton", "TextButton", "Welcome")
 
 

@@ -12,11 +12,14 @@ from keyboard_app.window.widgets.chart import Chart
 
 __all__ = ("Bars",)
 
-_WIDEST = 22  # width of a bar at most, in dp
+_WIDEST = 22  # largest width of a bar, in dp
 
 
 class Bars(Chart):
-    """Draws `groups`, pairs of a name and shares from 0 to 1; `colors` are those of the bars in a group. None draws no bar."""
+    """Draws `groups`, pairs of a name and shares from 0 to 1; `colors` are those of the bars in a group.
+
+    A share of None has no bar.
+    """
 
     groups = ListProperty()
     colors = ListProperty()

@@ -62,9 +62,8 @@ class FocusRing:
         control.focused = True
         parent = control.parent
         while parent is not None and parent is not parent.get_parent_window():
-            if isinstance(parent, ScrollView) and not isinstance(
-                parent, RecycleView
-            ):  # a RecycleView holds only what is in view
+            # The children of a `RecycleView` are always in view.
+            if isinstance(parent, ScrollView) and not isinstance(parent, RecycleView):
                 parent.scroll_to(control, animate=False)
             parent = parent.parent
 

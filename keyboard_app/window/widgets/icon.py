@@ -16,7 +16,7 @@ from keyboard_app.window.drawing.texture import texture_of
 
 __all__ = ("Icon",)
 
-_GRID = 24
+_GRID = 24  # side of the grid that icons are drawn on
 
 
 class Icon(Widget):

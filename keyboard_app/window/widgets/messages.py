@@ -9,7 +9,7 @@ from kivy.uix.scrollview import ScrollView
 
 __all__ = ("MessageBubble", "Messages", "Scroll")
 
-SHOWN = 50  # messages at most; the page "My data" lists all
+SHOWN = 50  # most messages shown; the page "My data" lists all
 
 
 class Scroll(ScrollView):

@@ -45,7 +45,7 @@ class PopupMenu(BoxLayout):
         return self.parent is not None
 
     def on_touch_down(self, touch: MotionEvent) -> bool:
-        """Closes the menu at a touch elsewhere, which then goes on to what it touched."""
+        """Closes the menu at a touch elsewhere, and leaves that touch to the other widgets."""
         if self.collide_point(*touch.pos):
             return bool(super().on_touch_down(touch))
         if not touch.is_mouse_scrolling:

@@ -50,7 +50,7 @@ class TextView(Widget):
 
     @property
     def shown_lines(self) -> int:
-        """How many lines fit into the height."""
+        """The number of lines that fit into the height, at least 1."""
         return max(int((self.height - 2 * self.padding[1] + 1) // self.line_height), 1)
 
     def bottom_of(self, line: int) -> float:

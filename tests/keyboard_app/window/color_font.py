@@ -1,4 +1,4 @@
-"""A small font of coloured emoji, made like those that systems have: pictures and no outlines (OpenType's CBDT and CBLC)."""
+"""Makes a small colour emoji font like those of operating systems: pictures without outlines (OpenType's CBDT and CBLC)."""
 
 import io
 from pathlib import Path
@@ -11,13 +11,13 @@ from fontTools.ttLib.tables.C_B_D_T_ import cbdt_bitmap_format_17
 from fontTools.ttLib.tables.E_B_L_C_ import BitmapSizeTable, SbitLineMetrics, Strike, eblc_index_sub_table_1
 from PIL import Image
 
-SIZE = 64  # pixels of a picture
-_BELOW = 8  # of them below the line
-_UNITS = 1024  # per em
+SIZE = 64  # side of a picture, in pixels
+_BELOW = 8  # part of it below the baseline, in pixels
+_UNITS = 1024  # font units per em
 
 
 def save_color_font(file: Path, character: str, color: tuple[int, int, int]) -> None:
-    """Saves a font that draws a character as a square of one colour, and has no other."""
+    """Saves a font with a single character, drawn as a square of one colour."""
     builder = FontBuilder(_UNITS, isTTF=True)
     builder.setupGlyphOrder([".notdef", "square"])
     builder.setupCharacterMap({ord(character): "square"})

@@ -201,7 +201,7 @@ def test_leaving_continues_after_the_keyboard_was_closed(tmp_path: Path, small_m
         device.federation.leave()
     with Device.open(path, small_model_folder, use_keyring=False) as device:
         joined = device.federation.standing().joined
-        if joined is not None:  # closed before the coordinator was told
+        if joined is not None:  # closed before the coordinator was informed
             assert joined.leaving
             device.serve()
             assert "left the federation, but its coordinator could not be told" in str(device.background.wait())

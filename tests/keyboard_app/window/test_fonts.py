@@ -1,4 +1,4 @@
-"""What the window can draw, and by which font, on a machine that has no font of its own."""
+"""Which characters the window can draw, and in which font, on a machine without fonts of its own."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,7 +37,7 @@ SAMPLES = {
     "Tamil": "தமிழ்",
     "Telugu": "తెలుగు",
     "Thai": "สวัสดี",
-    "signs": "→ ✓ ★ € ₹ ™ © ↩",
+    "symbols": "→ ✓ ★ € ₹ ™ © ↩",
 }
 YELLOW = (250, 200, 0)
 NO_EMOJI = "🍕\u200d🚀"
@@ -62,7 +62,7 @@ def glyphs(fonts: ModuleType) -> ModuleType:
 
 @pytest.fixture
 def use_emoji_font(glyphs: ModuleType, fonts: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable]:
-    """Makes a file the font of emoji, as if the app had been started with it."""
+    """Returns a function that makes a file the emoji font, as if the app had been started with it."""
     kept = (fonts.color_emoji_font, fonts.font_of, glyphs.glyphs, glyphs.is_drawable)
 
     def use(file: Path) -> None:
@@ -76,20 +76,20 @@ def use_emoji_font(glyphs: ModuleType, fonts: ModuleType, monkeypatch: pytest.Mo
 
 
 def ink(run: Any) -> np.ndarray:
-    """The drawn pixels of a run as [number, RGBA]."""
+    """Returns the pixels of a run that are not transparent, [n, 4]: red, green, blue and opacity."""
     pixels = np.frombuffer(run.texture.pixels, np.uint8).reshape(-1, 4)
     return pixels[pixels[:, 3] > 0]
 
 
-def test_the_character_map_of_each_font_is_read_as_fonttools_reads_it(fonts: ModuleType) -> None:
+def test_the_character_map_of_each_font_equals_that_of_fonttools(fonts: ModuleType) -> None:
     for font in fonts.font_files():
         assert characters(font) == set(TTFont(font, lazy=True).getBestCmap()), font.name
 
 
-def test_of_a_file_that_is_no_font_nothing_is_expected(tmp_path: Path) -> None:
-    for name, content in {"empty": b"", "words": b"no font at all" * 9, "cut": b"\0\1\0\0\0\x09" + bytes(20)}.items():
+def test_a_file_that_is_not_a_font_has_no_characters_and_no_pictures(tmp_path: Path) -> None:
+    for name, content in {"empty": b"", "text": b"not a font at all" * 9, "cut": b"\0\1\0\0\0\x09" + bytes(20)}.items():
         (tmp_path / name).write_bytes(content)
-    for name in ("empty", "words", "cut", "absent"):
+    for name in ("empty", "text", "cut", "missing"):
         assert characters(tmp_path / name) == frozenset()
         assert not has_pictures(tmp_path / name)
 
@@ -100,14 +100,14 @@ def test_each_script_is_drawn_by_a_font_that_has_it(script: str, fonts: ModuleTy
         assert font.has(part), f"{part!r} would be a box"
 
 
-def test_what_no_font_has_is_a_box_of_the_wide_one(fonts: ModuleType) -> None:
+def test_a_character_that_no_font_has_is_a_box_in_the_wide_font(fonts: ModuleType) -> None:
     assert fonts.font_of("中") is fonts.WIDE
     assert not fonts.WIDE.has("中")
 
 
 @pytest.mark.parametrize("word", ["हिन्दी", "ខ្មែរ", "မြန်မာ", "السلام"])
 def test_a_word_is_measured_as_it_is_drawn(word: str, fonts: ModuleType, glyphs: ModuleType) -> None:
-    """Letters that are shaped together take less room than side by side."""
+    """Letters that are shaped together are narrower than the same letters side by side."""
     from kivy.core.text import Label
 
     drawn = glyphs.glyphs(word, 40)
@@ -116,20 +116,19 @@ def test_a_word_is_measured_as_it_is_drawn(word: str, fonts: ModuleType, glyphs:
     columns = np.flatnonzero(pixels[:, :, 3].any(axis=0))
     assert drawn.width - 4 <= columns[-1] + 1 <= drawn.width
     assert list(drawn.ends) == sorted(drawn.ends)
-    apart = Label(text=word, font_name=fonts.font_of(word[0]).name, font_size=41)  # a size that nothing else has shaped
+    # The text of this label is not shaped, because no text of its size has been drawn before.
+    apart = Label(text=word, font_name=fonts.font_of(word[0]).name, font_size=41)
     assert drawn.width < apart.get_extents(word)[0] - 1
 
 
-def test_a_label_is_shaped_by_the_script_of_its_text_and_draws_each_part_in_a_font_that_has_it(
-    fonts: ModuleType,
-) -> None:
+def test_a_label_has_the_script_of_its_text_and_a_font_for_each_part(fonts: ModuleType) -> None:
     assert fonts.script_of("plain") == "Latn"
     assert fonts.script_of("a हिन्दी word") == "Deva"
     assert fonts.marked_up("a [b] & ह") == "a &bl;b&br; &amp; [font=NotoSansDevanagari]ह[/font]"
     assert fonts.marked_up("😀") == "[font=NotoEmoji]😀[/font]"
 
 
-def test_labels_take_the_names_of_all_scripts(fonts: ModuleType) -> None:
+def test_labels_accept_all_script_codes(fonts: ModuleType) -> None:
     from kivy.uix.label import Label
 
     for sample in SAMPLES.values():
@@ -138,17 +137,17 @@ def test_labels_take_the_names_of_all_scripts(fonts: ModuleType) -> None:
         assert label.texture_size[0] > 0
 
 
-def test_all_emoji_can_be_drawn_without_a_font_of_the_system(fonts: ModuleType, glyphs: ModuleType) -> None:
+def test_all_emoji_can_be_drawn_without_a_system_font(fonts: ModuleType, glyphs: ModuleType) -> None:
     assert fonts.color_emoji_font() is None
     for category, some in catalogue().categories.items():
         assert all(glyphs.is_drawable(each.sign) for each in some), category
     (run,) = glyphs.glyphs("🍕", 20).runs
     assert not run.colored
-    assert (ink(run)[:, :3] == 255).all(), "it is white, for the canvas to give it the text's colour"
+    assert (ink(run)[:, :3] == 255).all(), "white, so that the canvas can give it the colour of the text"
 
 
 @pytest.mark.parametrize("sign", [NO_EMOJI, "\U0001faff", "\ue000"])
-def test_what_would_be_a_box_or_two_pictures_is_not_drawable(sign: str, glyphs: ModuleType) -> None:
+def test_an_emoji_that_would_be_a_box_or_two_pictures_is_not_drawable(sign: str, glyphs: ModuleType) -> None:
     assert not glyphs.is_drawable(sign)
 
 
@@ -159,7 +158,7 @@ def test_the_strip_leaves_out_an_emoji_that_cannot_be_drawn(person: Any) -> None
         assert person.offered == shown
 
 
-def test_a_category_has_more_than_a_few_emoji(person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_category_with_only_a_few_emoji_is_left_out(person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from keyboard_app.window.keys import emoji_panel
 
     drawable = [each.sign for each in catalogue().categories["Food"]]
@@ -171,7 +170,7 @@ def test_a_category_has_more_than_a_few_emoji(person: Any, monkeypatch: pytest.M
     assert not {"smileys", "flags"} & set(names)
 
 
-def test_an_emoji_has_the_colours_of_the_systems_font_and_others_are_of_one(
+def test_an_emoji_has_the_colours_of_the_colour_font_and_one_missing_there_has_a_single_colour(
     use_emoji_font: Callable[[Path], None], glyphs: ModuleType, tmp_path: Path
 ) -> None:
     save_color_font(tmp_path / "color.ttf", "😀", YELLOW)
@@ -187,7 +186,7 @@ def test_an_emoji_has_the_colours_of_the_systems_font_and_others_are_of_one(
     assert glyphs.is_drawable("🍕")
 
 
-def test_a_font_whose_colours_the_window_cannot_draw_is_left_alone(
+def test_a_font_without_colour_pictures_is_not_used_as_the_colour_font(
     use_emoji_font: Callable[[Path], None], fonts: ModuleType
 ) -> None:
     use_emoji_font(fonts.WIDE.file)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from keyboard_app.window.drawing.shapes import rounded_box, strokes
 
-_LEAST = 40  # width and height of a control at least, in dp; only the keys are narrower on a phone
+_LEAST = 40  # smallest width and height of a control, in dp; only the keys are narrower on a phone
 
 
 @given(st.lists(st.integers(1, 24), min_size=4, max_size=4), st.integers(0, 4))
@@ -76,7 +76,7 @@ def test_all_text_has_the_size_the_person_chose(person: Any, page: str) -> None:
     person.screen.page = page
     person.wait()
     if page == "learned":
-        person.wait_until(lambda: person.page().moment)  # the models are asked once typing rests
+        person.wait_until(lambda: person.page().moment)  # the models are compared once typing pauses
     person.wait()
     before = list(_fonts(person.screen))
     assert len(before) > 5

@@ -1,4 +1,4 @@
-"""What is painted and repainted in the window: the frame that answers a key shows the answer and little else."""
+"""Painting in the window: the frame after a key shows the effect of the key and repaints little else."""
 
 import time
 from typing import Any
@@ -94,7 +94,7 @@ def test_scrolling_contents_are_clipped_to_their_layer(person: Any) -> None:
 
 
 def test_nothing_is_painted_while_nothing_happens(person: Any) -> None:
-    """Except the caret, which blinks twice a second. Kivy's own scroll bar would fade out for half a second, frame by frame."""
+    """Only the caret blinks, twice a second. Kivy's own scroll bar would fade out for half a second, frame by frame."""
     person.say(HELLO)
     person.wait(5)
     frames = []
@@ -117,7 +117,7 @@ def test_two_fingers_within_a_frame_type_in_the_current_case(person: Any) -> Non
     assert i.label == "I", "the shift key answers at once"
 
 
-def test_a_message_is_shown_once_the_frame_of_its_key_is_painted(person: Any) -> None:
+def test_a_message_is_shown_in_the_frame_after_the_one_that_answers_its_key(person: Any) -> None:
     person.type_physically(HELLO)
     person._window.dispatch("on_key_down", 13, 0, None, [])
     assert (person.text, person.sent) == ("", [])

@@ -17,7 +17,7 @@ UP, DOWN, RIGHT, LEFT, HOME, END = 273, 274, 275, 276, 278, 279
 LINE = "i think you are good ."
 
 
-def test_touched_keys_write(person: Any) -> None:
+def test_touched_keys_type(person: Any) -> None:
     person.touch_keys(["H", "i", "space", "backspace", ",", "space", "shift", "Y", "o"])
     assert person.text == "Hi, Yo"
     person.touch_keys(["123", "5", "?", "abc", "space", "A"])
@@ -31,7 +31,7 @@ def test_touched_keys_write(person: Any) -> None:
     assert person.recorded == person.sent == ["Hi, Yo5? ABCd"]
 
 
-def test_the_next_finger_types_the_key_of_the_finger_before(person: Any) -> None:
+def test_a_second_finger_types_the_key_of_the_first(person: Any) -> None:
     first = person.press(person.key("H"))
     second = person.press(person.key("I"))
     assert person.text == "H"
@@ -40,7 +40,7 @@ def test_the_next_finger_types_the_key_of_the_finger_before(person: Any) -> None
     assert person.text == "Hi"
 
 
-def test_a_finger_slides_to_the_key_it_meant(person: Any) -> None:
+def test_a_finger_can_slide_to_another_key(person: Any) -> None:
     touch = person.press(person.key("H"))
     touch.touch_move(*person.key("J").center)
     touch.touch_up()
@@ -248,7 +248,9 @@ def test_a_person_can_type_while_it_learns(open_window: Callable[..., Any], devi
     assert person.text.lower() == "o" * typed
     assert len(seen) > 2
     assert "Learned from 19,028 words in" in person.screen.status
-    assert person.screen.status.endswith("kept the new model: it expects your newest words at least as well")
+    assert person.screen.status.endswith(
+        "kept the new model: its predictions of your newest words are at least as good"
+    )
     assert device.models.personalized
 
 
@@ -263,7 +265,7 @@ def test_a_message_that_cannot_be_recorded_stays_in_the_text_area(person: Any) -
     assert (person.text, person.recorded) == ("", ["Hi"])
 
 
-def test_any_error_in_a_task_is_shown_and_typing_goes_on(person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_error_in_a_task_is_shown_and_typing_continues(person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError("while\nlearning")
 
@@ -285,7 +287,7 @@ def test_the_kv_rules_are_loaded_once(person: Any) -> None:
     assert [names.count(f"{rules}.kv") for rules in ("controls", "keyboard", "pages", "screen")] == [1, 1, 1, 1]
 
 
-def test_it_answers_the_desktop_and_adopts_its_model(
+def test_the_keyboard_answers_a_round_of_the_desktop_and_installs_its_model(
     person: Any, small_model_folder: Path, next_model: Model, tmp_path: Path
 ) -> None:
     desktop = Mailbox(tmp_path / "profile")
@@ -295,14 +297,14 @@ def test_it_answers_the_desktop_and_adopts_its_model(
     person.wait_until(lambda: desktop.contribution("r3") is not None)
     contribution = desktop.contribution("r3")
     assert contribution is not None and contribution.words == 140
-    person.wait_until(lambda: person.screen.status.startswith("Gave round r3"))
+    person.wait_until(lambda: person.screen.status.startswith("Contributed to round r3"))
     save_model(tmp_path / "released", next_model)
     desktop.release(tmp_path / "released")
     person.wait_until(lambda: person.device.models.personalized)
     assert person.device.models.global_model.provenance.round == 12
 
 
-def test_a_damaged_release_is_reported_and_typing_goes_on(person: Any, tmp_path: Path) -> None:
+def test_a_damaged_release_is_reported_and_typing_continues(person: Any, tmp_path: Path) -> None:
     (tmp_path / "profile" / "mailbox" / "release").mkdir(parents=True)
     person.wait_until(lambda: "Refused the released global model" in person.screen.status)
     person.touch_keys(["A"])
