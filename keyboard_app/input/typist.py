@@ -43,7 +43,7 @@ def _type_between(keyboard: Keyboard, between: str, token: str) -> int:
             between = between[1:]
         elif between or (token and token not in PUNCTUATION):
             keyboard.backspace()
-    if not apart:
+    if not apart and not keyboard.space_waits:
         keyboard.move_to(keyboard.cursor)  # so that no space parts a letter from the punctuation before it
     return sum(_press(keyboard, character) for character in between)
 
