@@ -27,7 +27,7 @@ _FAMILIAR = 500
 # with a bonus where there is no lexicon. They were the best on validation users with typos drawn from the geometry of the
 # keyboard (`federation.evaluation.autocorrection`).
 _UNKNOWN, _UNKNOWN_LETTER = -5.0, -1.0
-_LISTED, _UNLISTED = 3.0, -2.0  # for unknown words that the lexicon has, and that it lacks
+_LISTED, _UNLISTED = 5.0, -2.0  # for unknown words that the lexicon has, and that it lacks
 _NO_WORD = -5.0  # for an entry of the vocabulary that is no word: it was learned from typos
 _KNOWN = 5.0
 _SHOWN = -4.0  # to be suggested only, without replacing the typed word
