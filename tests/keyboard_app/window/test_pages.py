@@ -112,7 +112,7 @@ def test_learning_is_shown_and_can_be_undone(open_window: Callable[..., Any], de
     assert not device.models.personalized
     person.touch_control("Forget what it learned")
     person.touch_control("Yes, forget everything")
-    assert person.screen.status.startswith("What was learned is forgotten")
+    assert person.screen.status.startswith("Everything that was learned is forgotten")
 
 
 @pytest.fixture
