@@ -1,11 +1,11 @@
-"""Makes the lexicon of a vocabulary: what of it is a word, and in which case it is written (`model.device.suggesting.lexicon`).
+"""Makes the lexicon of a vocabulary: which entries are words, and their usual case (`model.device.suggesting.lexicon`).
 
-1. A dictionary, the English one of Hunspell as the package `spylls` brings it, says which spellings are certainly words.
-2. Frequencies in public text, from the package `wordfreq`, say how likely an entry is a typo of another word: the log-odds that
-   the letters t were meant are at least log f(t) - log f(w) + c for each word w that typing errors of the cost c turn into t
-   (`model.device.suggesting.corrections`). What is no dictionary word has to be far likelier than any typo: people misspell long
-   words more often than their fingers slip. How often training users of a corpus write either counts, too: they mean "yall".
-3. The usual case is that of the dictionary, if it has only one, and of most training users where it has several or none.
+1. A dictionary, the English Hunspell dictionary of the package `spylls`, says which spellings are certainly words.
+2. Frequencies in public text, from the package `wordfreq`, say how likely an entry is a typo of another word. The log-odds that a
+   person meant the letters t are at least log f(t) - log f(w) + c for each word w that typing errors of cost c turn into t
+   (`model.device.suggesting.corrections`). An entry outside the dictionary has to be far likelier than any typo, because people
+   misspell long words more often than they mistype them. The uses by training users of a corpus also count: they mean "yall".
+3. The usual case is that of the dictionary. If the dictionary has several forms or none, most training users decide.
 """
 
 import math
@@ -34,38 +34,36 @@ SOURCES = (
 LICENSE = "CC-BY-SA-4.0"
 
 _ZIPF = math.log(10)  # nats per unit of the Zipf scale, log10 of occurrences in 10^9 words
-_LEAST_ZIPF = 1.0  # of words that are rarer, or missing
-_FURTHER_ZIPF = 2.2  # dictionary words that the vocabulary lacks count from this frequency on,
-_FURTHER_SLANG_ZIPF = 3.0  # others from this one on
+_LEAST_ZIPF = 1.0  # the frequency of words that are rarer or missing
+_FURTHER_ZIPF = 2.2  # least frequency of dictionary words that the vocabulary lacks
+_FURTHER_SLANG_ZIPF = 3.0  # least frequency of other words that the vocabulary lacks
 
-# Protection of a word beyond its log-odds, in nats: to break a right word is worse than to leave a typo.
+# Protection of a word beyond its log-odds, in nats: breaking a correct word is worse than missing a typo.
 _MARGIN = 3.5
-# A dictionary word without its apostrophe (cant, wont) is no word below these log-odds.
+# Below these log-odds, the letters of a contraction without its apostrophe (cant, wont) do not count as a word.
 _CONTRACTION = -1.0
-# Nats that each letter beyond three asks of what is in no dictionary.
+# Additional nats that an entry outside the dictionary needs for each letter beyond the first three.
 _LETTER = 0.5
 _FREE_LETTERS = 3
-_LONG = 8  # letters from which two errors may be in a misspelt word
-_SECOND_ERROR = 0.36  # of its cost: who cannot spell a word makes more than one error in it
-_SHORT_NAME = 3  # letters up to which only lower-case dictionary words count among further words
-_SHORT = 4  # letters up to which a misspelling is a slip of the finger
+_LONG = 8  # letters; a misspelt word of at least this length may contain two errors
+_SECOND_ERROR = 0.36  # share of its usual cost: a person who cannot spell a word makes more than one error in it
+_SHORT_NAME = 3  # letters; up to this length only lower-case dictionary words count as further words
+_SHORT = 4  # letters; up to this length a wrong word is a typo rather than a misspelling
 _ERROR = 5.5  # nats
 _MISSPELLING = ErrorCosts(vowel=_ERROR, other=_ERROR, missing=_ERROR, extra=_ERROR, extra_neighbour=_ERROR)
 
-_LEAST_USES = 10  # of a word by people who have a choice, to count their case
-_SLANG_USES = 5  # likewise, of what is in no dictionary
-_CAPITALIZED = {
-    True: 0.7,
-    False: 0.5,
-}  # share of capitals from which a word is written so, by whether lower case is a word
-_NEVER_CAPITALIZED = 0.15  # share of capitals below which the dictionary's capitals are not the usual case
+_LEAST_USES = 10  # uses in the middle of sentences before the case of a word counts
+_SLANG_USES = 5  # the same for words outside the dictionary
+# Least share of capitalized uses that makes capitals the usual case, by whether the lower-case form is a word too.
+_CAPITALIZED = {True: 0.7, False: 0.5}
+_NEVER_CAPITALIZED = 0.15  # below this share of capitalized uses, the capitals of the dictionary are not the usual case
 
-_LENGTHENED = re.compile(r"(.)\1\1")  # "soooo" is meant
+_LENGTHENED = re.compile(r"(.)\1\1")  # "soooo" is intended
 
 
 @dataclass(frozen=True)
 class WrittenForms:
-    """How training users write words: their number of uses, and their forms where no sentence starts."""
+    """The number of uses of each word by training users, and its forms in the middle of sentences."""
 
     uses: Counter[str] = field(default_factory=Counter)
     forms: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -89,10 +87,10 @@ class WrittenForms:
 
 
 class EnglishDictionary:
-    """The forms in which a dictionary has a word."""
+    """The forms of words in a dictionary."""
 
     def __init__(self) -> None:
-        """Reads the dictionary, in some seconds.
+        """Reads the dictionary, which takes some seconds.
 
         Raises:
           DataError: the package `spylls` is not installed.
@@ -111,14 +109,14 @@ class EnglishDictionary:
     def forms(self, word: str) -> list[str]:
         """Returns the forms of a lower-case word: itself, capitalized, or with other capitals ("McKinley", "TV")."""
         if self._dictionary.lookup(word):
-            # Hunspell has "paris" by no rule, but "may" and "May": the capitalized form says nothing then.
+            # Hunspell accepts the capitalized form of every lower-case word, so that the form carries no information here.
             return [word, *self._mixed.get(word, [])]
         capitalized = word[:1].upper() + word[1:]
         return [*([capitalized] if self._dictionary.lookup(capitalized) else []), *self._mixed.get(word, [])]
 
 
 def word_frequencies() -> dict[str, float]:
-    """Returns words in public text by their frequency on the Zipf scale.
+    """Returns the frequency of words in public text on the Zipf scale.
 
     Raises:
       DataError: the package `wordfreq` is not installed.
@@ -139,10 +137,10 @@ def make_lexicon(
     """Returns the lexicon of a vocabulary.
 
     Args:
-      vocabulary: whose entries it describes.
-      zipf: lower-case words by their frequency in public text, on the Zipf scale.
-      forms: gives the forms in which a dictionary has a lower-case word.
-      written: how training users write words.
+      vocabulary: the vocabulary that the lexicon describes.
+      zipf: frequency of lower-case words in public text, on the Zipf scale.
+      forms: returns the dictionary's forms of a lower-case word.
+      written: uses and forms of words by training users.
     """
     evidence = _Evidence(vocabulary, zipf, forms, written)
     size = len(vocabulary)
@@ -161,7 +159,7 @@ def make_lexicon(
 
 
 class _Evidence:
-    """What speaks for and against each word."""
+    """The evidence for and against each word."""
 
     def __init__(
         self,
@@ -173,7 +171,7 @@ class _Evidence:
         self._zipf, self._forms, self._written = zipf, forms, written
         self._ids = {w: i for i, w in enumerate(vocabulary.words) if i >= len(SPECIALS) and w[0].isalpha()}
         self._listed = {word: list(forms(word)) for word in self._ids}
-        self._words = [word for word in self._ids if self._listed[word]]  # that typos may be typos of
+        self._words = [word for word in self._ids if self._listed[word]]  # words that a typo may stand for
         self._slips, self._misspellings = Corrections(self._words), Corrections(self._words, costs=_MISSPELLING)
         self._public = np.array([self._log_frequency(word) for word in self._words])
         self._chat = np.array([self._log_uses(word) for word in self._words])
@@ -187,7 +185,7 @@ class _Evidence:
     def protection(self, word: str) -> tuple[float, float]:
         """Returns the protection of a word of the vocabulary against others, and against its letters with an apostrophe.
 
-        Both are in nats, and -inf for what is no word.
+        Both are in nats, and -inf for an entry that is not a word.
         """
         if not self._listed[word]:
             unlisted = self._protection_of_unlisted(word)
@@ -200,11 +198,11 @@ class _Evidence:
             return -math.inf, -math.inf
         odds[self._places[word]] = np.inf
         protection = min(max(float(odds.min()) + _MARGIN, 0.0), MOST_PROTECTION)
-        # The model has counted forgotten apostrophes as uses of the word.
+        # The model was trained on words with forgotten apostrophes as if the shorter word were intended.
         return protection, min(float(apostrophe) + min(self._log_share_meant(word), 0.0), protection)
 
     def _log_share_meant(self, word: str) -> float:
-        """Returns the logarithm of the uses of a word that public text lets expect, per use in chat."""
+        """Returns the log ratio of the uses expected from public text to the uses in chat."""
         expected = self._log_frequency(word) - 9 * _ZIPF + math.log(self._written.uses.total() + 1)
         return expected - self._log_uses(word)
 
@@ -213,11 +211,11 @@ class _Evidence:
             return MOST_PROTECTION
         errors = self._slips if len(word) <= _SHORT else self._misspellings
         costs = errors.costs(word, ended=True)
-        contractions = list(self._contractions.values())  # no letter is misspelt as an apostrophe
+        contractions = list(self._contractions.values())  # people do not misspell a letter as an apostrophe
         costs[contractions] = self._slips.costs(word, np.array(contractions, np.intp), ended=True)
         second = _ERROR + _SECOND_ERROR * (costs - _ERROR) if len(word) >= _LONG else np.inf
         costs = np.where(costs > _ERROR, second, costs)
-        # Another number of a word, and a dropped g, are ways of speaking.
+        # Plurals, possessives and a dropped g are intended.
         for meant in {word.removesuffix("s"), word.removesuffix("'s"), word + "g"} & self._places.keys():
             costs[self._places[meant]] = np.inf
         near = costs < np.inf
@@ -230,7 +228,7 @@ class _Evidence:
         return min(odds + _MARGIN, MOST_PROTECTION) if odds >= 0 else -math.inf
 
     def _is_name(self, word: str) -> bool:
-        """Returns whether people capitalize a word in the middle of a sentence: they do not do so with a typo."""
+        """Returns whether people capitalize a word in the middle of sentences, which they do not do with a typo."""
         forms = self._written.forms.get(word, Counter())
         return forms.total() >= _SLANG_USES and forms[word] < forms.total() / 2
 
@@ -258,7 +256,7 @@ class _Evidence:
 
     def _is_further_word(self, word: str) -> bool:
         if forms := self._forms(word):
-            # Short abbreviations and names (Ky, Te) are far rarer than typos that look like them.
+            # Typos are far more frequent than the short abbreviations and names (Ky, Te) that they look like.
             return len(word) > _SHORT_NAME or word in forms
         return self._zipf[word] >= _FURTHER_SLANG_ZIPF and self._protection_of_unlisted(word) > 0
 

@@ -1,4 +1,4 @@
-"""Presses the keys of a text one by one, without a window, and returns what stands in the field afterwards."""
+"""Presses the keys of a text one by one, without a window, and returns the text that results in the field."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from keyboard_app.input.offers import Kind
 
 
 class Pressed(NamedTuple):
-    """What became of the keys: the text in the field, and the words that the strip offers for it, best first."""
+    """The text in the field after the last key, and the words on the suggestion strip, best first."""
 
     text: str
     suggestions: list[str]

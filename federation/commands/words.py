@@ -1,4 +1,4 @@
-"""`federate words`: the lexicon of a model folder, which says what of its vocabulary is a word and how it is written."""
+"""`federate words`: makes the lexicon of a model folder, which says which entries of its vocabulary are words."""
 
 import argparse
 import sys
@@ -18,12 +18,12 @@ def add_words_options(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         default=PRETRAINED,
-        help="the model folder, whose lexicon is written anew (default: the shipped model)",
+        help="the model folder whose lexicon is replaced (default: the shipped model)",
     )
     parser.add_argument(
         "--corpus",
         default="chitchat",
-        help="whose training users show how words are written: chitchat, or a JSON Lines file (default: chitchat)",
+        help="the corpus whose training users show how people write: chitchat, or a JSON Lines file (default: chitchat)",
     )
 
 
@@ -31,7 +31,7 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
     """Writes the lexicon into the model folder and returns its result for JSON.
 
     Raises:
-      DataError: there is no model folder, or the corpus, the dictionary or the word frequencies are missing.
+      DataError: the model folder, the corpus, the dictionary or the word frequencies are missing.
     """
     from federation.lexicon import EnglishDictionary, WrittenForms, make_lexicon, word_frequencies
 
@@ -44,5 +44,5 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
     save_lexicon(path, lexicon)
     no_words = [w for i, w in enumerate(vocabulary.words) if not lexicon.is_word(i)]
     size = path.stat().st_size
-    print(f"{path}: {size:,} bytes; {len(no_words):,} of {len(vocabulary):,} entries are no words", file=sys.stderr)
+    print(f"{path}: {size:,} bytes; {len(no_words):,} of {len(vocabulary):,} entries are not words", file=sys.stderr)
     return {"lexicon": str(path), "bytes": size, "no_words": len(no_words)}

@@ -1,24 +1,25 @@
-"""What a keyboard has to know of a language beside the model: what is a word, and in which case it is written.
+"""The lexicon of a vocabulary: which entries are words, and in which case they are usually written.
 
-A vocabulary holds whatever enough people wrote, typos included. A lexicon gives each of its entries
+A vocabulary holds everything that enough people wrote, typos included. A lexicon gives each of its entries
 
-- a protection in nats: how much better than the typed word a correction has to be. It is the log-odds that the typed letters were
-  meant, by their frequency in public text against that of the words that one typing error turns into them. An entry without any
-  protection, -inf, is no word: it is never offered, and corrected like any letters that the vocabulary lacks;
-- the same against one correction, its letters with an apostrophe: people leave that out of "I'll", but mean "ill", too;
+- a protection in nats: by how much a correction has to score better than the typed word. It is the log-odds that the person meant
+  the typed letters, from their frequency in public text and that of the words that one typing error turns into them. An entry with
+  a protection of -inf is not a word: it is never suggested, and it is corrected like letters that the vocabulary lacks;
+- a second protection, against the same letters with an apostrophe: people leave it out of "I'll", but may also mean "ill";
 - its usual case: "Monday", "I'm", "McKinley".
 
-Two Bloom filters (Bloom 1970, "Space/Time Trade-offs in Hash Coding with Allowable Errors") stand for the words that the
-vocabulary lacks: they tell whether a text is one of them, and whether it is usually capitalized. One yes in
-two thousand answers is wrong. The words themselves are not in the file.
+Two Bloom filters (Bloom 1970, "Space/Time Trade-offs in Hash Coding with Allowable Errors") represent the words that the
+vocabulary
+lacks: one says whether a text is such a word, the other whether it is usually capitalized. About one in two thousand other texts
+passes a filter by mistake. The file does not contain the words themselves.
 
-The file `lexicon.safetensors`, version 1, holds with the vocabulary's size V
+The file `lexicon.safetensors`, version 1, holds for a vocabulary of V entries
 
-    protection  F16 [V]   nats, at most `MOST_PROTECTION`; -inf for what is no word
-    apostrophe  F16 [V]   nats, likewise; where it is less than the protection, letters with an apostrophe need no more
+    protection  F16 [V]   nats, at most `MOST_PROTECTION`; -inf for an entry that is not a word
+    apostrophe  F16 [V]   nats, likewise; applies to letters with an apostrophe where it is lower than the protection
     capitals    U32 [V]   bit i is set if letter i is a capital in the usual case; 0 for lower case
-    words       U8 [any]  the Bloom filter of the other words, in lower case; `_places` says which bits belong to a word
-    names       U8 [any]  the Bloom filter of those of them that are written with a capital first letter
+    words       U8 [any]  the Bloom filter of the other words, in lower case; `_places` gives the bits of a word
+    names       U8 [any]  the Bloom filter of those among them with a capital first letter
 
 and the strings `format` ("lexicon"), `version` ("1"), `vocabulary_sha256`, and `sources` and `license` for people.
 """
@@ -37,7 +38,7 @@ from data.files import write_by_rename
 from model.device.safetensors_format import SafetensorsError, deserialize, serialize
 
 MOST_PROTECTION = 5.0  # nats
-LONGEST = 32  # letters of a word whose case can be told
+LONGEST = 32  # letters; the usual case of longer words is not stored
 
 _FORMAT, _VERSION = "lexicon", "1"
 _EXPECTED = {  # the type of each array, and whether it has an entry for each of the vocabulary
@@ -48,7 +49,7 @@ _EXPECTED = {  # the type of each array, and whether it has an entry for each of
     "names": (np.uint8, False),
 }
 _MAX_BYTES = 1 << 20
-_BITS = 16  # of a filter for each of its words: one answer in two thousand is wrong
+_BITS = 16  # bits of a filter per word, for an error rate of one in two thousand
 _HASHES = 11
 
 
@@ -91,7 +92,7 @@ def save_lexicon(path: Path, lexicon: Lexicon) -> None:
     """Writes a lexicon by rename.
 
     Raises:
-      DataError: it would be larger than a lexicon may be.
+      DataError: the file would exceed the size limit.
     """
     content = lexicon.to_bytes()
     if len(content) > _MAX_BYTES:
@@ -109,25 +110,25 @@ def load_lexicon(path: Path, vocabulary_sha256: str, size: int) -> Lexicon:
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise DataError(f"{path} is too large for a lexicon: make it anew with `federate words`")
+            raise DataError(f"{path} is too large for a lexicon: make it again with `federate words`")
         arrays, strings = deserialize(path.read_bytes())
     except OSError as error:
         raise DataError(f"cannot read the lexicon {path}: {error.strerror}") from error
     except SafetensorsError as error:
-        raise DataError(f"{path} is damaged ({error}): make it anew with `federate words`") from error
+        raise DataError(f"{path} is damaged ({error}): make it again with `federate words`") from error
     if strings.get("format") != _FORMAT or strings.get("version") != _VERSION:
-        raise DataError(f"{path} is not a lexicon of version {_VERSION}: make it anew with `federate words`")
+        raise DataError(f"{path} is not a lexicon of version {_VERSION}: make it again with `federate words`")
     if strings.get("vocabulary_sha256") != vocabulary_sha256:
-        raise DataError(f"{path} belongs to another vocabulary: make it anew with `federate words`")
+        raise DataError(f"{path} belongs to another vocabulary: make it again with `federate words`")
     if arrays.keys() != _EXPECTED.keys():
-        raise DataError(f"{path} lacks a part of a lexicon: make it anew with `federate words`")
+        raise DataError(f"{path} lacks a part of a lexicon: make it again with `federate words`")
     for name, (kind, of_vocabulary) in _EXPECTED.items():
         array = arrays[name]
         if array.dtype != kind or array.ndim != 1 or (of_vocabulary and len(array) != size):
-            raise DataError(f"{path}: {name} has the wrong type or shape: make it anew with `federate words`")
+            raise DataError(f"{path}: {name} has the wrong type or shape: make it again with `federate words`")
     if not all((arrays[name] <= MOST_PROTECTION).all() for name in ("protection", "apostrophe")):  # nor NaN
         raise DataError(
-            f"{path} protects a word by more than {MOST_PROTECTION} nats: make it anew with `federate words`"
+            f"{path} protects a word by more than {MOST_PROTECTION} nats: make it again with `federate words`"
         )
     return Lexicon(vocabulary_sha256, **arrays, sources=strings.get("sources", ""), license=strings.get("license", ""))
 
@@ -135,7 +136,7 @@ def load_lexicon(path: Path, vocabulary_sha256: str, size: int) -> Lexicon:
 def capitals_of(written: str) -> int:
     """Returns the bits of the capital letters of a word as it is written, as `Lexicon.capitals` has them.
 
-    0 where lower-casing and the bits would not give the word back: it is too long, or its letters change their number.
+    The result is 0 if lower case and bits cannot restore the word: it is too long, or lower-casing changes its number of letters.
     """
     bits = sum(1 << i for i, c in enumerate(written[:LONGEST]) if c != c.lower())
     back = "".join(c.upper() if bits >> i & 1 else c for i, c in enumerate(written.lower()))
@@ -152,7 +153,7 @@ def make_filter(words: Iterable[str]) -> NDArray[np.uint8]:
 
 
 def in_filter(filter_: NDArray[np.uint8], word: str) -> bool:
-    """Returns whether a word is in a Bloom filter; one of two thousand others is taken for one."""
+    """Returns whether a word is in a Bloom filter; about one in two thousand other words passes by mistake."""
     return all(filter_[place >> 3] >> (place & 7) & 1 for place in _places(word, 8 * len(filter_)))
 
 

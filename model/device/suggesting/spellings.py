@@ -13,8 +13,8 @@ from model.device.suggesting.offensive import offensive_words
 from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.word_preferences import WordPreferences
 
-# An own word in no lexicon is doubtful if one typing error, or two in a long word, would make it of a word: it has to be written
-# more often than others before it is offered. Errors in nats (`ErrorCosts`).
+# An own word that the lexicon lacks is doubtful if one typing error (two in a long word) turns a word into it. It has to occur
+# more often than other own words before it is suggested. The costs of errors are in nats (`ErrorCosts`).
 _ONE_ERROR, _TWO_ERRORS = 5.5, 11.0
 _LONG = 7  # letters
 _CERTAIN = 6  # occurrences
@@ -86,7 +86,8 @@ class Spellings:
     def unwanted(self, preferences: WordPreferences, personal: PersonalNgram | None) -> NDArray[np.intp]:
         """Returns the indices of words not to be suggested.
 
-        They are forgotten words, offensive words that the person never typed, and what is no word unless the person insists on it.
+        They are forgotten words, offensive words that the person never typed, and entries that are not words unless the person
+        insists on them.
         """
         written = 0 if personal is None else personal.length
         state = (
@@ -108,7 +109,7 @@ class Spellings:
         """Returns whether one of the person's own words is probably a typo of a word of the vocabulary."""
         if self._lexicon is None or word in preferences.insisted or personal.times(word) >= _CERTAIN:
             return False
-        if personal.case.form(word) not in (None, word):  # who capitalizes it means a name
+        if personal.case.form(word) not in (None, word):  # a capitalized word is a name
             return False
         if word not in self._doubtful:
             self._doubtful[word] = not self._lexicon.knows(word) and self._is_near_a_word(word)

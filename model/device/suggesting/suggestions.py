@@ -27,8 +27,8 @@ _FAMILIAR = 500
 # with a bonus where there is no lexicon. They were the best on validation users with typos drawn from the geometry of the
 # keyboard (`federation.evaluation.autocorrection`).
 _UNKNOWN, _UNKNOWN_LETTER = -5.0, -1.0
-_LISTED, _UNLISTED = 5.0, -2.0  # for unknown words that the lexicon has, and that it lacks
-_NO_WORD = -5.0  # for an entry of the vocabulary that is no word: it was learned from typos
+_LISTED, _UNLISTED = 5.0, -2.0  # bonus of unknown words that the lexicon has, and of those that it lacks
+_NO_WORD = -5.0  # bonus of vocabulary entries that are not words: the model learned them from typos
 _KNOWN = 5.0
 _SHOWN = -4.0  # to be suggested only, without replacing the typed word
 # A person who types on after seeing a suggestion probably did not mean it. But people overlook suggestions, so that these may come
@@ -177,7 +177,7 @@ class Suggester:
         return unknown + (_LISTED if self._lexicon.knows(word) else _UNLISTED)
 
     def doubts(self, word: str) -> bool:
-        """Returns whether one of the person's own words is probably a typo, which is not offered."""
+        """Returns whether one of the person's own words is probably a typo, which is not suggested."""
         return self._personal is not None and self.spellings.doubts(word, self._preferences, self._personal)
 
     def written(self, word: str) -> str:
@@ -185,10 +185,10 @@ class Suggester:
         return self._own_case(word) or self._usual_case(word)
 
     def recased(self, word: str) -> str | None:
-        """Returns a finished word as it is written, if its letters are right and their case is not; None to keep it.
+        """Returns a finished word in its own or usual case, or None to keep it as typed.
 
-        Only small letters and a capital first letter, which may be automatic, are changed. The usual case of an abbreviation is
-        not forced on anyone: people write "tv" and mean it.
+        Only lower-case letters and a capital first letter, which may be automatic, are changed. The usual case of abbreviations is
+        never forced, because many people write "tv".
         """
         typed = normalize(word)
         if word[1:] != word[1:].lower():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from data.tokenizer import PUNCTUATION, Token
 
-_LEAST_USES = 2  # once may be a slip
+_LEAST_USES = 2  # a single use may be a typo
 
 
 class WrittenCase:
@@ -18,7 +18,7 @@ class WrittenCase:
     def learn(self, tokens: Sequence[Token]) -> None:
         """Counts the tokens of a message.
 
-        A capital first letter at the start of a sentence says nothing of the word, nor do capitals throughout a message.
+        A capital first letter at the start of a sentence is no evidence, and neither is a message in capitals.
         """
         texts = [token.text for token in tokens if token.text[0].isalpha()]
         if len(texts) > 1 and all(text.isupper() for text in texts):
@@ -34,7 +34,7 @@ class WrittenCase:
             starts = token.text in PUNCTUATION and token.text != ","
 
     def form(self, word: str) -> str | None:
-        """Returns the form of a lower-case word that the person uses mostly; None if there is none or it was used only once."""
+        """Returns the form in which the person mostly writes a lower-case word; None without a form that occurred twice."""
         forms = self._forms.get(word)
         if not forms:
             return None
