@@ -131,11 +131,20 @@ class Person:
         for parent in control.walk_reverse():
             if isinstance(parent, ScrollView) and not isinstance(parent, RecycleView) and control in parent.walk():
                 parent.scroll_to(control, animate=False)
-        self.wait(2)
+        self._wait_until_at_rest(name)
         self.touch(self.control(name))  # a list rebuilt meanwhile has a new control of this name
         end = time.monotonic() + 0.25  # a scroll view waits for scrolling before it passes a tap on
         while time.monotonic() < end:
             self.wait(1)
+
+    def _wait_until_at_rest(self, name: str) -> None:
+        """Waits until a control stays in its place: on a busy machine a list takes longer to be laid out."""
+        places: list[tuple[float, ...]] = []
+        end = time.monotonic() + 20
+        while time.monotonic() < end and (len(places) < 3 or len(set(places[-3:])) > 1):
+            self.wait(1)
+            control = self.control(name)
+            places.append((*control.to_window(control.x, control.y), *control.size))
 
     @property
     def strip(self) -> Any:

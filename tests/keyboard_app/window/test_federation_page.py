@@ -113,7 +113,7 @@ def test_a_person_joins_takes_part_sees_the_update_and_leaves(
     assert device.federation.standing().joining is None, "nothing is sent before the person agrees"
     person.touch_control("I agree, join")
     person.wait_until(lambda: page._standing_card.place)
-    assert person.screen.status == f"You belong to the federation at 127.0.0.1:{link.port} now"
+    assert person.screen.status == f"You have joined the federation at 127.0.0.1:{link.port}"
     assert page._standing_card.place == f"127.0.0.1:{link.port}"
 
     coordinator.ask("want")
