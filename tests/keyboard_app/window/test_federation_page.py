@@ -129,7 +129,7 @@ def test_a_person_joins_takes_part_sees_the_update_and_leaves(
     person.wait_until(lambda: device.federation.round_going_on)
     person.wait_until(lambda: person.screen.busy and page._round_card.step > 0 and page._round_card.now)
     person.type_physically("typing goes on")
-    assert device.keyboard.text == "Typing goes on"
+    assert device.keyboard.text == "typing goes on"
     person.wait_until(shared, 120)
     assert steps_seen and steps_seen <= set(STEPS)
     person.wait_until(lambda: device.background.task is None)
