@@ -40,7 +40,9 @@ def users_in(corpus: Corpus, split: str) -> list[str]:
         raise DataError(f"there is no split {split!r}: choose one of {', '.join(SPLITS)}, all")
     users = [u for u in corpus.users() if split in ("all", split_of(u))]
     if not users:
-        raise DataError(f"nobody in this corpus belongs to the split {split!r}: choose another, or all")
+        raise DataError(
+            f"nobody in this corpus belongs to its {split} users, which a hash of each user's id chooses (train: 8 of 10)"
+        )
     return users
 
 

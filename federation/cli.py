@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from data.errors import UserFacingError
+from data.console import run_command
 from federation.commands import benchmark, measuring, rounds, serve, simulate, training, words, worker
 from federation.commands.options import BadCallError
 
@@ -19,6 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # safe: every forked process starts another program
     arguments = list(sys.argv[1:] if argv is None else argv)
+    return run_command("federate", lambda: _run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     repeated = [a for a in arguments if a not in ("--json", "--resume")]  # neither changes the result
     options.command_line = shlex.join(["uv", "run", "federate", *repeated])
@@ -27,12 +31,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadCallError as error:
         print(f"federate: {error} (see federate --help)", file=sys.stderr)
         return 2
-    except (UserFacingError, OSError, RuntimeError) as error:  # a failed disk or process needs no traceback either
-        print(f"federate: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("federate: stopped", file=sys.stderr)
-        return 1
     if options.json:
         print(json.dumps(result))
     return 0

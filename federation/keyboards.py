@@ -19,7 +19,7 @@ _HELD = "is open in another"
 def keyboard(*arguments: str | Path) -> list[str]:
     """Returns the command line of a keyboard process."""
     # -P keeps the current folder off the path: a data.py there would hide our package.
-    return [sys.executable, "-P", "-m", "keyboard_app.cli", *map(str, arguments)]
+    return [sys.executable, "-P", "-m", "keyboard_app", *map(str, arguments)]
 
 
 def start_keyboard(profile: Path, shipped: Path, round_id: str) -> subprocess.Popen[str]:

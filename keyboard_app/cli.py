@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
-from data.errors import DataError, UserFacingError
+from data.console import run_command
+from data.errors import DataError
 from federation.protocol.join_link import JoinLink
 from keyboard_app.data_commands import add_data_commands, run_data_command
 from keyboard_app.device import Device
@@ -53,7 +54,7 @@ def _parser() -> _Parser:
         type=Path,
         metavar="FILE",
         help="type the lines of a text file as messages, without a window, and report the effect of learning; "
-        "uses a temporary profile unless --profile names one",
+        "uses a temporary profile unless --profile names one (default: open the window)",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     answer = commands.add_parser(
@@ -61,19 +62,27 @@ def _parser() -> _Parser:
         parents=[_common()],
         help="train for pending rounds of a desktop on this machine and adopt its released model, without a window",
     )
-    answer.add_argument("--round", metavar="ID", help="answer only the invitation to this round")
+    answer.add_argument("--round", metavar="ID", help="answer only the invitation to this round (default: answer all)")
     device = commands.add_parser(
         "device", parents=[_common()], help="take part in the rounds of a federation, without a window"
     )
-    device.add_argument("--join", metavar="LINK", help="first join the federation of this join link")
+    device.add_argument(
+        "--join",
+        metavar="LINK",
+        help="first join the federation of this join link (default: take part in the one joined before)",
+    )
     device.add_argument("--leave", action="store_true", help="leave the federation and exit")
     device.add_argument(
         "--corpus",
         type=Path,
         metavar="FILE.jsonl",
-        help="train on messages of this JSON Lines corpus instead of recorded ones",
+        help="train on messages of this JSON Lines corpus (default: on the recorded messages)",
     )
-    device.add_argument("--user", metavar="U", help="the user of the corpus whose messages to train on")
+    device.add_argument(
+        "--user",
+        metavar="U",
+        help="the user of the corpus whose messages to train on (default: none; required with --corpus)",
+    )
     keys = commands.add_parser(
         "keys",
         parents=[_common()],
@@ -112,29 +121,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--json needs --script or a subcommand")
     if options.command == "device" and (options.corpus is None) != (options.user is None):
         parser.error("--corpus and --user belong together: give both or neither")
-    try:
-        if options.script:
-            _script(options)
-        elif options.command == "answer":
-            _answer(options)
-        elif options.command == "device":
-            _device(options)
-        elif options.command == "keys":
-            _keys(options)
-        elif options.command == "status":
-            _status(options)
-        elif options.command == "benchmark":
-            _benchmark(options)
-        elif options.command == "data":
-            _data(options)
-        else:
-            _open_window(options)
-    except (UserFacingError, OSError, RuntimeError) as error:  # LiteRT raises RuntimeError when a program fails
-        sys.stderr.write(f"keyboard: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("keyboard: stopped\n")
-        return 1
+    return run_command("keyboard", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.script:
+        _script(options)
+    elif options.command == "answer":
+        _answer(options)
+    elif options.command == "device":
+        _device(options)
+    elif options.command == "keys":
+        _keys(options)
+    elif options.command == "status":
+        _status(options)
+    elif options.command == "benchmark":
+        _benchmark(options)
+    elif options.command == "data":
+        _data(options)
+    else:
+        _open_window(options)
     return 0
 
 

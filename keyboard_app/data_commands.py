@@ -24,7 +24,9 @@ def add_data_commands(commands: "argparse._SubParsersAction[_Parser]", common: C
     )
     subcommands = data.add_subparsers(dest="data_command", metavar="COMMAND", required=True, parser_class=type(data))
     listing = subcommands.add_parser("list", parents=[common()], help="list the recorded messages, newest first")
-    listing.add_argument("--search", default="", metavar="TEXT", help="list only messages that contain this text")
+    listing.add_argument(
+        "--search", default="", metavar="TEXT", help="list only messages that contain this text (default: all)"
+    )
     listing.add_argument("--count", type=int, default=50, metavar="N", help="list at most N messages (default: 50)")
     delete = subcommands.add_parser("delete", parents=[common()], help="delete messages permanently")
     delete.add_argument(
@@ -46,7 +48,9 @@ def add_data_commands(commands: "argparse._SubParsersAction[_Parser]", common: C
         metavar="FILE",
         help='the UTF-8 file: text with one message per line, JSON Lines of {"user", "time", "text"}, or a WhatsApp export',
     )
-    importing.add_argument("--person", metavar="NAME", help="your name in the file, if several people wrote in it")
+    importing.add_argument(
+        "--person", metavar="NAME", help="your name in the file, if several people wrote in it (default: the only name)"
+    )
     subcommands.add_parser(
         "relearn",
         parents=[common()],

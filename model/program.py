@@ -17,8 +17,11 @@ and outputs, so that no array has the size of the full vocabulary. Its tokens ar
 | `set_weights` | the weights by name | `done` |
 """
 
+import logging
 import math
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -127,13 +130,25 @@ def _sgd_step(
     return loss, after
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hides TensorFlow's warnings that a program has no gradients: the traced functions contain their own."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def build_program(config: ModelConfig, weights: Weights | None = None) -> bytes:
     """Traces the model's functions and converts them; returns the content of a LiteRT file.
 
     With `weights`, the variables of the program start with these values: a whole model in one file, for use in other projects.
     """
     program = _Program(config, weights)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _quiet():
         # The traced functions contain their gradients already.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(program, folder, signatures=program.entry_points, options=options)

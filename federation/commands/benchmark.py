@@ -38,7 +38,7 @@ def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="coordinator: numbers of devices in a round (default: 10 to 1000)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="a folder for the results")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="a folder for the results (default: write no files)")
 
 
 def run_benchmark(options: argparse.Namespace) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from data.corpus import Corpus, open_corpus, users_in
+from data.corpus import Corpus, open_corpus, split_of, users_in
+from data.errors import DataError
 from federation.commands.options import (
     BadCallError,
     add_corpus_option,
@@ -21,19 +21,6 @@ from model.device.learning.finetuning import FineTuning
 from model.device.metrics import Scores, Typing
 
 Result = dict[str, Any]
-
-# Labels for people: _NAMES for whole keys of a result, _PARTS for the parts of other keys.
-_NAMES = {
-    "slips_slips": "typos",
-    "slips_mended": "typos corrected",
-    "slips_changed_wrongly": "typos changed to a wrong word",
-    "slips_offered": "typos with the intended word suggested",
-    "slips_words": "words without a typo",
-    "slips_spoilt": "correct words broken",
-    "slips_unknown": "words outside the vocabulary",
-    "slips_unknown_spoilt": "words outside the vocabulary broken",
-}
-_PARTS = {"top1": "recall at 1", "top3": "recall at 3", "ksr": "keystroke savings rate", "ci": "95% interval"}
 
 
 def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +45,12 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
         default="chitchat",
         help="with --baselines: the corpus whose training users the n-grams learn from (default: chitchat)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="with --baselines: a folder for tables and plots")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="with --baselines: a folder for tables and plots (default: write no files)",
+    )
 
 
 def run_evaluate(options: argparse.Namespace) -> Result:
@@ -69,12 +61,14 @@ def run_evaluate(options: argparse.Namespace) -> Result:
       DataError: the model or the corpus is invalid, or has no word to measure on.
     """
     from federation.evaluation.held_out_users import equal_shares, evaluate_users
+    from federation.evaluation.result_tables import evaluation_tables
+    from federation.reports.tables import print_tables
 
     if options.out and not options.baselines:
         raise BadCallError("--out is for the comparison with baselines: add --baselines")
     model, corpus = load_model(options.model), open_corpus(options.corpus)
     trained_on = _trained_on(options) if options.baselines else None
-    messages = equal_shares(corpus, users_in(corpus, options.users), options.max_words)
+    messages = equal_shares(corpus, _chosen_users(corpus, options.users), options.max_words)
     results = evaluate_users([(model, texts) for texts in messages])
     scores, typing = sum((s for s, _ in results), Scores()), sum((t for _, t in results), Typing())
     result = {
@@ -96,18 +90,30 @@ def run_evaluate(options: argparse.Namespace) -> Result:
         from federation.evaluation.autocorrection import measure_typos
 
         result |= {f"slips_{name}": n for name, n in measure_typos([(model, t) for t in messages]).summary.items()}
-    _show(result)
+    print_tables(evaluation_tables(result, len(messages)))
     if trained_on is None:
         return result
     from federation.evaluation.baseline_comparison import compare_with_baselines, write_comparison
     from federation.evaluation.baseline_tables import comparison_tables
-    from federation.reports.tables import print_tables
 
     result |= compare_with_baselines(model, messages, trained_on)
     print_tables(comparison_tables(result))
     if options.out:
         write_comparison(result, options.out)
     return result
+
+
+def _chosen_users(corpus: Corpus, part: str) -> list[str]:
+    """Returns the users of a part of the corpus.
+
+    Raises:
+      DataError: nobody belongs to it; the message names the choices that have users.
+    """
+    try:
+        return users_in(corpus, part)
+    except DataError as error:
+        parts = sorted({split_of(user) for user in corpus.users()})
+        raise DataError(f"{error}: choose others by --users {', '.join([*parts, 'or all'])}") from error
 
 
 def _trained_on(options: argparse.Namespace) -> Corpus:
@@ -133,7 +139,12 @@ def add_personalize_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ablation", action="store_true", help="also measure the gain from each part of learning")
     parser.add_argument("--curve", action="store_true", help="measure the gain against words typed instead")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="a folder for tables and, with --curve, a plot")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="a folder for tables and, with --curve, a plot (default: write no files)",
+    )
 
 
 def run_personalize(options: argparse.Namespace) -> Result:
@@ -151,11 +162,13 @@ def run_personalize(options: argparse.Namespace) -> Result:
         write_curve,
         write_users,
     )
+    from federation.evaluation.result_tables import personalization_tables
+    from federation.reports.tables import print_tables
 
     if options.out and options.out.exists() and not options.out.is_dir():
         raise BadCallError(f"--out {options.out} is not a folder")
     model, corpus, how = load_model(options.model), open_corpus(options.corpus), FineTuning()
-    users = long_enough(corpus, users_in(corpus, options.users), options.min_words, options.max_users)
+    users = long_enough(corpus, _chosen_users(corpus, options.users), options.min_words, options.max_users)
     if options.curve:
         points, rows = gain_curve(model, corpus, users, how)
         result = curve_result(points)
@@ -166,7 +179,7 @@ def run_personalize(options: argparse.Namespace) -> Result:
         result = personalization_result(results)
         if options.out:
             write_users(results, options.out)
-    _show(result)
+    print_tables(personalization_tables(result))
     return result
 
 
@@ -190,9 +203,18 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
         help="rounds over outsiders that train the audited rounds' first model (default: 200)",
     )
     parser.add_argument("--rounds", type=positive_int, default=15, help="audited rounds over members (default: 15)")
-    parser.add_argument("--clients-per-round", type=positive_int, default=100, help="default: 100")
-    parser.add_argument("--client-learning-rate", type=positive_number, default=1.0, help="default: 1")
-    parser.add_argument("--server-learning-rate", type=positive_number, default=1.0, help="default: 1")
+    parser.add_argument(
+        "--clients-per-round", type=positive_int, default=100, help="number of clients in a round (default: 100)"
+    )
+    parser.add_argument(
+        "--client-learning-rate",
+        type=positive_number,
+        default=1.0,
+        help="learning rate of the clients' SGD (default: 1)",
+    )
+    parser.add_argument(
+        "--server-learning-rate", type=positive_number, default=1.0, help="learning rate of the server (default: 1)"
+    )
     _add_clip_option(parser, "private runs clip deltas to this L2 norm (default: 1)")
     parser.add_argument(
         "--noise-multipliers",
@@ -257,26 +279,3 @@ def run_liars(options: argparse.Namespace) -> Result:
 
 def _add_clip_option(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--clip", type=positive_number, default=1.0, help=text)
-
-
-def _show(result: Result) -> None:
-    """Prints results for people, on standard error like everything but the JSON."""
-    for name, value in _named_values(result):
-        print(f"{name:45} {value}", file=sys.stderr)
-
-
-def _named_values(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yields a name in words and a text for each number in a JSON value."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            stem, share = key.removesuffix("_share"), ", share" if key.endswith("_share") else ""
-            words = _NAMES.get(stem) or " ".join(_PARTS.get(part, part) for part in stem.split("_"))
-            words += share
-            yield from _named_values(inner, f"{name}, {words}" if name else words)
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
-        for number, inner in enumerate(value, 1):
-            yield from _named_values(inner, f"{name} {number}")
-    elif isinstance(value, list):
-        yield name, " to ".join(f"{v:,.4f}" for v in value)
-    else:
-        yield name, f"{value:,.4f}" if isinstance(value, float) else "none" if value is None else str(value)

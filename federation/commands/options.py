@@ -81,27 +81,34 @@ def add_users_option(parser: argparse.ArgumentParser) -> None:
 def add_summation_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options for clipping and summing deltas, and for differential privacy."""
     parser.add_argument(
-        "--bits", type=positive_int, help="sum deltas as integers of this many bits, 2 to 16 (32: as floats)"
+        "--bits",
+        type=positive_int,
+        help="sum deltas as integers of this many bits, 2 to 16, or as floats for 32 "
+        f"(default: {SumSettings.bits} with any other option of sums)",
     )
     parser.add_argument(
         "--clip", type=positive_number, help=f"the L2 norm that deltas are clipped to (default: {_DEFAULT_CLIP:g})"
     )
     parser.add_argument(
-        "--clip-quantile", type=positive_number, help="let the clipping norm follow this quantile of the deltas' norms"
+        "--clip-quantile",
+        type=positive_number,
+        help="let the clipping norm follow this quantile of the deltas' norms (default: keep it constant)",
     )
     parser.add_argument("--zeroing", action="store_true", help="replace outlying deltas by zeros")
     parser.add_argument(
-        "--dp", choices=("tree", "distributed"), help="user-level differential privacy with this kind of noise"
+        "--dp",
+        choices=("tree", "distributed"),
+        help="user-level differential privacy with this kind of noise (default: none)",
     )
     parser.add_argument(
         "--noise-multiplier",
         type=positive_number,
-        help="the noise's standard deviation in clipping norms (required with --dp)",
+        help="the noise's standard deviation in clipping norms (required with --dp; default: no noise)",
     )
     parser.add_argument(
         "--period",
         type=positive_int,
-        help="number of rounds in which a person takes part at most once (required with --dp)",
+        help="number of rounds in which a person takes part at most once (required with --dp; default: no limit)",
     )
     parser.add_argument(
         "--delta",
@@ -110,13 +117,16 @@ def add_summation_options(parser: argparse.ArgumentParser) -> None:
         help="the delta at which epsilon is reported (default: %(default)g)",
     )
     parser.add_argument(
-        "--max-epsilon", type=positive_number, default=math.inf, help="stop before epsilon exceeds this"
+        "--max-epsilon",
+        type=positive_number,
+        default=math.inf,
+        help="stop before epsilon exceeds this (default: no limit)",
     )
     parser.add_argument(
         "--max-rho",
         type=positive_number,
         default=math.inf,
-        help="stop before rho of zero-concentrated differential privacy exceeds this",
+        help="stop before rho of zero-concentrated differential privacy exceeds this (default: no limit)",
     )
 
 

@@ -25,9 +25,16 @@ def add_round_options(parser: argparse.ArgumentParser) -> None:
         default="fedavg",
         help="fedavg adds the mean of the deltas, fedadam takes an Adam step along it (default: fedavg)",
     )
-    parser.add_argument("--server-learning-rate", type=positive_number, help="default: 1 for fedavg, 0.01 for fedadam")
     parser.add_argument(
-        "--state", type=Path, metavar="DIR", help="the folder in which fedadam keeps its moments between rounds"
+        "--server-learning-rate",
+        type=positive_number,
+        help="learning rate of the server optimizer (default: 1 for fedavg, 0.01 for fedadam)",
+    )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help="the folder in which fedadam keeps its moments between rounds; fedavg has none (default: none)",
     )
     add_seed_option(parser)
     parser.add_argument(

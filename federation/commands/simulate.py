@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from data.errors import DataError
 from federation.aggregation.privacy import privacy_line
 from federation.aggregation.server_settings import ALGORITHMS, SERVER_LEARNING_RATES, Server
 from federation.commands.options import (
@@ -37,7 +38,7 @@ def add_simulate_options(parser: argparse.ArgumentParser) -> None:
         type=parse_addresses,
         default=[],
         metavar="HOST:PORT,…",
-        help="run the clients on these workers (federate worker); the connection is not encrypted",
+        help="run the clients on these workers (federate worker), over unencrypted connections (default: on this machine)",
     )
     parser.add_argument(
         "--checks", type=positive_int, default=20, help="number of recall measurements during the run (default: 20)"
@@ -47,14 +48,21 @@ def add_simulate_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_client_options(parser: argparse.ArgumentParser) -> None:
     add_corpus_option(parser)
-    parser.add_argument("--clients-per-round", type=positive_int, default=20, help="default: 20")
+    parser.add_argument(
+        "--clients-per-round", type=positive_int, default=20, help="number of clients in a round (default: 20)"
+    )
     parser.add_argument(
         "--cohort",
         choices=("uniform", "words"),
         default="uniform",
         help="sample clients uniformly, or in proportion to their word count (default: uniform)",
     )
-    parser.add_argument("--client-learning-rate", type=positive_number, default=FineTuning.learning_rate)
+    parser.add_argument(
+        "--client-learning-rate",
+        type=positive_number,
+        default=FineTuning.learning_rate,
+        help="learning rate of the clients' SGD (default: %(default)g)",
+    )
     parser.add_argument(
         "--passes", type=positive_int, default=1, help="passes over a client's words in a round (default: 1)"
     )
@@ -64,8 +72,15 @@ def _add_client_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_server_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--algorithm", choices=ALGORITHMS, default="fedavg")
-    parser.add_argument("--server-learning-rate", type=positive_number, help="default: depends on --algorithm")
+    parser.add_argument(
+        "--algorithm", choices=ALGORITHMS, default="fedavg", help="the server optimizer (default: fedavg)"
+    )
+    rates = ", ".join(f"{rate:g} for {name}" for name, rate in SERVER_LEARNING_RATES.items())
+    parser.add_argument(
+        "--server-learning-rate",
+        type=positive_number,
+        help=f"learning rate of the server optimizer (default: {rates})",
+    )
     parser.add_argument(
         "--decay-rounds",
         type=positive_int,
@@ -79,7 +94,10 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
         help="average the models from this round on (default: keep the last model)",
     )
     parser.add_argument(
-        "--proximal-strength", type=positive_number, default=0.01, help="for fedprox only (default: 0.01)"
+        "--proximal-strength",
+        type=positive_number,
+        default=0.01,
+        help="strength of the proximal term, for fedprox only (default: 0.01)",
     )
 
 
@@ -90,6 +108,11 @@ def run_simulate(options: argparse.Namespace) -> dict[str, Any]:
       DataError: the options contradict each other, or an input is invalid.
       UserFacingError: the rounds failed, for example because no worker answers.
     """
+    if options.resume and not (options.out / "settings.json").exists():
+        raise DataError(
+            f"{options.out} holds no run to continue: check --out, or leave out --resume to begin a run there"
+        )
+    from federation.evaluation.change import change_lines
     from federation.simulation.run import simulate  # imports TFF, which takes seconds
     from federation.simulation.settings import SimulationSettings
 
@@ -112,11 +135,9 @@ def run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         settings, options.rounds, options.out, options.resume, options.command_line, options.checks, options.workers
     )
     before, after = ({"top1": s.top1, "top3": s.top3} for s in (outcome.before, outcome.after))
-    print(
-        f"recall at 1 {before['top1']:.1%} → {after['top1']:.1%}, recall at 3 {before['top3']:.1%} → {after['top3']:.1%}: "
-        f"{outcome.model}",
-        file=sys.stderr,
-    )
+    for line in change_lines(outcome.people_before, outcome.people_after):
+        print(line, file=sys.stderr)
+    print(f"The new model: {outcome.model}\nA picture of its progress: {outcome.picture}", file=sys.stderr)
     result = {"rounds": outcome.rounds, "before": before, "after": after, "model": str(outcome.model)}
     if not settings.privacy.private:
         return result

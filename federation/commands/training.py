@@ -40,7 +40,9 @@ def add_central_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--passes", type=positive_int, default=4, help="passes over all training users' words (default: 4)"
     )
-    parser.add_argument("--learning-rate", type=positive_number, default=0.006, help="default: 0.006")
+    parser.add_argument(
+        "--learning-rate", type=positive_number, default=0.006, help="learning rate of Adam (default: 0.006)"
+    )
     add_seed_option(parser)
     parser.add_argument("--steps", type=positive_int, help="stop after this many steps (default: do all passes)")
 
@@ -63,7 +65,7 @@ def run_central(options: argparse.Namespace) -> dict[str, Any]:
 def add_export_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate export`."""
     parser.add_argument("--model", type=Path, default=PRETRAINED, help="a model folder (default: the shipped model)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.tflite")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.tflite", help="the file to write")
     parser.add_argument(
         "--without-weights", action="store_true", help="write only the program, like program.tflite in a model folder"
     )

@@ -88,7 +88,7 @@ def _early_model(out: Path) -> Path:
     _say(f"TensorFlow Federated simulates the first {_EARLY} rounds of the shipped model's training.")
     made_by = next(line for line in load_model(PRETRAINED).card.splitlines() if line.startswith("1. `uv run federate "))
     arguments = shlex.split(made_by.removeprefix("1. `uv run federate ").removesuffix("`"))
-    command = [sys.executable, "-P", "-m", "federation.cli", *arguments, "--rounds", _EARLY, "--checks", 1]
+    command = [sys.executable, "-P", "-m", "federation", *arguments, "--rounds", _EARLY, "--checks", 1]
     log = out / "first.log"
     with log.open("wb") as output:
         process = start([*map(str, command), "--out", out / "first"], stdout=output, stderr=output)
@@ -140,7 +140,7 @@ class _Coordinator:
     def __init__(self, out: Path, model: Path) -> None:
         self._folder = out / "coordinator"
         port, self._control_port = free_port(), free_port()
-        command = [sys.executable, "-P", "-m", "federation.cli", "serve", "--folder", self._folder, "--invite", "0"]
+        command = [sys.executable, "-P", "-m", "federation", "serve", "--folder", self._folder, "--invite", "0"]
         command += ["--model", model]
         command += ["--port", port, "--control-port", self._control_port, "--minimum", 3, "--target", _TARGET]
         command += ["--over-selection", PEOPLE / _TARGET, "--selection-seconds", 15, *_TRAINING]

@@ -48,3 +48,10 @@ def network_predictions(program: Program, messages: Sequence[Sequence[int]]) -> 
         return np.concatenate([np.zeros(0, laid.dtype), *pieces])
 
     return predictions(messages, in_order(ranks), in_order(log_likelihoods))
+
+
+def scores_by_person(program: Program, people: Sequence[Sequence[Sequence[int]]]) -> list[Scores]:
+    """Returns the scores of each person's encoded messages."""
+    found = network_predictions(program, [message for messages in people for message in messages])
+    ends = np.cumsum([sum(map(len, messages)) for messages in people])
+    return [found.scores(slice(start, end)) for start, end in zip([0, *ends[:-1]], ends, strict=True)]

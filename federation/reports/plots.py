@@ -31,6 +31,7 @@ def plot_simulation(rounds: Sequence[Mapping[str, float]], before: Scores, path:
     right.legend()
     for axes in (left, right):
         axes.grid(alpha=0.3)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no round 2.5
     figure.savefig(path, dpi=150)
     plt.close(figure)
 

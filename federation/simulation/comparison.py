@@ -16,7 +16,7 @@ from data.files import write_csv
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
 from federation.evaluation.held_out_users import equal_shares
-from federation.evaluation.predictions import network_predictions
+from federation.evaluation.predictions import scores_by_person
 from federation.evaluation.significance import compare, pooled_interval
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.modular_vectors import packed_size
@@ -59,9 +59,7 @@ def compare_repeats(models: Mapping[Trial, Path], yardstick: str, out: Path) -> 
 def by_user(model: Model, shares: Sequence[Sequence[str]]) -> list[Scores]:
     """Returns the scores of each person's messages."""
     encoded = [[model.vocabulary.encode(text) for text in share] for share in shares]
-    found = network_predictions(model.start(threads=2), [message for share in encoded for message in share])
-    ends = np.cumsum([sum(map(len, share)) for share in encoded])
-    return [found.scores(slice(start, end)) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    return scores_by_person(model.start(threads=2), encoded)
 
 
 def bytes_sent(trial: Trial, length: int) -> int:

@@ -35,15 +35,16 @@ from federation.aggregation.secure_mean import aggregator
 from federation.engine.local import engine
 from federation.engine.remote_workers import check_reachable, remote_engine
 from federation.engine.state_store import StateStore, wait_for
+from federation.evaluation.predictions import scores_by_person
 from federation.reports.plots import plot_simulation
 from federation.reports.progress import progress_bar
 from federation.simulation.card import simulation_card
 from federation.simulation.clients import Clients, sample_cohort, turns_by_words
 from federation.simulation.settings import SimulationSettings
-from federation.simulation.start import checked_messages, claim_folder, initial_model
+from federation.simulation.start import checked_people, claim_folder, initial_model
 from model.device.config import parameters
 from model.device.folder import Model, check_free_for_model, save_model
-from model.device.metrics import NotFiniteError, Scores, evaluate
+from model.device.metrics import NotFiniteError, Scores
 from model.device.runtime import Program
 from model.device.weights import digest, next_provenance
 
@@ -53,13 +54,24 @@ Row = dict[str, float]  # a row of `metrics.csv`
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a run: a row of `metrics.csv` per round, and validation users' scores before and after."""
+    """The result of a run: a row of `metrics.csv` per round, and each validation user's scores before and after."""
 
     rounds: list[Row]
-    before: Scores
-    after: Scores
+    people_before: list[Scores]
+    people_after: list[Scores]
     model: Path
+    picture: Path
     spent: Spent
+
+    @property
+    def before(self) -> Scores:
+        """The scores of all validation users before the run."""
+        return sum(self.people_before, Scores())
+
+    @property
+    def after(self) -> Scores:
+        """The scores of all validation users after the run."""
+        return sum(self.people_after, Scores())
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ class _Run:
     start: Model
     clients: Clients
     turns: list[float] | None  # relative sampling frequency of each client; None: all equally often
-    held_out: list[list[int]]  # encoded messages of validation users
+    held_out: list[list[list[int]]]  # encoded messages of each validation user
     process: tff.learning.templates.LearningProcess
     program: Program  # measures models on `held_out`
     round_rho: float | None  # the rho of one round of distributed noise
@@ -107,7 +119,7 @@ def simulate(
     """
     check_reachable(workers)
     run = _prepare(settings, out, resume)
-    before = evaluate(run.program, run.held_out)
+    before = scores_by_person(run.program, run.held_out)
     check_every = max(1, rounds // checks)
     with remote_engine(workers) if workers else engine(), progress_bar("rounds", rounds) as bar:
         (state, mean), done = run.store.latest((run.process.initialize(), list(run.start.weights.values())))
@@ -123,7 +135,7 @@ def simulate(
             state, row = _train(run, state, number)
             mean = _averaged(run, mean, state, number)
             if number % check_every == 0 or number == rounds:
-                checked = _check(run, mean)
+                checked = sum(_check(run, mean), Scores())
                 row |= {"top1": checked.top1, "top3": checked.top3, "perplexity": checked.perplexity}
             run.metrics.release(row)
             run.store.save(number, (state, mean))
@@ -152,7 +164,7 @@ def _prepare(settings: SimulationSettings, out: Path, resume: bool) -> _Run:
         start=start,
         clients=clients,
         turns=turns_by_words(clients.words(), settings.client.max_words) if settings.cohort == "words" else None,
-        held_out=checked_messages(validation, start.vocabulary),
+        held_out=checked_people(validation, start.vocabulary),
         process=learning_process(config, start.weights, settings.client, settings.server, **_aggregation(settings)),
         program=start.start(threads=2),
         round_rho=round_rho,
@@ -217,23 +229,32 @@ def _averaged(run: _Run, mean: Mean, state: tff.learning.templates.LearningAlgor
     return [m + share * (w - m) for m, w in zip(mean, weights, strict=True)]
 
 
-def _check(run: _Run, mean: Mean) -> Scores:
-    """Measures a model on validation users' messages; the program keeps its weights."""
+def _check(run: _Run, mean: Mean) -> list[Scores]:
+    """Measures a model on the messages of each validation user; the program keeps its weights."""
     run.program.weights = dict(zip(run.start.provenance.config.shapes, mean, strict=True))
-    return evaluate(run.program, run.held_out)
+    return scores_by_person(run.program, run.held_out)
 
 
-def _finish(run: _Run, mean: Mean, done: int, before: Scores, command: str) -> Outcome:
+def _finish(run: _Run, mean: Mean, done: int, people_before: list[Scores], command: str) -> Outcome:
     """Saves the final model with its card, and plots the run's progress."""
-    after, history = _check(run, mean), run.metrics.rows()
+    people_after, history = _check(run, mean), run.metrics.rows()
+    before, after = sum(people_before, Scores()), sum(people_after, Scores())
     start = run.start
     provenance = next_provenance(start.weights, start.provenance, done)
     privacy_spent = spent(run.settings.privacy, done, run.round_rho)
     card = simulation_card(run.settings, provenance, history, before, after, command, start.card, privacy_spent)
     model = replace(start, weights=run.program.weights, provenance=provenance, card=card)
     save_model(run.out / "model", model)
-    plot_simulation(history, before, run.out / "progress.png")
-    return Outcome(history, before, after, run.out / "model", privacy_spent)
+    picture = run.out / "progress.png"
+    plot_simulation(history, before, picture)
+    return Outcome(history, people_before, people_after, run.out / "model", picture, privacy_spent)
+
+
+_WHOLE = ("round", "clients", "words")  # columns of `metrics.csv` that count something
+
+
+def _exact(name: str, value: float) -> np.number[Any]:
+    return np.int64(value) if name in _WHOLE else np.float64(value)
 
 
 class _Metrics:
@@ -248,13 +269,13 @@ class _Metrics:
 
     def release(self, row: Row) -> None:
         for manager in self._managers:
-            wait_for(manager.release({k: np.float64(v) for k, v in row.items()}, int(row["round"])))
+            wait_for(manager.release({k: _exact(k, v) for k, v in row.items()}, int(row["round"])))
 
     def rows(self) -> list[Row]:
         with self._path.open(newline="") as file:
             return [
                 {
-                    k: int(float(v)) if k in ("round", "clients", "words") else float(v)
+                    k: int(float(v)) if k in _WHOLE else float(v)  # older files hold them as 1.0
                     for k, v in r.items()
                     if k != "key" and v
                 }

@@ -68,7 +68,12 @@ def training_vocabulary(training: Part) -> Vocabulary:
     return Vocabulary.build(words, ModelConfig.vocabulary, _VOCABULARY_MIN_USERS)
 
 
-def checked_messages(validation: Part, vocabulary: Vocabulary) -> list[list[int]]:
-    """Returns validation users' oldest messages, encoded, in equal shares, to measure the progress of training."""
+def checked_people(validation: Part, vocabulary: Vocabulary) -> list[list[list[int]]]:
+    """Returns validation users' oldest messages, encoded, by person, in equal shares, to measure the progress of training."""
     shares = equal_shares(validation, validation.users(), _VALIDATION_WORDS)
-    return [vocabulary.encode(text) for messages in shares for text in messages]
+    return [[vocabulary.encode(text) for text in messages] for messages in shares]
+
+
+def checked_messages(validation: Part, vocabulary: Vocabulary) -> list[list[int]]:
+    """Returns the messages of `checked_people` in one list."""
+    return [message for messages in checked_people(validation, vocabulary) for message in messages]

@@ -29,7 +29,7 @@ def federate() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `federate` as a process; returns its status and output."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "federation.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "federation", *map(str, arguments)]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     return run

@@ -44,7 +44,7 @@ def profiles(small_model_folder: Path, tmp_path: Path) -> list[Path]:
         script.write_text("\n".join(lines))
         made.append(tmp_path / name)
         options = map(str, ("--script", script, "--profile", made[-1], "--model", small_model_folder))
-        subprocess.run([sys.executable, "-m", "keyboard_app.cli", *options], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", "keyboard_app", *options], cwd=ROOT, check=True, capture_output=True)
     return made
 
 

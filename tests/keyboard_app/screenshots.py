@@ -72,7 +72,7 @@ def _federate(folder: Path, shipped: Path) -> Path:
     newest = shipped
     for number in range(_ROUNDS):
         before, newest = newest, folder / f"global-{number + 1}"
-        command: list[str | Path] = [sys.executable, "-m", "federation.cli", "round", "--profiles", *profiles]
+        command: list[str | Path] = [sys.executable, "-m", "federation", "round", "--profiles", *profiles]
         subprocess.run([*command, "--model", before, "--out", newest], check=True)
     return newest
 

@@ -51,7 +51,7 @@ def fleet_round(devices: int) -> dict[str, Any]:
         model = untrained_model(CONFIG)
         save_model(folder / "model", model)
         ports = free_port(), free_port()
-        command = [sys.executable, "-P", "-m", "federation.cli", "serve", "--folder", folder / "coordinator"]
+        command = [sys.executable, "-P", "-m", "federation", "serve", "--folder", folder / "coordinator"]
         command += ["--model", folder / "model", "--port", ports[0], "--control-port", ports[1], "--invite", 0]
         command += ["--minimum", max(3, devices // 2), "--target", devices, "--over-selection", 1]
         for stage in ("keys", "shares", "reporting", "unmasking"):

@@ -29,7 +29,7 @@ _WHOLE = "return document.documentElement.scrollHeight"
 
 
 def _demo(out: Path, ended: ExitStack) -> subprocess.Popen:
-    command = [sys.executable, "-m", "federation.cli", "demo-devices", "--out", str(out)]
+    command = [sys.executable, "-m", "federation", "demo-devices", "--out", str(out)]
     demo = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     ended.callback(demo.wait)
     ended.callback(demo.kill)

@@ -72,12 +72,12 @@ class Processes:
         training = ("--max-words", HOW.max_words, "--clip", 4)
         folder = self.folder / "coordinator"
         places = ("--folder", folder, "--model", self.model, "--port", port, "--control-port", control)
-        return self.start("federation.cli", "serve", *places, *rules, *training, "--invite", 0)
+        return self.start("federation", "serve", *places, *rules, *training, "--invite", 0)
 
     def start_keyboard(self, user: str, link: str | None = None) -> subprocess.Popen:
         profile = self.folder / user
         words = ("--corpus", self.corpus, "--user", user, "--profile", profile, "--model", self.model)
-        return self.start("keyboard_app.cli", "device", *words, *(("--join", link) if link else ()))
+        return self.start("keyboard_app", "device", *words, *(("--join", link) if link else ()))
 
     def control(self, method: str, path: str) -> httpx.Response:
         until = time.monotonic() + MINUTE

@@ -22,7 +22,7 @@ def test_serve_prints_a_join_link_and_at_the_end_its_result(world) -> None:
     folder, shipped, settings = world.folder, world.shipped, world.settings
     world.close()
     options = ("--folder", folder, "--model", shipped, "--port", free_port(), "--control-port", free_port())
-    command = [sys.executable, "-m", "federation.cli", "serve", *map(str, options), "--invite", "1", "--json"]
+    command = [sys.executable, "-m", "federation", "serve", *map(str, options), "--invite", "1", "--json"]
     with start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         printed = ""

@@ -35,7 +35,7 @@ class Host:
 
     def start(self, port: int = 0) -> tuple[subprocess.Popen[str], str]:
         """Starts `federate worker`, and waits until it is ready; returns the process and its address."""
-        command = [*self.enter, sys.executable, "-m", "federation.cli", "worker", "--host", self.address]
+        command = [*self.enter, sys.executable, "-m", "federation", "worker", "--host", self.address]
         process = subprocess.Popen([*command, "--port", str(port)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         ready = process.stderr.readline()

@@ -48,7 +48,7 @@ def test_a_run_killed_twice_reaches_the_same_weights(
     assert whole.returncode == 0, whole.stderr
     killed = tmp_path / "killed"
     for reached, more in ((1, ()), (3, ("--resume",))):
-        command = [sys.executable, "-m", "federation.cli", *arguments(small_model_folder, corpus_file, killed, *more)]
+        command = [sys.executable, "-m", "federation", *arguments(small_model_folder, corpus_file, killed, *more)]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while not (killed / "state" / f"round_{reached}").exists():
             assert process.poll() is None, "the run ended before it could be killed"
@@ -103,7 +103,7 @@ def ctrl_c() -> Iterator[None]:
 def test_a_stopped_run_reports_it_and_leaves_no_process(
     ctrl_c: None, small_model_folder: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "federation.cli", *arguments(small_model_folder, corpus_file, tmp_path / "run")]
+    command = [sys.executable, "-m", "federation", *arguments(small_model_folder, corpus_file, tmp_path / "run")]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "run" / "state" / "round_1").exists():
         assert process.poll() is None

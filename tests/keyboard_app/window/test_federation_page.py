@@ -58,7 +58,7 @@ class Coordinator:
                 self.ask("link"),
             ]
             words: list[str | Path] = ["--corpus", self.folder / "corpus.jsonl", "--user", user]
-            command: list[str | Path] = [sys.executable, "-m", "keyboard_app.cli", "device", *options, *words]
+            command: list[str | Path] = [sys.executable, "-m", "keyboard_app", "device", *options, *words]
             self._keyboards.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL))
 
     def close(self) -> None:

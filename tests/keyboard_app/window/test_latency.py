@@ -9,7 +9,7 @@ def test_the_benchmark_measures_a_real_window(display: None, small_model_folder:
     command = [
         sys.executable,
         "-m",
-        "federation.cli",
+        "federation",
         "benchmark",
         "keyboard",
         "--presses",

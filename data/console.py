@@ -1,0 +1,103 @@
+"""The edge of a command-line program: its standard streams, Ctrl-C, and errors as one line on standard error."""
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from data.errors import UserFacingError
+
+
+def run_program(name: str, work: Callable[[], int]) -> int:
+    """Runs a whole program as `run_command` does, and returns its exit status. Call this once in a process, and then exit.
+
+    Standard streams may be closed, use any encoding, and lose their readers.
+    """
+    _open_missing_streams()
+    if sys.stdout is not None:
+        with suppress(AttributeError):
+            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may use Latin-1
+    try:
+        return run_command(name, work)
+    finally:
+        with suppress(ValueError):  # only the main thread may do this
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would interrupt the end with a traceback
+        for stream in (sys.stdout, sys.stderr):
+            if not _flushed(stream):
+                _discard(stream)
+
+
+def run_command(name: str, work: Callable[[], int]) -> int:
+    """Does the work of a command and returns its exit status, that of the work unless the work failed.
+
+    Prints one line about an error that a person can do something about, or Ctrl-C, and returns 1. Returns 1 without a line if
+    the reader of standard output or standard error has gone, as `head` does.
+    """
+    try:
+        status = work()
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        line = "stopped"
+    except BrokenPipeError as error:
+        if _reader_gone(sys.stdout) or _reader_gone(sys.stderr):
+            return 1
+        line = _in_words(error)
+    except OSError as error:
+        line = _in_words(error)
+    except MemoryError:
+        line = "this machine has too little free memory: end other programs, or choose less work"
+    except (UserFacingError, RuntimeError) as error:  # LiteRT and TensorFlow raise RuntimeError when a program fails
+        line = " ".join(str(error).split()) or type(error).__name__
+    with suppress(OSError):
+        print(f"{name}: {line}", file=sys.stderr)
+    return 1
+
+
+def _in_words(error: OSError) -> str:
+    if error.strerror is None:
+        return " ".join(str(error).split()) or type(error).__name__
+    place = error.filename if error.filename2 is None else f"{error.filename} and {error.filename2}"
+    reason = error.strerror[:1].lower() + error.strerror[1:]
+    return f"{place}: {reason}" if place is not None else reason
+
+
+def _open_missing_streams() -> None:
+    """Connects closed standard streams to the null device: otherwise files of this program and its children get their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it stays open until the process ends
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
+def _reader_gone(stream: IO[str]) -> bool:
+    """Returns whether a stream is a pipe that nobody reads any more."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), 0)
+        return any(events & select.POLLERR for _, events in poll.poll(0))
+    except (OSError, ValueError):  # not a file of the system, or closed
+        return False
+
+
+def _flushed(stream: IO[str]) -> bool:
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _discard(stream: IO[str]) -> None:
+    """Lets the rest of a stream's output go nowhere, so that the interpreter does not complain about it at its end."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
