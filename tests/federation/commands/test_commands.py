@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from data.corpus import split_of
 from model.device.folder import load_model
 from model.device.runtime import Program
 
@@ -19,7 +20,11 @@ def json_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 def test_evaluate(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:
     common = ["evaluate", "--model", small_model_folder, "--corpus", corpus_file, "--users", "all", "--json"]
-    result = json_of(federate(*common))
+    done = federate(*common)
+    result = json_of(done)
+    for words in ("people", "keystrokes saved", "words outside the vocabulary"):
+        assert words in done.stderr, "the table is in words"
+    assert "top1" not in done.stderr
     assert set(result) == {
         *("words", "out_of_vocabulary", "top1", "top3", "top1_all_words", "top3_all_words", "perplexity", "ksr")
     }
@@ -49,7 +54,9 @@ def test_personalize(small_model_folder: Path, corpus_file: Path, federate: Call
 
 def test_export(small_model_folder: Path, tmp_path: Path, federate: Callable) -> None:
     path, model = tmp_path / "program.tflite", load_model(small_model_folder)
-    result = json_of(federate("export", "--model", small_model_folder, "--without-weights", "--out", path, "--json"))
+    done = federate("export", "--model", small_model_folder, "--without-weights", "--out", path, "--json")
+    result = json_of(done)
+    assert done.stderr == f"{path}: {result['bytes']:,} bytes\n", "TensorFlow's warnings are hidden"
     content = path.read_bytes()
     assert len(content) == result["bytes"]
     Program(content, model.provenance.config, model.weights)  # it can replace the folder's own program
@@ -62,6 +69,7 @@ def test_export(small_model_folder: Path, tmp_path: Path, federate: Callable) ->
         (["evaluate", "--corpus", "nowhere.jsonl"], 1, "cannot read the corpus"),
         (["evaluate", "--users", "everyone"], 2, "invalid choice"),
         (["simulate", "--out", "x"], 2, "--rounds"),
+        (["simulate", "--out", "nowhere", "--rounds", "1", "--resume"], 1, "nowhere holds no run to continue"),
         (["simulate", "--rounds", "0", "--out", "x"], 2, "below 1"),
         (["simulate", "--rounds", "many", "--out", "x"], 2, "invalid"),
         (["simulate", "--rounds", "1", "--out", "x", "--seed", "-1"], 2, "below 0"),
@@ -79,6 +87,14 @@ def test_an_invalid_command_line_prints_one_clear_line(
     assert reason in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_split_without_users_is_reported_with_those_that_have_some(tmp_path: Path, federate: Callable) -> None:
+    path, user = tmp_path / "c.jsonl", next(name for name in "abcdefghijklmnopqrst" if split_of(name) == "train")
+    path.write_text(json.dumps({"user": user, "time": "1", "text": "hello there"}) + "\n")
+    done = federate("evaluate", "--corpus", path, "--users", "test")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("choose others by --users train, or all")
 
 
 def test_a_corpus_in_another_language_is_reported(tmp_path: Path, small_model_folder: Path, federate: Callable) -> None:

@@ -1,5 +1,6 @@
 """`federate simulate`: a run killed and resumed, a run stopped, and the average of models."""
 
+import csv
 import json
 import os
 import signal
@@ -67,6 +68,12 @@ def test_a_run_killed_twice_reaches_the_same_weights(
 
     expected, found = (json.loads(run.stdout.splitlines()[-1]) for run in (whole, resumed))
     assert [r["round"] for r in found["rounds"]] == list(range(1, ROUNDS + 1))
+    rounds = [row["round"] for row in csv.DictReader((killed / "metrics.csv").open())]
+    assert rounds == [str(number) for number in range(1, ROUNDS + 1)], "whole numbers are written as such"
+    last = resumed.stderr.splitlines()[-5:]
+    assert last[0].startswith("On "), last
+    assert last[1].startswith("recall at 1 "), last
+    assert str(killed / "progress.png") in last[4]
     for rounds in (expected["rounds"], found["rounds"]):
         for row in rounds:
             del row["seconds"]
