@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from data.errors import DataError, UserFacingError
 from federation.protocol.join_link import JoinLink
-from keyboard_app.data_commands import add_data_commands, run_data_command
+from keyboard_app.data_commands import add_data_commands, check_profile, run_data_command
 from keyboard_app.device import Device
 from keyboard_app.federating.local_rounds import answer_all, answer_round
 from keyboard_app.federating.membership import Membership
@@ -216,7 +216,9 @@ def _status(options: argparse.Namespace) -> None:
 
 
 def _data(options: argparse.Namespace) -> None:
-    with Device.open(options.profile or default_path(), options.model, use_keyring=False) as device:
+    path = options.profile or default_path()
+    check_profile(path, options)
+    with Device.open(path, options.model, use_keyring=False) as device:
         _tell(device.profile.notices)
         lines, content = run_data_command(device, options)
     if options.json:

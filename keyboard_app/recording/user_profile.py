@@ -43,6 +43,26 @@ def default_path() -> Path:
     return user_data_path("federated-keyboard", appauthor=False)
 
 
+def is_profile(path: Path) -> bool:
+    """Returns whether a folder holds a profile, whole or damaged."""
+    return any((path / name).exists() for name in (STORE, KEY, SETTINGS))
+
+
+def profile_around(path: Path, profile: Path) -> Path | None:
+    """Returns the profile whose folder a path leads into, by whatever spelling or link; None if it leads into none.
+
+    `profile` is taken for one even if its files are missing. The path need not exist.
+    """
+    for folder in (path.resolve(), *path.resolve().parents, *path.absolute().parents):
+        if folder.is_dir() and (folder.samefile(profile) or _has_files_of_a_profile(folder)):
+            return folder
+    return None
+
+
+def _has_files_of_a_profile(folder: Path) -> bool:
+    return (folder / STORE).exists() or ((folder / KEY).exists() and (folder / SETTINGS).exists())
+
+
 def grew_from(provenance: Provenance, model: Model) -> bool:
     """Returns whether personal weights of this provenance were trained from this global model."""
     return (

@@ -10,8 +10,9 @@ from kivy.clock import Clock
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
-from keyboard_app.my_data.importing import Importing, Source
+from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.my_data import PAGE
+from keyboard_app.my_data.source import Source
 from keyboard_app.recording.records import Message
 from keyboard_app.window.keys.text_area import SearchField
 from keyboard_app.window.pages.file_picker import FilePicker, free_name
