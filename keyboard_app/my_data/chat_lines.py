@@ -32,6 +32,7 @@ _ABOVE = re.compile(rf"(?P<name>[^\n]{{1,100}}), \[{FULL_STAMP}\](?:\s|$)")
 
 # The beginning of a message anywhere in a line: the line break before it was lost, or the message was pasted.
 _INSIDE = re.compile(_SEPARATED.format(stamp=FULL_STAMP) + _NAMED)
+_FULL_STAMP = re.compile(rf"\W{{0,2}}{FULL_STAMP}")
 _COLON = re.compile(r".{0,120}?[:\]>\t](?:\s|$)")
 _DIGITS_OF_STAMP, _BEGINNING = 5, 24
 _QUOTES = re.compile('["“”„«»「」『』]')
@@ -50,6 +51,7 @@ class _Entry(NamedTuple):
 
     name: str | None
     lines: list[str]
+    other: list[bool]  # for each line, whether it begins a message in another notation
 
 
 def _heads(line: str) -> Iterator[_Head]:
@@ -100,11 +102,12 @@ def _entries(notation: str, lines: list[str], heads: list[list[_Head]]) -> list[
     for line, found in zip(lines, heads, strict=True):
         head = next((head for head in found if head.notation == notation), None)
         if head is not None:
-            entries.append(_Entry(None if head.name is None else _tidy(head.name), [head.text]))
+            entries.append(_Entry(None if head.name is None else _tidy(head.name), [head.text], [False]))
         elif notation in ("tab", "brackets") and DAY.fullmatch(bare(line)):
-            entries.append(_Entry(None, []))
+            entries.append(_Entry(None, [], []))
         elif entries:
             entries[-1].lines.append(line)
+            entries[-1].other.append(bool(found))
     return [entry for entry in entries if entry.name is not None]
 
 
@@ -119,9 +122,9 @@ def _source(notation: str, entries: list[_Entry]) -> Source:
     is_foreign = _Foreign(notation, {entry.name for entry in entries if entry.name})
     messages: dict[str, list[str]] = defaultdict(list)
     doubtful: Counter[str] = Counter()
-    for name, lines in _with_colons(entries):
-        text = written("\n".join(lines).strip(" \n"))
-        if is_foreign(lines):
+    for entry in _with_colons(entries):
+        name, text = str(entry.name), written("\n".join(entry.lines).strip(" \n"))
+        if any(entry.other) or is_foreign(entry.lines):
             doubtful[name] += 1
         elif text:
             messages[name].append(text)
@@ -155,13 +158,14 @@ class _Foreign:
         digits = sum(map(str.isdecimal, line[:_BEGINNING])) >= _DIGITS_OF_STAMP
         return (
             (digits and _COLON.match(line) is not None)
+            or _FULL_STAMP.match(line) is not None
             or (self._tabs and "\t" in line)
             or self._begins_with_name.match(line) is not None
         )
 
 
-def _with_colons(entries: list[_Entry]) -> Iterator[tuple[str, list[str]]]:
-    """Yields authors and lines; moves what belongs to a name with a colon from the text into the name.
+def _with_colons(entries: list[_Entry]) -> Iterator[_Entry]:
+    """Yields the messages; moves what belongs to a name with a colon from the text into the name.
 
     If every message of `Team` goes on as `Ann: …` or `Bob: …`, then `Team: Ann` and `Team: Bob` are people. If only some do, a
     label that comes up again is taken for a person too: it is safer to keep the words of `Ann: work` apart from those of `Ann`.
@@ -175,9 +179,10 @@ def _with_colons(entries: list[_Entry]) -> Iterator[tuple[str, list[str]]]:
         name = str(entry.name)
         always = None not in counts[name] and len(by_name[name]) > 1
         if label is not None and (always or counts[name][label] > 1):
-            yield f"{name}: {label}", [entry.lines[0].partition(": ")[2], *entry.lines[1:]]
+            lines = [entry.lines[0].partition(": ")[2], *entry.lines[1:]]
+            yield entry._replace(name=f"{name}: {label}", lines=lines)
         else:
-            yield name, entry.lines
+            yield entry
 
 
 def _label(text: str) -> str | None:

@@ -63,8 +63,8 @@ def _recognize(text: str, path: Path) -> Source:
         return Source(TEXT, {})
     if (looks_like := why_not_plain(lines)) is not None:
         raise DataError(
-            f"looks like {looks_like}, in a format that is not understood, so that your own messages cannot be told from others: "
-            "export it in another format (JSON, or CSV with columns “from” and “text”), or save only your own texts, one a line"
+            f"looks like {looks_like}, but its format is not understood, so that your own messages cannot be told from others: "
+            'export it as JSON or as CSV with the columns "from" and "text", or keep only your own texts, one a line'
         )
     return Source(TEXT, {"": lines})
 
