@@ -11,12 +11,12 @@ from typing import NoReturn
 
 from data.errors import DataError, UserFacingError
 from federation.protocol.join_link import JoinLink
-from keyboard_app.data_commands import add_data_commands, check_profile, run_data_command
+from keyboard_app.data_commands import add_data_commands, run_data_command
 from keyboard_app.device import Device
 from keyboard_app.federating.local_rounds import answer_all, answer_round
 from keyboard_app.federating.membership import Membership
 from keyboard_app.keys import press_keys, read_key_lines
-from keyboard_app.recording.user_profile import Profile, default_path
+from keyboard_app.recording.user_profile import Profile, check_exists, default_path
 from keyboard_app.script import read_lines, run_script
 from keyboard_app.status import read_status
 from model.device.folder import PRETRAINED
@@ -188,6 +188,8 @@ def _answer(options: argparse.Namespace) -> None:
 
 
 def _device(options: argparse.Namespace) -> None:
+    if options.leave:
+        check_exists(options.profile or default_path())
     from keyboard_app.federating import headless  # imports an HTTP client, 12 MB, that no other command needs
 
     with (
@@ -217,7 +219,8 @@ def _status(options: argparse.Namespace) -> None:
 
 def _data(options: argparse.Namespace) -> None:
     path = options.profile or default_path()
-    check_profile(path, options)
+    if options.data_command != "import":
+        check_exists(path, "there is no personal model yet" if options.data_command == "model" else "")
     with Device.open(path, options.model, use_keyring=False) as device:
         _tell(device.profile.notices)
         lines, content = run_data_command(device, options)

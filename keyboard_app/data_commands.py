@@ -13,7 +13,6 @@ from keyboard_app.learning.learning import Learning
 from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.my_data import write_export
 from keyboard_app.my_data.source import TEXT, Source
-from keyboard_app.recording.user_profile import is_profile
 from model.device.weights import next_provenance, to_bytes
 
 _LINES_SHOWN = 4  # of a plain text, before it is imported
@@ -111,19 +110,6 @@ def run_data_command(device: Device, options: argparse.Namespace) -> tuple[list[
     content = to_bytes(personal, next_provenance(model.weights, model.provenance, rounds=0))
     write_export(options.file, content, device.profile.path)  # only for the owner: weights can reveal words
     return [f"wrote the personal model, unencrypted, to {options.file}"], {"model": str(options.file)}
-
-
-def check_profile(path: Path, options: argparse.Namespace) -> None:
-    """Checks that there is a profile for a subcommand that does not begin one.
-
-    Raises:
-      DataError: there is no profile in the folder.
-    """
-    if options.data_command != "import" and not is_profile(path):
-        missing = ", so there is no personal model yet" if options.data_command == "model" else ""
-        raise DataError(
-            f"there is no keyboard profile in {path}{missing}: check the path, or open the keyboard with it first"
-        )
 
 
 def _import(device: Device, file: Path, person: str | None, plain: bool) -> tuple[list[str], dict[str, object]]:

@@ -32,9 +32,17 @@ _ABOVE = re.compile(rf"(?P<name>[^\n]{{1,100}}), \[{FULL_STAMP}\](?:\s|$)")
 
 # The beginning of a message anywhere in a line: the line break before it was lost, or the message was pasted.
 _INSIDE = re.compile(_SEPARATED.format(stamp=FULL_STAMP) + _NAMED)
+_INSIDE_OF = {
+    "tab": (re.compile(r"\t"),),
+    "brackets": (re.compile(rf"\]\s?\[{TIME_OF_DAY}\]"),),
+    "above": (re.compile(rf", \[{FULL_STAMP}"),),
+}
 _FULL_STAMP = re.compile(rf"\W{{0,2}}{FULL_STAMP}")
-_COLON = re.compile(r".{0,120}?[:\]>\t](?:\s|$)")
-_DIGITS_OF_STAMP, _BEGINNING = 5, 24
+_SEPARATOR = re.compile(r".{0,120}?(?:[:\]>\t](?:\s|$)|\s[-–—]\s)")
+_DIGITS_OF_STAMP, _BEGINNING = (
+    3,
+    24,
+)  # digits that are left of a damaged time, at least, and the characters that they are among
 _QUOTES = re.compile('["“”„«»「」『』]')
 
 
@@ -122,7 +130,7 @@ def _source(notation: str, entries: list[_Entry]) -> Source:
     is_foreign = _Foreign(notation, {entry.name for entry in entries if entry.name})
     messages: dict[str, list[str]] = defaultdict(list)
     doubtful: Counter[str] = Counter()
-    for entry in _with_colons(entries):
+    for entry in _with_colons(_with_colons(entries)):  # twice: a name may have two colons
         name, text = str(entry.name), written("\n".join(entry.lines).strip(" \n"))
         if any(entry.other) or is_foreign(entry.lines):
             doubtful[name] += 1
@@ -144,32 +152,34 @@ class _Foreign:
         any_name = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
         self._named = re.compile(rf"{before}(?:{any_name}){behind}")
         self._begins_with_name = re.compile(rf"\W{{0,4}}(?:{any_name}){behind}")
-        self._tabs = notation == "tab"
+        self._inside = (_INSIDE, *_INSIDE_OF.get(notation, ()))
+        self._marks = {"brackets": "[]", "above": "[]"}.get(notation, "")
 
     def __call__(self, lines: list[str]) -> bool:
         plain = [bare(line) for line in lines]
         return any(self._holds_another(line) for line in plain) or any(map(self._continues_another, plain[1:]))
 
     def _holds_another(self, line: str) -> bool:
-        return self._named.search(line) is not None or _INSIDE.search(line) is not None
+        return any(pattern.search(line) for pattern in (self._named, *self._inside))
 
     def _continues_another(self, line: str) -> bool:
         """Whether a line that continues a message looks like the beginning of another one, damaged."""
         digits = sum(map(str.isdecimal, line[:_BEGINNING])) >= _DIGITS_OF_STAMP
         return (
-            (digits and _COLON.match(line) is not None)
+            (digits and _SEPARATOR.match(line) is not None)
             or _FULL_STAMP.match(line) is not None
-            or (self._tabs and "\t" in line)
+            or any(mark in line for mark in self._marks)
             or self._begins_with_name.match(line) is not None
         )
 
 
-def _with_colons(entries: list[_Entry]) -> Iterator[_Entry]:
-    """Yields the messages; moves what belongs to a name with a colon from the text into the name.
+def _with_colons(entries: list[_Entry]) -> list[_Entry]:
+    """Returns the messages; moves what belongs to a name with a colon from the text into the name.
 
     If every message of `Team` goes on as `Ann: …` or `Bob: …`, then `Team: Ann` and `Team: Bob` are people. If only some do, a
     label that comes up again is taken for a person too: it is safer to keep the words of `Ann: work` apart from those of `Ann`.
     """
+    moved = []
     labels = [_label(entry.lines[0]) for entry in entries]
     by_name: dict[str, list[str | None]] = defaultdict(list)
     for entry, label in zip(entries, labels, strict=True):
@@ -180,9 +190,10 @@ def _with_colons(entries: list[_Entry]) -> Iterator[_Entry]:
         always = None not in counts[name] and len(by_name[name]) > 1
         if label is not None and (always or counts[name][label] > 1):
             lines = [entry.lines[0].partition(": ")[2], *entry.lines[1:]]
-            yield entry._replace(name=f"{name}: {label}", lines=lines)
+            moved.append(entry._replace(name=f"{name}: {label}", lines=lines))
         else:
-            yield entry
+            moved.append(entry)
+    return moved
 
 
 def _label(text: str) -> str | None:

@@ -197,10 +197,10 @@ def _by_sender(messages: Sequence[_Message]) -> dict[str, list[str]]:
     sender, text, id_ = _field(_SENDERS, messages), _field(_TEXTS, messages), _field(_IDS, messages)
     written: list[tuple[str, str, str]] = []
     for message in _in_order(messages):
-        name, content = _name_of(message.get(sender or "")), _text_of(message.get(text or ""))
+        repair = _repaired if "timestamp_ms" in message else str
+        name = _clean(repair(_name_of(message.get(sender or "")))).replace("\n", " ").strip()
+        content = _clean(repair(_text_of(message.get(text or "")))).strip()
         if name and content and _is_ordinary(message):
-            if "timestamp_ms" in message:
-                name, content = _repaired(name), _repaired(content)
             written.append((name, str(message.get(id_ or "") or _id_of(message.get(sender or ""))), content))
     ids: dict[str, set[str]] = defaultdict(set)
     for name, number, _ in written:
@@ -234,7 +234,7 @@ def _name_of(sender: Any) -> str:
     if isinstance(sender, dict):
         lowered = {str(key).lower(): value for key, value in sender.items()}
         sender = next((lowered[name] for name in _NAMES if lowered.get(name)), "")
-    return _clean(str(sender)).replace("\n", " ").strip() if isinstance(sender, str | int) else ""
+    return str(sender) if isinstance(sender, str | int) else ""
 
 
 def _id_of(sender: Any) -> str:
@@ -247,7 +247,7 @@ def _text_of(text: Any) -> str:
         if any(isinstance(part, dict) and part.get("type") == "blockquote" for part in text):
             return ""  # a quotation of somebody
         text = "".join(str(part.get("text", "")) if isinstance(part, dict) else str(part) for part in text)
-    return _clean(text).strip() if isinstance(text, str) else ""
+    return text if isinstance(text, str) else ""
 
 
 def _clean(text: str) -> str:

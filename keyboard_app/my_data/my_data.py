@@ -102,14 +102,14 @@ def write_export(path: Path, content: bytes, profile: Path) -> None:
       DataError: the file cannot be written, or lies in the folder of a profile, this one or another.
     """
     try:
-        if (around := profile_around(path, profile)) is not None:
-            raise DataError(
-                f"{path} lies in the profile {around}, whose files must stay as they are: choose another place"
-            )
-        if path.is_dir():
-            raise DataError(f"{path} is a folder: name a file in it")
-        write_by_rename(path, content, mode=0o600)
+        around, is_folder = profile_around(path, profile), path.is_dir()
+        if around is None and not is_folder:
+            write_by_rename(path, content, mode=0o600)
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}: choose another place") from error
     except (RuntimeError, ValueError) as error:  # links in a circle; a path with a zero character
         raise DataError(f"cannot write {path}: it is not a usable path: choose another place") from error
+    if around is not None:
+        raise DataError(f"{path} lies in the profile {around}, whose files must stay as they are: choose another place")
+    if is_folder:
+        raise DataError(f"{path} is a folder: name a file in it")

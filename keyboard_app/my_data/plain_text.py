@@ -8,9 +8,10 @@ from keyboard_app.my_data.stamps import FULL_STAMP, TIME, bare
 
 _MOST = 0.6  # share of lines that makes a sign of a chat or a table certain
 _FEWEST = 3  # lines
-_LABEL = re.compile(r"[^\W\d_][^:：\n]{0,29}(?=\s?(?::\s|：))")
+_LABEL = re.compile(r"[^\W\d_][^:：\n]{0,29}?(?=\s?(?::\s|：))")
 _NICK = re.compile(r"<[^<>\n]{1,40}>\s")
 _TAG = re.compile(r"</?[A-Za-z!?][^<>]*>")
+_FIELD = re.compile(r"[\"'][\w ]{1,40}[\"']\s?:\s?[\"\[{\d]")
 _STAMPED = re.compile(rf"[\W_]{{0,3}}(?:{TIME}|{FULL_STAMP})(?=\W)")
 _STAMP_BEHIND = re.compile(rf".{{1,60}}\s\W{{0,3}}{FULL_STAMP}\W{{0,3}}")
 _MAIL = re.compile(r"(?m)^(?:From|To|Subject|Date|Message-ID|Received): ")
@@ -26,7 +27,9 @@ def why_not_plain(lines: list[str]) -> str | None:
     """Returns what the lines look like if it is not plain text, in words for the person; None if they may be plain text."""
     plain = [bare(line) for line in lines]
     share = _Share(plain)
-    if _TAG.match(plain[0]) and share.of(_TAG.search) >= 0.2:
+    if share.of(_FIELD.search) >= 0.2:
+        return "JSON that is damaged"
+    if share.of(_TAG.search) >= (0.2 if _TAG.search(plain[0]) else 0.5):
         return "markup, such as a page of the web" if share.of(_NICK.match) < _MOST else "a chat"
     if share.of(_NICK.match) >= _MOST or _is_dialogue(plain):
         return "a chat"
@@ -51,9 +54,16 @@ class _Share:
 
 def _is_dialogue(lines: list[str]) -> bool:
     """Returns whether most lines begin with one of several names that come up again."""
-    labels = Counter(found.group() for line in lines if (found := _LABEL.match(line)) is not None)
+    found = (_LABEL.match(line) for line in lines)
+    labels = Counter(label.group() for label in found if label is not None and _is_name(label.group()))
     labelled = sum(labels.values())
     return labelled >= max(_FEWEST, _MOST * len(lines)) and 1 < len(labels) <= labelled * 2 // 3
+
+
+def _is_name(label: str) -> bool:
+    """Returns whether a label may be a name: a single word, or words that all begin with a capital letter, if there are any."""
+    words = label.split()
+    return len(words) == 1 or not any(word[0].islower() for word in words)
 
 
 def _is_table(lines: list[str]) -> bool:

@@ -43,9 +43,21 @@ def default_path() -> Path:
     return user_data_path("federated-keyboard", appauthor=False)
 
 
-def is_profile(path: Path) -> bool:
-    """Returns whether a folder holds a profile, whole or damaged."""
-    return any((path / name).exists() for name in (STORE, KEY, SETTINGS))
+def check_exists(path: Path, consequence: str = "") -> None:
+    """Checks that there is a profile, whole or damaged, for a command that does not begin one.
+
+    Args:
+      path: the folder.
+      consequence: what follows for the command if there is none, in words for the person.
+
+    Raises:
+      DataError: there is no profile in the folder.
+    """
+    if not any((path / name).exists() for name in (STORE, KEY, SETTINGS)):
+        so = f", so {consequence}" if consequence else ""
+        raise DataError(
+            f"there is no keyboard profile in {path}{so}: check the path, or open the keyboard with it first"
+        )
 
 
 def profile_around(path: Path, profile: Path) -> Path | None:
