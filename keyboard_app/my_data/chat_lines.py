@@ -15,7 +15,7 @@ from typing import NamedTuple
 from data.errors import DataError
 from keyboard_app.my_data.placeholders import written_by_hand, written_in_line
 from keyboard_app.my_data.source import Source
-from keyboard_app.my_data.stamps import DAY, FULL_STAMP, STAMP, TIME_OF_DAY, bare, rest_of
+from keyboard_app.my_data.stamps import DAY, FULL_STAMP, STAMP, TIME, TIME_OF_DAY, bare, rest_of
 
 _FEW = 0.05  # share of lines below which a file is a text with some lines of a chat in it
 _MOST_NAMED = 0.5  # share of the lines with a time that name somebody, at least, in a notation that is understood
@@ -24,16 +24,16 @@ _LONGEST_LABEL = 40  # characters of the second part of a name with a colon
 # How each notation begins a message. `name` may be missing: the line is a notice of the app then.
 _SEPARATED = r"(?:\[\s?{stamp}\s?\]\s*|{stamp}\s?(?:\s[-–—]\s|:\s|\s(?=<)|,\s(?=[^:\n]{{1,80}}\s:\s)))"
 _NAMED = r"(?:<(?P<nick>[^<>\n]{1,80})>\s?|(?P<name>[^:\n]{1,100}):(?:\s|$))"
+_TIME = re.compile(TIME)  # looked for first, because most lines have none
 _STAMPED = re.compile(_SEPARATED.format(stamp=STAMP))
 _AUTHOR = re.compile(_NAMED)
 _TABBED = re.compile(rf"(?:{FULL_STAMP}|{TIME_OF_DAY})\t(?:(?P<name>[^\t\n]{{1,100}})\t)?")
-_BRACKETED = re.compile(rf"\[(?P<name>[^\[\]\n]{{1,100}})\]\s\[{TIME_OF_DAY}\]\s")
+_BRACKETED = re.compile(rf"\[(?P<name>[^\[\]\n]{{1,100}})\] \[{TIME_OF_DAY}\]\s")
 _ABOVE = re.compile(rf"(?P<name>[^\n]{{1,100}}), \[{FULL_STAMP}\](?:\s|$)")
 
 # The beginning of a message anywhere in a line: the line break before it was lost, or the message was pasted.
 _INSIDE = re.compile(_SEPARATED.format(stamp=FULL_STAMP) + _NAMED)
 _INSIDE_OF = {
-    "tab": (re.compile(r"\t"),),
     "brackets": (re.compile(rf"\]\s?\[{TIME_OF_DAY}\]"),),
     "above": (re.compile(rf", \[{FULL_STAMP}"),),
 }
@@ -65,7 +65,7 @@ class _Entry(NamedTuple):
 def _heads(line: str) -> Iterator[_Head]:
     """Yields what the line begins in each of the notations that it follows."""
     plain = bare(line)
-    if (found := _STAMPED.match(plain)) is not None:
+    if _TIME.search(plain) is not None and (found := _STAMPED.match(plain)) is not None:
         stamp = found.group().rstrip()
         author = _AUTHOR.match(plain, found.end())
         kind = "<" if author is not None and author["nick"] else stamp[-1]
@@ -73,8 +73,8 @@ def _heads(line: str) -> Iterator[_Head]:
             yield _Head(kind, None, "")
         else:
             yield _Head(kind, author["nick"] or author["name"], rest_of(line, author.end()))
-    for notation, pattern in (("tab", _TABBED), ("brackets", _BRACKETED), ("above", _ABOVE)):
-        if (found := pattern.match(plain)) is not None:
+    for notation, pattern, mark in (("tab", _TABBED, "\t"), ("brackets", _BRACKETED, "] ["), ("above", _ABOVE, ", [")):
+        if mark in plain and (found := pattern.match(plain)) is not None:
             yield _Head(notation, found["name"], rest_of(line, found.end()) if found["name"] else "")
 
 
@@ -153,6 +153,7 @@ class _Foreign:
         self._named = re.compile(rf"{before}(?:{any_name}){behind}")
         self._begins_with_name = re.compile(rf"\W{{0,4}}(?:{any_name}){behind}")
         self._inside = (_INSIDE, *_INSIDE_OF.get(notation, ()))
+        self._tabs = notation == "tab"
         self._marks = {"brackets": "[]", "above": "[]"}.get(notation, "")
 
     def __call__(self, lines: list[str]) -> bool:
@@ -160,7 +161,10 @@ class _Foreign:
         return any(self._holds_another(line) for line in plain) or any(map(self._continues_another, plain[1:]))
 
     def _holds_another(self, line: str) -> bool:
-        return any(pattern.search(line) for pattern in (self._named, *self._inside))
+        if self._tabs and "\t" in line:
+            return True
+        patterns = (self._named, *self._inside) if _TIME.search(line) is not None else (self._named,)
+        return any(pattern.search(line) for pattern in patterns)
 
     def _continues_another(self, line: str) -> bool:
         """Whether a line that continues a message looks like the beginning of another one, damaged."""
