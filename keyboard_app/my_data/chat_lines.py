@@ -39,10 +39,8 @@ _INSIDE_OF = {
 }
 _FULL_STAMP = re.compile(rf"\W{{0,2}}{FULL_STAMP}")
 _SEPARATOR = re.compile(r".{0,120}?(?:[:\]>\t](?:\s|$)|\s[-–—]\s)")
-_DIGITS_OF_STAMP, _BEGINNING = (
-    3,
-    24,
-)  # digits that are left of a damaged time, at least, and the characters that they are among
+_DIGITS_OF_STAMP = 3  # digits that are left of a damaged time, at least
+_BEGINNING = 24  # characters that they are among
 _QUOTES = re.compile('["“”„«»「」『』]')
 
 
