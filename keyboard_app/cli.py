@@ -17,7 +17,7 @@ from keyboard_app.device import Device
 from keyboard_app.federating.local_rounds import answer_all, answer_round
 from keyboard_app.federating.membership import Membership
 from keyboard_app.keys import press_keys, read_key_lines
-from keyboard_app.recording.user_profile import Profile, default_path
+from keyboard_app.recording.user_profile import Profile, check_exists, default_path
 from keyboard_app.script import read_lines, run_script
 from keyboard_app.status import read_status
 from model.device.folder import PRETRAINED
@@ -194,6 +194,8 @@ def _answer(options: argparse.Namespace) -> None:
 
 
 def _device(options: argparse.Namespace) -> None:
+    if options.leave:
+        check_exists(options.profile or default_path())
     from keyboard_app.federating import headless  # imports an HTTP client, 12 MB, that no other command needs
 
     with (
@@ -222,7 +224,10 @@ def _status(options: argparse.Namespace) -> None:
 
 
 def _data(options: argparse.Namespace) -> None:
-    with Device.open(options.profile or default_path(), options.model, use_keyring=False) as device:
+    path = options.profile or default_path()
+    if options.data_command != "import":
+        check_exists(path, "there is no personal model yet" if options.data_command == "model" else "")
+    with Device.open(path, options.model, use_keyring=False) as device:
         _tell(device.profile.notices)
         lines, content = run_data_command(device, options)
     if options.json:

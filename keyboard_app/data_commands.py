@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from data.errors import DataError
-from data.files import write_by_rename
 from keyboard_app.device import Device
 from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
 from keyboard_app.my_data.importing import Importing
+from keyboard_app.my_data.my_data import write_export
+from keyboard_app.my_data.source import TEXT, Source
 from model.device.weights import next_provenance, to_bytes
+
+_LINES_SHOWN = 4  # of a plain text, before it is imported
 
 _Parser = TypeVar("_Parser", bound=argparse.ArgumentParser)
 
@@ -40,16 +43,20 @@ def add_data_commands(commands: "argparse._SubParsersAction[_Parser]", common: C
     importing = subcommands.add_parser(
         "import",
         parents=[common()],
-        help="import messages to learn from: plain text, JSON Lines or an exported WhatsApp chat",
+        help="import your own messages to learn from: a chat's export, a table, JSON or plain text",
     )
     importing.add_argument(
         "file",
         type=Path,
         metavar="FILE",
-        help='the UTF-8 file: text with one message per line, JSON Lines of {"user", "time", "text"}, or a WhatsApp export',
+        help="the UTF-8 file: a chat exported as text, JSON or CSV; a backup of text messages in XML; or plain text with one "
+        "message per line",
     )
     importing.add_argument(
-        "--person", metavar="NAME", help="your name in the file, if several people wrote in it (default: the only name)"
+        "--person", metavar="NAME", help="your name in the file, if it names the people who wrote in it (default: none)"
+    )
+    importing.add_argument(
+        "--plain", action="store_true", help="import plain text: you have looked at the file and wrote all of it"
     )
     subcommands.add_parser(
         "relearn",
@@ -95,7 +102,7 @@ def run_data_command(device: Device, options: argparse.Namespace) -> tuple[list[
         count = my_data.export(options.file)
         return [f"wrote {count:,} messages, unencrypted, to {options.file}"], {"exported": count}
     if options.data_command == "import":
-        return _import(device, options.file, options.person)
+        return _import(device, options.file, options.person, options.plain)
     if options.data_command == "relearn":
         line = run(Learning(device.profile, device.models, over_again=True))
         return [line], {"personal_model": device.models.personalized, "still_held": my_data.still_held}
@@ -103,12 +110,12 @@ def run_data_command(device: Device, options: argparse.Namespace) -> tuple[list[
     if personal is None:
         raise DataError("there is no personal model yet: let the keyboard learn first")
     content = to_bytes(personal, next_provenance(model.weights, model.provenance, rounds=0))
-    write_by_rename(options.file, content, mode=0o600)  # weights can reveal words
+    write_export(options.file, content, device.profile.path)  # only for the owner: weights can reveal words
     return [f"wrote the personal model, unencrypted, to {options.file}"], {"model": str(options.file)}
 
 
-def _import(device: Device, file: Path, person: str | None) -> tuple[list[str], dict[str, object]]:
-    task = Importing(device.profile, device.models, file, person)
+def _import(device: Device, file: Path, person: str | None, plain: bool) -> tuple[list[str], dict[str, object]]:
+    task = Importing(device.profile, device.models, file, person, plain)
     work, shown = task.work(), -1
     for step in work:
         if sys.stderr.isatty() and (percent := 100 * step.batch // step.batches) != shown:
@@ -117,5 +124,15 @@ def _import(device: Device, file: Path, person: str | None) -> tuple[list[str], 
     if shown >= 0:
         sys.stderr.write("\n")
     if task.unclear is not None:
-        raise DataError(f"several people wrote in {file}: name yourself with --person NAME, one of {task.unclear}")
-    return [task.finish()], {"imported": task.imported, "left_out": task.refused}
+        raise DataError(_question(file, task.unclear))
+    return [task.finish()], {"imported": task.imported, "left_out": task.left_out}
+
+
+def _question(file: Path, source: Source) -> str:
+    """Returns what the person has to say before their messages can be imported, and the option for it."""
+    if source.kind == TEXT:
+        beginning = " / ".join(source.beginning(_LINES_SHOWN))
+        return f"{file} is plain text and does not say who wrote it. It begins: {beginning} – if you wrote all of it, add --plain"
+    if len(source.people) == 1:
+        return f"one person wrote in {file}, {source}: if that is you, name yourself with --person NAME"
+    return f"several people wrote in {file}: name yourself with --person NAME, one of {source}"

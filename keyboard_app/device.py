@@ -218,7 +218,7 @@ class Device:
         return "everything that was learned is forgotten: the global model is in use"
 
     def import_texts(self, path: Path, person: str | None = None) -> Importing:
-        """Starts to import a file in the background; returns the task, which ends `unclear` if several people wrote in the file.
+        """Starts to import a file in the background; returns the task, which ends `unclear` if the person has to be asked.
 
         Raises:
           DataError: another task is running.
@@ -227,8 +227,8 @@ class Device:
         self.background.start(task)
         return task
 
-    def import_of(self, person: str, unclear: Importing) -> None:
-        """Starts to import one person's messages from the file of an `unclear` task.
+    def import_of(self, person: str | None, unclear: Importing) -> None:
+        """Starts to import one person's messages, or the plain text that the person wrote, from the file of an `unclear` task.
 
         Raises:
           DataError: another task is running.

@@ -7,10 +7,10 @@ from pathlib import Path
 from data.errors import DataError
 from data.files import write_by_rename
 from keyboard_app.learning.models import Models
+from keyboard_app.my_data.source import EXPORTED_USER
 from keyboard_app.recording.records import Message
-from keyboard_app.recording.user_profile import Profile
+from keyboard_app.recording.user_profile import Profile, profile_around
 
-EXPORTED_USER = "me"
 PAGE = 50
 
 
@@ -84,15 +84,32 @@ class MyData:
         """Writes all messages, unencrypted, as JSON Lines that only the owner may read; returns their number.
 
         Raises:
-          DataError: the file cannot be written.
+          DataError: the file cannot be written, or lies in the folder of a profile.
         """
         messages = self._profile.store.messages()
         lines = [
             json.dumps({"user": EXPORTED_USER, "time": m.time, "text": m.text}, ensure_ascii=False) + "\n"
             for m in sorted(messages, key=lambda m: m.time)
         ]
-        try:
-            write_by_rename(path, "".join(lines).encode(), mode=0o600)
-        except OSError as error:
-            raise DataError(f"cannot write {path}: {error.strerror}: choose another place") from error
+        write_export(path, "".join(lines).encode(), self._profile.path)
         return len(messages)
+
+
+def write_export(path: Path, content: bytes, profile: Path) -> None:
+    """Writes a file that only the owner may read, anywhere but in the folder of a profile.
+
+    Raises:
+      DataError: the file cannot be written, or lies in the folder of a profile, this one or another.
+    """
+    try:
+        around, is_folder = profile_around(path, profile), path.is_dir()
+        if around is None and not is_folder:
+            write_by_rename(path, content, mode=0o600)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}: choose another place") from error
+    except (RuntimeError, ValueError) as error:  # links in a circle; a path with a zero character
+        raise DataError(f"cannot write {path}: it is not a usable path: choose another place") from error
+    if around is not None:
+        raise DataError(f"{path} lies in the profile {around}, whose files must stay as they are: choose another place")
+    if is_folder:
+        raise DataError(f"{path} is a folder: name a file in it")

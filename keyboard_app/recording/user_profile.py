@@ -43,6 +43,38 @@ def default_path() -> Path:
     return user_data_path("federated-keyboard", appauthor=False)
 
 
+def check_exists(path: Path, consequence: str = "") -> None:
+    """Checks that there is a profile, whole or damaged, for a command that does not begin one.
+
+    Args:
+      path: the folder.
+      consequence: what follows for the command if there is none, in words for the person.
+
+    Raises:
+      DataError: there is no profile in the folder.
+    """
+    if not any((path / name).exists() for name in (STORE, KEY, SETTINGS)):
+        so = f", so {consequence}" if consequence else ""
+        raise DataError(
+            f"there is no keyboard profile in {path}{so}: check the path, or open the keyboard with it first"
+        )
+
+
+def profile_around(path: Path, profile: Path) -> Path | None:
+    """Returns the profile whose folder a path leads into, by whatever spelling or link; None if it leads into none.
+
+    `profile` is taken for one even if its files are missing. The path need not exist.
+    """
+    for folder in (path.resolve(), *path.resolve().parents, *path.absolute().parents):
+        if folder.is_dir() and (folder.samefile(profile) or _has_files_of_a_profile(folder)):
+            return folder
+    return None
+
+
+def _has_files_of_a_profile(folder: Path) -> bool:
+    return (folder / STORE).exists() or ((folder / KEY).exists() and (folder / SETTINGS).exists())
+
+
 def grew_from(provenance: Provenance, model: Model) -> bool:
     """Returns whether personal weights of this provenance were trained from this global model."""
     return (

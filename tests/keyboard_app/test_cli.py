@@ -177,9 +177,32 @@ def test_data_is_listed_searched_exported_deleted_and_imported(
     asked = failure(capsys, ["data", "import", tmp_path / "chat.jsonl", *common])
     assert "name yourself with --person NAME, one of Ann (2 messages), Bob (1 message)" in asked
     assert data("import", tmp_path / "chat.jsonl", "--person", "Ann") == {"imported": 2, "left_out": 0}
-    assert "there is no personal model yet" in failure(
-        capsys, ["data", "model", tmp_path / "x", *common[2:], "--profile", tmp_path / "empty"]
-    )
+    (tmp_path / "alone.jsonl").write_text(json.dumps(chat[0]))
+    assert "--person NAME" in failure(capsys, ["data", "import", tmp_path / "alone.jsonl", *common])
+    (tmp_path / "plain.txt").write_text("I wrote this\nand this\n")
+    asked = failure(capsys, ["data", "import", tmp_path / "plain.txt", *common])
+    assert "begins: I wrote this / and this – if you wrote all of it, add --plain" in asked
+    assert "plain text" in failure(capsys, ["data", "import", tmp_path / "plain.txt", "--person", "Ann", *common])
+    assert data("import", tmp_path / "plain.txt", "--plain") == {"imported": 2, "left_out": 0}
+    assert "one of Ann" in failure(capsys, ["data", "import", tmp_path / "chat.jsonl", "--plain", *common])
+    for exported in (["export"], ["model"]):
+        overwriting = ["data", *exported, tmp_path / "p" / "key.json", *common]
+        assert "lies in the profile" in failure(capsys, overwriting)
+    assert data("list", "--count", "1")["messages"], "the profile can still be read"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["delete", "--all"], ["export", "x.jsonl"], ["relearn"], ["model", "x"]], ids=lambda a: a[0]
+)
+def test_a_command_that_begins_no_profile_says_that_there_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    missing = failure(capsys, ["data", *arguments, "--profile", tmp_path / "typo"])
+    assert "there is no keyboard profile in" in missing
+    assert ("no personal model yet" in missing) == (arguments[0] == "model")
+    assert "there is no keyboard profile in" in failure(capsys, ["device", "--leave", "--profile", tmp_path / "typo"])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,23 @@ from kivy.clock import Clock
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
-from keyboard_app.my_data.importing import Importing, Source
+from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.my_data import PAGE
+from keyboard_app.my_data.source import TEXT, Source
 from keyboard_app.recording.records import Message
 from keyboard_app.window.keys.text_area import SearchField
 from keyboard_app.window.pages.file_picker import FilePicker, free_name
 from keyboard_app.window.pages.page import Page
 from keyboard_app.window.pages.person_picker import PersonPicker
+from keyboard_app.window.pages.text_preview import TextPreview
 from keyboard_app.window.widgets.choice import Choice
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Choice", "DataPage", "MessageRow", "SearchField")
 
 KEPT = ((None, "Until I delete them"), (365, "1 year"), (90, "90 days"), (30, "30 days"))
-_TEXT_FILES = (".txt", ".jsonl", ".json", ".csv", ".md", ".text", ".log")
+_TEXT_FILES = (".txt", ".jsonl", ".json", ".csv", ".tsv", ".xml", ".md", ".text", ".log")
+_PREVIEWED = 20  # lines of a plain text that the person looks at before it is imported
 _SEARCH_AFTER = 0.15  # seconds without a key until the search starts
 
 
@@ -57,7 +60,7 @@ class DataPage(Page):
         self._importing: Importing | None = None
 
     def refresh(self) -> None:
-        """Shows the current recordings. Asks which author the person is if an imported chat turns out to have several."""
+        """Shows the current recordings. Asks which messages are the person's if the imported file does not say it."""
         data = self.device.my_data
         self.count = data.count()
         held = data.still_held
@@ -67,7 +70,7 @@ class DataPage(Page):
         self._show_found()
         if (importing := self._importing) is not None and (source := importing.unclear) is not None:
             self._importing = None
-            self._ask_who(importing, source)
+            self._ask(importing, source)
 
     def query(self) -> None:
         """Searches for the text in the search field, after a short pause."""
@@ -114,18 +117,22 @@ class DataPage(Page):
 
         self.screen.begin(begin)
 
-    def _ask_who(self, importing: Importing, source: Source) -> None:
-        """Asks which of the authors of a chat the person is, and imports their messages."""
+    def _ask(self, importing: Importing, source: Source) -> None:
+        """Asks who the person is among the authors, or whether they wrote a plain text, and imports their messages."""
 
-        def chosen(person: str) -> None:
+        def chosen(person: str | None) -> None:
             self.screen.begin(lambda: self.device.import_of(person, importing))
 
-        self._pick(PersonPicker(source.people), chosen)
+        if source.kind == TEXT:
+            picker = TextPreview(source.beginning(_PREVIEWED), len(source.of(None)))
+        else:
+            picker = PersonPicker(source.people)
+        self._pick(picker, chosen)
 
     def _choose(self, title: str, then: Callable[[Any], object], **properties: Any) -> None:
         self._pick(FilePicker(Path.home(), title=title, **properties), then)
 
-    def _pick(self, picker: FilePicker | PersonPicker, then: Callable[[Any], object]) -> None:
+    def _pick(self, picker: FilePicker | PersonPicker | TextPreview, then: Callable[[Any], object]) -> None:
         """Shows a picker over the window until something is chosen or the person cancels."""
 
         def close(*_: object) -> None:

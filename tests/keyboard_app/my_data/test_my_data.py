@@ -10,7 +10,9 @@ from data.errors import DataError
 from keyboard_app.device import Device
 from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
-from keyboard_app.my_data.importing import Importing, read_source
+from keyboard_app.my_data import importing as importing_module
+from keyboard_app.my_data.importing import Importing
+from keyboard_app.my_data.reading import read_source
 from keyboard_app.recording.user_profile import PERSONAL, PREVIOUS
 
 LINE = "i think you are good ."
@@ -172,6 +174,58 @@ def test_a_plain_text_and_json_lines(tmp_path: Path) -> None:
     assert (source.kind, source.people, source.of("a")) == ("JSON Lines", {"a": 2, "b": 1}, ["a 0", "a 2"])
 
 
+def test_the_only_author_of_a_file_is_not_taken_for_the_person(device: Device, tmp_path: Path) -> None:
+    path = tmp_path / "chat.txt"
+    path.write_text("31.12.20, 21:15 - Ann: the quagga\n")
+    unclear = Importing(device.profile, device.models, path)
+    assert run(unclear) == "one person wrote in chat.txt: say whether that is you"
+    assert device.my_data.count() == 0
+    assert run(unclear.of("Ann")) == "imported 1 message; let the keyboard learn to put them to use"
+
+
+def test_an_import_says_how_many_messages_it_left_out_and_why(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing_module, "MAX_MESSAGES", 1_000)
+    path = tmp_path / "chat.txt"
+    pasted = "31.12.20, 21:15 - Bob: look\n[21:15, 31.12.2020] Ann: the quagga\n"
+    long = "31.12.20, 21:15 - Bob: " + "so " * 4_000 + "\n"
+    path.write_text(pasted + "".join(f"31.12.20, 21:15 - Bob: text {n}\n" for n in range(3_000)) + long)
+    importing = Importing(device.profile, device.models, path, "Bob")
+    assert run(importing) == (
+        "imported 999 messages, and left out 2,001 older ones, since at most 1,000 are imported from a file; "
+        "1 with more than 10,000 characters; 1 that may hold other people's words; let the keyboard learn to put them to use"
+    )
+    assert (importing.imported, importing.left_out) == (999, 2_003)
+    assert "text 2999" in [m.text for m in device.profile.store.messages()]
+
+
+def test_an_export_goes_anywhere_but_into_a_profile(device: Device, tmp_path: Path, small_model_folder: Path) -> None:
+    record(device, [OWN])
+    profile = device.profile.path
+    with Device.open(tmp_path / "other", small_model_folder) as other:
+        others = other.profile.path
+    (tmp_path / "link").symlink_to(profile)
+    (tmp_path / "file").symlink_to(profile / "key.json")
+
+    def files() -> dict[Path, bytes]:  # without the index that SQLite shares between processes
+        found = (path for path in profile.rglob("*") if path.is_file() and not path.name.endswith("-shm"))
+        return {path: path.read_bytes() for path in found}
+
+    before = files()
+    for path in (
+        *(profile / "key.json", profile / "new.jsonl", profile / "global" / "weights.safetensors"),
+        *(tmp_path / "link" / "store.sqlite", tmp_path / "file", others / "settings.json", others / "new" / "x"),
+        profile / "nothing" / ".." / ".." / profile.name / "store.sqlite",
+    ):
+        with pytest.raises(DataError, match="lies in the profile"):
+            device.my_data.export(path)
+    with pytest.raises(DataError, match="is a folder"):
+        device.my_data.export(tmp_path)
+    assert files() == before
+    assert device.my_data.export(tmp_path / "profile.jsonl") == 1
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -206,7 +260,10 @@ def test_imported_messages_are_trained_on_and_the_newest_typed_ones_are_held_out
     trained = device.models.seen.trained
     assert 0 < trained < 60
     (tmp_path / "own.txt").write_text("\n".join(["meet me at the climbing hall at seven"] * 400))
-    run(Importing(device.profile, device.models, tmp_path / "own.txt"))
+    unclear = Importing(device.profile, device.models, tmp_path / "own.txt")
+    assert run(unclear) == "own.txt does not say who wrote it: say whether you did"
+    assert (unclear.imported, device.my_data.count()) == (0, 60)
+    run(unclear.of(None))
     learning = Learning(device.profile, device.models)
     run(learning)
     # A tenth of all words would include messages that the network in use was trained on.

@@ -178,10 +178,15 @@ def test_messages_are_exported_and_imported(person: Any, tmp_path: Path, monkeyp
     (tmp_path / "home" / "Texts" / "broken.txt").write_bytes(b"\xff\xfe\x00")
     person.say("Hello")
     person.touch_control("my data")
-    person.touch_control("Import a file")
-    person.touch_control("Texts")
-    person.touch_control("mine.txt")
-    person.wait_until(lambda: not person.screen.busy)
+    for answer, count in (("cancel", 1), ("Yes, import my text", 3)):
+        person.touch_control("Import a file")
+        person.touch_control("Texts")
+        person.touch_control("mine.txt")
+        person.wait_until(lambda: any(c.name == "Yes, import my text" for c in person.screen.controls()))
+        assert [w.lines for w in person.screen.children if hasattr(w, "lines")] == ["rope rope chalk\nsnacks"]
+        person.touch_control(answer)
+        person.wait_until(lambda: not person.screen.busy)
+        assert len(person.recorded) == count
     assert person.screen.status.startswith("Imported 2 messages")
     person.touch_control("Import a file")
     person.touch_control("Texts")
