@@ -81,6 +81,8 @@ class Membership:
         """
         path = profile / FILE
         try:
+            if path.exists() and not path.stat().st_size and notices is not None:
+                notices.append(f"the file of your federation, {path}, was empty: join the federation again")
             path.touch(mode=0o600)
             return cls(connect(path, vault), vault)
         except OSError as error:

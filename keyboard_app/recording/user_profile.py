@@ -12,6 +12,7 @@ mailbox/                 messages exchanged with a desktop on this machine; not 
 A damaged file is kept under its name plus `.damaged`, a file whose key is lost under its name plus `.locked`.
 """
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -30,11 +31,12 @@ from keyboard_app.recording.schema import may_be_plain
 from keyboard_app.recording.settings import SETTINGS, load_settings, save_settings
 from keyboard_app.recording.store import Store
 from keyboard_app.recording.vault import Vault
-from model.device.folder import PRETRAINED, Model, lexicon_for, load_model, recover, save_model
+from model.device.folder import PRETRAINED, Model, check_sums, lexicon_for, load_model, recover, save_model
 from model.device.learning.gate import held_back_from
 from model.device.weights import Provenance, Weights, digest, load_weights, next_provenance
 
 STORE, GLOBAL, PERSONAL, PREVIOUS = "store.sqlite", "global", "personal.sealed", "personal.previous"
+RELEASING = "releasing"  # a model from the coordinator, on its way into the mailbox
 _PLAIN_PERSONAL = "personal.safetensors"  # written by keyboards that did not encrypt
 
 
@@ -71,6 +73,8 @@ def _sweep(path: Path) -> None:
     for name in (KEY, SETTINGS, PERSONAL, PREVIOUS, _PLAIN_PERSONAL):
         for leftover in path.glob(f".{name}.*"):
             leftover.unlink()
+    recover(path / RELEASING)
+    shutil.rmtree(path / RELEASING, ignore_errors=True)
 
 
 class Profile:
@@ -177,8 +181,9 @@ class Profile:
         """
         if (folder := self.path / GLOBAL).is_dir():
             try:
+                check_sums(folder)  # a damaged program may end this process when it runs
                 model = load_model(folder)
-                model.start()  # running it is the only way to know that the program is intact
+                model.start()  # running it is the only way to know that the program of an older keyboard is intact
                 return model if model.lexicon is not None else replace(model, lexicon=lexicon_for(model, shipped))
             except UserFacingError as error:
                 self.notices.append(
@@ -188,7 +193,7 @@ class Profile:
 
     def save_global(self, model: Model) -> None:
         """Saves a model as the newest global one."""
-        save_model(self.path / GLOBAL, model)
+        save_model(self.path / GLOBAL, model, with_sums=True)
 
     def load_personal(self, model: Model) -> Personal | None:
         """Loads the personal network trained from this global model; None if there is none.
