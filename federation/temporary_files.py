@@ -35,7 +35,7 @@ def removed_at_the_end() -> Iterator[None]:
     """
     outside, variable = tempfile.tempdir, os.environ.get("TMPDIR")
     parent = Path(tempfile.gettempdir())
-    for left in parent.glob(_NAME.format("*")):
+    for left in parent.glob(_NAME.format("*") + "*"):
         with suppress(OSError):
             if _is_of_an_ended_process(left):
                 shutil.rmtree(left, ignore_errors=True)

@@ -31,7 +31,7 @@ from keyboard_app.federating.membership_schema import (
     unseal,
 )
 from keyboard_app.recording.damage import set_aside
-from keyboard_app.recording.schema import DAMAGE, is_damage
+from keyboard_app.recording.schema import DAMAGE, is_damage, told
 from keyboard_app.recording.vault import UnsealError, Vault
 
 FILE = "federation.sqlite"
@@ -93,7 +93,7 @@ class Membership:
         except DAMAGE as error:
             if not is_damage(error):
                 raise DataError(
-                    f"cannot open {path} ({error}): check that the folder can be written to and the disk is not full"
+                    f"cannot open {path} ({told(error)}): check that the folder can be written to and the disk is not full"
                 ) from error
             aside = set_aside(path, ("-journal",))
             damage = "was damaged"
@@ -235,5 +235,5 @@ def _now() -> str:
 def _sqlite_errors_as_data_errors() -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
-        raise DataError(f"the file of this keyboard's federation cannot be read or written: {error}") from error
+    except DAMAGE as error:
+        raise DataError(f"the file of this keyboard's federation cannot be read or written: {told(error)}") from error

@@ -46,9 +46,9 @@ def obtain_key(profile: Path, notices: list[str], use_keyring: bool = True) -> b
         be written.
     """
     path = profile / KEY
+    with suppress(LookupError):
+        return read_key(profile, notices)
     if os.path.lexists(path):
-        with suppress(LookupError):
-            return read_key(profile, notices)
         notices.append(
             f"this profile has a new key, because the old one was lost or damaged; the old file is kept as {set_aside(path)}"
         )

@@ -136,6 +136,11 @@ def is_damage(error: Exception) -> bool:
     return code is None or code == _SHORT_READ or code & 0xFF not in _OUTSIDE
 
 
+def told(error: Exception) -> str:
+    """Returns an error of `DAMAGE` in one line: SQLite quotes damaged definitions of tables, which have several."""
+    return " ".join(str(error).split())[:200] if isinstance(error, sqlite3.Error) else "text that is not UTF-8"
+
+
 def is_full(error: Exception) -> bool:
     """Returns whether an error may mean that the disk is full: a full disk also shows as a failed write."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _FULL and not is_damage(error)

@@ -55,7 +55,7 @@ class Store:
         except schema.DAMAGE as error:
             if not schema.is_damage(error):
                 raise DataError(
-                    f"cannot open {path} ({error}): check that the folder can be written to and the disk is not full"
+                    f"cannot open {path} ({schema.told(error)}): check that the folder can be written to and the disk is not full"
                 ) from error
             store = cls._begin_again(path, vault, notices, "damaged")
         with suppress(UserFacingError):  # a full disk: the next opening tries again
@@ -93,7 +93,9 @@ class Store:
             connection.text_factory = schema.readable
             return cls(connection, vault)
         except schema.DAMAGE as error:
-            raise DataError(f"cannot read {path} ({error}): open the keyboard with this profile first") from error
+            raise DataError(
+                f"cannot read {path} ({schema.told(error)}): open the keyboard with this profile first"
+            ) from error
 
     def close(self) -> None:
         """Closes the file."""
@@ -215,6 +217,14 @@ class Store:
                 db.execute(f"DELETE FROM {table}")  # noqa: S608
             schema.mark_untidy(db)
 
+    def _delete_in_place(self, deletion: Callable[[], None]) -> None:
+        """Deletes without a log: the last resort, since killing the process meanwhile damages the file."""
+        if self._connection.execute("PRAGMA journal_mode = MEMORY").fetchone() != ("memory",):
+            raise sqlite3.OperationalError("the disk is full, and another process reads the file")
+        deletion()
+        with suppress(sqlite3.OperationalError):  # still no room: the next opening does it
+            self._connection.execute("PRAGMA journal_mode = WAL")
+
     def _make_room_for(self, deletion: Callable[[], None], *steps: Callable[[], None]) -> None:
         """Deletes in one transaction, or, if the disk is full, step by step in the spare room; then rewrites the file."""
         with _data_errors():
@@ -224,10 +234,15 @@ class Store:
                 if not schema.is_full(error) or self._room is None:
                     raise
                 self._room.give()
-                for step in steps:
-                    step()
-                    with suppress(sqlite3.Error):
-                        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                try:
+                    for step in steps:
+                        step()
+                        with suppress(sqlite3.Error):
+                            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                except sqlite3.OperationalError as full:
+                    if not schema.is_full(full):
+                        raise
+                    self._delete_in_place(deletion)
         try:
             self.tidy()
         finally:
@@ -391,9 +406,10 @@ def _data_errors() -> Iterator[None]:
     """Turns errors of SQLite into DataErrors."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise DataError(
-            f"the recorded messages cannot be read or written ({error}): check that the disk is neither full nor write-protected"
+            f"the recorded messages cannot be read or written ({schema.told(error)}): check that the disk is neither full nor "
+            "write-protected"
         ) from error
 
 

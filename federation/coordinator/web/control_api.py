@@ -1,6 +1,7 @@
 """The operator's control of the coordinator, from this machine: a JSON API behind a token, with the dashboard mounted on it."""
 
 import hmac
+import re
 import secrets
 from http import HTTPStatus
 from pathlib import Path
@@ -22,7 +23,7 @@ _MOST_ROUNDS = 100_000
 def control_token(folder: Path) -> str:
     """Returns the token that controls the coordinator of a folder, from a file that only its owner may read."""
     path = folder / TOKEN
-    if not path.exists():
+    if not path.exists() or re.fullmatch(rb"[\w-]{32}", path.read_bytes()) is None:  # none, or a damaged one
         write_by_rename(path, secrets.token_urlsafe(24).encode(), mode=0o600)
     return path.read_text("ascii")
 
