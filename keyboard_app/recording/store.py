@@ -407,6 +407,10 @@ def _data_errors() -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError) as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+            raise DataError(
+                "the disk is full: nothing was recorded or changed; free some space and try again"
+            ) from error
         raise DataError(
             f"the recorded messages cannot be read or written ({schema.told(error)}): check that the disk is neither full nor "
             "write-protected"

@@ -8,8 +8,10 @@ personal.previous        the personal weights in use before, for a rollback; enc
 global/                  the newest global model adopted; absent while the shipped one is the newest
 federation.sqlite        the membership of a federation and the updates shared (`keyboard_app.federating.membership`); encrypted
 mailbox/                 messages exchanged with a desktop on this machine; not encrypted, since they leave the keyboard
+spare                    room on the disk for deleting when the disk is full (`keyboard_app.recording.spare_room`)
 
-A damaged file is kept under its name plus `.damaged`, a file whose key is lost under its name plus `.locked`.
+A damaged file is kept under its name plus `.damaged`, a file whose key is lost under its name plus `.locked`. A file that may not
+be read is left where it is.
 """
 
 import shutil
