@@ -370,9 +370,7 @@ class Device:
 
     def _keep_only_recent(self) -> int:
         today, days = _today(), self.profile.settings.keep_days
-        if (
-            self._read_on != today
-        ):  # one reading a day, whether or not it is needed now: later ones are compared with it
+        if self._read_on != today:  # one reading a day, also if it is not needed now: later ones are compared with it
             self._read_on, self._certain = today, self.profile.store.certain_time(datetime.now(UTC))
         if days is None or self._certain is None or self._tidied == today:
             return 0

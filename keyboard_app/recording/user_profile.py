@@ -188,6 +188,11 @@ class Profile:
                 model.start()  # running it is the only way to know that the program of an older keyboard is intact
                 return model if model.lexicon is not None else replace(model, lexicon=lexicon_for(model, shipped))
             except UserFacingError as error:
+                if isinstance(error.__cause__, PermissionError):
+                    self.notices.append(
+                        f"the model in {shipped} is in use: {error}: make sure that you may read the file"
+                    )
+                    return load_model(shipped)
                 self.notices.append(
                     f"the model in {shipped} is in use: {error}; the damaged one is kept in {set_aside(folder)}"
                 )
@@ -208,6 +213,9 @@ class Profile:
         try:
             personal = load_personal(path, self.vault)
         except UserFacingError as error:
+            if isinstance(error.__cause__, PermissionError):
+                self.notices.append(f"the global model is in use: {error}: make sure that you may read the file")
+                return None
             self.notices.append(f"the global model is in use: {error}; the damaged file is kept in {set_aside(path)}")
             return None
         if not grew_from(personal.provenance, model):

@@ -236,30 +236,34 @@ DENIED = """if True:
     from pathlib import Path
     from data.errors import DataError
     from keyboard_app.recording.keyholder import obtain_key
+    from keyboard_app.recording.settings import load_settings
     os.chdir(sys.argv[1])
     profile = Path()  # pytest lets nobody else into its folders, but the folder of a process stays open
     before = sorted((f.name, f.stat().st_mode, f.stat().st_uid) for f in profile.iterdir())
     if os.getuid() == 0:
         os.seteuid(65534)
-    try:
-        obtain_key(profile, [])
-    except DataError as error:
-        print(error)
+    for work in (lambda: obtain_key(profile, []), lambda: load_settings(profile / "settings.json", [])):
+        try:
+            work()
+        except DataError as error:
+            print(error)
     if os.getuid() == 0:
         os.seteuid(0)
     assert before == sorted((f.name, f.stat().st_mode, f.stat().st_uid) for f in profile.iterdir())
 """
 
 
-def test_a_key_that_may_not_be_read_stays_in_its_place(profile: Path, tmp_path: Path) -> None:
+def test_a_key_and_settings_that_may_not_be_read_stay_in_their_place(profile: Path, tmp_path: Path) -> None:
     """The file is another user's, which only a superuser can try; one's own file without permissions is mended."""
-    shutil.copy(profile / KEY, tmp_path / KEY)
+    for name in (KEY, "settings.json"):
+        shutil.copy(profile / name, tmp_path / name)
     if os.getuid() == 0:
         tmp_path.chmod(0o755)
         done = subprocess.run([sys.executable, "-c", DENIED, tmp_path], capture_output=True, text=True, check=True)
         assert "cannot read the key" in done.stdout
         assert "nothing was changed" in done.stdout
-        assert done.stdout.count("\n") == 1
+        assert "cannot read settings.json: Permission denied: make sure" in done.stdout
+        assert done.stdout.count("\n") == 2
     assert (tmp_path / KEY).read_bytes() == (profile / KEY).read_bytes()
 
 
