@@ -15,10 +15,8 @@ def damage_in(connection: sqlite3.Connection, expected: Collection[str]) -> str 
 
     SQLite checks its structure, and here each value is compared with the type of its column, each text with UTF-8.
     """
-    factory, connection.text_factory = (
-        connection.text_factory,
-        bytes,
-    )  # a description may quote bytes that are not UTF-8
+    # A description of damage may quote bytes that are not UTF-8.
+    factory, connection.text_factory = connection.text_factory, bytes
     try:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != b"ok":

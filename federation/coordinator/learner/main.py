@@ -42,9 +42,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     folder, first_model = map(Path, sys.argv[1:])
-    use_empty_folder(
-        temporary_folder(folder) / "learner"
-    )  # TensorFlow leaves generated sources if this process is killed
+    # TensorFlow leaves the sources that it generated if this process is killed.
+    use_empty_folder(temporary_folder(folder) / "learner")
     with engine():
         learner = Learner(FederationSettings.load(folder), first_model)
         for line in sys.stdin:

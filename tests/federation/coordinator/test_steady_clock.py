@@ -37,5 +37,6 @@ def test_setting_the_systems_clock_neither_ends_a_stage_nor_keeps_it_open(
 
 
 def test_the_coordinator_has_no_other_clock() -> None:
+    """`steady_time()` takes the place of `time.time()` in the whole folder: two clocks would differ once one of them is set."""
     found = [p.name for p in FOLDER.rglob("*.py") if re.search(r"\btime\.time\b|import time_ns", p.read_text("utf-8"))]
     assert found == ["steady_clock.py"]
