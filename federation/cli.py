@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 from data.console import run_command
 from federation.commands import benchmark, measuring, rounds, serve, simulate, training, words, worker
 from federation.commands.options import BadCallError
+from federation.temporary_files import removed_at_the_end
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +28,8 @@ def _run(arguments: list[str]) -> int:
     repeated = [a for a in arguments if a not in ("--json", "--resume")]  # neither changes the result
     options.command_line = shlex.join(["uv", "run", "federate", *repeated])
     try:
-        result = options.run(options)
+        with removed_at_the_end():
+            result = options.run(options)
     except BadCallError as error:
         print(f"federate: {error} (see federate --help)", file=sys.stderr)
         return 2

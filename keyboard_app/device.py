@@ -65,6 +65,8 @@ class Device:
         self.sent: Sent | None = None
         self._consenting = consenting
         self._tidied = ""  # the day on which old messages were last deleted, ISO 8601
+        self._read_on = ""  # the day on which the clock was last read for that
+        self._certain: datetime | None = None  # a time that had certainly come by then
         model = profile.load_global(shipped)
         try:
             self._keep_only_recent()
@@ -367,13 +369,13 @@ class Device:
             self.my_data.suggest_by_what_is_left()
 
     def _keep_only_recent(self) -> int:
-        days = self.profile.settings.keep_days
-        if days is None or self._tidied == _today():
+        today, days = _today(), self.profile.settings.keep_days
+        if self._read_on != today:  # one reading a day, also if it is not needed now: later ones are compared with it
+            self._read_on, self._certain = today, self.profile.store.certain_time(datetime.now(UTC))
+        if days is None or self._certain is None or self._tidied == today:
             return 0
-        self._tidied = _today()
-        return self.profile.store.delete_before(
-            (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")
-        )
+        self._tidied = today
+        return self.profile.store.delete_before((self._certain - timedelta(days=days)).isoformat(timespec="seconds"))
 
 
 def _today() -> str:

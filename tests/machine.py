@@ -95,6 +95,10 @@ def hide_the_rest() -> None:
     configuration.write_text(
         f"<fontconfig><dir>{folder / 'fonts'}</dir><cachedir>{folder / 'cache'}</cachedir></fontconfig>\n"
     )
+    # Temporary files of the tests and of the processes that they kill end with the folder; pytest's own stay to be looked at.
+    (folder / "temporary").mkdir()
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "temporary")
     os.environ[_OUTER_PATH] = outer_path()
     os.environ["PATH"] = str(folder / "programs")
     os.environ["FONTCONFIG_FILE"] = str(configuration)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -12,9 +11,11 @@ from data.errors import DataError, UserFacingError
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.learner.client import LearnerClient
 from federation.coordinator.learner.json_process import LearnerDiedError
-from federation.coordinator.learner.messages import PrepareRequest, UpdateRequest
+from federation.coordinator.learner.messages import PrepareRequest, UpdateRequest, temporary_folder
 from federation.coordinator.round_machine import Stage
+from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.store import SummedRound
+from federation.temporary_files import make_empty
 
 _TICK_SECONDS = 0.1
 _ATTEMPTS = 3  # number of times in a row that the learner may die on a request
@@ -29,6 +30,8 @@ class RoundDriver:
     def __init__(self, coordinator: Coordinator, folder: Path, wake: Callable[[], None]) -> None:
         """Drives a coordinator in `folder`; calls `wake` whenever waiting devices may have a task."""
         self._coordinator, self._wake = coordinator, wake
+        self._temporary = temporary_folder(folder)
+        make_empty(self._temporary)  # a coordinator that was killed may have left a sum there
         self._learner = LearnerClient(folder, coordinator.rounds.folders.model_folder(0))
         self._died = 0  # number of deaths of the learner in a row
 
@@ -45,6 +48,7 @@ class RoundDriver:
                 await asyncio.sleep(_TICK_SECONDS)
         finally:
             await self._learner.close()
+            make_empty(self._temporary)
 
     async def step(self) -> None:
         """Does the work that is due now.
@@ -52,7 +56,7 @@ class RoundDriver:
         Raises:
           UserFacingError, OSError: the store, the disk or the learner fails; the next step tries again.
         """
-        self._coordinator.tick(time.time())
+        self._coordinator.tick(steady_time())
         rounds = self._coordinator.rounds
         if rounds.current is not None and rounds.current.stage not in (Stage.SELECTION, Stage.KEYS):
             await self._learner.start()  # TensorFlow loads while devices train
@@ -62,7 +66,7 @@ class RoundDriver:
             try:
                 total = await asyncio.to_thread(unmasked.machine.secure.unmask)
             except UserFacingError as error:
-                rounds.fail(str(error), time.time())
+                rounds.fail(str(error), steady_time())
             else:
                 rounds.keep_sum(unmasked.number, total)
         elif rounds.next_round is None:
@@ -73,7 +77,7 @@ class RoundDriver:
 
     async def _make_model(self, summed: SummedRound) -> None:
         rounds, store = self._coordinator.rounds, self._coordinator.store
-        with NamedTemporaryFile(prefix="sum-") as file:
+        with NamedTemporaryFile(prefix="sum-", dir=self._temporary) as file:
             file.write(summed.total)
             file.flush()
             request = UpdateRequest(
@@ -86,9 +90,9 @@ class RoundDriver:
             try:
                 update = await self._unless_it_dies(self._learner.update(request))
                 if update is not None:
-                    rounds.commit(summed.number, update, time.time())
+                    rounds.commit(summed.number, update, steady_time())
             except UserFacingError as error:
-                rounds.fail(f"no model could be made from the sum: {error}", time.time())
+                rounds.fail(f"no model could be made from the sum: {error}", steady_time())
 
     def _newest_state(self) -> Path:
         return self._coordinator.rounds.folders.state_folder(self._coordinator.store.newest_committed())
@@ -113,6 +117,6 @@ class RoundDriver:
     def _report(self, error: str) -> None:
         _log.error("%s", error)
         try:
-            self._coordinator.store.add_error(error, time.time())
+            self._coordinator.store.add_error(error, steady_time())
         except UserFacingError:
             _log.error("the error could not be stored")

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from federation.coordinator.round_driver import RoundDriver
 from federation.coordinator.round_machine import Rules
 from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.secure_sum import SecureSummation
+from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web.certificate import certificate
 from federation.coordinator.web.connection_limits import ConnectionLimits, connections_allowed
 from federation.coordinator.web.control_api import ControlApi, control_app, control_token
@@ -71,7 +71,7 @@ async def _serve(
 ) -> dict[str, Any]:
     folder = places.folder
     settings = CoordinatorSettings(rules, federation.training, federation.privacy)
-    coordinator = Coordinator(folder, places.model, settings, SecureSummation, time.time())
+    coordinator = Coordinator(folder, places.model, settings, SecureSummation, steady_time())
     try:
         shown = certificate(folder / "certificate.pem", places.address)
         api = DeviceApi(coordinator)

@@ -8,6 +8,7 @@ device is kept, masked or not.
 """
 
 import hashlib
+import re
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from data.errors import DataError, UserFacingError
+from federation.coordinator.store_check import damage_in
 
 _VERSION = 2
 _SCHEMA = """
@@ -61,6 +63,10 @@ CREATE TABLE errors (
 """
 _FROM_1 = "CREATE INDEX rounds_of_a_device ON participations (device, round);"
 _ERRORS_KEPT = 1_000
+_WHAT_TO_DO = (
+    "stop here, and restore the folder from a copy; without one, begin a new federation in another --folder, which every device "
+    "has to join again"
+)
 
 
 class StoreError(UserFacingError):
@@ -132,6 +138,8 @@ class CoordinatorStore:
                 if version < _VERSION:
                     script = f"{'' if version else _SCHEMA} {_FROM_1}"
                     connection.executescript(f"BEGIN; {script} PRAGMA user_version = {_VERSION}; COMMIT;")
+                if (damage := damage_in(connection, re.findall(r"CREATE TABLE (\w+)", _SCHEMA))) is not None:
+                    raise StoreError(f"{path} is damaged: {damage}: {_WHAT_TO_DO}")
         except BaseException:
             connection.close()
             raise
@@ -344,7 +352,14 @@ def _sqlite_errors(path: Path | None = None) -> Iterator[None]:
     """Raises errors of SQLite as a StoreError."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # SQLite quotes damaged definitions of tables, which have several lines.
+        told = (
+            " ".join(str(error).split())[:200]
+            if isinstance(error, sqlite3.Error)
+            else "it holds text that is not UTF-8"
+        )
+        what = f": {_WHAT_TO_DO}" if path and not isinstance(error, sqlite3.OperationalError) else ""
         raise StoreError(
-            f"the coordinator's store{f' {path}' if path else ''} cannot be read or written: {error}"
+            f"the coordinator's store{f' {path}' if path else ''} cannot be read or written: {told}{what}"
         ) from error

@@ -4,6 +4,7 @@ import hashlib
 import ssl
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Self
 
@@ -16,6 +17,7 @@ from federation.protocol.join_link import JoinLink
 from federation.protocol.signed_requests import device_name, sign_enrolment
 from federation.protocol.signed_session import SignedSession
 
+_NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_… of OpenSSL
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 60.0
 _MAX_SMALL_ANSWER, _MAX_LARGE_ANSWER = 2**24, 2**27  # bytes, so that a coordinator cannot fill the device's memory
 
@@ -170,9 +172,25 @@ class FederationClient:
                         raise DataError(f"the coordinator's answer is larger than {limit:,} bytes: it was refused")
                 return _Answer(response.status_code, bytes(content))
         except httpx.HTTPError as error:
+            if (wrong := _wrong_clock(error)) is not None:
+                raise UnreachableError(wrong) from error
             raise UnreachableError(
                 f"the coordinator at {self._url} does not answer: {error or type(error).__name__}"
             ) from error
+
+
+def _wrong_clock(error: BaseException | None) -> str | None:
+    """Returns a line for people if a connection failed because the certificate is not valid at this device's time."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in (_NOT_YET_VALID, _EXPIRED):
+            when = "not valid yet" if error.verify_code == _NOT_YET_VALID else "not valid any more"
+            today = datetime.now().astimezone().strftime("%d %B %Y, %H:%M")
+            return (
+                f"this device's clock says {today}, and the coordinator's certificate is {when} at that time: "
+                "set this device's clock to the right date and try again"
+            )
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _accepted(answer: _Answer) -> bytes:

@@ -26,10 +26,12 @@ from keyboard_app.federating.membership_schema import (
     connect,
     round_identity,
     round_tag,
+    salvage,
     seal,
     unseal,
 )
 from keyboard_app.recording.damage import set_aside
+from keyboard_app.recording.schema import DAMAGE, is_damage, told
 from keyboard_app.recording.vault import UnsealError, Vault
 
 FILE = "federation.sqlite"
@@ -71,31 +73,41 @@ class Membership:
     def open(cls, profile: Path, vault: Vault, notices: list[str] | None = None) -> Self:
         """Opens a profile's file, or creates it. Encrypts a plain file that an older version of the keyboard wrote.
 
-        A file that is damaged or encrypted with another key is renamed and replaced by a new one, with a line about it in
-        `notices`. The keyboard then belongs to no federation.
+        A file that is damaged or encrypted with another key is renamed and replaced by a new one with the rows that can still be
+        read, with a line about it in `notices`. If the membership cannot be read, the keyboard belongs to no federation.
 
         Raises:
           DataError: the file cannot be opened, or a newer version of the keyboard wrote it.
         """
         path = profile / FILE
         try:
+            if path.exists() and not path.stat().st_size and notices is not None:
+                notices.append(f"the file of your federation, {path}, was empty: join the federation again")
             path.touch(mode=0o600)
             return cls(connect(path, vault), vault)
         except OSError as error:
             raise DataError(f"cannot write {path}: {error.strerror}") from error
-        except sqlite3.OperationalError as error:
-            raise DataError(f"cannot open {path} ({error}): check that the folder can be written to") from error
         except UnsealError:
             aside = set_aside(path, ("-journal",), "locked")
             damage = "was encrypted with a key that no longer exists"
-        except sqlite3.DatabaseError:
+        except DAMAGE as error:
+            if not is_damage(error):
+                raise DataError(
+                    f"cannot open {path} ({told(error)}): check that the folder can be written to and the disk is not full"
+                ) from error
             aside = set_aside(path, ("-journal",))
             damage = "was damaged"
-        if notices is not None:
-            notices.append(f"the file of your federation {damage} and is now {aside}: join the federation again")
         with _sqlite_errors_as_data_errors():
             path.touch(mode=0o600)
-            return cls(connect(path, vault), vault)
+            connection = connect(path, vault)
+            belongs, updates = salvage(aside, connection, vault)
+        if updates or belongs:
+            damage = "was damaged"  # the key fits
+        if notices is not None:
+            kept = f"; {updates:,} of the updates that you shared can still be read" if updates else ""
+            what = "the rest can still be read" if belongs else f"join the federation again{kept}"
+            notices.append(f"the file of your federation {damage} and is now {aside}: {what}")
+        return cls(connection, vault)
 
     def close(self) -> None:
         """Closes the file."""
@@ -223,5 +235,5 @@ def _now() -> str:
 def _sqlite_errors_as_data_errors() -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
-        raise DataError(f"the file of this keyboard's federation cannot be read or written: {error}") from error
+    except DAMAGE as error:
+        raise DataError(f"the file of this keyboard's federation cannot be read or written: {told(error)}") from error

@@ -2,7 +2,11 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
+from types import UnionType
+from typing import Any
 
 from data.errors import DataError
 from keyboard_app.recording.vault import UnsealError, Vault
@@ -30,7 +34,7 @@ _SCHEMA = (
     outcome TEXT NOT NULL        -- sent; counted: part of a sum that was unmasked; not counted
 )""",
     """CREATE TABLE marks (
-    name TEXT PRIMARY KEY,       -- `key`: an encrypted value, to check a key with
+    name TEXT PRIMARY KEY,       -- `key`: an encrypted value, to check a key with; `version`: VERSION once more, in digits
     value BLOB NOT NULL
 ) WITHOUT ROWID""",
 )
@@ -44,24 +48,95 @@ def connect(path: Path, vault: Vault) -> sqlite3.Connection:
     Raises:
       DataError: a newer version of the keyboard wrote the file.
       UnsealError: it was encrypted with another key.
-      sqlite3.Error: it is damaged, or cannot be written.
+      sqlite3.Error, UnicodeDecodeError: it is damaged, or cannot be written.
     """
     connection = sqlite3.connect(path, isolation_level=None)  # transactions begin explicitly
     try:
         connection.execute("PRAGMA secure_delete = ON")  # deleted content is overwritten
         connection.execute("PRAGMA temp_store = MEMORY")
-        if _version(connection) > VERSION:
+        version = _version(connection)
+        if version != VERSION and _noted_version(connection) == VERSION:
+            raise sqlite3.DatabaseError("the version of the file is damaged")
+        if version > VERSION:
             raise DataError(f"{path} was written by a newer keyboard: update this one")
-        if _version(connection) < VERSION:
+        if version < VERSION:
             _upgrade(connection, vault)
         row = connection.execute("SELECT value FROM marks WHERE name = 'key'").fetchone()
-        if row is None:
+        if row is None or not isinstance(row[0], bytes):
             raise UnsealError("the file has no value to check its key with")
         vault.open(row[0], _KEY_CHECK)
+        _check(connection, vault)
+        if _noted_version(connection) is None:  # written by a keyboard before versions were noted twice
+            with suppress(sqlite3.OperationalError):  # a full disk, or a reader: a later opening tries again
+                connection.execute("INSERT INTO marks VALUES ('version', ?)", (b"%d" % VERSION,))
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def salvage(damaged: Path, fresh: sqlite3.Connection, vault: Vault) -> tuple[bool, int]:
+    """Copies every row that can be read and decrypted into a new and empty file.
+
+    Returns:
+      Whether the membership or the link to join with is among them, and the number of shared updates.
+    """
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    with closing(sqlite3.connect(f"{damaged.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")
+        for table, identify in _IDENTITIES.items():
+            found[table] = []
+            with suppress(sqlite3.DatabaseError, UnicodeDecodeError):
+                for row in connection.execute(f"SELECT * FROM {table}"):  # noqa: S608
+                    if _is_sound(table, row) and _opens(vault, row, identify):
+                        found[table].append(row)
+    fresh.execute("BEGIN IMMEDIATE")
+    with fresh:
+        for table, rows in found.items():
+            for row in rows:
+                fresh.execute(f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+    return bool(found["membership"] or found["joining"]), len(found["shared"])
+
+
+_KINDS: dict[str, tuple[type | UnionType, ...]] = {  # of the columns of each table
+    "membership": (int, bytes, str, int),
+    "joining": (int, bytes),
+    "shared": (int, str, bytes, bytes, int, int, int | None, str),
+}
+_IDENTITIES: dict[str, Callable[[tuple[Any, ...]], tuple[bytes, str]]] = {  # a row's encrypted column, and its identity
+    "membership": lambda row: (row[1], MEMBERSHIP),
+    "joining": lambda row: (row[1], JOINING),
+    "shared": lambda row: (row[3], round_identity(row[2])),
+}
+
+
+def _is_sound(table: str, row: tuple[Any, ...]) -> bool:
+    kinds = _KINDS[table]
+    return len(row) == len(kinds) and all(isinstance(v, kind) for v, kind in zip(row, kinds, strict=True))
+
+
+def _opens(vault: Vault, row: tuple[Any, ...], identify: Callable[[tuple[Any, ...]], tuple[bytes, str]]) -> bool:
+    try:
+        vault.open(*identify(row))
+    except UnsealError:
+        return False
+    return True
+
+
+def _check(connection: sqlite3.Connection, vault: Vault) -> None:
+    """Checks the file and every row of it: it is small.
+
+    Raises:
+      sqlite3.DatabaseError, UnicodeDecodeError: something is damaged.
+    """
+    connection.text_factory = bytes  # the description of damage may quote bytes that are not UTF-8
+    whole = connection.execute("PRAGMA quick_check(1)").fetchone() == (b"ok",)
+    connection.text_factory = str
+    for table, identify in _IDENTITIES.items():
+        for row in connection.execute(f"SELECT * FROM {table}"):  # noqa: S608
+            whole = whole and _is_sound(table, row) and _opens(vault, row, identify)
+    if not whole:
+        raise sqlite3.DatabaseError("the file is damaged")
 
 
 def seal(vault: Vault, identity: str, **content: str) -> bytes:
@@ -89,6 +164,15 @@ def round_identity(tag: bytes) -> str:
     return f"shared {tag.hex()}"
 
 
+def _noted_version(connection: sqlite3.Connection) -> int | None:
+    """Returns the version in the table `marks`: with the one in the header of the file, damage to either of them shows."""
+    try:
+        row = connection.execute("SELECT value FROM marks WHERE name = 'version'").fetchone()
+        return None if row is None else int(row[0])
+    except (sqlite3.DatabaseError, ValueError, TypeError):
+        return None
+
+
 def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
@@ -108,6 +192,7 @@ def _upgrade(connection: sqlite3.Connection, vault: Vault) -> None:
         if version == 1:
             _seal_all(connection, vault)
         connection.execute("INSERT INTO marks VALUES ('key', ?)", (vault.seal(b"", _KEY_CHECK),))
+        connection.execute("INSERT INTO marks VALUES ('version', ?)", (b"%d" % VERSION,))
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:

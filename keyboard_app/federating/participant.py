@@ -13,10 +13,8 @@ Section 2). `federation.protocol.device_round` contains the cryptographic part.
 """
 
 import secrets
-import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 
@@ -35,7 +33,7 @@ from model.device.learning.finetuning import FineTuning, Progress, newest, subtr
 from model.device.learning.gate import held_back_from
 from model.device.learning.training import check_finite, train_program
 from model.device.metrics import Scores, evaluate
-from model.device.weights import Provenance, Weights, digest, load_weights
+from model.device.weights import Provenance, Weights, digest, from_bytes
 
 # Upper limits for the settings of a plan, so that no coordinator can make a device train for hours.
 _MOST = FineTuning(learning_rate=10.0, clipping_norm=100.0, passes=5, max_words=20_000)
@@ -50,10 +48,7 @@ def check_model(content: bytes, plan_digest: str, model: Model) -> tuple[Weights
     Raises:
       DataError: they are damaged or not finite, have another digest than the plan, other sizes or another vocabulary.
     """
-    with tempfile.TemporaryDirectory(prefix="keyboard-") as folder:
-        path = Path(folder) / "weights.safetensors"
-        path.write_bytes(content)
-        weights, provenance = load_weights(path, model.vocabulary.sha256)
+    weights, provenance = from_bytes(content, "the coordinator's model", model.vocabulary.sha256)
     if digest(weights) != plan_digest:
         raise DataError("the coordinator sent other weights than it named: they are refused")
     if provenance.config != model.provenance.config:

@@ -4,10 +4,9 @@ A newer global model from the coordinator is put into the mailbox. The keyboard 
 desktop on the same machine (`keyboard_app.federating.local_rounds.TakingOver`).
 """
 
-import tempfile
+import shutil
 import time
 from collections.abc import Callable, Generator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from federation.protocol.join_link import JoinLink
@@ -16,7 +15,7 @@ from keyboard_app.federating.steps import STEPS, place
 from keyboard_app.learning.background import Step, reason
 from keyboard_app.learning.models import Models
 from keyboard_app.recording.store import Store
-from keyboard_app.recording.user_profile import STORE, Profile
+from keyboard_app.recording.user_profile import RELEASING, STORE, Profile
 from model.device.folder import Model, save_model
 from model.device.learning.finetuning import Progress
 
@@ -117,9 +116,10 @@ class TakingPart:
             store.close()
 
     def _release(self, model: Model) -> None:
-        with tempfile.TemporaryDirectory(prefix="keyboard-") as folder:
-            save_model(Path(folder) / "model", model)
-            self._profile.mailbox.release(Path(folder) / "model")
+        folder = self._profile.path / RELEASING
+        save_model(folder, model)
+        self._profile.mailbox.release(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def finish(self) -> str:
         """Returns a line for people. There is nothing to install: a newer model waits in the mailbox."""

@@ -1,5 +1,6 @@
 """Background tasks: one at a time in a thread, which the typing thread can watch, pause, cancel and finish."""
 
+import errno
 import os
 import sys
 import threading
@@ -48,6 +49,8 @@ def run(task: Task) -> str:
 
 def reason(error: Exception) -> str:
     """Returns the error's message in one line."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full: free some space and try again"
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -7,7 +7,7 @@ reveal them. Times, word counts and the results of learning are not encrypted.
 import os
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,7 +72,8 @@ _SEALED = (
     message INTEGER NOT NULL     -- the newest message before it; 0 if there was none
 )""",
     """CREATE TABLE marks (
-    name TEXT PRIMARY KEY,       -- key: encrypted, to check a key with; untidy: deleted content may be left
+    name TEXT PRIMARY KEY,       -- key: encrypted, to check a key with; untidy: deleted content may be left;
+                                 -- version: VERSION once more, in digits; clock: JSON of a TrustedClock
     value BLOB NOT NULL
 ) WITHOUT ROWID""",
 )
@@ -82,17 +83,88 @@ _LACKING = {  # by version, the statements that bring an older file to version 3
 }
 _KEY_CHECK = "the key of a keyboard's store"
 
+# ASCII without control characters, which Python can decode whatever happened to the file; `length` stops at a NUL.
+_TEXT = "(typeof({0}) = 'text' AND {0} NOT GLOB '*[^ -~]*' AND length({0}) = length(CAST({0} AS BLOB)))"
+LARGEST = 2**53  # of any number in the file
+_COUNT = f"(typeof({{0}}) = 'integer' AND {{0}} BETWEEN 0 AND {LARGEST})"
+_REAL = "(typeof({0}) = 'real')"
+_BLOB = "(typeof({0}) = 'blob')"
+_FLAG = "(typeof({0}) = 'integer' AND {0} IN (0, 1))"
+_OPTIONAL = f"({{0}} IS NULL OR {_COUNT})"
+_KINDS = {  # by table, the condition that each column of an undamaged row meets
+    "learnings": {"id": _COUNT, "time": _TEXT, "words": _COUNT, "loss_before": _REAL, "loss_after": _REAL},
+    "judgements": {
+        **dict.fromkeys(("learning", "words"), _COUNT),
+        **dict.fromkeys(("global_model", "kept"), _TEXT),
+        "personal": _FLAG,
+        **dict.fromkeys(("old_perplexity", "new_perplexity", "old_recall_at_3", "new_recall_at_3"), _REAL),
+        "ngram_trust": "(typeof({0}) = 'real' AND {0} BETWEEN 0 AND 1e6)",
+    },
+    "messages": {
+        "id": _COUNT,
+        "time": _TEXT,
+        **dict.fromkeys(("record", "text", "ranks"), _BLOB),
+        "imported": _FLAG,
+        "learning": _OPTIONAL,
+    },
+    "deletions": {"id": _COUNT, "message": _COUNT},
+    "words": {"kind": _TEXT, "tag": _BLOB, "sealed": _BLOB},
+    "days": {"day": _TEXT, "keystrokes": _COUNT, "characters": _COUNT},
+    "changes": {
+        **dict.fromkeys(("time", "what"), _TEXT),
+        "personal": _FLAG,
+        **dict.fromkeys(("id", "learning", "message"), _COUNT),
+    },
+    "marks": {"name": _TEXT, "value": _BLOB},
+}
+TABLES = tuple(_KINDS)
+# The primary result codes of SQLite that do not mean damage: permissions, other processes, memory, and the disk.
+_OUTSIDE = frozenset((3, 5, 6, 7, 8, 10, 13, 14))
+_SHORT_READ = 522  # the file ends within a page
+_FULL = frozenset((10, 13))  # a failed write, or a full disk
+DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # SQLite's own message may quote bytes that are not UTF-8
 
-def connect(path: Path, vault: Vault) -> sqlite3.Connection:
+
+def sound(table: str) -> str:
+    """Returns the SQL condition that every undamaged row of a table meets."""
+    return " AND ".join(kind.format(column) for column, kind in _KINDS[table].items())
+
+
+def is_damage(error: Exception) -> bool:
+    """Returns whether an error of `DAMAGE` means that the file is damaged; else the disk or another process is the reason."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is None or code == _SHORT_READ or code & 0xFF not in _OUTSIDE
+
+
+def told(error: Exception) -> str:
+    """Returns an error of `DAMAGE` in one line: SQLite quotes damaged definitions of tables, which have several."""
+    return " ".join(str(error).split())[:200] if isinstance(error, sqlite3.Error) else "text that is not UTF-8"
+
+
+def is_full(error: Exception) -> bool:
+    """Returns whether an error may mean that the disk is full: a full disk also shows as a failed write."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _FULL and not is_damage(error)
+
+
+def connect(path: Path, vault: Vault, alone: bool = False) -> sqlite3.Connection:
     """Opens the file for reading and writing, or creates it; upgrades and encrypts an older one.
+
+    Args:
+      path: the file.
+      vault: encrypts and decrypts its content.
+      alone: whether to keep all other connections out. SQLite then needs no file of shared memory, for which a full disk has no
+        room.
 
     Raises:
       DataError: a newer version of the keyboard wrote it.
       UnsealError: it was encrypted with another key.
       sqlite3.Error: it is damaged, or cannot be written.
+      UnicodeDecodeError: it is damaged.
     """
     connection = sqlite3.connect(path, timeout=_PATIENCE)
     try:
+        if alone:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA journal_mode = WAL")
         # Killing the process loses nothing; a power cut may lose the last messages: no key press waits for the disk.
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -100,15 +172,61 @@ def connect(path: Path, vault: Vault) -> sqlite3.Connection:
         connection.execute("PRAGMA secure_delete = ON")  # overwrites deleted content instead of only freeing its pages
         connection.execute("PRAGMA temp_store = MEMORY")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
-            raise DataError(f"{path} was written by a newer keyboard: update this one")
-        if version < VERSION:
+        if version != VERSION:
+            noted = _noted_version(connection)
+            if noted == VERSION:
+                raise sqlite3.DatabaseError("the version of the file is damaged")
+            if version > VERSION:
+                raise DataError(f"{path} was written by a newer keyboard: update this one")
             _upgrade(connection, version, vault)
         check_key(connection, vault)
+        check_rows(connection)
+        if _noted_version(connection) != VERSION:  # written by a keyboard before versions were noted twice
+            _note_version(connection)
     except BaseException:
         connection.close()
         raise
+    connection.text_factory = readable
     return connection
+
+
+def readable(text: bytes) -> str:
+    """Decodes text of the file; damage during the session must not make other rows unreadable."""
+    return text.decode("utf-8", "replace")
+
+
+def _noted_version(connection: sqlite3.Connection) -> int | None:
+    """Returns the version in the table `marks`: with the one in the header of the file, damage to either of them shows."""
+    try:
+        row = connection.execute("SELECT value FROM marks WHERE name = 'version'").fetchone()
+        return None if row is None else int(row[0])
+    except (*DAMAGE, ValueError, TypeError):
+        return None
+
+
+def _note_version(connection: sqlite3.Connection) -> None:
+    try:
+        with connection:
+            connection.execute("INSERT OR REPLACE INTO marks VALUES ('version', ?)", (b"%d" % VERSION,))
+    except sqlite3.OperationalError as error:
+        if not is_full(error):  # a later opening tries again
+            raise
+
+
+def check_rows(connection: sqlite3.Connection) -> None:
+    """Checks that every value has the type of its column, which SQLite itself does not demand.
+
+    Raises:
+      sqlite3.DatabaseError: a value has another type.
+    """
+    for table in TABLES:
+        query = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE ({sound(table)}) IS NOT TRUE)"  # noqa: S608
+        if connection.execute(query).fetchone() != (0,):
+            raise sqlite3.DatabaseError(f"the table {table} holds a value of the wrong type")
+    newest = "SELECT coalesce(max(id), 0) FROM messages"
+    query = f"SELECT 1 FROM sqlite_sequence WHERE name = 'messages' AND ({_COUNT.format('seq')} AND seq >= ({newest})) IS NOT TRUE"  # noqa: S608
+    if connection.execute(query).fetchone() is not None:
+        raise sqlite3.DatabaseError("the newest number of a message is damaged")
 
 
 def check_key(connection: sqlite3.Connection, vault: Vault) -> None:
@@ -118,7 +236,7 @@ def check_key(connection: sqlite3.Connection, vault: Vault) -> None:
       UnsealError: the file was encrypted with another key.
     """
     row = connection.execute("SELECT value FROM marks WHERE name = 'key'").fetchone()
-    if row is None:
+    if row is None or not isinstance(row[0], bytes):
         raise UnsealError("the file has no record to check its key with")
     vault.open(row[0], _KEY_CHECK)
 
@@ -127,12 +245,15 @@ def check_whole(path: Path) -> None:
     """Checks the file for damage as a reader: a writer would merge the log into the damaged file and delete the log.
 
     Raises:
-      sqlite3.DatabaseError: the file is damaged.
+      sqlite3.DatabaseError, UnicodeDecodeError: the file is damaged.
     """
     if not path.exists():
         return
+    if not path.stat().st_size:
+        raise sqlite3.DatabaseError("the file is empty")
     with closing(connect_to_read(path)) as connection:
-        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        connection.text_factory = bytes  # the description of damage may quote bytes that are not UTF-8
+        if connection.execute("PRAGMA quick_check(1)").fetchone() != (b"ok",):
             raise sqlite3.DatabaseError("quick_check found damage")
 
 
@@ -188,12 +309,20 @@ def identity(column: str, time: str, record: bytes) -> str:
 def tidy(connection: sqlite3.Connection) -> bool:
     """Rewrites the file without deleted content and empties the log; returns whether both are free of it.
 
-    Another process that reads the file prevents that. The mark `untidy` then stays, and the next call tries again.
+    Another process that reads the file prevents that, and so may a full disk: deleted messages are then overwritten where they
+    were, but copies that SQLite made while moving rows may be left. The mark `untidy` stays, and the next call tries again.
 
     Raises:
-      sqlite3.Error: there is no room on the disk.
+      sqlite3.Error: the file cannot be written.
     """
-    connection.execute("VACUUM")
+    try:
+        connection.execute("VACUUM")
+    except sqlite3.OperationalError as error:
+        if not is_full(error):
+            raise
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return False
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if not busy:
         with connection:
@@ -228,6 +357,7 @@ def _upgrade(connection: sqlite3.Connection, version: int, vault: Vault) -> None
         if version > 0:
             _seal_all(connection, vault)
         connection.execute("INSERT INTO marks VALUES ('key', ?)", (vault.seal(b"", _KEY_CHECK),))
+        connection.execute("INSERT INTO marks VALUES ('version', ?)", (b"%d" % VERSION,))
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:

@@ -72,10 +72,16 @@ def read_settings(path: Path) -> UserSettings:
 
 
 def load_settings(path: Path, notices: list[str]) -> UserSettings:
-    """Reads the file; sets a damaged one aside, returns the defaults, and adds a line to `notices`."""
+    """Reads the file; sets a damaged one aside, returns the defaults, and adds a line to `notices`.
+
+    Raises:
+      DataError: this user may not read the file; it stays as it is.
+    """
     try:
         return read_settings(path)
     except UserFacingError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise DataError(f"{error}: make sure that the file is yours and that you may read it") from error
         notices.append(f"the settings were reset: {error}; the file is kept as {set_aside(path)}")
         return UserSettings()
 

@@ -1,7 +1,7 @@
 """The store: messages and the models' ranks of their words, encrypted, in one SQLite file that survives a kill at any time."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +11,15 @@ from data.errors import DataError, UserFacingError
 from keyboard_app.recording import schema
 from keyboard_app.recording.damage import set_aside
 from keyboard_app.recording.records import Change, Day, Judgement, Message, Ranked, Ranks
+from keyboard_app.recording.salvage import has_messages_of, salvage
+from keyboard_app.recording.spare_room import SpareRoom
+from keyboard_app.recording.trusted_clock import TrustedClock
 from keyboard_app.recording.vault import UnsealError, Vault
 from model.device.suggesting.personal import USUAL_TRUST
 
 _ADD = "INSERT INTO messages (time, record, text, ranks, imported) VALUES (?, ?, ?, ?, ?)"
 _LOG_ENDINGS = ("-wal", "-shm")  # of SQLite's companion files; the newest messages may be in the log only
+_FEW = 8  # messages whose deletion fits into the spare room
 
 
 class Store:
@@ -25,47 +29,55 @@ class Store:
     is skipped and counted in `unreadable`.
     """
 
-    def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
+    def __init__(self, connection: sqlite3.Connection, vault: Vault, room: SpareRoom | None = None) -> None:
         self._connection = connection
         self._vault = vault
+        self._room = room  # for deleting on a full disk; None for a reader
         self._damaged: set[int] = set()
+        self._clock = self._read_clock()
 
     @classmethod
     def open(cls, path: Path, vault: Vault, notices: list[str]) -> Self:
         """Opens the file or creates it; encrypts the file of an older keyboard and removes its plain text.
 
-        A file that is damaged or encrypted with another key is set aside and replaced by a new one, and a line about it is added
-        to `notices`.
+        A file that is damaged or encrypted with another key is set aside and replaced by a new one with the messages that can
+        still be read, and a line about it is added to `notices`.
 
         Raises:
           DataError: the file cannot be opened, or a newer version of the keyboard wrote it.
         """
+        room = SpareRoom(path.parent)
         try:
-            schema.check_whole(path)
-            store = cls(schema.connect(path, vault), vault)
-        except sqlite3.OperationalError as error:
-            raise DataError(f"cannot open {path} ({error}): check that the folder can be written to") from error
+            store = cls(_connect(path, vault, room), vault, room)
         except UnsealError:
-            aside = set_aside(path, _LOG_ENDINGS, "locked")
-            notices.append(
-                f"the key of the recorded messages is lost: they are kept in {aside}, and a new recording was started"
-            )
-            store = cls._begin(path, vault)
-        except sqlite3.DatabaseError:
-            aside = set_aside(path, _LOG_ENDINGS)
-            notices.append(
-                f"the recorded messages were damaged: they are kept in {aside}, and a new recording was started"
-            )
-            store = cls._begin(path, vault)
+            damaged = has_messages_of(vault, path)  # then only the record that the key is checked with is damaged
+            store = cls._begin_again(path, vault, notices, "damaged" if damaged else "locked")
+        except schema.DAMAGE as error:
+            if not schema.is_damage(error):
+                raise DataError(
+                    f"cannot open {path} ({schema.told(error)}): check that the folder can be written to and the disk is not full"
+                ) from error
+            store = cls._begin_again(path, vault, notices, "damaged")
         with suppress(UserFacingError):  # a full disk: the next opening tries again
             if schema.untidy(store._connection):
                 store.tidy()
+        room.keep()
         return store
 
     @classmethod
-    def _begin(cls, path: Path, vault: Vault) -> Self:
+    def _begin_again(cls, path: Path, vault: Vault, notices: list[str], mark: str) -> Self:
+        """Sets the file aside, and begins a new one with what can be read."""
+        aside = set_aside(path, _LOG_ENDINGS, mark)
         with _data_errors():
-            return cls(schema.connect(path, vault), vault)
+            connection = schema.connect(path, vault)
+        rescued = 0
+        if mark == "damaged":
+            with suppress(sqlite3.Error):  # a full disk
+                rescued = salvage(aside, connection, vault)
+        why = "the recorded messages were damaged" if mark == "damaged" else "the key of the recorded messages is lost"
+        kept = f", with the {rescued:,} messages that could still be read" if rescued else ""
+        notices.append(f"{why}: they are kept in {aside}, and a new recording was started{kept}")
+        return cls(connection, vault, SpareRoom(path.parent))
 
     @classmethod
     def read(cls, path: Path, vault: Vault) -> Self:
@@ -77,9 +89,13 @@ class Store:
         try:
             connection = schema.connect_to_read(path)
             schema.check_key(connection, vault)
+            schema.check_rows(connection)
+            connection.text_factory = schema.readable
             return cls(connection, vault)
-        except sqlite3.DatabaseError as error:
-            raise DataError(f"cannot read {path} ({error}): open the keyboard with this profile first") from error
+        except schema.DAMAGE as error:
+            raise DataError(
+                f"cannot read {path} ({schema.told(error)}): open the keyboard with this profile first"
+            ) from error
 
     def close(self) -> None:
         """Closes the file."""
@@ -99,7 +115,7 @@ class Store:
                     "keystrokes = keystrokes + excluded.keystrokes, characters = characters + excluded.characters",
                     typed,
                 )
-            db.execute(_ADD, (*schema.seal_message(self._vault, text, ranks, _now()), 0))
+            db.execute(_ADD, (*schema.seal_message(self._vault, text, ranks, self._time_to_record()), 0))
             return self.newest_message()
 
     def seal_import(self, text: str, time: str) -> schema.SealedMessage:
@@ -119,7 +135,7 @@ class Store:
         """Yields all messages, newest first, imported ones last; decrypts each on demand."""
         query = "SELECT id, time, record, text, learning, imported FROM messages ORDER BY imported, id DESC"
         for id_, time, record, text, learning, imported in self._rows(query):
-            opened = self._open(id_, text, schema.identity("text", time, record))
+            opened = self._open(id_, "text", text, time, record)
             if opened is not None:
                 yield Message(id_, opened.decode(), learning, time, bool(imported))
 
@@ -137,7 +153,7 @@ class Store:
         query = "SELECT id, time, record, ranks, learning FROM messages WHERE id > ? AND NOT imported ORDER BY id"
         found = []
         for id_, time, record, ranks, learning in self._rows(query, after):
-            packed = self._open(id_, ranks, schema.identity("ranks", time, record))
+            packed = self._open(id_, "ranks", ranks, time, record)
             if packed is not None:
                 found.append(Ranked(id_, time, learning, [Ranks(*pair) for pair in schema.unpack_ranks(packed)]))
         return found
@@ -147,12 +163,13 @@ class Store:
         query = "SELECT max(id), learning FROM messages WHERE learning IS NOT NULL AND NOT imported GROUP BY learning"
         return [(message, f"learning {learning}") for message, learning in self._rows(query)]
 
-    def _open(self, message: int, sealed: bytes, identity: str) -> bytes | None:
-        try:
-            return self._vault.open(sealed, identity)
-        except UnsealError:
-            self._damaged.add(message)
-            return None
+    def _open(self, message: int, column: str, sealed: Any, time: Any, record: Any) -> bytes | None:
+        """Decrypts a column of a message; counts the message as damaged and returns None if that fails."""
+        with suppress(UnsealError):
+            if isinstance(sealed, bytes) and isinstance(time, str) and isinstance(record, bytes):
+                return self._vault.open(sealed, schema.identity(column, time, record))
+        self._damaged.add(message)
+        return None
 
     def newest_message(self) -> int:
         """Returns the highest id given so far; 0 before any message."""
@@ -166,25 +183,71 @@ class Store:
     def delete(self, messages: Iterable[int]) -> None:
         """Deletes messages permanently and rewrites the file and its log without them.
 
+        Works on a full disk, too: a few messages at a time in the spare room, which is free again after each step.
+
         Raises:
-          DataError: the messages could not be deleted. Or they were deleted, but there was no room to rewrite the file; opening it
-            again tries again.
+          DataError: the messages could not be deleted.
         """
-        with _data_errors(), self._connection as db:
+        wanted = list(messages)
+        self._make_room_for(
+            lambda: self._delete(wanted),
+            *(lambda few=wanted[at : at + _FEW]: self._delete(few) for at in range(0, len(wanted), _FEW)),
+        )
+
+    def _delete(self, messages: Sequence[int]) -> None:
+        with self._connection as db:
             for message in messages:
                 if db.execute("DELETE FROM messages WHERE id = ?", (message,)).rowcount:
                     db.execute("INSERT INTO deletions (message) VALUES (?)", (message,))
             schema.mark_untidy(db)
-        self.tidy()
 
     def delete_all(self) -> None:
         """Deletes all messages and all marked words permanently, as `delete` does."""
-        with _data_errors(), self._connection as db:
+        ids = [row[0] for row in self._rows("SELECT id FROM messages")]
+        self._make_room_for(
+            self._delete_everything,
+            *(lambda few=ids[at : at + _FEW]: self._delete(few) for at in range(0, len(ids), _FEW)),
+            self._delete_everything,
+        )
+
+    def _delete_everything(self) -> None:
+        with self._connection as db:
             db.execute("INSERT INTO deletions (message) SELECT id FROM messages")
             for table in ("messages", "words"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608
             schema.mark_untidy(db)
-        self.tidy()
+
+    def _delete_in_place(self, deletion: Callable[[], None]) -> None:
+        """Deletes without a log: the last resort, since killing the process meanwhile damages the file."""
+        if self._connection.execute("PRAGMA journal_mode = MEMORY").fetchone() != ("memory",):
+            raise sqlite3.OperationalError("the disk is full, and another process reads the file")
+        deletion()
+        with suppress(sqlite3.OperationalError):  # still no room: the next opening does it
+            self._connection.execute("PRAGMA journal_mode = WAL")
+
+    def _make_room_for(self, deletion: Callable[[], None], *steps: Callable[[], None]) -> None:
+        """Deletes in one transaction, or, if the disk is full, step by step in the spare room; then rewrites the file."""
+        with _data_errors():
+            try:
+                deletion()
+            except sqlite3.OperationalError as error:
+                if not schema.is_full(error) or self._room is None:
+                    raise
+                self._room.give()
+                try:
+                    for step in steps:
+                        step()
+                        with suppress(sqlite3.Error):
+                            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                except sqlite3.OperationalError as full:
+                    if not schema.is_full(full):
+                        raise
+                    self._delete_in_place(deletion)
+        try:
+            self.tidy()
+        finally:
+            if self._room is not None:
+                self._room.keep()
 
     def delete_before(self, time: str) -> int:
         """Permanently deletes the messages recorded before a time (UTC, ISO 8601); returns their number."""
@@ -193,11 +256,42 @@ class Store:
             self.delete(old)
         return len(old)
 
+    def certain_time(self, now: datetime) -> datetime | None:
+        """Takes a reading of the clock; returns a time, in UTC, that has certainly come (`TrustedClock.read`), or None.
+
+        It is for the age of messages: a clock that is wrong for one start must not make all of them look old. Before the first
+        reading, the time of the newest message typed here counts as one; without any, nothing is certain.
+        """
+        certain = None
+        if self._clock is None:
+            typed = self._rows("SELECT time FROM messages WHERE NOT imported ORDER BY id DESC LIMIT 1")
+            newest = _time_of(typed[0][0]) if typed else None
+            self._clock = None if newest is None else TrustedClock(newest)
+        if self._clock is None:
+            self._clock = TrustedClock(now)
+        else:
+            self._clock, certain = self._clock.read(now)
+        with suppress(UserFacingError), _data_errors(), self._connection as db:  # a full disk must not prevent typing
+            db.execute("INSERT OR REPLACE INTO marks VALUES ('clock', ?)", (self._clock.to_json(),))
+        return certain
+
+    def _read_clock(self) -> TrustedClock | None:
+        rows = self._rows("SELECT value FROM marks WHERE name = 'clock'")
+        return TrustedClock.from_json(rows[0][0]) if rows else None
+
+    def _time_to_record(self) -> str:
+        """Returns the time, but never one before the last reading believed: a slow clock must not make a new message look old."""
+        if self._clock is None:
+            return _now()
+        return max(_now(), self._clock.believed.isoformat(timespec="seconds"))
+
     def tidy(self) -> None:
         """Rewrites the file and its log without deleted content.
 
+        If the disk is full, the next opening of the file tries again.
+
         Raises:
-          DataError: there is no room on the disk; the next opening of the file tries again.
+          DataError: the file cannot be written.
         """
         with _data_errors():
             schema.tidy(self._connection)
@@ -312,10 +406,37 @@ def _data_errors() -> Iterator[None]:
     """Turns errors of SQLite into DataErrors."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+            raise DataError(
+                "the disk is full: nothing was recorded or changed; free some space and try again"
+            ) from error
         raise DataError(
-            f"the recorded messages cannot be read or written ({error}): check that the disk is neither full nor write-protected"
+            f"the recorded messages cannot be read or written ({schema.told(error)}): check that the disk is neither full nor "
+            "write-protected"
         ) from error
+
+
+def _connect(path: Path, vault: Vault, room: SpareRoom) -> sqlite3.Connection:
+    """Opens the file, with the spare room if the disk is full, and without checking it if even that is not enough."""
+    for full in (False, True):
+        if full:
+            room.give()
+        try:
+            schema.check_whole(path)
+            return schema.connect(path, vault)
+        except sqlite3.OperationalError as error:
+            if not schema.is_full(error):
+                raise
+    return schema.connect(path, vault, alone=True)
+
+
+def _time_of(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None
 
 
 def _word_identity(kind: str, tag: bytes) -> str:

@@ -8,10 +8,13 @@ personal.previous        the personal weights in use before, for a rollback; enc
 global/                  the newest global model adopted; absent while the shipped one is the newest
 federation.sqlite        the membership of a federation and the updates shared (`keyboard_app.federating.membership`); encrypted
 mailbox/                 messages exchanged with a desktop on this machine; not encrypted, since they leave the keyboard
+spare                    room on the disk for deleting when the disk is full (`keyboard_app.recording.spare_room`)
 
-A damaged file is kept under its name plus `.damaged`, a file whose key is lost under its name plus `.locked`.
+A damaged file is kept under its name plus `.damaged`, a file whose key is lost under its name plus `.locked`. A file that may not
+be read is left where it is.
 """
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -30,11 +33,12 @@ from keyboard_app.recording.schema import may_be_plain
 from keyboard_app.recording.settings import SETTINGS, load_settings, save_settings
 from keyboard_app.recording.store import Store
 from keyboard_app.recording.vault import Vault
-from model.device.folder import PRETRAINED, Model, lexicon_for, load_model, recover, save_model
+from model.device.folder import PRETRAINED, Model, check_sums, lexicon_for, load_model, recover, save_model
 from model.device.learning.gate import held_back_from
 from model.device.weights import Provenance, Weights, digest, load_weights, next_provenance
 
 STORE, GLOBAL, PERSONAL, PREVIOUS = "store.sqlite", "global", "personal.sealed", "personal.previous"
+RELEASING = "releasing"  # a model from the coordinator, on its way into the mailbox
 _PLAIN_PERSONAL = "personal.safetensors"  # written by keyboards that did not encrypt
 
 
@@ -103,6 +107,8 @@ def _sweep(path: Path) -> None:
     for name in (KEY, SETTINGS, PERSONAL, PREVIOUS, _PLAIN_PERSONAL):
         for leftover in path.glob(f".{name}.*"):
             leftover.unlink()
+    recover(path / RELEASING)
+    shutil.rmtree(path / RELEASING, ignore_errors=True)
 
 
 class Profile:
@@ -209,10 +215,16 @@ class Profile:
         """
         if (folder := self.path / GLOBAL).is_dir():
             try:
+                check_sums(folder)  # a damaged program may end this process when it runs
                 model = load_model(folder)
-                model.start()  # running it is the only way to know that the program is intact
+                model.start()  # running it is the only way to know that the program of an older keyboard is intact
                 return model if model.lexicon is not None else replace(model, lexicon=lexicon_for(model, shipped))
             except UserFacingError as error:
+                if isinstance(error.__cause__, PermissionError):
+                    self.notices.append(
+                        f"the model in {shipped} is in use: {error}: make sure that you may read the file"
+                    )
+                    return load_model(shipped)
                 self.notices.append(
                     f"the model in {shipped} is in use: {error}; the damaged one is kept in {set_aside(folder)}"
                 )
@@ -220,7 +232,7 @@ class Profile:
 
     def save_global(self, model: Model) -> None:
         """Saves a model as the newest global one."""
-        save_model(self.path / GLOBAL, model)
+        save_model(self.path / GLOBAL, model, with_sums=True)
 
     def load_personal(self, model: Model) -> Personal | None:
         """Loads the personal network trained from this global model; None if there is none.
@@ -233,6 +245,9 @@ class Profile:
         try:
             personal = load_personal(path, self.vault)
         except UserFacingError as error:
+            if isinstance(error.__cause__, PermissionError):
+                self.notices.append(f"the global model is in use: {error}: make sure that you may read the file")
+                return None
             self.notices.append(f"the global model is in use: {error}; the damaged file is kept in {set_aside(path)}")
             return None
         if not grew_from(personal.provenance, model):

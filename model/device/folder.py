@@ -1,9 +1,11 @@
 """Model folders, which move between the desktop and the keyboards.
 
 A folder holds `weights.safetensors`, `program.tflite`, `vocabulary.txt`, and `MODEL_CARD.md`, which describes the model to people.
-It may hold `lexicon.safetensors`, which says what of the vocabulary is a word (`model.device.suggesting.lexicon`).
+It may hold `lexicon.safetensors`, which says what of the vocabulary is a word (`model.device.suggesting.lexicon`), and
+`SHA256SUMS`, by which damage to the other files shows.
 """
 
+import hashlib
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -18,6 +20,8 @@ from model.device.weights import Provenance, Weights, load_weights, save_weights
 
 WEIGHTS, PROGRAM, VOCABULARY, CARD = "weights.safetensors", "program.tflite", "vocabulary.txt", "MODEL_CARD.md"
 LEXICON = "lexicon.safetensors"
+SUMS = "SHA256SUMS"
+_SUMMED = (WEIGHTS, PROGRAM, VOCABULARY, LEXICON)
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"  # the global model that the project ships
 
@@ -58,13 +62,31 @@ def load_model(folder: Path) -> Model:
         )
     try:
         program = (folder / PROGRAM).read_bytes()
-        card = (folder / CARD).read_text("utf-8") if (folder / CARD).exists() else ""
+        # A damaged card must not make the model unusable.
+        card = (folder / CARD).read_text("utf-8", errors="replace") if (folder / CARD).exists() else ""
     except OSError as error:
         raise DataError(f"cannot read the model folder {folder}: {error.strerror}: {error.filename}") from error
     lexicon = None
     if (folder / LEXICON).exists():
         lexicon = load_lexicon(folder / LEXICON, vocabulary.sha256, len(vocabulary))
     return Model(weights, provenance, vocabulary, program, card, lexicon)
+
+
+def check_sums(folder: Path) -> None:
+    """Checks the files of a model folder against the digests in it, if it has any. The card is for people and has none.
+
+    Raises:
+      DataError: a file is damaged or missing.
+    """
+    if not (folder / SUMS).exists():
+        return
+    try:
+        for line in (folder / SUMS).read_text("utf-8", errors="replace").splitlines():
+            wanted, _, name = line.partition("  ")
+            if name not in _SUMMED or hashlib.sha256((folder / name).read_bytes()).hexdigest() != wanted:
+                raise DataError(f"a file of {folder} is damaged: {name if name in _SUMMED else SUMS}")
+    except OSError as error:
+        raise DataError(f"cannot read the model folder {folder}: {error.strerror}: {error.filename}") from error
 
 
 def lexicon_for(model: Model, folder: Path) -> Lexicon | None:
@@ -94,8 +116,13 @@ def recover(folder: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def save_model(folder: Path, model: Model) -> None:
+def save_model(folder: Path, model: Model, with_sums: bool = False) -> None:
     """Writes a temporary model folder and renames it to `folder`; an existing model is replaced as a whole.
+
+    Args:
+      folder: the model folder.
+      model: what to save.
+      with_sums: whether to add a file of digests for `check_sums`, in the format of the program `sha256sum`.
 
     Raises:
       DataError: the path holds something else than a model folder.
@@ -111,6 +138,10 @@ def save_model(folder: Path, model: Model) -> None:
             save_lexicon(temporary / LEXICON, model.lexicon)
         if model.card:
             write_by_rename(temporary / CARD, model.card.encode())
+        if with_sums:
+            files = [temporary / name for name in _SUMMED if (temporary / name).exists()]
+            sums = "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
+            write_by_rename(temporary / SUMS, sums.encode())
         temporary.chmod(0o755)
         if folder.exists():
             old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))

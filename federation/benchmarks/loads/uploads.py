@@ -72,15 +72,19 @@ class _Uploads:
         save_model(folder / "model", untrained_model(config))
         self.terms = Terms(parameters(config), 1.0, 1, _COHORT, bits=16, seed=0)
         settings = CoordinatorSettings(Rules(_DEVICES, _DEVICES, over_selection=1.0), backoff_seconds=0.0)
-        self.coordinator = Coordinator(folder / "coordinator", folder / "model", settings, SecureSummation, time.time())
+        self.coordinator = Coordinator(
+            folder / "coordinator", folder / "model", settings, SecureSummation, time.monotonic()
+        )
         self.coordinator.rounds.prepared(NextRound(self.terms, exhausted="", spent=None, promise="", unmasked=0))
         self._api = DeviceApi(self.coordinator)
         self._devices = [SimulatedDevice(self._vectors) for _ in range(_DEVICES)]
         for device in self._devices:
-            self.coordinator.devices.enrol(device.enrolment(self.coordinator.devices.invite(time.time())), time.time())
+            self.coordinator.devices.enrol(
+                device.enrolment(self.coordinator.devices.invite(time.monotonic())), time.monotonic()
+            )
         self._numbers = 0
         _, self._messages = self._round()
-        self.coordinator.rounds.stop(time.time())
+        self.coordinator.rounds.stop(time.monotonic())
         self.size = len(next(iter(self._messages.values())))
         packed = (MaskedInput.from_bytes(message).packed for message in self._messages.values())
         self._arrays = [unpack(self.terms.layout, part)[0].copy() for part in packed]
@@ -100,7 +104,7 @@ class _Uploads:
         for name, message in messages.items():
             opened.secure.receive(Stage.REPORTING, name, message)
         seconds = time.perf_counter() - began
-        self.coordinator.rounds.stop(time.time())
+        self.coordinator.rounds.stop(time.monotonic())
         return self.size * _DEVICES / seconds / 1e9
 
     def digest(self) -> float:
@@ -117,7 +121,7 @@ class _Uploads:
         self._numbers += 1
         requests = [self._request(device, path, messages[device.name]) for device in self._devices]
         seconds = asyncio.run(self._upload(requests))
-        self.coordinator.rounds.stop(time.time())
+        self.coordinator.rounds.stop(time.monotonic())
         return self.size * _DEVICES / seconds / 1e9
 
     def _vectors(self, plan: Plan) -> tuple[Vector, ...]:
@@ -129,7 +133,7 @@ class _Uploads:
 
     def _round(self) -> tuple[Round, dict[str, bytes]]:
         """Runs a new round up to its masked updates; returns the round and the updates by device."""
-        now, vocabulary = time.time(), self.coordinator.rounds.model.vocabulary.sha256
+        now, vocabulary = time.monotonic(), self.coordinator.rounds.model.vocabulary.sha256
         self.coordinator.rounds.schedule(1)
         self.coordinator.tick(now)
         for device in self._devices:

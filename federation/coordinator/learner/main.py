@@ -22,11 +22,13 @@ from federation.coordinator.learner.messages import (
     PrepareRequest,
     UpdateRequest,
     request_from_json,
+    temporary_folder,
 )
 from federation.coordinator.learner.round_report import RoundReport
 from federation.engine.local import engine
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.modular_vectors import unpack
+from federation.temporary_files import use_empty_folder
 from model.device.folder import WEIGHTS, load_model
 from model.device.weights import save_weights
 
@@ -40,6 +42,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     folder, first_model = map(Path, sys.argv[1:])
+    # TensorFlow leaves the sources that it generated if this process is killed.
+    use_empty_folder(temporary_folder(folder) / "learner")
     with engine():
         learner = Learner(FederationSettings.load(folder), first_model)
         for line in sys.stdin:

@@ -13,6 +13,12 @@ from federation.aggregation.privacy import Spent
 from federation.coordinator.learner.round_report import RoundReport
 from federation.protocol.round_terms import Terms
 
+
+def temporary_folder(folder: Path) -> Path:
+    """Returns where the coordinator of a folder keeps temporary files. They may hold a round's sum: nobody else may read them."""
+    return folder / "temporary"
+
+
 _FILE = "next.json"  # in a state's folder, written last: a folder that has it is complete
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -29,13 +30,17 @@ def certificate(path: Path, host: str) -> Certificate:
     """Returns the certificate in the file `path`; makes one for this host if there is none yet.
 
     Raises:
-      DataError: the file holds no certificate.
+      DataError: the file holds no certificate with its key.
     """
     if not path.exists():
         write_by_rename(path, _make(host), mode=0o600)
     try:
         found = x509.load_pem_x509_certificate(path.read_bytes())
-    except ValueError as error:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        if key.public_key() != found.public_key():
+            raise ValueError("the key is another certificate's")
+        found.verify_directly_issued_by(found)  # devices know it by its digest, which any damage changes
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature) as error:
         raise DataError(
             f"{path} holds no certificate: remove the file to have a new one made (devices then have to join again)"
         ) from error

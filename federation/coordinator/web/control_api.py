@@ -1,8 +1,8 @@
 """The operator's control of the coordinator, from this machine: a JSON API behind a token, with the dashboard mounted on it."""
 
 import hmac
+import re
 import secrets
-import time
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request
 
 from data.files import write_by_rename
 from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web.device_api import DeviceApi
 from federation.coordinator.web.status import CoordinatorStatus, status_of
 from federation.protocol.join_link import JoinLink
@@ -22,7 +23,7 @@ _MOST_ROUNDS = 100_000
 def control_token(folder: Path) -> str:
     """Returns the token that controls the coordinator of a folder, from a file that only its owner may read."""
     path = folder / TOKEN
-    if not path.exists():
+    if not path.exists() or re.fullmatch(rb"[\w-]{32}", path.read_bytes()) is None:  # none, or a damaged one
         write_by_rename(path, secrets.token_urlsafe(24).encode(), mode=0o600)
     return path.read_text("ascii")
 
@@ -37,7 +38,7 @@ class ControlApi:
 
     def invite(self) -> JoinLink:
         """Returns a new join link for one device."""
-        return JoinLink(self._host, self._port, self.coordinator.devices.invite(time.time()), self._sha256)
+        return JoinLink(self._host, self._port, self.coordinator.devices.invite(steady_time()), self._sha256)
 
     def schedule(self, rounds: int) -> None:
         """Schedules this number of rounds from now on, in place of those scheduled before."""
@@ -51,15 +52,15 @@ class ControlApi:
 
     def stop(self) -> None:
         """Schedules no more rounds and aborts the one under way, unless it has its sum."""
-        self.coordinator.rounds.stop(time.time())
+        self.coordinator.rounds.stop(steady_time())
         self._tick()
 
     def status(self) -> CoordinatorStatus:
         """Returns the coordinator's status."""
-        return status_of(self.coordinator, time.time())
+        return status_of(self.coordinator, steady_time())
 
     def _tick(self) -> None:
-        self.coordinator.tick(time.time())
+        self.coordinator.tick(steady_time())
         self._api.wake()
 
 

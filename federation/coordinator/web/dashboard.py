@@ -6,13 +6,13 @@ only. `dashboard_view` makes the content of the page.
 """
 
 import hmac
-import time
 
 import segno
 from fastapi import FastAPI
 from nicegui import ui
 
 from data.errors import UserFacingError
+from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web import dashboard_view
 from federation.coordinator.web.control_api import ControlApi
 from federation.coordinator.web.dashboard_view import CHARTS, COLUMNS, STAGES, Tile
@@ -156,7 +156,7 @@ class _Page:
         except UserFacingError as error:
             ui.notify(str(error), type="negative")
             return
-        now = time.time()
+        now = steady_time()
         for card, tile in zip(self._tiles, dashboard_view.tiles(status, now), strict=True):
             card.show(tile)
         self._show_round(status)

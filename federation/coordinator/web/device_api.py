@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from data.errors import UserFacingError
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Stage
+from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.store import StoreError
 from federation.coordinator.web.device_requests import DeviceRequests, RequestRefusedError
 from federation.protocol import api_messages
@@ -33,7 +34,7 @@ class DeviceApi:
     """The application that devices talk to. `clock` returns seconds since 1970."""
 
     def __init__(
-        self, coordinator: Coordinator, body_seconds: float = 30.0, clock: Callable[[], float] = time.time
+        self, coordinator: Coordinator, body_seconds: float = 30.0, clock: Callable[[], float] = steady_time
     ) -> None:
         """Serves a coordinator; a body may take `body_seconds`, and a masked update four times as long."""
         self.coordinator, self.clock = coordinator, clock

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -46,6 +47,7 @@ class Processes:
 
     def __init__(self, folder: Path, model: Path, corpus: Path) -> None:
         self.folder, self.model, self.corpus = folder, model, corpus
+        self.temporary = set(Path(tempfile.gettempdir()).iterdir())
         self.ports = free_port(), free_port()
         self.users = JsonLines(corpus).users()[:KEYBOARDS]
         self.log = folder / "log"
@@ -258,6 +260,10 @@ def test_the_coordinator_is_killed_in_each_stage_and_before_the_commit(processes
     states = [row["state"] for row in processes.view()["rounds"]][rows:]
     assert states == ["aborted"] * len(GIVING) + ["committed"]
     check_newest_model(processes)
+    left = [path.name for path in (processes.folder / "coordinator" / "temporary").iterdir()]
+    assert left == ["learner"], "the running learner's files, and no sum of a coordinator that was killed"
+    new = {path.name for path in set(Path(tempfile.gettempdir()).iterdir()) - processes.temporary}
+    assert not [name for name in new if name.startswith(("__autograph", "sum-"))]
 
 
 def test_the_coordinator_holds_no_message_of_a_device(processes: Processes) -> None:

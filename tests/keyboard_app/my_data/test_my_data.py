@@ -2,17 +2,20 @@ import json
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from data.corpus import JsonLines
 from data.errors import DataError
+from keyboard_app import device as device_module
 from keyboard_app.device import Device
 from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
 from keyboard_app.my_data import importing as importing_module
 from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.reading import read_source
+from keyboard_app.recording import store as store_module
 from keyboard_app.recording.user_profile import PERSONAL, PREVIOUS
 
 LINE = "i think you are good ."
@@ -94,6 +97,34 @@ def test_messages_are_kept_for_the_chosen_number_of_days(tmp_path: Path, small_m
         device.profile.store.add_imported([device.profile.store.seal_import(OWN, old)])
     with Device.open(tmp_path, small_model_folder) as device:
         assert device.my_data.count() == 1, "also at the next start"
+
+
+def test_a_clock_that_is_wrong_for_one_start_deletes_nothing(
+    tmp_path: Path, small_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = timedelta()
+
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + error
+
+    for module in (device_module, store_module):
+        monkeypatch.setattr(module, "datetime", Wrong)
+    with Device.open(tmp_path, small_model_folder, consenting=True) as device:
+        device.choose(keep_days=30)
+        record(device, [LINE])
+    for days in (400, 0, -400, 0, 31):
+        error = timedelta(days=days)
+        with Device.open(tmp_path, small_model_folder, consenting=True) as device:
+            device.choose(keep_days=30)
+            device.serve()
+            assert [m.text for m in device.my_data.page()] == [LINE]
+    for days in (1, 2, 3):  # in the end the clock is right: a month has passed
+        error = timedelta(days=31 + days)
+        with Device.open(tmp_path, small_model_folder, consenting=True) as device:
+            left = device.my_data.count()
+    assert left == 0
 
 
 def test_an_export_is_a_corpus_and_can_be_imported(device: Device, tmp_path: Path, small_model_folder: Path) -> None:

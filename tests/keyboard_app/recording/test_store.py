@@ -83,8 +83,8 @@ def test_a_store_killed_while_writing_stays_readable(tmp_path: Path) -> None:
 def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "s.sqlite"
     store = Store.open(path, VAULT, [])
-    for _ in range(300):
-        store.add_message("a message of some length, again and again", RANKS)
+    for number in range(300):
+        store.add_message(f"message {number}", RANKS)
     store.close()
     content = path.read_bytes()
     if damage == "cut short":
@@ -96,10 +96,16 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
     path.write_bytes(content)
     notices: list[str] = []
     store = Store.open(path, VAULT, notices)
-    assert store.messages() == []
+    read = store.messages()
+    assert [m.text for m in read] == [f"message {m.id - 1}" for m in read]
+    if damage == "cut short":
+        assert 0 < len(read) < 300
+    else:  # the pages overwritten are of other tables
+        assert len(read) == (300 if damage == "overwritten" else 0)
     store.add_message("typing continues", [])
     assert len(notices) == 1
     assert "s.sqlite.damaged" in notices[0]
+    assert (f"with the {len(read)} messages" in notices[0]) == bool(read)
     assert (tmp_path / "s.sqlite.damaged").read_bytes() == content
 
 
@@ -108,6 +114,7 @@ def test_a_file_of_a_newer_keyboard_is_left_alone(tmp_path: Path) -> None:
     Store.open(path, VAULT, []).close()
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
+        db.execute("UPDATE marks SET value = x'3939' WHERE name = 'version'")  # in both places: it is no damage
     with pytest.raises(DataError, match="newer keyboard"):
         Store.open(path, VAULT, [])
     assert path.exists()

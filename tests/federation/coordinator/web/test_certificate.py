@@ -17,6 +17,8 @@ def test_a_certificate_is_made_once_and_only_its_owner_can_read_it(tmp_path: Pat
     assert path.stat().st_mode & 0o077 == 0
     der = ssl.PEM_cert_to_DER_cert(path.read_text()[: path.read_text().index("-----BEGIN PRIVATE")])
     assert hashlib.sha256(der).hexdigest() == made.sha256
-    path.write_text("damaged")
-    with pytest.raises(DataError, match="holds no certificate"):
-        certificate(path, "127.0.0.1")
+    whole = path.read_bytes()
+    for content in (b"damaged", b"", whole[:-300], whole[:300] + b"A" + whole[301:]):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="holds no certificate"):
+            certificate(path, "127.0.0.1")

@@ -1,0 +1,48 @@
+"""The check of a coordinator's store at its start: damage is named at once, not in the middle of a round.
+
+The file cannot be replaced as a keyboard's can: it says who belongs to the federation and how much privacy is spent. Its operator
+has to decide.
+"""
+
+import sqlite3
+from collections.abc import Collection
+
+_TYPES = {"TEXT": "text", "INTEGER": "integer", "REAL": "real", "BLOB": "blob"}
+
+
+def damage_in(connection: sqlite3.Connection, expected: Collection[str]) -> str | None:
+    """Returns what is damaged in a store with the `expected` tables, for people, or None if nothing is.
+
+    SQLite checks its structure, and here each value is compared with the type of its column, each text with UTF-8.
+    """
+    # A description of damage may quote bytes that are not UTF-8.
+    factory, connection.text_factory = connection.text_factory, bytes
+    try:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != b"ok":
+            return " ".join(found.decode("utf-8", "replace").split())
+    finally:
+        connection.text_factory = factory
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    tables = [name for (name,) in connection.execute(query).fetchall()]
+    if missing := sorted(set(expected) - set(tables)):
+        return f"the table {missing[0]} is missing"
+    for table in tables:
+        for _, column, kind, required, _, key in connection.execute(f"PRAGMA table_info({table})").fetchall():
+            if kind not in _TYPES:
+                continue
+            empty = "" if required or key else f" AND {column} IS NOT NULL"
+            query = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE typeof({column}) <> '{_TYPES[kind]}'{empty})"  # noqa: S608
+            if connection.execute(query).fetchone() != (0,):
+                return f"the column {column} of the table {table} holds a value of the wrong type"
+            if kind == "TEXT":
+                try:
+                    for _ in connection.execute(f"SELECT DISTINCT {column} FROM {table}"):  # noqa: S608
+                        pass
+                except (sqlite3.OperationalError, UnicodeDecodeError):
+                    return f"the column {column} of the table {table} holds text that is not UTF-8"
+    if connection.execute("SELECT EXISTS (SELECT 1 FROM rounds WHERE NOT json_valid(report))").fetchone() != (0,):
+        return "the report of a round is not JSON"
+    if connection.execute("SELECT count(*) FROM wishes").fetchone() != (1,):
+        return "the schedule of rounds is missing"
+    return None
