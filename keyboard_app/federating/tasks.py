@@ -88,6 +88,9 @@ class TakingPart:
                         break
                     self._show(participant)
                     yield progress
+                if self.line and participant.question is not None:  # a new question
+                    self.title = "your federation has a question"
+                    self.line = f"{self.title}: see the Federation page"
                 answered, pause = time.monotonic(), _PAUSE_SECONDS
             except UnreachableError as error:
                 self.line, pause = reason(error), _RETRY_SECONDS
