@@ -112,7 +112,7 @@ class Plan(JsonMessage):
     clipping_norm: float  # greatest L2 norm of the gradient of a training step
     passes: int
     max_words: int
-    seed: int
+    seed: int  # of the order of training, together with a draw of each device
     terms: Terms
 
 

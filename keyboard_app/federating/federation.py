@@ -81,7 +81,9 @@ class Federation:
         """
         with self._membership() as membership:
             membership.history().answer(question, yes)
-        return "your keyboard takes part again" if yes else "your keyboard waits for a newer version of the shared model"
+        return (
+            "your keyboard takes part again" if yes else "your keyboard waits for a newer version of the shared model"
+        )
 
     def leave(self) -> None:
         """Stops taking part at once, and tells the coordinator as soon as no other task is running in the background.

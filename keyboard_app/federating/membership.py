@@ -197,12 +197,13 @@ class Membership:
         history = self.history() if self.joined is not None else None
         with transaction(self._connection) as db:
             if db.execute("SELECT 1 FROM shared WHERE tag = ?", (tag,)).fetchone():
-                raise DataError(f"this keyboard has already given an update in round {round_name}: it gives no second one")
+                raise DataError(
+                    f"this keyboard has already given an update in round {round_name}: it gives no second one"
+                )
             if history is not None:
                 history.check_repeats(model)
             db.execute(
-                "INSERT INTO shared (time, tag, sealed, words, bytes, clipped, outcome) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO shared (time, tag, sealed, words, bytes, clipped, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (_now(), tag, sealed, words, size, clipped, SENT),
             )
 

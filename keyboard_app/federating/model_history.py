@@ -169,7 +169,9 @@ class ModelHistory:
     def _asked(self) -> list[tuple[int, Question]]:
         """Returns the questions of this federation with the ids of their rows, oldest first."""
         rows = self._connection.execute("SELECT id, tag, sealed, answer FROM questions ORDER BY id").fetchall()
-        opened = [(row, unseal(self._vault, question_identity(tag), sealed), answer) for row, tag, sealed, answer in rows]
+        opened = [
+            (row, unseal(self._vault, question_identity(tag), sealed), answer) for row, tag, sealed, answer in rows
+        ]
         return [
             (row, Question(one["kind"], one["model"], int(one["round"]), int(one["newest"]), answer))
             for row, one, answer in opened

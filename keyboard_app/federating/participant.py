@@ -102,7 +102,9 @@ def learn(
     before = evaluate(program, held_out) if held_out else Scores()
     rng, older = np.random.default_rng(seed), messages[:split]
     if repeated:
-        older = [message for message, kept in zip(older, rng.random(len(older)) < _REPEATED, strict=True) if kept] or older
+        older = [
+            message for message, kept in zip(older, rng.random(len(older)) < _REPEATED, strict=True) if kept
+        ] or older
     run = yield from train_program(program, older, how, rng)
     if not run.words:
         raise DataError("this keyboard has recorded too few words to train on yet")
@@ -184,7 +186,9 @@ class Participant:
         self.model = model
         self.step = ""  # of `steps.STEPS`, the one in progress or done last; empty outside of rounds
         self.waiting = False  # whether it waits for other devices before the next step
-        self.question: Question | None = None  # to the person, about the newest model, before this keyboard takes part again
+        self.question: Question | None = (
+            None  # to the person, about the newest model, before this keyboard takes part again
+        )
         self._client, self._membership, self._joined = client, membership, joined
         self._messages, self._adopt, self._idle, self._draw = messages, adopt, idle, draw
         self._history = membership.history()
@@ -224,7 +228,9 @@ class Participant:
         self.waiting = self.busy
         if session is not None and call.round_name != name:
             self._end()
-            if call.outcome not in api_messages.OUTCOMES:  # the record stays as it is until `_ask_for_outcomes` has an answer
+            if (
+                call.outcome not in api_messages.OUTCOMES
+            ):  # the record stays as it is until `_ask_for_outcomes` has an answer
                 return f"round {name} continues without this keyboard"
             self._membership.record_outcome(self._joined.url, name, call.outcome)
             return f"round {name} is over: {_OUTCOMES[call.outcome]}"

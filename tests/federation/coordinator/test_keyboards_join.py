@@ -151,7 +151,9 @@ class Joined:
         self.idle, self.adopted = True, list[Model]()
         adopt, idle = self.adopted.append, lambda: self.idle
         start = load_model(model)
-        self.participant = Participant(self.client, self.membership, start, self.messages, adopt, idle, lambda _bits: DRAWN)
+        self.participant = Participant(
+            self.client, self.membership, start, self.messages, adopt, idle, lambda _bits: DRAWN
+        )
 
     def turn(self) -> str:
         return result_of(self.participant.turn(wait=0))

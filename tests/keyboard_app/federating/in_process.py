@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from data.generators import result_of
 from federation.benchmarks.loads.simulated_devices import SimulatedDevice
-from federation.coordinator.round_machine import Rules
-from federation.coordinator.rounds import CoordinatorSettings, OpenRound, Round
+from federation.coordinator.round_machine import Round, Rules
+from federation.coordinator.rounds import CoordinatorSettings, OpenRound
 from federation.coordinator.secure_sum import SecureSummation
 from federation.coordinator.web.certificate import certificate
 from federation.coordinator.web.device_api import DeviceApi
@@ -59,6 +59,7 @@ class Coordinator:
         rules = Rules(3, 4, 1.0, *[10.0] * 5)
         terms = Terms(self.length, 4.0, HOW.max_words, 4, 16, 5, 1.0)
         self.world = World(folder, shipped, CoordinatorSettings(rules, HOW, backoff_seconds=0.0), terms)
+        self.devices: list[SimulatedDevice] = []
         self.shipped, self.certificate = shipped, certificate(folder / "certificate.pem", "127.0.0.1").path.read_text()
         self.connect()
 
@@ -81,7 +82,7 @@ class Coordinator:
         for _ in range(count):
             device = SimulatedDevice(self._nothing)
             self.enrol(device.key)
-            self.world.devices.append(device)
+            self.devices.append(device)
 
     def _nothing(self, plan: Plan) -> tuple[Vector, ...]:
         learned = TrainingResult(np.zeros(self.length, np.float32), 10)

@@ -36,7 +36,9 @@ def keyboards(coordinator: Coordinator, tmp_path: Path) -> list[Keyboard]:
     return [Keyboard(coordinator, tmp_path / str(n), n, draw) for n, draw in enumerate(draws)]
 
 
-def run(coordinator: Coordinator, keyboards: list[Keyboard], until: Stage = Stage.COMMIT, **plan: object) -> bytes | None:
+def run(
+    coordinator: Coordinator, keyboards: list[Keyboard], until: Stage = Stage.COMMIT, **plan: object
+) -> bytes | None:
     """Opens a round and lets keyboards take turns; returns the sum, of which no model is made, or None without one."""
     world, opened = coordinator.world, coordinator.open(seed=SEED, **plan)
     for _ in range(30):
@@ -120,7 +122,9 @@ def test_rounds_that_end_before_the_masked_input_can_be_repeated(
     assert run(coordinator, keyboards)
 
 
-def test_a_keyboard_gives_one_update_in_a_round_of_one_name(coordinator: Coordinator, keyboards: list[Keyboard]) -> None:
+def test_a_keyboard_gives_one_update_in_a_round_of_one_name(
+    coordinator: Coordinator, keyboards: list[Keyboard]
+) -> None:
     """Else its record would show one, and count one."""
     assert run(coordinator, keyboards[:3], round_name="abcd")
     for keyboard in keyboards:

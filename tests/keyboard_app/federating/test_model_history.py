@@ -39,7 +39,9 @@ def may(membership: Membership, model: str, number: int) -> str:
 
 
 steps = st.lists(
-    st.tuples(st.sampled_from("abc"), st.integers(0, 4), st.sampled_from(["ask", "give", "give", "yes", "no", "restart"])),
+    st.tuples(
+        st.sampled_from("abc"), st.integers(0, 4), st.sampled_from(["ask", "give", "give", "yes", "no", "restart"])
+    ),
     max_size=25,
 )
 

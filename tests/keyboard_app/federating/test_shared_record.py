@@ -84,7 +84,7 @@ def run_round(coordinator: Coordinator, keyboard: Keyboard) -> None:
     world = coordinator.world
     world.coordinator.rounds.schedule(1)
     for _ in range(60):
-        for device in world.devices:
+        for device in coordinator.devices:
             world.step(device)
         try:
             keyboard.turn()
@@ -146,7 +146,7 @@ def test_the_coordinator_takes_long_or_is_killed_around_its_commit(
         world.coordinator.rounds.schedule(1)
         opened = None
         for _ in range(30):
-            for device in world.devices:
+            for device in coordinator.devices:
                 world.step(device)
             current = world.coordinator.rounds.current
             if current is not None and current.stage == Stage.COMMIT:
@@ -165,7 +165,7 @@ def test_the_coordinator_takes_long_or_is_killed_around_its_commit(
             keyboard.restart()
         if coordinator_dies:
             coordinator.kill()
-            for device in world.devices:
+            for device in coordinator.devices:
                 device.forget()
             keyboard.connect()
         run_round(coordinator, keyboard)
