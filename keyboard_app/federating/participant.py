@@ -228,9 +228,7 @@ class Participant:
         self.waiting = self.busy
         if session is not None and call.round_name != name:
             self._end()
-            if (
-                call.outcome not in api_messages.OUTCOMES
-            ):  # the record stays as it is until `_ask_for_outcomes` has an answer
+            if call.outcome not in api_messages.OUTCOMES:  # `_ask_for_outcomes` will ask for it
                 return f"round {name} continues without this keyboard"
             self._membership.record_outcome(self._joined.url, name, call.outcome)
             return f"round {name} is over: {_OUTCOMES[call.outcome]}"
