@@ -172,9 +172,7 @@ class EnrolledDevices:
             return self._call(REST, "", "this device took part recently: it is the turn of other devices")
         with self._rounds.noticing(current):
             selected = current.check_in(device, now)
-        if (
-            not selected and device in current.counted
-        ):  # its update is in the sum, though it sent no shares to unmask it
+        if not selected and device in current.counted:  # its shares were not needed, but its update is in the sum
             return self._call(WAIT, current.name, f"the round is at {current.stage}")
         if not selected:
             dropped = device in current.cohort
