@@ -7,7 +7,7 @@
     GET  /v1/rounds/ROUND/STAGE            the coordinator's message to the device for a stage (`secure_aggregation`)
     POST /v1/rounds/ROUND/STAGE            the device's message of a stage (`secure_aggregation`)
     POST /v1/rounds/ROUND/withdrawal       the device cannot continue the round
-    GET  /v1/rounds/ROUND/outcome          whether the device's update is in the model that the round made: Outcome
+    GET  /v1/rounds/ROUND/outcome          whether the device's update is in the model that the round made: UpdateOutcome
     GET  /v1/models/DIGEST                 weights, safetensors
     POST /v1/departure                     the device leaves the federation
 
@@ -95,7 +95,7 @@ class Call(JsonMessage):
 
 
 @dataclass(frozen=True)
-class Outcome(JsonMessage):
+class UpdateOutcome(JsonMessage):
     """The outcome of a device's update in a round: one of OUTCOMES, or empty until the round is over."""
 
     outcome: str

@@ -73,7 +73,7 @@ def leave(membership: Membership) -> str:
     line = "left the federation"
     try:
         with FederationClient(joined.url, joined.certificate, joined.key) as client:
-            ask_for_outcomes(client, membership, joined.url)  # it tells no stranger
+            ask_for_outcomes(client, membership, joined.url)  # not possible afterwards
             client.leave()
     except UserFacingError as error:
         line = f"left the federation, but its coordinator could not be told: {error}"
