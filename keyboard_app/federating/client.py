@@ -142,7 +142,8 @@ class FederationClient:
 
     def outcome(self, round_name: str) -> str:
         """Asks whether this device's update is in the model that a round made; empty until the round is over."""
-        return api_messages.UpdateOutcome.from_json(_text(self._call("GET", f"/v1/rounds/{round_name}/outcome"))).outcome
+        answer = self._call("GET", f"/v1/rounds/{round_name}/outcome")
+        return api_messages.UpdateOutcome.from_json(_text(answer)).outcome
 
     def withdraw(self, round_name: str) -> None:
         """Leaves a round, so that the other devices need not wait for this one."""
