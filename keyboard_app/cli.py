@@ -73,6 +73,12 @@ def _parser() -> _Parser:
     )
     device.add_argument("--leave", action="store_true", help="leave the federation and exit")
     device.add_argument(
+        "--answer",
+        choices=("yes", "no"),
+        help="first answer the question whether to give another update on the same model, or one on an older model, "
+        "which this keyboard does not do by itself; the answer is remembered for that model",
+    )
+    device.add_argument(
         "--corpus",
         type=Path,
         metavar="FILE.jsonl",
@@ -212,6 +218,8 @@ def _device(options: argparse.Namespace) -> None:
             messages = headless.recorded_messages(profile)
         if options.join:
             headless.join(membership, JoinLink.parse(options.join))
+        if options.answer:
+            headless.tell_on_standard_error(headless.answer(membership, options.answer == "yes"))
         headless.take_part(profile, membership, options.model, messages, headless.tell_on_standard_error)
 
 

@@ -8,7 +8,17 @@ from federation.aggregation.privacy import may_take_part
 from federation.coordinator.round_machine import GIVING, MessageRefusedError, RefusalKind, Round, Stage
 from federation.coordinator.rounds import Rounds
 from federation.coordinator.store import CoordinatorStore
-from federation.protocol.api_messages import COUNTED, NOT_COUNTED, REST, WAIT, Call, CheckIn, Enrolment, Plan
+from federation.protocol.api_messages import (
+    COUNTED,
+    NOT_COUNTED,
+    REST,
+    UNKNOWN,
+    WAIT,
+    Call,
+    CheckIn,
+    Enrolment,
+    Plan,
+)
 from federation.protocol.signed_requests import check_enrolment
 
 _SAVE_SECONDS = 10.0  # between two writes of when devices were last seen
@@ -73,7 +83,7 @@ class EnrolledDevices:
         self._rounds.tick(now)
         current = self._rounds.current
         if check_in.round_name and (current is None or check_in.round_name != current.name):
-            return self._after_round(device, check_in.round_name)
+            return self._after_round(device, check_in.round_name, now)
         if current is None or current.over:
             return self._call(REST, "", "no round is open")
         return self._in_round(device, current, now)
@@ -131,6 +141,16 @@ class EnrolledDevices:
         with self._rounds.noticing(self._rounds.named(round_name).machine) as current:
             current.withdraw(device, now)
 
+    def outcome(self, device: str, round_name: str, now: float) -> str:
+        """Returns the outcome of a device's update in a round; empty until the round is over."""
+        self._rounds.tick(now)
+        state, counted = self._store.state_for(round_name, device)
+        if state in ("open", "summed"):
+            return ""
+        if state == "committed":
+            return COUNTED if counted else NOT_COUNTED
+        return NOT_COUNTED if state == "aborted" else UNKNOWN
+
     def state_in_round(self, device: str) -> str:
         """Returns where a device is in the round that is under way, for people."""
         current = self._rounds.current
@@ -140,12 +160,11 @@ class EnrolledDevices:
             return "dropped out"
         return f"done with {current.stage}" if current.gave(device) else f"at {current.stage}"
 
-    def _after_round(self, device: str, round_name: str) -> Call:
+    def _after_round(self, device: str, round_name: str, now: float) -> Call:
         """Answers a device whose round is no longer under way."""
-        state, counted = self._store.state_for(round_name, device)
-        if state == "summed":
+        outcome = self.outcome(device, round_name, now)
+        if not outcome:
             return self._call(WAIT, round_name, "the model is being made")
-        outcome = COUNTED if state == "committed" and counted else NOT_COUNTED
         return self._call(REST, "", "the round is over", outcome)
 
     def _in_round(self, device: str, current: Round, now: float) -> Call:
@@ -153,6 +172,8 @@ class EnrolledDevices:
             return self._call(REST, "", "this device took part recently: it is the turn of other devices")
         with self._rounds.noticing(current):
             selected = current.check_in(device, now)
+        if not selected and device in current.counted:  # its shares were not needed, but its update is in the sum
+            return self._call(WAIT, current.name, f"the round is at {current.stage}")
         if not selected:
             dropped = device in current.cohort
             return self._call(REST, "", "the round continued without this device" if dropped else "the round is full")

@@ -246,8 +246,8 @@ class Rounds:
         opened = self.open_round
         if opened is None or opened.machine.stage != Stage.ABORTED:
             return
-        self.open_round = None
         self._store.abort_round(opened.number, opened.machine.reason, len(opened.machine.cohort), now)
+        self.open_round = None
         self._store.add_error(f"round {opened.number} was aborted: {opened.machine.reason}", now)
         self._drop_outdated_next_round()
         self._aborts += 1

@@ -279,12 +279,12 @@ class CoordinatorStore:
         return [RoundRow(*row) for row in reversed(self._rows(query, newest))]
 
     def state_for(self, name: str, device: str) -> tuple[str, bool]:
-        """Returns the state of the round with a name (`aborted` if there is none), and whether this device is in its sum."""
+        """Returns the state of the round with a name (empty if there is none), and whether this device is in its sum."""
         query = """
             SELECT state, EXISTS (SELECT 1 FROM participations WHERE round = number AND device = ?) FROM rounds WHERE name = ?
         """
         rows = self._rows(query, device, name)
-        return (rows[0][0], bool(rows[0][1])) if rows else ("aborted", False)
+        return (rows[0][0], bool(rows[0][1])) if rows else ("", False)
 
     def counted(self, number: int) -> list[str]:
         """Returns the devices whose updates are in a round's sum, whether or not a model was made from it."""

@@ -7,6 +7,7 @@
     GET  /v1/rounds/ROUND/STAGE            the coordinator's message to the device for a stage (`secure_aggregation`)
     POST /v1/rounds/ROUND/STAGE            the device's message of a stage (`secure_aggregation`)
     POST /v1/rounds/ROUND/withdrawal       the device cannot continue the round
+    GET  /v1/rounds/ROUND/outcome          whether the device's update is in the model that the round made: UpdateOutcome
     GET  /v1/models/DIGEST                 weights, safetensors
     POST /v1/departure                     the device leaves the federation
 
@@ -25,7 +26,9 @@ from federation.protocol.secure_aggregation.messages import SecureRound
 
 REST, WAIT = "rest", "wait"  # the tasks of a Call, apart from the stages
 KEYS, SHARES, REPORTING, UNMASKING = "keys", "shares", "reporting", "unmasking"  # the stages, in order
-COUNTED, NOT_COUNTED = "counted", "not counted"  # whether a device's update is in the model that a round made
+# The outcomes of an update: whether it is in the model that a round made, or that the coordinator does not know the round.
+COUNTED, NOT_COUNTED, UNKNOWN = "counted", "not counted", "unknown"
+OUTCOMES = (COUNTED, NOT_COUNTED, UNKNOWN)
 
 BAD = HTTPStatus.BAD_REQUEST
 UNKNOWN_DEVICE = HTTPStatus.UNAUTHORIZED
@@ -86,9 +89,16 @@ class Call(JsonMessage):
     task: str
     round_name: str
     reason: str  # of `wait` and `rest`, for people
-    outcome: str  # COUNTED or NOT_COUNTED once the round that the device named is over; else empty
+    outcome: str  # one of OUTCOMES once the round that the device named is over; else empty
     model: str  # digest of the newest global model
     model_round: int
+
+
+@dataclass(frozen=True)
+class UpdateOutcome(JsonMessage):
+    """The outcome of a device's update in a round: one of OUTCOMES, or empty until the round is over."""
+
+    outcome: str
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ class Plan(JsonMessage):
     clipping_norm: float  # greatest L2 norm of the gradient of a training step
     passes: int
     max_words: int
-    seed: int
+    seed: int  # of the order of training, together with a draw of each device
     terms: Terms
 
 

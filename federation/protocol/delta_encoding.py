@@ -75,6 +75,7 @@ class Encoding:
     cohort: int  # N: greatest number of devices in a sum
     bits: int  # b: bits of an entry as sent, 2 to 16
     # Seed of the rotation's signs, 32 bits: public, and drawn before devices train, so that honest deltas do not depend on it.
+    # It is the same for the whole cohort, since only vectors rotated alike can be added; each device draws its own rounding.
     seed: int
     # z: the greatest integer in standard deviations of a coordinate, for a delta at the clipping norm.
     deviations: float = 4.0

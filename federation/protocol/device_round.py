@@ -37,7 +37,8 @@ class DeviceRound:
     - A stage out of order, and a message for another round, device or stage, raises a `DataError` and changes nothing.
     - A failure while the vectors are computed changes nothing either: no mask has been used, and the stage may be tried again.
 
-    State and messages live in memory only. A device that restarts has left the round.
+    State and messages live in memory only. A device that restarts has left the round. The caller limits the number of
+    rounds on one model (`keyboard_app.federating.model_history`), because two sums over the same model can be compared.
     """
 
     def __init__(

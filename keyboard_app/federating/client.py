@@ -116,6 +116,11 @@ class FederationClient:
         """Joins the federation."""
         _accepted(self._send("POST", "/v1/devices", enrolment.to_json().encode(), {}, _MAX_SMALL_ANSWER))
 
+    def newest_model(self) -> str:
+        """Asks for the digest of the newest global model, without being selected for a round."""
+        answer = _accepted(self._send("GET", "/v1/federation", b"", {}, _MAX_SMALL_ANSWER))
+        return api_messages.FederationInfo.from_json(_text(answer)).model
+
     def check_in(self, vocabulary_sha256: str, round_name: str, wait: float) -> api_messages.Call:
         """Asks the coordinator for this device's next task; the answer comes within `wait` seconds."""
         body = api_messages.CheckIn(vocabulary_sha256, round_name).to_json().encode()
@@ -136,6 +141,11 @@ class FederationClient:
         except RefusedError as refused:
             if refused.status != api_messages.REPEATED:
                 raise
+
+    def outcome(self, round_name: str) -> str:
+        """Asks whether this device's update is in the model that a round made; empty until the round is over."""
+        answer = self._call("GET", f"/v1/rounds/{round_name}/outcome")
+        return api_messages.UpdateOutcome.from_json(_text(answer)).outcome
 
     def withdraw(self, round_name: str) -> None:
         """Leaves a round, so that the other devices need not wait for this one."""

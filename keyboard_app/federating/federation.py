@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from data.errors import UserFacingError
 from federation.protocol.join_link import JoinLink
 from keyboard_app.federating.membership import FILE, Joined, Membership, SharedUpdate
+from keyboard_app.federating.model_history import Question
 from keyboard_app.federating.tasks import Joining, Leaving, TakingPart
 from keyboard_app.learning.background import BackgroundTasks
 from keyboard_app.learning.models import Models
@@ -23,6 +24,7 @@ class Standing:
     joined: Joined | None = None
     joining: JoinLink | None = None  # the link of a federation that has not yet answered the request to join
     shared: list[SharedUpdate] = field(default_factory=list)  # every update that left the device, oldest first
+    question: Question | None = None  # the latest one to the person that was not answered with yes
 
 
 class Federation:
@@ -48,7 +50,9 @@ class Federation:
         if not (self._profile.path / FILE).exists():
             return Standing()
         with self._membership() as membership:
-            return Standing(membership.joined, membership.joining, membership.shared())
+            joined = membership.joined
+            questions = membership.history().questions() if joined is not None else []
+            return Standing(joined, membership.joining, membership.shared(), questions[-1] if questions else None)
 
     def join(self, link: str) -> Joining:
         """Starts joining the federation of a link. The task returned says why if joining fails.
@@ -68,6 +72,18 @@ class Federation:
         """
         with self._membership() as membership:
             membership.give_up()
+
+    def answer(self, question: Question, yes: bool) -> str:
+        """Stores the person's answer to a question; returns a line for people.
+
+        Raises:
+          DataError: the file of the membership cannot be written, or the keyboard has left the federation.
+        """
+        with self._membership() as membership:
+            membership.history().answer(question, yes)
+        return (
+            "your keyboard takes part again" if yes else "your keyboard waits for a newer version of the shared model"
+        )
 
     def leave(self) -> None:
         """Stops taking part at once, and tells the coordinator as soon as no other task is running in the background.

@@ -14,12 +14,13 @@ from data.generators import result_of
 from federation.protocol.join_link import JoinLink
 from keyboard_app.federating.client import FederationClient, UnreachableError, enrol
 from keyboard_app.federating.membership import Membership
-from keyboard_app.federating.participant import Participant
+from keyboard_app.federating.participant import Participant, ask_for_outcomes
 from keyboard_app.recording.user_profile import Profile
 from model.device.folder import Model
 
 # Seconds between attempts to reach a coordinator that does not answer. The pause doubles until it reaches the second value.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_KEPT_OUT_PAUSE = 10.0  # seconds between looking for a newer model, while the newest needs the person's word
 
 
 def corpus_messages(path: Path, user: str) -> Callable[[Model], list[list[int]]]:
@@ -72,11 +73,27 @@ def leave(membership: Membership) -> str:
     line = "left the federation"
     try:
         with FederationClient(joined.url, joined.certificate, joined.key) as client:
+            ask_for_outcomes(client, membership, joined.url)  # not possible afterwards
             client.leave()
     except UserFacingError as error:
         line = f"left the federation, but its coordinator could not be told: {error}"
     membership.leave()
     return line
+
+
+def answer(membership: Membership, yes: bool) -> str:
+    """Answers the questions to the person about models of the federation; returns a line for people.
+
+    Raises:
+      DataError: the keyboard belongs to no federation, or has no question.
+    """
+    history = membership.history()
+    questions = history.questions()
+    if not questions:
+        raise DataError("this keyboard has no question about its federation: start it without --answer")
+    for question in questions:
+        history.answer(question, yes)
+    return f"you said {'yes' if yes else 'no'}: this keyboard {'takes part' if yes else 'waits for a newer model'}"
 
 
 def take_part(
@@ -109,8 +126,13 @@ def take_part(
         pause = _FIRST_PAUSE
         while True:
             try:
+                asked = participant.question
                 if line := result_of(participant.turn()):
                     tell(line)
+                if participant.question is not None:
+                    if participant.question != asked:
+                        tell(f"{participant.question}. Start it with --answer yes or --answer no")
+                    time.sleep(_KEPT_OUT_PAUSE)
                 pause = _FIRST_PAUSE
             except UnreachableError as error:
                 tell(f"{error}; trying again in {pause:g} s")

@@ -9,8 +9,6 @@ single-use code stays valid for this device. The wish to leave is saved before t
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,13 +21,19 @@ from federation.protocol.join_link import JoinLink
 from keyboard_app.federating.membership_schema import (
     JOINING,
     MEMBERSHIP,
+    SENT,
+    UNKNOWN,
     connect,
+    federation_of,
     round_identity,
     round_tag,
     salvage,
     seal,
+    sqlite_errors_as_data_errors,
+    transaction,
     unseal,
 )
+from keyboard_app.federating.model_history import ModelHistory
 from keyboard_app.recording.damage import set_aside
 from keyboard_app.recording.schema import DAMAGE, is_damage, told
 from keyboard_app.recording.vault import UnsealError, Vault
@@ -59,7 +63,7 @@ class SharedUpdate:
     words: int  # number of words trained on
     bytes: int  # size of the masked update
     clipped: bool | None  # None if an older version of the keyboard sent the update without recording this
-    outcome: str  # sent, counted or not counted
+    outcome: str  # `sent` until it is known; one of `api_messages.OUTCOMES`
 
 
 class Membership:
@@ -97,7 +101,7 @@ class Membership:
                 ) from error
             aside = set_aside(path, ("-journal",))
             damage = "was damaged"
-        with _sqlite_errors_as_data_errors():
+        with sqlite_errors_as_data_errors():
             path.touch(mode=0o600)
             connection = connect(path, vault)
             belongs, updates = salvage(aside, connection, vault)
@@ -165,62 +169,93 @@ class Membership:
             raise DataError("this keyboard belongs to a federation already: leave that one first")
         raw = key.private_bytes_raw().hex()
         sealed = seal(self._vault, MEMBERSHIP, url=url, certificate=certificate, key=raw)
-        with self._transaction() as db:
+        with transaction(self._connection) as db:
             db.execute("INSERT INTO membership VALUES (1, ?, ?, 0)", (sealed, _now()))
             db.execute("DELETE FROM joining")
+
+    def history(self) -> ModelHistory:
+        """Returns the models that this keyboard has accepted in its federation, and its questions about others.
+
+        Raises:
+          DataError: the keyboard belongs to no federation.
+        """
+        joined = self.joined
+        if joined is None:
+            raise DataError("this keyboard belongs to no federation: join one first")
+        return ModelHistory(self._connection, self._vault, federation_of(joined.certificate))
 
     def wish_to_leave(self) -> None:
         """Records that the person has asked to leave; the coordinator has not been told yet."""
         self._change("UPDATE membership SET leaving = 1")
 
     def leave(self) -> None:
-        """Deletes the membership with its key, but not the record of shared updates."""
-        self._change("DELETE FROM membership")
+        """Deletes the membership with its key, but not the record of shared updates.
+
+        Those whose outcome the coordinator has not told yet become `unknown`: nobody can ask for it any more.
+        """
+        with transaction(self._connection) as db:
+            db.execute("DELETE FROM membership")
+            db.execute("UPDATE shared SET outcome = ? WHERE outcome = ?", (UNKNOWN, SENT))
 
     def sent(self, url: str, round_name: str, model: str, words: int, size: int, clipped: bool) -> None:
-        """Records a masked update that is about to leave the device."""
+        """Records a masked update that is about to leave the device.
+
+        Raises:
+          DataError: an update has left in a round of this name, which would not count as another.
+          NotAllowedError: too many have left that start from the same model, and the person has not said yes to one more.
+        """
         tag = round_tag(self._vault, url, round_name)
         sealed = seal(self._vault, round_identity(tag), url=url, round=round_name, model=model)
-        self._change(
-            "INSERT OR REPLACE INTO shared (time, tag, sealed, words, bytes, clipped, outcome) "
-            "VALUES (?, ?, ?, ?, ?, ?, 'sent')",
-            *(_now(), tag, sealed, words, size, clipped),
-        )
+        history = self.history() if self.joined is not None else None
+        with transaction(self._connection) as db:
+            if db.execute("SELECT 1 FROM shared WHERE tag = ?", (tag,)).fetchone():
+                raise DataError(
+                    f"this keyboard has already given an update in round {round_name}: it gives no second one"
+                )
+            if history is not None:
+                history.check_repeats(model)
+            db.execute(
+                "INSERT INTO shared (time, tag, sealed, words, bytes, clipped, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (_now(), tag, sealed, words, size, clipped, SENT),
+            )
 
     def record_outcome(self, url: str, round_name: str, outcome: str) -> None:
-        """Records the outcome of an update that was sent: `counted` or `not counted`."""
+        """Records the outcome of an update that was sent, unless it is known already: one of `api_messages.OUTCOMES`."""
         tag = round_tag(self._vault, url, round_name)
-        self._change("UPDATE shared SET outcome = ? WHERE tag = ?", outcome, tag)
+        self._change("UPDATE shared SET outcome = ? WHERE tag = ? AND outcome = ?", outcome, tag, SENT)
+
+    def unresolved(self) -> list[str]:
+        """Returns the rounds of this federation in which an update left the device whose outcome is not known yet."""
+        return [one.round_name for one in self._shared(SENT)]
 
     def shared(self) -> list[SharedUpdate]:
         """Returns every update that left the device, oldest first."""
-        query = "SELECT time, tag, sealed, words, bytes, clipped, outcome FROM shared ORDER BY id"
-        with _sqlite_errors_as_data_errors():
-            rows = self._connection.execute(query).fetchall()
+        return self._shared()
+
+    def _shared(self, outcome: str | None = None) -> list[SharedUpdate]:
+        query = """
+            SELECT time, tag, sealed, words, bytes, clipped, outcome FROM shared
+            WHERE ?1 IS NULL OR outcome = ?1 ORDER BY id
+        """
+        with sqlite_errors_as_data_errors():
+            rows = self._connection.execute(query, (outcome,)).fetchall()
         found = []
-        for time, tag, sealed, words, size, clipped, outcome in rows:
+        for time, tag, sealed, words, size, clipped, known in rows:
             origin = unseal(self._vault, round_identity(tag), sealed)
             was_clipped = None if clipped is None else bool(clipped)
             found.append(
-                SharedUpdate(time, origin["url"], origin["round"], origin["model"], words, size, was_clipped, outcome)
+                SharedUpdate(time, origin["url"], origin["round"], origin["model"], words, size, was_clipped, known)
             )
         return found
 
     def _row(self, query: str) -> tuple[Any, ...] | None:
-        with _sqlite_errors_as_data_errors():
+        with sqlite_errors_as_data_errors():
             row: tuple[Any, ...] | None = self._connection.execute(query).fetchone()
             return row
 
     def _change(self, statement: str, *values: object) -> None:
-        with self._transaction() as db:
+        with transaction(self._connection) as db:
             db.execute(statement, values)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _sqlite_errors_as_data_errors():
-            self._connection.execute("BEGIN IMMEDIATE")
-            with self._connection as db:
-                yield db
 
 
 def _key(text: str) -> Ed25519PrivateKey:
@@ -229,11 +264,3 @@ def _key(text: str) -> Ed25519PrivateKey:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@contextmanager
-def _sqlite_errors_as_data_errors() -> Iterator[None]:
-    try:
-        yield
-    except DAMAGE as error:
-        raise DataError(f"the file of this keyboard's federation cannot be read or written: {told(error)}") from error

@@ -1,17 +1,20 @@
 """The tables of `federation.sqlite`, the identities that its rows are encrypted with, and the upgrade of older files."""
 
+import hashlib
 import json
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import UnionType
 from typing import Any
 
 from data.errors import DataError
+from federation.protocol import api_messages
+from keyboard_app.recording.schema import DAMAGE, told
 from keyboard_app.recording.vault import UnsealError, Vault
 
-VERSION = 2
+VERSION = 3
 _SCHEMA = (
     """CREATE TABLE membership (
     only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -31,14 +34,28 @@ _SCHEMA = (
     words INTEGER NOT NULL,      -- targets trained on
     bytes INTEGER NOT NULL,      -- of the masked update
     clipped INTEGER,             -- 1 if the update was clipped to the round's norm; NULL if not recorded
-    outcome TEXT NOT NULL        -- sent; counted: part of a sum that was unmasked; not counted
+    outcome TEXT NOT NULL        -- sent; counted: it is in the model that the round made; not counted; unknown
 )""",
     """CREATE TABLE marks (
     name TEXT PRIMARY KEY,       -- `key`: an encrypted value, to check a key with; `version`: VERSION once more, in digits
     value BLOB NOT NULL
 ) WITHOUT ROWID""",
 )
+_FROM_2 = (
+    """CREATE TABLE met (            -- the global models that this keyboard has accepted, in this order
+    id INTEGER PRIMARY KEY,
+    tag BLOB NOT NULL UNIQUE,    -- of federation and model (Vault.tag)
+    sealed BLOB NOT NULL         -- JSON: federation, digest of the weights, and number of the round that made them
+)""",
+    """CREATE TABLE questions (      -- to the person, about models that this keyboard does not accept by itself
+    id INTEGER PRIMARY KEY,
+    tag BLOB NOT NULL UNIQUE,    -- of federation, model and kind (Vault.tag)
+    sealed BLOB NOT NULL,        -- JSON: federation, kind, digest of the weights, and two round numbers
+    answer TEXT NOT NULL         -- yes, no, or empty
+)""",
+)
 MEMBERSHIP, JOINING = "membership", "joining"  # the identities of these tables' rows
+SENT, UNKNOWN = "sent", api_messages.UNKNOWN  # outcomes: not known yet, and never to be known
 _KEY_CHECK = "the key of a keyboard's federation"
 
 
@@ -102,11 +119,15 @@ _KINDS: dict[str, tuple[type | UnionType, ...]] = {  # of the columns of each ta
     "membership": (int, bytes, str, int),
     "joining": (int, bytes),
     "shared": (int, str, bytes, bytes, int, int, int | None, str),
+    "met": (int, bytes, bytes),
+    "questions": (int, bytes, bytes, str),
 }
 _IDENTITIES: dict[str, Callable[[tuple[Any, ...]], tuple[bytes, str]]] = {  # a row's encrypted column, and its identity
     "membership": lambda row: (row[1], MEMBERSHIP),
     "joining": lambda row: (row[1], JOINING),
     "shared": lambda row: (row[3], round_identity(row[2])),
+    "met": lambda row: (row[2], met_identity(row[1])),
+    "questions": lambda row: (row[2], question_identity(row[1])),
 }
 
 
@@ -154,6 +175,11 @@ def unseal(vault: Vault, identity: str, sealed: bytes) -> dict[str, str]:
     return content
 
 
+def federation_of(certificate: str) -> str:
+    """Returns the name by which a federation is recognized, whatever its address: a digest of its coordinator's certificate."""
+    return hashlib.sha256(certificate.strip().encode()).hexdigest()
+
+
 def round_tag(vault: Vault, url: str, round_name: str) -> bytes:
     """Returns the tag by which the row of a round is found."""
     return vault.tag(f"round\n{url}\n{round_name}")
@@ -177,6 +203,44 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def met_tag(vault: Vault, federation: str, model: str) -> bytes:
+    """Returns the tag by which the row of an accepted model is found."""
+    return vault.tag(f"model\n{federation}\n{model}")
+
+
+def met_identity(tag: bytes) -> str:
+    """Returns the identity that the row of an accepted model is encrypted with."""
+    return f"met {tag.hex()}"
+
+
+def question_tag(vault: Vault, federation: str, model: str, kind: str) -> bytes:
+    """Returns the tag by which the row of a question is found."""
+    return vault.tag(f"question\n{federation}\n{model}\n{kind}")
+
+
+def question_identity(tag: bytes) -> str:
+    """Returns the identity that the row of a question is encrypted with."""
+    return f"question {tag.hex()}"
+
+
+@contextmanager
+def sqlite_errors_as_data_errors() -> Iterator[None]:
+    """Raises an error of SQLite within the context as a DataError."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise DataError(f"the file of this keyboard's federation cannot be read or written: {told(error)}") from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Makes one transaction of the changes within the context; an error undoes them."""
+    with sqlite_errors_as_data_errors():
+        connection.execute("BEGIN IMMEDIATE")
+        with connection as db:
+            yield db
+
+
 def _upgrade(connection: sqlite3.Connection, vault: Vault) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -187,18 +251,38 @@ def _upgrade(connection: sqlite3.Connection, vault: Vault) -> None:
         if version == 1:  # without encryption
             connection.execute("ALTER TABLE membership RENAME TO plain_membership")
             connection.execute("ALTER TABLE shared RENAME TO plain_shared")
-        for statement in _SCHEMA:
+        for statement in (*(_SCHEMA if version < 2 else ()), *_FROM_2):
             connection.execute(statement)
         if version == 1:
             _seal_all(connection, vault)
-        connection.execute("INSERT INTO marks VALUES ('key', ?)", (vault.seal(b"", _KEY_CHECK),))
-        connection.execute("INSERT INTO marks VALUES ('version', ?)", (b"%d" % VERSION,))
+        if version < 2:
+            connection.execute("INSERT INTO marks VALUES ('key', ?)", (vault.seal(b"", _KEY_CHECK),))
+        connection.execute("INSERT OR REPLACE INTO marks VALUES ('version', ?)", (b"%d" % VERSION,))
+        _meet_models_of_shared_updates(connection, vault)
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _meet_models_of_shared_updates(connection: sqlite3.Connection, vault: Vault) -> None:
+    """Adds the models of earlier updates as accepted; the numbers of their rounds were not recorded.
+
+    An update without an outcome belongs to an earlier membership if the keyboard has left since: no coordinator can be asked.
+    """
+    row = connection.execute("SELECT sealed, joined FROM membership").fetchone()
+    joined = None if row is None else unseal(vault, MEMBERSHIP, row[0])
+    for time, tag, sealed in connection.execute("SELECT time, tag, sealed FROM shared ORDER BY id").fetchall():
+        origin = unseal(vault, round_identity(tag), sealed)
+        if joined is None or origin["url"] != joined["url"] or time < row[1]:
+            connection.execute("UPDATE shared SET outcome = ? WHERE tag = ? AND outcome = ?", (UNKNOWN, tag, SENT))
+            continue
+        federation, model = federation_of(joined["certificate"]), origin["model"]
+        met = met_tag(vault, federation, model)
+        content = seal(vault, met_identity(met), federation=federation, model=model, round="-1")
+        connection.execute("INSERT OR REPLACE INTO met (tag, sealed) VALUES (?, ?)", (met, content))
 
 
 def _seal_all(connection: sqlite3.Connection, vault: Vault) -> None:

@@ -3,9 +3,13 @@
 1. It reads the round's plan, makes keys for this round and sends the public ones.
 2. It sends shares of the secrets behind its masks to the other devices, each encrypted for its receiver.
 3. It fetches the round's global weights and checks their digest, sizes and vocabulary, and that they are finite.
-4. It measures the weights on its newest messages, which are held out, trains them on the older ones, and measures again.
-5. It checks the update, clips it, encodes it as integers, masks them and sends them. Only masked numbers leave the device.
+4. It measures the weights on its newest messages, which are held out, trains them on the older ones, and measures again. The order
+   of training is its own draw, and not only the plan's seed.
+5. It checks the update, clips it, encodes it as integers, masks them and sends them. Only masked numbers leave the device. Before
+   they do, it records them, and the model that they start from (`keyboard_app.federating.model_history`).
 6. Once the coordinator has added up the masked integers of all devices, the keyboard sends the shares that unmask the sum.
+
+A keyboard that has lost its place in a round asks later what became of its update.
 
 Its words stay on the device. The coordinator learns the sum over the devices that took part and nothing else about this one, as
 long as it follows the protocol and enrols no devices of its own: it is trusted to be honest but curious (Bonawitz et al. 2017,
@@ -27,6 +31,7 @@ from federation.protocol.round_terms import TrainingResult
 from federation.protocol.secure_aggregation.modular_vectors import Vector
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError
 from keyboard_app.federating.membership import Joined, Membership
+from keyboard_app.federating.model_history import NotAllowedError, Question
 from keyboard_app.federating.steps import LEARNING
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning, Progress, newest, subtract
@@ -39,6 +44,12 @@ from model.device.weights import Provenance, Weights, digest, from_bytes
 _MOST = FineTuning(learning_rate=10.0, clipping_norm=100.0, passes=5, max_words=20_000)
 # Number of held-out words on which weights are measured. Both measurements together take half as long as training on 2,000 words.
 _MOST_TESTED = 500
+_OUTCOMES = {
+    api_messages.COUNTED: "this keyboard's update is counted",
+    api_messages.NOT_COUNTED: "this keyboard's update is not counted",
+    api_messages.UNKNOWN: "the coordinator does not know whether this keyboard's update is counted",
+}
+_REPEATED = 0.5  # share of the messages that an update trains on if there was one from the same weights before
 _WAIT_SECONDS = 10.0  # for the answer to a check-in
 
 
@@ -57,9 +68,21 @@ def check_model(content: bytes, plan_digest: str, model: Model) -> tuple[Weights
 
 
 def learn(
-    model: Model, messages: Sequence[Sequence[int]], how: FineTuning, seed: int
+    model: Model,
+    messages: Sequence[Sequence[int]],
+    how: FineTuning,
+    seed: int | Sequence[int],
+    repeated: bool = False,
 ) -> Generator[Progress, None, TrainingResult]:
     """Trains the model's weights on all but the newest messages, and measures them on the newest before and after.
+
+    Args:
+      model: the round's global model.
+      messages: the person's messages, encoded, oldest first.
+      how: the settings.
+      seed: determines the order of the training rows, and the messages of a repetition.
+      repeated: whether an update that starts from these weights has been given before. Training then takes half of the messages,
+        chosen at random, so that two sums over the same model differ in more than in who took part.
 
     Returns:
       The keyboard's contribution to the sum, not masked yet.
@@ -72,7 +95,12 @@ def learn(
     program = model.start()
     held_out = newest(messages[split:], _MOST_TESTED)
     before = evaluate(program, held_out) if held_out else Scores()
-    run = yield from train_program(program, messages[:split], how, np.random.default_rng(seed))
+    rng, older = np.random.default_rng(seed), messages[:split]
+    if repeated:
+        older = [
+            message for message, kept in zip(older, rng.random(len(older)) < _REPEATED, strict=True) if kept
+        ] or older
+    run = yield from train_program(program, older, how, rng)
     if not run.words:
         raise DataError("this keyboard has recorded too few words to train on yet")
     delta = flatten(subtract(program.weights, model.weights), model.provenance.config.shapes)
@@ -80,6 +108,24 @@ def learn(
     after = evaluate(program, held_out) if held_out else Scores()
     counts = before.first, before.among_three, before.words, after.first, after.among_three
     return TrainingResult(delta, run.words, run.loss_sum, *counts)
+
+
+def ask_for_outcomes(client: FederationClient, membership: Membership, url: str) -> None:
+    """Asks the coordinator for the outcomes of updates that are not known yet, and records the answers.
+
+    Raises:
+      UnreachableError: the coordinator did not answer.
+      RefusedError: the coordinator does not know this device.
+    """
+    for name in membership.unresolved():
+        try:
+            outcome = client.outcome(name)
+        except RefusedError as refused:
+            if refused.status == api_messages.UNKNOWN_DEVICE:
+                raise
+            continue  # a coordinator of an older version, which does not have this call
+        if outcome in api_messages.OUTCOMES:
+            membership.record_outcome(url, name, outcome)
 
 
 class _Session:
@@ -99,7 +145,6 @@ class _Session:
                     f"the coordinator asks for a {name} of {getattr(self.how, name)}, and this keyboard accepts at most {most}"
                 )
         self.part = DeviceRound(secure_round(plan), joined.key)
-        self.words = 0  # number of words that the update was learned from; 0 before that
 
 
 class Participant:
@@ -113,6 +158,7 @@ class Participant:
         messages: Callable[[Model], Sequence[Sequence[int]]],
         adopt: Callable[[Model], None],
         idle: Callable[[], bool] = lambda: True,
+        draw: Callable[[int], int] = secrets.randbits,
     ) -> None:
         """Prepares to take part; each call of `turn` does a part of the work.
 
@@ -123,6 +169,8 @@ class Participant:
           messages: the person's messages, encoded for a model, oldest first.
           adopt: installs a newer global model.
           idle: returns whether the device is not in use; called before each training batch.
+          draw: takes a number and returns as many unpredictable bits, for all that is random in an update; only tests replace
+            the default.
 
         Raises:
           DataError: the keyboard belongs to no federation.
@@ -133,8 +181,12 @@ class Participant:
         self.model = model
         self.step = ""  # of `steps.STEPS`, the one in progress or done last; empty outside of rounds
         self.waiting = False  # whether it waits for other devices before the next step
+        self.question: Question | None = (
+            None  # to the person, about the newest model, before this keyboard takes part again
+        )
         self._client, self._membership, self._joined = client, membership, joined
-        self._messages, self._adopt, self._idle = messages, adopt, idle
+        self._messages, self._adopt, self._idle, self._draw = messages, adopt, idle, draw
+        self._history = membership.history()
         self._digest = digest(model.weights)
         self._session: _Session | None = None
         self._called = ""  # name of a round that has selected this keyboard and has not begun; else empty
@@ -155,9 +207,14 @@ class Participant:
           RefusedError: the coordinator refuses this device.
         """
         session = self._session
-        if session is None and not self._idle():
-            self.withdraw()
-            return ""
+        if session is None:
+            if not self._idle():
+                self.withdraw()
+                return ""
+            self._ask_for_outcomes()
+            if self._kept_out():
+                self.withdraw()
+                return ""
         name = session.plan.round_name if session else ""
         call = self._client.check_in(self.model.vocabulary.sha256, name, wait)
         if session is None:
@@ -166,16 +223,16 @@ class Participant:
         self.waiting = self.busy
         if session is not None and call.round_name != name:
             self._end()
-            if session.words:
-                self._membership.record_outcome(self._joined.url, name, call.outcome or api_messages.NOT_COUNTED)
-            return f"round {name} is over: this keyboard's update is {call.outcome or api_messages.NOT_COUNTED}"
+            if call.outcome not in api_messages.OUTCOMES:  # `_ask_for_outcomes` will ask for it
+                return f"round {name} continues without this keyboard"
+            self._membership.record_outcome(self._joined.url, name, call.outcome)
+            return f"round {name} is over: {_OUTCOMES[call.outcome]}"
         if (
             call.task == api_messages.REST
             and call.model != self._digest
             and call.model_round > self.model.provenance.round
         ):
-            self._fetch(call.model)
-            return f"installed the global model of round {call.model_round}"
+            return self._install(call)
         if call.task in (api_messages.REST, api_messages.WAIT):
             return ""
         try:
@@ -188,13 +245,47 @@ class Participant:
             return self._drop_out(call.round_name, str(refused))
         except UnreachableError:
             raise
+        except NotAllowedError as error:
+            self.question = error.question
+            return self._drop_out(call.round_name, str(error))
         except (UserFacingError, RuntimeError) as error:  # LiteRT raises RuntimeError if a program fails
             return self._drop_out(call.round_name, str(error))
+
+    def _ask_for_outcomes(self) -> None:
+        """Asks for the outcomes of updates that left in earlier rounds, from which this keyboard was gone before they ended.
+
+        Raises:
+          UnreachableError: the coordinator did not answer.
+          RefusedError: the coordinator does not know this device any more, and will tell it no outcome.
+        """
+        try:
+            ask_for_outcomes(self._client, self._membership, self._joined.url)
+        except RefusedError:
+            for name in self._membership.unresolved():
+                self._membership.record_outcome(self._joined.url, name, api_messages.UNKNOWN)
+            raise
+
+    def _kept_out(self) -> bool:
+        """Returns whether the newest model is one about which the person has to be asked: this keyboard then is not selected."""
+        asked = {question.model: question for question in self._history.questions()}
+        self.question = asked.get(self._client.newest_model()) if asked else None
+        return self.question is not None
+
+    def _install(self, call: api_messages.Call) -> str:
+        try:
+            self._fetch(call.model)
+        except NotAllowedError as error:
+            self.question = error.question
+            return str(error)
+        return f"installed the global model of round {call.model_round}"
 
     def _take_part(self, call: api_messages.Call) -> Generator[Progress, None, str]:
         name, stage = call.round_name, call.task
         if stage == api_messages.KEYS and self._session is None:
-            self._session = _Session(self._client.plan(name), self._joined)
+            plan = self._client.plan(name)
+            own = plan.model == self._digest
+            self._history.check(plan.model, self.model.provenance.round if own else call.model_round)
+            self._session = _Session(plan, self._joined)
         self.waiting = False
         session = self._session
         if session is None or (stage != api_messages.KEYS and not session.part.has(api_messages.KEYS)):
@@ -217,17 +308,19 @@ class Participant:
         self.step = stage
         yield Progress(0, 1, 0, 0.0)  # shows the new step: masking takes a moment
         terms, plan = session.plan.terms, session.plan
-        vectors = terms.contribution(learned, np.random.default_rng(secrets.randbits(128)))
+        vectors = terms.contribution(learned, np.random.default_rng(self._draw(128)))
         message = part.message(stage, needed, lambda: vectors)
         clipped = bool(np.linalg.norm(learned.delta) > terms.clipping_norm)
         self._membership.sent(self._joined.url, plan.round_name, plan.model, learned.words, len(message), clipped)
-        session.words = learned.words
         return message
 
     def _learn(self, session: _Session) -> Generator[Progress, None, TrainingResult]:
         if session.plan.model != self._digest:
             self._fetch(session.plan.model)
-        training = learn(self.model, self._messages(self.model), session.how, session.plan.seed)
+        self._history.accept(self._digest, self.model.provenance.round)
+        # A coordinator can repeat the plan's seed, so nothing that is random here may depend on it alone.
+        seed, repeated = (session.plan.seed, self._draw(128)), self._history.updates(self._digest) > 0
+        training = learn(self.model, self._messages(self.model), session.how, seed, repeated)
         while True:
             if not self._idle():
                 raise DataError("the device is in use again: this keyboard takes part in a later round")
@@ -240,6 +333,7 @@ class Participant:
 
     def _fetch(self, wanted: str) -> None:
         weights, provenance = check_model(self._client.model(wanted), wanted, self.model)
+        self._history.accept(wanted, provenance.round)
         self.model, self._digest = self.model.with_weights(weights, provenance), wanted
         self._adopt(self.model)
 

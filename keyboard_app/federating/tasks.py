@@ -87,6 +87,10 @@ class TakingPart:
                         break
                     self._show(participant)
                     yield progress
+                if participant.question is not None:
+                    if self.line:  # the question is new, so it is worth showing
+                        self.title = "your federation has a question"
+                    self.line = "your federation has a question: answer it on the Federation page"
                 answered, pause = time.monotonic(), _PAUSE_SECONDS
             except UnreachableError as error:
                 self.line, pause = reason(error), _RETRY_SECONDS

@@ -190,6 +190,11 @@ def _add_reads_of_round(app: FastAPI, api: DeviceApi) -> None:
         """Returns the plan of a round: how it trains, encodes and masks."""
         return devices.plan(signed.device, round_name, api.clock())
 
+    @app.get("/v1/rounds/{round_name}/outcome", operation_id="outcome", responses=_refusals(*_OF_SIGNED))
+    async def outcome(round_name: _RoundName, signed: _Signed) -> api_messages.UpdateOutcome:
+        """Returns whether the device's update is in the model that a round made; empty until the round is over."""
+        return api_messages.UpdateOutcome(devices.outcome(signed.device, round_name, api.clock()))
+
     @app.get(
         "/v1/rounds/{round_name}/{stage}",
         operation_id="needs",

@@ -13,18 +13,30 @@ from federation.protocol import api_messages
 from federation.protocol.join_link import JoinLink
 from keyboard_app.device import Device
 from keyboard_app.federating.membership import Joined, SharedUpdate
+from keyboard_app.federating.model_history import AGAIN, NO, UPDATES_PER_MODEL, Question
 from keyboard_app.federating.steps import STEPS, place
 from keyboard_app.window.keys.text_area import SearchField
 from keyboard_app.window.pages.page import Card
 from keyboard_app.window.widgets.control import OnOff
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
-__all__ = ("AboutCard", "AgreeCard", "LinkCard", "OnOff", "RoundCard", "SearchField", "SharedCard", "StandingCard")
+__all__ = (
+    "AboutCard",
+    "AgreeCard",
+    "LinkCard",
+    "OnOff",
+    "QuestionCard",
+    "RoundCard",
+    "SearchField",
+    "SharedCard",
+    "StandingCard",
+)
 
 _OUTCOMES = {
     "sent": "sent, no answer yet",
     api_messages.COUNTED: "counted",
     api_messages.NOT_COUNTED: "not counted",
+    api_messages.UNKNOWN: "outcome unknown",
 }
 
 
@@ -91,6 +103,42 @@ class StandingCard(Card):
         self.place = urlsplit(joined.url).netloc
         self.since = "leaving …" if joined.leaving else f"since {_when(joined.since)}"
         self.ids.take_part.on = takes_part
+
+
+class QuestionCard(Card):
+    """Asks whether the keyboard may take part in rounds on a model that it does not accept by itself."""
+
+    page = ObjectProperty()
+    heading = StringProperty()
+    asked = StringProperty()
+    risk = StringProperty()
+    said_no = BooleanProperty(False)  # whether the person has said no, which can still be changed
+
+    def show(self, question: Question) -> None:
+        """Shows a question."""
+        self.said_no = question.answer == NO
+        if question.kind == AGAIN:
+            self.heading = "Contribute once more to the same model?"
+            self.asked = (
+                f"Your keyboard has sent {UPDATES_PER_MODEL} contributions to the same version of the shared model, and the "
+                "coordinator asks for another. Rounds can fail and then have to be repeated, but rarely so often."
+            )
+        elif question.newest > question.round:
+            self.heading = "Go back to an older model?"
+            self.asked = (
+                f"Your keyboard has version {question.newest} of the shared model, and the coordinator asks for a contribution to "
+                f"version {question.round}. This may happen after the coordinator has been restored from a backup."
+            )
+        else:
+            self.heading = "Go back to another model?"
+            self.asked = (
+                "The coordinator asks for a contribution to a version of the shared model that it had replaced by another. "
+                "This may happen after the coordinator has been restored from a backup."
+            )
+        self.risk = (
+            "A coordinator that compares such contributions with those of other rounds can learn more about what you wrote. If "
+            "you are not sure, say no: your keyboard then waits for a newer version. Or ask the person who runs the federation."
+        )
 
 
 class RoundCard(Card):

@@ -15,6 +15,7 @@ from keyboard_app.window.pages.federation_cards import (
     AboutCard,
     AgreeCard,
     LinkCard,
+    QuestionCard,
     RoundCard,
     SharedCard,
     StandingCard,
@@ -41,7 +42,7 @@ class FederationPage(Page):
         self._shown = _SHOWN
         self._about_card, self._link_card, self._agree_card = AboutCard(), LinkCard(page=self), AgreeCard(page=self)
         self._standing_card, self._round_card = StandingCard(page=self), RoundCard(page=self)
-        self._shared_card = SharedCard(page=self)
+        self._question_card, self._shared_card = QuestionCard(page=self), SharedCard(page=self)
 
     def refresh(self) -> None:
         """Shows the cards for the current membership."""
@@ -56,6 +57,9 @@ class FederationPage(Page):
             self._link = self._joining = None
             self._standing_card.show(standing.joined, settings.take_part)
             cards = [self._standing_card, self._round_card]
+            if standing.question is not None:
+                self._question_card.show(standing.question)
+                cards.insert(0, self._question_card)
         elif link is not None:
             agreed_before = standing.joining == link and not self.screen.busy
             self._agree_card.show(link, agreed_before, settings.consent is True)
@@ -118,6 +122,12 @@ class FederationPage(Page):
 
         self.problem = ""
         self.screen.begin(begin)
+
+    def answer(self, yes: bool) -> None:
+        """Stores the person's answer to the question that is shown."""
+        question = self._standing.question
+        if question is not None:
+            self.attempt(lambda: self.device.federation.answer(question, yes))
 
     def leave(self) -> None:
         """Leaves the federation, at the second call."""

@@ -45,6 +45,7 @@ from model.device.learning.gate import held_back_from
 from model.device.weights import digest, save_weights
 
 HOW = FineTuning(passes=1, max_words=300)
+DRAWN = 7  # by each keyboard, so that a test can repeat its training
 SECONDS = 120
 ROOT = Path(__file__).parents[3]
 T = TypeVar("T")
@@ -150,7 +151,9 @@ class Joined:
         self.idle, self.adopted = True, list[Model]()
         adopt, idle = self.adopted.append, lambda: self.idle
         start = load_model(model)
-        self.participant = Participant(self.client, self.membership, start, self.messages, adopt, idle)
+        self.participant = Participant(
+            self.client, self.membership, start, self.messages, adopt, idle, lambda _bits: DRAWN
+        )
 
     def turn(self) -> str:
         return result_of(self.participant.turn(wait=0))
@@ -186,7 +189,7 @@ def test_keyboards_learn_together_and_none_of_their_words_reach_the_coordinator(
     caplog.set_level(logging.DEBUG)
     before = load_model(small_model_folder)
     rounds(federation, keyboards, 1)
-    learned = [result_of(learn(before, keyboard.messages(before), HOW, seed=1)) for keyboard in keyboards]
+    learned = [result_of(learn(before, keyboard.messages(before), HOW, seed=(1, DRAWN))) for keyboard in keyboards]
     mean = np.average([part.delta for part in learned], axis=0, weights=[min(p.words, HOW.max_words) for p in learned])
     shapes = before.provenance.config.shapes
     change = federation.ask(lambda world: world.weights()) - flatten(before.weights, shapes)
@@ -222,7 +225,7 @@ def test_a_keyboard_installs_the_new_model(federation: Federation, keyboards: li
     assert model.provenance.round == 1
 
 
-def rows_of(keyboard: Joined, model: Model, seed: int) -> np.ndarray:
+def rows_of(keyboard: Joined, model: Model, seed: tuple[int, int]) -> np.ndarray:
     """Returns the rows that a keyboard trains on in a round, in order."""
     messages = keyboard.messages(model)
     older = messages[: held_back_from([len(message) for message in messages])]
@@ -270,7 +273,7 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
     summed, counted = unpack(terms.layout, totals[0])
     counts = counts_of(counted)
 
-    rows = [rows_of(keyboard, model, seed=1) for keyboard in joined]
+    rows = [rows_of(keyboard, model, seed=(1, DRAWN)) for keyboard in joined]
     datasets = [tf.data.Dataset.from_tensor_slices((r, r[:, 1:])).batch(config.batch) for r in rows]
     simulated = process.process.next(process.process.initialize(), datasets)
     trained = simulated.metrics["client_work"]["train"]

@@ -36,10 +36,20 @@ from keyboard_app.federating.participant import learn
 from keyboard_app.recording.user_profile import read_vault
 from model.device.folder import Model, load_model
 from model.device.learning.finetuning import FineTuning
+from model.device.weights import digest
 
 KEYBOARDS = 4
 HOW = FineTuning(passes=1, max_words=300)
 MINUTE = 60.0
+DRAWN = 7
+# `keyboard device`, with known draws for the order of training and the rounding: the test repeats the training.
+WITH_A_KNOWN_DRAW = f"""if True:
+    import secrets, sys
+
+    secrets.randbits = lambda _bits: {DRAWN}
+    from keyboard_app.cli import main
+    sys.exit(main())
+"""
 
 
 class Processes:
@@ -79,7 +89,9 @@ class Processes:
     def start_keyboard(self, user: str, link: str | None = None) -> subprocess.Popen:
         profile = self.folder / user
         words = ("--corpus", self.corpus, "--user", user, "--profile", profile, "--model", self.model)
-        return self.start("keyboard_app", "device", *words, *(("--join", link) if link else ()))
+        command = ("-c", WITH_A_KNOWN_DRAW, "device", *words, *(("--join", link) if link else ()))
+        with self.log.open("ab") as log:
+            return start([sys.executable, "-P", *map(str, command)], stdout=log, stderr=log)
 
     def control(self, method: str, path: str) -> httpx.Response:
         until = time.monotonic() + MINUTE
@@ -200,11 +212,12 @@ def check_newest_model(processes: Processes) -> None:
     corpus, parts, weights = JsonLines(processes.corpus), [], []
     for user in processes.users:
         with Membership.open(processes.folder / user, read_vault(processes.folder / user)) as membership:
-            joined = membership.joined
+            joined, shared = membership.joined, membership.shared()
         assert joined is not None
         if device_name(joined.key) in counted:
             messages = [before.vocabulary.encode(text) for text in corpus.messages(user)]
-            training = learn(before, messages, HOW, seed=number)
+            repeated = sum(one.model == digest(before.weights) for one in shared) > 1
+            training = learn(before, messages, HOW, (number, DRAWN), repeated)
             while True:
                 try:
                     next(training)
