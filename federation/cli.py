@@ -1,6 +1,7 @@
 """The command line of `federate`."""
 
 import argparse
+import errno
 import json
 import os
 import shlex
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"federate: {error} (see federate --help)", file=sys.stderr)
         return 2
     except (UserFacingError, OSError, RuntimeError) as error:  # a failed disk or process needs no traceback either
-        print(f"federate: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+        print(f"federate: {_in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("federate: stopped", file=sys.stderr)
@@ -36,6 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(result))
     return 0
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        place = f": {error.filename}" if error.filename else ""
+        advice = "; free some space and try again" if error.errno == errno.ENOSPC else ""
+        return f"{error.strerror[:1].lower()}{error.strerror[1:]}{place}{advice}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 class _Command(NamedTuple):
@@ -66,6 +75,8 @@ _COMMANDS = (
              "Run one round with keyboards on this machine and write the next global model."),
     _Command("serve", serve.add_serve_options, serve.run_serve,
              "Coordinate secure rounds with keyboards on other machines, which join by a link."),
+    _Command("start", serve.add_start_options, serve.run_start,
+             "Begin a round of a running coordinator now, with the devices that are present."),
     _Command("evaluate", measuring.add_evaluate_options, measuring.run_evaluate,
              "Measure a model on the messages of held-out users."),
     _Command("personalize", measuring.add_personalize_options, measuring.run_personalize,

@@ -14,6 +14,7 @@ from federation.coordinator.learner.client import LearnerClient
 from federation.coordinator.learner.json_process import LearnerDiedError
 from federation.coordinator.learner.messages import PrepareRequest, UpdateRequest
 from federation.coordinator.round_machine import Stage
+from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.store import SummedRound
 
 _TICK_SECONDS = 0.1
@@ -26,9 +27,14 @@ _log = logging.getLogger("federation")
 class RoundDriver:
     """The work beside the requests: it ends stages in time, unmasks sums, and has the learner make models."""
 
-    def __init__(self, coordinator: Coordinator, folder: Path, wake: Callable[[], None]) -> None:
-        """Drives a coordinator in `folder`; calls `wake` whenever waiting devices may have a task."""
-        self._coordinator, self._wake = coordinator, wake
+    def __init__(
+        self, coordinator: Coordinator, folder: Path, wake: Callable[[], None], settings: SettingsInForce | None = None
+    ) -> None:
+        """Drives a coordinator in `folder`; calls `wake` whenever waiting devices may have a task.
+
+        With `settings`, puts a change of them in force between two rounds.
+        """
+        self._coordinator, self._wake, self._settings = coordinator, wake, settings
         self._learner = LearnerClient(folder, coordinator.rounds.folders.model_folder(0))
         self._died = 0  # number of deaths of the learner in a row
 
@@ -52,6 +58,8 @@ class RoundDriver:
         Raises:
           UserFacingError, OSError: the store, the disk or the learner fails; the next step tries again.
         """
+        if self._settings is not None and self._settings.apply():
+            await self._learner.close()  # it reads the settings when it starts
         self._coordinator.tick(time.time())
         rounds = self._coordinator.rounds
         if rounds.current is not None and rounds.current.stage not in (Stage.SELECTION, Stage.KEYS):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from data.errors import DataError, UserFacingError
+from federation.coordinator.event_log import EventLog
 
 _VERSION = 2
 _SCHEMA = """
@@ -110,6 +111,7 @@ class CoordinatorStore:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.events = EventLog(connection)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -132,10 +134,10 @@ class CoordinatorStore:
                 if version < _VERSION:
                     script = f"{'' if version else _SCHEMA} {_FROM_1}"
                     connection.executescript(f"BEGIN; {script} PRAGMA user_version = {_VERSION}; COMMIT;")
+                return cls(connection)
         except BaseException:
             connection.close()
             raise
-        return cls(connection)
 
     def close(self) -> None:
         """Closes the file."""
@@ -315,6 +317,7 @@ class CoordinatorStore:
 
     def add_error(self, text: str, now: float) -> None:
         """Adds an error for the operator; drops the oldest beyond a thousand."""
+        self.events.listener(text, now)
         with _sqlite_errors(), self._connection as db:
             newest = db.execute("INSERT INTO errors (time, text) VALUES (?, ?)", (now, text)).lastrowid or 0
             db.execute("DELETE FROM errors WHERE id <= ?", (newest - _ERRORS_KEPT,))
@@ -322,6 +325,11 @@ class CoordinatorStore:
     def errors(self, newest: int) -> list[tuple[float, str]]:
         """Returns the times and texts of the newest errors, newest first."""
         return self._rows("SELECT time, text FROM errors ORDER BY id DESC LIMIT ?", newest)
+
+    def newest_events(self, newest: int) -> list[tuple[float, str]]:
+        """Returns the times and texts of the newest events and errors, newest first."""
+        with _sqlite_errors():
+            return self.events.newest(newest)
 
     def _change(self, statement: str, *parameters: Any) -> int:
         with _sqlite_errors(), self._connection as db:
