@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,9 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    default = {name: ALL[name].shown(value) for name, value in values_of(FederationSettings()).items()}
+    default = {
+        name: replace(ALL[name], unit="").shown(value) for name, value in values_of(FederationSettings()).items()
+    }
 
     def add(name: str, parse: Any, text: str) -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=parse, help=f"{text} (default: {default[name]})")

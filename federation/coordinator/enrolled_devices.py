@@ -157,6 +157,8 @@ class EnrolledDevices:
             return self._call(REST, "", "this device took part recently: it is the turn of other devices")
         with self._rounds.noticing(current):
             selected = current.check_in(device, now)
+            if current.stage == Stage.SELECTION and len(current.cohort) >= self._store.most_possible():
+                current.hurry(now, "every device of the federation is here")
         if not selected:
             dropped = device in current.cohort
             return self._call(REST, "", "the round continued without this device" if dropped else "the round is full")

@@ -152,7 +152,8 @@ class Round:
         self.expected: set[str] = set()  # devices still in the round
         self.given: set[str] = set()
         self.counted: set[str] = set()  # devices whose updates are in the sum
-        self._hurried = math.inf  # when it was asked to end its selection as soon as the minimum is there
+        self._hurried = math.inf  # when it was asked to end its selection as soon as the minimum is there, and why
+        self._why_hurried = ""
         self.history: list[tuple[float, str]] = []  # when stages ended, and why, for people
         self._joined = now  # when the newest device was selected
 
@@ -177,8 +178,10 @@ class Round:
             return max(self._hurried, self._joined + min(self.rules.settle_seconds, _HURRIED_SECONDS))
         return self._joined + self.rules.settle_seconds
 
-    def hurry(self, now: float) -> int:
+    def hurry(self, now: float, why: str = "it was started now") -> int:
         """Ends the selection as soon as the minimum is there; returns how many devices are missing for that.
+
+        It waits for a moment, so that devices which check in at the same time are selected as well.
 
         Raises:
           DataError: the selection is over.
@@ -186,7 +189,8 @@ class Round:
         self.tick(now)
         if self.stage != Stage.SELECTION:
             raise DataError(f"the round has begun already: it is at {self.stage}")
-        self._hurried = min(self._hurried, now)
+        if self._hurried == math.inf:
+            self._hurried, self._why_hurried = now, why
         self.tick(now)
         return max(self.rules.minimum - len(self.cohort), 0) if self.stage == Stage.SELECTION else 0
 
@@ -194,9 +198,10 @@ class Round:
         """Selects a free device if there is room; returns whether the device is in the round."""
         self.tick(now)
         if self.stage == Stage.SELECTION and len(self.cohort) < self.rules.selected:
+            if device not in self.cohort:
+                self._joined = now
             self.cohort.add(device)
             self.expected.add(device)
-            self._joined = now
             self._move_on(now)
         return device in self.expected
 
@@ -296,11 +301,7 @@ class Round:
     def _why_at_deadline(self) -> str:
         if self._settled > self.deadline:
             return f"its {self.rules.seconds(self.stage):g} seconds are over"
-        return (
-            f"no other device came for {self.rules.settle_seconds:g} seconds"
-            if self._hurried == math.inf
-            else "start now"
-        )
+        return self._why_hurried or f"no other device came for {self.rules.settle_seconds:g} seconds"
 
     def _end_stage(self, now: float, why: str) -> None:
         ended, left = self.stage, self.expected if self.stage == Stage.SELECTION else self.given
@@ -323,5 +324,5 @@ class Round:
         if ended == Stage.REPORTING:
             self.counted = set(left)
         self.stage, self.since = list(Stage)[ended.place + 1], now
-        self.history.append((now, f"{ended} ended with {count}{lost}: {why}; {self.stage} begins"))
+        self.history.append((now, f"{ended} ended with {count}{lost}: {why}; the next stage is {self.stage}"))
         self.expected, self.given = set(left), set()

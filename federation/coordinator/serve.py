@@ -215,6 +215,8 @@ class _Server:
         if paused:
             return f"{count} and paused: resume on the dashboard, or with federate start"
         rules = self._settings.current.rules
+        if self._coordinator.rounds.next_round is None:
+            _print("TensorFlow Federated is starting, which may take a minute or two; devices can join meanwhile")
         return (
             f"{count}: each begins once {rules.minimum} devices are present and no other has come for "
             f"{rules.settle_seconds:g} seconds"

@@ -28,6 +28,7 @@ class Setting:
 
     label: str
     unit: str = ""
+    positive: bool = False
     fixed: Callable[[FederationSettings], str] = lambda settings: ""
 
     def shown(self, value: Value) -> str:
@@ -55,20 +56,20 @@ def _if_distributed(settings: FederationSettings) -> str:
 
 # By name of the option, with underscores in place of hyphens.
 ALL: Mapping[str, Setting] = {
-    "minimum": Setting("minimum", " devices", _if_distributed),
-    "target": Setting("target", " devices", _if_private),
+    "minimum": Setting("minimum", " devices", fixed=_if_distributed),
+    "target": Setting("target", " devices", fixed=_if_private),
     "over_selection": Setting("over-selection"),
-    "settle_seconds": Setting("wait for more devices", " s"),
-    "selection_seconds": Setting("longest selection", " s"),
-    "keys_seconds": Setting("longest keys stage", " s"),
-    "shares_seconds": Setting("longest shares stage", " s"),
-    "reporting_seconds": Setting("longest reporting", " s"),
-    "unmasking_seconds": Setting("longest unmasking", " s"),
-    "learning_rate": Setting("learning rate of devices"),
-    "passes": Setting("passes over a device's words"),
-    "max_words": Setting("words of a device at most"),
+    "settle_seconds": Setting("wait for more devices", " s", positive=True),
+    "selection_seconds": Setting("longest selection", " s", positive=True),
+    "keys_seconds": Setting("longest keys stage", " s", positive=True),
+    "shares_seconds": Setting("longest shares stage", " s", positive=True),
+    "reporting_seconds": Setting("longest reporting", " s", positive=True),
+    "unmasking_seconds": Setting("longest unmasking", " s", positive=True),
+    "learning_rate": Setting("learning rate of devices", positive=True),
+    "passes": Setting("passes over a device's words", positive=True),
+    "max_words": Setting("words of a device at most", positive=True),
     "algorithm": Setting("server optimizer", fixed=_always(_STATE)),
-    "server_learning_rate": Setting("server learning rate", fixed=_always(_STATE)),
+    "server_learning_rate": Setting("server learning rate", positive=True, fixed=_always(_STATE)),
     "seed": Setting("seed", fixed=_always(_STATE)),
     "bits": Setting("bits of an entry", fixed=_if_private),
     "clip": Setting("clipping norm", fixed=_always(_STATE)),
@@ -116,6 +117,9 @@ def with_values(settings: FederationSettings, chosen: Mapping[str, Value]) -> Fe
     chosen = dict(chosen)
     if "algorithm" in chosen:
         chosen.setdefault("server_learning_rate", SERVER_LEARNING_RATES[str(chosen["algorithm"])])
+    for name, value in chosen.items():
+        if ALL[name].positive and not 0 < value < math.inf:  # type: ignore[operator]
+            raise DataError(f"{ALL[name].label}: {value} is not a number above 0")
     v = values_of(settings) | chosen
     privacy = Privacy(
         *(str(v["dp"]), float(v["noise_multiplier"]), int(v["period"]), float(v["delta"])),

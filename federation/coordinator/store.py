@@ -192,6 +192,11 @@ class CoordinatorStore:
         """
         return [DeviceRow(*row) for row in self._rows(query)]
 
+    def most_possible(self) -> int:
+        """Returns how many devices there would be if each unused code were used."""
+        query = "SELECT (SELECT count(*) FROM devices WHERE gone IS NULL) + (SELECT count(*) FROM codes WHERE device IS NULL)"
+        return self._number(query)
+
     def open_codes(self) -> int:
         """Returns the number of unused codes."""
         return self._number("SELECT count(*) FROM codes WHERE device IS NULL")

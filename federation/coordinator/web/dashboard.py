@@ -96,7 +96,9 @@ class _Page:
                     "dense outlined"
                 )
                 self._count.classes("w-24")
-                ui.button("Start", icon="play_arrow", on_click=self._start).props("unelevated")
+                ui.button("Start", icon="play_arrow", on_click=self._start).props("unelevated").tooltip(
+                    "Schedules this many rounds; each begins once enough devices are present"
+                )
                 ui.button("Start now", icon="fast_forward", on_click=self._start_now).props("outline").tooltip(
                     "Begins a round with the devices that are present, at least three"
                 )

@@ -59,9 +59,10 @@ class SettingsDialog:
         """Lays the dialog out, closed."""
         self._control = control
         self._before: dict[str, Value] = {}
+        self._labels: dict[str, str] = {}
         with ui.dialog() as self._dialog, ui.card().classes("gap-3 w-full max-w-xl"):
             ui.label("Change settings").classes("text-lg")
-            ui.label("A change holds from the next round on..").classes("quiet text-sm")
+            ui.label("A change holds from the next round on.").classes("quiet text-sm")
             with ui.element("div").classes("w-full grid grid-cols-1 sm:grid-cols-2 gap-3"):
                 self._fields = {name: ui.number().props("dense outlined") for name in _CHANGED_HERE}
             self._problem = ui.label().classes("text-negative text-sm")
@@ -75,8 +76,8 @@ class SettingsDialog:
         for setting in self._control.status().settings:
             if (field := self._fields.get(setting.name)) is None or not isinstance(setting.value, int | float):
                 continue
-            self._before[setting.name] = setting.value
-            field.props(f'label="{setting.label}"')
+            self._before[setting.name], self._labels[setting.name] = setting.value, setting.label
+            field.props(f'label="{setting.label}" suffix="{setting.unit.strip()}"')
             field.value = setting.value
             field.set_enabled(not setting.fixed)
         self._problem.set_text("")
@@ -88,7 +89,7 @@ class SettingsDialog:
             value = self._fields[name].value
             if value is None or (isinstance(before, int) and value != int(value)):
                 kind = "a whole number" if isinstance(before, int) else "a number"
-                self._problem.set_text(f"{name.replace('_', ' ')}: give {kind}")
+                self._problem.set_text(f"{self._labels[name]}: give {kind}")
                 return
             if value != before:
                 chosen[name] = type(before)(value)

@@ -158,4 +158,7 @@ def _round(record: RoundRecord) -> tuple[Cell, ...]:
 
 
 def _clock(seconds: float | None) -> str:
-    return "" if seconds is None else datetime.fromtimestamp(seconds).strftime("%H:%M:%S")
+    if seconds is None:
+        return ""
+    when = datetime.fromtimestamp(seconds)
+    return when.strftime("%H:%M:%S" if when.date() == datetime.now().date() else "%Y-%m-%d %H:%M:%S")

@@ -85,6 +85,7 @@ class SettingRecord:
 
     name: str  # of its option, with underscores
     label: str
+    unit: str
     value: Value
     shown: str
     fixed: str  # reason why it cannot change any more; otherwise empty
@@ -113,8 +114,6 @@ class CoordinatorStatus:
     def to_json(self) -> dict[str, Any]:
         """Returns the status as JSON values: a round's report is part of its row, and infinite figures become null."""
         content = asdict(self)
-        if not self.privacy.private:
-            content["spent"] = content["spent_after"] = None
         for row, record in zip(content["rounds"], self.rounds, strict=True):
             del row["report"]
             row |= record.report.to_json()
@@ -126,21 +125,21 @@ def status_of(coordinator: Coordinator, now: float, in_force: SettingsInForce | 
     """Returns the status of a coordinator now, with its settings if they are given."""
     rounds, store = coordinator.rounds, coordinator.store
     scheduled, paused = store.schedule()
-    upcoming = rounds.next_round
+    upcoming, private = rounds.next_round, rounds.settings.privacy.private
     return CoordinatorStatus(
         ModelStatus(rounds.model.provenance.round, rounds.model_digest),
         scheduled,
         paused,
         ready=upcoming is not None,
         exhausted=upcoming.exhausted if upcoming else "",
-        spent=upcoming.spent if upcoming else None,
+        spent=upcoming.spent if upcoming and private else None,
         round=None if rounds.open_round is None else _open_round(rounds.open_round, now),
         devices=_devices(coordinator),
         open_codes=store.open_codes(),
         rounds=_rounds(coordinator),
         errors=tuple(ErrorRecord(time, text) for time, text in store.errors(_ERRORS)),
         privacy=rounds.settings.privacy,
-        spent_after=upcoming.spent_after if upcoming else None,
+        spent_after=upcoming.spent_after if upcoming and private else None,
         events=tuple(EventRecord(time, text) for time, text in store.newest_events(_EVENTS)),
         settings=() if in_force is None else _settings(in_force),
     )
@@ -151,7 +150,7 @@ def _settings(in_force: SettingsInForce) -> tuple[SettingRecord, ...]:
     begun, values = in_force.begun, values_of(settings)
     return tuple(
         SettingRecord(
-            *(name, setting.label, values[name], setting.shown(values[name])),
+            *(name, setting.label, setting.unit, values[name], setting.shown(values[name])),
             fixed_because(name, settings) if begun else "",
         )
         for name, setting in ALL.items()
