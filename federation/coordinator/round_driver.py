@@ -18,6 +18,7 @@ from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.store import SummedRound
 
 _TICK_SECONDS = 0.1
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 _ATTEMPTS = 3  # number of times in a row that the learner may die on a request
 
 _Answer = TypeVar("_Answer")
@@ -36,6 +37,7 @@ class RoundDriver:
         """
         self._coordinator, self._wake, self._settings = coordinator, wake, settings
         self._learner = LearnerClient(folder, coordinator.rounds.folders.model_folder(0))
+        self._pause = _FIRST_PAUSE  # seconds until a failed step is tried again
         self._died = 0  # number of deaths of the learner in a row
 
     async def run(self, stopped: asyncio.Event) -> None:
@@ -45,8 +47,11 @@ class RoundDriver:
                 try:
                     await self.step()
                 except (UserFacingError, OSError) as error:
-                    self._report(str(error))
-                    await asyncio.sleep(1)
+                    self._report(" ".join(str(error).split()) or type(error).__name__)
+                    await asyncio.sleep(self._pause)
+                    self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+                else:
+                    self._pause = _FIRST_PAUSE
                 self._wake()
                 await asyncio.sleep(_TICK_SECONDS)
         finally:
@@ -119,7 +124,6 @@ class RoundDriver:
         return answered
 
     def _report(self, error: str) -> None:
-        _log.error("%s", error)
         try:
             self._coordinator.store.add_error(error, time.time())
         except UserFacingError:

@@ -30,6 +30,7 @@ from federation.coordinator.web.control_api import PORT, ControlApi, control_app
 from federation.coordinator.web.dashboard import add_dashboard
 from federation.coordinator.web.device_api import DeviceApi
 from federation.coordinator.web.listening import listen, listening_host, reachable_host
+from federation.coordinator.web.server_log import log_in_one_line
 from federation.coordinator.web.servers import (
     LOOPBACK,
     serve,
@@ -183,7 +184,8 @@ class _Server:
         for_devices = server_for_devices(api.app, self._host, self._places.port, shown, limits)
         for_control = server_for_control(app, self._places.control_port)
         driver = RoundDriver(coordinator, folder, api.wake, self._settings)
-        await serve(driver, [(for_devices, devices), (for_control, control)], ready, stopped)
+        log_in_one_line()
+        await serve(driver, [(for_devices, devices), (for_control, control)], ready, stopped, api.close)
         coordinator.rounds.suspend(time.time())
         _print("the coordinator has stopped; start it again with the same --folder to continue")
         status = actions.status().to_json()
@@ -195,7 +197,9 @@ class _Server:
         missing = max(self._settings.current.rules.minimum - joined, 0)
         links = [str(actions.invite()) for _ in range(missing if wanted is None else wanted)]
         if links:
-            _print(f"{len(links)} join link{'s' * (len(links) != 1)}, each for one device:")
+            _print(
+                "a join link, for one device:" if len(links) == 1 else f"{len(links)} join links, each for one device:"
+            )
         for link in links:
             _print(link)
             if sys.stderr.isatty():

@@ -89,8 +89,11 @@ async def serve(
     servers: Sequence[tuple[uvicorn.Server, list[socket.socket]]],
     ready: Callable[[], None],
     stopped: asyncio.Event,
+    stopping: Callable[[], None],
 ) -> None:
-    """Runs servers, each on its sockets, and drives rounds until `stopped` is set; calls `ready` once all servers run.
+    """Runs servers, each on its sockets, and drives rounds until `stopped` is set.
+
+    Calls `ready` once all servers run, and `stopping` before they are stopped.
 
     Raises:
       OSError: a server failed.
@@ -104,6 +107,7 @@ async def serve(
     if not stopped.is_set():
         ready()
     await stopped.wait()
+    stopping()
     for server, _ in servers:
         server.should_exit = True
     driving.cancel()  # TensorFlow may take a minute to answer; what it makes is made again at the next start
