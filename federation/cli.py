@@ -1,7 +1,6 @@
 """The command line of `federate`."""
 
 import argparse
-import errno
 import json
 import os
 import shlex
@@ -29,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"federate: {error} (see federate --help)", file=sys.stderr)
         return 2
     except (UserFacingError, OSError, RuntimeError) as error:  # a failed disk or process needs no traceback either
-        print(f"federate: {_in_words(error)}", file=sys.stderr)
+        print(f"federate: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("federate: stopped", file=sys.stderr)
@@ -37,14 +36,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(result))
     return 0
-
-
-def _in_words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        place = f": {error.filename}" if error.filename else ""
-        advice = "; free some space and try again" if error.errno == errno.ENOSPC else ""
-        return f"{error.strerror[:1].lower()}{error.strerror[1:]}{place}{advice}"
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 class _Command(NamedTuple):

@@ -121,6 +121,7 @@ def with_values(settings: FederationSettings, chosen: Mapping[str, Value]) -> Fe
         if ALL[name].positive and not 0 < value < math.inf:  # type: ignore[operator]
             raise DataError(f"{ALL[name].label}: {value} is not a number above 0")
     v = values_of(settings) | chosen
+    rules = Rules(**{name: type(before)(v[name]) for name, before in vars(settings.rules).items()})
     privacy = Privacy(
         *(str(v["dp"]), float(v["noise_multiplier"]), int(v["period"]), float(v["delta"])),
         *(float(v["max_epsilon"]), float(v["max_rho"])),
@@ -130,7 +131,6 @@ def with_values(settings: FederationSettings, chosen: Mapping[str, Value]) -> Fe
         bool(v["zeroing"]),
         1 if privacy.private else int(v["max_words"]),
     )
-    rules = Rules(**{name: type(before)(v[name]) for name, before in vars(settings.rules).items()})
     summation.encoding(1, privacy)  # raises here, not in the learner, if the settings contradict each other
     training = replace(
         settings.training,

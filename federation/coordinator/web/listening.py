@@ -110,7 +110,7 @@ def _host(option: str, text: str) -> str:
     text = text.strip()
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     wrong = DataError(
-        f"{option} {text or repr(text)} is neither a name nor an address: give, for example, 192.168.1.20, [::1] or "
+        f"{option} {text if text and text.isprintable() else ascii(text)} is neither a name nor an address: give, for example, 192.168.1.20, [::1] or "
         "desk.example.org, without a scheme or a port"
     )
     ip = _ip(bare)

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from data.errors import DataError
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.secure_sum import SecureSummation
+from federation.coordinator.web.control_client import start_now
 from federation.processes import free_port, start
 from federation.protocol.join_link import JoinLink
 from keyboard_app.federating.client import FederationClient, enrol
@@ -77,11 +79,14 @@ def test_serve_prints_a_join_link_and_at_the_end_its_result(world, federate: Cal
             answers: list = []
             waiting = threading.Thread(target=lambda: answers.append(client.check_in(vocabulary, "", 100)))
             waiting.start()
-            missing = federate("start", "--folder", folder)
+            started = federate("start", "--folder", folder)
             output = running.stop(signal.SIGINT)
             waiting.join(60)
     assert answers, "the device got an answer"
-    assert missing.returncode in (0, 1) and len(missing.stderr.splitlines()) == 1
+    assert started.returncode in (0, 1) and len(started.stderr.splitlines()) == 1
+    assert "since a sum over fewer would show" in started.stderr or "try again" in started.stderr, (
+        "TensorFlow may be starting"
+    )
     assert running.process.returncode == 0 and "Traceback" not in running.printed, running.printed
     assert "joined" in running.printed and "the coordinator has stopped" in running.printed.splitlines()[-1]
     result = json.loads(output.splitlines()[-1])
@@ -111,8 +116,8 @@ def test_a_new_federation_invites_the_minimum_and_its_settings_change_with_optio
         assert len(running.links) == 3 and {link.host for link in running.links} == {"::1"}
         assert f"https://[::1]:{running.port}" in running.printed
         assert "5 rounds are scheduled: each begins once 3 devices are present" in running.printed
-        for _ in range(2):
-            enrolled(running.links.pop())
+        for link in running.links[:2]:
+            enrolled(link)
         busy = federate("serve", "--folder", tmp_path / "other", "--port", running.port, "--host", "::1")
         used = federate("serve", "--folder", hub)
         running.stop(signal.SIGTERM)
@@ -125,21 +130,15 @@ def test_a_new_federation_invites_the_minimum_and_its_settings_change_with_optio
         (link,) = running.links  # the third device is missing
         assert link.host != "0.0.0.0" and f"the links name this machine {link.host}" in running.printed  # noqa: S104
         running.stop(signal.SIGINT)
-    absent = federate("start", "--folder", hub)
-    assert absent.returncode == 1 and "no coordinator is running in" in absent.stderr
+    with pytest.raises(DataError, match="no coordinator is running in .*: start one with federate serve --folder"):
+        start_now(hub)
 
 
 @pytest.mark.parametrize(
     ("options", "status", "said"),
     [
         (["--target", "2"], 1, "the minimum of 3 devices is above the target of 2"),
-        (["--minimum", "2"], 1, "the minimum is at least 3 devices, not 2: a sum over fewer would show"),
-        (["--over-selection", "0.5"], 1, "over-selection is at least 1"),
         (["--port", "70000"], 2, "70000 is not a port"),
-        (["--host", ""], 1, "--host '' is neither a name nor an address"),
-        (["--address", "0.0.0.0"], 1, "is no address that a device can reach"),
-        (["--address", "https://desk"], 1, "without a scheme or a port"),
-        (["--host", "198.51.100.7"], 1, "this machine has no such address"),
         (["--model", "nowhere"], 1, "there is no model folder"),
     ],
 )
