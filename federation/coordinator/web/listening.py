@@ -109,8 +109,9 @@ def _reason(error: OSError, option: str) -> str:
 def _host(option: str, text: str) -> str:
     text = text.strip()
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    shown = text if text and text.isprintable() else ascii(text)
     wrong = DataError(
-        f"{option} {text if text and text.isprintable() else ascii(text)} is neither a name nor an address: give, for example, 192.168.1.20, [::1] or "
+        f"{option} {shown} is neither a name nor an address: give, for example, 192.168.1.20, [::1] or "
         "desk.example.org, without a scheme or a port"
     )
     ip = _ip(bare)

@@ -12,6 +12,7 @@ from data.errors import DataError
 from federation.coordinator.federation_settings import SETTINGS, FederationSettings
 from federation.coordinator.settings_change import (
     ALL,
+    Value,
     changes,
     check_change,
     fixed_because,
@@ -20,7 +21,7 @@ from federation.coordinator.settings_change import (
 )
 from federation.coordinator.settings_in_force import SettingsInForce
 
-PRIVATE = {"dp": "tree", "noise_multiplier": 1.0, "period": 5}
+PRIVATE: dict[str, Value] = {"dp": "tree", "noise_multiplier": 1.0, "period": 5}
 
 # For each setting, values that differ from the default.
 OTHERS = {

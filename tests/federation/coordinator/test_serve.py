@@ -130,7 +130,7 @@ def test_a_new_federation_invites_the_minimum_and_its_settings_change_with_optio
         (link,) = running.links  # the third device is missing
         assert link.host != "0.0.0.0" and f"the links name this machine {link.host}" in running.printed  # noqa: S104
         running.stop(signal.SIGINT)
-    with pytest.raises(DataError, match="no coordinator is running in .*: start one with federate serve --folder"):
+    with pytest.raises(DataError, match=r"no coordinator is running in .*: start one with federate serve --folder"):
         start_now(hub)
 
 
