@@ -58,9 +58,12 @@ class _LimitedServer(_Server):
             options["waiter"] = None  # nobody waits for the handshake
             return _SmallBufferTls(loop, http, context, **options)
 
-        self.servers = [
-            await loop.create_server(protocol, sock=opened, backlog=config.backlog) for opened in sockets or ()
-        ]
+        if sockets is None:
+            self.servers = [await loop.create_server(protocol, config.host, config.port, backlog=config.backlog)]
+        else:
+            self.servers = [
+                await loop.create_server(protocol, sock=opened, backlog=config.backlog) for opened in sockets
+            ]
         self.started = True
 
 
@@ -102,6 +105,7 @@ async def serve(
         server.config.load()
     tasks = [asyncio.create_task(_run(server, sockets, stopped)) for server, sockets in servers]
     driving = asyncio.create_task(driver.run(stopped))
+    driving.add_done_callback(lambda _: stopped.set())
     while not all(server.started for server, _ in servers) and not stopped.is_set():
         await asyncio.sleep(0.02)
     if not stopped.is_set():
@@ -111,9 +115,9 @@ async def serve(
     for server, _ in servers:
         server.should_exit = True
     driving.cancel()  # TensorFlow may take a minute to answer; what it makes is made again at the next start
+    await asyncio.gather(*tasks)
     with suppress(asyncio.CancelledError):
         await driving
-    await asyncio.gather(*tasks)
 
 
 async def _run(server: uvicorn.Server, sockets: list[socket.socket], stopped: asyncio.Event) -> None:
