@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ from federation.coordinator.settings_in_force import SettingsInForce
 PRIVATE: dict[str, Value] = {"dp": "tree", "noise_multiplier": 1.0, "period": 5}
 
 # For each setting, values that differ from the default.
-OTHERS = {
+OTHERS: dict[str, st.SearchStrategy[Any]] = {
     "minimum": st.integers(4, 20),
     "target": st.integers(3, 19) | st.integers(21, 500),
     "over_selection": st.floats(1.5, 9),
@@ -41,7 +42,7 @@ OTHERS = {
     "zeroing": st.just(True),
     "delta": st.floats(1e-9, 1e-6),
 }
-PRIVATE_OTHERS = {
+PRIVATE_OTHERS: dict[str, st.SearchStrategy[Any]] = {
     "dp": st.just("distributed"),
     "noise_multiplier": st.floats(2, 9),
     "period": st.integers(6, 99),

@@ -138,6 +138,7 @@ def test_rounds_are_started_shown_and_stopped(served: Served, browser: webdriver
     count.send_keys("\b\b3")
     press("start")
     see("Round 3", "committed", "0 more rounds scheduled", "20.0% → 40.0%", "60.0% → 80.0%", "40.0% after training")
+    see("round 3 made a new model from 4 devices", "round 3: unmasking ended with 4 devices")
     curves = browser.execute_script(SHOWN_CURVES)
     before_and_after, norms = [[curve["data"] for curve in chart] for chart in curves[:2]], curves[2]
     assert before_and_after == [[[20] * 3, [40] * 3], [[60] * 3, [80] * 3]]
@@ -163,7 +164,7 @@ def test_rounds_are_started_shown_and_stopped(served: Served, browser: webdriver
     press("stop")
     see("Stop the rounds?")
     browser.find_element(By.CSS_SELECTOR, ".q-dialog button.text-negative").click()
-    see("0 more rounds scheduled", "No round is open", "round 3 made a new model from 4 devices", "no errors")
+    see("0 more rounds scheduled", "No round is open", "no errors")
 
     press("start now")
     see("begins as soon as 3 devices are present, since a sum over fewer would show", "0 of them are here")
