@@ -124,7 +124,7 @@ def test_rounds_are_started_shown_and_stopped(served: Served, browser: webdriver
     def press(label: str) -> None:
         for button in browser.find_elements(By.TAG_NAME, "button"):
             if label.upper() in button.text.upper():
-                button.click()
+                browser.execute_script("arguments[0].click()", button)  # also under a notice that is fading
                 return
         raise AssertionError(f"no button {label}")
 
