@@ -174,7 +174,7 @@ def test_rounds_are_started_shown_and_stopped(served: Served, browser: webdriver
     )
     target.send_keys("\b2")
     press("save")
-    see("the minimum of 3 devices is above the target of 2 devices")
+    see("the minimum of 3 devices is above the target of 2")
     target.send_keys("\b4")
     target.send_keys("\b5")
     press("save")
