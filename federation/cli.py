@@ -66,6 +66,8 @@ _COMMANDS = (
              "Run one round with keyboards on this machine and write the next global model."),
     _Command("serve", serve.add_serve_options, serve.run_serve,
              "Coordinate secure rounds with keyboards on other machines, which join by a link."),
+    _Command("start", serve.add_start_options, serve.run_start,
+             "Begin a round of a running coordinator now, with the devices that are present."),
     _Command("evaluate", measuring.add_evaluate_options, measuring.run_evaluate,
              "Measure a model on the messages of held-out users."),
     _Command("personalize", measuring.add_personalize_options, measuring.run_personalize,

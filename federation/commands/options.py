@@ -58,6 +58,17 @@ def _whole_number(text: str) -> int:
         raise argparse.ArgumentTypeError(f"invalid whole number: {text!r}") from None
 
 
+def port_number(text: str) -> int:
+    """Parses the number of a port, 1 to 65535.
+
+    Raises:
+      ArgumentTypeError: the text is something else.
+    """
+    if not 1 <= (value := _whole_number(text)) < 2**16:
+        raise argparse.ArgumentTypeError(f"{text} is not a port, which is a number from 1 to 65535")
+    return value
+
+
 def add_corpus_option(parser: argparse.ArgumentParser) -> None:
     """Adds `--corpus`."""
     parser.add_argument("--corpus", default="chitchat", help="chitchat, or a JSON Lines file (default: chitchat)")
@@ -114,7 +125,7 @@ def add_summation_options(parser: argparse.ArgumentParser) -> None:
         "--delta",
         type=positive_number,
         default=Privacy.delta,
-        help="the delta at which epsilon is reported (default: %(default)g)",
+        help=f"the delta at which epsilon is reported (default: {Privacy.delta:g})",
     )
     parser.add_argument(
         "--max-epsilon",

@@ -1,77 +1,87 @@
-"""`federate serve`: coordinates secure rounds with keyboards on other machines."""
+"""`federate serve`: coordinates secure rounds with keyboards on other machines. `federate start`: begins a round there now."""
 
 import argparse
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from federation.aggregation.server_settings import DEVICE_ALGORITHMS, SERVER_LEARNING_RATES
-from federation.aggregation.sum_settings import SumSettings
-from federation.commands.options import add_summation_options, positive_int, positive_number, privacy_of, summation_of
+from federation.aggregation.server_settings import DEVICE_ALGORITHMS
+from federation.commands.options import (
+    add_summation_options,
+    non_negative_int,
+    port_number,
+    positive_int,
+    positive_number,
+)
 from federation.coordinator.federation_settings import FederationSettings
-from federation.coordinator.round_machine import Rules
-from model.device.folder import PRETRAINED
-from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
+from federation.coordinator.settings_change import ALL, values_of
 
+_FOLDER = Path("hub")
 _STAGES = ("selection", "keys", "shares", "reporting", "unmasking")
 
 
 def add_serve_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `federate serve`. A federation's first start fixes those of training, summing and privacy."""
-    rules = Rules()
-    parser.add_argument("--folder", type=Path, required=True, help="the folder of the coordinator's data")
-    parser.add_argument(
-        "--model", type=Path, default=PRETRAINED, help="the global model to start from (default: the shipped model)"
+    """Adds the options of `federate serve`. A setting that is left out keeps the value that it has in the folder."""
+    parser.epilog = (
+        "Settings are kept in the folder: a later start changes those that are given, between two rounds, and says so. Those "
+        "that earlier rounds depend on cannot change."
     )
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
-    parser.add_argument("--port", type=int, default=8470, help="the port for devices (default: %(default)s)")
-    parser.add_argument("--address", help="the address at which devices reach the coordinator (default: --host)")
+    _add_folder(parser)
+    parser.add_argument("--model", type=Path, help="the global model to start from (default: the shipped model)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen on, 0.0.0.0 for all (default: this machine only)"
+    )
+    parser.add_argument("--port", type=port_number, default=8470, help="the port for devices (default: %(default)s)")
+    parser.add_argument(
+        "--address", help="the name or address by which devices reach this machine (default: that of --host)"
+    )
     parser.add_argument(
         "--control-port",
-        type=int,
+        type=port_number,
         default=8471,
         help="the dashboard's port, on this machine only (default: %(default)s)",
     )
-    parser.add_argument("--rounds", type=int, default=0, help="rounds to schedule at startup")
-    parser.add_argument("--invite", type=int, default=1, metavar="N", help="join links to print at startup")
     parser.add_argument(
-        "--minimum", type=positive_int, default=rules.minimum, help="minimum number of devices in a sum"
+        "--rounds",
+        type=non_negative_int,
+        help="rounds to schedule at startup (default: 5 in a new federation, otherwise those still scheduled)",
     )
-    parser.add_argument("--target", type=positive_int, default=rules.target, help="maximum number of devices in a sum")
     parser.add_argument(
-        "--over-selection",
-        type=positive_number,
-        default=rules.over_selection,
-        help="devices to select per device of the target, since some drop out",
+        "--invite",
+        type=non_negative_int,
+        metavar="N",
+        help="join links to print at startup (default: one for each device that is missing for a round)",
+    )
+    _add_settings(parser)
+    add_summation_options(parser)
+    parser.set_defaults(**dict.fromkeys(ALL))
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    default = {
+        name: replace(ALL[name], unit="").shown(value) for name, value in values_of(FederationSettings()).items()
+    }
+
+    def add(name: str, parse: Any, text: str) -> None:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=parse, help=f"{text} (default: {default[name]})")
+
+    add("minimum", positive_int, "minimum number of devices in a sum")
+    add("target", positive_int, "maximum number of devices in a sum")
+    add("over_selection", positive_number, "devices to select per device of the target, since some drop out")
+    add(
+        "settle_seconds", positive_number, "seconds without another device, after which a round begins with the minimum"
     )
     for stage in _STAGES:
-        default = getattr(rules, f"{stage}_seconds")
-        parser.add_argument(
-            f"--{stage}-seconds",
-            type=positive_number,
-            default=default,
-            help=f"maximum seconds of the {stage} stage (default: {default:g})",
-        )
-    parser.add_argument(
-        "--learning-rate",
-        type=positive_number,
-        default=ROUND_TRAINING.learning_rate,
-        help="learning rate of the devices",
-    )
-    parser.add_argument(
-        "--passes", type=positive_int, default=ROUND_TRAINING.passes, help="passes over a device's words in a round"
-    )
-    parser.add_argument(
-        "--max-words",
-        type=positive_int,
-        default=ROUND_TRAINING.max_words,
-        help="maximum words of one device in a round",
-    )
-    parser.add_argument("--algorithm", choices=DEVICE_ALGORITHMS, default="fedavg", help="the server optimizer")
+        add(f"{stage}_seconds", positive_number, f"maximum seconds of the {stage} stage")
+    add("learning_rate", positive_number, "learning rate of the devices")
+    add("passes", positive_int, "passes over a device's words in a round")
+    add("max_words", positive_int, "maximum words of one device in a round")
+    parser.add_argument("--algorithm", choices=DEVICE_ALGORITHMS, help="the server optimizer (default: fedavg)")
     parser.add_argument(
         "--server-learning-rate", type=positive_number, help="default: 1 for fedavg, 0.01 for the others"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the rotations of model deltas")
-    add_summation_options(parser)
+    add("seed", int, "seed of the rotations of model deltas")
 
 
 def run_serve(options: argparse.Namespace) -> dict[str, Any]:
@@ -81,21 +91,37 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
       DataError: the options contradict each other, or `serve.run` raises it.
       OSError: a port is taken.
     """
-    address = options.address or options.host
-    seconds = [getattr(options, f"{stage}_seconds") for stage in _STAGES]
-    rules = Rules(options.minimum, options.target, options.over_selection, *seconds)
-    privacy = privacy_of(options)
-    training = FineTuning(learning_rate=options.learning_rate, passes=options.passes, max_words=options.max_words)
-    summation = summation_of(options, options.target, options.max_words, options.minimum) or SumSettings(
-        cohort=options.target, minimum=options.minimum, max_weight=options.max_words
-    )
-    summation.encoding(1, privacy)  # raises here, not in the learner, if the settings contradict each other
-    rate = options.server_learning_rate or SERVER_LEARNING_RATES[options.algorithm]
-    federation = FederationSettings(training, summation, privacy, options.algorithm, rate, options.seed)
+    chosen = {name: value for name in ALL if (value := getattr(options, name)) is not None}
     from federation.coordinator.serve import (  # the web servers take a second that other commands need not spend
         Places,
         run,
     )
 
-    places = Places(options.folder, options.model, options.host, options.port, address, options.control_port)
-    return {"folder": str(options.folder)} | run(places, rules, federation, options.rounds, options.invite)
+    places = Places(
+        *(options.folder, options.model, options.host, options.port, options.address, options.control_port),
+    )
+    return {"folder": str(options.folder)} | run(places, chosen, options.rounds, options.invite)
+
+
+def add_start_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate start`."""
+    _add_folder(parser)
+
+
+def run_start(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs `federate start`; returns the folder and what the coordinator answered.
+
+    Raises:
+      DataError: no coordinator is running in the folder, or it cannot begin a round.
+    """
+    from federation.coordinator.web.control_client import start_now
+
+    message = start_now(options.folder)
+    print(message, file=sys.stderr)
+    return {"folder": str(options.folder), "message": message}
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--folder", type=Path, default=_FOLDER, help="the folder of the coordinator's data (default: %(default)s)"
+    )

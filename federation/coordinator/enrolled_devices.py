@@ -45,7 +45,10 @@ class EnrolledDevices:
           DataError: the device's name is not a public key, the signature is not by that key, or the code is unknown or used.
         """
         check_enrolment(enrolment.device, enrolment.signature, enrolment.code)
+        repeated = self._store.belongs(enrolment.device)
         self._store.enrol(enrolment.code, enrolment.device, now)
+        if not repeated:
+            self._store.events.add(f"device {enrolment.device[:12]}… joined", now)
 
     def belongs(self, device: str) -> bool:
         """Returns whether a device has joined and not left."""
@@ -57,6 +60,7 @@ class EnrolledDevices:
             with self._rounds.noticing(self._rounds.current) as current:
                 current.withdraw(device, now)
         self._store.leave(device, now)
+        self._store.events.add(f"device {device[:12]}… left", now)
 
     def save_seen(self, now: float) -> None:
         """Stores when devices were last seen, at most every few seconds: thousands of requests must not each cost a write."""
@@ -172,6 +176,8 @@ class EnrolledDevices:
             return self._call(REST, "", "this device took part recently: it is the turn of other devices")
         with self._rounds.noticing(current):
             selected = current.check_in(device, now)
+            if current.stage == Stage.SELECTION and len(current.cohort) >= self._store.most_possible():
+                current.hurry(now, "every device of the federation is here")
         if not selected and device in current.counted:  # its shares were not needed, but its update is in the sum
             return self._call(WAIT, current.name, f"the round is at {current.stage}")
         if not selected:

@@ -1,8 +1,8 @@
-"""The settings that hold from a federation's first round to its last. They are stored in its folder and never change."""
+"""The settings of a federation, as stored in its folder: how devices train, how sums are made, and how rounds are run."""
 
 import json
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,57 +11,62 @@ from data.files import write_by_rename
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.server_settings import Server
 from federation.aggregation.sum_settings import SumSettings
+from federation.coordinator.round_machine import Rules
 from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 
-_FILE = "federation.json"
+SETTINGS = "federation.json"
 
 
 @dataclass(frozen=True)
 class FederationSettings:
-    """How devices train, how their deltas are clipped and summed, how the server applies the sum, and the privacy guarantee."""
+    """How devices train, how sums are made and applied, the privacy guarantee, and how rounds are run.
+
+    `settings_change` says which of them may change once there were rounds.
+    """
 
     training: FineTuning = ROUND_TRAINING
-    summation: SumSettings = field(default_factory=SumSettings)
+    summation: SumSettings = field(
+        default_factory=lambda: SumSettings(
+            cohort=Rules.target, minimum=Rules.minimum, max_weight=ROUND_TRAINING.max_words
+        )
+    )
     privacy: Privacy = field(default_factory=Privacy)
     algorithm: str = "fedavg"
     server_learning_rate: float = 1.0
     seed: int = 0
     noise_seed: int = 0  # seed of the server's noise; a secret
+    rules: Rules = field(default_factory=Rules)
 
     def server(self) -> Server:
         """Returns the server optimizer's settings."""
         return Server(self.algorithm, self.server_learning_rate)
 
-    def begin(self, folder: Path) -> Self:
-        """Returns the settings of the federation in a folder; a new federation gets these settings.
+    def with_noise_seed(self) -> Self:
+        """Returns these settings with a new secret seed of the noise."""
+        return replace(self, noise_seed=secrets.randbits(62))
 
-        Raises:
-          DataError: the folder's federation has other settings, or its file is damaged.
-        """
-        if not (folder / _FILE).exists():
-            new = type(self)(**{**vars(self), "noise_seed": secrets.randbits(62)})
-            write_by_rename(folder / _FILE, json.dumps(asdict(new)).encode(), mode=0o600)
-        found = type(self).load(folder)
-        for name, value in vars(self).items():
-            if name != "noise_seed" and getattr(found, name) != value:
-                raise DataError(
-                    f"the federation in {folder} was started with {getattr(found, name)}, not with {value}: "
-                    "give the options it was started with, or another --folder"
-                )
-        return found
+    def save(self, folder: Path, name: str = SETTINGS) -> None:
+        """Stores the settings in a federation's folder."""
+        write_by_rename(folder / name, json.dumps(asdict(self)).encode(), mode=0o600)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, name: str = SETTINGS) -> Self:
         """Reads the settings of the federation in a folder.
 
         Raises:
           DataError: the file is missing or damaged.
         """
         try:
-            content: dict[str, Any] = json.loads((folder / _FILE).read_text("utf-8"))
+            content: dict[str, Any] = json.loads((folder / name).read_text("utf-8"))
             content["training"] = FineTuning(**content["training"])
-            content["summation"] = SumSettings(**content["summation"])
+            content["summation"] = summation = SumSettings(**content["summation"])
             content["privacy"] = Privacy(**content["privacy"])
+            # Earlier versions did not store the rules.
+            rules = content.get("rules", {"minimum": summation.minimum or Rules.minimum, "target": summation.cohort})
+            content["rules"] = Rules(**rules)
             return cls(**content)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise DataError(f"cannot read the settings of the federation in {folder}: {error}") from error
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DataError(
+                f"cannot read the settings of the federation, {folder / name}: {' '.join(str(error).split())}. "
+                "Restore the file from a backup, or choose another --folder"
+            ) from error

@@ -13,11 +13,13 @@ from federation.coordinator.learner.client import LearnerClient
 from federation.coordinator.learner.json_process import LearnerDiedError
 from federation.coordinator.learner.messages import PrepareRequest, UpdateRequest, temporary_folder
 from federation.coordinator.round_machine import Stage
+from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.store import SummedRound
 from federation.temporary_files import make_empty
 
 _TICK_SECONDS = 0.1
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 _ATTEMPTS = 3  # number of times in a row that the learner may die on a request
 
 _Answer = TypeVar("_Answer")
@@ -27,12 +29,18 @@ _log = logging.getLogger("federation")
 class RoundDriver:
     """The work beside the requests: it ends stages in time, unmasks sums, and has the learner make models."""
 
-    def __init__(self, coordinator: Coordinator, folder: Path, wake: Callable[[], None]) -> None:
-        """Drives a coordinator in `folder`; calls `wake` whenever waiting devices may have a task."""
-        self._coordinator, self._wake = coordinator, wake
+    def __init__(
+        self, coordinator: Coordinator, folder: Path, wake: Callable[[], None], settings: SettingsInForce | None = None
+    ) -> None:
+        """Drives a coordinator in `folder`; calls `wake` whenever waiting devices may have a task.
+
+        With `settings`, puts a change of them in force between two rounds.
+        """
+        self._coordinator, self._wake, self._settings = coordinator, wake, settings
         self._temporary = temporary_folder(folder)
         make_empty(self._temporary)  # a coordinator that was killed may have left a sum there
         self._learner = LearnerClient(folder, coordinator.rounds.folders.model_folder(0))
+        self._pause = _FIRST_PAUSE  # seconds until a failed step is tried again
         self._died = 0  # number of deaths of the learner in a row
 
     async def run(self, stopped: asyncio.Event) -> None:
@@ -42,8 +50,11 @@ class RoundDriver:
                 try:
                     await self.step()
                 except (UserFacingError, OSError) as error:
-                    self._report(str(error))
-                    await asyncio.sleep(1)
+                    self._report(" ".join(str(error).split()) or type(error).__name__)
+                    await asyncio.sleep(self._pause)
+                    self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+                else:
+                    self._pause = _FIRST_PAUSE
                 self._wake()
                 await asyncio.sleep(_TICK_SECONDS)
         finally:
@@ -56,6 +67,8 @@ class RoundDriver:
         Raises:
           UserFacingError, OSError: the store, the disk or the learner fails; the next step tries again.
         """
+        if self._settings is not None and self._settings.apply():
+            await self._learner.close()  # it reads the settings when it starts
         self._coordinator.tick(steady_time())
         rounds = self._coordinator.rounds
         if rounds.current is not None and rounds.current.stage not in (Stage.SELECTION, Stage.KEYS):
@@ -115,7 +128,6 @@ class RoundDriver:
         return answered
 
     def _report(self, error: str) -> None:
-        _log.error("%s", error)
         try:
             self._coordinator.store.add_error(error, steady_time())
         except UserFacingError:

@@ -1,6 +1,7 @@
 """A round over real devices, from the first check-in to the unmasked sum: its stages, and what ends each of them.
 
-    selection   free devices check in                                until the target and the over-selection are reached
+    selection   free devices check in                                until the target and the over-selection are reached, or the
+                                                                     minimum is there and no other device has come for a while
     keys        each device sends its keys for this round            until all have, or the deadline
     shares      each sends the others shares of its secrets          until all have, or the deadline
     reporting   each trains, and sends its masked update             until the target has, or all have, or the deadline
@@ -24,6 +25,8 @@ from typing import Protocol
 
 from data.errors import DataError, UserFacingError
 from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
+
+_HURRIED_SECONDS = 2.0  # for which a hurried selection waits for more devices than the minimum
 
 
 class Stage(StrEnum):
@@ -80,11 +83,18 @@ class Rules:
     shares_seconds: float = 60.0
     reporting_seconds: float = 600.0
     unmasking_seconds: float = 60.0
+    settle_seconds: float = 15.0  # without another device, after which a selection with the minimum ends
 
     def __post_init__(self) -> None:
-        if not MIN_DEVICES <= self.minimum <= self.target:
+        if self.minimum < MIN_DEVICES:
             raise DataError(
-                f"a round's minimum is at least {MIN_DEVICES} devices and at most its target, not {self.minimum} of {self.target}"
+                f"the minimum is at least {MIN_DEVICES} devices, not {self.minimum}: "
+                "a sum over fewer would show what a single device learned"
+            )
+        if self.minimum > self.target:
+            raise DataError(
+                f"the minimum of {self.minimum} devices is above the target of {self.target}: "
+                "raise the target or lower the minimum"
             )
         if not self.over_selection >= 1:
             raise DataError(f"over-selection is at least 1, not {self.over_selection}")
@@ -142,6 +152,10 @@ class Round:
         self.expected: set[str] = set()  # devices still in the round
         self.given: set[str] = set()
         self.counted: set[str] = set()  # devices whose updates are in the sum
+        self._hurried = math.inf  # when it was asked to end its selection as soon as the minimum is there, and why
+        self._why_hurried = ""
+        self.history: list[tuple[float, str]] = []  # when stages ended, and why, for people
+        self._joined = now  # when the newest device was selected
 
     @property
     def over(self) -> bool:
@@ -151,12 +165,41 @@ class Round:
     @property
     def deadline(self) -> float:
         """The latest time at which the stage ends."""
-        return math.inf if self.over else self.since + self.rules.seconds(self.stage)
+        if self.over:
+            return math.inf
+        return min(self.since + self.rules.seconds(self.stage), self._settled)
+
+    @property
+    def _settled(self) -> float:
+        """The time at which a selection with the minimum stops waiting for more devices."""
+        if self.stage != Stage.SELECTION or len(self.cohort) < self.rules.minimum:
+            return math.inf
+        if self._hurried < math.inf:
+            return max(self._hurried, self._joined + min(self.rules.settle_seconds, _HURRIED_SECONDS))
+        return self._joined + self.rules.settle_seconds
+
+    def hurry(self, now: float, why: str = "it was started now") -> int:
+        """Ends the selection as soon as the minimum is there; returns how many devices are missing for that.
+
+        It waits for a moment, so that devices which check in at the same time are selected as well.
+
+        Raises:
+          DataError: the selection is over.
+        """
+        self.tick(now)
+        if self.stage != Stage.SELECTION:
+            raise DataError(f"the round has begun already: it is at {self.stage}")
+        if self._hurried == math.inf:
+            self._hurried, self._why_hurried = now, why
+        self.tick(now)
+        return max(self.rules.minimum - len(self.cohort), 0) if self.stage == Stage.SELECTION else 0
 
     def check_in(self, device: str, now: float) -> bool:
         """Selects a free device if there is room; returns whether the device is in the round."""
         self.tick(now)
         if self.stage == Stage.SELECTION and len(self.cohort) < self.rules.selected:
+            if device not in self.cohort:
+                self._joined = now
             self.cohort.add(device)
             self.expected.add(device)
             self._move_on(now)
@@ -217,7 +260,7 @@ class Round:
     def tick(self, now: float) -> None:
         """Ends stages whose deadline has passed."""
         while not self.over and now >= self.deadline:
-            self._end_stage(self.deadline)
+            self._end_stage(self.deadline, self._why_at_deadline())
 
     def committed(self) -> None:
         """Ends the round with the next model in place; call it in the commit stage.
@@ -244,9 +287,23 @@ class Round:
             enough = self.rules.target if self.stage == Stage.REPORTING else math.inf
             done = self.given >= self.expected or len(self.given) >= enough
         if done and self.stage in (Stage.SELECTION, *GIVING):
-            self._end_stage(now)
+            self._end_stage(now, self._why_done())
 
-    def _end_stage(self, now: float) -> None:
+    def _why_done(self) -> str:
+        if self.stage == Stage.SELECTION:
+            return "every place is taken"
+        if self.stage == Stage.UNMASKING and self.secure.can_unmask():
+            return "the sum can be unmasked"
+        if self.given >= self.expected:
+            return "all devices have sent their part"
+        return "enough devices have sent their part"
+
+    def _why_at_deadline(self) -> str:
+        if self._settled > self.deadline:
+            return f"its {self.rules.seconds(self.stage):g} seconds are over"
+        return self._why_hurried or f"no other device came for {self.rules.settle_seconds:g} seconds"
+
+    def _end_stage(self, now: float, why: str) -> None:
         ended, left = self.stage, self.expected if self.stage == Stage.SELECTION else self.given
         try:
             if ended != Stage.UNMASKING and len(left) < self.rules.minimum:
@@ -262,7 +319,10 @@ class Round:
         except UserFacingError as error:
             self.abort(str(error))
             return
+        count = f"{len(left)} device{'s' * (len(left) != 1)}"
+        lost = f" of {len(self.expected)}" if len(left) < len(self.expected) else ""
         if ended == Stage.REPORTING:
             self.counted = set(left)
         self.stage, self.since = list(Stage)[ended.place + 1], now
+        self.history.append((now, f"{ended} ended with {count}{lost}: {why}; the next stage is {self.stage}"))
         self.expected, self.given = set(left), set()

@@ -18,10 +18,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from data.errors import DataError
 from federation.aggregation.privacy import Privacy
 from federation.coordinator.card import federation_card
 from federation.coordinator.learner.messages import ModelUpdate, NextRound
-from federation.coordinator.learner.round_report import RoundReport
+from federation.coordinator.learner.round_report import RoundReport, recall_change
 from federation.coordinator.model_folders import ModelFolders
 from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Round, Rules, Stage, Summation
 from federation.coordinator.store import CoordinatorStore, SummedRound
@@ -34,6 +35,8 @@ from model.device.weights import Provenance, digest, load_weights, next_provenan
 _ON_CARD = 20  # newest rounds that a model's card reports
 _ABORTS_BEFORE_PAUSE = 5  # in a row; then the operator has to look
 _BACKOFF_SECONDS, _LONGEST_BACKOFF = 1.0, 60.0
+
+STOPPED = "stopped by the operator"  # reason of a round that did not fail
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Rounds:
         """
         self.settings, self.folders, self.changed = settings, folders, 0
         self.open_round: OpenRound | None = None
+        self.changing = False  # whether settings are about to change, so that no round may open
         self._store, self._secure_sum = store, secure_sum
         self._aborts, self._not_before = 0, now
         if store.abort_open_rounds("the coordinator was restarted", now):
@@ -123,6 +127,9 @@ class Rounds:
         finally:
             if current.stage != before:
                 self.changed += 1
+            for when, line in current.history:
+                self._store.events.add(f"{self._numbered(current)}: {line}", when)
+            current.history.clear()
 
     def schedule(self, rounds: int) -> None:
         """Schedules this number of rounds from now on, in place of those scheduled before."""
@@ -133,13 +140,66 @@ class Rounds:
         """Pauses or resumes: while paused no new round opens, and the one under way continues."""
         self._store.set_schedule(self._store.schedule()[0], paused)
 
-    def stop(self, now: float) -> None:
-        """Schedules no more rounds and aborts the one under way, unless it has its sum."""
+    def start_now(self, now: float) -> int:
+        """Lets the round begin as soon as the minimum is there, and opens one if none is open.
+
+        Returns how many devices are missing for the minimum.
+
+        Raises:
+          DataError: the round has begun already, or no round can open yet.
+        """
+        if self.open_round is None:
+            if self._store.summed() is not None:
+                raise DataError("the model of the last round is being made: try again in a few seconds")
+            if self.next_round is None or self.changing:
+                raise DataError("TensorFlow Federated is starting: try again in a minute")
+            if self.next_round.terms is None:
+                raise DataError(f"no round can begin: {self.next_round.exhausted}")
+            self.schedule(max(self._store.schedule()[0], 1))
+            self._not_before = now
+            self.tick(now)
+        if self.open_round is None:
+            raise DataError("no round could be opened: try again in a few seconds")
+        with self.noticing(self.open_round.machine) as current:
+            missing = current.hurry(now)
+        self._close_if_aborted(now)
+        return missing
+
+    def forget_next(self) -> None:
+        """Forgets the round that the learner has prepared, also on the disk, so that it is prepared again."""
+        self.next_round = None
+        NextRound.remove(self.folders.state_folder(self._store.newest_committed()))
+
+    def stop(self, now: float, finish: bool = False) -> None:
+        """Schedules no more rounds; with `finish` the one under way continues, otherwise it ends, unless it has its sum.
+
+        A round that is ended so did not fail: nothing of it is kept or counted, and no later round waits because of it.
+        """
         self._store.set_schedule(0, paused=False)
-        if self.current is not None and self.current.stage != Stage.COMMIT:
-            with self.noticing(self.current) as current:
-                current.abort("stopped by the operator")
-            self._close_if_aborted(now)
+        opened = self.open_round
+        if opened is None:
+            self._store.events.add("no more rounds are scheduled: stopped", now)
+        elif finish or opened.machine.stage == Stage.COMMIT:
+            self._store.events.add(f"round {opened.number} is the last one for now: it is finished first", now)
+        else:
+            self._interrupt(opened, STOPPED, now)
+
+    def suspend(self, now: float) -> None:
+        """Ends the round that is under way, unless it has its sum, because the coordinator ends; the next start repeats it."""
+        if self.open_round is not None and self.open_round.machine.stage != Stage.COMMIT:
+            self._interrupt(self.open_round, "ended with the coordinator", now)
+
+    def _interrupt(self, opened: OpenRound, reason: str, now: float) -> None:
+        """Ends a round that did not fail."""
+        with self.noticing(opened.machine) as current:
+            current.abort(reason)
+        self.open_round = None
+        self._store.abort_round(opened.number, reason, len(opened.machine.cohort), now)
+        again = "it is repeated at the next start" if self._store.schedule()[0] else "no more rounds are scheduled"
+        self._store.events.add(
+            f"round {opened.number} was {reason}: nothing of it is kept or counted, and {again}", now
+        )
+        self._drop_outdated_next_round()
 
     def tick(self, now: float) -> None:
         """Ends stages whose time is over, closes a round that was aborted, and opens the next scheduled one."""
@@ -150,7 +210,7 @@ class Rounds:
         if self.open_round is not None or now < self._not_before:
             return
         scheduled, paused = self._store.schedule()
-        if not scheduled or paused or self.next_round is None or self._store.summed() is not None:
+        if not scheduled or paused or self.next_round is None or self.changing or self._store.summed() is not None:
             return
         if self.next_round.terms is None:
             self.pause(True)
@@ -221,6 +281,7 @@ class Rounds:
             self.open_round = None
         self._aborts, self._not_before = 0, now
         self.changed += 1
+        self._store.events.add(_ended(number, update.report, self._store.schedule()[0]), now)
         self.folders.remove_old(number)
 
     def _open(self, terms: Terms, now: float) -> None:
@@ -241,6 +302,10 @@ class Rounds:
         rules = self.settings.rules
         self.open_round = OpenRound(number, plan, Round(name, rules, self._secure_sum(plan, rules), now))
         self.changed += 1
+        self._store.events.add(
+            f"round {number} begins: at least {rules.minimum} devices are needed, and at most {rules.selected} selected",
+            now,
+        )
 
     def _close_if_aborted(self, now: float) -> None:
         opened = self.open_round
@@ -252,9 +317,15 @@ class Rounds:
         self._drop_outdated_next_round()
         self._aborts += 1
         self._not_before = now + min(self.settings.backoff_seconds * 2 ** (self._aborts - 1), _LONGEST_BACKOFF)
+        if self._store.schedule()[0]:
+            self._store.events.add(f"the next round begins in {self._not_before - now:g} seconds at the earliest", now)
         if self._aborts >= _ABORTS_BEFORE_PAUSE and self._store.schedule()[0]:
             self.pause(True)
             self._store.add_error(f"paused after {self._aborts} aborted rounds in a row", now)
+
+    def _numbered(self, current: Round) -> str:
+        opened = self.open_round
+        return f"round {opened.number}" if opened is not None and opened.machine is current else "the round"
 
     def _drop_outdated_next_round(self) -> None:
         """Drops the next round if its privacy spent misses an unmasked sum, so that the learner prepares it again."""
@@ -267,3 +338,13 @@ class Rounds:
         first = load_model(self.folders.model_folder(0))
         done = provenance.round - first.provenance.round
         return federation_card(first, provenance, reports[-_ON_CARD:], done, update.next_round.promise)
+
+
+def _ended(number: int, report: RoundReport, scheduled: int) -> str:
+    """Returns one line about a round that made a model."""
+    words = "" if report.words is None else f" and {report.words:,} words"
+    change = recall_change(report.top1, report.top1_after)
+    recall = f"; recall at 1 on words held back, before and after training on the device: {change}" if change else ""
+    devices = report.devices or 0
+    more = f"{scheduled:,} more round{'s' * (scheduled != 1)} scheduled"
+    return f"round {number} made a new model from {devices} device{'s' * (devices != 1)}{words}{recall}; {more}"

@@ -1,28 +1,48 @@
 """Runs a coordinator in a folder of its own: the work of `federate serve`."""
 
 import asyncio
+import signal
+import socket
 import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import segno
 from filelock import FileLock, Timeout
 
 from data.errors import DataError
+from data.files import write_by_rename
 from federation.coordinator.coordinator import Coordinator
-from federation.coordinator.federation_settings import FederationSettings
+from federation.coordinator.federation_settings import SETTINGS, FederationSettings
 from federation.coordinator.round_driver import RoundDriver
-from federation.coordinator.round_machine import Rules
 from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.secure_sum import SecureSummation
+from federation.coordinator.settings_change import Value, with_values
+from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web.certificate import certificate
 from federation.coordinator.web.connection_limits import ConnectionLimits, connections_allowed
-from federation.coordinator.web.control_api import ControlApi, control_app, control_token
+from federation.coordinator.web.control_api import PORT, ControlApi, control_app, control_token
 from federation.coordinator.web.dashboard import add_dashboard
 from federation.coordinator.web.device_api import DeviceApi
-from federation.coordinator.web.servers import serve, server_for_devices
+from federation.coordinator.web.listening import listen, listening_host, reachable_host
+from federation.coordinator.web.server_log import log_in_one_line
+from federation.coordinator.web.servers import (
+    LOOPBACK,
+    serve,
+    server_for_control,
+    server_for_devices,
+    stop_on_signals,
+)
+from model.device.folder import PRETRAINED, load_model
+from model.device.weights import digest
+
+FIRST_ROUNDS = 5  # that a new federation schedules
 
 
 @dataclass(frozen=True)
@@ -30,81 +50,195 @@ class Places:
     """Where the coordinator keeps its files, and where it listens."""
 
     folder: Path
-    model: Path  # the model folder to start from
+    model: Path | None  # the model folder to start from; None: the one begun with, or else the shipped model
     host: str
     port: int
-    address: str  # address at which devices reach it
+    address: str | None  # address at which devices reach it; None: that of the host
     control_port: int
 
 
-def run(places: Places, rules: Rules, federation: FederationSettings, rounds: int, invitations: int) -> dict[str, Any]:
+def run(places: Places, chosen: Mapping[str, Value], rounds: int | None, invitations: int | None) -> dict[str, Any]:
     """Serves until it is stopped.
 
     Args:
       places: files and addresses.
-      rules: the rules of rounds.
-      federation: settings for a new federation, or those of the one in the folder.
-      rounds: number of rounds to schedule at the start; 0 leaves the schedule as it is.
-      invitations: number of join links to print at the start.
+      chosen: settings by the names of their options (`settings_change`); the others stay as they are in the folder.
+      rounds: number of rounds to schedule at the start; 0 leaves the schedule as it is; None schedules `FIRST_ROUNDS` in a new
+        federation.
+      invitations: number of join links to print at the start; None prints as many as devices are missing for a round.
 
     Returns:
       The newest model's folder and round, the privacy spent, and the newest rounds, newest last.
 
     Raises:
-      DataError: another coordinator uses the folder; its files are damaged, or its federation has other settings; or the system
-        allows too few connections.
+      DataError: another coordinator uses the folder; its files are damaged; a setting cannot change any more; an address is
+        invalid; or the system allows too few connections.
       StoreError: the store cannot be read or written.
       OSError: a port is taken.
     """
+    signal.signal(signal.SIGTERM, _interrupt)  # until the servers run
     folder = places.folder
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    host, address = listening_host(places.host), reachable_host(places.address, places.host)
+    with ExitStack() as opened:
+        lock = FileLock(folder / ".lock", blocking=False)
+        if folder.is_dir():
+            _lock(folder, lock, opened)
+        devices = listen(host, places.port, "--port")
+        control = listen(LOOPBACK, places.control_port, "--control-port")
+        for listening in (*devices, *control):
+            opened.enter_context(listening)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _lock(folder, lock, opened)  # again, if the folder was there
+        _check_model(folder, places.model)
+        settings = _settings(folder, chosen)
+        coordinator = Coordinator(
+            folder,
+            places.model or PRETRAINED,
+            CoordinatorSettings(settings.rules, settings.training, settings.privacy),
+            SecureSummation,
+            steady_time(),
+        )
+        opened.callback(coordinator.close)
+        in_force = SettingsInForce(folder, settings, coordinator.rounds, coordinator.store)
+        server = _Server(places, host, address, coordinator, in_force)
+        server.change(chosen)
+        return asyncio.run(server.serve(devices, control, rounds, invitations))
+
+
+def _lock(folder: Path, lock: FileLock, opened: ExitStack) -> None:
     try:
-        with FileLock(folder / ".lock", blocking=False):
-            federation = federation.begin(folder)
-            return asyncio.run(_serve(places, rules, federation, rounds, invitations))
+        opened.enter_context(lock)
     except Timeout as error:
         raise DataError(f"another coordinator is using {folder}: stop it, or choose another --folder") from error
 
 
-async def _serve(
-    places: Places, rules: Rules, federation: FederationSettings, rounds: int, invitations: int
-) -> dict[str, Any]:
-    folder = places.folder
-    settings = CoordinatorSettings(rules, federation.training, federation.privacy)
-    coordinator = Coordinator(folder, places.model, settings, SecureSummation, steady_time())
-    try:
-        shown = certificate(folder / "certificate.pem", places.address)
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _settings(folder: Path, chosen: Mapping[str, Value]) -> FederationSettings:
+    """Returns the settings of the federation in a folder; a new one gets the chosen settings."""
+    if not (folder / SETTINGS).exists():
+        with_values(FederationSettings(), chosen).with_noise_seed().save(folder)
+    return FederationSettings.load(folder)
+
+
+def _check_model(folder: Path, model: Path | None) -> None:
+    """Raises a DataError if the federation in a folder began with another model than the one that was asked for."""
+    first = folder / "models" / f"{0:06}"
+    if model is None or not first.exists():
+        return
+    begun, wanted = digest(load_model(first).weights), digest(load_model(model).weights)
+    if begun != wanted:
+        raise DataError(
+            f"the federation in {folder} began with the model {begun[:12]}… and cannot continue from {model}, the model "
+            f"{wanted[:12]}…: its rounds build on the first one. Leave out --model, or begin a new federation with another "
+            "--folder"
+        )
+
+
+class _Server:
+    """A coordinator and its servers."""
+
+    def __init__(
+        self, places: Places, host: str, address: str, coordinator: Coordinator, settings: SettingsInForce
+    ) -> None:
+        self._places, self._host, self._address = places, host, address
+        self._coordinator, self._settings = coordinator, settings
+        coordinator.store.events.listener = _print_event
+
+    def change(self, chosen: Mapping[str, Value]) -> None:
+        """Changes settings, at once if no round waits for its model."""
+        self._settings.change(chosen, steady_time())
+        self._settings.apply()
+
+    async def serve(
+        self,
+        devices: list[socket.socket],
+        control: list[socket.socket],
+        rounds: int | None,
+        invitations: int | None,
+    ) -> dict[str, Any]:
+        """Serves until it is stopped; returns the result of `run`."""
+        folder, coordinator = self._places.folder, self._coordinator
+        stopped = asyncio.Event()
+        stop_on_signals(stopped.set)
+        shown = certificate(folder / "certificate.pem", self._address)
         api = DeviceApi(coordinator)
-        control = ControlApi(coordinator, api, places.address, places.port, shown.sha256)
+        actions = ControlApi(coordinator, api, self._address, self._places.port, shown.sha256, self._settings)
         token = control_token(folder)
-        app = control_app(control, token)
-        add_dashboard(app, control, token)
+        app = control_app(actions, token)
+        add_dashboard(app, actions, token)
+        write_by_rename(folder / PORT, str(self._places.control_port).encode(), mode=0o600)
+        if rounds is None and not coordinator.store.rounds(1) and not coordinator.store.schedule()[0]:
+            rounds = FIRST_ROUNDS
         if rounds:
             coordinator.rounds.schedule(rounds)
 
         def ready() -> None:
-            for _ in range(invitations):
-                _show_link(str(control.invite()))
-            _print(f"devices connect to https://{places.address}:{places.port}")
-            _print(f"open the dashboard at http://127.0.0.1:{places.control_port}/?token={token}")
+            self._print_links(actions, invitations)
+            _print(f"devices connect to https://{_bracketed(self._address)}:{self._places.port}")
+            _print(f"open the dashboard at http://{LOOPBACK}:{self._places.control_port}/?token={token}")
+            _print(self._outlook())
 
-        driver = RoundDriver(coordinator, folder, api.wake)
         limits = ConnectionLimits(connections_allowed())
-        server = server_for_devices(api.app, places.host, places.port, shown, limits)
-        await serve(driver, server, app, places.control_port, ready)
-        status = control.status().to_json()
+        for_devices = server_for_devices(api.app, self._host, self._places.port, shown, limits)
+        for_control = server_for_control(app, self._places.control_port)
+        driver = RoundDriver(coordinator, folder, api.wake, self._settings)
+        log_in_one_line()
+        await serve(driver, [(for_devices, devices), (for_control, control)], ready, stopped, api.close)
+        coordinator.rounds.suspend(steady_time())
+        _print("the coordinator has stopped; start it again with the same --folder to continue")
+        status = actions.status().to_json()
         model = {"model": str(coordinator.rounds.newest_folder), "model_round": status["model"]["round"]}
         return model | {name: status[name] for name in ("spent", "rounds")}
-    finally:
-        coordinator.close()
+
+    def _print_links(self, actions: ControlApi, wanted: int | None) -> None:
+        joined = sum(device.gone is None for device in self._coordinator.store.devices())
+        missing = max(self._settings.current.rules.minimum - joined, 0)
+        links = [str(actions.invite()) for _ in range(missing if wanted is None else wanted)]
+        if links:
+            _print(
+                "a join link, for one device:" if len(links) == 1 else f"{len(links)} join links, each for one device:"
+            )
+        for link in links:
+            _print(link)
+            if sys.stderr.isatty():
+                segno.make(link, error="l").terminal(sys.stderr, compact=True)
+        if self._places.address is None and self._address != self._host:
+            _print(
+                f"the links name this machine {self._address}; if devices reach it by another name or address, start again "
+                "with --address"
+            )
+
+    def _outlook(self) -> str:
+        """Returns one line about what happens next."""
+        scheduled, paused = self._coordinator.store.schedule()
+        if not scheduled:
+            return "no rounds are scheduled: start some on the dashboard, or with federate start"
+        count = f"{scheduled:,} round{'s are' if scheduled != 1 else ' is'} scheduled"
+        if paused:
+            return f"{count} and paused: resume on the dashboard, or with federate start"
+        rules = self._settings.current.rules
+        if self._coordinator.rounds.next_round is None:
+            _print("TensorFlow Federated is starting, which may take a minute or two; devices can join meanwhile")
+        return (
+            f"{count}: each begins once {rules.minimum} devices are present and no other has come for "
+            f"{rules.settle_seconds:g} seconds"
+        )
 
 
-def _show_link(link: str) -> None:
-    _print(f"a join link, for one device:\n{link}")
-    if sys.stderr.isatty():
-        segno.make(link, error="l").terminal(sys.stderr, compact=True)
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _print_event(text: str, now: float) -> None:
+    _print(f"{time.strftime('%H:%M:%S', time.localtime(now))} {text}")
 
 
 def _print(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+    except OSError:  # whoever reads the lines has gone; the rounds go on
+        pass

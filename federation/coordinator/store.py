@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from data.errors import DataError, UserFacingError
+from federation.coordinator.event_log import EventLog
 from federation.coordinator.store_check import damage_in
 
 _VERSION = 2
@@ -116,6 +117,7 @@ class CoordinatorStore:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.events = EventLog(connection)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -140,10 +142,10 @@ class CoordinatorStore:
                     connection.executescript(f"BEGIN; {script} PRAGMA user_version = {_VERSION}; COMMIT;")
                 if (damage := damage_in(connection, re.findall(r"CREATE TABLE (\w+)", _SCHEMA))) is not None:
                     raise StoreError(f"{path} is damaged: {damage}: {_WHAT_TO_DO}")
+                return cls(connection)
         except BaseException:
             connection.close()
             raise
-        return cls(connection)
 
     def close(self) -> None:
         """Closes the file."""
@@ -197,6 +199,11 @@ class CoordinatorStore:
             ORDER BY enrolled, id
         """
         return [DeviceRow(*row) for row in self._rows(query)]
+
+    def most_possible(self) -> int:
+        """Returns how many devices there would be if each unused code were used."""
+        query = "SELECT (SELECT count(*) FROM devices WHERE gone IS NULL) + (SELECT count(*) FROM codes WHERE device IS NULL)"
+        return self._number(query)
 
     def open_codes(self) -> int:
         """Returns the number of unused codes."""
@@ -323,6 +330,7 @@ class CoordinatorStore:
 
     def add_error(self, text: str, now: float) -> None:
         """Adds an error for the operator; drops the oldest beyond a thousand."""
+        self.events.listener(text, now)
         with _sqlite_errors(), self._connection as db:
             newest = db.execute("INSERT INTO errors (time, text) VALUES (?, ?)", (now, text)).lastrowid or 0
             db.execute("DELETE FROM errors WHERE id <= ?", (newest - _ERRORS_KEPT,))
@@ -330,6 +338,11 @@ class CoordinatorStore:
     def errors(self, newest: int) -> list[tuple[float, str]]:
         """Returns the times and texts of the newest errors, newest first."""
         return self._rows("SELECT time, text FROM errors ORDER BY id DESC LIMIT ?", newest)
+
+    def newest_events(self, newest: int) -> list[tuple[float, str]]:
+        """Returns the times and texts of the newest events and errors, newest first."""
+        with _sqlite_errors():
+            return self.events.newest(newest)
 
     def _change(self, statement: str, *parameters: Any) -> int:
         with _sqlite_errors(), self._connection as db:

@@ -141,6 +141,7 @@ class _Coordinator:
         self._folder = out / "coordinator"
         port, self._control_port = free_port(), free_port()
         command = [sys.executable, "-P", "-m", "federation", "serve", "--folder", self._folder, "--invite", "0"]
+        command += ["--rounds", 0]
         command += ["--model", model]
         command += ["--port", port, "--control-port", self._control_port, "--minimum", 3, "--target", _TARGET]
         command += ["--over-selection", PEOPLE / _TARGET, "--selection-seconds", 15, *_TRAINING]

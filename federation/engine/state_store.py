@@ -15,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from data.errors import UserFacingError
+
 T = TypeVar("T")
 
 State = Any  # any structure of arrays: the state of a TFF process, @SERVER, alone or with arrays beside it
@@ -25,10 +27,19 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
 
     `asyncio.run` turns Ctrl-C into a cancellation of the coroutine, which is lost if the coroutine ends without awaiting
     anything more, as TFF's savers do.
+
+    Raises:
+      UserFacingError: TensorFlow cannot read or write a file, for example because the disk is full.
     """
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(coroutine)
+    except tf.errors.ResourceExhaustedError as error:
+        raise UserFacingError(
+            "the disk is full: free some space and start again; what was saved before is kept"
+        ) from error
+    except tf.errors.OpError as error:
+        raise UserFacingError(f"TensorFlow cannot read or write a file: {error.message}") from error
     finally:
         loop.close()
 

@@ -108,7 +108,8 @@ class Learner:
         except BudgetExhaustedError as error:
             exhausted = str(error)
         spent = self._process.spent(state, unmasked)
-        return NextRound(terms, exhausted, spent, privacy_line(self._privacy, spent), unmasked)
+        after = self._process.spent(state, max(self._process.rounds(state), unmasked) + 1)
+        return NextRound(terms, exhausted, spent, privacy_line(self._privacy, spent), unmasked, after)
 
 
 if __name__ == "__main__":

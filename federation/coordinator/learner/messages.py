@@ -50,6 +50,7 @@ class NextRound:
     spent: Spent | None  # privacy spent by all rounds so far
     promise: str  # privacy guarantee in one line, for the model card
     unmasked: int  # place of the newest round whose sum `spent` counts
+    spent_after: Spent | None = None  # privacy spent once the next round has ended as well
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON values."""
@@ -63,18 +64,24 @@ class NextRound:
           DataError: the terms contradict themselves.
           KeyError, TypeError: a field is missing or unknown.
         """
-        terms, spent = content["terms"], content["spent"]
+        terms, spent, after = content["terms"], content["spent"], content.get("spent_after")
         return cls(
             Terms.from_content(terms) if terms else None,
             content["exhausted"],
             Spent(**spent) if spent else None,
             content["promise"],
             content["unmasked"],
+            Spent(**after) if after else None,
         )
 
     def save(self, state_folder: Path) -> None:
         """Saves the round in the folder of the state that it follows."""
         write_by_rename(state_folder / _FILE, json.dumps(self.to_json()).encode())
+
+    @staticmethod
+    def remove(state_folder: Path) -> None:
+        """Removes the saved round of a state, so that the learner prepares it again."""
+        (state_folder / _FILE).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, state_folder: Path) -> Self | None:

@@ -3,20 +3,27 @@
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse
 
+from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.settings_change import Value
+from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web.device_api import DeviceApi
 from federation.coordinator.web.status import CoordinatorStatus, status_of
 from federation.protocol.join_link import JoinLink
+from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
 
 TOKEN = "control-token"  # noqa: S105 (the file's name)
+PORT = "control-port"  # name of the file with the port of the control API, for `federate start`
 _MOST_ROUNDS = 100_000
 
 
@@ -29,11 +36,19 @@ def control_token(folder: Path) -> str:
 
 
 class ControlApi:
-    """The operator's actions: creating join links, and scheduling, pausing and stopping rounds."""
+    """The operator's actions: creating join links, changing settings, and starting, scheduling, pausing and stopping rounds."""
 
-    def __init__(self, coordinator: Coordinator, api: DeviceApi, host: str, port: int, sha256: str) -> None:
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        api: DeviceApi,
+        host: str,
+        port: int,
+        sha256: str,
+        settings: SettingsInForce | None = None,
+    ) -> None:
         """Controls a coordinator that devices reach at `host`:`port`, and recognize by its certificate's SHA-256."""
-        self.coordinator = coordinator
+        self.coordinator, self.settings = coordinator, settings
         self._api, self._host, self._port, self._sha256 = api, host, port, sha256
 
     def invite(self) -> JoinLink:
@@ -50,14 +65,43 @@ class ControlApi:
         self.coordinator.rounds.pause(paused)
         self._tick()
 
-    def stop(self) -> None:
-        """Schedules no more rounds and aborts the one under way, unless it has its sum."""
-        self.coordinator.rounds.stop(steady_time())
+    def stop(self, finish: bool = False) -> None:
+        """Schedules no more rounds; with `finish` the one under way continues, otherwise it ends, unless it has its sum."""
+        self.coordinator.rounds.stop(steady_time(), finish)
         self._tick()
+
+    def start_now(self) -> str:
+        """Lets a round begin with the devices that are present; returns one line about what happens.
+
+        Raises:
+          DataError: the round has begun already, or none can begin yet.
+        """
+        missing = self.coordinator.rounds.start_now(steady_time())
+        self._tick()
+        current = self.coordinator.rounds.open_round
+        number = current.number if current else self.coordinator.store.rounds(1)[-1].number
+        if not missing:
+            return f"round {number} begins with the devices that are present"
+        minimum = self.coordinator.rounds.settings.rules.minimum
+        why = "" if minimum > MIN_DEVICES else ", since a sum over fewer would show what a single device learned"
+        return (
+            f"round {number} begins as soon as {minimum} devices are present{why}: "
+            f"{minimum - missing} of them {'is' if minimum - missing == 1 else 'are'} here"
+        )
+
+    def change(self, chosen: Mapping[str, Value]) -> str:
+        """Changes settings from the next round on; returns one line about what changes.
+
+        Raises:
+          DataError: a value is out of range, or a setting cannot change any more.
+        """
+        if self.settings is None:
+            raise DataError("this coordinator has fixed settings")
+        return self.settings.change(chosen, steady_time()) or "no setting changes: these are the settings in force"
 
     def status(self) -> CoordinatorStatus:
         """Returns the coordinator's status."""
-        return status_of(self.coordinator, steady_time())
+        return status_of(self.coordinator, steady_time(), self.settings)
 
     def _tick(self) -> None:
         self.coordinator.tick(steady_time())
@@ -66,7 +110,13 @@ class ControlApi:
 
 def control_app(control: ControlApi, token: str) -> FastAPI:
     """Returns the JSON API; every call needs `Authorization: Bearer TOKEN`."""
-    app = FastAPI(title="Control of the coordinator", version="1", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Control of the coordinator",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers={UserFacingError: _answer_refusal},
+    )
 
     def allowed(request: Request) -> None:
         if not hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {token}".encode()):
@@ -95,8 +145,17 @@ def control_app(control: ControlApi, token: str) -> FastAPI:
         control.pause(paused)
 
     @app.post("/control/stop", status_code=HTTPStatus.NO_CONTENT, dependencies=only_with_token)
-    async def stop() -> None:
-        """Schedules no more rounds and aborts the one under way, unless it has its sum."""
-        control.stop()
+    async def stop(finish: bool = False) -> None:
+        """Schedules no more rounds; with `finish` the one under way continues, otherwise it ends, unless it has its sum."""
+        control.stop(finish)
+
+    @app.post("/control/start", dependencies=only_with_token)
+    async def start_now() -> dict[str, str]:
+        """Lets a round begin with the devices that are present."""
+        return {"message": control.start_now()}
 
     return app
+
+
+async def _answer_refusal(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, HTTPStatus.CONFLICT)

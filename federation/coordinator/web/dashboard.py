@@ -15,6 +15,7 @@ from data.errors import UserFacingError
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web import dashboard_view
 from federation.coordinator.web.control_api import ControlApi
+from federation.coordinator.web.dashboard_dialogs import SettingsDialog, StopDialog
 from federation.coordinator.web.dashboard_view import CHARTS, COLUMNS, STAGES, Tile
 from federation.coordinator.web.status import CoordinatorStatus
 
@@ -76,7 +77,13 @@ class _Page:
                 self._add_table("devices", "no device has joined yet: invite one")
                 self._add_table("errors", "no errors")
             self._add_table("rounds", "no round yet: start some")
+            with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-2 gap-4"):
+                self._add_table("events", "nothing has happened yet")
+                with self._add_table("settings", "this coordinator has fixed settings"):
+                    ui.button("Change settings", icon="tune", on_click=self._show_settings).props("outline")
         self._add_invitation()
+        self._settings = SettingsDialog(control)
+        self._stopping = StopDialog(control, self._refresh)
         self._show_theme()
         self._refresh()
         ui.timer(_REFRESH_SECONDS, self._refresh)
@@ -89,7 +96,12 @@ class _Page:
                     "dense outlined"
                 )
                 self._count.classes("w-24")
-                ui.button("Start", icon="play_arrow", on_click=self._start).props("unelevated")
+                ui.button("Start", icon="play_arrow", on_click=self._start).props("unelevated").tooltip(
+                    "Schedules this many rounds; each begins once enough devices are present"
+                )
+                ui.button("Start now", icon="fast_forward", on_click=self._start_now).props("outline").tooltip(
+                    "Begins a round with the devices that are present, at least three"
+                )
                 self._pause = ui.button("Pause", icon="pause", on_click=self._toggle_pause).props("outline")
                 ui.button("Stop", icon="stop", color="negative", on_click=self._stop).props("outline")
                 ui.button("Invite a device", icon="qr_code_2", on_click=self._invite).props("unelevated color=teal-8")
@@ -98,12 +110,13 @@ class _Page:
             self._stages = {stage: ui.label(stage).classes("stage") for stage in STAGES}
         self._note = ui.label().classes("quiet")
 
-    def _add_table(self, name: str, empty: str) -> None:
-        with ui.card().classes("w-full min-w-0 gap-1"):
+    def _add_table(self, name: str, empty: str) -> ui.card:
+        with ui.card().classes("w-full min-w-0 gap-1") as card:
             ui.label(name.capitalize()).classes("text-base")
             listed = [{"name": c, "label": c, "field": c, "align": "left"} for c in COLUMNS[name]]
             table = ui.table(columns=listed, rows=[], pagination=10).classes("w-full")
             self._tables[name] = table.props(f'dense flat no-data-label="{empty}"')
+        return card
 
     def _add_invitation(self) -> None:
         with ui.dialog() as self._invitation, ui.card().classes("items-center gap-3"):
@@ -122,9 +135,18 @@ class _Page:
         self._control.schedule(int(self._count.value or 1))
         self._refresh()
 
-    def _stop(self) -> None:
-        self._control.stop()
+    def _start_now(self) -> None:
+        try:
+            ui.notify(self._control.start_now(), type="info")
+        except UserFacingError as error:
+            ui.notify(str(error), type="warning")
         self._refresh()
+
+    def _stop(self) -> None:
+        self._stopping.open()
+
+    def _show_settings(self) -> None:
+        self._settings.open()
 
     def _toggle_pause(self) -> None:
         self._control.pause(not self._control.status().paused)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from federation.aggregation.privacy import Spent
 from federation.coordinator.learner.round_report import RoundReport, recall_change
 from federation.coordinator.round_machine import Stage
 from federation.coordinator.web.status import CoordinatorStatus, DeviceStatus, RoundRecord
@@ -17,6 +16,8 @@ COLUMNS = {
         "ended",
     ),
     "errors": ("time", "what went wrong"),
+    "events": ("time", "what happened"),
+    "settings": ("setting", "value", "can it change?"),
 }
 # The charts: for each title its curves, by the field of `RoundReport` that they show.
 CHARTS = {
@@ -77,7 +78,7 @@ def tiles(status: CoordinatorStatus, now: float) -> list[Tile]:
         Tile("Global model", f"Round {status.model.round:,}", f"{status.model.digest[:12]}…"),
         _recall(committed(status)),
         Tile("Devices", f"{len(devices):,}", f"{active:,} active{unused}"),
-        _privacy(status.spent),
+        _privacy(status),
     ]
 
 
@@ -90,10 +91,17 @@ def _recall(rounds: Sequence[RoundRecord]) -> Tile:
     return Tile("Recall at 1", "–", "devices report it, as sums, from the first round on")
 
 
-def _privacy(spent: Spent | None) -> Tile:
-    if spent is None or spent.epsilon == float("inf"):
-        return Tile("Privacy", "Secure sums", "no differential privacy")
-    note = f"at delta {spent.delta:g}; rho {spent.rho:.3f} (zCDP)"
+def _privacy(status: CoordinatorStatus) -> Tile:
+    spent, after = status.spent, status.spent_after
+    if not status.privacy.private:
+        return Tile("Privacy", "Secure sums", "no differential privacy: the model may reveal some people's words")
+    if spent is None:
+        return Tile("Privacy", "–", "differential privacy; TensorFlow Federated is starting")
+    if not spent.epsilon:
+        note = "" if after is None else f"the first round will spend ε {after.epsilon:.2f} at delta {after.delta:g}"
+        return Tile("Privacy spent", "Nothing yet", note)
+    upcoming = "" if after is None or status.exhausted else f"; ε {after.epsilon:.2f} after the next round"
+    note = f"at delta {spent.delta:g}; rho {spent.rho:.3f} (zCDP){upcoming}"
     return Tile("Privacy spent", f"ε {spent.epsilon:.2f}", note)
 
 
@@ -123,6 +131,8 @@ def tables(status: CoordinatorStatus, now: float) -> dict[str, list[dict[str, Ce
         "devices": [(d.id[:12] + "…", _state(d, now), d.rounds, _clock(d.seen)) for d in status.devices],
         "rounds": [_round(record) for record in reversed(status.rounds)],
         "errors": [(_clock(error.time), error.text) for error in status.errors],
+        "events": [(_clock(event.time), event.text) for event in status.events],
+        "settings": [(s.label, s.shown, f"no: {s.fixed}" if s.fixed else "yes") for s in status.settings],
     }
     return {name: [dict(zip(COLUMNS[name], row, strict=True)) for row in found] for name, found in rows.items()}
 
@@ -148,4 +158,7 @@ def _round(record: RoundRecord) -> tuple[Cell, ...]:
 
 
 def _clock(seconds: float | None) -> str:
-    return "" if seconds is None else datetime.fromtimestamp(seconds).strftime("%H:%M:%S")
+    if seconds is None:
+        return ""
+    when = datetime.fromtimestamp(seconds)
+    return when.strftime("%H:%M:%S" if when.date() == datetime.now().date() else "%Y-%m-%d %H:%M:%S")

@@ -40,6 +40,7 @@ class DeviceApi:
         self.coordinator, self.clock = coordinator, clock
         self.requests = DeviceRequests(coordinator, body_seconds)
         self._changed = asyncio.Event()
+        self._closed = False
         self._changes_seen = coordinator.rounds.changed
         self.app = FastAPI(
             title="Coordinator of a federated keyboard",
@@ -61,6 +62,11 @@ class DeviceApi:
             self._changed.set()
             self._changed = asyncio.Event()
 
+    def close(self) -> None:
+        """Answers the check-ins that wait, and lets no other wait: the coordinator is about to end."""
+        self._closed = True
+        self._changed.set()
+
     async def check_in(self, device: str, check_in: api_messages.CheckIn, wait: float) -> api_messages.Call:
         """Returns a device's next task; waits up to `wait` seconds for one.
 
@@ -73,7 +79,7 @@ class DeviceApi:
             call = self.coordinator.devices.check_in(device, check_in, self.clock())
             self.wake()
             left = until - time.monotonic()
-            if call.task not in (api_messages.REST, api_messages.WAIT) or call.outcome or left <= 0:
+            if call.task not in (api_messages.REST, api_messages.WAIT) or call.outcome or left <= 0 or self._closed:
                 return call
             if changed is self._changed:
                 await _wait(changed, left)

@@ -4,8 +4,8 @@ import asyncio
 import signal
 import socket
 from asyncio.sslproto import SSLProtocol
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -15,7 +15,7 @@ from federation.coordinator.round_driver import RoundDriver
 from federation.coordinator.web.certificate import Certificate
 from federation.coordinator.web.connection_limits import HANDSHAKE_SECONDS, ConnectionLimits, LimitedProtocol
 
-_LOOPBACK = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 
 
 class _SmallBufferTls(SSLProtocol):
@@ -58,7 +58,12 @@ class _LimitedServer(_Server):
             options["waiter"] = None  # nobody waits for the handshake
             return _SmallBufferTls(loop, http, context, **options)
 
-        self.servers = [await loop.create_server(protocol, config.host, config.port, backlog=config.backlog)]
+        if sockets is None:
+            self.servers = [await loop.create_server(protocol, config.host, config.port, backlog=config.backlog)]
+        else:
+            self.servers = [
+                await loop.create_server(protocol, sock=opened, backlog=config.backlog) for opened in sockets
+            ]
         self.started = True
 
 
@@ -70,42 +75,56 @@ def server_for_devices(
     return _LimitedServer(config, limits)
 
 
-async def serve(
-    driver: RoundDriver, device_server: uvicorn.Server, control: FastAPI, control_port: int, ready: Callable[[], None]
-) -> None:
-    """Serves the devices' API, and the control API on this machine alone, until SIGINT or SIGTERM.
+def server_for_control(app: FastAPI, port: int) -> uvicorn.Server:
+    """Returns a server of the control API."""
+    return _Server(_config(app, LOOPBACK, port))
 
-    Calls `ready` once both servers listen.
 
-    Raises:
-      OSError: a port is taken.
-    """
-    stopped = asyncio.Event()
+def stop_on_signals(on_signal: Callable[[], None]) -> None:
+    """Calls `on_signal` in the running event loop at SIGINT and SIGTERM, in place of what they do otherwise."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    servers = [device_server, _Server(_config(control, _LOOPBACK, control_port))]
-    for server in servers:
+        loop.add_signal_handler(number, on_signal)
+
+
+async def serve(
+    driver: RoundDriver,
+    servers: Sequence[tuple[uvicorn.Server, list[socket.socket]]],
+    ready: Callable[[], None],
+    stopped: asyncio.Event,
+    stopping: Callable[[], None],
+) -> None:
+    """Runs servers, each on its sockets, and drives rounds until `stopped` is set.
+
+    Calls `ready` once all servers run, and `stopping` before they are stopped.
+
+    Raises:
+      OSError: a server failed.
+    """
+    for server, _ in servers:
         server.config.load()
-    tasks = [asyncio.create_task(_run(server, stopped)) for server in servers]
+    tasks = [asyncio.create_task(_run(server, sockets, stopped)) for server, sockets in servers]
     driving = asyncio.create_task(driver.run(stopped))
-    while not all(server.started for server in servers) and not stopped.is_set():
+    driving.add_done_callback(lambda _: stopped.set())
+    while not all(server.started for server, _ in servers) and not stopped.is_set():
         await asyncio.sleep(0.02)
     if not stopped.is_set():
         ready()
     await stopped.wait()
-    for server in servers:
+    stopping()
+    for server, _ in servers:
         server.should_exit = True
-    await asyncio.gather(*tasks, driving)
+    driving.cancel()  # TensorFlow may take a minute to answer; what it makes is made again at the next start
+    await asyncio.gather(*tasks)
+    with suppress(asyncio.CancelledError):
+        await driving
 
 
-async def _run(server: uvicorn.Server, stopped: asyncio.Event) -> None:
+async def _run(server: uvicorn.Server, sockets: list[socket.socket], stopped: asyncio.Event) -> None:
     try:
-        await server.serve()
-    except (SystemExit, OSError) as error:  # uvicorn exits if the port is taken
-        raise OSError(
-            f"cannot listen on {server.config.host}:{server.config.port}: is another coordinator running there?"
-        ) from error
+        await server.serve(sockets)
+    except SystemExit as error:  # how uvicorn ends when it cannot start
+        raise OSError(f"the server on {server.config.host}:{server.config.port} could not start") from error
     finally:
         stopped.set()
 

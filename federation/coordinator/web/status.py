@@ -2,16 +2,18 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from federation.aggregation.privacy import Spent
+from federation.aggregation.privacy import Privacy, Spent
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.round_machine import Stage
 from federation.coordinator.rounds import OpenRound
+from federation.coordinator.settings_change import ALL, Value, fixed_because, values_of
+from federation.coordinator.settings_in_force import SettingsInForce
 
-_ROUNDS, _ERRORS = 200, 20  # number of the newest ones in a status
+_ROUNDS, _ERRORS, _EVENTS = 200, 20, 100  # number of the newest ones in a status
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,26 @@ class ErrorRecord:
 
 
 @dataclass(frozen=True)
+class EventRecord:
+    """Something that happened."""
+
+    time: float
+    text: str
+
+
+@dataclass(frozen=True)
+class SettingRecord:
+    """A setting, in force from the next round on at the latest."""
+
+    name: str  # of its option, with underscores
+    label: str
+    unit: str
+    value: Value
+    shown: str
+    fixed: str  # reason why it cannot change any more; otherwise empty
+
+
+@dataclass(frozen=True)
 class CoordinatorStatus:
     """The whole status of a coordinator."""
 
@@ -84,6 +106,10 @@ class CoordinatorStatus:
     open_codes: int
     rounds: tuple[RoundRecord, ...]  # newest last
     errors: tuple[ErrorRecord, ...]  # newest first
+    privacy: Privacy = field(default_factory=Privacy)
+    spent_after: Spent | None = None  # privacy spent once the next round has ended as well
+    events: tuple[EventRecord, ...] = ()  # newest first, errors included
+    settings: tuple[SettingRecord, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns the status as JSON values: a round's report is part of its row, and infinite figures become null."""
@@ -91,27 +117,43 @@ class CoordinatorStatus:
         for row, record in zip(content["rounds"], self.rounds, strict=True):
             del row["report"]
             row |= record.report.to_json()
-        finite: dict[str, Any] = _finite(content | {"spent": content["spent"] or {}})
+        finite: dict[str, Any] = _finite(content | {name: content[name] or {} for name in ("spent", "spent_after")})
         return finite
 
 
-def status_of(coordinator: Coordinator, now: float) -> CoordinatorStatus:
-    """Returns the status of a coordinator now."""
+def status_of(coordinator: Coordinator, now: float, in_force: SettingsInForce | None = None) -> CoordinatorStatus:
+    """Returns the status of a coordinator now, with its settings if they are given."""
     rounds, store = coordinator.rounds, coordinator.store
     scheduled, paused = store.schedule()
-    upcoming = rounds.next_round
+    upcoming, private = rounds.next_round, rounds.settings.privacy.private
     return CoordinatorStatus(
         ModelStatus(rounds.model.provenance.round, rounds.model_digest),
         scheduled,
         paused,
         ready=upcoming is not None,
         exhausted=upcoming.exhausted if upcoming else "",
-        spent=upcoming.spent if upcoming else None,
+        spent=upcoming.spent if upcoming and private else None,
         round=None if rounds.open_round is None else _open_round(rounds.open_round, now),
         devices=_devices(coordinator),
         open_codes=store.open_codes(),
         rounds=_rounds(coordinator),
         errors=tuple(ErrorRecord(time, text) for time, text in store.errors(_ERRORS)),
+        privacy=rounds.settings.privacy,
+        spent_after=upcoming.spent_after if upcoming and private else None,
+        events=tuple(EventRecord(time, text) for time, text in store.newest_events(_EVENTS)),
+        settings=() if in_force is None else _settings(in_force),
+    )
+
+
+def _settings(in_force: SettingsInForce) -> tuple[SettingRecord, ...]:
+    settings = in_force.wanted or in_force.current
+    begun, values = in_force.begun, values_of(settings)
+    return tuple(
+        SettingRecord(
+            *(name, setting.label, setting.unit, values[name], setting.shown(values[name])),
+            fixed_because(name, settings) if begun else "",
+        )
+        for name, setting in ALL.items()
     )
 
 

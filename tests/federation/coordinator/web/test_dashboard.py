@@ -14,6 +14,9 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from federation.coordinator.federation_settings import FederationSettings
+from federation.coordinator.settings_change import with_values
+from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.web.control_api import ControlApi, control_app, control_token
 from federation.coordinator.web.dashboard import add_dashboard
 from federation.coordinator.web.device_api import DeviceApi
@@ -72,7 +75,10 @@ class Served(threading.Thread):
         world.enrol(6)
         api = DeviceApi(world.coordinator)
         self.token = control_token(world.folder)
-        control = ControlApi(world.coordinator, api, "127.0.0.1", 8470, "ab" * 32)
+        with_values(FederationSettings(), {"target": 4}).save(world.folder)
+        stored = FederationSettings.load(world.folder)
+        settings = SettingsInForce(world.folder, stored, world.coordinator.rounds, world.coordinator.store)
+        control = ControlApi(world.coordinator, api, "127.0.0.1", 8470, "ab" * 32, settings)
         app = control_app(control, self.token)
         add_dashboard(app, control, self.token)
         server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="error", timeout_graceful_shutdown=1))
@@ -85,6 +91,7 @@ class Served(threading.Thread):
             for device in world.devices:
                 world.step(device)
             world.work()
+            settings.apply()
             world.now = time.time()
             await asyncio.sleep(0.05)
         server.should_exit = True
@@ -117,7 +124,7 @@ def test_rounds_are_started_shown_and_stopped(served: Served, browser: webdriver
     def press(label: str) -> None:
         for button in browser.find_elements(By.TAG_NAME, "button"):
             if label.upper() in button.text.upper():
-                button.click()
+                browser.execute_script("arguments[0].click()", button)  # also under a notice that is fading
                 return
         raise AssertionError(f"no button {label}")
 
@@ -131,6 +138,7 @@ def test_rounds_are_started_shown_and_stopped(served: Served, browser: webdriver
     count.send_keys("\b\b3")
     press("start")
     see("Round 3", "committed", "0 more rounds scheduled", "20.0% → 40.0%", "60.0% → 80.0%", "40.0% after training")
+    see("round 3 made a new model from 4 devices", "round 3: unmasking ended with 4 devices")
     curves = browser.execute_script(SHOWN_CURVES)
     before_and_after, norms = [[curve["data"] for curve in chart] for chart in curves[:2]], curves[2]
     assert before_and_after == [[[20] * 3, [40] * 3], [[60] * 3, [80] * 3]]
@@ -149,7 +157,28 @@ def test_rounds_are_started_shown_and_stopped(served: Served, browser: webdriver
     press("start")
     see("more rounds scheduled")
     press("stop")
-    see("0 more rounds scheduled", "No round is open")
+    see("Stop the rounds?")
+    press("cancel")
+    WebDriverWait(browser, SECONDS).until_not(lambda _: "Stop the rounds?" in text())
+    see("more rounds scheduled")
+    press("stop")
+    see("Stop the rounds?")
+    browser.find_element(By.CSS_SELECTOR, ".q-dialog button.text-negative").click()
+    see("0 more rounds scheduled", "No round is open", "no errors")
+
+    press("start now")
+    see("begins as soon as 3 devices are present, since a sum over fewer would show", "0 of them are here")
+    press("change settings")
+    target = WebDriverWait(browser, SECONDS).until(
+        lambda _: browser.find_element(By.CSS_SELECTOR, ".q-dialog input[aria-label=target]")
+    )
+    target.send_keys("\b2")
+    press("save")
+    see("the minimum of 3 devices is above the target of 2")
+    target.send_keys("\b4")
+    target.send_keys("\b5")
+    press("save")
+    see("target 4 devices → 5")
     theme = browser.find_element(By.CSS_SELECTOR, "button[aria-label^=theme]")
     assert not browser.find_elements(By.CSS_SELECTOR, "body.body--dark")
     while "dark" not in str(theme.get_attribute("aria-label")):

@@ -6,7 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.aggregation.privacy import Spent
+from federation.aggregation.privacy import Privacy, Spent
+from federation.coordinator.learner.messages import NextRound
 from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.web.dashboard_view import CHARTS, STAGES, committed, curves, progress, tables, tiles
 from federation.coordinator.web.status import CoordinatorStatus, ModelStatus, status_of
@@ -84,8 +85,33 @@ def test_spent_privacy_is_shown(epsilon: float, rho: float) -> None:
     spent = Spent(epsilon, 1e-6, rho)
     model = ModelStatus(3, "ab" * 32)
     status = CoordinatorStatus(model, 0, False, True, "", spent, None, devices=(), open_codes=0, rounds=(), errors=())
+    status = replace(status, privacy=Privacy("tree", 1.0, 5))
     shown = tiles(status, 0.0)[3]
     assert f"{epsilon:.2f}" in shown.figure and f"{rho:.3f}" in shown.note and "1e-06" in shown.note
+
+
+@given(st.floats(0.01, 100))
+def test_before_the_first_round_the_page_promises_no_privacy_that_is_not_there(epsilon: float) -> None:
+    """Without differential privacy an epsilon of 0 would be the best guarantee; with it, the first round will spend some."""
+    nothing, first = Spent(0.0, 1e-6, 0.0), Spent(epsilon, 1e-6, 0.5)
+    model = ModelStatus(0, "ab" * 32)
+    status = CoordinatorStatus(model, 0, False, True, "", nothing, None, devices=(), open_codes=0, rounds=(), errors=())
+    status = replace(status, spent_after=first)
+    shown = tiles(status, 0.0)[3]
+    assert "no differential privacy" in shown.note and "ε" not in shown.figure + shown.note
+    shown = tiles(replace(status, privacy=Privacy("tree", 1.0, 5)), 0.0)[3]
+    assert shown.figure == "Nothing yet" and f"will spend ε {epsilon:.2f}" in shown.note
+
+
+def test_without_differential_privacy_no_epsilon_is_reported(world) -> None:
+    prepared = NextRound(world.terms, "", Spent(0.0, 1e-5, 0.0), "", 0, Spent(1.0, 1e-5, 0.5))
+    world.coordinator.rounds.prepared(prepared)
+    content = status_of(world.coordinator, world.now).to_json()
+    assert content["spent"] == content["spent_after"] == {}
+    world.coordinator.rounds.settings = replace(world.settings, privacy=Privacy("tree", 1.0, 5))
+    content = status_of(world.coordinator, world.now).to_json()
+    assert content["spent"]["epsilon"] == 0.0 and content["spent_after"]["epsilon"] == 1.0
+    assert NextRound.from_json(prepared.to_json()) == prepared
 
 
 def test_a_round_that_reported_less_is_shown_without_the_missing_figures(world) -> None:
