@@ -1,10 +1,11 @@
 """The devices of a federation: how they join and leave, and their requests and messages in the round that is under way."""
 
 import math
-import secrets
+from enum import StrEnum
 
 from data.errors import DataError
 from federation.aggregation.privacy import may_take_part
+from federation.coordinator.device_book import DeviceBook
 from federation.coordinator.round_machine import GIVING, MessageRefusedError, RefusalKind, Round, Stage
 from federation.coordinator.rounds import Rounds
 from federation.coordinator.store import CoordinatorStore
@@ -12,6 +13,19 @@ from federation.protocol.api_messages import COUNTED, NOT_COUNTED, REST, WAIT, C
 from federation.protocol.signed_requests import check_enrolment
 
 _SAVE_SECONDS = 10.0  # between two writes of when devices were last seen
+# A device that has not checked in for this long is away: `keyboard device` checks in every ten seconds, a window every minute.
+AWAY_SECONDS = 90.0
+
+
+class Readiness(StrEnum):
+    """Whether a device could take part in a round, as its owner's list shows it."""
+
+    READY = "ready"
+    NOT_READY = "not ready"  # by its own word
+    AWAY = "away"
+    LEFT_OUT = "left out"
+    LEFT = "left"
+    REMOVED = "removed"
 
 
 class EnrolledDevices:
@@ -19,20 +33,21 @@ class EnrolledDevices:
 
     def __init__(self, store: CoordinatorStore, rounds: Rounds, now: float) -> None:
         self._store, self._rounds = store, rounds
+        self.book = DeviceBook(store)
         self._seen: dict[str, float] = {}  # time of each device's latest check-in since the last write
+        self._checked_in: dict[str, tuple[float, bool]] = {}  # time of the latest check-in, and whether the device is ready
+        self._grouped = ""  # name of the round whose group was chosen
         self._saved = now
 
-    def invite(self, now: float) -> str:
-        """Returns a new code, with which one device can enrol."""
-        code = secrets.token_urlsafe(15)
-        self._store.add_code(code, now)
-        return code
+    def invite(self, now: float, name: str = "") -> str:
+        """Returns a new code, with which one device can enrol within a week; the device gets this name."""
+        return self.book.new_link(now, name)[0]
 
     def enrol(self, enrolment: Enrolment, now: float) -> None:
         """Lets a device join.
 
         Raises:
-          DataError: the device's name is not a public key, the signature is not by that key, or the code is unknown or used.
+          DataError: the device's name is not a public key, the signature is not by that key, or the code is not valid.
         """
         check_enrolment(enrolment.device, enrolment.signature, enrolment.code)
         self._store.enrol(enrolment.code, enrolment.device, now)
@@ -41,17 +56,29 @@ class EnrolledDevices:
         """Returns whether a device has joined and not left."""
         return self._store.belongs(device)
 
-    def leave(self, device: str, now: float) -> None:
-        """Removes a device from the federation and from the round that is under way."""
+    def leave(self, device: str, now: float, removed: bool = False) -> None:
+        """Ends a device's membership, by its own wish or its owner's; in the round that is under way it drops out."""
         if self._rounds.current is not None:
             with self._rounds.noticing(self._rounds.current) as current:
                 current.withdraw(device, now)
-        self._store.leave(device, now)
+        self._store.leave(device, now, removed)
+        self._checked_in.pop(device, None)
+
+    def was_removed(self, device: str) -> bool:
+        """Returns whether the owner has removed a device."""
+        return self._store.was_removed(device)
+
+    def let_back(self, device: str, now: float) -> None:
+        """Lets a device that was left out take part again."""
+        self._rounds.conduct.let_back(device, now)
+        self._rounds.changed += 1
 
     def save_seen(self, now: float) -> None:
         """Stores when devices were last seen, at most every few seconds: thousands of requests must not each cost a write."""
-        if self._seen and now - self._saved >= _SAVE_SECONDS:
-            self._store.record_seen(self._seen)
+        if now - self._saved >= _SAVE_SECONDS:
+            self.book.save()
+            if self._seen:
+                self._store.record_seen(self._seen)
             self._seen, self._saved = {}, now
 
     def close(self) -> None:
@@ -69,6 +96,7 @@ class EnrolledDevices:
                 "the vocabulary of this device's model is not the federation's: install the federation's model on the device"
             )
         self._seen[device] = now
+        self._checked_in[device] = now, check_in.ready
         self.save_seen(now)
         self._rounds.tick(now)
         current = self._rounds.current
@@ -76,6 +104,10 @@ class EnrolledDevices:
             return self._after_round(device, check_in.round_name)
         if current is None or current.over:
             return self._call(REST, "", "no round is open")
+        if current.stage == Stage.SELECTION and (reason := self._why_not(device, check_in.ready, current, now)):
+            with self._rounds.noticing(current):
+                current.withdraw(device, now)
+            return self._call(REST, "", reason)
         return self._in_round(device, current, now)
 
     def plan(self, device: str, round_name: str, now: float) -> Plan:
@@ -119,7 +151,18 @@ class EnrolledDevices:
         """
         self._rounds.tick(now)
         with self._rounds.noticing(self._rounds.named(round_name).machine) as current:
-            current.give(stage, device, message, now)
+            try:
+                current.give(stage, device, message, now)
+            except MessageRefusedError as error:
+                if error.kind == RefusalKind.INVALID:
+                    self.book.note_error(device, str(error), now)
+                raise
+
+    def found_invalid(self, device: str, round_name: str, reason: str) -> None:
+        """Notes that a device sent a message of a round that is too large to be read."""
+        current = self._rounds.current
+        if current is not None and current.name == round_name:
+            current.found_invalid(device, reason)
 
     def withdraw(self, device: str, round_name: str, now: float) -> None:
         """Stops waiting for a device that cannot continue a round.
@@ -140,6 +183,45 @@ class EnrolledDevices:
             return "dropped out"
         return f"done with {current.stage}" if current.gave(device) else f"at {current.stage}"
 
+    def readiness(self, device: str, now: float) -> Readiness:
+        """Returns whether a device that belongs to the federation could take part in a round."""
+        if self._rounds.conduct.left_out(device, now) is not None:
+            return Readiness.LEFT_OUT
+        seen, ready = self._checked_in.get(device, (-math.inf, False))
+        if now - seen >= AWAY_SECONDS:
+            return Readiness.AWAY
+        return Readiness.READY if ready else Readiness.NOT_READY
+
+    def _why_not(self, device: str, ready: bool, current: Round, now: float) -> str:
+        """Returns why a device cannot be selected for a round, for people; empty if it can."""
+        out = self._rounds.conduct.left_out(device, now)
+        if out is not None:
+            return f"this federation leaves this device out of rounds for now: {out.reason}"
+        if not ready:
+            return "this device is not ready"
+        if not self._may_take_part(device):
+            return "this device took part recently: it is the turn of other devices"
+        self._choose_group(current, now)
+        if not current.admits(device):
+            return "a device makes rounds fail, and the federation finds out which: other devices take part in this round"
+        return ""
+
+    def _choose_group(self, current: Round, now: float) -> None:
+        """Decides, once enough devices are there, which of them may take part in a round; without any suspicion all may."""
+        conduct, minimum = self._rounds.conduct, current.rules.minimum
+        if self._grouped == current.name or not conduct.suspicion(now):
+            return
+        ready = [device for device in self._checked_in if self.readiness(device, now) == Readiness.READY]
+        present = [device for device in ready if self._may_take_part(device)]
+        if len(present) < minimum:
+            return
+        self._grouped = current.name
+        group = conduct.group(present, minimum, now)
+        if group is not None:
+            with self._rounds.noticing(current):
+                current.restrict(group, now)
+            self._rounds.changed += 1  # devices that were told to rest may be in the group
+
     def _after_round(self, device: str, round_name: str) -> Call:
         """Answers a device whose round is no longer under way."""
         state, counted = self._store.state_for(round_name, device)
@@ -149,8 +231,6 @@ class EnrolledDevices:
         return self._call(REST, "", "the round is over", outcome)
 
     def _in_round(self, device: str, current: Round, now: float) -> Call:
-        if current.stage == Stage.SELECTION and not self._may_take_part(device):
-            return self._call(REST, "", "this device took part recently: it is the turn of other devices")
         with self._rounds.noticing(current):
             selected = current.check_in(device, now)
         if not selected:

@@ -9,12 +9,14 @@ from tempfile import NamedTemporaryFile
 from typing import TypeVar
 
 from data.errors import DataError, UserFacingError
+from federation.aggregation.sum_check import ImplausibleSumError
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.learner.client import LearnerClient
 from federation.coordinator.learner.json_process import LearnerDiedError
 from federation.coordinator.learner.messages import PrepareRequest, UpdateRequest
 from federation.coordinator.round_machine import Stage
 from federation.coordinator.store import SummedRound
+from federation.protocol.secure_aggregation.states import RoundAbortedError
 
 _TICK_SECONDS = 0.1
 _ATTEMPTS = 3  # number of times in a row that the learner may die on a request
@@ -61,6 +63,8 @@ class RoundDriver:
         elif (unmasked := rounds.begin_unmasking()) is not None:
             try:
                 total = await asyncio.to_thread(unmasked.machine.secure.unmask)
+            except RoundAbortedError as error:
+                rounds.fail(str(error), time.time(), culprits=[device.hex() for device in error.culprits])
             except UserFacingError as error:
                 rounds.fail(str(error), time.time())
             else:
@@ -88,7 +92,8 @@ class RoundDriver:
                 if update is not None:
                     rounds.commit(summed.number, update, time.time())
             except UserFacingError as error:
-                rounds.fail(f"no model could be made from the sum: {error}", time.time())
+                spoiled = isinstance(error, ImplausibleSumError)
+                rounds.fail(f"no model could be made from the sum: {error}", time.time(), spoiled=spoiled)
 
     def _newest_state(self) -> Path:
         return self._coordinator.rounds.folders.state_folder(self._coordinator.store.newest_committed())

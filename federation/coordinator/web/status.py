@@ -109,7 +109,7 @@ def status_of(coordinator: Coordinator, now: float) -> CoordinatorStatus:
         spent=upcoming.spent if upcoming else None,
         round=None if rounds.open_round is None else _open_round(rounds.open_round, now),
         devices=_devices(coordinator),
-        open_codes=store.open_codes(),
+        open_codes=store.open_codes(now),
         rounds=_rounds(coordinator),
         errors=tuple(ErrorRecord(time, text) for time, text in store.errors(_ERRORS)),
     )
