@@ -114,9 +114,9 @@ class FederationClient:
         """Joins the federation."""
         _accepted(self._send("POST", "/v1/devices", enrolment.to_json().encode(), {}, _MAX_SMALL_ANSWER))
 
-    def check_in(self, vocabulary_sha256: str, round_name: str, wait: float) -> api_messages.Call:
+    def check_in(self, vocabulary_sha256: str, round_name: str, wait: float, ready: bool = True) -> api_messages.Call:
         """Asks the coordinator for this device's next task; the answer comes within `wait` seconds."""
-        body = api_messages.CheckIn(vocabulary_sha256, round_name).to_json().encode()
+        body = api_messages.CheckIn(vocabulary_sha256, round_name, ready).to_json().encode()
         return api_messages.Call.from_json(_text(self._call("POST", f"/v1/check-in?wait={wait:g}", body)))
 
     def plan(self, round_name: str) -> api_messages.Plan:
@@ -178,6 +178,12 @@ class FederationClient:
 def _accepted(answer: _Answer) -> bytes:
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise UnreachableError(f"the coordinator failed with status {answer.status}: try again later")
+    if answer.status == api_messages.REMOVED:
+        raise RefusedError(
+            "this federation removed this keyboard: it takes part in no more rounds. To join again, leave the federation here and "
+            "ask its owner for a new link",
+            answer.status,
+        )
     if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
         said = api_messages.Refusal.read(answer.content).error or f"status {answer.status}"
         raise RefusedError(f"the coordinator says: {' '.join(said.split())[:300]}", answer.status)

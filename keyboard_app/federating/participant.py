@@ -41,6 +41,7 @@ from model.device.weights import Provenance, Weights, digest, load_weights
 _MOST = FineTuning(learning_rate=10.0, clipping_norm=100.0, passes=5, max_words=20_000)
 # Number of held-out words on which weights are measured. Both measurements together take half as long as training on 2,000 words.
 _MOST_TESTED = 500
+_TOO_LITTLE = "this keyboard has too few words to take part in a round yet: it takes part once you have written more"
 _WAIT_SECONDS = 10.0  # for the answer to a check-in
 
 
@@ -87,6 +88,11 @@ def learn(
     return TrainingResult(delta, run.words, run.loss_sum, *counts)
 
 
+def has_enough(lengths: Sequence[int]) -> bool:
+    """Returns whether messages of these numbers of words, oldest first, leave something to train on beside what `learn` holds out."""
+    return any(lengths[: held_back_from(lengths)])
+
+
 class _Session:
     """The state of this keyboard in one round: the plan, and its part in the protocol."""
 
@@ -118,6 +124,7 @@ class Participant:
         messages: Callable[[Model], Sequence[Sequence[int]]],
         adopt: Callable[[Model], None],
         idle: Callable[[], bool] = lambda: True,
+        enough: bool = False,
     ) -> None:
         """Prepares to take part; each call of `turn` does a part of the work.
 
@@ -128,6 +135,7 @@ class Participant:
           messages: the person's messages, encoded for a model, oldest first.
           adopt: installs a newer global model.
           idle: returns whether the device is not in use; called before each training batch.
+          enough: whether it is known that the messages are enough to train on, so that they need not be counted.
 
         Raises:
           DataError: the keyboard belongs to no federation.
@@ -142,6 +150,8 @@ class Participant:
         self._messages, self._adopt, self._idle = messages, adopt, idle
         self._digest = digest(model.weights)
         self._session: _Session | None = None
+        self.enough = enough  # whether the messages are enough to train on
+        self.note = ""  # why this keyboard is not in a round, if that is its own fault or the coordinator's wish
         self._called = ""  # name of a round that has selected this keyboard and has not begun; else empty
 
     @property
@@ -164,7 +174,9 @@ class Participant:
             self.withdraw()
             return ""
         name = session.plan.round_name if session else ""
-        call = self._client.check_in(self.model.vocabulary.sha256, name, wait)
+        ready = session is not None or self._has_enough()
+        call = self._client.check_in(self.model.vocabulary.sha256, name, wait, ready)
+        self.note = "" if ready else _TOO_LITTLE
         if session is None:
             self._called = call.round_name if call.task == api_messages.WAIT else ""
             self.step = api_messages.WAIT if self._called else ""
@@ -186,7 +198,7 @@ class Participant:
         try:
             return (yield from self._take_part(call))
         except RefusedError as refused:
-            if refused.status == api_messages.UNKNOWN_DEVICE:
+            if refused.status in (api_messages.UNKNOWN_DEVICE, api_messages.REMOVED):
                 raise
             if refused.status in (api_messages.LATE, api_messages.EARLY):
                 return str(refused)  # the round has moved to another stage; the next turn asks for it
@@ -195,6 +207,11 @@ class Participant:
             raise
         except (UserFacingError, RuntimeError) as error:  # LiteRT raises RuntimeError if a program fails
             return self._drop_out(call.round_name, str(error))
+
+    def _has_enough(self) -> bool:
+        """Counts the words, until they are enough once: messages that are added change nothing then."""
+        self.enough = self.enough or has_enough([len(message) for message in self._messages(self.model)])
+        return self.enough
 
     def _take_part(self, call: api_messages.Call) -> Generator[Progress, None, str]:
         name, stage = call.round_name, call.task

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from federation.coordinator.conduct.groups import choose_group
-from federation.coordinator.conduct.suspicion import Observation, chance_of_spoiling, convicted, suspicions
+from federation.coordinator.conduct.suspicion import Observation, chances_of_spoiling, convicted, suspicions
 from federation.coordinator.store import CoordinatorStore
 
 HOUR, DAY = 3_600.0, 86_400.0
@@ -111,7 +111,7 @@ class Conduct:
                 f"{_devices(len(free))} may take part, and a round needs {minimum}: {_devices(len(out))} "
                 f"{'is' if len(out) == 1 else 'are'} left out. Invite more devices, or let one back in"
             )
-        if len(free) == minimum and chance_of_spoiling([self.suspicion(now).get(d, 0.0) for d in free]) > _INEVITABLE:
+        if len(free) == minimum and chances_of_spoiling([self.suspicion(now).get(d, 0.0) for d in free])[-1] > _INEVITABLE:
             return (
                 f"one of the {minimum} devices makes the rounds fail. With only {minimum} devices it cannot be found out which: "
                 "invite one more device, or remove the one that you do not trust"

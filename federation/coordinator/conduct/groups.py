@@ -9,7 +9,7 @@ federation learns from the rounds of the devices that are ruled out. A group has
 from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
 
-from federation.coordinator.conduct.suspicion import chance_of_spoiling
+from federation.coordinator.conduct.suspicion import chances_of_spoiling
 
 _NO_CONCERN = 0.25  # chance of a spoiled round up to which all devices may take part
 _EVEN, _HARDLY = 0.5, 0.1
@@ -29,7 +29,7 @@ def choose_group(
       minimum: the minimum number of devices in a round.
       rng: decides between devices that are about equally suspect, so that none of them can foresee its group.
     """
-    if chance_of_spoiling([suspicion.get(device, 0.0) for device in present]) <= _NO_CONCERN:
+    if chances_of_spoiling([suspicion.get(device, 0.0) for device in present])[-1] <= _NO_CONCERN:
         return None
     group = _group(present, suspicion, bad, minimum, lambda device: round(suspicion.get(device, 0.0), 3), rng)
     for attempt in range(_ATTEMPTS):  # a round that would be bad again teaches nothing: devices are mixed more and more
@@ -49,7 +49,7 @@ def _group(
     rng: Random,
 ) -> frozenset[str]:
     order = sorted(present, key=lambda device: (key(device), rng.random()))
-    risks = [chance_of_spoiling([suspicion.get(d, 0.0) for d in order[:size]]) for size in range(len(order) + 1)]
+    risks = chances_of_spoiling([suspicion.get(device, 0.0) for device in order])
     size = max([minimum, *(size for size in range(minimum, len(order) + 1) if risks[size] <= _EVEN)])
     tests = [device for device in order[size:] if sum(device in devices for devices in bad) < _TESTS]
     return frozenset(order[:size] + (tests[:1] if risks[size] <= _HARDLY else []))

@@ -21,7 +21,8 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import accumulate, combinations
+from operator import mul
 
 import numpy as np
 
@@ -81,6 +82,7 @@ def convicted(observations: Sequence[Observation], suspicion: Mapping[str, float
     return {device for device, s in suspicion.items() if s >= _CONVICTED and bad[device] > 1}
 
 
-def chance_of_spoiling(suspicion: Sequence[float]) -> float:
-    """Returns about how probable it is that a round with devices of these suspicions is spoiled."""
-    return 1 - math.prod(1 - PERSISTENCE * min(s, 1.0) for s in suspicion)
+def chances_of_spoiling(suspicion: Sequence[float]) -> list[float]:
+    """Returns about how probable it is that a round is spoiled with none, the first, the first two ... all devices of these suspicions."""
+    fine = accumulate((1 - PERSISTENCE * min(s, 1.0) for s in suspicion), mul, initial=1.0)
+    return [1 - chance for chance in fine]
