@@ -83,7 +83,7 @@ class DeviceBook:
         if len(found) != 1:
             problem = "more than one device is" if found else "no device is"
             raise DataError(f"{problem} called {device}: give the first {_SHORTEST_PREFIX} or more digits of its id")
-        return found[0]
+        return str(found[0])
 
     def rename(self, device: str, name: str) -> None:
         """Gives a device a name.

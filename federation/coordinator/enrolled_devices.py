@@ -35,7 +35,9 @@ class EnrolledDevices:
         self._store, self._rounds = store, rounds
         self.book = DeviceBook(store)
         self._seen: dict[str, float] = {}  # time of each device's latest check-in since the last write
-        self._checked_in: dict[str, tuple[float, bool]] = {}  # time of the latest check-in, and whether the device is ready
+        self._checked_in: dict[
+            str, tuple[float, bool]
+        ] = {}  # time of the latest check-in, and whether the device is ready
         self._grouped = ""  # name of the round whose group was chosen
         self._saved = now
 
@@ -183,6 +185,10 @@ class EnrolledDevices:
             return "dropped out"
         return f"done with {current.stage}" if current.gave(device) else f"at {current.stage}"
 
+    def last_seen(self, device: str) -> float:
+        """Returns the time of a device's latest check-in since the coordinator started; 0 without one."""
+        return self._checked_in.get(device, (0.0, False))[0]
+
     def readiness(self, device: str, now: float) -> Readiness:
         """Returns whether a device that belongs to the federation could take part in a round."""
         if self._rounds.conduct.left_out(device, now) is not None:
@@ -203,7 +209,9 @@ class EnrolledDevices:
             return "this device took part recently: it is the turn of other devices"
         self._choose_group(current, now)
         if not current.admits(device):
-            return "a device makes rounds fail, and the federation finds out which: other devices take part in this round"
+            return (
+                "a device makes rounds fail, and the federation finds out which: other devices take part in this round"
+            )
         return ""
 
     def _choose_group(self, current: Round, now: float) -> None:

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from federation.aggregation.privacy import Privacy
 from federation.coordinator.card import federation_card
-from federation.coordinator.conduct.conduct import WRONG_SECRET, Conduct
-from federation.coordinator.failures import Failures
+from federation.coordinator.conduct.conduct import FALSE_SHARES, Conduct
+from federation.coordinator.conduct.failures import Failures
 from federation.coordinator.learner.messages import ModelUpdate, NextRound
 from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.model_folders import ModelFolders
@@ -45,7 +45,7 @@ class CoordinatorSettings:
     rules: Rules = field(default_factory=Rules)
     training: FineTuning = ROUND_TRAINING
     privacy: Privacy = field(default_factory=Privacy)
-    backoff_seconds: float = _BACKOFF_SECONDS  # before the round after an aborted one; doubled with each abort in a row (`failures`)
+    backoff_seconds: float = _BACKOFF_SECONDS  # before the round after an aborted one; doubled with each abort in a row
 
 
 @dataclass
@@ -211,7 +211,7 @@ class Rounds:
         devices = self._store.counted(summed.number) if spoiled and summed is not None else ()
         if self.current is not None:
             with self.noticing(self.current) as current:
-                current.culprits |= dict.fromkeys(culprits, WRONG_SECRET)
+                current.culprits |= dict.fromkeys(culprits, FALSE_SHARES)
                 current.abort(reason)
             self._close_if_aborted(now, devices)
         elif summed is not None:  # summed before the coordinator was restarted
@@ -276,7 +276,9 @@ class Rounds:
         self._store.abort_round(opened.number, opened.machine.reason, len(opened.machine.cohort), now)
         self._after_abort(opened.number, opened.machine.reason, opened.machine, spoiled, now)
 
-    def _after_abort(self, number: int, reason: str, machine: Round | None, spoiled: Collection[str], now: float) -> None:
+    def _after_abort(
+        self, number: int, reason: str, machine: Round | None, spoiled: Collection[str], now: float
+    ) -> None:
         self._drop_outdated_next_round()
         if self.failures.failed(number, reason, machine, spoiled, self.settings.rules.minimum, now):
             self.pause(True)

@@ -84,7 +84,8 @@ async def _serve(
 
         def ready() -> None:
             for _ in range(invitations):
-                _show_link(str(control.invite()))
+                link = control.invite()
+                _show_link(str(link), control.expiry_of(link))
             _print(f"devices connect to https://{places.address}:{places.port}")
             _print(f"open the dashboard at http://127.0.0.1:{places.control_port}/?token={token}")
 
@@ -99,8 +100,9 @@ async def _serve(
         coordinator.close()
 
 
-def _show_link(link: str) -> None:
-    _print(f"a join link, for one device:\n{link}")
+def _show_link(link: str, expires: float) -> None:
+    until = time.strftime("%d %B, %H:%M", time.localtime(expires))
+    _print(f"a join link, for one device, valid until {until}:\n{link}")
     if sys.stderr.isatty():
         segno.make(link, error="l").terminal(sys.stderr, compact=True)
 

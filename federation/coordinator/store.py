@@ -11,7 +11,7 @@ import hashlib
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -185,7 +185,9 @@ class CoordinatorStore:
         """Adds a code with which one device, of this name, may enrol until it expires."""
         with _sqlite_errors(), self._connection as db:
             db.execute("INSERT INTO codes (sha256, made) VALUES (?, ?)", (_sha256(code), now))
-            db.execute("INSERT INTO code_details (sha256, name, expires) VALUES (?, ?, ?)", (_sha256(code), name, expires))
+            db.execute(
+                "INSERT INTO code_details (sha256, name, expires) VALUES (?, ?, ?)", (_sha256(code), name, expires)
+            )
 
     def enrol(self, code: str, device: str, now: float) -> None:
         """Enrols a device with a code, which is used up. The same device may repeat this, since the answer may have been lost.
@@ -244,7 +246,7 @@ class CoordinatorStore:
             ) AS taken ON taken.device = id
             ORDER BY enrolled, id
         """
-        return [DeviceRow(*row[:6], bool(row[6]), *row[7:]) for row in self._rows(query)]
+        return [replace(row, removed=bool(row.removed)) for row in (DeviceRow(*found) for found in self._rows(query))]
 
     def members(self) -> list[str]:
         """Returns the devices that have enrolled and not left."""

@@ -33,7 +33,9 @@ class Federation:
         self.latest: TakingPart | None = None  # the latest request for a round, and its result
         self._profile, self._models, self._background = profile, models, background
         self._asked = -math.inf
-        self._enough_since: tuple[int, int] | None = None  # deletions and resets when the messages were found to be enough
+        self._enough_since: tuple[int, int] | None = (
+            None  # deletions and resets when the messages were found to be enough
+        )
         self._leaving = False
         try:
             joined = self.standing().joined

@@ -89,7 +89,7 @@ def learn(
 
 
 def has_enough(lengths: Sequence[int]) -> bool:
-    """Returns whether messages of these numbers of words, oldest first, leave something to train on beside what `learn` holds out."""
+    """Returns whether messages of these numbers of words, oldest first, are more than `learn` holds out of training."""
     return any(lengths[: held_back_from(lengths)])
 
 

@@ -23,7 +23,7 @@ _LONGEST_SECONDS = 30 * DAY
 _KEPT = 200  # newest observations
 _INEVITABLE = 0.5  # chance of a spoiled round from which on one is to be expected
 
-WRONG_SECRET = "it announced other secrets than it shared, so that the sum could not be unmasked"
+FALSE_SHARES = "it announced other secrets than it shared, so that the sum could not be unmasked"
 SPOILER = "rounds with it failed because of a false update or false shares, and rounds without it did not"
 
 
@@ -47,7 +47,10 @@ class Conduct:
         rows = store.rows("SELECT device, since, until, reason, times FROM left_out")
         self._left_out = {row[0]: LeftOut(*row) for row in rows}
         self._version = 0  # grows with each observation
-        self._computed: tuple[tuple[object, ...], dict[str, float]] = (), {}  # the newest suspicions, and what they depend on
+        self._computed: tuple[tuple[object, ...], dict[str, float]] = (
+            (),
+            {},
+        )  # the newest suspicions, and what they depend on
 
     def suspicion(self, now: float) -> Mapping[str, float]:
         """Returns the suspicion of each device that has one."""
@@ -86,7 +89,9 @@ class Conduct:
             newest = 0
             for o in observations:
                 row = (now, o.good, json.dumps(sorted(o.devices)))
-                newest = db.execute("INSERT INTO observations (time, good, devices) VALUES (?, ?, ?)", row).lastrowid or 0
+                newest = (
+                    db.execute("INSERT INTO observations (time, good, devices) VALUES (?, ?, ?)", row).lastrowid or 0
+                )
             db.execute("DELETE FROM observations WHERE id <= ?", (newest - _KEPT,))
         self._version += 1
         guilty = convicted(self._observations(self._returned(now)), self.suspicion(now))
@@ -111,7 +116,10 @@ class Conduct:
                 f"{_devices(len(free))} may take part, and a round needs {minimum}: {_devices(len(out))} "
                 f"{'is' if len(out) == 1 else 'are'} left out. Invite more devices, or let one back in"
             )
-        if len(free) == minimum and chances_of_spoiling([self.suspicion(now).get(d, 0.0) for d in free])[-1] > _INEVITABLE:
+        if (
+            len(free) == minimum
+            and chances_of_spoiling([self.suspicion(now).get(d, 0.0) for d in free])[-1] > _INEVITABLE
+        ):
             return (
                 f"one of the {minimum} devices makes the rounds fail. With only {minimum} devices it cannot be found out which: "
                 "invite one more device, or remove the one that you do not trust"

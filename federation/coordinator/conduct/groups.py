@@ -1,8 +1,8 @@
 """The choice of the devices that may take part in the next round while it is unknown which device spoils rounds.
 
-The least suspect devices are chosen until the next round is as likely to be spoiled as not. If it makes a model, suspicion falls on
-the devices left over; if not, on those chosen: either way about half of the suspects are ruled out. Once the round of those chosen
-is hardly in doubt, one more suspect is tested with them, so that nobody is blamed for a single failed round. In the meantime the
+The least suspect devices are chosen until the next round is as likely to be spoiled as not. If it makes a model, suspicion falls
+on the devices left over; if not, on those chosen: either way about half of the suspects are ruled out. Once the round of those
+chosen is hardly in doubt, one more suspect is tested with them, so that nobody is blamed for a single failed round. Meanwhile the
 federation learns from the rounds of the devices that are ruled out. A group has at least the minimum of devices of a round.
 """
 

@@ -1,8 +1,8 @@
 """The probability that a device spoils rounds, computed from which rounds were spoiled and which were not.
 
-A sum that honest devices cannot have (`federation.aggregation.sum_check`) shows that at least one device in it sent a false vector,
-but not which one: its mask hides it. Likewise a share that cannot be opened shows that its owner or its holder lies. This is the
-problem of group testing with errors, and the rule is Bayes':
+A sum that honest devices cannot have (`federation.aggregation.sum_check`) shows that at least one device in it sent a false
+vector, but not which one: its mask hides it. Likewise a share that cannot be opened shows that its owner or its holder lies. This
+is the problem of group testing with errors, and the rule is Bayes':
 
 1. An `Observation` names some devices. Either all of them behaved well together (a round made a model), or at least one of them
    did not (its sum was refused, or two devices contradict each other).
@@ -13,8 +13,9 @@ problem of group testing with errors, and the rule is Bayes':
 5. A device is convicted when its suspicion reaches `_CONVICTED` and two bad observations or more contain it.
 
 Assumptions: few devices misbehave, and most of their rounds are spoiled; the rounds differ in their devices, which `groups` takes
-care of. A device that lies in a third of its rounds or fewer can bring suspicion on others. Dropouts, killed processes and failures of the coordinator are no observations, so that bad luck of that kind makes no
-device suspect. In a federation in which all devices are in every round, no device can be told from the others.
+care of. A device that lies in a third of its rounds or fewer can bring suspicion on others. Dropouts, killed processes and
+failures of the coordinator are no observations, so that bad luck of that kind makes no device suspect. In a federation in which all
+devices are in every round, no device can be told from the others.
 """
 
 import math
@@ -83,6 +84,6 @@ def convicted(observations: Sequence[Observation], suspicion: Mapping[str, float
 
 
 def chances_of_spoiling(suspicion: Sequence[float]) -> list[float]:
-    """Returns about how probable it is that a round is spoiled with none, the first, the first two ... all devices of these suspicions."""
+    """Returns about how probable it is that a round is spoiled, with none, the first, the first two ... of these devices."""
     fine = accumulate((1 - PERSISTENCE * min(s, 1.0) for s in suspicion), mul, initial=1.0)
     return [1 - chance for chance in fine]

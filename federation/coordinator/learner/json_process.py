@@ -18,11 +18,12 @@ class LearnerDiedError(UserFacingError):
 
 
 class JsonProcess:
-    """A command that reads requests line by line from its standard input and answers `{"result": …}` or `{"error": …, "kind": …}`."""
+    """A command that reads requests line by line from its standard input, and answers with a result or an error.
 
-    def __init__(
-        self, command: Sequence[str | os.PathLike[str]], errors: Sequence[type[UserFacingError]] = ()
-    ) -> None:
+    An answer is `{"result": …}` or `{"error": …, "kind": …}`.
+    """
+
+    def __init__(self, command: Sequence[str | os.PathLike[str]], errors: Sequence[type[UserFacingError]] = ()) -> None:
         """Keeps the command; `start` or the first request runs it. `errors` are raised again as the kind that they are."""
         self._command = command
         self._errors = {error.__name__: error for error in errors}

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse
 
+from data.errors import UserFacingError
 from data.files import write_by_rename
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.web.device_api import DeviceApi
+from federation.coordinator.web.owner.device_controls import DeviceControls, device_routes
 from federation.coordinator.web.status import CoordinatorStatus, status_of
 from federation.protocol.join_link import JoinLink
 
@@ -33,11 +36,17 @@ class ControlApi:
     def __init__(self, coordinator: Coordinator, api: DeviceApi, host: str, port: int, sha256: str) -> None:
         """Controls a coordinator that devices reach at `host`:`port`, and recognize by its certificate's SHA-256."""
         self.coordinator = coordinator
+        self.devices = DeviceControls(coordinator, self._tick)
         self._api, self._host, self._port, self._sha256 = api, host, port, sha256
 
     def invite(self) -> JoinLink:
         """Returns a new join link for one device."""
         return JoinLink(self._host, self._port, self.coordinator.devices.invite(time.time()), self._sha256)
+
+    def expiry_of(self, link: JoinLink) -> float:
+        """Returns the time at which a new join link expires, in seconds since 1970."""
+        wanted = self.coordinator.devices.book.link_of(link.code)
+        return next(row.expires for row in self.devices.links() if row.id == wanted)
 
     def schedule(self, rounds: int) -> None:
         """Schedules this number of rounds from now on, in place of those scheduled before."""
@@ -65,7 +74,13 @@ class ControlApi:
 
 def control_app(control: ControlApi, token: str) -> FastAPI:
     """Returns the JSON API; every call needs `Authorization: Bearer TOKEN`."""
-    app = FastAPI(title="Control of the coordinator", version="1", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Control of the coordinator",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers={UserFacingError: _answer_refusal},
+    )
 
     def allowed(request: Request) -> None:
         if not hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {token}".encode()):
@@ -79,9 +94,10 @@ def control_app(control: ControlApi, token: str) -> FastAPI:
         return control.status().to_json()
 
     @app.post("/control/invitations", dependencies=only_with_token)
-    async def invite() -> dict[str, str]:
-        """A new join link, for one device."""
-        return {"link": str(control.invite())}
+    async def invite() -> dict[str, str | float]:
+        """A new join link, for one device, and the time at which it expires."""
+        link = control.invite()
+        return {"link": str(link), "expires": control.expiry_of(link)}
 
     @app.post("/control/rounds", status_code=HTTPStatus.NO_CONTENT, dependencies=only_with_token)
     async def schedule(rounds: Annotated[int, Query(ge=1, le=_MOST_ROUNDS)]) -> None:
@@ -98,4 +114,9 @@ def control_app(control: ControlApi, token: str) -> FastAPI:
         """Schedules no more rounds and aborts the one under way, unless it has its sum."""
         control.stop()
 
+    app.include_router(device_routes(control.devices), dependencies=only_with_token)
     return app
+
+
+async def _answer_refusal(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, HTTPStatus.CONFLICT)

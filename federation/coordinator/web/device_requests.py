@@ -127,9 +127,7 @@ class DeviceRequests:
         Raises:
           RequestRefusedError: as `body`.
         """
-        content = await self.body(
-            request, limit, signed.digest if signed else None, asyncio.timeout(self.body_seconds)
-        )
+        content = await self.body(request, limit, signed.digest if signed else None, asyncio.timeout(self.body_seconds))
         if signed is not None:
             self._coordinator.devices.book.count(signed.device, sent=len(content))
         return content

@@ -44,7 +44,7 @@ class DeviceStatus:
     enrolled: float  # seconds since 1970, as all times here
     seen: float
     rounds: int  # rounds with the device's update in the sum
-    state: str  # state in the round, for people; "free" outside of a round, "left" after leaving the federation
+    state: str  # state in the round, for people; "free" outside of a round, "left" or "removed" after that
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ class CoordinatorStatus:
     open_codes: int
     rounds: tuple[RoundRecord, ...]  # newest last
     errors: tuple[ErrorRecord, ...]  # newest first
+    pause: str = ""  # when the next round begins and why not now, for people; empty without such a reason
+    obstacle: str = ""  # why no round can begin or succeed, and what the owner can do; empty if one can
 
     def to_json(self) -> dict[str, Any]:
         """Returns the status as JSON values: a round's report is part of its row, and infinite figures become null."""
@@ -112,6 +114,8 @@ def status_of(coordinator: Coordinator, now: float) -> CoordinatorStatus:
         open_codes=store.open_codes(now),
         rounds=_rounds(coordinator),
         errors=tuple(ErrorRecord(time, text) for time, text in store.errors(_ERRORS)),
+        pause=rounds.failures.backoff.line(now),
+        obstacle=rounds.failures.obstacle,
     )
 
 
@@ -136,7 +140,9 @@ def _devices(coordinator: Coordinator) -> tuple[DeviceStatus, ...]:
             row.enrolled,
             row.seen,
             row.rounds,
-            "left" if row.gone is not None else coordinator.devices.state_in_round(row.id),
+            ("removed" if row.removed else "left")
+            if row.gone is not None
+            else coordinator.devices.state_in_round(row.id),
         )
         for row in coordinator.store.devices()
     )

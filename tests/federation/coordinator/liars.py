@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from federation.aggregation.sum_check import ImplausibleSumError, check_sum
-from federation.coordinator.rounds import CoordinatorSettings
 from federation.protocol.api_messages import Plan
 from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Reveal, Shares
 from federation.protocol.secure_aggregation.modular_vectors import Vector, unpack
@@ -78,9 +76,6 @@ LIARS: dict[str, Callable[[], Liar]] = {
 class CheckingWorld(World):
     """A world that checks sums as the learner does, and reports failures as `RoundDriver` does."""
 
-    def __init__(self, folder: Path, shipped: Path, settings: CoordinatorSettings, terms: object) -> None:
-        super().__init__(folder, shipped, settings, terms)
-
     def work(self) -> None:
         rounds = self.coordinator.rounds
         self.coordinator.tick(self.now)
@@ -91,10 +86,10 @@ class CheckingWorld(World):
             except RoundAbortedError as error:
                 rounds.fail(str(error), self.now, culprits=[device.hex() for device in error.culprits])
         if (summed := rounds.summed()) is not None:
-            sums = unpack(self.terms.layout, summed.total)
+            delta, counts = unpack(self.terms.layout, summed.total)
             counted = self.coordinator.store.counted(summed.number)
             try:
-                check_sum(self.terms.encoding, 0.0, False, sums, len(counted))
+                check_sum(self.terms.encoding, 0.0, False, (delta, counts), len(counted))
             except ImplausibleSumError as error:
                 rounds.fail(str(error), self.now, spoiled=True)
             else:

@@ -17,7 +17,7 @@ class Backoff:
 
     def fail(self, reason: str, now: float) -> float:
         """Notes a failure; returns the seconds of the pause."""
-        seconds = min(self.first_seconds * 2 ** min(self.failures, 32), _LONGEST_SECONDS)
+        seconds: float = min(self.first_seconds * 2.0 ** min(self.failures, 32), _LONGEST_SECONDS)
         self.failures, self.until, self.reason = self.failures + 1, now + seconds, reason
         return seconds
 
@@ -28,3 +28,9 @@ class Backoff:
     def left(self, now: float) -> float:
         """Returns the seconds until the next round may begin."""
         return max(self.until - now, 0.0)
+
+    def line(self, now: float) -> str:
+        """Returns when the next round begins and why not now, for people; empty without a pause."""
+        return (
+            f"the next round begins in {math.ceil(self.left(now))} s, because {self.reason}" if self.left(now) else ""
+        )

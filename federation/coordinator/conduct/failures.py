@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 
-from federation.coordinator.backoff import Backoff
+from federation.coordinator.conduct.backoff import Backoff
 from federation.coordinator.conduct.conduct import HOUR, Conduct, LeftOut
 from federation.coordinator.conduct.suspicion import Observation
 from federation.coordinator.round_machine import Round
@@ -50,7 +50,9 @@ class Failures:
             self._dropouts.pop(device, None)
         self._told(self.conduct.observe([Observation(frozenset(counted), good=True)], now), now)
 
-    def failed(self, number: int, reason: str, machine: Round | None, spoiled: Collection[str], minimum: int, now: float) -> bool:
+    def failed(
+        self, number: int, reason: str, machine: Round | None, spoiled: Collection[str], minimum: int, now: float
+    ) -> bool:
         """Notes that a round failed; returns whether rounds have to be paused.
 
         Args:
@@ -74,13 +76,12 @@ class Failures:
         if machine is not None:
             found += self._leave_out_dropouts(machine.dropouts, minimum, now)
         members = self._store.members()
-        self.obstacle = self.conduct.obstacle(members, minimum, now)
+        self._look_for_obstacle(members, minimum, now)
         free = sum(self.conduct.left_out(device, now) is None for device in members)
         tests_on = bool(bad) and free > minimum  # the next round tests another group
         self._fruitless = 0 if found else self._fruitless + (not tests_on)
         if scheduled and (self._fruitless >= _MOST_FRUITLESS or self.backoff.failures >= _MOST):
-            why = f": {self.obstacle}" if self.obstacle else ""
-            self._store.add_error(f"paused after {self.backoff.failures} aborted rounds in a row{why}", now)
+            self._store.add_error(f"paused after {self.backoff.failures} aborted rounds in a row", now)
             return True
         return False
 
@@ -89,12 +90,13 @@ class Failures:
         if self.backoff.left(now):
             return False
         members = self._store.members()
-        obstacle = self.conduct.obstacle(members, minimum, now)
-        if obstacle != self.obstacle:
-            self.obstacle = obstacle
-            if obstacle:
-                self._store.add_error(obstacle, now)
+        self._look_for_obstacle(members, minimum, now)
         return not self.conduct.too_few(members, minimum, now)
+
+    def _look_for_obstacle(self, members: Collection[str], minimum: int, now: float) -> None:
+        before, self.obstacle = self.obstacle, self.conduct.obstacle(members, minimum, now)
+        if self.obstacle and self.obstacle != before:
+            self._store.add_error(self.obstacle, now)
 
     def _leave_out_dropouts(self, dropouts: Collection[str], minimum: int, now: float) -> list[LeftOut]:
         for device in [d for d in self._dropouts if d not in dropouts]:
