@@ -22,6 +22,7 @@ class LinkRow:
     made: float  # seconds since 1970
     expires: float
     state: str  # open, used, revoked or expired
+    used_by: str  # id of the device that joined with it; empty if none has
 
 
 class DeviceBook:
@@ -45,11 +46,11 @@ class DeviceBook:
     def links(self, now: float) -> list[LinkRow]:
         """Returns all join links, newest first."""
         query = """
-            SELECT sha256, name, made, expires, device IS NOT NULL, revoked
+            SELECT sha256, name, made, expires, coalesce(device, ''), revoked
             FROM codes JOIN code_details USING (sha256) ORDER BY made DESC, sha256
         """
         return [
-            LinkRow(sha256[:12], name, made, expires, _link_state(bool(used), bool(revoked), expires <= now))
+            LinkRow(sha256[:12], name, made, expires, _link_state(bool(used), bool(revoked), expires <= now), used)
             for sha256, name, made, expires, used, revoked in self._store.rows(query)
         ]
 
@@ -77,7 +78,7 @@ class DeviceBook:
         Raises:
           DataError: no device, or more than one, is called so.
         """
-        rows = self._store.rows("SELECT id, name FROM devices WHERE gone IS NULL")
+        rows = self._store.rows("SELECT id, name FROM devices JOIN device_details ON device = id WHERE gone IS NULL")
         begins = len(device) >= _SHORTEST_PREFIX
         found = [id_ for id_, name in rows if device in (id_, name) or (begins and id_.startswith(device))]
         if len(found) != 1:

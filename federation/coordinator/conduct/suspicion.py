@@ -14,8 +14,8 @@ is the problem of group testing with errors, and the rule is Bayes':
 
 Assumptions: few devices misbehave, and most of their rounds are spoiled; the rounds differ in their devices, which `groups` takes
 care of. A device that lies in a third of its rounds or fewer can bring suspicion on others. Dropouts, killed processes and
-failures of the coordinator are no observations, so that bad luck of that kind makes no device suspect. In a federation in which all
-devices are in every round, no device can be told from the others.
+failures of the coordinator are no observations, so that bad luck of that kind makes no device suspect. If all devices are
+in every round, no device can be told from the others.
 """
 
 import math

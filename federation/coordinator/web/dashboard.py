@@ -1,8 +1,8 @@
 """The operator's page: the round and its devices as they are now, recall and norms by round, join links.
 
 NiceGUI serves the page, and everything that it loads, from this machine; its address must contain the control token. Of each
-device, the page shows its status, its traffic and where it is in a round, with its owner's actions (`owner.device_tables`). Updates
-and recall on devices' words exist here as sums only. `dashboard_view` makes the content of the page.
+device, the page shows its status, its traffic and where it is in a round, with its owner's actions (`owner.device_tables`).
+Updates, and recall on devices' words, exist here as sums only. `dashboard_view` makes the content of the page.
 """
 
 import hmac

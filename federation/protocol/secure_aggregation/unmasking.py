@@ -120,5 +120,5 @@ def finish(state: Unmasking) -> SecureSum:
                 add_mask(layout, vectors, pair, pairwise_sign(owner, other))
     if culprits:  # their shares match the digests that they published, so that nobody else can be at fault
         named = ", ".join(sorted(device.hex()[:8] for device in culprits))
-        raise RoundAbortedError(f"split other secrets than they announced: {named}", culprits)
+        raise RoundAbortedError(f"devices split other secrets than they announced: {named}", culprits)
     return SecureSum(modular_vectors.reduce(layout, vectors), collected.devices)

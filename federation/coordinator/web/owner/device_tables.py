@@ -4,7 +4,7 @@ devices       name, status, rounds, traffic, last seen, last error      Rename, 
 invitations   for whom, status, valid until                             Revoke (asks first)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,7 @@ _DEVICE_COLUMNS = {
 _LINK_COLUMNS = {"device": "for", "status": "status", "until": "valid until", "actions": ""}
 _LINKS_SHOWN = 50
 
-_SMALL = 'flat dense no-caps size="sm"'
+_SMALL = 'flat dense no-caps size="12px"'
 _DEVICE_ACTIONS = f"""
 <q-td :props="props" class="text-right">
   <q-btn v-if="props.row.out" {_SMALL} color="primary" label="Let back in" @click="$parent.$emit('return', props.row)" />
@@ -62,12 +62,14 @@ def device_row(device: DeviceRecord) -> Row:
     }
 
 
-def link_row(link: LinkRow) -> Row:
-    """Returns a join link as a row of the table."""
+def link_row(link: LinkRow, devices: Mapping[str, str]) -> Row:
+    """Returns a join link as a row of the table; `devices` are the devices' names as shown, by id."""
     return {
         "id": link.id,
         "device": link.name or f"link {link.id[:6]}",
-        "status": "not used yet" if link.state == "open" else link.state,
+        "status": {"open": "not used yet", "used": f"used by {devices.get(link.used_by, '')}"}.get(
+            link.state, link.state
+        ),
         "until": _when(link.expires),
         "open": link.state == "open",
     }
@@ -100,10 +102,10 @@ class DeviceTables:
 
     def refresh(self) -> None:
         """Shows the devices and links as they are now."""
-        for table, rows in (
-            (self._devices, [device_row(device) for device in self._controls.devices()]),
-            (self._links, [link_row(link) for link in self._controls.links()[:_LINKS_SHOWN]]),
-        ):
+        devices = [device_row(device) for device in self._controls.devices()]
+        names = {str(row["id"]): str(row["device"]) for row in devices}
+        links = [link_row(link, names) for link in self._controls.links()[:_LINKS_SHOWN]]
+        for table, rows in ((self._devices, devices), (self._links, links)):
             if table.rows != rows:
                 table.rows = rows
 
@@ -176,8 +178,9 @@ def _when(seconds: float | None) -> str:
     if seconds is None:
         return ""
     time = datetime.fromtimestamp(seconds)
-    return time.strftime("%H:%M:%S" if time.date() == datetime.now().date() else "%d %b, %H:%M")
+    # Without seconds: a table that changed every second would take buttons away from under a pointer.
+    return time.strftime("%H:%M" if time.date() == datetime.now().date() else "%d %b, %H:%M")
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.0f} kB"
