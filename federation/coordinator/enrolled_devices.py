@@ -35,9 +35,8 @@ class EnrolledDevices:
         self._store, self._rounds = store, rounds
         self.book = DeviceBook(store)
         self._seen: dict[str, float] = {}  # time of each device's latest check-in since the last write
-        self._checked_in: dict[
-            str, tuple[float, bool]
-        ] = {}  # time of the latest check-in, and whether the device is ready
+        # By device: the time of its latest check-in since the start, and whether it is ready.
+        self._checked_in: dict[str, tuple[float, bool]] = {}
         self._grouped = ""  # name of the round whose group was chosen
         self._saved = now
 
