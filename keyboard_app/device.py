@@ -243,7 +243,9 @@ class Device:
         """Starts to ask the federation for a round if that is due; the arguments are those of `Federation.take_part_if_due`."""
         settings = self.profile.settings
         if settings.take_part and settings.consent is True and not self.private:
-            self.federation.take_part_if_due(rested, charging, time.monotonic() if now is None else now)
+            self.federation.take_part_if_due(
+                lambda: 0.0 if self.private else rested(), charging, time.monotonic() if now is None else now
+            )
 
     def look_back(self) -> Rising:
         """Starts to find in the background which words and phrases became more likely; returns the task, which holds the result.

@@ -1,10 +1,11 @@
 """The devices of a federation: how they join and leave, and their requests and messages in the round that is under way."""
 
 import math
-import secrets
+from enum import StrEnum
 
 from data.errors import DataError
 from federation.aggregation.privacy import may_take_part
+from federation.coordinator.device_book import DeviceBook
 from federation.coordinator.round_machine import GIVING, MessageRefusedError, RefusalKind, Round, Stage
 from federation.coordinator.rounds import Rounds
 from federation.coordinator.store import CoordinatorStore
@@ -22,6 +23,19 @@ from federation.protocol.api_messages import (
 from federation.protocol.signed_requests import check_enrolment
 
 _SAVE_SECONDS = 10.0  # between two writes of when devices were last seen
+# A device that has not checked in for this long is away: `keyboard device` checks in every ten seconds, a window every minute.
+AWAY_SECONDS = 90.0
+
+
+class Readiness(StrEnum):
+    """Whether a device could take part in a round, as its owner's list shows it."""
+
+    READY = "ready"
+    NOT_READY = "not ready"  # by its own word
+    AWAY = "away"
+    LEFT_OUT = "left out"
+    LEFT = "left"
+    REMOVED = "removed"
 
 
 class EnrolledDevices:
@@ -29,20 +43,22 @@ class EnrolledDevices:
 
     def __init__(self, store: CoordinatorStore, rounds: Rounds, now: float) -> None:
         self._store, self._rounds = store, rounds
+        self.book = DeviceBook(store)
         self._seen: dict[str, float] = {}  # time of each device's latest check-in since the last write
+        # By device: the time of its latest check-in since the start, and whether it is ready.
+        self._checked_in: dict[str, tuple[float, bool]] = {}
+        self._grouped = ""  # name of the round whose group was chosen
         self._saved = now
 
-    def invite(self, now: float) -> str:
-        """Returns a new code, with which one device can enrol."""
-        code = secrets.token_urlsafe(15)
-        self._store.add_code(code, now)
-        return code
+    def invite(self, now: float, name: str = "") -> str:
+        """Returns a new code, with which one device can enrol within a week; the device gets this name."""
+        return self.book.new_link(now, name)[0]
 
     def enrol(self, enrolment: Enrolment, now: float) -> None:
         """Lets a device join.
 
         Raises:
-          DataError: the device's name is not a public key, the signature is not by that key, or the code is unknown or used.
+          DataError: the device's name is not a public key, the signature is not by that key, or the code is not valid.
         """
         check_enrolment(enrolment.device, enrolment.signature, enrolment.code)
         repeated = self._store.belongs(enrolment.device)
@@ -54,18 +70,30 @@ class EnrolledDevices:
         """Returns whether a device has joined and not left."""
         return self._store.belongs(device)
 
-    def leave(self, device: str, now: float) -> None:
-        """Removes a device from the federation and from the round that is under way."""
+    def leave(self, device: str, now: float, removed: bool = False) -> None:
+        """Ends a device's membership, by its own wish or its owner's; in the round that is under way it drops out."""
         if self._rounds.current is not None:
             with self._rounds.noticing(self._rounds.current) as current:
                 current.withdraw(device, now)
-        self._store.leave(device, now)
-        self._store.events.add(f"device {device[:12]}… left", now)
+        self._store.leave(device, now, removed)
+        self._checked_in.pop(device, None)
+        self._store.events.add(f"device {device[:12]}… {'was removed' if removed else 'left'}", now)
+
+    def was_removed(self, device: str) -> bool:
+        """Returns whether the owner has removed a device."""
+        return self._store.was_removed(device)
+
+    def let_back(self, device: str, now: float) -> None:
+        """Lets a device that was left out take part again."""
+        self._rounds.conduct.let_back(device, now)
+        self._rounds.changed += 1
 
     def save_seen(self, now: float) -> None:
         """Stores when devices were last seen, at most every few seconds: thousands of requests must not each cost a write."""
-        if self._seen and now - self._saved >= _SAVE_SECONDS:
-            self._store.record_seen(self._seen)
+        if now - self._saved >= _SAVE_SECONDS:
+            self.book.save()
+            if self._seen:
+                self._store.record_seen(self._seen)
             self._seen, self._saved = {}, now
 
     def close(self) -> None:
@@ -83,6 +111,7 @@ class EnrolledDevices:
                 "the vocabulary of this device's model is not the federation's: install the federation's model on the device"
             )
         self._seen[device] = now
+        self._checked_in[device] = now, check_in.ready
         self.save_seen(now)
         self._rounds.tick(now)
         current = self._rounds.current
@@ -90,6 +119,10 @@ class EnrolledDevices:
             return self._after_round(device, check_in.round_name, now)
         if current is None or current.over:
             return self._call(REST, "", "no round is open")
+        if current.stage == Stage.SELECTION and (reason := self._why_not(device, check_in.ready, current, now)):
+            with self._rounds.noticing(current):
+                current.withdraw(device, now)
+            return self._call(REST, "", reason)
         return self._in_round(device, current, now)
 
     def plan(self, device: str, round_name: str, now: float) -> Plan:
@@ -133,7 +166,18 @@ class EnrolledDevices:
         """
         self._rounds.tick(now)
         with self._rounds.noticing(self._rounds.named(round_name).machine) as current:
-            current.give(stage, device, message, now)
+            try:
+                current.give(stage, device, message, now)
+            except MessageRefusedError as error:
+                if error.kind == RefusalKind.INVALID:
+                    self.book.note_error(device, str(error), now)
+                raise
+
+    def found_invalid(self, device: str, round_name: str, reason: str) -> None:
+        """Notes that a device sent a message of a round that is too large to be read."""
+        current = self._rounds.current
+        if current is not None and current.name == round_name:
+            current.found_invalid(device, reason)
 
     def withdraw(self, device: str, round_name: str, now: float) -> None:
         """Stops waiting for a device that cannot continue a round.
@@ -164,6 +208,51 @@ class EnrolledDevices:
             return "dropped out"
         return f"done with {current.stage}" if current.gave(device) else f"at {current.stage}"
 
+    def last_seen(self, device: str) -> float:
+        """Returns the time of a device's latest check-in since the coordinator started; 0 without one."""
+        return self._checked_in.get(device, (0.0, False))[0]
+
+    def readiness(self, device: str, now: float) -> Readiness:
+        """Returns whether a device that belongs to the federation could take part in a round."""
+        if self._rounds.conduct.left_out(device, now) is not None:
+            return Readiness.LEFT_OUT
+        seen, ready = self._checked_in.get(device, (-math.inf, False))
+        if now - seen >= AWAY_SECONDS:
+            return Readiness.AWAY
+        return Readiness.READY if ready else Readiness.NOT_READY
+
+    def _why_not(self, device: str, ready: bool, current: Round, now: float) -> str:
+        """Returns why a device cannot be selected for a round, for people; empty if it can."""
+        out = self._rounds.conduct.left_out(device, now)
+        if out is not None:
+            return f"this federation leaves this device out of rounds for now: {out.reason}"
+        if not ready:
+            return "this device is not ready"
+        if not self._may_take_part(device):
+            return "this device took part recently: it is the turn of other devices"
+        self._choose_group(current, now)
+        if not current.admits(device):
+            return (
+                "a device makes rounds fail, and the federation finds out which: other devices take part in this round"
+            )
+        return ""
+
+    def _choose_group(self, current: Round, now: float) -> None:
+        """Decides, once enough devices are there, which of them may take part in a round; without any suspicion all may."""
+        conduct, minimum = self._rounds.conduct, current.rules.minimum
+        if self._grouped == current.name or not conduct.suspicion(now):
+            return
+        ready = [device for device in self._checked_in if self.readiness(device, now) == Readiness.READY]
+        present = [device for device in ready if self._may_take_part(device)]
+        if len(present) < minimum:
+            return
+        self._grouped = current.name
+        group = conduct.group(present, minimum, now)
+        if group is not None:
+            with self._rounds.noticing(current):
+                current.restrict(group, now)
+            self._rounds.changed += 1  # devices that were told to rest may be in the group
+
     def _after_round(self, device: str, round_name: str, now: float) -> Call:
         """Answers a device whose round is no longer under way."""
         outcome = self.outcome(device, round_name, now)
@@ -172,11 +261,9 @@ class EnrolledDevices:
         return self._call(REST, "", "the round is over", outcome)
 
     def _in_round(self, device: str, current: Round, now: float) -> Call:
-        if current.stage == Stage.SELECTION and not self._may_take_part(device):
-            return self._call(REST, "", "this device took part recently: it is the turn of other devices")
         with self._rounds.noticing(current):
             selected = current.check_in(device, now)
-            if current.stage == Stage.SELECTION and len(current.cohort) >= self._store.most_possible():
+            if current.stage == Stage.SELECTION and len(current.cohort) >= self._store.most_possible(now):
                 current.hurry(now, "every device of the federation is here")
         if not selected and device in current.counted:  # its shares were not needed, but its update is in the sum
             return self._call(WAIT, current.name, f"the round is at {current.stage}")

@@ -8,6 +8,7 @@ from tempfile import NamedTemporaryFile
 from typing import TypeVar
 
 from data.errors import DataError, UserFacingError
+from federation.aggregation.sum_check import ImplausibleSumError
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.learner.client import LearnerClient
 from federation.coordinator.learner.json_process import LearnerDiedError
@@ -16,6 +17,7 @@ from federation.coordinator.round_machine import Stage
 from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.store import SummedRound
+from federation.protocol.secure_aggregation.states import RoundAbortedError
 from federation.temporary_files import make_empty
 
 _TICK_SECONDS = 0.1
@@ -78,6 +80,8 @@ class RoundDriver:
         elif (unmasked := rounds.begin_unmasking()) is not None:
             try:
                 total = await asyncio.to_thread(unmasked.machine.secure.unmask)
+            except RoundAbortedError as error:
+                rounds.fail(str(error), steady_time(), culprits=[device.hex() for device in error.culprits])
             except UserFacingError as error:
                 rounds.fail(str(error), steady_time())
             else:
@@ -105,7 +109,8 @@ class RoundDriver:
                 if update is not None:
                     rounds.commit(summed.number, update, steady_time())
             except UserFacingError as error:
-                rounds.fail(f"no model could be made from the sum: {error}", steady_time())
+                spoiled = isinstance(error, ImplausibleSumError)
+                rounds.fail(f"no model could be made from the sum: {error}", steady_time(), spoiled=spoiled)
 
     def _newest_state(self) -> Path:
         return self._coordinator.rounds.folders.state_folder(self._coordinator.store.newest_committed())

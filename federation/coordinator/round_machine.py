@@ -10,7 +10,8 @@
     committed, aborted: the round is over
 
 After a deadline the round continues with the devices that sent something in time, if they are at least `minimum`. With fewer it is
-aborted, and nothing is revealed. A device that misses a stage is out of the round. The stages are those of Bonawitz et al. 2017
+aborted, and nothing is revealed. A device that misses a stage is out of the round. One that sent an invalid message in a stage and
+no valid one in its place is in `culprits`: no honest device does that. The stages are those of Bonawitz et al. 2017
 (CCS), Figure 4, after the selection of Bonawitz et al. 2019 (arXiv 1902.01046), Section 2.2, with its over-selection; the
 cryptography is in `federation.protocol`.
 
@@ -137,6 +138,9 @@ class Summation(Protocol):
     def can_unmask(self) -> bool:
         """Returns whether the shares received are enough to unmask the sum."""
 
+    def disputes(self) -> set[frozenset[str]]:
+        """Returns the pairs of devices of which one lies, because they contradict each other about a secret's shares."""
+
     def unmask(self) -> bytes:
         """Returns the sum over the devices that reported. Raises a RoundAbortedError if it cannot be recovered."""
 
@@ -156,6 +160,12 @@ class Round:
         self._why_hurried = ""
         self.history: list[tuple[float, str]] = []  # when stages ended, and why, for people
         self._joined = now  # when the newest device was selected
+        self.group: frozenset[str] | None = None  # the only devices that may be selected; None if all may
+        self.culprits: dict[str, str] = {}  # devices that broke the protocol, and how
+        self.disputes: set[frozenset[str]] = set()  # pairs of devices of which one lies
+        self.dropouts: set[str] = set()  # devices of the cohort that were missing when the round was aborted
+        self._invalid: dict[str, str] = {}  # reasons of refused messages, by devices that sent no valid one since
+        self._leaving: set[str] = set()  # devices that take no part in the stages to come
 
     @property
     def over(self) -> bool:
@@ -197,13 +207,29 @@ class Round:
     def check_in(self, device: str, now: float) -> bool:
         """Selects a free device if there is room; returns whether the device is in the round."""
         self.tick(now)
-        if self.stage == Stage.SELECTION and len(self.cohort) < self.rules.selected:
+        if self.stage == Stage.SELECTION and len(self.cohort) < self._room and self.admits(device):
             if device not in self.cohort:
                 self._joined = now
             self.cohort.add(device)
             self.expected.add(device)
             self._move_on(now)
         return device in self.expected
+
+    @property
+    def _room(self) -> int:
+        return self.rules.selected if self.group is None else min(self.rules.selected, len(self.group))
+
+    def admits(self, device: str) -> bool:
+        """Returns whether a device may be selected."""
+        return self.group is None or device in self.group
+
+    def restrict(self, group: frozenset[str], now: float) -> None:
+        """Selects no other devices than these, and lets go of others that have been selected; call it during the selection."""
+        if self.stage == Stage.SELECTION:
+            self.group = group
+            self.cohort &= group
+            self.expected &= group
+            self._move_on(now)
 
     def give(self, stage: Stage, device: str, message: bytes, now: float) -> None:
         """Takes a device's message of a stage.
@@ -229,9 +255,16 @@ class Round:
         try:
             self.secure.receive(stage, device, message)
         except UserFacingError as error:
+            self.found_invalid(device, str(error))
             raise MessageRefusedError(str(error)) from error
+        self._invalid.pop(device, None)
         self.given.add(device)
         self._move_on(now)
+
+    def found_invalid(self, device: str, reason: str) -> None:
+        """Notes that a device's message of the current stage was not valid."""
+        if device in self.expected and device not in self.given:
+            self._invalid[device] = f"its message of {self.stage} was not valid: {reason}"
 
     def gave(self, device: str) -> bool:
         """Returns whether a device has sent its message of the current stage."""
@@ -249,12 +282,17 @@ class Round:
         return self.secure.message(device)
 
     def withdraw(self, device: str, now: float) -> None:
-        """Stops waiting for a device that cannot continue. Its messages of earlier stages stay valid."""
+        """Stops waiting for a device that cannot continue. The messages that it has sent stay valid."""
         self.tick(now)
-        if not self.over and device not in self.given:
+        if self.over or device not in self.expected:
+            return
+        self._leaving.add(device)
+        if device not in self.given:
+            self._blame(device)
             self.expected.discard(device)
             if self.stage == Stage.SELECTION:
                 self.cohort.discard(device)
+                self._leaving.discard(device)
             self._move_on(now)
 
     def tick(self, now: float) -> None:
@@ -280,7 +318,7 @@ class Round:
     def _move_on(self, now: float) -> None:
         """Ends the stage if no more messages can arrive or are needed."""
         if self.stage == Stage.SELECTION:
-            done = len(self.cohort) >= self.rules.selected
+            done = len(self.cohort) >= self._room
         elif self.stage == Stage.UNMASKING:
             done = self.secure.can_unmask() or self.given >= self.expected
         else:
@@ -305,6 +343,8 @@ class Round:
 
     def _end_stage(self, now: float, why: str) -> None:
         ended, left = self.stage, self.expected if self.stage == Stage.SELECTION else self.given
+        for device in self.expected - left:
+            self._blame(device)
         try:
             if ended != Stage.UNMASKING and len(left) < self.rules.minimum:
                 raise DataError(
@@ -317,6 +357,9 @@ class Round:
             elif not self.secure.can_unmask():
                 raise DataError(f"the shares of the {len(left)} devices left do not unmask the sum")
         except UserFacingError as error:
+            if ended == Stage.UNMASKING:
+                self.disputes = self.secure.disputes()
+            self.dropouts = self.cohort - left
             self.abort(str(error))
             return
         count = f"{len(left)} device{'s' * (len(left) != 1)}"
@@ -325,4 +368,11 @@ class Round:
             self.counted = set(left)
         self.stage, self.since = list(Stage)[ended.place + 1], now
         self.history.append((now, f"{ended} ended with {count}{lost}: {why}; the next stage is {self.stage}"))
-        self.expected, self.given = set(left), set()
+        self.expected, self.given = set(left) - self._leaving, set()
+        if not self.expected:  # all have left: the deadline would only be waited for
+            self._move_on(now)
+
+    def _blame(self, device: str) -> None:
+        """Notes that a device broke the protocol, if it sent an invalid message and no valid one in its place."""
+        if (reason := self._invalid.pop(device, "")) and device not in self.culprits:
+            self.culprits[device] = reason

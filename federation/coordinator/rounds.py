@@ -13,7 +13,7 @@ model still counts as spent privacy, and its devices as having taken part. Time 
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +21,8 @@ from pathlib import Path
 from data.errors import DataError
 from federation.aggregation.privacy import Privacy
 from federation.coordinator.card import federation_card
+from federation.coordinator.conduct.conduct import FALSE_SHARES, Conduct
+from federation.coordinator.conduct.failures import Failures
 from federation.coordinator.learner.messages import ModelUpdate, NextRound
 from federation.coordinator.learner.round_report import RoundReport, recall_change
 from federation.coordinator.model_folders import ModelFolders
@@ -33,8 +35,8 @@ from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 from model.device.weights import Provenance, digest, load_weights, next_provenance
 
 _ON_CARD = 20  # newest rounds that a model's card reports
-_ABORTS_BEFORE_PAUSE = 5  # in a row; then the operator has to look
-_BACKOFF_SECONDS, _LONGEST_BACKOFF = 1.0, 60.0
+_BACKOFF_SECONDS = 15.0
+_RECHECK_SECONDS = 1.0  # between two looks at whether enough devices may take part
 
 STOPPED = "stopped by the operator"  # reason of a round that did not fail
 
@@ -89,7 +91,8 @@ class Rounds:
         self.open_round: OpenRound | None = None
         self.changing = False  # whether settings are about to change, so that no round may open
         self._store, self._secure_sum = store, secure_sum
-        self._aborts, self._not_before = 0, now
+        self.failures = Failures(store, settings.backoff_seconds)
+        self._recheck = now
         if store.abort_open_rounds("the coordinator was restarted", now):
             store.add_error("the coordinator was restarted in the middle of a round: the round is repeated", now)
         newest = store.newest_committed()
@@ -102,6 +105,11 @@ class Rounds:
     def current(self) -> Round | None:
         """The round that is under way."""
         return None if self.open_round is None else self.open_round.machine
+
+    @property
+    def conduct(self) -> Conduct:
+        """The devices' conduct, and who is left out."""
+        return self.failures.conduct
 
     @property
     def newest_folder(self) -> Path:
@@ -133,11 +141,13 @@ class Rounds:
 
     def schedule(self, rounds: int) -> None:
         """Schedules this number of rounds from now on, in place of those scheduled before."""
-        self._aborts = 0
+        self.failures.restart()
         self._store.set_schedule(rounds, paused=False)
 
     def pause(self, paused: bool) -> None:
         """Pauses or resumes: while paused no new round opens, and the one under way continues."""
+        if not paused:
+            self.failures.restart()
         self._store.set_schedule(self._store.schedule()[0], paused)
 
     def start_now(self, now: float) -> int:
@@ -156,10 +166,9 @@ class Rounds:
             if self.next_round.terms is None:
                 raise DataError(f"no round can begin: {self.next_round.exhausted}")
             self.schedule(max(self._store.schedule()[0], 1))
-            self._not_before = now
             self.tick(now)
         if self.open_round is None:
-            raise DataError("no round could be opened: try again in a few seconds")
+            raise DataError(self.failures.obstacle or "no round could be opened: try again in a few seconds")
         with self.noticing(self.open_round.machine) as current:
             missing = current.hurry(now)
         self._close_if_aborted(now)
@@ -206,8 +215,9 @@ class Rounds:
         if self.current is not None:
             with self.noticing(self.current) as current:
                 current.tick(now)
+            self.failures.convict_culprits(current, now)
             self._close_if_aborted(now)
-        if self.open_round is not None or now < self._not_before:
+        if self.open_round is not None:
             return
         scheduled, paused = self._store.schedule()
         if not scheduled or paused or self.next_round is None or self.changing or self._store.summed() is not None:
@@ -215,7 +225,7 @@ class Rounds:
         if self.next_round.terms is None:
             self.pause(True)
             self._store.add_error(f"paused: {self.next_round.exhausted}", now)
-        else:
+        elif self._may_begin(now):
             self._open(self.next_round.terms, now)
 
     def prepared(self, next_round: NextRound) -> None:
@@ -247,17 +257,25 @@ class Rounds:
         """
         self._store.keep_sum(number, total)
 
-    def fail(self, reason: str, now: float) -> None:
-        """Aborts the round whose sum cannot be unmasked or made into a model."""
+    def fail(self, reason: str, now: float, culprits: Collection[str] = (), spoiled: bool = False) -> None:
+        """Aborts the round whose sum cannot be unmasked or made into a model.
+
+        Args:
+          reason: why, for people.
+          now: seconds since 1970.
+          culprits: the devices that announced other secrets than they shared.
+          spoiled: whether honest devices cannot have this sum.
+        """
         summed = self._store.summed()
+        devices = self._store.counted(summed.number) if spoiled and summed is not None else ()
         if self.current is not None:
             with self.noticing(self.current) as current:
+                current.culprits |= dict.fromkeys(culprits, FALSE_SHARES)
                 current.abort(reason)
-            self._close_if_aborted(now)
+            self._close_if_aborted(now, devices)
         elif summed is not None:  # summed before the coordinator was restarted
             self._store.abort_round(summed.number, reason, len(self._store.counted(summed.number)), now)
-            self._store.add_error(f"round {summed.number} was aborted: {reason}", now)
-            self._drop_outdated_next_round()
+            self._after_abort(summed.number, reason, None, devices, now)
 
     def summed(self) -> SummedRound | None:
         """Returns the round whose sum is to become a model; then call `commit` or `fail`."""
@@ -278,8 +296,9 @@ class Rounds:
         self.model, self.model_digest, self.next_round = updated, digest(weights), update.next_round
         if self.current is not None and self.current.stage == Stage.COMMIT:
             self.current.committed()
+            self.failures.convict_culprits(self.current, now)
             self.open_round = None
-        self._aborts, self._not_before = 0, now
+        self.failures.succeeded(self._store.counted(number), now)
         self.changed += 1
         self._store.events.add(_ended(number, update.report, self._store.schedule()[0]), now)
         self.folders.remove_old(number)
@@ -307,21 +326,26 @@ class Rounds:
             now,
         )
 
-    def _close_if_aborted(self, now: float) -> None:
+    def _may_begin(self, now: float) -> bool:
+        if now < self._recheck and self.failures.obstacle:
+            return False
+        self._recheck = now + _RECHECK_SECONDS
+        return self.failures.may_begin(self.settings.rules.minimum, now)
+
+    def _close_if_aborted(self, now: float, spoiled: Collection[str] = ()) -> None:
         opened = self.open_round
         if opened is None or opened.machine.stage != Stage.ABORTED:
             return
         self._store.abort_round(opened.number, opened.machine.reason, len(opened.machine.cohort), now)
         self.open_round = None
-        self._store.add_error(f"round {opened.number} was aborted: {opened.machine.reason}", now)
+        self._after_abort(opened.number, opened.machine.reason, opened.machine, spoiled, now)
+
+    def _after_abort(
+        self, number: int, reason: str, machine: Round | None, spoiled: Collection[str], now: float
+    ) -> None:
         self._drop_outdated_next_round()
-        self._aborts += 1
-        self._not_before = now + min(self.settings.backoff_seconds * 2 ** (self._aborts - 1), _LONGEST_BACKOFF)
-        if self._store.schedule()[0]:
-            self._store.events.add(f"the next round begins in {self._not_before - now:g} seconds at the earliest", now)
-        if self._aborts >= _ABORTS_BEFORE_PAUSE and self._store.schedule()[0]:
+        if self.failures.failed(number, reason, machine, spoiled, self.settings.rules.minimum, now):
             self.pause(True)
-            self._store.add_error(f"paused after {self._aborts} aborted rounds in a row", now)
 
     def _numbered(self, current: Round) -> str:
         opened = self.open_round

@@ -83,6 +83,11 @@ class SecureSummation:
         """Returns whether the shares received are enough to unmask the sum."""
         return unmasking.enough(self._at(Unmasking))
 
+    def disputes(self) -> set[frozenset[str]]:
+        """Returns the pairs of devices of which one lies, because they contradict each other about a secret's shares."""
+        pairs = unmasking.disputes(self._at(Unmasking))
+        return {frozenset((owner.hex(), holder.hex())) for owner, holder in pairs}
+
     def unmask(self) -> bytes:
         """Returns the sum, packed by the round's layout; takes seconds for large cohorts.
 

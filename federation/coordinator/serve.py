@@ -196,15 +196,15 @@ class _Server:
     def _print_links(self, actions: ControlApi, wanted: int | None) -> None:
         joined = sum(device.gone is None for device in self._coordinator.store.devices())
         missing = max(self._settings.current.rules.minimum - joined, 0)
-        links = [str(actions.invite()) for _ in range(missing if wanted is None else wanted)]
+        links = [actions.invite() for _ in range(missing if wanted is None else wanted)]
         if links:
-            _print(
-                "a join link, for one device:" if len(links) == 1 else f"{len(links)} join links, each for one device:"
-            )
+            until = time.strftime("%d %B, %H:%M", time.localtime(actions.expiry_of(links[0])))
+            what = "a join link, for one device" if len(links) == 1 else f"{len(links)} join links, each for one device"
+            _print(f"{what}, valid until {until}:")
         for link in links:
-            _print(link)
+            _print(str(link))
             if sys.stderr.isatty():
-                segno.make(link, error="l").terminal(sys.stderr, compact=True)
+                segno.make(str(link), error="l").terminal(sys.stderr, compact=True)
         if self._places.address is None and self._address != self._host:
             _print(
                 f"the links name this machine {self._address}; if devices reach it by another name or address, start again "

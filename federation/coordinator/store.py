@@ -12,7 +12,7 @@ import re
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,6 +63,39 @@ CREATE TABLE errors (
 );
 """
 _FROM_1 = "CREATE INDEX rounds_of_a_device ON participations (device, round);"
+# Tables that older versions lack and do not need: they are added to any file.
+_LATER = """
+CREATE TABLE IF NOT EXISTS device_details (
+    device TEXT PRIMARY KEY REFERENCES devices (id),
+    name TEXT NOT NULL DEFAULT '',        -- given by the owner
+    removed INTEGER NOT NULL DEFAULT 0,   -- 1 if the owner removed it
+    sent INTEGER NOT NULL DEFAULT 0,      -- bytes of its requests' bodies
+    received INTEGER NOT NULL DEFAULT 0,  -- bytes of the models and messages sent to it
+    error TEXT NOT NULL DEFAULT '',       -- the last one, for people
+    erred REAL                            -- its time
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS code_details (
+    sha256 TEXT PRIMARY KEY REFERENCES codes (sha256),
+    name TEXT NOT NULL,                   -- of the device that it is meant for
+    expires REAL NOT NULL,
+    revoked INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS left_out (     -- devices that are or were left out (`federation.coordinator.conduct`)
+    device TEXT PRIMARY KEY REFERENCES devices (id),
+    since REAL NOT NULL,
+    until REAL NOT NULL,                  -- the time of its return
+    reason TEXT NOT NULL,
+    times INTEGER NOT NULL                -- how often it has been left out
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS observations ( -- of conduct (`federation.coordinator.conduct.suspicion`), the newest ones
+    id INTEGER PRIMARY KEY,
+    time REAL NOT NULL,
+    good INTEGER NOT NULL,
+    devices TEXT NOT NULL                 -- JSON: a list of ids
+);
+INSERT OR IGNORE INTO device_details (device) SELECT id FROM devices;
+INSERT OR IGNORE INTO code_details (sha256, name, expires) SELECT sha256, '', made + 7 * 86400 FROM codes;
+"""
 _ERRORS_KEPT = 1_000
 _WHAT_TO_DO = (
     "stop here, and restore the folder from a copy; without one, begin a new federation in another --folder, which every device "
@@ -83,6 +116,12 @@ class DeviceRow:
     seen: float
     gone: float | None
     rounds: int
+    name: str
+    removed: bool
+    sent: int
+    received: int
+    error: str
+    erred: float | None
 
 
 @dataclass(frozen=True)
@@ -142,6 +181,7 @@ class CoordinatorStore:
                     connection.executescript(f"BEGIN; {script} PRAGMA user_version = {_VERSION}; COMMIT;")
                 if (damage := damage_in(connection, re.findall(r"CREATE TABLE (\w+)", _SCHEMA))) is not None:
                     raise StoreError(f"{path} is damaged: {damage}: {_WHAT_TO_DO}")
+                connection.executescript(f"BEGIN; {_LATER} COMMIT;")
                 return cls(connection)
         except BaseException:
             connection.close()
@@ -151,33 +191,51 @@ class CoordinatorStore:
         """Closes the file."""
         self._connection.close()
 
-    def add_code(self, code: str, now: float) -> None:
-        """Adds a code with which one device may enrol."""
-        self._change("INSERT INTO codes (sha256, made) VALUES (?, ?)", _sha256(code), now)
+    def add_code(self, code: str, now: float, expires: float, name: str = "") -> None:
+        """Adds a code with which one device, of this name, may enrol until it expires."""
+        with _sqlite_errors(), self._connection as db:
+            db.execute("INSERT INTO codes (sha256, made) VALUES (?, ?)", (_sha256(code), now))
+            db.execute(
+                "INSERT INTO code_details (sha256, name, expires) VALUES (?, ?, ?)", (_sha256(code), name, expires)
+            )
 
     def enrol(self, code: str, device: str, now: float) -> None:
         """Enrols a device with a code, which is used up. The same device may repeat this, since the answer may have been lost.
 
         Raises:
-          DataError: the code is unknown or used, or the device enrolled with another code or has left.
+          DataError: the code is unknown, used, revoked or expired, or the device enrolled with another code or has left.
         """
         with _sqlite_errors(), self._connection as db:
-            found = db.execute("SELECT device FROM codes WHERE sha256 = ?", (_sha256(code),)).fetchone()
+            query = "SELECT device, name, expires, revoked FROM codes JOIN code_details USING (sha256) WHERE sha256 = ?"
+            found = db.execute(query, (_sha256(code),)).fetchone()
             if found is None:
                 raise DataError("this code is not one of the coordinator's: ask for a new join link")
             known = db.execute("SELECT gone FROM devices WHERE id = ?", (device,)).fetchone()
-            if found[0] is not None:
-                if found[0] == device and known is not None and known[0] is None:
+            used_by, name, expires, revoked = found
+            if used_by is not None:
+                if used_by == device and known is not None and known[0] is None:
                     return
                 raise DataError("this code has been used: a join link is for one device, ask for a new one")
+            if revoked:
+                raise DataError("this join link was revoked by the federation's owner: ask for a new one")
+            if now >= expires:
+                raise DataError("this join link has expired: ask for a new one")
             if known is not None:
                 raise DataError("this device has enrolled before: it needs a new key to join again")
             db.execute("INSERT INTO devices (id, enrolled, seen) VALUES (?, ?, ?)", (device, now, now))
+            db.execute("INSERT INTO device_details (device, name) VALUES (?, ?)", (device, name))
             db.execute("UPDATE codes SET device = ? WHERE sha256 = ?", (device, _sha256(code)))
 
-    def leave(self, device: str, now: float) -> None:
-        """Removes a device from the federation; its requests are refused from now on."""
-        self._change("UPDATE devices SET gone = ? WHERE id = ? AND gone IS NULL", now, device)
+    def leave(self, device: str, now: float, removed: bool = False) -> None:
+        """Ends a device's membership; its requests are refused from now on. `removed`: the owner has removed it."""
+        with _sqlite_errors(), self._connection as db:
+            left = db.execute("UPDATE devices SET gone = ? WHERE id = ? AND gone IS NULL", (now, device)).rowcount
+            if left and removed:
+                db.execute("UPDATE device_details SET removed = 1 WHERE device = ?", (device,))
+
+    def was_removed(self, device: str) -> bool:
+        """Returns whether the owner has removed a device."""
+        return bool(self._rows("SELECT 1 FROM device_details WHERE device = ? AND removed", device))
 
     def record_seen(self, times: Mapping[str, float]) -> None:
         """Stores when devices were last seen; many in one transaction, as each transaction waits for the disk."""
@@ -191,23 +249,29 @@ class CoordinatorStore:
     def devices(self) -> list[DeviceRow]:
         """Returns all devices that ever enrolled, oldest first."""
         query = """
-            SELECT id, enrolled, seen, gone, coalesce(rounds, 0)
-            FROM devices LEFT JOIN (
+            SELECT id, enrolled, seen, gone, coalesce(rounds, 0), name, removed, sent, received, error, erred
+            FROM devices JOIN device_details AS details ON details.device = id LEFT JOIN (
                 SELECT device, count(*) AS rounds FROM participations JOIN rounds ON number = round
                 WHERE state IN ('summed', 'committed') GROUP BY device
-            ) ON device = id
+            ) AS taken ON taken.device = id
             ORDER BY enrolled, id
         """
-        return [DeviceRow(*row) for row in self._rows(query)]
+        return [replace(row, removed=bool(row.removed)) for row in (DeviceRow(*found) for found in self._rows(query))]
 
-    def most_possible(self) -> int:
-        """Returns how many devices there would be if each unused code were used."""
-        query = "SELECT (SELECT count(*) FROM devices WHERE gone IS NULL) + (SELECT count(*) FROM codes WHERE device IS NULL)"
-        return self._number(query)
+    def most_possible(self, now: float) -> int:
+        """Returns how many devices there would be if each code with which a device may still enrol were used."""
+        return len(self.members()) + self.open_codes(now)
 
-    def open_codes(self) -> int:
-        """Returns the number of unused codes."""
-        return self._number("SELECT count(*) FROM codes WHERE device IS NULL")
+    def members(self) -> list[str]:
+        """Returns the devices that have enrolled and not left."""
+        return [row[0] for row in self._rows("SELECT id FROM devices WHERE gone IS NULL")]
+
+    def open_codes(self, now: float) -> int:
+        """Returns the number of codes with which a device may still enrol."""
+        query = """
+            SELECT count(*) FROM codes JOIN code_details USING (sha256) WHERE device IS NULL AND NOT revoked AND expires > ?
+        """
+        return self._number(query, now)
 
     def start_round(self, name: str, model: str, now: float) -> int:
         """Adds an open round; returns its number."""
@@ -343,6 +407,16 @@ class CoordinatorStore:
         """Returns the times and texts of the newest events and errors, newest first."""
         with _sqlite_errors():
             return self.events.newest(newest)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Makes the changes within the context one transaction."""
+        with _sqlite_errors(), self._connection as db:
+            yield db
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Returns the rows of a query."""
+        return self._rows(query, *parameters)
 
     def _change(self, statement: str, *parameters: Any) -> int:
         with _sqlite_errors(), self._connection as db:

@@ -32,6 +32,7 @@ OUTCOMES = (COUNTED, NOT_COUNTED, UNKNOWN)
 
 BAD = HTTPStatus.BAD_REQUEST
 UNKNOWN_DEVICE = HTTPStatus.UNAUTHORIZED
+REMOVED = HTTPStatus.LOCKED
 REPLAYED = HTTPStatus.FORBIDDEN
 NOT_FOUND = HTTPStatus.NOT_FOUND
 SLOW = HTTPStatus.REQUEST_TIMEOUT
@@ -42,6 +43,7 @@ EARLY = HTTPStatus.TOO_EARLY
 REFUSALS = {
     BAD: "the message is not valid; the round is unaffected",
     UNKNOWN_DEVICE: "the request is not signed by a device of this federation",
+    REMOVED: "the federation's owner has removed the device",
     REPLAYED: "the request is old; the answer names the session and the number that the next request must exceed",
     NOT_FOUND: "there is no such round or model",
     SLOW: "the body took too long to arrive",
@@ -76,10 +78,15 @@ class Enrolment(JsonMessage):
 
 @dataclass(frozen=True)
 class CheckIn(JsonMessage):
-    """A device's request for its next task. `round_name` is the round that the device is in, and empty outside of rounds."""
+    """A device's request for its next task.
+
+    `round_name` is the round that the device is in, and empty outside of rounds. A device that is not `ready` could contribute
+    nothing to a round and is selected for none; it does not say why.
+    """
 
     vocabulary_sha256: str
     round_name: str
+    ready: bool = True
 
 
 @dataclass(frozen=True)

@@ -121,9 +121,9 @@ class FederationClient:
         answer = _accepted(self._send("GET", "/v1/federation", b"", {}, _MAX_SMALL_ANSWER))
         return api_messages.FederationInfo.from_json(_text(answer)).model
 
-    def check_in(self, vocabulary_sha256: str, round_name: str, wait: float) -> api_messages.Call:
+    def check_in(self, vocabulary_sha256: str, round_name: str, wait: float, ready: bool = True) -> api_messages.Call:
         """Asks the coordinator for this device's next task; the answer comes within `wait` seconds."""
-        body = api_messages.CheckIn(vocabulary_sha256, round_name).to_json().encode()
+        body = api_messages.CheckIn(vocabulary_sha256, round_name, ready).to_json().encode()
         return api_messages.Call.from_json(_text(self._call("POST", f"/v1/check-in?wait={wait:g}", body)))
 
     def plan(self, round_name: str) -> api_messages.Plan:
@@ -206,6 +206,12 @@ def _wrong_clock(error: BaseException | None) -> str | None:
 def _accepted(answer: _Answer) -> bytes:
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise UnreachableError(f"the coordinator failed with status {answer.status}: try again later")
+    if answer.status == api_messages.REMOVED:
+        raise RefusedError(
+            "this federation removed this keyboard: it takes part in no more rounds. To join again, leave the federation here and "
+            "ask its owner for a new link",
+            answer.status,
+        )
     if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
         said = api_messages.Refusal.read(answer.content).error or f"status {answer.status}"
         raise RefusedError(f"the coordinator says: {' '.join(said.split())[:300]}", answer.status)

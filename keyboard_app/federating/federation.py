@@ -15,6 +15,7 @@ from keyboard_app.recording.user_profile import Profile
 
 REST_SECONDS = 60.0  # time without use before the keyboard takes part in a round
 ASK_SECONDS = 60.0  # time between two requests for a round
+_REMOVED_SECONDS = 3_600.0  # the same, once the federation has removed this keyboard
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Federation:
         self.latest: TakingPart | None = None  # the latest request for a round, and its result
         self._profile, self._models, self._background = profile, models, background
         self._asked = -math.inf
+        self._enough_since: tuple[int, int] | None = (
+            None  # deletions and resets when the messages were found to be enough
+        )
         self._leaving = False
         try:
             joined = self.standing().joined
@@ -112,9 +116,13 @@ class Federation:
         Raises:
           DataError: another task is running in the background.
         """
-        task = TakingPart(self._profile, self._models, idle)
+        store = self._profile.store
+        state = store.last_deletion(), len(store.changes())
+        if self.latest is not None and not self.latest.enough:
+            self._enough_since = None
+        task = TakingPart(self._profile, self._models, idle, enough=self._enough_since == state)
         self._background.start(task)
-        self.latest = task
+        self.latest, self._enough_since = task, state
 
     def take_part_if_due(self, rested: Callable[[], float], charging: bool | None, now: float) -> None:
         """Starts the task of `take_part` if it is due, the keyboard is at rest, and no other task is running.
@@ -124,7 +132,8 @@ class Federation:
           charging: whether the machine is charging; None if it has no battery or the system does not say.
           now: seconds of a monotonic clock.
         """
-        due = now - self._asked >= ASK_SECONDS and rested() >= REST_SECONDS and charging is not False
+        pause = _REMOVED_SECONDS if self.latest is not None and self.latest.removed else ASK_SECONDS
+        due = now - self._asked >= pause and rested() >= REST_SECONDS and charging is not False
         if due and self._background.task is None and (self._profile.path / FILE).exists():
             self._asked = now
             self.take_part(lambda: rested() >= REST_SECONDS)

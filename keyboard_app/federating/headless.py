@@ -11,8 +11,9 @@ from pathlib import Path
 from data.corpus import JsonLines
 from data.errors import DataError, UserFacingError
 from data.generators import result_of
+from federation.protocol import api_messages
 from federation.protocol.join_link import JoinLink
-from keyboard_app.federating.client import FederationClient, UnreachableError, enrol
+from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError, enrol
 from keyboard_app.federating.membership import Membership
 from keyboard_app.federating.participant import Participant, ask_for_outcomes
 from keyboard_app.recording.user_profile import Profile
@@ -36,8 +37,14 @@ def corpus_messages(path: Path, user: str) -> Callable[[Model], list[list[int]]]
 
 
 def recorded_messages(profile: Profile) -> Callable[[Model], list[list[int]]]:
-    """Returns a function that encodes a profile's recorded messages for a model."""
-    return lambda model: [model.vocabulary.encode(message.text) for message in profile.store.learnable()]
+    """Returns a function that encodes a profile's recorded messages for a model; none if the person does not want to take part."""
+
+    def encoded(model: Model) -> list[list[int]]:
+        if profile.settings.consent is False or not profile.settings.take_part:
+            return []
+        return [model.vocabulary.encode(message.text) for message in profile.store.learnable()]
+
+    return encoded
 
 
 def join(membership: Membership, link: JoinLink) -> None:
@@ -75,6 +82,9 @@ def leave(membership: Membership) -> str:
         with FederationClient(joined.url, joined.certificate, joined.key) as client:
             ask_for_outcomes(client, membership, joined.url)  # not possible afterwards
             client.leave()
+    except RefusedError as error:
+        line = "left the federation"
+        line += ", which had removed this keyboard" if error.status == api_messages.REMOVED else f": {error}"
     except UserFacingError as error:
         line = f"left the federation, but its coordinator could not be told: {error}"
     membership.leave()
@@ -123,12 +133,14 @@ def take_part(
         raise DataError("this keyboard is leaving its federation: finish leaving with --leave")
     with FederationClient(joined.url, joined.certificate, joined.key) as client:
         participant = Participant(client, membership, profile.load_global(shipped), messages, profile.save_global)
-        pause = _FIRST_PAUSE
+        pause, told = _FIRST_PAUSE, ""
         while True:
             try:
                 asked = participant.question
                 if line := result_of(participant.turn()):
                     tell(line)
+                if participant.note != told and (told := participant.note):
+                    tell(told)
                 if participant.question is not None:
                     if participant.question != asked:
                         tell(f"{participant.question}. Start it with --answer yes or --answer no")

@@ -50,6 +50,7 @@ _OUTCOMES = {
     api_messages.UNKNOWN: "the coordinator does not know whether this keyboard's update is counted",
 }
 _REPEATED = 0.5  # share of the messages that an update trains on if there was one from the same weights before
+_TOO_LITTLE = "this keyboard has too few words to take part in a round yet: it takes part once you have written more"
 _WAIT_SECONDS = 10.0  # for the answer to a check-in
 
 
@@ -128,6 +129,11 @@ def ask_for_outcomes(client: FederationClient, membership: Membership, url: str)
             membership.record_outcome(url, name, outcome)
 
 
+def has_enough(lengths: Sequence[int]) -> bool:
+    """Returns whether messages of these numbers of words, oldest first, are more than `learn` holds out of training."""
+    return any(lengths[: held_back_from(lengths)])
+
+
 class _Session:
     """The state of this keyboard in one round: the plan, and its part in the protocol."""
 
@@ -159,6 +165,7 @@ class Participant:
         adopt: Callable[[Model], None],
         idle: Callable[[], bool] = lambda: True,
         draw: Callable[[int], int] = secrets.randbits,
+        enough: bool = False,
     ) -> None:
         """Prepares to take part; each call of `turn` does a part of the work.
 
@@ -171,6 +178,7 @@ class Participant:
           idle: returns whether the device is not in use; called before each training batch.
           draw: takes a number and returns as many unpredictable bits, for all that is random in an update; only tests replace
             the default.
+          enough: whether it is known that the messages are enough to train on, so that they need not be counted.
 
         Raises:
           DataError: the keyboard belongs to no federation.
@@ -181,14 +189,14 @@ class Participant:
         self.model = model
         self.step = ""  # of `steps.STEPS`, the one in progress or done last; empty outside of rounds
         self.waiting = False  # whether it waits for other devices before the next step
-        self.question: Question | None = (
-            None  # to the person, about the newest model, before this keyboard takes part again
-        )
+        self.question: Question | None = None  # to the person, about the newest model, before it takes part again
         self._client, self._membership, self._joined = client, membership, joined
         self._messages, self._adopt, self._idle, self._draw = messages, adopt, idle, draw
         self._history = membership.history()
         self._digest = digest(model.weights)
         self._session: _Session | None = None
+        self.enough = enough  # whether the messages are enough to train on
+        self.note = ""  # why this keyboard is not in a round, if that is its own fault or the coordinator's wish
         self._called = ""  # name of a round that has selected this keyboard and has not begun; else empty
 
     @property
@@ -216,7 +224,9 @@ class Participant:
                 self.withdraw()
                 return ""
         name = session.plan.round_name if session else ""
-        call = self._client.check_in(self.model.vocabulary.sha256, name, wait)
+        ready = session is not None or self._has_enough()
+        call = self._client.check_in(self.model.vocabulary.sha256, name, wait, ready)
+        self.note = "" if ready else _TOO_LITTLE
         if session is None:
             self._called = call.round_name if call.task == api_messages.WAIT else ""
             self.step = api_messages.WAIT if self._called else ""
@@ -238,7 +248,7 @@ class Participant:
         try:
             return (yield from self._take_part(call))
         except RefusedError as refused:
-            if refused.status == api_messages.UNKNOWN_DEVICE:
+            if refused.status in (api_messages.UNKNOWN_DEVICE, api_messages.REMOVED):
                 raise
             if refused.status in (api_messages.LATE, api_messages.EARLY):
                 return str(refused)  # the round has moved to another stage; the next turn asks for it
@@ -278,6 +288,11 @@ class Participant:
             self.question = error.question
             return str(error)
         return f"installed the global model of round {call.model_round}"
+
+    def _has_enough(self) -> bool:
+        """Counts the words, until they are enough once: messages that are added change nothing then."""
+        self.enough = self.enough or has_enough([len(message) for message in self._messages(self.model)])
+        return self.enough
 
     def _take_part(self, call: api_messages.Call) -> Generator[Progress, None, str]:
         name, stage = call.round_name, call.task

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
+from federation.protocol import api_messages
 from federation.protocol.join_link import JoinLink
 from keyboard_app.federating.membership import Joined, Membership
 from keyboard_app.federating.steps import STEPS, place
@@ -35,13 +36,22 @@ class TakingPart:
     show its progress.
     """
 
-    def __init__(self, profile: Profile, models: Models, idle: Callable[[], bool]) -> None:
-        """Starts from the newest global model; `idle` returns whether the device is not in use."""
+    def __init__(self, profile: Profile, models: Models, idle: Callable[[], bool], enough: bool = False) -> None:
+        """Starts from the newest global model.
+
+        Args:
+          profile: the person's profile.
+          models: the keyboard's models.
+          idle: returns whether the device is not in use.
+          enough: whether the recorded messages are known to be enough to train on.
+        """
         self.title = ""
         self.step = ""  # of `steps.STEPS`; empty outside of rounds
         self.waiting = False  # whether it waits for the other devices
         self.line = ""  # the latest event, in words for people
         self.failed = False  # whether it ended in an error, which `line` describes
+        self.enough = enough  # whether the recorded messages are enough to train on, as far as it is known
+        self.removed = False  # whether the federation has removed this keyboard
         self._profile, self._model, self._idle = profile, models.global_model, idle
 
     def work(self) -> Generator[Progress | Step]:
@@ -62,14 +72,19 @@ class TakingPart:
 
     def _take_part(self, membership: Membership, joined: Joined) -> Generator[Progress | Step]:
         # Imported here, in the task's own thread: the HTTP client takes longer to import than a key press may take.
-        from keyboard_app.federating.client import FederationClient
+        from keyboard_app.federating.client import FederationClient, RefusedError
         from keyboard_app.federating.participant import Participant
 
         with FederationClient(joined.url, joined.certificate, joined.key) as client:
-            participant = Participant(client, membership, self._model, self._messages, self._release, self._idle)
+            needs = client, membership, self._model, self._messages, self._release, self._idle
+            participant = Participant(*needs, enough=self.enough)
             try:
                 yield from self._turns(participant)
+            except RefusedError as error:
+                self.removed = error.status == api_messages.REMOVED
+                raise
             finally:
+                self.enough = participant.enough
                 participant.withdraw()  # does nothing unless the task was stopped during a round
 
     def _turns(self, participant: "Participant") -> Generator[Progress | Step]:
@@ -83,7 +98,7 @@ class TakingPart:
                     try:
                         progress: Progress | Step = next(turn)
                     except StopIteration as done:
-                        self.line = done.value or self.line
+                        self.line = done.value or participant.note or self.line
                         break
                     self._show(participant)
                     yield progress

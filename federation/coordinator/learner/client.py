@@ -6,6 +6,7 @@ TensorFlow runs in the learner's process alone, so that the coordinator starts q
 import os
 import sys
 
+from federation.aggregation.sum_check import ImplausibleSumError
 from federation.coordinator.learner.json_process import JsonProcess
 from federation.coordinator.learner.messages import (
     ModelUpdate,
@@ -28,7 +29,8 @@ class LearnerClient(JsonProcess):
           folder: the coordinator's folder, with the federation's settings.
           first_model: the model folder that the federation started from.
         """
-        super().__init__([sys.executable, "-P", "-m", "federation.coordinator.learner.main", folder, first_model])
+        command = [sys.executable, "-P", "-m", "federation.coordinator.learner.main", folder, first_model]
+        super().__init__(command, [ImplausibleSumError])
 
     async def prepare(self, request: PrepareRequest) -> NextRound:
         """Returns the round that follows a state.
@@ -44,6 +46,7 @@ class LearnerClient(JsonProcess):
 
         Raises:
           LearnerDiedError: the process ended, or did not answer in time; the request may be repeated.
-          DataError: no model can be made from the sum.
+          ImplausibleSumError: honest devices cannot have this sum.
+          DataError: no model can be made from the sum for another reason.
         """
         return ModelUpdate.from_json(await self.ask(request_to_json(request), _ANSWER_SECONDS))

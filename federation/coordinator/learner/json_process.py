@@ -18,11 +18,15 @@ class LearnerDiedError(UserFacingError):
 
 
 class JsonProcess:
-    """A command that reads requests line by line from its standard input and answers `{"result": …}` or `{"error": …}`."""
+    """A command that reads requests line by line from its standard input, and answers with a result or an error.
 
-    def __init__(self, command: Sequence[str | os.PathLike[str]]) -> None:
-        """Keeps the command; `start` or the first request runs it."""
+    An answer is `{"result": …}` or `{"error": …, "kind": …}`.
+    """
+
+    def __init__(self, command: Sequence[str | os.PathLike[str]], errors: Sequence[type[UserFacingError]] = ()) -> None:
+        """Keeps the command; `start` or the first request runs it. `errors` are raised again as the kind that they are."""
         self._command = command
+        self._errors = {error.__name__: error for error in errors}
         self._process: asyncio.subprocess.Process | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -40,7 +44,7 @@ class JsonProcess:
 
         Raises:
           LearnerDiedError: the process ended, or did not answer in time; the request may be repeated.
-          DataError: the process answered with an error.
+          DataError: the process answered with an error; an error of one of the kinds of `errors` is raised as that kind.
         """
         async with self._one_at_a_time:
             process = await self._running()
@@ -62,7 +66,7 @@ class JsonProcess:
                 raise LearnerDiedError("the learner ended before it answered")
         answer = json.loads(line)
         if "error" in answer:
-            raise DataError(answer["error"])
+            raise self._errors.get(answer.get("kind", ""), DataError)(answer["error"])
         return answer["result"]
 
     async def close(self) -> None:

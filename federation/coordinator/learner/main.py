@@ -51,7 +51,7 @@ def main() -> None:
             try:
                 answer = {"result": learner.answer(request_from_json(json.loads(line))).to_json()}
             except (UserFacingError, OSError, RuntimeError) as error:
-                answer = {"error": " ".join(str(error).split()) or type(error).__name__}
+                answer = {"error": " ".join(str(error).split()) or type(error).__name__, "kind": type(error).__name__}
             answers.write(json.dumps(answer) + "\n")
 
 

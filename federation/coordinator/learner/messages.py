@@ -1,6 +1,7 @@
 """The messages between the coordinator and the learner, each as one line of JSON.
 
-A request is `{"do": "prepare" | "update", …}`, an answer `{"result": …}` or `{"error": "one line for people"}`.
+A request is `{"do": "prepare" | "update", …}`, an answer `{"result": …}` or `{"error": "one line for people",
+"kind": "name of the error's class"}`.
 """
 
 import json

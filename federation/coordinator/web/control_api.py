@@ -18,6 +18,7 @@ from federation.coordinator.settings_change import Value
 from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web.device_api import DeviceApi
+from federation.coordinator.web.owner.device_controls import DeviceControls, device_routes
 from federation.coordinator.web.status import CoordinatorStatus, status_of
 from federation.protocol.join_link import JoinLink
 from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
@@ -49,11 +50,17 @@ class ControlApi:
     ) -> None:
         """Controls a coordinator that devices reach at `host`:`port`, and recognize by its certificate's SHA-256."""
         self.coordinator, self.settings = coordinator, settings
+        self.devices = DeviceControls(coordinator, self._tick)
         self._api, self._host, self._port, self._sha256 = api, host, port, sha256
 
     def invite(self) -> JoinLink:
         """Returns a new join link for one device."""
         return JoinLink(self._host, self._port, self.coordinator.devices.invite(steady_time()), self._sha256)
+
+    def expiry_of(self, link: JoinLink) -> float:
+        """Returns the time at which a new join link expires, in seconds since 1970."""
+        wanted = self.coordinator.devices.book.link_of(link.code)
+        return next(row.expires for row in self.devices.links() if row.id == wanted)
 
     def schedule(self, rounds: int) -> None:
         """Schedules this number of rounds from now on, in place of those scheduled before."""
@@ -130,9 +137,10 @@ def control_app(control: ControlApi, token: str) -> FastAPI:
         return control.status().to_json()
 
     @app.post("/control/invitations", dependencies=only_with_token)
-    async def invite() -> dict[str, str]:
-        """A new join link, for one device."""
-        return {"link": str(control.invite())}
+    async def invite() -> dict[str, str | float]:
+        """A new join link, for one device, and the time at which it expires."""
+        link = control.invite()
+        return {"link": str(link), "expires": control.expiry_of(link)}
 
     @app.post("/control/rounds", status_code=HTTPStatus.NO_CONTENT, dependencies=only_with_token)
     async def schedule(rounds: Annotated[int, Query(ge=1, le=_MOST_ROUNDS)]) -> None:
@@ -154,6 +162,7 @@ def control_app(control: ControlApi, token: str) -> FastAPI:
         """Lets a round begin with the devices that are present."""
         return {"message": control.start_now()}
 
+    app.include_router(device_routes(control.devices), dependencies=only_with_token)
     return app
 
 

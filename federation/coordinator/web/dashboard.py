@@ -1,11 +1,12 @@
 """The operator's page: the round and its devices as they are now, recall and norms by round, join links.
 
 NiceGUI serves the page, and everything that it loads, from this machine; its address must contain the control token. Of each
-device, the page shows whether it is active and where it is in a round. Updates, and recall on devices' words, exist here as sums
-only. `dashboard_view` makes the content of the page.
+device, the page shows its status, its traffic and where it is in a round, with its owner's actions (`owner.device_tables`).
+Updates, and recall on devices' words, exist here as sums only. `dashboard_view` makes the content of the page.
 """
 
 import hmac
+import time
 
 import segno
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from federation.coordinator.web import dashboard_view
 from federation.coordinator.web.control_api import ControlApi
 from federation.coordinator.web.dashboard_dialogs import SettingsDialog, StopDialog
 from federation.coordinator.web.dashboard_view import CHARTS, COLUMNS, STAGES, Tile
+from federation.coordinator.web.owner.device_tables import DeviceTables
 from federation.coordinator.web.status import CoordinatorStatus
 
 _REFRESH_SECONDS = 1.0
@@ -73,9 +75,8 @@ class _Page:
             with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-3 gap-4"):
                 self._charts = {title: _chart(title, "%" if "Recall" in title else "") for title in CHARTS}
             self._tables: dict[str, ui.table] = {}
-            with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-2 gap-4"):
-                self._add_table("devices", "no device has joined yet: invite one")
-                self._add_table("errors", "no errors")
+            self._devices = DeviceTables(control.devices)
+            self._add_table("errors", "no errors")
             self._add_table("rounds", "no round yet: start some")
             with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-2 gap-4"):
                 self._add_table("events", "nothing has happened yet")
@@ -125,6 +126,7 @@ class _Page:
             ui.label(
                 "For one device. The link holds this coordinator's address and its certificate's fingerprint."
             ).classes("quiet text-sm text-center max-w-xs")
+            self._until = ui.label().classes("quiet text-sm")
             self._link = ui.label().classes("text-xs break-all max-w-xs")
             with ui.row():
                 ui.button("Copy", icon="content_copy", on_click=self._copy).props("flat")
@@ -153,8 +155,12 @@ class _Page:
         self._refresh()
 
     def _invite(self) -> None:
-        link = str(self._control.invite())
+        invited = self._control.invite()
+        link = str(invited)
         self._link.set_text(link)
+        self._until.set_text(
+            f"Valid until {time.strftime('%d %B, %H:%M', time.localtime(self._control.expiry_of(invited)))}."
+        )
         self._code.set_content(segno.make(link, error="l").svg_inline(border=3, omitsize=True))
         self._invitation.open()
 
@@ -185,7 +191,8 @@ class _Page:
         rounds = dashboard_view.committed(status)
         for title, curves in dashboard_view.curves([record.report for record in rounds]).items():
             _draw(self._charts[title], [record.number for record in rounds], curves)
-        for name, rows in dashboard_view.tables(status, now).items():
+        self._devices.refresh()
+        for name, rows in dashboard_view.tables(status).items():
             if self._tables[name].rows != rows:
                 self._tables[name].rows = rows
 

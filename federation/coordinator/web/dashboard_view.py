@@ -6,11 +6,10 @@ from datetime import datetime
 
 from federation.coordinator.learner.round_report import RoundReport, recall_change
 from federation.coordinator.round_machine import Stage
-from federation.coordinator.web.status import CoordinatorStatus, DeviceStatus, RoundRecord
+from federation.coordinator.web.status import CoordinatorStatus, RoundRecord
 
 STAGES = (Stage.SELECTION, Stage.KEYS, Stage.SHARES, Stage.REPORTING, Stage.UNMASKING, Stage.COMMIT)
 COLUMNS = {
-    "devices": ("device", "state", "rounds", "last seen"),
     "rounds": (
         *("round", "state", "devices", "words", "recall at 1", "recall at 3", "words held back", "update norm"),
         "ended",
@@ -56,7 +55,8 @@ def progress(status: CoordinatorStatus) -> RoundProgress:
     current = status.round
     if current is None:
         idle = "No round is open" if status.ready else "TensorFlow Federated is starting"
-        return RoundProgress(status.exhausted or idle, None, 0.0, scheduled)
+        waits = "".join(f". {text[:1].upper()}{text[1:]}" for text in (status.pause, status.obstacle) if text)
+        return RoundProgress(status.exhausted or idle, None, 0.0, scheduled + waits)
     selecting = current.stage == Stage.SELECTION
     needed = current.target if selecting else current.expected
     given = current.selected if selecting else current.given
@@ -70,7 +70,7 @@ def progress(status: CoordinatorStatus) -> RoundProgress:
 
 def tiles(status: CoordinatorStatus, now: float) -> list[Tile]:
     """Returns the tiles of the model, its recall, the devices, and privacy."""
-    devices = [d for d in status.devices if d.state != "left"]
+    devices = [d for d in status.devices if d.state not in ("left", "removed")]
     active = sum(now - d.seen < _AWAY_SECONDS for d in devices)
     codes = status.open_codes
     unused = f"; {codes} unused join link{'s' * (codes != 1)}" if codes else ""
@@ -125,20 +125,15 @@ def _point(report: RoundReport, name: str) -> float | None:
     return round(100 * value, 2) if name.startswith("top") else round(value, 4)
 
 
-def tables(status: CoordinatorStatus, now: float) -> dict[str, list[dict[str, Cell]]]:
-    """Returns the rows of each of the `COLUMNS`: devices in the order in which they joined, the others newest first."""
+def tables(status: CoordinatorStatus) -> dict[str, list[dict[str, Cell]]]:
+    """Returns the rows of each of the `COLUMNS`, newest first."""
     rows: dict[str, list[tuple[Cell, ...]]] = {
-        "devices": [(d.id[:12] + "…", _state(d, now), d.rounds, _clock(d.seen)) for d in status.devices],
         "rounds": [_round(record) for record in reversed(status.rounds)],
         "errors": [(_clock(error.time), error.text) for error in status.errors],
         "events": [(_clock(event.time), event.text) for event in status.events],
         "settings": [(s.label, s.shown, f"no: {s.fixed}" if s.fixed else "yes") for s in status.settings],
     }
     return {name: [dict(zip(COLUMNS[name], row, strict=True)) for row in found] for name, found in rows.items()}
-
-
-def _state(device: DeviceStatus, now: float) -> str:
-    return "away" if device.state == "free" and now - device.seen >= _AWAY_SECONDS else device.state
 
 
 def _round(record: RoundRecord) -> tuple[Cell, ...]:

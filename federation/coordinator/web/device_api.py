@@ -101,7 +101,7 @@ _BYTES: dict[str, Any] = {
 _ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
 
 # The refusals that calls have in common.
-_OF_SIGNED = (api_messages.UNKNOWN_DEVICE, api_messages.REPLAYED)
+_OF_SIGNED = (api_messages.UNKNOWN_DEVICE, api_messages.REMOVED, api_messages.REPLAYED)
 _OF_BODY = (api_messages.BAD, api_messages.SLOW, api_messages.TOO_LARGE)
 _OF_ROUND = (api_messages.BAD, api_messages.LATE, api_messages.REPEATED, api_messages.EARLY)
 _STATUSES = {
@@ -163,7 +163,9 @@ def _add_models(app: FastAPI, api: DeviceApi) -> None:
         """Returns the newest global model's weights, a safetensors file."""
         if digest != rounds.model_digest:
             raise RequestRefusedError(api_messages.NOT_FOUND, "this model is no longer available: fetch the newest")
-        return FileResponse(rounds.newest_folder / WEIGHTS, media_type="application/octet-stream")
+        weights = rounds.newest_folder / WEIGHTS
+        api.coordinator.devices.book.count(signed.device, received=weights.stat().st_size)
+        return FileResponse(weights, media_type="application/octet-stream")
 
 
 def _add_check_in(app: FastAPI, api: DeviceApi) -> None:
@@ -210,6 +212,7 @@ def _add_reads_of_round(app: FastAPI, api: DeviceApi) -> None:
     async def needs(round_name: _RoundName, stage: _GivingStage, signed: _Signed) -> Response:
         """Returns the coordinator's message to a device for a stage."""
         message = devices.needs(signed.device, round_name, Stage(stage), api.clock())
+        devices.book.count(signed.device, received=len(message))
         return Response(message, media_type="application/octet-stream")
 
 
@@ -240,13 +243,19 @@ def _add_writes_to_round(app: FastAPI, api: DeviceApi) -> None:
         """Accepts a device's message of a stage: in `reporting`, its masked update."""
         at = Stage(stage)
         limit = devices.largest(round_name, at)
-        if at == Stage.REPORTING:
-            async with requests.memory.take(limit):
-                message = await requests.masked_update(request, limit, signed)
+        try:
+            if at == Stage.REPORTING:
+                async with requests.memory.take(limit):
+                    message = await requests.masked_update(request, limit, signed)
+                    devices.give(signed.device, round_name, at, message, api.clock())
+            else:
+                message = await requests.message(request, limit, signed)
                 devices.give(signed.device, round_name, at, message, api.clock())
-        else:
-            message = await requests.message(request, limit, signed)
-            devices.give(signed.device, round_name, at, message, api.clock())
+        except RequestRefusedError as refused:
+            devices.book.note_error(signed.device, str(refused), api.clock())
+            if refused.status == api_messages.TOO_LARGE:
+                devices.found_invalid(signed.device, round_name, str(refused))
+            raise
         api.wake()
 
 

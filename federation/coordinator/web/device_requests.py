@@ -47,12 +47,14 @@ class DeviceRequests:
         """Returns the headers of a request that a device of the federation signed and did not send before.
 
         Raises:
-          RequestRefusedError: no device of the federation signed it, or it is a replay.
+          RequestRefusedError: no device of the federation signed it, the device was removed, or the request is a replay.
           StoreError: the store cannot be read.
         """
         try:
             headers = SignedHeaders.from_headers(request.headers)
-            if not self._coordinator.devices.belongs(headers.device):
+            belongs = self._coordinator.devices.belongs(headers.device)
+            removed = not belongs and self._coordinator.devices.was_removed(headers.device)
+            if not belongs and not removed:
                 raise DataError("this device does not belong to the federation: join with a link from the coordinator")
             path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
             query = request.scope["query_string"].decode("latin-1")
@@ -61,6 +63,9 @@ class DeviceRequests:
             raise
         except UserFacingError as error:
             raise RequestRefusedError(api_messages.UNKNOWN_DEVICE, str(error)) from error
+        if removed:
+            reason = "this federation removed this device: ask its owner for a new link to join again"
+            raise RequestRefusedError(api_messages.REMOVED, reason)
         newest, session = self._numbers.get(headers.device, 0), self._coordinator.session
         if headers.session != session or headers.number <= newest:
             raise RequestRefusedError(
@@ -122,7 +127,10 @@ class DeviceRequests:
         Raises:
           RequestRefusedError: as `body`.
         """
-        return await self.body(request, limit, signed.digest if signed else None, asyncio.timeout(self.body_seconds))
+        content = await self.body(request, limit, signed.digest if signed else None, asyncio.timeout(self.body_seconds))
+        if signed is not None:
+            self._coordinator.devices.book.count(signed.device, sent=len(content))
+        return content
 
     async def masked_update(self, request: Request, limit: int, signed: SignedHeaders) -> bytes:
         """Returns the body of a masked update; abandons an earlier upload of the same device.
@@ -135,7 +143,9 @@ class DeviceRequests:
             before.reschedule(0)  # now
         self._uploads[signed.device] = within
         try:
-            return await self.body(request, limit, signed.digest, within)
+            content = await self.body(request, limit, signed.digest, within)
+            self._coordinator.devices.book.count(signed.device, sent=len(content))
+            return content
         finally:
             if self._uploads.get(signed.device) is within:
                 del self._uploads[signed.device]

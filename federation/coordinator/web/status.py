@@ -46,7 +46,7 @@ class DeviceStatus:
     enrolled: float  # seconds since 1970, as all times here
     seen: float
     rounds: int  # rounds with the device's update in the sum
-    state: str  # state in the round, for people; "free" outside of a round, "left" after leaving the federation
+    state: str  # state in the round, for people; "free" outside of a round, "left" or "removed" after that
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,8 @@ class CoordinatorStatus:
     spent_after: Spent | None = None  # privacy spent once the next round has ended as well
     events: tuple[EventRecord, ...] = ()  # newest first, errors included
     settings: tuple[SettingRecord, ...] = ()
+    pause: str = ""  # when the next round begins and why not now, for people; empty without such a reason
+    obstacle: str = ""  # why no round can begin or succeed, and what the owner can do; empty if one can
 
     def to_json(self) -> dict[str, Any]:
         """Returns the status as JSON values: a round's report is part of its row, and infinite figures become null."""
@@ -135,13 +137,15 @@ def status_of(coordinator: Coordinator, now: float, in_force: SettingsInForce | 
         spent=upcoming.spent if upcoming and private else None,
         round=None if rounds.open_round is None else _open_round(rounds.open_round, now),
         devices=_devices(coordinator),
-        open_codes=store.open_codes(),
+        open_codes=store.open_codes(now),
         rounds=_rounds(coordinator),
         errors=tuple(ErrorRecord(time, text) for time, text in store.errors(_ERRORS)),
         privacy=rounds.settings.privacy,
         spent_after=upcoming.spent_after if upcoming and private else None,
         events=tuple(EventRecord(time, text) for time, text in store.newest_events(_EVENTS)),
         settings=() if in_force is None else _settings(in_force),
+        pause=rounds.failures.backoff.line(now),
+        obstacle=rounds.failures.obstacle,
     )
 
 
@@ -178,7 +182,9 @@ def _devices(coordinator: Coordinator) -> tuple[DeviceStatus, ...]:
             row.enrolled,
             row.seen,
             row.rounds,
-            "left" if row.gone is not None else coordinator.devices.state_in_round(row.id),
+            ("removed" if row.removed else "left")
+            if row.gone is not None
+            else coordinator.devices.state_in_round(row.id),
         )
         for row in coordinator.store.devices()
     )

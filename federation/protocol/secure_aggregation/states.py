@@ -14,7 +14,11 @@ Neighbours = dict[bytes, tuple[bytes, ...]]
 
 
 class RoundAbortedError(UserFacingError):
-    """The round ended without a sum."""
+    """The round ended without a sum. `culprits` are the devices that are proven to have broken the protocol, if that was why."""
+
+    def __init__(self, reason: str, culprits: Collection[bytes] = ()) -> None:
+        super().__init__(reason)
+        self.culprits = frozenset(culprits)
 
 
 class RunningSum:

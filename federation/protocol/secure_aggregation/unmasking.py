@@ -73,35 +73,52 @@ def enough(state: Unmasking) -> bool:
     return not state.missing
 
 
+def disputes(state: Unmasking) -> frozenset[tuple[bytes, bytes]]:
+    """Returns the pairs of devices that contradict each other about a secret with too few shares: owner and holder.
+
+    The holder has answered and revealed no share of the owner's secret, as if the owner had sent it none that it can open. One of
+    the two lies: nobody but the owner could encrypt the shares, and nobody but the holder could decrypt them.
+    """
+    collected = state.collected
+    found = set[tuple[bytes, bytes]]()
+    for owner, kind in state.needed:
+        shares = state.revealed.get((owner, kind), {})
+        if len(shares) < collected.topology.threshold:
+            found |= {(owner, h) for h in holders(collected, owner) if h in state.answered and h not in shares}
+    return frozenset(found)
+
+
 def finish(state: Unmasking) -> SecureSum:
     """Unmasks the sum: subtracts the self masks of its devices, and their pairwise masks with devices that dropped out.
 
     Raises:
-      RoundAbortedError: fewer shares of a secret were revealed than the threshold, or its owner split another secret than it
-        announced.
+      RoundAbortedError: fewer shares of a secret were revealed than the threshold, or owners split other secrets than they
+        announced; the error names these.
     """
     if not enough(state):
         raise RoundAbortedError("too few devices revealed their shares: the masks cannot be recovered")
     collected = state.collected
     context, layout = collected.round.context, collected.round.layout
     vectors = tuple(vector.copy() for vector in collected.masked.vectors)
+    culprits = set[bytes]()
     for owner, kind in state.needed:
         threshold, neighbours = collected.topology.threshold, collected.neighbours[owner]
         seed = sharing.combine(state.revealed[owner, kind], threshold, neighbours)
         if kind == sharing.SELF:
             if sharing.commitment(context, owner, seed) != collected.commitments[owner]:
-                raise RoundAbortedError(
-                    f"device {owner.hex()[:8]} split another self mask than it announced: leave it out of the next round"
-                )
+                culprits.add(owner)
+                continue
             add_mask(layout, vectors, self_mask_key(seed, context, owner), -1)
         else:
             key = keys.mask_key(seed, context, owner)
             if keys.public(key) != collected.mask_keys[owner]:
-                raise RoundAbortedError(
-                    f"device {owner.hex()[:8]} split another mask key than it announced: leave it out of the next round"
-                )
+                culprits.add(owner)
+                continue
             for other in holders(collected, owner):
                 pair = pairwise_mask_key(key, collected.mask_keys[other], context, owner, other)
                 # Added as its owner would have done, it cancels the other device's half.
                 add_mask(layout, vectors, pair, pairwise_sign(owner, other))
+    if culprits:  # their shares match the digests that they published, so that nobody else can be at fault
+        named = ", ".join(sorted(device.hex()[:8] for device in culprits))
+        raise RoundAbortedError(f"devices split other secrets than they announced: {named}", culprits)
     return SecureSum(modular_vectors.reduce(layout, vectors), collected.devices)

@@ -70,6 +70,7 @@ class World:
         self.devices: list[LearnedDevice] = []  # on the network
         self.all_devices: list[LearnedDevice] = []
         self.closed = False
+        self.ready: Callable[[SimulatedDevice], bool] = lambda device: True  # whether a device says that it is ready
         self.twice = False  # whether devices send everything twice, as if answers got lost
 
     def start(self) -> Coordinator:
@@ -116,7 +117,9 @@ class World:
 
     def check_in(self, device: SimulatedDevice) -> Call:
         vocabulary = self.coordinator.rounds.model.vocabulary.sha256
-        return self.coordinator.devices.check_in(device.name, CheckIn(vocabulary, device.round_name), self.now)
+        return self.coordinator.devices.check_in(
+            device.name, CheckIn(vocabulary, device.round_name, self.ready(device)), self.now
+        )
 
     def step(self, device: SimulatedDevice) -> str:
         """Lets a device take one turn; returns its task."""

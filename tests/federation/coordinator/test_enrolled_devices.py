@@ -2,7 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
+from data.errors import DataError
 from federation.aggregation.privacy import Privacy
+from federation.coordinator.device_book import VALID_SECONDS
 from federation.protocol.api_messages import REST, CheckIn
 
 
@@ -42,3 +46,40 @@ def test_a_device_with_nothing_to_do_rests(world) -> None:
     vocabulary = world.coordinator.rounds.model.vocabulary.sha256
     call = world.coordinator.devices.check_in(device.name, CheckIn(vocabulary, ""), world.now)
     assert call.task == REST and not call.round_name
+
+
+def test_a_join_link_expires_and_can_be_revoked(world) -> None:
+    devices, book = world.coordinator.devices, world.coordinator.devices.book
+    late, revoked, named = (world.new_device() for _ in range(3))
+    codes = [devices.invite(world.now) for _ in range(2)]
+    book.revoke(book.link_of(codes[1]))
+    with pytest.raises(DataError, match="revoked"):
+        devices.enrol(revoked.enrolment(codes[1]), world.now)
+    devices.enrol(named.enrolment(devices.invite(world.now, "  Anna's\nphone ")), world.now)
+    with pytest.raises(DataError, match="a device has joined with this link"):
+        book.revoke(next(link.id for link in book.links(world.now) if link.state == "used"))
+    assert [row.name for row in world.coordinator.store.devices()] == ["Anna's phone"]
+    assert sorted(link.state for link in book.links(world.now)) == ["open", "revoked", "used"]
+    assert world.coordinator.store.open_codes(world.now) == 1
+    world.now += VALID_SECONDS
+    with pytest.raises(DataError, match="expired"):
+        devices.enrol(late.enrolment(codes[0]), world.now)
+    assert world.coordinator.store.open_codes(world.now) == 0
+    assert not world.coordinator.store.belongs(late.name)
+
+
+@pytest.mark.parametrize("stage", ["selection", "keys", "reporting", "unmasking"])
+def test_a_device_that_is_removed_in_a_round_drops_out_of_it(stage: str, world) -> None:
+    world.enrol(6)
+    world.coordinator.rounds.schedule(1)
+    world.advance(stage)
+    removed = world.devices.pop(0)
+    world.coordinator.devices.leave(removed.name, world.now, removed=True)
+    world.finish()
+    rows = world.coordinator.store.rounds()
+    assert rows[-1].state == "committed" and rows[-1].counted >= 3
+    assert len(rows) == 1 or stage == "unmasking", (
+        "there, the shares of the others may be too few, and the round is repeated"
+    )
+    assert world.coordinator.devices.was_removed(removed.name) and not world.coordinator.store.belongs(removed.name)
+    assert world.now < 1_010 or stage == "selection" or len(rows) > 1, "nobody waits for it until a stage's deadline"

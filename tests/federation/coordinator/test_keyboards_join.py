@@ -31,12 +31,13 @@ from federation.protocol.delta_encoding import flatten
 from federation.protocol.join_link import JoinLink
 from federation.protocol.round_terms import LOSS_STEPS, Terms, counts_of
 from federation.protocol.secure_aggregation.modular_vectors import unpack
+from federation.protocol.signed_requests import device_name
 from keyboard_app.device import Device
 from keyboard_app.federating import headless
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError
 from keyboard_app.federating.federation import ASK_SECONDS, Standing
 from keyboard_app.federating.membership import Membership
-from keyboard_app.federating.participant import Participant, check_model, learn
+from keyboard_app.federating.participant import Participant, check_model, has_enough, learn
 from keyboard_app.federating.steps import STEPS
 from keyboard_app.recording.vault import Vault
 from model.device.folder import WEIGHTS, Model, load_model
@@ -336,6 +337,54 @@ def test_a_join_link_is_pinned_to_its_coordinator(federation: Federation, tmp_pa
             headless.join(membership, federation.link())
         assert headless.leave(membership) == "left the federation"
         assert membership.joined is None
+
+
+def test_a_keyboard_with_too_few_words_says_so_and_is_not_selected(
+    federation: Federation, keyboards: list[Joined]
+) -> None:
+    lacking = keyboards[0]
+    model = lacking.participant.model
+    some = lacking.messages(model)[:2]
+    lacking.participant._messages = lambda model: some
+    assert not has_enough([len(message) for message in some])
+    with pytest.raises(DataError, match="too few words"):
+        result_of(learn(model, some, HOW, seed=0))
+    federation.ask(lambda world: world.coordinator.rounds.schedule(1))
+    for _ in range(3):
+        [keyboard.turn() for keyboard in keyboards]
+    assert not lacking.participant.busy and "too few words to take part" in lacking.participant.note
+    assert federation.ask(lambda world: len(world.coordinator.rounds.current.cohort)) == 2
+    more = lacking.messages(model)
+    lacking.participant._messages = lambda model: more
+    until = time.monotonic() + SECONDS
+    while not lacking.participant.busy:  # once it has written more
+        assert time.monotonic() < until
+        lacking.turn()
+    assert not lacking.participant.note
+
+
+def test_a_keyboard_that_was_removed_says_so_and_can_leave(
+    federation: Federation, keyboards: list[Joined], tmp_path: Path, small_model_folder: Path
+) -> None:
+    joined = keyboards[0].membership.joined
+    assert joined is not None
+    name = device_name(joined.key)
+    federation.ask(lambda world: world.coordinator.devices.leave(name, world.now, removed=True))
+    with pytest.raises(RefusedError, match="this federation removed this keyboard"):
+        keyboards[0].turn()
+    assert headless.leave(keyboards[0].membership) == "left the federation, which had removed this keyboard"
+    with Device.open(tmp_path / "app", small_model_folder) as device:
+        device.federation.join(str(federation.link()))
+        device.background.wait()
+        membership = device.federation.standing().joined
+        assert membership is not None
+        name = device_name(membership.key)
+        federation.ask(lambda world: world.coordinator.devices.leave(name, world.now, removed=True))
+        device.federation.take_part()
+        with pytest.raises(RefusedError):
+            device.background.wait()
+        latest = device.federation.latest
+        assert latest is not None and latest.removed and latest.line.startswith("this federation removed this keyboard")
 
 
 def test_another_coordinator_at_the_same_address_is_refused(

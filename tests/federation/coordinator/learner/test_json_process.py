@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from data.errors import DataError
+from federation.aggregation.sum_check import ImplausibleSumError
 from federation.coordinator.learner.json_process import JsonProcess, LearnerDiedError
 
 FAKE = """
@@ -19,10 +20,22 @@ for line in sys.stdin:
     if asked["do"] == "sleep":
         time.sleep(60)
     if asked["do"] == "refuse":
-        print(json.dumps({"error": "not that"}), flush=True)
+        print(json.dumps({"error": "not that", "kind": asked.get("kind", "DataError")}), flush=True)
     else:
         print(json.dumps({"result": {"id": os.getpid(), **asked}}), flush=True)
 """
+
+
+def test_an_implausible_sum_is_told_from_other_refusals() -> None:
+    async def inside() -> None:
+        process = JsonProcess([sys.executable, "-c", FAKE], [ImplausibleSumError])
+        with pytest.raises(ImplausibleSumError, match="not that"):
+            await process.ask({"do": "refuse", "kind": "ImplausibleSumError"}, 30)
+        with pytest.raises(DataError, match="not that"):
+            await process.ask({"do": "refuse", "kind": "RuntimeError"}, 30)
+        await process.close()
+
+    asyncio.run(inside())
 
 
 def test_the_process_is_restarted_whenever_it_dies() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from selenium import webdriver
+from selenium.common.exceptions import ElementClickInterceptedException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -121,12 +122,18 @@ def test_rounds_are_started_shown_and_stopped(served: Served, browser: webdriver
     def see(*parts: str) -> None:
         WebDriverWait(browser, SECONDS).until(lambda _: all(part in text() for part in parts), str(parts))
 
-    def press(label: str) -> None:
-        for button in browser.find_elements(By.TAG_NAME, "button"):
-            if label.upper() in button.text.upper():
-                browser.execute_script("arguments[0].click()", button)  # also under a notice that is fading
-                return
-        raise AssertionError(f"no button {label}")
+    def press(label: str, within: str = "body") -> None:
+        """Presses the first button with a label in the last element that a selector finds."""
+
+        def pressed(_: object) -> bool:
+            place = browser.find_elements(By.CSS_SELECTOR, within)[-1]
+            found = [b for b in place.find_elements(By.TAG_NAME, "button") if label.upper() in b.text.upper()]
+            if found:
+                found[0].click()
+            return bool(found)
+
+        fleeting = (StaleElementReferenceException, ElementClickInterceptedException)  # tables and dialogs change
+        WebDriverWait(browser, SECONDS, ignored_exceptions=fleeting).until(pressed, f"no button {label}")
 
     browser.get(f"{served.address}/")
     see("Open this page with the address")
@@ -150,6 +157,21 @@ def test_rounds_are_started_shown_and_stopped(served: Served, browser: webdriver
     press("close")
     see("1 unused join link")
     WebDriverWait(browser, SECONDS).until_not(lambda _: "For one device." in text())
+
+    see("not used yet")
+    press("rename")
+    see("Name of ")
+    browser.find_element(By.CSS_SELECTOR, "input[maxlength='60']").send_keys("Anna's phone\n")
+    see("Anna's phone")
+    press("remove")
+    see("Remove Anna's phone?", "cannot come back without a new link")
+    press("remove", ".q-dialog")
+    see("removed")
+    press("revoke")
+    see("Nobody can join with this link any more.")
+    press("revoke", ".q-dialog")
+    see("revoked")
+    WebDriverWait(browser, SECONDS).until_not(lambda _: "Nobody can join" in text())
 
     press("pause")
     see("paused")

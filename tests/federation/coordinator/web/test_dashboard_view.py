@@ -10,6 +10,8 @@ from federation.aggregation.privacy import Privacy, Spent
 from federation.coordinator.learner.messages import NextRound
 from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.web.dashboard_view import CHARTS, STAGES, committed, curves, progress, tables, tiles
+from federation.coordinator.web.owner.device_records import device_records
+from federation.coordinator.web.owner.device_tables import device_row
 from federation.coordinator.web.status import CoordinatorStatus, ModelStatus, status_of
 
 
@@ -21,7 +23,7 @@ def test_before_any_round_the_page_shows_the_devices_only(world) -> None:
     assert model.figure == "Round 0" and recall.figure == "–" and privacy.figure == "Secure sums"
     assert devices.figure == "5" and devices.note == "5 active; 1 unused join link"
     assert (progress(status).stage, progress(status).share) == (None, 0.0)
-    assert not tables(status, world.now)["rounds"] and not tables(status, world.now)["errors"]
+    assert not tables(status)["rounds"] and not tables(status)["errors"]
 
 
 def test_each_stage_is_shown_with_its_counts_and_dropouts(world) -> None:
@@ -58,13 +60,14 @@ def test_a_finished_round_has_its_recall_and_an_aborted_one_its_reason(world) ->
     at_1, at_3, norms = curves([row.report]).values()
     assert list(at_1.values()) == [[20.0], [40.0]] and list(at_3.values()) == [[60.0], [80.0]]
     assert norms["clipping norm"] == [1.0]
-    shown = tables(status, world.now)
+    shown = tables(status)
     assert [r["round"] for r in shown["rounds"]] == sorted((r.number for r in status.rounds), reverse=True)
     assert shown["rounds"][-1]["recall at 1"] == "20.0% → 40.0%"
     assert str(shown["rounds"][0]["state"]).startswith("aborted: 0 devices at the end of selection")
     assert "was aborted" in str(shown["errors"][0]["what went wrong"])
-    assert [d["state"] for d in shown["devices"]].count("left") == 1
-    assert {d["state"] for d in shown["devices"]} == {"left", "away"}  # all were last seen long ago
+    devices = [device_row(device) for device in device_records(world.coordinator, world.now)]
+    assert [d["status"] for d in devices].count("left") == 1
+    assert {d["status"] for d in devices} == {"left", "away"}  # all were last seen long ago
 
 
 REPORT = st.fixed_dictionaries(
@@ -123,7 +126,7 @@ def test_a_round_that_reported_less_is_shown_without_the_missing_figures(world) 
     row = replace(row, report=replace(row.report, top1_after=None, top3_after=None))
     status = replace(status, rounds=(row,))
     assert tiles(status, world.now)[1].figure == "–"
-    assert tables(status, world.now)["rounds"][0]["recall at 1"] == ""
+    assert tables(status)["rounds"][0]["recall at 1"] == ""
     assert list(curves([row.report])["Recall at 1 on words held back"].values()) == [[20.0], [None]]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from http import HTTPStatus
@@ -13,10 +14,13 @@ import pytest
 
 from data.errors import DataError
 from federation.benchmarks.loads.simulated_devices import FleetDevice
+from federation.coordinator.conduct.conduct import DAY
 from federation.coordinator.round_machine import GIVING, Rules, Stage
 from federation.coordinator.rounds import CoordinatorSettings
+from federation.coordinator.web.control_api import ControlApi, control_app
 from federation.coordinator.web.device_api import DeviceApi
 from federation.coordinator.web.device_requests import DeviceRequests
+from federation.coordinator.web.owner.device_records import device_records
 from federation.protocol import api_messages
 from federation.protocol.api_messages import CheckIn
 from federation.protocol.round_terms import Terms
@@ -282,6 +286,77 @@ def test_a_device_that_left_is_unknown(in_network, world) -> None:
         await network.finish()
 
     in_network(test)
+
+
+def test_a_device_that_the_owner_removed_is_told_so_and_nobody_else_is(in_network, world) -> None:
+    async def test(network: Network) -> None:
+        removed = network.devices.pop()
+        await removed.turn(wait=0)
+        world.coordinator.devices.leave(removed.device.name, world.now, removed=True)
+        for method, path in (("POST", "/v1/check-in"), ("GET", f"/v1/models/{'0' * 64}"), ("POST", "/v1/departure")):
+            answer = await removed.call(method, path)
+            assert answer.status_code == api_messages.REMOVED and "removed this device" in answer.json()["error"]
+        stranger = sign(network.devices[0].device.key, world.coordinator.session, 2**60, "POST", "/v1/check-in", b"")
+        forged = replace(stranger, device=removed.device.name).to_headers()
+        response = await network.http.post("/v1/check-in", headers=forged)
+        assert response.status_code == api_messages.UNKNOWN_DEVICE
+        await network.finish()
+
+    in_network(test)
+
+
+def test_a_device_whose_message_is_too_large_and_never_valid_is_left_out(in_network, world) -> None:
+    async def test(network: Network) -> None:
+        await network.advance(Stage.SHARES)
+        current = world.coordinator.rounds.current
+        liar = next(d for d in network.devices if not current.gave(d.device.name))
+        network.devices.remove(liar)
+        answer = await liar.call("POST", f"/v1/rounds/{current.name}/shares", bytes(100_000))
+        assert answer.status_code == api_messages.TOO_LARGE
+        await liar.call("POST", f"/v1/rounds/{current.name}/withdrawal")
+        await network.finish()
+        out = world.coordinator.rounds.conduct.left_out(liar.device.name, world.now)
+        assert out is not None and "larger" in out.reason
+        (record,) = (d for d in device_records(world.coordinator, world.now) if d.id == liar.device.name)
+        assert record.status == "left out" and "larger" in record.error
+        others = [d for d in device_records(world.coordinator, world.now) if d is not record and d.rounds]
+        assert record.sent > 0 and others and all(d.sent > record.sent and d.received > 0 for d in others)
+
+    in_network(test)
+
+
+def test_the_owner_controls_devices_and_links_over_the_control_api(world) -> None:
+    async def inside() -> None:
+        network = Network(world)
+        await network.add(6)
+        control = ControlApi(world.coordinator, network.api, "127.0.0.1", 8470, "ab" * 32)
+        transport = httpx.ASGITransport(control_app(control, "token"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://owner") as owner:
+            assert (await owner.get("/control/devices")).status_code == HTTPStatus.UNAUTHORIZED
+            owner.headers["authorization"] = "Bearer token"
+            first, second = (d.device.name for d in network.devices[:2])
+            assert (
+                await owner.post(f"/control/devices/{first[:12]}/name?name=Anna")
+            ).status_code == HTTPStatus.NO_CONTENT
+            world.coordinator.rounds.conduct.convict(second, "a reason", time.time())
+            listed = {d["id"]: d for d in (await owner.get("/control/devices")).json()}
+            assert (listed[first]["name"], listed[second]["reason"]) == ("Anna", "a reason")
+            assert (await owner.post(f"/control/devices/{second}/return")).status_code == HTTPStatus.NO_CONTENT
+            assert (await owner.post("/control/devices/Anna/removal")).status_code == HTTPStatus.NO_CONTENT
+            listed = {d["id"]: d for d in (await owner.get("/control/devices")).json()}
+            assert (listed[first]["status"], listed[second]["status"]) == ("removed", "away")
+            nobody = await owner.post("/control/devices/Anna/removal")
+            assert nobody.status_code == HTTPStatus.CONFLICT and "no device is called Anna" in nobody.json()["error"]
+
+            made = (await owner.post("/control/invitations")).json()
+            assert 6 * DAY < made["expires"] - time.time() <= 7 * DAY
+            newest = (await owner.get("/control/invitations")).json()[0]
+            assert newest["state"] == "open" and newest["expires"] == made["expires"]
+            revoked = await owner.post(f"/control/invitations/{newest['id']}/revocation")
+            assert revoked.status_code == HTTPStatus.NO_CONTENT
+            assert (await owner.get("/control/invitations")).json()[0]["state"] == "revoked"
+
+    asyncio.run(inside())
 
 
 def test_a_round_of_a_hundred_and_twenty_devices_with_twenty_dropouts(new_world, terms: Terms) -> None:
