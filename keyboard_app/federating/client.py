@@ -1,11 +1,13 @@
 """The keyboard's connection to its coordinator: HTTPS with the certificate that the join link names, and signed requests."""
 
 import hashlib
+import socket
 import ssl
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -170,22 +172,34 @@ class FederationClient:
                         raise DataError(f"the coordinator's answer is larger than {limit:,} bytes: it was refused")
                 return _Answer(response.status_code, bytes(content))
         except httpx.HTTPError as error:
-            raise UnreachableError(
-                f"the coordinator at {self._url} does not answer: {error or type(error).__name__}"
-            ) from error
+            raise UnreachableError(_why_unreachable(urlsplit(self._url).netloc, error)) from error
 
 
 def _accepted(answer: _Answer) -> bytes:
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise UnreachableError(f"the coordinator failed with status {answer.status}: try again later")
+        raise UnreachableError("the coordinator has a problem of its own: try again later")
     if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
-        said = api_messages.Refusal.read(answer.content).error or f"status {answer.status}"
+        said = api_messages.Refusal.read(answer.content).error or "it gave no reason"
         raise RefusedError(f"the coordinator says: {' '.join(said.split())[:300]}", answer.status)
     return answer.content
+
+
+def _why_unreachable(place: str, error: BaseException) -> str:
+    """Returns what keeps this device from the coordinator at a host and port, and what to do, in words."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
+        causes.append(cause)
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes):
+        return f"another server answers at {place}: if this lasts, leave the federation and join again with a new link"
+    if any(isinstance(each, socket.gaierror) for each in causes):
+        return f"can't find the coordinator at {place}: check that this device is online"
+    if any(isinstance(each, httpx.TimeoutException) for each in causes):
+        return f"the coordinator at {place} does not answer in time: try again later"
+    return f"can't reach the coordinator at {place}: is it running?"
 
 
 def _text(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise DataError("the coordinator's answer is not UTF-8 text") from error
+        raise DataError("the coordinator's answer is not text: it was refused") from error

@@ -29,7 +29,8 @@ from federation.protocol.round_terms import TrainingResult
 from federation.protocol.secure_aggregation.modular_vectors import Vector
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError
 from keyboard_app.federating.membership import Joined, Membership
-from keyboard_app.federating.steps import LEARNING
+from keyboard_app.federating.steps import DONE, LEARNING
+from keyboard_app.learning.word_count import count_words
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning, Progress, newest, subtract
 from model.device.learning.gate import held_back_from
@@ -104,7 +105,8 @@ class _Session:
                     f"the coordinator asks for a {name} of {getattr(self.how, name)}, and this keyboard accepts at most {most}"
                 )
         self.part = DeviceRound(secure_round(plan), joined.key)
-        self.words = 0  # number of words that the update was learned from; 0 before that
+        self.words = 0  # number of words that the update was learned from, ends of messages included; 0 before that
+        self.counted = 0  # the same without punctuation and ends of messages, for the person
 
 
 class Participant:
@@ -171,16 +173,18 @@ class Participant:
         self.waiting = self.busy
         if session is not None and call.round_name != name:
             self._end()
-            if session.words:
-                self._membership.record_outcome(self._joined.url, name, call.outcome or api_messages.NOT_COUNTED)
-            return f"round {name} is over: this keyboard's update is {call.outcome or api_messages.NOT_COUNTED}"
+            if not session.words:
+                return "the round ended before this keyboard had sent anything"
+            outcome = call.outcome or api_messages.NOT_COUNTED
+            self._membership.record_outcome(self._joined.url, name, outcome)
+            return f"the round is over: what this keyboard learned is {outcome}"
         if (
             call.task == api_messages.REST
             and call.model != self._digest
             and call.model_round > self.model.provenance.round
         ):
             self._fetch(call.model)
-            return f"installed the global model of round {call.model_round}"
+            return "received a newer shared model"
         if call.task in (api_messages.REST, api_messages.WAIT):
             return ""
         try:
@@ -203,11 +207,11 @@ class Participant:
         self.waiting = False
         session = self._session
         if session is None or (stage != api_messages.KEYS and not session.part.has(api_messages.KEYS)):
-            raise DataError("this keyboard was restarted during the round and has lost the round's secrets")
+            raise DataError("it was closed during the round, and takes part in the next one")
         message = yield from self._message(session, stage)
         self._client.give(name, stage, message)
         self.waiting = True
-        return f"round {name}: sent {stage}, {len(message):,} bytes"
+        return DONE.get(stage, f"did its part of the step {stage}")
 
     def _message(self, session: _Session, stage: str) -> Generator[Progress, None, bytes]:
         """Returns this keyboard's message of a stage. A repeated call returns the same bytes."""
@@ -225,17 +229,20 @@ class Participant:
         vectors = terms.contribution(learned, np.random.default_rng(secrets.randbits(128)))
         message = part.message(stage, needed, lambda: vectors)
         clipped = bool(np.linalg.norm(learned.delta) > terms.clipping_norm)
-        self._membership.sent(self._joined.url, plan.round_name, plan.model, learned.words, len(message), clipped)
+        self._membership.sent(self._joined.url, plan.round_name, plan.model, session.counted, len(message), clipped)
         session.words = learned.words
         return message
 
     def _learn(self, session: _Session) -> Generator[Progress, None, TrainingResult]:
         if session.plan.model != self._digest:
             self._fetch(session.plan.model)
-        training = learn(self.model, self._messages(self.model), session.how, session.plan.seed)
+        messages = self._messages(self.model)
+        learned_from = newest(messages[: held_back_from([len(message) for message in messages])], session.how.max_words)
+        session.counted = count_words(learned_from, self.model.vocabulary)
+        training = learn(self.model, messages, session.how, session.plan.seed)
         while True:
             if not self._idle():
-                raise DataError("the device is in use again: this keyboard takes part in a later round")
+                raise DataError("you are typing, and this keyboard takes part in a later round")
             try:
                 progress = next(training)
             except StopIteration as end:
@@ -260,4 +267,4 @@ class Participant:
         self._end()
         with suppress(UserFacingError):
             self._client.withdraw(round_name)
-        return f"left round {round_name}: {' '.join(reason.split())}"
+        return f"left the round{': ' if reason else ''}{' '.join(reason.split())}"

@@ -62,6 +62,7 @@ class KeyboardApp(App):
         look.bind(background=self._paint)
         self._paint()
         self.screen.resume()
+        self.screen.tooltips.begin()
         Clock.schedule_once(lambda _elapsed: self.screen.prepare(), _PREPARE_AFTER)
         self._clocks = [
             Clock.schedule_interval(self.screen.attend, _ATTEND_EVERY),
@@ -72,6 +73,7 @@ class KeyboardApp(App):
         """Disconnects keys, colours and the clock."""
         for clock in self._clocks:
             clock.cancel()
+        self.screen.tooltips.end()
         look.unbind(background=self._paint)
         Window.unbind(on_textinput=self._keys.on_text, on_key_down=self._keys.on_key_down)
 
