@@ -342,7 +342,7 @@ class Device:
     def _check_idle(self) -> None:
         if self.background.task is not None:
             raise DataError(
-                f"{self.background.task.title or 'a task'} is still running: wait until it is done, or stop it"
+                f"{self.background.task.title} is still running: wait until it is done, or stop it"
             )
 
     def _count_words(self) -> tuple[int, int]:

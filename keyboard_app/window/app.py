@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from kivy.app import App
@@ -9,6 +10,7 @@ from kivy.clock import Clock
 from kivy.core.window import Window
 from kivy.lang import Builder
 
+from data.errors import UserFacingError
 from keyboard_app.device import Device
 from keyboard_app.window.drawing.look import look
 from keyboard_app.window.event_loop import run_loop
@@ -74,6 +76,9 @@ class KeyboardApp(App):
         for clock in self._clocks:
             clock.cancel()
         self.screen.tooltips.end()
+        width, height = map(int, Window.system_size)
+        with suppress(UserFacingError):  # the size is not worth a message
+            self._device.profile.choose(window_width=width, window_height=height)
         look.unbind(background=self._paint)
         Window.unbind(on_textinput=self._keys.on_text, on_key_down=self._keys.on_key_down)
 

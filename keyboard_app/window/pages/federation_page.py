@@ -87,10 +87,15 @@ class FederationPage(Page):
             self._round_card.show(self.device)
 
     def write(self) -> None:
-        """Sends keys to the field for the link, and scrolls it into view above them."""
-        field = self._link_card.ids.link
-        self.screen.search(field)
-        Clock.schedule_once(lambda _elapsed: self.ids.scroll.scroll_to(field, animate=False), _ARRANGED)
+        """Sends keys to the field for the link, and scrolls it and its buttons into view above them."""
+        ids, scroll = self._link_card.ids, self.ids.scroll
+        self.screen.search(ids.link)
+
+        def show(_elapsed: float) -> None:
+            scroll.scroll_to(ids.actions, animate=False)
+            scroll.scroll_to(ids.link, animate=False)
+
+        Clock.schedule_once(show, _ARRANGED)
 
     def paste(self) -> None:
         """Puts the clipboard into the field, without opening the keys."""

@@ -86,7 +86,9 @@ def test_keystrokes_saved() -> None:
 
 
 @given(st.integers(0, 3000), st.integers(0, 2000))
-def test_a_share_of_keystrokes_is_shown_once_it_means_something_and_is_never_negative(keys: int, characters: int) -> None:
+def test_a_share_of_keystrokes_is_shown_once_it_means_something_and_is_never_negative(
+    keys: int, characters: int
+) -> None:
     share = SavedKeys(keys, characters).share
     if characters < FEWEST_CHARACTERS:
         assert share is None
@@ -102,7 +104,9 @@ def test_the_words_that_rose_are_those_written_repeatedly(device: Device) -> Non
     rising = device.look_back()
     assert "most on the rise" in (device.background.wait() or "")
     assert all(rise.after > rise.before for rise in rising.found)
-    assert [r.after - r.before for r in rising.found] == sorted((r.after - r.before for r in rising.found), reverse=True)
+    assert [r.after - r.before for r in rising.found] == sorted(
+        (r.after - r.before for r in rising.found), reverse=True
+    )
     zebra = next(rise for rise in rising.found if rise.word == "zebra")
     assert (zebra.text, zebra.times, zebra.before) == ("meet the zebra", 5, 0.0)
     good = next(rise for rise in rising.found if rise.word == "good")
@@ -136,8 +140,16 @@ def test_a_word_on_the_rise_has_one_entry(rises: list[Rise]) -> None:
 
 
 def test_a_phrase_stands_for_its_word_only_if_it_covers_every_place_of_it() -> None:
-    always = [Rise("", "hall", 6, 0.1, 0.5), Rise("climbing", "hall", 6, 0.1, 0.5), Rise("the climbing", "hall", 6, 0.1, 0.5)]
-    mixed = [Rise("", "kindergarten", 8, 0, 0.3), Rise("the", "kindergarten", 6, 0, 0.4), Rise("from the", "kindergarten", 4, 0, 0.4)]
+    always = [
+        Rise("", "hall", 6, 0.1, 0.5),
+        Rise("climbing", "hall", 6, 0.1, 0.5),
+        Rise("the climbing", "hall", 6, 0.1, 0.5),
+    ]
+    mixed = [
+        Rise("", "kindergarten", 8, 0, 0.3),
+        Rise("the", "kindergarten", 6, 0, 0.4),
+        Rise("from the", "kindergarten", 4, 0, 0.4),
+    ]
     assert [rise.text for rise in one_for_each_word([*always, *mixed, Rise("", "climbing", 6, 0.1, 0.9)])] == [
         "the climbing hall",
         "kindergarten",

@@ -109,10 +109,15 @@ def test_learning_is_shown_and_can_be_undone(open_window: Callable[..., Any], de
     person.wait_until(lambda: len(page.ids.shipped.words) == 3)
     assert len(page.ids.personal.words) == 3
     person.touch_control("Go back to the previous model")
+    person.touch_control("Cancel")
+    assert device.models.personalized
+    person.touch_control("Go back to the previous model")
+    person.touch_control("Go back")
     assert not device.models.personalized
     person.touch_control("Forget what it learned")
-    person.touch_control("Yes, forget everything")
-    assert person.screen.status.startswith("Everything that was learned is forgotten")
+    person.touch_control("Forget everything")
+    assert page.ids.undone.line.startswith("Everything that was learned is forgotten"), "beside the button"
+    assert person.screen.foot == person.screen.usual
 
 
 @pytest.fixture
@@ -151,10 +156,10 @@ def test_my_data_is_read_searched_and_deleted(person: Any) -> None:
     assert sorted(row.text for row in rows) == sorted(line.capitalize() for line in LINES)
     person.touch_control("search my messages")
     assert person.screen.composer.searching
-    person.touch_keys(["H", "a", "l", "l"])
+    person.touch_keys(["h", "a", "l", "l"])
     person.wait_until(lambda: len(rows) == 2)
     person.touch_control("delete “Meet at the hall at seven”")
-    person.touch_control("Keep")
+    person.touch_control("Cancel")
     assert len(person.recorded) == 3
     person.touch_control("delete “Meet at the hall at seven”")
     person.touch_control("Delete permanently")
@@ -167,7 +172,7 @@ def test_my_data_is_read_searched_and_deleted(person: Any) -> None:
     person.touch_control("my data")
     person.touch_control("Delete all messages")
     assert len(person.recorded) == 2
-    person.touch_control("Yes, delete all permanently")
+    person.touch_control("Delete all permanently")
     assert (person.recorded, person.sent) == ([], [])
 
 
@@ -225,7 +230,7 @@ def test_settings_apply_at_once_and_are_saved(person: Any) -> None:
     person.touch_control("learn until this hour: less")
     person.touch_control("suggest offensive words")
     person.touch_control("correct typos")
-    person.touch_control("capital letters by themselves")
+    person.touch_control("automatic capitals")
     settings = person.device.profile.settings
     assert (settings.theme, settings.text_scale, settings.layout) == ("dark", 1.0, "dvorak")
     assert (settings.learn_until, settings.offensive_words, settings.autocorrect) == (23, True, False)
