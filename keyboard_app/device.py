@@ -341,9 +341,7 @@ class Device:
 
     def _check_idle(self) -> None:
         if self.background.task is not None:
-            raise DataError(
-                f"{self.background.task.title} is still running: wait until it is done, or stop it"
-            )
+            raise DataError(f"{self.background.task.title} is still running: wait until it is done, or stop it")
 
     def _count_words(self) -> tuple[int, int]:
         """Returns the number of recorded words to learn from, and the number of those that are new since the last learning."""

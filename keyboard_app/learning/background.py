@@ -80,7 +80,9 @@ class BackgroundTasks:
           DataError: another task is running.
         """
         if self._task is not None:
-            raise DataError(f"{self._task.title or 'a request to the federation'} is still running: wait until it is done")
+            raise DataError(
+                f"{self._task.title or 'a request to the federation'} is still running: wait until it is done"
+            )
         self._task, self._error, self._stopped, self.progress = task, None, False, None
         self._cancelled.clear()
         self._going.set()
