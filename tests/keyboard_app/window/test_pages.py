@@ -363,6 +363,14 @@ def test_icons_show_their_names_and_a_held_one_does_not_act(person: Any) -> None
     person.wait_until(lambda: tip.parent is None)
 
 
+def test_a_window_that_becomes_narrow_shows_the_messages_in_all_of_its_width(
+    open_window: Callable[..., Any], device: Device
+) -> None:
+    person = open_window(device, 1280, 800)
+    person.resize(360, 640)
+    assert person.screen.ids.main.width == 360
+
+
 def test_the_empty_chat_says_what_it_is(person: Any) -> None:
     def explained() -> bool:
         return any("your keyboard learns from it" in getattr(w, "text", "") for w in person.screen.walk())
