@@ -23,13 +23,13 @@ from keyboard_app.window.pages.learned_page import LearnedPage
 from keyboard_app.window.pages.page import Page
 from keyboard_app.window.pages.settings_page import SettingsPage
 from keyboard_app.window.pages.welcome import Welcome
+from keyboard_app.window.widgets.button_result import ButtonResult
 from keyboard_app.window.widgets.control import Control
 from keyboard_app.window.widgets.focus import Way
 from keyboard_app.window.widgets.focus_ring import FocusRing
 from keyboard_app.window.widgets.layer import Layer
 from keyboard_app.window.widgets.messages import SHOWN, Messages
 from keyboard_app.window.widgets.modal import Confirmation, TouchShield
-from keyboard_app.window.widgets.outcome import Outcome
 from keyboard_app.window.widgets.tooltip import Tooltips
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
@@ -78,7 +78,7 @@ class Screen(FloatLayout):
         self._pages: dict[str, Page] = {}
         self._welcome: Welcome | None = None
         self._next: Callable[[], object] | None = None  # the work to start once a request to the federation has stopped
-        self._outcome: Outcome | None = None  # beside the button that started the task that is running
+        self._outcome: ButtonResult | None = None  # beside the button that started the task that is running
         self._touched: tuple[float, float] | None = None  # where the window was touched last
         self._rest = Clock.create_trigger(self._show_usual, _STAYS)
         super().__init__(**properties)
@@ -320,7 +320,7 @@ class Screen(FloatLayout):
         """Continues the work that was unfinished when the window was closed."""
         self.begin(self.device.resume)
 
-    def attempt(self, work: Callable[[], object], outcome: Outcome | None = None) -> bool:
+    def attempt(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> bool:
         """Calls `work` at once, and shows the line that it returns or its error; returns whether it succeeded.
 
         The line is shown in `outcome`, beside the button that was pressed, or else at the foot of the window.
@@ -336,7 +336,7 @@ class Screen(FloatLayout):
             self.say(line, outcome)
         return True
 
-    def say(self, line: str, outcome: Outcome | None = None, failed: bool = False) -> None:
+    def say(self, line: str, outcome: ButtonResult | None = None, failed: bool = False) -> None:
         """Shows a line in `outcome` if that is in the window, or else for some seconds at the foot of the window."""
         self.status = line[:1].upper() + line[1:]
         if outcome is not None and outcome.get_root_window() is not None:
@@ -432,7 +432,7 @@ class Screen(FloatLayout):
             self._welcome = None
             self.say(_USUAL_STATUS if record else "Nothing you type is recorded. You can change that in the settings.")
 
-    def begin(self, work: Callable[[], object], outcome: Outcome | None = None) -> None:
+    def begin(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> None:
         """Starts work that the person requested, and shows its progress and result in `outcome`, as `attempt` does."""
         self._begin(work, outcome)
 
@@ -445,7 +445,7 @@ class Screen(FloatLayout):
         else:
             self._begin(work, self._pages[FEDERATION].outcome if FEDERATION in self._pages else None)
 
-    def _begin(self, work: Callable[[], object], outcome: Outcome | None = None) -> None:
+    def _begin(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> None:
         background, federation = self.device.background, self.device.federation.background
         before = background.task
         if outcome is not None:

@@ -20,7 +20,7 @@ from keyboard_app.window.pages.federation_cards import (
     StandingCard,
 )
 from keyboard_app.window.pages.page import Page
-from keyboard_app.window.widgets.outcome import Outcome
+from keyboard_app.window.widgets.button_result import ButtonResult
 
 __all__ = ("FederationPage",)
 
@@ -69,10 +69,10 @@ class FederationPage(Page):
         self.attend()
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ButtonResult:
         """The line about joining, rounds or leaving, in the card that has the buttons for it."""
         card = self._link_card if self._standing.joined is None else self._round_card
-        outcome: Outcome = card.ids.outcome.__self__
+        outcome: ButtonResult = card.ids.outcome.__self__
         return outcome
 
     def open(self) -> None:

@@ -11,7 +11,7 @@ from kivy.uix.widget import Widget
 from keyboard_app.device import Device
 from keyboard_app.window.keys.composer import Composer
 from keyboard_app.window.keys.text_area import SearchField
-from keyboard_app.window.widgets.outcome import Outcome
+from keyboard_app.window.widgets.button_result import ButtonResult
 
 __all__ = ("Card", "Page", "PageHost")
 
@@ -26,10 +26,10 @@ class PageHost(Protocol):
     narrow: bool  # whether the window has little width
     private: bool
 
-    def attempt(self, work: Callable[[], object], outcome: Outcome | None = None) -> bool:
+    def attempt(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> bool:
         """Calls `work` at once, and shows the line that it returns or its error; returns whether it succeeded."""
 
-    def begin(self, work: Callable[[], object], outcome: Outcome | None = None) -> None:
+    def begin(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> None:
         """Starts work in the background, and shows its progress and its result in `outcome`."""
 
     def begin_in_federation(self, work: Callable[[], object]) -> None:
@@ -86,7 +86,7 @@ class Page(BoxLayout):
         for widget in self.walk(restrict=True):
             if isinstance(widget, ScrollView):
                 widget.scroll_y = 1
-            elif isinstance(widget, Outcome):
+            elif isinstance(widget, ButtonResult):
                 widget.clear()
 
     def refresh(self) -> None:
@@ -102,6 +102,6 @@ class Page(BoxLayout):
     def attend(self) -> None:
         """Follows progress in the background while this page is shown; called several times a second."""
 
-    def attempt(self, work: Callable[[], object], outcome: Outcome | None = None) -> bool:
+    def attempt(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> bool:
         """Calls `work` at once, and shows the line that it returns or its error; returns whether it succeeded."""
         return self.screen.attempt(work, outcome)

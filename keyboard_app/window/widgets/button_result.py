@@ -3,10 +3,10 @@
 from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.label import Label
 
-__all__ = ("Outcome",)
+__all__ = ("ButtonResult",)
 
 
-class Outcome(Label):
+class ButtonResult(Label):
     """A line that says what became of a button's work; takes no room while it is empty."""
 
     line = StringProperty()
