@@ -12,6 +12,7 @@ from kivy.uix.floatlayout import FloatLayout
 from data.errors import UserFacingError
 from keyboard_app.charging import is_charging
 from keyboard_app.device import Device
+from keyboard_app.federating.tasks import TakingPart
 from keyboard_app.learning.background import BackgroundTasks, reason
 from keyboard_app.window.drawing.look import DESKTOP, PHONE, TABLET, look
 from keyboard_app.window.drawing.theme import system_theme
@@ -258,7 +259,9 @@ class Screen(FloatLayout):
         if not asked or self.page == FEDERATION:  # a request changes nothing else that is shown
             self.composer.refresh()
             self.refresh_page()
-        if line:
+        if line and self.page == FEDERATION and (failed or isinstance(task, TakingPart)):
+            self.status = _capitalized(line)  # the page has shown it beside the button
+        elif line:
             self.say(line, self._pages[FEDERATION].outcome if self.page == FEDERATION else None, failed)
         if self._next is not None:
             work, self._next = self._next, None
@@ -338,7 +341,7 @@ class Screen(FloatLayout):
 
     def say(self, line: str, outcome: ButtonResult | None = None, failed: bool = False) -> None:
         """Shows a line in `outcome` if that is in the window, or else for some seconds at the foot of the window."""
-        self.status = line[:1].upper() + line[1:]
+        self.status = _capitalized(line)
         if outcome is not None and outcome.get_root_window() is not None:
             outcome.show(self.status, failed)
             return
@@ -487,6 +490,10 @@ class Screen(FloatLayout):
             self._pages[self.page].refresh()
         except UserFacingError as error:
             self.say(str(error))
+
+
+def _capitalized(line: str) -> str:
+    return line[:1].upper() + line[1:]
 
 
 def _polled(background: BackgroundTasks) -> tuple[str | None, bool]:

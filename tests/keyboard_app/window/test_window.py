@@ -225,9 +225,14 @@ def test_emoji_are_chosen_searched_and_offered_again(person: Any) -> None:
     person.touch_control("grinning face")
     assert person.text == "Hi 😀"
     person.touch_control("search emoji")
-    person.touch_keys(["P", "i", "z"])
+    person.touch_keys(["p", "i", "z"])
     person.touch_control("pizza")
     assert person.text == "Hi 😀🍕"
+    person.touch_keys(["emoji"])
+    person.touch_control("search emoji")
+    person.touch_keys(["p", "i", "z", "enter"])
+    assert person.text == "Hi 😀🍕🍕", "Enter takes the first one"
+    person.touch_keys(["backspace"])
     person.touch_keys(["emoji"])
     assert person.device.recent_emoji.signs == ["🍕", "😀"]
     person.touch_control("keys")
