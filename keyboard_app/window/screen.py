@@ -1,5 +1,6 @@
 """The whole window: messages, keys, the pages beside or over the messages, and the first questions on top."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -89,7 +90,8 @@ class Screen(FloatLayout):
         self.composer: Composer = self.ids.composer.__self__
         self.focus = FocusRing(self)
         self.tooltips = Tooltips(self, self.controls)
-        self._last_used = self._last_typed = self._attended = Clock.get_time()
+        self._last_used = self._attended = Clock.get_time()
+        self._last_typed = -math.inf
         self.composer.overlay = self
         self.composer.begin(device)
         self.private = look.private = device.private  # `look` outlives a screen

@@ -140,7 +140,7 @@ def test_a_person_joins_takes_part_sees_the_update_and_leaves(
     rows = page._shared_card.ids.rows.children
     assert [row.text.split(": ")[1] for row in rows] == ["counted"]
     assert rows[0].note == f"{one.words:,} words used"
-    assert one.words == 12 * 18, "each word once: a tenth of 20 messages of 12 words is held out"
+    assert one.words == 12 * 15, "each word once: of 20 messages of 12 words, 5 are held out"
     person.touch_control("details of updates")
     assert "not scaled down" in rows[0].note
 
