@@ -182,7 +182,7 @@ class LearnedPage(Page):
             place.add_widget(chart)
 
     def _repaint(self, *_: object) -> None:
-        if self.parent is not None:  # a hidden page is refreshed before it is shown
+        if self.get_root_window() is not None:  # a hidden page is refreshed before it is shown
             self._show_recall()
 
     def _show_rising(self) -> None:
