@@ -371,6 +371,19 @@ def test_a_window_that_becomes_narrow_shows_the_messages_in_all_of_its_width(
     assert person.screen.ids.main.width == 360
 
 
+def test_a_page_of_a_closed_window_follows_no_change_of_colours(
+    open_window: Callable[..., Any], tmp_path: Path, small_model_folder: Path
+) -> None:
+    from keyboard_app.window.drawing.look import look
+
+    with Device.open(tmp_path / "profile", small_model_folder, consenting=True, use_keyring=False) as device:
+        person = open_window(device)
+        person.screen.page = "learned"
+        person.wait(3)
+        person.leave()
+    look.theme = "light" if look.theme == "dark" else "dark"  # the page still exists, and its store is closed
+
+
 def test_the_empty_chat_says_what_it_is(person: Any) -> None:
     def explained() -> bool:
         return any("your keyboard learns from it" in getattr(w, "text", "") for w in person.screen.walk())
