@@ -54,6 +54,8 @@ def prepare_kivy(size: Size | None = None) -> None:
             "no window can be opened: check that DISPLAY names a display and that OpenGL is installed "
             "(Debian: apt-get install libgl1 libgl1-mesa-dri)"
         )
+    if hasattr(sys, "getandroidapilevel"):
+        return  # the system of a phone decides
     with suppress(OSError, AttributeError):  # without SDL's library, the system decides
         from keyboard_app.window.event_loop import sdl  # imports parts of Kivy
 
