@@ -264,7 +264,8 @@ def _open_window(options: argparse.Namespace) -> None:
         # Imported here because Kivy takes a second to import. It reads its settings when it is first imported.
         from keyboard_app.window.kivy_settings import prepare_kivy
 
-        prepare_kivy()
+        width, height = device.profile.settings.window_width, device.profile.settings.window_height
+        prepare_kivy((width, height) if width and height else None)
         from keyboard_app.window.app import open_window
 
         open_window(device)

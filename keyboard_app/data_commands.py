@@ -92,15 +92,15 @@ def run_data_command(device: Device, options: argparse.Namespace) -> tuple[list[
         else:
             my_data.delete(options.ids)
         deleted, held = before - my_data.count(), my_data.still_held
-        lines = [f"deleted {deleted:,} messages permanently"]
+        lines = [f"deleted {deleted:,} {_messages(deleted)} permanently"]
         if held:
             lines.append(
-                f"your personal model may still hold traces of {held:,} deleted messages: run `keyboard data relearn`"
+                f"your personal model may still hold traces of {held:,} deleted {_messages(held)}: run `keyboard data relearn`"
             )
         return lines, {"deleted": deleted, "still_held": held}
     if options.data_command == "export":
         count = my_data.export(options.file)
-        return [f"wrote {count:,} messages, unencrypted, to {options.file}"], {"exported": count}
+        return [f"wrote {count:,} {_messages(count)}, unencrypted, to {options.file}"], {"exported": count}
     if options.data_command == "import":
         return _import(device, options.file, options.person, options.plain)
     if options.data_command == "relearn":
@@ -112,6 +112,10 @@ def run_data_command(device: Device, options: argparse.Namespace) -> tuple[list[
     content = to_bytes(personal, next_provenance(model.weights, model.provenance, rounds=0))
     write_export(options.file, content, device.profile.path)  # only for the owner: weights can reveal words
     return [f"wrote the personal model, unencrypted, to {options.file}"], {"model": str(options.file)}
+
+
+def _messages(count: int) -> str:
+    return "message" if count == 1 else "messages"
 
 
 def _import(device: Device, file: Path, person: str | None, plain: bool) -> tuple[list[str], dict[str, object]]:

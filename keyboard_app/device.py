@@ -31,8 +31,6 @@ from model.device.folder import PRETRAINED
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
 
-# Seconds that closing waits for a coordinator that does not answer. Cutting off such a call does no harm.
-_PATIENCE = 5.0
 FORGOTTEN, INSISTED = "forgotten", "insisted"  # kinds of words that the person has marked
 
 
@@ -86,12 +84,11 @@ class Device:
         )
         self.background = BackgroundTasks()
         self.my_data = MyData(profile, self.models)
-        self.federation = Federation(profile, self.models, self.background)
+        self.federation = Federation(profile, self.models)
         self.comparison = SuggestionComparison(self.models, shipped)
         self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # state of the store, all words, new words
         self._begun_at = 0  # id of the newest message when learning last started by itself
-        self._counted = self.keyboard.typing.keystrokes
         self._follow_word_preferences()
         self._apply_settings()
 
@@ -171,6 +168,8 @@ class Device:
         now = now or datetime.now()
         if self.private or self.background.task is not None or rested < REST_SECONDS:
             return False
+        if self.federation.round_going_on is not None:
+            return False  # the device's time belongs to the round; the person can still start to learn
         if not is_due(self.profile.settings, Moment(now.hour, *self._count_words(), rested, charging)):
             return False
         self._begun_at = self.profile.store.newest_message()  # learning that was stopped does not start again at once
@@ -193,7 +192,7 @@ class Device:
         """
         self._check_idle()
         if not self.models.personalized:
-            raise DataError("the global model is already in use: there is nothing to undo")
+            raise DataError("there is nothing to undo: your keyboard has no model of its own in use")
         previous = self.profile.restore_previous(self.models.global_model)
         if previous is None:
             self.models.forget_personal()
@@ -201,7 +200,7 @@ class Device:
             self.models.use_personal(previous.weights, previous.seen)
         self.profile.store.add_change("rolled back", self.models.personalized)
         self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
-        return f"{'the previous personal model' if previous else 'the global model'} is in use again"
+        return f"{'your previous model' if previous else 'the shared model'} is in use again"
 
     def reset(self) -> str:
         """Deletes everything that was learned; returns a line for the person.
@@ -217,7 +216,7 @@ class Device:
         self.models.forget_personal()
         self.models.use_messages([])
         self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
-        return "everything that was learned is forgotten: the global model is in use"
+        return "everything that was learned is forgotten: the shared model is in use"
 
     def import_texts(self, path: Path, person: str | None = None) -> Importing:
         """Starts to import a file in the background; returns the task, which ends `unclear` if the person has to be asked.
@@ -238,14 +237,17 @@ class Device:
         self.background.start(unclear.of(person))
 
     def take_part_if_due(
-        self, rested: Callable[[], float], charging: bool | None = None, now: float | None = None
+        self,
+        rested: Callable[[], float],
+        charging: bool | None = None,
+        now: float | None = None,
+        since_typing: Callable[[], float] | None = None,
     ) -> None:
         """Starts to ask the federation for a round if that is due; the arguments are those of `Federation.take_part_if_due`."""
         settings = self.profile.settings
-        if settings.take_part and settings.consent is True and not self.private:
-            self.federation.take_part_if_due(
-                lambda: 0.0 if self.private else rested(), charging, time.monotonic() if now is None else now
-            )
+        if settings.take_part and settings.consent is True and not self.private and self.background.task is None:
+            now = time.monotonic() if now is None else now
+            self.federation.take_part_if_due(rested, charging, now, since_typing)
 
     def look_back(self) -> Rising:
         """Starts to find in the background which words and phrases became more likely; returns the task, which holds the result.
@@ -258,7 +260,7 @@ class Device:
         return task
 
     def saved(self) -> Saved:
-        """Returns the keystrokes that suggestions saved, today and in total."""
+        """Returns the keystrokes that suggestions saved, today and ever."""
         return Saved.of(self.profile.store.days(), datetime.now().date())
 
     def compare(self, context: str, prefix: str = "") -> dict[str, list[str]]:
@@ -286,7 +288,8 @@ class Device:
 
     def close(self) -> None:
         """Ends the background task and releases the profile."""
-        self.background.cancel(_PATIENCE if self.federation.speaking else None)
+        self.federation.close()
+        self.background.cancel()
         self.profile.close()
 
     def __enter__(self) -> Self:
@@ -321,15 +324,14 @@ class Device:
             self.profile.store.unmark_word(kind, word)
 
     def _record(self, text: str) -> None:
-        typed = self.keyboard.typing.keystrokes - self._counted
         if (why_not := self._why_not(text)) is None:
             # The models have not learned from this message yet, so the ranks are those before each word was typed.
             ranks = self.models.ranks(text)
-            self.sent = Sent(self.profile.store.add_message(text, ranks, Day(_today(), typed, len(text))))
+            typed = Day(_today(), self.keyboard.message_keystrokes, len(" ".join(text.split())))
+            self.sent = Sent(self.profile.store.add_message(text, ranks, typed))
             self.models.learn(text)
         else:
             self.sent = Sent(None, why_not)
-        self._counted += typed
 
     def _why_not(self, text: str) -> str | None:
         if self.private:
@@ -341,9 +343,7 @@ class Device:
 
     def _check_idle(self) -> None:
         if self.background.task is not None:
-            raise DataError(
-                f"{self.background.task.title or 'a task'} is still running: wait until it is done, or stop it"
-            )
+            raise DataError(f"{self.background.task.title} is still running: wait until it is done, or stop it")
 
     def _count_words(self) -> tuple[int, int]:
         """Returns the number of recorded words to learn from, and the number of those that are new since the last learning."""

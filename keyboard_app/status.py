@@ -41,11 +41,11 @@ class Status:
     def __str__(self) -> str:
         return "\n".join(
             [
-                f"recorded        {self.messages:,} messages, {self.words:,} words",
+                f"recorded        {_counted(self.messages, 'message')}, {_counted(self.words, 'word')}",
                 f"recall at 3     {self._recall}",
-                f"global model    after {self.round} federated rounds, digest {self.global_model[:12]}…",
+                f"global model    after {_counted(self.round, 'federated round')}, digest {self.global_model[:12]}…",
                 f"personal model  {'in use' if self.personal_model else 'none: the global model is in use'}",
-                f"own words       {self.own_words:,} suggested words that are not in the model's vocabulary",
+                f"own words       {_counted(self.own_words, 'suggested word')} not in the model's vocabulary",
                 f"own phrases     {_weighed(self.ngram_trust)}",
                 f"last learning   {self.gate or 'none yet'}",
                 f"recording       {_ANSWERS[self.consent]}; messages are kept {self._kept}",
@@ -62,12 +62,16 @@ class Status:
 
     @property
     def _kept(self) -> str:
-        return "until deleted" if self.keep_days is None else f"for {self.keep_days:,} days"
+        return "until deleted" if self.keep_days is None else f"for {_counted(self.keep_days, 'day')}"
 
     def as_json(self) -> dict[str, Any]:
         """Returns the fields for `--json`; of the gate's decision, only those named in `_GATE`."""
         gate = None if self.gate is None else {name: getattr(self.gate, name) for name in _GATE}
         return asdict(self) | {"gate": gate}
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _weighed(trust: float) -> str:

@@ -1,12 +1,14 @@
 """The keyboard's connection to its coordinator: HTTPS with the certificate that the join link names, and signed requests."""
 
 import hashlib
+import socket
 import ssl
 import time
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -184,9 +186,7 @@ class FederationClient:
         except httpx.HTTPError as error:
             if (wrong := _wrong_clock(error)) is not None:
                 raise UnreachableError(wrong) from error
-            raise UnreachableError(
-                f"the coordinator at {self._url} does not answer: {error or type(error).__name__}"
-            ) from error
+            raise UnreachableError(_why_unreachable(urlsplit(self._url).netloc, error)) from error
 
 
 def _wrong_clock(error: BaseException | None) -> str | None:
@@ -205,7 +205,7 @@ def _wrong_clock(error: BaseException | None) -> str | None:
 
 def _accepted(answer: _Answer) -> bytes:
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise UnreachableError(f"the coordinator failed with status {answer.status}: try again later")
+        raise UnreachableError("the coordinator has a problem of its own: try again later")
     if answer.status == api_messages.REMOVED:
         raise RefusedError(
             "this federation removed this keyboard: it takes part in no more rounds. To join again, leave the federation here and "
@@ -213,13 +213,27 @@ def _accepted(answer: _Answer) -> bytes:
             answer.status,
         )
     if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
-        said = api_messages.Refusal.read(answer.content).error or f"status {answer.status}"
+        said = api_messages.Refusal.read(answer.content).error or "it gave no reason"
         raise RefusedError(f"the coordinator says: {' '.join(said.split())[:300]}", answer.status)
     return answer.content
+
+
+def _why_unreachable(place: str, error: BaseException) -> str:
+    """Returns what keeps this device from the coordinator at a host and port, and what to do, in words."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
+        causes.append(cause)
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes):
+        return f"another server answers at {place}: if this lasts, leave the federation and join again with a new link"
+    if any(isinstance(each, socket.gaierror) for each in causes):
+        return f"can't find the coordinator at {place}: check that this device is online"
+    if any(isinstance(each, httpx.TimeoutException) for each in causes):
+        return f"the coordinator at {place} does not answer in time: try again later"
+    return f"can't reach the coordinator at {place}: is it running?"
 
 
 def _text(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise DataError("the coordinator's answer is not UTF-8 text") from error
+        raise DataError("the coordinator's answer is not text: it was refused") from error

@@ -16,6 +16,7 @@ from keyboard_app.recording.user_profile import Profile
 REST_SECONDS = 60.0  # time without use before the keyboard takes part in a round
 ASK_SECONDS = 60.0  # time between two requests for a round
 _REMOVED_SECONDS = 3_600.0  # the same, once the federation has removed this keyboard
+_PATIENCE = 5.0  # seconds that closing waits for a coordinator that does not answer
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,11 @@ class Standing:
 class Federation:
     """The keyboard's federation: starts the background tasks that talk to the coordinator. For the typing thread."""
 
-    def __init__(self, profile: Profile, models: Models, background: BackgroundTasks) -> None:
+    def __init__(self, profile: Profile, models: Models) -> None:
         self.latest: TakingPart | None = None  # the latest request for a round, and its result
-        self._profile, self._models, self._background = profile, models, background
+        # Of its own, because a round may wait for other keyboards for minutes while the person learns, forgets or imports here.
+        self.background = BackgroundTasks()
+        self._profile, self._models = profile, models
         self._asked = -math.inf
         self._enough_since: tuple[int, int] | None = (
             None  # deletions and resets when the messages were found to be enough
@@ -62,10 +65,10 @@ class Federation:
         """Starts joining the federation of a link. The task returned says why if joining fails.
 
         Raises:
-          DataError: the text is not a join link, or another task is running in the background.
+          DataError: the text is not a join link, or another task of the federation is running.
         """
         task = Joining(self._profile, link)
-        self._background.start(task)
+        self.background.start(task)
         return task
 
     def give_up_joining(self) -> None:
@@ -90,7 +93,7 @@ class Federation:
         )
 
     def leave(self) -> None:
-        """Stops taking part at once, and tells the coordinator as soon as no other task is running in the background.
+        """Stops taking part at once, and tells the coordinator as soon as no other task of the federation is running.
 
         Raises:
           DataError: the file of the membership cannot be written.
@@ -102,10 +105,10 @@ class Federation:
         self.attend()
 
     def attend(self) -> None:
-        """Starts telling the coordinator that the keyboard leaves, if the coordinator does not know yet and no task is running."""
-        if self._leaving and self._background.task is None:
+        """Starts telling the coordinator that the keyboard leaves, if it does not know yet and no other task is running."""
+        if self._leaving and self.background.task is None:
             self._leaving = False
-            self._background.start(Leaving(self._profile))
+            self.background.start(Leaving(self._profile))
 
     def take_part(self, idle: Callable[[], bool] = lambda: True) -> None:
         """Starts the task of asking for a round and taking part in it.
@@ -114,45 +117,53 @@ class Federation:
           idle: returns whether the device is not in use; called during the task, in its thread.
 
         Raises:
-          DataError: another task is running in the background.
+          DataError: another task of the federation is running.
         """
         store = self._profile.store
         state = store.last_deletion(), len(store.changes())
         if self.latest is not None and not self.latest.enough:
             self._enough_since = None
         task = TakingPart(self._profile, self._models, idle, enough=self._enough_since == state)
-        self._background.start(task)
+        self.background.start(task)
         self.latest, self._enough_since = task, state
 
-    def take_part_if_due(self, rested: Callable[[], float], charging: bool | None, now: float) -> None:
-        """Starts the task of `take_part` if it is due, the keyboard is at rest, and no other task is running.
+    def take_part_if_due(
+        self,
+        rested: Callable[[], float],
+        charging: bool | None,
+        now: float,
+        since_typing: Callable[[], float] | None = None,
+    ) -> None:
+        """Starts the task of `take_part` if it is due, the keyboard is at rest, and no other task of the federation is running.
 
         Args:
-          rested: returns the seconds since the keyboard was used; also called during the task, in its thread.
+          rested: returns the seconds since the keyboard was used in any way.
           charging: whether the machine is charging; None if it has no battery or the system does not say.
           now: seconds of a monotonic clock.
+          since_typing: returns the seconds since the last key; called during the task, in its thread. Only typing makes the
+            keyboard leave a round: looking at a page or changing a setting does not. `rested` if not given.
         """
         pause = _REMOVED_SECONDS if self.latest is not None and self.latest.removed else ASK_SECONDS
         due = now - self._asked >= pause and rested() >= REST_SECONDS and charging is not False
-        if due and self._background.task is None and (self._profile.path / FILE).exists():
+        if due and self.background.task is None and (self._profile.path / FILE).exists():
             self._asked = now
-            self.take_part(lambda: rested() >= REST_SECONDS)
+            idle = since_typing or rested
+            self.take_part(lambda: idle() >= REST_SECONDS)
 
     def leave_round(self) -> None:
         """Leaves the current round, if there is one."""
-        if isinstance(self._background.task, TakingPart):
-            self._background.stop()
+        if isinstance(self.background.task, TakingPart):
+            self.background.stop()
 
     @property
     def round_going_on(self) -> TakingPart | None:
         """The task of the round that this keyboard is in, or None."""
-        task = self._background.task
+        task = self.background.task
         return task if isinstance(task, TakingPart) and task.step else None
 
-    @property
-    def speaking(self) -> bool:
-        """Whether the running task talks to the coordinator, and may therefore wait for it."""
-        return isinstance(self._background.task, TakingPart | Joining | Leaving)
+    def close(self) -> None:
+        """Stops the running task. A coordinator that does not answer is not waited for: cutting off such a call does no harm."""
+        self.background.cancel(_PATIENCE)
 
     def _membership(self) -> Membership:
         return Membership.open(self._profile.path, self._profile.vault, self._profile.notices)

@@ -147,7 +147,7 @@ def take_part(
                     time.sleep(_KEPT_OUT_PAUSE)
                 pause = _FIRST_PAUSE
             except UnreachableError as error:
-                tell(f"{error}; trying again in {pause:g} s")
+                tell(f"{error} (trying again in {pause:g} {'second' if pause == 1 else 'seconds'})")
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -13,9 +13,10 @@ from federation.protocol.json_messages import Contribution, Invitation
 from keyboard_app.learning.background import Task, reason, run
 from keyboard_app.learning.learning import Learning, relearning, train
 from keyboard_app.learning.models import Models
+from keyboard_app.learning.word_count import count_words
 from keyboard_app.recording.user_profile import Profile
 from model.device.folder import Model, load_model
-from model.device.learning.finetuning import FineTuning, Progress, subtract
+from model.device.learning.finetuning import FineTuning, Progress, newest, subtract
 from model.device.learning.training import check_finite
 from model.device.weights import load_weights, next_provenance, save_weights
 
@@ -34,6 +35,7 @@ class Answering:
         self._model = model
         self._recorded = profile.store.learnable()
         self._contribution: Contribution | None = None
+        self._words = 0  # words of the messages trained on, each counted once, for the person
 
     def work(self) -> Generator[Progress]:
         """Trains, saves the delta, and answers.
@@ -58,6 +60,7 @@ class Answering:
         trained = yield from train(program, encoded, FineTuning(**settings), seed)
         if trained is None:
             raise DataError("this keyboard has recorded no words to train on yet")
+        self._words = count_words(newest(encoded, self._invitation.max_words), self._model.vocabulary)
         delta = subtract(trained.weights, before)
         check_finite([*delta.values(), np.array([trained.loss_before, trained.loss_after])])
         save_weights(self._mailbox.delta_path(round_id), delta, next_provenance(before, origin, rounds=0))
@@ -70,9 +73,7 @@ class Answering:
             return (
                 f"contributed nothing to round {self._invitation.round_id}: {c.error if c else 'training did not run'}"
             )
-        return (
-            f"contributed to round {c.round_id} from {c.words:,} words: loss {c.loss_before:.2f} → {c.loss_after:.2f}"
-        )
+        return f"contributed to round {c.round_id} from {self._words:,} {'word' if self._words == 1 else 'words'}"
 
 
 class TakingOver:
@@ -90,17 +91,17 @@ class TakingOver:
         """
         folder = profile.mailbox.take_release()
         if folder is None:
-            raise DataError("no global model was released to this keyboard")
+            raise DataError("no newer shared model is waiting for this keyboard")
         try:
             model = load_model(folder)
             model.start()  # a damaged program shows only when it runs
             profile.save_global(model)
         except (UserFacingError, OSError, RuntimeError) as error:
             profile.mailbox.discard_taken()  # else it would be tried again every second
-            raise DataError(f"refused the released global model: {reason(error)}") from error
+            raise DataError(f"refused a newer shared model: {reason(error)}") from error
         profile.mailbox.discard_taken()
         models.use_global(model, [message.text for message in profile.store.learnable()])
-        self.title = f"installed the global model of round {model.provenance.round}; learning your words again"
+        self.title = "installed a newer shared model; learning your words again"
         self._learning = Learning(profile, models)
 
     def work(self) -> Generator[Progress]:

@@ -32,7 +32,8 @@ from federation.protocol.secure_aggregation.modular_vectors import Vector
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError
 from keyboard_app.federating.membership import Joined, Membership
 from keyboard_app.federating.model_history import NotAllowedError, Question
-from keyboard_app.federating.steps import LEARNING
+from keyboard_app.federating.steps import DONE, LEARNING
+from keyboard_app.learning.word_count import count_words
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning, Progress, newest, subtract
 from model.device.learning.gate import held_back_from
@@ -45,9 +46,9 @@ _MOST = FineTuning(learning_rate=10.0, clipping_norm=100.0, passes=5, max_words=
 # Number of held-out words on which weights are measured. Both measurements together take half as long as training on 2,000 words.
 _MOST_TESTED = 500
 _OUTCOMES = {
-    api_messages.COUNTED: "this keyboard's update is counted",
-    api_messages.NOT_COUNTED: "this keyboard's update is not counted",
-    api_messages.UNKNOWN: "the coordinator does not know whether this keyboard's update is counted",
+    api_messages.COUNTED: "what this keyboard learned is counted",
+    api_messages.NOT_COUNTED: "what this keyboard learned is not counted",
+    api_messages.UNKNOWN: "the coordinator does not know whether what this keyboard learned is counted",
 }
 _REPEATED = 0.5  # share of the messages that an update trains on if there was one from the same weights before
 _TOO_LITTLE = "this keyboard has too few words to take part in a round yet: it takes part once you have written more"
@@ -151,6 +152,8 @@ class _Session:
                     f"the coordinator asks for a {name} of {getattr(self.how, name)}, and this keyboard accepts at most {most}"
                 )
         self.part = DeviceRound(secure_round(plan), joined.key)
+        self.words = 0  # number of words that the update was learned from, ends of messages included; 0 before that
+        self.counted = 0  # the same without punctuation and ends of messages, for the person
 
 
 class Participant:
@@ -233,10 +236,12 @@ class Participant:
         self.waiting = self.busy
         if session is not None and call.round_name != name:
             self._end()
+            if not session.words:
+                return "the round ended before this keyboard had sent anything"
             if call.outcome not in api_messages.OUTCOMES:  # `_ask_for_outcomes` will ask for it
-                return f"round {name} continues without this keyboard"
+                return "the round continues without this keyboard"
             self._membership.record_outcome(self._joined.url, name, call.outcome)
-            return f"round {name} is over: {_OUTCOMES[call.outcome]}"
+            return f"the round is over: {_OUTCOMES[call.outcome]}"
         if (
             call.task == api_messages.REST
             and call.model != self._digest
@@ -287,7 +292,7 @@ class Participant:
         except NotAllowedError as error:
             self.question = error.question
             return str(error)
-        return f"installed the global model of round {call.model_round}"
+        return "received a newer shared model"
 
     def _has_enough(self) -> bool:
         """Counts the words, until they are enough once: messages that are added change nothing then."""
@@ -304,11 +309,11 @@ class Participant:
         self.waiting = False
         session = self._session
         if session is None or (stage != api_messages.KEYS and not session.part.has(api_messages.KEYS)):
-            raise DataError("this keyboard was restarted during the round and has lost the round's secrets")
+            raise DataError("it was closed during the round, and takes part in the next one")
         message = yield from self._message(session, stage)
         self._client.give(name, stage, message)
         self.waiting = True
-        return f"round {name}: sent {stage}, {len(message):,} bytes"
+        return DONE.get(stage, f"did its part of the step {stage}")
 
     def _message(self, session: _Session, stage: str) -> Generator[Progress, None, bytes]:
         """Returns this keyboard's message of a stage. A repeated call returns the same bytes."""
@@ -326,7 +331,8 @@ class Participant:
         vectors = terms.contribution(learned, np.random.default_rng(self._draw(128)))
         message = part.message(stage, needed, lambda: vectors)
         clipped = bool(np.linalg.norm(learned.delta) > terms.clipping_norm)
-        self._membership.sent(self._joined.url, plan.round_name, plan.model, learned.words, len(message), clipped)
+        self._membership.sent(self._joined.url, plan.round_name, plan.model, session.counted, len(message), clipped)
+        session.words = learned.words
         return message
 
     def _learn(self, session: _Session) -> Generator[Progress, None, TrainingResult]:
@@ -335,10 +341,13 @@ class Participant:
         self._history.accept(self._digest, self.model.provenance.round)
         # A coordinator can repeat the plan's seed, so nothing that is random here may depend on it alone.
         seed, repeated = (session.plan.seed, self._draw(128)), self._history.updates(self._digest) > 0
-        training = learn(self.model, self._messages(self.model), session.how, seed, repeated)
+        messages = self._messages(self.model)
+        learned_from = newest(messages[: held_back_from([len(message) for message in messages])], session.how.max_words)
+        session.counted = count_words(learned_from, self.model.vocabulary)
+        training = learn(self.model, messages, session.how, seed, repeated)
         while True:
             if not self._idle():
-                raise DataError("the device is in use again: this keyboard takes part in a later round")
+                raise DataError("you are typing, and this keyboard takes part in a later round")
             try:
                 progress = next(training)
             except StopIteration as end:
@@ -364,4 +373,4 @@ class Participant:
         self._end()
         with suppress(UserFacingError):
             self._client.withdraw(round_name)
-        return f"left round {round_name}: {' '.join(reason.split())}"
+        return f"left the round{': ' if reason else ''}{' '.join(reason.split())}"

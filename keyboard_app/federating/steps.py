@@ -4,12 +4,20 @@ from federation.protocol import api_messages
 
 LEARNING = "learning"  # the first part of the stage `api_messages.REPORTING`
 STEPS = {
-    api_messages.WAIT: "gathering the devices",
-    api_messages.KEYS: "agreeing on keys with the other devices",
-    api_messages.SHARES: "sharing secrets that make up for devices that drop out",
+    api_messages.WAIT: "waiting until enough keyboards are there",
+    api_messages.KEYS: "agreeing on secret keys with the other keyboards",
+    api_messages.SHARES: "preparing for keyboards that drop out",
     LEARNING: "learning from your words",
     api_messages.REPORTING: "masking and sending what it learned",
-    api_messages.UNMASKING: "helping to unmask the sum over all devices",
+    api_messages.UNMASKING: "adding up what all keyboards learned",
+}
+
+# What a keyboard has done once its message of a stage has arrived, for people.
+DONE = {
+    api_messages.KEYS: "agreed on secret keys with the other keyboards",
+    api_messages.SHARES: "prepared for keyboards that drop out",
+    api_messages.REPORTING: "sent what it learned, masked",
+    api_messages.UNMASKING: "helped to add up what all keyboards learned",
 }
 
 

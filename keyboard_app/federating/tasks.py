@@ -47,7 +47,7 @@ class TakingPart:
         """
         self.title = ""
         self.step = ""  # of `steps.STEPS`; empty outside of rounds
-        self.waiting = False  # whether it waits for the other devices
+        self.waiting = False  # whether it waits for the other keyboards
         self.line = ""  # the latest event, in words for people
         self.failed = False  # whether it ended in an error, which `line` describes
         self.enough = enough  # whether the recorded messages are enough to train on, as far as it is known
@@ -123,8 +123,7 @@ class TakingPart:
     def _show(self, participant: "Participant") -> None:
         self.step, self.waiting = participant.step, participant.waiting
         if self.step:
-            doing = "waiting for the other devices" if self.waiting else STEPS[self.step]
-            self.title = f"a round of your federation: {doing}"
+            self.title = "taking part in a round of your federation"
 
     def _messages(self, model: Model) -> list[list[int]]:
         """Reads the recorded messages, in the task's own thread and only for a round: there may be many."""

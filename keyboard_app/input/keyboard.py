@@ -43,6 +43,8 @@ class Keyboard:
     Characters count when they are sent. `space_waits` means that the space before the cursor came with a suggestion: punctuation
     replaces it, and a letter after the punctuation brings the space back.
 
+    A `verbatim` keyboard, for searches and links, adds no capitals and makes no full stop of two spaces.
+
     A word is corrected once it is certain that it has ended: by a space after it, or by a space or Enter after punctuation that
     follows it. `yhat.io`, `thr!=5` and `facebok.com/x` go on after the punctuation and stay as they are.
     """
@@ -55,6 +57,7 @@ class Keyboard:
         emoji_for: Callable[[str], str | None] = _nothing,
         word_preferences: WordPreferences | None = None,
         clock: Callable[[], float] = time.monotonic,
+        verbatim: bool = False,
     ) -> None:
         self._suggest, self._send = suggest, send
         self._correct, self._emoji_for = correct, emoji_for
@@ -68,8 +71,16 @@ class Keyboard:
         self._stop_waits = False  # whether another space turns the last one into a full stop
         self._letter_parts = False  # whether a letter is parted by a space from the punctuation before it
         self._corrected: _Correction | None = None
+        self._verbatim = verbatim
+        self._before = 0  # keystrokes before those of this message
         self._shift = ShiftKey(clock)
+        self._shift.capitalizes = not verbatim
         self._begin("")
+
+    @property
+    def message_keystrokes(self) -> int:
+        """The keystrokes since the text was last empty: those that the message cost."""
+        return self.typing.keystrokes - self._before
 
     def _begin(self, text: str) -> None:
         self.field = TextField(text, len(text), len(text))
@@ -189,7 +200,8 @@ class Keyboard:
             field.insert(" ")
         self._after_key(correction)
         before = field.text[: field.cursor - 1].rstrip(CLOSING)
-        self._stop_waits = before[previous_boundary(before, len(before)) :][:1].isalnum()  # without combining accents
+        ended = before[previous_boundary(before, len(before)) :][:1].isalnum()  # without combining accents
+        self._stop_waits = ended and not self._verbatim
 
     def backspace(self, reach: Move = Move.LEFT) -> None:
         """Undoes a correction just made and insists on the typed word; otherwise deletes the selection or the text before."""
@@ -377,4 +389,6 @@ class Keyboard:
     def _after_key(self, corrected: _Correction | None = None, letter_parts: bool = False) -> None:
         self.space_waits = self._stop_waits = False
         self._corrected, self._letter_parts = corrected, letter_parts
+        if not self.field.text:
+            self._before = self.typing.keystrokes
         self._shift.follow(self.field.text[: self.field.selection[0]] + " " * letter_parts)

@@ -48,9 +48,11 @@ def run(task: Task) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Returns the error's message in one line."""
+    """Returns the error's message in one line; for an error of the system its words, without its number."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full: free some space and try again"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -81,7 +83,9 @@ class BackgroundTasks:
           DataError: another task is running.
         """
         if self._task is not None:
-            raise DataError(f"{self._task.title or 'a task'} is still running: wait until it is done")
+            raise DataError(
+                f"{self._task.title or 'a request to the federation'} is still running: wait until it is done"
+            )
         self._task, self._error, self._stopped, self.progress = task, None, False, None
         self._cancelled.clear()
         self._going.set()

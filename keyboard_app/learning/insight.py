@@ -11,6 +11,8 @@ from keyboard_app.recording.records import Day, Message, Ranks
 from keyboard_app.recording.store import Store
 from model.device.suggesting.personal import Smoothing
 
+FEWEST_CHARACTERS = 500  # about a hundred words
+
 
 @dataclass(frozen=True)
 class Period:
@@ -76,17 +78,36 @@ def new_words(messages: Sequence[Message], vocabulary: Vocabulary) -> list[NewWo
 
 
 @dataclass(frozen=True)
-class Saved:
-    """Keystrokes that suggestions saved: characters sent minus keys pressed. `ever_share` is their share of the characters."""
+class SavedKeys:
+    """Keystrokes saved by suggestions over some time: the keystroke savings rate (KSR), 1 - keystrokes / characters.
 
-    today: int
-    ever: int  # in total
-    ever_share: float | None  # None before anything was sent
+    Enter and Shift cost no keystroke. Corrections of one's own mistakes do, and messages that were never sent do not count.
+    """
+
+    keystrokes: int
+    characters: int  # of the messages sent, with single spaces
+
+    @property
+    def share(self) -> float | None:
+        """The savings rate, at least 0; None below `FEWEST_CHARACTERS`, where a few words would decide it."""
+        if self.characters < FEWEST_CHARACTERS:
+            return None
+        return max(1 - self.keystrokes / self.characters, 0.0)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Keystrokes saved today and ever."""
+
+    today: SavedKeys
+    ever: SavedKeys
 
     @classmethod
     def of(cls, days: Sequence[Day], today: date) -> "Saved":
         """Adds up the days."""
-        saved = {day.day: day.characters - day.keystrokes for day in days}
-        characters = sum(day.characters for day in days)
-        ever = sum(saved.values())
-        return cls(saved.get(today.isoformat(), 0), ever, ever / characters if characters else None)
+
+        def total(some: Iterable[Day]) -> SavedKeys:
+            chosen = list(some)
+            return SavedKeys(sum(day.keystrokes for day in chosen), sum(day.characters for day in chosen))
+
+        return cls(total(day for day in days if day.day == today.isoformat()), total(days))

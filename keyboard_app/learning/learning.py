@@ -19,6 +19,7 @@ import numpy as np
 
 from data.generators import yielding
 from keyboard_app.learning.models import Models
+from keyboard_app.learning.word_count import count_words
 from keyboard_app.recording.personal_file import Seen
 from keyboard_app.recording.records import Judgement, Message
 from keyboard_app.recording.user_profile import Profile
@@ -96,6 +97,7 @@ class Learning:
         self._recorded = profile.store.learnable()
         self._deletion = profile.store.last_deletion()
         self._used: list[Message] = []  # trained on or held out
+        self._words = 0  # words of the messages trained on, each counted once, for the person
         self._program: Program | None = None  # the program with the kept weights, to type with
         self._digest = ""  # of the global weights
 
@@ -127,7 +129,9 @@ class Learning:
             )
         elif self._in_use is None:
             self._profile.drop_personal()  # any weights in the file were trained from another global model, or must go
-        self._used = self._recorded[border - len(newest_of(encoded[:border], self._how.max_words)) :]
+        learned_from = newest_of(encoded[:border], self._how.max_words)
+        self._used = self._recorded[border - len(learned_from) :]
+        self._words = count_words(learned_from, self._global.vocabulary)
         self._digest = digest(self._global.weights)
         self.trained, self._program = trained, program
 
@@ -145,7 +149,7 @@ class Learning:
             if self._over_again:
                 self._profile.drop_personal()
                 self._models.forget_personal()
-                return "there are no messages left to learn from: the global model is in use"
+                return "there are no messages left to learn from: the shared model is in use"
             return "there is nothing to learn from yet: send a few more messages first"
         t, verdict = self.trained, self.verdict
         if verdict.keeps_new:
@@ -166,10 +170,11 @@ class Learning:
         )
         used = [message.id for message in self._used]
         self._profile.store.add_learning(used, t.words, t.loss_before, t.loss_after, judgement)
-        why = f"its predictions of your newest words are {'at least as good' if verdict.keeps_new else 'better'}"
+        why = f"it guesses your newest words {'at least as well' if verdict.keeps_new else 'better'}"
         if verdict.new.words == 0:
             why = "there are no new words to compare the two on"
-        return f"learned from {t.words:,} words in {t.seconds:.1f} s and kept the {verdict.kept} model: {why}"
+        words = f"{self._words:,} {'word' if self._words == 1 else 'words'}"
+        return f"learned from {words} and kept the {verdict.kept} model: {why}"
 
 
 def relearning(profile: Profile, models: Models) -> Learning | None:

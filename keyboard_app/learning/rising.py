@@ -3,9 +3,14 @@
 Both predict each word of the newest messages. `before` is the probability under the global network, `after` under the network and
 the n-grams in use. A mean is taken over all places where the person wrote the word, or the phrase: the word with the one or two
 words before it.
+
+A word has one entry. It is the longest phrase that ends in the word at every place where the person wrote it, because that phrase
+has the same figures and says more ("the climbing hall"). A word that was written after different words stands alone, because no
+single phrase covers all of its places ("kindergarten"). A word that is always followed by the rest of a listed phrase has no entry
+of its own.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,6 +37,11 @@ class Rise(NamedTuple):
     before: float  # probability; 0 for a word that is not in the vocabulary
     after: float
 
+    @property
+    def text(self) -> str:
+        """The word or phrase."""
+        return f"{self.context} {self.word}".strip()
+
 
 @dataclass
 class _Sum:
@@ -44,12 +54,11 @@ class _Sum:
 
 
 class Rising:
-    """The task (`keyboard_app.learning.background`) of finding the `words` and `phrases` that rose most, best first."""
+    """The task (`keyboard_app.learning.background`) of finding the words and phrases that rose most: `found`, best first."""
 
     def __init__(self, profile: Profile, models: Models) -> None:
         self.title = "looking back"
-        self.words: list[Rise] = []
-        self.phrases: list[Rise] = []
+        self.found: list[Rise] = []
         self._model = models.global_model
         self._personal = models.personal or self._model.weights
         self._trust = models.ngram_trust
@@ -80,9 +89,7 @@ class Rising:
             for (context, word), s in found.items()
             if s.times >= _TIMES and s.after > s.before
         ]
-        rises.sort(key=lambda rise: rise.before - rise.after)
-        self.words = [rise for rise in rises if not rise.context][:SHOWN]
-        self.phrases = [rise for rise in rises if rise.context][:SHOWN]
+        self.found = one_for_each_word(rises)[:SHOWN]
 
     def _newest(self) -> list[list[str]]:
         messages: list[list[str]] = []
@@ -96,6 +103,26 @@ class Rising:
 
     def finish(self) -> str:
         """Returns a line with the three words that rose most."""
-        if not self.words:
-            return "no word has become more likely yet: keep typing"
-        return f"the words that rose most: {', '.join(rise.word for rise in self.words[:3])}"
+        if not self.found:
+            return "none of your words is suggested more than before yet: keep typing, and let your keyboard learn"
+        return f"most on the rise: {', '.join(rise.text for rise in self.found[:3])}"
+
+
+def one_for_each_word(rises: Sequence[Rise]) -> list[Rise]:
+    """Returns one entry for each word that rose, those that rose most first (see the top of this file)."""
+    alone = {rise.word: rise for rise in rises if not rise.context}
+    longest: dict[str, Rise] = {}
+    for rise in sorted(rises, key=lambda rise: len(rise.context.split())):
+        whole = alone.get(rise.word)
+        if whole is None or rise.times == whole.times:
+            longest[rise.word] = rise
+    kept: list[Rise] = []
+    for rise in sorted(longest.values(), key=lambda rise: rise.before - rise.after):
+        if not any(_covers(other, rise) for other in kept):
+            kept = [other for other in kept if not _covers(rise, other)] + [rise]
+    return kept
+
+
+def _covers(phrase: Rise, rise: Rise) -> bool:
+    """Returns whether a phrase contains the word of another entry before its own word, at every place of that entry."""
+    return rise.word in phrase.context.split() and phrase.times >= rise.times

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from data.errors import DataError
@@ -44,6 +45,12 @@ class MyData:
     def count(self) -> int:
         """Returns the number of recorded messages."""
         return self._profile.store.count_messages()
+
+    def count_older(self, days: int) -> int:
+        """Returns the number of recorded messages that are older than this many days."""
+        return self._profile.store.count_before(
+            (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")
+        )
 
     def delete(self, messages: Iterable[int]) -> None:
         """Deletes messages by id, permanently; suggestions forget them at once, the personal network when it learns again.

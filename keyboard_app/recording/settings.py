@@ -10,6 +10,7 @@ from data.files import write_by_rename
 from keyboard_app.recording.damage import set_aside
 
 SETTINGS = "settings.json"
+_LARGEST_WINDOW = 100_000  # pixels
 THEMES = ("system", "light", "dark")
 
 
@@ -28,6 +29,8 @@ class UserSettings:
     learn_automatically: bool = True
     learn_from: int = 0  # local hour from which the keyboard may start to learn by itself
     learn_until: int = 24  # local hour before which it may; on the next day if not above `learn_from`
+    window_width: int | None = None  # of the window when it was last closed, in pixels of the system
+    window_height: int | None = None
     take_part: bool = True  # whether to take part in the rounds of the joined federation
 
     def __post_init__(self) -> None:
@@ -44,6 +47,8 @@ class UserSettings:
             ("theme", self.theme in THEMES),
             ("text_scale", 0.5 <= self.text_scale <= 3),
             ("keep_days", self.keep_days is None or 1 <= self.keep_days <= 36_500),
+            ("window_width", self.window_width is None or 1 <= self.window_width <= _LARGEST_WINDOW),
+            ("window_height", self.window_height is None or 1 <= self.window_height <= _LARGEST_WINDOW),
             ("learn_from", 0 <= self.learn_from <= 24),
             ("learn_until", 0 <= self.learn_until <= 24),
         ):

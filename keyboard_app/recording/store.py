@@ -180,6 +180,10 @@ class Store:
         """Returns the number of messages, including those that cannot be decrypted."""
         return self._count("SELECT count(*) FROM messages")
 
+    def count_before(self, time: str) -> int:
+        """Returns the number of messages recorded before a time (UTC, ISO 8601)."""
+        return self._count("SELECT count(*) FROM messages WHERE time < ?", time)
+
     def delete(self, messages: Iterable[int]) -> None:
         """Deletes messages permanently and rewrites the file and its log without them.
 

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from kivy.app import App
@@ -9,6 +10,7 @@ from kivy.clock import Clock
 from kivy.core.window import Window
 from kivy.lang import Builder
 
+from data.errors import UserFacingError
 from keyboard_app.device import Device
 from keyboard_app.window.drawing.look import look
 from keyboard_app.window.event_loop import run_loop
@@ -62,6 +64,7 @@ class KeyboardApp(App):
         look.bind(background=self._paint)
         self._paint()
         self.screen.resume()
+        self.screen.tooltips.begin()
         Clock.schedule_once(lambda _elapsed: self.screen.prepare(), _PREPARE_AFTER)
         self._clocks = [
             Clock.schedule_interval(self.screen.attend, _ATTEND_EVERY),
@@ -72,6 +75,10 @@ class KeyboardApp(App):
         """Disconnects keys, colours and the clock."""
         for clock in self._clocks:
             clock.cancel()
+        self.screen.tooltips.end()
+        width, height = map(int, Window.system_size)
+        with suppress(UserFacingError):  # the size is not worth a message
+            self._device.profile.choose(window_width=width, window_height=height)
         look.unbind(background=self._paint)
         Window.unbind(on_textinput=self._keys.on_text, on_key_down=self._keys.on_key_down)
 

@@ -3,17 +3,22 @@
 import logging
 import os
 import sys
+from contextlib import suppress
 
 from platformdirs import user_cache_path
 
 from data.errors import DataError
+from keyboard_app.window.window_size import Size, display_sizes, fitted
 
 _SIZE = (420, 820)  # size of a phone held upright, in pixels
 _NOTHING = logging.CRITICAL + 1  # a level above all log messages; real errors are raised
 
 
-def prepare_kivy() -> None:
-    """Applies the settings: a quiet console, no command-line arguments of Kivy, its files in the cache, a window like a phone.
+def prepare_kivy(size: Size | None = None) -> None:
+    """Applies the settings: a quiet console, no command-line arguments of Kivy, its files in the cache, and the window's size.
+
+    Args:
+      size: the size of the window, as far as the display has room for it; that of a phone if not given.
 
     Raises:
       DataError: no window can be opened here.
@@ -35,7 +40,8 @@ def prepare_kivy() -> None:
     from kivy.config import Config
 
     quiet.setLevel(_NOTHING)  # reading the settings has set another level
-    for name, pixels in zip(("width", "height"), _SIZE, strict=True):
+    size = size or _SIZE
+    for name, pixels in zip(("width", "height"), size, strict=True):
         Config.set("graphics", name, str(pixels))
     Config.set("graphics", "multisamples", "0")  # shapes have smooth edges of their own, which cost far less
     Config.set("graphics", "maxfps", "0")  # `keyboard_app.window.event_loop` sleeps instead
@@ -48,3 +54,10 @@ def prepare_kivy() -> None:
             "no window can be opened: check that DISPLAY names a display and that OpenGL is installed "
             "(Debian: apt-get install libgl1 libgl1-mesa-dri)"
         )
+    if hasattr(sys, "getandroidapilevel"):
+        return  # the system of a phone decides
+    with suppress(OSError, AttributeError):  # without SDL's library, the system decides
+        from keyboard_app.window.event_loop import sdl  # imports parts of Kivy
+
+        if (room := fitted(size, display_sizes(sdl()))) != size:
+            Window.system_size = room

@@ -1,5 +1,6 @@
 """The whole window: messages, keys, the pages beside or over the messages, and the first questions on top."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,8 @@ from kivy.uix.floatlayout import FloatLayout
 from data.errors import UserFacingError
 from keyboard_app.charging import is_charging
 from keyboard_app.device import Device
-from keyboard_app.learning.background import reason
+from keyboard_app.federating.tasks import TakingPart
+from keyboard_app.learning.background import BackgroundTasks, reason
 from keyboard_app.window.drawing.look import DESKTOP, PHONE, TABLET, look
 from keyboard_app.window.drawing.theme import system_theme
 from keyboard_app.window.keys.composer import Composer
@@ -23,23 +25,29 @@ from keyboard_app.window.pages.learned_page import LearnedPage
 from keyboard_app.window.pages.page import Page
 from keyboard_app.window.pages.settings_page import SettingsPage
 from keyboard_app.window.pages.welcome import Welcome
+from keyboard_app.window.widgets.button_result import ButtonResult
 from keyboard_app.window.widgets.control import Control
 from keyboard_app.window.widgets.focus import Way
 from keyboard_app.window.widgets.focus_ring import FocusRing
 from keyboard_app.window.widgets.layer import Layer
 from keyboard_app.window.widgets.messages import SHOWN, Messages
+from keyboard_app.window.widgets.modal import Confirmation, TouchShield
+from keyboard_app.window.widgets.tooltip import Tooltips
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Composer", "Layer", "Messages", "Screen")
 
 _USUAL_STATUS = "Your words stay on this device."
 _PRIVATE_STATUS = "Private: nothing you type is recorded or learned from."
+_ROUND_STATUS = "Taking part in a round of your federation."
+_STAYS = 8.0  # seconds that a line stays at the foot of the window
 LEARNED, DATA, FEDERATION, SETTINGS = "learned", "data", "federation", "settings"
 _PAUSE = 0.3  # seconds without a key that count as a pause
 _WHILE_TYPING = 0.5  # seconds between checks of the background task while a person types
 _ROWS = 4  # rows of keys
 _ROW_HEIGHTS = {PHONE: 56, TABLET: 64, DESKTOP: 58}  # in dp
 _MOST_FOR_KEYS = 0.46  # largest share of the window's height that the keys take
+_SHORT, _NARROW = 480, 480  # the greatest height and width, in dp, of windows that save room
 _PAGES: dict[str, type[Page]] = {
     LEARNED: LearnedPage,
     DATA: DataPage,
@@ -51,8 +59,11 @@ _PAGES: dict[str, type[Page]] = {
 class Screen(FloatLayout):
     """Passes the actions of the person to the device, and shows the results."""
 
-    status = StringProperty(_USUAL_STATUS)
-    busy = BooleanProperty(False)
+    status = StringProperty(_USUAL_STATUS)  # the newest line for the person, wherever it is shown
+    foot = StringProperty(_USUAL_STATUS)  # the line at the foot of the window
+    usual = StringProperty(_USUAL_STATUS)  # the line that stands there while there is nothing to say
+    busy = BooleanProperty(False)  # whether a task other than the federation's runs
+    connecting = BooleanProperty(False)  # whether the keyboard joins or leaves a federation, or takes part in a round
     progress = NumericProperty(0)
     page = OptionProperty("", options=["", *_PAGES])
     title = StringProperty()  # title of the page
@@ -60,22 +71,31 @@ class Screen(FloatLayout):
     covered = BooleanProperty(False)  # whether a page covers the messages
     board_height = NumericProperty(0)  # height of the keys, in pixels
     private = BooleanProperty(False)
+    empty = BooleanProperty(True)  # whether no message is shown
+    short = BooleanProperty(False)  # whether the window has little height
+    narrow = BooleanProperty(False)  # whether it has little width
 
     def __init__(self, device: Device, **properties: Any) -> None:
         self.device = device
         self._pages: dict[str, Page] = {}
         self._welcome: Welcome | None = None
         self._next: Callable[[], object] | None = None  # the work to start once a request to the federation has stopped
+        self._outcome: ButtonResult | None = None  # beside the button that started the task that is running
+        self._touched: tuple[float, float] | None = None  # where the window was touched last
+        self._rest = Clock.create_trigger(self._show_usual, _STAYS)
         super().__init__(**properties)
         # `ids` holds weak proxies, and some of these widgets leave the tree at times.
         self._messages: Messages = self.ids.messages.__self__
         self._layer: Layer = self.ids.layer.__self__
         self.composer: Composer = self.ids.composer.__self__
         self.focus = FocusRing(self)
+        self.tooltips = Tooltips(self, self.controls)
         self._last_used = self._attended = Clock.get_time()
+        self._last_typed = -math.inf
         self.composer.overlay = self
         self.composer.begin(device)
         self.private = look.private = device.private  # `look` outlives a screen
+        self.bind(usual=self._show_usual)
         self.apply_settings()
         self.show_messages()
         if device.profile.notices:
@@ -87,6 +107,7 @@ class Screen(FloatLayout):
         """Fits the layout to the size of the window."""
         look.fit(self.width)
         self.beside = look.kind == DESKTOP
+        self.short, self.narrow = self.height <= dp(_SHORT), self.width <= dp(_NARROW)
         self.board_height = min(_ROWS * dp(_ROW_HEIGHTS[look.kind]) + dp(6), self.height * _MOST_FOR_KEYS)
         if self.beside and not self.page:
             self.page = LEARNED
@@ -95,7 +116,9 @@ class Screen(FloatLayout):
     def show_messages(self) -> None:
         """Shows the newest of the recorded messages."""
         newest = self.device.my_data.page(count=SHOWN)
-        self._messages.show([message.text for message in reversed(newest) if not message.imported])
+        texts = [message.text for message in reversed(newest) if not message.imported]
+        self._messages.show(texts)
+        self.empty = not texts
 
     def apply_settings(self) -> None:
         """Applies the chosen theme, text size and layout."""
@@ -108,23 +131,25 @@ class Screen(FloatLayout):
 
     def key(self, action: str, character: str = "") -> None:
         """Handles a key, on the screen or on a physical keyboard."""
-        self._last_used = Clock.get_time()
+        self._typed()
         self.composer.key(action, character)
 
     def type_text(self, text: str) -> None:
         """Types text from a physical keyboard."""
-        self._last_used = Clock.get_time()
+        self._typed()
         self.focus.leave()
         self.composer.type_text(text)
 
     def edited(self) -> None:
         """Tells the page that the message has changed."""
+        self._typed()
         if self.page == LEARNED:
             self._pages[LEARNED].typed()
 
     def sent(self, text: str) -> None:
         """Shows a message that was sent, and the reason if it was not recorded."""
         sent = self.device.sent
+        self.empty = False
         # In the next frame, because the frame that answers the key shows the empty text area and new suggestions.
         Clock.schedule_once(lambda _elapsed: self._messages.add(text))
         Clock.schedule_once(self.attend)  # installs a new model now, while it has no unfinished message to read again
@@ -145,9 +170,8 @@ class Screen(FloatLayout):
     def set_private(self, private: bool) -> None:
         """Switches private mode, in which nothing is recorded or learned and the window looks different."""
         self.private = self.device.private = look.private = private
-        if private:
-            self.device.federation.leave_round()
-        self.say(_PRIVATE_STATUS if private else _USUAL_STATUS)
+        self._choose_usual()
+        self.say(self.usual)
         self.composer.refresh()
         self.refresh_page()
 
@@ -156,9 +180,11 @@ class Screen(FloatLayout):
         self.page = name if name != self.page else LEARNED if self.beside else ""
 
     def on_page(self, _screen: "Screen", page: str) -> None:
-        """Shows the page that `page` now names."""
+        """Shows the page that `page` now names, as if for the first time."""
         self.composer.edit_message()
         self._arrange()
+        if page in self._pages:
+            self._pages[page].open()
         self.refresh_page()
 
     def close_page(self) -> None:
@@ -191,63 +217,104 @@ class Screen(FloatLayout):
             background.resume()
         else:
             background.pause()
-            self.say(f"{background.task.title if background.task else 'learning'}: paused")
         self.refresh_page()
 
     def attend(self, _elapsed: float = 0) -> None:
-        """Shows the progress and the result of the background task."""
+        """Shows the progress and the results of the background tasks."""
         if self.page in self._pages:
             self._pages[self.page].attend()
-        background = self.device.background
-        if background.task is None or (self._is_typing() and Clock.get_time() - self._attended < _WHILE_TYPING):
+        if self._is_typing() and Clock.get_time() - self._attended < _WHILE_TYPING:
             return
         self._attended = Clock.get_time()
-        asks_federation = not background.task.title
-        if not asks_federation and background.progress is not None and not background.paused:
-            done, self.busy = background.progress, True  # a request to the federation may become a round
+        self._attend_to_work()
+        self._attend_to_federation()
+
+    def _attend_to_work(self) -> None:
+        background = self.device.background
+        if background.task is None:
+            return
+        if background.progress is not None and not background.paused:
+            done, self.busy = background.progress, True
             self.progress = done.batch / done.batches
-            self.say(f"{background.task.title} … {self.progress:.0%}")
-        try:
-            line = background.poll()
-        except Exception as error:  # typing goes on whatever error ends a task
-            line = reason(error)
+            self.say(f"{background.task.title} … {self.progress:.0%}", self._outcome)
+        line, failed = _polled(background)
         if line is None:
             return
+        outcome, self._outcome, self.busy = self._outcome, None, False
+        self.composer.refresh()
+        self.refresh_page()
         if line:
-            self.say(line)
-        self.busy = False
-        if not asks_federation or self.page == FEDERATION:  # a request changes nothing else that is shown
+            self.say(line, outcome, failed)
+
+    def _attend_to_federation(self) -> None:
+        background = self.device.federation.background
+        task = background.task
+        if task is None:
+            return
+        self.connecting = bool(task.title)  # a request to the federation may become a round
+        self._choose_usual()
+        line, failed = _polled(background)
+        if line is None:
+            return
+        asked, self.connecting = not self.connecting, False
+        self._choose_usual()
+        if not asked or self.page == FEDERATION:  # a request changes nothing else that is shown
             self.composer.refresh()
             self.refresh_page()
+        if line and self.page == FEDERATION and (failed or isinstance(task, TakingPart)):
+            self.status = _capitalized(line)  # the page has shown it beside the button
+        elif line:
+            self.say(line, self._pages[FEDERATION].outcome if self.page == FEDERATION else None, failed)
         if self._next is not None:
             work, self._next = self._next, None
-            self.begin(work)
+            self.begin_in_federation(work)
 
     def serve(self, _elapsed: float = 0) -> None:
         """Starts work for a desktop on this machine, and learning and requests to the federation when they are due."""
         charging = is_charging()
         self._begin(self.device.serve)
         self._begin(lambda: self.device.learn_if_due(self._idle_seconds(), charging))
-        self._begin(lambda: self.device.take_part_if_due(self._idle_seconds, charging))
+        idle, since_typing = self._idle_seconds, self._seconds_since_typing
+        self._begin(lambda: self.device.take_part_if_due(idle, charging, since_typing=since_typing))
 
     def _is_typing(self) -> bool:
         """Returns whether a person is in the middle of typing a message."""
         return self._idle_seconds() < _PAUSE and bool(self.device.keyboard.text)
 
     def _idle_seconds(self) -> float:
-        """Returns the seconds since the keyboard was last used; safe to call from any thread."""
+        """Returns the seconds since the window was last used in any way; safe to call from any thread."""
         return float(Clock.get_time() - self._last_used)
 
+    def _seconds_since_typing(self) -> float:
+        """Returns the seconds since something was typed; safe to call from any thread."""
+        return float(Clock.get_time() - self._last_typed)
+
+    def _typed(self) -> None:
+        self._last_used = self._last_typed = Clock.get_time()
+
     def on_touch_down(self, touch: MotionEvent) -> bool:
-        """Counts a touch as use, and makes the background task give way to it."""
+        """Counts a touch as use, and makes the background tasks give way to it."""
         self._last_used = Clock.get_time()
-        self.device.background.make_way()
+        self._touched = touch.pos
+        for background in (self.device.background, self.device.federation.background):
+            background.make_way()
+        self.tooltips.touched(touch)
         return bool(super().on_touch_down(touch))
 
+    def on_touch_move(self, touch: MotionEvent) -> bool:
+        """Passes a moved touch on."""
+        self.tooltips.moved(touch)
+        return bool(super().on_touch_move(touch))
+
     def on_touch_up(self, touch: MotionEvent) -> bool:
-        """Lets the background task continue once the effect of the touch is painted."""
-        Clock.schedule_once(lambda _elapsed: self.device.background.go_on())
+        """Lets the background tasks continue once the effect of the touch is painted."""
+        self.tooltips.lifted()
+        Clock.schedule_once(lambda _elapsed: self._go_on())
         return bool(super().on_touch_up(touch))
+
+    def _go_on(self) -> None:
+        for background in (self.device.background, self.device.federation.background):
+            background.go_on()
 
     def prepare(self) -> None:
         """Does slow work as soon as the window is open, because it would delay a key by a tenth of a second later."""
@@ -258,40 +325,94 @@ class Screen(FloatLayout):
         """Continues the work that was unfinished when the window was closed."""
         self.begin(self.device.resume)
 
-    def attempt(self, work: Callable[[], object]) -> bool:
-        """Calls `work` at once, and shows the line that it returns or its error; returns whether it succeeded."""
+    def attempt(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> bool:
+        """Calls `work` at once, and shows the line that it returns or its error; returns whether it succeeded.
+
+        The line is shown in `outcome`, beside the button that was pressed, or else at the foot of the window.
+        """
         try:
             line = work()
         except (UserFacingError, OSError) as error:
-            self.say(reason(error))
+            self.say(reason(error), outcome, failed=True)
             return False
-        if isinstance(line, str):
-            self.say(line)
         self.composer.refresh()
         self.refresh_page()
+        if isinstance(line, str):
+            self.say(line, outcome)
         return True
 
-    def say(self, line: str) -> None:
-        """Shows a line in the status bar."""
-        self.status = line[:1].upper() + line[1:]
+    def say(self, line: str, outcome: ButtonResult | None = None, failed: bool = False) -> None:
+        """Shows a line in `outcome` if that is in the window, or else for some seconds at the foot of the window."""
+        self.status = _capitalized(line)
+        if outcome is not None and outcome.get_root_window() is not None:
+            outcome.show(self.status, failed)
+            return
+        self.foot = self.status
+        self._rest.cancel()
+        self._rest()
+
+    def ask(self, question: str, note: str, confirm: str, act: Callable[[], object]) -> None:
+        """Asks before something is lost, and calls `act` once the person has confirmed.
+
+        Args:
+          question: the question.
+          note: what will happen.
+          confirm: the text of the confirming button.
+          act: the work.
+        """
+        focused = self.focus.focused
+        confirmation = Confirmation(self._touched, question=question, note=note, act=confirm)
+
+        def close(confirmed: bool) -> None:
+            self.remove_widget(confirmation)
+            self.focus.leave()
+            if focused is not None:
+                self.focus.focus(focused)
+            if confirmed:
+                act()
+
+        confirmation.bind(on_cancel=lambda _: close(False), on_confirm=lambda _: close(True))
+        self.add_widget(confirmation)
+        self.focus.leave()
+        if focused is not None:  # asked by the physical keyboard
+            self.step_focus(1)
+
+    def _show_usual(self, *_: object) -> None:
+        self._rest.cancel()
+        self.foot = self.usual
+
+    def _choose_usual(self) -> None:
+        in_round = self.device.federation.round_going_on is not None
+        self.usual = _PRIVATE_STATUS if self.private else _ROUND_STATUS if in_round else _USUAL_STATUS
 
     # Operation by the physical keyboard alone.
 
     def controls(self) -> list[Control]:
         """Returns the controls that can be operated now, in reading order."""
-        return self.focus.controls(self._welcome or self)
+        return self.focus.controls(self._front or self)
 
     @property
     def asks(self) -> bool:
-        """Whether the first questions are shown, which come before anything else."""
-        return self._welcome is not None
+        """Whether a question or a picker is shown, which comes before anything else."""
+        return self._front is not None
+
+    @property
+    def _front(self) -> TouchShield | None:
+        """The question or picker in front of everything else."""
+        return next((child for child in self.children if isinstance(child, TouchShield)), None)
 
     def step_focus(self, step: int) -> None:
         """Moves the focus by `step` controls, 1 forward or -1 back."""
-        self.focus.step(self._welcome or self, step)
+        self.focus.step(self._front or self, step)
 
     def escape(self) -> bool:
-        """Removes the focus, or else closes the search or the page in front; returns whether there was one of them."""
+        """Cancels a question or a picker, or else removes the focus, or closes the search or the page in front.
+
+        Returns:
+          Whether there was one of them.
+        """
+        if self._front is not None and self._front.cancel():
+            return True
         if self.focus.leave():
             return True
         if self.composer.leave_search():
@@ -316,29 +437,34 @@ class Screen(FloatLayout):
             self._welcome = None
             self.say(_USUAL_STATUS if record else "Nothing you type is recorded. You can change that in the settings.")
 
-    def begin(self, work: Callable[[], object]) -> None:
-        """Starts background work that the person requested; a request to the federation gives way to it."""
-        background = self.device.background
-        if background.task is not None and not background.task.title:  # a request to the federation
+    def begin(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> None:
+        """Starts work that the person requested, and shows its progress and result in `outcome`, as `attempt` does."""
+        self._begin(work, outcome)
+
+    def begin_in_federation(self, work: Callable[[], object]) -> None:
+        """Starts work of the federation that the person requested; a request of the keyboard's own gives way to it."""
+        background = self.device.federation.background
+        if background.task is not None and not background.task.title:
             background.stop()
             self._next = work
         else:
-            self._begin(work)
+            self._begin(work, self._pages[FEDERATION].outcome if FEDERATION in self._pages else None)
 
-    def _begin(self, work: Callable[[], object]) -> None:
-        background = self.device.background
+    def _begin(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> None:
+        background, federation = self.device.background, self.device.federation.background
         before = background.task
+        if outcome is not None:
+            outcome.clear()
         try:
             work()
-        except Exception as error:  # as in `attend`
-            self.say(reason(error))
+        except Exception as error:  # as in `_polled`
+            self.say(reason(error), outcome, failed=True)
+        self.connecting = federation.task is not None and bool(federation.task.title)
         if background.task is not None and background.task is not before:
-            self.progress = 0
-            if background.task.title:
-                self.busy = True
-                self.say(f"{background.task.title} …")
-                self.composer.refresh()
-                self.refresh_page()
+            self.progress, self.busy, self._outcome = 0, True, outcome
+            self.say(f"{background.task.title} …", outcome)
+            self.composer.refresh()
+            self.refresh_page()
 
     def _arrange(self) -> None:
         """Shows the page beside the messages or over them."""
@@ -366,3 +492,15 @@ class Screen(FloatLayout):
             self._pages[self.page].refresh()
         except UserFacingError as error:
             self.say(str(error))
+
+
+def _capitalized(line: str) -> str:
+    return line[:1].upper() + line[1:]
+
+
+def _polled(background: BackgroundTasks) -> tuple[str | None, bool]:
+    """Returns the line of a task that has ended, or None while it runs; and whether it failed."""
+    try:
+        return background.poll(), False
+    except Exception as error:  # typing goes on whatever error ends a task
+        return reason(error), True

@@ -19,7 +19,9 @@ class of the library, which has the same methods and refusals and runs LiteRT it
 
 import ctypes
 import math
+import os
 import platform
+import tempfile
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
@@ -68,6 +70,39 @@ def start(content: bytes, threads: int) -> Interpreter:
     if find_spec("jnius") is None:
         raise ModuleNotFoundError("no LiteRT is installed: install ai-edge-litert")
     return JavaInterpreter(content, threads)
+
+
+_quieting, _quieted = threading.Lock(), False
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keeps LiteRT's notices, lines that begin with `INFO: `, off standard error while a process runs its first signature.
+
+    LiteRT writes them from C++, once in a process, and has no switch for them. Every other line of that time is written
+    afterwards.
+    """
+    global _quieted
+    if _quieted:
+        yield
+        return
+    with _quieting:
+        _quieted = True
+        try:
+            error = os.dup(2)
+        except OSError:  # the process has no standard error
+            yield
+            return
+        with tempfile.TemporaryFile() as caught, os.fdopen(error, "wb", buffering=0) as shown:
+            os.dup2(caught.fileno(), 2)
+            try:
+                yield
+            finally:
+                os.dup2(error, 2)
+                caught.seek(0)
+                for line in caught:
+                    if not line.startswith(b"INFO: "):
+                        shown.write(line)
 
 
 def _release_memory() -> None:
@@ -124,7 +159,8 @@ class PythonInterpreter:
 
     def run(self, signature: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """Runs a signature."""
-        results: dict[str, NDArray[Any]] = self._runner(signature)(**arrays)
+        with _quietly():
+            results: dict[str, NDArray[Any]] = self._runner(signature)(**arrays)
         return results
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from data.errors import DataError
 from keyboard_app.device import Device, Sent
-from keyboard_app.learning.insight import Saved
+from keyboard_app.learning.insight import Saved, SavedKeys
 from keyboard_app.recording.store import Store
 
 
@@ -79,7 +79,16 @@ def test_keystrokes_saved_are_counted_by_day(device: Device) -> None:
         device.keyboard.take(word)
     device.keyboard.enter()
     typed = len(device.profile.store.messages()[0].text)
-    assert device.saved() == Saved(typed - 1, typed - 1, (typed - 1) / typed)
+    assert device.saved() == Saved(SavedKeys(1, typed), SavedKeys(1, typed))
+
+
+def test_keys_of_a_text_that_is_never_sent_do_not_count(device: Device) -> None:
+    for key in "quagga":
+        device.keyboard.press(key)
+    device.keyboard.select_all()
+    device.keyboard.backspace()
+    send(device, "zebra")
+    assert device.saved().ever == SavedKeys(5, 5), "Enter costs nothing"
 
 
 def test_a_message_that_cannot_be_recorded_stays_in_the_text_field_and_counts_once(device: Device) -> None:

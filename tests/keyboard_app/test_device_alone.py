@@ -17,6 +17,7 @@ def test_it_types_records_learns_and_answers(tmp_path: Path, small_model_folder:
         check=False,
     )
     assert result.returncode == 0, result.stderr
+    assert "INFO: " not in result.stderr, "LiteRT's notices are kept off the console"
     learned, answered, contributed, modules = result.stdout.splitlines()
     assert "learned from" in learned
     assert "contributed to round r" in answered

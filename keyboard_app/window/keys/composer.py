@@ -70,9 +70,7 @@ class Composer(BoxLayout):
         """Sends keys to the message."""
         self._edit(self.ids.text_area.__self__, self._device.keyboard)
         self.searching = False
-        if self._emoji_search.parent is not None:
-            self.ids.top.remove_widget(self._emoji_search)
-            self.ids.top.add_widget(self._strip)
+        self._put_on_top(self._strip)
 
     def leave_search(self) -> bool:
         """Sends keys to the message again; returns whether they went to a search field before."""
@@ -84,8 +82,16 @@ class Composer(BoxLayout):
     def edit_search(self, field: SearchField) -> None:
         """Sends keys to a search field."""
         self.show_keys()
-        self.searching = True
+        self._put_on_top(self._emoji_search if field is self._emoji_search.field else None)
         self._edit(field, field.keyboard)
+        self.searching = True
+
+    def _put_on_top(self, widget: Widget | None) -> None:
+        """Shows the suggestions or the emoji search above the keys, or nothing: a search or a link needs no suggestions."""
+        if self.ids.top.children != ([] if widget is None else [widget]):
+            self.ids.top.clear_widgets()
+            if widget is not None:
+                self.ids.top.add_widget(widget)
 
     def _edit(self, area: TextArea, keyboard: Keyboard) -> None:
         self._menu.close()
@@ -241,8 +247,6 @@ class Composer(BoxLayout):
 
     def search_emoji(self) -> None:
         """Sends keys to the emoji search, whose results are shown above them."""
-        self.ids.top.remove_widget(self._strip)
-        self.ids.top.add_widget(self._emoji_search)
         self.edit_search(self._emoji_search.field)
         self._emoji_search.search(self._device)
 
@@ -269,7 +273,9 @@ class Composer(BoxLayout):
 
     def _enter(self) -> None:
         if self.searching:
+            field = self._area
             self.edit_message()
+            field.dispatch("on_submit")
             return
         try:
             text = self.keyboard.enter()

@@ -137,6 +137,11 @@ class EmojiSearch(BoxLayout):
             key.bind(on_release=lambda key: self.dispatch("on_emoji", key.emoji))
             self.ids.found.add_widget(key)
 
+    def take_first(self) -> None:
+        """Chooses the first emoji found for the text in the field, if there is one."""
+        if self.field.keyboard.text.strip() and self.ids.found.children:
+            self.dispatch("on_emoji", self.ids.found.children[-1].emoji)
+
     def on_emoji(self, emoji: str) -> None:
         """Event for the composer to bind."""
 

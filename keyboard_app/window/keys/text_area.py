@@ -247,14 +247,26 @@ class TextArea(Control, TextView):
 
 
 class SearchField(TextArea):
-    """A field whose text is not suggested, recorded or learned from; dispatches `on_query(text)` when its text changes."""
+    """A field for a search or a link: nothing is suggested, corrected, capitalized, recorded or learned from.
 
-    __events__: tuple[str, ...] = ("on_query",)
+    Dispatches `on_query(text)` when its text changes, and `on_submit` at Enter.
+    """
+
+    __events__: tuple[str, ...] = ("on_query", "on_submit")
 
     def __init__(self, **properties: Any) -> None:
-        self.keyboard = Keyboard(lambda _context, _prefix: [], lambda _text: None)
+        self.keyboard = Keyboard(lambda _context, _prefix: [], lambda _text: None, verbatim=True)
         super().__init__(**properties)
         self.name = self.name or "search"
 
+    def fill(self, text: str) -> None:
+        """Replaces the text."""
+        self.keyboard.text = ""
+        self.keyboard.paste(text)
+        self.show(self.keyboard.text, self.keyboard.cursor, self.keyboard.selection)
+
     def on_query(self, text: str) -> None:
+        """Event for pages to bind."""
+
+    def on_submit(self) -> None:
         """Event for pages to bind."""

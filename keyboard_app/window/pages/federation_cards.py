@@ -157,10 +157,9 @@ class RoundCard(Card):
         self.step = place(current.step) if current else 0
         if current is None:
             self.now = "No round right now."
-        elif current.waiting:
-            self.now = f"{_capital(STEPS[current.step])}: waiting for the other keyboards."
         else:
-            self.now = f"{_capital(STEPS[current.step])}."
+            waits = ", then waiting for the other keyboards" if current.waiting and self.step > 1 else ""
+            self.now = f"Step {self.step} of {len(STEPS)}: {STEPS[current.step]}{waits}."
         latest = device.federation.latest
         self.line = _capital(latest.line) if latest and latest.line else ""
         self.allowed = settings.take_part and settings.consent is True and not device.private
@@ -169,11 +168,11 @@ class RoundCard(Card):
         elif not settings.take_part:
             self.when = "Paused: your keyboard takes part in no rounds."
         elif device.private:
-            self.when = "In private mode your keyboard takes part in no rounds."
+            self.when = "In private mode your keyboard begins no round."
         else:
             self.when = (
-                "Your keyboard asks for a round every minute, once you have not typed for a while, and never while it runs "
-                "on battery."
+                "Your keyboard asks for a round every minute while you leave it alone, and never while it runs on battery. "
+                "It leaves the round when you type."
             )
 
 
@@ -188,27 +187,34 @@ class SharedCard(Card):
     """Lists what left the keyboard, and when."""
 
     page = ObjectProperty()
-    updates = StringProperty()
+    updates = StringProperty()  # their number; empty without any
     words = StringProperty()
     sent = StringProperty()
     more = BooleanProperty(False)
+    detailed = BooleanProperty(False)  # whether sizes, addresses and limits are shown
 
     def show(self, shared: Sequence[SharedUpdate], count: int) -> None:
         """Shows the newest `count` updates, and the totals of all."""
+        self._shown = shared, count
         self.updates = f"{len(shared):,}" if shared else ""
-        self.words = f"{sum(s.words for s in shared):,}"
+        # Rounds learn from the same newest words again, so a sum over the updates would count most words several times.
+        self.words = f"{max((s.words for s in shared), default=0):,}"
         self.sent = _size(sum(s.bytes for s in shared))
         self.more = len(shared) > count
         self.ids.rows.clear_widgets()
         for one in reversed(shared[-count:]):
-            clipped = {True: ", scaled down to the round's limit", False: ", not scaled down", None: ""}[one.clipped]
             outcome = _OUTCOMES.get(one.outcome, one.outcome)
-            self.ids.rows.add_widget(
-                SharedRow(
-                    text=f"{_when(one.time)}: {outcome}",
-                    note=f"{one.words:,} words used, {_size(one.bytes)} sent to {urlsplit(one.url).netloc}{clipped}",
-                )
-            )
+            note = f"{one.words:,} {'word' if one.words == 1 else 'words'} used"
+            if self.detailed:
+                clipped = {True: ", scaled down to the round's limit", False: ", not scaled down", None: ""}[
+                    one.clipped
+                ]
+                note += f", {_size(one.bytes)} sent to {urlsplit(one.url).netloc}{clipped}"
+            self.ids.rows.add_widget(SharedRow(text=f"{_when(one.time)}: {outcome}", note=note))
+
+    def on_detailed(self, _card: "SharedCard", _detailed: bool) -> None:
+        """Shows or hides the details."""
+        self.show(*self._shown)
 
 
 def _when(time: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from kivy.clock import Clock
 from kivy.core.clipboard import Clipboard
-from kivy.properties import BooleanProperty, StringProperty
+from kivy.properties import StringProperty
 from kivy.uix.widget import Widget
 
 from data.errors import UserFacingError
@@ -21,6 +21,7 @@ from keyboard_app.window.pages.federation_cards import (
     StandingCard,
 )
 from keyboard_app.window.pages.page import Page
+from keyboard_app.window.widgets.button_result import ButtonResult
 
 __all__ = ("FederationPage",)
 
@@ -32,7 +33,6 @@ class FederationPage(Page):
     """Shows the cards for the state of the membership, and acts on them."""
 
     problem = StringProperty()
-    confirming = BooleanProperty(False)  # whether the person is asked to confirm that they leave
 
     def __init__(self, *arguments: Any, **properties: Any) -> None:
         super().__init__(*arguments, title="Federation", **properties)
@@ -61,7 +61,7 @@ class FederationPage(Page):
                 self._question_card.show(standing.question)
                 cards.insert(0, self._question_card)
         elif link is not None:
-            agreed_before = standing.joining == link and not self.screen.busy
+            agreed_before = standing.joining == link and not self.screen.connecting
             self._agree_card.show(link, agreed_before, settings.consent is True)
             cards = [self._about_card, self._agree_card]
         else:
@@ -72,16 +72,34 @@ class FederationPage(Page):
         self._arrange(cards)
         self.attend()
 
+    @property
+    def outcome(self) -> ButtonResult:
+        """The line about joining, rounds or leaving, in the card that has the buttons for it."""
+        card = self._link_card if self._standing.joined is None else self._round_card
+        outcome: ButtonResult = card.ids.outcome.__self__
+        return outcome
+
+    def open(self) -> None:
+        """Empties the field for the link."""
+        self._link = None
+        self._fill_in("")
+        super().open()
+
     def attend(self) -> None:
         """Shows the progress of the current round."""
         if self._standing.joined is not None:
             self._round_card.show(self.device)
 
     def write(self) -> None:
-        """Sends keys to the field for the link, and scrolls it into view above them."""
-        field = self._link_card.ids.link
-        self.screen.search(field)
-        Clock.schedule_once(lambda _elapsed: self.ids.scroll.scroll_to(field, animate=False), _ARRANGED)
+        """Sends keys to the field for the link, and scrolls it and its buttons into view above them."""
+        ids, scroll = self._link_card.ids, self.ids.scroll
+        self.screen.search(ids.link)
+
+        def show(_elapsed: float) -> None:
+            scroll.scroll_to(ids.actions, animate=False)
+            scroll.scroll_to(ids.link, animate=False)
+
+        Clock.schedule_once(show, _ARRANGED)
 
     def paste(self) -> None:
         """Puts the clipboard into the field, without opening the keys."""
@@ -90,9 +108,7 @@ class FederationPage(Page):
     def _fill_in(self, text: str) -> None:
         field, self.problem = self._link_card.ids.link, ""
         self.screen.composer.leave_search()
-        field.keyboard.text = ""
-        field.keyboard.paste(text)
-        field.show(field.keyboard.text, field.keyboard.cursor, field.keyboard.selection)
+        field.fill(text)
 
     def read_link(self) -> None:
         """Reads the link in the field, and asks whether to join."""
@@ -121,7 +137,8 @@ class FederationPage(Page):
             self._joining = self.device.federation.join(link)
 
         self.problem = ""
-        self.screen.begin(begin)
+        self.screen.begin_in_federation(begin)
+        self.screen.refresh_page()
 
     def answer(self, yes: bool) -> None:
         """Stores the person's answer to the question that is shown."""
@@ -130,13 +147,17 @@ class FederationPage(Page):
             self.attempt(lambda: self.device.federation.answer(question, yes))
 
     def leave(self) -> None:
-        """Leaves the federation, at the second call."""
-        if not self.confirming:
-            self.confirming = True
-            return
-        self.confirming = False
-        self.screen.begin(self.device.federation.leave)
-        self.screen.refresh_page()
+        """Asks whether to leave the federation."""
+
+        def leave() -> None:
+            self.attempt(self.device.federation.leave, self.outcome)
+            self.screen.refresh_page()
+
+        note = (
+            "Your keyboard deletes the key that the coordinator knows it by. What the shared model has learned stays in it. "
+            "To come back you need a new link."
+        )
+        self.screen.ask("Leave the federation?", note, "Leave", leave)
 
     def choose(self, **choices: Any) -> None:
         """Applies settings."""
@@ -144,7 +165,7 @@ class FederationPage(Page):
 
     def ask(self) -> None:
         """Asks the coordinator for a round now."""
-        self.screen.begin(self.device.federation.take_part)
+        self.screen.begin_in_federation(self.device.federation.take_part)
 
     def leave_round(self) -> None:
         """Leaves the current round."""

@@ -35,7 +35,8 @@ class FilePicker(TouchShield, BoxLayout):
         listing = list_folder(folder, () if self.for_folder else self._suffixes)
         self.folder = str(folder)
         shown = [*listing.folders, *listing.files]
-        self.note = listing.problem or ("" if shown else "There is nothing to choose here.")
+        problem = f"This folder cannot be shown: {listing.problem}." if listing.problem else ""
+        self.note = problem or ("" if shown else "There is nothing to choose here.")
         if len(shown) > _SHOWN:
             self.note = f"Showing the first {_SHOWN} of {len(shown):,}."
         self.ids.entries.clear_widgets()

@@ -9,7 +9,14 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.stacklayout import StackLayout
 from kivy.uix.widget import Widget
 
-from keyboard_app.learning.insight import Period, new_words, recall_by_model, recall_by_week
+from keyboard_app.learning.insight import (
+    FEWEST_CHARACTERS,
+    Period,
+    SavedKeys,
+    new_words,
+    recall_by_model,
+    recall_by_week,
+)
 from keyboard_app.learning.recall import History, moving_recall, recall
 from keyboard_app.learning.rising import Rise, Rising
 from keyboard_app.recording.records import Judgement
@@ -27,6 +34,9 @@ WEEK, MODEL, WORD = "week", "model", "word"
 SPANS = ((WEEK, "By week"), (MODEL, "By model"), (WORD, "Word by word"))
 WINDOW = 50  # words that each point of the curves averages over
 FIRST = 10  # the word at which the curves begin; before it, a single word would move them far
+_SAVED_LATER = (
+    "How many keystrokes suggestions save is shown once you have sent {:,} characters here; so far it is {:,}."
+)
 _SHOWN = 12  # most words, phrases or periods shown
 
 
@@ -59,8 +69,9 @@ class SideBySide(BoxLayout):
 class LearnedPage(Page):
     """Shows what the keyboard learned, and lets the person start, stop and undo learning."""
 
-    saved_today = StringProperty()
+    saved_today = StringProperty()  # the share of keystrokes saved; empty until it means something
     saved_ever = StringProperty()
+    saved_note = StringProperty()  # what is still missing
     summary = StringProperty()  # how often a suggestion was right
     verdict = StringProperty()  # the outcome of the last learning
     details = StringProperty()  # the figures behind both
@@ -69,7 +80,6 @@ class LearnedPage(Page):
     moment = StringProperty()  # the text that the suggestions side by side follow
     paused = BooleanProperty(False)
     personalized = BooleanProperty(False)
-    confirming = BooleanProperty(False)  # whether the person is asked to confirm that all is forgotten
 
     def __init__(self, *arguments: Any, **properties: Any) -> None:
         super().__init__(*arguments, title="What it learned", **properties)
@@ -83,17 +93,14 @@ class LearnedPage(Page):
         """Shows the current state."""
         device, store = self.device, self.device.profile.store
         saved = device.saved()
-        self.saved_today = f"{saved.today:,}"
-        share = "" if saved.ever_share is None else f", {saved.ever_share:.0%} of all"
-        self.saved_ever = f"keystrokes saved in total{share}"
-        self.ids.ever.share = f"{saved.ever:,}"
+        self.saved_today, self.saved_ever = _saved(saved.today), _saved(saved.ever)
+        self.saved_note = "" if self.saved_ever else _SAVED_LATER.format(FEWEST_CHARACTERS, saved.ever.characters)
         history, judgement = History.read(store), store.last_judgement()
         self.summary, self.verdict = _summary(history), _verdict(judgement)
         self.details = _details(history, judgement)
         self.personalized = device.models.personalized
         self.paused = device.background.paused
         self.schedule = self._schedule()
-        self.confirming = False
         messages = store.learnable()
         self.ids.new_words.texts = [n.word for n in new_words(messages, device.models.global_model.vocabulary)[:_SHOWN]]
         self._show_recall()
@@ -116,18 +123,29 @@ class LearnedPage(Page):
         def begin() -> None:
             self._rising = self.device.look_back()
 
-        self.screen.begin(begin)
+        self.screen.begin(begin, self.ids.looked_back.__self__)
+
+    def learn(self) -> None:
+        """Starts to learn."""
+        self.screen.begin(self.device.learn, self.ids.learned.__self__)
 
     def roll_back(self) -> None:
-        """Goes back to the previous model."""
-        self.attempt(self.device.roll_back)
+        """Asks whether to go back to the previous model."""
+        self.screen.ask(
+            "Go back to the previous model?",
+            "Your keyboard then suggests as it did before it last learned. The newer model is deleted.",
+            "Go back",
+            lambda: self.attempt(self.device.roll_back, self.ids.undone.__self__),
+        )
 
     def reset(self) -> None:
-        """Forgets everything that was learned, at the second call."""
-        if not self.confirming:
-            self.confirming = True
-            return
-        self.attempt(self.device.reset)
+        """Asks whether to forget everything that was learned."""
+        self.screen.ask(
+            "Forget everything it learned?",
+            "Your messages stay under “My data”, but your keyboard does not learn from them again. This cannot be undone.",
+            "Forget everything",
+            lambda: self.attempt(self.device.reset, self.ids.undone.__self__),
+        )
 
     def _schedule(self) -> str:
         if self.paused:
@@ -164,14 +182,13 @@ class LearnedPage(Page):
             place.add_widget(chart)
 
     def _repaint(self, *_: object) -> None:
-        if self.parent is not None:  # a hidden page is refreshed before it is shown
+        if self.get_root_window() is not None:  # a hidden page is refreshed before it is shown
             self._show_recall()
 
     def _show_rising(self) -> None:
         if self._rising is None:
             return
-        found = sorted([*self._rising.words, *self._rising.phrases], key=lambda rise: rise.before - rise.after)
-        self.ids.rising.texts = [_rise(rise) for rise in found[:_SHOWN]]
+        self.ids.rising.texts = [_rise(rise) for rise in self._rising.found[:_SHOWN]]
 
     def _show_comparison(self, *_: object) -> None:
         keyboard = self.device.keyboard
@@ -180,6 +197,10 @@ class LearnedPage(Page):
         self.moment = f"After “{(context + prefix)[-60:]}”" if context or prefix else "At the start of a message"
         for model, words in self.device.compare(context, prefix).items():
             self.ids[model].words = words
+
+
+def _saved(saved: SavedKeys) -> str:
+    return "" if saved.share is None else f"{saved.share:.0%}"
 
 
 def _summary(history: History) -> str:
@@ -223,4 +244,4 @@ def _short(period: Period, span: str) -> str:
 
 
 def _rise(rise: Rise) -> str:
-    return f"{f'{rise.context} {rise.word}'.strip()}  {rise.before:.0%} → {rise.after:.0%}"
+    return f"{rise.text}  {rise.before:.0%} → {rise.after:.0%}"

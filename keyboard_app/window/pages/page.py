@@ -5,11 +5,13 @@ from typing import Any, Protocol
 
 from kivy.properties import ObjectProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.scrollview import ScrollView
 from kivy.uix.widget import Widget
 
 from keyboard_app.device import Device
 from keyboard_app.window.keys.composer import Composer
 from keyboard_app.window.keys.text_area import SearchField
+from keyboard_app.window.widgets.button_result import ButtonResult
 
 __all__ = ("Card", "Page", "PageHost")
 
@@ -19,20 +21,22 @@ class PageHost(Protocol):
 
     device: Device
     composer: Composer
-    busy: bool  # whether a task runs in the background
+    busy: bool  # whether a task other than the federation's runs
+    connecting: bool  # whether the keyboard joins or leaves a federation, or takes part in a round
+    narrow: bool  # whether the window has little width
     private: bool
 
-    def attempt(self, work: Callable[[], object]) -> bool:
+    def attempt(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> bool:
         """Calls `work` at once, and shows the line that it returns or its error; returns whether it succeeded."""
 
-    def begin(self, work: Callable[[], object]) -> None:
-        """Starts work in the background."""
+    def begin(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> None:
+        """Starts work in the background, and shows its progress and its result in `outcome`."""
 
-    def learn(self) -> None:
-        """Starts to learn."""
+    def begin_in_federation(self, work: Callable[[], object]) -> None:
+        """Starts work of the federation in the background."""
 
-    def relearn(self) -> None:
-        """Starts to learn again from the remaining messages."""
+    def ask(self, question: str, note: str, confirm: str, act: Callable[[], object]) -> None:
+        """Asks before something is lost, and calls `act` once the person has confirmed."""
 
     def pause_learning(self) -> None:
         """Pauses or continues the task in the background."""
@@ -77,6 +81,14 @@ class Page(BoxLayout):
         self.device = screen.device
         super().__init__(**properties)
 
+    def open(self) -> None:
+        """Forgets what was left from an earlier visit: the page is about to be shown, from its top and without old results."""
+        for widget in self.walk(restrict=True):
+            if isinstance(widget, ScrollView):
+                widget.scroll_y = 1
+            elif isinstance(widget, ButtonResult):
+                widget.clear()
+
     def refresh(self) -> None:
         """Shows the current state.
 
@@ -90,6 +102,6 @@ class Page(BoxLayout):
     def attend(self) -> None:
         """Follows progress in the background while this page is shown; called several times a second."""
 
-    def attempt(self, work: Callable[[], object]) -> bool:
+    def attempt(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> bool:
         """Calls `work` at once, and shows the line that it returns or its error; returns whether it succeeded."""
-        return self.screen.attempt(work)
+        return self.screen.attempt(work, outcome)

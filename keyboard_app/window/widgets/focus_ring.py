@@ -29,7 +29,7 @@ class FocusRing:
         controls = self.controls(within)
         if controls:
             current = controls.index(self.focused) if self.focused in controls else None
-            self._focus(controls[after(current, len(controls), step)])
+            self.focus(controls[after(current, len(controls), step)])
 
     def move(self, way: Way) -> bool:
         """Moves the focus to the nearest control in a direction; returns whether a control was focused."""
@@ -38,7 +38,7 @@ class FocusRing:
         controls = self.controls(self._within)
         found = nearest(_box(self.focused), [_box(control) for control in controls], way)
         if found is not None:
-            self._focus(controls[found])
+            self.focus(controls[found])
         return True
 
     def activate(self) -> bool:
@@ -56,7 +56,8 @@ class FocusRing:
         self.focused = None
         return True
 
-    def _focus(self, control: Control) -> None:
+    def focus(self, control: Control) -> None:
+        """Focuses a control, and scrolls it into view."""
         self.leave()
         self.focused = control
         control.focused = True

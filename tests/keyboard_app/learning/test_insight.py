@@ -2,16 +2,28 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.vocabulary import UNKNOWN
 from keyboard_app.device import Device
 from keyboard_app.learning.background import run
-from keyboard_app.learning.insight import NewWord, Period, Saved, new_words, recall_by_model, recall_by_week
+from keyboard_app.learning.insight import (
+    FEWEST_CHARACTERS,
+    NewWord,
+    Period,
+    Saved,
+    SavedKeys,
+    new_words,
+    recall_by_model,
+    recall_by_week,
+)
 from keyboard_app.learning.learning import Learning
 from keyboard_app.learning.recall import recall
-from keyboard_app.learning.rising import Rising
+from keyboard_app.learning.rising import Rise, Rising, one_for_each_word
 from keyboard_app.recording.records import Day, Ranks
 from keyboard_app.recording.schema import seal_message
+from model.device.metrics import Typing
 
 LINE = "i think you are good ."
 
@@ -64,33 +76,84 @@ def test_new_words_are_those_that_are_suggested(device: Device) -> None:
 
 
 def test_keystrokes_saved() -> None:
-    days = [Day("2026-01-01", 60, 100), Day("2026-01-02", 40, 100)]
-    assert Saved.of(days, date(2026, 1, 2)) == Saved(60, 100, 0.5)
-    assert Saved.of(days, date(2026, 1, 3)) == Saved(0, 100, 0.5)
-    assert Saved.of([], date(2026, 1, 3)) == Saved(0, 0, None)
+    days = [Day("2026-01-01", 600, 1000), Day("2026-01-02", 400, 1000)]
+    saved = Saved.of(days, date(2026, 1, 2))
+    assert saved == Saved(SavedKeys(400, 1000), SavedKeys(1000, 2000))
+    assert (saved.today.share, saved.ever.share) == (0.6, 0.5), "today and ever apart"
+    saved = Saved.of(days, date(2026, 1, 3))
+    assert (saved.today.share, saved.ever.share) == (None, 0.5)
+    assert Saved.of([], date(2026, 1, 3)).ever.share is None
+
+
+@given(st.integers(0, 3000), st.integers(0, 2000))
+def test_a_share_of_keystrokes_is_shown_once_it_means_something_and_is_never_negative(
+    keys: int, characters: int
+) -> None:
+    share = SavedKeys(keys, characters).share
+    if characters < FEWEST_CHARACTERS:
+        assert share is None
+    else:
+        assert share == max(Typing(keys, characters).savings_rate, 0.0)
 
 
 def test_the_words_that_rose_are_those_written_repeatedly(device: Device) -> None:
-    assert run(Rising(device.profile, device.models)) == "no word has become more likely yet: keep typing"
+    assert "none of your words is suggested more than before yet" in run(Rising(device.profile, device.models))
     record(device, LINE, 60)
     record(device, "meet the zebra", 5)
     run(Learning(device.profile, device.models))
     rising = device.look_back()
-    assert "the words that rose most" in (device.background.wait() or "")
-    assert {"think", "good"} <= {rise.word for rise in rising.words}
-    assert all(rise.context == "" and rise.after > rise.before for rise in rising.words)
-    assert [r.after - r.before for r in rising.phrases] == sorted(
-        (r.after - r.before for r in rising.phrases), reverse=True
+    assert "most on the rise" in (device.background.wait() or "")
+    assert all(rise.after > rise.before for rise in rising.found)
+    assert [r.after - r.before for r in rising.found] == sorted(
+        (r.after - r.before for r in rising.found), reverse=True
     )
-    zebra = next(rise for rise in rising.phrases if rise.word == "zebra" and rise.context == "meet the")
-    assert (zebra.times, zebra.before) == (5, 0.0)
-    good = next(rise for rise in rising.phrases if (rise.context, rise.word) == ("you are", "good"))
+    zebra = next(rise for rise in rising.found if rise.word == "zebra")
+    assert (zebra.text, zebra.times, zebra.before) == ("meet the zebra", 5, 0.0)
+    good = next(rise for rise in rising.found if rise.word == "good")
+    assert good.text == "you are good"
     vocabulary = device.models.global_model.vocabulary
     words = ["i", "think", "you", "are"]
     before = device.models._global.probabilities(words)[vocabulary.id("good")]
     after = device.models._in_use.probabilities(words)[vocabulary.id("good")]
     assert [good.before, good.after] == pytest.approx([before, after], rel=1e-5)
     assert vocabulary.id("zebra") == UNKNOWN
+
+
+_RISES = st.lists(
+    st.builds(
+        lambda words, times, after: Rise(" ".join(words[:-1]), words[-1], times, 0.0, after),
+        st.lists(st.sampled_from("abcd"), min_size=1, max_size=3, unique=True),
+        st.integers(2, 4),
+        st.floats(0.01, 1),
+    ),
+    max_size=30,
+    unique_by=lambda rise: rise.text,
+)
+
+
+@given(_RISES)
+def test_a_word_on_the_rise_has_one_entry(rises: list[Rise]) -> None:
+    found = one_for_each_word(rises)
+    assert len({rise.word for rise in found}) == len(found)
+    assert set(found) <= set(rises)
+    assert bool(found) == bool(rises)
+
+
+def test_a_phrase_stands_for_its_word_only_if_it_covers_every_place_of_it() -> None:
+    always = [
+        Rise("", "hall", 6, 0.1, 0.5),
+        Rise("climbing", "hall", 6, 0.1, 0.5),
+        Rise("the climbing", "hall", 6, 0.1, 0.5),
+    ]
+    mixed = [
+        Rise("", "kindergarten", 8, 0, 0.3),
+        Rise("the", "kindergarten", 6, 0, 0.4),
+        Rise("from the", "kindergarten", 4, 0, 0.4),
+    ]
+    assert [rise.text for rise in one_for_each_word([*always, *mixed, Rise("", "climbing", 6, 0.1, 0.9)])] == [
+        "the climbing hall",
+        "kindergarten",
+    ]
 
 
 def test_the_three_models_side_by_side(tmp_path: Path, device: Device, next_model, small_model_folder: Path) -> None:

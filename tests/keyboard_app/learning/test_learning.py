@@ -44,7 +44,7 @@ def test_typing_goes_on_during_learning_and_then_uses_the_new_network(device: De
         if device.background.progress is not None:
             seen.add(device.background.progress.batch)
     assert len(seen) > 1
-    assert "learned from 2,520 words" in line, "a tenth is held out"
+    assert "learned from 1,800 words" in line, "360 messages of 5 words: a tenth is held out"
     assert "kept the new model" in line
     assert device.models.personalized
     assert device.models.suggest("i think you are", "")[0] == "good"

@@ -48,14 +48,14 @@ def test_rollback_to_the_previous_network_and_then_to_the_global_one(tmp_path: P
         run(Learning(device.profile, device.models))
         assert in_file(tmp_path) != first
         assert in_file(tmp_path, PREVIOUS) == first
-        assert device.roll_back() == "the previous personal model is in use again"
+        assert device.roll_back() == "your previous model is in use again"
         assert in_file(tmp_path) == in_use(device) == first
         assert device.models.seen is not None
         assert device.models.seen.message == 60
         assert relearning(device.profile, device.models) is None
     with Device.open(tmp_path, small_model_folder) as device:
         assert in_use(device) == first, "also at the next start"
-        assert device.roll_back() == "the global model is in use again"
+        assert device.roll_back() == "the shared model is in use again"
         assert not device.models.personalized
         assert not (tmp_path / PERSONAL).exists()
         assert [(c.what, c.personal) for c in device.profile.store.changes()] == [

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from federation.protocol import api_messages
 from federation.protocol.join_link import JoinLink
 from keyboard_app.device import Device
+from keyboard_app.federating import headless
 from keyboard_app.federating.federation import ASK_SECONDS, REST_SECONDS
 from keyboard_app.federating.membership import Membership
 from keyboard_app.federating.steps import STEPS
@@ -127,17 +129,20 @@ def test_a_person_joins_takes_part_sees_the_update_and_leaves(
         return any(one.outcome == "counted" for one in device.federation.standing().shared)
 
     person.wait_until(lambda: device.federation.round_going_on)
-    person.wait_until(lambda: person.screen.busy and page._round_card.step > 0 and page._round_card.now)
+    person.wait_until(lambda: person.screen.connecting and page._round_card.step > 0 and page._round_card.now)
     person.type_physically("typing goes on")
     assert device.keyboard.text == "typing goes on"
     person.wait_until(shared, 120)
     assert steps_seen and steps_seen <= set(STEPS)
-    person.wait_until(lambda: device.background.task is None)
+    person.wait_until(lambda: device.federation.background.task is None)
     (one,) = device.federation.standing().shared
     assert one.words > 100 and one.bytes > 5_000
     rows = page._shared_card.ids.rows.children
     assert [row.text.split(": ")[1] for row in rows] == ["counted"]
-    assert f"{one.words:,} words used" in rows[0].note and "not scaled down" in rows[0].note
+    assert rows[0].note == f"{one.words:,} words used"
+    assert one.words == 12 * 15, "each word once: of 20 messages of 12 words, 5 are held out"
+    person.touch_control("details of updates")
+    assert "not scaled down" in rows[0].note
 
     person.touch_control("Ask for a round now")  # and receives the model of the finished round
     person.wait_until(lambda: device.models.global_model.provenance.round == 1)
@@ -146,11 +151,11 @@ def test_a_person_joins_takes_part_sees_the_update_and_leaves(
     person.touch_control("take part in rounds")
     assert device.profile.settings.take_part is False
     person.touch_control("Leave the federation")
-    person.touch_control("Stay")
+    person.touch_control("Cancel")
     person.touch_control("Leave the federation")
-    person.touch_control("Yes, leave")
+    person.touch_control("Leave")
     person.wait_until(lambda: device.federation.standing().joined is None)
-    person.wait_until(lambda: not person.screen.busy)
+    person.wait_until(lambda: not person.screen.connecting)
     assert person.screen.status == "Left the federation"
     assert coordinator.ask("gone") == "1"
     assert page._link_card in page.ids.column.children
@@ -177,9 +182,9 @@ def test_an_idle_keyboard_asks_for_rounds_and_a_task_of_the_person_comes_first(
     latest = device.federation.latest
     assert latest is not None
     status = screen.status
-    person.wait_until(lambda: device.background.task is None)
-    assert latest.failed and f"the coordinator at {nobody} does not answer" in latest.line
-    assert person.page()._round_card.line.startswith("The coordinator at"), "the page says so"
+    person.wait_until(lambda: device.federation.background.task is None)
+    assert latest.failed and latest.line == "can't reach the coordinator at 127.0.0.1:9: is it running?"
+    assert person.page()._round_card.line.startswith("Can't reach the coordinator"), "the page says so"
     assert screen.status == status, "but the status does not repeat it every minute"
     screen._last_used -= REST_SECONDS
     screen.serve()
@@ -189,6 +194,62 @@ def test_an_idle_keyboard_asks_for_rounds_and_a_task_of_the_person_comes_first(
     assert device.federation.latest is not latest
     screen.learn()  # need not wait for the request
     person.wait_until(lambda: device.profile.store.last_judgement() is not None)
+
+
+def test_only_typing_makes_a_keyboard_leave_a_round_that_waits(
+    open_window: Callable[..., Any], device: Device, coordinator: Coordinator
+) -> None:
+    device.choose(consent=True)
+    for _ in range(20):
+        device.profile.store.add_message(LINE, [])
+    with Membership.open(device.profile.path, device.profile.vault) as membership:
+        headless.join(membership, JoinLink.parse(coordinator.ask("link")))
+    coordinator.ask("want")
+    person = open_window(device)
+    screen = person.screen
+    screen._last_used -= REST_SECONDS
+    screen._last_typed -= REST_SECONDS
+    screen.serve()
+    person.wait_until(lambda: device.federation.round_going_on)
+    taking = device.federation.round_going_on
+    assert taking is not None and taking.step == api_messages.WAIT, "it waits for the other keyboards"
+    for name in (
+        "what it learned",
+        "my data",
+        "federation",
+        "settings",
+        "private mode",
+        "private mode",
+        "colours: Dark",
+    ):
+        person.touch_control(name)
+    for size in ((640, 360), (1280, 800), (412, 892)):
+        person.resize(*size)
+    screen.page = "data"
+    person.touch_control("search my messages")
+    person.touch_control("back to the messages")
+    person.touch_control("what it learned")
+    person.touch_control("Learn now")
+    person.wait_until(lambda: not screen.busy)
+    page = person.page()
+    assert page.ids.learned.line.startswith("Learned from") and not page.ids.learned.failed
+    person.touch_control("Forget what it learned")
+    person.touch_control("Forget everything")
+    assert page.ids.undone.line.startswith("Everything that was learned is forgotten")
+    imported = device.import_texts(write(device.profile.path / "mine.txt", "rope rope chalk\n"))
+    person.wait_until(lambda: device.background.task is None)
+    assert imported.imported == 1
+    person.wait(20)
+    assert device.federation.round_going_on is taking and taking.step == api_messages.WAIT
+    assert screen.foot.startswith("Taking part in a round") or screen.foot == screen.status
+    person.type_physically("x")
+    person.wait_until(lambda: device.federation.background.task is None)
+    assert device.federation.standing().joined is not None
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
 
 
 def test_leaving_continues_after_the_keyboard_was_closed(tmp_path: Path, small_model_folder: Path) -> None:
@@ -204,7 +265,9 @@ def test_leaving_continues_after_the_keyboard_was_closed(tmp_path: Path, small_m
         if joined is not None:  # closed before the coordinator was informed
             assert joined.leaving
             device.serve()
-            assert "left the federation, but its coordinator could not be told" in str(device.background.wait())
+            assert "left the federation, but its coordinator could not be told" in str(
+                device.federation.background.wait()
+            )
         assert device.federation.standing().joined is None
 
 

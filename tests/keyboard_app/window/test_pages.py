@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from keyboard_app.device import Device
+from keyboard_app.learning.background import run
+from keyboard_app.learning.learning import Learning
 from keyboard_app.window.drawing.fonts import marked_up
 from keyboard_app.window.drawing.theme import contrast
 from model.device.folder import PRETRAINED
@@ -109,10 +111,15 @@ def test_learning_is_shown_and_can_be_undone(open_window: Callable[..., Any], de
     person.wait_until(lambda: len(page.ids.shipped.words) == 3)
     assert len(page.ids.personal.words) == 3
     person.touch_control("Go back to the previous model")
+    person.touch_control("Cancel")
+    assert device.models.personalized
+    person.touch_control("Go back to the previous model")
+    person.touch_control("Go back")
     assert not device.models.personalized
     person.touch_control("Forget what it learned")
-    person.touch_control("Yes, forget everything")
-    assert person.screen.status.startswith("Everything that was learned is forgotten")
+    person.touch_control("Forget everything")
+    assert page.ids.undone.line.startswith("Everything that was learned is forgotten"), "beside the button"
+    assert person.screen.foot == person.screen.usual
 
 
 @pytest.fixture
@@ -151,10 +158,10 @@ def test_my_data_is_read_searched_and_deleted(person: Any) -> None:
     assert sorted(row.text for row in rows) == sorted(line.capitalize() for line in LINES)
     person.touch_control("search my messages")
     assert person.screen.composer.searching
-    person.touch_keys(["H", "a", "l", "l"])
+    person.touch_keys(["h", "a", "l", "l"])
     person.wait_until(lambda: len(rows) == 2)
     person.touch_control("delete “Meet at the hall at seven”")
-    person.touch_control("Keep")
+    person.touch_control("Cancel")
     assert len(person.recorded) == 3
     person.touch_control("delete “Meet at the hall at seven”")
     person.touch_control("Delete permanently")
@@ -167,7 +174,7 @@ def test_my_data_is_read_searched_and_deleted(person: Any) -> None:
     person.touch_control("my data")
     person.touch_control("Delete all messages")
     assert len(person.recorded) == 2
-    person.touch_control("Yes, delete all permanently")
+    person.touch_control("Delete all permanently")
     assert (person.recorded, person.sent) == ([], [])
 
 
@@ -230,7 +237,7 @@ def test_settings_apply_at_once_and_are_saved(person: Any) -> None:
     person.touch_control("learn until this hour: less")
     person.touch_control("suggest offensive words")
     person.touch_control("correct typos")
-    person.touch_control("capital letters by themselves")
+    person.touch_control("automatic capitals")
     settings = person.device.profile.settings
     assert (settings.theme, settings.text_scale, settings.layout) == ("dark", 1.0, "dvorak")
     assert (settings.learn_until, settings.offensive_words, settings.autocorrect) == (23, True, False)
@@ -240,7 +247,28 @@ def test_settings_apply_at_once_and_are_saved(person: Any) -> None:
     assert person.screen.composer.ids.keypad.shown_keys()[3].label == "p"
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 640), (412, 892), (820, 1180), (1280, 800), (892, 412)])
+def in_view(widget: Any) -> bool:
+    """Returns whether a widget lies in the window and in every scroll view around it."""
+    from kivy.core.window import Window
+    from kivy.uix.scrollview import ScrollView
+
+    x, y = widget.to_window(*widget.center)
+    around = [(0.0, 0.0, *map(float, Window.size))]
+    parent = widget.parent
+    while parent is not None and parent is not parent.get_parent_window():
+        if isinstance(parent, ScrollView):
+            left, bottom = parent.to_window(parent.x, parent.y)
+            around.append((left, bottom, left + parent.width, bottom + parent.height))
+        parent = parent.parent
+    return all(left <= x <= right and bottom <= y <= top for left, bottom, right, top in around)
+
+
+HEADER = ("private mode", "what it learned", "my data", "federation", "settings")
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(320, 480), (640, 360), (360, 640), (412, 892), (820, 1180), (1280, 800), (892, 412)]
+)
 def test_at_every_size_all_controls_are_in_view_named_and_reachable(
     open_window: Callable[..., Any], device: Device, width: int, height: int
 ) -> None:
@@ -258,13 +286,133 @@ def test_at_every_size_all_controls_are_in_view_named_and_reachable(
             person.press_physically(F6)
             control = person.screen.focus.focused
             focused.add(control)
-            x, y = control.to_window(*control.center)
-            assert 0 <= x <= width, control.name
-            assert 0 <= y <= height, control.name
+            assert in_view(control), control.name
             assert control.focused
         assert focused == set(controls)
+        for name in HEADER:
+            icon = person.control(name)
+            assert icon.x >= 0 and icon.right <= width and icon.y >= 0 and icon.top <= height, name
+        title = person.page().title if page else "Keyboard"
+        (shown,) = [w for w in person.screen.walk() if getattr(w, "text", "") == title and w.opacity and w.height > 1]
+        assert not shown.is_shortened and shown.texture_size[0] <= shown.width, title
         person.press_physically(ESCAPE)
         assert person.screen.focus.focused is None
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 480), (640, 360)])
+def test_results_of_a_search_stand_above_the_keys_and_a_page_opens_clean(
+    open_window: Callable[..., Any], device: Device, width: int, height: int
+) -> None:
+    person = open_window(device, width, height)
+    for line in LINES * 5:
+        person.say(line)
+    person.touch_control("my data")
+    page, composer = person.page(), person.screen.composer
+    page.ids.scroll.scroll_y = 0.5
+    person.touch_control("search my messages")
+    person.touch_keys(["c", "l", "i", "m"])
+    rows = page.ids.messages.children
+    person.wait_until(lambda: len(rows) == 5)
+    person.wait(3)
+    assert page.ids.search.text == "clim", "no capital"
+    newest = rows[-1].ids.words
+    _, bottom = newest.to_window(newest.x, newest.y)
+    assert bottom >= composer.top and in_view(newest)
+    person.touch_keys(["space", "space"])
+    assert page.ids.search.text == "clim  ", "no full stop"
+    person.touch_keys(["backspace", "backspace", "enter"])
+    assert not composer.searching and composer.parent is not None
+    assert (page.ids.search.text, len(rows)) == ("clim", 5), "Enter shows the results without the keys"
+    person.touch_control("settings")
+    person.touch_control("my data")
+    assert (page.ids.search.text, len(rows), page.ids.scroll.scroll_y) == ("", 15, 1)
+
+
+def test_a_join_link_is_typed_as_it_is_and_enter_submits_it(open_window: Callable[..., Any], device: Device) -> None:
+    person = open_window(device, 640, 360)
+    person.type_physically("Go ")
+    assert person.offered
+    person.touch_control("federation")
+    page = person.page()
+    person.touch_control("join link")
+    offers = [control.name for control in person.screen.controls() if control in person.strip.places]
+    assert not offers, "chat words have no place in a link"
+    person.touch_keys(["f", "e", "d", "space"])
+    field = page._link_card.ids.link
+    assert field.text == "fed "
+    assert in_view(field)
+    person.touch_keys(["enter"])
+    assert page.problem and not person.screen.composer.searching
+    person.touch_control("settings")
+    person.touch_control("federation")
+    assert (field.text, page.problem, page.ids.scroll.scroll_y) == ("", "", 1)
+    assert person.device.keyboard.text == "Go "
+
+
+def test_icons_show_their_names_and_a_held_one_does_not_act(person: Any) -> None:
+    from kivy.core.window import Window
+
+    tip = person.screen.tooltips.shown
+    icon = person.control("my data")
+    touch = person.press(icon)
+    person.wait_until(lambda: tip.parent is not None)
+    touch.touch_up()
+    person.wait(2)
+    assert (tip.text, person.screen.page) == ("My data", "")
+    person.touch_control("settings")
+    assert (tip.parent, person.screen.page) == (None, "settings")
+    Window.mouse_pos = person.control("private mode").center
+    person.wait_until(lambda: tip.parent is not None)
+    assert tip.text == "Private mode"
+    Window.mouse_pos = (5, 5)
+    person.wait_until(lambda: tip.parent is None)
+
+
+def test_a_window_that_becomes_narrow_shows_the_messages_in_all_of_its_width(
+    open_window: Callable[..., Any], device: Device
+) -> None:
+    person = open_window(device, 1280, 800)
+    person.resize(360, 640)
+    assert person.screen.ids.main.width == 360
+
+
+def test_a_page_of_a_closed_window_follows_no_change_of_colours(
+    open_window: Callable[..., Any], tmp_path: Path, small_model_folder: Path
+) -> None:
+    from keyboard_app.window.drawing.look import look
+
+    with Device.open(tmp_path / "profile", small_model_folder, consenting=True, use_keyring=False) as device:
+        person = open_window(device)
+        person.screen.page = "learned"
+        person.wait(3)
+        person.leave()
+    look.theme = "light" if look.theme == "dark" else "dark"  # the page still exists, and its store is closed
+
+
+def test_the_empty_chat_says_what_it_is(person: Any) -> None:
+    def explained() -> bool:
+        return any("your keyboard learns from it" in getattr(w, "text", "") for w in person.screen.walk())
+
+    assert explained()
+    person.say("Hello")
+    person.wait(2)
+    assert not explained()
+
+
+_LAB_WORDS = ("perplexity", "recall", "loss", "Errno", "global model", "held-out", "unmask", "delta", "digest")
+
+
+def test_pages_speak_plainly(open_window: Callable[..., Any], device: Device) -> None:
+    for line in LINES * 12:
+        device.keyboard.text = line
+        device.keyboard.enter()
+    run(Learning(device.profile, device.models))
+    person = open_window(device)
+    for page in ("learned", "data", "federation", "settings"):
+        person.screen.page = page
+        person.wait(3)
+        shown = texts(person.page())
+        assert not [word for word in _LAB_WORDS if word in shown], page
 
 
 def test_controls_are_operated_by_the_physical_keyboard(person: Any) -> None:
