@@ -28,6 +28,7 @@ from data.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from model.device.suggesting.written_case import WrittenCase
 
 USUAL_TRUST = 1.0
+_LONGEST = 64  # characters; a longer word is never suggested, so that it is not learned
 _MAX_CHARACTERS = 100_000  # of messages read at the start: about 20,000 words, a tenth of a second
 
 
@@ -108,7 +109,7 @@ class PersonalNgram:
         if known != UNKNOWN:
             return known
         self._unknown += 1
-        if not word[0].isalpha():
+        if not word[0].isalpha() or len(word) > _LONGEST:
             return UNKNOWN
         if word not in self._ids:
             self._ids[word] = len(self)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from data.marks import is_mark
 from data.tokenizer import normalize, tokenize
 from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 from model.device.suggesting.corrections import Neighbours
@@ -119,7 +120,7 @@ class Suggester:
     def correct(self, context: str, word: str) -> str | None:
         """Returns the correction of the finished word `word` after `context`, in lower case, or None to keep the word."""
         typed = normalize(word)
-        if len(typed) < _SHORTEST_CORRECTED or not all(c.isalpha() or c == "'" for c in typed):
+        if len(typed) < _SHORTEST_CORRECTED or not all(c.isalpha() or c == "'" or is_mark(c) for c in typed):
             return None
         self._score([token.word for token in tokenize(context)])
         as_typed = self._to_exceed(typed)
