@@ -43,11 +43,7 @@ def previous_boundary(text: str, index: int) -> int:
 
 def _extends(character: str) -> bool:
     """Returns whether a code point extends the character before it: accent, variation selector, skin tone, joiner, flag tag."""
-    return (
-        is_mark(character)
-        or "\U0001f3fb" <= character <= "\U0001f3ff"
-        or "\U000e0020" <= character <= "\U000e007f"
-    )
+    return is_mark(character) or "\U0001f3fb" <= character <= "\U0001f3ff" or "\U000e0020" <= character <= "\U000e007f"
 
 
 def _pictographic(character: str) -> bool:

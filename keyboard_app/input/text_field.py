@@ -113,7 +113,9 @@ class TextField:
             case Move.RIGHT:
                 return next_boundary(text, cursor)
             case Move.WORD_LEFT:
-                return self._boundary(max((start for start, _ in _words_near(text, cursor) if start < cursor), default=0))
+                return self._boundary(
+                    max((start for start, _ in _words_near(text, cursor) if start < cursor), default=0)
+                )
             case Move.WORD_RIGHT:
                 end = next((end for _, end in _words_near(text, cursor) if end > cursor), len(text))
                 return end if is_boundary(text, end) else next_boundary(text, end)

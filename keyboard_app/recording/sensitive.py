@@ -97,7 +97,11 @@ def passes_luhn(digits: Sequence[int], lengths: Iterable[int] = _CARD_DIGITS) ->
 def _is_iban(text: str) -> bool:
     """Returns whether a prefix of the text is an IBAN: following words may look as if they were part of it."""
     compact = re.sub(r"[ \-]", "", text).upper()
-    head, remainder, digits = int("".join(str(int(c, 36)) for c in compact[:4])), 0, sum(map(str.isdecimal, compact[:4]))
+    head, remainder, digits = (
+        int("".join(str(int(c, 36)) for c in compact[:4])),
+        0,
+        sum(map(str.isdecimal, compact[:4])),
+    )
     for length, character in enumerate(compact[4:], 5):
         value = int(character, 36)
         remainder = (remainder * (10 if value < 10 else 100) + value) % 97

@@ -13,6 +13,9 @@ from functools import lru_cache
 from keyboard_app.input.graphemes import next_boundary
 
 _PIECE = re.compile(r"\n|[^\S\n]+|\S+")
+_LONG = 48  # clusters; a longer word is laid out in parts
+_PART = 16  # clusters
+_SEEN = 16  # code points that are read at first to find the end of a cluster
 
 # Returns, for each cluster of a piece of text, the width of the text up to the end of that cluster, in pixels.
 Measure = Callable[[str], Sequence[float]]
@@ -23,9 +26,13 @@ def clusters(piece: str) -> tuple[str, ...]:
     """Splits a word or white space into its clusters; joined, they are the piece again."""
     found, start = [], 0
     while start < len(piece):
-        end = next_boundary(piece, start)
-        found.append(piece[start:end])
-        start = end
+        seen = (
+            _SEEN  # what precedes the start of a cluster does not matter, so that a long row of flags is not read again
+        )
+        while (end := next_boundary(piece[start : start + seen], 0)) == seen and start + seen < len(piece):
+            seen *= 2
+        found.append(piece[start : start + end])
+        start += end
     return tuple(found)
 
 
@@ -111,7 +118,9 @@ def lay_out(text: str, width: float, measure: Measure) -> TextLayout:
         if piece == "\n":
             lines.append(_begin(match.end()))
         elif piece.isspace():
-            _append(lines[-1], piece, start, measure(piece), clusters(piece))
+            for place in range(0, len(piece), _PART):
+                part = piece[place : place + _PART]
+                _append(lines[-1], part, start + place, measure(part), clusters(part))
         else:
             _append_word(lines, piece, start, width, measure)
     return TextLayout(lines)
@@ -131,6 +140,10 @@ def _append(line: Line, piece: str, start: int, ends: Sequence[float], parts: Se
 
 
 def _append_word(lines: list[Line], word: str, start: int, width: float, measure: Measure) -> None:
+    parts = clusters(word)
+    if len(parts) > _LONG:
+        _append_long_word(lines, parts, start, width, measure)
+        return
     ends = measure(word)
     if lines[-1].pieces and lines[-1].xs[-1] + ends[-1] > width:
         lines.append(_begin(start))
@@ -145,3 +158,21 @@ def _append_word(lines: list[Line], word: str, start: int, width: float, measure
         ends = measure(word)
         lines.append(_begin(start))
     _append(lines[-1], word, start, ends, clusters(word))
+
+
+def _append_long_word(lines: list[Line], parts: Sequence[str], start: int, width: float, measure: Measure) -> None:
+    """Appends a word that may be longer than the line, and measures each of its clusters once or twice."""
+    if lines[-1].pieces:
+        lines.append(_begin(start))
+    done = 0
+    while done < len(parts):
+        some = parts[done : done + _PART]
+        ends = measure("".join(some))
+        fitting = bisect_right(ends, width - lines[-1].xs[-1])
+        if fitting == 0 and lines[-1].pieces:
+            lines.append(_begin(start))
+            continue
+        some = some[: max(fitting, 1)]
+        head = "".join(some)
+        _append(lines[-1], head, start, measure(head), some)
+        done, start = done + len(some), start + len(head)
