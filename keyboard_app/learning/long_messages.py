@@ -1,7 +1,7 @@
 """What is left to do after a long message was sent: counting its words and recording their ranks, in short steps.
 
-The message itself is recorded when it is sent. If the keyboard ends before the rest is done, the next start counts the words of the
-recorded message, and only the ranks are missing, from which the share of suggested words is computed.
+The message itself is recorded when it is sent. If the keyboard ends before the rest is done, the next start counts the words of
+the recorded message. Only the ranks are then missing, from which the share of suggested words is computed.
 """
 
 from collections import deque
@@ -33,15 +33,13 @@ class LongMessages:
         """Does some steps, of about a millisecond each, or all of them; returns whether any are left."""
         while self._left and (steps is None or steps > 0):
             message, left, ranks = self._left[0]
-            done = 0
-            for done, found in enumerate(islice(left, steps), 1):
-                if found is not None:
-                    ranks.append(found)
-            if steps is None or done < steps:
+            done = list(islice(left, steps))
+            ranks += [found for found in done if found is not None]
+            if steps is None or len(done) < steps:
                 self._left.popleft()
                 with suppress(UserFacingError):  # a full disk: the message is recorded, and only its ranks are lost
                     self._store.set_ranks(message, ranks)
-            steps = None if steps is None else steps - max(done, 1)
+            steps = None if steps is None else steps - max(len(done), 1)
         return bool(self._left)
 
     def close(self) -> None:

@@ -4,8 +4,8 @@ import re
 
 from keyboard_app.input.graphemes import is_boundary, previous_boundary
 
-_STRIDE = 700  # characters, more than the text area shows at once
-_SHOWN = 500  # characters of a message in a list
+_STRIDE = 500  # characters, more than the text area shows at once
+_SHOWN = 400  # characters of a message in a list
 _SPACE = re.compile(r"\s")
 
 
@@ -30,7 +30,7 @@ def _cut(text: str, index: int) -> int:
     """Returns a place to cut a text: the end of the line or of the word before an index, if there is one near."""
     if index <= 0 or index >= len(text):
         return min(max(index, 0), len(text))
-    near = text[max(index - _STRIDE // 7, 0) : index]
+    near = text[max(index - _STRIDE // 5, 0) : index]
     back = near[::-1]
     found = back.find("\n")
     if found < 0:

@@ -16,8 +16,8 @@ class Reader:
 
     The cache belongs to the weights of the program: create a new reader after assigning other weights.
 
-    With `most_unread`, a context of which more tokens are unread, such as a pasted text, is read from its last `most_unread` tokens
-    on, as if the message began there.
+    With `most_unread`, a context of which more tokens are unread, such as a pasted text, is read from its last `most_unread`
+    tokens on, as if the message began there.
     """
 
     def __init__(self, program: Program, most_unread: int | None = None) -> None:
