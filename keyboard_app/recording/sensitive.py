@@ -81,7 +81,7 @@ def passes_luhn(digits: Sequence[int], lengths: Iterable[int] = _CARD_DIGITS) ->
 
     The check digit is that of ISO/IEC 7812-1, Annex B.
     """
-    plain = np.array(digits)
+    plain = np.array(digits, np.intp)
     doubled, even = np.array(_LUHN)[plain], np.arange(len(plain)) % 2 == 0
     # The sums of the first n digits, of which those at even places are doubled, and of which those at odd places are.
     first, second = (np.append(0, np.where(places, doubled, plain).cumsum()) for places in (even, ~even))

@@ -3,6 +3,7 @@
 import re
 import sys
 import unicodedata
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,8 @@ WORDS = [
     *("שָׁלוֹם", 'צה"ל', "צה״ל", "צ׳ק", "مُحَمَّد", "می‌خواهم", "کتاب‌ها", "Հայաստա՜ն"),
     *("größe", "naïve", "l'été", "don't", "col·legi", "việt", "снег", "καλημέρα", "한국어", "東京", "ぱんつ"),
 ]
-FORMS = ["NFC", "NFD"]
+Form = Literal["NFC", "NFD"]
+FORMS: list[Form] = ["NFC", "NFD"]
 LETTERS = st.sampled_from("aekzé ñßжщאשمیکनमதভสກ가東ὰ")
 LETTER = LETTERS.filter(str.isalpha)
 MARK = st.sampled_from(
@@ -31,7 +33,7 @@ def words(text: str) -> list[str]:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("word", WORDS)
-def test_a_word_of_any_script_is_one_token(word: str, form: str) -> None:
+def test_a_word_of_any_script_is_one_token(word: str, form: Form) -> None:
     text = unicodedata.normalize(form, word)
     assert words(f"({text})") == words(f"{text} ") == [unicodedata.normalize("NFC", word.lower())]
     assert [f"🙂{text} -"[start:end] for start, end in runs(f"🙂{text} -")] == [text]

@@ -323,16 +323,15 @@ def test_earlier_messages_are_shown(open_window: Callable[..., Any], device: Dev
 def test_only_the_part_of_a_long_text_around_the_cursor_is_laid_out(
     person: Any, long: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from keyboard_app.window.widgets import text_view
+    from keyboard_app.window.drawing.text_layout import lay_out
 
     laid_out: list[int] = []
-    lay_out = text_view.lay_out
 
     def spy(text: str, *more: Any) -> Any:
         laid_out.append(len(text))
         return lay_out(text, *more)
 
-    monkeypatch.setattr(text_view, "lay_out", spy)
+    monkeypatch.setattr("keyboard_app.window.widgets.text_view.lay_out", spy)
     keyboard, composer = person.device.keyboard, person.screen.composer
     keyboard.paste(long)
     composer.refresh()
