@@ -17,9 +17,8 @@ from model.device.suggesting.word_preferences import WordPreferences
 _CONTEXT_STRIDE = 2_000  # characters; the context is the last one to two strides before the cursor
 _OPENING = "([{\"'“‘«¿¡"  # a word after one of these can be corrected
 CLOSING = ")]}\"'”’»%"  # one of these may follow the end of a sentence
-_UNTYPABLE = re.compile(
-    "[\0-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
-)  # control characters other than line breaks, surrogates
+# Control characters other than line breaks, and surrogates.
+_UNTYPABLE = re.compile("[\0-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class _Correction(NamedTuple):
