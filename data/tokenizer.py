@@ -1,17 +1,39 @@
 """Splits text into the tokens that the model reads, and gives predicted words the case of what a person typed.
 
-A token is a word (letters, with apostrophes inside), a number, or one of the punctuation marks `. , ! ?`. Everything else,
-including emoji and other symbols, separates tokens and is never predicted.
+A token is a word, a number, or one of the punctuation marks `. , ! ?`. Everything else, including emoji and other symbols,
+separates tokens and is never predicted.
+
+A word ends where UAX #29 ("Unicode Text Segmentation") puts a word boundary, with these differences, which the vocabulary
+depends on:
+
+- digits and underscores are no part of a word, and the only marks inside English words are apostrophes;
+- a script that is written without spaces (Thai, Lao, Khmer, Burmese, Chinese, Japanese) is not divided into words, for which UAX
+  #29 refers to dictionaries: the letters up to the next other character are one word.
+
+Canonically equivalent texts have the same words (UAX #15): `é` may be one character or two.
 """
 
 import re
+import unicodedata
+from collections.abc import Iterator
 from typing import NamedTuple
+
+from data.marks import MARKS, ZWJ, ZWNJ
 
 PUNCTUATION = frozenset(".,!?")
 
-# Letters are those of Unicode, with combining accents; a curly apostrophe counts as a straight one.
-_LETTERS = r"[^\W\d_][^\W\d_\u0300-\u036f]*(?:[\u0300-\u036f]+[^\W\d_]*)*"
-_TOKEN = re.compile(rf"{_LETTERS}(?:['’]{_LETTERS})*|\d+(?:[.,:]\d+)*|[.,!?]")
+_INVISIBLE = "\u00ad\u061c\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"  # soft hyphens, writing directions
+# Hebrew and Armenian write some marks as if they were letters: the geresh, and those of emphasis, exclamation and question.
+_LETTERS = rf"[^\W\d_]+(?:[{MARKS}{_INVISIBLE}\u05f3\u055a-\u055c\u055e]+[^\W\d_]*)*"
+# Between letters: apostrophes, the points of Catalan and Greek, the gershayim, and the quotation mark in its place.
+_INSIDE = "(?:['’·\u0387\u2027\u05f4]|(?<=[\u05d0-\u05ea])\"(?=[\u05d0-\u05ea]))"
+_WORD = rf"{_LETTERS}(?:{_INSIDE}{_LETTERS})*"
+_TOKEN = re.compile(rf"{_WORD}|\d+(?:[.,:]\d+)*|[.,!?]")
+# For the cursor, the letters, digits and underscores between two other characters are one word.
+_RUN = re.compile(rf"(?:{_WORD}|[\w{MARKS}]|(?<=\w)['’](?=\w))+")
+
+# Invisible characters change no word, and neither do joiners at its end or after letters that do not join.
+_WITHOUT_EFFECT = re.compile(rf"[{_INVISIBLE}]|(?<=[\0-\u058f])[{ZWNJ}{ZWJ}]+|{ZWNJ}+$")
 
 # English capitalizes these words everywhere in a sentence.
 _ALWAYS_CAPITAL = {"i": "I", "i'm": "I'm", "i'd": "I'd", "i'll": "I'll", "i've": "I've"}
@@ -30,9 +52,23 @@ def tokenize(text: str) -> list[Token]:
     return [Token(normalize(m.group()), m.group(), m.start()) for m in _TOKEN.finditer(text)]
 
 
+def runs(text: str) -> Iterator[tuple[int, int]]:
+    """Yields the start and end of each word as a cursor meets it, where letters, digits and underscores belong together."""
+    return (match.span() for match in _RUN.finditer(text))
+
+
 def normalize(text: str) -> str:
-    """Returns the form of a token that the model uses: lower case, with a straight apostrophe."""
-    return text.lower().replace("’", "'")
+    """Returns the form of a token that the model uses: composed, in lower case."""
+    if text.isascii():
+        return text.lower()
+    return compose(compose(text).lower())  # the lower case of a composed text may be decomposed
+
+
+def compose(text: str) -> str:
+    """Returns a token in the form that all its spellings share: composed (NFC), with straight apostrophes."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", _WITHOUT_EFFECT.sub("", text)).replace("’", "'")
 
 
 def restore_case(word: str, typed: str = "", sentence_start: bool = False) -> str:
@@ -46,5 +82,5 @@ def restore_case(word: str, typed: str = "", sentence_start: bool = False) -> st
         return word.upper()
     word = _ALWAYS_CAPITAL.get(word, word)
     if word == word.lower() and (sentence_start or (letters and typed[0].isupper())):
-        return word[:1].upper() + word[1:]
+        return word[:1].title() + word[1:]
     return word

@@ -77,6 +77,7 @@ def run_script(device: Device, lines: list[str]) -> Report:
         last = max((message.id for message in device.profile.store.messages()), default=0)
         for line in lines[len(lines) * quarter // QUARTERS : len(lines) * (quarter + 1) // QUARTERS]:
             typed, looked = type_message(device.keyboard, line)
+            device.catch_up()
             typing += typed
             seconds += looked
         recalls.append(recall([ranks.rank for ranks in device.profile.store.ranks(after=last)]))

@@ -9,7 +9,7 @@ from functools import cache
 from threading import Thread
 from typing import Any, NamedTuple
 
-from data.tokenizer import normalize
+from data.tokenizer import normalize, runs
 
 # First code points in hexadecimal, by category in the order of the panel. Emoji in no other category are symbols.
 _CODES = {
@@ -136,7 +136,8 @@ def _spelled(name: str) -> str:
 
 
 def _words(names: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word for name in names for word in re.findall(r"[\w']+", _spelled(name))))
+    spelled = [_spelled(name) for name in names]
+    return tuple(dict.fromkeys(name[start:end] for name in spelled for start, end in runs(name)))
 
 
 def _naming(data: dict[str, Any]) -> Iterator[tuple[str, bool]]:

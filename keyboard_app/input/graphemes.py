@@ -6,7 +6,7 @@ write a syllable in several letters (Hangul jamo, Indic conjuncts) may be cut be
 
 import unicodedata
 
-_JOINER = "\u200d"
+from data.marks import ZWJ, is_mark
 
 
 def is_boundary(text: str, index: int) -> bool:
@@ -18,7 +18,7 @@ def is_boundary(text: str, index: int) -> bool:
         return before + after != "\r\n"
     if _extends(after):
         return False
-    if before == _JOINER:
+    if before == ZWJ:
         return not (_pictographic(after) and _joins_a_picture(text, index))
     if _regional(before) and _regional(after):
         return _regionals_before(text, index) % 2 == 0
@@ -43,12 +43,7 @@ def previous_boundary(text: str, index: int) -> int:
 
 def _extends(character: str) -> bool:
     """Returns whether a code point extends the character before it: accent, variation selector, skin tone, joiner, flag tag."""
-    return (
-        character == _JOINER
-        or "\U0001f3fb" <= character <= "\U0001f3ff"
-        or "\U000e0020" <= character <= "\U000e007f"
-        or (character > "\u02ff" and unicodedata.category(character) in ("Mn", "Me", "Mc"))
-    )
+    return is_mark(character) or "\U0001f3fb" <= character <= "\U0001f3ff" or "\U000e0020" <= character <= "\U000e007f"
 
 
 def _pictographic(character: str) -> bool:

@@ -1,7 +1,7 @@
 """The keyboard as a person uses it: keys in, text and suggestions out, without a window."""
 
+import re
 import time
-import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,13 +10,15 @@ from keyboard_app.input.graphemes import is_boundary, previous_boundary
 from keyboard_app.input.offers import Kind, Offer
 from keyboard_app.input.shift import Shift, ShiftKey
 from keyboard_app.input.text_field import Move, TextField
-from keyboard_app.input.word_at_cursor import begun_word, ended_word, whole_word
+from keyboard_app.input.word_at_cursor import begun_word, ended_word, in_long_word, whole_word
 from model.device.metrics import Typing
 from model.device.suggesting.word_preferences import WordPreferences
 
 _CONTEXT_STRIDE = 2_000  # characters; the context is the last one to two strides before the cursor
 _OPENING = "([{\"'“‘«¿¡"  # a word after one of these can be corrected
 CLOSING = ")]}\"'”’»%"  # one of these may follow the end of a sentence
+# Control characters other than line breaks, and surrogates.
+_UNTYPABLE = re.compile("[\0-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class _Correction(NamedTuple):
@@ -125,6 +127,8 @@ class Keyboard:
     def suggestions(self) -> list[str]:
         """At most three words for the cursor, best first, cased as they would be inserted."""
         prefix = self.prefix
+        if not prefix and in_long_word(self.field.text[: self.field.selection[0]]):
+            return []
         words = self._suggest(self._context(prefix), prefix)
         return [self._cased(word, prefix) for word in words]
 
@@ -299,7 +303,7 @@ class Keyboard:
     def paste(self, text: str) -> None:
         """Replaces the selection by a text, without its control characters and surrogates."""
         text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-        text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
+        text = _UNTYPABLE.sub("", text)
         if text:
             self._count()
             self.field.insert(text)

@@ -2,6 +2,8 @@
 
 import re
 
+from data.marks import MARKS
+
 _OPENING_QUOTES = '"“„‘«'  # a capital follows them
 _OPENING_BRACKETS = "([{<"  # a small letter follows them
 _OPENING_MARKS = "'¿¡"  # they change nothing
@@ -13,8 +15,10 @@ _LISTED = """
     st vol vs
 """
 _ABBREVIATIONS = frozenset(_LISTED.split())
-_LETTERS_WITH_PERIODS = re.compile(r"(?:^|[^\w.])(?:[^\W\d_]\.)+[^\W\d_]$")
-_LAST_WORD = re.compile(r"[^\W\d_]+$")
+_LETTER = rf"[^\W\d_][{MARKS}]*"
+_LETTERS_WITH_PERIODS = re.compile(rf"(?:^|[^\w.])(?:{_LETTER}\.)+{_LETTER}$")
+_LAST_WORD = re.compile(rf"(?:{_LETTER})+$")
+_END = 64  # characters that decide how a sentence ends
 
 
 def starts_sentence(before: str) -> bool:
@@ -33,7 +37,7 @@ def starts_sentence(before: str) -> bool:
     space = before[len(ended) :]
     if not ended or "\n" in space:
         return True
-    ended = ended.rstrip(_CLOSING)
+    ended = ended.rstrip(_CLOSING)[-_END:]
     return bool(space) and ended.endswith((".", "!", "?")) and not _goes_on(ended)
 
 

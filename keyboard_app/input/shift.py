@@ -40,7 +40,7 @@ class ShiftKey:
 
     def applied(self, character: str) -> str:
         """Returns the character as typed; a letter without a capital that maps back to it (ß, ı) stays as it is."""
-        capital = character.upper()
+        capital = character.upper() if self.state is Shift.LOCKED else character.title()
         return capital if self.state is not Shift.OFF and capital.lower() == character else character
 
     def follow(self, before: str) -> None:

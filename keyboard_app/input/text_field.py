@@ -3,13 +3,15 @@
 The cursor and the ends of the selection are never inside a character that a person sees as one.
 """
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from data.tokenizer import runs
 from keyboard_app.input.graphemes import is_boundary, next_boundary, previous_boundary
 
-_WORD = re.compile(r"(?:[\w\u0300-\u036f]|(?<=\w)['’](?=\w))+")
+_NEAR = 128  # characters that are read at first on either side of a place to find the word there
+_EDGE = 8  # a word so close to the edge of what was read may go on beyond it
 
 
 class Move(Enum):
@@ -90,7 +92,7 @@ class TextField:
 
     def select_word(self, index: int) -> None:
         """Selects the word at an index; if there is none, only moves the cursor there."""
-        words = (m.span() for m in _WORD.finditer(self.text) if m.start() <= index <= m.end())
+        words = (word for word in _words_near(self.text, index) if word[0] <= index <= word[1])
         self.select(*next(words, (index, index)))
 
     def cut(self) -> str:
@@ -111,10 +113,11 @@ class TextField:
             case Move.RIGHT:
                 return next_boundary(text, cursor)
             case Move.WORD_LEFT:
-                return self._boundary(max((m.start() for m in _WORD.finditer(text) if m.start() < cursor), default=0))
+                return self._boundary(
+                    max((start for start, _ in _words_near(text, cursor) if start < cursor), default=0)
+                )
             case Move.WORD_RIGHT:
-                ends = (m.end() for m in _WORD.finditer(text) if m.end() > cursor)
-                end = next(ends, len(text))
+                end = next((end for _, end in _words_near(text, cursor) if end > cursor), len(text))
                 return end if is_boundary(text, end) else next_boundary(text, end)
             case Move.LINE_START:
                 return self._boundary(text.rfind("\n", 0, cursor) + 1)
@@ -124,3 +127,20 @@ class TextField:
                 return 0
             case Move.END:
                 return len(text)
+
+
+def _words_near(text: str, index: int) -> Iterator[tuple[int, int]]:
+    """Yields the start and end of the words around an index, in order: the last one that starts before it, and the next one.
+
+    A long text is read only as far as necessary.
+    """
+    reach = _NEAR
+    while True:
+        first, last = max(index - reach, 0), min(index + reach, len(text))
+        words = [(first + start, first + end) for start, end in runs(text[first:last])]
+        begins = first == 0 or any(first + _EDGE < start < index for start, _ in words)
+        ends = last == len(text) or any(index < end < last - _EDGE for _, end in words)
+        if begins and ends:
+            break
+        reach *= 4
+    yield from (word for word in words if first == 0 or word[0] > first + _EDGE)

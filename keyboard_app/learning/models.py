@@ -1,18 +1,21 @@
 """The models that a keyboard types with: the global network, the personal one, and the person's n-grams over either."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from data.tokenizer import tokenize
+from data.tokenizer import Token, tokenize
 from keyboard_app.recording.personal_file import Personal, Seen
 from keyboard_app.recording.records import Ranks
 from model.device.folder import Model
 from model.device.runtime import Program
 from model.device.suggesting.corrections import Neighbours
-from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
+from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram, parts_of
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 from model.device.suggesting.word_preferences import WordPreferences
 from model.device.weights import Weights
+
+# A network reads so many words of an unread context before a key, such as a pasted text, which takes a few milliseconds.
+_MOST_UNREAD = 8
 
 
 class Models:
@@ -56,7 +59,7 @@ class Models:
         self._start(model, PersonalNgram(model.vocabulary, messages))
 
     def _start(self, model: Model, ngram: PersonalNgram) -> None:
-        self._reader = Reader(model.start())
+        self._reader = Reader(model.start(), _MOST_UNREAD)
         self.global_model, self._ngram = model, ngram
         self.personal: Weights | None = None
         self.seen: Seen | None = None  # the messages that the personal network may hold
@@ -89,7 +92,7 @@ class Models:
             program = self.global_model.start()
             program.weights = weights
         self.personal, self.seen = weights, seen
-        self._in_use.reader = Reader(program)
+        self._in_use.reader = Reader(program, _MOST_UNREAD)
 
     def use_neighbours(self, neighbours: Neighbours) -> None:
         """Expects typos on neighbouring keys of this layout (`keyboard_app.input.layout.Layout.neighbours`) from now on."""
@@ -144,14 +147,35 @@ class Models:
 
     def ranks(self, text: str) -> list[Ranks]:
         """Returns for each token of a message the number of words that each model ranks above it, given the words before it."""
-        words = [token.word for token in tokenize(text)]
-        return [
-            Ranks(in_use.rank, by_global.rank) if word in self.global_model.vocabulary else Ranks(None, None)
-            for word, in_use, by_global in zip(
-                words, self._in_use.predictions(words), self._global.predictions(words), strict=True
-            )
-        ]
+        return list(self._rank([token.word for token in tokenize(text)], self._in_use, self._global))
+
+    def _rank(self, words: Sequence[str], in_use: Suggester, by_global: Suggester) -> Iterator[Ranks]:
+        vocabulary = self.global_model.vocabulary
+        for word, used, shared in zip(words, in_use.predict(words), by_global.predict(words), strict=True):
+            yield Ranks(used.rank, shared.rank) if word in vocabulary else Ranks(None, None)
 
     def learn(self, text: str) -> None:
         """Counts a sent message: its phrases and words are suggested from now on."""
         self._ngram.learn(text)
+
+    def learn_in_steps(self, text: str) -> Iterator[Ranks | None]:
+        """Counts a sent message and ranks its words, as `learn` and `ranks` do, in steps of about a millisecond.
+
+        Models that take the place of these in the meantime have read the message from the store: it is not counted twice.
+
+        Yields:
+          The ranks of each token, in order; before them, None after each step without ranks.
+        """
+        ngram, reader, by_global = self._ngram, self._in_use.reader, self._global
+        return self._learn_in_steps(text, ngram, Suggester(reader, ngram.vocabulary, ngram.frozen()), by_global)
+
+    def _learn_in_steps(
+        self, text: str, ngram: PersonalNgram, in_use: Suggester, by_global: Suggester
+    ) -> Iterator[Ranks | None]:
+        tokens: list[Token] = []
+        for part in parts_of(text):
+            split = tokenize(part)
+            ngram.learn_tokens(split)
+            tokens += split
+            yield None
+        yield from self._rank([token.word for token in tokens], in_use, by_global)

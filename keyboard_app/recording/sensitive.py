@@ -17,12 +17,19 @@ is not detected; private mode is for those.
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+
+import numpy as np
+
+from data.marks import without_marks
 
 CARD, ACCOUNT, PASSWORD, CODE = "a card number", "a bank account", "a password", "a code"
 
 _CARD_DIGITS = range(13, 20)
+_LUHN = tuple(sum(divmod(2 * digit, 10)) for digit in range(10))  # the sum of the digits of a doubled digit
 _IBAN = re.compile(r"(?<![^\W_])(?:[a-z][ \-]?){2}(?:\d[ \-]?){2}(?:[ \-]?[a-z0-9]){11,30}", re.IGNORECASE | re.ASCII)
+_IBAN_LENGTH = 15  # characters of the shortest
 _IBAN_DIGITS = 8  # no country has fewer; a lower limit would match one in 97 runs of words after a name such as IT101
 _NAMED = re.compile(
     r"\b(?:pass(?:word|code|phrase)|passwort|kennwort|pwd|pin(?: code| number)?|cvv|cvc|contraseña|mot de passe)\b"
@@ -32,12 +39,15 @@ _NAMED = re.compile(
 _ADDRESS = re.compile(
     r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|[\w-]+(?:\.[a-z]{2,})+(?:/\S*)?", re.IGNORECASE
 )
+_LONGEST = 256  # characters of a token that are looked at
 _EDGES = "()[]{}<>\"'“”‘’«».,;:!?…*~_-"  # characters that surround words, but are rarely in passwords
 _BETWEEN_WORDS = "'’-/,.:!?&"  # characters that people write inside one token
 
 
 def why_sensitive(text: str) -> str | None:
     """Returns the kind of secret that the message looks like, in words for the person, or None if it may be recorded."""
+    # However a letter is composed, and whatever invisible joiners stand between the characters, the text reads the same.
+    text = without_marks(unicodedata.normalize("NFC", text))
     if any(_is_iban(match.group()) for match in _IBAN.finditer(text)):
         return ACCOUNT
     if _holds_card(text):
@@ -60,38 +70,50 @@ def _holds_card(text: str) -> bool:
         if character.isdecimal():
             digits.append(unicodedata.decimal(character))
         elif character.isalpha():
-            if _has_luhn_number(digits):
+            if len(digits) >= _CARD_DIGITS[0] and passes_luhn(digits):
                 return True
             digits = []
     return False
 
 
-def _has_luhn_number(digits: list[int]) -> bool:
-    return any(
-        passes_luhn(digits[start : start + length])
-        for length in _CARD_DIGITS
-        for start in range(len(digits) - length + 1)
-    )
+def passes_luhn(digits: Sequence[int], lengths: Iterable[int] = _CARD_DIGITS) -> bool:
+    """Returns whether some digits in a row, as many as one of the lengths says, end with their check digit.
 
-
-def passes_luhn(digits: list[int]) -> bool:
-    """Returns whether the last digit is the check digit of the others (ISO/IEC 7812-1, Annex B)."""
-    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
-    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+    The check digit is that of ISO/IEC 7812-1, Annex B.
+    """
+    plain = np.array(digits, np.intp)
+    doubled, even = np.array(_LUHN)[plain], np.arange(len(plain)) % 2 == 0
+    # The sums of the first n digits, of which those at even places are doubled, and of which those at odd places are.
+    first, second = (np.append(0, np.where(places, doubled, plain).cumsum()) for places in (even, ~even))
+    for length in lengths:
+        ends = np.arange(length, len(plain) + 1)
+        # The last digit is not doubled: it is at an odd place if the end is even.
+        sums = np.where(ends % 2 == 0, first[ends] - first[ends - length], second[ends] - second[ends - length])
+        if (sums % 10 == 0).any():
+            return True
+    return False
 
 
 def _is_iban(text: str) -> bool:
     """Returns whether a prefix of the text is an IBAN: following words may look as if they were part of it."""
     compact = re.sub(r"[ \-]", "", text).upper()
-    return any(
-        sum(map(str.isdecimal, compact[:length])) >= _IBAN_DIGITS
-        and int("".join(str(int(c, 36)) for c in compact[4:length] + compact[:4])) % 97 == 1
-        for length in range(15, len(compact) + 1)
+    head, remainder, digits = (
+        int("".join(str(int(c, 36)) for c in compact[:4])),
+        0,
+        sum(map(str.isdecimal, compact[:4])),
     )
+    for length, character in enumerate(compact[4:], 5):
+        value = int(character, 36)
+        remainder = (remainder * (10 if value < 10 else 100) + value) % 97
+        digits += character.isdecimal()
+        # The country and the check digits, which make six digits, are moved to the end.
+        if length >= _IBAN_LENGTH and digits >= _IBAN_DIGITS and (remainder * 10**6 + head) % 97 == 1:
+            return True
+    return False
 
 
 def _looks_like_password(token: str) -> bool:
-    core = token.strip(_EDGES)
+    core = token.strip(_EDGES)[:_LONGEST]
     if len(core) < 8 or not any(map(str.isdecimal, core)) or _ADDRESS.fullmatch(core):
         return False
     kinds = [_kind(character) for character in core]
@@ -104,6 +126,7 @@ def _looks_like_password(token: str) -> bool:
 def _alone(token: str) -> str | None:
     if _ADDRESS.fullmatch(token):
         return None
+    token = token[:_LONGEST]
     if token.isdecimal() and 4 <= len(token) <= 8:
         return CODE
     kinds = {_kind(character) for character in token}

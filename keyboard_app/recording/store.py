@@ -118,6 +118,13 @@ class Store:
             db.execute(_ADD, (*schema.seal_message(self._vault, text, ranks, self._time_to_record()), 0))
             return self.newest_message()
 
+    def set_ranks(self, message: int, ranks: Sequence[Ranks]) -> None:
+        """Records the ranks of the words of a message, unless it was deleted."""
+        for time, record in self._rows("SELECT time, record FROM messages WHERE id = ?", message):
+            sealed = self._vault.seal(schema.pack_ranks(ranks), schema.identity("ranks", time, record))
+            with _data_errors(), self._connection as db:
+                db.execute("UPDATE messages SET ranks = ? WHERE id = ?", (sealed, message))
+
     def seal_import(self, text: str, time: str) -> schema.SealedMessage:
         """Encrypts a message that was not typed here, for `add_imported`; may be called in another thread."""
         return schema.seal_message(self._vault, text, [], time)

@@ -44,6 +44,7 @@ _STAYS = 8.0  # seconds that a line stays at the foot of the window
 LEARNED, DATA, FEDERATION, SETTINGS = "learned", "data", "federation", "settings"
 _PAUSE = 0.3  # seconds without a key that count as a pause
 _WHILE_TYPING = 0.5  # seconds between checks of the background task while a person types
+_STEPS_A_FRAME = 2  # of what a long message leaves to do; they take a fifth of a frame
 _ROWS = 4  # rows of keys
 _ROW_HEIGHTS = {PHONE: 56, TABLET: 64, DESKTOP: 58}  # in dp
 _MOST_FOR_KEYS = 0.46  # largest share of the window's height that the keys take
@@ -90,6 +91,7 @@ class Screen(FloatLayout):
         self.composer: Composer = self.ids.composer.__self__
         self.focus = FocusRing(self)
         self.tooltips = Tooltips(self, self.controls)
+        self._catch_up = Clock.create_trigger(self._do_what_is_left)
         self._last_used = self._attended = Clock.get_time()
         self._last_typed = -math.inf
         self.composer.overlay = self
@@ -152,10 +154,16 @@ class Screen(FloatLayout):
         self.empty = False
         # In the next frame, because the frame that answers the key shows the empty text area and new suggestions.
         Clock.schedule_once(lambda _elapsed: self._messages.add(text))
+        self._catch_up()
         Clock.schedule_once(self.attend)  # installs a new model now, while it has no unfinished message to read again
         if sent is not None and sent.why_not and not self.private:
             self.say(sent.why_not)
         self.refresh_page()
+
+    def _do_what_is_left(self, _elapsed: float) -> None:
+        """Does in each frame a little of what a long message leaves to do."""
+        if self.device.catch_up(_STEPS_A_FRAME):
+            self._catch_up()
 
     def choose_layout(self, name: str) -> None:
         """Switches to another layout."""

@@ -3,7 +3,6 @@
 Letters are white, and the canvas gives them their colour. Emoji of a colour font keep their own colours.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -37,12 +36,7 @@ class Glyphs:
     """A drawn piece of text."""
 
     runs: tuple[Run, ...]  # from left to right
-    ends: tuple[float, ...]  # width of the piece up to the end of each cluster, in pixels
-
-    @property
-    def width(self) -> float:
-        """The width of the whole piece, in pixels."""
-        return self.ends[-1] if self.ends else 0.0
+    width: float  # of the whole piece, in pixels
 
     @property
     def height(self) -> float:
@@ -54,14 +48,33 @@ class Glyphs:
 def glyphs(text: str, size: int, bold: bool = False) -> Glyphs:
     """Draws a piece of text without line breaks, at a font size of `size` pixels."""
     drawn: list[Run] = []
-    ends: list[float] = []
     x = 0.0
     for font, part in runs(text):
-        run, part_ends = _picture(part, font, size, x) if font.colored else _plain(part, font, size, bold, x)
+        run, width = _picture(part, font, size, x) if font.colored else _plain(part, font, size, bold, x)
         drawn.append(run)
-        ends += [x + end for end in part_ends]
-        x = ends[-1]
-    return Glyphs(tuple(drawn), tuple(ends))
+        x += width
+    return Glyphs(tuple(drawn), x)
+
+
+@lru_cache(_KEPT)
+def cluster_ends(text: str, size: int) -> tuple[float, ...]:
+    """Returns the width of a piece of text up to the end of each of its clusters, in pixels, without drawing it."""
+    ends: list[float] = []
+    for font, part in runs(text):
+        x = ends[-1] if ends else 0.0
+        image = _image(part, font, size)
+        scale = _picture(part, font, size, x)[1] / image.get_extents(part)[0] if font.colored else 1.0
+        ends += [x + end * scale for end in _ends(part, image)]
+    return tuple(ends)
+
+
+@lru_cache(_KEPT)
+def text_width(text: str, size: int) -> float:
+    """Returns the last of `cluster_ends(text, size)`, faster."""
+    return sum(
+        _picture(part, font, size, 0)[1] if font.colored else float(_image(part, font, size).get_extents(part)[0])
+        for font, part in runs(text)
+    )
 
 
 @lru_cache(_KEPT)
@@ -98,19 +111,19 @@ def _ends(text: str, image: TextImage) -> list[float]:
     return [*(min(width, whole) for width in accumulate(widths, max)), whole]
 
 
-def _plain(text: str, font: Font, size: int, bold: bool, x: float) -> tuple[Run, Sequence[float]]:
+def _plain(text: str, font: Font, size: int, bold: bool, x: float) -> tuple[Run, float]:
     image = _image(text, font, size, bold=bold)
     image.refresh()
-    ends = _ends(text, image)
-    if image.texture is None or image.texture.width < ends[-1]:  # Kivy draws nothing for white space alone
-        return Run(Texture.create(size=(1, 1)), x, 0.0, 0.0, False), ends
-    return Run(image.texture, x, float(image.texture.width), float(image.texture.height), False), ends
+    width = float(image.get_extents(text)[0])
+    if image.texture is None or image.texture.width < width:  # Kivy draws nothing for white space alone
+        return Run(Texture.create(size=(1, 1)), x, 0.0, 0.0, False), width
+    return Run(image.texture, x, float(image.texture.width), float(image.texture.height), False), width
 
 
-def _picture(text: str, font: Font, size: int, x: float) -> tuple[Run, Sequence[float]]:
+def _picture(text: str, font: Font, size: int, x: float) -> tuple[Run, float]:
     # A colour font has pictures of one size only, which are scaled here.
     image = _image(text, font, size, mipmap=True)
     image.refresh()
     scale = size * _EMOJI_HEIGHT / image.texture.height
-    ends = [end * scale for end in _ends(text, image)]
-    return Run(image.texture, x, image.texture.width * scale, image.texture.height * scale, True), ends
+    width = float(image.get_extents(text)[0]) * scale
+    return Run(image.texture, x, image.texture.width * scale, image.texture.height * scale, True), width

@@ -4,15 +4,19 @@ Text runs from left to right. A line breaks after white space. A word wider than
 characters as a person sees them (`keyboard_app.input.graphemes`): an emoji of several code points is one cluster.
 """
 
+import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from keyboard_app.input.graphemes import next_boundary
 
 _PIECE = re.compile(r"\n|[^\S\n]+|\S+")
+_LONG = 64  # characters; a longer word is broken without being measured as a whole
+_PART = 16  # clusters of such a word, or characters of white space, that are measured at once
+_SEEN = 16  # code points that are read at first to find the end of a cluster
 
 # Returns, for each cluster of a piece of text, the width of the text up to the end of that cluster, in pixels.
 Measure = Callable[[str], Sequence[float]]
@@ -23,9 +27,13 @@ def clusters(piece: str) -> tuple[str, ...]:
     """Splits a word or white space into its clusters; joined, they are the piece again."""
     found, start = [], 0
     while start < len(piece):
-        end = next_boundary(piece, start)
-        found.append(piece[start:end])
-        start = end
+        seen = (
+            _SEEN  # what precedes the start of a cluster does not matter, so that a long row of flags is not read again
+        )
+        while (end := next_boundary(piece[start : start + seen], 0)) == seen and start + seen < len(piece):
+            seen *= 2
+        found.append(piece[start : start + end])
+        start += end
     return tuple(found)
 
 
@@ -38,30 +46,56 @@ class Piece:
     x: float
 
 
-@dataclass(frozen=True)
 class Line:
-    """A line of a layout. `places` are the text indices at which a cursor can stand, and `xs` their positions in pixels.
+    """A line of a layout, whose first character has the index `start` in the text.
 
-    Where a line was wrapped, its last place equals the first place of the next line, and the cursor is shown on the next line.
+    Only the lines that a person sees are looked at closely, so the places of the cursor are computed on demand.
     """
 
-    pieces: list[Piece]
-    places: list[int]
-    xs: list[float]
+    def __init__(self, start: int, measure: Measure) -> None:
+        self.pieces: list[Piece] = []
+        self.start = self.end = start  # indices in the text
+        self.filled = 0.0  # width with trailing white space, in pixels
+        self.width = 0.0  # without it
+        self._measure = measure
+
+    def append(self, piece: str, width: float) -> None:
+        """Appends a word, a part of one, or white space."""
+        self.pieces.append(Piece(piece, self.end, self.filled))
+        self.end += len(piece)
+        self.filled += width
+        if not piece.isspace():
+            self.width = self.filled
+
+    @cached_property
+    def _stops(self) -> tuple[list[int], list[float]]:
+        places, xs = [self.start], [0.0]
+        for piece in self.pieces:
+            place = piece.start
+            for part, end in zip(clusters(piece.text), self._measure(piece.text), strict=True):
+                place += len(part)
+                places.append(place)
+                xs.append(piece.x + end)
+        return places, xs
+
+    @property
+    def places(self) -> list[int]:
+        """The text indices at which a cursor can stand.
+
+        Where a line was wrapped, its last place equals the first place of the next line, and the cursor is shown on the next line.
+        """
+        return self._stops[0]
+
+    @property
+    def xs(self) -> list[float]:
+        """The positions of the places, in pixels."""
+        return self._stops[1]
 
     @property
     def whole(self) -> Piece:
         """All pieces of the line joined; the line must not be empty."""
         first = self.pieces[0]
         return Piece("".join(piece.text for piece in self.pieces), first.start, first.x)
-
-    @property
-    def width(self) -> float:
-        """The width of the line without trailing white space, in pixels."""
-        for piece in reversed(self.pieces):
-            if not piece.text.isspace():
-                return self.xs[bisect_left(self.places, piece.start + len(piece.text))]
-        return 0.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +111,7 @@ class TextLayout:
 
     def line_of(self, index: int) -> int:
         """Returns the number of the line on which a cursor before the character at `index` stands."""
-        return max(bisect_right([line.places[0] for line in self.lines], index) - 1, 0)
+        return max(bisect_right([line.start for line in self.lines], index) - 1, 0)
 
     def x_of(self, index: int) -> float:
         """Returns the distance of that cursor from the left, in pixels."""
@@ -89,7 +123,7 @@ class TextLayout:
         line = min(max(line, 0), len(self.lines) - 1)
         found = self.lines[line]
         # The last place of a wrapped line is shown on the next line.
-        wrapped = line + 1 < len(self.lines) and self.lines[line + 1].places[0] == found.places[-1]
+        wrapped = line + 1 < len(self.lines) and self.lines[line + 1].start == found.end
         after = min(bisect_left(found.xs, x), len(found.xs) - (2 if wrapped else 1))
         before = max(after - 1, 0)
         return found.places[before if x - found.xs[before] < found.xs[after] - x else after]
@@ -97,51 +131,47 @@ class TextLayout:
     def spans(self, start: int, end: int) -> Iterator[tuple[int, float, float]]:
         """Yields, for each line that the text from `start` to `end` touches, its number, left and right edge in pixels."""
         for number, line in enumerate(self.lines):
-            if line.places[0] < end and line.places[-1] > start:
-                first = bisect_left(line.places, max(start, line.places[0]))
-                last = bisect_left(line.places, min(end, line.places[-1]))
+            if line.start < end and line.end > start:
+                first = bisect_left(line.places, max(start, line.start))
+                last = bisect_left(line.places, min(end, line.end))
                 yield number, line.xs[first], line.xs[last]
 
 
-def lay_out(text: str, width: float, measure: Measure) -> TextLayout:
-    """Breaks a text into lines no wider than `width` pixels, not counting trailing white space."""
-    lines = [_begin(0)]
+def lay_out(text: str, width: float, measure: Measure, width_of: Callable[[str], float] | None = None) -> TextLayout:
+    """Breaks a text into lines no wider than `width` pixels, not counting trailing white space.
+
+    `width_of` returns the last width that `measure` returns, if there is a faster way to compute it.
+    """
+    widths = width_of or (lambda piece: measure(piece)[-1])
+    lines = [Line(0, measure)]
     for match in _PIECE.finditer(text):
-        piece, start = match.group(), match.start()
+        piece = match.group()
         if piece == "\n":
-            lines.append(_begin(match.end()))
+            lines.append(Line(match.end(), measure))
         elif piece.isspace():
-            _append(lines[-1], piece, start, measure(piece), clusters(piece))
+            for place in range(0, len(piece), _PART):
+                lines[-1].append(part := piece[place : place + _PART], widths(part))
         else:
-            _append_word(lines, piece, start, width, measure)
+            _append_word(lines, piece, width, measure, widths)
     return TextLayout(lines)
 
 
-def _begin(index: int) -> Line:
-    return Line([], [index], [0.0])
-
-
-def _append(line: Line, piece: str, start: int, ends: Sequence[float], parts: Sequence[str]) -> None:
-    x, place = line.xs[-1], start
-    line.pieces.append(Piece(piece, start, x))
-    for part, end in zip(parts, ends, strict=True):
-        place += len(part)
-        line.places.append(place)
-        line.xs.append(x + end)
-
-
-def _append_word(lines: list[Line], word: str, start: int, width: float, measure: Measure) -> None:
-    ends = measure(word)
-    if lines[-1].pieces and lines[-1].xs[-1] + ends[-1] > width:
-        lines.append(_begin(start))
-    while lines[-1].xs[-1] + ends[-1] > width and len(ends) > 1:
-        parts = clusters(word)
-        fitting = max(bisect_right(ends, width - lines[-1].xs[-1]), 1)
-        if fitting == len(parts):
-            break
-        head = "".join(parts[:fitting])
-        _append(lines[-1], head, start, measure(head), parts[:fitting])
-        word, start = word[len(head) :], start + len(head)
-        ends = measure(word)
-        lines.append(_begin(start))
-    _append(lines[-1], word, start, ends, clusters(word))
+def _append_word(lines: list[Line], word: str, width: float, measure: Measure, widths: Callable[[str], float]) -> None:
+    """Appends a word to the last line, or to a new one where it does not fit."""
+    whole = widths(word) if len(word) <= _LONG else math.inf
+    if lines[-1].pieces and lines[-1].filled + whole > width:
+        lines.append(Line(lines[-1].end, measure))
+    if whole <= width:
+        lines[-1].append(word, whole)
+        return
+    parts = clusters(word)
+    done = 0
+    while done < len(parts):
+        some = parts[done : done + _PART]
+        fitting = bisect_right(measure("".join(some)), width - lines[-1].filled)
+        if fitting == 0 and lines[-1].pieces:
+            lines.append(Line(lines[-1].end, measure))
+            continue
+        head = "".join(some[: max(fitting, 1)])
+        lines[-1].append(head, widths(head))
+        done += max(fitting, 1)

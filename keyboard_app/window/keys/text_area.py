@@ -10,6 +10,7 @@ from kivy.metrics import dp
 from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, StringProperty
 
 from keyboard_app.input.keyboard import Keyboard
+from keyboard_app.window.drawing.excerpt import excerpt
 from keyboard_app.window.widgets.control import Control
 from keyboard_app.window.widgets.text_view import TextView
 
@@ -32,7 +33,10 @@ class _Drag(Enum):
 
 
 class TextArea(Control, TextView):
-    """Shows `text`, the cursor and the selection of a text field; a long text scrolls with the cursor.
+    """Shows a text, its cursor and its selection; a long text scrolls with the cursor.
+
+    Of a very long text, `text` is only the part around the cursor, and `cursor`, `selection_start` and `selection_end` count from
+    its start. The methods and events that take or give an index count from the start of the whole text.
 
     Dispatches `on_place(index, extend)` when a tap moves the cursor or a drag extends the selection, `on_word(index)` when a
     double tap or a held finger selects a word, `on_menu` when cut, copy and paste should be offered, and `on_wake` at any touch.
@@ -51,6 +55,8 @@ class TextArea(Control, TextView):
     __events__: tuple[str, ...] = ("on_menu", "on_place", "on_wake", "on_word")
 
     def __init__(self, **properties: Any) -> None:
+        self._whole, self._skipped = "", 0  # the whole text, and the characters before the part that is shown
+        self._whole_cursor, self._selection = 0, (0, 0)  # in the whole text
         self._marks = InstructionGroup()
         self._drag = _Drag.NOTHING_YET
         self._began = (0.0, 0.0)
@@ -67,13 +73,25 @@ class TextArea(Control, TextView):
 
     def show(self, text: str, cursor: int, selection: tuple[int, int]) -> None:
         """Shows a text, its cursor and its selection, with the cursor in view."""
-        changed = (text, cursor) != (self.text, self.cursor)
-        self.text, self.cursor = text, cursor
-        self.selection_start, self.selection_end = selection
+        changed = (text, cursor) != (self._whole, self._whole_cursor)
+        self._whole, self._whole_cursor, self._selection = text, cursor, selection
         if changed:
+            self._show_around(cursor)
             self._keep_in_view()
             self.restart_blinking()
+        else:
+            self._show_from(self._skipped, self._skipped + len(self.text))
         self._remark()
+
+    def _show_around(self, index: int) -> None:
+        self._show_from(*excerpt(self._whole, index))
+
+    def _show_from(self, start: int, end: int) -> None:
+        def inside(index: int) -> int:
+            return min(max(index, start), end) - start
+
+        self._skipped, self.text, self.cursor = start, self._whole[start:end], inside(self._whole_cursor)
+        self.selection_start, self.selection_end = map(inside, self._selection)
 
     def on_size(self, *_: object) -> None:
         """Keeps the cursor in view at another size."""
@@ -99,19 +117,22 @@ class TextArea(Control, TextView):
     def index_at(self, x: float, y: float) -> int:
         """Returns the index in the text nearest to a point."""
         line = int(self.first_line + (self.top - self.padding[1] - y) // self.line_height)
-        return self.layout.index_at(line, x - self.x - self.padding[0])
+        return self._skipped + self.layout.index_at(line, x - self.x - self.padding[0])
 
     def index_below(self, lines: int) -> int:
         """Returns the index `lines` lines below the cursor, or above it if negative; the ends of the text beyond them."""
         line = self.layout.line_of(int(self.cursor)) + lines
         if line < 0:
-            return 0
+            return self._skipped
         if line >= len(self.layout.lines):
-            return len(self.text)
-        return self.layout.index_at(line, self.layout.x_of(int(self.cursor)))
+            return self._skipped + len(self.text)
+        return self._skipped + self.layout.index_at(line, self.layout.x_of(int(self.cursor)))
 
     def place_of(self, index: int) -> tuple[float, float]:
         """Returns the lower left corner of the caret before the character at an index."""
+        return self._place_in_part(min(max(index - self._skipped, 0), len(self.text)))
+
+    def _place_in_part(self, index: int) -> tuple[float, float]:
         line = self.layout.line_of(index)
         return self.x + self.padding[0] + self.layout.x_of(index), self.bottom_of(line)
 
@@ -165,13 +186,13 @@ class TextArea(Control, TextView):
             self.dispatch("on_place", self.index_at(*self._began), False)
         index = self.index_at(*touch.pos)
         if self._drag is _Drag.START:
-            end = self.selection_end
+            end = self._selection[1]
             if index < end:
-                self.dispatch("on_place", int(end), False)
+                self.dispatch("on_place", end, False)
                 self.dispatch("on_place", index, True)
-        elif self._drag is not _Drag.END or index > self.selection_start:
-            if self._drag is _Drag.END and self.cursor != self.selection_end:
-                self.dispatch("on_place", int(self.selection_start), False)
+        elif self._drag is not _Drag.END or index > self._selection[0]:
+            if self._drag is _Drag.END and self._whole_cursor != self._selection[1]:
+                self.dispatch("on_place", self._selection[0], False)
             self.dispatch("on_place", index, True)
         return True
 
@@ -202,7 +223,7 @@ class TextArea(Control, TextView):
         if self.selection_start == self.selection_end or touch.is_mouse_scrolling:
             return None
         for index, drag in ((self.selection_end, _Drag.END), (self.selection_start, _Drag.START)):
-            x, y = self.place_of(int(index))
+            x, y = self._place_in_part(int(index))
             if (touch.x - x) ** 2 + (touch.y - (y - dp(_HANDLE))) ** 2 < (dp(_REACH) * 0.7) ** 2:
                 return drag
         return None
@@ -216,6 +237,13 @@ class TextArea(Control, TextView):
         self.first_line = min(first, max(len(self.layout.lines) - shown, 0))
 
     def _scroll_by(self, lines: int) -> None:
+        first, start, end = self.first_line + lines, self._skipped, self._skipped + len(self.text)
+        if first < 0 < start:  # shows the part before this one
+            self._show_around(start)
+            self.first_line = self.layout.line_of(start - self._skipped)
+        elif first > len(self.layout.lines) - self.shown_lines and end < len(self._whole):
+            self._show_around(end)
+            self.first_line = max(self.layout.line_of(end - self._skipped) - self.shown_lines, 0)
         self.first_line = min(max(self.first_line + lines, 0), max(len(self.layout.lines) - self.shown_lines, 0))
 
     def _mark(self, _elapsed: float) -> None:
@@ -236,13 +264,13 @@ class TextArea(Control, TextView):
         if start < end:
             for index in (start, end):
                 if self.layout.line_of(index) in lines:
-                    x, y = self.place_of(index)
+                    x, y = self._place_in_part(index)
                     marks.add(Rectangle(pos=(x - dp(1), y), size=(dp(2), height)))
                     marks.add(
                         Ellipse(pos=(x - dp(_HANDLE), y - 1.6 * dp(_HANDLE)), size=(2 * dp(_HANDLE), 2 * dp(_HANDLE)))
                     )
         elif self.caret_shown and self.layout.line_of(int(self.cursor)) in lines:
-            x, y = self.place_of(int(self.cursor))
+            x, y = self._place_in_part(int(self.cursor))
             marks.add(Rectangle(pos=(round(x), y + height * 0.08), size=(dp(2), height * 0.84)))
 
 

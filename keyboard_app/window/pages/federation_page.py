@@ -144,7 +144,7 @@ class FederationPage(Page):
         """Stores the person's answer to the question that is shown."""
         question = self._standing.question
         if question is not None:
-            self.attempt(lambda: self.device.federation.answer(question, yes))
+            self.attempt(lambda: self.device.federation.answer(question, yes), self.outcome)
 
     def leave(self) -> None:
         """Asks whether to leave the federation."""

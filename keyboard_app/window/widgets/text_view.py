@@ -8,7 +8,7 @@ from kivy.metrics import dp
 from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, StringProperty, VariableListProperty
 from kivy.uix.widget import Widget
 
-from keyboard_app.window.drawing.glyphs import glyphs
+from keyboard_app.window.drawing.glyphs import cluster_ends, glyphs, text_width
 from keyboard_app.window.drawing.painting import add_text
 from keyboard_app.window.drawing.text_layout import TextLayout, lay_out
 
@@ -59,7 +59,12 @@ class TextView(Widget):
 
     def _lay_out(self, *_: object) -> None:
         size = round(self.font_size)
-        self.layout = lay_out(self.text, max(self.text_width, dp(20)), lambda piece: glyphs(piece, size).ends)
+        self.layout = lay_out(
+            self.text,
+            max(self.text_width, dp(20)),
+            lambda piece: cluster_ends(piece, size),
+            lambda piece: text_width(piece, size),
+        )
         self.content_width = self.layout.width + 2 * self.padding[0]
         self.content_height = len(self.layout.lines) * self.line_height + 2 * self.padding[1]
         self._redraw()

@@ -17,17 +17,21 @@ Nothing here is trained: messages are appended to a stream of tokens, and counts
 through tens of thousands of tokens takes microseconds, and a keyboard has nothing to count when it starts.
 """
 
+import re
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.tokenizer import tokenize
+from data.tokenizer import Token, tokenize
 from data.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from model.device.suggesting.written_case import WrittenCase
 
 USUAL_TRUST = 1.0
+_PART = re.compile(r".{1,2000}(?:\s|\Z)|\S+", re.DOTALL)
+_LONGEST = 64  # characters; a longer word is never suggested, so that it is not learned
 _MAX_CHARACTERS = 100_000  # of messages read at the start: about 20,000 words, a tenth of a second
 
 
@@ -91,9 +95,20 @@ class PersonalNgram:
         """Returns which of the words with these ids the person has written, bool, in the shape of `words`."""
         return np.isin(words, self._stream[: self.length])
 
+    def frozen(self) -> "PersonalNgram":
+        """Returns this model as it is now, which later messages do not change, for predictions."""
+        frozen = copy(self)  # what is learned later is appended to the shared stream, behind its length
+        frozen.words, frozen.offered, frozen._times = list(self.words), list(self.offered), list(self._times)
+        frozen._ids = dict(self._ids)
+        return frozen
+
     def learn(self, text: str) -> None:
-        """Counts a message."""
-        split = tokenize(text)
+        """Counts a message; each part of a very long one (`parts_of`) counts as a message."""
+        for part in parts_of(text):
+            self.learn_tokens(tokenize(part))
+
+    def learn_tokens(self, split: Sequence[Token]) -> None:
+        """Counts a message or a part of one, given its tokens."""
         tokens = [self._meet(token.word) for token in split]
         if not tokens:
             return
@@ -108,7 +123,7 @@ class PersonalNgram:
         if known != UNKNOWN:
             return known
         self._unknown += 1
-        if not word[0].isalpha():
+        if not word[0].isalpha() or len(word) > _LONGEST:
             return UNKNOWN
         if word not in self._ids:
             self._ids[word] = len(self)
@@ -170,6 +185,11 @@ class PersonalNgram:
             mixed[size:] = network[UNKNOWN] * shares
             mixed[UNKNOWN] *= 1 - shares.sum()
         return mixed
+
+
+def parts_of(text: str) -> list[str]:
+    """Splits a text at white space into parts of about 2,000 characters, each of which is read in a millisecond or two."""
+    return _PART.findall(text)
 
 
 def _newest_from(messages: Sequence[str]) -> int:

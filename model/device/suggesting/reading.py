@@ -1,6 +1,6 @@
 """Reads a message word by word with a program, and caches the states and logits along it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,27 +15,62 @@ class Reader:
     """Logits along one message. Each further word costs one step of the program; words that were read before cost nothing.
 
     The cache belongs to the weights of the program: create a new reader after assigning other weights.
+
+    With `most_unread`, a context of which more tokens are unread, such as a pasted text, is read from its last `most_unread`
+    tokens on, as if the message began there.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, most_unread: int | None = None) -> None:
         self._program = program
+        self._most_unread = most_unread
+        self._skipped: list[int] = []  # the tokens of the context before those that were read
         self._tokens: list[int] = []
         self._states: list[State] = []  # after <s>, after the first token, …
         self._logits: list[NDArray[np.float32] | None] = []  # likewise; None for old tokens of a long message
 
     def logits(self, context: Sequence[int]) -> NDArray[np.float32]:
         """Returns the logits of the next word, float32 [V], after the tokens of the message so far (ids, without `<s>`)."""
-        tokens = [BOUNDARY, *context]
-        if self._tokens[: len(tokens)] != tokens:
-            known = 0
-            while known < min(len(tokens), len(self._tokens)) and tokens[known] == self._tokens[known]:
-                known += 1
+        skipped = len(self._skipped)
+        if list(context[:skipped]) != self._skipped:
+            skipped = 0
+        tokens = [BOUNDARY, *context[skipped:]]
+        known = self._known(tokens)
+        if self._most_unread is not None and len(tokens) - known > self._most_unread + 1:
+            skipped = len(context) - self._most_unread
+            tokens = [BOUNDARY, *context[skipped:]]
+            known = self._known(tokens)
+        self._skipped = list(context[:skipped])
+        if known < len(tokens):
             del self._tokens[known:], self._states[known:], self._logits[known:]
             for token in tokens[known:]:
                 self._read(token)
         last = len(tokens) - 1
         logits = self._logits[last]
         return self._step(last)[0] if logits is None else logits
+
+    def along(self, context: Sequence[int]) -> Iterator[NDArray[np.float32]]:
+        """Yields the logits of each word of a message, given its ids and those before it, one step at a time.
+
+        The message is read from its start. What is cached of it needs no step, and nothing is added to the cache.
+        """
+        tokens = [BOUNDARY, *context[:-1]] if context else []
+        known = self._known(tokens)
+        states, cached = self._states[:known], self._logits[:known]
+        state = self._program.initial_state(1)
+        for place, token in enumerate(tokens):
+            logits = cached[place] if place < known else None
+            if logits is None:
+                logits, state = self._program.step(token, state)
+            else:
+                state = states[place]
+            yield logits
+
+    def _known(self, tokens: Sequence[int]) -> int:
+        """Returns the number of tokens at the start of the list that were read in this order."""
+        shared = min(len(tokens), len(self._tokens))
+        if self._tokens[:shared] == list(tokens[:shared]):
+            return shared
+        return next(place for place in range(shared) if self._tokens[place] != tokens[place])
 
     def _read(self, token: int) -> None:
         self._tokens.append(token)

@@ -17,6 +17,7 @@ from model.device.suggesting.word_preferences import WordPreferences
 # more often than other own words before it is suggested. The costs of errors are in nats (`ErrorCosts`).
 _ONE_ERROR, _TWO_ERRORS = 5.5, 11.0
 _LONG = 7  # letters
+_MOST_ADDED = 3
 _CERTAIN = 6  # occurrences
 
 _AFTER_ANY_WORD = "\U0010ffff"  # sorts after every word
@@ -38,6 +39,7 @@ class Spellings:
         if lexicon is not None:
             self._not_words = {word for word, i in ordered if not lexicon.is_word(i)}
         self._doubtful: dict[str, bool] = {}  # own words, and whether they look like typos
+        self._started = False  # whether the words that had qualified before the start were added
         self._own = 0  # number of the person's own words among them
         self._neighbours = neighbours
         self._unwanted = np.zeros(0, np.intp)
@@ -56,15 +58,21 @@ class Spellings:
         self._neighbours, self._corrections = neighbours, None
 
     def add(self, personal: PersonalNgram) -> None:
-        """Adds the person's own words that have qualified since the last call."""
-        for own in personal.offered[self._own :]:
+        """Adds the person's own words that have qualified since the last call.
+
+        After a long message these can be many, each of which takes some milliseconds: then the next calls add the rest.
+        """
+        most = _MOST_ADDED if self._started else len(personal.offered)
+        self._started = True
+        added = personal.offered[self._own : self._own + most]
+        for own in added:
             word = personal.word(own)
             place = bisect_left(self.words, word)
             self.words.insert(place, word)
             self.ids = np.insert(self.ids, place, own)
             if self._corrections is not None:
                 self._corrections.insert([place], [word])
-        self._own = len(personal.offered)
+        self._own += len(added)
 
     def starting_with(self, prefix: str) -> tuple[int, int]:
         """Returns the range of indices, start and end, of the words with this prefix."""
@@ -98,7 +106,7 @@ class Spellings:
             offensive = set() if preferences.offensive else self._offensive_and_untyped(personal)
             not_words = self._not_words - preferences.insisted
             if personal is not None:
-                own = (personal.word(own) for own in personal.offered)
+                own = (personal.word(own) for own in personal.offered[: self._own])
                 not_words |= {word for word in own if self.doubts(word, preferences, personal)}
             places = [self.place(word) for word in preferences.forgotten | offensive | not_words]
             self._unwanted = np.array([place for place in places if place is not None], np.intp)

@@ -1,13 +1,14 @@
 """Suggestions: the likeliest words for what a person is typing, and the correction of a finished word."""
 
 import math
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.marks import is_mark
 from data.tokenizer import normalize, tokenize
 from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 from model.device.suggesting.corrections import Neighbours
@@ -89,7 +90,7 @@ class Suggester:
 
     def follow(self, context: str) -> None:
         """Reads the message so far, so that later calls for this context need no step of the program."""
-        self._logits([token.word for token in tokenize(context)])
+        self._logits(words_of(context))
 
     def probabilities(self, context: Sequence[str]) -> NDArray[np.float32]:
         """Returns the probability of each next word after the words of the message so far, in lower case.
@@ -112,16 +113,16 @@ class Suggester:
         are ranked too, by their probability times that of the errors. Fewer words are returned if fewer fit; punctuation is never
         suggested.
         """
-        self._score([token.word for token in tokenize(context)])
+        self._score(words_of(context))
         places, fits = self._fitting(normalize(prefix), count)
         return [self.spellings.words[places[i]] for i in _top(fits, count)]
 
     def correct(self, context: str, word: str) -> str | None:
         """Returns the correction of the finished word `word` after `context`, in lower case, or None to keep the word."""
         typed = normalize(word)
-        if len(typed) < _SHORTEST_CORRECTED or not all(c.isalpha() or c == "'" for c in typed):
+        if len(typed) < _SHORTEST_CORRECTED or not all(c.isalpha() or c == "'" or is_mark(c) for c in typed):
             return None
-        self._score([token.word for token in tokenize(context)])
+        self._score(words_of(context))
         as_typed = self._to_exceed(typed)
         corrections = self.spellings.corrections
         candidates = np.flatnonzero(self._offered - corrections.least(typed) > as_typed.min())
@@ -253,10 +254,19 @@ class Suggester:
 
     def predictions(self, words: Sequence[str]) -> list[Prediction]:
         """Returns the prediction of each word of a message, in lower case, from the words before it."""
-        return [self._prediction(words[:i], word) for i, word in enumerate(words)]
+        return list(self.predict(words))
 
-    def _prediction(self, context: Sequence[str], word: str) -> Prediction:
-        probabilities, size = self.probabilities(context), len(self._vocabulary)
+    def predict(self, words: Sequence[str]) -> Iterator[Prediction]:
+        """Yields the predictions of `predictions`, one step of the network at a time."""
+        own = [] if self._personal is None else [self._personal.id(word) for word in words]
+        for place, logits in enumerate(self._reader.along([self._vocabulary.id(word) for word in words])):
+            probabilities = softmax(logits)
+            if self._personal is not None:
+                probabilities = self._personal.probabilities(probabilities, own[:place])
+            yield self._prediction(probabilities, words[place])
+
+    def _prediction(self, probabilities: NDArray[np.float32], word: str) -> Prediction:
+        size = len(self._vocabulary)
         offered = np.array(self._personal.offered if self._personal else [], np.intp)
         own = self._personal.id(word) if self._personal else self._vocabulary.id(word)
         likelihood = probabilities[own]
@@ -265,6 +275,12 @@ class Suggester:
             better = probabilities[len(SPECIALS) : size] > likelihood, probabilities[offered] > likelihood
             rank = sum(int(np.count_nonzero(b)) for b in better)
         return Prediction(own, rank, math.log(likelihood) if likelihood > 0 else -math.inf)
+
+
+@lru_cache(4)
+def words_of(context: str) -> tuple[str, ...]:
+    """Returns the words of a message so far; several networks read the same one for each key."""
+    return tuple(token.word for token in tokenize(context))
 
 
 def _top(fits: NDArray[np.float32], count: int) -> list[int]:

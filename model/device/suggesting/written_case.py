@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from data.tokenizer import PUNCTUATION, Token
+from data.tokenizer import PUNCTUATION, Token, compose
 
 _LEAST_USES = 2  # a single use may be a typo
 
@@ -26,7 +26,7 @@ class WrittenCase:
         starts = True
         for token in tokens:
             if token.word[0].isalpha():
-                form = token.text.replace("’", "'")
+                form = compose(token.text)
                 if starts and form[0].isupper() and form[1:] == token.word[1:]:
                     self._starts[token.word] += 1
                 else:

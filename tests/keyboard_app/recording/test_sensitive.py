@@ -1,5 +1,6 @@
 import base64
 import string
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ _WORDS = st.sampled_from(["", "my card is ", "pay with ", "and then ", "é"])
 @st.composite
 def card_numbers(draw: st.DrawFn) -> str:
     digits = draw(st.lists(st.integers(0, 9), min_size=12, max_size=18))
-    digits.append(next(last for last in range(10) if passes_luhn([*digits, last])))
+    digits.append(next(last for last in range(10) if passes_luhn([*digits, last], [len(digits) + 1])))
     spelled = [chr(ord(draw(st.sampled_from("0٠०"))) + digit) for digit in digits]  # in digits of any script
     return spelled[0] + "".join(draw(_SEPARATORS) + digit for digit in spelled[1:])
 
@@ -26,8 +27,8 @@ def test_a_card_number_is_found_whatever_separates_its_digits(before: str, numbe
 
 
 def test_luhn_on_the_examples_of_the_standard() -> None:
-    assert passes_luhn([int(d) for d in "4539148803436467"])
-    assert not passes_luhn([int(d) for d in "4539148803436468"])
+    assert passes_luhn([int(d) for d in "4539148803436467"], [16])
+    assert not passes_luhn([int(d) for d in "4539148803436468"], [16])
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,26 @@ def test_passwords_and_codes(text: str, reason: str) -> None:
 )
 def test_ordinary_messages_are_not_secrets(text: str) -> None:
     assert why_sensitive(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["mi contraseña es hola", "DE89 3704 0044 0532 0130 00", "4539 1488 0343 6467", "é1ñ2ü3xy"]
+)
+def test_neither_decomposed_letters_nor_joiners_hide_a_secret(text: str) -> None:
+    reason = why_sensitive(text)
+    assert reason is not None
+    assert why_sensitive(unicodedata.normalize("NFD", text)) == reason
+    assert why_sensitive("\u200d".join(text)) == reason
+
+
+@given(st.lists(st.integers(0, 9), max_size=24))
+def test_card_numbers_are_searched_at_every_place(digits: list[int]) -> None:
+    def passes(part: list[int]) -> bool:
+        doubled = [sum(divmod(2 * digit, 10)) for digit in part[-2::-2]]
+        return (sum(part[-1::-2]) + sum(doubled)) % 10 == 0
+
+    parts = [digits[start : start + size] for size in range(13, 20) for start in range(len(digits) - size + 1)]
+    assert passes_luhn(digits) == any(map(passes, parts))
 
 
 def test_ordinary_chat_is_recorded() -> None:

@@ -79,3 +79,29 @@ def test_whole_words_wrap_to_the_next_line() -> None:
     assert ["".join(piece.text for piece in line.pieces) for line in layout.lines] == ["aa aaa ", "aa"]
     assert layout.line_of(7) == 1
     assert layout.x_of(7) == 0
+
+
+@settings(deadline=None)
+@given(st.sampled_from(["a", "mw", "é😀", "🇩🇪"]), st.integers(65, 400), WIDTHS)
+def test_a_very_long_word_fills_its_lines(part: str, times: int, width: float) -> None:
+    text = "aa " + part * times
+    layout = lay_out(text, width, measure)
+    assert text_of(layout) == text
+    for line in layout.lines[1:-1]:
+        assert line.width <= width or len(clusters(text[line.start : line.end])) == 1
+        assert line.width > width - 9.0 or line.width == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 4_000, "word " * 800, " " * 4_000, "🇩🇪" * 1_000], ids=["word", "words", "spaces", "flags"]
+)
+def test_the_work_grows_with_the_length_of_a_text(text: str) -> None:
+    measured = 0
+
+    def count(piece: str) -> list[float]:
+        nonlocal measured
+        measured += len(piece)
+        return measure(piece)
+
+    lay_out(text, 200.0, count)
+    assert measured <= 4 * len(text)

@@ -9,6 +9,7 @@ import pytest
 from federation.protocol.exchange_folder import Mailbox
 from federation.protocol.json_messages import Invitation
 from keyboard_app.device import Device
+from keyboard_app.input.text_field import Move
 from keyboard_app.learning.learning import Learning
 from model.device.folder import WEIGHTS, Model, save_model
 
@@ -318,3 +319,47 @@ def test_a_damaged_release_is_reported_and_typing_continues(person: Any, tmp_pat
 def test_earlier_messages_are_shown(open_window: Callable[..., Any], device: Device) -> None:
     device.profile.store.add_message("from [b]before[/b] & 😀", [])
     assert open_window(device).sent == ["from [b]before[/b] & 😀"]
+
+
+@pytest.mark.parametrize(
+    "long", ["some words here " * 1_700, "a" * 32_000, "नमस्ते" * 4_000], ids=["words", "word", "syllables"]
+)
+def test_only_the_part_of_a_long_text_around_the_cursor_is_laid_out(
+    person: Any, long: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from keyboard_app.window.drawing.text_layout import lay_out
+
+    laid_out: list[int] = []
+
+    def spy(text: str, *more: Any) -> Any:
+        laid_out.append(len(text))
+        return lay_out(text, *more)
+
+    monkeypatch.setattr("keyboard_app.window.widgets.text_view.lay_out", spy)
+    keyboard, composer = person.device.keyboard, person.screen.composer
+    keyboard.paste(long)
+    composer.refresh()
+    person.wait()
+    assert keyboard.text == long
+    for move in (Move.WORD_LEFT, Move.LINE_END, Move.START):
+        composer.move(move)
+        person.type_physically("x")
+        assert keyboard.text[keyboard.cursor - 1] == "x"
+        x, y = person.area.place_of(keyboard.cursor)
+        assert person.area.y <= y <= person.area.top, "the cursor is in view"
+        assert person.area.index_at(x, y + 1) == keyboard.cursor
+    composer.select_all()
+    assert keyboard.copy() == keyboard.text
+    composer.move(Move.END)
+    for _ in range(60):
+        person.area._scroll_by(-1)
+    x, y = person.area.x + person.area.padding[0], person.area.top - person.area.padding[1] - 2
+    first = person.area.index_at(x, y)
+    assert 0 < first < keyboard.cursor - 1_000, "scrolling goes on beyond the part"
+    person.press_at(x, y).touch_up()
+    assert keyboard.cursor == first
+    message = keyboard.text
+    person.press_physically(ENTER)
+    assert person.recorded == person.sent == [message.strip()]
+    person.wait()
+    assert max(laid_out) <= 1_600

@@ -80,3 +80,35 @@ def test_only_the_newest_logits_of_a_long_message_are_kept(small_model: Model, m
     assert program.steps == 9
     reader.logits(words[:2])  # one step from the cached state before it
     assert program.steps == 10
+
+
+@settings(deadline=None, max_examples=30)
+@given(context=st.lists(st.integers(2, 30), max_size=30), most=st.integers(1, 5))
+def test_an_unread_context_is_read_from_its_last_tokens_on(small_model: Model, context: list[int], most: int) -> None:
+    program = Counting(small_model.start())
+    reader = Reader(program, most)  # type: ignore[arg-type]
+    logits = reader.logits(context)
+    assert program.steps <= most + 1
+    shown = context if len(context) <= most else context[-most:]
+    np.testing.assert_array_equal(logits, read_from_scratch(small_model.start(), shown))
+    program.steps = 0
+    reader.logits([*context, 5])
+    assert program.steps == 1
+    np.testing.assert_array_equal(
+        reader.logits([*context, 5, 6]), read_from_scratch(small_model.start(), [*shown, 5, 6])
+    )
+
+
+def test_a_message_is_read_along_from_its_start_whatever_is_cached(small_model: Model) -> None:
+    message = [5, 9, 7, 5, 3, 8]
+    program = Counting(small_model.start())
+    reader = Reader(program, 2)  # type: ignore[arg-type]
+    for cached in ([], [5, 9], message, [9, 9, 9, 9, 9]):
+        reader.logits(cached)
+        for place, logits in enumerate(reader.along(message)):
+            np.testing.assert_array_equal(logits, read_from_scratch(small_model.start(), message[:place]))
+    reader = Reader(program)  # type: ignore[arg-type]
+    reader.logits(message)
+    program.steps = 0
+    assert len(list(reader.along(message))) == len(message)
+    assert program.steps == 0
