@@ -12,7 +12,7 @@ from federation.coordinator.round_machine import Rules
 from model.device.folder import PRETRAINED
 from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 
-_STAGES = ("selection", "keys", "shares", "reporting", "unmasking")
+_STAGES = ("selection", "keys", "shares", "reporting", "consistency", "unmasking")
 
 
 def add_serve_options(parser: argparse.ArgumentParser) -> None:

@@ -24,7 +24,8 @@ from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.messages import SecureRound
 
 REST, WAIT = "rest", "wait"  # the tasks of a Call, apart from the stages
-KEYS, SHARES, REPORTING, UNMASKING = "keys", "shares", "reporting", "unmasking"  # the stages, in order
+# The stages, in order.
+KEYS, SHARES, REPORTING, CONSISTENCY, UNMASKING = "keys", "shares", "reporting", "consistency", "unmasking"
 COUNTED, NOT_COUNTED = "counted", "not counted"  # whether a device's update is in the model that a round made
 
 BAD = HTTPStatus.BAD_REQUEST

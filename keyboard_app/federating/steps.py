@@ -9,6 +9,7 @@ STEPS = {
     api_messages.SHARES: "sharing secrets that make up for devices that drop out",
     LEARNING: "learning from your words",
     api_messages.REPORTING: "masking and sending what it learned",
+    api_messages.CONSISTENCY: "checking that all devices agree on who takes part",
     api_messages.UNMASKING: "helping to unmask the sum over all devices",
 }
 

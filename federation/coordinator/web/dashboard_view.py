@@ -6,10 +6,10 @@ from datetime import datetime
 
 from federation.aggregation.privacy import Spent
 from federation.coordinator.learner.round_report import RoundReport, recall_change
-from federation.coordinator.round_machine import Stage
+from federation.coordinator.round_machine import GIVING, Stage
 from federation.coordinator.web.status import CoordinatorStatus, DeviceStatus, RoundRecord
 
-STAGES = (Stage.SELECTION, Stage.KEYS, Stage.SHARES, Stage.REPORTING, Stage.UNMASKING, Stage.COMMIT)
+STAGES = (Stage.SELECTION, *GIVING, Stage.COMMIT)
 COLUMNS = {
     "devices": ("device", "state", "rounds", "last seen"),
     "rounds": (

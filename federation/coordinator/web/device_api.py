@@ -85,7 +85,7 @@ async def _signed_headers(request: Request) -> SignedHeaders:
 
 _Signed = Annotated[SignedHeaders, Depends(_signed_headers)]
 _RoundName = Annotated[str, Path(pattern="^[0-9a-f]{1,32}$")]
-_GivingStage = Literal["keys", "shares", "reporting", "unmasking"]  # `GIVING` of `round_machine`
+_GivingStage = Literal["keys", "shares", "reporting", "consistency", "unmasking"]  # `GIVING` of `round_machine`
 
 _BYTES: dict[str, Any] = {
     "description": "bytes of federation.protocol",

@@ -12,6 +12,8 @@ from federation.protocol.secure_aggregation import client, server, unmasking
 from federation.protocol.secure_aggregation.keys import device_id
 from federation.protocol.secure_aggregation.messages import (
     Advert,
+    Confirmation,
+    Confirmations,
     Delivery,
     MaskedInput,
     Neighbourhood,
@@ -89,11 +91,23 @@ class SlowRound:
         self.server, messages = server.close_masked(self.server)
         return messages
 
-    def reveal(
+    def confirm(
         self, to: Mapping[bytes, Survivors], silent: tuple[bytes, ...] = (), network: Network = lambda _, data: data
-    ) -> SecureSum:
+    ) -> dict[bytes, Confirmations]:
         for device in [d for d in to if d not in silent]:
             message = Survivors.from_bytes(network("survivors", to[device].to_bytes()))
+            self.clients[device], confirmation = client.confirm(self.clients[device], message, self.identities[device])
+            self.server = server.receive_confirmation(
+                self.server, Confirmation.from_bytes(network("confirmation", confirmation.to_bytes()))
+            )
+        self.server, messages = server.close_confirmations(self.server)
+        return messages
+
+    def reveal(
+        self, to: Mapping[bytes, Confirmations], silent: tuple[bytes, ...] = (), network: Network = lambda _, data: data
+    ) -> SecureSum:
+        for device in [d for d in to if d not in silent]:
+            message = Confirmations.from_bytes(network("confirmations", to[device].to_bytes()))
             self.clients[device], reveal = client.reveal(self.clients[device], message)
             self.server = unmasking.receive_reveal(self.server, Reveal.from_bytes(network("reveal", reveal.to_bytes())))
         return unmasking.finish(self.server)
