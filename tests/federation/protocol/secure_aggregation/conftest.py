@@ -23,7 +23,7 @@ from federation.protocol.secure_aggregation.messages import (
     Survivors,
 )
 from federation.protocol.secure_aggregation.modular_vectors import Segment, VectorLayout
-from federation.protocol.secure_aggregation.neighbours import Assumptions
+from federation.protocol.secure_aggregation.neighbours import USUAL, Assumptions
 from federation.protocol.secure_aggregation.states import SecureSum
 
 LAYOUT = (Segment(5, 16), Segment(1, 21), Segment(3, 9))
@@ -61,12 +61,15 @@ class SlowRound:
         self.random = {d: seeded(d.hex()) for d in self.devices}
 
     def advertise(
-        self, silent: tuple[bytes, ...] = (), network: Network = lambda _, data: data
+        self,
+        silent: tuple[bytes, ...] = (),
+        network: Network = lambda _, data: data,
+        assumptions: Assumptions = USUAL,
     ) -> dict[bytes, Neighbourhood]:
         for device in [d for d in self.devices if d not in silent]:
             self.clients[device], advert = client.advertise(self.round, self.identities[device], self.random[device])
             self.server = server.receive_advert(self.server, Advert.from_bytes(network("advert", advert.to_bytes())))
-        self.server, messages = server.close_adverts(self.server, Assumptions(), seed=1)
+        self.server, messages = server.close_adverts(self.server, assumptions, seed=1)
         return messages
 
     def share(
