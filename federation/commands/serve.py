@@ -9,6 +9,7 @@ from federation.aggregation.sum_settings import SumSettings
 from federation.commands.options import add_summation_options, positive_int, positive_number, privacy_of, summation_of
 from federation.coordinator.federation_settings import FederationSettings
 from federation.coordinator.round_machine import Rules
+from federation.protocol.api_messages import Plan
 from model.device.folder import PRETRAINED
 from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 
@@ -86,6 +87,7 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
     rules = Rules(options.minimum, options.target, options.over_selection, *seconds)
     privacy = privacy_of(options)
     training = FineTuning(learning_rate=options.learning_rate, passes=options.passes, max_words=options.max_words)
+    Plan.check_fields(**vars(training))  # raises here, not when a round opens
     summation = summation_of(options, options.target, options.max_words, options.minimum) or SumSettings(
         cohort=options.target, minimum=options.minimum, max_weight=options.max_words
     )

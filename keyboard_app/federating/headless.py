@@ -12,7 +12,7 @@ from data.corpus import JsonLines
 from data.errors import DataError, UserFacingError
 from data.generators import result_of
 from federation.protocol.join_link import JoinLink
-from keyboard_app.federating.client import FederationClient, UnreachableError, enrol
+from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError, enrol
 from keyboard_app.federating.membership import Membership
 from keyboard_app.federating.participant import Participant
 from keyboard_app.recording.user_profile import Profile
@@ -112,7 +112,9 @@ def take_part(
                 if line := result_of(participant.turn()):
                     tell(line)
                 pause = _FIRST_PAUSE
-            except UnreachableError as error:
+            except RefusedError:
+                raise
+            except UserFacingError as error:  # it cannot be reached, or its answer is not valid
                 tell(f"{error}; trying again in {pause:g} s")
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)

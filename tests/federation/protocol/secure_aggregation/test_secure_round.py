@@ -237,7 +237,7 @@ class LyingCoordinator:
         return len(self.shares.get((device, kind), {})) >= self.threshold
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(3, 9), st.data())
 def test_a_coordinator_that_tells_different_lists_learns_one_sum_at_most(
     slow_round: SlowRounds, count: int, data: st.DataObject
