@@ -18,7 +18,7 @@ from federation.coordinator.round_machine import Rules
 from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.secure_sum import SecureSummation
 from federation.coordinator.web.certificate import certificate
-from federation.coordinator.web.connection_limits import ConnectionLimits, connections_allowed
+from federation.coordinator.web.connection_limits import limits_of_system
 from federation.coordinator.web.control_api import ControlApi, control_app, control_token
 from federation.coordinator.web.dashboard import add_dashboard
 from federation.coordinator.web.device_api import DeviceApi
@@ -89,8 +89,7 @@ async def _serve(
             _print(f"open the dashboard at http://127.0.0.1:{places.control_port}/?token={token}")
 
         driver = RoundDriver(coordinator, folder, api.wake)
-        limits = ConnectionLimits(connections_allowed())
-        server = server_for_devices(api.app, places.host, places.port, shown, limits)
+        server = server_for_devices(api.app, places.host, places.port, shown, limits_of_system())
         await serve(driver, server, app, places.control_port, ready)
         status = control.status().to_json()
         model = {"model": str(coordinator.rounds.newest_folder), "model_round": status["model"]["round"]}

@@ -103,7 +103,7 @@ def check(content: Any, model: Model) -> None:
     assert work.numbers <= 3 * 40 * parameters(model.provenance.config) + 1_000
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes=st.lists(st.tuples(st.sampled_from(FIELDS), st.one_of(EDGES, REALS, ANY)), min_size=1, max_size=3))
 @example(changes=[(("", "seed"), -1)])
 @example(changes=[(("terms", "clipping_norm"), 1e-40)])
