@@ -5,7 +5,8 @@
 3. It fetches the round's global weights and checks their digest, sizes and vocabulary, and that they are finite.
 4. It measures the weights on its newest messages, which are held out, trains them on the older ones, and measures again.
 5. It checks the update, clips it, encodes it as integers, masks them and sends them. Only masked numbers leave the device.
-6. Once the coordinator has added up the masked integers of all devices, the keyboard sends the shares that unmask the sum.
+6. Once the coordinator has added up the masked integers of all devices, the keyboard signs which devices are in the sum.
+7. Once enough other devices have signed the same, it sends the shares that unmask the sum.
 
 Its words stay on the device. The coordinator learns the sum over the devices that took part and nothing else about this one, as
 long as it follows the protocol and enrols no devices of its own: it is trusted to be honest but curious (Bonawitz et al. 2017,

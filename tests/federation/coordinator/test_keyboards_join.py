@@ -367,8 +367,9 @@ def test_a_hostile_plan_costs_a_keyboard_that_round_and_no_other(
 ) -> None:
     for kind, change in HOSTILE_PLANS.items():
         federation.ask(lambda world: world.coordinator.rounds.schedule(1))
-        name = federation.ask(lambda world: (world.work(), world.coordinator.rounds.current.name)[1])
-        plan = json.loads(federation.ask(lambda world: world.coordinator.rounds.open_round.plan.to_json()))
+        while (opened := federation.ask(lambda world: world.coordinator.rounds.open_round)) is None:
+            time.sleep(0.02)  # it pauses after a round that was stopped
+        name, plan = opened.plan.round_name, json.loads(opened.plan.to_json())
         if isinstance(change, dict):
             terms = plan["terms"] | change.get("terms", {})
             change = json.dumps(plan | change | {"terms": terms})
