@@ -14,10 +14,8 @@ Section 2). `federation.protocol.device_round` contains the cryptographic part.
 """
 
 import secrets
-import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 
@@ -38,7 +36,7 @@ from model.device.learning.finetuning import FineTuning, Progress, newest, subtr
 from model.device.learning.gate import held_back_from
 from model.device.learning.training import check_finite, train_program
 from model.device.metrics import Scores, evaluate
-from model.device.weights import Provenance, Weights, digest, load_weights
+from model.device.weights import Provenance, Weights, digest, from_bytes
 
 # Number of held-out words on which weights are measured. Both measurements together take half as long as training on 2,000 words.
 _MOST_TESTED = 500
@@ -54,10 +52,10 @@ def check_model(content: bytes, plan_digest: str, model: Model) -> tuple[Weights
     Raises:
       DataError: they are damaged or not finite, have another digest than the plan, other sizes or another vocabulary.
     """
-    with tempfile.TemporaryDirectory(prefix="keyboard-") as folder:
-        path = Path(folder) / "weights.safetensors"
-        path.write_bytes(content)
-        weights, provenance = load_weights(path, model.vocabulary.sha256)
+    try:
+        weights, provenance = from_bytes(content, "the coordinator's model", model.vocabulary.sha256)
+    except UserFacingError as error:  # its words may be the sender's
+        raise DataError(f"{reason(error):.300}") from error
     if digest(weights) != plan_digest:
         raise DataError("the coordinator sent other weights than it named: they are refused")
     if provenance.config != model.provenance.config:
