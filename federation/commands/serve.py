@@ -42,7 +42,7 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
         "--over-selection",
         type=positive_number,
         default=rules.over_selection,
-        help="devices to select per device of the target, since some drop out",
+        help="devices to select per device of the target, since some drop out (above 100 devices at most 1.11)",
     )
     for stage in _STAGES:
         default = getattr(rules, f"{stage}_seconds")
