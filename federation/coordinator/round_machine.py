@@ -99,7 +99,7 @@ class Rules:
 
     @property
     def selected(self) -> int:
-        """The number of devices to select: of more than 100, at most a tenth beyond the target."""
+        """The number of devices to select. Of more than 100, at most a tenth is not needed for the target."""
         wanted = math.ceil(self.target * self.over_selection)
         return min(wanted, max(COMPLETE_UP_TO, math.floor(self.target / (1 - _MOST_SPARE))))
 
