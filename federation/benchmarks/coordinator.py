@@ -10,6 +10,8 @@ from federation.benchmarks.measuring import Benchmark, Figure
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.messages import (
     Advert,
+    Confirmation,
+    Confirmations,
     Delivery,
     MaskedInput,
     Neighbourhood,
@@ -88,7 +90,7 @@ def _panels(rounds: Sequence[dict[str, Any]], protocol: dict[str, list[dict[str,
             curve("measured", affine, memory, through_the_ends(memory))]},
         {"title": "A device's bytes", "unit": "bytes", "curves": [
             curve("sent", "messages to k neighbours", [found["sent_bytes"] for found in rounds], sent),
-            curve("received", "messages from k neighbours", [found["received_bytes"] for found in rounds], received)]},
+            curve("received", "from k neighbours, and n names", [found["received_bytes"] for found in rounds], received)]},
     ]  # fmt: skip
     graphs = []
     for name, costs in protocol.items():
@@ -104,7 +106,9 @@ def _panels(rounds: Sequence[dict[str, Any]], protocol: dict[str, list[dict[str,
 
 def _message_bytes(devices: int) -> tuple[int, int]:
     """Returns the bytes that one of `devices` devices sends and receives in a round, by the message formats."""
-    degree = choose(devices).degree
+    topology = choose(devices)
+    degree = topology.degree
     vectors = packed_size(Terms(parameters(CONFIG), 1.0, 1, devices, 16, 0).layout)
-    sent = Advert.size() + Shares.size(degree) + MaskedInput.size(vectors) + Reveal.size(degree)
-    return sent, Neighbourhood.size(degree) + Delivery.size(degree) + Survivors.size(degree)
+    sent = Advert.size() + Shares.size(degree) + MaskedInput.size(vectors) + Confirmation.size() + Reveal.size(degree)
+    received = Neighbourhood.size(degree) + Delivery.size(degree)
+    return sent, received + Survivors.size(devices) + Confirmations.size(topology.threshold)

@@ -18,7 +18,7 @@ from federation.coordinator.federation_settings import FederationSettings
 from federation.coordinator.settings_change import ALL, values_of
 
 _FOLDER = Path("hub")
-_STAGES = ("selection", "keys", "shares", "reporting", "unmasking")
+_STAGES = ("selection", "keys", "shares", "reporting", "consistency", "unmasking")
 
 
 def add_serve_options(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +68,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
     add("minimum", positive_int, "minimum number of devices in a sum")
     add("target", positive_int, "maximum number of devices in a sum")
-    add("over_selection", positive_number, "devices to select per device of the target, since some drop out")
+    add(
+        "over_selection",
+        positive_number,
+        "devices to select per device of the target, of which some drop out; at most 1.11 above 100 devices",
+    )
     add(
         "settle_seconds", positive_number, "seconds without another device, after which a round begins with the minimum"
     )

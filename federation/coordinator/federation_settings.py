@@ -12,6 +12,7 @@ from federation.aggregation.privacy import Privacy
 from federation.aggregation.server_settings import Server
 from federation.aggregation.sum_settings import SumSettings
 from federation.coordinator.round_machine import Rules
+from federation.protocol.api_messages import Plan
 from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 
 SETTINGS = "federation.json"
@@ -22,6 +23,9 @@ class FederationSettings:
     """How devices train, how sums are made and applied, the privacy guarantee, and how rounds are run.
 
     `settings_change` says which of them may change once there were rounds.
+
+    Raises:
+      DataError: a device would refuse to train so.
     """
 
     training: FineTuning = ROUND_TRAINING
@@ -36,6 +40,9 @@ class FederationSettings:
     seed: int = 0
     noise_seed: int = 0  # seed of the server's noise; a secret
     rules: Rules = field(default_factory=Rules)
+
+    def __post_init__(self) -> None:
+        Plan.check_fields(**vars(self.training))  # raises here, not when a round opens
 
     def server(self) -> Server:
         """Returns the server optimizer's settings."""

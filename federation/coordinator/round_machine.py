@@ -5,6 +5,7 @@
     keys        each device sends its keys for this round            until all have, or the deadline
     shares      each sends the others shares of its secrets          until all have, or the deadline
     reporting   each trains, and sends its masked update             until the target has, or all have, or the deadline
+    consistency the devices that reported sign who is in the sum     until all have, or the deadline
     unmasking   the devices that reported send shares of secrets     until the sum can be unmasked, or the deadline
     commit      the sum is unmasked and becomes the next model       until that is done
     committed, aborted: the round is over
@@ -25,7 +26,7 @@ from enum import Enum, StrEnum, auto
 from typing import Protocol
 
 from data.errors import DataError, UserFacingError
-from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
+from federation.protocol.secure_aggregation.neighbours import COMPLETE_UP_TO, MIN_DEVICES
 
 _HURRIED_SECONDS = 2.0  # for which a hurried selection waits for more devices than the minimum
 
@@ -37,6 +38,7 @@ class Stage(StrEnum):
     KEYS = "keys"
     SHARES = "shares"
     REPORTING = "reporting"
+    CONSISTENCY = "consistency"
     UNMASKING = "unmasking"
     COMMIT = "commit"
     COMMITTED = "committed"
@@ -48,7 +50,12 @@ class Stage(StrEnum):
         return list(Stage).index(self)
 
 
-GIVING = (Stage.KEYS, Stage.SHARES, Stage.REPORTING, Stage.UNMASKING)  # the stages in which devices send something
+# The stages in which devices send something.
+GIVING = (Stage.KEYS, Stage.SHARES, Stage.REPORTING, Stage.CONSISTENCY, Stage.UNMASKING)
+
+# The largest share of the selected devices that a round does not need. With few neighbours each, more missing devices could leave
+# one of them without enough neighbours to recover its masks (`neighbours.Assumptions.dropout`).
+_MOST_SPARE = 0.1
 
 
 class RefusalKind(Enum):
@@ -83,6 +90,7 @@ class Rules:
     keys_seconds: float = 60.0
     shares_seconds: float = 60.0
     reporting_seconds: float = 600.0
+    consistency_seconds: float = 60.0
     unmasking_seconds: float = 60.0
     settle_seconds: float = 15.0  # without another device, after which a selection with the minimum ends
 
@@ -102,8 +110,9 @@ class Rules:
 
     @property
     def selected(self) -> int:
-        """The number of devices to select."""
-        return math.ceil(self.target * self.over_selection)
+        """The number of devices to select. Of more than 100, at most a tenth is not needed for the target."""
+        wanted = math.ceil(self.target * self.over_selection)
+        return min(wanted, max(COMPLETE_UP_TO, math.floor(self.target / (1 - _MOST_SPARE))))
 
     def seconds(self, stage: Stage) -> float:
         """Returns how long a stage lasts at most; the commit has no limit."""
@@ -112,6 +121,7 @@ class Rules:
             Stage.KEYS: self.keys_seconds,
             Stage.SHARES: self.shares_seconds,
             Stage.REPORTING: self.reporting_seconds,
+            Stage.CONSISTENCY: self.consistency_seconds,
             Stage.UNMASKING: self.unmasking_seconds,
         }
         return limits.get(stage, math.inf)
@@ -346,7 +356,7 @@ class Round:
         for device in self.expected - left:
             self._blame(device)
         try:
-            if ended != Stage.UNMASKING and len(left) < self.rules.minimum:
+            if ended not in (Stage.CONSISTENCY, Stage.UNMASKING) and len(left) < self.rules.minimum:
                 raise DataError(
                     f"{len(left)} devices at the end of {ended}, fewer than the {self.rules.minimum} that are needed"
                 )

@@ -9,14 +9,14 @@ from federation.coordinator.round_machine import Rules, Stage
 from federation.protocol.api_messages import Plan, secure_round
 from federation.protocol.secure_aggregation import modular_vectors, server, unmasking
 from federation.protocol.secure_aggregation.binary_messages import BinaryMessage
-from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Reveal, Shares
+from federation.protocol.secure_aggregation.messages import Advert, Confirmation, MaskedInput, Reveal, Shares
 from federation.protocol.secure_aggregation.neighbours import Assumptions
-from federation.protocol.secure_aggregation.states import Advertising, Collecting, Sharing, Unmasking
+from federation.protocol.secure_aggregation.states import Advertising, Collecting, Confirming, Sharing, Unmasking
 
 _ASSUMPTIONS = Assumptions()
 
-_State = TypeVar("_State", Advertising, Sharing, Collecting, Unmasking)
-_Message = TypeVar("_Message", Advert, Shares, MaskedInput, Reveal)
+_State = TypeVar("_State", Advertising, Sharing, Collecting, Confirming, Unmasking)
+_Message = TypeVar("_Message", Advert, Shares, MaskedInput, Confirmation, Reveal)
 
 
 class SecureSummation:
@@ -24,7 +24,7 @@ class SecureSummation:
 
     def __init__(self, plan: Plan, rules: Rules) -> None:
         self._round, self._rules = secure_round(plan), rules
-        self._state: Advertising | Sharing | Collecting | Unmasking | None = None
+        self._state: Advertising | Sharing | Collecting | Confirming | Unmasking | None = None
         self._messages: Mapping[bytes, BinaryMessage] = {}  # for each device, in the current stage
 
     def open(self, devices: Collection[str]) -> None:
@@ -40,6 +40,9 @@ class SecureSummation:
                 self._state = server.receive_shares(self._at(Sharing), _read(Shares, message, device))
             case Stage.REPORTING:
                 self._state = server.receive_masked(self._at(Collecting), _read(MaskedInput, message, device))
+            case Stage.CONSISTENCY:
+                confirmation = _read(Confirmation, message, device)
+                self._state = server.receive_confirmation(self._at(Confirming), confirmation)
             case Stage.UNMASKING:
                 self._state = unmasking.receive_reveal(self._at(Unmasking), _read(Reveal, message, device))
             case _:
@@ -56,6 +59,8 @@ class SecureSummation:
                 self._state, self._messages = server.close_shares(self._at(Sharing))
             case Stage.REPORTING:
                 self._state, self._messages = server.close_masked(self._at(Collecting))
+            case Stage.CONSISTENCY:
+                self._state, self._messages = server.close_confirmations(self._at(Confirming))
             case _:
                 raise DataError(f"secure aggregation has nothing to close after {stage}")
         return {device.hex() for device in self._messages}
@@ -74,6 +79,8 @@ class SecureSummation:
                 return Shares.size(self._rules.selected)
             case Stage.REPORTING:
                 return MaskedInput.size(modular_vectors.packed_size(self._round.layout))
+            case Stage.CONSISTENCY:
+                return Confirmation.size()
             case Stage.UNMASKING:
                 return Reveal.size(self._rules.selected)
             case _:

@@ -26,7 +26,7 @@ from federation.coordinator.settings_change import Value, with_values
 from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web.certificate import certificate
-from federation.coordinator.web.connection_limits import ConnectionLimits, connections_allowed
+from federation.coordinator.web.connection_limits import limits_of_system
 from federation.coordinator.web.control_api import PORT, ControlApi, control_app, control_token
 from federation.coordinator.web.dashboard import add_dashboard
 from federation.coordinator.web.device_api import DeviceApi
@@ -181,8 +181,7 @@ class _Server:
             _print(f"open the dashboard at http://{LOOPBACK}:{self._places.control_port}/?token={token}")
             _print(self._outlook())
 
-        limits = ConnectionLimits(connections_allowed())
-        for_devices = server_for_devices(api.app, self._host, self._places.port, shown, limits)
+        for_devices = server_for_devices(api.app, self._host, self._places.port, shown, limits_of_system())
         for_control = server_for_control(app, self._places.control_port)
         driver = RoundDriver(coordinator, folder, api.wake, self._settings)
         log_in_one_line()

@@ -12,20 +12,24 @@
     POST /v1/departure                     the device leaves the federation
 
 All requests except the first two are signed (`signed_requests`). A refusal has one of the statuses of `REFUSALS` and a JSON body,
-`Refusal`.
+`Refusal`. Requests and answers name the protocol's version in the header `VERSION_HEADER`, except the request of the first call.
 """
 
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Self
+from typing import Annotated, Self
 
-from federation.protocol.json_messages import JsonMessage
+from federation.protocol.json_messages import Between, JsonMessage, Matching
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.messages import SecureRound
 
+VERSION = 2  # of everything in this package that is sent; version 1 had no consistency check and no header
+VERSION_HEADER = "x-federation-protocol"
+
 REST, WAIT = "rest", "wait"  # the tasks of a Call, apart from the stages
-KEYS, SHARES, REPORTING, UNMASKING = "keys", "shares", "reporting", "unmasking"  # the stages, in order
+# The stages, in order.
+KEYS, SHARES, REPORTING, CONSISTENCY, UNMASKING = "keys", "shares", "reporting", "consistency", "unmasking"
 # The outcomes of an update: whether it is in the model that a round made, or that the coordinator does not know the round.
 COUNTED, NOT_COUNTED, UNKNOWN = "counted", "not counted", "unknown"
 OUTCOMES = (COUNTED, NOT_COUNTED, UNKNOWN)
@@ -39,6 +43,7 @@ SLOW = HTTPStatus.REQUEST_TIMEOUT
 REPEATED = HTTPStatus.CONFLICT
 LATE = HTTPStatus.GONE
 TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+OTHER_VERSION = HTTPStatus.UPGRADE_REQUIRED
 EARLY = HTTPStatus.TOO_EARLY
 REFUSALS = {
     BAD: "the message is not valid; the round is unaffected",
@@ -50,21 +55,41 @@ REFUSALS = {
     REPEATED: "the device has already sent this message; it counts once",
     LATE: "the round continued without this device",
     TOO_LARGE: "the body is larger than this call accepts",
+    OTHER_VERSION: "the device speaks another version of the protocol",
     EARLY: "the round has not reached this stage yet",
 }
 
 _SESSION_LENGTH = 32  # hex digits
 _HIGHEST_NUMBER = 2**62
 
+# The types of fields that several messages have. What a coordinator sends must not cost a device more than the round.
+Digest = Annotated[str, Matching("[0-9a-f]{64}")]  # SHA-256
+RoundName = Annotated[str, Matching("[0-9a-f]{1,32}")]
+ModelRound = Annotated[int, Between(0, 2**31)]  # number of the round that made a model
+Outcome = Annotated[str, Matching("|".join(("", *OUTCOMES)))]  # of an update; empty until its round is over
+
+
+def version_in(header: str | None) -> int:
+    """Returns the protocol's version that a header names; without one, or with a malformed one, version 1."""
+    return int(header) if header and header.isascii() and header.isdecimal() and len(header) < 5 else 1
+
+
+def other_version(keyboard: int, coordinator: int) -> str:
+    """Returns a line for people about a keyboard and a coordinator that speak different versions of the protocol."""
+    return (
+        f"this keyboard speaks version {keyboard} of the federation's protocol and its coordinator version {coordinator}: "
+        f"update the {'keyboard' if keyboard < coordinator else 'coordinator'}"
+    )
+
 
 @dataclass(frozen=True)
 class FederationInfo(JsonMessage):
     """Public information about the federation."""
 
-    session: str
-    model: str  # digest of the newest global model
-    model_round: int
-    vocabulary_sha256: str
+    session: Annotated[str, Matching("[0-9a-f]{32}")]
+    model: Digest  # of the newest global model
+    model_round: ModelRound
+    vocabulary_sha256: Digest
 
 
 @dataclass(frozen=True)
@@ -93,33 +118,33 @@ class CheckIn(JsonMessage):
 class Call(JsonMessage):
     """The next task of a device: a stage, `wait` (its round waits for other devices), or `rest`."""
 
-    task: str
-    round_name: str
-    reason: str  # of `wait` and `rest`, for people
-    outcome: str  # one of OUTCOMES once the round that the device named is over; else empty
-    model: str  # digest of the newest global model
-    model_round: int
+    task: Annotated[str, Matching("[a-z]{1,20}")]
+    round_name: Annotated[str, Matching("[0-9a-f]{0,32}")]  # empty outside of rounds
+    reason: Annotated[str, Matching("(?s).{0,1000}")]  # of `wait` and `rest`, for people
+    outcome: Outcome
+    model: Digest  # of the newest global model
+    model_round: ModelRound
 
 
 @dataclass(frozen=True)
 class UpdateOutcome(JsonMessage):
     """The outcome of a device's update in a round: one of OUTCOMES, or empty until the round is over."""
 
-    outcome: str
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
 class Plan(JsonMessage):
-    """The plan of a round, for the devices selected for it."""
+    """The plan of a round, for the devices selected for it. No plan makes a device train for hours."""
 
-    round_name: str
-    model: str  # digest of the weights to start from
-    vocabulary_sha256: str
-    learning_rate: float
-    clipping_norm: float  # greatest L2 norm of the gradient of a training step
-    passes: int
-    max_words: int
-    seed: int  # of the order of training, together with a draw of each device
+    round_name: RoundName
+    model: Digest  # of the weights to start from
+    vocabulary_sha256: Digest
+    learning_rate: Annotated[float, Between(1e-6, 10.0)]
+    clipping_norm: Annotated[float, Between(1e-6, 100.0)]  # greatest L2 norm of the gradient of a training step
+    passes: Annotated[int, Between(1, 5)]
+    max_words: Annotated[int, Between(1, 20_000)]
+    seed: Annotated[int, Between(0, 2**53)]  # of the order of training, together with a draw of each device
     terms: Terms
 
 

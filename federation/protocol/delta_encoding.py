@@ -52,11 +52,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from federation.protocol.secure_aggregation.modular_vectors import Segment, UnsignedArray
+from federation.protocol.secure_aggregation.modular_vectors import MAX_LENGTH, Segment, UnsignedArray
 
 _LARGEST_BLOCK, _SMALLEST_BLOCK = 4096, 64
 _MAX_PADDING = 0.005  # as a fraction of the length
 _TAIL = 1e-9  # probability that a rounding exceeds `rounded_norm` and is drawn again
+_MOST_DRAWS = 100  # of one rounding
+
+# Bounds within which every step is exact to float32's precision: norms of deltas, and weights in words.
+LEAST_NORM, GREATEST_NORM = 2.0**-20, 2.0**20
+GREATEST_WEIGHT = 2**20
 
 Float = NDArray[np.float32]
 
@@ -81,10 +86,16 @@ class Encoding:
     deviations: float = 4.0
 
     def __post_init__(self) -> None:
-        if min(self.length, self.max_weight, self.cohort) < 1:
-            raise DataError("an encoding's length, greatest weight and cohort must be positive")
-        if not (0 < self.clipping_norm < math.inf and 0 < self.deviations < math.inf):
-            raise DataError("an encoding's clipping norm and deviations must be positive and finite")
+        if not (1 <= self.length <= MAX_LENGTH and 1 <= self.max_weight <= GREATEST_WEIGHT and self.cohort >= 1):
+            raise DataError(
+                "an encoding's length, greatest weight and cohort must be positive, "
+                f"the length at most {MAX_LENGTH:,} and the weight at most {GREATEST_WEIGHT:,}"
+            )
+        if not (LEAST_NORM <= self.clipping_norm <= GREATEST_NORM and 0 < self.deviations < math.inf):
+            raise DataError(
+                f"a clipping norm must be between {LEAST_NORM:g} and {GREATEST_NORM:g}, not {self.clipping_norm:g}, "
+                "and an encoding's deviations must be positive and finite"
+            )
         if not 0 <= self.seed < 2**32:
             raise DataError(f"an encoding's seed must fit in 32 bits, and {self.seed} does not")
         if not 2 <= self.bits <= 16:
@@ -168,10 +179,12 @@ class Encoding:
         weighted = clip(delta, self.clipping_norm) * np.float32(weight / self.max_weight)
         scaled = self.rotate(weighted) * self.scale
         greatest = (self.rounded_norm * float(self.scale)) ** 2
-        while True:
+        for _ in range(_MOST_DRAWS):
             rounded = self.round(scaled, rng.random(self.padded, np.float32))
             if np.dot(rounded, rounded.astype(np.float64)) <= greatest:
                 break
+        else:
+            raise DataError("the delta cannot be rounded within its bound: it does not leave the device")
         modular = rounded.astype(np.int32).astype(np.uint16) & np.uint16(2**self.bits - 1)
         return modular, np.array([weight], np.uint64)
 

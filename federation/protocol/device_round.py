@@ -6,11 +6,17 @@ from collections.abc import Callable, Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from data.errors import DataError
-from federation.protocol.api_messages import KEYS, REPORTING, SHARES, UNMASKING
+from federation.protocol.api_messages import CONSISTENCY, KEYS, REPORTING, SHARES, UNMASKING
 from federation.protocol.secure_aggregation import client
 from federation.protocol.secure_aggregation.binary_messages import BinaryMessage
-from federation.protocol.secure_aggregation.client import Advertised, DeviceState, Masked, Random, Shared
-from federation.protocol.secure_aggregation.messages import Delivery, Neighbourhood, SecureRound, Survivors
+from federation.protocol.secure_aggregation.client import Advertised, Confirmed, DeviceState, Masked, Random, Shared
+from federation.protocol.secure_aggregation.messages import (
+    Confirmations,
+    Delivery,
+    Neighbourhood,
+    SecureRound,
+    Survivors,
+)
 from federation.protocol.secure_aggregation.modular_vectors import UnsignedArray
 
 LazyVectors = Callable[[], Sequence[UnsignedArray]]  # the device's part of the sum: values of the round's layout
@@ -24,14 +30,16 @@ class DeviceRound:
        behind its masks, one for each neighbour and encrypted for it.
     3. `reporting`: it receives the neighbours' shares (`Delivery`), computes its vectors, and sends them under its masks. From
        here on it keeps none of its own secrets.
-    4. `unmasking`: it learns which neighbours are in the sum (`Survivors`) and reveals one share of each: of the self mask of a
-       neighbour in the sum, of the mask key of any other. It keeps nothing afterwards.
+    4. `consistency`: it learns which devices are in the sum (`Survivors`) and signs their list.
+    5. `unmasking`: it receives its neighbours' signatures (`Confirmations`), checks that they are over the same list, and reveals
+       one share of each neighbour: of the self mask of a neighbour in the sum, of the mask key of any other. It keeps nothing
+       afterwards.
 
     These rules hold whatever the coordinator sends, and make the guarantees of `secure_aggregation.client` hold:
 
     - Each state is handed to one function, once, and replaced by its successor before the message is returned. The device
-      therefore never puts two vectors under the same masks, whose difference would be in the clear, and never reveals both
-      secrets of a neighbour.
+      therefore never puts two vectors under the same masks, whose difference would be in the clear, never signs two lists of
+      survivors, and never reveals both secrets of a neighbour.
     - The message of a stage is made once and kept as bytes. When the stage is requested again, because a message or its answer
       was lost, those bytes are returned, whatever the coordinator sends with the second request. The device thus reveals once.
     - A stage out of order, and a message for another round, device or stage, raises a `DataError` and changes nothing.
@@ -63,7 +71,7 @@ class DeviceRound:
         """Returns the device's message of a stage, the same bytes each time.
 
         Args:
-          stage: KEYS, SHARES, REPORTING or UNMASKING of `api_messages`.
+          stage: KEYS, SHARES, REPORTING, CONSISTENCY or UNMASKING of `api_messages`.
           needed: the coordinator's message for the stage; empty for KEYS.
           vectors: computes the device's vectors; called in REPORTING only, after `needed` is checked.
 
@@ -89,11 +97,15 @@ class DeviceRound:
             delivery = Delivery.from_bytes(needed)
             client.check_delivery(state, delivery)
             return lambda vectors: client.mask(state, delivery, vectors())
-        if stage == UNMASKING and isinstance(state, Masked):
+        if stage == CONSISTENCY and isinstance(state, Masked):
             survivors = Survivors.from_bytes(needed)
             client.check(state, Masked, survivors)
-            return lambda _: client.reveal(state, survivors)
-        if stage not in (KEYS, SHARES, REPORTING, UNMASKING):
+            return lambda _: client.confirm(state, survivors, self._identity)
+        if stage == UNMASKING and isinstance(state, Confirmed):
+            confirmations = Confirmations.from_bytes(needed)
+            client.check(state, Confirmed, confirmations)
+            return lambda _: client.reveal(state, confirmations)
+        if stage not in (KEYS, SHARES, REPORTING, CONSISTENCY, UNMASKING):
             raise DataError(f"the coordinator requests the stage {stage!r}, which this device does not know: update it")
         done = "has not begun the round" if state is None else f"has {type(state).__name__.lower()}"
         raise DataError(f"the stage {stage} is out of order: this device {done}")

@@ -1,16 +1,22 @@
 """Messages as JSON, read strictly: every field must be present and of its declared type, and other fields are refused.
 
+A type may carry bounds: `Annotated[float, Between(0.1, 10.0)]`, `Annotated[str, Matching("[0-9a-f]{64}")]`. A message whose fields
+are not all within them cannot be made, so that nothing is computed from one.
+
 The arrays that belong to a message travel beside it, as weights files.
 """
 
 import json
 import math
+import re
 import sys
 from dataclasses import dataclass, fields
 from types import NoneType, UnionType
-from typing import Any, Self, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Self, Union, get_args, get_origin, get_type_hints
 
 from data.errors import DataError, UserFacingError
+
+_DECLARED: dict[type, dict[str, Any]] = {}  # the fields of the messages used so far
 
 
 def read_json(text: str) -> Any:
@@ -30,22 +36,63 @@ def read_json(text: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        raise DataError(f"a name is repeated in an object: {', '.join(name for name, _ in pairs)}")
+        raise DataError(f"a name is repeated in an object: {_short(', '.join(name for name, _ in pairs))}")
     return content
 
 
 def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
-        raise DataError(f"a number must be finite, and {text} is not")
+        raise DataError(f"a number must be finite, and {_short(text)} is not")
     return number
+
+
+@dataclass(frozen=True)
+class Between:
+    """The bounds of a number, both included; with `or_zero` the number may also be 0."""
+
+    least: float
+    most: float
+    or_zero: bool = False
+
+    def check(self, what: str, value: Any) -> None:
+        """Raises a DataError unless a number is within the bounds."""
+        if not (self.least <= value <= self.most or (self.or_zero and value == 0)):
+            zero = "0, or " if self.or_zero else ""
+            raise DataError(f"{what} must be {zero}between {self.least:g} and {self.most:g}, not {_short(value)}")
+
+
+@dataclass(frozen=True)
+class Matching:
+    """A regular expression that the whole of a text matches."""
+
+    pattern: str
+
+    def check(self, what: str, value: Any) -> None:
+        """Raises a DataError unless a text matches."""
+        if re.fullmatch(self.pattern, value) is None:
+            raise DataError(f"{what} is not of the form {self.pattern}: {_short(value)}")
 
 
 @dataclass(frozen=True)
 class JsonMessage:
     """A message that travels as a JSON object, one name for each field.
 
-    A field is a `str`, `int`, `float` or `bool`, another `JsonMessage` (a nested object), or a union of these and `None`.
+    A field is a `str`, `int`, `float` or `bool`, another `JsonMessage` (a nested object), or a union of these and `None`. Numbers
+    and texts may have bounds.
+
+    Raises:
+      DataError: a field is not within the bounds that its type carries.
     """
+
+    def __post_init__(self) -> None:
+        self.check_fields(**{name: getattr(self, name) for name in _kinds(type(self))})
+
+    @classmethod
+    def check_fields(cls, **values: object) -> None:
+        """Raises a DataError unless the values of these fields are within the bounds that their types carry."""
+        for name, bounds in _bounds(cls).items():
+            if name in values:
+                bounds.check(f"{name} of a {cls.__name__}", values[name])
 
     def to_json(self) -> str:
         """Returns the message as the text of one JSON object. The same message always gives the same text.
@@ -84,7 +131,8 @@ class JsonMessage:
         if not isinstance(content, dict):
             raise DataError(f"a {cls.__name__} is a JSON object, not {_short(content)}")
         if content.keys() != kinds.keys():
-            raise DataError(f"a {cls.__name__} has the fields {', '.join(kinds)}; this one has {', '.join(content)}")
+            found = _short(", ".join(content))
+            raise DataError(f"a {cls.__name__} has the fields {', '.join(kinds)}; this one has {found}")
         values = {name: _read(f"{name} of a {cls.__name__}", content[name], kind) for name, kind in kinds.items()}
         try:
             return cls(**values)
@@ -93,9 +141,21 @@ class JsonMessage:
 
 
 def _kinds(cls: type[JsonMessage]) -> dict[str, Any]:
-    """Returns the declared type of each field, by name."""
-    hints = get_type_hints(cls)
-    return {field.name: hints[field.name] for field in fields(cls)}
+    """Returns the declared type of each field, by name, without its bounds."""
+    return {name: get_args(k)[0] if get_origin(k) is Annotated else k for name, k in _declared(cls).items()}
+
+
+def _bounds(cls: type[JsonMessage]) -> dict[str, Between | Matching]:
+    """Returns the bounds of the fields that have some, by name."""
+    return {name: get_args(k)[1] for name, k in _declared(cls).items() if get_origin(k) is Annotated}
+
+
+def _declared(cls: type[JsonMessage]) -> dict[str, Any]:
+    """Returns the declared type of each field, by name, with its bounds."""
+    if cls not in _DECLARED:
+        hints = get_type_hints(cls, include_extras=True)
+        _DECLARED[cls] = {field.name: hints[field.name] for field in fields(cls)}
+    return _DECLARED[cls]
 
 
 def _write(what: str, value: object, kind: Any) -> object:
@@ -143,8 +203,12 @@ def _kind_name(kind: Any) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:100]}…"
+    """Returns a value for people, in one short line. Lists and objects are only named, since they can be nested deeply."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    text = value if isinstance(value, str) else repr(value)
+    text = " ".join("".join(c if c.isprintable() else " " for c in text[:100]).split())
+    return text if len(text) < 100 else f"{text}…"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ from federation.protocol.delta_encoding import Encoding
 
 Draw = Callable[[int], NDArray[np.uint64]]  # takes a count and returns as many random numbers of 64 bits
 
+LEAST_STDDEV, GREATEST_STDDEV = 2.0**-10, 2.0**40
+_MOST_DRAWS = 200  # attempts to draw the numbers that are still missing; each finds about half of them
+
 _REACH = 6  # standard deviations of a sum's noise for which the modulus has room, beside the sum itself
 
 
@@ -32,20 +35,22 @@ def discrete_gaussian(stddev: float, count: int, draw: Draw = system_bits) -> ND
     """Draws whole numbers [count] from a discrete Gaussian distribution around 0 with the parameter `stddev`.
 
     Raises:
-      DataError: the standard deviation is not above 0, or is above 2^40.
+      DataError: the standard deviation is not from 2^-10 to 2^40.
     """
-    if not 0 < stddev <= 2**40:
-        raise DataError(f"the noise's standard deviation must be above 0 and at most 2^40, not {stddev}")
+    if not LEAST_STDDEV <= stddev <= GREATEST_STDDEV:
+        raise DataError(f"the noise's standard deviation must be from 2^-10 to 2^40, not {stddev}")
     scale = math.floor(stddev) + 1
     drawn, found = np.empty(count, np.int64), 0
-    while found < count:
+    for _ in range(_MOST_DRAWS):
         tries = int((count - found) * 1.5) + 16
         laplace = _geometric(scale, draw(tries)) - _geometric(scale, draw(tries))
         exponent = (np.abs(laplace) - stddev**2 / scale) ** 2 / (2 * stddev**2)
         kept = laplace[_uniform(draw(tries)) < np.exp(-exponent)][: count - found]
         drawn[found : found + len(kept)] = kept
         found += len(kept)
-    return drawn
+        if found == count:
+            return drawn
+    raise DataError("the noise could not be drawn: the source of random numbers does not work")
 
 
 def _uniform(bits: NDArray[np.uint64]) -> NDArray[np.float64]:

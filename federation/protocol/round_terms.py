@@ -21,16 +21,16 @@ learns nothing else without noise: the weight is 1, and the counts after `zeroin
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from federation.protocol.delta_encoding import Encoding
-from federation.protocol.json_messages import JsonMessage
-from federation.protocol.noise import Draw, discrete_gaussian, system_bits
-from federation.protocol.secure_aggregation.modular_vectors import Segment, Vector, VectorLayout
+from federation.protocol.delta_encoding import GREATEST_NORM, GREATEST_WEIGHT, LEAST_NORM, Encoding
+from federation.protocol.json_messages import Between, JsonMessage
+from federation.protocol.noise import LEAST_STDDEV, Draw, discrete_gaussian, system_bits
+from federation.protocol.secure_aggregation.modular_vectors import MAX_LENGTH, Segment, Vector, VectorLayout
 
 COUNTS = (
     *("devices", "weight", "side", "zeroing_side", "loss", "words"),
@@ -39,6 +39,7 @@ COUNTS = (
 COUNT_BITS = 48
 LOSS_STEPS = 2**10  # in one nat
 
+_NORM = Between(0.0, 2.0**40)
 MAX_COUNT = 2**36  # greatest count of a device: words, or units of loss (a million words at 67 nats reach it)
 
 
@@ -70,26 +71,29 @@ class Terms(JsonMessage):
     """The terms of a round: public, and the same for all its devices.
 
     Raises:
-      DataError: the terms contradict each other.
+      DataError: the terms contradict each other, or a number is not within the bounds that its type carries.
     """
 
-    length: int  # entries of a delta
-    clipping_norm: float  # greatest L2 norm of a delta; longer deltas are shortened to it
-    max_weight: int  # greatest weight of a device, in words; 1 if all devices have the same weight
-    cohort: int  # greatest number of devices in a sum
-    bits: int  # bits of an encoded entry
-    seed: int  # seed of the rotation's signs, 32 bits
-    estimate: float = 0.0  # estimated quantile of the deltas' L2 norms; 0: the server has no estimate
-    zeroing_norm: float = 0.0  # largest entry above which a delta is replaced by zeros; 0: no zeroing
-    zeroing_estimate: float = 0.0  # estimated quantile of the deltas' largest entries; 0: the server has no estimate
-    noise_stddev: float = 0.0  # standard deviation of each device's noise on an encoded entry; 0: no noise
+    length: Annotated[int, Between(1, MAX_LENGTH)]  # entries of a delta
+    # Greatest L2 norm of a delta; longer deltas are shortened to it.
+    clipping_norm: Annotated[float, Between(LEAST_NORM, GREATEST_NORM)]
+    # Greatest weight of a device, in words; 1 if all devices have the same weight.
+    max_weight: Annotated[int, Between(1, GREATEST_WEIGHT)]
+    cohort: Annotated[int, Between(1, 2**15)]  # greatest number of devices in a sum
+    bits: Annotated[int, Between(2, 16)]  # bits of an encoded entry
+    seed: Annotated[int, Between(0, 2**32 - 1)]  # seed of the rotation's signs
+    # Estimated quantile of the deltas' L2 norms; 0: the server has no estimate.
+    estimate: Annotated[float, _NORM] = 0.0
+    zeroing_norm: Annotated[float, _NORM] = 0.0  # largest entry above which a delta is replaced by zeros; 0: no zeroing
+    # Estimated quantile of the deltas' largest entries; 0: the server has no estimate.
+    zeroing_estimate: Annotated[float, _NORM] = 0.0
+    # Standard deviation of each device's noise on an encoded entry; 0: no noise.
+    noise_stddev: Annotated[float, Between(LEAST_STDDEV, 2.0**16, or_zero=True)] = 0.0
     private: bool = False  # whether the delta and its sides are all that leaves the device
 
     def __post_init__(self) -> None:
-        self.encoding  # noqa: B018 (raises if a size is wrong)
-        norms = (self.estimate, self.zeroing_norm, self.zeroing_estimate, self.noise_stddev)
-        if not all(math.isfinite(x) and x >= 0 for x in norms):
-            raise DataError("a round's norms and noise must be finite and not below 0")
+        super().__post_init__()
+        self.layout  # noqa: B018 (raises if sizes contradict each other)
         if self.private and self.max_weight != 1:
             raise DataError("under differential privacy all devices must have the weight 1")
         if self.noise_stddev and not self.private:

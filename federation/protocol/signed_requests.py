@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from data.errors import DataError
+from federation.protocol.api_messages import VERSION, VERSION_HEADER
 
 _HIGHEST = 2**63 - 1
 
@@ -31,8 +32,9 @@ class SignedHeaders:
     signature: str  # 128 hex digits
 
     def to_headers(self) -> dict[str, str]:
-        """Returns the HTTP headers, by name."""
-        return {f"x-federation-{name}": str(value) for name, value in vars(self).items()}
+        """Returns the HTTP headers, by name, with the protocol's version."""
+        signed = {f"x-federation-{name}": str(value) for name, value in vars(self).items()}
+        return signed | {VERSION_HEADER: str(VERSION)}
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> Self:

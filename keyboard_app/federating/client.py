@@ -20,7 +20,7 @@ from federation.protocol.signed_requests import device_name, sign_enrolment
 from federation.protocol.signed_session import SignedSession
 
 _NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_… of OpenSSL
-_CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 60.0
+_CONNECT_SECONDS, _ANSWER_SECONDS, _MODEL_SECONDS = 10.0, 60.0, 900.0
 _MAX_SMALL_ANSWER, _MAX_LARGE_ANSWER = 2**24, 2**27  # bytes, so that a coordinator cannot fill the device's memory
 
 
@@ -80,6 +80,7 @@ def _trusting_only(certificate: str) -> ssl.SSLContext:
 @dataclass(frozen=True)
 class _Answer:
     status: int
+    version: int  # of the protocol
     content: bytes
 
 
@@ -115,8 +116,10 @@ class FederationClient:
         self.close()
 
     def enrol(self, enrolment: api_messages.Enrolment) -> None:
-        """Joins the federation."""
-        _accepted(self._send("POST", "/v1/devices", enrolment.to_json().encode(), {}, _MAX_SMALL_ANSWER))
+        """Joins the federation. The code is not used up by a coordinator of another version of the protocol."""
+        version = {api_messages.VERSION_HEADER: str(api_messages.VERSION)}
+        _accepted(self._send("GET", "/v1/federation", b"", version, _MAX_SMALL_ANSWER))
+        _accepted(self._send("POST", "/v1/devices", enrolment.to_json().encode(), version, _MAX_SMALL_ANSWER))
 
     def newest_model(self) -> str:
         """Asks for the digest of the newest global model, without being selected for a round."""
@@ -175,15 +178,20 @@ class FederationClient:
                 return _accepted(answer)
 
     def _send(self, method: str, path: str, body: bytes, headers: dict[str, str], limit: int) -> _Answer:
+        until = time.monotonic() + (_MODEL_SECONDS if limit == _MAX_LARGE_ANSWER else 2 * _ANSWER_SECONDS)
         try:
             with self._http.stream(method, path, content=body, headers=headers) as response:
                 content = bytearray()
-                for chunk in response.iter_bytes():
+                for chunk in response.iter_raw():  # nothing is unpacked: a few bytes could become gigabytes
                     content += chunk
                     if len(content) > limit:
                         raise DataError(f"the coordinator's answer is larger than {limit:,} bytes: it was refused")
-                return _Answer(response.status_code, bytes(content))
-        except httpx.HTTPError as error:
+                    if time.monotonic() > until:
+                        place = urlsplit(self._url).netloc
+                        raise UnreachableError(f"the coordinator at {place} answers too slowly: try again later")
+                version = api_messages.version_in(response.headers.get(api_messages.VERSION_HEADER))
+                return _Answer(response.status_code, version, bytes(content))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             if (wrong := _wrong_clock(error)) is not None:
                 raise UnreachableError(wrong) from error
             raise UnreachableError(_why_unreachable(urlsplit(self._url).netloc, error)) from error
@@ -206,6 +214,9 @@ def _wrong_clock(error: BaseException | None) -> str | None:
 def _accepted(answer: _Answer) -> bytes:
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise UnreachableError("the coordinator has a problem of its own: try again later")
+    if answer.version != api_messages.VERSION:
+        refusal = api_messages.other_version(api_messages.VERSION, answer.version)
+        raise RefusedError(refusal, api_messages.OTHER_VERSION)
     if answer.status == api_messages.REMOVED:
         raise RefusedError(
             "this federation removed this keyboard: it takes part in no more rounds. To join again, leave the federation here and "

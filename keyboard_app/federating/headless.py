@@ -146,7 +146,9 @@ def take_part(
                         tell(f"{participant.question}. Start it with --answer yes or --answer no")
                     time.sleep(_KEPT_OUT_PAUSE)
                 pause = _FIRST_PAUSE
-            except UnreachableError as error:
+            except RefusedError:
+                raise
+            except UserFacingError as error:  # it cannot be reached, or its answer is not valid
                 tell(f"{error} (trying again in {pause:g} {'second' if pause == 1 else 'seconds'})")
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)

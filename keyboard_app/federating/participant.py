@@ -7,7 +7,8 @@
    of training is its own draw, and not only the plan's seed.
 5. It checks the update, clips it, encodes it as integers, masks them and sends them. Only masked numbers leave the device. Before
    they do, it records them, and the model that they start from (`keyboard_app.federating.model_history`).
-6. Once the coordinator has added up the masked integers of all devices, the keyboard sends the shares that unmask the sum.
+6. Once the coordinator has added up the masked integers of all devices, the keyboard signs which devices are in the sum.
+7. Once enough other devices have signed the same, it sends the shares that unmask the sum.
 
 A keyboard that has lost its place in a round asks later what became of its update.
 
@@ -33,7 +34,9 @@ from keyboard_app.federating.client import FederationClient, RefusedError, Unrea
 from keyboard_app.federating.membership import Joined, Membership
 from keyboard_app.federating.model_history import NotAllowedError, Question
 from keyboard_app.federating.steps import DONE, LEARNING
+from keyboard_app.learning.background import reason
 from keyboard_app.learning.word_count import count_words
+from model.device.config import parameters
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning, Progress, newest, subtract
 from model.device.learning.gate import held_back_from
@@ -41,8 +44,6 @@ from model.device.learning.training import check_finite, train_program
 from model.device.metrics import Scores, evaluate
 from model.device.weights import Provenance, Weights, digest, from_bytes
 
-# Upper limits for the settings of a plan, so that no coordinator can make a device train for hours.
-_MOST = FineTuning(learning_rate=10.0, clipping_norm=100.0, passes=5, max_words=20_000)
 # Number of held-out words on which weights are measured. Both measurements together take half as long as training on 2,000 words.
 _MOST_TESTED = 500
 _OUTCOMES = {
@@ -52,6 +53,9 @@ _OUTCOMES = {
 }
 _REPEATED = 0.5  # share of the messages that an update trains on if there was one from the same weights before
 _TOO_LITTLE = "this keyboard has too few words to take part in a round yet: it takes part once you have written more"
+# What a failed step of a round raises: LiteRT a RuntimeError; libraries, at numbers that no check foresaw, one of the others. The
+# round is lost, and the keyboard goes on.
+_FAILURES = (UserFacingError, RuntimeError, ValueError, ArithmeticError, MemoryError)
 _WAIT_SECONDS = 10.0  # for the answer to a check-in
 
 
@@ -61,7 +65,10 @@ def check_model(content: bytes, plan_digest: str, model: Model) -> tuple[Weights
     Raises:
       DataError: they are damaged or not finite, have another digest than the plan, other sizes or another vocabulary.
     """
-    weights, provenance = from_bytes(content, "the coordinator's model", model.vocabulary.sha256)
+    try:
+        weights, provenance = from_bytes(content, "the coordinator's model", model.vocabulary.sha256)
+    except UserFacingError as error:  # its words may be the sender's
+        raise DataError(f"{reason(error):.300}") from error
     if digest(weights) != plan_digest:
         raise DataError("the coordinator sent other weights than it named: they are refused")
     if provenance.config != model.provenance.config:
@@ -135,22 +142,25 @@ def has_enough(lengths: Sequence[int]) -> bool:
     return any(lengths[: held_back_from(lengths)])
 
 
+def check_plan(plan: api_messages.Plan, round_name: str, model: Model) -> None:
+    """Checks that a plan is for this round and this keyboard's model. Its numbers are within the bounds that their types carry.
+
+    Raises:
+      DataError: the plan is for another round, for a model of other sizes, or for another vocabulary.
+    """
+    if plan.round_name != round_name:
+        raise DataError("the coordinator sent the plan of another round: it is refused")
+    if (plan.terms.length, plan.vocabulary_sha256) != (parameters(model.provenance.config), model.vocabulary.sha256):
+        raise DataError("the coordinator's plan is for another model than this keyboard's: it is refused")
+
+
 class _Session:
     """The state of this keyboard in one round: the plan, and its part in the protocol."""
 
     def __init__(self, plan: api_messages.Plan, joined: Joined) -> None:
-        """Begins the round.
-
-        Raises:
-          DataError: a setting of the plan exceeds `_MOST` or is not positive.
-        """
+        """Begins the round of a plan that `check_plan` accepts."""
         self.plan = plan
         self.how = FineTuning(plan.learning_rate, plan.clipping_norm, plan.passes, plan.max_words)
-        for name, most in vars(_MOST).items():
-            if not 0 < getattr(self.how, name) <= most:
-                raise DataError(
-                    f"the coordinator asks for a {name} of {getattr(self.how, name)}, and this keyboard accepts at most {most}"
-                )
         self.part = DeviceRound(secure_round(plan), joined.key)
         self.words = 0  # number of words that the update was learned from, ends of messages included; 0 before that
         self.counted = 0  # the same without punctuation and ends of messages, for the person
@@ -263,8 +273,8 @@ class Participant:
         except NotAllowedError as error:
             self.question = error.question
             return self._drop_out(call.round_name, str(error))
-        except (UserFacingError, RuntimeError) as error:  # LiteRT raises RuntimeError if a program fails
-            return self._drop_out(call.round_name, str(error))
+        except _FAILURES as error:
+            return self._drop_out(call.round_name, reason(error))
 
     def _ask_for_outcomes(self) -> None:
         """Asks for the outcomes of updates that left in earlier rounds, from which this keyboard was gone before they ended.
@@ -303,6 +313,7 @@ class Participant:
         name, stage = call.round_name, call.task
         if stage == api_messages.KEYS and self._session is None:
             plan = self._client.plan(name)
+            check_plan(plan, name, self.model)
             own = plan.model == self._digest
             self._history.check(plan.model, self.model.provenance.round if own else call.model_round)
             self._session = _Session(plan, self._joined)

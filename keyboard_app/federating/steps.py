@@ -9,6 +9,7 @@ STEPS = {
     api_messages.SHARES: "preparing for keyboards that drop out",
     LEARNING: "learning from your words",
     api_messages.REPORTING: "masking and sending what it learned",
+    api_messages.CONSISTENCY: "checking that all keyboards agree on who takes part",
     api_messages.UNMASKING: "adding up what all keyboards learned",
 }
 
@@ -17,6 +18,7 @@ DONE = {
     api_messages.KEYS: "agreed on secret keys with the other keyboards",
     api_messages.SHARES: "prepared for keyboards that drop out",
     api_messages.REPORTING: "sent what it learned, masked",
+    api_messages.CONSISTENCY: "agreed with the other keyboards on who takes part",
     api_messages.UNMASKING: "helped to add up what all keyboards learned",
 }
 

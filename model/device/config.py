@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from data.vocabulary import SPECIALS
 
 _CANDIDATES = 512
+_GREATEST_SIZE = 2**24  # of anything in a model, so that products and messages about them stay short
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,11 @@ class ModelConfig:
         """Reads the sizes that `to_metadata` returned.
 
         Raises:
-          KeyError, ValueError: a size is missing or is not a positive integer.
+          KeyError, ValueError: a size is missing, or is not a positive integer up to 2^24.
         """
         sizes = {name: int(metadata[name]) for name in cls.__dataclass_fields__}
-        if min(sizes.values()) < 1:
-            raise ValueError("a size below one")
+        if min(sizes.values()) < 1 or max(sizes.values()) > _GREATEST_SIZE:
+            raise ValueError(f"a size is below one or above {_GREATEST_SIZE:,}")
         return cls(**sizes)
 
 

@@ -120,7 +120,8 @@ def _entry(name: str, entry: object) -> _Entry:
         raise SafetensorsError(f"{name!r:.50} needs a type, a shape and two offsets")
     kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(kind, str) or kind not in _TYPES:
-        raise SafetensorsError(f"{name!r:.50} has type {kind!r:.20}: only {', '.join(_TYPES)} are supported")
+        shown = f"{kind!r:.20}" if isinstance(kind, str) else "no name"
+        raise SafetensorsError(f"{name!r:.50} has type {shown}: only {', '.join(_TYPES)} are supported")
     if not _whole(shape, 1) or len(shape) > _MAX_DIMENSIONS or not _whole(offsets, 0) or len(offsets) != 2:
         raise SafetensorsError(f"{name!r:.50} has an invalid shape or invalid offsets")
     begin, end = offsets

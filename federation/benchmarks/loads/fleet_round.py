@@ -54,7 +54,7 @@ def fleet_round(devices: int) -> dict[str, Any]:
         command = [sys.executable, "-P", "-m", "federation", "serve", "--folder", folder / "coordinator"]
         command += ["--model", folder / "model", "--port", ports[0], "--control-port", ports[1], "--invite", 0]
         command += ["--minimum", max(3, devices // 2), "--target", devices, "--over-selection", 1]
-        for stage in ("keys", "shares", "reporting", "unmasking"):
+        for stage in ("keys", "shares", "reporting", "consistency", "unmasking"):
             command += [f"--{stage}-seconds", _DEADLINE_SECONDS]
         process = start([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:

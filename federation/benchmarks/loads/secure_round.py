@@ -13,13 +13,25 @@ from federation.protocol.device_round import DeviceRound
 from federation.protocol.secure_aggregation import server, unmasking
 from federation.protocol.secure_aggregation.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation.keys import device_id
-from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Reveal, SecureRound, Shares
+from federation.protocol.secure_aggregation.messages import (
+    Advert,
+    Confirmation,
+    MaskedInput,
+    Reveal,
+    SecureRound,
+    Shares,
+)
 from federation.protocol.secure_aggregation.modular_vectors import Segment, UnsignedArray
 from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES, USUAL, Assumptions
 from federation.protocol.secure_aggregation.states import SecureSum
 
-SHARES, MASKED, REVEAL = 1, 2, 3  # the messages after its advert that a device may fail to send
-_STAGES = {SHARES: api_messages.SHARES, MASKED: api_messages.REPORTING, REVEAL: api_messages.UNMASKING}
+SHARES, MASKED, CONFIRM, REVEAL = 1, 2, 3, 4  # the messages after its advert that a device may fail to send
+_STAGES = {
+    SHARES: api_messages.SHARES,
+    MASKED: api_messages.REPORTING,
+    CONFIRM: api_messages.CONSISTENCY,
+    REVEAL: api_messages.UNMASKING,
+}
 
 
 @dataclass
@@ -101,7 +113,8 @@ def run_round(
     Args:
       secure_round: the round's name and the layout of its vectors.
       inputs: each device's vectors, in the round's layout.
-      silent: by device, the first message that it fails to send: SHARES, MASKED or REVEAL. It sends no later message either.
+      silent: by device, the first message that it fails to send: SHARES, MASKED, CONFIRM or REVEAL. It sends no later message
+        either.
       minimum: the minimum number of devices in the sum.
       assumptions: the fractions of dropouts and of corrupt devices that the graph must withstand.
       seed: the seed of the graph.
@@ -133,9 +146,15 @@ def run_round(
         with cost.server():
             collecting = server.receive_masked(collecting, MaskedInput.from_bytes(data))
     with cost.server():
-        opening, survivors = server.close_masked(collecting)
+        confirming, survivors = server.close_masked(collecting)
 
-    for data in devices.answers(REVEAL, survivors):
+    for data in devices.answers(CONFIRM, survivors):
+        with cost.server():
+            confirming = server.receive_confirmation(confirming, Confirmation.from_bytes(data))
+    with cost.server():
+        opening, confirmations = server.close_confirmations(confirming)
+
+    for data in devices.answers(REVEAL, confirmations):
         with cost.server():
             opening = unmasking.receive_reveal(opening, Reveal.from_bytes(data))
     with cost.server():

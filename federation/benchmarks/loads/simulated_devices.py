@@ -89,7 +89,8 @@ class FleetDevice:
           DataError: the coordinator refused.
         """
         body = self.device.enrolment(code).to_json()
-        _accepted(await self._http.post("/v1/devices", content=body))
+        version = {api_messages.VERSION_HEADER: str(api_messages.VERSION)}
+        _accepted(await self._http.post("/v1/devices", content=body, headers=version))
 
     async def call(self, method: str, path: str, body: bytes = b"") -> httpx.Response:
         """Makes a signed request, and repeats it if the connection fails, since the coordinator may have closed it or be busy.

@@ -1,6 +1,6 @@
 """Limits on connections, below HTTP: their number, and the time that a slow or silent peer may take.
 
-    a TLS handshake                        `HANDSHAKE_SECONDS`
+    the first byte, and a TLS handshake    `HANDSHAKE_SECONDS` each (`handshakes`)
     the head of a request                  `head_seconds` from its first byte, or from the start of the connection; 64 KiB at most
     its body                               the API's own limit, since the API knows which device sends it (`device_requests`)
     the rest of a body that the            `rest_seconds`
@@ -14,18 +14,21 @@ waited longest without a request in progress. Connections that are merely held o
 
 import asyncio
 import resource
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from data.errors import DataError
+from federation.coordinator.web.handshakes import HANDSHAKE_SECONDS, MOST_HANDSHAKES
 
-HANDSHAKE_SECONDS = 10.0
 _MOST = 4_096
 _LEAST = 16
 _LARGEST_HEAD = 2**16  # bytes
-_OTHER_FILES = 200  # that the process has open beside its connections: the store, models, the learner, handshakes
+_LEAST_HANDSHAKES = 64
+# That the process has open beside its connections: the store, models, the learner, the fewest handshakes, the control interface.
+_OTHER_FILES = 200
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class ConnectionLimits:
     """The limits that one server's connections share. `idle` holds those without a request in progress, the oldest first."""
 
     most: int = _MOST  # connections
+    most_handshakes: int = MOST_HANDSHAKES  # connections without a complete TLS handshake, which `most` does not count
+    handshake_seconds: float = HANDSHAKE_SECONDS
     head_seconds: float = 20.0
     rest_seconds: float = 5.0
     stuck_seconds: float = 60.0
@@ -46,7 +51,7 @@ def connections_allowed(wanted: int = _MOST) -> int:
       DataError: the system allows too few to run a coordinator.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + _OTHER_FILES
+    needed = wanted + MOST_HANDSHAKES + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -58,13 +63,27 @@ def connections_allowed(wanted: int = _MOST) -> int:
     return allowed
 
 
+def limits_of_system() -> ConnectionLimits:
+    """Returns the limits for as many connections and handshakes as the system allows.
+
+    Raises:
+      DataError: the system allows too few to run a coordinator.
+    """
+    most = connections_allowed()
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = MOST_HANDSHAKES if soft == resource.RLIM_INFINITY else soft - most - _OTHER_FILES
+    return ConnectionLimits(most, most_handshakes=max(_LEAST_HANDSHAKES, min(spare, MOST_HANDSHAKES)))
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, within limits."""
 
-    def __init__(self, limits: ConnectionLimits, **options: Any) -> None:
-        """Takes the limits, and uvicorn's options."""
+    def __init__(
+        self, limits: ConnectionLimits, established: Callable[[], None] = lambda: None, **options: Any
+    ) -> None:
+        """Takes the limits, a function that is called once the connection is established, and uvicorn's options."""
         super().__init__(**options)
-        self._limits = limits
+        self._limits, self._established = limits, established
         # Runs while a request, the rest of its head or the rest of its body is awaited.
         self._request_timer: asyncio.TimerHandle | None = None
         self._stuck_timer: asyncio.TimerHandle | None = None  # runs while the peer reads nothing
@@ -74,6 +93,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accepts the connection. At the limit it replaces the oldest idle one, or is closed if none is idle."""
+        self._established()
         super().connection_made(transport)
         if len(self.connections) > self._limits.most:
             oldest = next(iter(self._limits.idle), None)

@@ -19,6 +19,7 @@ from federation.coordinator.web.control_api import ControlApi
 from federation.coordinator.web.dashboard_dialogs import SettingsDialog, StopDialog
 from federation.coordinator.web.dashboard_view import CHARTS, COLUMNS, STAGES, Tile
 from federation.coordinator.web.owner.device_tables import DeviceTables
+from federation.coordinator.web.page_gate import PageGate
 from federation.coordinator.web.status import CoordinatorStatus
 
 _REFRESH_SECONDS = 1.0
@@ -53,6 +54,7 @@ def add_dashboard(app: FastAPI, control: ControlApi, token: str) -> None:
             return
         _Page(control)
 
+    app.add_middleware(PageGate, token=token)
     ui.run_with(app, favicon="⌨️", show_welcome_message=False)
 
 

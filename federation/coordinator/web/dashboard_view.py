@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from federation.coordinator.learner.round_report import RoundReport, recall_change
-from federation.coordinator.round_machine import Stage
+from federation.coordinator.round_machine import GIVING, Stage
 from federation.coordinator.web.status import CoordinatorStatus, RoundRecord
 
-STAGES = (Stage.SELECTION, Stage.KEYS, Stage.SHARES, Stage.REPORTING, Stage.UNMASKING, Stage.COMMIT)
+STAGES = (Stage.SELECTION, *GIVING, Stage.COMMIT)
 COLUMNS = {
     "rounds": (
         *("round", "state", "devices", "words", "recall at 1", "recall at 3", "words held back", "update norm"),

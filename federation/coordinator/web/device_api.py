@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, FastAPI, Path, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import TypeAdapter
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from data.errors import UserFacingError
 from federation.coordinator.coordinator import Coordinator
@@ -52,6 +53,7 @@ class DeviceApi:
             exception_handlers={RequestRefusedError: _answer_request_refused, UserFacingError: _answer_error},
         )
         self.app.state.requests = self.requests
+        self.app.add_middleware(_Versioned)
         for add_routes in (_add_membership, _add_models, _add_check_in, _add_reads_of_round, _add_writes_to_round):
             add_routes(self.app, self)
 
@@ -85,6 +87,23 @@ class DeviceApi:
                 await _wait(changed, left)
 
 
+class _Versioned:
+    """Names the protocol's version in the header of every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        version = (api_messages.VERSION_HEADER.encode(), str(api_messages.VERSION).encode())
+
+        async def send_with_version(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), version]}
+            await send(message)
+
+        await self._app(scope, receive, send_with_version)
+
+
 async def _signed_headers(request: Request) -> SignedHeaders:
     requests: DeviceRequests = request.app.state.requests
     return await requests.authenticate(request)
@@ -92,7 +111,7 @@ async def _signed_headers(request: Request) -> SignedHeaders:
 
 _Signed = Annotated[SignedHeaders, Depends(_signed_headers)]
 _RoundName = Annotated[str, Path(pattern="^[0-9a-f]{1,32}$")]
-_GivingStage = Literal["keys", "shares", "reporting", "unmasking"]  # `GIVING` of `round_machine`
+_GivingStage = Literal["keys", "shares", "reporting", "consistency", "unmasking"]  # `GIVING` of `round_machine`
 
 _BYTES: dict[str, Any] = {
     "description": "bytes of federation.protocol",
@@ -101,7 +120,7 @@ _BYTES: dict[str, Any] = {
 _ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
 
 # The refusals that calls have in common.
-_OF_SIGNED = (api_messages.UNKNOWN_DEVICE, api_messages.REMOVED, api_messages.REPLAYED)
+_OF_SIGNED = (api_messages.UNKNOWN_DEVICE, api_messages.REMOVED, api_messages.REPLAYED, api_messages.OTHER_VERSION)
 _OF_BODY = (api_messages.BAD, api_messages.SLOW, api_messages.TOO_LARGE)
 _OF_ROUND = (api_messages.BAD, api_messages.LATE, api_messages.REPEATED, api_messages.EARLY)
 _STATUSES = {
@@ -128,11 +147,12 @@ def _add_membership(app: FastAPI, api: DeviceApi) -> None:
         "/v1/devices",
         operation_id="enrol",
         status_code=HTTPStatus.NO_CONTENT,
-        responses=_refusals(*_OF_BODY),
+        responses=_refusals(*_OF_BODY, api_messages.OTHER_VERSION),
         openapi_extra=_json_body(api_messages.Enrolment),
     )
     async def enrol(request: Request) -> None:
         """Enrols a device with a code that is valid once."""
+        requests.check_version(request)
         enrolment = api_messages.Enrolment.from_json(await requests.json(request, None))
         coordinator.devices.enrol(enrolment, api.clock())
 

@@ -47,11 +47,13 @@ class DeviceRequests:
         """Returns the headers of a request that a device of the federation signed and did not send before.
 
         Raises:
-          RequestRefusedError: no device of the federation signed it, the device was removed, or the request is a replay.
+          RequestRefusedError: no device of the federation signed it, the device was removed or speaks another version of the
+            protocol, or the request is a replay.
           StoreError: the store cannot be read.
         """
         try:
             headers = SignedHeaders.from_headers(request.headers)
+            self.check_version(request)
             belongs = self._coordinator.devices.belongs(headers.device)
             removed = not belongs and self._coordinator.devices.was_removed(headers.device)
             if not belongs and not removed:
@@ -76,6 +78,13 @@ class DeviceRequests:
             )
         self._numbers[headers.device] = headers.number
         return headers
+
+    def check_version(self, request: Request) -> None:
+        """Raises a RequestRefusedError unless the request is of this version of the protocol."""
+        version = api_messages.version_in(request.headers.get(api_messages.VERSION_HEADER))
+        if version != api_messages.VERSION:
+            refusal = api_messages.other_version(version, api_messages.VERSION)
+            raise RequestRefusedError(api_messages.OTHER_VERSION, refusal)
 
     async def body(self, request: Request, limit: int, digest: str | None, within: asyncio.Timeout) -> bytes:
         """Returns a request's body.

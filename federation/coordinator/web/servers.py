@@ -1,6 +1,7 @@
 """The coordinator's two servers: the devices' API over TLS, within limits, and the control API for this machine alone."""
 
 import asyncio
+import functools
 import signal
 import socket
 from asyncio.sslproto import SSLProtocol
@@ -13,9 +14,11 @@ from fastapi import FastAPI
 
 from federation.coordinator.round_driver import RoundDriver
 from federation.coordinator.web.certificate import Certificate
-from federation.coordinator.web.connection_limits import HANDSHAKE_SECONDS, ConnectionLimits, LimitedProtocol
+from federation.coordinator.web.connection_limits import ConnectionLimits, LimitedProtocol
+from federation.coordinator.web.handshakes import Doorway, Handshakes
 
 LOOPBACK = "127.0.0.1"
+_CONTROL_CONNECTIONS = 64
 
 
 class _SmallBufferTls(SSLProtocol):
@@ -25,6 +28,15 @@ class _SmallBufferTls(SSLProtocol):
     """
 
     max_size = 2**15  # bytes
+
+    def __init__(self, door: Doorway, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._door = door
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Stops counting a connection that is lost during its handshake."""
+        self._door.leave()
+        super().connection_lost(exc)
 
 
 class _Server(uvicorn.Server):
@@ -46,17 +58,21 @@ class _LimitedServer(_Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listens. TLS is part of the protocol here, not of asyncio's server, which has no option for the buffer's size."""
         await self.lifespan.startup()
-        config, context, loop = self.config, self.config.ssl, asyncio.get_running_loop()
+        config, context, loop, limits = self.config, self.config.ssl, asyncio.get_running_loop(), self._limits
         if context is None:
             raise RuntimeError("this server needs a certificate")
 
-        def protocol() -> asyncio.BaseProtocol:
-            http = LimitedProtocol(
-                self._limits, config=config, server_state=self.server_state, app_state=self.lifespan.state
-            )
-            options: dict[str, Any] = {"server_side": True, "ssl_handshake_timeout": HANDSHAKE_SECONDS}
+        handshakes = Handshakes(limits.most_handshakes)
+
+        def tls(door: Doorway) -> SSLProtocol:
+            state = {"server_state": self.server_state, "app_state": self.lifespan.state}
+            http = LimitedProtocol(limits, door.leave, config=config, **state)
+            options: dict[str, Any] = {"server_side": True, "ssl_handshake_timeout": limits.handshake_seconds}
             options["waiter"] = None  # nobody waits for the handshake
-            return _SmallBufferTls(loop, http, context, **options)
+            return _SmallBufferTls(door, loop, http, context, **options)
+
+        def protocol() -> asyncio.BaseProtocol:
+            return Doorway(handshakes, tls, limits.handshake_seconds)
 
         if sockets is None:
             self.servers = [await loop.create_server(protocol, config.host, config.port, backlog=config.backlog)]
@@ -77,7 +93,8 @@ def server_for_devices(
 
 def server_for_control(app: FastAPI, port: int) -> uvicorn.Server:
     """Returns a server of the control API."""
-    return _Server(_config(app, LOOPBACK, port))
+    limited = functools.partial(LimitedProtocol, ConnectionLimits(_CONTROL_CONNECTIONS))
+    return _Server(_config(app, LOOPBACK, port, http=limited))
 
 
 def stop_on_signals(on_signal: Callable[[], None]) -> None:
@@ -129,7 +146,7 @@ async def _run(server: uvicorn.Server, sockets: list[socket.socket], stopped: as
         stopped.set()
 
 
-def _config(app: FastAPI, host: str, port: int, **tls: Any) -> uvicorn.Config:
+def _config(app: FastAPI, host: str, port: int, **options: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host,
@@ -140,5 +157,5 @@ def _config(app: FastAPI, host: str, port: int, **tls: Any) -> uvicorn.Config:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
         server_header=False,
-        **tls,
+        **options,
     )

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 from data.errors import DataError
 
-_HEAD = b"FK\x01"
+_HEAD = b"FK\x02"
 _FORMATS: dict[type, "_Format"] = {}  # formats of the classes used so far
 
 

@@ -1,11 +1,12 @@
-"""A device's side of a secure round: four states, each left by one message for the next. Nothing here does input or output.
+"""A device's side of a secure round: five states, each left by one message for the next. Nothing here does input or output.
 
-Bonawitz et al. 2017, Section 4 and Figure 4 without its step 3, the consistency check, with the neighbours of Bell et al. 2020:
+Bonawitz et al. 2017, Section 4 and Figure 4, with the neighbours of Bell et al. 2020:
 
     `advertise`                         -> Advertised, Advert         two fresh key pairs, signed by the identity key
     `share`   on Neighbourhood          -> Shared, Shares             both secrets split among neighbours with valid signatures
     `mask`    on Delivery, with vectors -> Masked, MaskedInput        the vectors under the self mask and one for each neighbour
-    `reveal`  on Survivors              -> Revealed, Reveal           one share of each neighbour: of its self mask if it survived,
+    `confirm` on Survivors              -> Confirmed, Confirmation    its signature over all devices in the sum
+    `reveal`  on Confirmations          -> Revealed, Reveal           one share of each neighbour: of its self mask if it survived,
                                                                       else of its mask key
 
 **Hand each state to one function once**, and before the message is sent, replace the state by the one that the function returns.
@@ -18,10 +19,18 @@ whose difference would be in the clear. A lost message is sent again as the same
 it follows the protocol, enrols no devices of its own, and fewer of a device's neighbours than the threshold tell it what they know
 (honest but curious: Section 6 of the paper proves it for complete graphs, Section 3 of Bell et al. for others). An attacker
 between devices and coordinator cannot replace a device's keys, because a device signs its keys for this round with the key that is
-its name. Only the coordinator vouches that a name belongs to an enrolled device. If the threshold is more than half of the
-neighbours, a coordinator that lies about who dropped out still learns only one of a device's two secrets, because its
-neighbours would have to reveal twice. There is no protection against a coordinator's other lies (invented devices, a ring of its
-choice), nor against a device that sends false vectors and so spoils the sum.
+its name. Only the coordinator vouches that a name belongs to an enrolled device.
+
+**A coordinator that lies about who dropped out** learns only one of a device's two secrets: the threshold is more than half of the
+neighbours, so they would have to reveal twice. It also cannot tell devices different survivors, in order to unmask the sum over
+fewer devices than any of them was told. A device signs the whole list of survivors, once in a round, and reveals nothing before it
+has seen as many signatures of its neighbours over the same list as the threshold. Two lists would need two signatures of one
+honest neighbour. The whole list is signed, not the part that a device's neighbours make up, because two devices see different
+parts. On a ring, two lists could still each find believers far apart from each other. Between them stand devices that see too few
+signatures for either list and reveal nothing, and masks shared with these cannot be removed.
+
+There is no protection against a coordinator's other lies (invented devices, a ring of its choice), nor against a device that sends
+false vectors and so spoils the sum.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,6 +44,8 @@ from federation.protocol.secure_aggregation import keys, modular_vectors, sharin
 from federation.protocol.secure_aggregation.masking import add_mask, pairwise_mask_key, pairwise_sign, self_mask_key
 from federation.protocol.secure_aggregation.messages import (
     Advert,
+    Confirmation,
+    Confirmations,
     Delivery,
     MaskedInput,
     Neighbourhood,
@@ -45,7 +56,7 @@ from federation.protocol.secure_aggregation.messages import (
     Survivors,
 )
 from federation.protocol.secure_aggregation.modular_vectors import UnsignedArray
-from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
+from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES, keeps_secrets
 
 Random = Callable[[int], bytes]  # takes a number and returns as many unpredictable bytes, as `secrets.token_bytes` does
 
@@ -80,7 +91,21 @@ class Masked:
     round: SecureRound
     device: bytes
     threshold: int
-    shares: dict[bytes, dict[bytes, bytes]] = field(repr=False)  # by owner, by kind; empty if they could not be opened
+    neighbours: frozenset[bytes]
+    # By owner, by kind; empty if they could not be opened.
+    shares: dict[bytes, dict[bytes, bytes]] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """The state after step 3: the device has signed the list of survivors that it was told."""
+
+    round: SecureRound
+    device: bytes
+    threshold: int
+    digest: bytes  # of the list
+    survivors: frozenset[bytes]  # the neighbours in the list
+    shares: dict[bytes, dict[bytes, bytes]] = field(repr=False)  # as in `Masked`
 
 
 @dataclass(frozen=True)
@@ -91,7 +116,7 @@ class Revealed:
     device: bytes
 
 
-DeviceState = Advertised | Shared | Masked | Revealed
+DeviceState = Advertised | Shared | Masked | Confirmed | Revealed
 
 
 def advertise(secure_round: SecureRound, identity: Ed25519PrivateKey, random: Random) -> tuple[Advertised, Advert]:
@@ -107,14 +132,17 @@ def share(state: Advertised, message: Neighbourhood, random: Random) -> tuple[Sh
 
     Raises:
       DataError: the message is not for this state, names too few neighbours, repeats a neighbour or a key, contains a key that its
-        device has not signed, or has a threshold below 2 or above the number of neighbours.
+        device has not signed, or has a threshold of at most half of the neighbours or above their number (`keeps_secrets`).
     """
     check(state, Advertised, message)
     context, me, neighbours = state.round.context, state.device, {n.device: n for n in message.neighbours}
     if me in neighbours or len(neighbours) < len(message.neighbours):
         raise DataError("a neighbourhood names a device twice")
-    if len(neighbours) < MIN_DEVICES - 1 or not 2 <= message.threshold <= len(neighbours):
-        raise DataError(f"{len(neighbours)} neighbours and a threshold of {message.threshold} do not keep a secret")
+    if not keeps_secrets(message.threshold, len(neighbours)):
+        raise DataError(
+            f"a threshold of {message.threshold} of {len(neighbours)} neighbours does not keep this device's secrets: "
+            "it takes more than half of at least two"
+        )
     public = [key for n in message.neighbours for key in (n.cipher_key, n.mask_key)]
     if len(set(public)) < len(public):
         raise DataError("a neighbourhood contains a key twice")
@@ -158,7 +186,8 @@ def mask(state: Shared, message: Delivery, vectors: Sequence[UnsignedArray]) -> 
             opened[other] = {}
     add_mask(layout, masked, self_mask_key(state.self_seed, context, me), 1)
     packed = modular_vectors.pack(layout, modular_vectors.reduce(layout, masked))
-    return Masked(state.round, me, state.threshold, opened), MaskedInput(context, me, packed)
+    masked_state = Masked(state.round, me, state.threshold, frozenset(state.mask_keys), opened)
+    return masked_state, MaskedInput(context, me, packed)
 
 
 def check_delivery(state: Shared, message: Delivery) -> None:
@@ -176,30 +205,61 @@ def check_delivery(state: Shared, message: Delivery) -> None:
         raise DataError(f"{len(owners)} neighbours are left, fewer than the threshold of {state.threshold}")
 
 
-def reveal(state: Masked, message: Survivors) -> tuple[Revealed, Reveal]:
-    """Reveals the one share of each neighbour that unmasks the sum: step 4.
+def confirm(state: Masked, message: Survivors, identity: Ed25519PrivateKey) -> tuple[Confirmed, Confirmation]:
+    """Signs the list of survivors that the coordinator tells this device: step 3.
 
     Raises:
-      DataError: the message is not for this state (which a second one never is), or names a device that is not a neighbour that
-        shared, a device twice, or fewer devices than the threshold.
+      DataError: the message is not for this state (which a second one never is); it names a device twice, fewer than three devices
+        or neighbours than the threshold, or a neighbour that this device did not mask with; or it leaves this device out.
     """
     check(state, Masked, message)
-    survivors = {s.device for s in message.survivors}
-    if len(survivors) < len(message.survivors) or survivors - state.shares.keys():
-        raise DataError("the survivors must each be named once, and be neighbours that this device masked with")
+    named = frozenset(s.device for s in message.survivors)
+    if len(named) < max(len(message.survivors), MIN_DEVICES) or state.device not in named:
+        raise DataError(
+            f"the survivors must be {MIN_DEVICES} devices or more, each named once, and this device among them"
+        )
+    survivors = named & state.neighbours
+    if survivors - state.shares.keys():
+        raise DataError("a neighbour that this device did not mask with is named as a survivor")
     if len(survivors) < state.threshold:
         raise DataError(
             f"{len(survivors)} neighbours survived, fewer than the threshold of {state.threshold}: nothing is revealed"
         )
+    context, digest = state.round.context, keys.survivors_digest(named)
+    signature = keys.sign_survivors(identity, context, digest)
+    confirmed = Confirmed(state.round, state.device, state.threshold, digest, survivors, state.shares)
+    return confirmed, Confirmation(context, state.device, signature)
+
+
+def reveal(state: Confirmed, message: Confirmations) -> tuple[Revealed, Reveal]:
+    """Reveals the one share of each neighbour that unmasks the sum: step 4.
+
+    Raises:
+      DataError: the message is not for this state (which a second one never is), or a signature in it is not a surviving
+        neighbour's over the same survivors, is there twice, or fewer are there than the threshold.
+    """
+    check(state, Confirmed, message)
+    signers = {c.device for c in message.confirmers}
+    if len(signers) < len(message.confirmers) or signers - state.survivors:
+        raise DataError("the survivors must be confirmed by neighbours of this device that survived, once each")
+    if len(signers) < state.threshold:
+        raise DataError(
+            f"{len(signers)} neighbours confirm the survivors, fewer than the threshold of {state.threshold}: "
+            "nothing is revealed"
+        )
+    for c in message.confirmers:
+        keys.verify_survivors(c.device, state.round.context, state.digest, c.signature)
     open_shares = []
     for owner, shares in state.shares.items():
-        kind = sharing.SELF if owner in survivors else sharing.KEY
+        kind = sharing.SELF if owner in state.survivors else sharing.KEY
         if shares:
             open_shares.append(OpenShare(owner, kind, shares[kind]))
     return Revealed(state.round, state.device), Reveal(state.round.context, state.device, tuple(open_shares))
 
 
-def check(state: DeviceState, expected: type[DeviceState], message: Neighbourhood | Delivery | Survivors) -> None:
+def check(
+    state: DeviceState, expected: type[DeviceState], message: Neighbourhood | Delivery | Survivors | Confirmations
+) -> None:
     """Raises a DataError unless the state is the expected one and the message is for its round and device."""
     if not isinstance(state, expected):
         raise DataError(f"a device that has {type(state).__name__.lower()} accepts no {type(message).__name__}")

@@ -1,5 +1,8 @@
 """The keys of a secure round: signatures, and secrets that two devices agree on. X25519, Ed25519, HKDF with SHA-256."""
 
+import hashlib
+from collections.abc import Collection
+
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -74,6 +77,34 @@ def verify(advert: Advert) -> None:
         ) from error
     if advert.cipher_key == advert.mask_key:
         raise DataError(f"device {advert.device.hex()[:8]} has one key where it needs two")
+
+
+def survivors_digest(survivors: Collection[bytes]) -> bytes:
+    """Returns the SHA-256 of the devices in a sum, in the order of their names."""
+    return hashlib.sha256(b"".join(sorted(survivors))).digest()
+
+
+def sign_survivors(identity: Ed25519PrivateKey, context: bytes, digest: bytes) -> bytes:
+    """Returns a device's signature over the survivors (`survivors_digest`) that it was told in a round."""
+    return identity.sign(_told(context, device_id(identity), digest))
+
+
+def verify_survivors(device: bytes, context: bytes, digest: bytes, signature: bytes) -> None:
+    """Checks that a device signed these survivors in this round.
+
+    Raises:
+      DataError: the signature is another device's, or over other survivors or another round.
+    """
+    try:
+        Ed25519PublicKey.from_public_bytes(device).verify(signature, _told(context, device, digest))
+    except (InvalidSignature, ValueError) as error:
+        raise DataError(
+            f"device {device.hex()[:8]} has not signed the same list of survivors: nothing is revealed"
+        ) from error
+
+
+def _told(context: bytes, device: bytes, digest: bytes) -> bytes:
+    return b"federated keyboard, survivors\n" + context + device + digest
 
 
 def _signed(context: bytes, device: bytes, cipher_key: bytes, mask_key: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """The messages between devices and coordinator in a secure round, in the order of the protocol's steps.
 
-The steps are those of Bonawitz et al. 2017, Figure 4, without step 3 (the docstring of `client` says why). A device is named by
-the 32 bytes of its public Ed25519 identity key. Every message names its round by `SecureRound.context`, and its sender or
-receiver. The transport has to check who the sender is, except for keys: these are signed, because other devices must trust them.
+The steps are those of Bonawitz et al. 2017, Figure 4. A device is named by the 32 bytes of its public Ed25519 identity key. Every
+message names its round by `SecureRound.context`, and its sender or receiver. The transport has to check who the sender is, except
+for keys and confirmations: these are signed, because other devices must trust them.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from federation.protocol.secure_aggregation.binary_messages import (
 from federation.protocol.secure_aggregation.modular_vectors import VectorLayout
 
 MAX_NEIGHBOURS = 1024
+MAX_DEVICES = 2**15  # in a round
 MAX_PAYLOAD = 2**28  # bytes of a masked input; a round's layout gives the exact number
 
 
@@ -39,7 +40,7 @@ class SecureRound:
         """32 bytes that depend on everything above. Keys, ciphertexts, signatures and messages are bound to them."""
         layout = [[segment.length, segment.bits] for segment in self.layout]
         text = json.dumps([self.round_id, self.model_sha256, layout, self.terms])
-        return hashlib.sha256(b"federated keyboard, secure round 1\n" + text.encode()).digest()
+        return hashlib.sha256(b"federated keyboard, secure round 2\n" + text.encode()).digest()
 
 
 @dataclass(frozen=True)
@@ -118,19 +119,47 @@ class MaskedInput(BinaryMessage):
 
 @dataclass(frozen=True)
 class Survivor(Record):
-    """A neighbour whose masked input is in the sum."""
+    """A device whose masked input is in the sum."""
 
     device: bytes = octets(32)
 
 
 @dataclass(frozen=True)
 class Survivors(BinaryMessage):
-    """Step 4, coordinator to a device: which neighbours' masked inputs are in the sum."""
+    """Step 3, coordinator to a device: all devices whose masked inputs are in the sum, neighbours or not."""
 
     KIND: ClassVar[int] = 6
     context: bytes = octets(32)
     device: bytes = octets(32)
-    survivors: tuple[Survivor, ...] = records(Survivor, MAX_NEIGHBOURS)
+    survivors: tuple[Survivor, ...] = records(Survivor, MAX_DEVICES)
+
+
+@dataclass(frozen=True)
+class Confirmation(BinaryMessage):
+    """Step 3, device: its signature over the survivors that it was told."""
+
+    KIND: ClassVar[int] = 8
+    context: bytes = octets(32)
+    device: bytes = octets(32)
+    signature: bytes = octets(64)  # Ed25519, by the device's identity key
+
+
+@dataclass(frozen=True)
+class Confirmer(Record):
+    """A neighbour's confirmation without the context, which all confirmations have in common."""
+
+    device: bytes = octets(32)
+    signature: bytes = octets(64)
+
+
+@dataclass(frozen=True)
+class Confirmations(BinaryMessage):
+    """Step 4, coordinator to a device: confirmations of as many of its neighbours as the threshold."""
+
+    KIND: ClassVar[int] = 9
+    context: bytes = octets(32)
+    device: bytes = octets(32)
+    confirmers: tuple[Confirmer, ...] = records(Confirmer, MAX_NEIGHBOURS)
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,19 @@ stand on a ring in random order, and each is connected to the k / 2 next ones on
 al. 2017 secure and robust with k of the order of the logarithm of the cohort. `choose` takes the smallest k for which three
 failures are improbable enough, by exact hypergeometric tails and union bounds rather than the paper's closed forms:
 
-- **exposed**: a device has t or more corrupted neighbours, which can tell the coordinator both its secrets.
+- **exposed**: so many of a device's k neighbours are corrupted, c or more, that lies about dropouts reveal both its secrets.
 - **disconnected**: without the corrupted devices and the dropouts the graph falls apart, so that the coordinator learns the sums
   of its parts. On the ring that takes two gaps of k / 2 such devices each.
 - **stuck**: a device has fewer than t neighbours left to recover its secret, so that the round aborts.
 
-With `wary` assumptions t is so large that 2 t exceeds k plus a device's corrupted neighbours. A coordinator that tells some
-neighbours that a device dropped out and others that it did not then learns at most one of its secrets, because each neighbour
-reveals one share only. The threshold of the complete graph, more than half of the neighbours, has this property too (without
-corrupted devices).
+**The threshold t is more than half of k plus the corrupted neighbours, at every size.** A device's secrets are split among its k
+neighbours; the device itself keeps no share. Each honest neighbour reveals one share of a device, a corrupted one reveals both.
+Two secrets of one device take 2 t shares, more than there are. For the same reason no two lists of survivors can both be signed
+by t neighbours of a device (`client`). A device checks what it can see, 2 t > k (`keeps_secrets`).
+
+By default a cohort withstands 15% of its devices dropping out after their keys, with a probability of at most 2^-20 that the round
+aborts, and 5% of its devices corrupted. More dropouts abort the round, and nothing is revealed. Of 1,000 devices, each then has
+106 neighbours with a threshold of 67; 30% dropouts would take 314 neighbours.
 """
 
 import math
@@ -35,9 +39,8 @@ _ABORTED = 2.0**-20  # greatest probability of stuck
 class Assumptions:
     """The failures that a cohort must withstand, as fractions of its devices."""
 
-    dropout: float = 0.3  # devices that drop out between their advert and the end
-    corrupt: float = 0.05  # devices that tell the coordinator what they know
-    wary: bool = False  # whether the coordinator might lie about who dropped out
+    dropout: float = 0.15  # devices that drop out between their advert and the end
+    corrupt: float = 0.05  # devices that tell the coordinator what they know, while it lies about who dropped out
     complete_up_to: int = COMPLETE_UP_TO  # devices in the largest cohort in which all mask with all others
 
 
@@ -60,21 +63,29 @@ def choose(devices: int, assumptions: Assumptions = USUAL) -> Topology:
     """
     if devices < MIN_DEVICES:
         raise DataError(f"a secure sum needs at least {MIN_DEVICES} devices, not {devices}")
-    if devices <= assumptions.complete_up_to:
-        return Topology(devices - 1, (devices - 1) // 2 + 1)
     corrupt, dropped = (math.floor(devices * share) for share in (assumptions.corrupt, assumptions.dropout))
+    if devices <= assumptions.complete_up_to:
+        return Topology(devices - 1, (devices - 1 + corrupt) // 2 + 1)
     for degree in range(2, devices - 1, 2):
         if _disconnected(devices, degree, corrupt + dropped) > _INSECURE / 2:
             continue
         exposing = _tails(devices - 1, corrupt, degree) * devices
         least = int(np.argmax(exposing <= _INSECURE / 2))  # no device has this many corrupted neighbours
-        threshold = max((degree + least + 1) // 2, degree // 2 + 1) if assumptions.wary else max(least, 2)
+        threshold = (degree + least - 1) // 2 + 1
         sticking = _tails(devices - 1, dropped, degree) * devices
         if threshold <= degree and sticking[degree - threshold + 1] <= _ABORTED:
             return Topology(degree, threshold)
     raise DataError(
         f"no graph of {devices} devices withstands {dropped} dropouts and {corrupt} corrupted devices: assume fewer"
     )
+
+
+def keeps_secrets(threshold: int, neighbours: int) -> bool:
+    """Returns whether lies about dropouts reveal at most one of two secrets that are split among honest neighbours.
+
+    `neighbours` is the number of devices that hold a share. The device that splits its secrets is not among them.
+    """
+    return neighbours >= MIN_DEVICES - 1 and neighbours < 2 * threshold <= 2 * neighbours
 
 
 def _tails(population: int, marked: int, drawn: int) -> NDArray[np.float64]:

@@ -1,10 +1,11 @@
-"""The coordinator's side of a secure round: four states, each filled by the devices' messages and then closed.
+"""The coordinator's side of a secure round: five states, each filled by the devices' messages and then closed.
 
 Bonawitz et al. 2017, Figure 4, with the neighbours of Bell et al. 2020 (the docstring of `client` says what is guaranteed):
 
     `open_round`     -> Advertising      `receive_advert`  until `close_adverts` -> Sharing, a Neighbourhood for each device
     Sharing:                             `receive_shares`  until `close_shares`  -> Collecting, a Delivery for each
-    Collecting:                          `receive_masked`  until `close_masked`  -> Unmasking, Survivors for each
+    Collecting:                          `receive_masked`  until `close_masked`  -> Confirming, Survivors for each
+    Confirming:                  `receive_confirmation` until `close_confirmations` -> Unmasking, Confirmations for each
     Unmasking:                           `unmasking.receive_reveal` until `enough`, then `finish` -> the sum and its devices
 
 Every function returns a new state and changes only the running sum (`RunningSum`). There is no clock, and no randomness but the
@@ -21,6 +22,9 @@ from data.errors import DataError, UserFacingError
 from federation.protocol.secure_aggregation import keys, modular_vectors, sharing, unmasking
 from federation.protocol.secure_aggregation.messages import (
     Advert,
+    Confirmation,
+    Confirmations,
+    Confirmer,
     Delivery,
     MaskedInput,
     Neighbour,
@@ -35,6 +39,7 @@ from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES, Assum
 from federation.protocol.secure_aggregation.states import (
     Advertising,
     Collecting,
+    Confirming,
     RoundAbortedError,
     RunningSum,
     Sharing,
@@ -169,7 +174,7 @@ def receive_masked(state: Collecting, message: MaskedInput) -> Collecting:
     return replace(state, devices=state.devices | {message.device})
 
 
-def close_masked(state: Collecting) -> tuple[Unmasking, dict[bytes, Survivors]]:
+def close_masked(state: Collecting) -> tuple[Confirming, dict[bytes, Survivors]]:
     """Settles which devices are in the sum; returns the message for each of them.
 
     Raises:
@@ -178,8 +183,41 @@ def close_masked(state: Collecting) -> tuple[Unmasking, dict[bytes, Survivors]]:
     """
     expect(state, Collecting, "close_masked")
     check_number(len(state.devices), state.minimum, "sent their masked input")
-    begun = unmasking.begin(state)
+    unmasking.check_recoverable(state, state.devices)
     if not connected(state.neighbours, state.devices):
         raise RoundAbortedError("too many devices dropped out: the sums of separate groups would be known")
-    messages = {d: Survivors(state.round.context, d, tuple(map(Survivor, holders(state, d)))) for d in state.devices}
-    return begun, messages
+    survivors = tuple(map(Survivor, sorted(state.devices)))
+    messages = {d: Survivors(state.round.context, d, survivors) for d in state.devices}
+    return Confirming(state, keys.survivors_digest(state.devices), {}), messages
+
+
+def receive_confirmation(state: Confirming, message: Confirmation) -> Confirming:
+    """Takes a device's signature over the survivors.
+
+    Raises:
+      DataError: the message is not for this state and round, or is from a device that is not in the sum or has confirmed before;
+        the signature is not the device's over these survivors.
+    """
+    check(state, Confirming, message)
+    check_sender(message.device, state.collected.devices, state.signatures, "confirmation")
+    keys.verify_survivors(message.device, state.round.context, state.digest, message.signature)
+    return replace(state, signatures={**state.signatures, message.device: message.signature})
+
+
+def close_confirmations(state: Confirming) -> tuple[Unmasking, dict[bytes, Confirmations]]:
+    """Passes on the signatures; returns the message for each device that can be shown enough of them.
+
+    A device that confirmed is left out if fewer of its neighbours than the threshold did: it would reveal nothing.
+
+    Raises:
+      RoundAbortedError: the devices that are left cannot recover a device's secret.
+    """
+    expect(state, Confirming, "close_confirmations")
+    collected, messages = state.collected, dict[bytes, Confirmations]()
+    needed = collected.topology.threshold
+    for device in state.signatures:
+        signers = [n for n in holders(collected, device) if n in state.signatures][:needed]
+        if len(signers) == needed:
+            confirmers = tuple(Confirmer(n, state.signatures[n]) for n in signers)
+            messages[device] = Confirmations(state.round.context, device, confirmers)
+    return unmasking.begin(collected, frozenset(messages)), messages

@@ -7,9 +7,17 @@ import numpy as np
 
 from data.errors import DataError, UserFacingError
 from federation.protocol.secure_aggregation import modular_vectors
-from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Reveal, SecureRound, Shares
+from federation.protocol.secure_aggregation.messages import (
+    Advert,
+    Confirmation,
+    MaskedInput,
+    Reveal,
+    SecureRound,
+    Shares,
+)
 from federation.protocol.secure_aggregation.neighbours import Topology
 
+_DeviceMessage = Advert | Shares | MaskedInput | Confirmation | Reveal
 Neighbours = dict[bytes, tuple[bytes, ...]]
 
 
@@ -86,10 +94,25 @@ class Collecting:
 
 
 @dataclass(frozen=True)
-class Unmasking:
-    """Step 4: the surviving devices reveal shares."""
+class Confirming:
+    """Step 3: the devices in the sum confirm that they were told the same survivors."""
 
     collected: Collecting
+    digest: bytes  # of the survivors
+    signatures: Mapping[bytes, bytes]  # of the confirmations, by device
+
+    @property
+    def round(self) -> SecureRound:
+        """The round that the sum belongs to."""
+        return self.collected.round
+
+
+@dataclass(frozen=True)
+class Unmasking:
+    """Step 4: the devices that know enough confirmations reveal shares."""
+
+    collected: Collecting
+    revealing: frozenset[bytes]  # devices that may reveal
     needed: tuple[tuple[bytes, bytes], ...]  # owner and kind of the secrets that unmask the sum
     missing: int  # number of these secrets with fewer revealed shares than the threshold
     answered: frozenset[bytes]  # devices that have revealed
@@ -102,7 +125,7 @@ class Unmasking:
         return self.collected.round
 
 
-ServerState = Advertising | Sharing | Collecting | Unmasking
+ServerState = Advertising | Sharing | Collecting | Confirming | Unmasking
 
 
 @dataclass(frozen=True)
@@ -124,7 +147,7 @@ def expect(state: ServerState, expected: type[ServerState], what: str) -> None:
         raise DataError(f"{what} while the round is {type(state).__name__.lower()}")
 
 
-def check(state: ServerState, expected: type[ServerState], message: Advert | Shares | MaskedInput | Reveal) -> None:
+def check(state: ServerState, expected: type[ServerState], message: _DeviceMessage) -> None:
     """Raises a DataError unless a message is for this state and round."""
     expect(state, expected, type(message).__name__)
     if message.context != state.round.context:

@@ -3,6 +3,7 @@
 The last step of `server`, whose rules hold here: Bonawitz et al. 2017, Figure 4, round 4.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from data.errors import DataError
@@ -27,31 +28,36 @@ def _needed(state: Collecting) -> tuple[tuple[bytes, bytes], ...]:
     return (*((d, sharing.SELF) for d in sorted(state.devices)), *((d, sharing.KEY) for d in sorted(lost)))
 
 
-def begin(state: Collecting) -> Unmasking:
-    """Begins the step once all masked inputs have arrived: determines the secrets that are needed.
-
-    Raises:
-      RoundAbortedError: too few neighbours of a device are in the sum to recover its secret.
-    """
-    secrets = _needed(state)
-    for owner, _ in secrets:
-        if len(holders(state, owner)) < state.topology.threshold:
+def check_recoverable(state: Collecting, revealing: Collection[bytes]) -> None:
+    """Raises a RoundAbortedError unless the devices that can reveal shares can recover every secret that is needed."""
+    for owner, _ in _needed(state):
+        if sum(holder in revealing for holder in holders(state, owner)) < state.topology.threshold:
             raise RoundAbortedError(
                 "too many devices dropped out: too few neighbours of one are left to recover its masks"
             )
-    return Unmasking(state, secrets, len(secrets), frozenset(), {})
+
+
+def begin(state: Collecting, revealing: frozenset[bytes]) -> Unmasking:
+    """Begins the step once the devices have confirmed the survivors: determines the secrets that are needed.
+
+    Raises:
+      RoundAbortedError: too few of a device's neighbours can reveal shares of its secret.
+    """
+    check_recoverable(state, revealing)
+    secrets = _needed(state)
+    return Unmasking(state, revealing, secrets, len(secrets), frozenset(), {})
 
 
 def receive_reveal(state: Unmasking, message: Reveal) -> Unmasking:
     """Takes the shares that a device reveals.
 
     Raises:
-      DataError: the message is not for this state and round, or is from a device that is not in the sum or has revealed before; a
+      DataError: the message is not for this state and round, or is from a device that may not reveal or has revealed before; a
         share does not match its owner's digest, or is of a secret that was not requested.
     """
     check(state, Unmasking, message)
     collected = state.collected
-    check_sender(message.device, collected.devices, state.answered, "shares revealed")
+    check_sender(message.device, state.revealing, state.answered, "shares revealed")
     revealed = dict(state.revealed)
     threshold, missing = collected.topology.threshold, state.missing
     for s in message.shares:

@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import numpy as np
 import pytest
 import uvicorn
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from data.corpus import JsonLines
 from data.errors import DataError
@@ -31,7 +33,8 @@ from federation.protocol.delta_encoding import flatten
 from federation.protocol.join_link import JoinLink
 from federation.protocol.round_terms import LOSS_STEPS, Terms, counts_of
 from federation.protocol.secure_aggregation.modular_vectors import unpack
-from federation.protocol.signed_requests import device_name
+from federation.protocol.signed_requests import device_name, sign_enrolment
+from federation.protocol.signed_session import SignedSession
 from keyboard_app.device import Device
 from keyboard_app.federating import headless
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError
@@ -57,16 +60,31 @@ class Recording:
 
     def __init__(self, app) -> None:
         self._app, self.received = app, bytearray()
+        self.answers: dict[str, bytes] = {}  # false answers, by the end of the address
+        self.version: bytes | None = None  # a false version of the protocol in every answer
 
     async def __call__(self, scope, receive, send) -> None:
         self.received += repr([scope.get(k) for k in ("raw_path", "query_string", "headers")]).encode()
+        for end, answer in self.answers.items():
+            if scope["type"] == "http" and scope["path"].endswith(end):
+                version = (api_messages.VERSION_HEADER.encode(), b"%d" % api_messages.VERSION)
+                await send({"type": "http.response.start", "status": 200, "headers": [version]})
+                await send({"type": "http.response.body", "body": answer})
+                return
 
         async def recorded():
             message = await receive()
             self.received += message.get("body", b"")
             return message
 
-        await self._app(scope, recorded, send)
+        async def answered(message) -> None:
+            if message["type"] == "http.response.start" and self.version is not None:
+                named = api_messages.VERSION_HEADER.encode()
+                kept = [(name, value) for name, value in message["headers"] if name != named]
+                message = message | {"headers": [*kept, (named, self.version)]}
+            await send(message)
+
+        await self._app(scope, recorded, answered)
 
 
 class Federation(threading.Thread):
@@ -321,6 +339,101 @@ def test_a_selected_keyboard_waits_for_the_round_and_withdraws_if_it_is_used(
     first.turn()
     assert (first.participant.busy, first.participant.step) == (False, "")
     assert federation.ask(lambda world: len(world.coordinator.rounds.current.expected)) == 0
+
+
+# Changes to a plan, or texts in its place, that a coordinator could send; each stands for a kind of harm.
+HOSTILE_PLANS: dict[str, dict | str] = {
+    "a seed below 0": {"seed": -1},
+    "a subnormal clipping norm": {"terms": {"clipping_norm": 1e-40}},
+    "a huge clipping norm": {"terms": {"clipping_norm": 1e300}},
+    "noise that underflows": {"max_weight": 1, "terms": {"max_weight": 1, "private": True, "noise_stddev": 1e-200}},
+    "not a number": {"learning_rate": float("nan")},
+    "endless training": {"passes": 10**9},
+    "all words": {"max_words": 10**18},
+    "a huge vector": {"terms": {"length": 2**40}},
+    "a vector of another length": {"terms": {"length": 17}},
+    "many bits": {"terms": {"bits": 64}},
+    "a huge seed of the rotation": {"terms": {"seed": 2**4000}},
+    "an address as a name": {"round_name": "../../../v1/departure?"},
+    "another vocabulary": {"vocabulary_sha256": "0" * 64},
+    "another model": {"model": "0" * 64},
+    "nested too deeply": '{"round_name": ' + "[" * 500 + "]" * 500 + "}",
+    "nested far too deeply": "[" * 200_000,
+    "a number too long": "[" + "9" * 200_000 + "]",
+    "a name repeated": '{"a": 1, "a": 2}',
+    "no text": "\udcff",
+}
+
+
+def test_a_hostile_plan_costs_a_keyboard_that_round_and_no_other(
+    federation: Federation, keyboards: list[Joined]
+) -> None:
+    for kind, change in HOSTILE_PLANS.items():
+        federation.ask(lambda world: world.coordinator.rounds.schedule(1))
+        while (opened := federation.ask(lambda world: world.coordinator.rounds.open_round)) is None:
+            time.sleep(0.02)  # it pauses after a round that was stopped
+        name, plan = opened.plan.round_name, json.loads(opened.plan.to_json())
+        if isinstance(change, dict):
+            terms = plan["terms"] | change.get("terms", {})
+            change = json.dumps(plan | change | {"terms": terms})
+        federation.recording.answers["/plan"] = change.encode(errors="surrogateescape")
+        lines, until = list[str](), time.monotonic() + SECONDS
+        while not any(keyboard.participant.busy for keyboard in keyboards):
+            [keyboard.turn() for keyboard in keyboards]
+        while any(keyboard.participant.busy for keyboard in keyboards):
+            assert time.monotonic() < until, kind
+            lines += [line for keyboard in keyboards if (line := keyboard.turn())]
+        assert f"left round {name}" in "".join(lines), (kind, lines)
+        assert all(len(line) < 300 and line.isprintable() for line in lines), (kind, lines)
+        federation.ask(lambda world: world.coordinator.rounds.stop(world.now))
+        federation.recording.answers.clear()
+    assert not any(keyboard.membership.shared() for keyboard in keyboards)
+    rounds(federation, keyboards, 1)
+
+
+@pytest.mark.parametrize(
+    "answer", ["[" * 100_000, '{"task": "keys"}', "null", "\udcff", "CALL" + 2**20 * "x"], ids=range(5)
+)
+def test_a_hostile_call_is_refused_in_one_line(answer: str, federation: Federation, keyboards: list[Joined]) -> None:
+    federation.recording.answers["/check-in"] = answer.encode(errors="surrogateescape")
+    with pytest.raises(DataError) as refused:
+        keyboards[0].turn()
+    assert len(str(refused.value)) < 300
+    federation.recording.answers.clear()
+    rounds(federation, keyboards, 1)
+
+
+def test_keyboards_and_coordinators_of_other_versions_refuse_each_other_in_one_line(
+    federation: Federation, keyboards: list[Joined], tmp_path: Path
+) -> None:
+    """A refused keyboard may use its join link again after an update."""
+    link = federation.link()
+    with Membership.open(tmp_path, Vault(bytes(32))) as membership:
+        for keyboard, update in ((1, "keyboard"), (3, "coordinator")):  # version 1 named none
+            own = {api_messages.VERSION_HEADER: str(keyboard)} if keyboard > 1 else {}
+            line = (
+                f"this keyboard speaks version {keyboard} of the federation's protocol and its coordinator version 2: "
+                f"update the {update}"
+            )
+            joined = keyboards[0].membership.joined
+            assert joined is not None
+            session = SignedSession(joined.key)
+            headers = session.begin("POST", "/v1/check-in").sign()
+            del headers[api_messages.VERSION_HEADER]
+            key = Ed25519PrivateKey.generate()
+            enrolment = api_messages.Enrolment(link.code, device_name(key), sign_enrolment(key, link.code)).to_json()
+            with httpx.Client(base_url=link.url, verify=False) as http:  # noqa: S501 (the server is this test's own)
+                for path, content, signed in (("check-in", "{}", headers), ("devices", enrolment, {})):
+                    answer = http.post(f"/v1/{path}", content=content, headers=signed | own)
+                    assert answer.status_code == api_messages.OTHER_VERSION and answer.json()["error"] == line
+        for version, update in ((b"1", "coordinator"), (b"3", "keyboard"), (b"9" * 999, "coordinator")):
+            federation.recording.version = version
+            with pytest.raises(RefusedError, match=f"update the {update}$"):
+                headless.join(membership, link)
+            with pytest.raises(RefusedError, match=f"update the {update}$"):
+                keyboards[0].turn()
+        federation.recording.version = None
+        headless.join(membership, link)
 
 
 def test_a_join_link_is_pinned_to_its_coordinator(federation: Federation, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ class Processes:
         Unmasking does not need that device; there two keyboards are stopped instead, without which the sum cannot be unmasked.
         """
         if stage == Stage.UNMASKING:
-            self.hold(Stage.REPORTING)
+            self.hold(Stage.CONSISTENCY)
             for process in self.keyboards[1:3]:
                 process.send_signal(signal.SIGSTOP)
             self.turn()

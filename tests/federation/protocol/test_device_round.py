@@ -11,25 +11,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from federation.protocol.api_messages import KEYS, REPORTING, SHARES, UNMASKING
+from federation.protocol.api_messages import CONSISTENCY, KEYS, REPORTING, SHARES, UNMASKING
 from federation.protocol.device_round import DeviceRound
 from federation.protocol.secure_aggregation import server, sharing, unmasking
-from federation.protocol.secure_aggregation.keys import device_id
+from federation.protocol.secure_aggregation.keys import device_id, sign_survivors, survivors_digest
 from federation.protocol.secure_aggregation.messages import (
     Advert,
+    Confirmation,
+    Confirmations,
+    Confirmer,
     Delivery,
     MaskedInput,
     Neighbourhood,
     Reveal,
     SecureRound,
     Shares,
+    Survivor,
     Survivors,
 )
 from federation.protocol.secure_aggregation.modular_vectors import Segment, UnsignedArray
 from federation.protocol.secure_aggregation.neighbours import Assumptions
 from federation.protocol.secure_aggregation.states import SecureSum
 
-STAGES = (KEYS, SHARES, REPORTING, UNMASKING)
+STAGES = (KEYS, SHARES, REPORTING, CONSISTENCY, UNMASKING)
 ROUND = SecureRound("r", "model", (Segment(5, 16), Segment(2, 40)), "terms")
 DEVICES = 4
 
@@ -64,8 +68,11 @@ class Recorded:
         collecting, deliveries = server.close_shares(shares)
         for data in self._answers(REPORTING, {d: m.to_bytes() for d, m in deliveries.items()}):
             collecting = server.receive_masked(collecting, MaskedInput.from_bytes(data))
-        opening, survivors = server.close_masked(collecting)
-        for data in self._answers(UNMASKING, {d: m.to_bytes() for d, m in survivors.items()}):
+        confirming, survivors = server.close_masked(collecting)
+        for data in self._answers(CONSISTENCY, {d: m.to_bytes() for d, m in survivors.items()}):
+            confirming = server.receive_confirmation(confirming, Confirmation.from_bytes(data))
+        opening, confirmations = server.close_confirmations(confirming)
+        for data in self._answers(UNMASKING, {d: m.to_bytes() for d, m in confirmations.items()}):
             opening = unmasking.receive_reveal(opening, Reveal.from_bytes(data))
         self.result: SecureSum = unmasking.finish(opening)
 
@@ -121,23 +128,37 @@ def test_a_message_is_made_once_in_order_and_repeated_as_the_same_bytes(
     assert vectors.calls == (1 if done > STAGES.index(REPORTING) else 0)
 
 
-@given(st.sets(st.integers(0, 2), min_size=2), st.lists(st.sets(st.integers(0, 2)), max_size=4))
-def test_a_device_reveals_once_whichever_survivors_are_named(
+@settings(deadline=None)
+@given(st.sets(st.integers(1, 3), min_size=2), st.lists(st.sets(st.integers(0, 3)), max_size=4))
+def test_a_device_confirms_and_reveals_once_whichever_survivors_are_named(
     recorded: Recorded, first: set[int], later: list[set[int]]
 ) -> None:
-    device = advanced_to(UNMASKING, recorded)
-    everyone = Survivors.from_bytes(recorded.needed[UNMASKING])
+    """The first device, by number 0, is told lists of the others, which confirm the first of these lists."""
+    device = advanced_to(CONSISTENCY, recorded)
+    keys = [Ed25519PrivateKey.from_private_bytes(bytes([number + 1]) * 32) for number in range(DEVICES)]
+    everyone = Survivors.from_bytes(recorded.needed[CONSISTENCY])
 
     def survivors(which: set[int]) -> bytes:
-        return replace(everyone, survivors=tuple(everyone.survivors[n] for n in sorted(which))).to_bytes()
+        return replace(everyone, survivors=tuple(Survivor(device_id(keys[n])) for n in sorted(which))).to_bytes()
 
-    revealed = device.message(UNMASKING, survivors(first), Vectors())
+    signed = device.message(CONSISTENCY, survivors(first | {0}), Vectors())
+    digest = survivors_digest([device_id(keys[n]) for n in first | {0}])
+
+    def confirmations(which: set[int]) -> bytes:
+        told = [Confirmer(device_id(keys[n]), sign_survivors(keys[n], ROUND.context, digest)) for n in sorted(which)]
+        return Confirmations(ROUND.context, device_id(keys[0]), tuple(told)).to_bytes()
+
+    for wrong in (set[int](), {0}, {0, 1, 2, 3}, {min(first)}):
+        with pytest.raises(DataError):
+            device.message(UNMASKING, confirmations(wrong), Vectors())
+    revealed = device.message(UNMASKING, confirmations(first), Vectors())
     kinds = {share.device: share.kind for share in Reveal.from_bytes(revealed).shares}
     assert len(kinds) == len(Reveal.from_bytes(revealed).shares) == 3, "one share of each neighbour"
-    for number, survivor in enumerate(everyone.survivors):
-        assert kinds[survivor.device] == (sharing.SELF if number in first else sharing.KEY)
+    for number in range(1, DEVICES):
+        assert kinds[device_id(keys[number])] == (sharing.SELF if number in first else sharing.KEY)
     for other in later:
-        assert device.message(UNMASKING, survivors(other), Vectors()) == revealed
+        assert device.message(CONSISTENCY, survivors(other), Vectors()) == signed
+        assert device.message(UNMASKING, confirmations(other), Vectors()) == revealed
 
 
 def advanced_to(stage: str, recorded: Recorded) -> DeviceRound:
@@ -167,9 +188,12 @@ def test_vectors_of_another_layout_change_nothing(recorded: Recorded) -> None:
     assert device.message(REPORTING, recorded.needed[REPORTING], Vectors()) == recorded.given[REPORTING]
 
 
-@pytest.mark.parametrize(("stage", "kind"), [(SHARES, Neighbourhood), (REPORTING, Delivery), (UNMASKING, Survivors)])
+@pytest.mark.parametrize(
+    ("stage", "kind"),
+    [(SHARES, Neighbourhood), (REPORTING, Delivery), (CONSISTENCY, Survivors), (UNMASKING, Confirmations)],
+)
 def test_a_message_for_another_round_or_device_changes_nothing(
-    recorded: Recorded, stage: str, kind: type[Neighbourhood] | type[Delivery] | type[Survivors]
+    recorded: Recorded, stage: str, kind: type[Neighbourhood] | type[Delivery] | type[Survivors] | type[Confirmations]
 ) -> None:
     device, vectors = advanced_to(stage, recorded), Vectors()
     right = kind.from_bytes(recorded.needed[stage])

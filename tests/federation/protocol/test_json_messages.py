@@ -158,7 +158,7 @@ def test_a_float_given_as_a_whole_number_is_written_as_a_float() -> None:
 
 
 def test_a_plan_contains_its_terms_as_an_object() -> None:
-    plan = Plan("ab", "digest", "vocabulary", 0.5, 1.0, 1, 2000, 7, TERMS)
+    plan = Plan("ab", "d" * 64, "e" * 64, 0.5, 1.0, 1, 2000, 7, TERMS)
     assert json.loads(plan.to_json())["terms"] == asdict(TERMS)
     assert Plan.from_json(plan.to_json()) == plan
     with pytest.raises(DataError, match="Terms"):

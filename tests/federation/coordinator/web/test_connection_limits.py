@@ -1,6 +1,7 @@
 """The API on a real socket, with TLS: peers that are slow, silent or numerous, beside a fleet of devices."""
 
 import asyncio
+import gc
 import ssl
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from dataclasses import replace
 import httpx
 import pytest
 import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
 
 from federation.benchmarks.loads.simulated_devices import FleetDevice
 from federation.coordinator.round_machine import Rules, Stage
@@ -20,6 +23,7 @@ from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.web.certificate import Certificate, certificate
 from federation.coordinator.web.connection_limits import ConnectionLimits, connections_allowed
 from federation.coordinator.web.device_api import DeviceApi
+from federation.coordinator.web.handshakes import Doorway, Handshakes
 from federation.coordinator.web.servers import server_for_devices
 from federation.protocol import api_messages
 from federation.protocol.api_messages import CheckIn
@@ -226,6 +230,87 @@ def test_each_connection_has_a_small_buffer_for_tls(run) -> None:
         assert SSLProtocol.max_size > 2**15, "other connections of the process keep asyncio's buffer"
 
     run(test, ConnectionLimits())
+
+
+BEGINNINGS = {"nothing": b"", "one byte": b"\x16", "half a hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"}
+
+
+class RawConnections(list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]):
+    """Connections over TCP that never complete a TLS handshake."""
+
+    async def open(self, port: int, count: int, beginning: bytes) -> None:
+        for _ in range(count):
+            self.append(await asyncio.open_connection("127.0.0.1", port))
+            self[-1][1].write(beginning)
+        await asyncio.sleep(0.05)
+
+    async def left(self) -> int:
+        """Returns how many the server has not ended."""
+        await asyncio.sleep(0.2)
+        return sum(not reader.at_eof() and reader.exception() is None for reader, _ in self)
+
+    def close(self) -> None:
+        for _, writer in self:
+            writer.transport.abort()
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS.values(), ids=BEGINNINGS)
+def test_connections_that_never_complete_tls_keep_no_device_out(beginning: bytes, run, world) -> None:
+    most = 32
+
+    async def test(found: Listening) -> None:
+        raw = RawConnections()
+        async with found.client() as http:
+            device = FleetDevice(http, world.new_device(), world.coordinator.rounds.model.vocabulary.sha256)
+            for _ in range(4):
+                await raw.open(found.port, 100, beginning)
+                assert 0 < await raw.left() <= most
+                if not beginning:
+                    tls = sum(isinstance(o, SSLProtocol) for o in gc.get_objects())
+                    assert tls < most // 2, "TLS takes no memory before the first byte"
+                await found.answers()
+            await device.enrol(world.coordinator.devices.invite(world.now))
+            await raw.open(found.port, 100, beginning)
+            assert (await device.turn(wait=0)).task == api_messages.REST
+        raw.close()
+
+    run(test, ConnectionLimits(most=8, most_handshakes=most, handshake_seconds=PATIENCE))
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS.values(), ids=BEGINNINGS)
+def test_a_handshake_that_is_not_completed_in_time_is_cut_off(beginning: bytes, run) -> None:
+    async def test(found: Listening) -> None:
+        raw = RawConnections()
+        await raw.open(found.port, 3, beginning)
+        for reader, _ in raw:
+            assert await is_cut_off(reader) == b""
+        await found.answers()
+
+    run(test, ConnectionLimits(handshake_seconds=LIMIT))
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=80), st.integers(1, 12))
+def test_whoever_has_the_most_handshakes_loses_one(arrivals: list[tuple[int, bool]], most: int) -> None:
+    """Beyond the limit each network keeps its fair part, and within a network the newest stay."""
+    handshakes, made = Handshakes(most), dict[str, list[Doorway]]()
+    for number, complete in arrivals:
+        address = ("10.0.0.1", "10.0.0.2", "::1", "2001:db8::5", "2001:db8::9")[number]
+        network = address.rpartition(":")[0] or address  # the last two are one network
+        door = Doorway(handshakes, lambda _: pytest.fail("nothing was sent"), 1.0)
+        made.setdefault(network, []).append(door)
+        handshakes.add(door, address)
+        if complete:
+            door.leave()
+            made[network].remove(door)
+        waiting = {n: [d for d in doors if d in handshakes._open] for n, doors in made.items()}
+        assert len(handshakes) == sum(map(len, waiting.values())) <= most
+        for n, doors in made.items():
+            lost = len(doors) - len(waiting[n])
+            assert doors[lost:] == waiting[n], "the oldest were ended"
+            others = max((len(w) for m, w in waiting.items() if m != n), default=0)
+            if lost and not complete:
+                made[n] = waiting[n]
+                assert len(waiting[n]) >= others - 1, "a network with fewer than another loses none"
 
 
 def test_new_connections_replace_idle_ones(run) -> None:

@@ -6,10 +6,13 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 
+import httpx
 import pytest
 import uvicorn
+from nicegui import Client
 from selenium import webdriver
 from selenium.common.exceptions import ElementClickInterceptedException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
@@ -134,6 +137,12 @@ def test_rounds_are_started_shown_and_stopped(served: Served, browser: webdriver
 
         fleeting = (StaleElementReferenceException, ElementClickInterceptedException)  # tables and dialogs change
         WebDriverWait(browser, SECONDS, ignored_exceptions=fleeting).until(pressed, f"no button {label}")
+
+    with httpx.Client(base_url=served.address, trust_env=False) as http:
+        built = len(Client.instances)
+        for path in ("/", "/?token=", "/?token=wrong", f"/?token={served.token}x", "/nowhere", "/%00", "/control"):
+            assert http.get(path).status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND), path
+        assert len(Client.instances) == built, "without the token no page is built, which would be kept for a minute"
 
     browser.get(f"{served.address}/")
     see("Open this page with the address")

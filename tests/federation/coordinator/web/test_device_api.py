@@ -27,6 +27,8 @@ from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.messages import Advert, MaskedInput, Shares
 from federation.protocol.signed_requests import sign
 
+VERSION = {api_messages.VERSION_HEADER: str(api_messages.VERSION)}
+
 
 class Network:
     """Devices that reach a world's coordinator over its API."""
@@ -113,10 +115,10 @@ def test_a_code_is_valid_for_one_device(in_network, world) -> None:
             (first, HTTPStatus.NO_CONTENT),  # the first answer may have been lost
             (second, api_messages.BAD),
         ):
-            response = await network.http.post("/v1/devices", content=device.enrolment(code).to_json())
+            response = await network.http.post("/v1/devices", content=device.enrolment(code).to_json(), headers=VERSION)
             assert response.status_code == status, response.text
         forged = second.enrolment("another code").to_json().replace("another code", world.coordinator.devices.invite(0))
-        assert "not signed" in (await network.http.post("/v1/devices", content=forged)).json()["error"]
+        assert "not signed" in (await network.http.post("/v1/devices", content=forged, headers=VERSION)).json()["error"]
         assert not world.coordinator.store.belongs(second.name)
 
     in_network(test)

@@ -12,6 +12,8 @@ from federation.protocol.secure_aggregation import client, server, unmasking
 from federation.protocol.secure_aggregation.keys import device_id
 from federation.protocol.secure_aggregation.messages import (
     Advert,
+    Confirmation,
+    Confirmations,
     Delivery,
     MaskedInput,
     Neighbourhood,
@@ -21,7 +23,7 @@ from federation.protocol.secure_aggregation.messages import (
     Survivors,
 )
 from federation.protocol.secure_aggregation.modular_vectors import Segment, VectorLayout
-from federation.protocol.secure_aggregation.neighbours import Assumptions
+from federation.protocol.secure_aggregation.neighbours import USUAL, Assumptions
 from federation.protocol.secure_aggregation.states import SecureSum
 
 LAYOUT = (Segment(5, 16), Segment(1, 21), Segment(3, 9))
@@ -59,12 +61,15 @@ class SlowRound:
         self.random = {d: seeded(d.hex()) for d in self.devices}
 
     def advertise(
-        self, silent: tuple[bytes, ...] = (), network: Network = lambda _, data: data
+        self,
+        silent: tuple[bytes, ...] = (),
+        network: Network = lambda _, data: data,
+        assumptions: Assumptions = USUAL,
     ) -> dict[bytes, Neighbourhood]:
         for device in [d for d in self.devices if d not in silent]:
             self.clients[device], advert = client.advertise(self.round, self.identities[device], self.random[device])
             self.server = server.receive_advert(self.server, Advert.from_bytes(network("advert", advert.to_bytes())))
-        self.server, messages = server.close_adverts(self.server, Assumptions(), seed=1)
+        self.server, messages = server.close_adverts(self.server, assumptions, seed=1)
         return messages
 
     def share(
@@ -89,11 +94,23 @@ class SlowRound:
         self.server, messages = server.close_masked(self.server)
         return messages
 
-    def reveal(
+    def confirm(
         self, to: Mapping[bytes, Survivors], silent: tuple[bytes, ...] = (), network: Network = lambda _, data: data
-    ) -> SecureSum:
+    ) -> dict[bytes, Confirmations]:
         for device in [d for d in to if d not in silent]:
             message = Survivors.from_bytes(network("survivors", to[device].to_bytes()))
+            self.clients[device], confirmation = client.confirm(self.clients[device], message, self.identities[device])
+            self.server = server.receive_confirmation(
+                self.server, Confirmation.from_bytes(network("confirmation", confirmation.to_bytes()))
+            )
+        self.server, messages = server.close_confirmations(self.server)
+        return messages
+
+    def reveal(
+        self, to: Mapping[bytes, Confirmations], silent: tuple[bytes, ...] = (), network: Network = lambda _, data: data
+    ) -> SecureSum:
+        for device in [d for d in to if d not in silent]:
+            message = Confirmations.from_bytes(network("confirmations", to[device].to_bytes()))
             self.clients[device], reveal = client.reveal(self.clients[device], message)
             self.server = unmasking.receive_reveal(self.server, Reveal.from_bytes(network("reveal", reveal.to_bytes())))
         return unmasking.finish(self.server)

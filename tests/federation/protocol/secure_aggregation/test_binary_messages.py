@@ -29,6 +29,8 @@ MESSAGES = st.one_of(
     st.builds(m.Delivery, ID, ID, several(SEALED)),
     st.builds(m.MaskedInput, ID, ID, st.binary(max_size=100)),
     st.builds(m.Survivors, ID, ID, several(st.builds(m.Survivor, ID))),
+    st.builds(m.Confirmation, ID, ID, SIGNATURE),
+    st.builds(m.Confirmations, ID, ID, several(st.builds(m.Confirmer, ID, SIGNATURE))),
     st.builds(m.Reveal, ID, ID, several(st.builds(m.OpenShare, ID, st.binary(min_size=1, max_size=1), SMALL))),
 )
 KINDS: list[type[BinaryMessage]] = [
@@ -38,6 +40,8 @@ KINDS: list[type[BinaryMessage]] = [
     m.Delivery,
     m.MaskedInput,
     m.Survivors,
+    m.Confirmation,
+    m.Confirmations,
     m.Reveal,
 ]
 
@@ -69,7 +73,7 @@ def test_bytes_are_read_as_one_message_or_refused(message: BinaryMessage, data: 
 @settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(KINDS))
 def test_random_bytes_are_refused(random: bytes, kind: type[BinaryMessage]) -> None:
-    for data in (random, b"FK\x01" + random, b"FK\x01" + bytes([kind.KIND]) + random):
+    for data in (random, b"FK\x02" + random, b"FK\x02" + bytes([kind.KIND]) + random):
         try:
             read = kind.from_bytes(data)
         except DataError:
@@ -85,14 +89,17 @@ def test_kinds_of_message_are_distinguished() -> None:
 
 
 def test_records_are_bounded() -> None:
-    one = m.Survivor(bytes(32))
-    most = m.Survivors(bytes(32), bytes(32), (one,) * m.MAX_NEIGHBOURS)
+    one = m.Confirmer(bytes(32), bytes(64))
+    most = m.Confirmations(bytes(32), bytes(32), (one,) * m.MAX_NEIGHBOURS)
     data = most.to_bytes()
-    assert m.Survivors.from_bytes(data) == most
+    assert m.Confirmations.from_bytes(data) == most
     with pytest.raises(DataError, match="at most 1024"):
-        m.Survivors.from_bytes(data + one.to_bytes())
+        m.Confirmations.from_bytes(data + one.to_bytes())
     with pytest.raises(DataError):
-        replace(most, survivors=(*most.survivors, one))
+        replace(most, confirmers=(*most.confirmers, one))
+    head = m.Survivors(bytes(32), bytes(32), ()).to_bytes()
+    with pytest.raises(DataError, match="at most 32768"):
+        m.Survivors.from_bytes(head + bytes(32) * (m.MAX_DEVICES + 1))
 
 
 @pytest.mark.parametrize(

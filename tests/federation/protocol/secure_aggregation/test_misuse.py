@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from data.errors import DataError
 from federation.protocol.secure_aggregation import client, keys, server, sharing, unmasking
 from federation.protocol.secure_aggregation.messages import (
+    Confirmation,
+    Confirmer,
     Delivery,
     MaskedInput,
     Neighbourhood,
@@ -44,7 +46,10 @@ class Recorded:
         survivors = run.mask(deliveries, silent=(self.dropped,))
         self.masked, self.survivors = run.clients[self.me], survivors[self.me]
         self.servers.append(run.server)
-        self.result = run.reveal(survivors)
+        confirmations = run.confirm(survivors)
+        self.confirmed, self.confirmations = run.clients[self.me], confirmations[self.me]
+        self.servers.append(run.server)
+        self.result = run.reveal(confirmations)
         self.revealed = run.clients[self.me]
         self.finished = run.server
 
@@ -59,9 +64,10 @@ def test_a_device_accepts_each_message_in_one_state_only(recorded: Recorded) -> 
     steps: list[tuple[Callable[..., object], object, tuple[object, ...]]] = [
         (client.share, recorded.advertised, (recorded.neighbourhood, recorded.run.random[recorded.me])),
         (client.mask, recorded.shared, (recorded.delivery, vectors)),
-        (client.reveal, recorded.masked, (recorded.survivors,)),
+        (client.confirm, recorded.masked, (recorded.survivors, recorded.run.identities[recorded.me])),
+        (client.reveal, recorded.confirmed, (recorded.confirmations,)),
     ]
-    states = [recorded.advertised, recorded.shared, recorded.masked, recorded.revealed]
+    states = [recorded.advertised, recorded.shared, recorded.masked, recorded.confirmed, recorded.revealed]
     for step, right, arguments in steps:
         for state in states:
             if state is right:
@@ -72,23 +78,25 @@ def test_a_device_accepts_each_message_in_one_state_only(recorded: Recorded) -> 
 
 
 def test_a_device_reveals_once_and_never_both_secrets_of_a_neighbour(recorded: Recorded) -> None:
-    after, reveal = client.reveal(recorded.masked, recorded.survivors)
+    after, reveal = client.reveal(recorded.confirmed, recorded.confirmations)
     assert {s.device: s.kind for s in reveal.shares} == {
         d: sharing.KEY if d == recorded.dropped else sharing.SELF for d in recorded.run.devices[1:]
     }
     with pytest.raises(DataError):
-        client.reveal(after, replace(recorded.survivors, survivors=recorded.survivors.survivors[:2]))  # type: ignore[arg-type]
+        client.reveal(after, recorded.confirmations)  # type: ignore[arg-type]
     assert not [name for name in vars(after) if name not in ("round", "device")], (
         "the device has nothing left to reveal"
     )
-    assert not hasattr(recorded.masked, "self_seed"), "the device keeps none of its own secrets after masking"
+    for state in (recorded.masked, recorded.confirmed):
+        assert not hasattr(state, "self_seed"), "the device keeps none of its own secrets after masking"
 
 
 def test_messages_of_another_round_or_for_another_device_are_refused(recorded: Recorded) -> None:
     cases = [
         (client.share, recorded.advertised, recorded.neighbourhood, (recorded.run.random[recorded.me],)),
         (client.mask, recorded.shared, recorded.delivery, (recorded.run.inputs[recorded.me],)),
-        (client.reveal, recorded.masked, recorded.survivors, ()),
+        (client.confirm, recorded.masked, recorded.survivors, (recorded.run.identities[recorded.me],)),
+        (client.reveal, recorded.confirmed, recorded.confirmations, ()),
     ]
     for step, state, message, rest in cases:
         with pytest.raises(DataError, match="another round"):
@@ -125,7 +133,7 @@ def test_neighbourhoods_that_do_not_keep_the_secrets_are_refused(recorded: Recor
     myself = replace(first, device=recorded.me)
     for wrong in (
         replace(right, threshold=0),
-        replace(right, threshold=1),
+        replace(right, threshold=1),  # half of the neighbours, rounded down
         replace(right, threshold=4),
         replace(right, neighbours=()),
         replace(right, neighbours=(first,), threshold=1),
@@ -163,10 +171,48 @@ def test_deliveries_and_survivors_that_do_not_fit_are_refused(recorded: Recorded
     for values in ([], vectors[:2], [v + v.dtype.type(0) for v in vectors[:2]] + [np.full(3, 512, np.uint16)]):
         with pytest.raises(DataError):
             client.mask(recorded.shared, recorded.delivery, values)
-    one, two = recorded.survivors.survivors
-    for survivors in ((), (one,), (one, two, two), (one, two, Survivor(bytes(32))), (one, two, Survivor(recorded.me))):
+    me, (one, two) = Survivor(recorded.me), [Survivor(d) for d in recorded.run.devices[1:3]]
+    identity = recorded.run.identities[recorded.me]
+    assert set(recorded.survivors.survivors) == {me, one, two}
+    for survivors in ((), (me,), (me, one), (one, two), (me, one, two, two), (me, one, Survivor(bytes(32)))):
         with pytest.raises(DataError):
-            client.reveal(recorded.masked, replace(recorded.survivors, survivors=survivors))
+            client.confirm(recorded.masked, replace(recorded.survivors, survivors=survivors), identity)
+
+
+def test_confirmations_that_are_not_of_the_same_survivors_are_refused(recorded: Recorded) -> None:
+    run, right = recorded.run, recorded.confirmations
+    one, two = right.confirmers
+    digest = keys.survivors_digest([s.device for s in recorded.survivors.survivors])
+
+    def by(device: bytes, of: bytes = digest, context: bytes = run.round.context) -> Confirmer:
+        return Confirmer(device, keys.sign_survivors(run.identities[device], context, of))
+
+    assert by(one.device) == one
+    for wrong in (
+        (),
+        (one,),
+        (one, one),
+        (one, replace(two, signature=one.signature)),
+        (one, by(two.device, of=keys.survivors_digest(run.devices))),  # it was told that nobody dropped out
+        (one, by(two.device, context=bytes(32))),  # in another round
+        (one, by(recorded.me)),
+        (one, by(recorded.dropped)),
+    ):
+        with pytest.raises(DataError):
+            client.reveal(recorded.confirmed, replace(right, confirmers=wrong))
+    client.reveal(recorded.confirmed, replace(right, confirmers=(two, one)))
+
+
+def test_a_neighbour_that_the_device_did_not_mask_with_is_no_survivor(slow_round: SlowRounds) -> None:
+    """Its shares never arrived, so the device left it out of its masks."""
+    run = slow_round(5)
+    deliveries = run.share(run.advertise())
+    victim, left_out = run.devices[0], run.devices[1]
+    kept = tuple(s for s in deliveries[victim].shares if s.device != left_out)
+    deliveries[victim] = replace(deliveries[victim], shares=kept)
+    survivors = run.mask(deliveries)
+    with pytest.raises(DataError, match="did not mask with"):
+        client.confirm(run.clients[victim], survivors[victim], run.identities[victim])
 
 
 def test_altered_shares_are_left_out_and_the_sum_is_exact(recorded: Recorded, slow_round: SlowRounds) -> None:
@@ -175,10 +221,10 @@ def test_altered_shares_are_left_out_and_the_sum_is_exact(recorded: Recorded, sl
     victim, cheat = run.devices[0], run.devices[1]
     spoiled = tuple(replace(s, sealed=bytes(48)) if s.device == cheat else s for s in deliveries[victim].shares)
     deliveries[victim] = replace(deliveries[victim], shares=spoiled)
-    survivors = run.mask(deliveries)
-    _, reveal = client.reveal(run.clients[victim], survivors[victim])
+    confirmations = run.confirm(run.mask(deliveries))
+    _, reveal = client.reveal(run.clients[victim], confirmations[victim])
     assert cheat not in {s.device for s in reveal.shares}
-    assert run.is_the_sum(run.reveal(survivors)), "two other neighbours can reveal"
+    assert run.is_the_sum(run.reveal(confirmations)), "two other neighbours can reveal"
 
 
 def test_the_coordinator_accepts_each_message_in_one_state_only(recorded: Recorded) -> None:
@@ -192,8 +238,10 @@ def test_the_coordinator_accepts_each_message_in_one_state_only(recorded: Record
         (1, server.close_shares, ()),
         (2, server.receive_masked, (MaskedInput(context, me, b""),)),
         (2, server.close_masked, ()),
-        (3, unmasking.receive_reveal, (Reveal(context, me, ()),)),
-        (3, unmasking.finish, ()),
+        (3, server.receive_confirmation, (Confirmation(context, me, bytes(64)),)),
+        (3, server.close_confirmations, ()),
+        (4, unmasking.receive_reveal, (Reveal(context, me, ()),)),
+        (4, unmasking.finish, ()),
     ]
     for right, step, arguments in steps:
         for number, state in enumerate(states):
@@ -254,7 +302,15 @@ def test_the_coordinator_refuses_strangers_repetitions_and_other_rounds(
 
     del deliveries[me]
     survivors = run.mask(deliveries)
-    _, reveal = client.reveal(run.clients[me], survivors[me])
+    run.clients[me], confirmation = client.confirm(run.clients[me], survivors[me], run.identities[me])
+    both(server.receive_confirmation, run.server, confirmation)
+    with pytest.raises(DataError, match="has not signed the same"):
+        server.receive_confirmation(run.server, replace(confirmation, signature=bytes(64)))
+    run.server = server.receive_confirmation(run.server, confirmation)
+
+    del survivors[me]
+    confirmations = run.confirm(survivors)
+    _, reveal = client.reveal(run.clients[me], confirmations[me])
     both(unmasking.receive_reveal, run.server, reveal)
     share = reveal.shares[0]
     for wrong_share in (
@@ -266,7 +322,7 @@ def test_the_coordinator_refuses_strangers_repetitions_and_other_rounds(
     ):
         with pytest.raises(DataError, match="a share is revealed"):
             unmasking.receive_reveal(run.server, replace(reveal, shares=(wrong_share,)))
-    assert run.is_the_sum(run.reveal(survivors)), "and the round is unaffected"
+    assert run.is_the_sum(run.reveal(confirmations)), "and the round is unaffected"
 
 
 def test_a_device_that_splits_another_secret_than_announced_aborts_the_round_and_is_named(
@@ -287,7 +343,7 @@ def test_a_device_that_splits_another_secret_than_announced_aborts_the_round_and
             run.clients[cheat] = replace(honest, mask_seed=bytes(16))
         survivors = run.mask(run.share(neighbourhoods, network=forge), silent=(cheat,) if kind == sharing.KEY else ())
         with pytest.raises(RoundAbortedError, match=cheat.hex()[:8]):
-            run.reveal(survivors)
+            run.reveal(run.confirm(survivors))
 
 
 def test_below_the_minimum_nothing_is_revealed(slow_round: SlowRounds) -> None:
@@ -302,15 +358,19 @@ def test_below_the_minimum_nothing_is_revealed(slow_round: SlowRounds) -> None:
         run.mask(run.share(run.advertise()), silent=run.devices[:1])
     run = slow_round(5)
     survivors = run.mask(run.share(run.advertise()))
+    with pytest.raises(RoundAbortedError, match="too few neighbours of one are left"):
+        run.confirm(survivors, silent=run.devices[:3])
+    run = slow_round(5)
+    confirmations = run.confirm(run.mask(run.share(run.advertise())))
     with pytest.raises(RoundAbortedError, match="too few devices revealed"):
-        run.reveal(survivors, silent=run.devices[:3])
+        run.reveal(confirmations, silent=run.devices[:3])
     for devices, minimum in ((2, 2), (2, 3), (5, 2), (5, 6)):
         with pytest.raises(DataError):
             server.open_round(run.round, run.devices[:devices], minimum)
 
 
 def test_states_do_not_print_their_secrets(recorded: Recorded) -> None:
-    for state in (recorded.advertised, recorded.shared, recorded.masked):
+    for state in (recorded.advertised, recorded.shared, recorded.masked, recorded.confirmed):
         for name in ("cipher_key", "mask_seed", "self_seed", "agreed", "shares"):
             assert f"{name}=" not in repr(state)
 

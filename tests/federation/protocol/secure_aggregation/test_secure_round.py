@@ -1,7 +1,10 @@
 """Whole rounds: the sum is exact or the round is aborted, whichever devices drop out; one device's upload looks like noise."""
 
+import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,15 +15,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from data.errors import UserFacingError
-from federation.benchmarks.loads.secure_round import MASKED, REVEAL, SHARES, measure, run_round
+from data.errors import DataError, UserFacingError
+from federation.benchmarks.loads.secure_round import CONFIRM, MASKED, REVEAL, SHARES, measure, run_round
 from federation.protocol.delta_encoding import Encoding
-from federation.protocol.secure_aggregation import client, modular_vectors
+from federation.protocol.secure_aggregation import client, keys, modular_vectors, sharing
 from federation.protocol.secure_aggregation.keys import device_id, public
 from federation.protocol.secure_aggregation.masking import add_mask, pairwise_mask_key
-from federation.protocol.secure_aggregation.messages import MaskedInput, SecureRound
+from federation.protocol.secure_aggregation.messages import (
+    Confirmations,
+    Confirmer,
+    MaskedInput,
+    SecureRound,
+    Survivor,
+    Survivors,
+)
 from federation.protocol.secure_aggregation.modular_vectors import Segment
-from federation.protocol.secure_aggregation.neighbours import choose, connect
+from federation.protocol.secure_aggregation.neighbours import Assumptions, choose, connect
 from federation.protocol.secure_aggregation.states import RoundAbortedError
 
 NEVER = REVEAL + 1
@@ -32,9 +42,7 @@ def identities(count: int) -> list[Ed25519PrivateKey]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.lists(st.sampled_from([SHARES, MASKED, REVEAL, NEVER, NEVER, NEVER, NEVER]), min_size=3, max_size=9), st.data()
-)
+@given(st.lists(st.sampled_from([SHARES, MASKED, CONFIRM, REVEAL, *[NEVER] * 5]), min_size=3, max_size=9), st.data())
 def test_the_sum_is_exact_or_the_round_is_aborted_whoever_drops_out(steps: list[int], data: st.DataObject) -> None:
     layout = (Segment(4, 16), Segment(2, data.draw(st.integers(1, 64))))
     minimum, rng = data.draw(st.integers(3, len(steps))), np.random.default_rng(len(steps))
@@ -44,8 +52,9 @@ def test_the_sum_is_exact_or_the_round_is_aborted_whoever_drops_out(steps: list[
 
     # The paper's promise for a complete graph: every secret that is needed has `threshold` holders left to reveal it.
     threshold = (len(steps) - 1) // 2 + 1
-    shared, summed, revealed = (sum(step > s for step in steps) for s in (SHARES, MASKED, REVEAL))
+    shared, summed, confirmed, revealed = (sum(step > s for step in steps) for s in (SHARES, MASKED, CONFIRM, REVEAL))
     works = shared - 1 >= threshold and summed - 1 >= threshold and summed >= minimum
+    works &= confirmed - 1 >= threshold  # the other devices that confirmed are enough for each of them
     works &= revealed - 1 >= threshold if revealed else False
     if revealed < summed:
         # All other devices can reveal the self mask of a device in the sum that reveals nothing.
@@ -64,14 +73,17 @@ def test_the_sum_is_exact_or_the_round_is_aborted_whoever_drops_out(steps: list[
 
 
 def test_a_large_cohort_on_a_ring() -> None:
-    """A device with only four neighbours left, too few to recover its secrets, is left out; the sum is exact."""
+    """A device with one neighbour too few to recover its secrets is left out; the sum is exact."""
     devices, rng, layout = identities(101), np.random.default_rng(1), (Segment(7, 9),)
     topology = choose(101)
     neighbours = connect([device_id(d) for d in devices], topology, seed=0)
-    deserted = device_id(devices[0])
-    silent = {d: SHARES for d in devices if device_id(d) in neighbours[deserted][4:]}
-    others = [d for d in devices[1:] if d not in silent]
-    silent |= dict(zip(others[::8], [MASKED, REVEAL] * 8, strict=False))
+    ring, by_name = _in_order(neighbours), {device_id(d): d for d in devices}
+    deserted = ring[0]
+    # All others keep enough neighbours, although most of theirs are also its neighbours.
+    places = [11, *(sign * place for place in (1, 3, 5, 7, 9, 16, 17) for sign in (1, -1))]
+    assert len(places) == topology.degree - topology.threshold + 1
+    silent = {by_name[ring[place]]: SHARES for place in places}
+    silent |= {by_name[ring[40 + 3 * i]]: step for i, step in enumerate([MASKED, CONFIRM, REVEAL] * 2)}
     inputs = {d: [rng.integers(0, 512, 7).astype(np.uint16)] for d in devices}
     result, cost = run_round(SecureRound("r", "m", layout), inputs, silent, minimum=50, seed=0)
 
@@ -124,7 +136,7 @@ def test_the_upload_of_one_device_is_noise_and_the_sum_is_exact(slow_round: Slow
             sent.append(MaskedInput.from_bytes(data).packed)
         return data
 
-    result = run.reveal(run.mask(run.share(run.advertise()), network=record))
+    result = run.reveal(run.confirm(run.mask(run.share(run.advertise()), network=record)))
     assert result.vectors[0].tolist() == [9] * 40_000
     assert chi_square(modular_vectors.pack(layout, (constant,))) < 1e-100, (
         "the test detects a vector that is not masked"
@@ -184,15 +196,125 @@ def test_a_lie_about_who_dropped_out_reveals_at_most_one_secret(slow_round: Slow
     victim, kinds = run.devices[0], Counter[bytes]()
     for number, device in enumerate(run.devices[1:]):
         lie = tuple(s for s in to[device].survivors if number % 2 or s.device != victim)
-        _, reveal = client.reveal(run.clients[device], type(to[device])(run.round.context, device, lie))
+        confirmed, _ = client.confirm(run.clients[device], replace(to[device], survivors=lie), run.identities[device])
+        # As if the consistency check had been passed by every list.
+        signed = {d: keys.sign_survivors(run.identities[d], run.round.context, confirmed.digest) for d in run.devices}
+        told = tuple(Confirmer(d, signed[d]) for d in confirmed.survivors)
+        _, reveal = client.reveal(confirmed, Confirmations(run.round.context, device, told))
         kinds.update(s.kind for s in reveal.shares if s.device == victim)
     threshold = run.server.collected.topology.threshold
     assert sum(kinds.values()) == 6
     assert not all(count >= threshold for count in (kinds[b"k"], kinds[b"s"]))
 
 
+class LyingCoordinator:
+    """A coordinator that tells each device survivors of its choice, and shows each the best of the signatures that it collects.
+
+    It unmasks as much as it can: each secret of which enough shares were revealed.
+    """
+
+    def __init__(self, run: Any, lists: Mapping[bytes, frozenset[bytes]]) -> None:
+        self.run, self.threshold = run, run.server.topology.threshold
+        context, signatures = run.round.context, dict[tuple[bytes, bytes], bytes]()
+        confirmed = {}
+        for device, named in lists.items():
+            told = Survivors(context, device, tuple(map(Survivor, sorted(named))))
+            with suppress(DataError):
+                confirmed[device], signed = client.confirm(run.clients[device], told, run.identities[device])
+                signatures[device, confirmed[device].digest] = signed.signature
+        self.shares: dict[tuple[bytes, bytes], dict[bytes, bytes]] = {}  # by owner and kind, by holder
+        self.revealing: list[bytes] = []
+        for device, state in confirmed.items():
+            signers = [d for d in state.survivors if (d, state.digest) in signatures]
+            shown = tuple(Confirmer(d, signatures[d, state.digest]) for d in signers)
+            with suppress(DataError):
+                _, revealed = client.reveal(state, Confirmations(context, device, shown))
+                self.revealing.append(device)
+                for s in revealed.shares:
+                    self.shares.setdefault((s.device, s.kind), {})[device] = s.share
+
+    def knows(self, device: bytes, kind: bytes) -> bool:
+        return len(self.shares.get((device, kind), {})) >= self.threshold
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(3, 9), st.data())
+def test_a_coordinator_that_tells_different_lists_learns_one_sum_at_most(
+    slow_round: SlowRounds, count: int, data: st.DataObject
+) -> None:
+    """Whatever it tells whom, and whoever drops out: never both secrets of a device, and never the sum of a smaller group."""
+    run = slow_round(count)
+    run.mask(run.share(run.advertise()))
+    run.server = run.server.collected
+    few = [frozenset(data.draw(st.sets(st.sampled_from(run.devices)))) for _ in range(data.draw(st.integers(1, 3)))]
+    lists = {d: data.draw(st.sampled_from([*few, frozenset(run.devices)])) for d in run.devices}
+    lying = LyingCoordinator(run, lists)
+    assert len({lists[d] for d in lying.revealing}) <= 1, "all devices that reveal anything were told the same"
+    for device in run.devices:
+        assert not (lying.knows(device, sharing.KEY) and lying.knows(device, sharing.SELF))
+    unmasked = {d for d in run.devices if lying.knows(d, sharing.SELF)}
+    if unmasked:
+        (told,) = {lists[d] for d in lying.revealing}
+        assert unmasked == told and len(told) > max(2, lying.threshold)
+
+
+def test_two_lists_of_dropouts_do_not_give_a_victims_update(slow_round: SlowRounds) -> None:
+    """With a threshold of 2 of 4, and half of its neighbours told that it dropped out, both its secrets were known."""
+    run = slow_round(5)
+    neighbourhoods = {d: replace(m, threshold=2) for d, m in run.advertise().items()}
+    with pytest.raises(DataError, match="does not keep this device's secrets"):
+        run.share(neighbourhoods)
+
+    run = slow_round(5)
+    run.mask(run.share(run.advertise()))
+    run.server = run.server.collected
+    victim, *others = run.devices
+    everyone, without = frozenset(run.devices), frozenset(others)
+    for told in itertools.product((everyone, without), repeat=4):
+        for to_victim in (everyone, without):
+            lying = LyingCoordinator(run, {victim: to_victim, **dict(zip(others, told, strict=True))})
+            assert not (lying.knows(victim, sharing.KEY) and lying.knows(victim, sharing.SELF))
+
+
+def test_on_a_ring_two_groups_are_told_different_lists(slow_round: SlowRounds) -> None:
+    """Each half believes its own list. Devices at the edges see too few signatures, and their masks stay in either sum."""
+    run = slow_round(40)
+    few_neighbours = Assumptions(dropout=0.1, corrupt=0.0, complete_up_to=0)
+    run.mask(run.share(run.advertise(assumptions=few_neighbours)))
+    run.server = run.server.collected
+    degree, threshold = run.server.topology.degree, run.server.topology.threshold
+    assert degree < len(run.devices) // 2, "the devices are on a ring"
+    ring = _in_order(run.server.neighbours)
+    half = len(ring) // 2
+    lists = {d: frozenset(ring[:half] if place < half else ring[half:]) for place, d in enumerate(ring)}
+    lying = LyingCoordinator(run, lists)
+    assert lying.revealing, "far from the other half, devices see enough signatures"
+    # The list names too few neighbours of the devices at a half's edge, which therefore do not sign. The next ones miss their
+    # signatures.
+    margin = 2 * (threshold - degree // 2)
+    for place, device in enumerate(ring):
+        edge = min(place % half, half - 1 - place % half)
+        assert (device in lying.revealing) == (edge >= margin)
+        if edge < margin:
+            assert not lying.knows(device, sharing.KEY) and not lying.knows(device, sharing.SELF)
+
+
+def _in_order(neighbours: Mapping[bytes, tuple[bytes, ...]]) -> list[bytes]:
+    """Returns the devices of a ring in their order: two that are next to each other have the most neighbours in common."""
+    ring = [min(neighbours)]
+    while len(ring) < len(neighbours):
+        near = [d for d in neighbours[ring[-1]] if d not in ring]
+        ring.append(max(near, key=lambda d: (len({*neighbours[d]} & {*neighbours[ring[-1]]}), d)))
+    return ring
+
+
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from(["advert", "neighbourhood", "shares", "delivery", "survivors", "reveal"]), st.data())
+@given(
+    st.sampled_from(
+        ["advert", "neighbourhood", "shares", "delivery", "survivors", "confirmation", "confirmations", "reveal"]
+    ),
+    st.data(),
+)
 def test_a_bit_flipped_on_the_way_never_changes_the_sum(slow_round: SlowRounds, step: str, data: st.DataObject) -> None:
     run, once = slow_round(4), data.draw(st.integers(0, 3))
     seen = 0
@@ -212,7 +334,8 @@ def test_a_bit_flipped_on_the_way_never_changes_the_sum(slow_round: SlowRounds, 
         neighbourhoods = run.advertise(network=change)
         deliveries = run.share(neighbourhoods, network=change)
         survivors = run.mask(deliveries, network=change)
-        result = run.reveal(survivors, network=change)
+        confirmations = run.confirm(survivors, network=change)
+        result = run.reveal(confirmations, network=change)
     except UserFacingError:
         return
     assert run.is_the_sum(result)
