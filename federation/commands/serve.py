@@ -14,8 +14,8 @@ from federation.commands.options import (
     positive_int,
     positive_number,
 )
-from federation.coordinator.federation_settings import FederationSettings
-from federation.coordinator.settings_change import ALL, values_of
+from federation.coordinator.settings.federation_settings import FederationSettings
+from federation.coordinator.settings.settings_change import ALL, values_of
 
 _FOLDER = Path("hub")
 _STAGES = ("selection", "keys", "shares", "reporting", "consistency", "unmasking")

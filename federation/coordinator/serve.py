@@ -18,19 +18,19 @@ from filelock import FileLock, Timeout
 from data.errors import DataError
 from data.files import write_by_rename
 from federation.coordinator.coordinator import Coordinator
-from federation.coordinator.federation_settings import SETTINGS, FederationSettings
 from federation.coordinator.round_driver import RoundDriver
 from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.secure_sum import SecureSummation
-from federation.coordinator.settings_change import Value, with_values
+from federation.coordinator.settings.federation_settings import SETTINGS, FederationSettings
+from federation.coordinator.settings.settings_change import Value, with_values
 from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web.certificate import certificate
 from federation.coordinator.web.connection_limits import limits_of_system
 from federation.coordinator.web.control_api import PORT, ControlApi, control_app, control_token
-from federation.coordinator.web.dashboard import add_dashboard
 from federation.coordinator.web.device_api import DeviceApi
 from federation.coordinator.web.listening import listen, listening_host, reachable_host
+from federation.coordinator.web.page.dashboard import add_dashboard
 from federation.coordinator.web.server_log import log_in_one_line
 from federation.coordinator.web.servers import (
     LOOPBACK,

@@ -9,9 +9,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from federation.coordinator.federation_settings import SETTINGS, FederationSettings
 from federation.coordinator.rounds import Rounds
-from federation.coordinator.settings_change import Value, changes, check_change, learner_is_affected, with_values
+from federation.coordinator.settings.federation_settings import SETTINGS, FederationSettings
+from federation.coordinator.settings.settings_change import (
+    Value,
+    changes,
+    check_change,
+    learner_is_affected,
+    with_values,
+)
 from federation.coordinator.store import CoordinatorStore
 
 _NEXT = "federation-next.json"

@@ -31,7 +31,7 @@ from keyboard_app.window.widgets.focus import Way
 from keyboard_app.window.widgets.focus_ring import FocusRing
 from keyboard_app.window.widgets.layer import Layer
 from keyboard_app.window.widgets.messages import SHOWN, Messages
-from keyboard_app.window.widgets.modal import Confirmation, TouchShield
+from keyboard_app.window.widgets.modal import ConfirmationDialog, TouchShield
 from keyboard_app.window.widgets.tooltip import Tooltips
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
@@ -369,7 +369,7 @@ class Screen(FloatLayout):
           act: the work.
         """
         focused = self.focus.focused
-        confirmation = Confirmation(self._touched, question=question, note=note, act=confirm)
+        confirmation = ConfirmationDialog(self._touched, question=question, note=note, act=confirm)
 
         def close(confirmed: bool) -> None:
             self.remove_widget(confirmation)

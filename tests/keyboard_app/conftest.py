@@ -1,6 +1,7 @@
 """Fixtures: a device on a small model, a display, and a person at an open window."""
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -41,12 +42,20 @@ def next_model(small_model: Model, tmp_path: Path) -> Model:
 
 @pytest.fixture(scope="session")
 def display() -> Iterator[None]:
-    """A display for windows: the existing one, or a virtual one."""
+    """A display for windows: the existing one, or a virtual one, with Kivy's settings applied.
+
+    Kivy opens its window when the module of the window is first imported. Without a display, SDL would open one off screen, of
+    another size, and all tests of this process would see only a part of what is painted. So no test module imports it by itself.
+    """
+    assert "kivy.core.window" not in sys.modules, "a test module has imported Kivy's window, or a module that does"
     with ExitStack() as stack:
         try:
             stack.enter_context(display_for_windows())
         except DataError as error:  # a skipped test would hide that nothing was tested
             pytest.fail(str(error), pytrace=False)
+        from keyboard_app.window.kivy_settings import prepare_kivy
+
+        prepare_kivy()
         yield
 
 
@@ -211,9 +220,6 @@ class Person:
 @pytest.fixture
 def open_window(display: None) -> Iterator[Callable[..., Person]]:
     """Opens the window of a device, at the size of a phone unless another is given."""
-    from keyboard_app.window.kivy_settings import prepare_kivy
-
-    prepare_kivy()
     people = []
 
     def open_one(device: Device, width: int = 412, height: int = 892) -> Person:

@@ -15,7 +15,6 @@ from data.errors import UserFacingError
 from federation.aggregation.accounting import BudgetExhaustedError
 from federation.aggregation.privacy import privacy_line
 from federation.aggregation.server_process import ServerProcess
-from federation.coordinator.federation_settings import FederationSettings
 from federation.coordinator.learner.messages import (
     ModelUpdate,
     NextRound,
@@ -25,6 +24,7 @@ from federation.coordinator.learner.messages import (
     temporary_folder,
 )
 from federation.coordinator.learner.round_report import RoundReport
+from federation.coordinator.settings.federation_settings import FederationSettings
 from federation.engine.local import engine
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.modular_vectors import unpack

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from federation.coordinator.coordinator import Coordinator
-from federation.coordinator.settings_change import Value
+from federation.coordinator.settings.settings_change import Value
 from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web.device_api import DeviceApi

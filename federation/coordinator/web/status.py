@@ -10,7 +10,7 @@ from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.round_machine import Stage
 from federation.coordinator.rounds import OpenRound
-from federation.coordinator.settings_change import ALL, Value, fixed_because, values_of
+from federation.coordinator.settings.settings_change import ALL, Value, fixed_because, values_of
 from federation.coordinator.settings_in_force import SettingsInForce
 
 _ROUNDS, _ERRORS, _EVENTS = 200, 20, 100  # number of the newest ones in a status

@@ -9,7 +9,7 @@ from kivy.properties import StringProperty
 from kivy.uix.floatlayout import FloatLayout
 from kivy.uix.widget import Widget
 
-__all__ = ("Confirmation", "TouchShield")
+__all__ = ("ConfirmationDialog", "TouchShield")
 
 _APART = 24  # least distance of the confirming button from the finger that asked, in dp
 _EDGE = 12  # distance of a question from the window's edge, in dp
@@ -41,7 +41,7 @@ class TouchShield(Widget):
         return cancels
 
 
-class Confirmation(TouchShield, FloatLayout):
+class ConfirmationDialog(TouchShield, FloatLayout):
     """Asks before something is lost; dispatches `on_confirm` or `on_cancel`.
 
     The question moves away from the finger that asked, so that a second tap at the same place confirms nothing.

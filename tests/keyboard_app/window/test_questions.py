@@ -90,14 +90,16 @@ def test_a_second_tap_escape_and_cancel_destroy_nothing(
 def test_the_confirming_button_keeps_away_from_the_finger(
     open_window: Callable[..., Any], device: Device, width: int, height: int
 ) -> None:
-    from keyboard_app.window.widgets.modal import Confirmation
+    from keyboard_app.window.widgets.modal import ConfirmationDialog
 
     device.choose(text_scale=1.5)
     person = open_window(device, width, height)
     for column in range(5):
         for row in range(7):
             x, y = (column + 0.5) * width / 5, (row + 0.5) * height / 7
-            question = Confirmation((x, y), question="Delete 3 messages?", note="Word " * 40, act="Delete permanently")
+            question = ConfirmationDialog(
+                (x, y), question="Delete 3 messages?", note="Word " * 40, act="Delete permanently"
+            )
             person.screen.add_widget(question)
             person.wait(1)
             button = question.ids.confirm

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from nicegui import ui
 
 from data.errors import UserFacingError
-from federation.coordinator.settings_change import Value
+from federation.coordinator.settings.settings_change import Value
 from federation.coordinator.web.control_api import ControlApi
 
 # The settings that the page can change: those of how rounds are run, which a federation's operator comes to adjust.

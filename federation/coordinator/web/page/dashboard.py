@@ -14,12 +14,12 @@ from nicegui import ui
 
 from data.errors import UserFacingError
 from federation.coordinator.steady_clock import steady_time
-from federation.coordinator.web import dashboard_view
 from federation.coordinator.web.control_api import ControlApi
-from federation.coordinator.web.dashboard_dialogs import SettingsDialog, StopDialog
-from federation.coordinator.web.dashboard_view import CHARTS, COLUMNS, STAGES, Tile
 from federation.coordinator.web.owner.device_tables import DeviceTables
-from federation.coordinator.web.page_gate import PageGate
+from federation.coordinator.web.page import dashboard_view
+from federation.coordinator.web.page.dashboard_dialogs import SettingsDialog, StopDialog
+from federation.coordinator.web.page.dashboard_view import CHARTS, COLUMNS, STAGES, Tile
+from federation.coordinator.web.page.page_gate import PageGate
 from federation.coordinator.web.status import CoordinatorStatus
 
 _REFRESH_SECONDS = 1.0

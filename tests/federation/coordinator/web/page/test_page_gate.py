@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 
-from federation.coordinator.web.page_gate import PageGate
+from federation.coordinator.web.page.page_gate import PageGate
 
 TOKEN = "a-secret_token"  # noqa: S105 (of this test)
 BEHIND = PlainTextResponse("the page")

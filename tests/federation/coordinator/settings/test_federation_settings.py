@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from federation.coordinator.federation_settings import SETTINGS, FederationSettings
-from federation.coordinator.settings_change import (
+from federation.coordinator.settings.federation_settings import SETTINGS, FederationSettings
+from federation.coordinator.settings.settings_change import (
     ALL,
     Value,
     changes,

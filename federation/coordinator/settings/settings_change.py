@@ -12,8 +12,8 @@ from data.errors import DataError
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.server_settings import SERVER_LEARNING_RATES
 from federation.aggregation.sum_settings import SumSettings
-from federation.coordinator.federation_settings import FederationSettings
 from federation.coordinator.round_machine import Rules
+from federation.coordinator.settings.federation_settings import FederationSettings
 
 Value = int | float | str | bool
 Values = dict[str, Value]

@@ -18,12 +18,12 @@ from selenium.common.exceptions import ElementClickInterceptedException, StaleEl
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from federation.coordinator.federation_settings import FederationSettings
-from federation.coordinator.settings_change import with_values
+from federation.coordinator.settings.federation_settings import FederationSettings
+from federation.coordinator.settings.settings_change import with_values
 from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.web.control_api import ControlApi, control_app, control_token
-from federation.coordinator.web.dashboard import add_dashboard
 from federation.coordinator.web.device_api import DeviceApi
+from federation.coordinator.web.page.dashboard import add_dashboard
 
 SECONDS = 60
 # Returns the series of all charts on the page.

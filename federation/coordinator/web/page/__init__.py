@@ -1,0 +1,1 @@
+"""The page of the operator, and the gate before it."""
