@@ -76,7 +76,7 @@ def _parser() -> _Parser:
         "--answer",
         choices=("yes", "no"),
         help="first answer the question whether to give another update on the same model, or one on an older model, "
-        "which this keyboard does not do by itself; the answer is remembered for that model",
+        "which this keyboard does not do by itself; the answer is remembered for that model (default: ask)",
     )
     device.add_argument(
         "--corpus",

@@ -133,13 +133,16 @@ def _sgd_step(
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Hides TensorFlow's warnings that a program has no gradients: the traced functions contain their own."""
+
+    def is_an_error(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR
+
     logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.addFilter(is_an_error)  # TensorFlow changes the logger's level meanwhile
     try:
         yield
     finally:
-        logger.setLevel(level)
+        logger.removeFilter(is_an_error)
 
 
 def build_program(config: ModelConfig, weights: Weights | None = None) -> bytes:

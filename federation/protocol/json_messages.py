@@ -90,9 +90,14 @@ class JsonMessage:
     @classmethod
     def check_fields(cls, **values: object) -> None:
         """Raises a DataError unless the values of these fields are within the bounds that their types carry."""
-        for name, bounds in _bounds(cls).items():
-            if name in values:
-                bounds.check(f"{name} of a {cls.__name__}", values[name])
+        for name, value in values.items():
+            cls.check_field(name, value, f"{name} of a {cls.__name__}")
+
+    @classmethod
+    def check_field(cls, name: str, value: object, label: str) -> None:
+        """Raises a DataError, in which `label` names the field, unless its value is within the bounds that its type carries."""
+        if (bounds := _bounds(cls).get(name)) is not None:
+            bounds.check(label, value)
 
     def to_json(self) -> str:
         """Returns the message as the text of one JSON object. The same message always gives the same text.

@@ -266,7 +266,7 @@ def test_connections_that_never_complete_tls_keep_no_device_out(beginning: bytes
                 await raw.open(found.port, 100, beginning)
                 assert 0 < await raw.left() <= most
                 if not beginning:
-                    tls = sum(isinstance(o, SSLProtocol) for o in gc.get_objects())
+                    tls = sum(issubclass(type(o), SSLProtocol) for o in gc.get_objects())  # a weak proxy has no class
                     assert tls < most // 2, "TLS takes no memory before the first byte"
                 await found.answers()
             await device.enrol(world.coordinator.devices.invite(world.now))
