@@ -61,11 +61,12 @@ REFUSALS = {
 
 _SESSION_LENGTH = 32  # hex digits
 _HIGHEST_NUMBER = 2**62
+HIGHEST_ROUND = 2**31
 
 # The types of fields that several messages have. What a coordinator sends must not cost a device more than the round.
 Digest = Annotated[str, Matching("[0-9a-f]{64}")]  # SHA-256
 RoundName = Annotated[str, Matching("[0-9a-f]{1,32}")]
-ModelRound = Annotated[int, Between(0, 2**31)]  # number of the round that made a model
+ModelRound = Annotated[int, Between(0, HIGHEST_ROUND)]  # number of the round that made a model
 Outcome = Annotated[str, Matching("|".join(("", *OUTCOMES)))]  # of an update; empty until its round is over
 
 
