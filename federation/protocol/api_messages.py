@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Self
 
-from federation.protocol.json_messages import Between, JsonMessage, Matching
+from federation.protocol.json_messages import Between, JsonMessage, Matching, one_line
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.messages import SecureRound
 
@@ -61,11 +61,12 @@ REFUSALS = {
 
 _SESSION_LENGTH = 32  # hex digits
 _HIGHEST_NUMBER = 2**62
+HIGHEST_ROUND = 2**31
 
 # The types of fields that several messages have. What a coordinator sends must not cost a device more than the round.
 Digest = Annotated[str, Matching("[0-9a-f]{64}")]  # SHA-256
 RoundName = Annotated[str, Matching("[0-9a-f]{1,32}")]
-ModelRound = Annotated[int, Between(0, 2**31)]  # number of the round that made a model
+ModelRound = Annotated[int, Between(0, HIGHEST_ROUND)]  # number of the round that made a model
 Outcome = Annotated[str, Matching("|".join(("", *OUTCOMES)))]  # of an update; empty until its round is over
 
 
@@ -94,11 +95,14 @@ class FederationInfo(JsonMessage):
 
 @dataclass(frozen=True)
 class Enrolment(JsonMessage):
-    """A device that wants to join: the code of its link, its name, and its signature over the code (`signed_requests`)."""
+    """A device that wants to join: the code of its link, its name, and its signature over the code (`signed_requests`).
+
+    A name has one form only, so that a device cannot join under several names.
+    """
 
     code: str
-    device: str
-    signature: str
+    device: Annotated[str, Matching("[0-9a-f]{64}")]  # its public key
+    signature: Annotated[str, Matching("[0-9a-f]{128}")]
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ class Refusal:
 
     @classmethod
     def read(cls, content: bytes) -> Self:
-        """Reads the body of a refusal. Malformed fields are left out, because the sender is not trusted."""
+        """Reads the body of a refusal. The sender is not trusted: malformed fields are left out, the reason becomes one line."""
         try:
             fields = json.loads(content)
         except (ValueError, RecursionError):
@@ -168,7 +172,7 @@ class Refusal:
         error, session, number = (fields.get(name) for name in ("error", "session", "number"))
         valid = isinstance(session, str) and len(session) == _SESSION_LENGTH and set(session) <= set("0123456789abcdef")
         return cls(
-            error if isinstance(error, str) else "",
+            one_line(error) if isinstance(error, str) else "",
             str(session) if valid else "",
             number if type(number) is int and 0 <= number < _HIGHEST_NUMBER else 0,
         )

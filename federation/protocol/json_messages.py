@@ -207,12 +207,16 @@ def _kind_name(kind: Any) -> str:
     return "null" if kind is NoneType else str(kind.__name__)
 
 
+def one_line(text: str) -> str:
+    """Returns a text that another machine sent as one line of printable characters, which cannot control a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def _short(value: object) -> str:
     """Returns a value for people, in one short line. Lists and objects are only named, since they can be nested deeply."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
-    text = value if isinstance(value, str) else repr(value)
-    text = " ".join("".join(c if c.isprintable() else " " for c in text[:100]).split())
+    text = one_line((value if isinstance(value, str) else repr(value))[:100])
     return text if len(text) < 100 else f"{text}…"
 
 

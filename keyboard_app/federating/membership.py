@@ -202,7 +202,7 @@ class Membership:
 
         Raises:
           DataError: an update has left in a round of this name, which would not count as another.
-          NotAllowedError: too many have left that start from the same model, and the person has not said yes to one more.
+          NotAllowedError: too many have left that start from the same model, and the person has not said yes to more.
         """
         tag = round_tag(self._vault, url, round_name)
         sealed = seal(self._vault, round_identity(tag), url=url, round=round_name, model=model)

@@ -28,6 +28,7 @@ from federation.protocol import api_messages
 from federation.protocol.api_messages import secure_round
 from federation.protocol.delta_encoding import flatten
 from federation.protocol.device_round import DeviceRound
+from federation.protocol.json_messages import one_line
 from federation.protocol.round_terms import TrainingResult
 from federation.protocol.secure_aggregation.modular_vectors import Vector
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError
@@ -63,12 +64,15 @@ def check_model(content: bytes, plan_digest: str, model: Model) -> tuple[Weights
     """Checks weights that a coordinator sent, and returns them with their provenance.
 
     Raises:
-      DataError: they are damaged or not finite, have another digest than the plan, other sizes or another vocabulary.
+      DataError: they are damaged or not finite, have another digest than the plan, other sizes or another vocabulary, or name a
+        round below 0 or above `api_messages.HIGHEST_ROUND`.
     """
     try:
         weights, provenance = from_bytes(content, "the coordinator's model", model.vocabulary.sha256)
     except UserFacingError as error:  # its words may be the sender's
-        raise DataError(f"{reason(error):.300}") from error
+        raise DataError(f"{one_line(reason(error)):.300}") from error
+    if not 0 <= provenance.round <= api_messages.HIGHEST_ROUND:
+        raise DataError("the coordinator's weights name a round that cannot have made them: they are refused")
     if digest(weights) != plan_digest:
         raise DataError("the coordinator sent other weights than it named: they are refused")
     if provenance.config != model.provenance.config:

@@ -23,7 +23,8 @@ its name. Only the coordinator vouches that a name belongs to an enrolled device
 
 **A coordinator that lies about who dropped out** learns only one of a device's two secrets: the threshold is more than half of the
 neighbours, so they would have to reveal twice. It also cannot tell devices different survivors, in order to unmask the sum over
-fewer devices than any of them was told. A device signs the whole list of survivors, once in a round, and reveals nothing before it
+fewer devices than those were told that helped to unmask it. (A few others in the sum may have been told another list: they reveal
+nothing.) A device signs the whole list of survivors, once in a round, and reveals nothing before it
 has seen as many signatures of its neighbours over the same list as the threshold. Two lists would need two signatures of one
 honest neighbour. The whole list is signed, not the part that a device's neighbours make up, because two devices see different
 parts. On a ring, two lists could still each find believers far apart from each other. Between them stand devices that see too few

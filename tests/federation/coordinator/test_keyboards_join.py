@@ -372,7 +372,7 @@ def test_a_hostile_plan_costs_a_keyboard_that_round_and_no_other(
         federation.ask(lambda world: world.coordinator.rounds.schedule(1))
         while (opened := federation.ask(lambda world: world.coordinator.rounds.open_round)) is None:
             time.sleep(0.02)  # it pauses after a round that was stopped
-        name, plan = opened.plan.round_name, json.loads(opened.plan.to_json())
+        plan = json.loads(opened.plan.to_json())
         if isinstance(change, dict):
             terms = plan["terms"] | change.get("terms", {})
             change = json.dumps(plan | change | {"terms": terms})
@@ -523,15 +523,22 @@ def test_weights_other_than_those_named_are_refused(small_model_folder: Path, tm
     name, array = next(iter(model.weights.items()))
     other = model.provenance.vocabulary_sha256[:-1] + ("0" if model.provenance.vocabulary_sha256[-1] != "0" else "1")
     save_weights(tmp_path / "other", model.weights, replace(model.provenance, vocabulary_sha256=other))
+    save_weights(tmp_path / "control", model.weights, replace(model.provenance, vocabulary_sha256="\x1b[2J"))
+    for number in (-1, 10**4000):
+        save_weights(tmp_path / str(number)[:9], model.weights, replace(model.provenance, round=number))
     for bad, reason in (
         (changed(**{name: array + 1}), "other weights than it named"),
         (changed(**{name: array * np.nan}), "not finite"),
         (changed(**{name: array[1:]}), "has shape"),
         (content[:-10], "damaged"),
         ((tmp_path / "other").read_bytes(), "another vocabulary"),
+        ((tmp_path / "control").read_bytes(), "another vocabulary"),
+        ((tmp_path / "-1").read_bytes(), "a round that cannot have made them"),
+        ((tmp_path / "100000000").read_bytes(), "a round that cannot have made them"),
     ):
-        with pytest.raises(DataError, match=reason):
+        with pytest.raises(DataError, match=reason) as refused:
             check_model(bad, digest(model.weights), model)
+        assert str(refused.value).isprintable() and len(str(refused.value)) < 300
 
 
 def test_an_update_that_is_not_finite_never_leaves_the_device(small_model_folder: Path, corpus_file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Signed requests: a signature is valid for one request, and malformed headers are refused."""
+"""Signed requests: a signature is valid for one request, and malformed headers and names are refused."""
 
 import hashlib
 from dataclasses import replace
@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from federation.protocol.signed_requests import SignedHeaders, check, sign
+from federation.protocol.api_messages import Enrolment
+from federation.protocol.signed_requests import SignedHeaders, check, check_enrolment, device_name, sign, sign_enrolment
 
 KEY = Ed25519PrivateKey.generate()
 
@@ -36,3 +37,15 @@ def test_a_signature_is_valid_for_one_request_only(body: bytes, number: int, pla
 def test_malformed_headers_are_refused(content: dict[str, str]) -> None:
     with pytest.raises(DataError):
         SignedHeaders.from_headers({f"x-federation-{name}": value for name, value in content.items()})
+
+
+def test_a_key_enrols_under_one_name_only() -> None:
+    """Other spellings of the hex digits are the same key, which would then be several devices."""
+    name, signature = device_name(KEY), sign_enrolment(KEY, "a" * 20)
+    right = Enrolment("a" * 20, name, signature)
+    check_enrolment(right.device, right.signature, right.code)
+    for other in (f"\n{name}", f"{name[:2]} {name[2:]}", "A" * 64):
+        with pytest.raises(DataError, match="device of a Enrolment is not of the form"):
+            Enrolment("a" * 20, other, signature)
+    with pytest.raises(DataError, match="signature of a Enrolment is not of the form"):
+        Enrolment("a" * 20, name, f" {signature}")

@@ -90,6 +90,11 @@ def test_a_number_that_is_not_valid_is_ignored(number: object) -> None:
     assert Refusal.read(content) == Refusal("old", SESSIONS[0], 0)
 
 
+def test_the_reason_of_a_refusal_is_one_line_that_cannot_control_a_terminal() -> None:
+    content = json.dumps({"error": "\x1b[2J\x1b]0;mine\x07 wait\r\nnow \u202eagain"}).encode()
+    assert Refusal.read(content).error == "[2J ]0;mine wait now again"
+
+
 def test_a_request_is_given_up_if_every_answer_names_another_session() -> None:
     exchange, repeated = SignedSession(KEY).begin("GET", "/"), 0
     for number in range(10):

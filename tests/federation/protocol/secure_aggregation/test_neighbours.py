@@ -118,6 +118,30 @@ def test_neighbours_are_mutual_and_as_many_as_the_degree(count: int, seed: int, 
         assert all(device in neighbours[other] for other in among)
 
 
+def test_a_coordinator_that_lies_about_dropouts_cannot_cut_a_ring() -> None:
+    """A ring falls apart at two gaps of k / 2 devices. Those next to a gap have too few neighbours left, and reveal nothing."""
+    for devices in (101, 200, 500, 1000):
+        topology, half = choose(devices), devices // 2
+        neighbours = connect(names(devices), topology, seed=1)
+        ring = [names(devices)[i] for i in np.random.default_rng(1).permutation(devices)]
+        for gap, apart in ((topology.degree // 2 - 1, False), (topology.degree // 2, True)):
+            left = frozenset(ring) - {*ring[:gap], *ring[half : half + gap]}
+            assert connected(neighbours, left) != apart
+        for device in (ring[gap], ring[half - 1], ring[half + gap], ring[-1]):
+            assert sum(n in left for n in neighbours[device]) < topology.threshold
+
+
+def test_the_corrupted_devices_that_two_gaps_would_take_are_improbable() -> None:
+    """The figure in the documentation: two windows of k / 2 devices in a row with t - k / 2 corrupted ones each."""
+    devices, corrupted, topology = 1000, 50, choose(1000)
+    window = topology.degree // 2
+    needed = np.arange(topology.threshold - window, window + 1)
+    first = hypergeom.pmf(needed, devices, corrupted, window)
+    second = hypergeom.sf(needed[0] - 1, devices - window, corrupted - needed, window)
+    pairs = devices * (devices - topology.degree - 1) / 2
+    assert 2**-36 < pairs * float(np.nansum(first * second)) < 2**-35
+
+
 def test_rings_differ_between_rounds() -> None:
     first, second = (connect(names(120), Topology(26, 6), seed) for seed in (1, 2))
     assert sum(len(set(first[d]) & set(second[d])) for d in first) / (120 * 26) < 0.3
