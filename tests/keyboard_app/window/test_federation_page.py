@@ -183,8 +183,8 @@ def test_an_idle_keyboard_asks_for_rounds_and_a_task_of_the_person_comes_first(
     assert latest is not None
     status = screen.status
     person.wait_until(lambda: device.federation.background.task is None)
-    assert latest.failed and latest.line == "can't reach the coordinator at 127.0.0.1:9: is it running?"
-    assert person.page()._round_card.line.startswith("Can't reach the coordinator"), "the page says so"
+    assert latest.failed and latest.line == "cannot reach the coordinator at 127.0.0.1:9: is it running?"
+    assert person.page()._round_card.line.startswith("Cannot reach the coordinator"), "the page says so"
     assert screen.status == status, "but the status does not repeat it every minute"
     screen._last_used -= REST_SECONDS
     screen.serve()
