@@ -236,9 +236,12 @@ def test_only_typing_makes_a_keyboard_leave_a_round_that_waits(
     person.touch_control("Forget what it learned")
     person.touch_control("Forget everything")
     assert page.ids.undone.line.startswith("Everything that was learned is forgotten")
-    imported = device.import_texts(write(device.profile.path / "mine.txt", "rope rope chalk\n"))
+    unclear = device.import_texts(write(device.profile.path / "mine.txt", "rope rope chalk\n"))
     person.wait_until(lambda: device.background.task is None)
-    assert imported.imported == 1
+    recorded = device.my_data.count()
+    device.import_of(None, unclear)  # the person has said that the text is theirs
+    person.wait_until(lambda: device.background.task is None)
+    assert device.my_data.count() == recorded + 1
     person.wait(20)
     assert device.federation.round_going_on is taking and taking.step == api_messages.WAIT
     assert screen.foot.startswith("Taking part in a round") or screen.foot == screen.status
