@@ -68,7 +68,8 @@ def compose(text: str) -> str:
     """Returns a token in the form that all its spellings share: composed (NFC), with straight apostrophes."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFC", _WITHOUT_EFFECT.sub("", text)).replace("’", "'")
+    decomposed = unicodedata.normalize("NFD", text)  # so that the character before a joiner is the same in all spellings
+    return unicodedata.normalize("NFC", _WITHOUT_EFFECT.sub("", decomposed)).replace("’", "'")
 
 
 def restore_case(word: str, typed: str = "", sentence_start: bool = False) -> str:
