@@ -68,7 +68,8 @@ def compose(text: str) -> str:
     """Returns a token in the form that all its spellings share: composed (NFC), with straight apostrophes."""
     if text.isascii():
         return text
-    decomposed = unicodedata.normalize("NFD", text)  # so that the character before a joiner is the same in all spellings
+    # Decomposed, so that the character before a joiner is the same in all spellings.
+    decomposed = unicodedata.normalize("NFD", text)
     return unicodedata.normalize("NFC", _WITHOUT_EFFECT.sub("", decomposed)).replace("’", "'")
 
 
