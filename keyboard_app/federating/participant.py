@@ -6,7 +6,7 @@
 4. It measures the weights on its newest messages, which are held out, trains them on the older ones, and measures again. The order
    of training is its own draw, and not only the plan's seed.
 5. It checks the update, clips it, encodes it as integers, masks them and sends them. Only masked numbers leave the device. Before
-   they do, it records them, and the model that they start from (`keyboard_app.federating.model_history`).
+   they do, it records the update and the model that it starts from (`keyboard_app.federating.model_history`).
 6. Once the coordinator has added up the masked integers of all devices, the keyboard signs which devices are in the sum.
 7. Once enough other devices have signed the same, it sends the shares that unmask the sum.
 
