@@ -64,7 +64,9 @@ def profile(tmp_path_factory: pytest.TempPathFactory, small_model: Model, small_
         with Membership.open(path, device.profile.vault) as membership:
             membership.join("https://keyboards.example.org:8443", "a certificate", Ed25519PrivateKey.generate())
             for number in range(20):
-                membership.sent("https://keyboards.example.org:8443", f"round-{number}", "model", 1, 2, clipped=True)
+                membership.sent(
+                    "https://keyboards.example.org:8443", f"round-{number}", f"{number}", 1, 2, clipped=True
+                )
     (path / "layouts").mkdir()
     shutil.copy(Path("keyboard_app/input/layouts/dvorak.json"), path / "layouts" / "own.json")
     return path
