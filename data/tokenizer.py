@@ -30,7 +30,7 @@ _INSIDE = "(?:['’·\u0387\u2027\u05f4]|(?<=[\u05d0-\u05ea])\"(?=[\u05d0-\u05ea
 _WORD = rf"{_LETTERS}(?:{_INSIDE}{_LETTERS})*"
 _TOKEN = re.compile(rf"{_WORD}|\d+(?:[.,:]\d+)*|[.,!?]")
 # For the cursor, the letters, digits and underscores between two other characters are one word.
-_RUN = re.compile(rf"(?:{_WORD}|[\w{MARKS}]|(?<=\w)['’](?=\w))+")
+_RUN = re.compile(rf"(?:{_WORD}|\w[{MARKS}]*|(?<=\w)['’](?=\w))+")
 
 # Invisible characters change no word, and neither do joiners at its end or after letters that do not join.
 _WITHOUT_EFFECT = re.compile(rf"[{_INVISIBLE}]|(?<=[\0-\u058f])[{ZWNJ}{ZWJ}]+|{ZWNJ}+$")
