@@ -30,7 +30,7 @@ _INSIDE = "(?:['’·\u0387\u2027\u05f4]|(?<=[\u05d0-\u05ea])\"(?=[\u05d0-\u05ea
 _WORD = rf"{_LETTERS}(?:{_INSIDE}{_LETTERS})*"
 _TOKEN = re.compile(rf"{_WORD}|\d+(?:[.,:]\d+)*|[.,!?]")
 # For the cursor, the letters, digits and underscores between two other characters are one word.
-_RUN = re.compile(rf"(?:{_WORD}|[\w{MARKS}]|(?<=\w)['’](?=\w))+")
+_RUN = re.compile(rf"(?:{_WORD}|\w[{MARKS}]*|(?<=\w)['’](?=\w))+")
 
 # Invisible characters change no word, and neither do joiners at its end or after letters that do not join.
 _WITHOUT_EFFECT = re.compile(rf"[{_INVISIBLE}]|(?<=[\0-\u058f])[{ZWNJ}{ZWJ}]+|{ZWNJ}+$")
@@ -68,7 +68,9 @@ def compose(text: str) -> str:
     """Returns a token in the form that all its spellings share: composed (NFC), with straight apostrophes."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFC", _WITHOUT_EFFECT.sub("", text)).replace("’", "'")
+    # Decomposed, so that the character before a joiner is the same in all spellings.
+    decomposed = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", _WITHOUT_EFFECT.sub("", decomposed)).replace("’", "'")
 
 
 def restore_case(word: str, typed: str = "", sentence_start: bool = False) -> str:

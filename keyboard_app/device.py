@@ -75,7 +75,9 @@ class Device:
         trust = profile.store.ngram_trust(digest(model.weights))
         self.models = Models(model, profile.load_personal(model), messages, trust)
         if profile.store.unreadable:
-            profile.notices.append(f"{profile.store.unreadable:,} recorded messages are damaged and were skipped")
+            damaged = profile.store.unreadable
+            which = "message is damaged and was" if damaged == 1 else "messages are damaged and were"
+            profile.notices.append(f"{damaged:,} recorded {which} skipped")
         self.keyboard = Keyboard(
             self.models.suggest,
             self._record,

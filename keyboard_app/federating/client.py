@@ -237,10 +237,10 @@ def _why_unreachable(place: str, error: BaseException) -> str:
     if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes):
         return f"another server answers at {place}: if this lasts, leave the federation and join again with a new link"
     if any(isinstance(each, socket.gaierror) for each in causes):
-        return f"can't find the coordinator at {place}: check that this device is online"
+        return f"cannot find the coordinator at {place}: check that this device is online"
     if any(isinstance(each, httpx.TimeoutException) for each in causes):
         return f"the coordinator at {place} does not answer in time: try again later"
-    return f"can't reach the coordinator at {place}: is it running?"
+    return f"cannot reach the coordinator at {place}: is it running?"
 
 
 def _text(content: bytes) -> str:

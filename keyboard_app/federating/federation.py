@@ -38,9 +38,8 @@ class Federation:
         self.background = BackgroundTasks()
         self._profile, self._models = profile, models
         self._asked = -math.inf
-        self._enough_since: tuple[int, int] | None = (
-            None  # deletions and resets when the messages were found to be enough
-        )
+        # The numbers of deletions and resets when the messages were found to be enough.
+        self._enough_since: tuple[int, int] | None = None
         self._leaving = False
         try:
             joined = self.standing().joined
@@ -88,6 +87,8 @@ class Federation:
         """
         with self._membership() as membership:
             membership.history().answer(question, yes)
+        if self.latest is not None:
+            self.latest.line = ""  # it said that there is a question
         return (
             "your keyboard takes part again" if yes else "your keyboard waits for a newer version of the shared model"
         )

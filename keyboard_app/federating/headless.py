@@ -21,7 +21,7 @@ from model.device.folder import Model
 
 # Seconds between attempts to reach a coordinator that does not answer. The pause doubles until it reaches the second value.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-_KEPT_OUT_PAUSE = 10.0  # seconds between looking for a newer model, while the newest needs the person's word
+_KEPT_OUT_PAUSE = 10.0  # seconds between two looks for a newer model, while the person has not said yes to the newest
 
 
 def corpus_messages(path: Path, user: str) -> Callable[[Model], list[list[int]]]:
@@ -83,7 +83,6 @@ def leave(membership: Membership) -> str:
             ask_for_outcomes(client, membership, joined.url)  # not possible afterwards
             client.leave()
     except RefusedError as error:
-        line = "left the federation"
         line += ", which had removed this keyboard" if error.status == api_messages.REMOVED else f": {error}"
     except UserFacingError as error:
         line = f"left the federation, but its coordinator could not be told: {error}"
@@ -139,11 +138,14 @@ def take_part(
                 asked = participant.question
                 if line := result_of(participant.turn()):
                     tell(line)
+                question = participant.question
                 if participant.note != told and (told := participant.note):
                     tell(told)
-                if participant.question is not None:
-                    if participant.question != asked:
-                        tell(f"{participant.question}. Start it with --answer yes or --answer no")
+                if question is not None:
+                    if question != asked:
+                        if str(question) not in line:
+                            tell(str(question))
+                        tell("to answer, stop this keyboard and start it again with --answer yes or --answer no")
                     time.sleep(_KEPT_OUT_PAUSE)
                 pause = _FIRST_PAUSE
             except RefusedError:

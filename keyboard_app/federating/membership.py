@@ -106,11 +106,11 @@ class Membership:
             connection = connect(path, vault)
             belongs, updates = salvage(aside, connection, vault)
         if updates or belongs:
-            damage = "was damaged"  # the key fits
+            damage = "was damaged"  # not locked: the key fits
         if notices is not None:
             kept = f"; {updates:,} of the updates that you shared can still be read" if updates else ""
             what = "the rest can still be read" if belongs else f"join the federation again{kept}"
-            notices.append(f"the file of your federation {damage} and is now {aside}: {what}")
+            notices.append(f"the file of your federation {damage} and is kept as {aside}: {what}")
         return cls(connection, vault)
 
     def close(self) -> None:

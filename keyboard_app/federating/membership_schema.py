@@ -83,9 +83,6 @@ def connect(path: Path, vault: Vault) -> sqlite3.Connection:
             raise UnsealError("the file has no value to check its key with")
         vault.open(row[0], _KEY_CHECK)
         _check(connection, vault)
-        if _noted_version(connection) is None:  # written by a keyboard before versions were noted twice
-            with suppress(sqlite3.OperationalError):  # a full disk, or a reader: a later opening tries again
-                connection.execute("INSERT INTO marks VALUES ('version', ?)", (b"%d" % VERSION,))
     except BaseException:
         connection.close()
         raise
@@ -94,6 +91,8 @@ def connect(path: Path, vault: Vault) -> sqlite3.Connection:
 
 def salvage(damaged: Path, fresh: sqlite3.Connection, vault: Vault) -> tuple[bool, int]:
     """Copies every row that can be read and decrypted into a new and empty file.
+
+    If the membership cannot be read, the outcomes that are not known yet become `unknown`, as after leaving.
 
     Returns:
       Whether the membership or the link to join with is among them, and the number of shared updates.
@@ -112,6 +111,8 @@ def salvage(damaged: Path, fresh: sqlite3.Connection, vault: Vault) -> tuple[boo
         for table, rows in found.items():
             for row in rows:
                 fresh.execute(f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+        if not found["membership"]:
+            fresh.execute("UPDATE shared SET outcome = ? WHERE outcome = ?", (UNKNOWN, SENT))
     return bool(found["membership"] or found["joining"]), len(found["shared"])
 
 
@@ -190,19 +191,6 @@ def round_identity(tag: bytes) -> str:
     return f"shared {tag.hex()}"
 
 
-def _noted_version(connection: sqlite3.Connection) -> int | None:
-    """Returns the version in the table `marks`: with the one in the header of the file, damage to either of them shows."""
-    try:
-        row = connection.execute("SELECT value FROM marks WHERE name = 'version'").fetchone()
-        return None if row is None else int(row[0])
-    except (sqlite3.DatabaseError, ValueError, TypeError):
-        return None
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
 def met_tag(vault: Vault, federation: str, model: str) -> bytes:
     """Returns the tag by which the row of an accepted model is found."""
     return vault.tag(f"model\n{federation}\n{model}")
@@ -221,6 +209,19 @@ def question_tag(vault: Vault, federation: str, model: str, kind: str) -> bytes:
 def question_identity(tag: bytes) -> str:
     """Returns the identity that the row of a question is encrypted with."""
     return f"question {tag.hex()}"
+
+
+def _noted_version(connection: sqlite3.Connection) -> int | None:
+    """Returns the version in the table `marks`: with the one in the header of the file, damage to either of them shows."""
+    try:
+        row = connection.execute("SELECT value FROM marks WHERE name = 'version'").fetchone()
+        return None if row is None else int(row[0])
+    except (sqlite3.DatabaseError, ValueError, TypeError):
+        return None
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 @contextmanager

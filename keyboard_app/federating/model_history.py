@@ -87,7 +87,7 @@ class ModelHistory:
             raise NotAllowedError(question)
 
     def accept(self, model: str, number: int) -> None:
-        """Records that this keyboard has accepted a model, which drops the questions about others; does so before it is used.
+        """Records that this keyboard accepts a model, before the model is used; drops the questions about other models.
 
         Raises:
           NotAllowedError: it is older than one that was accepted, and the person has not said yes; the question is stored.
@@ -139,9 +139,9 @@ class ModelHistory:
         """Returns the question that stands between a model and its use, if any."""
         met = self._met()
         newest = met[-1][1] if met else -1
-        left = bool(met) and met[-1][0] != model and (number <= newest or model in dict(met))
+        older = bool(met) and met[-1][0] != model and (number <= newest or model in dict(met))
         answers = {(asked.kind, asked.model): asked.answer for _, asked in self._asked()}
-        for kind, arises in ((OLDER, left), (AGAIN, self._given(model) >= UPDATES_PER_MODEL)):
+        for kind, arises in ((OLDER, older), (AGAIN, self._given(model) >= UPDATES_PER_MODEL)):
             answer = answers.get((kind, model), "")
             if kind in kinds and arises and answer != YES:
                 return Question(kind, model, number, newest, answer)

@@ -6,7 +6,7 @@
 4. It measures the weights on its newest messages, which are held out, trains them on the older ones, and measures again. The order
    of training is its own draw, and not only the plan's seed.
 5. It checks the update, clips it, encodes it as integers, masks them and sends them. Only masked numbers leave the device. Before
-   they do, it records them, and the model that they start from (`keyboard_app.federating.model_history`).
+   they do, it records the update and the model that it starts from (`keyboard_app.federating.model_history`).
 6. Once the coordinator has added up the masked integers of all devices, the keyboard signs which devices are in the sum.
 7. Once enough other devices have signed the same, it sends the shares that unmask the sum.
 
@@ -58,6 +58,7 @@ _TOO_LITTLE = "this keyboard has too few words to take part in a round yet: it t
 # round is lost, and the keyboard goes on.
 _FAILURES = (UserFacingError, RuntimeError, ValueError, ArithmeticError, MemoryError)
 _WAIT_SECONDS = 10.0  # for the answer to a check-in
+_NO_MEMBER = (api_messages.UNKNOWN_DEVICE, api_messages.REMOVED)  # refusals of a device that is not a member any more
 
 
 def check_model(content: bytes, plan_digest: str, model: Model) -> tuple[Weights, Provenance]:
@@ -128,15 +129,15 @@ def ask_for_outcomes(client: FederationClient, membership: Membership, url: str)
 
     Raises:
       UnreachableError: the coordinator did not answer.
-      RefusedError: the coordinator does not know this device.
+      RefusedError: this keyboard is not a member of the federation any more, so the coordinator tells it no outcome.
     """
     for name in membership.unresolved():
         try:
             outcome = client.outcome(name)
         except RefusedError as refused:
-            if refused.status == api_messages.UNKNOWN_DEVICE:
+            if refused.status in _NO_MEMBER:
                 raise
-            continue  # a coordinator of an older version, which does not have this call
+            continue  # an older coordinator, which does not have this call
         if outcome in api_messages.OUTCOMES:
             membership.record_outcome(url, name, outcome)
 
@@ -267,7 +268,7 @@ class Participant:
         try:
             return (yield from self._take_part(call))
         except RefusedError as refused:
-            if refused.status in (api_messages.UNKNOWN_DEVICE, api_messages.REMOVED):
+            if refused.status in _NO_MEMBER:
                 raise
             if refused.status in (api_messages.LATE, api_messages.EARLY):
                 return str(refused)  # the round has moved to another stage; the next turn asks for it
@@ -281,11 +282,11 @@ class Participant:
             return self._drop_out(call.round_name, reason(error))
 
     def _ask_for_outcomes(self) -> None:
-        """Asks for the outcomes of updates that left in earlier rounds, from which this keyboard was gone before they ended.
+        """Asks for the outcomes of updates of rounds that this keyboard left before they ended.
 
         Raises:
           UnreachableError: the coordinator did not answer.
-          RefusedError: the coordinator does not know this device any more, and will tell it no outcome.
+          RefusedError: this keyboard is not a member any more. The outcomes are then recorded as unknown.
         """
         try:
             ask_for_outcomes(self._client, self._membership, self._joined.url)
@@ -295,7 +296,7 @@ class Participant:
             raise
 
     def _kept_out(self) -> bool:
-        """Returns whether the newest model is one about which the person has to be asked: this keyboard then is not selected."""
+        """Returns whether this keyboard stays out of rounds until the person says yes to the newest model; sets `question`."""
         asked = {question.model: question for question in self._history.questions()}
         self.question = asked.get(self._client.newest_model()) if asked else None
         return self.question is not None
@@ -309,7 +310,7 @@ class Participant:
         return "received a newer shared model"
 
     def _has_enough(self) -> bool:
-        """Counts the words, until they are enough once: messages that are added change nothing then."""
+        """Returns whether the messages are enough to train on; does not count them again once they are."""
         self.enough = self.enough or has_enough([len(message) for message in self._messages(self.model)])
         return self.enough
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from federation.protocol import api_messages
 from federation.protocol.join_link import JoinLink
 from keyboard_app.federating.membership import Joined, Membership
+from keyboard_app.federating.model_history import NO
 from keyboard_app.federating.steps import STEPS, place
 from keyboard_app.learning.background import Step, reason
 from keyboard_app.learning.models import Models
@@ -102,7 +103,9 @@ class TakingPart:
                         break
                     self._show(participant)
                     yield progress
-                if participant.question is not None:
+                if (question := participant.question) is not None and question.answer == NO:
+                    self.line = "your keyboard waits for a newer version of the shared model"
+                elif question is not None:
                     if self.line:  # the question is new, so it is worth showing
                         self.title = "your federation has a question"
                     self.line = "your federation has a question: answer it on the Federation page"

@@ -14,7 +14,7 @@ from model.device.suggesting.suggestions import Suggester
 from model.device.suggesting.word_preferences import WordPreferences
 from model.device.weights import Weights
 
-# A network reads so many words of an unread context before a key, such as a pasted text, which takes a few milliseconds.
+# Most words of an unread context, such as a pasted text, that a network reads at a key. They take a few milliseconds.
 _MOST_UNREAD = 8
 
 

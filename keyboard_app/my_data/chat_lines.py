@@ -165,7 +165,7 @@ class _Foreign:
         return any(pattern.search(line) for pattern in patterns)
 
     def _continues_another(self, line: str) -> bool:
-        """Whether a line that continues a message looks like the beginning of another one, damaged."""
+        """Returns whether a line that continues a message looks like the damaged beginning of another one."""
         digits = sum(map(str.isdecimal, line[:_BEGINNING])) >= _DIGITS_OF_STAMP
         return (
             (digits and _SEPARATOR.match(line) is not None)

@@ -89,10 +89,10 @@ class Importing:
         older, doubtful = len(everything) - len(texts), source.doubtful_of(self._person)
         self.left_out = older + secret + long + doubtful
         self._because = [
-            f"{count:,} {reason}"
+            f"{count_of_messages(count)} {reason}"
             for count, reason in (
-                (older, f"older ones, since at most {MAX_MESSAGES:,} are imported from a file"),
-                (secret, "that look like secrets"),
+                (older, f"beyond the newest {MAX_MESSAGES:,}"),
+                (secret, "that looks like a secret" if secret == 1 else "that look like secrets"),
                 (long, f"with more than {MAX_CHARACTERS:,} characters"),
                 (doubtful, "that may hold other people's words"),
             )
@@ -106,8 +106,11 @@ class Importing:
         self._profile.store.add_imported(self._sealed)
         self.imported = len(self._sealed)
         self._models.use_messages([message.text for message in self._profile.store.learnable()])
-        left_out = f", and left out {'; '.join(self._because)}" if self._because else ""
-        return f"imported {count_of_messages(self.imported)}{left_out}; let the keyboard learn to put them to use"
+        left_out = f" (left out: {', '.join(self._because)})" if self._because else ""
+        line = f"imported {count_of_messages(self.imported)}{left_out}"
+        if not self.imported:
+            return line
+        return f"{line}; let the keyboard learn to put {'it' if self.imported == 1 else 'them'} to use"
 
     def _question(self, source: Source) -> str:
         if source.kind == TEXT:

@@ -56,8 +56,8 @@ class MyData:
         """Deletes messages by id, permanently; suggestions forget them at once, the personal network when it learns again.
 
         Raises:
-          DataError: the messages could not be deleted. Or they were deleted, but there was no room to rewrite the file; opening it
-            again tries again.
+          DataError: the messages could not be deleted; or they were, but the file could not be rewritten, and the next opening
+            tries again.
         """
         try:
             self._profile.store.delete(messages)

@@ -43,7 +43,7 @@ def bare(line: str) -> str:
 
 
 def rest_of(line: str, length: int) -> str:
-    """Returns the line, its directional marks included, behind the first `length` other characters."""
+    """Returns the rest of a line after `length` characters; directional marks are not counted, but kept in the rest."""
     if DIRECTIONS.search(line) is None:
         return line[length:]
     position = 0

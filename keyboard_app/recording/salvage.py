@@ -62,10 +62,8 @@ def has_messages_of(vault: Vault, path: Path) -> bool:
 def _open(path: Path) -> sqlite3.Connection:
     connection = schema.connect_to_read(path)
     connection.text_factory = schema.readable
-    for statement in (
-        "PRAGMA writable_schema = ON",
-        "PRAGMA cell_size_check = ON",
-    ):  # the first ignores damaged definitions
+    # The first makes SQLite ignore damaged definitions.
+    for statement in ("PRAGMA writable_schema = ON", "PRAGMA cell_size_check = ON"):
         list(_until_damage(connection, statement))
     return connection
 

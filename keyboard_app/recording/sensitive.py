@@ -77,10 +77,7 @@ def _holds_card(text: str) -> bool:
 
 
 def passes_luhn(digits: Sequence[int], lengths: Iterable[int] = _CARD_DIGITS) -> bool:
-    """Returns whether some digits in a row, as many as one of the lengths says, end with their check digit.
-
-    The check digit is that of ISO/IEC 7812-1, Annex B.
-    """
+    """Returns whether consecutive digits, as many as one of `lengths`, end with their check digit (ISO/IEC 7812-1, Annex B)."""
     plain = np.array(digits, np.intp)
     doubled, even = np.array(_LUHN)[plain], np.arange(len(plain)) % 2 == 0
     # The sums of the first n digits, of which those at even places are doubled, and of which those at odd places are.
@@ -97,11 +94,8 @@ def passes_luhn(digits: Sequence[int], lengths: Iterable[int] = _CARD_DIGITS) ->
 def _is_iban(text: str) -> bool:
     """Returns whether a prefix of the text is an IBAN: following words may look as if they were part of it."""
     compact = re.sub(r"[ \-]", "", text).upper()
-    head, remainder, digits = (
-        int("".join(str(int(c, 36)) for c in compact[:4])),
-        0,
-        sum(map(str.isdecimal, compact[:4])),
-    )
+    head = int("".join(str(int(c, 36)) for c in compact[:4]))
+    remainder, digits = 0, sum(map(str.isdecimal, compact[:4]))
     for length, character in enumerate(compact[4:], 5):
         value = int(character, 36)
         remainder = (remainder * (10 if value < 10 else 100) + value) % 97

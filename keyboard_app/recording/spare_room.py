@@ -9,7 +9,7 @@ _SIZES = (1 << 20, 1 << 19, 1 << 18, 1 << 17)  # bytes
 
 
 class SpareRoom:
-    """A file in a folder that takes up room for nothing else than to be deleted in time."""
+    """A file in a folder that only takes up room, until it is deleted because the room is needed."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _NAME

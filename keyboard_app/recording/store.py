@@ -75,7 +75,8 @@ class Store:
             with suppress(sqlite3.Error):  # a full disk
                 rescued = salvage(aside, connection, vault)
         why = "the recorded messages were damaged" if mark == "damaged" else "the key of the recorded messages is lost"
-        kept = f", with the {rescued:,} messages that could still be read" if rescued else ""
+        messages = f"{rescued:,} {'message' if rescued == 1 else 'messages'}"
+        kept = f", with the {messages} that could still be read" if rescued else ""
         notices.append(f"{why}: they are kept in {aside}, and a new recording was started{kept}")
         return cls(connection, vault, SpareRoom(path.parent))
 

@@ -246,9 +246,9 @@ class Profile:
             personal = load_personal(path, self.vault)
         except UserFacingError as error:
             if isinstance(error.__cause__, PermissionError):
-                self.notices.append(f"the global model is in use: {error}: make sure that you may read the file")
+                self.notices.append(f"the shared model is in use: {error}: make sure that you may read the file")
                 return None
-            self.notices.append(f"the global model is in use: {error}; the damaged file is kept in {set_aside(path)}")
+            self.notices.append(f"the shared model is in use: {error}; the damaged file is kept in {set_aside(path)}")
             return None
         if not grew_from(personal.provenance, model):
             self.notices.append(

@@ -13,7 +13,7 @@ from kivy.uix.floatlayout import FloatLayout
 from data.errors import UserFacingError
 from keyboard_app.charging import is_charging
 from keyboard_app.device import Device
-from keyboard_app.federating.tasks import TakingPart
+from keyboard_app.federating.tasks import Joining, TakingPart
 from keyboard_app.learning.background import BackgroundTasks, reason
 from keyboard_app.window.drawing.look import DESKTOP, PHONE, TABLET, look
 from keyboard_app.window.drawing.theme import system_theme
@@ -210,10 +210,6 @@ class Screen(FloatLayout):
         """Starts to learn."""
         self.begin(self.device.learn)
 
-    def relearn(self) -> None:
-        """Starts to learn again from the remaining messages."""
-        self.begin(self.device.relearn)
-
     def stop_learning(self) -> None:
         """Stops the background task as soon as possible, without keeping its result."""
         self.device.background.stop()
@@ -269,8 +265,9 @@ class Screen(FloatLayout):
         if not asked or self.page == FEDERATION:  # a request changes nothing else that is shown
             self.composer.refresh()
             self.refresh_page()
-        if line and self.page == FEDERATION and (failed or isinstance(task, TakingPart)):
-            self.status = _capitalized(line)  # the page has shown it beside the button
+        on_page = isinstance(task, TakingPart) or (failed and isinstance(task, Joining))
+        if line and self.page == FEDERATION and on_page:
+            self.status = _capitalized(line)  # the page shows it in a place of its own
         elif line:
             self.say(line, self._pages[FEDERATION].outcome if self.page == FEDERATION else None, failed)
         if self._next is not None:
@@ -280,10 +277,10 @@ class Screen(FloatLayout):
     def serve(self, _elapsed: float = 0) -> None:
         """Starts work for a desktop on this machine, and learning and requests to the federation when they are due."""
         charging = is_charging()
-        self._begin(self.device.serve)
-        self._begin(lambda: self.device.learn_if_due(self._idle_seconds(), charging))
+        self.begin(self.device.serve)
+        self.begin(lambda: self.device.learn_if_due(self._idle_seconds(), charging))
         idle, since_typing = self._idle_seconds, self._seconds_since_typing
-        self._begin(lambda: self.device.take_part_if_due(idle, charging, since_typing=since_typing))
+        self.begin(lambda: self.device.take_part_if_due(idle, charging, since_typing=since_typing))
 
     def _is_typing(self) -> bool:
         """Returns whether a person is in the middle of typing a message."""
@@ -446,19 +443,7 @@ class Screen(FloatLayout):
             self.say(_USUAL_STATUS if record else "Nothing you type is recorded. You can change that in the settings.")
 
     def begin(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> None:
-        """Starts work that the person requested, and shows its progress and result in `outcome`, as `attempt` does."""
-        self._begin(work, outcome)
-
-    def begin_in_federation(self, work: Callable[[], object]) -> None:
-        """Starts work of the federation that the person requested; a request of the keyboard's own gives way to it."""
-        background = self.device.federation.background
-        if background.task is not None and not background.task.title:
-            background.stop()
-            self._next = work
-        else:
-            self._begin(work, self._pages[FEDERATION].outcome if FEDERATION in self._pages else None)
-
-    def _begin(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> None:
+        """Starts work in the background, and shows its progress and result where `attempt` shows a line."""
         background, federation = self.device.background, self.device.federation.background
         before = background.task
         if outcome is not None:
@@ -473,6 +458,15 @@ class Screen(FloatLayout):
             self.say(f"{background.task.title} …", outcome)
             self.composer.refresh()
             self.refresh_page()
+
+    def begin_in_federation(self, work: Callable[[], object]) -> None:
+        """Starts work of the federation that the person requested; a request of the keyboard's own gives way to it."""
+        background = self.device.federation.background
+        if background.task is not None and not background.task.title:
+            background.stop()
+            self._next = work
+        else:
+            self.begin(work, self._pages[FEDERATION].outcome if FEDERATION in self._pages else None)
 
     def _arrange(self) -> None:
         """Shows the page beside the messages or over them."""

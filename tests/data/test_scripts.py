@@ -6,7 +6,7 @@ import unicodedata
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data.marks import MARKS, is_mark, without_marks
@@ -39,6 +39,7 @@ def test_a_word_of_any_script_is_one_token(word: str, form: Form) -> None:
     assert [f"🙂{text} -"[start:end] for start, end in runs(f"🙂{text} -")] == [text]
 
 
+@example("ὰ\u200d")
 @given(st.lists(st.builds(str.__add__, LETTER, st.text(MARK, max_size=3)), min_size=1, max_size=8).map("".join))
 def test_letters_and_their_marks_are_one_word_however_they_are_composed(word: str) -> None:
     forms = [unicodedata.normalize(form, word) for form in FORMS]

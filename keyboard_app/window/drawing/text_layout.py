@@ -27,9 +27,7 @@ def clusters(piece: str) -> tuple[str, ...]:
     """Splits a word or white space into its clusters; joined, they are the piece again."""
     found, start = [], 0
     while start < len(piece):
-        seen = (
-            _SEEN  # what precedes the start of a cluster does not matter, so that a long row of flags is not read again
-        )
+        seen = _SEEN  # the text before a cluster does not matter, so a long row of flags is not read again
         while (end := next_boundary(piece[start : start + seen], 0)) == seen and start + seen < len(piece):
             seen *= 2
         found.append(piece[start : start + end])

@@ -167,6 +167,8 @@ class RoundCard(Card):
             self.when = "Recording is off, so there is nothing to learn from. You can switch it on in the settings."
         elif not settings.take_part:
             self.when = "Paused: your keyboard takes part in no rounds."
+        elif latest is not None and latest.removed:
+            self.when = ""  # `line` says that the federation has removed this keyboard
         elif device.private:
             self.when = "In private mode your keyboard begins no round."
         else:
@@ -188,7 +190,9 @@ class SharedCard(Card):
 
     page = ObjectProperty()
     updates = StringProperty()  # their number; empty without any
+    of_updates = StringProperty()  # the noun after it
     words = StringProperty()
+    of_words = StringProperty()
     sent = StringProperty()
     more = BooleanProperty(False)
     detailed = BooleanProperty(False)  # whether sizes, addresses and limits are shown
@@ -198,7 +202,10 @@ class SharedCard(Card):
         self._shown = shared, count
         self.updates = f"{len(shared):,}" if shared else ""
         # Rounds learn from the same newest words again, so a sum over the updates would count most words several times.
-        self.words = f"{max((s.words for s in shared), default=0):,}"
+        words = max((s.words for s in shared), default=0)
+        self.words = f"{words:,}"
+        self.of_updates = "update" if len(shared) == 1 else "updates"
+        self.of_words = f"{'word' if words == 1 else 'words'} used, at most"
         self.sent = _size(sum(s.bytes for s in shared))
         self.more = len(shared) > count
         self.ids.rows.clear_widgets()

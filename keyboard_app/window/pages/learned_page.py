@@ -34,9 +34,7 @@ WEEK, MODEL, WORD = "week", "model", "word"
 SPANS = ((WEEK, "By week"), (MODEL, "By model"), (WORD, "Word by word"))
 WINDOW = 50  # words that each point of the curves averages over
 FIRST = 10  # the word at which the curves begin; before it, a single word would move them far
-_SAVED_LATER = (
-    "How many keystrokes suggestions save is shown once you have sent {:,} characters here; so far it is {:,}."
-)
+_SAVED_LATER = "The keystrokes saved are shown once you have sent {:,} characters here. So far you have sent {:,}."
 _SHOWN = 12  # most words, phrases or periods shown
 
 

@@ -82,7 +82,7 @@ class Page(BoxLayout):
         super().__init__(**properties)
 
     def open(self) -> None:
-        """Forgets what was left from an earlier visit: the page is about to be shown, from its top and without old results."""
+        """Resets the page before it is shown: scrolls to its top and removes old results."""
         for widget in self.walk(restrict=True):
             if isinstance(widget, ScrollView):
                 widget.scroll_y = 1

@@ -7,7 +7,7 @@ __all__ = ("ButtonResult",)
 
 
 class ButtonResult(Label):
-    """A line that says what became of a button's work; takes no room while it is empty."""
+    """A line with the result of a button's work; takes no room while it is empty."""
 
     line = StringProperty()
     failed = BooleanProperty(False)

@@ -52,7 +52,7 @@ class Tooltips:
             self.shown.parent.remove_widget(self.shown)
 
     def touched(self, touch: MotionEvent) -> None:
-        """Waits whether a new touch is held on an icon."""
+        """Waits to see whether a new touch is held on an icon."""
         self.hide()
         self._look.cancel()
         self._let_go()

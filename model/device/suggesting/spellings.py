@@ -60,7 +60,7 @@ class Spellings:
     def add(self, personal: PersonalNgram) -> None:
         """Adds the person's own words that have qualified since the last call.
 
-        After a long message these can be many, each of which takes some milliseconds: then the next calls add the rest.
+        A long message can add many, and each takes some milliseconds: the next calls then add the rest.
         """
         most = _MOST_ADDED if self._started else len(personal.offered)
         self._started = True

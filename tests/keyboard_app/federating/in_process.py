@@ -44,8 +44,8 @@ class InThread(httpx.BaseTransport):
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         answer = await self._app.handle_async_request(request)
-        content = httpx.ByteStream(await answer.aread())
-        return httpx.Response(answer.status_code, headers=answer.headers, stream=content)
+        stream = httpx.ByteStream(await answer.aread())
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=stream)
 
     def close(self) -> None:
         self._loop.close()

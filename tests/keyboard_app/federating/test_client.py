@@ -34,12 +34,12 @@ def enrol(folder: Path, place: str) -> str:
 
 
 def test_a_coordinator_that_is_not_running(tmp_path: Path) -> None:
-    assert enrol(tmp_path, "127.0.0.1:9") == "can't reach the coordinator at 127.0.0.1:9: is it running?"
+    assert enrol(tmp_path, "127.0.0.1:9") == "cannot reach the coordinator at 127.0.0.1:9: is it running?"
 
 
 def test_a_name_that_nobody_has(tmp_path: Path) -> None:
     said = enrol(tmp_path, "coordinator.invalid:8443")
-    assert said == "can't find the coordinator at coordinator.invalid:8443: check that this device is online"
+    assert said == "cannot find the coordinator at coordinator.invalid:8443: check that this device is online"
 
 
 def test_a_coordinator_that_does_not_answer(tmp_path: Path, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,9 +112,8 @@ def test_a_full_disk_and_a_failing_program_are_reported(
     desktop.invite(INVITATION, small_model_folder / WEIGHTS)
     monkeypatch.setattr("keyboard_app.federating.local_rounds.save_weights", failing(error))
     contribution = answer(device, desktop)
-    assert contribution.error == (
-        "the disk is full: free some space and try again" if isinstance(error, OSError) else "LiteRT says no"
-    )
+    full = "the disk is full: free some space and try again"
+    assert contribution.error == (full if isinstance(error, OSError) else "LiteRT says no")
 
 
 def test_an_answer_that_cannot_be_written_is_not_tried_again(
@@ -137,7 +136,7 @@ def test_a_release_that_cannot_be_saved_is_refused(
     monkeypatch.setattr(
         "keyboard_app.recording.user_profile.save_model", failing(OSError(28, "No space left on device"))
     )
-    with pytest.raises(DataError, match=r"refused a newer shared model: the disk is full"):
+    with pytest.raises(DataError, match="refused a newer shared model: the disk is full"):
         device.serve()
     assert not desktop.released()
     assert device.models.global_model.provenance.round == 0

@@ -180,7 +180,7 @@ def test_a_file_whose_key_is_gone_is_set_aside_with_a_notice(tmp_path: Path) -> 
             assert membership.joined is None
         aside = tmp_path / f"{FILE}.locked"
         assert profile.notices[-1] == (
-            f"the file of your federation was encrypted with a key that no longer exists and is now {aside}: "
+            f"the file of your federation was encrypted with a key that no longer exists and is kept as {aside}: "
             "join the federation again"
         )
         assert aside.exists()

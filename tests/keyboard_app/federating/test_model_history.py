@@ -196,9 +196,8 @@ def test_the_file_of_version_2_is_upgraded_with_the_models_of_its_updates(
     membership.record_outcome(URL, "1", "counted")
     membership.close()
     with closing(sqlite3.connect(tmp_path / FILE)) as db:
-        db.executescript(
-            "DROP TABLE met; DROP TABLE questions; DELETE FROM marks WHERE name = 'version'; PRAGMA user_version = 2;"
-        )
+        db.executescript("DROP TABLE met; DROP TABLE questions; DELETE FROM marks WHERE name = 'version';")
+        db.execute("PRAGMA user_version = 2")
     with Membership.open(tmp_path, VAULT) as upgraded:
         assert (may(upgraded, "a", 7), may(upgraded, "b", 7), may(upgraded, "c", 0)) == (OLDER, "", "")
         assert [one.outcome for one in upgraded.shared()] == ["counted", "sent", "sent", "unknown"]

@@ -9,7 +9,7 @@ import pytest
 from federation.coordinator.round_machine import Stage
 from federation.protocol.api_messages import COUNTED, NOT_COUNTED, UNKNOWN
 from keyboard_app.federating import headless
-from keyboard_app.federating.client import UnreachableError
+from keyboard_app.federating.client import RefusedError, UnreachableError
 from tests.keyboard_app.federating.in_process import Coordinator, Keyboard
 
 
@@ -191,3 +191,13 @@ def test_an_update_without_an_answer_is_unknown_once_nobody_can_be_asked(
     assert [one.outcome for one in membership.shared()] == [UNKNOWN, "sent"]
     assert "could not be told" in headless.leave(membership)
     assert [one.outcome for one in membership.shared()] == [UNKNOWN, UNKNOWN]
+
+
+def test_outcomes_stay_unknown_once_the_owner_has_removed_the_keyboard(
+    coordinator: Coordinator, keyboard: Keyboard
+) -> None:
+    keyboard.membership.sent("https://coordinator", "0123", "a model", 10, 1_000, clipped=False)
+    coordinator.world.coordinator.devices.leave(keyboard.name, coordinator.world.now, removed=True)
+    with pytest.raises(RefusedError, match="this federation removed this keyboard"):
+        keyboard.turn()
+    assert [one.outcome for one in keyboard.membership.shared()] == [UNKNOWN]

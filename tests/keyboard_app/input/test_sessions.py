@@ -1,6 +1,7 @@
 """A thousand random sessions at the keyboard, compared with a plain model of a text field."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 
 from hypothesis import HealthCheck, settings
@@ -22,6 +23,11 @@ ENDS = ".,!?)]}\"”’'»%"
 
 SLIPS = {"teh": "the", "ab": "and", "dont": "don't", "zé": "a"}
 WORDS = ["hello", "there", "i'm", "5", "50", "grüße"]
+
+
+def _composed(word: str) -> str:
+    """Returns the form that all spellings of a word share: `é` may be one character or two."""
+    return unicodedata.normalize("NFC", word.lower())
 
 
 class PlainField:
@@ -70,7 +76,7 @@ class PlainField:
             return None
         typed = self.text[start:end]
         alone = start == 0 or self.text[start - 1] in " \n('"
-        if self.cursor != self.anchor or not typed or not alone or typed.lower() in self.insisted:
+        if self.cursor != self.anchor or not typed or not alone or _composed(typed) in self.insisted:
             return None
         corrected = self.correct(self.text[:start], typed)
         if corrected is None:
@@ -105,7 +111,7 @@ class PlainField:
     def target(self, move: Move) -> int:
         before = [p for p in self.places() if p < self.cursor] or [0]
         after = [p for p in self.places() if p > self.cursor] or [len(self.text)]
-        words = [m.span() for m in re.finditer(r"(?:[\w\u0300-\u036f]|(?<=\w)'(?=\w))+", self.text)]
+        words = [m.span() for m in re.finditer(rf"(?:\w{MARKS}|(?<=\w)'(?=\w))+", self.text)]
         return {
             Move.LEFT: before[-1],
             Move.RIGHT: after[0],
@@ -130,7 +136,7 @@ class PlainField:
             behind = self.cursor - start - len(corrected)
             self.put(start, start + len(corrected), typed)
             self.cursor = self.anchor = start + len(typed) + behind
-            self.insisted.add(typed.lower())
+            self.insisted.add(_composed(typed))
         elif self.cursor != self.anchor:
             self.insert("")
         else:
@@ -157,7 +163,7 @@ class PlainField:
     def take(self, word: str) -> None:
         start, end = self.word()
         if self.text[start:end].lower() == word.lower() and self.cursor == self.anchor:
-            self.insisted.add(word.lower())
+            self.insisted.add(_composed(word))
         self.put(start, end, (" " if self.letter_parts and start == end else "") + word)
         follows = next(iter(SIGN.findall(self.text[self.cursor :])), "")
         if follows == " ":

@@ -180,7 +180,7 @@ def test_only_the_chosen_author_of_a_chat_is_imported(device: Device, tmp_path: 
     importing = unclear.of("Bob")
     assert (
         run(importing)
-        == "imported 2 messages, and left out 1 that look like secrets; let the keyboard learn to put them to use"
+        == "imported 2 messages (left out: 1 message that looks like a secret); let the keyboard learn to put them to use"
     )
     assert [m.text for m in device.profile.store.messages()] == [
         "yes: the zebra\nis here\nand the quagga",
@@ -211,7 +211,7 @@ def test_the_only_author_of_a_file_is_not_taken_for_the_person(device: Device, t
     unclear = Importing(device.profile, device.models, path)
     assert run(unclear) == "one person wrote in chat.txt: say whether that is you"
     assert device.my_data.count() == 0
-    assert run(unclear.of("Ann")) == "imported 1 message; let the keyboard learn to put them to use"
+    assert run(unclear.of("Ann")) == "imported 1 message; let the keyboard learn to put it to use"
 
 
 def test_an_import_says_how_many_messages_it_left_out_and_why(
@@ -224,8 +224,8 @@ def test_an_import_says_how_many_messages_it_left_out_and_why(
     path.write_text(pasted + "".join(f"31.12.20, 21:15 - Bob: text {n}\n" for n in range(3_000)) + long)
     importing = Importing(device.profile, device.models, path, "Bob")
     assert run(importing) == (
-        "imported 999 messages, and left out 2,001 older ones, since at most 1,000 are imported from a file; "
-        "1 with more than 10,000 characters; 1 that may hold other people's words; let the keyboard learn to put them to use"
+        "imported 999 messages (left out: 2,001 messages beyond the newest 1,000, 1 message with more than 10,000 characters, "
+        "1 message that may hold other people's words); let the keyboard learn to put them to use"
     )
     assert (importing.imported, importing.left_out) == (999, 2_003)
     assert "text 2999" in [m.text for m in device.profile.store.messages()]

@@ -65,7 +65,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory, small_model: Model, small_
             membership.join("https://keyboards.example.org:8443", "a certificate", Ed25519PrivateKey.generate())
             for number in range(20):
                 membership.sent(
-                    "https://keyboards.example.org:8443", f"round-{number}", f"model-{number}", 1, 2, clipped=True
+                    "https://keyboards.example.org:8443", f"round-{number}", f"{number}", 1, 2, clipped=True
                 )
     (path / "layouts").mkdir()
     shutil.copy(Path("keyboard_app/input/layouts/dvorak.json"), path / "layouts" / "own.json")
@@ -79,6 +79,21 @@ def whole_store(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     fill(store)
     store.close()
     return path.read_bytes()
+
+
+def test_outcomes_are_unknown_once_the_membership_is_lost(tmp_path: Path) -> None:
+    url = "https://keyboards.example.org:8443"
+    with Membership.open(tmp_path, VAULT) as membership:
+        membership.join(url, "a certificate", Ed25519PrivateKey.generate())
+        for name in ("first", "second"):
+            membership.sent(url, name, "model", 1, 2, clipped=True)
+        membership.record_outcome(url, "first", "counted")
+    with closing(sqlite3.connect(tmp_path / FILE)) as db, db:
+        db.execute("UPDATE membership SET sealed = x'00'")
+    notices: list[str] = []
+    with Membership.open(tmp_path, VAULT, notices) as membership:
+        assert (membership.joined, [one.outcome for one in membership.shared()]) == (None, ["counted", "unknown"])
+    assert "join the federation again" in notices[0]
 
 
 def flip(content: bytes, at: float, value: int) -> bytes:

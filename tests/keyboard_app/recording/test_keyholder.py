@@ -136,7 +136,7 @@ def test_a_lost_key(tmp_path: Path, use_keyring: Any, small_model_folder: Path, 
         (tmp_path / "keyring").unlink()
     with Device.open(profile, small_model_folder, consenting=True) as device:
         assert "the key of the recorded messages is lost" in " ".join(device.profile.notices)
-        assert "the global model is in use" in " ".join(device.profile.notices)
+        assert "the shared model is in use" in " ".join(device.profile.notices)
         assert all("\n" not in notice for notice in device.profile.notices)
         assert (profile / "store.sqlite.locked").exists()
         assert device.profile.store.messages() == []

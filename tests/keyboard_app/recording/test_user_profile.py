@@ -92,7 +92,7 @@ def test_damaged_personal_weights_do_not_prevent_typing(
         assert len(device.keyboard.suggestions) == 3
         assert not device.models.personalized
         (notice,) = device.profile.notices
-        assert "the global model is in use" in notice
+        assert "the shared model is in use" in notice
         assert "\n" not in notice
     assert not personal.exists()
     assert personal.with_name(PERSONAL + ".damaged").exists()

@@ -183,8 +183,8 @@ def test_an_idle_keyboard_asks_for_rounds_and_a_task_of_the_person_comes_first(
     assert latest is not None
     status = screen.status
     person.wait_until(lambda: device.federation.background.task is None)
-    assert latest.failed and latest.line == "can't reach the coordinator at 127.0.0.1:9: is it running?"
-    assert person.page()._round_card.line.startswith("Can't reach the coordinator"), "the page says so"
+    assert latest.failed and latest.line == "cannot reach the coordinator at 127.0.0.1:9: is it running?"
+    assert person.page()._round_card.line.startswith("Cannot reach the coordinator"), "the page says so"
     assert screen.status == status, "but the status does not repeat it every minute"
     screen._last_used -= REST_SECONDS
     screen.serve()
@@ -236,9 +236,12 @@ def test_only_typing_makes_a_keyboard_leave_a_round_that_waits(
     person.touch_control("Forget what it learned")
     person.touch_control("Forget everything")
     assert page.ids.undone.line.startswith("Everything that was learned is forgotten")
-    imported = device.import_texts(write(device.profile.path / "mine.txt", "rope rope chalk\n"))
+    unclear = device.import_texts(write(device.profile.path / "mine.txt", "rope rope chalk\n"))
     person.wait_until(lambda: device.background.task is None)
-    assert imported.imported == 1
+    recorded = device.my_data.count()
+    device.import_of(None, unclear)  # the person has said that the text is theirs
+    person.wait_until(lambda: device.background.task is None)
+    assert device.my_data.count() == recorded + 1
     person.wait(20)
     assert device.federation.round_going_on is taking and taking.step == api_messages.WAIT
     assert screen.foot.startswith("Taking part in a round") or screen.foot == screen.status
