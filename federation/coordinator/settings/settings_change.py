@@ -14,6 +14,7 @@ from federation.aggregation.server_settings import SERVER_LEARNING_RATES
 from federation.aggregation.sum_settings import SumSettings
 from federation.coordinator.round_machine import Rules
 from federation.coordinator.settings.federation_settings import FederationSettings
+from federation.protocol.api_messages import Plan
 
 Value = int | float | str | bool
 Values = dict[str, Value]
@@ -64,6 +65,7 @@ ALL: Mapping[str, Setting] = {
     "keys_seconds": Setting("longest keys stage", " s", positive=True),
     "shares_seconds": Setting("longest shares stage", " s", positive=True),
     "reporting_seconds": Setting("longest reporting", " s", positive=True),
+    "consistency_seconds": Setting("longest consistency check", " s", positive=True),
     "unmasking_seconds": Setting("longest unmasking", " s", positive=True),
     "learning_rate": Setting("learning rate of devices", positive=True),
     "passes": Setting("passes over a device's words", positive=True),
@@ -120,6 +122,7 @@ def with_values(settings: FederationSettings, chosen: Mapping[str, Value]) -> Fe
     for name, value in chosen.items():
         if ALL[name].positive and not 0 < value < math.inf:  # type: ignore[operator]
             raise DataError(f"{ALL[name].label}: {value} is not a number above 0")
+        _check_for_devices(name, value)
     v = values_of(settings) | chosen
     rules = Rules(**{name: type(before)(v[name]) for name, before in vars(settings.rules).items()})
     privacy = Privacy(
@@ -143,6 +146,14 @@ def with_values(settings: FederationSettings, chosen: Mapping[str, Value]) -> Fe
         settings.noise_seed,
         rules,
     )
+
+
+def _check_for_devices(name: str, value: Value) -> None:
+    """Raises a DataError if devices would refuse a plan with this value."""
+    try:
+        Plan.check_fields(**{name: value})
+    except DataError as error:
+        raise DataError(f"{ALL[name].label}{str(error).removeprefix(f'{name} of a {Plan.__name__}')}") from error
 
 
 def fixed_because(name: str, settings: FederationSettings) -> str:

@@ -112,8 +112,9 @@ def test_the_event_log_tells_a_round_from_its_beginning_to_its_end(world) -> Non
     world.coordinator.devices.leave(world.devices[0].name, world.now)
     assert [line.split()[2] for line in heard[:6]] == ["joined"] * 6
     assert heard[6].startswith("round 1 begins: at least 3 devices")
-    assert [line.split()[2] for line in heard[7:12]] == ["selection", "keys", "shares", "reporting", "unmasking"]
-    assert heard[12].startswith("round 1 made a new model from 4 devices") and heard[13].endswith("left")
+    stages = ["selection", "keys", "shares", "reporting", "consistency", "unmasking"]
+    assert [line.split()[2] for line in heard[7:13]] == stages
+    assert heard[13].startswith("round 1 made a new model from 4 devices") and heard[14].endswith("left")
     assert lines(world) == heard[::-1]
     world.kill()
     assert lines(world) == heard[::-1], "the log is kept"

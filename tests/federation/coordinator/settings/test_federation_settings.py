@@ -31,8 +31,8 @@ OTHERS: dict[str, st.SearchStrategy[Any]] = {
     "over_selection": st.floats(1.5, 9),
     **{name: st.floats(1, 14) for name in ALL if name.endswith("_seconds")},
     "learning_rate": st.floats(0.6, 9),
-    "passes": st.integers(2, 9),
-    "max_words": st.integers(2_001, 10**6),
+    "passes": st.integers(2, 5),
+    "max_words": st.integers(2_001, 20_000),
     "algorithm": st.sampled_from(["fedadam", "fedyogi"]),
     "server_learning_rate": st.floats(1.5, 9),
     "seed": st.integers(1, 2**31),
@@ -86,6 +86,20 @@ def test_a_change_gives_the_option_and_both_values_or_is_refused_with_them(data:
         check_change(before, after)
         said = changes(before, after)
     assert not set("(){}=_") & set(said) and "Settings" not in said
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"max_words": 20_001}, "words of a device at most must be between 1 and 20000, not 20001"),
+        ({"passes": 6}, "passes over a device's words must be between 1 and 5, not 6"),
+        ({"keys_seconds": 0.0}, "longest keys stage: 0.0 is not a number above 0"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_the_name_of_the_setting(chosen: dict[str, Value], said: str) -> None:
+    with pytest.raises(DataError) as refused:
+        with_values(FederationSettings(), chosen)
+    assert str(refused.value) == said
 
 
 @pytest.mark.parametrize("mechanism", ["tree", "distributed"])
