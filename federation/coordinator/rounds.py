@@ -12,6 +12,7 @@ model still counts as spent privacy, and its devices as having taken part. Time 
 """
 
 import json
+import math
 import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -141,14 +142,19 @@ class Rounds:
 
     def schedule(self, rounds: int) -> None:
         """Schedules this number of rounds from now on, in place of those scheduled before."""
-        self.failures.restart()
+        self._restart()
         self._store.set_schedule(rounds, paused=False)
 
     def pause(self, paused: bool) -> None:
         """Pauses or resumes: while paused no new round opens, and the one under way continues."""
         if not paused:
-            self.failures.restart()
+            self._restart()
         self._store.set_schedule(self._store.schedule()[0], paused)
+
+    def _restart(self) -> None:
+        """Ends the wait after failed rounds, and looks at once whether enough devices may take part."""
+        self.failures.restart()
+        self._recheck = -math.inf
 
     def start_now(self, now: float) -> int:
         """Lets the round begin as soon as the minimum is there, and opens one if none is open.

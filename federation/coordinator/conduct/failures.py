@@ -64,8 +64,7 @@ class Failures:
           now: seconds since 1970.
         """
         seconds, scheduled = self.backoff.fail(f"round {number} failed: {reason}", now), self._store.schedule()[0]
-        next_one = f"; the next one begins in {seconds:g} seconds at the earliest" if scheduled else ""
-        self._store.add_error(f"round {number} was aborted: {reason}{next_one}", now)
+        self._store.add_error(f"round {number} was aborted: {reason}", now)
         bad = [Observation(frozenset(spoiled), good=False)] if spoiled else []
         found = []
         if machine is not None:
@@ -81,8 +80,14 @@ class Failures:
         tests_on = bool(bad) and free > minimum  # the next round tests another group
         self._fruitless = 0 if found else self._fruitless + (not tests_on)
         if scheduled and (self._fruitless >= _MOST_FRUITLESS or self.backoff.failures >= _MOST):
-            self._store.add_error(f"paused after {self.backoff.failures} aborted rounds in a row", now)
+            self._store.add_error(
+                f"rounds are paused after {self.backoff.failures} failures in a row: look at the reasons, then press "
+                "Resume on the dashboard, or run federate start",
+                now,
+            )
             return True
+        if scheduled:
+            self._store.events.add(f"the next round begins in {seconds:g} seconds at the earliest", now)
         return False
 
     def may_begin(self, minimum: int, now: float) -> bool:
@@ -111,9 +116,8 @@ class Failures:
         return self._told(found, now)
 
     def _told(self, found: list[LeftOut], now: float) -> list[LeftOut]:
-        names = {row.id: row.name for row in self._store.devices()} if found else {}
         for out in found:
             until = datetime.fromtimestamp(out.until).strftime("%d %B, %H:%M")
-            name = names.get(out.device) or f"{out.device[:12]}…"
-            self._store.add_error(f"the device {name} is left out of rounds until {until}: {out.reason}", now)
+            name = self._store.name_of(out.device)
+            self._store.add_error(f"device {name} is left out of rounds until {until}: {out.reason}", now)
         return found

@@ -144,8 +144,8 @@ def status_of(coordinator: Coordinator, now: float, in_force: SettingsInForce | 
         spent_after=upcoming.spent_after if upcoming and private else None,
         events=tuple(EventRecord(time, text) for time, text in store.newest_events(_EVENTS)),
         settings=() if in_force is None else _settings(in_force),
-        pause=rounds.failures.backoff.line(now),
-        obstacle=rounds.failures.obstacle,
+        pause=rounds.failures.backoff.line(now) if scheduled and not paused else "",
+        obstacle=rounds.conduct.obstacle(store.members(), rounds.settings.rules.minimum, now),
     )
 
 
