@@ -95,7 +95,8 @@ class Rounds:
         self.failures = Failures(store, settings.backoff_seconds)
         self._recheck = now
         if store.abort_open_rounds("the coordinator was restarted", now):
-            store.add_error("the coordinator was restarted in the middle of a round: the round is repeated", now)
+            again = "the round is repeated" if store.schedule()[0] else "no more rounds are scheduled"
+            store.add_error(f"the coordinator ended in the middle of a round, and nothing of it is kept: {again}", now)
         newest = store.newest_committed()
         self.model: Model = folders.newest_model(newest, shipped)
         self.model_digest = digest(self.model.weights)
@@ -328,7 +329,7 @@ class Rounds:
         self.open_round = OpenRound(number, plan, Round(name, rules, self._secure_sum(plan, rules), now))
         self.changed += 1
         self._store.events.add(
-            f"round {number} begins: at least {rules.minimum} devices are needed, and at most {rules.selected} selected",
+            f"round {number} is open: it needs at least {rules.minimum} devices, and selects at most {rules.selected}",
             now,
         )
 

@@ -3,7 +3,8 @@
 - Devices that the protocol convicts are left out, and so are those that `conduct` finds out. Why is in the errors for the owner.
 - A device that dropped out of three failed rounds in a row is left out for an hour, if a round can do without it.
 - The next round begins after a pause that doubles with each failure in a row (`backoff`).
-- After five failures in a row that helped to find nobody, or twenty in all, rounds are paused until the owner resumes them.
+- After five failures in a row that helped to find nobody, or twenty in all, rounds are paused until the owner resumes them. A
+  federation that fewer devices have joined than a round needs is neither paused nor made to wait.
 """
 
 from collections import Counter
@@ -79,6 +80,9 @@ class Failures:
         free = sum(self.conduct.left_out(device, now) is None for device in members)
         tests_on = bool(bad) and free > minimum  # the next round tests another group
         self._fruitless = 0 if found else self._fruitless + (not tests_on)
+        if len(members) < minimum:  # too few have joined so far: rounds go on waiting for them
+            self.restart()
+            return False
         if scheduled and (self._fruitless >= _MOST_FRUITLESS or self.backoff.failures >= _MOST):
             self._store.add_error(
                 f"rounds are paused after {self.backoff.failures} failures in a row: look at the reasons, then press "

@@ -144,7 +144,7 @@ def test_the_event_log_tells_a_round_from_its_beginning_to_its_end(world) -> Non
     world.finish()
     world.coordinator.devices.leave(world.devices[0].name, world.now)
     assert [line.split()[2] for line in heard[:6]] == ["joined"] * 6
-    assert heard[6].startswith("round 1 begins: at least 3 devices")
+    assert heard[6].startswith("round 1 is open: it needs at least 3 devices")
     stages = ["selection", "keys", "shares", "reporting", "consistency", "unmasking"]
     assert [line.split()[2] for line in heard[7:13]] == stages
     assert heard[13].startswith("round 1 made a new model from 4 devices") and heard[14].endswith("left")
