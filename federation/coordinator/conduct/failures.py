@@ -1,8 +1,8 @@
-"""The consequences of failed rounds: which devices are left out, how long the pause is, and when the owner has to look.
+"""The consequences of failed rounds: which devices are left out, how long the next one waits, and when the owner has to look.
 
 - Devices that the protocol convicts are left out, and so are those that `conduct` finds out. Why is in the errors for the owner.
 - A device that dropped out of three failed rounds in a row is left out for an hour, if a round can do without it.
-- The next round begins after a pause that doubles with each failure in a row (`backoff`).
+- The next round begins after a wait that doubles with each failure in a row (`backoff`).
 - After five failures in a row that helped to find nobody, or twenty in all, rounds are paused until the owner resumes them. A
   federation that fewer devices have joined than a round needs is neither paused nor made to wait.
 """
@@ -32,7 +32,7 @@ class Failures:
         self._dropouts = Counter[str]()  # by device: failed rounds in a row that it dropped out of
 
     def restart(self) -> None:
-        """Ends the pause, as the owner has looked."""
+        """Ends the wait, and forgets the failures in a row."""
         self._fruitless = 0
         self.backoff.reset()
 
@@ -95,7 +95,7 @@ class Failures:
         return False
 
     def may_begin(self, minimum: int, now: float) -> bool:
-        """Returns whether the pause is over and enough devices may take part; `obstacle` says why not."""
+        """Returns whether the wait is over and enough devices may take part; `obstacle` says why not."""
         if self.backoff.left(now):
             return False
         members = self._store.members()

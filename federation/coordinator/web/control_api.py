@@ -24,7 +24,7 @@ from federation.protocol.join_link import JoinLink
 from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
 
 TOKEN = "control-token"  # noqa: S105 (the file's name)
-PORT = "control-port"  # name of the file with the port of the control API, for `federate start`
+PORT = "control-port"  # name of the file with the port of the control API, for `federate start` and `federate devices`
 MOST_ROUNDS = 100_000
 
 

@@ -173,11 +173,11 @@ def test_a_federation_that_was_stopped_or_paused_announces_no_next_round(world) 
     world.coordinator.rounds.schedule(2)
     world.advance("reporting")
     world.coordinator.rounds.fail("a reason", world.now)
-    assert "because round 1 failed: a reason" in status_of(world.coordinator, world.now).pause
+    assert "because round 1 failed: a reason" in status_of(world.coordinator, world.now).wait
     world.coordinator.rounds.pause(True)
-    assert not status_of(world.coordinator, world.now).pause
+    assert not status_of(world.coordinator, world.now).wait
     world.coordinator.rounds.stop(world.now)
-    assert not status_of(world.coordinator, world.now).pause
+    assert not status_of(world.coordinator, world.now).wait
     world.coordinator.rounds.schedule(1)
     world.coordinator.tick(world.now)
     assert world.round.stage == "selection", "the owner wants a round now"

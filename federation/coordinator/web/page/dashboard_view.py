@@ -55,7 +55,7 @@ def progress(status: CoordinatorStatus) -> RoundProgress:
     current = status.round
     if current is None:
         idle = "No round is open" if status.ready else "TensorFlow Federated is starting"
-        waits = "".join(f". {text[:1].upper()}{text[1:]}" for text in (status.pause, status.obstacle) if text)
+        waits = "".join(f". {text[:1].upper()}{text[1:]}" for text in (status.wait, status.obstacle) if text)
         return RoundProgress(status.exhausted or idle, None, 0.0, scheduled + waits)
     selecting = current.stage == Stage.SELECTION
     needed = current.target if selecting else current.expected
