@@ -68,6 +68,8 @@ _COMMANDS = (
              "Coordinate secure rounds with keyboards on other machines, which join by a link."),
     _Command("start", serve.add_start_options, serve.run_start,
              "Begin a round of a running coordinator now, with the devices that are present."),
+    _Command("devices", serve.add_devices_options, serve.run_devices,
+             "List the devices and join links of a running coordinator, and name, remove or let back devices."),
     _Command("evaluate", measuring.add_evaluate_options, measuring.run_evaluate,
              "Measure a model on the messages of held-out users."),
     _Command("personalize", measuring.add_personalize_options, measuring.run_personalize,

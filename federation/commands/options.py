@@ -157,7 +157,7 @@ def privacy_of(options: argparse.Namespace) -> Privacy:
     )
 
 
-def summation_of(options: argparse.Namespace, cohort: int, max_words: int, minimum: int = 0) -> SumSettings | None:
+def summation_of(options: argparse.Namespace, cohort: int, max_words: int) -> SumSettings | None:
     """Returns the settings of clipping and summing deltas, or None if the options request only a plain mean.
 
     Raises:
@@ -168,7 +168,7 @@ def summation_of(options: argparse.Namespace, cohort: int, max_words: int, minim
     return SumSettings(
         options.bits or SumSettings.bits,
         cohort,
-        minimum,
+        SumSettings.minimum,
         options.clip or _DEFAULT_CLIP,
         options.clip_quantile or 0.0,
         options.zeroing,

@@ -1,8 +1,12 @@
-"""`federate serve`: coordinates secure rounds with keyboards on other machines. `federate start`: begins a round there now."""
+"""`federate serve`: coordinates secure rounds with keyboards on other machines.
+
+Two more commands control it while it runs: `federate start` begins a round now, and `federate devices` lists its devices and join
+links and changes them.
+"""
 
 import argparse
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +87,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("max_words", positive_int, "maximum words of one device in a round")
     parser.add_argument("--algorithm", choices=DEVICE_ALGORITHMS, help="the server optimizer (default: fedavg)")
     parser.add_argument(
-        "--server-learning-rate", type=positive_number, help="default: 1 for fedavg, 0.01 for the others"
+        "--server-learning-rate",
+        type=positive_number,
+        help="learning rate of the server optimizer (default: 1 for fedavg, 0.01 for the others)",
     )
     add("seed", int, "seed of the rotations of model deltas")
 
@@ -118,11 +124,56 @@ def run_start(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
       DataError: no coordinator is running in the folder, or it cannot begin a round.
     """
-    from federation.coordinator.web.control_client import start_now
+    from federation.coordinator.web.control_client import ControlClient
 
-    message = start_now(options.folder)
+    message = ControlClient(options.folder).start_now()
     print(message, file=sys.stderr)
     return {"folder": str(options.folder), "message": message}
+
+
+def add_devices_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate devices`."""
+    parser.epilog = (
+        "DEVICE is a device's name, or the first six or more digits of its id. LINK is a link's id in the table."
+    )
+    _add_folder(parser)
+    change = parser.add_mutually_exclusive_group()
+    change.add_argument(
+        "--name", nargs=2, metavar=("DEVICE", "NAME"), help="give a device a name (default: names stay as they are)"
+    )
+    change.add_argument("--remove", metavar="DEVICE", help="remove a device for good (default: remove none)")
+    change.add_argument(
+        "--let-back", metavar="DEVICE", help="let a device back in that is left out of rounds (default: let none back)"
+    )
+    change.add_argument("--revoke", metavar="LINK", help="revoke a join link that is not used (default: revoke none)")
+
+
+def run_devices(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs `federate devices`; returns the folder, the devices, and the join links, as they are after the change.
+
+    Raises:
+      DataError: no coordinator is running in the folder, or there is no such device or link.
+    """
+    from federation.coordinator.web.control_client import ControlClient
+    from federation.coordinator.web.owner.device_rows import device_tables
+    from federation.reports.tables import print_tables
+
+    client = ControlClient(options.folder)
+    if options.name:
+        client.rename(*options.name)
+    elif options.remove:
+        client.remove(options.remove)
+    elif options.let_back:
+        client.let_back(options.let_back)
+    elif options.revoke:
+        client.revoke(options.revoke)
+    devices, links = client.devices(), client.links()
+    print_tables(device_tables(devices, links))
+    return {
+        "folder": str(options.folder),
+        "devices": [asdict(device) for device in devices],
+        "links": [asdict(link) for link in links],
+    }
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:

@@ -64,7 +64,7 @@ class EnrolledDevices:
         repeated = self._store.belongs(enrolment.device)
         self._store.enrol(enrolment.code, enrolment.device, now)
         if not repeated:
-            self._store.events.add(f"device {enrolment.device[:12]}… joined", now)
+            self._store.events.add(f"device {self._store.name_of(enrolment.device)} joined", now)
 
     def belongs(self, device: str) -> bool:
         """Returns whether a device has joined and not left."""
@@ -72,21 +72,28 @@ class EnrolledDevices:
 
     def leave(self, device: str, now: float, removed: bool = False) -> None:
         """Ends a device's membership, by its own wish or its owner's; in the round that is under way it drops out."""
-        if self._rounds.current is not None:
-            with self._rounds.noticing(self._rounds.current) as current:
-                current.withdraw(device, now)
+        self._withdraw(device, now)
         self._store.leave(device, now, removed)
         self._checked_in.pop(device, None)
-        self._store.events.add(f"device {device[:12]}… {'was removed' if removed else 'left'}", now)
+        self._store.events.add(f"device {self._store.name_of(device)} {'was removed' if removed else 'left'}", now)
+        self._begin_if_all_are_here(now)
 
     def was_removed(self, device: str) -> bool:
         """Returns whether the owner has removed a device."""
         return self._store.was_removed(device)
 
     def let_back(self, device: str, now: float) -> None:
-        """Lets a device that was left out take part again."""
+        """Lets a device that was left out take part again.
+
+        Raises:
+          DataError: it is not left out.
+        """
+        name = self._store.name_of(device)
+        if self._rounds.conduct.left_out(device, now) is None:
+            raise DataError(f"device {name} is not left out of rounds")
         self._rounds.conduct.let_back(device, now)
         self._rounds.changed += 1
+        self._store.events.add(f"device {name} may take part in rounds again", now)
 
     def save_seen(self, now: float) -> None:
         """Stores when devices were last seen, at most every few seconds: thousands of requests must not each cost a write."""
@@ -120,8 +127,8 @@ class EnrolledDevices:
         if current is None or current.over:
             return self._call(REST, "", "no round is open")
         if current.stage == Stage.SELECTION and (reason := self._why_not(device, check_in.ready, current, now)):
-            with self._rounds.noticing(current):
-                current.withdraw(device, now)
+            self._withdraw(device, now)
+            self._begin_if_all_are_here(now)
             return self._call(REST, "", reason)
         return self._in_round(device, current, now)
 
@@ -263,8 +270,7 @@ class EnrolledDevices:
     def _in_round(self, device: str, current: Round, now: float) -> Call:
         with self._rounds.noticing(current):
             selected = current.check_in(device, now)
-            if current.stage == Stage.SELECTION and len(current.cohort) >= self._store.most_possible(now):
-                current.hurry(now, "every device of the federation is here")
+        self._begin_if_all_are_here(now)
         if not selected and device in current.counted:  # its shares were not needed, but its update is in the sum
             return self._call(WAIT, current.name, f"the round is at {current.stage}")
         if not selected:
@@ -273,6 +279,30 @@ class EnrolledDevices:
         if current.stage in GIVING and not current.gave(device):
             return self._call(current.stage, current.name, "")
         return self._call(WAIT, current.name, f"the round is at {current.stage}")
+
+    def _withdraw(self, device: str, now: float) -> None:
+        """Lets a device drop out of the round that is under way, if any."""
+        if self._rounds.current is not None:
+            with self._rounds.noticing(self._rounds.current) as current:
+                current.withdraw(device, now)
+
+    def _begin_if_all_are_here(self, now: float) -> None:
+        """Lets a round with the minimum of devices begin without waiting for others, if no other can come."""
+        current = self._rounds.current
+        if current is None or current.stage != Stage.SELECTION or len(current.cohort) < current.rules.minimum:
+            return
+        if not self._store.open_codes(now) and not any(
+            self._may_come(device, current, now) for device in self._store.members()
+        ):
+            with self._rounds.noticing(current):
+                current.hurry(now, "every device that can take part is here")
+
+    def _may_come(self, device: str, current: Round, now: float) -> bool:
+        """Returns whether a device that is not in a round may still be selected for it; it may be away for a moment."""
+        if device in current.cohort or not current.admits(device):
+            return False
+        cannot = (Readiness.LEFT_OUT, Readiness.NOT_READY)
+        return self.readiness(device, now) not in cannot and self._may_take_part(device)
 
     def _may_take_part(self, device: str) -> bool:
         privacy = self._rounds.settings.privacy

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 
 _KEPT = 2_000  # newest events
-_SCHEMA = "CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, time REAL NOT NULL, text TEXT NOT NULL)"
+_SCHEMA = "CREATE TABLE IF NOT EXISTS event_log (id INTEGER PRIMARY KEY, time REAL NOT NULL, text TEXT NOT NULL)"
 
 _log = logging.getLogger("federation")
 
@@ -32,8 +32,8 @@ class EventLog:
         self.listener(text, now)
         try:
             with self._connection as db:
-                newest = db.execute("INSERT INTO events (time, text) VALUES (?, ?)", (now, text)).lastrowid or 0
-                db.execute("DELETE FROM events WHERE id <= ?", (newest - _KEPT,))
+                newest = db.execute("INSERT INTO event_log (time, text) VALUES (?, ?)", (now, text)).lastrowid or 0
+                db.execute("DELETE FROM event_log WHERE id <= ?", (newest - _KEPT,))
         except sqlite3.Error as error:
             _log.error("the event log could not be written: %s", error)
 
@@ -41,7 +41,7 @@ class EventLog:
         """Returns the times and texts of the newest events and errors, newest first. Raises `sqlite3.Error` if that fails."""
         query = """
             SELECT time, text FROM (
-                SELECT time, text, id, 0 AS failed FROM events UNION ALL SELECT time, text, id, 1 FROM errors
+                SELECT time, text, id, 0 AS failed FROM event_log UNION ALL SELECT time, text, id, 1 FROM errors
             ) ORDER BY time DESC, failed DESC, id DESC LIMIT ?
         """
         return self._connection.execute(query, (count,)).fetchall()

@@ -12,6 +12,7 @@ model still counts as spent privacy, and its devices as having taken part. Time 
 """
 
 import json
+import math
 import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -94,7 +95,8 @@ class Rounds:
         self.failures = Failures(store, settings.backoff_seconds)
         self._recheck = now
         if store.abort_open_rounds("the coordinator was restarted", now):
-            store.add_error("the coordinator was restarted in the middle of a round: the round is repeated", now)
+            again = "the round is repeated" if store.schedule()[0] else "no more rounds are scheduled"
+            store.add_error(f"the coordinator ended in the middle of a round, and nothing of it is kept: {again}", now)
         newest = store.newest_committed()
         self.model: Model = folders.newest_model(newest, shipped)
         self.model_digest = digest(self.model.weights)
@@ -141,14 +143,19 @@ class Rounds:
 
     def schedule(self, rounds: int) -> None:
         """Schedules this number of rounds from now on, in place of those scheduled before."""
-        self.failures.restart()
+        self._restart()
         self._store.set_schedule(rounds, paused=False)
 
     def pause(self, paused: bool) -> None:
         """Pauses or resumes: while paused no new round opens, and the one under way continues."""
         if not paused:
-            self.failures.restart()
+            self._restart()
         self._store.set_schedule(self._store.schedule()[0], paused)
+
+    def _restart(self) -> None:
+        """Ends the wait after failed rounds, and looks at once whether enough devices may take part."""
+        self.failures.restart()
+        self._recheck = -math.inf
 
     def start_now(self, now: float) -> int:
         """Lets the round begin as soon as the minimum is there, and opens one if none is open.
@@ -322,7 +329,7 @@ class Rounds:
         self.open_round = OpenRound(number, plan, Round(name, rules, self._secure_sum(plan, rules), now))
         self.changed += 1
         self._store.events.add(
-            f"round {number} begins: at least {rules.minimum} devices are needed, and at most {rules.selected} selected",
+            f"round {number} is open: it needs at least {rules.minimum} devices, and selects at most {rules.selected}",
             now,
         )
 

@@ -258,9 +258,10 @@ class CoordinatorStore:
         """
         return [replace(row, removed=bool(row.removed)) for row in (DeviceRow(*found) for found in self._rows(query))]
 
-    def most_possible(self, now: float) -> int:
-        """Returns how many devices there would be if each code with which a device may still enrol were used."""
-        return len(self.members()) + self.open_codes(now)
+    def name_of(self, device: str) -> str:
+        """Returns how lines for people name a device (`shown_name`)."""
+        rows = self._rows("SELECT name FROM device_details WHERE device = ?", device)
+        return shown_name(device, rows[0][0] if rows else "")
 
     def members(self) -> list[str]:
         """Returns the devices that have enrolled and not left."""
@@ -428,6 +429,11 @@ class CoordinatorStore:
     def _rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with _sqlite_errors():
             return self._connection.execute(query, parameters).fetchall()
+
+
+def shown_name(device: str, name: str) -> str:
+    """Returns how lines for people name a device: by the name that its owner gave it, or by the first digits of its id."""
+    return name or f"{device[:12]}…"
 
 
 def _sha256(code: str) -> str:

@@ -53,6 +53,7 @@ def fleet_round(devices: int) -> dict[str, Any]:
         ports = free_port(), free_port()
         command = [sys.executable, "-P", "-m", "federation", "serve", "--folder", folder / "coordinator"]
         command += ["--model", folder / "model", "--port", ports[0], "--control-port", ports[1], "--invite", 0]
+        command += ["--rounds", 0]  # the fleet joins first
         command += ["--minimum", max(3, devices // 2), "--target", devices, "--over-selection", 1]
         for stage in ("keys", "shares", "reporting", "consistency", "unmasking"):
             command += [f"--{stage}-seconds", _DEADLINE_SECONDS]

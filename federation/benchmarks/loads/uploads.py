@@ -26,6 +26,7 @@ from federation.coordinator.learner.messages import NextRound
 from federation.coordinator.round_machine import Round, Rules, Stage
 from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.secure_sum import SecureSummation
+from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web.device_api import DeviceApi
 from federation.protocol.api_messages import CheckIn, Plan
 from federation.protocol.round_terms import Terms
@@ -73,18 +74,18 @@ class _Uploads:
         self.terms = Terms(parameters(config), 1.0, 1, _COHORT, bits=16, seed=0)
         settings = CoordinatorSettings(Rules(_DEVICES, _DEVICES, over_selection=1.0), backoff_seconds=0.0)
         self.coordinator = Coordinator(
-            folder / "coordinator", folder / "model", settings, SecureSummation, time.monotonic()
+            folder / "coordinator", folder / "model", settings, SecureSummation, steady_time()
         )
         self.coordinator.rounds.prepared(NextRound(self.terms, exhausted="", spent=None, promise="", unmasked=0))
         self._api = DeviceApi(self.coordinator)
         self._devices = [SimulatedDevice(self._vectors) for _ in range(_DEVICES)]
         for device in self._devices:
             self.coordinator.devices.enrol(
-                device.enrolment(self.coordinator.devices.invite(time.monotonic())), time.monotonic()
+                device.enrolment(self.coordinator.devices.invite(steady_time())), steady_time()
             )
         self._numbers = 0
         _, self._messages = self._round()
-        self.coordinator.rounds.stop(time.monotonic())
+        self.coordinator.rounds.stop(steady_time())
         self.size = len(next(iter(self._messages.values())))
         packed = (MaskedInput.from_bytes(message).packed for message in self._messages.values())
         self._arrays = [unpack(self.terms.layout, part)[0].copy() for part in packed]
@@ -104,7 +105,7 @@ class _Uploads:
         for name, message in messages.items():
             opened.secure.receive(Stage.REPORTING, name, message)
         seconds = time.perf_counter() - began
-        self.coordinator.rounds.stop(time.monotonic())
+        self.coordinator.rounds.stop(steady_time())
         return self.size * _DEVICES / seconds / 1e9
 
     def digest(self) -> float:
@@ -121,7 +122,7 @@ class _Uploads:
         self._numbers += 1
         requests = [self._request(device, path, messages[device.name]) for device in self._devices]
         seconds = asyncio.run(self._upload(requests))
-        self.coordinator.rounds.stop(time.monotonic())
+        self.coordinator.rounds.stop(steady_time())
         return self.size * _DEVICES / seconds / 1e9
 
     def _vectors(self, plan: Plan) -> tuple[Vector, ...]:
@@ -133,7 +134,7 @@ class _Uploads:
 
     def _round(self) -> tuple[Round, dict[str, bytes]]:
         """Runs a new round up to its masked updates; returns the round and the updates by device."""
-        now, vocabulary = time.monotonic(), self.coordinator.rounds.model.vocabulary.sha256
+        now, vocabulary = steady_time(), self.coordinator.rounds.model.vocabulary.sha256
         self.coordinator.rounds.schedule(1)
         self.coordinator.tick(now)
         for device in self._devices:

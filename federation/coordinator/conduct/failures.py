@@ -1,9 +1,10 @@
-"""The consequences of failed rounds: which devices are left out, how long the pause is, and when the owner has to look.
+"""The consequences of failed rounds: which devices are left out, how long the next one waits, and when the owner has to look.
 
 - Devices that the protocol convicts are left out, and so are those that `conduct` finds out. Why is in the errors for the owner.
 - A device that dropped out of three failed rounds in a row is left out for an hour, if a round can do without it.
-- The next round begins after a pause that doubles with each failure in a row (`backoff`).
-- After five failures in a row that helped to find nobody, or twenty in all, rounds are paused until the owner resumes them.
+- The next round begins after a wait that doubles with each failure in a row (`backoff`).
+- After five failures in a row that helped to find nobody, or twenty in all, rounds are paused until the owner resumes them. A
+  federation that fewer devices have joined than a round needs is neither paused nor made to wait.
 """
 
 from collections import Counter
@@ -31,7 +32,7 @@ class Failures:
         self._dropouts = Counter[str]()  # by device: failed rounds in a row that it dropped out of
 
     def restart(self) -> None:
-        """Ends the pause, as the owner has looked."""
+        """Ends the wait, and forgets the failures in a row."""
         self._fruitless = 0
         self.backoff.reset()
 
@@ -64,8 +65,7 @@ class Failures:
           now: seconds since 1970.
         """
         seconds, scheduled = self.backoff.fail(f"round {number} failed: {reason}", now), self._store.schedule()[0]
-        next_one = f"; the next one begins in {seconds:g} seconds at the earliest" if scheduled else ""
-        self._store.add_error(f"round {number} was aborted: {reason}{next_one}", now)
+        self._store.add_error(f"round {number} was aborted: {reason}", now)
         bad = [Observation(frozenset(spoiled), good=False)] if spoiled else []
         found = []
         if machine is not None:
@@ -80,13 +80,22 @@ class Failures:
         free = sum(self.conduct.left_out(device, now) is None for device in members)
         tests_on = bool(bad) and free > minimum  # the next round tests another group
         self._fruitless = 0 if found else self._fruitless + (not tests_on)
+        if len(members) < minimum:  # too few have joined so far: rounds go on waiting for them
+            self.restart()
+            return False
         if scheduled and (self._fruitless >= _MOST_FRUITLESS or self.backoff.failures >= _MOST):
-            self._store.add_error(f"paused after {self.backoff.failures} aborted rounds in a row", now)
+            self._store.add_error(
+                f"rounds are paused after {self.backoff.failures} failures in a row: look at the reasons, then press "
+                "Resume on the dashboard, or run federate start",
+                now,
+            )
             return True
+        if scheduled:
+            self._store.events.add(f"the next round begins in {seconds:g} seconds at the earliest", now)
         return False
 
     def may_begin(self, minimum: int, now: float) -> bool:
-        """Returns whether the pause is over and enough devices may take part; `obstacle` says why not."""
+        """Returns whether the wait is over and enough devices may take part; `obstacle` says why not."""
         if self.backoff.left(now):
             return False
         members = self._store.members()
@@ -111,9 +120,8 @@ class Failures:
         return self._told(found, now)
 
     def _told(self, found: list[LeftOut], now: float) -> list[LeftOut]:
-        names = {row.id: row.name for row in self._store.devices()} if found else {}
         for out in found:
             until = datetime.fromtimestamp(out.until).strftime("%d %B, %H:%M")
-            name = names.get(out.device) or f"{out.device[:12]}…"
-            self._store.add_error(f"the device {name} is left out of rounds until {until}: {out.reason}", now)
+            name = self._store.name_of(out.device)
+            self._store.add_error(f"device {name} is left out of rounds until {until}: {out.reason}", now)
         return found

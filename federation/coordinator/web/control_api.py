@@ -24,8 +24,8 @@ from federation.protocol.join_link import JoinLink
 from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
 
 TOKEN = "control-token"  # noqa: S105 (the file's name)
-PORT = "control-port"  # name of the file with the port of the control API, for `federate start`
-_MOST_ROUNDS = 100_000
+PORT = "control-port"  # name of the file with the port of the control API, for `federate start` and `federate devices`
+MOST_ROUNDS = 100_000
 
 
 def control_token(folder: Path) -> str:
@@ -143,7 +143,7 @@ def control_app(control: ControlApi, token: str) -> FastAPI:
         return {"link": str(link), "expires": control.expiry_of(link)}
 
     @app.post("/control/rounds", status_code=HTTPStatus.NO_CONTENT, dependencies=only_with_token)
-    async def schedule(rounds: Annotated[int, Query(ge=1, le=_MOST_ROUNDS)]) -> None:
+    async def schedule(rounds: Annotated[int, Query(ge=1, le=MOST_ROUNDS)]) -> None:
         """Schedules this number of rounds from now on, in place of those scheduled before."""
         control.schedule(rounds)
 

@@ -110,7 +110,7 @@ class CoordinatorStatus:
     spent_after: Spent | None = None  # privacy spent once the next round has ended as well
     events: tuple[EventRecord, ...] = ()  # newest first, errors included
     settings: tuple[SettingRecord, ...] = ()
-    pause: str = ""  # when the next round begins and why not now, for people; empty without such a reason
+    wait: str = ""  # when the next round begins and why not now, for people; empty without such a reason
     obstacle: str = ""  # why no round can begin or succeed, and what the owner can do; empty if one can
 
     def to_json(self) -> dict[str, Any]:
@@ -144,8 +144,8 @@ def status_of(coordinator: Coordinator, now: float, in_force: SettingsInForce | 
         spent_after=upcoming.spent_after if upcoming and private else None,
         events=tuple(EventRecord(time, text) for time, text in store.newest_events(_EVENTS)),
         settings=() if in_force is None else _settings(in_force),
-        pause=rounds.failures.backoff.line(now),
-        obstacle=rounds.failures.obstacle,
+        wait=rounds.failures.backoff.line(now) if scheduled and not paused else "",
+        obstacle=rounds.conduct.obstacle(store.members(), rounds.settings.rules.minimum, now),
     )
 
 

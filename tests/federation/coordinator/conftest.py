@@ -24,7 +24,7 @@ from model.device.weights import save_weights
 
 CONFIG = ModelConfig(vocabulary=16, embedding=4, units=6, window=20, batch=4)
 LENGTH = sum(int(np.prod(shape)) for shape in CONFIG.shapes.values())
-RULES = Rules(3, 4, 1.5, 10.0, 10.0, 10.0, 10.0, 10.0, 10.0)
+RULES = Rules(3, 4, 1.5, *[10.0] * 7)
 SETTINGS = CoordinatorSettings(RULES, backoff_seconds=1.0)
 TERMS = Terms(LENGTH, clipping_norm=1.0, max_weight=1, cohort=RULES.target, bits=16, seed=5, estimate=1.0)
 

@@ -18,7 +18,7 @@ from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from tests.federation.coordinator.web.test_dashboard import chromium
+from tests.federation.coordinator.web.page.test_dashboard import chromium
 
 _SIZES = {"desktop": (1280, 1020), "phone": (412, 1020)}
 _README = ("desktop-light", "phone-dark")

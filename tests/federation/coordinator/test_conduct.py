@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import UserFacingError
+from data.errors import DataError, UserFacingError
 from federation.coordinator.conduct.backoff import Backoff
 from federation.coordinator.conduct.conduct import DAY, HOUR
 from federation.coordinator.conduct.groups import choose_group
 from federation.coordinator.conduct.suspicion import Observation, convicted, suspicions
 from federation.coordinator.round_machine import MessageRefusedError, Rules
 from federation.coordinator.rounds import CoordinatorSettings
+from federation.coordinator.web.status import status_of
 from tests.federation.coordinator.conftest import SETTINGS, TERMS, World
 from tests.federation.coordinator.liars import LIARS, CheckingWorld
 
@@ -160,9 +161,42 @@ def test_a_federation_of_three_says_that_it_cannot_go_on_without_the_device_that
     assert world.coordinator.rounds.failures.obstacle.startswith("2 devices may take part, and a round needs 3")
     assert any("Invite more devices" in text for _, text in world.coordinator.store.errors(20))
     assert len(world.coordinator.store.rounds()) == 1, "no round begins that cannot succeed"
+    assert status_of(world.coordinator, world.now).obstacle
     world.enrol(1)
+    assert not status_of(world.coordinator, world.now).obstacle
     committed, _ = run(world, 2)
     assert committed == 2
+
+
+def test_a_federation_that_was_stopped_or_paused_announces_no_next_round(world) -> None:
+    world.enrol(6)
+    world.coordinator.rounds.schedule(2)
+    world.advance("reporting")
+    world.coordinator.rounds.fail("a reason", world.now)
+    assert "because round 1 failed: a reason" in status_of(world.coordinator, world.now).wait
+    world.coordinator.rounds.pause(True)
+    assert not status_of(world.coordinator, world.now).wait
+    world.coordinator.rounds.stop(world.now)
+    assert not status_of(world.coordinator, world.now).wait
+    world.coordinator.rounds.schedule(1)
+    world.coordinator.tick(world.now)
+    assert world.round.stage == "selection", "the owner wants a round now"
+
+
+def test_a_device_has_one_name_in_all_lines(world) -> None:
+    world.enrol(6)
+    device = world.devices[0].name
+    world.coordinator.devices.book.rename(device, "Anna's phone")
+    world.coordinator.rounds.schedule(1)
+    world.advance("reporting")
+    world.round.culprits[device] = "a reason"
+    world.coordinator.tick(world.now)
+    world.coordinator.devices.let_back(device, world.now + 1)
+    world.coordinator.devices.leave(device, world.now + 2)
+    with pytest.raises(DataError, match="device Anna's phone is not left out of rounds"):
+        world.coordinator.devices.let_back(device, world.now + 3)
+    found = [text for _, text in world.coordinator.store.newest_events(10) if "Anna's phone" in text]
+    assert [line.removeprefix("device Anna's phone ").split(" ")[0] for line in found] == ["left", "may", "is"]
 
 
 def test_a_federation_of_three_says_that_it_cannot_find_out_which_device_spoils_its_sums(checking_world) -> None:
@@ -188,7 +222,7 @@ def test_devices_that_are_not_ready_are_not_selected_and_rounds_succeed(world) -
 
 
 def test_a_device_that_always_drops_out_is_left_out_for_an_hour_if_others_suffice(new_world) -> None:
-    rules = Rules(3, 3, 1.0, 10.0, 10.0, 10.0, 10.0, 10.0)
+    rules = Rules(3, 3, 1.0, *[10.0] * 6)
     world = new_world(settings=CoordinatorSettings(rules, backoff_seconds=1.0))
     world.enrol(4)
     first = world.devices[0]

@@ -84,7 +84,7 @@ class Processes:
         training = ("--max-words", HOW.max_words, "--clip", 4)
         folder = self.folder / "coordinator"
         places = ("--folder", folder, "--model", self.model, "--port", port, "--control-port", control)
-        return self.start("federation", "serve", *places, *rules, *training, "--invite", 0)
+        return self.start("federation", "serve", *places, *rules, *training, "--invite", 0, "--rounds", 0)
 
     def start_keyboard(self, user: str, link: str | None = None) -> subprocess.Popen:
         profile = self.folder / user

@@ -44,7 +44,40 @@ def test_a_round_begins_when_every_device_is_here_and_no_link_is_unused(new_worl
     world = waiting_world(new_world, world.settings, joined=3, present=3)
     world.now += 2
     world.coordinator.tick(world.now)
-    assert world.round.stage == "keys" and "every device of the federation is here" in lines(world)[0]
+    assert world.round.stage == "keys" and "every device that can take part is here" in lines(world)[0]
+
+
+@pytest.mark.parametrize("why", ["left out", "not ready", "removed", "took part"])
+def test_a_round_does_not_wait_for_a_device_that_cannot_take_part(why: str, new_world, world) -> None:
+    world = waiting_world(new_world, world.settings, joined=4, present=2)
+    third, fourth = world.devices[2:]
+    if why == "left out":
+        world.coordinator.rounds.conduct.convict(fourth.name, "a reason", world.now)
+    elif why == "not ready":
+        world.ready = lambda device: device is not fourth
+        world.step(fourth)
+    elif why == "took part":
+        world.coordinator.devices._may_take_part = lambda device: device != fourth.name
+    world.step(third)
+    if why == "removed":
+        world.coordinator.devices.leave(fourth.name, world.now, removed=True)
+    world.now += 2
+    world.coordinator.tick(world.now)
+    assert world.round.stage == "keys" and "every device that can take part is here" in lines(world)[0]
+
+
+def test_below_the_minimum_a_round_waits_for_a_device_that_comes_later(new_world, world) -> None:
+    """It then waits as long as for any other, since a link is unused."""
+    world = waiting_world(new_world, world.settings, joined=2, present=2)
+    world.enrol(1)
+    world.coordinator.devices.invite(world.now)
+    world.step(world.devices[2])
+    world.now += 14
+    world.coordinator.tick(world.now)
+    assert world.round.stage == "selection"
+    world.now += 1
+    world.coordinator.tick(world.now)
+    assert world.round.stage == "keys"
 
 
 def test_start_now_begins_with_the_devices_present_but_never_below_the_minimum(new_world, world) -> None:
@@ -111,7 +144,7 @@ def test_the_event_log_tells_a_round_from_its_beginning_to_its_end(world) -> Non
     world.finish()
     world.coordinator.devices.leave(world.devices[0].name, world.now)
     assert [line.split()[2] for line in heard[:6]] == ["joined"] * 6
-    assert heard[6].startswith("round 1 begins: at least 3 devices")
+    assert heard[6].startswith("round 1 is open: it needs at least 3 devices")
     stages = ["selection", "keys", "shares", "reporting", "consistency", "unmasking"]
     assert [line.split()[2] for line in heard[7:13]] == stages
     assert heard[13].startswith("round 1 made a new model from 4 devices") and heard[14].endswith("left")

@@ -31,6 +31,20 @@ def test_rounds_pause_when_the_budget_is_exhausted_and_after_several_aborts(worl
     assert world.coordinator.rounds.model.provenance.round == 1
 
 
+def test_a_new_federation_waits_for_its_first_devices_without_a_pause(world) -> None:
+    world.enrol(2)
+    world.coordinator.rounds.schedule(1)
+    absent, world.devices = world.devices, []
+    for _ in range(200):
+        world.coordinator.tick(world.now)
+        world.now += 5
+    assert len(world.coordinator.store.rounds()) > 5 and world.coordinator.store.schedule() == (1, False)
+    world.devices = absent
+    world.enrol(4)
+    world.finish()
+    assert world.coordinator.rounds.model.provenance.round == 1
+
+
 def test_a_sum_from_which_no_model_can_be_made_aborts_its_round(world) -> None:
     world.enrol(6)
     world.coordinator.rounds.schedule(1)

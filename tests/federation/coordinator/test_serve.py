@@ -1,4 +1,4 @@
-"""`federate serve` and `federate start` from start to end, as their operator sees them."""
+"""`federate serve`, `start` and `devices` from start to end, as their operator sees them."""
 
 import json
 import signal
@@ -15,7 +15,7 @@ import pytest
 from data.errors import DataError
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.secure_sum import SecureSummation
-from federation.coordinator.web.control_client import start_now
+from federation.coordinator.web.control_client import ControlClient
 from federation.processes import free_port, start
 from federation.protocol.join_link import JoinLink
 from keyboard_app.federating.client import FederationClient, enrol
@@ -108,6 +108,25 @@ def enrolled(link: JoinLink):
     return enrol(link, key), key
 
 
+def the_owner_names_and_removes_a_device(hub: Path, federate: Callable) -> None:
+    """Uses `federate devices` on a coordinator with three devices."""
+    first, second, _ = ControlClient(hub).devices()
+    named = federate("devices", "--folder", hub, "--name", first.id[:8], "Anna's tablet / home", "--json")
+    assert named.returncode == 0 and "Anna's tablet / home" in named.stderr and second.id[:12] in named.stderr
+    listed = json.loads(named.stdout.splitlines()[-1])
+    assert [d["name"] for d in listed["devices"]] == ["Anna's tablet / home", "", ""]
+    assert [link["state"] for link in listed["links"]] == ["used"] * 3
+    ControlClient(hub).remove("Anna's tablet / home")
+    assert [d.status for d in ControlClient(hub).devices()] == ["removed", "away", "away"]
+    with pytest.raises(DataError, match="no device is called Anna's tablet / home"):
+        ControlClient(hub).remove("Anna's tablet / home")
+    with pytest.raises(DataError, match="a device has joined with this link already"):
+        ControlClient(hub).revoke(listed["links"][0]["id"])
+    refused = federate("devices", "--folder", hub, "--let-back", second.id[:12])
+    assert refused.returncode == 1 and len(refused.stderr.splitlines()) == 1
+    assert f"device {second.id[:12]}… is not left out of rounds" in refused.stderr
+
+
 def test_a_new_federation_invites_the_minimum_and_its_settings_change_with_options(
     tmp_path: Path, tiny_model_folder: Path, federate: Callable
 ) -> None:
@@ -116,8 +135,9 @@ def test_a_new_federation_invites_the_minimum_and_its_settings_change_with_optio
         assert len(running.links) == 3 and {link.host for link in running.links} == {"::1"}
         assert f"https://[::1]:{running.port}" in running.printed
         assert "5 rounds are scheduled: each begins once 3 devices are present" in running.printed
-        for link in running.links[:2]:
+        for link in running.links:
             enrolled(link)
+        the_owner_names_and_removes_a_device(hub, federate)
         busy = federate("serve", "--folder", tmp_path / "other", "--port", running.port, "--host", "::1")
         used = federate("serve", "--folder", hub)
         running.stop(signal.SIGTERM)
@@ -131,7 +151,7 @@ def test_a_new_federation_invites_the_minimum_and_its_settings_change_with_optio
         assert link.host != "0.0.0.0" and f"the links name this machine {link.host}" in running.printed  # noqa: S104
         running.stop(signal.SIGINT)
     with pytest.raises(DataError, match=r"no coordinator is running in .*: start one with federate serve --folder"):
-        start_now(hub)
+        ControlClient(hub).start_now()
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ class DeviceControls:
         """Lets a device that is left out take part again.
 
         Raises:
-          DataError: there is no such device.
+          DataError: there is no such device, or it is not left out.
         """
         devices = self._coordinator.devices
         devices.let_back(devices.book.find(device), steady_time())
@@ -84,17 +84,17 @@ def device_routes(controls: DeviceControls) -> APIRouter:
         """The devices: name, status, rounds, bytes, last error."""
         return [asdict(record) for record in controls.devices()]
 
-    @routes.post("/control/devices/{device}/name", status_code=HTTPStatus.NO_CONTENT)
+    @routes.post("/control/devices/{device:path}/name", status_code=HTTPStatus.NO_CONTENT)
     async def rename(device: str, name: str) -> None:
         """Gives a device a name."""
         controls.rename(device, name)
 
-    @routes.post("/control/devices/{device}/removal", status_code=HTTPStatus.NO_CONTENT)
+    @routes.post("/control/devices/{device:path}/removal", status_code=HTTPStatus.NO_CONTENT)
     async def remove(device: str) -> None:
         """Removes a device for good."""
         controls.remove(device)
 
-    @routes.post("/control/devices/{device}/return", status_code=HTTPStatus.NO_CONTENT)
+    @routes.post("/control/devices/{device:path}/return", status_code=HTTPStatus.NO_CONTENT)
     async def let_back(device: str) -> None:
         """Lets a device back in that is left out of rounds."""
         controls.let_back(device)

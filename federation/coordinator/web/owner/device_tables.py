@@ -4,17 +4,14 @@ devices       name, status, rounds, traffic, last seen, last error      Rename, 
 invitations   for whom, status, valid until                             Revoke (asks first)
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any
 
 from nicegui import events, ui
 
 from data.errors import UserFacingError
-from federation.coordinator.device_book import LinkRow
-from federation.coordinator.enrolled_devices import Readiness
 from federation.coordinator.web.owner.device_controls import DeviceControls
-from federation.coordinator.web.owner.device_records import DeviceRecord
+from federation.coordinator.web.owner.device_rows import device_row, link_row
 
 _DEVICE_COLUMNS = {
     "device": "device",
@@ -41,50 +38,6 @@ _LINK_ACTIONS = f"""
   <q-btn v-if="props.row.open" {_SMALL} color="negative" label="Revoke" @click="$parent.$emit('revoke', props.row)" />
 </q-td>
 """
-
-Row = dict[str, str | int | bool]
-
-
-def device_row(device: DeviceRecord) -> Row:
-    """Returns a device as a row of the table."""
-    member = device.status not in (Readiness.LEFT, Readiness.REMOVED)
-    return {
-        "id": device.id,
-        "device": device.name or f"{device.id[:12]}…",
-        "name": device.name,
-        "status": _status(device),
-        "rounds": device.rounds,
-        "traffic": f"{_size(device.sent)} / {_size(device.received)}",
-        "seen": _when(device.seen),
-        "error": f"{_when(device.erred)}: {device.error}" if device.erred is not None else "",
-        "member": member,
-        "out": member and device.until is not None,
-    }
-
-
-def link_row(link: LinkRow, devices: Mapping[str, str]) -> Row:
-    """Returns a join link as a row of the table; `devices` are the devices' names as shown, by id."""
-    return {
-        "id": link.id,
-        "device": link.name or f"link {link.id[:6]}",
-        "status": {"open": "not used yet", "used": f"used by {devices.get(link.used_by, '')}"}.get(
-            link.state, link.state
-        ),
-        "until": _when(link.expires),
-        "open": link.state == "open",
-    }
-
-
-def _status(device: DeviceRecord) -> str:
-    if device.until is not None:
-        return f"left out until {_when(device.until)}: {device.reason}"
-    if device.status in (Readiness.LEFT, Readiness.REMOVED):
-        return str(device.status)
-    if device.place != "free":
-        return f"in the round: {device.place}"
-    if device.status == Readiness.NOT_READY:
-        return "not ready: too few words yet, or paused on the device"
-    return str(device.status)
 
 
 class DeviceTables:
@@ -172,15 +125,3 @@ def _table(title: str, columns: dict[str, str], empty: str, actions: str) -> ui.
         table.props(f'dense flat no-data-label="{empty}"')
         table.add_slot("body-cell-actions", actions)
     return table
-
-
-def _when(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    time = datetime.fromtimestamp(seconds)
-    # Without seconds: a table that changed every second would take buttons away from under a pointer.
-    return time.strftime("%H:%M" if time.date() == datetime.now().date() else "%d %b, %H:%M")
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.0f} kB"

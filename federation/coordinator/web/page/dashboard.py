@@ -14,7 +14,7 @@ from nicegui import ui
 
 from data.errors import UserFacingError
 from federation.coordinator.steady_clock import steady_time
-from federation.coordinator.web.control_api import ControlApi
+from federation.coordinator.web.control_api import MOST_ROUNDS, ControlApi
 from federation.coordinator.web.owner.device_tables import DeviceTables
 from federation.coordinator.web.page import dashboard_view
 from federation.coordinator.web.page.dashboard_dialogs import SettingsDialog, StopDialog
@@ -23,7 +23,6 @@ from federation.coordinator.web.page.page_gate import PageGate
 from federation.coordinator.web.status import CoordinatorStatus
 
 _REFRESH_SECONDS = 1.0
-_MOST_ROUNDS = 1_000_000
 _BLUE, _ORANGE, _GREY = "#3b7dd8", "#e0772c", "#8a8f98"  # all are legible on white and on black
 _THEMES = {None: ("brightness_auto", "system"), False: ("light_mode", "light"), True: ("dark_mode", "dark")}
 _CSS = """
@@ -95,9 +94,7 @@ class _Page:
         with ui.row().classes("w-full items-center justify-between gap-3"):
             self._line = ui.label().classes("text-xl")
             with ui.row().classes("items-center gap-2"):
-                self._count = ui.number("rounds", value=10, min=1, max=_MOST_ROUNDS, precision=0).props(
-                    "dense outlined"
-                )
+                self._count = ui.number("rounds", value=10, min=1, max=MOST_ROUNDS, precision=0).props("dense outlined")
                 self._count.classes("w-24")
                 ui.button("Start", icon="play_arrow", on_click=self._start).props("unelevated").tooltip(
                     "Schedules this many rounds; each begins once enough devices are present"

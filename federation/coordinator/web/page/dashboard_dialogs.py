@@ -11,14 +11,8 @@ from federation.coordinator.web.control_api import ControlApi
 # The settings that the page can change: those of how rounds are run, which a federation's operator comes to adjust.
 _CHANGED_HERE = (
     *("minimum", "target", "over_selection", "settle_seconds"),
-    *(
-        "selection_seconds",
-        "keys_seconds",
-        "shares_seconds",
-        "reporting_seconds",
-        "consistency_seconds",
-        "unmasking_seconds",
-    ),
+    *("selection_seconds", "keys_seconds", "shares_seconds"),
+    *("reporting_seconds", "consistency_seconds", "unmasking_seconds"),
     *("learning_rate", "passes", "max_words"),
 )
 

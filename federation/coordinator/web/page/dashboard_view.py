@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from federation.coordinator.enrolled_devices import AWAY_SECONDS
 from federation.coordinator.learner.round_report import RoundReport, recall_change
 from federation.coordinator.round_machine import GIVING, Stage
 from federation.coordinator.web.status import CoordinatorStatus, RoundRecord
@@ -24,7 +25,6 @@ CHARTS = {
     "Recall at 3 on words held back": {"top3": "global model", "top3_after": "after training on the device"},
     "L2 norm": {"update_norm": "model update", "clipping_norm": "clipping norm"},
 }
-_AWAY_SECONDS = 90.0  # a resting `keyboard device` checks in every ten seconds, a resting window every minute
 
 Cell = str | int
 
@@ -55,7 +55,7 @@ def progress(status: CoordinatorStatus) -> RoundProgress:
     current = status.round
     if current is None:
         idle = "No round is open" if status.ready else "TensorFlow Federated is starting"
-        waits = "".join(f". {text[:1].upper()}{text[1:]}" for text in (status.pause, status.obstacle) if text)
+        waits = "".join(f". {text[:1].upper()}{text[1:]}" for text in (status.wait, status.obstacle) if text)
         return RoundProgress(status.exhausted or idle, None, 0.0, scheduled + waits)
     selecting = current.stage == Stage.SELECTION
     needed = current.target if selecting else current.expected
@@ -71,7 +71,7 @@ def progress(status: CoordinatorStatus) -> RoundProgress:
 def tiles(status: CoordinatorStatus, now: float) -> list[Tile]:
     """Returns the tiles of the model, its recall, the devices, and privacy."""
     devices = [d for d in status.devices if d.state not in ("left", "removed")]
-    active = sum(now - d.seen < _AWAY_SECONDS for d in devices)
+    active = sum(now - d.seen < AWAY_SECONDS for d in devices)
     codes = status.open_codes
     unused = f"; {codes} unused join link{'s' * (codes != 1)}" if codes else ""
     return [

@@ -88,6 +88,20 @@ def test_a_change_gives_the_option_and_both_values_or_is_refused_with_them(data:
     assert not set("(){}=_") & set(said) and "Settings" not in said
 
 
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"max_words": 20_001}, "words of a device at most must be between 1 and 20000, not 20001"),
+        ({"passes": 6}, "passes over a device's words must be between 1 and 5, not 6"),
+        ({"keys_seconds": 0.0}, "longest keys stage: 0.0 is not a number above 0"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_the_name_of_the_setting(chosen: dict[str, Value], said: str) -> None:
+    with pytest.raises(DataError) as refused:
+        with_values(FederationSettings(), chosen)
+    assert str(refused.value) == said
+
+
 @pytest.mark.parametrize("mechanism", ["tree", "distributed"])
 def test_differential_privacy_fixes_what_its_accounting_depends_on(mechanism: str) -> None:
     """With distributed noise, also the number of devices that the noise is calibrated for."""

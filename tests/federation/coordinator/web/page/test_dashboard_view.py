@@ -10,7 +10,7 @@ from federation.aggregation.privacy import Privacy, Spent
 from federation.coordinator.learner.messages import NextRound
 from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.web.owner.device_records import device_records
-from federation.coordinator.web.owner.device_tables import device_row
+from federation.coordinator.web.owner.device_rows import device_row
 from federation.coordinator.web.page.dashboard_view import CHARTS, STAGES, committed, curves, progress, tables, tiles
 from federation.coordinator.web.status import CoordinatorStatus, ModelStatus, status_of
 
