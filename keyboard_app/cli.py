@@ -183,6 +183,7 @@ def _keys(options: argparse.Namespace) -> None:
 
 def _answer(options: argparse.Namespace) -> None:
     path = options.profile or default_path()
+    check_exists(path)
     if options.round is not None:
         # A round does not involve the personal model, so that model is not loaded.
         with Profile.open(path, use_keyring=False) as profile:
@@ -200,7 +201,7 @@ def _answer(options: argparse.Namespace) -> None:
 
 
 def _device(options: argparse.Namespace) -> None:
-    if options.leave:
+    if options.leave or not (options.join or options.corpus):
         check_exists(options.profile or default_path())
     from keyboard_app.federating import headless  # imports an HTTP client, 12 MB, that no other command needs
 
@@ -218,8 +219,11 @@ def _device(options: argparse.Namespace) -> None:
             messages = headless.recorded_messages(profile)
         if options.join:
             headless.join(membership, JoinLink.parse(options.join))
+            headless.tell_on_standard_error("joined the federation")
         if options.answer:
             headless.tell_on_standard_error(headless.answer(membership, options.answer == "yes"))
+        if membership.joined is not None:
+            headless.tell_on_standard_error("taking part in rounds; Ctrl-C ends this")
         headless.take_part(profile, membership, options.model, messages, headless.tell_on_standard_error)
 
 

@@ -4,6 +4,7 @@ The file cannot be replaced as a keyboard's can: it says who belongs to the fede
 has to decide.
 """
 
+import json
 import sqlite3
 from collections.abc import Collection
 
@@ -41,8 +42,11 @@ def damage_in(connection: sqlite3.Connection, expected: Collection[str]) -> str 
                         pass
                 except (sqlite3.OperationalError, UnicodeDecodeError):
                     return f"the column {column} of the table {table} holds text that is not UTF-8"
-    if connection.execute("SELECT EXISTS (SELECT 1 FROM rounds WHERE NOT json_valid(report))").fetchone() != (0,):
-        return "the report of a round is not JSON"
+    for (report,) in connection.execute("SELECT report FROM rounds"):
+        try:
+            json.loads(report)  # SQLite's own check refuses the infinite epsilon of rounds without differential privacy
+        except ValueError:
+            return "the report of a round is not JSON"
     if connection.execute("SELECT count(*) FROM wishes").fetchone() != (1,):
         return "the schedule of rounds is missing"
     return None

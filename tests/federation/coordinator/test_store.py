@@ -1,6 +1,7 @@
 """The coordinator's store: files of an older version, and damaged ones."""
 
 import json
+import math
 import shutil
 import sqlite3
 from contextlib import closing
@@ -11,7 +12,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
+from federation.aggregation.privacy import Spent
 from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.secure_sum import SecureSummation
 from federation.coordinator.store import CoordinatorStore, StoreError
 
@@ -116,3 +119,15 @@ def test_a_damaged_store_is_reported(world, tmp_path: Path) -> None:
     (folder / "coordinator.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreError, match=r"coordinator\.sqlite cannot be read"):
         Coordinator(folder, world.shipped, world.settings, SecureSummation, 0.0)
+
+
+def test_the_infinite_epsilon_of_rounds_without_differential_privacy_is_no_damage(world) -> None:
+    world.enrol(6)
+    world.coordinator.rounds.schedule(1)
+    world.finish()
+    world.close()
+    report = RoundReport(devices=4, spent=Spent(math.inf, 1e-5, math.inf))
+    with closing(sqlite3.connect(world.folder / "coordinator.sqlite")) as db, db:
+        db.execute("UPDATE rounds SET report = ?", (json.dumps(report.to_json()),))
+    world.start()
+    assert world.coordinator.store.rounds(1)[0].state == "committed"
