@@ -129,5 +129,6 @@ def test_the_infinite_epsilon_of_rounds_without_differential_privacy_is_no_damag
     report = RoundReport(devices=4, spent=Spent(math.inf, 1e-5, math.inf))
     with closing(sqlite3.connect(world.folder / "coordinator.sqlite")) as db, db:
         db.execute("UPDATE rounds SET report = ?", (json.dumps(report.to_json()),))
-    world.start()
-    assert world.coordinator.store.rounds(1)[0].state == "committed"
+    coordinator = world.start()
+    assert coordinator.store.rounds(1)[0].state == "committed"
+    coordinator.close()
