@@ -253,6 +253,10 @@ def test_the_coordinator_is_killed_in_each_stage_and_before_the_commit(processes
     before, rows = processes.committed(), len(processes.view()["rounds"])
     processes.control("POST", "/control/rounds?rounds=1")
     for stage in GIVING:
+        if stage == Stage.UNMASKING:  # the keyboards have given two updates on this model, and give three at most
+            processes.finish_round(before)
+            before = processes.committed()
+            processes.control("POST", "/control/rounds?rounds=1")
         processes.hold(stage)
         processes.coordinator.send_signal(signal.SIGKILL)
         processes.coordinator.wait()
@@ -271,7 +275,7 @@ def test_the_coordinator_is_killed_in_each_stage_and_before_the_commit(processes
     processes.coordinator = processes.start_coordinator()
     processes.finish_round(before)
     states = [row["state"] for row in processes.view()["rounds"]][rows:]
-    assert states == ["aborted"] * len(GIVING) + ["committed"]
+    assert states == ["aborted"] * (len(GIVING) - 1) + ["committed", "aborted", "committed"]
     check_newest_model(processes)
     left = [path.name for path in (processes.folder / "coordinator" / "temporary").iterdir()]
     assert left == ["learner"], "the running learner's files, and no sum of a coordinator that was killed"
@@ -295,7 +299,7 @@ def test_devices_keep_a_record_of_their_updates(processes: Processes) -> None:
     profile = processes.folder / processes.users[1]
     with Membership.open(profile, read_vault(profile)) as membership:
         shared = membership.shared()
-    assert len(committed) == 5
+    assert len(committed) == 7
     assert sum(one.outcome == "counted" for one in shared) >= 4
     assert all(one.words > 0 and one.bytes > 1000 for one in shared)
     assert (processes.folder / processes.users[1] / "federation.sqlite").stat().st_mode & 0o077 == 0
