@@ -369,27 +369,37 @@ HOSTILE_PLANS: dict[str, dict | str] = {
 }
 
 
+def _let_everybody_back(world: Any) -> None:
+    for device in world.coordinator.store.members():
+        if world.coordinator.rounds.conduct.left_out(device, world.now) is not None:
+            world.coordinator.devices.let_back(device, world.now)
+
+
 def test_a_hostile_plan_costs_a_keyboard_that_round_and_no_other(
     federation: Federation, keyboards: list[Joined]
 ) -> None:
     for kind, change in HOSTILE_PLANS.items():
         federation.ask(lambda world: world.coordinator.rounds.schedule(1))
+        until = time.monotonic() + SECONDS
         while (opened := federation.ask(lambda world: world.coordinator.rounds.open_round)) is None:
-            time.sleep(0.02)  # it pauses after a round that was stopped
+            assert time.monotonic() < until, (kind, federation.ask(lambda world: world.coordinator.store.errors(3)))
+            time.sleep(0.02)
         plan = json.loads(opened.plan.to_json())
         if isinstance(change, dict):
             terms = plan["terms"] | change.get("terms", {})
             change = json.dumps(plan | change | {"terms": terms})
         federation.recording.answers["/plan"] = change.encode(errors="surrogateescape")
-        lines, until = list[str](), time.monotonic() + SECONDS
+        lines = list[str]()
         while not any(keyboard.participant.busy for keyboard in keyboards):
-            [keyboard.turn() for keyboard in keyboards]
+            assert time.monotonic() < until, (kind, federation.ask(lambda world: world.coordinator.store.errors(3)))
+            lines += [line for keyboard in keyboards if (line := keyboard.turn())]
         while any(keyboard.participant.busy for keyboard in keyboards):
             assert time.monotonic() < until, kind
             lines += [line for keyboard in keyboards if (line := keyboard.turn())]
         assert any(line.startswith("left the round: ") for line in lines), (kind, lines)
         assert all(len(line) < 300 and line.isprintable() for line in lines), (kind, lines)
         federation.ask(lambda world: world.coordinator.rounds.stop(world.now))
+        federation.ask(_let_everybody_back)  # what keyboards answered to a changed plan was wrong for the real one
         federation.recording.answers.clear()
     assert not any(keyboard.membership.shared() for keyboard in keyboards)
     rounds(federation, keyboards, 1)
