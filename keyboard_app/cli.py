@@ -183,7 +183,6 @@ def _keys(options: argparse.Namespace) -> None:
 
 def _answer(options: argparse.Namespace) -> None:
     path = options.profile or default_path()
-    check_exists(path)
     if options.round is not None:
         # A round does not involve the personal model, so that model is not loaded.
         with Profile.open(path, use_keyring=False) as profile:

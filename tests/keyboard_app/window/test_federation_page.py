@@ -156,7 +156,7 @@ def test_a_person_joins_takes_part_sees_the_update_and_leaves(
     person.touch_control("Leave")
     person.wait_until(lambda: device.federation.standing().joined is None)
     person.wait_until(lambda: not person.screen.connecting)
-    assert person.screen.status == "Left the federation"
+    person.wait_until(lambda: person.screen.status == "Left the federation", 20)
     assert coordinator.ask("gone") == "1"
     assert page._link_card in page.ids.column.children
     assert page._shared_card in page.ids.column.children, "past updates stay on record"
