@@ -2,30 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
-import pytest
-
 from keyboard_app.device import Device
 from keyboard_app.learning.models import Models
 from model.device.folder import Model
-from model.device.runtime import Program, State
 
 TEXT = "i think we meet at the zebra tonight , what do you think of it ? " * 12
 STEPS = 3
-
-
-@pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The tokens read by the steps of any program."""
-    read: list[int] = []
-    step = Program.step
-
-    def spy(self: Program, token: int, state: State) -> tuple[np.ndarray, State]:
-        read.append(token)
-        return step(self, token, state)
-
-    monkeypatch.setattr(Program, "step", spy)
-    return read
 
 
 def paste(device: Device) -> None:

@@ -1,8 +1,5 @@
 """Reading ahead: keys need not wait for the networks, and suggestions and ranks are the same with it and without."""
 
-from collections.abc import Iterator
-
-import numpy as np
 import pytest
 
 from keyboard_app.device import Device
@@ -10,24 +7,9 @@ from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
 from keyboard_app.learning.models import Models
 from model.device.folder import Model
-from model.device.runtime import Program, State
 
 MESSAGES = ["i think you are good .", "what do you think of it ?", "meet me at the climbing hall at seven"] * 4
 TEXT = "I think we meet at the zoo, tonight"
-
-
-@pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The tokens read by the steps of any program."""
-    read: list[int] = []
-    step = Program.step
-
-    def spy(self: Program, token: int, state: State) -> tuple[np.ndarray, State]:
-        read.append(token)
-        return step(self, token, state)
-
-    monkeypatch.setattr(Program, "step", spy)
-    yield read
 
 
 def learned(device: Device) -> None:
