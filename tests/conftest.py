@@ -18,6 +18,8 @@ machine.hide_the_rest()
 
 # Profiles of tests keep their keys in files, so that no keyring of the user is touched. Child processes inherit this setting.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+# Before any test imports JAX, which TFF does: it would set a lower level, and the child processes would inherit that.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 SMALL_VOCABULARY = """
 . , ! ? i a the to you and it that of is in have so but like my for be are do just was would what on they with not i'm think

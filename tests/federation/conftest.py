@@ -1,7 +1,6 @@
 """Fixtures: TFF's engine, started once for all tests that compute in this process; the command `federate`; a corpus."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def tff_engine() -> Iterator[None]:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from federation.engine.local import engine
 
     with engine():
