@@ -3,14 +3,15 @@
 A corpus lists its users and streams one user's messages, oldest first. Texts are returned as written; callers tokenize them.
 """
 
-import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from data.errors import DataError
+from data.ordering import by_digest, digest
+from data.self_dialogues import SelfDialogues
 
 SPLITS = ("train", "validation", "test")
 
@@ -27,7 +28,7 @@ class Corpus(Protocol):
 
 def split_of(user: str) -> str:
     """Returns the split of a user, which never changes: SHA-256 of the id modulo 10; 1 is test, 0 validation, the rest train."""
-    return {0: "validation", 1: "test"}.get(int(_digest(user), 16) % 10, "train")
+    return {0: "validation", 1: "test"}.get(int(digest(user), 16) % 10, "train")
 
 
 def users_in(corpus: Corpus, split: str) -> list[str]:
@@ -97,7 +98,7 @@ class ChitChat:
                 for message in turn:
                     timed.setdefault(message["sender"], []).append((message["timestamp"], message["text"]))
         # The sort is stable: messages of the same second stay in the order of their conversation.
-        return {u: [text for _, text in sorted(timed[u], key=lambda m: m[0])] for u in sorted(timed, key=_digest)}
+        return by_digest({u: [text for _, text in sorted(sent, key=lambda m: m[0])] for u, sent in timed.items()})
 
     def users(self) -> list[str]:
         """Returns all users, ordered by the SHA-256 of their ids."""
@@ -156,7 +157,7 @@ class JsonLines:
 
     def users(self) -> list[str]:
         """Returns all users, ordered by the SHA-256 of their ids."""
-        return sorted(self._lines, key=_digest)
+        return list(by_digest(self._lines))
 
     def messages(self, user: str) -> Iterator[str]:
         """Yields the texts of one user, oldest first, reading each from the file when it is needed."""
@@ -166,10 +167,44 @@ class JsonLines:
                 yield json.loads(file.readline())["text"]
 
 
+class Together:
+    """Several corpora as one. Someone who is in more than one has the messages of all, in the order of the corpora."""
+
+    def __init__(self, corpora: Sequence[Corpus]) -> None:
+        holders: dict[str, list[Corpus]] = {}
+        for corpus in corpora:
+            for user in corpus.users():
+                holders.setdefault(user, []).append(corpus)
+        self._holders = by_digest(holders)
+
+    def users(self) -> list[str]:
+        """Returns all users, ordered by the SHA-256 of their ids."""
+        return list(self._holders)
+
+    def messages(self, user: str) -> Iterator[str]:
+        """Yields the texts of one user, corpus after corpus."""
+        for corpus in self._holders[user]:
+            yield from corpus.messages(user)
+
+
 def open_corpus(name: str) -> Corpus:
-    """Opens a corpus by the name given to a command: `chitchat`, or the path of a JSON Lines file."""
-    return ChitChat() if name == "chitchat" else JsonLines(Path(name))
+    """Opens a corpus by the name given to a command.
+
+    Args:
+      name: `chitchat`, `self-dialogues:DIR`, the path of a JSON Lines file, or several of them joined by commas.
+
+    Raises:
+      DataError: a corpus is not installed, cannot be read or is damaged, or is named twice.
+    """
+    names = [name] if Path(name).exists() else name.split(",")
+    if len(set(names)) < len(names):
+        raise DataError(f"{name} names a corpus twice, whose words would then count twice")
+    opened = [_open_one(one) for one in names]
+    return opened[0] if len(opened) == 1 else Together(opened)
 
 
-def _digest(user: str) -> str:
-    return hashlib.sha256(user.encode()).hexdigest()
+def _open_one(name: str) -> Corpus:
+    if name == "chitchat":
+        return ChitChat()
+    kind, _, folder = name.partition(":")
+    return SelfDialogues(Path(folder)) if kind == "self-dialogues" and folder else JsonLines(Path(name))

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from typing import Any
 
 from data.errors import UserFacingError
 from federation.aggregation.privacy import Privacy
@@ -69,9 +70,27 @@ def port_number(text: str) -> int:
     return value
 
 
-def add_corpus_option(parser: argparse.ArgumentParser) -> None:
-    """Adds `--corpus`."""
-    parser.add_argument("--corpus", default="chitchat", help="chitchat, or a JSON Lines file (default: chitchat)")
+CORPORA = "chitchat, self-dialogues:DIR (a clone of the Self-dialogue Corpus), or a JSON Lines file"
+
+
+class JoinCorpora(argparse.Action):
+    """Collects the corpora of `--corpus A B` or `--corpus A --corpus B` in one name, as `data.corpus.open_corpus` takes it."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, flag: str | None = None
+    ) -> None:
+        """Adds the names of one use of the option."""
+        given = getattr(namespace, self.dest) if self.dest in getattr(namespace, "corpora_given", ()) else None
+        setattr(namespace, self.dest, ",".join([*([given] if given else []), *values]))
+        namespace.corpora_given = {*getattr(namespace, "corpora_given", ()), self.dest}
+
+
+def add_corpus_option(parser: argparse.ArgumentParser, default: str | None = "chitchat") -> None:
+    """Adds `--corpus`; without a default it is required."""
+    text = f"{CORPORA}; several are used as one ({f'default: {default}' if default else 'required'})"
+    parser.add_argument(
+        "--corpus", nargs="+", action=JoinCorpora, default=default, required=not default, metavar="NAME", help=text
+    )
 
 
 def add_seed_option(parser: argparse.ArgumentParser) -> None:
