@@ -56,6 +56,8 @@ _COMMANDS = (
              "Run clients for another machine's simulated rounds, on a network that you trust."),
     _Command("search", training.add_search_options, training.run_search,
              "Compare settings of simulated rounds by recall on validation users."),
+    _Command("pretrain", training.add_pretrain_options, training.run_pretrain,
+             "Train the public start of federated learning: a model and its vocabulary from public text alone."),
     _Command("central", training.add_central_options, training.run_central,
              "Train the same network centrally, as a reference for federated training."),
     _Command("export", training.add_export_options, training.run_export,

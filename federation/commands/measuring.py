@@ -38,6 +38,13 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
         "--slips", action="store_true", help="also measure autocorrection: typos corrected, correct words broken"
     )
     parser.add_argument(
+        "--beside",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="compare with other model folders, also of other vocabularies (default: none)",
+    )
+    parser.add_argument(
         "--baselines", action="store_true", help="compare the model with n-grams, central training, 8-bit weights, …"
     )
     parser.add_argument(
@@ -69,6 +76,7 @@ def run_evaluate(options: argparse.Namespace) -> Result:
     model, corpus = load_model(options.model), open_corpus(options.corpus)
     trained_on = _trained_on(options) if options.baselines else None
     messages = equal_shares(corpus, _chosen_users(corpus, options.users), options.max_words)
+    others = [load_model(folder) for folder in options.beside or ()]
     results = evaluate_users([(model, texts) for texts in messages])
     scores, typing = sum((s for s, _ in results), Scores()), sum((t for _, t in results), Typing())
     result = {
@@ -91,6 +99,12 @@ def run_evaluate(options: argparse.Namespace) -> Result:
 
         result |= {f"slips_{name}": n for name, n in measure_typos([(model, t) for t in messages]).summary.items()}
     print_tables(evaluation_tables(result, len(messages)))
+    if others:
+        from federation.evaluation.model_comparison import compare_folders, comparison_result, comparison_table
+
+        names = [str(folder) for folder in (options.model, *options.beside)]
+        result["beside"] = comparison_result(names, compare_folders([model, *others], messages))
+        print_tables([comparison_table(result["beside"])])
     if trained_on is None:
         return result
     from federation.evaluation.baseline_comparison import compare_with_baselines, write_comparison
