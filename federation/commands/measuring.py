@@ -47,11 +47,7 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baselines", action="store_true", help="compare the model with n-grams, central training, 8-bit weights, …"
     )
-    parser.add_argument(
-        "--trained-on",
-        default="chitchat",
-        help="with --baselines: the corpus whose training users the n-grams learn from (default: chitchat)",
-    )
+    add_corpus_option(parser, flag="--trained-on", use="with --baselines: whose training users the n-grams learn from")
     parser.add_argument(
         "--out",
         type=Path,

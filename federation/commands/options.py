@@ -85,11 +85,22 @@ class JoinCorpora(argparse.Action):
         namespace.corpora_given = {*getattr(namespace, "corpora_given", ()), self.dest}
 
 
-def add_corpus_option(parser: argparse.ArgumentParser, default: str | None = "chitchat") -> None:
-    """Adds `--corpus`; without a default it is required."""
-    text = f"{CORPORA}; several are used as one ({f'default: {default}' if default else 'required'})"
+def add_corpus_option(
+    parser: argparse.ArgumentParser, default: str | None = "chitchat", flag: str = "--corpus", use: str = ""
+) -> None:
+    """Adds `--corpus`, or another flag that names corpora; without a default it is required.
+
+    `use` says what the corpora are for, after their names.
+    """
+    end = f"default: {default}" if default else "required"
     parser.add_argument(
-        "--corpus", nargs="+", action=JoinCorpora, default=default, required=not default, metavar="NAME", help=text
+        flag,
+        nargs="+",
+        action=JoinCorpora,
+        default=default,
+        required=not default,
+        metavar="NAME",
+        help=f"{CORPORA}{f', {use}' if use else ''}; several are used as one ({end})",
     )
 
 
