@@ -7,8 +7,8 @@ the program on phones, refuses a signature without inputs.
 `learn` is the step of `train` over a vocabulary of C candidate words (`model.device.sampling`), with the weights as inputs
 and outputs, so that no array has the size of the full vocabulary. Its tokens are indices among the candidates.
 
-`trained` says which weights a step changes: a float32 of 1 or 0 for each weight, in the order of `ModelConfig.shapes`. Gradients are
-multiplied by it before they are clipped. Losses are in nats.
+`trained` says which weights a step changes: a float32 of 1 or 0 for each weight, in the order of `ModelConfig.shapes`. Gradients
+are multiplied by it before they are clipped. Losses are in nats.
 
 | signature | inputs | outputs |
 | --- | --- | --- |

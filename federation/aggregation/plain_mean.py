@@ -12,7 +12,13 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from data.errors import DataError
-from federation.aggregation.algorithms import ClippedSGD, functional_model, model_weights, named_weights, server_optimizer
+from federation.aggregation.algorithms import (
+    ClippedSGD,
+    functional_model,
+    model_weights,
+    named_weights,
+    server_optimizer,
+)
 from federation.aggregation.server_settings import Server
 from federation.engine.state_store import StateStore
 from model.device.config import ModelConfig

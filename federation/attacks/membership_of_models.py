@@ -5,7 +5,7 @@ takes part with the same number of words, their oldest messages that are not too
 (`federation.attacks.privacy_audit`). Attacks are calibrated by the losses of the first model, the reference: the public start of
 the others, or the first of a series. A model that has seen neither side shows how much the sides differ anyway.
 
-Losses are over all words, those outside a model's vocabulary as `<unk>`. Calibrated attacks therefore need models of one vocabulary.
+Losses are over all words, those outside a model's vocabulary as `<unk>`. The models therefore need to have one vocabulary.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,9 @@ def audit_models(folders: Sequence[Path], corpus_name: str, words: int, out: Pat
     """
     models = {str(folder): load_model(folder) for folder in folders}
     if len({model.vocabulary.sha256 for model in models.values()}) > 1:
-        raise DataError("the models have different vocabularies, and their losses cannot be compared: attack one at a time")
+        raise DataError(
+            "the models have different vocabularies, and their losses cannot be compared: attack one at a time"
+        )
     corpus = open_corpus(corpus_name)
     people = {side: _people(Part(corpus, part), words) for side, part in (("members", "train"), ("others", "test"))}
     if not all(people.values()):

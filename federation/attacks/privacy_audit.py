@@ -55,7 +55,9 @@ class Audit:
     corpus: str = "chitchat"
     people: int = 100  # number of members, and of others
     words: int = 200  # words of each member and of each other
-    start: str = ""  # the model that audited rounds start from, trained on none of these people; empty: trained on outsiders
+    start: str = (
+        ""  # the model that audited rounds start from, trained on none of these people; empty: trained on outsiders
+    )
     start_rounds: int = 200  # rounds over outsiders: FedAdam, five clients of at most 1,000 words each
     trainable: str = "all"  # the weights that audited rounds train
     rounds: int = 15  # rounds over members
@@ -83,9 +85,7 @@ class Audit:
 
     def audited(self, corpus: Path, init: Path, noise_multiplier: float | None) -> SimulationSettings:
         """Returns the settings of a run over members, which is private if it has a noise multiplier."""
-        client = FineTuning(
-            self.client_learning_rate, passes=1, max_words=4 * self.words, trainable=self.trainable
-        )
+        client = FineTuning(self.client_learning_rate, passes=1, max_words=4 * self.words, trainable=self.trainable)
         server = Server(learning_rate=self.server_learning_rate)
         plain = SimulationSettings(
             str(corpus), str(init), self.clients_per_round, seed=self.seed, server=server, client=client
@@ -208,7 +208,9 @@ def _measure(
             before = seen | {"strangers": [losses(program, person) for person in strangers]}
             row |= attack_results(seen, None)
         elif model is shipped:
-            row |= attack_results(seen, {"members": before["members"] + before["others"], "others": before["strangers"]})
+            row |= attack_results(
+                seen, {"members": before["members"] + before["others"], "others": before["strangers"]}
+            )
         else:
             row |= attack_results(seen, before)
         scores = evaluate(program, held_out)

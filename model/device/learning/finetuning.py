@@ -25,7 +25,9 @@ class FineTuning:
     clipping_norm: float = 1.0  # global L2 norm of a step's gradient
     passes: int = 2
     max_words: int = 20_000  # only the newest messages that hold this many words are used
-    trainable: str = "all"  # the weights that are trained (`model.device.trainable`); the gradient's norm is over these alone
+    trainable: str = (
+        "all"  # the weights that are trained (`model.device.trainable`); the gradient's norm is over these alone
+    )
 
     def __post_init__(self) -> None:
         check_trainable(self.trainable)

@@ -157,7 +157,9 @@ def test_devices_together_add_the_promised_noise() -> None:
 # A real round and a simulated one.
 
 
-@pytest.fixture(scope="module", params=[("adaptive", "all"), ("private", "all"), ("adaptive", "head"), ("private", "bias")])
+@pytest.fixture(
+    scope="module", params=[("adaptive", "all"), ("private", "all"), ("adaptive", "head"), ("private", "bias")]
+)
 def process(request: pytest.FixtureRequest, small_model: Model, tff_engine: None) -> ServerProcess:
     mechanism, trainable = request.param
     how = replace(HOW, trainable=trainable)
@@ -256,7 +258,8 @@ def test_update_on_the_sums_of_work_is_a_simulated_round_bit_for_bit(
         assert process.rounds(state) == number
         theirs = simulated.global_model_weights
         ours = process.weights(state)
-        for name, array in zip(trainable_shapes(small_model.provenance.config, part_of(small_model, terms)), theirs.trainable, strict=True):
+        shapes = trainable_shapes(small_model.provenance.config, part_of(small_model, terms))
+        for name, array in zip(shapes, theirs.trainable, strict=True):
             np.testing.assert_array_equal(ours.pop(name), array)
         for name, array in ours.items():
             np.testing.assert_array_equal(array, small_model.weights[name])
