@@ -12,6 +12,7 @@ from federation.commands.options import (
     BadCallError,
     add_corpus_option,
     add_seed_option,
+    add_trainable_option,
     add_users_option,
     positive_int,
     positive_number,
@@ -207,6 +208,21 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--words", type=positive_int, default=200, help="words of each person (default: 200)")
     parser.add_argument(
+        "--models",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="only tell the corpus's training users from its test users by these finished models, the first of which "
+        "calibrates the attacks on the others; trains nothing (default: train and attack models)",
+    )
+    parser.add_argument(
+        "--start",
+        default="",
+        metavar="DIR",
+        help="the model that audited rounds start from, which has seen none of the people (default: one trained on outsiders)",
+    )
+    add_trainable_option(parser)
+    parser.add_argument(
         "--start-rounds",
         type=positive_int,
         default=200,
@@ -243,6 +259,10 @@ def run_audit(options: argparse.Namespace) -> Result:
     Raises:
       DataError: there are too few people, or the folder holds something else.
     """
+    if options.models:
+        from federation.attacks.membership_of_models import audit_models
+
+        return audit_models(options.models, options.corpus, options.words, options.out)
     from federation.attacks.privacy_audit import Audit, audit
 
     values = {f.name: getattr(options, f.name) for f in fields(Audit)}

@@ -7,6 +7,7 @@ from typing import Any
 from data.errors import UserFacingError
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.sum_settings import SumSettings
+from model.device.trainable import TRAINABLE
 
 _DEFAULT_CLIP = 1.0
 
@@ -116,6 +117,17 @@ def add_users_option(parser: argparse.ArgumentParser) -> None:
         choices=("train", "validation", "test", "all"),
         default="test",
         help="the part of the corpus's users to measure (default: test)",
+    )
+
+
+def add_trainable_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--trainable`."""
+    parser.add_argument(
+        "--trainable",
+        choices=TRAINABLE,
+        default="all",
+        help="the weights that are trained and sent: the output bias, the head (output bias, gate bias and projection), or all "
+        "(default: all)",
     )
 
 

@@ -2,10 +2,17 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from federation.commands.options import BadCallError, add_seed_option, positive_int, positive_number
+from federation.commands.options import (
+    BadCallError,
+    add_seed_option,
+    add_trainable_option,
+    positive_int,
+    positive_number,
+)
 from model.device.folder import PRETRAINED, check_free_for_model, load_model
 from model.device.learning.finetuning import ROUND_TRAINING
 
@@ -36,6 +43,7 @@ def add_round_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the folder in which fedadam keeps its moments between rounds; fedavg has none (default: none)",
     )
+    add_trainable_option(parser)
     add_seed_option(parser)
     parser.add_argument(
         "--deadline", type=positive_number, default=300.0, help="seconds to wait for the keyboards (default: 300)"
@@ -55,7 +63,8 @@ def run_one_round(options: argparse.Namespace) -> dict[str, Any]:
         raise BadCallError("--algorithm fedadam needs --state DIR to keep its moments between rounds")
     model = load_model(options.model)
     check_free_for_model(options.out)
-    devices = call_keyboards(options.profiles, model, ROUND_TRAINING, options.seed, options.deadline, options.model)
+    how = replace(ROUND_TRAINING, trainable=options.trainable)
+    devices = call_keyboards(options.profiles, model, how, options.seed, options.deadline, options.model)
     # Importing TFF takes seconds, so errors in the options are reported before it.
     from federation.aggregation.plain_mean import Aggregation
     from federation.aggregation.server_settings import SERVER_LEARNING_RATES, Server
@@ -64,7 +73,7 @@ def run_one_round(options: argparse.Namespace) -> dict[str, Any]:
 
     rate = options.server_learning_rate or SERVER_LEARNING_RATES[options.algorithm]
     with engine():
-        aggregation = Aggregation(model.provenance.config, Server(options.algorithm, rate))
+        aggregation = Aggregation(model.provenance.config, Server(options.algorithm, rate), options.trainable)
         store = StateStore(options.state) if options.state else None
         if store:
             aggregation.restore(store)

@@ -53,6 +53,30 @@ def plot_search(curves: Mapping[str, Sequence[Mapping[str, float]]], path: Path)
     plt.close(figure)
 
 
+def plot_privacy(rows: Sequence[Figures], path: Path) -> None:
+    """Plots recall at 1 on validation users against epsilon: a mark for each run, and a line through the means over seeds.
+
+    A row has `top1`, `top1_before`, and `epsilon`, which is None for a run without noise.
+    """
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    by_epsilon: dict[float | None, list[float]] = {}
+    for row in rows:
+        by_epsilon.setdefault(row["epsilon"], []).append(100 * row["top1"])
+    spent = sorted(epsilon for epsilon in by_epsilon if epsilon is not None)
+    points = [*spent, *([None] if None in by_epsilon else [])]
+    for place, epsilon in enumerate(points):
+        axes.plot([place] * len(by_epsilon[epsilon]), by_epsilon[epsilon], "_", color="tab:gray", markersize=14)
+    axes.plot(range(len(points)), [np.mean(by_epsilon[epsilon]) for epsilon in points], "o-", label="mean over seeds")
+    start = 100 * float(np.mean([row["top1_before"] for row in rows]))
+    axes.axhline(start, color="black", linestyle="--", linewidth=0.8, label="before")
+    axes.set_xticks(range(len(points)), ["no noise" if epsilon is None else f"{epsilon:.3g}" for epsilon in points])
+    axes.set(xlabel="epsilon", ylabel="%", title="Recall at 1 on validation users")
+    axes.grid(alpha=0.3, axis="y")
+    axes.legend()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
 def plot_differences(rows: Sequence[Figures], yardstick: str, path: Path) -> None:
     """Plots each run's difference from the yardstick's recall at 1, with 95% intervals over people, and a mark for each seed."""
     figure, axes = plt.subplots(figsize=(7, 0.6 * len(rows) + 1.6), layout="constrained")

@@ -10,6 +10,7 @@ from data.vocabulary import PAD
 from model.device import litert
 from model.device.config import ModelConfig
 from model.device.sampling import Candidates
+from model.device.trainable import trainable_shapes
 from model.device.weights import Weights, check_weights
 
 _SIGNATURES = ("train", "evaluate", "step", "get_weights", "set_weights")
@@ -37,7 +38,8 @@ class Program:
     (`learn`), the weights are arrays of this object, outside the interpreter, and each step changes only the rows that it
     touches.
 
-    `candidates` is the number of words in a step of `learn`; None for an older program, which lacks that signature.
+    `candidates` is the number of words in a step of `learn`; None for an older program, which lacks that signature. An older
+    program cannot train a part of its weights either: `trains_parts` is then False.
     """
 
     def __init__(self, content: bytes, config: ModelConfig, weights: Weights, threads: int = 1) -> None:
@@ -62,6 +64,7 @@ class Program:
         for name, expected in (config.shapes | {"rows": (config.batch, config.window)}).items():
             if (found := shapes.get(name)) != expected:
                 raise DataError(f"the program was built for {name} of shape {found}, but the weights need {expected}")
+        self.trains_parts = "trained" in inputs["train"]
         self.candidates = self._count_candidates()
         self.weights = weights
 
@@ -116,22 +119,35 @@ class Program:
         result = self._run("step", {"token": np.array([token], np.int32), **state._asdict()})
         return result["logits"][0], State(result["hidden"], result["cell"])
 
-    def train(self, rows: NDArray[np.int32], learning_rate: float, clipping_norm: float) -> float:
+    def train(
+        self, rows: NDArray[np.int32], learning_rate: float, clipping_norm: float, trainable: str = "all"
+    ) -> float:
         """Takes one SGD step with gradients clipped to a global norm; returns the mean loss before the step, in nats.
 
-        `rows` has shape [n, T + 1], with n at most the batch size of the program; padding fills the rest of the batch.
+        `rows` has shape [n, T + 1], with n at most the batch size of the program; padding fills the rest of the batch. Only the
+        trainable part of the weights (`model.device.trainable`) changes.
+
+        Raises:
+          DataError: the program is an older one, which cannot train that part.
         """
-        result = self._run("train", _shifted(self._filled(rows)) | _settings(learning_rate, clipping_norm))
+        settings = self._settings(learning_rate, clipping_norm, trainable)
+        result = self._run("train", _shifted(self._filled(rows)) | settings)
         self._given = None
         return float(result["loss"])
 
     def learn(
-        self, rows: NDArray[np.int32], candidates: Candidates, learning_rate: float, clipping_norm: float
+        self,
+        rows: NDArray[np.int32],
+        candidates: Candidates,
+        learning_rate: float,
+        clipping_norm: float,
+        trainable: str = "all",
     ) -> float:
         """Takes the step of `train` with a softmax over the candidates only; returns the mean loss, in nats.
 
         In the embedding and the output bias, only the rows of the candidates change.
         """
+        settings = self._settings(learning_rate, clipping_norm, trainable)
         if self._held is None:
             weights, self._given = self.weights, None
             self._start()  # with empty variables: the weights are inputs of this signature
@@ -142,11 +158,25 @@ class Program:
             "output_bias": weights["output_bias"][words] + candidates.shift,
         }
         batch = _shifted(candidates.places(self._filled(rows)))
-        result = self._interpreter.run("learn", batch | _settings(learning_rate, clipping_norm) | small)
+        result = self._interpreter.run("learn", batch | settings | small)
         weights["embedding"][words] = result["embedding"]
         weights["output_bias"][words] = result["output_bias"] - candidates.shift
         weights |= {name: result[name] for name in weights if name not in ("embedding", "output_bias")}
         return float(result["loss"])
+
+    def _settings(self, learning_rate: float, clipping_norm: float, trainable: str) -> dict[str, NDArray[np.float32]]:
+        settings = {
+            "learning_rate": np.array(learning_rate, np.float32),
+            "clipping_norm": np.array(clipping_norm, np.float32),
+        }
+        if self.trains_parts:
+            chosen = trainable_shapes(self.config, trainable)
+            settings["trained"] = np.array([name in chosen for name in self.config.shapes], np.float32)
+        elif trainable != "all":
+            raise DataError(
+                f"the program of this model cannot train the {trainable} alone: build a new one with federate export"
+            )
+        return settings
 
     def _filled(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         full = np.full((self.config.batch, self.config.window + 1), PAD, np.int32)
@@ -164,10 +194,3 @@ class Program:
 def _shifted(rows: NDArray[np.int32]) -> dict[str, NDArray[np.int32]]:
     """Returns the inputs, each row without its last token, and the targets, each row without its first."""
     return {"tokens": np.ascontiguousarray(rows[:, :-1]), "targets": np.ascontiguousarray(rows[:, 1:])}
-
-
-def _settings(learning_rate: float, clipping_norm: float) -> dict[str, NDArray[np.float32]]:
-    return {
-        "learning_rate": np.array(learning_rate, np.float32),
-        "clipping_norm": np.array(clipping_norm, np.float32),
-    }
