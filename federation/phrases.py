@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from data.errors import DataError
 from data.vocabulary import SPECIALS, Vocabulary
 from federation.evaluation.kneser_ney import Ngrams, count_ngrams, discounts
 from model.device.folder import Model
@@ -48,8 +49,13 @@ def make_phrases(
       order: length of the longest n-grams.
       sources: what the messages are, for people.
       max_bytes: the greatest size of the file.
+
+    Raises:
+      DataError: no word of the messages is in the vocabulary.
     """
     counted = count_ngrams(messages, len(vocabulary), order)
+    if not counted[0].occurrences[len(SPECIALS) :].any():
+        raise DataError("no word of the corpus is in the model's vocabulary: check that they are in the same language")
     levels = _levels(counted, len(vocabulary))
     least = _threshold(levels, counted, max_bytes - _HEADER_BYTES)
     kept = [level.worth > least if depth else level.counts > 0 for depth, level in enumerate(levels)]
