@@ -74,7 +74,9 @@ def run_evaluate(options: argparse.Namespace) -> Result:
     if model.notice:
         print(model.notice, file=sys.stderr)
     if options.network_alone and model.phrases is None:
-        raise BadCallError(f"{options.model} has no phrases: leave out --network-alone, or make some with federate phrases")
+        raise BadCallError(
+            f"{options.model} has no phrases: leave out --network-alone, or make some with federate phrases"
+        )
     trained_on = _trained_on(options) if options.baselines else None
     messages = equal_shares(corpus, _chosen_users(corpus, options.users), options.max_words)
     scores, figures = _measured(model, messages)

@@ -24,15 +24,23 @@ _LEAST_BYTES = 100_000  # the counts of single words take a third of it
 
 def add_phrases_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate phrases`."""
-    parser.add_argument("--model", type=Path, required=True, help="the model folder whose vocabulary and network are used")
+    parser.add_argument(
+        "--model", type=Path, required=True, help="the model folder whose vocabulary and network are used"
+    )
     add_corpus_option(parser, default=None)
-    parser.add_argument("--license", default="", help="the licence of the corpus, which the file states (default: none)")
-    parser.add_argument("--order", type=positive_int, default=5, help="tokens in the longest n-grams, 1 to 6 (default: 5)")
+    parser.add_argument(
+        "--license", default="", help="the licence of the corpus, which the file states (default: none)"
+    )
+    parser.add_argument(
+        "--order", type=positive_int, default=5, help="tokens in the longest n-grams, 1 to 6 (default: 5)"
+    )
     parser.add_argument(
         "--max-bytes", type=positive_int, default=MAX_BYTES, help=f"greatest size of the file (default: {MAX_BYTES})"
     )
     parser.add_argument(
-        "--weight", type=positive_number, help="weight of the phrases, below 1 (default: the likeliest on held-out users)"
+        "--weight",
+        type=positive_number,
+        help="weight of the phrases, below 1 (default: the likeliest on held-out users)",
     )
     parser.add_argument(
         "--weigh-on",
@@ -47,7 +55,9 @@ def add_phrases_options(parser: argparse.ArgumentParser) -> None:
         default=20_000,
         help="words to choose the weight by, shared equally by the users (default: 20000)",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help=f"the file to write (default: {PHRASES} in the model folder)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help=f"the file to write (default: {PHRASES} in the model folder)"
+    )
 
 
 def run_phrases(options: argparse.Namespace) -> dict[str, Any]:
@@ -96,5 +106,7 @@ def _encoded(part: Part, vocabulary: Vocabulary) -> Iterator[list[int]]:
 
 def _source(corpus: str) -> str:
     """Returns the names of corpora without the folders of this machine, for people."""
-    names = (name.partition(":")[0] if name.startswith("self-dialogues:") else Path(name).name for name in corpus.split(","))
+    names = (
+        name.partition(":")[0] if name.startswith("self-dialogues:") else Path(name).name for name in corpus.split(",")
+    )
     return f"training users of {', '.join(names)}"

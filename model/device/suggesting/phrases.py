@@ -140,11 +140,9 @@ class Phrases:
 
     def _shares(self, context: Sequence[int]) -> Iterator[tuple[NDArray[np.uint16], NDArray[np.float64]]]:
         """Yields for contexts of one token, two, and so on: the words that the file has after it, and their shares of C(h)."""
-        node, depth = 0, 0
-        for token in reversed([BOUNDARY, *context[-len(self.discounts) :]]):
-            depth += 1
-            if depth == len(self.discounts):
-                return
+        node, longest = 0, len(self.discounts) - 1  # tokens of the longest contexts
+        newest = [BOUNDARY, *context[-longest - 1 :]][::-1][:longest]
+        for depth, token in enumerate(newest, 1):
             start, end = self._first_child[node : node + 2]
             place = int(np.searchsorted(self.context_words[start:end], token)) + int(start)
             if place == end or self.context_words[place] != token:
@@ -247,7 +245,9 @@ def _check_tree(phrases: Phrases) -> None:
     _check_order(phrases.words, _starts(phrases.continuations), len(SPECIALS), phrases.vocabulary)
 
 
-_AT_MOST = np.array([1, 2, 3], np.float32)  # the discounts of counts 1, 2, and 3 and more, which must not exceed the count
+_AT_MOST = np.array(
+    [1, 2, 3], np.float32
+)  # the discounts of counts 1, 2, and 3 and more, which must not exceed the count
 
 
 def _check_order(words: NDArray[np.uint16], starts: NDArray[np.uint32], least: int, size: int) -> None:

@@ -132,7 +132,9 @@ def test_a_damaged_file_is_one_clear_line(tmp_path_factory: pytest.TempPathFacto
 def test_arrays_that_contradict_each_other_are_refused(data: st.DataObject) -> None:
     """Whatever a file holds, it is refused or gives probabilities."""
     phrases = small_phrases()
-    name = data.draw(st.sampled_from([*("context_words", "children", "continuations", "words"), "counts", "rests", "discounts"]))
+    name = data.draw(
+        st.sampled_from([*("context_words", "children", "continuations", "words"), "counts", "rests", "discounts"])
+    )
     array = getattr(phrases, name).copy()
     place = data.draw(st.integers(0, array.size - 1))
     array.flat[place] = data.draw(st.floats(width=32) if name == "discounts" else st.integers(0, 255))
