@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.vocabulary import SPECIALS, Vocabulary
@@ -19,6 +20,8 @@ from federation.evaluation.kneser_ney import Ngrams, count_ngrams, discounts
 from model.device.folder import Model
 from model.device.suggesting.phrases import MAX_BYTES, Phrases, codes_of
 from model.device.suggesting.reading import Reader, softmax
+
+Integers, Floats, Flags = NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]
 
 _CONTEXT_BYTES, _WORD_BYTES = 7, 3  # in the file, for one source
 _HEADER_BYTES = 4_096  # more than it takes
@@ -30,12 +33,12 @@ _ITERATIONS = 100
 class _Level:
     """The n-grams of one length that end in a word; N of them, with contexts among the C n-grams that are one token shorter."""
 
-    context: np.ndarray  # int64 [N]
-    words: np.ndarray  # int64 [N]
-    counts: np.ndarray  # int64 [N]
-    totals: np.ndarray  # int64 [C]: the counts after each context
-    discounts: np.ndarray  # float64 [3]
-    worth: np.ndarray  # float64 [N]: in nats
+    context: Integers  # [N]
+    words: Integers  # [N]
+    counts: Integers  # [N]
+    totals: Integers  # [C]: the counts after each context
+    discounts: Floats  # [3]
+    worth: Floats  # [N]: in nats
 
 
 def make_phrases(
@@ -102,9 +105,9 @@ def _threshold(levels: Sequence[_Level], counted: Sequence[Ngrams], max_bytes: i
     return high
 
 
-def _contexts(levels: Sequence[_Level], counted: Sequence[Ngrams], kept: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _contexts(levels: Sequence[_Level], counted: Sequence[Ngrams], kept: Sequence[Flags]) -> list[Integers]:
     """Returns for contexts of no token, one token, …: the numbers of those that the tree needs, in ascending order."""
-    needed: list[np.ndarray] = []
+    needed: list[Integers] = []
     longer = np.zeros(0, np.int64)  # endings of the longer contexts: their parents in the tree
     for depth in range(len(levels) - 1, 0, -1):
         own = np.unique(np.concatenate([levels[depth].context[kept[depth]], longer]))
@@ -116,7 +119,7 @@ def _contexts(levels: Sequence[_Level], counted: Sequence[Ngrams], kept: Sequenc
 def _tree(
     levels: Sequence[_Level],
     counted: Sequence[Ngrams],
-    kept: Sequence[np.ndarray],
+    kept: Sequence[Flags],
     vocabulary: Vocabulary,
     sources: str,
 ) -> Phrases:
@@ -146,19 +149,24 @@ def _tree(
         counts.append(level.counts[which])
         rests.append(level.totals[own[order]] - np.bincount(at, level.counts[np.flatnonzero(kept[depth])], len(own)))
     children.append(np.zeros(len(contexts[-1]), np.int64))
+    ids = [np.concatenate(part).astype(np.uint16) for part in (tokens, children, continuations, words)]
     return Phrases(
         vocabulary.sha256,
         len(vocabulary),
         0.0,
-        *(np.concatenate(part).astype(np.uint16) for part in (tokens, children, continuations, words)),
-        *(codes_of(np.concatenate(part))[None] for part in (counts, rests)),
-        discounts=np.array([level.discounts for level in levels], np.float32),
-        source_weights=np.ones(1, np.float32),
-        sources=sources,
+        ids[0],
+        ids[1],
+        ids[2],
+        ids[3],
+        codes_of(np.concatenate(counts)[None]),
+        codes_of(np.concatenate(rests)[None]),
+        np.array([level.discounts for level in levels], np.float32),
+        np.ones(1, np.float32),
+        sources,
     )
 
 
-def _first_tokens(counted: Sequence[Ngrams], size: int) -> list[np.ndarray]:
+def _first_tokens(counted: Sequence[Ngrams], size: int) -> list[Integers]:
     """Returns the first token of each n-gram of one token, two, and so on."""
     found = [np.arange(size)]
     for ngrams in counted[1:]:
@@ -179,7 +187,7 @@ def choose_weight(phrases: Phrases, model: Model, messages: Iterable[Sequence[in
     return replace(phrases, weight=best_weight(np.array(by_network), np.array(by_phrases)))
 
 
-def best_weight(by_one: np.ndarray, by_other: np.ndarray) -> float:
+def best_weight(by_one: Floats, by_other: Floats) -> float:
     """Returns the weight of the second of two probabilities of the same N words that makes them likeliest; 0 without words."""
     seen = by_one + by_other > 0
     by_one, by_other, weight = by_one[seen], by_other[seen], 0.5

@@ -1,18 +1,25 @@
 """Counting of phrases, against a plain implementation of Kneser-Ney smoothing, and the choice of their weight."""
 
+import json
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.corpus import split_of
 from data.errors import DataError
 from data.vocabulary import BOUNDARY, SPECIALS, Vocabulary
+from federation.cli import main
 from federation.evaluation.kneser_ney import discounts
 from federation.phrases import best_weight, make_phrases
+from model.device.folder import PHRASES, PRETRAINED, load_model
+from model.device.suggesting.phrases import load_phrases
 
 VOCABULARY = Vocabulary([*SPECIALS, *"abcde"])
 SIZE = len(VOCABULARY)
@@ -116,3 +123,66 @@ def test_a_corpus_without_known_words_is_one_clear_line() -> None:
 
 def test_without_words_the_weight_is_zero() -> None:
     assert best_weight(np.zeros(0), np.zeros(0)) == 0
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Returns a corpus of one training, one validation and one test user."""
+    names = [f"user {number}" for number in range(100)]
+    texts = {"train": "we live in new zealand", "validation": "so new zealand", "test": "a new quokka"}
+    lines = []
+    for split, text in texts.items():
+        user = next(name for name in names if split_of(name) == split)
+        lines += [json.dumps({"user": user, "time": f"2026-01-{day:02}", "text": text}) for day in range(1, 21)]
+    path = tmp_path / "corpus.jsonl"
+    path.write_text("\n".join(lines), "utf-8")
+    return path
+
+
+def test_the_command_counts_training_users_and_weighs_by_validation_users(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["phrases", "--model", str(PRETRAINED), "--corpus", str(corpus), "--license", "MIT"]
+    out = tmp_path / "phrases.bin"
+    assert main([*command, "--out", str(out), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["bytes"] == out.stat().st_size
+    vocabulary = load_model(PRETRAINED).vocabulary
+    phrases = load_phrases(out, vocabulary.sha256, len(vocabulary))
+    assert phrases.weight == pytest.approx(result["weight"])
+    assert 0 < phrases.weight < 1
+    assert (phrases.sources, phrases.license) == ("training users of corpus.jsonl", "MIT")
+    after_new = phrases.probabilities([vocabulary.id("new")])
+    assert after_new.argmax() == vocabulary.id("zealand")
+    assert vocabulary.id("a") not in phrases.words  # only the test user wrote it
+    assert main([*command, "--out", str(out), "--weight", "0.3", "--order", "2"]) == 0
+    assert load_phrases(out, vocabulary.sha256, len(vocabulary)).weight == 0.3
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--order", "7"], ["--weight", "1"], ["--max-bytes", "5"], ["--max-bytes", "3000000"]]
+)
+def test_a_number_out_of_range_is_a_bad_call(
+    corpus: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["phrases", "--model", str(PRETRAINED), "--corpus", str(corpus), *wrong]) == 2
+    assert wrong[0] in capsys.readouterr().err
+
+
+def test_evaluate_prints_the_network_alone_beside_its_phrases(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(PRETRAINED, folder)
+    (folder / PHRASES).unlink(missing_ok=True)
+    evaluate = ["evaluate", "--model", str(folder), "--corpus", str(corpus), "--users", "validation", "--network-alone"]
+    assert main(evaluate) == 2
+    assert "has no phrases" in capsys.readouterr().err
+    assert main(["phrases", "--model", str(folder), "--corpus", str(corpus), "--weight", "0.9"]) == 0
+    assert main([*evaluate, "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "its network alone" in printed.err
+    result = json.loads(printed.out.splitlines()[-1])
+    assert result["top1"] > result["top1_network"]
+    assert result["perplexity"] < result["perplexity_network"]
+    assert result["ksr"] >= result["ksr_network"]

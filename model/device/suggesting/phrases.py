@@ -56,6 +56,7 @@ _STEPS = 12  # codes for each doubling of greater counts: they are off by at mos
 COUNTS = np.concatenate([np.arange(_EXACT), _EXACT * 2 ** (np.arange(256 - _EXACT) / _STEPS)])  # float64 [256]
 
 _FORMAT, _VERSION = "phrases", "1"
+_AGAIN = "make it again with `federate phrases`"
 _EXPECTED: dict[str, tuple[Any, int]] = {  # type and number of dimensions
     "context_words": (np.uint16, 1),
     "children": (np.uint16, 1),
@@ -189,28 +190,40 @@ def load_phrases(path: Path, vocabulary_sha256: str, size: int) -> Phrases:
     Raises:
       DataError: the file cannot be read, is damaged, is of another version, or belongs to another vocabulary.
     """
-    again = "make it again with `federate phrases`"
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path} is too large for phrases: {again}")
-        arrays, strings = deserialize(path.read_bytes())
+            raise DataError(f"{path} is too large for phrases: {_AGAIN}")
+        content = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read the phrases {path}: {error.strerror}") from error
-    except SafetensorsError as error:
-        raise DataError(f"{path} is damaged ({error}): {again}") from error
-    if strings.get("format") != _FORMAT or strings.get("version") != _VERSION:
-        raise DataError(f"{path} does not hold phrases of version {_VERSION}: {again}")
-    if strings.pop("sha256", "") != _digest(arrays, strings):
-        raise DataError(f"{path} is damaged (its content does not have its digest): {again}")
-    if strings.get("vocabulary_sha256") != vocabulary_sha256:
-        raise DataError(f"{path} belongs to another vocabulary: {again}")
-    if arrays.keys() != _EXPECTED.keys():
-        raise DataError(f"{path} lacks a part of the phrases: {again}")
+    return read_phrases(content, vocabulary_sha256, size, str(path))
+
+
+def read_phrases(content: bytes, vocabulary_sha256: str, size: int, name: str = "the file of phrases") -> Phrases:
+    """Reads the content of a file, as `load_phrases` does; `name` is what messages call it.
+
+    Raises:
+      DataError: the content is too large, damaged, or of another version, or belongs to another vocabulary.
+    """
+    if len(content) > MAX_BYTES:
+        raise DataError(f"{name} is too large for phrases: {_AGAIN}")
     try:
-        about = {name: strings.get(name, "") for name in ("sources", "license")}
-        return Phrases(vocabulary_sha256, size, float(strings.get("weight", "")), **arrays, **about)
+        arrays, strings = deserialize(content)
+    except SafetensorsError as error:
+        raise DataError(f"{name} is damaged ({error}): {_AGAIN}") from error
+    if strings.get("format") != _FORMAT or strings.get("version") != _VERSION:
+        raise DataError(f"{name} does not hold phrases of version {_VERSION}: {_AGAIN}")
+    if strings.pop("sha256", "") != _digest(arrays, strings):
+        raise DataError(f"{name} is damaged (its content does not have its digest): {_AGAIN}")
+    if strings.get("vocabulary_sha256") != vocabulary_sha256:
+        raise DataError(f"{name} belongs to another vocabulary: {_AGAIN}")
+    if arrays.keys() != _EXPECTED.keys():
+        raise DataError(f"{name} lacks a part of the phrases: {_AGAIN}")
+    try:
+        parts: dict[str, Any] = {**arrays, **{key: strings.get(key, "") for key in ("sources", "license")}}
+        return Phrases(vocabulary_sha256, size, float(strings.get("weight", "")), **parts)
     except ValueError as error:
-        raise DataError(f"{path} is damaged ({error}): {again}") from error
+        raise DataError(f"{name} is damaged ({error}): {_AGAIN}") from error
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]], strings: Mapping[str, str]) -> str:
