@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from federation.commands.options import (
     positive_int,
     positive_number,
 )
-from model.device.folder import PRETRAINED, load_model
+from model.device.folder import PRETRAINED, Model, load_model
 from model.device.learning.finetuning import FineTuning
 from model.device.metrics import Scores, Typing
 
@@ -34,6 +35,9 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--personal", action="store_true", help="also measure with each user's keyboard learning as the user types"
+    )
+    parser.add_argument(
+        "--network-alone", action="store_true", help="also measure the model without its phrases (phrases.bin)"
     )
     parser.add_argument(
         "--slips", action="store_true", help="also measure autocorrection: typos corrected, correct words broken"
@@ -64,28 +68,27 @@ def run_evaluate(options: argparse.Namespace) -> Result:
       BadCallError: the options contradict each other.
       DataError: the model or the corpus is invalid, or has no word to measure on.
     """
-    from federation.evaluation.held_out_users import equal_shares, evaluate_users
+    from federation.evaluation.held_out_users import equal_shares
     from federation.evaluation.result_tables import evaluation_tables
     from federation.reports.tables import print_tables
 
     if options.out and not options.baselines:
         raise BadCallError("--out is for the comparison with baselines: add --baselines")
     model, corpus = load_model(options.model), open_corpus(options.corpus)
+    if model.notice:
+        print(model.notice, file=sys.stderr)
+    if options.network_alone and model.phrases is None:
+        raise BadCallError(
+            f"{options.model} has no phrases: leave out --network-alone, or make some with federate phrases"
+        )
     trained_on = _trained_on(options) if options.baselines else None
     messages = equal_shares(corpus, _chosen_users(corpus, options.users), options.max_words)
     others = [load_model(folder) for folder in options.beside or ()]
-    results = evaluate_users([(model, texts) for texts in messages])
-    scores, typing = sum((s for s, _ in results), Scores()), sum((t for _, t in results), Typing())
-    result = {
-        "words": scores.words,
-        "out_of_vocabulary": scores.out_of_vocabulary,
-        "top1": scores.top1,
-        "top3": scores.top3,
-        "top1_all_words": scores.top1_all_words,
-        "top3_all_words": scores.top3_all_words,
-        "perplexity": scores.perplexity,
-        "ksr": typing.savings_rate,
-    }
+    scores, figures = _measured(model, messages)
+    result: Result = {"words": scores.words, "out_of_vocabulary": scores.out_of_vocabulary, **figures}
+    if options.network_alone:
+        _, alone = _measured(replace(model, phrases=None), messages)
+        result |= {f"{name}_network": value for name, value in alone.items()}
     if options.personal:
         from federation.evaluation.personalization import live_users
         from federation.evaluation.personalization_report import live_result
@@ -112,6 +115,22 @@ def run_evaluate(options: argparse.Namespace) -> Result:
     if options.out:
         write_comparison(result, options.out)
     return result
+
+
+def _measured(model: Model, messages: Sequence[Sequence[str]]) -> tuple[Scores, Result]:
+    """Returns the scores of each user's messages together, and the figures of a model that are printed."""
+    from federation.evaluation.held_out_users import evaluate_users
+
+    results = evaluate_users([(model, texts) for texts in messages])
+    scores, typing = sum((s for s, _ in results), Scores()), sum((t for _, t in results), Typing())
+    return scores, {
+        "top1": scores.top1,
+        "top3": scores.top3,
+        "top1_all_words": scores.top1_all_words,
+        "top3_all_words": scores.top3_all_words,
+        "perplexity": scores.perplexity,
+        "ksr": typing.savings_rate,
+    }
 
 
 def _chosen_users(corpus: Corpus, part: str) -> list[str]:

@@ -93,7 +93,8 @@ def recall(model: Model, people: Sequence[Person]) -> dict[str, float]:
 
 def _predict(model: Model, people: Sequence[Person]) -> list[Predictions]:
     program = model.start()
-    return [network_predictions(program, [model.vocabulary.encode(text) for text in p.next]) for p in people]
+    encoded = [[model.vocabulary.encode(text) for text in p.next] for p in people]
+    return [network_predictions(program, messages, model.phrases) for messages in encoded]
 
 
 def _compared(before: Predictions, after: Predictions) -> dict[str, Any]:

@@ -49,10 +49,10 @@ def compare_folders(models: Sequence[Model], people: Sequence[Sequence[str]]) ->
 def _measure(common: frozenset[str], model_and_messages: tuple[Model, Sequence[str]]) -> Measured:
     model, messages = model_and_messages
     program, vocabulary = model.start(), model.vocabulary
-    found = network_predictions(program, [vocabulary.encode(text) for text in messages])
+    found = network_predictions(program, [vocabulary.encode(text) for text in messages], model.phrases)
     words = [token.word for text in messages for token in tokenize(text)]
     known_to_all = np.array([word in common for word in words], bool)
-    typing = type_messages(messages, program, vocabulary)
+    typing = type_messages(messages, program, vocabulary, phrases=model.phrases)
     return Measured(found.scores(), found.scores(known_to_all), typing)
 
 

@@ -1,8 +1,9 @@
 """Model folders, which move between the desktop and the keyboards.
 
 A folder holds `weights.safetensors`, `program.tflite`, `vocabulary.txt`, and `MODEL_CARD.md`, which describes the model to people.
-It may hold `lexicon.safetensors`, which says what of the vocabulary is a word (`model.device.suggesting.lexicon`), and
-`SHA256SUMS`, by which damage to the other files shows.
+It may hold `lexicon.safetensors`, which says what of the vocabulary is a word (`model.device.suggesting.lexicon`), `phrases.bin`,
+n-grams that are mixed into the network's probabilities (`model.device.suggesting.phrases`), and `SHA256SUMS`, by which damage to
+the other files shows. The phrases hold a digest of their own: a model whose phrases are damaged still works, a little worse.
 """
 
 import hashlib
@@ -16,10 +17,11 @@ from data.files import write_by_rename
 from data.vocabulary import Vocabulary
 from model.device.runtime import Program
 from model.device.suggesting.lexicon import Lexicon, load_lexicon, save_lexicon
+from model.device.suggesting.phrases import Phrases, load_phrases, save_phrases
 from model.device.weights import Provenance, Weights, load_weights, save_weights
 
 WEIGHTS, PROGRAM, VOCABULARY, CARD = "weights.safetensors", "program.tflite", "vocabulary.txt", "MODEL_CARD.md"
-LEXICON = "lexicon.safetensors"
+LEXICON, PHRASES = "lexicon.safetensors", "phrases.bin"
 SUMS = "SHA256SUMS"
 _SUMMED = (WEIGHTS, PROGRAM, VOCABULARY, LEXICON)
 
@@ -36,6 +38,8 @@ class Model:
     program: bytes
     card: str = ""
     lexicon: Lexicon | None = None  # without one, every entry of the vocabulary counts as a word
+    phrases: Phrases | None = None  # without them, the network predicts alone
+    notice: str = ""  # a line for the person if a part that the model can do without is damaged
 
     def start(self, threads: int = 1) -> Program:
         """Returns the program with these weights, ready to run."""
@@ -47,7 +51,7 @@ class Model:
 
 
 def load_model(folder: Path) -> Model:
-    """Reads a model folder.
+    """Reads a model folder. Damaged phrases are left out, and the model's notice says so.
 
     Raises:
       DataError: the folder or a file in it is missing or damaged, or the files do not belong together.
@@ -69,7 +73,13 @@ def load_model(folder: Path) -> Model:
     lexicon = None
     if (folder / LEXICON).exists():
         lexicon = load_lexicon(folder / LEXICON, vocabulary.sha256, len(vocabulary))
-    return Model(weights, provenance, vocabulary, program, card, lexicon)
+    phrases, notice = None, ""
+    if (folder / PHRASES).exists():
+        try:
+            phrases = load_phrases(folder / PHRASES, vocabulary.sha256, len(vocabulary))
+        except UserFacingError as error:
+            notice = f"suggestions are made without phrases: {error}"
+    return Model(weights, provenance, vocabulary, program, card, lexicon, phrases, notice)
 
 
 def check_sums(folder: Path) -> None:
@@ -93,6 +103,14 @@ def lexicon_for(model: Model, folder: Path) -> Lexicon | None:
     """Returns the lexicon of another model folder if it belongs to the model's vocabulary, else None."""
     try:
         return load_lexicon(folder / LEXICON, model.vocabulary.sha256, len(model.vocabulary))
+    except UserFacingError:
+        return None
+
+
+def phrases_for(model: Model, folder: Path) -> Phrases | None:
+    """Returns the phrases of another model folder if they belong to the model's vocabulary, else None."""
+    try:
+        return load_phrases(folder / PHRASES, model.vocabulary.sha256, len(model.vocabulary))
     except UserFacingError:
         return None
 
@@ -136,6 +154,8 @@ def save_model(folder: Path, model: Model, with_sums: bool = False) -> None:
         write_by_rename(temporary / PROGRAM, model.program)
         if model.lexicon is not None:
             save_lexicon(temporary / LEXICON, model.lexicon)
+        if model.phrases is not None:
+            save_phrases(temporary / PHRASES, model.phrases)
         if model.card:
             write_by_rename(temporary / CARD, model.card.encode())
         if with_sums:
