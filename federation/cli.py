@@ -47,9 +47,11 @@ class _Command(NamedTuple):
 
 _COMMANDS = (
     _Command("demo", rounds.add_demo_options, rounds.run_demo,
-             "Run three keyboards that type, learn, and federate for a few rounds."),
+             "Run three keyboards that type, learn, and federate with simulated people."),
     _Command("demo-devices", rounds.add_demo_devices_options, rounds.run_demo_devices,
              "Run a coordinator and eight keyboards as processes, for five secure rounds."),
+    _Command("playground", rounds.add_playground_options, rounds.run_playground,
+             "Open the keyboard's window among seven neighbours, joined to a coordinator on this machine."),
     _Command("simulate", simulate.add_simulate_options, simulate.run_simulate,
              "Train the global model in simulated rounds with a corpus's users as clients."),
     _Command("worker", worker.add_worker_options, worker.run_worker,

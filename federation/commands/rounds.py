@@ -1,4 +1,4 @@
-"""The commands that run rounds with keyboards on this machine: `federate round`, `demo` and `demo-devices`."""
+"""The commands that run rounds with keyboards on this machine: `federate round`, `demo`, `demo-devices` and `playground`."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ from federation.commands.options import (
     positive_int,
     positive_number,
 )
-from model.device.folder import PRETRAINED, check_free_for_model, load_model
+from model.device.folder import PRETRAINED, PUBLIC, check_free_for_model, load_model
 from model.device.learning.finetuning import ROUND_TRAINING
 
 
@@ -88,11 +88,18 @@ def run_one_round(options: argparse.Namespace) -> dict[str, Any]:
     return {"devices": [device.summary for device in devices], "model": str(options.out)}
 
 
+def add_start_model_option(parser: argparse.ArgumentParser) -> None:
+    """Adds the option for the model that a demo starts from: the public one, to which rounds bring the most."""
+    parser.add_argument(
+        "--model", type=Path, default=PUBLIC, help="the model folder to start from (default: the shipped public model)"
+    )
+
+
 def add_demo_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate demo`."""
-    parser.add_argument("--model", type=Path, default=PRETRAINED, help="a model folder (default: the shipped model)")
+    add_start_model_option(parser)
     parser.add_argument("--out", type=Path, default=Path("demo"), help="the report's folder (default: demo)")
-    parser.add_argument("--rounds", type=positive_int, default=3, help="the number of rounds (default: 3)")
+    parser.add_argument("--rounds", type=positive_int, default=50, help="the number of rounds (default: 50)")
     add_seed_option(parser)
 
 
@@ -109,6 +116,7 @@ def run_demo(options: argparse.Namespace) -> dict[str, Any]:
 
 def add_demo_devices_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate demo-devices`."""
+    add_start_model_option(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("demo-devices"), help="the report's folder (default: demo-devices)"
     )
@@ -122,4 +130,26 @@ def run_demo_devices(options: argparse.Namespace) -> dict[str, Any]:
     """
     from federation.demos.eight_devices import demo_devices
 
-    return demo_devices(options.out)
+    return demo_devices(options.model, options.out)
+
+
+def add_playground_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate playground`."""
+    add_start_model_option(parser)
+    parser.add_argument(
+        "--no-browser",
+        dest="browser",
+        action="store_false",
+        help="do not open the coordinator's page in the browser (default: open it)",
+    )
+
+
+def run_playground(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs `federate playground` until its window is closed; returns its result for JSON.
+
+    Raises:
+      DataError: there is no display, or a process of the playground failed.
+    """
+    from federation.demos.playground import playground
+
+    return playground(options.model, options.browser)

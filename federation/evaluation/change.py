@@ -18,12 +18,20 @@ def change_lines(before: Sequence[Scores], after: Sequence[Scores]) -> list[str]
         return ["Recall could not be measured: validation users wrote no word of the vocabulary."]
     return [
         f"On {words.sum():,} words of {people:,} {'person' if people == 1 else 'people'} who did not take part in training:",
-        _line("recall at 1", [s.first for s in before], [s.first for s in after], words),
-        _line("recall at 3", [s.among_three for s in before], [s.among_three for s in after], words),
+        recall_line("recall at 1", [s.first for s in before], [s.first for s in after], words),
+        recall_line("recall at 3", [s.among_three for s in before], [s.among_three for s in after], words),
     ]
 
 
-def _line(name: str, before: Sequence[int], after: Sequence[int], words: np.ndarray) -> str:
+def recall_line(name: str, before: Sequence[int], after: Sequence[int], words: np.ndarray) -> str:
+    """Returns one line about a change in recall: both values, the difference with its 95% interval, and whether it is chance.
+
+    Args:
+      name: the measure's name.
+      before: [U], the number of words of each person, or of each message of one person, that were predicted before.
+      after: [U], the same after.
+      words: [U], the number of words of each, of which at least one is not zero.
+    """
     found = compare(np.array(after), np.array(before), words)
     recalls = f"{sum(before) / words.sum():.1%} → {sum(after) / words.sum():.1%}"
     interval = found.difference_interval

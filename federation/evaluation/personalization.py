@@ -141,19 +141,31 @@ class SimulatedKeyboard:
     trust: float = USUAL_TRUST  # trust in the n-grams
 
 
-def measure_keyboards(work: Sequence[tuple[SimulatedKeyboard, Sequence[str]]]) -> list[tuple[Scores, Typing]]:
-    """Returns the scores and keystrokes of messages on keyboards, which learn nothing from them."""
+def measure_keyboards(
+    work: Sequence[tuple[SimulatedKeyboard, Sequence[str]]], typed_words: int
+) -> list[tuple[list[Scores], Typing]]:
+    """Measures keyboards, which learn nothing from the messages.
+
+    Args:
+      work: keyboards, each with its messages.
+      typed_words: number of words, in the first messages, for which keystrokes are counted, which takes longer.
+
+    Returns:
+      For each keyboard the scores of each message, and the keystrokes of the first messages.
+    """
     with progress_bar("evaluating", len(work)) as bar:
-        return map_in_processes(_measure_keyboard, work, bar)
+        return map_in_processes(partial(_measure_keyboard, typed_words), work, bar)
 
 
-def _measure_keyboard(work: tuple[SimulatedKeyboard, Sequence[str]]) -> tuple[Scores, Typing]:
+def _measure_keyboard(typed_words: int, work: tuple[SimulatedKeyboard, Sequence[str]]) -> tuple[list[Scores], Typing]:
     keyboard, following = work
     model, program = keyboard.model, keyboard.model.start()
     personal = PersonalNgram(model.vocabulary, keyboard.typed, trust=keyboard.trust)
-    reader = Reader(program, phrases=model.phrases)
-    measured = measure(Suggester(reader, model.vocabulary, personal), following, len(model.vocabulary))
-    return measured.scores, type_messages(following, program, model.vocabulary, personal, model.phrases)
+    suggester = Suggester(Reader(program, phrases=model.phrases), model.vocabulary, personal)
+    scores = [measure(suggester, [text], len(model.vocabulary)).scores for text in following]
+    words = np.cumsum([len(tokenize(text)) for text in following])
+    typed = following[: int(np.searchsorted(words, typed_words)) + 1]
+    return scores, type_messages(typed, program, model.vocabulary, personal, model.phrases)
 
 
 def personalize_users(

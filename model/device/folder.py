@@ -25,7 +25,10 @@ LEXICON, PHRASES = "lexicon.safetensors", "phrases.bin"
 SUMS = "SHA256SUMS"
 _SUMMED = (WEIGHTS, PROGRAM, VOCABULARY, LEXICON)
 
-PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"  # the global model that the project ships
+_SHIPPED = Path(__file__).resolve().parents[1]
+PUBLIC = _SHIPPED / "public"  # trained on public text alone, before any federated round
+PRIVATE = _SHIPPED / "private"  # what rounds with differential privacy made of it
+PRETRAINED = _SHIPPED / "pretrained"  # what plain rounds made of it: the global model that keyboards start with
 
 
 @dataclass(frozen=True)
