@@ -104,6 +104,8 @@ def run(places: Places, chosen: Mapping[str, Value], rounds: int | None, invitat
         take_over = None if other is None else TakeOver(other, coordinator.rounds, in_force)
         server = _Server(places, host, address, coordinator, in_force, take_over)
         server.change(chosen)
+        if take_over is not None:
+            take_over.apply(steady_time())  # unless a sum waits for its model
         return asyncio.run(server.serve(devices, control, rounds, invitations))
 
 
