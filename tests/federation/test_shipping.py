@@ -25,7 +25,8 @@ def test_a_shipped_folder_has_rounded_weights_of_one_digest_and_a_card_that_says
     assert digest(found.weights) == digest(shipped.weights) != digest(model.weights)
     assert not (tmp_path / "shipped" / PROGRAM).exists()
     assert found.provenance == model.provenance and found.vocabulary.words == model.vocabulary.words
-    step = f"1. `uv run federate export --folder`, which rounds weights to 16 bits, from weights of SHA-256 `{digest(model.weights)}`"
+    rounded = f"which rounds weights to 16 bits, from weights of SHA-256 `{digest(model.weights)}`"
+    step = f"1. `uv run federate export --folder`, {rounded}"
     assert found.card == CARD.replace("epsilon 1\n", f"epsilon 1\n{step}\n")
     again = ship(found, tmp_path / "again", "uv run federate export --folder")
     assert digest(again.weights) == digest(found.weights) and again.card == found.card
