@@ -12,6 +12,7 @@ from data.tokenizer import tokenize
 PAD, UNKNOWN, BOUNDARY = range(3)
 # <s> stands before and after each message and resets the state of the model.
 SPECIALS = ("<pad>", "<unk>", "<s>")
+_LONGEST = 64  # characters of a word that somebody else's vocabulary may have
 
 
 class Vocabulary:
@@ -48,6 +49,16 @@ class Vocabulary:
     def encode(self, text: str) -> list[int]:
         """Returns the ids of a message's tokens, without boundaries."""
         return [self.id(token.word) for token in tokenize(text)]
+
+    def check_words(self) -> None:
+        """Checks a vocabulary of unknown origin: each word must be one that a person's typing can become.
+
+        Raises:
+          DataError: the tokenizer never returns a word of the vocabulary, or a word is too long.
+        """
+        for word in self.words[len(SPECIALS) :]:
+            if len(word) > _LONGEST or not word.isprintable() or [token.word for token in tokenize(word)] != [word]:
+                raise DataError(f"{word[:_LONGEST]!a} is not a word that anybody can type: the vocabulary is refused")
 
     @property
     def sha256(self) -> str:

@@ -63,7 +63,7 @@ _COMMANDS = (
     _Command("central", training.add_central_options, training.run_central,
              "Train the same network centrally, as a reference for federated training."),
     _Command("export", training.add_export_options, training.run_export,
-             "Write a model's program as one LiteRT file that includes its weights."),
+             "Write a model as one LiteRT file that includes its weights, or as a folder to ship with the app."),
     _Command("words", words.add_words_options, words.run_words,
              "Write into a model folder which of its vocabulary's entries are words, and their usual case."),
     _Command("phrases", phrases.add_phrases_options, phrases.run_phrases,

@@ -1,6 +1,6 @@
 """A round over the keyboards of this machine. Each trains in its own process, on words that stay in its profile.
 
-1. The round's global weights and an invitation go into each keyboard's exchange folder.
+1. The round's global weights, their vocabulary and an invitation go into each keyboard's exchange folder.
 2. A process is started for each keyboard and answers. If the keyboard's window is open, the window answers instead.
 3. The deltas are checked: they must start from this round's weights, have the right shapes and be finite.
 4. TFF's aggregation turns them into the next global model.
@@ -20,7 +20,7 @@ from federation.keyboards import end_keyboard, start_keyboard, wait_for_answer
 from federation.protocol.exchange_folder import Mailbox
 from federation.protocol.json_messages import Contribution, Invitation
 from federation.reports.model_card import round_card
-from model.device.folder import Model, save_model
+from model.device.folder import VOCABULARY, WEIGHTS, Model, save_model
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import Weights, digest, load_weights, next_provenance, save_weights
 
@@ -73,11 +73,12 @@ def call_keyboards(
     invitation = Invitation(round_id, seed=seed, **asdict(how))
     mailboxes = [Mailbox(p) for p in profiles]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as cleaning:
-        weights = Path(folder) / "weights.safetensors"
+        weights, vocabulary = Path(folder) / WEIGHTS, Path(folder) / VOCABULARY
         save_weights(weights, model.weights, model.provenance)
+        model.vocabulary.save(vocabulary)
         for mailbox in mailboxes:
             cleaning.callback(mailbox.close, round_id)
-            mailbox.invite(invitation, weights)
+            mailbox.invite(invitation, weights, vocabulary)
         processes = [start_keyboard(profile, shipped, round_id) for profile in profiles]
         for process in processes:
             cleaning.callback(end_keyboard, process)

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,26 @@ def small_model() -> Model:
     config = ModelConfig(vocabulary=len(vocabulary), embedding=16, units=32, window=20, batch=4)
     provenance = Provenance(config, vocabulary.sha256)
     return Model(initial_weights(config, seed=0), provenance, vocabulary, build_program(config))
+
+
+@pytest.fixture(scope="session")
+def two_vocabularies() -> tuple[Model, Model]:
+    """Returns two small models with random weights whose vocabularies differ; one program, with more rows than needed, runs both.
+
+    The second is of round 7 and knows "zebra", "quokka" and an offensive word, but not "chalk" and "snacks".
+    """
+    from model.program import build_program
+
+    words = SMALL_VOCABULARY.split()
+    others = [word for word in reversed(words) if word not in ("chalk", "snacks")]
+    config = ModelConfig(vocabulary=len(words) + 20, embedding=16, units=32, window=20, batch=4)
+    program, models = build_program(config), []
+    for seed, known in enumerate((words, [*others, "zebra", "quokka", "shit", "hello"])):
+        vocabulary = Vocabulary([*SPECIALS, *known])
+        sizes = replace(config, vocabulary=len(vocabulary))
+        provenance = Provenance(sizes, vocabulary.sha256, 7 * seed)
+        models.append(Model(initial_weights(sizes, seed), provenance, vocabulary, program))
+    return models[0], models[1]
 
 
 @pytest.fixture(scope="session")

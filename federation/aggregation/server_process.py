@@ -66,6 +66,7 @@ class ServerProcess:
         privacy: Privacy,
         seed: int,
         noise_seed: int,
+        before: int = 0,
     ) -> None:
         """Composes and compiles the process, which takes seconds.
 
@@ -78,11 +79,13 @@ class ServerProcess:
           privacy: the mechanism and the budget.
           seed: the seed of the rotations.
           noise_seed: the seed of the server's noise, a secret: `secrets.randbits(62)`. A loaded state keeps its own seed.
+          before: the number of rounds before the state began, over another model, as the privacy spent counts them: whole periods
+            of differential privacy.
 
         Raises:
           DataError: the settings contradict each other.
         """
-        self._config, self._summation, self._privacy = config, summation, privacy
+        self._config, self._summation, self._privacy, self._before = config, summation, privacy, before
         self._trainable = client.trainable
         length = trainable_parameters(config, client.trainable)
         self._encoding, self._noise = summation.encoding(length, privacy)
@@ -109,8 +112,8 @@ class ServerProcess:
         return _as_mappings(self.process.initialize())
 
     def rounds(self, state: ServerState) -> int:
-        """Returns the number of rounds that led to a state."""
-        return int(state["aggregator"]["round"])
+        """Returns the number of rounds up to a state, those before it began included."""
+        return self._before + int(state["aggregator"]["round"])
 
     def weights(self, state: ServerState) -> Weights:
         """Returns the global model in a state."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from federation.aggregation.server_settings import DEVICE_ALGORITHMS
 from federation.commands.options import (
+    BadCallError,
     add_summation_options,
     add_trainable_option,
     non_negative_int,
@@ -34,6 +35,12 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
     )
     _add_folder(parser)
     parser.add_argument("--model", type=Path, help="the global model to start from (default: the shipped model)")
+    parser.add_argument(
+        "--take-over",
+        action="store_true",
+        help="go on from --model in a federation that builds on another model; every device then changes to it, also to another "
+        "vocabulary (default: refuse another model)",
+    )
     parser.add_argument(
         "--host", default="127.0.0.1", help="the address to listen on, 0.0.0.0 for all (default: this machine only)"
     )
@@ -100,9 +107,12 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
     """Runs `federate serve` until it is stopped; returns the folder and the result of `serve.run`.
 
     Raises:
+      BadCallError: `--take-over` is given without `--model`.
       DataError: the options contradict each other, or `serve.run` raises it.
       OSError: a port is taken.
     """
+    if options.take_over and options.model is None:
+        raise BadCallError("--take-over needs the --model to take over")
     chosen = {name: value for name in ALL if (value := getattr(options, name)) is not None}
     from federation.coordinator.serve import (  # the web servers take a second that other commands need not spend
         Places,
@@ -111,6 +121,7 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
 
     places = Places(
         *(options.folder, options.model, options.host, options.port, options.address, options.control_port),
+        options.take_over,
     )
     return {"folder": str(options.folder)} | run(places, chosen, options.rounds, options.invite)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from data.files import write_by_rename
 from federation.commands.options import add_corpus_option, add_seed_option, positive_int, positive_number
-from model.device.folder import PRETRAINED, load_model
+from model.device.folder import PRETRAINED, WEIGHTS, load_model
+from model.device.weights import digest
 
 _PUBLIC_PASSES = 2  # over public text
 
@@ -97,9 +98,18 @@ def _train_in_one_place(options: argparse.Namespace, purpose: str) -> dict[str, 
 def add_export_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate export`."""
     parser.add_argument("--model", type=Path, default=PRETRAINED, help="a model folder (default: the shipped model)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.tflite", help="the file to write")
-    parser.add_argument(
+    parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="the file or folder to write")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "--without-weights", action="store_true", help="write only the program, like program.tflite in a model folder"
+    )
+    what.add_argument(
+        "--folder",
+        action="store_true",
+        help="write a model folder to ship with the app: weights in 16 bits, and no program",
+    )
+    what.add_argument(
+        "--programs", action="store_true", help="write the programs that the app comes with, one file for each size"
     )
 
 
@@ -110,9 +120,23 @@ def run_export(options: argparse.Namespace) -> dict[str, Any]:
       DataError: the model folder is invalid.
       OSError: the file cannot be written.
     """
+    if options.programs:
+        from federation.shipping import ship_programs
+
+        paths = ship_programs(options.out)
+        for path in paths:
+            print(f"{path}: {path.stat().st_size:,} bytes", file=sys.stderr)
+        return {"programs": [str(path) for path in paths]}
+    model = load_model(options.model)
+    if options.folder:
+        from federation.shipping import ship
+
+        shipped = ship(model, options.out, options.command_line)
+        size = (options.out / WEIGHTS).stat().st_size
+        print(f"{options.out}: weights of {size:,} bytes, SHA-256 {digest(shipped.weights)}", file=sys.stderr)
+        return {"model": str(options.out), "bytes": size, "sha256": digest(shipped.weights)}
     from model.program import build_program
 
-    model = load_model(options.model)
     content = build_program(model.provenance.config, None if options.without_weights else model.weights)
     write_by_rename(options.out, content)
     print(f"{options.out}: {len(content):,} bytes", file=sys.stderr)

@@ -8,7 +8,7 @@ from federation.coordinator.enrolled_devices import EnrolledDevices
 from federation.coordinator.model_folders import ModelFolders
 from federation.coordinator.round_machine import Rules, Summation
 from federation.coordinator.rounds import CoordinatorSettings, Rounds
-from federation.coordinator.store import CoordinatorStore
+from federation.coordinator.store import FILE, CoordinatorStore
 from federation.protocol.api_messages import Plan
 
 
@@ -30,7 +30,7 @@ class Coordinator:
           StoreError: the store cannot be read or written.
         """
         self.session = secrets.token_hex(16)
-        self.store = CoordinatorStore.open(folder / "coordinator.sqlite")
+        self.store = CoordinatorStore.open(folder / FILE)
         try:
             self.rounds = Rounds(self.store, ModelFolders(folder), shipped, settings, secure_sum, now)
         except BaseException:

@@ -38,6 +38,10 @@ class Readiness(StrEnum):
     REMOVED = "removed"
 
 
+class OtherVocabularyError(DataError):
+    """A device's model has another vocabulary than the federation's: it has to fetch the newest model first."""
+
+
 class EnrolledDevices:
     """The devices that have joined. Their requests are already authenticated here (`signed_requests`)."""
 
@@ -108,22 +112,24 @@ class EnrolledDevices:
         self.save_seen(math.inf)
 
     def check_in(self, device: str, check_in: CheckIn, now: float) -> Call:
-        """Returns a device's next task.
+        """Returns a device's next task. A device whose round is over learns what became of it, whatever its vocabulary.
 
         Raises:
-          DataError: the device's vocabulary is not the federation's.
+          OtherVocabularyError: the device's vocabulary is not the federation's.
         """
-        if check_in.vocabulary_sha256 != self._rounds.model.vocabulary.sha256:
-            raise DataError(
-                "the vocabulary of this device's model is not the federation's: install the federation's model on the device"
-            )
+        knows_words = check_in.vocabulary_sha256 == self._rounds.model.vocabulary.sha256
         self._seen[device] = now
-        self._checked_in[device] = now, check_in.ready
+        self._checked_in[device] = now, check_in.ready and knows_words
         self.save_seen(now)
         self._rounds.tick(now)
         current = self._rounds.current
         if check_in.round_name and (current is None or check_in.round_name != current.name):
             return self._after_round(device, check_in.round_name, now)
+        if not knows_words:
+            self._withdraw(device, now)
+            raise OtherVocabularyError(
+                "the vocabulary of this device's model is not the federation's: update the keyboard, which then fetches the model"
+            )
         if current is None or current.over:
             return self._call(REST, "", "no round is open")
         if current.stage == Stage.SELECTION and (reason := self._why_not(device, check_in.ready, current, now)):

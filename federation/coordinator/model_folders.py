@@ -3,7 +3,8 @@
     models/000000/    the first model             states/000000/    the first round, as the learner prepared it
     models/000012/    the model of round 12       states/000012/    the learner's state after round 12, and the round to come
 
-The store says which round made the newest model; folders of later rounds were left by attempts that were cut off.
+The store says which round made the newest model; folders of later rounds were left by attempts that were cut off. A model that was
+taken over has a number of its own, and is the first one from then on.
 """
 
 import shutil
@@ -50,11 +51,11 @@ class ModelFolders:
         shutil.rmtree(folder, ignore_errors=True)  # left by an attempt that was cut off
         save_model(folder, model)
 
-    def remove_old(self, newest: int) -> None:
-        """Removes all folders but those of the newest rounds and of the first, from which the learner's process is made."""
+    def remove_old(self, newest: int, first: int) -> None:
+        """Removes all folders but those of the newest rounds and of the first model, from which the learner's process is made."""
         for parent in (self._models, self._states):
             for folder in sorted(parent.glob("[0-9]*"))[:-_KEPT]:
-                if 0 < int(folder.name) < newest:
+                if int(folder.name) < newest and int(folder.name) not in (0, first):
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _numbered(self) -> Iterator[tuple[Path, int]]:

@@ -17,6 +17,7 @@ from federation.coordinator.round_machine import Stage
 from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.store import SummedRound
+from federation.coordinator.takeover import TakeOver
 from federation.protocol.secure_aggregation.states import RoundAbortedError
 from federation.temporary_files import make_empty
 
@@ -32,16 +33,22 @@ class RoundDriver:
     """The work beside the requests: it ends stages in time, unmasks sums, and has the learner make models."""
 
     def __init__(
-        self, coordinator: Coordinator, folder: Path, wake: Callable[[], None], settings: SettingsInForce | None = None
+        self,
+        coordinator: Coordinator,
+        folder: Path,
+        wake: Callable[[], None],
+        settings: SettingsInForce | None = None,
+        take_over: TakeOver | None = None,
     ) -> None:
         """Drives a coordinator in `folder`; calls `wake` whenever waiting devices may have a task.
 
-        With `settings`, puts a change of them in force between two rounds.
+        With `settings`, puts a change of them in force between two rounds; with `take_over`, takes its model over there.
         """
         self._coordinator, self._wake, self._settings = coordinator, wake, settings
+        self._folder, self._take_over = folder, take_over
         self._temporary = temporary_folder(folder)
         make_empty(self._temporary)  # a coordinator that was killed may have left a sum there
-        self._learner = LearnerClient(folder, coordinator.rounds.folders.model_folder(0))
+        self._learner = self._new_learner()
         self._pause = _FIRST_PAUSE  # seconds until a failed step is tried again
         self._died = 0  # number of deaths of the learner in a row
 
@@ -71,6 +78,9 @@ class RoundDriver:
         """
         if self._settings is not None and self._settings.apply():
             await self._learner.close()  # it reads the settings when it starts
+        if self._take_over is not None and self._take_over.apply(steady_time()):
+            await self._learner.close()
+            self._learner = self._new_learner()
         self._coordinator.tick(steady_time())
         rounds = self._coordinator.rounds
         if rounds.current is not None and rounds.current.stage not in (Stage.SELECTION, Stage.KEYS):
@@ -91,6 +101,10 @@ class RoundDriver:
             next_round = await self._unless_it_dies(self._learner.prepare(request))
             if next_round is not None:
                 rounds.prepared(next_round)
+
+    def _new_learner(self) -> LearnerClient:
+        before = self._coordinator.store.newest_takeover()[1]
+        return LearnerClient(self._folder, self._coordinator.rounds.first_folder, before)
 
     async def _make_model(self, summed: SummedRound) -> None:
         rounds, store = self._coordinator.rounds, self._coordinator.store

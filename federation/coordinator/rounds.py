@@ -9,6 +9,8 @@
 If the coordinator is killed before step 3, only the round's row remains, as aborted. Once the sum is stored, a restarted
 coordinator continues at step 4. Folders of rounds that were not committed are removed. A sum that could be unmasked but made no
 model still counts as spent privacy, and its devices as having taken part. Time and cryptography are passed in; for one thread.
+
+Between two rounds, another model can take the place of the newest one, also one with another vocabulary (`take_over`).
 """
 
 import json
@@ -91,6 +93,7 @@ class Rounds:
         self.settings, self.folders, self.changed = settings, folders, 0
         self.open_round: OpenRound | None = None
         self.changing = False  # whether settings are about to change, so that no round may open
+        self.taking_over = False  # likewise, whether another model is about to be taken over
         self._store, self._secure_sum = store, secure_sum
         self.failures = Failures(store, settings.backoff_seconds)
         self._recheck = now
@@ -117,6 +120,38 @@ class Rounds:
     def newest_folder(self) -> Path:
         """Folder of the newest global model."""
         return self.folders.model_folder(self._store.newest_committed())
+
+    @property
+    def first_folder(self) -> Path:
+        """Folder of the model that the rounds build on: the first of the federation, or the one taken over last."""
+        return self.folders.model_folder(self._store.newest_takeover()[0])
+
+    def take_over(self, model: Model, now: float) -> None:
+        """Makes another model the newest global one; later rounds build on it, and the learner has to begin anew with it.
+
+        Its number of rounds goes on from that of the model before if it is not higher: keyboards do not go back to a lower one.
+        Rounds with differential privacy begin a new period, so that the privacy spent counts on (`before`).
+
+        Raises:
+          DataError: a round is under way, or its model is being made.
+        """
+        if self.open_round is not None or self._store.summed() is not None:
+            raise DataError("a round is not over yet: another model can be taken over between two rounds")
+        number, privacy = self._store.next_number(), self.settings.privacy
+        period = privacy.period if privacy.private else 1
+        before = math.ceil(max(self._store.made(), self._store.newest_unmasked()) / period) * period
+        provenance = replace(model.provenance, round=max(model.provenance.round, self.model.provenance.round + 1))
+        taken = replace(model, provenance=provenance)
+        self.folders.save(number, taken)
+        self._store.take_over(number, secrets.token_hex(8), self.model_digest, before, now)
+        old = f"{self.model_digest[:12]}… of {len(self.model.vocabulary):,} words"
+        self.model, self.model_digest, self.next_round = taken, digest(taken.weights), None
+        self.changed += 1
+        self._store.events.add(
+            f"the model {self.model_digest[:12]}… of {len(taken.vocabulary):,} words has taken the place of the model {old}: "
+            "devices fetch it before they take part again, and the server optimizer begins anew",
+            now,
+        )
 
     def named(self, round_name: str) -> OpenRound:
         """Returns the round that is under way.
@@ -168,7 +203,7 @@ class Rounds:
         if self.open_round is None:
             if self._store.summed() is not None:
                 raise DataError("the model of the last round is being made: try again in a few seconds")
-            if self.next_round is None or self.changing:
+            if self.next_round is None or self.changing or self.taking_over:
                 raise DataError("TensorFlow Federated is starting: try again in a minute")
             if self.next_round.terms is None:
                 raise DataError(f"no round can begin: {self.next_round.exhausted}")
@@ -227,7 +262,9 @@ class Rounds:
         if self.open_round is not None:
             return
         scheduled, paused = self._store.schedule()
-        if not scheduled or paused or self.next_round is None or self.changing or self._store.summed() is not None:
+        if not scheduled or paused or self.next_round is None or self._store.summed() is not None:
+            return
+        if self.changing or self.taking_over:
             return
         if self.next_round.terms is None:
             self.pause(True)
@@ -308,7 +345,7 @@ class Rounds:
         self.failures.succeeded(self._store.counted(number), now)
         self.changed += 1
         self._store.events.add(_ended(number, update.report, self._store.schedule()[0]), now)
-        self.folders.remove_old(number)
+        self.folders.remove_old(number, self._store.newest_takeover()[0])
 
     def _open(self, terms: Terms, now: float) -> None:
         name = secrets.token_hex(8)
@@ -365,9 +402,10 @@ class Rounds:
             self.next_round = None
 
     def _card(self, provenance: Provenance, update: ModelUpdate) -> str:
-        rows = (row for row in self._store.rounds(_ON_CARD) if row.state == "committed")
+        taken = self._store.newest_takeover()[0]
+        rows = (row for row in self._store.rounds(_ON_CARD) if row.state == "committed" and row.number > taken)
         reports = [*(RoundReport.from_json(json.loads(row.report)) for row in rows), update.report]
-        first = load_model(self.folders.model_folder(0))
+        first = load_model(self.first_folder)
         done = provenance.round - first.provenance.round
         return federation_card(first, provenance, reports[-_ON_CARD:], done, update.next_round.promise)
 

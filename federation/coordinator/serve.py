@@ -25,6 +25,7 @@ from federation.coordinator.settings.federation_settings import SETTINGS, Federa
 from federation.coordinator.settings.settings_change import Value, with_values
 from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
+from federation.coordinator.takeover import TakeOver, model_to_take_over
 from federation.coordinator.web.certificate import certificate
 from federation.coordinator.web.connection_limits import limits_of_system
 from federation.coordinator.web.control_api import PORT, ControlApi, control_app, control_token
@@ -39,8 +40,7 @@ from federation.coordinator.web.servers import (
     server_for_devices,
     stop_on_signals,
 )
-from model.device.folder import PRETRAINED, load_model
-from model.device.weights import digest
+from model.device.folder import PRETRAINED
 
 FIRST_ROUNDS = 5  # that a new federation schedules
 
@@ -50,11 +50,12 @@ class Places:
     """Where the coordinator keeps its files, and where it listens."""
 
     folder: Path
-    model: Path | None  # the model folder to start from; None: the one begun with, or else the shipped model
+    model: Path | None  # the model folder to start from; None: the federation's own, or else the shipped model
     host: str
     port: int
     address: str | None  # address at which devices reach it; None: that of the host
     control_port: int
+    take_over: bool = False  # whether a federation that builds on another model goes on from `model`
 
 
 def run(places: Places, chosen: Mapping[str, Value], rounds: int | None, invitations: int | None) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def run(places: Places, chosen: Mapping[str, Value], rounds: int | None, invitat
             opened.enter_context(listening)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _lock(folder, lock, opened)  # again, if the folder was there
-        _check_model(folder, places.model)
+        other = model_to_take_over(folder, places.model, places.take_over)
         settings = _settings(folder, chosen)
         coordinator = Coordinator(
             folder,
@@ -100,8 +101,11 @@ def run(places: Places, chosen: Mapping[str, Value], rounds: int | None, invitat
         )
         opened.callback(coordinator.close)
         in_force = SettingsInForce(folder, settings, coordinator.rounds, coordinator.store)
-        server = _Server(places, host, address, coordinator, in_force)
+        take_over = None if other is None else TakeOver(other, coordinator.rounds, in_force)
+        server = _Server(places, host, address, coordinator, in_force, take_over)
         server.change(chosen)
+        if take_over is not None:
+            take_over.apply(steady_time())  # unless a sum waits for its model
         return asyncio.run(server.serve(devices, control, rounds, invitations))
 
 
@@ -123,26 +127,19 @@ def _settings(folder: Path, chosen: Mapping[str, Value]) -> FederationSettings:
     return FederationSettings.load(folder)
 
 
-def _check_model(folder: Path, model: Path | None) -> None:
-    """Raises a DataError if the federation in a folder began with another model than the one that was asked for."""
-    first = folder / "models" / f"{0:06}"
-    if model is None or not first.exists():
-        return
-    begun, wanted = digest(load_model(first).weights), digest(load_model(model).weights)
-    if begun != wanted:
-        raise DataError(
-            f"the federation in {folder} began with the model {begun[:12]}… and cannot continue from {model}, the model "
-            f"{wanted[:12]}…: its rounds build on the first one. Leave out --model, or begin a new federation with another "
-            "--folder"
-        )
-
-
 class _Server:
     """A coordinator and its servers."""
 
     def __init__(
-        self, places: Places, host: str, address: str, coordinator: Coordinator, settings: SettingsInForce
+        self,
+        places: Places,
+        host: str,
+        address: str,
+        coordinator: Coordinator,
+        settings: SettingsInForce,
+        take_over: TakeOver | None,
     ) -> None:
+        self._take_over = take_over
         self._places, self._host, self._address = places, host, address
         self._coordinator, self._settings = coordinator, settings
         coordinator.store.events.listener = _print_event
@@ -183,7 +180,7 @@ class _Server:
 
         for_devices = server_for_devices(api.app, self._host, self._places.port, shown, limits_of_system())
         for_control = server_for_control(app, self._places.control_port)
-        driver = RoundDriver(coordinator, folder, api.wake, self._settings)
+        driver = RoundDriver(coordinator, folder, api.wake, self._settings, self._take_over)
         log_in_one_line()
         await serve(driver, [(for_devices, devices), (for_control, control)], ready, stopped, api.close)
         coordinator.rounds.suspend(steady_time())

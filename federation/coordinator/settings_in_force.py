@@ -67,6 +67,20 @@ class SettingsInForce:
         self._store.events.add(line, now)
         return line
 
+    def renew_noise(self) -> None:
+        """Draws a new seed of the server's noise, for a server state that begins anew.
+
+        Raises:
+          OSError: the settings cannot be stored.
+        """
+        current = self.current.with_noise_seed()
+        if self.wanted is not None:
+            wanted = replace(self.wanted, noise_seed=current.noise_seed)
+            wanted.save(self._folder, _NEXT)
+            self.wanted = wanted
+        current.save(self._folder)
+        self.current = current
+
     def apply(self) -> bool:
         """Puts a change in force if no round is under way; returns whether the learner has to be started again.
 

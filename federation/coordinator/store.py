@@ -20,6 +20,7 @@ from data.errors import DataError, UserFacingError
 from federation.coordinator.event_log import EventLog
 from federation.coordinator.store_check import damage_in
 
+FILE = "coordinator.sqlite"  # in a coordinator's folder
 _VERSION = 2
 _SCHEMA = """
 CREATE TABLE devices (
@@ -92,6 +93,10 @@ CREATE TABLE IF NOT EXISTS observations ( -- of conduct (`federation.coordinator
     time REAL NOT NULL,
     good INTEGER NOT NULL,
     devices TEXT NOT NULL                 -- JSON: a list of ids
+);
+CREATE TABLE IF NOT EXISTS takeovers (    -- models that took the place of the newest one; each has a row in `rounds` too
+    round INTEGER PRIMARY KEY REFERENCES rounds (number),
+    before INTEGER NOT NULL               -- rounds before it, as the privacy spent counts them
 );
 INSERT OR IGNORE INTO device_details (device) SELECT id FROM devices;
 INSERT OR IGNORE INTO code_details (sha256, name, expires) SELECT sha256, '', made + 7 * 86400 FROM codes;
@@ -346,7 +351,7 @@ class CoordinatorStore:
         query = """
             SELECT number, name, state, started, ended, reason, model, cohort,
                 (SELECT count(*) FROM participations WHERE round = number), report
-            FROM rounds ORDER BY number DESC LIMIT ?
+            FROM rounds WHERE number NOT IN (SELECT round FROM takeovers) ORDER BY number DESC LIMIT ?
         """
         return [RoundRow(*row) for row in reversed(self._rows(query, newest))]
 
@@ -362,6 +367,30 @@ class CoordinatorStore:
         """Returns the devices whose updates are in a round's sum, whether or not a model was made from it."""
         return [row[0] for row in self._rows("SELECT device FROM participations WHERE round = ?", number)]
 
+    def next_number(self) -> int:
+        """Returns the number that the next round, or the next model taken over, will have."""
+        return self._number("SELECT coalesce(max(number), 0) + 1 FROM rounds")
+
+    def take_over(self, number: int, name: str, model: str, before: int, now: float) -> None:
+        """Makes a model, already on the disk, the newest, as if a round of this number without devices had made it.
+
+        Args:
+          number: `next_number`.
+          name: a new name, as a round has one.
+          model: digest of the model whose place it takes.
+          before: the number of rounds before it, as the privacy spent counts them.
+          now: seconds since 1970.
+        """
+        row = "INSERT INTO rounds (number, name, state, started, ended, model) VALUES (?, ?, 'committed', ?, ?, ?)"
+        with _sqlite_errors(), self._connection as db:
+            db.execute(row, (number, name, now, now, model))
+            db.execute("INSERT INTO takeovers VALUES (?, ?)", (number, before))
+
+    def newest_takeover(self) -> tuple[int, int]:
+        """Returns the number of the newest model taken over and the number of rounds before it; two zeros if there is none."""
+        rows = self._rows("SELECT round, before FROM takeovers ORDER BY round DESC LIMIT 1")
+        return (int(rows[0][0]), int(rows[0][1])) if rows else (0, 0)
+
     def newest_committed(self) -> int:
         """Returns the number of the round that made the newest model; 0 before any."""
         return self._number("SELECT coalesce(max(number), 0) FROM rounds WHERE state = 'committed'")
@@ -370,10 +399,14 @@ class CoordinatorStore:
         """Returns the place of the newest round whose sum this device is in, or None, and the number of rounds with a model.
 
         Places count the rounds that made a model, from 1. A round whose sum was unmasked but made no model has the place of the
-        next that does: both belong to the same period.
+        next that does: both belong to the same period. After a model was taken over, they go on with a new period.
         """
         last = self._rows("SELECT max(round) FROM participations WHERE device = ?", device)[0][0]
         return (None if last is None else self._made_before(last) + 1), self._made_before(None)
+
+    def made(self) -> int:
+        """Returns the place of the newest round that made a model; 0 before any."""
+        return self._made_before(None)
 
     def newest_unmasked(self) -> int:
         """Returns the place (see `last_participation`) of the newest round whose sum could be unmasked; 0 before any."""
@@ -381,8 +414,15 @@ class CoordinatorStore:
         return 0 if newest is None else self._made_before(newest) + 1
 
     def _made_before(self, number: int | None) -> int:
-        query = "SELECT count(*) FROM rounds WHERE state IN ('summed', 'committed') AND (?1 IS NULL OR number < ?1)"
-        return self._number(query, number)
+        taken = self._rows(
+            "SELECT round, before FROM takeovers WHERE ?1 IS NULL OR round < ?1 ORDER BY round DESC LIMIT 1", number
+        )
+        first, before = taken[0] if taken else (0, 0)
+        query = """
+            SELECT count(*) FROM rounds
+            WHERE state IN ('summed', 'committed') AND number > ?1 AND (?2 IS NULL OR number < ?2)
+        """
+        return int(before) + self._number(query, first, number)
 
     def schedule(self) -> tuple[int, bool]:
         """Returns the number of rounds still to run, and whether they are paused."""

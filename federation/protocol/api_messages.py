@@ -9,6 +9,8 @@
     POST /v1/rounds/ROUND/withdrawal       the device cannot continue the round
     GET  /v1/rounds/ROUND/outcome          whether the device's update is in the model that the round made: UpdateOutcome
     GET  /v1/models/DIGEST                 weights, safetensors
+    GET  /v1/models/DIGEST/description     for a device with another vocabulary: ModelDescription
+    GET  /v1/models/DIGEST/PART            a file of the model, one of MODEL_PARTS; never a program, which a device does not take
     POST /v1/departure                     the device leaves the federation
 
 All requests except the first two are signed (`signed_requests`). A refusal has one of the statuses of `REFUSALS` and a JSON body,
@@ -46,6 +48,7 @@ LATE = HTTPStatus.GONE
 TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 OTHER_VERSION = HTTPStatus.UPGRADE_REQUIRED
 EARLY = HTTPStatus.TOO_EARLY
+OTHER_VOCABULARY = HTTPStatus.PRECONDITION_FAILED
 REFUSALS = {
     BAD: "the message is not valid; the round is unaffected",
     UNKNOWN_DEVICE: "the request is not signed by a device of this federation",
@@ -58,7 +61,12 @@ REFUSALS = {
     TOO_LARGE: "the body is larger than this call accepts",
     OTHER_VERSION: "the device speaks another version of the protocol",
     EARLY: "the round has not reached this stage yet",
+    OTHER_VOCABULARY: "the device's model has another vocabulary: it has to fetch the federation's before it takes part",
 }
+
+# The files of a model beside its weights, with the most bytes that each may have.
+VOCABULARY, LEXICON, PHRASES = "vocabulary", "lexicon", "phrases"
+MODEL_PARTS = {VOCABULARY: 2**20, LEXICON: 2**20, PHRASES: 2**21}
 
 _SESSION_LENGTH = 32  # hex digits
 _HIGHEST_NUMBER = 2**62
@@ -92,6 +100,24 @@ class FederationInfo(JsonMessage):
     model: Digest  # of the newest global model
     model_round: ModelRound
     vocabulary_sha256: Digest
+
+
+@dataclass(frozen=True)
+class ModelDescription(JsonMessage):
+    """The sizes and files of a global model.
+
+    A device reads them before it fetches a model of another vocabulary: if no program of its app fits, it fetches nothing.
+    """
+
+    model: Digest  # of the weights
+    vocabulary_sha256: Digest
+    lexicon_sha256: Annotated[str, Matching("([0-9a-f]{64})?")]  # of the file; empty if the model has none
+    phrases_sha256: Annotated[str, Matching("([0-9a-f]{64})?")]
+    vocabulary: Annotated[int, Between(4, 2**20)]  # words; this and the other sizes as in `model.device.config`
+    embedding: Annotated[int, Between(1, 2**12)]
+    units: Annotated[int, Between(1, 2**14)]
+    window: Annotated[int, Between(1, 2**10)]
+    batch: Annotated[int, Between(1, 2**10)]
 
 
 @dataclass(frozen=True)

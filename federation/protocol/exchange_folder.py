@@ -1,8 +1,8 @@
 """The folder in a keyboard's profile through which the keyboard and a desktop on the same machine exchange a round's messages.
 
-    mailbox/in/ROUND/     weights.safetensors, then invitation.json     written by the desktop
+    mailbox/in/ROUND/     weights.safetensors, vocabulary.txt, then invitation.json     written by the desktop
     mailbox/out/ROUND/    delta.safetensors, then contribution.json     written by the keyboard
-    mailbox/release/      a model folder: the newest global model       written by the desktop
+    mailbox/release/      a model folder without a program: the newest global model    written by the desktop
     mailbox/taken/        the same, while the keyboard installs it      renamed by the keyboard
 
 A message exists once its JSON file does. That file is renamed into place after the arrays of the message are written. Only the
@@ -19,6 +19,8 @@ from data.files import write_by_rename
 from federation.protocol.json_messages import Contribution, Invitation
 
 _INVITATION, _CONTRIBUTION = "invitation.json", "contribution.json"
+_WEIGHTS, _VOCABULARY = "weights.safetensors", "vocabulary.txt"
+_PROGRAM = "program.tflite"  # never offered: a keyboard runs no program that did not come with it
 
 
 class Mailbox:
@@ -27,13 +29,18 @@ class Mailbox:
     def __init__(self, profile: Path) -> None:
         self._root = profile / "mailbox"
 
-    def invite(self, invitation: Invitation, weights: Path) -> None:
-        """Desktop: invites the keyboard to a round that starts from these global weights. Deletes the files of earlier rounds."""
+    def invite(self, invitation: Invitation, weights: Path, vocabulary: Path | None = None) -> None:
+        """Desktop: invites the keyboard to a round that starts from these global weights. Deletes the files of earlier rounds.
+
+        With a file of their vocabulary, a keyboard takes part whose own model has another one.
+        """
         for side in ("in", "out"):
             shutil.rmtree(self._root / side, ignore_errors=True)
         folder = self._root / "in" / invitation.round_id
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(weights, folder / "weights.safetensors")
+        shutil.copyfile(weights, folder / _WEIGHTS)
+        if vocabulary is not None:
+            shutil.copyfile(vocabulary, folder / _VOCABULARY)
         write_by_rename(folder / _INVITATION, invitation.to_json().encode())
 
     def invitations(self) -> list[Invitation]:
@@ -48,7 +55,12 @@ class Mailbox:
 
     def invited_weights(self, round_id: str) -> Path:
         """Keyboard: returns the file of the round's global weights."""
-        return self._root / "in" / round_id / "weights.safetensors"
+        return self._root / "in" / round_id / _WEIGHTS
+
+    def invited_vocabulary(self, round_id: str) -> Path | None:
+        """Keyboard: returns the file of the round's vocabulary; None if the invitation came without one."""
+        path = self._root / "in" / round_id / _VOCABULARY
+        return path if path.exists() else None
 
     def delta_path(self, round_id: str) -> Path:
         """Returns the file to which the keyboard writes its delta before it answers, and from which the desktop reads it."""
@@ -88,7 +100,7 @@ class Mailbox:
         self._root.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=self._root, prefix=".release."))
         try:
-            shutil.copytree(model, temporary / "release")
+            shutil.copytree(model, temporary / "release", ignore=shutil.ignore_patterns(_PROGRAM))
             # The keyboard may be taking the earlier offer at this moment, so it is moved away as a whole.
             with suppress(FileNotFoundError):
                 (self._root / "release").rename(temporary / "old")

@@ -15,6 +15,15 @@ def history(card: str) -> list[str]:
     return [line for line in card.splitlines() if line.startswith((STEP, PROMISE))]
 
 
+def with_step(card: str, step: str) -> str:
+    """Returns a card with one more line at the end of its history; a card without a history stays as it is."""
+    lines = card.splitlines(keepends=True)
+    steps = [place for place, line in enumerate(lines) if line.startswith((STEP, PROMISE))]
+    if not steps:
+        return card
+    return "".join([*lines[: steps[-1] + 1], f"{step}\n", *lines[steps[-1] + 1 :]])
+
+
 def round_card(provenance: Provenance, clients: int, parent_card: str) -> str:
     """Returns the card of a model after one round with keyboards on one machine."""
     step = f"{STEP}a round of {clients} clients, from weights of SHA-256 `{provenance.parent}`"

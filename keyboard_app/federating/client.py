@@ -123,8 +123,12 @@ class FederationClient:
 
     def newest_model(self) -> str:
         """Asks for the digest of the newest global model, without being selected for a round."""
+        return self.federation().model
+
+    def federation(self) -> api_messages.FederationInfo:
+        """Asks for the public information about the federation."""
         answer = _accepted(self._send("GET", "/v1/federation", b"", {}, _MAX_SMALL_ANSWER))
-        return api_messages.FederationInfo.from_json(_text(answer)).model
+        return api_messages.FederationInfo.from_json(_text(answer))
 
     def check_in(self, vocabulary_sha256: str, round_name: str, wait: float, ready: bool = True) -> api_messages.Call:
         """Asks the coordinator for this device's next task; the answer comes within `wait` seconds."""
@@ -159,6 +163,14 @@ class FederationClient:
     def model(self, digest: str) -> bytes:
         """Fetches the weights of the newest global model, a safetensors file."""
         return self._call("GET", f"/v1/models/{digest}", limit=_MAX_LARGE_ANSWER)
+
+    def description(self, digest: str) -> api_messages.ModelDescription:
+        """Fetches the sizes and the names of the files of the newest global model."""
+        return api_messages.ModelDescription.from_json(_text(self._call("GET", f"/v1/models/{digest}/description")))
+
+    def part(self, digest: str, name: str) -> bytes:
+        """Fetches a file of the newest global model, by its name in `api_messages.MODEL_PARTS`."""
+        return self._call("GET", f"/v1/models/{digest}/{name}", limit=api_messages.MODEL_PARTS[name])
 
     def leave(self) -> None:
         """Leaves the federation."""

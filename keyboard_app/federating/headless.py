@@ -21,7 +21,8 @@ from model.device.folder import Model
 
 # Seconds between attempts to reach a coordinator that does not answer. The pause doubles until it reaches the second value.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-_KEPT_OUT_PAUSE = 10.0  # seconds between two looks for a newer model, while the person has not said yes to the newest
+# Seconds between two looks for a newer model, while the person has not said yes to the newest or no program of the app fits it.
+_KEPT_OUT_PAUSE = 10.0
 
 
 def corpus_messages(path: Path, user: str) -> Callable[[Model], list[list[int]]]:
@@ -146,6 +147,8 @@ def take_part(
                         if str(question) not in line:
                             tell(str(question))
                         tell("to answer, stop this keyboard and start it again with --answer yes or --answer no")
+                    time.sleep(_KEPT_OUT_PAUSE)
+                elif participant.outdated:
                     time.sleep(_KEPT_OUT_PAUSE)
                 pause = _FIRST_PAUSE
             except RefusedError:

@@ -1,6 +1,6 @@
 """A keyboard's part in a round of a desktop on the same machine: it trains the round's weights and returns the model delta.
 
-The words and the personal model stay on the device.
+The words and the personal model stay on the device. A round and a released model may have another vocabulary than the keyboard's.
 """
 
 from collections.abc import Generator
@@ -9,15 +9,18 @@ from dataclasses import asdict
 import numpy as np
 
 from data.errors import DataError, UserFacingError
+from data.vocabulary import Vocabulary
 from federation.protocol.json_messages import Contribution, Invitation
+from keyboard_app.federating.received_models import load_received
 from keyboard_app.learning.background import Task, reason, run
 from keyboard_app.learning.learning import Learning, relearning, train
 from keyboard_app.learning.models import Models
 from keyboard_app.learning.word_count import count_words
 from keyboard_app.recording.user_profile import Profile
-from model.device.folder import Model, load_model
+from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning, Progress, newest, subtract
 from model.device.learning.training import check_finite
+from model.device.programs import program_for
 from model.device.weights import load_weights, next_provenance, save_weights
 
 
@@ -54,17 +57,28 @@ class Answering:
     def _train(self) -> Generator[Progress, None, Contribution]:
         settings = asdict(self._invitation)
         round_id, seed = settings.pop("round_id"), settings.pop("seed")
-        before, origin = load_weights(self._mailbox.invited_weights(round_id), self._model.vocabulary.sha256)
-        program = self._model.with_weights(before, origin).start()
-        encoded = [self._model.vocabulary.encode(message.text) for message in self._recorded]
+        model = self._invited_model(round_id)
+        before, origin, program = model.weights, model.provenance, model.start()
+        encoded = [model.vocabulary.encode(message.text) for message in self._recorded]
         trained = yield from train(program, encoded, FineTuning(**settings), seed)
         if trained is None:
             raise DataError("this keyboard has recorded no words to train on yet")
-        self._words = count_words(newest(encoded, self._invitation.max_words), self._model.vocabulary)
+        self._words = count_words(newest(encoded, self._invitation.max_words), model.vocabulary)
         delta = subtract(trained.weights, before)
         check_finite([*delta.values(), np.array([trained.loss_before, trained.loss_after])])
         save_weights(self._mailbox.delta_path(round_id), delta, next_provenance(before, origin, rounds=0))
         return Contribution(round_id, trained.words, trained.loss_before, trained.loss_after)
+
+    def _invited_model(self, round_id: str) -> Model:
+        """Returns the model of the round: that of this keyboard with other weights, and with their vocabulary if it is another."""
+        own = self._model.vocabulary
+        path = self._mailbox.invited_vocabulary(round_id)
+        vocabulary = own if path is None else Vocabulary.load(path)
+        weights, provenance = load_weights(self._mailbox.invited_weights(round_id), vocabulary.sha256)
+        if vocabulary.sha256 == own.sha256:
+            return self._model.with_weights(weights, provenance)
+        vocabulary.check_words()
+        return Model(weights, provenance, vocabulary, program_for(provenance.config, self._model.program))
 
     def finish(self) -> str:
         """Returns a line for people. There is nothing to install: the desktop releases the round's model later."""
@@ -93,8 +107,7 @@ class TakingOver:
         if folder is None:
             raise DataError("no newer shared model is waiting for this keyboard")
         try:
-            model = load_model(folder)
-            model.start()  # a damaged program shows only when it runs
+            model = load_received(folder, models.global_model)
             profile.save_global(model)
         except (UserFacingError, OSError, RuntimeError) as error:
             profile.mailbox.discard_taken()  # else it would be tried again every second

@@ -10,7 +10,8 @@
 6. Once the coordinator has added up the masked integers of all devices, the keyboard signs which devices are in the sum.
 7. Once enough other devices have signed the same, it sends the shares that unmask the sum.
 
-A keyboard that has lost its place in a round asks later what became of its update.
+A keyboard that has lost its place in a round asks later what became of its update. One whose model has another vocabulary than the
+federation's fetches the whole model first, outside of rounds (`keyboard_app.federating.received_models`).
 
 Its words stay on the device. The coordinator learns the sum over the devices that took part and nothing else about this one, as
 long as it follows the protocol and enrols no devices of its own: it is trusted to be honest but curious (Bonawitz et al. 2017,
@@ -28,12 +29,12 @@ from federation.protocol import api_messages
 from federation.protocol.api_messages import secure_round
 from federation.protocol.delta_encoding import flatten
 from federation.protocol.device_round import DeviceRound
-from federation.protocol.json_messages import one_line
 from federation.protocol.round_terms import TrainingResult
 from federation.protocol.secure_aggregation.modular_vectors import Vector
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError
 from keyboard_app.federating.membership import Joined, Membership
 from keyboard_app.federating.model_history import NotAllowedError, Question
+from keyboard_app.federating.received_models import check_weights_of, fetch_model
 from keyboard_app.federating.steps import DONE, LEARNING
 from keyboard_app.learning.background import reason
 from keyboard_app.learning.word_count import count_words
@@ -42,8 +43,9 @@ from model.device.learning.finetuning import FineTuning, Progress, newest, subtr
 from model.device.learning.gate import held_back_from
 from model.device.learning.training import check_finite, train_program
 from model.device.metrics import Scores, evaluate
+from model.device.programs import NoProgramError
 from model.device.trainable import trainable_parameters, trainable_shapes
-from model.device.weights import Provenance, Weights, digest, from_bytes
+from model.device.weights import digest
 
 # Number of held-out words on which weights are measured. Both measurements together take half as long as training on 2,000 words.
 _MOST_TESTED = 500
@@ -59,26 +61,6 @@ _TOO_LITTLE = "this keyboard has too few words to take part in a round yet: it t
 _FAILURES = (UserFacingError, RuntimeError, ValueError, ArithmeticError, MemoryError)
 _WAIT_SECONDS = 10.0  # for the answer to a check-in
 _NO_MEMBER = (api_messages.UNKNOWN_DEVICE, api_messages.REMOVED)  # refusals of a device that is not a member any more
-
-
-def check_model(content: bytes, plan_digest: str, model: Model) -> tuple[Weights, Provenance]:
-    """Checks weights that a coordinator sent, and returns them with their provenance.
-
-    Raises:
-      DataError: they are damaged or not finite, have another digest than the plan, other sizes or another vocabulary, or name a
-        round below 0 or above `api_messages.HIGHEST_ROUND`.
-    """
-    try:
-        weights, provenance = from_bytes(content, "the coordinator's model", model.vocabulary.sha256)
-    except UserFacingError as error:  # its words may be the sender's
-        raise DataError(f"{one_line(reason(error)):.300}") from error
-    if not 0 <= provenance.round <= api_messages.HIGHEST_ROUND:
-        raise DataError("the coordinator's weights name a round that cannot have made them: they are refused")
-    if digest(weights) != plan_digest:
-        raise DataError("the coordinator sent other weights than it named: they are refused")
-    if provenance.config != model.provenance.config:
-        raise DataError("the coordinator's weights have other sizes than this keyboard's program: they are refused")
-    return weights, provenance
 
 
 def learn(
@@ -220,6 +202,7 @@ class Participant:
         self._session: _Session | None = None
         self.enough = enough  # whether the messages are enough to train on
         self.note = ""  # why this keyboard is not in a round, if that is its own fault or the coordinator's wish
+        self.outdated = False  # whether it stays out of rounds because its app has no program for the newest model
         self._called = ""  # name of a round that has selected this keyboard and has not begun; else empty
 
     @property
@@ -248,7 +231,14 @@ class Participant:
                 return ""
         name = session.plan.round_name if session else ""
         ready = session is not None or self._has_enough()
-        call = self._client.check_in(self.model.vocabulary.sha256, name, wait, ready)
+        try:
+            call = self._client.check_in(self.model.vocabulary.sha256, name, wait, ready)
+        except RefusedError as refused:
+            if refused.status != api_messages.OTHER_VOCABULARY:
+                raise
+            self._end()
+            return self._change_vocabulary()
+        self.outdated = False
         self.note = "" if ready else _TOO_LITTLE
         if session is None:
             self._called = call.round_name if call.task == api_messages.WAIT else ""
@@ -267,7 +257,7 @@ class Participant:
             and call.model != self._digest
             and call.model_round > self.model.provenance.round
         ):
-            return self._install(call)
+            return self._install(call.model)
         if call.task in (api_messages.REST, api_messages.WAIT):
             return ""
         try:
@@ -306,9 +296,28 @@ class Participant:
         self.question = asked.get(self._client.newest_model()) if asked else None
         return self.question is not None
 
-    def _install(self, call: api_messages.Call) -> str:
+    def _change_vocabulary(self) -> str:
+        """Fetches the newest model, whose vocabulary is not that of this keyboard's model.
+
+        Raises:
+          UnreachableError: the model has changed meanwhile.
+          DataError: the model is not valid.
+        """
+        newest = self._client.federation()
+        if newest.vocabulary_sha256 != self.model.vocabulary.sha256:
+            try:
+                return self._install(newest.model, another_vocabulary=True)
+            except NoProgramError as error:
+                self.outdated, self.note = True, f"this keyboard takes part in no rounds for now: {error}"
+                return ""
+            except RefusedError as refused:
+                if refused.status != api_messages.NOT_FOUND:
+                    raise
+        raise UnreachableError("the federation's model changes just now: try again later")
+
+    def _install(self, wanted: str, another_vocabulary: bool = False) -> str:
         try:
-            self._fetch(call.model)
+            self._fetch(wanted, another_vocabulary)
         except NotAllowedError as error:
             self.question = error.question
             return str(error)
@@ -376,10 +385,16 @@ class Participant:
                 return learned
             yield progress
 
-    def _fetch(self, wanted: str) -> None:
-        weights, provenance = check_model(self._client.model(wanted), wanted, self.model)
-        self._history.accept(wanted, provenance.round)
-        self.model, self._digest = self.model.with_weights(weights, provenance), wanted
+    def _fetch(self, wanted: str, another_vocabulary: bool = False) -> None:
+        """Fetches a model and adopts it; in a round, and unless it is asked for, only one of the same vocabulary and sizes."""
+        if another_vocabulary:
+            model = fetch_model(self._client, wanted, self.model)
+        else:
+            own = self.model.provenance
+            content = self._client.model(wanted)
+            model = self.model.with_weights(*check_weights_of(content, wanted, own.vocabulary_sha256, own.config))
+        self._history.accept(wanted, model.provenance.round)
+        self.model, self._digest = model, wanted
         self._adopt(self.model)
 
     def withdraw(self) -> None:

@@ -138,7 +138,7 @@ class TakingPart:
 
     def _release(self, model: Model) -> None:
         folder = self._profile.path / RELEASING
-        save_model(folder, model)
+        save_model(folder, model, with_program=False)
         self._profile.mailbox.release(folder)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from data.tokenizer import Token, tokenize
+from data.vocabulary import Vocabulary
 from keyboard_app.recording.personal_file import Personal, Seen
 from keyboard_app.recording.records import Ranks
 from model.device.folder import Model
@@ -50,6 +51,9 @@ class Models:
 
     def use_global(self, model: Model, messages: Sequence[str]) -> None:
         """Types with this global model from now on, without a personal network; `messages` are all sent so far, oldest first.
+
+        Its vocabulary may be another one: the n-grams are counted anew, so that a word of the person that is in the vocabulary now
+        is one of its words, with the person's counts and case.
 
         The n-grams get the usual weight: the learned weight belongs to another network.
 
@@ -147,12 +151,8 @@ class Models:
 
     def ranks(self, text: str) -> list[Ranks]:
         """Returns for each token of a message the number of words that each model ranks above it, given the words before it."""
-        return list(self._rank([token.word for token in tokenize(text)], self._in_use, self._global))
-
-    def _rank(self, words: Sequence[str], in_use: Suggester, by_global: Suggester) -> Iterator[Ranks]:
         vocabulary = self.global_model.vocabulary
-        for word, used, shared in zip(words, in_use.predict(words), by_global.predict(words), strict=True):
-            yield Ranks(used.rank, shared.rank) if word in vocabulary else Ranks(None, None)
+        return list(_rank([token.word for token in tokenize(text)], self._in_use, self._global, vocabulary))
 
     def learn(self, text: str) -> None:
         """Counts a sent message: its phrases and words are suggested from now on."""
@@ -178,4 +178,9 @@ class Models:
             ngram.learn_tokens(split)
             tokens += split
             yield None
-        yield from self._rank([token.word for token in tokens], in_use, by_global)
+        yield from _rank([token.word for token in tokens], in_use, by_global, ngram.vocabulary)
+
+
+def _rank(words: Sequence[str], in_use: Suggester, by_global: Suggester, vocabulary: Vocabulary) -> Iterator[Ranks]:
+    for word, used, shared in zip(words, in_use.predict(words), by_global.predict(words), strict=True):
+        yield Ranks(used.rank, shared.rank) if word in vocabulary else Ranks(None, None)

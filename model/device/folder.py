@@ -1,9 +1,14 @@
 """Model folders, which move between the desktop and the keyboards.
 
-A folder holds `weights.safetensors`, `program.tflite`, `vocabulary.txt`, and `MODEL_CARD.md`, which describes the model to people.
-It may hold `lexicon.safetensors`, which says what of the vocabulary is a word (`model.device.suggesting.lexicon`), `phrases.bin`,
-n-grams that are mixed into the network's probabilities (`model.device.suggesting.phrases`), and `SHA256SUMS`, by which damage to
-the other files shows. The phrases hold a digest of their own: a model whose phrases are damaged still works, a little worse.
+A folder holds `weights.safetensors`, `vocabulary.txt`, and `MODEL_CARD.md`, which describes the model to people. It may hold
+
+- `program.tflite`, without which a program that comes with the app runs the model (`model.device.programs`);
+- `lexicon.safetensors`, which says what of the vocabulary is a word (`model.device.suggesting.lexicon`);
+- `phrases.bin`, n-grams that are mixed into the network's probabilities (`model.device.suggesting.phrases`);
+- `SHA256SUMS`, by which damage to the other files shows. The phrases hold a digest of their own: a model whose phrases are damaged
+  still works, a little worse.
+
+Weights that 16 bits represent exactly are stored in 16 bits.
 """
 
 import hashlib
@@ -15,10 +20,11 @@ from pathlib import Path
 from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from data.vocabulary import Vocabulary
+from model.device.programs import find_program, program_for
 from model.device.runtime import Program
 from model.device.suggesting.lexicon import Lexicon, load_lexicon, save_lexicon
 from model.device.suggesting.phrases import Phrases, load_phrases, save_phrases
-from model.device.weights import Provenance, Weights, load_weights, save_weights
+from model.device.weights import Provenance, Weights, load_weights, narrowest, save_weights
 
 WEIGHTS, PROGRAM, VOCABULARY, CARD = "weights.safetensors", "program.tflite", "vocabulary.txt", "MODEL_CARD.md"
 LEXICON, PHRASES = "lexicon.safetensors", "phrases.bin"
@@ -53,8 +59,13 @@ class Model:
         return replace(self, weights=weights, provenance=provenance)
 
 
-def load_model(folder: Path) -> Model:
+def load_model(folder: Path, own: bytes | None = None) -> Model:
     """Reads a model folder. Damaged phrases are left out, and the model's notice says so.
+
+    Args:
+      folder: the model folder.
+      own: for a folder from elsewhere, the program that is in use. A program in the folder is then ignored, and one of the app's
+        or this one runs the model.
 
     Raises:
       DataError: the folder or a file in it is missing or damaged, or the files do not belong together.
@@ -68,7 +79,7 @@ def load_model(folder: Path) -> Model:
             f"{folder}: the vocabulary has {len(vocabulary)} words, but the weights have {provenance.config.vocabulary}"
         )
     try:
-        program = (folder / PROGRAM).read_bytes()
+        program = _program_in(folder, provenance) if own is None else program_for(provenance.config, own)
         # A damaged card must not make the model unusable.
         card = (folder / CARD).read_text("utf-8", errors="replace") if (folder / CARD).exists() else ""
     except OSError as error:
@@ -83,6 +94,17 @@ def load_model(folder: Path) -> Model:
         except UserFacingError as error:
             notice = f"suggestions are made without phrases: {error}"
     return Model(weights, provenance, vocabulary, program, card, lexicon, phrases, notice)
+
+
+def _program_in(folder: Path, provenance: Provenance) -> bytes:
+    if (folder / PROGRAM).exists():
+        return (folder / PROGRAM).read_bytes()
+    if (found := find_program(provenance.config)) is not None:
+        return found
+    raise DataError(
+        f"{folder} has no {PROGRAM}, and this app has no program for a model of {provenance.config.vocabulary:,} words and its "
+        "other sizes: update the app, or get the whole model folder"
+    )
 
 
 def check_sums(folder: Path) -> None:
@@ -137,13 +159,14 @@ def recover(folder: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def save_model(folder: Path, model: Model, with_sums: bool = False) -> None:
+def save_model(folder: Path, model: Model, with_sums: bool = False, with_program: bool = True) -> None:
     """Writes a temporary model folder and renames it to `folder`; an existing model is replaced as a whole.
 
     Args:
       folder: the model folder.
       model: what to save.
       with_sums: whether to add a file of digests for `check_sums`, in the format of the program `sha256sum`.
+      with_program: whether to add the program; without it, the app has to have one for the model's sizes.
 
     Raises:
       DataError: the path holds something else than a model folder.
@@ -153,8 +176,9 @@ def save_model(folder: Path, model: Model, with_sums: bool = False) -> None:
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         model.vocabulary.save(temporary / VOCABULARY)
-        save_weights(temporary / WEIGHTS, model.weights, model.provenance)
-        write_by_rename(temporary / PROGRAM, model.program)
+        save_weights(temporary / WEIGHTS, model.weights, model.provenance, narrowest(model.weights))
+        if with_program:
+            write_by_rename(temporary / PROGRAM, model.program)
         if model.lexicon is not None:
             save_lexicon(temporary / LEXICON, model.lexicon)
         if model.phrases is not None:

@@ -1,5 +1,6 @@
 """The model's program on a device: arrays in, arrays out, without TensorFlow."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,10 @@ from model.device.trainable import trainable_shapes
 from model.device.weights import Weights, check_weights
 
 _SIGNATURES = ("train", "evaluate", "step", "get_weights", "set_weights")
+_BY_WORD = ("embedding", "output_bias")  # the weights with a row for each word
+# The bias of a row without a word. Its share of every softmax is exactly zero, and so are its gradients, and it is below every
+# target. It is far enough from the lowest float32 that no difference of two logits overflows.
+_MASKED = np.float32(-1e38)
 
 
 class State(NamedTuple):
@@ -33,42 +38,42 @@ class Evaluation(NamedTuple):
 class Program:
     """A program with its weights. It is not thread-safe: to learn while a person types, start a second one.
 
+    A program may have been built for more words than the vocabulary has (`rows`). The rows beyond the vocabulary are masked: they
+    have no probability, rank or gradient, and no array that this class takes or returns has them.
+
     An interpreter keeps the memory that its signatures have needed, tens of MB for a training step at full size. A call of
     another signature than the last one therefore moves the weights to a new interpreter, in about 50 ms. While the program learns
     (`learn`), the weights are arrays of this object, outside the interpreter, and each step changes only the rows that it
     touches.
 
-    `candidates` is the number of words in a step of `learn`; None for an older program, which lacks that signature. An older
-    program cannot train a part of its weights either: `trains_parts` is then False.
+    `candidates` is the number of words in a step of `learn`, at most the vocabulary; None for an older program, which lacks that
+    signature. An older program cannot train a part of its weights either: `trains_parts` is then False.
     """
 
     def __init__(self, content: bytes, config: ModelConfig, weights: Weights, threads: int = 1) -> None:
         """Loads a program, the content of a `program.tflite`, and fills its variables.
 
         Raises:
-          DataError: `content` is not a LiteRT program or was built for other sizes, or the weights do not fit the configuration.
+          DataError: `content` is not a LiteRT program, was built for other sizes or for fewer words, or the weights do not fit the
+            configuration.
         """
         self.config = config
         self._content, self._threads = content, threads
         self._signature: str | None = None  # the only one that this interpreter has run
         self._given: Weights | None = None  # equal to the variables of the interpreter; None after a training step
         self._held: Weights | None = None  # the weights while the program learns, in arrays that nothing else refers to
-        try:
-            self._interpreter = litert.start(content, threads)
-            inputs = {name: self._interpreter.inputs(name) for name in _SIGNATURES}
-        except (ValueError, RuntimeError) as error:
-            raise DataError("the program is damaged or of another project: get a fresh copy of the model") from error
+        self._interpreter = _started(content, threads)
+        self.rows = _rows(self._interpreter, config)
         # The value is unused: LiteRT's Java library refuses to run a signature without inputs.
-        self._to_get = {name: np.zeros(shape, np.float32) for name, shape in inputs["get_weights"].items()}
-        shapes = inputs["set_weights"] | {"rows": inputs["train"].get("tokens")}
-        for name, expected in (config.shapes | {"rows": (config.batch, config.window)}).items():
-            if (found := shapes.get(name)) != expected:
-                raise DataError(f"the program was built for {name} of shape {found}, but the weights need {expected}")
-        self.trains_parts = "trained" in inputs["train"]
-        self.candidates = self._count_candidates()
+        to_get = self._interpreter.inputs("get_weights")
+        self._to_get = {name: np.zeros(shape, np.float32) for name, shape in to_get.items()}
+        self.trains_parts = "trained" in self._interpreter.inputs("train")
+        self._places = self._count_candidates()
+        self.candidates = None if self._places is None else min(self._places, config.vocabulary)
         self.weights = weights
 
     def _count_candidates(self) -> int | None:
+        """Returns the number of rows of a step of `learn`."""
         try:
             return self._interpreter.inputs("learn")["output_bias"][0]
         except (ValueError, RuntimeError):
@@ -88,7 +93,7 @@ class Program:
         self._signature = None
 
     def _fill(self, weights: Weights) -> None:
-        self._interpreter.run("set_weights", weights)
+        self._interpreter.run("set_weights", _masked(weights, self.rows))
         self._given, self._held = weights, None
 
     @property
@@ -98,7 +103,8 @@ class Program:
         if known is not None:
             return {name: array.copy() for name, array in known.items()}
         arrays = self._interpreter.run("get_weights", self._to_get)
-        return {name: np.ascontiguousarray(arrays[name]) for name in self.config.shapes}
+        shapes = self.config.shapes
+        return {name: np.ascontiguousarray(arrays[name][: shape[0]]) for name, shape in shapes.items()}
 
     @weights.setter
     def weights(self, weights: Weights) -> None:
@@ -117,7 +123,7 @@ class Program:
     def step(self, token: int, state: State) -> tuple[NDArray[np.float32], State]:
         """Reads one token; returns the logits of the next word, float32 [V], and the new state of one row."""
         result = self._run("step", {"token": np.array([token], np.int32), **state._asdict()})
-        return result["logits"][0], State(result["hidden"], result["cell"])
+        return result["logits"][0, : self.config.vocabulary], State(result["hidden"], result["cell"])
 
     def train(
         self, rows: NDArray[np.int32], learning_rate: float, clipping_norm: float, trainable: str = "all"
@@ -146,7 +152,12 @@ class Program:
         """Takes the step of `train` with a softmax over the candidates only; returns the mean loss, in nats.
 
         In the embedding and the output bias, only the rows of the candidates change.
+
+        Raises:
+          ValueError: the program lacks this signature, or there are more candidates than it takes.
         """
+        if self._places is None or len(candidates.words) > self._places:
+            raise ValueError(f"this program takes {self._places} candidates, not {len(candidates.words)}")
         settings = self._settings(learning_rate, clipping_norm, trainable)
         if self._held is None:
             weights, self._given = self.weights, None
@@ -158,10 +169,11 @@ class Program:
             "output_bias": weights["output_bias"][words] + candidates.shift,
         }
         batch = _shifted(candidates.places(self._filled(rows)))
+        small = _masked(small, self._places)
         result = self._interpreter.run("learn", batch | settings | small)
-        weights["embedding"][words] = result["embedding"]
-        weights["output_bias"][words] = result["output_bias"] - candidates.shift
-        weights |= {name: result[name] for name in weights if name not in ("embedding", "output_bias")}
+        weights["embedding"][words] = result["embedding"][: len(words)]
+        weights["output_bias"][words] = result["output_bias"][: len(words)] - candidates.shift
+        weights |= {name: result[name] for name in weights if name not in _BY_WORD}
         return float(result["loss"])
 
     def _settings(self, learning_rate: float, clipping_norm: float, trainable: str) -> dict[str, NDArray[np.float32]]:
@@ -189,6 +201,51 @@ class Program:
         shape = (self.config.batch, self.config.window)
         evaluation = Evaluation(result["log_likelihood"].reshape(shape), result["rank"].reshape(shape))
         return evaluation, State(result["hidden"], result["cell"])
+
+
+def check_fits(content: bytes, config: ModelConfig) -> None:
+    """Checks that a program, the content of a `program.tflite`, can run a model of these sizes.
+
+    Raises:
+      DataError: it is not a LiteRT program, or was built for other sizes or for fewer words.
+    """
+    _rows(_started(content, threads=1), config)
+
+
+def _started(content: bytes, threads: int) -> litert.Interpreter:
+    try:
+        interpreter = litert.start(content, threads)
+        for name in _SIGNATURES:
+            interpreter.inputs(name)
+    except (ValueError, RuntimeError) as error:
+        raise DataError("the program is damaged or of another project: get a fresh copy of the model") from error
+    return interpreter
+
+
+def _rows(interpreter: litert.Interpreter, config: ModelConfig) -> int:
+    """Returns the number of words that a program was built for.
+
+    Raises:
+      DataError: it does not fit a model of these sizes.
+    """
+    shapes = interpreter.inputs("set_weights") | {"rows": interpreter.inputs("train").get("tokens", ())}
+    rows = max((shapes.get("output_bias") or (0,))[0], config.vocabulary)
+    needed = replace(config, vocabulary=rows).shapes | {"rows": (config.batch, config.window)}
+    for name, expected in needed.items():
+        if (found := shapes.get(name)) != expected:
+            raise DataError(f"the program was built for {name} of shape {found}, but the weights need {expected}")
+    return rows
+
+
+def _masked(weights: Weights, rows: int) -> Weights:
+    """Returns the weights with this number of rows for words; those that are added are masked."""
+    missing = rows - len(weights["output_bias"])
+    if not missing:
+        return weights
+    return weights | {
+        "embedding": np.pad(weights["embedding"], ((0, missing), (0, 0))),
+        "output_bias": np.pad(weights["output_bias"], (0, missing), constant_values=_MASKED),
+    }
 
 
 def _shifted(rows: NDArray[np.int32]) -> dict[str, NDArray[np.int32]]:

@@ -79,6 +79,13 @@ def digest(weights: Weights) -> str:
     return total.hexdigest()
 
 
+def narrowest(weights: Weights) -> type[np.float32 | np.float16]:
+    """Returns the narrowest type that represents every weight exactly, so that reading them back changes no digest."""
+    with np.errstate(over="ignore"):  # too large for 16 bits: such a weight becomes infinite, and so unequal
+        exact = all(np.array_equal(array.astype(np.float16).astype(np.float32), array) for array in weights.values())
+    return np.float16 if exact else np.float32
+
+
 def to_bytes(weights: Weights, provenance: Provenance, dtype: type[np.float32 | np.float16] = np.float32) -> bytes:
     """Returns the content of a safetensors file with the provenance in its header; `np.float16` halves its size."""
     metadata = provenance.config.to_metadata() | {

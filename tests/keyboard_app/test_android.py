@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 from keyboard_app import artwork
+from model.device.programs import SHIPPED, file_name
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -149,6 +150,7 @@ def test_only_the_device_is_packed(packed: dict) -> None:
     folder = Path(packed["packed"])
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {"main.py", "keyboard_app/window/keys/keyboard.kv", "model/pretrained/weights.safetensors"} <= files
+    assert {f"model/programs/{file_name(size)}" for size in SHIPPED} <= files
     ours = [path.relative_to(ROOT) for name in OURS for path in (ROOT / name).rglob("*.py")]
     device = {path.as_posix() for path in ours if not on_the_desktop(path)}
     assert {name for name in files if name.endswith(".py") and "/" in name} == device

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from model.device.folder import PRETRAINED, load_model
+from model.device.folder import PRETRAINED, Model, load_model, save_model
+from model.device.programs import PROGRAMS, SHIPPED, file_name
+from model.device.runtime import _masked
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -19,21 +21,28 @@ HEADLESS = [package for package in DEPENDENCIES if not package.startswith("kivy"
 Run = Callable[..., str]  # the fixture `run_python`
 
 
-def test_the_program_gives_the_same_losses_under_tflite_runtime_2_8(tmp_path: Path, run_python: Run) -> None:
+def test_the_programs_give_the_same_losses_under_tflite_runtime_2_8(tmp_path: Path, run_python: Run) -> None:
+    """The second program has more rows than the vocabulary; the masked ones are filled as `model.device.runtime` fills them."""
     model = load_model(PRETRAINED)
     config = model.provenance.config
     rows = np.random.default_rng(0).integers(1, config.vocabulary, (config.batch, config.window + 1), dtype=np.int32)
-    np.savez(tmp_path / "arrays.npz", rows=rows, **model.weights)
-    arguments = [HERE / "old_runtime.py", PRETRAINED / "program.tflite", tmp_path / "arrays.npz"]
-    old = json.loads(run_python("3.9", ["tflite-runtime==2.8.0", "numpy<1.24"], *arguments))
-    new = json.loads(subprocess.run([sys.executable, *arguments], capture_output=True, check=True).stdout)
-    np.testing.assert_allclose(old["losses"], new["losses"], atol=1e-4)  # a relative error of 5e-6 for a loss near 20
-    assert old["losses"][2] < old["losses"][0]
-    assert old["best"] == new["best"]
-    assert (
-        np.abs(np.subtract(old["ranks"], new["ranks"])).max() <= 5
-    )  # of ten thousand: nearly equal words may change places
-    assert old["equal"], "weights are read back unchanged"
+    found = []
+    for size in SHIPPED:
+        arrays = tmp_path / f"{size.vocabulary}.npz"
+        np.savez(arrays, rows=rows, **_masked(model.weights, size.vocabulary))
+        arguments = [HERE / "old_runtime.py", PROGRAMS / file_name(size), arrays]
+        found.append(json.loads(run_python("3.9", ["tflite-runtime==2.8.0", "numpy<1.24"], *arguments)))
+        found.append(json.loads(subprocess.run([sys.executable, *arguments], capture_output=True, check=True).stdout))
+    new = found[1]
+    for other in found:
+        np.testing.assert_allclose(
+            other["losses"], new["losses"], atol=1e-4
+        )  # a relative error of 5e-6 for a loss near 20
+        assert other["losses"][2] < other["losses"][0]
+        assert other["best"] == new["best"]
+        # Of ten thousand: nearly equal words may change places.
+        assert np.abs(np.subtract(other["ranks"], new["ranks"])).max() <= 5
+        assert other["equal"], "weights are read back unchanged"
 
 
 def test_the_device_runs_under_python_3_13_and_numpy_2(
@@ -47,13 +56,15 @@ def test_the_device_runs_under_python_3_13_and_numpy_2(
 
 
 def test_the_java_backend_gives_the_same_results_and_runs_the_whole_device(
-    tmp_path: Path, small_model_folder: Path, run_python: Run
+    tmp_path: Path, two_vocabularies: tuple[Model, Model], run_python: Run
 ) -> None:
+    """Its program has more rows than the vocabulary."""
+    save_model(tmp_path / "model", two_vocabularies[0])
     sources = sorted((HERE / "java").rglob("*.java"))
     subprocess.run(["javac", "-d", tmp_path / "classes", *sources], check=True)
     packages = ["pyjnius", *HEADLESS]
     said = run_python(
-        "3.11", packages, HERE / "java_runtime.py", tmp_path / "classes", small_model_folder, tmp_path / "profile"
+        "3.11", packages, HERE / "java_runtime.py", tmp_path / "classes", tmp_path / "model", tmp_path / "profile"
     )
     assert "learned from" in said
     assert "contributed" in said

@@ -1,14 +1,17 @@
 """The shipped model is complete, trained on training users only, and predicts useful words."""
 
+import numpy as np
+
 from data.corpus import ChitChat, users_in
 from data.tokenizer import PUNCTUATION
 from data.vocabulary import Vocabulary
 from model.device import litert
-from model.device.config import ModelConfig
-from model.device.folder import PRETRAINED, load_model
+from model.device.config import ModelConfig, parameters
+from model.device.folder import CARD, LEXICON, PRETRAINED, VOCABULARY, WEIGHTS, load_model
 from model.device.metrics import evaluate
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
+from model.device.weights import digest
 
 
 def test_it_has_the_sizes_of_the_paper_and_was_trained_in_rounds() -> None:
@@ -16,6 +19,14 @@ def test_it_has_the_sizes_of_the_paper_and_was_trained_in_rounds() -> None:
     assert model.provenance.config == ModelConfig()
     assert model.provenance.round > 0
     assert "federate simulate" in model.card
+
+
+def test_it_is_stored_in_16_bits_and_without_a_program() -> None:
+    assert {path.name for path in PRETRAINED.iterdir()} == {WEIGHTS, VOCABULARY, LEXICON, CARD}
+    assert (PRETRAINED / WEIGHTS).stat().st_size < 2.1 * parameters(ModelConfig())
+    model = load_model(PRETRAINED)
+    halves = {name: array.astype(np.float16).astype(np.float32) for name, array in model.weights.items()}
+    assert digest(model.weights) == digest(halves), "its digest is that of the widened weights"
 
 
 def test_every_signature_has_an_input_as_the_java_library_requires() -> None:

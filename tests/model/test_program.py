@@ -14,6 +14,7 @@ from model import cifg
 from model.device.config import ModelConfig
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning, finetune
+from model.device.programs import PROGRAMS, file_name
 from model.device.runtime import Program
 from model.device.sampling import draw
 from model.device.weights import Weights, initial_weights
@@ -270,6 +271,10 @@ def test_weights_are_read_back_unchanged(small_model: Model) -> None:
 
 def test_the_program_holds_no_weights(full_size: Model) -> None:
     assert len(full_size.program) < 500_000
+
+
+def test_the_program_that_the_app_comes_with_is_what_the_exporter_builds(full_size: Model) -> None:
+    assert (PROGRAMS / file_name(ModelConfig())).read_bytes() == full_size.program
 
 
 def test_exported_weights_are_in_the_program(small_model: Model) -> None:

@@ -22,14 +22,15 @@ _ANSWER_SECONDS = 600.0  # includes the time that TensorFlow needs to start
 class LearnerClient(JsonProcess):
     """The learner of a coordinator's folder (`federation.coordinator.learner.main`)."""
 
-    def __init__(self, folder: str | os.PathLike[str], first_model: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], first_model: str | os.PathLike[str], before: int = 0) -> None:
         """Prepares a learner; the first request starts its process.
 
         Args:
           folder: the coordinator's folder, with the federation's settings.
-          first_model: the model folder that the federation started from.
+          first_model: the model folder that the rounds build on.
+          before: the number of rounds before that model, as the privacy spent counts them.
         """
-        command = [sys.executable, "-P", "-m", "federation.coordinator.learner.main", folder, first_model]
+        command = [sys.executable, "-P", "-m", "federation.coordinator.learner.main", folder, first_model, str(before)]
         super().__init__(command, [ImplausibleSumError])
 
     async def prepare(self, request: PrepareRequest) -> NextRound:

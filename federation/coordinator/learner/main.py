@@ -37,15 +37,19 @@ ServerState = Any
 
 
 def main() -> None:
-    """Runs `python -m federation.coordinator.learner.main FOLDER MODEL`: the folders of the coordinator and of its first model."""
+    """Runs `python -m federation.coordinator.learner.main FOLDER MODEL BEFORE`.
+
+    The arguments are the folders of the coordinator and of the model that its rounds build on, and the number of rounds before
+    that model, as the privacy spent counts them.
+    """
     # TensorFlow's libraries print to standard output: that becomes standard error, and answers keep the pipe to themselves.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    folder, first_model = map(Path, sys.argv[1:])
+    folder, first_model, before = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     # TensorFlow leaves the sources that it generated if this process is killed.
     use_empty_folder(temporary_folder(folder) / "learner")
     with engine():
-        learner = Learner(FederationSettings.load(folder), first_model)
+        learner = Learner(FederationSettings.load(folder), first_model, before)
         for line in sys.stdin:
             answer: dict[str, Any]
             try:
@@ -58,7 +62,7 @@ def main() -> None:
 class Learner:
     """The process that TFF compiled for a federation, applied to states in folders."""
 
-    def __init__(self, settings: FederationSettings, first_model: Path) -> None:
+    def __init__(self, settings: FederationSettings, first_model: Path, before: int = 0) -> None:
         """Compiles the process, which takes seconds.
 
         Raises:
@@ -76,6 +80,7 @@ class Learner:
             settings.privacy,
             settings.seed,
             settings.noise_seed,
+            before,
         )
 
     def answer(self, request: PrepareRequest | UpdateRequest) -> NextRound | ModelUpdate:

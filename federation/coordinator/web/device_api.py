@@ -6,9 +6,12 @@ budget of memory, one per device at a time, added to the sum, and dropped. A ref
 """
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from http import HTTPStatus
+from pathlib import Path as FolderPath
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Path, Query, Request
@@ -18,13 +21,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from data.errors import UserFacingError
 from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.enrolled_devices import OtherVocabularyError
 from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Stage
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.store import StoreError
 from federation.coordinator.web.device_requests import DeviceRequests, RequestRefusedError
 from federation.protocol import api_messages
 from federation.protocol.signed_requests import SignedHeaders
-from model.device.folder import WEIGHTS
+from model.device.folder import LEXICON, PHRASES, VOCABULARY, WEIGHTS
 
 _LONGEST_WAIT = 120.0  # seconds that a check-in may wait for a task
 
@@ -73,7 +77,7 @@ class DeviceApi:
         """Returns a device's next task; waits up to `wait` seconds for one.
 
         Raises:
-          DataError: the device's vocabulary is not the federation's.
+          OtherVocabularyError: the device's vocabulary is not the federation's.
         """
         until = time.monotonic() + wait
         while True:
@@ -111,6 +115,9 @@ async def _signed_headers(request: Request) -> SignedHeaders:
 
 _Signed = Annotated[SignedHeaders, Depends(_signed_headers)]
 _RoundName = Annotated[str, Path(pattern="^[0-9a-f]{1,32}$")]
+_ModelDigest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+_PARTS = {api_messages.VOCABULARY: VOCABULARY, api_messages.LEXICON: LEXICON, api_messages.PHRASES: PHRASES}
+_Part = Literal["vocabulary", "lexicon", "phrases"]  # of `_PARTS`
 _GivingStage = Literal["keys", "shares", "reporting", "consistency", "unmasking"]  # `GIVING` of `round_machine`
 
 _BYTES: dict[str, Any] = {
@@ -170,8 +177,17 @@ def _add_membership(app: FastAPI, api: DeviceApi) -> None:
 
 
 def _add_models(app: FastAPI, api: DeviceApi) -> None:
-    """Adds the call for the newest model."""
+    """Adds the calls for the newest model."""
     rounds = api.coordinator.rounds
+
+    def folder_of(digest: str) -> FolderPath:
+        if digest != rounds.model_digest:
+            raise RequestRefusedError(api_messages.NOT_FOUND, "this model is no longer available: fetch the newest")
+        return rounds.newest_folder
+
+    def served(path: FolderPath, device: str) -> Response:
+        api.coordinator.devices.book.count(device, received=path.stat().st_size)
+        return FileResponse(path, media_type="application/octet-stream")
 
     @app.get(
         "/v1/models/{digest}",
@@ -179,13 +195,38 @@ def _add_models(app: FastAPI, api: DeviceApi) -> None:
         responses=_refusals(*_OF_SIGNED, api_messages.NOT_FOUND) | {int(HTTPStatus.OK): _BYTES},
         response_class=Response,
     )
-    async def model(digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], signed: _Signed) -> Response:
+    async def model(digest: _ModelDigest, signed: _Signed) -> Response:
         """Returns the newest global model's weights, a safetensors file."""
-        if digest != rounds.model_digest:
-            raise RequestRefusedError(api_messages.NOT_FOUND, "this model is no longer available: fetch the newest")
-        weights = rounds.newest_folder / WEIGHTS
-        api.coordinator.devices.book.count(signed.device, received=weights.stat().st_size)
-        return FileResponse(weights, media_type="application/octet-stream")
+        return served(folder_of(digest) / WEIGHTS, signed.device)
+
+    @app.get(
+        "/v1/models/{digest}/description",
+        operation_id="description",
+        responses=_refusals(*_OF_SIGNED, api_messages.NOT_FOUND),
+    )
+    async def description(digest: _ModelDigest, signed: _Signed) -> api_messages.ModelDescription:
+        """Returns the sizes and files of the newest global model, for a device with another vocabulary."""
+        folder, provenance = folder_of(digest), rounds.model.provenance
+        files = (_sha256_of(folder / name) for name in (LEXICON, PHRASES))
+        return api_messages.ModelDescription(digest, provenance.vocabulary_sha256, *files, **asdict(provenance.config))
+
+    @app.get(
+        "/v1/models/{digest}/{part}",
+        operation_id="part",
+        responses=_refusals(*_OF_SIGNED, api_messages.NOT_FOUND) | {int(HTTPStatus.OK): _BYTES},
+        response_class=Response,
+    )
+    async def part(digest: _ModelDigest, part: _Part, signed: _Signed) -> Response:
+        """Returns a file of the newest global model beside its weights."""
+        path = folder_of(digest) / _PARTS[part]
+        if not path.exists():
+            raise RequestRefusedError(api_messages.NOT_FOUND, f"this model has no {part}")
+        return served(path, signed.device)
+
+
+def _sha256_of(path: FolderPath) -> str:
+    """Returns the digest of a file, or an empty text if there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 def _add_check_in(app: FastAPI, api: DeviceApi) -> None:
@@ -194,7 +235,7 @@ def _add_check_in(app: FastAPI, api: DeviceApi) -> None:
     @app.post(
         "/v1/check-in",
         operation_id="check_in",
-        responses=_refusals(*_OF_SIGNED, *_OF_BODY),
+        responses=_refusals(*_OF_SIGNED, *_OF_BODY, api_messages.OTHER_VOCABULARY),
         openapi_extra=_json_body(api_messages.CheckIn),
     )
     async def check_in(
@@ -312,7 +353,9 @@ async def _answer_request_refused(_: Request, error: Exception) -> JSONResponse:
 
 async def _answer_error(_: Request, error: Exception) -> JSONResponse:
     status: int = api_messages.BAD
-    if isinstance(error, StoreError):
+    if isinstance(error, OtherVocabularyError):
+        status = api_messages.OTHER_VOCABULARY
+    elif isinstance(error, StoreError):
         status = HTTPStatus.SERVICE_UNAVAILABLE
     elif isinstance(error, MessageRefusedError):
         status = _STATUSES[error.kind]

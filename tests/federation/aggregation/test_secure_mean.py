@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from data.windows import targets
+from federation.aggregation.accounting import BudgetExhaustedError, spent
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.secure_mean import SecureMean
 from federation.aggregation.server_process import ServerProcess
@@ -308,3 +309,18 @@ def test_a_state_is_saved_and_the_sums_of_another_round_are_refused(
     far = terms.encoding.levels * np.where(np.arange(len(delta)) % 2, 1, -1)  # the largest numbers of the ring
     with pytest.raises(ImplausibleSumError, match="as long as honest devices can make it"):
         process.update(state, ((delta + 3 * far.astype(np.uint16)) % np.uint16(2**terms.bits), counts), devices=3)
+
+
+def test_rounds_before_another_model_was_taken_over_count_as_privacy_spent(small_model: Model) -> None:
+    unlimited = Privacy("tree", noise_multiplier=0.7, period=2)
+    privacy = Privacy("tree", noise_multiplier=0.7, period=2, max_rho=spent(unlimited, 4).rho)
+    summation = SumSettings(12, cohort=4, clipping_norm=0.4, max_weight=1)
+    config, server = small_model.provenance.config, Server("fedavg", 1.0)
+    how = (config, small_model.weights, HOW, server, summation, privacy)
+    process = ServerProcess(*how, seed=3, noise_seed=1234, before=4)
+    state = process.initialize()
+    assert process.rounds(state) == 4
+    assert process.spent(state).rho == process.spent(state, unmasked=3).rho == spent(unlimited, 4).rho
+    assert process.spent(state, unmasked=5).rho == spent(unlimited, 5).rho
+    with pytest.raises(BudgetExhaustedError, match="round 5 would raise epsilon"):
+        process.prepare(state)

@@ -18,7 +18,7 @@ from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
 from keyboard_app.recording.personal_file import load_personal
 from keyboard_app.recording.user_profile import GLOBAL, PERSONAL, read_vault
-from model.device.folder import PROGRAM, WEIGHTS, Model, load_model, save_model
+from model.device.folder import WEIGHTS, Model, load_model, save_model
 from model.device.learning.finetuning import FineTuning, finetune
 from model.device.weights import digest, load_weights, save_weights
 
@@ -197,7 +197,7 @@ def test_a_keyboard_stopped_between_installing_and_learning_learns_later(
 def test_a_damaged_release_is_refused(device: Device, desktop: Mailbox, next_model: Model, tmp_path: Path) -> None:
     before = device.keyboard.suggestions
     save_model(tmp_path / "released", next_model)
-    (tmp_path / "released" / PROGRAM).write_bytes(b"damaged")
+    (tmp_path / "released" / WEIGHTS).write_bytes(b"damaged")
     desktop.release(tmp_path / "released")
     with pytest.raises(DataError, match="refused a newer shared model"):
         device.serve()

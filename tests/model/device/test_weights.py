@@ -3,11 +3,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from data.errors import DataError
 from data.vocabulary import Vocabulary
 from model.device.folder import Model, load_model, recover, save_model
-from model.device.weights import digest, load_weights, save_weights
+from model.device.quantization import half_precision
+from model.device.weights import digest, load_weights, narrowest, save_weights
 
 
 def test_a_model_folder_is_read_back_unchanged(small_model: Model, tmp_path: Path) -> None:
@@ -36,6 +40,29 @@ def test_half_precision_takes_half_the_bytes_and_is_read_as_float32(small_model:
     for name, array in small_model.weights.items():
         assert halves[name].dtype == np.float32
         np.testing.assert_array_equal(halves[name], array.astype(np.float16))
+
+
+@given(
+    hnp.arrays(np.float16, 5, elements=st.floats(width=16, allow_nan=False, allow_infinity=False)),
+    st.floats(width=32, allow_nan=False, allow_infinity=False),
+)
+def test_weights_are_stored_in_16_bits_only_if_that_changes_none_of_them(halves: np.ndarray, value: float) -> None:
+    widened = halves.astype(np.float32)
+    assert narrowest({"a": widened}) is np.float16
+    with np.errstate(over="ignore"):
+        exact = np.float32(np.float16(value)) == np.float32(value)
+    assert narrowest({"a": widened, "b": np.array([value], np.float32)}) is (np.float16 if exact else np.float32)
+
+
+def test_a_folder_of_rounded_weights_takes_half_the_bytes_and_keeps_its_digest(
+    small_model: Model, tmp_path: Path
+) -> None:
+    rounded = replace(small_model, weights=half_precision(small_model.weights)[0])
+    for name, model in (("full", small_model), ("half", rounded)):
+        save_model(tmp_path / name, model)
+        assert digest(load_model(tmp_path / name).weights) == digest(model.weights)
+    full, half = ((tmp_path / name / "weights.safetensors").stat().st_size for name in ("full", "half"))
+    assert full - half == sum(array.nbytes for array in small_model.weights.values()) // 2
 
 
 def test_a_folder_that_is_not_a_model_is_not_replaced(small_model: Model, tmp_path: Path) -> None:
