@@ -21,7 +21,7 @@ class Kill(NamedTuple):
 
 
 def killed_at_each_statement(
-    database: Path, begin: Callable[[Path], T], act: Callable[[T, Callable[[], None]], Any]
+    database: Path, begin: Callable[[Path], T], act: Callable[[T, Callable[[], object]], Any]
 ) -> Iterator[Kill]:
     """Copies a database and acts on it in a child process that is killed at its n-th statement, for n = 0, 1, 2, …
 
@@ -54,7 +54,7 @@ def killed_at_each_statement(
 
 
 def _run(
-    folder: Path, begin: Callable[[Path], T], act: Callable[[T, Callable[[], None]], Any], number: int, writer: int
+    folder: Path, begin: Callable[[Path], T], act: Callable[[T, Callable[[], object]], Any], number: int, writer: int
 ) -> None:
     """Does the work in the child process, which never returns from here."""
     left: int | None = None  # statements before the kill; None: not counted yet
@@ -73,7 +73,7 @@ def _run(
         sqlite3.connect = lambda *a, **k: connect(*a, factory=Connection, **k)  # type: ignore[assignment]
         begun = begin(folder)
         left = number
-        act(begun, lambda: os.write(writer, b"x") and None)
+        act(begun, lambda: os.write(writer, b"x"))
     except BaseException:
         os._exit(1)
     os._exit(0)
