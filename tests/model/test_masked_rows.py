@@ -1,6 +1,5 @@
 """A program that was built for more words than a vocabulary has gives the results of one that was built for it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +20,6 @@ from tests.model.test_program import random_rows, trained_in_tensorflow
 
 ROWS = 40
 CONFIG = ModelConfig(vocabulary=ROWS, embedding=8, units=12, window=6, batch=4)
-Of = Callable[[int], ModelConfig]
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +60,9 @@ def assert_same_results(roomy: Program, exact: Program, rows: np.ndarray) -> Non
         assert found.shape == (config.vocabulary,)
         np.testing.assert_allclose(found, expected, atol=1e-5)
         np.testing.assert_allclose(after.cell, then.cell, atol=1e-5)
-    (found, after), (expected, then) = (p.evaluate(rows, p.initial_state(config.batch)) for p in (roomy, exact))
-    np.testing.assert_allclose(found.log_likelihood, expected.log_likelihood, atol=1e-5)
-    np.testing.assert_array_equal(found.rank, expected.rank)
+    (scored, after), (wanted, then) = (p.evaluate(rows, p.initial_state(config.batch)) for p in (roomy, exact))
+    np.testing.assert_allclose(scored.log_likelihood, wanted.log_likelihood, atol=1e-5)
+    np.testing.assert_array_equal(scored.rank, wanted.rank)
     np.testing.assert_allclose(after.hidden, then.hidden, atol=1e-5)
     for norm in (0.05, 100.0):  # clipped to a norm that masked rows must not raise, and not clipped
         assert roomy.train(rows, 0.5, norm) == pytest.approx(exact.train(rows, 0.5, norm), abs=1e-5)

@@ -207,8 +207,9 @@ def _add_models(app: FastAPI, api: DeviceApi) -> None:
     async def description(digest: _ModelDigest, signed: _Signed) -> api_messages.ModelDescription:
         """Returns the sizes and files of the newest global model, for a device with another vocabulary."""
         folder, provenance = folder_of(digest), rounds.model.provenance
-        files = (_sha256_of(folder / name) for name in (LEXICON, PHRASES))
-        return api_messages.ModelDescription(digest, provenance.vocabulary_sha256, *files, **asdict(provenance.config))
+        lexicon, phrases = (_sha256_of(folder / name) for name in (LEXICON, PHRASES))
+        sizes = asdict(provenance.config)
+        return api_messages.ModelDescription(digest, provenance.vocabulary_sha256, lexicon, phrases, **sizes)
 
     @app.get(
         "/v1/models/{digest}/{part}",

@@ -40,7 +40,8 @@ from keyboard_app.federating import headless
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError
 from keyboard_app.federating.federation import ASK_SECONDS, Standing
 from keyboard_app.federating.membership import Membership
-from keyboard_app.federating.participant import Participant, check_model, has_enough, learn
+from keyboard_app.federating.participant import Participant, has_enough, learn
+from keyboard_app.federating.received_models import check_weights_of
 from keyboard_app.federating.steps import STEPS
 from keyboard_app.learning.word_count import count_words
 from keyboard_app.recording.vault import Vault
@@ -537,7 +538,8 @@ def test_another_coordinator_at_the_same_address_is_refused(
 def test_weights_other_than_those_named_are_refused(small_model_folder: Path, tmp_path: Path) -> None:
     model = load_model(small_model_folder)
     content = (small_model_folder / WEIGHTS).read_bytes()
-    assert check_model(content, digest(model.weights), model)[1] == model.provenance
+    wanted = digest(model.weights), model.vocabulary.sha256, model.provenance.config
+    assert check_weights_of(content, *wanted)[1] == model.provenance
 
     def changed(**arrays: np.ndarray) -> bytes:
         save_weights(tmp_path / "changed", model.weights | arrays, model.provenance)
@@ -560,7 +562,7 @@ def test_weights_other_than_those_named_are_refused(small_model_folder: Path, tm
         ((tmp_path / "100000000").read_bytes(), "a round that cannot have made them"),
     ):
         with pytest.raises(DataError, match=reason) as refused:
-            check_model(bad, digest(model.weights), model)
+            check_weights_of(bad, *wanted)
         assert str(refused.value).isprintable() and len(str(refused.value)) < 300
 
 
