@@ -21,7 +21,9 @@ from model.device.folder import Model
 from model.device.suggesting.phrases import MAX_BYTES, Phrases, codes_of
 from model.device.suggesting.reading import Reader, softmax
 
-Integers, Floats, Flags = NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 _CONTEXT_BYTES, _WORD_BYTES = 7, 3  # in the file, for one source
 _HEADER_BYTES = 4_096  # more than it takes
