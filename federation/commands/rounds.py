@@ -135,6 +135,13 @@ def add_playground_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate playground`."""
     add_start_model_option(parser)
     parser.add_argument(
+        "--neighbours",
+        type=int,
+        choices=range(3, 9),
+        default=7,
+        help="number of keyboards beside the window (default: %(default)s)",
+    )
+    parser.add_argument(
         "--no-browser",
         dest="browser",
         action="store_false",
@@ -150,4 +157,4 @@ def run_playground(options: argparse.Namespace) -> dict[str, Any]:
     """
     from federation.demos.playground import playground
 
-    return playground(options.model, options.browser)
+    return playground(options.model, options.neighbours, options.browser)
