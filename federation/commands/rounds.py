@@ -100,6 +100,13 @@ def add_demo_options(parser: argparse.ArgumentParser) -> None:
     add_start_model_option(parser)
     parser.add_argument("--out", type=Path, default=Path("demo"), help="the report's folder (default: demo)")
     parser.add_argument("--rounds", type=positive_int, default=50, help="the number of rounds (default: 50)")
+    parser.add_argument(
+        "--words",
+        type=positive_int,
+        default=2_000,
+        help="words of each of the three people to measure on; with fewer than the default, one person's gain may be chance "
+        "(default: %(default)s)",
+    )
     add_seed_option(parser)
 
 
@@ -111,7 +118,7 @@ def run_demo(options: argparse.Namespace) -> dict[str, Any]:
     """
     from federation.demos.three_keyboards import demo
 
-    return demo(options.model, options.out, options.rounds, options.seed)
+    return demo(options.model, options.out, options.rounds, options.words, options.seed)
 
 
 def add_demo_devices_options(parser: argparse.ArgumentParser) -> None:
@@ -137,6 +144,13 @@ def add_playground_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate playground`."""
     add_start_model_option(parser)
     parser.add_argument(
+        "--neighbours",
+        type=int,
+        choices=range(3, 9),
+        default=7,
+        help="number of keyboards beside the window (default: %(default)s)",
+    )
+    parser.add_argument(
         "--no-browser",
         dest="browser",
         action="store_false",
@@ -152,4 +166,4 @@ def run_playground(options: argparse.Namespace) -> dict[str, Any]:
     """
     from federation.demos.playground import playground
 
-    return playground(options.model, options.browser)
+    return playground(options.model, options.neighbours, options.browser)

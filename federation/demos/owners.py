@@ -21,7 +21,6 @@ from model.device.weights import load_weights
 
 OWNERS = 3
 _TYPED_WORDS = 3_000  # words of each person to learn from
-_NEXT_WORDS = 2_000  # words of each person after these, to measure on: fewer leave the gain of one person in doubt
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,13 @@ class Owner:
     profile: Path
 
 
-def choose_owners(corpus: Corpus, out: Path) -> list[Owner]:
+def choose_owners(corpus: Corpus, out: Path, next_words: int) -> list[Owner]:
     """Returns the first validation users who wrote enough, with their messages split into older and newer ones.
+
+    Args:
+      corpus: the corpus.
+      out: the demo's folder, which gets the profiles.
+      next_words: words of each person to measure on, after those to learn from.
 
     Raises:
       DataError: the corpus has too few such users.
@@ -48,12 +52,12 @@ def choose_owners(corpus: Corpus, out: Path) -> list[Owner]:
         for text in corpus.messages(user):
             (typed if words < _TYPED_WORDS else following).append(" ".join(text.split()))
             words += len(tokenize(text))
-            if words >= _TYPED_WORDS + _NEXT_WORDS:
+            if words >= _TYPED_WORDS + next_words:
                 owners.append(Owner(user, typed, following, out / "profiles" / f"keyboard-{len(owners) + 1}"))
                 break
         if len(owners) == OWNERS:
             return owners
-    raise DataError(f"the corpus has fewer than {OWNERS} validation users with {_TYPED_WORDS + _NEXT_WORDS} words")
+    raise DataError(f"the corpus has fewer than {OWNERS} validation users with {_TYPED_WORDS + next_words} words")
 
 
 def type_messages(owners: Sequence[Owner], shipped: Path) -> list[dict[str, Any]]:

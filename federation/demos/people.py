@@ -15,6 +15,7 @@ from data.corpus import Part
 from data.errors import DataError
 from data.tokenizer import tokenize
 from data.vocabulary import SPECIALS
+from federation.evaluation.change import recall_change
 from federation.evaluation.predictions import Predictions, network_predictions
 from federation.evaluation.significance import compare, sign_test
 from model.device.folder import Model
@@ -98,11 +99,10 @@ def _compared(before: Predictions, after: Predictions) -> dict[str, Any]:
     words = before.targets >= len(SPECIALS)
     hit_before, hit_after = before.ranks[words] < 1, after.ranks[words] < 1
     message = np.cumsum(before.positions == 0)[words]  # the number of the message of each word
-    by_message = compare(*(np.bincount(message, hit) for hit in (hit_after, hit_before)), np.bincount(message))
-    interval = by_message.difference_interval
+    by_message = recall_change(np.bincount(message, hit_before), np.bincount(message, hit_after), np.bincount(message))
     return {
-        "difference": by_message.difference,
-        "interval": [interval.low, interval.high] if interval else None,
+        "difference": by_message["difference"],
+        "interval": by_message["interval"],
         "words": int(words.sum()),
         "before": _figures(before.scores()),
         "after": _figures(after.scores()),

@@ -11,11 +11,11 @@ import numpy as np
 from data.corpus import Corpus, Part
 from data.vocabulary import Vocabulary
 from federation.demos.owners import Owner
-from federation.evaluation.change import recall_line
+from federation.evaluation.change import recall_change
 from federation.evaluation.held_out_users import equal_shares
 from federation.evaluation.personalization import SimulatedKeyboard, measure_keyboards
 from federation.evaluation.predictions import scores_by_person
-from federation.evaluation.significance import PairedComparison, compare, pooled_interval
+from federation.evaluation.significance import pooled_interval
 from model.device.folder import Model
 from model.device.metrics import Scores
 from model.device.weights import Weights
@@ -38,7 +38,7 @@ def measure_stages(owners: Sequence[Owner], stages: Mapping[str, Sequence[Simula
     ]
     found = measure_keyboards(work, _TYPED_WORDS)
     measured = {stage: found[i * len(owners) : (i + 1) * len(owners)] for i, stage in enumerate(stages)}
-    figures = {}
+    figures: dict[str, list[dict[str, Any]]] = {}
     for stage, people in measured.items():
         figures[stage] = []
         for messages, typing in people:
@@ -106,16 +106,4 @@ def _interval(scores: Sequence[Scores]) -> list[float] | None:
 
 def _change(before: Sequence[Scores], after: Sequence[Scores]) -> dict[str, Any]:
     (hits_before, words), (hits_after, _) = _arrays(before), _arrays(after)
-    if not words.any():  # a small model may know no word of a person
-        nothing = {"before": 0.0, "after": 0.0, "difference": 0.0, "interval": None, "p": 1.0}
-        return nothing | {"line": "the model knows none of the words"}
-    found: PairedComparison = compare(hits_after, hits_before, words)
-    interval = found.difference_interval
-    return {
-        "before": float(hits_before.sum() / words.sum()),
-        "after": float(hits_after.sum() / words.sum()),
-        "difference": found.difference,
-        "interval": [interval.low, interval.high] if interval else None,
-        "p": found.p,
-        "line": recall_line("recall at 1", hits_before, hits_after, words),
-    }
+    return recall_change(hits_before, hits_after, words)

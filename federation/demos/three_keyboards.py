@@ -51,16 +51,23 @@ _EVERY = 5  # the keyboards take part in every fifth round, as a keyboard among 
 _DEADLINE_SECONDS = 120.0
 
 STAGES = ("at the start", "after learning alone", "global model after the rounds", "after the rounds and learning")
-STARTS = ("i am so", "do you want to", "what are you", "that was", "have you ever", "i have been")
+STARTS = ("how is your", "how was your", "what are you", "are you a", "thank you for", "hope you")
 
 _console = Console(stderr=True)
 
 
-def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
+def demo(shipped: Path, out: Path, rounds: int, words: int, seed: int) -> dict[str, Any]:
     """Runs the demo in the folder `out`, which it replaces.
 
-    Returns the figures of `federation.demos.stages`, the suggestions after each start of a sentence, and each round's
-    contributions.
+    Args:
+      shipped: the model folder to start from.
+      out: the demo's folder.
+      rounds: the number of rounds.
+      words: words of each of the three people to measure on.
+      seed: seed of the cohorts and of the order of training.
+
+    Returns:
+      The figures of `federation.demos.stages`, the suggestions after each start of a sentence, and each round's contributions.
 
     Raises:
       DataError: `out` holds something else, or a keyboard failed.
@@ -68,7 +75,7 @@ def demo(shipped: Path, out: Path, rounds: int, seed: int) -> dict[str, Any]:
     began = time.monotonic()
     model, corpus = load_model(shipped), ChitChat()
     replace_demo_folder(out, "demo")
-    owners = choose_owners(corpus, out)
+    owners = choose_owners(corpus, out, words)
     _say(
         f"Three keyboards type three people's messages, {sum(len(o.typed) for o in owners):,} in total, and learn from them."
     )

@@ -1,6 +1,7 @@
 """What training changed, in words: the recall of two models on the same words of the same people, and whether it is chance."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,20 +19,35 @@ def change_lines(before: Sequence[Scores], after: Sequence[Scores]) -> list[str]
         return ["Recall could not be measured: validation users wrote no word of the vocabulary."]
     return [
         f"On {words.sum():,} words of {people:,} {'person' if people == 1 else 'people'} who did not take part in training:",
-        recall_line("recall at 1", [s.first for s in before], [s.first for s in after], words),
-        recall_line("recall at 3", [s.among_three for s in before], [s.among_three for s in after], words),
+        _line("recall at 1", [s.first for s in before], [s.first for s in after], words),
+        _line("recall at 3", [s.among_three for s in before], [s.among_three for s in after], words),
     ]
 
 
-def recall_line(name: str, before: Sequence[int], after: Sequence[int], words: np.ndarray) -> str:
-    """Returns one line about a change in recall: both values, the difference with its 95% interval, and whether it is chance.
+def recall_change(before: np.ndarray, after: np.ndarray, words: np.ndarray) -> dict[str, Any]:
+    """Returns a change in recall at 1: `before`, `after`, the `difference` with its 95% `interval`, `p`, and a `line` of it all.
 
     Args:
-      name: the measure's name.
       before: [U], the number of words of each person, or of each message of one person, that were predicted before.
       after: [U], the same after.
-      words: [U], the number of words of each, of which at least one is not zero.
+      words: [U], the number of words of each.
     """
+    if not words.any():
+        nothing = {"before": 0.0, "after": 0.0, "difference": 0.0, "interval": None, "p": 1.0}
+        return nothing | {"line": "none of the words is in the vocabulary"}
+    found = compare(after, before, words)
+    interval = found.difference_interval
+    return {
+        "before": float(before.sum() / words.sum()),
+        "after": float(after.sum() / words.sum()),
+        "difference": found.difference,
+        "interval": [interval.low, interval.high] if interval else None,
+        "p": found.p,
+        "line": _line("recall at 1", before.tolist(), after.tolist(), words),
+    }
+
+
+def _line(name: str, before: Sequence[int], after: Sequence[int], words: np.ndarray) -> str:
     found = compare(np.array(after), np.array(before), words)
     recalls = f"{sum(before) / words.sum():.1%} → {sum(after) / words.sum():.1%}"
     interval = found.difference_interval
