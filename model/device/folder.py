@@ -23,7 +23,10 @@ LEXICON = "lexicon.safetensors"
 SUMS = "SHA256SUMS"
 _SUMMED = (WEIGHTS, PROGRAM, VOCABULARY, LEXICON)
 
-PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"  # the global model that the project ships
+_MODELS = Path(__file__).resolve().parents[1]
+PRETRAINED = _MODELS / "pretrained"  # the global model that keyboards start with
+PUBLIC = _MODELS / "public"  # the model that public text alone made, from which federated rounds started
+PRIVATE = _MODELS / "private"  # the model that rounds with user-level differential privacy made of the public one
 
 
 @dataclass(frozen=True)
