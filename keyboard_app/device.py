@@ -16,8 +16,8 @@ from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.input.layout import USUAL, Layout, layout_files, load_layout
 from keyboard_app.learning.background import BackgroundTasks
 from keyboard_app.learning.comparison import SuggestionComparison
-from keyboard_app.learning.insight import Saved
 from keyboard_app.learning.hindsight import ModelComparison
+from keyboard_app.learning.insight import Saved
 from keyboard_app.learning.learning import Learning, relearning
 from keyboard_app.learning.long_messages import LONG, LongMessages
 from keyboard_app.learning.models import Models

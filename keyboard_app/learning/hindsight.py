@@ -7,7 +7,8 @@
 The first two read the messages typed here once more, one model after the other, so that one program at a time takes up memory.
 Neither of them was trained on this keyboard alone, but a federated round may have trained the global model on these messages.
 
-The ranks are kept in a file of the profile, encrypted. Ranks and models together reveal words, so that a deletion removes the file.
+The ranks are kept in an encrypted file of the profile. Together with the models they reveal words, so that a deletion removes the
+file.
 """
 
 import json

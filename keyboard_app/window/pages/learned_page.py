@@ -249,8 +249,8 @@ def _hindsight(curves: Curves) -> str:
     delivered = "" if curves.public is None else f"{recall(curves.public):.0%} as delivered, "
     comma = "," if delivered else ""
     return (
-        f"Of the last {len(curves.personal):,} words that you typed, one of three suggestions would have been right for {delivered}"
-        f"{shared:.0%} with what many keyboards learned together{comma} and {personal:.0%} with what yours learned from you."
+        f"Of the last {len(curves.personal):,} words that you typed, one of three suggestions would have been right for "
+        f"{delivered}{shared:.0%} with what many keyboards learned together{comma} and {personal:.0%} with what yours learned from you."
     )
 
 
