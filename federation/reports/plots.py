@@ -12,6 +12,7 @@ matplotlib.use("Agg")  # no display is needed
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 from model.device.metrics import Scores
 
@@ -181,7 +182,7 @@ def _write_suggestions(axes: Axes, rows: Sequence[Figures]) -> None:
     ]
     axes.set_axis_off()
     axes.set_title("What the keyboards suggest next")
-    table = axes.table(cells, colLabels=heads, loc="center", cellLoc="left", bbox=[0, 0, 1, 1])
+    table = axes.table(cells, colLabels=heads, loc="center", cellLoc="left", bbox=Bbox.from_bounds(0, 0, 1, 1))
     table.auto_set_font_size(False)
     table.set_fontsize(11)
     for (line, column), cell in table.get_celld().items():
