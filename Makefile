@@ -10,6 +10,9 @@ demo: installed
 demo-devices: installed
 	$(UV) run federate demo-devices
 
+playground: installed
+	$(UV) run federate playground
+
 test: installed
 	sh tests/display.sh
 	$(UV) run ruff check
@@ -30,4 +33,4 @@ installed: $(UV)
 	.uv/bin/pip install --quiet uv
 	@echo 'Installed uv into .uv/bin. To call it by name: export PATH="$$PWD/.uv/bin:$$PATH"'
 
-.PHONY: demo demo-devices test keyboard installed
+.PHONY: demo demo-devices playground test keyboard installed

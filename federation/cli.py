@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from data.console import run_command
-from federation.commands import benchmark, measuring, rounds, serve, simulate, training, words, worker
+from federation.commands import benchmark, measuring, phrases, rounds, serve, simulate, training, words, worker
 from federation.commands.options import BadCallError
 from federation.temporary_files import removed_at_the_end
 
@@ -47,21 +47,27 @@ class _Command(NamedTuple):
 
 _COMMANDS = (
     _Command("demo", rounds.add_demo_options, rounds.run_demo,
-             "Run three keyboards that type, learn, and federate for a few rounds."),
+             "Run three keyboards that type, learn, and federate with simulated people."),
     _Command("demo-devices", rounds.add_demo_devices_options, rounds.run_demo_devices,
              "Run a coordinator and eight keyboards as processes, for five secure rounds."),
+    _Command("playground", rounds.add_playground_options, rounds.run_playground,
+             "Open the keyboard's window among seven neighbours, joined to a coordinator on this machine."),
     _Command("simulate", simulate.add_simulate_options, simulate.run_simulate,
              "Train the global model in simulated rounds with a corpus's users as clients."),
     _Command("worker", worker.add_worker_options, worker.run_worker,
              "Run clients for another machine's simulated rounds, on a network that you trust."),
     _Command("search", training.add_search_options, training.run_search,
              "Compare settings of simulated rounds by recall on validation users."),
+    _Command("pretrain", training.add_pretrain_options, training.run_pretrain,
+             "Train the public start of federated learning: a model and its vocabulary from public text alone."),
     _Command("central", training.add_central_options, training.run_central,
              "Train the same network centrally, as a reference for federated training."),
     _Command("export", training.add_export_options, training.run_export,
              "Write a model as one LiteRT file that includes its weights, or as a folder to ship with the app."),
     _Command("words", words.add_words_options, words.run_words,
              "Write into a model folder which of its vocabulary's entries are words, and their usual case."),
+    _Command("phrases", phrases.add_phrases_options, phrases.run_phrases,
+             "Count n-grams of public text, which a model mixes into its network's probabilities."),
     _Command("round", rounds.add_round_options, rounds.run_one_round,
              "Run one round with keyboards on this machine and write the next global model."),
     _Command("serve", serve.add_serve_options, serve.run_serve,

@@ -56,6 +56,12 @@ def _parser() -> _Parser:
         help="type the lines of a text file as messages, without a window, and report the effect of learning; "
         "uses a temporary profile unless --profile names one (default: open the window)",
     )
+    parser.add_argument(
+        "--try-out",
+        metavar="LINK",
+        help="open the window on a profile that is to be thrown away: join the federation of this join link, record without "
+        "asking first, and take part in a round after each pause of two seconds; federate playground does this (default: none)",
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     answer = commands.add_parser(
         "answer",
@@ -123,6 +129,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.script and options.command:
         parser.error(f"--script and {options.command} cannot be combined: give one of them")
+    if options.try_out and (options.profile is None or options.script or options.command):
+        parser.error(
+            "--try-out opens a window that records without asking: name its own folder with --profile, and no command"
+        )
     if options.json and not (options.script or options.command):
         parser.error("--json needs --script or a subcommand")
     if options.command == "device" and (options.corpus is None) != (options.user is None):
@@ -263,7 +273,12 @@ def _benchmark(options: argparse.Namespace) -> None:
 
 
 def _open_window(options: argparse.Namespace) -> None:
-    with Device.open(options.profile or default_path(), options.model) as device:
+    trial = options.try_out is not None  # a key in the keyring would outlive the profile
+    with Device.open(options.profile or default_path(), options.model, use_keyring=not trial) as device:
+        if trial:
+            from keyboard_app.federating.trial import begin_trial
+
+            begin_trial(device, options.try_out)
         # Imported here because Kivy takes a second to import. It reads its settings when it is first imported.
         from keyboard_app.window.kivy_settings import prepare_kivy
 

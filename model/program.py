@@ -7,9 +7,12 @@ the program on phones, refuses a signature without inputs.
 `learn` is the step of `train` over a vocabulary of C candidate words (`model.device.sampling`), with the weights as inputs
 and outputs, so that no array has the size of the full vocabulary. Its tokens are indices among the candidates.
 
+`trained` says which weights a step changes: a float32 of 1 or 0 for each weight, in the order of `ModelConfig.shapes`. Gradients
+are multiplied by it before they are clipped. Losses are in nats.
+
 | signature | inputs | outputs |
 | --- | --- | --- |
-| `train` | `tokens`, `targets` [B, T] int32; `learning_rate`, `clipping_norm` float32 | `loss` before the step, in nats |
+| `train` | `tokens`, `targets` [B, T] int32; `learning_rate`, `clipping_norm` float32; `trained` [6] | `loss` before the step |
 | `learn` | those of `train`, and the weights of a model of C words by name | `loss`; the weights after the step by name |
 | `evaluate` | `tokens`, `targets` [B, T]; `hidden` [B, E], `cell` [B, H] | `log_likelihood`, `rank` [B * T]; `hidden`, `cell` |
 | `step` | `token` [1]; `hidden` [1, E], `cell` [1, H] | `logits` [1, V]; `hidden`, `cell` |
@@ -41,7 +44,7 @@ class _Program(tf.Module):
         initial = weights or {name: np.zeros(shape, np.float32) for name, shape in config.shapes.items()}
         self._weights = {name: tf.Variable(initial[name], name=name) for name in config.shapes}
         rows = tf.TensorSpec([config.batch, config.window], tf.int32)
-        scalar = tf.TensorSpec([], tf.float32)
+        scalar, choice = tf.TensorSpec([], tf.float32), tf.TensorSpec([len(config.shapes)], tf.float32)
 
         def state(batch: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
             return (
@@ -53,11 +56,12 @@ class _Program(tf.Module):
             return {name: tf.TensorSpec(shape, tf.float32, name=name) for name, shape in of.shapes.items()}
 
         settings = {name: tf.TensorSpec([], tf.float32, name=name) for name in ("learning_rate", "clipping_norm")}
+        settings["trained"] = tf.TensorSpec(choice.shape, tf.float32, name="trained")
         batch = {name: tf.TensorSpec(rows.shape, tf.int32, name=name) for name in ("tokens", "targets")}
         sampled = replace(config, vocabulary=config.candidates)
         self.entry_points = {
             "learn": tf.function(self._learn).get_concrete_function(**batch, **settings, **all_weights(sampled)),
-            "train": tf.function(self._train).get_concrete_function(rows, rows, scalar, scalar),
+            "train": tf.function(self._train).get_concrete_function(rows, rows, scalar, scalar, choice),
             "evaluate": tf.function(self._evaluate).get_concrete_function(rows, rows, *state(config.batch)),
             "step": tf.function(self._step).get_concrete_function(tf.TensorSpec([1], tf.int32), *state(1)),
             "get_weights": tf.function(self._get_weights).get_concrete_function(scalar),
@@ -68,9 +72,14 @@ class _Program(tf.Module):
         return {name: variable.read_value() for name, variable in self._weights.items()}
 
     def _train(
-        self, tokens: tf.Tensor, targets: tf.Tensor, learning_rate: tf.Tensor, clipping_norm: tf.Tensor
+        self,
+        tokens: tf.Tensor,
+        targets: tf.Tensor,
+        learning_rate: tf.Tensor,
+        clipping_norm: tf.Tensor,
+        trained: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        loss, after = _sgd_step(self._values(), tokens, targets, learning_rate, clipping_norm)
+        loss, after = _sgd_step(self._values(), tokens, targets, learning_rate, clipping_norm, trained)
         for name, value in after.items():
             self._weights[name].assign(value)
         return {"loss": loss}
@@ -81,9 +90,10 @@ class _Program(tf.Module):
         targets: tf.Tensor,
         learning_rate: tf.Tensor,
         clipping_norm: tf.Tensor,
+        trained: tf.Tensor,
         **weights: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        loss, after = _sgd_step(weights, tokens, targets, learning_rate, clipping_norm)
+        loss, after = _sgd_step(weights, tokens, targets, learning_rate, clipping_norm, trained)
         return {"loss": loss, **after}
 
     def _evaluate(
@@ -119,13 +129,18 @@ def _sgd_step(
     targets: tf.Tensor,
     learning_rate: tf.Tensor,
     clipping_norm: tf.Tensor,
+    trained: tf.Tensor,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """Returns the mean loss over the targets of rows [B, T], and the weights after one SGD step with the clipped gradient."""
+    """Returns the mean loss over the targets of rows [B, T], and the weights after one SGD step with the clipped gradient.
+
+    The gradient is over the weights for which `trained` is 1; the others are multiplied by 0.
+    """
     with tf.GradientTape() as tape:
         tape.watch(list(weights.values()))
         hidden, _ = cifg.run(weights, tokens, cifg.zero_state(weights, tokens.shape[0]))
         loss = cifg.mean_loss(weights, hidden, tf.reshape(targets, [-1]))
-    gradients = cifg.clip_by_global_norm(tape.gradient(loss, list(weights.values())), clipping_norm)
+    gradients = [g * t for g, t in zip(tape.gradient(loss, list(weights.values())), tf.unstack(trained), strict=True)]
+    gradients = cifg.clip_by_global_norm(gradients, clipping_norm)
     after = {n: w - learning_rate * g for (n, w), g in zip(weights.items(), gradients, strict=True)}
     return loss, after
 

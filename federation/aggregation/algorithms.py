@@ -8,6 +8,9 @@
 4. server optimizer: treats the mean as a gradient (Reddi et al. 2021, arXiv 2003.00295). SGD with a learning rate of 1
    makes this FedAvg (McMahan et al. 2017, arXiv 1602.05629), Adam makes it FedAdam, Yogi FedYogi. FedProx (Li et al. 2020,
    arXiv 1812.06127) is FedAvg whose clients are held near the global weights in step 2.
+
+Only the trainable part of the weights (`model.device.trainable`) has deltas, an optimizer's state, and noise. The others are the
+process's non-trainable weights: broadcast, and never changed.
 """
 
 import math
@@ -25,6 +28,7 @@ from federation.aggregation.server_settings import SERVER_LEARNING_RATES, Server
 from model import cifg
 from model.device.config import ModelConfig
 from model.device.learning.finetuning import FineTuning
+from model.device.trainable import trainable_shapes
 from model.device.weights import Weights
 
 Tensors = Any  # a nested structure of tf.Tensor or tf.TensorSpec, like a model's weights, inside a computation
@@ -40,7 +44,7 @@ def server_optimizer(server: Server) -> tff.learning.optimizers.Optimizer:
     """
     optimizers = tff.learning.optimizers
     if server.algorithm in ("fedavg", "fedprox"):
-        optimizer = optimizers.build_sgdm(server.learning_rate)
+        optimizer = optimizers.build_sgdm(server.learning_rate, momentum=server.momentum or None)
     elif server.algorithm == "fedadam":
         # Reddi et al. 2021, Section 4: with this beta_2 Adam forgets within a hundred rounds.
         optimizer = optimizers.build_adam(server.learning_rate, beta_1=0.9, beta_2=0.99, epsilon=1e-6)
@@ -104,7 +108,26 @@ class Proximal(tff.learning.optimizers.Optimizer):
         return OrderedDict(optimizer=inner, anchor=anchor, begun=tf.constant(True)), weights
 
 
-def functional_model(config: ModelConfig, weights: Weights) -> tff.learning.models.FunctionalModel:
+def model_weights(
+    config: ModelConfig, weights: Weights, trainable: str = "all"
+) -> tff.learning.models.ModelWeights[Any, Any]:
+    """Returns weights in TFF's form: the trainable arrays and the others, each in the order of `ModelConfig.shapes`."""
+    chosen = trainable_shapes(config, trainable)
+    others = tuple(weights[name] for name in config.shapes if name not in chosen)
+    return tff.learning.models.ModelWeights(tuple(weights[name] for name in chosen), others)
+
+
+def named_weights(config: ModelConfig, trained: Any, others: Any, trainable: str = "all") -> dict[str, Any]:
+    """Returns weights by name, the inverse of `model_weights`."""
+    chosen = trainable_shapes(config, trainable)
+    fixed = (name for name in config.shapes if name not in chosen)
+    named = dict(zip(chosen, trained, strict=True)) | dict(zip(fixed, others, strict=True))
+    return {name: named[name] for name in config.shapes}
+
+
+def functional_model(
+    config: ModelConfig, weights: Weights, trainable: str = "all"
+) -> tff.learning.models.FunctionalModel:
     """Returns the model in TFF's functional form.
 
     A batch is (rows [n, T + 1] int32, their targets [n, T]); all targets have the same weight. The model's predictions are the
@@ -113,9 +136,9 @@ def functional_model(config: ModelConfig, weights: Weights) -> tff.learning.mode
     """
 
     @tf.function
-    def predict(model_weights: Tensors, rows: tf.Tensor, training: bool = True) -> tf.Tensor:
+    def predict(values: Tensors, rows: tf.Tensor, training: bool = True) -> tf.Tensor:
         del training  # the network has no dropout layers
-        named = dict(zip(config.shapes, model_weights[0], strict=True))
+        named = named_weights(config, *values, trainable=trainable)
         tokens = tf.ensure_shape(rows, [None, config.window + 1])
         inputs, targets = tokens[:, :-1], tf.reshape(tokens[:, 1:], [-1])
         hidden, _ = cifg.run(named, inputs, cifg.zero_state(named, tf.shape(inputs)[0]))
@@ -142,8 +165,9 @@ def functional_model(config: ModelConfig, weights: Weights) -> tff.learning.mode
     def finish_metrics(state: MetricsState) -> Tensors:
         return OrderedDict(loss=state["loss"][0] / state["loss"][1], words=state["loss"][1])
 
+    initial = model_weights(config, weights, trainable)
     return tff.learning.models.FunctionalModel(
-        initial_weights=(tuple(weights[name] for name in config.shapes), ()),
+        initial_weights=(initial.trainable, initial.non_trainable),
         predict_on_batch_fn=predict,
         loss_fn=loss,
         metrics_fns=(no_metrics, add_metrics, finish_metrics),
@@ -170,7 +194,7 @@ def learning_process(
     Args:
       config: the model's sizes.
       weights: the first global weights.
-      client: how clients train.
+      client: how clients train, and which weights.
       server: the algorithm.
       aggregator: replaces the plain weighted mean.
       **options: the options of `tff.learning.algorithms.build_weighted_fed_avg`.
@@ -182,7 +206,7 @@ def learning_process(
     if server.algorithm == "fedprox":
         client_optimizer = Proximal(client_optimizer, server.proximal_strength)
     return tff.learning.algorithms.build_weighted_fed_avg(
-        functional_model(config, weights),
+        functional_model(config, weights, client.trainable),
         client_optimizer_fn=client_optimizer,
         server_optimizer_fn=server_optimizer(server),
         # A cohort without a single word has weight 0: without a division by zero, it leaves the model unchanged.
@@ -192,7 +216,10 @@ def learning_process(
     )
 
 
-def weights_of(state: tff.learning.templates.LearningAlgorithmState, config: ModelConfig) -> Weights:
-    """Returns the global weights in a learning process's state, by name."""
-    arrays = state.global_model_weights.trainable
-    return {name: np.asarray(array) for name, array in zip(config.shapes, arrays, strict=True)}
+def weights_of(
+    state: tff.learning.templates.LearningAlgorithmState, config: ModelConfig, trainable: str = "all"
+) -> Weights:
+    """Returns the global weights in the state of a learning process that trains the part `trainable`, by name."""
+    values = state.global_model_weights
+    named = named_weights(config, values.trainable, values.non_trainable, trainable)
+    return {name: np.asarray(array) for name, array in named.items()}

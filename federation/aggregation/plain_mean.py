@@ -12,11 +12,18 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from data.errors import DataError
-from federation.aggregation.algorithms import ClippedSGD, functional_model, server_optimizer
+from federation.aggregation.algorithms import (
+    ClippedSGD,
+    functional_model,
+    model_weights,
+    named_weights,
+    server_optimizer,
+)
 from federation.aggregation.server_settings import Server
 from federation.engine.state_store import StateStore
 from model.device.config import ModelConfig
 from model.device.learning.finetuning import FineTuning
+from model.device.trainable import trainable_shapes
 from model.device.weights import Weights, check_weights
 
 Federated = Any  # a TFF value inside a federated computation: a member type @SERVER or @CLIENTS
@@ -24,12 +31,18 @@ Tensors = Any  # a nested structure of tf.Tensor inside a TensorFlow computation
 
 
 class Aggregation:
-    """Averages model deltas and applies a server optimizer, whose state it keeps between rounds. Needs an `engine`."""
+    """Averages model deltas and applies a server optimizer, whose state it keeps between rounds. Needs an `engine`.
 
-    def __init__(self, config: ModelConfig, server: Server) -> None:
-        self._config = config
-        trainable = tuple(tff.TensorType(np.float32, shape) for shape in config.shapes.values())
-        weights_type = tff.to_type(tff.learning.models.ModelWeights(trainable, ()))
+    Weights outside the part `part` (`model.device.trainable`) stay as they are, whatever the deltas say of them.
+    """
+
+    def __init__(self, config: ModelConfig, server: Server, part: str = "all") -> None:
+        self._config, self._part = config, part
+        chosen = trainable_shapes(config, part)
+        types = {name: tff.TensorType(np.float32, shape) for name, shape in config.shapes.items()}
+        trainable = tuple(types[name] for name in chosen)
+        others = tuple(types[name] for name in types if name not in chosen)
+        weights_type = tff.to_type(tff.learning.models.ModelWeights(trainable, others))
         mean = tff.aggregators.MeanFactory().create(tff.to_type(trainable), tff.TensorType(np.float32))
         finalizer = tff.learning.templates.build_apply_optimizer_finalizer(server_optimizer(server), weights_type)
 
@@ -81,24 +94,25 @@ class Aggregation:
             raise DataError("no device has contributed to this round")
         for delta in deltas:
             check_weights(delta, self._config)
-        names = self._config.shapes
+        names = trainable_shapes(self._config, self._part)
         state, updated = self._aggregate(
             self._state,
-            tff.learning.models.ModelWeights(tuple(weights[n] for n in names), ()),
+            model_weights(self._config, weights, self._part),
             [tuple(delta[n] for n in names) for delta in deltas],
             [np.float32(n) for n in words],
         )
         self._state = state
-        return {name: np.asarray(array) for name, array in zip(names, updated.trainable, strict=True)}
+        named = named_weights(self._config, updated.trainable, updated.non_trainable, self._part)
+        return {name: np.asarray(array) for name, array in named.items()}
 
 
 class SimulatedClients:
     """Clients that TFF simulates beside real devices: they train as devices do, and return their deltas. Needs an `engine`."""
 
     def __init__(self, config: ModelConfig, weights: Weights, how: FineTuning) -> None:
-        self._config = config
+        self._config, self._part = config, how.trainable
         work = tff.learning.templates.build_functional_model_delta_client_work(
-            model=functional_model(config, weights),
+            model=functional_model(config, weights, how.trainable),
             optimizer=ClippedSGD(how.learning_rate, how.clipping_norm),
             client_weighting=tff.learning.ClientWeighting.NUM_EXAMPLES,
             loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,
@@ -113,7 +127,11 @@ class SimulatedClients:
 
     def __call__(self, weights: Weights, datasets: Sequence[tf.data.Dataset]) -> tuple[list[Weights], list[int]]:
         """Trains a client on each dataset from the global weights; returns their deltas and their numbers of targets."""
-        names = list(self._config.shapes)
-        results = self._train((tuple(weights[n] for n in names), ()), list(datasets))
-        deltas = [dict(zip(names, (-np.asarray(array) for array in r.update), strict=True)) for r in results]
+        values = model_weights(self._config, weights, self._part)
+        results = self._train((values.trainable, values.non_trainable), list(datasets))
+        unchanged = [np.zeros_like(array) for array in values.non_trainable]
+        deltas = [
+            named_weights(self._config, [-np.asarray(array) for array in r.update], unchanged, self._part)
+            for r in results
+        ]
         return deltas, [int(r.update_weight) for r in results]

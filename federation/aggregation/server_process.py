@@ -23,7 +23,7 @@ import tensorflow_federated as tff
 
 from data.errors import DataError
 from federation.aggregation.accounting import check_budget, rho_of_round, rounds_spent, spent
-from federation.aggregation.algorithms import learning_process
+from federation.aggregation.algorithms import learning_process, named_weights
 from federation.aggregation.privacy import Privacy, Spent
 from federation.aggregation.secure_mean import SecureMean, secure_metrics
 from federation.aggregation.server_settings import Server
@@ -32,8 +32,9 @@ from federation.aggregation.sum_settings import SumSettings
 from federation.engine.state_store import StateStore
 from federation.protocol.round_terms import LOSS_STEPS, Terms, counts_of, recall_of
 from federation.protocol.secure_aggregation.modular_vectors import Vector
-from model.device.config import ModelConfig, parameters
+from model.device.config import ModelConfig
 from model.device.learning.finetuning import FineTuning
+from model.device.trainable import trainable_parameters
 from model.device.weights import Weights
 
 ServerState = Any  # LearningAlgorithmState@SERVER, with its named parts (`aggregator`, `finalizer`, ...) as mappings
@@ -72,7 +73,7 @@ class ServerProcess:
         Args:
           config: the model's sizes.
           weights: the first global weights.
-          client: how devices train.
+          client: how devices train, and which weights.
           server: how the mean becomes the next model.
           summation: how deltas are clipped and encoded.
           privacy: the mechanism and the budget.
@@ -85,7 +86,8 @@ class ServerProcess:
           DataError: the settings contradict each other.
         """
         self._config, self._summation, self._privacy, self._before = config, summation, privacy, before
-        length = parameters(config)
+        self._trainable = client.trainable
+        length = trainable_parameters(config, client.trainable)
         self._encoding, self._noise = summation.encoding(length, privacy)
         self._rho = rho_of_round(summation, privacy, length)
         process = learning_process(
@@ -115,8 +117,9 @@ class ServerProcess:
 
     def weights(self, state: ServerState) -> Weights:
         """Returns the global model in a state."""
-        arrays = state["global_model_weights"]["trainable"]
-        return {name: np.asarray(array) for name, array in zip(self._config.shapes, arrays, strict=True)}
+        values = state["global_model_weights"]
+        named = named_weights(self._config, values["trainable"], values["non_trainable"], self._trainable)
+        return {name: np.asarray(array) for name, array in named.items()}
 
     def prepare(self, state: ServerState) -> Broadcast:
         """Returns the weights and terms for the devices of the next round.

@@ -35,11 +35,15 @@ def _flat(row: Row) -> Row:
 def _title(result: dict[str, Any]) -> str:
     return (
         f"After {result['rounds']} rounds over {result['members']} members of {result['corpus']} with {result['words']} words "
-        f"each, {result['clients_per_round']} in a round, starting from a model of {result['outsiders']} outsiders. Epsilon is at "
+        f"each, {result['clients_per_round']} in a round, starting from {_start(result)}. Epsilon is at "
         f"delta {result['delta']:g}. Exposure in bits, at most {result['bits']:.0f}; secrets never seen have 1.44 on average, "
         "and reach values marked * with a probability below 0.001. AUC of members against as many others (of the shipped "
         f"model: of both against {result['strangers']} strangers), with 95% intervals."
     )
+
+
+def _start(result: dict[str, Any]) -> str:
+    return f"the model {result['start']}" if result["start"] else f"a model of {result['outsiders']} outsiders"
 
 
 def _table(rows: Sequence[Row], planting: Planting) -> Rows:

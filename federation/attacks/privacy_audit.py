@@ -1,7 +1,8 @@
 """Privacy audit: attacks that measure how much models reveal about people, with and without differential privacy.
 
 1. Members and others are drawn from the training users; the rest are outsiders (`federation.attacks.audit_people`).
-2. The start model is trained on outsiders alone, from random weights. All audited rounds start from it.
+2. The start model is trained on outsiders alone, from random weights; or it is a model that has seen none of these people, such as
+   one of public text. All audited rounds start from it.
 3. Canaries are planted among the members' messages. Controls are canaries that nobody holds.
 4. The same federated rounds run over the members: without privacy, and with tree aggregation at each noise multiplier.
 5. Each model, the start model included, is measured: the exposure of canaries (`federation.attacks.canaries`), membership
@@ -54,7 +55,11 @@ class Audit:
     corpus: str = "chitchat"
     people: int = 100  # number of members, and of others
     words: int = 200  # words of each member and of each other
+    start: str = (
+        ""  # the model that audited rounds start from, trained on none of these people; empty: trained on outsiders
+    )
     start_rounds: int = 200  # rounds over outsiders: FedAdam, five clients of at most 1,000 words each
+    trainable: str = "all"  # the weights that audited rounds train
     rounds: int = 15  # rounds over members
     clients_per_round: int = 100
     client_learning_rate: float = 1.0
@@ -73,14 +78,14 @@ class Audit:
         """The delta at which epsilon is reported."""
         return 1 / (10 * self.people)
 
-    def start(self, corpus: Path, init: Path) -> SimulationSettings:
+    def over_outsiders(self, corpus: Path, init: Path) -> SimulationSettings:
         """Returns the settings of the run over outsiders."""
         server, client = Server("fedadam", 0.01, self.start_rounds), FineTuning(1.0, passes=1, max_words=1000)
         return SimulationSettings(str(corpus), str(init), 5, "words", self.seed, server=server, client=client)
 
     def audited(self, corpus: Path, init: Path, noise_multiplier: float | None) -> SimulationSettings:
         """Returns the settings of a run over members, which is private if it has a noise multiplier."""
-        client = FineTuning(self.client_learning_rate, passes=1, max_words=4 * self.words)
+        client = FineTuning(self.client_learning_rate, passes=1, max_words=4 * self.words, trainable=self.trainable)
         server = Server(learning_rate=self.server_learning_rate)
         plain = SimulationSettings(
             str(corpus), str(init), self.clients_per_round, seed=self.seed, server=server, client=client
@@ -108,6 +113,8 @@ def audit(settings: Audit, out: Path) -> dict[str, Any]:
         )
     people = draw_people(training, validation, settings.people, settings.words, settings.seed)
     shipped = load_model(Path(settings.model))
+    if settings.start and load_model(Path(settings.start)).vocabulary.sha256 != shipped.vocabulary.sha256:
+        raise DataError(f"{settings.start} and {settings.model} have different vocabularies: choose models of one")
     kinds = PLANTING * _OF_EACH + ((0, 0),) * _CONTROLS
     canaries = draw_canaries(shipped.vocabulary, kinds, settings.seed)
     held = holders_of(canaries, people.members.users(), settings.seed)
@@ -117,19 +124,12 @@ def audit(settings: Audit, out: Path) -> dict[str, Any]:
     write_corpus(out / "outsiders.jsonl", [(training, people.outsiders), watching])
     members = Planted(people.members, held, shipped.vocabulary)
     write_corpus(out / "members.jsonl", [(members, members.users()), watching])
-    if not (random := out / "random").exists():
-        save_model(random, _untrained(shipped, settings.seed))
-    start = out / "start"
-    _console.print(f"{settings.start_rounds} rounds over {len(people.outsiders)} outsiders")
-    started = simulate(
-        settings.start(out / "outsiders.jsonl", random), settings.start_rounds, start, True, _command("start"), 2
-    )
-
-    trained: list[tuple[str, Model | None, dict[str, Any]]] = [("the start", load_model(started.model), {})]
+    started = Path(settings.start) if settings.start else _train_start(settings, shipped, len(people.outsiders), out)
+    trained: list[tuple[str, Model | None, dict[str, Any]]] = [("the start", load_model(started), {})]
     for multiplier in (None, *settings.noise_multipliers):
         name = "without privacy" if multiplier is None else f"noise multiplier {multiplier:g}"
         _console.print(f"{settings.rounds} rounds over {settings.people} members, {name}")
-        run = settings.audited(out / "members.jsonl", started.model, multiplier)
+        run = settings.audited(out / "members.jsonl", started, multiplier)
         loss = spent(run.privacy, settings.rounds)
         privacy = {"epsilon": _finite(loss.epsilon), "rho": _finite(loss.rho)}
         trained.append((name, _train(run, settings.rounds, out / name.replace(" ", "-"), name), privacy))
@@ -137,13 +137,22 @@ def audit(settings: Audit, out: Path) -> dict[str, Any]:
     result = asdict(settings) | {
         "rows": rows,
         "members": settings.people,
-        "outsiders": len(people.outsiders),
+        "outsiders": 0 if settings.start else len(people.outsiders),
         "strangers": len(people.strangers.users()),
         "bits": 2 * math.log2(len(choices(shipped.vocabulary))),
         "delta": settings.delta,
     }
     write_report(result, PLANTING, out)
     return result
+
+
+def _train_start(settings: Audit, shipped: Model, outsiders: int, out: Path) -> Path:
+    """Trains the start model on outsiders, from random weights; returns its folder."""
+    if not (random := out / "random").exists():
+        save_model(random, _untrained(shipped, settings.seed))
+    _console.print(f"{settings.start_rounds} rounds over {outsiders} outsiders")
+    run = settings.over_outsiders(out / "outsiders.jsonl", random)
+    return simulate(run, settings.start_rounds, out / "start", True, _command("start"), 2).model
 
 
 def _untrained(model: Model, seed: int) -> Model:
@@ -197,11 +206,13 @@ def _measure(
         seen = {side: [losses(program, person) for person in texts] for side, texts in sides.items()}
         if not before:
             before = seen | {"strangers": [losses(program, person) for person in strangers]}
-            row |= _attacks(seen, None)
+            row |= attack_results(seen, None)
         elif model is shipped:
-            row |= _attacks(seen, {"members": before["members"] + before["others"], "others": before["strangers"]})
+            row |= attack_results(
+                seen, {"members": before["members"] + before["others"], "others": before["strangers"]}
+            )
         else:
-            row |= _attacks(seen, before)
+            row |= attack_results(seen, before)
         scores = evaluate(program, held_out)
         rows.append(row | {"top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity})
     return rows
@@ -217,7 +228,7 @@ def _exposures(bits: Sequence[float], canaries: Sequence[Canary]) -> dict[str, f
     return row
 
 
-def _attacks(
+def attack_results(
     seen: Mapping[str, Sequence[Losses]], before: Mapping[str, Sequence[Losses]] | None
 ) -> dict[str, float | list[float]]:
     """Returns the results of both attacks, and of their calibrated forms if the losses of the reference are given."""

@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from federation.commands.options import (
     BadCallError,
     add_corpus_option,
     add_seed_option,
+    add_trainable_option,
     add_users_option,
     positive_int,
     positive_number,
 )
-from model.device.folder import PRETRAINED, load_model
+from model.device.folder import PRETRAINED, Model, load_model
 from model.device.learning.finetuning import FineTuning
 from model.device.metrics import Scores, Typing
 
@@ -35,16 +37,22 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
         "--personal", action="store_true", help="also measure with each user's keyboard learning as the user types"
     )
     parser.add_argument(
+        "--network-alone", action="store_true", help="also measure the model without its phrases (phrases.bin)"
+    )
+    parser.add_argument(
         "--slips", action="store_true", help="also measure autocorrection: typos corrected, correct words broken"
+    )
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="compare with other model folders, also of other vocabularies (default: none)",
     )
     parser.add_argument(
         "--baselines", action="store_true", help="compare the model with n-grams, central training, 8-bit weights, …"
     )
-    parser.add_argument(
-        "--trained-on",
-        default="chitchat",
-        help="with --baselines: the corpus whose training users the n-grams learn from (default: chitchat)",
-    )
+    add_corpus_option(parser, flag="--trained-on", use="with --baselines: whose training users the n-grams learn from")
     parser.add_argument(
         "--out",
         type=Path,
@@ -60,27 +68,27 @@ def run_evaluate(options: argparse.Namespace) -> Result:
       BadCallError: the options contradict each other.
       DataError: the model or the corpus is invalid, or has no word to measure on.
     """
-    from federation.evaluation.held_out_users import equal_shares, evaluate_users
+    from federation.evaluation.held_out_users import equal_shares
     from federation.evaluation.result_tables import evaluation_tables
     from federation.reports.tables import print_tables
 
     if options.out and not options.baselines:
         raise BadCallError("--out is for the comparison with baselines: add --baselines")
     model, corpus = load_model(options.model), open_corpus(options.corpus)
+    if model.notice:
+        print(model.notice, file=sys.stderr)
+    if options.network_alone and model.phrases is None:
+        raise BadCallError(
+            f"{options.model} has no phrases: leave out --network-alone, or make some with federate phrases"
+        )
     trained_on = _trained_on(options) if options.baselines else None
     messages = equal_shares(corpus, _chosen_users(corpus, options.users), options.max_words)
-    results = evaluate_users([(model, texts) for texts in messages])
-    scores, typing = sum((s for s, _ in results), Scores()), sum((t for _, t in results), Typing())
-    result = {
-        "words": scores.words,
-        "out_of_vocabulary": scores.out_of_vocabulary,
-        "top1": scores.top1,
-        "top3": scores.top3,
-        "top1_all_words": scores.top1_all_words,
-        "top3_all_words": scores.top3_all_words,
-        "perplexity": scores.perplexity,
-        "ksr": typing.savings_rate,
-    }
+    others = [load_model(folder) for folder in options.beside or ()]
+    scores, figures = _measured(model, messages)
+    result: Result = {"words": scores.words, "out_of_vocabulary": scores.out_of_vocabulary, **figures}
+    if options.network_alone:
+        _, alone = _measured(replace(model, phrases=None), messages)
+        result |= {f"{name}_network": value for name, value in alone.items()}
     if options.personal:
         from federation.evaluation.personalization import live_users
         from federation.evaluation.personalization_report import live_result
@@ -91,6 +99,12 @@ def run_evaluate(options: argparse.Namespace) -> Result:
 
         result |= {f"slips_{name}": n for name, n in measure_typos([(model, t) for t in messages]).summary.items()}
     print_tables(evaluation_tables(result, len(messages)))
+    if others:
+        from federation.evaluation.model_comparison import compare_folders, comparison_result, comparison_table
+
+        names = [str(folder) for folder in (options.model, *options.beside)]
+        result["beside"] = comparison_result(names, compare_folders([model, *others], messages))
+        print_tables([comparison_table(result["beside"])])
     if trained_on is None:
         return result
     from federation.evaluation.baseline_comparison import compare_with_baselines, write_comparison
@@ -101,6 +115,22 @@ def run_evaluate(options: argparse.Namespace) -> Result:
     if options.out:
         write_comparison(result, options.out)
     return result
+
+
+def _measured(model: Model, messages: Sequence[Sequence[str]]) -> tuple[Scores, Result]:
+    """Returns the scores of each user's messages together, and the figures of a model that are printed."""
+    from federation.evaluation.held_out_users import evaluate_users
+
+    results = evaluate_users([(model, texts) for texts in messages])
+    scores, typing = sum((s for s, _ in results), Scores()), sum((t for _, t in results), Typing())
+    return scores, {
+        "top1": scores.top1,
+        "top3": scores.top3,
+        "top1_all_words": scores.top1_all_words,
+        "top3_all_words": scores.top3_all_words,
+        "perplexity": scores.perplexity,
+        "ksr": typing.savings_rate,
+    }
 
 
 def _chosen_users(corpus: Corpus, part: str) -> list[str]:
@@ -197,6 +227,21 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--words", type=positive_int, default=200, help="words of each person (default: 200)")
     parser.add_argument(
+        "--models",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="only tell the corpus's training users from its test users by these finished models, the first of which "
+        "calibrates the attacks on the others; trains nothing (default: train and attack models)",
+    )
+    parser.add_argument(
+        "--start",
+        default="",
+        metavar="DIR",
+        help="the model that audited rounds start from, which has seen none of the people (default: one trained on outsiders)",
+    )
+    add_trainable_option(parser)
+    parser.add_argument(
         "--start-rounds",
         type=positive_int,
         default=200,
@@ -233,6 +278,10 @@ def run_audit(options: argparse.Namespace) -> Result:
     Raises:
       DataError: there are too few people, or the folder holds something else.
     """
+    if options.models:
+        from federation.attacks.membership_of_models import audit_models
+
+        return audit_models(options.models, options.corpus, options.words, options.out)
     from federation.attacks.privacy_audit import Audit, audit
 
     values = {f.name: getattr(options, f.name) for f in fields(Audit)}

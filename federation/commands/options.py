@@ -7,6 +7,7 @@ from typing import Any
 from data.errors import UserFacingError
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.sum_settings import SumSettings
+from model.device.trainable import TRAINABLE
 
 _DEFAULT_CLIP = 1.0
 
@@ -85,11 +86,22 @@ class JoinCorpora(argparse.Action):
         namespace.corpora_given = {*getattr(namespace, "corpora_given", ()), self.dest}
 
 
-def add_corpus_option(parser: argparse.ArgumentParser, default: str | None = "chitchat") -> None:
-    """Adds `--corpus`; without a default it is required."""
-    text = f"{CORPORA}; several are used as one ({f'default: {default}' if default else 'required'})"
+def add_corpus_option(
+    parser: argparse.ArgumentParser, default: str | None = "chitchat", flag: str = "--corpus", use: str = ""
+) -> None:
+    """Adds `--corpus`, or another flag that names corpora; without a default it is required.
+
+    `use` says what the corpora are for, after their names.
+    """
+    end = f"default: {default}" if default else "required"
     parser.add_argument(
-        "--corpus", nargs="+", action=JoinCorpora, default=default, required=not default, metavar="NAME", help=text
+        flag,
+        nargs="+",
+        action=JoinCorpora,
+        default=default,
+        required=not default,
+        metavar="NAME",
+        help=f"{CORPORA}{f', {use}' if use else ''}; several are used as one ({end})",
     )
 
 
@@ -105,6 +117,17 @@ def add_users_option(parser: argparse.ArgumentParser) -> None:
         choices=("train", "validation", "test", "all"),
         default="test",
         help="the part of the corpus's users to measure (default: test)",
+    )
+
+
+def add_trainable_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--trainable`."""
+    parser.add_argument(
+        "--trainable",
+        choices=TRAINABLE,
+        default="all",
+        help="the weights that are trained and sent: the output bias, the head (output bias, gate bias and projection), or all "
+        "(default: all)",
     )
 
 

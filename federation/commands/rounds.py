@@ -1,12 +1,19 @@
-"""The commands that run rounds with keyboards on this machine: `federate round`, `demo` and `demo-devices`."""
+"""The commands that run rounds with keyboards on this machine: `federate round`, `demo`, `demo-devices` and `playground`."""
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from federation.commands.options import BadCallError, add_seed_option, positive_int, positive_number
-from model.device.folder import PRETRAINED, check_free_for_model, load_model
+from federation.commands.options import (
+    BadCallError,
+    add_seed_option,
+    add_trainable_option,
+    positive_int,
+    positive_number,
+)
+from model.device.folder import PRETRAINED, PUBLIC, check_free_for_model, load_model
 from model.device.learning.finetuning import ROUND_TRAINING
 
 
@@ -36,6 +43,7 @@ def add_round_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the folder in which fedadam keeps its moments between rounds; fedavg has none (default: none)",
     )
+    add_trainable_option(parser)
     add_seed_option(parser)
     parser.add_argument(
         "--deadline", type=positive_number, default=300.0, help="seconds to wait for the keyboards (default: 300)"
@@ -55,7 +63,8 @@ def run_one_round(options: argparse.Namespace) -> dict[str, Any]:
         raise BadCallError("--algorithm fedadam needs --state DIR to keep its moments between rounds")
     model = load_model(options.model)
     check_free_for_model(options.out)
-    devices = call_keyboards(options.profiles, model, ROUND_TRAINING, options.seed, options.deadline, options.model)
+    how = replace(ROUND_TRAINING, trainable=options.trainable)
+    devices = call_keyboards(options.profiles, model, how, options.seed, options.deadline, options.model)
     # Importing TFF takes seconds, so errors in the options are reported before it.
     from federation.aggregation.plain_mean import Aggregation
     from federation.aggregation.server_settings import SERVER_LEARNING_RATES, Server
@@ -64,7 +73,7 @@ def run_one_round(options: argparse.Namespace) -> dict[str, Any]:
 
     rate = options.server_learning_rate or SERVER_LEARNING_RATES[options.algorithm]
     with engine():
-        aggregation = Aggregation(model.provenance.config, Server(options.algorithm, rate))
+        aggregation = Aggregation(model.provenance.config, Server(options.algorithm, rate), options.trainable)
         store = StateStore(options.state) if options.state else None
         if store:
             aggregation.restore(store)
@@ -79,11 +88,25 @@ def run_one_round(options: argparse.Namespace) -> dict[str, Any]:
     return {"devices": [device.summary for device in devices], "model": str(options.out)}
 
 
+def add_start_model_option(parser: argparse.ArgumentParser) -> None:
+    """Adds the option for the model that a demo starts from: the public one, to which rounds bring the most."""
+    parser.add_argument(
+        "--model", type=Path, default=PUBLIC, help="the model folder to start from (default: the shipped public model)"
+    )
+
+
 def add_demo_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate demo`."""
-    parser.add_argument("--model", type=Path, default=PRETRAINED, help="a model folder (default: the shipped model)")
+    add_start_model_option(parser)
     parser.add_argument("--out", type=Path, default=Path("demo"), help="the report's folder (default: demo)")
-    parser.add_argument("--rounds", type=positive_int, default=3, help="the number of rounds (default: 3)")
+    parser.add_argument("--rounds", type=positive_int, default=50, help="the number of rounds (default: 50)")
+    parser.add_argument(
+        "--words",
+        type=positive_int,
+        default=2_000,
+        help="words of each of the three people to measure on; with fewer than the default, one person's gain may be chance "
+        "(default: %(default)s)",
+    )
     add_seed_option(parser)
 
 
@@ -95,11 +118,12 @@ def run_demo(options: argparse.Namespace) -> dict[str, Any]:
     """
     from federation.demos.three_keyboards import demo
 
-    return demo(options.model, options.out, options.rounds, options.seed)
+    return demo(options.model, options.out, options.rounds, options.words, options.seed)
 
 
 def add_demo_devices_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate demo-devices`."""
+    add_start_model_option(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("demo-devices"), help="the report's folder (default: demo-devices)"
     )
@@ -113,4 +137,33 @@ def run_demo_devices(options: argparse.Namespace) -> dict[str, Any]:
     """
     from federation.demos.eight_devices import demo_devices
 
-    return demo_devices(options.out)
+    return demo_devices(options.model, options.out)
+
+
+def add_playground_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate playground`."""
+    add_start_model_option(parser)
+    parser.add_argument(
+        "--neighbours",
+        type=int,
+        choices=range(3, 9),
+        default=7,
+        help="number of keyboards beside the window (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--no-browser",
+        dest="browser",
+        action="store_false",
+        help="do not open the coordinator's page in the browser (default: open it)",
+    )
+
+
+def run_playground(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs `federate playground` until its window is closed; returns its result for JSON.
+
+    Raises:
+      DataError: there is no display, or a process of the playground failed.
+    """
+    from federation.demos.playground import playground
+
+    return playground(options.model, options.neighbours, options.browser)

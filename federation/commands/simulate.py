@@ -13,6 +13,7 @@ from federation.commands.options import (
     add_corpus_option,
     add_seed_option,
     add_summation_options,
+    add_trainable_option,
     positive_int,
     positive_number,
     privacy_of,
@@ -66,6 +67,7 @@ def _add_client_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--passes", type=positive_int, default=1, help="passes over a client's words in a round (default: 1)"
     )
+    add_trainable_option(parser)
     parser.add_argument(
         "--max-words", type=positive_int, default=2000, help="maximum words of one client in a round (default: 2000)"
     )
@@ -80,6 +82,12 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
         "--server-learning-rate",
         type=positive_number,
         help=f"learning rate of the server optimizer (default: {rates})",
+    )
+    parser.add_argument(
+        "--server-momentum",
+        type=positive_number,
+        default=0.0,
+        help="share of the previous step that the server repeats, below 1, for fedavg and fedprox (default: 0)",
     )
     parser.add_argument(
         "--decay-rounds",
@@ -124,9 +132,14 @@ def run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         cohort=options.cohort,
         seed=options.seed,
         average_from=options.average_from,
-        server=Server(options.algorithm, server_rate, options.decay_rounds, options.proximal_strength),
+        server=Server(
+            *(options.algorithm, server_rate, options.decay_rounds, options.proximal_strength, options.server_momentum)
+        ),
         client=FineTuning(
-            learning_rate=options.client_learning_rate, passes=options.passes, max_words=options.max_words
+            learning_rate=options.client_learning_rate,
+            passes=options.passes,
+            max_words=options.max_words,
+            trainable=options.trainable,
         ),
         summation=summation_of(options, options.clients_per_round, options.max_words),
         privacy=privacy_of(options),

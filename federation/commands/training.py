@@ -1,4 +1,4 @@
-"""The commands around training: `federate search`, `central` and `export`."""
+"""The commands around training: `federate pretrain`, `search`, `central` and `export`."""
 
 import argparse
 import sys
@@ -9,6 +9,8 @@ from data.files import write_by_rename
 from federation.commands.options import add_corpus_option, add_seed_option, positive_int, positive_number
 from model.device.folder import PRETRAINED, WEIGHTS, load_model
 from model.device.weights import digest
+
+_PUBLIC_PASSES = 2  # over public text
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
@@ -34,18 +36,27 @@ def run_search(options: argparse.Namespace) -> dict[str, Any]:
     return {"runs": rows}
 
 
+def add_pretrain_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate pretrain`."""
+    add_corpus_option(parser, default=None)
+    _add_central_training_options(parser, passes=_PUBLIC_PASSES)
+
+
+def run_pretrain(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs `federate pretrain` and returns its result for JSON.
+
+    Raises:
+      DataError: the corpus or the folder is invalid.
+    """
+    from federation.simulation.central import PUBLIC_START
+
+    return _train_in_one_place(options, PUBLIC_START)
+
+
 def add_central_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate central`."""
-    parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     add_corpus_option(parser)
-    parser.add_argument(
-        "--passes", type=positive_int, default=4, help="passes over all training users' words (default: 4)"
-    )
-    parser.add_argument(
-        "--learning-rate", type=positive_number, default=0.006, help="learning rate of Adam (default: 0.006)"
-    )
-    add_seed_option(parser)
-    parser.add_argument("--steps", type=positive_int, help="stop after this many steps (default: do all passes)")
+    _add_central_training_options(parser, passes=4)
 
 
 def run_central(options: argparse.Namespace) -> dict[str, Any]:
@@ -54,10 +65,31 @@ def run_central(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
       DataError: the corpus or the folder is invalid.
     """
+    from federation.simulation.central import BASELINE
+
+    return _train_in_one_place(options, BASELINE)
+
+
+def _add_central_training_options(parser: argparse.ArgumentParser, passes: int) -> None:
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder")
+    parser.add_argument(
+        "--passes",
+        type=positive_int,
+        default=passes,
+        help="passes over all training users' words (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--learning-rate", type=positive_number, default=0.006, help="learning rate of Adam (default: 0.006)"
+    )
+    add_seed_option(parser)
+    parser.add_argument("--steps", type=positive_int, help="stop after this many steps (default: do all passes)")
+
+
+def _train_in_one_place(options: argparse.Namespace, purpose: str) -> dict[str, Any]:
     from federation.simulation.central import Central, train_centrally
 
     how = Central(options.corpus, options.passes, options.learning_rate, seed=options.seed)
-    scores = train_centrally(how, options.out, options.command_line, options.steps)
+    scores = train_centrally(how, options.out, options.command_line, purpose, options.steps)
     model = options.out / "model"
     print(f"recall at 1 {scores.top1:.1%}, recall at 3 {scores.top3:.1%}: {model}", file=sys.stderr)
     return {"top1": scores.top1, "top3": scores.top3, "perplexity": scores.perplexity, "model": str(model)}

@@ -8,6 +8,7 @@ from typing import Any
 from data.corpus import Part, open_corpus
 from data.errors import DataError
 from data.vocabulary import Vocabulary
+from federation.commands.options import add_corpus_option
 from model.device.folder import LEXICON, PRETRAINED, VOCABULARY
 from model.device.suggesting.lexicon import save_lexicon
 
@@ -20,11 +21,7 @@ def add_words_options(parser: argparse.ArgumentParser) -> None:
         default=PRETRAINED,
         help="the model folder whose lexicon is replaced (default: the shipped model)",
     )
-    parser.add_argument(
-        "--corpus",
-        default="chitchat",
-        help="the corpus whose training users show how people write: chitchat, or a JSON Lines file (default: chitchat)",
-    )
+    add_corpus_option(parser, use="whose training users show how people write")
 
 
 def run_words(options: argparse.Namespace) -> dict[str, Any]:

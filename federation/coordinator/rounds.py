@@ -361,6 +361,7 @@ class Rounds:
             training.max_words,
             number,
             terms,
+            training.trainable,
         )
         rules = self.settings.rules
         self.open_round = OpenRound(number, plan, Round(name, rules, self._secure_sum(plan, rules), now))

@@ -1,7 +1,6 @@
 """`federate demo-devices`: a coordinator and eight keyboards, each a process of its own, run secure rounds in a few minutes.
 
-1. The shipped model's training is repeated from random weights up to an early round. That model has much to learn, whereas five
-   rounds of eight keyboards bring the shipped model, which has seen ten million words, no statistically significant gain.
+1. A coordinator starts from the public model, which knows no word of ChitChat (or from the model folder of `--model`).
 2. Eight people whose words it has not seen (`federation.demos.people`) each get a keyboard without a window, which joins the
    coordinator by its own link.
 3. The coordinator runs five rounds. It selects all keyboards and sums over the first six that report, so that two may drop
@@ -13,64 +12,56 @@
 The coordinator sees only sums; the words stay in the keyboards' processes.
 """
 
-import json
-import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 
 from data.corpus import ChitChat, Part
 from data.errors import DataError
 from data.files import write_by_rename
-from federation.coordinator.web.control_api import TOKEN
+from federation.demos.coordinator_process import CoordinatorProcess, end, join
 from federation.demos.folder import replace_demo_folder
 from federation.demos.pages import devices_report, verdict
-from federation.demos.people import PEOPLE, Person, choose_people, compare_models, recall
-from federation.keyboards import keyboard
-from federation.processes import free_port, start
+from federation.demos.people import PEOPLE, Person, choose_people, compare_models
 from federation.reports.plots import plot_demo_devices
-from model.device.folder import PRETRAINED, load_model
+from model.device.folder import load_model
 
 _TARGET, _ROUNDS = 6, 5
 _KILLED_IN = (2, 4)  # rounds in which a keyboard is killed
-_EARLY = 30  # rounds of the shipped model's training
-# These steps are larger than the shipped model's. They raised an early model's recall at 1 from 4.7% to 6.0% in two rounds, on
-# the validation users that settings were chosen on.
+# Chosen on other validation users (`people._TUNED_ON`); a device takes larger steps than in rounds of many.
 _TRAINING = ("--learning-rate", 1, "--passes", 2, "--max-words", 4_000, "--clip", 4)
-_START_SECONDS, _ROUND_SECONDS = 600.0, 1_800.0  # deadlines, generous because of background load
+_RULES = ("--minimum", 3, "--target", _TARGET, "--over-selection", PEOPLE / _TARGET, "--selection-seconds", 15)
+_ROUND_SECONDS = 1_800.0  # a deadline, generous because of background load
 
 _console = Console(stderr=True)
 
 
-def demo_devices(out: Path, rounds: int = _ROUNDS) -> dict[str, Any]:
+def demo_devices(shipped: Path, out: Path, rounds: int = _ROUNDS) -> dict[str, Any]:
     """Runs the demo in the folder `out`, which it replaces, and leaves a report there.
 
-    Returns the figures of `compare_models` for the first and the last model, and the coordinator's figures of each round.
+    Args:
+      shipped: the model folder to start from.
+      out: the demo's folder.
+      rounds: the number of rounds.
+
+    Returns:
+      The figures of `compare_models` for the first and the last model, and the coordinator's figures of each round.
 
     Raises:
       DataError: `out` holds something else, or the coordinator or its rounds failed.
     """
-    replace_demo_folder(out, "demo-devices")
     began = time.monotonic()
+    first = load_model(shipped)
+    replace_demo_folder(out, "demo-devices")
     people = choose_people(Part(ChitChat(), "validation"))
-    first = _early_model(out)
-    committed = _run_rounds(out, first, people, rounds)
-    after = load_model(sorted((out / "coordinator" / "models").iterdir())[-1])
-    shipped = load_model(PRETRAINED)
-    result = compare_models(load_model(first), after, people) | {"shipped": recall(shipped, people)}
-    result |= {
-        "early": _EARLY,
-        "shipped_rounds": shipped.provenance.round,
-        "rounds": committed,
-        "killed": {str(i): r for i, r in enumerate(_KILLED_IN, 1) if r <= rounds},
-    }
+    committed, newest = _run_rounds(out, shipped, people, rounds)
+    result = compare_models(first, load_model(newest), people)
+    result |= {"rounds": committed, "killed": {str(i): r for i, r in enumerate(_KILLED_IN, 1) if r <= rounds}}
     result |= {"seconds": round(time.monotonic() - began, 1), "report": str(out / "report.html")}
     _print_table(result)
     plot_demo_devices(result, out / "recall.png")
@@ -79,127 +70,34 @@ def demo_devices(out: Path, rounds: int = _ROUNDS) -> dict[str, Any]:
     return result
 
 
-def _early_model(out: Path) -> Path:
-    """Trains the shipped model again up to round `_EARLY`, by the command on its card; returns the model's folder.
+def _run_rounds(out: Path, shipped: Path, people: Sequence[Person], rounds: int) -> tuple[list[dict[str, Any]], Path]:
+    """Starts a coordinator and a keyboard for each person, and runs the rounds.
 
-    Raises:
-      DataError: the command failed.
-    """
-    _say(f"TensorFlow Federated simulates the first {_EARLY} rounds of the shipped model's training.")
-    made_by = next(line for line in load_model(PRETRAINED).card.splitlines() if line.startswith("1. `uv run federate "))
-    arguments = shlex.split(made_by.removeprefix("1. `uv run federate ").removesuffix("`"))
-    command = [sys.executable, "-P", "-m", "federation", *arguments, "--rounds", _EARLY, "--checks", 1]
-    log = out / "first.log"
-    with log.open("wb") as output:
-        process = start([*map(str, command), "--out", out / "first"], stdout=output, stderr=output)
-        if process.wait():
-            raise DataError(f"training the early model failed: {log.read_text('utf-8').strip()[-300:]}")
-    return out / "first" / "model"
-
-
-def _run_rounds(out: Path, first: Path, people: Sequence[Person], rounds: int) -> list[dict[str, Any]]:
-    """Starts a coordinator and a keyboard for each person, runs the rounds, and returns the rows of the committed ones.
+    Returns:
+      The rows of the committed rounds, and the folder of the newest model.
 
     Raises:
       DataError: the coordinator or its rounds failed.
     """
-    corpus = out / "corpus.jsonl"
-    _write_corpus(corpus, people)
-    coordinator = _Coordinator(out, first)
+    _say("The coordinator starts, with TensorFlow Federated in a process of its own.")
+    coordinator = CoordinatorProcess(out, shipped, (*_RULES, *_TRAINING))
     keyboards: list[subprocess.Popen] = []
     try:
-        coordinator.wait_until_ready()
-        for number, person in enumerate(people, 1):
-            keyboards.append(_join(out, first, corpus, person.user, number, coordinator.invite()))
+        coordinator.wait_until_serving()
+        keyboards = join(out, shipped, people, coordinator)
         _say(
-            f"{PEOPLE} keyboards have joined. Their people are validation users of ChitChat, whose words trained no shared model."
+            f"{PEOPLE} keyboards join. Their people are validation users of ChitChat, whose words trained no shared model."
         )
+        coordinator.wait_until_ready()
         _say(f"{rounds} rounds begin. Watch them at {coordinator.dashboard}")
-        coordinator.call("POST", f"/control/rounds?rounds={rounds}")
+        coordinator.schedule(rounds)
         view = _watch(coordinator, keyboards, rounds)
     finally:
-        for process in (*keyboards, coordinator.process):
-            process.kill()
-        for process in (*keyboards, coordinator.process):
-            process.wait()
-    return [row for row in view["rounds"] if row["state"] == "committed"]
+        end([*keyboards, coordinator.process])
+    return [row for row in view["rounds"] if row["state"] == "committed"], coordinator.newest_model
 
 
-def _write_corpus(path: Path, people: Sequence[Person]) -> None:
-    lines = [
-        json.dumps({"user": person.user, "time": f"{number:06}", "text": text})
-        for person in people
-        for number, text in enumerate(person.typed)
-    ]
-    write_by_rename(path, "".join(line + "\n" for line in lines).encode())
-
-
-class _Coordinator:
-    """A `federate serve` process and its control API."""
-
-    def __init__(self, out: Path, model: Path) -> None:
-        self._folder = out / "coordinator"
-        port, self._control_port = free_port(), free_port()
-        command = [sys.executable, "-P", "-m", "federation", "serve", "--folder", self._folder, "--invite", "0"]
-        command += ["--rounds", 0]
-        command += ["--model", model]
-        command += ["--port", port, "--control-port", self._control_port, "--minimum", 3, "--target", _TARGET]
-        command += ["--over-selection", PEOPLE / _TARGET, "--selection-seconds", 15, *_TRAINING]
-        self._log = out / "coordinator.log"
-        with self._log.open("wb") as log:
-            self.process = start([str(part) for part in command], stdout=log, stderr=log)
-
-    def wait_until_ready(self) -> None:
-        """Waits until the coordinator can begin a round.
-
-        Raises:
-          DataError: the coordinator ended or takes too long.
-        """
-        deadline = time.monotonic() + _START_SECONDS
-        _say("The coordinator starts, with TensorFlow Federated in a process of its own.")
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise DataError(f"the coordinator ended: {self._log.read_text('utf-8').strip()[-300:]}")
-            try:
-                if self.call("GET", "/control/view").json()["ready"]:
-                    return
-            except (httpx.HTTPError, OSError):
-                pass
-            time.sleep(0.3)
-        raise DataError(f"the coordinator was not ready within {_START_SECONDS:g} s: see {self._log}")
-
-    def call(self, method: str, path: str) -> httpx.Response:
-        """Calls the control API and returns its response.
-
-        Raises:
-          httpx.HTTPError: the call failed.
-        """
-        token = (self._folder / TOKEN).read_text("ascii")
-        headers = {"authorization": f"Bearer {token}"}
-        response = httpx.request(
-            method, f"http://127.0.0.1:{self._control_port}{path}", headers=headers, trust_env=False
-        )
-        return response.raise_for_status()
-
-    @property
-    def dashboard(self) -> str:
-        """The URL of the dashboard."""
-        return f"http://127.0.0.1:{self._control_port}/?token={(self._folder / TOKEN).read_text('ascii')}"
-
-    def invite(self) -> str:
-        """Returns a new join link."""
-        return self.call("POST", "/control/invitations").json()["link"]
-
-
-def _join(out: Path, model: Path, corpus: Path, user: str, number: int, link: str) -> subprocess.Popen:
-    """Starts a keyboard with a user's messages from the corpus, which joins the coordinator by the link."""
-    options = ("--model", model, "--corpus", corpus, "--user", user, "--profile", out / f"keyboard-{number}")
-    command = keyboard("device", "--join", link, *options)
-    with (out / f"keyboard-{number}.log").open("wb") as log:
-        return start(command, stdout=log, stderr=log)
-
-
-def _watch(coordinator: _Coordinator, keyboards: Sequence[subprocess.Popen], rounds: int) -> dict[str, Any]:
+def _watch(coordinator: CoordinatorProcess, keyboards: Sequence[subprocess.Popen], rounds: int) -> dict[str, Any]:
     """Prints each round when it ends, kills a keyboard in two of them, and returns the coordinator's last view.
 
     Raises:
@@ -207,11 +105,8 @@ def _watch(coordinator: _Coordinator, keyboards: Sequence[subprocess.Popen], rou
     """
     printed, to_kill, deadline = 0, dict(zip(_KILLED_IN, keyboards, strict=False)), time.monotonic() + _ROUND_SECONDS
     while time.monotonic() < deadline:
-        if coordinator.process.poll() is not None:
-            raise DataError(
-                "the coordinator ended before the rounds were done: see coordinator.log in the demo's folder"
-            )
-        view = coordinator.call("GET", "/control/view").json()
+        coordinator.check()
+        view = coordinator.view()
         ended = [r for r in view["rounds"] if r["state"] in ("committed", "aborted")]
         for row in ended[printed:]:
             _say(_line(row))
@@ -251,11 +146,6 @@ def _print_table(result: dict[str, Any]) -> None:
         table.add_row(name, f"{row['words']:,}", *recalls, perplexity, f"{row['better']} / {row['worse']}")
     _console.print(table)
     _say(verdict(result["all"]))
-    shipped = result["shipped"]
-    _say(
-        f"The shipped model, after {result['shipped_rounds']:,} rounds: recall at 1 {shipped['top1']:.1%}, "
-        f"recall at 3 {shipped['top3']:.1%}."
-    )
 
 
 def _say(line: str) -> None:

@@ -16,25 +16,32 @@ img {{ max-width: 100% }}
 """
 
 _PAGE = """<h1>Three keyboards learned, alone and together</h1>
-<p>Each row is a model, measured on each person's newer messages: recall at 1, recall at 3 and keystroke savings rate. No model has
-seen these messages. The words that a keyboard typed stayed in its profile. In each round it sent a model delta, the number of
-words that it trained on, and two mean losses.</p>
+<p>The keyboards began with the public model, which knows no word of these people. Their words stayed in their profiles: in a round
+a keyboard sent a model delta, the number of words that it trained on, and two mean losses.</p>
+<img src="recall.png" alt="Recall at 1 by round on strangers' words; recall at 1 of three people in four stages; suggestions">
+<h2>Strangers</h2>
+<p>{people} validation users who took no part ({words:,} words): {strangers}.</p>
+<h2>The three people</h2>
+<p>Each row is a stage, measured on each person's newer messages, which no model has seen: recall at 1 with its 95% interval over
+messages, recall at 3, keystroke savings rate. From the start to the end, all three together: {together}.</p>
 {stages}
-<img src="recall.png" alt="Recall and keystroke savings of the four models for each person">
-<h2>The rounds</h2>
+<h2>What the keyboards suggest</h2>
+{suggestions}
+<h2>The rounds with the keyboards</h2>
 <p>Mean loss, in nats per word, on each keyboard's own words: of the round's global model, and of the model that the keyboard
-trained from it. The keyboard sent the difference between the two models.</p>
+trained from it. The keyboard sent the difference between the two models. {simulated} simulated people took part in each of the
+{number} rounds.</p>
 {rounds}
 </html>
 """
 
 _DEVICES_PAGE = """<h1>Eight keyboards learned together, and nobody saw the contribution of a single one</h1>
 <p>Eight of ChitChat's validation users, whose words no shared model was trained on, each have a keyboard, a process of its own,
-with the first four fifths of their messages. The keyboards began with the shipped model as it was after the first {early} of its
-{shipped_rounds:,} rounds, when it still had much to learn. They took part in {rounds} secure rounds of a coordinator. In each, a
+with the first four fifths of their messages. The keyboards began with a model that had seen none of these people's words, and took
+part in {rounds} secure rounds of a coordinator. In each, a
 keyboard trained the global model on its words and sent a masked model delta; the coordinator could read only the sum. {killed}</p>
 <h2>On their newer messages</h2>
-<p>No keyboard has these messages. {verdict} The shipped model, after all its rounds, has a recall at 1 of {shipped:.1%}.</p>
+<p>No keyboard has these messages. {verdict}</p>
 {people}
 <img src="recall.png" alt="Recall of the global model before and after the rounds for each keyboard, and recall by round">
 <h2>The keyboards' own measurements</h2>
@@ -48,18 +55,51 @@ is in every round, which also makes rows differ.</p>
 
 def demo_report(result: dict[str, Any]) -> str:
     """Returns the page for the result of `federation.demos.three_keyboards.demo`."""
-    heads = [f"keyboard {n} ({words} words)" for n, words in enumerate(result["words_measured"], 1)]
+    heads = [f"keyboard {n} ({words:,} words)" for n, words in enumerate(result["words_measured"], 1)]
     stages = [
-        [stage, *(f"{u['top1']:.1%} / {u['top3']:.1%} / {u['ksr']:.1%}" for u in users)]
+        [stage, *(f"{_with_interval(u)} / {u['top3']:.1%} / {u['ksr']:.1%}" for u in users)]
         for stage, users in result["stages"].items()
     ]
-    rounds = [
-        [str(n), *(f"{d['loss_before']:.3f} → {d['loss_after']:.3f} ({d['words']} words)" for d in devices)]
-        for n, devices in enumerate(result["rounds"], 1)
+    words = [
+        [f"{row['start']} …", *(", ".join(s) for s in (row["before"], row["after"], *row["keyboards"]))]
+        for row in result["suggestions"]
     ]
+    rounds = [
+        [
+            str(n),
+            *(
+                device["error"]
+                if "error" in device
+                else f"{device['loss_before']:.3f} → {device['loss_after']:.3f} ({device['words']:,} words)"
+                for device in round_["keyboards"]
+            ),
+        ]
+        for n, round_ in enumerate(result["rounds"], 1)
+        if round_["keyboards"]
+    ]
+    names = [f"keyboard {n}" for n in range(1, len(heads) + 1)]
+    strangers = result["strangers"]
     return _HEAD.format(title="demo with three keyboards") + _PAGE.format(
-        stages=_table(["", *heads], stages), rounds=_table(["round", *heads], rounds)
+        people=strangers["people"],
+        words=strangers["words"],
+        strangers=escape(strangers["change"]["line"]),
+        together=escape(result["change"]["all"]["line"]),
+        stages=_table(["", *heads], stages),
+        suggestions=_table(
+            ["", "at the start", "after the rounds", *(f"{name}, after learning" for name in names)], words
+        ),
+        simulated=result["rounds"][0]["simulated"],
+        number=len(result["rounds"]),
+        rounds=_table(["round", *names], rounds),
     )
+
+
+def _with_interval(figures: dict[str, Any]) -> str:
+    shown = f"{figures['top1']:.1%}"
+    if figures["interval"] is None:
+        return shown
+    low, high = figures["interval"]
+    return f"{shown} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def verdict(figures: dict[str, Any]) -> str:
@@ -101,9 +141,6 @@ def devices_report(result: dict[str, Any]) -> str:
     ]
     measures = ["recall at 1", "recall at 3"]
     return _HEAD.format(title="demo with eight devices") + _DEVICES_PAGE.format(
-        early=result["early"],
-        shipped_rounds=result["shipped_rounds"],
-        shipped=result["shipped"]["top1"],
         rounds=len(result["rounds"]),
         killed=f"During the demo {' and '.join(killed)}; the others continued." if killed else "",
         verdict=escape(verdict(result["all"])),

@@ -15,6 +15,7 @@ from data.corpus import Part
 from data.errors import DataError
 from data.tokenizer import tokenize
 from data.vocabulary import SPECIALS
+from federation.evaluation.change import recall_change
 from federation.evaluation.predictions import Predictions, network_predictions
 from federation.evaluation.significance import compare, sign_test
 from model.device.folder import Model
@@ -60,9 +61,10 @@ def compare_models(before: Model, after: Model, people: Sequence[Person]) -> dic
     """Compares recall and perplexity of two models on the people's newer messages.
 
     Returns:
-      `people`, a mapping for each person, and `all`, the same over all words with further figures: the `difference` in recall at
-      1, its 95% `interval` over people, and two p-values. `p_words` treats words as independent (McNemar's exact test), `p_people`
-      is the sign-flip test over people (`federation.evaluation.significance`).
+      `people`, a mapping for each person, and `all`, the same over all words: recall and perplexity `before` and `after`, the
+      `difference` in recall at 1, and its 95% `interval`, over messages for a person and over people for all. `all` has two
+      p-values: `p_words` treats words as independent (McNemar's exact test), `p_people` is the sign-flip test over people
+      (`federation.evaluation.significance`).
     """
     predictions = [_predict(model, people) for model in (before, after)]
     found = [_compared(*pair) for pair in zip(*predictions, strict=True)]
@@ -86,21 +88,21 @@ def compare_models(before: Model, after: Model, people: Sequence[Person]) -> dic
     return {"people": rows, "all": total}
 
 
-def recall(model: Model, people: Sequence[Person]) -> dict[str, float]:
-    """Returns recall and perplexity of a model on all people's newer messages."""
-    return _figures(sum((p.scores() for p in _predict(model, people)), Scores()))
-
-
 def _predict(model: Model, people: Sequence[Person]) -> list[Predictions]:
     program = model.start()
-    return [network_predictions(program, [model.vocabulary.encode(text) for text in p.next]) for p in people]
+    encoded = [[model.vocabulary.encode(text) for text in p.next] for p in people]
+    return [network_predictions(program, messages, model.phrases) for messages in encoded]
 
 
 def _compared(before: Predictions, after: Predictions) -> dict[str, Any]:
     """Compares two models on one person; `better` counts first guesses of the second model only, `worse` of the first only."""
     words = before.targets >= len(SPECIALS)
     hit_before, hit_after = before.ranks[words] < 1, after.ranks[words] < 1
+    message = np.cumsum(before.positions == 0)[words]  # the number of the message of each word
+    by_message = recall_change(np.bincount(message, hit_before), np.bincount(message, hit_after), np.bincount(message))
     return {
+        "difference": by_message["difference"],
+        "interval": by_message["interval"],
         "words": int(words.sum()),
         "before": _figures(before.scores()),
         "after": _figures(after.scores()),

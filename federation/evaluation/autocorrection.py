@@ -80,7 +80,8 @@ def measure_typos(work: Sequence[tuple[Model, Sequence[str]]]) -> TypoScores:
 
 def _measure_user(model_and_messages: tuple[Model, Sequence[str]]) -> TypoScores:
     model, messages = model_and_messages
-    suggester, total = Suggester(Reader(model.start()), model.vocabulary, lexicon=model.lexicon), TypoScores()
+    reader, total = Reader(model.start(), phrases=model.phrases), TypoScores()
+    suggester = Suggester(reader, model.vocabulary, lexicon=model.lexicon)
     for text in messages:
         # The message is the seed, so that its typos do not depend on the other messages.
         random = Random(hashlib.sha256(text.encode()).digest())

@@ -96,12 +96,12 @@ def measure(
 
 
 def _predict(model: Model, weights: Sequence[Weights], messages: Messages) -> list[Predictions]:
-    """Returns each network's predictions of one user's messages, then those of the user's own history."""
+    """Returns the predictions of one user's messages by each network, with the model's phrases, and by the user's own history."""
     found = []
     program = model.start()
     for network in weights:
         program.weights = network
-        found.append(network_predictions(program, messages))
+        found.append(network_predictions(program, messages, model.phrases))
     return [*found, predictions(messages, *score_own_history(messages, len(model.vocabulary)))]
 
 

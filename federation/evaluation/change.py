@@ -1,6 +1,7 @@
 """What training changed, in words: the recall of two models on the same words of the same people, and whether it is chance."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,29 @@ def change_lines(before: Sequence[Scores], after: Sequence[Scores]) -> list[str]
         _line("recall at 1", [s.first for s in before], [s.first for s in after], words),
         _line("recall at 3", [s.among_three for s in before], [s.among_three for s in after], words),
     ]
+
+
+def recall_change(before: np.ndarray, after: np.ndarray, words: np.ndarray) -> dict[str, Any]:
+    """Returns a change in recall at 1: `before`, `after`, the `difference` with its 95% `interval`, `p`, and a `line` of it all.
+
+    Args:
+      before: [U], the number of words of each person, or of each message of one person, that were predicted before.
+      after: [U], the same after.
+      words: [U], the number of words of each.
+    """
+    if not words.any():
+        nothing = {"before": 0.0, "after": 0.0, "difference": 0.0, "interval": None, "p": 1.0}
+        return nothing | {"line": "none of the words is in the vocabulary"}
+    found = compare(after, before, words)
+    interval = found.difference_interval
+    return {
+        "before": float(before.sum() / words.sum()),
+        "after": float(after.sum() / words.sum()),
+        "difference": found.difference,
+        "interval": [interval.low, interval.high] if interval else None,
+        "p": found.p,
+        "line": _line("recall at 1", before.tolist(), after.tolist(), words),
+    }
 
 
 def _line(name: str, before: Sequence[int], after: Sequence[int], words: np.ndarray) -> str:

@@ -53,7 +53,10 @@ def _evaluate_user(model_and_messages: tuple[Model, Sequence[str]]) -> tuple[Sco
     model, messages = model_and_messages
     program = model.start()
     encoded = [model.vocabulary.encode(text) for text in messages]
-    return evaluate(program, encoded), type_messages(messages, program, model.vocabulary)
+    return (
+        evaluate(program, encoded, model.phrases),
+        type_messages(messages, program, model.vocabulary, phrases=model.phrases),
+    )
 
 
 def long_enough(corpus: Corpus, users: Sequence[str], min_words: int, max_users: int | None) -> list[str]:

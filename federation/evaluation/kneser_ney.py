@@ -56,11 +56,47 @@ class _Continuations:
         return cls(offsets, words, shares, np.bincount(context, discount, contexts) / total)
 
 
+@dataclass(frozen=True)
+class Ngrams:
+    """All N n-grams of one length in a corpus. They are numbered in the order of their keys; a single token's number is its id.
+
+    A key is the number of the n-gram without its last token, times the size of the vocabulary, plus that token.
+    """
+
+    keys: np.ndarray  # int64 [N]
+    counts: np.ndarray  # int64 [N]: for Kneser-Ney
+    occurrences: np.ndarray  # int64 [N]: how often each occurs
+    endings: np.ndarray  # int64 [N]: the number, among the shorter n-grams, of the n-gram without its first token
+
+
+def count_ngrams(messages: Iterable[Sequence[int]], vocabulary: int, order: int) -> list[Ngrams]:
+    """Returns the n-grams of 1 to `order` tokens in encoded messages, without boundaries, over `vocabulary` ids."""
+    stream = _stream(messages)
+    before = _tokens_before(stream)
+    number = stream  # number of the n-gram that ends at each position; the first n-grams have length 1
+    keys, occurrences = np.arange(vocabulary), np.bincount(stream[1:], minlength=vocabulary)
+    endings = np.zeros(vocabulary, np.int64)
+    begins = keys == BOUNDARY  # whether an n-gram begins a message
+    found = []
+    for length in range(2, order + 1):
+        ends = np.flatnonzero(before >= length - 1)
+        longer = number[ends - 1] * vocabulary + stream[ends]
+        longer, first, numbers, seen = np.unique(longer, return_index=True, return_inverse=True, return_counts=True)
+        ended = number[ends[first]]
+        preceded = np.bincount(ended, minlength=len(keys))  # the number of different tokens before each n-gram
+        # A single <s> is only predicted as the end of a message, where it has tokens before it.
+        counts = np.where(begins, occurrences, preceded) if length > 2 else preceded
+        found.append(Ngrams(keys, counts, occurrences, endings))
+        number = np.full(len(stream), -1)
+        number[ends] = numbers
+        keys, occurrences, endings, begins = longer, seen, ended, begins[longer // vocabulary]
+    return [*found, Ngrams(keys, occurrences, occurrences, endings)]
+
+
 class KneserNey:
     """An n-gram model over a vocabulary of V ids, special tokens included; `<pad>` has probability zero.
 
-    The n-grams of each length are numbered in the order of their keys. A key is the number of the n-gram without its last word,
-    times V, plus that word. The number of a single token is its id. So a binary search per token finds a context of any length.
+    The keys of n-grams (`Ngrams`) are sorted, so that a binary search per token finds a context of any length.
     """
 
     def __init__(self, messages: Iterable[Sequence[int]], vocabulary: int, order: int) -> None:
@@ -71,27 +107,10 @@ class KneserNey:
           vocabulary: V.
           order: length of the longest n-grams, at least 1.
         """
-        stream = _stream(messages)
-        before = _tokens_before(stream)
-        number = stream  # number of the n-gram that ends at each position; the first n-grams have length 1
-        counts = np.bincount(stream[1:], minlength=vocabulary)
-        begins = np.arange(vocabulary) == BOUNDARY  # whether an n-gram begins a message
+        counted = count_ngrams(messages, vocabulary, order)
         self.vocabulary, self.order = vocabulary, order
-        self._keys: list[np.ndarray] = []
-        by_length = []
-        for length in range(2, order + 1):
-            ends = np.flatnonzero(before >= length - 1)
-            keys = number[ends - 1] * vocabulary + stream[ends]
-            keys, first, numbers, seen = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-            # The number of different tokens before each shorter n-gram.
-            preceded = np.bincount(number[ends[first]], minlength=len(counts))
-            # A single <s> is only predicted as the end of a message, where it has tokens before it.
-            by_length.append(np.where(begins, counts, preceded) if length > 2 else preceded)
-            counts, begins = seen, begins[keys // vocabulary]
-            number = np.full(len(stream), -1)
-            number[ends] = numbers
-            self._keys.append(keys)
-        by_length.append(counts)
+        self._keys = [ngrams.keys for ngrams in counted[1:]]
+        by_length = [ngrams.counts for ngrams in counted]
         self._unigram = _unigram(by_length[0])
         self._continuations = [
             _Continuations.discounted(len(shorter), keys // vocabulary, keys % vocabulary, longer)

@@ -110,8 +110,8 @@ def learn(
     if not run.targets:
         return LearningOutcome(None, in_use, USUAL_TRUST, None, 0, run.seconds)
     new = program.weights
-    verdict = result_of(judge(program, model.vocabulary, in_use or model.weights, new, messages, border))
-    trust = result_of(choose_trust(program, model.vocabulary, messages[:border], messages[border:]))
+    verdict = result_of(judge(program, model.vocabulary, in_use or model.weights, new, messages, border, model.phrases))
+    trust = result_of(choose_trust(program, model.vocabulary, messages[:border], messages[border:], model.phrases))
     return LearningOutcome(new, new if verdict.keeps_new else in_use, trust, verdict, run.targets, run.seconds)
 
 
@@ -141,18 +141,31 @@ class SimulatedKeyboard:
     trust: float = USUAL_TRUST  # trust in the n-grams
 
 
-def measure_keyboards(work: Sequence[tuple[SimulatedKeyboard, Sequence[str]]]) -> list[tuple[Scores, Typing]]:
-    """Returns the scores and keystrokes of messages on keyboards, which learn nothing from them."""
+def measure_keyboards(
+    work: Sequence[tuple[SimulatedKeyboard, Sequence[str]]], typed_words: int
+) -> list[tuple[list[Scores], Typing]]:
+    """Measures keyboards, which learn nothing from the messages.
+
+    Args:
+      work: keyboards, each with its messages.
+      typed_words: number of words, in the first messages, for which keystrokes are counted, which takes longer.
+
+    Returns:
+      For each keyboard the scores of each message, and the keystrokes of the first messages.
+    """
     with progress_bar("evaluating", len(work)) as bar:
-        return map_in_processes(_measure_keyboard, work, bar)
+        return map_in_processes(partial(_measure_keyboard, typed_words), work, bar)
 
 
-def _measure_keyboard(work: tuple[SimulatedKeyboard, Sequence[str]]) -> tuple[Scores, Typing]:
+def _measure_keyboard(typed_words: int, work: tuple[SimulatedKeyboard, Sequence[str]]) -> tuple[list[Scores], Typing]:
     keyboard, following = work
     model, program = keyboard.model, keyboard.model.start()
     personal = PersonalNgram(model.vocabulary, keyboard.typed, trust=keyboard.trust)
-    measured = measure(Suggester(Reader(program), model.vocabulary, personal), following, len(model.vocabulary))
-    return measured.scores, type_messages(following, program, model.vocabulary, personal)
+    suggester = Suggester(Reader(program, phrases=model.phrases), model.vocabulary, personal)
+    scores = [measure(suggester, [text], len(model.vocabulary)).scores for text in following]
+    words = np.cumsum([len(tokenize(text)) for text in following])
+    typed = following[: int(np.searchsorted(words, typed_words)) + 1]
+    return scores, type_messages(typed, program, model.vocabulary, personal, model.phrases)
 
 
 def personalize_users(
@@ -177,13 +190,14 @@ def _personalize(
 
     def measured(weights: Weights | None, ngram: PersonalNgram | None) -> Measurement:
         program.weights = weights or model.weights
-        return measure(Suggester(Reader(program), vocabulary, ngram), newer, len(vocabulary))
+        reader = Reader(program, phrases=model.phrases)
+        return measure(Suggester(reader, vocabulary, ngram), newer, len(vocabulary))
 
-    before, typed_before = measured(None, None), type_messages(newer, program, vocabulary)
+    before, typed_before = measured(None, None), type_messages(newer, program, vocabulary, phrases=model.phrases)
     learned = learn(model, program, older, how, seed)
     personal = PersonalNgram(vocabulary, older, trust=learned.trust)
     after = measured(learned.kept, personal)
-    typed_after = type_messages(newer, program, vocabulary, personal)
+    typed_after = type_messages(newer, program, vocabulary, personal, model.phrases)
     parts = {}
     if ablation:
         parts = {
@@ -256,11 +270,13 @@ def _curve_of(
         if end > len(messages):
             break
         program.weights = model.weights
-        before = measure(Suggester(Reader(program), vocabulary), messages[start:end], len(vocabulary))
+        by_global = Suggester(Reader(program, phrases=model.phrases), vocabulary)
+        before = measure(by_global, messages[start:end], len(vocabulary))
         learned = learn(model, program, messages[:start], how, seed)
         program.weights = learned.kept or model.weights
         personal = PersonalNgram(vocabulary, messages[:start], trust=learned.trust)
-        after = measure(Suggester(Reader(program), vocabulary, personal), messages[start:end], len(vocabulary))
+        by_personal = Suggester(Reader(program, phrases=model.phrases), vocabulary, personal)
+        after = measure(by_personal, messages[start:end], len(vocabulary))
         if before.scores.first:
             rows.append((user, words, relative_gain(before, after), learned.kept is not None))
     return rows
@@ -285,7 +301,7 @@ def _live(model: Model, how: FineTuning, seed: int, messages: Sequence[str]) -> 
     """Predicts, types and then counts each message. The network learns after 500 words and whenever their number has doubled."""
     vocabulary, personal = model.vocabulary, PersonalNgram(model.vocabulary)
     program, learner = model.start(), model.start()
-    suggester, in_use = Suggester(Reader(program), vocabulary, personal), None
+    suggester, in_use = Suggester(Reader(program, phrases=model.phrases), vocabulary, personal), None
     scores, typing, words, next_learning = Scores(), Typing(), 0, _FIRST_LEARNING
     for number, text in enumerate(messages, 1):
         tokens = [token.word for token in tokenize(text)]
@@ -299,5 +315,5 @@ def _live(model: Model, how: FineTuning, seed: int, messages: Sequence[str]) -> 
             personal.trust = learned.trust
             if learned.kept is not None and learned.kept is not in_use:
                 in_use = program.weights = learned.kept
-                suggester = Suggester(Reader(program), vocabulary, personal)
+                suggester = Suggester(Reader(program, phrases=model.phrases), vocabulary, personal)
     return scores, typing

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.windows import lanes
-from model.device.metrics import Scores, scores
+from model.device.metrics import Scores, predict_with_phrases, scores
 from model.device.runtime import Program
+from model.device.suggesting.phrases import Phrases
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,12 @@ def predictions(messages: Sequence[Sequence[int]], ranks: np.ndarray, log_likeli
     return Predictions(targets, positions, ranks, log_likelihoods)
 
 
-def network_predictions(program: Program, messages: Sequence[Sequence[int]]) -> Predictions:
+def network_predictions(
+    program: Program, messages: Sequence[Sequence[int]], phrases: Phrases | None = None
+) -> Predictions:
     """Runs the network over encoded messages as `model.device.metrics.evaluate` does and returns the predictions of each token."""
+    if phrases is not None:
+        return predictions(messages, *predict_with_phrases(program, messages, phrases))
     window = program.config.window
     streams, places = lanes(messages, program.config.batch, window)
     state, parts = program.initial_state(program.config.batch), []

@@ -20,12 +20,15 @@ _RECALLS = {
 def evaluation_tables(result: Result, users: int) -> Tables:
     """Returns the tables of a model's figures on the messages of a number of users."""
     outside, words = result["out_of_vocabulary"], result["words"] + result["out_of_vocabulary"]
-    learning = "top1_personal" in result
-    rows: Rows = [["", "this model", *(["a keyboard that learns from it"] if learning else [])]]
+    columns = {"": "this model", "_network": "its network alone", "_personal": "a keyboard that learns from it"}
+    columns = {ending: head for ending, head in columns.items() if f"top1{ending}" in result}
+    rows: Rows = [["", *columns.values()]]
     for key, label in _RECALLS.items():
-        rows.append([label, _share(result[key]), *([_share(result[f"{key}_personal"])] if learning else [])])
-    blank = [""] if learning else []
-    rows.append(["perplexity of the words in the vocabulary", f"{result['perplexity']:.1f}", *blank])
+        rows.append([label, *(_share(result[f"{key}{ending}"]) for ending in columns)])
+    perplexities = [result.get(f"perplexity{ending}") for ending in columns]
+    cells = ["" if value is None else f"{value:.1f}" for value in perplexities]
+    rows.append(["perplexity of the words in the vocabulary", *cells])
+    blank = [""] * (len(columns) - 1)
     rows.append(["words outside the vocabulary", f"{outside:,} ({_share(outside / max(words, 1))})", *blank])
     tables = [(f"{words:,} words of {users:,} {_people(users)}", rows)]
     if "slips_slips" in result:

@@ -26,7 +26,8 @@ from federation.protocol.json_messages import Between, JsonMessage, Matching, on
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.messages import SecureRound
 
-VERSION = 2  # of everything in this package that is sent; version 1 had no consistency check and no header
+# Of everything in this package that is sent. Version 1 had no consistency check and no header, version 2 no trainable parts.
+VERSION = 3
 VERSION_HEADER = "x-federation-protocol"
 
 REST, WAIT = "rest", "wait"  # the tasks of a Call, apart from the stages
@@ -176,6 +177,8 @@ class Plan(JsonMessage):
     max_words: Annotated[int, Between(1, 20_000)]
     seed: Annotated[int, Between(0, 2**53)]  # of the order of training, together with a draw of each device
     terms: Terms
+    # The weights that are trained and sent (`model.device.trainable`): a device refuses a part that it does not know.
+    trainable: Annotated[str, Matching("bias|head|all")] = "all"
 
 
 @dataclass(frozen=True)

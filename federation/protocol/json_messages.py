@@ -233,6 +233,7 @@ class Invitation(JsonMessage):
     passes: int
     max_words: int
     seed: int  # seed of the order of the training rows
+    trainable: str = "all"
 
 
 @dataclass(frozen=True)

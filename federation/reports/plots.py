@@ -53,6 +53,30 @@ def plot_search(curves: Mapping[str, Sequence[Mapping[str, float]]], path: Path)
     plt.close(figure)
 
 
+def plot_privacy(rows: Sequence[Figures], path: Path) -> None:
+    """Plots recall at 1 on validation users against epsilon: a mark for each run, and a line through the means over seeds.
+
+    A row has `top1`, `top1_before`, and `epsilon`, which is None for a run without noise.
+    """
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    by_epsilon: dict[float | None, list[float]] = {}
+    for row in rows:
+        by_epsilon.setdefault(row["epsilon"], []).append(100 * row["top1"])
+    spent = sorted(epsilon for epsilon in by_epsilon if epsilon is not None)
+    points = [*spent, *([None] if None in by_epsilon else [])]
+    for place, epsilon in enumerate(points):
+        axes.plot([place] * len(by_epsilon[epsilon]), by_epsilon[epsilon], "_", color="tab:gray", markersize=14)
+    axes.plot(range(len(points)), [np.mean(by_epsilon[epsilon]) for epsilon in points], "o-", label="mean over seeds")
+    start = 100 * float(np.mean([row["top1_before"] for row in rows]))
+    axes.axhline(start, color="black", linestyle="--", linewidth=0.8, label="before")
+    axes.set_xticks(range(len(points)), ["no noise" if epsilon is None else f"{epsilon:.3g}" for epsilon in points])
+    axes.set(xlabel="epsilon", ylabel="%", title="Recall at 1 on validation users")
+    axes.grid(alpha=0.3, axis="y")
+    axes.legend()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
 def plot_differences(rows: Sequence[Figures], yardstick: str, path: Path) -> None:
     """Plots each run's difference from the yardstick's recall at 1, with 95% intervals over people, and a mark for each seed."""
     figure, axes = plt.subplots(figsize=(7, 0.6 * len(rows) + 1.6), layout="constrained")
@@ -99,46 +123,107 @@ def plot_curve(points: Sequence[Figures], path: Path) -> None:
 
 
 def plot_demo(result: Figures, path: Path) -> None:
-    """Plots recall at 1, recall at 3 and the keystroke savings rate of each of the demo's models, for each person."""
-    figure, panels = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
+    """Plots the result of `federate demo`: recall by round, recall of each person in each stage, and suggestions in words."""
+    figure = plt.figure(figsize=(13, 8), layout="constrained")
+    grid = figure.add_gridspec(2, 2, height_ratios=(5, 3), width_ratios=(5, 6))
+    _plot_strangers(figure.add_subplot(grid[0, 0]), result["strangers"])
+    axes = figure.add_subplot(grid[0, 1])
     people, stages = np.arange(len(result["users"])), result["stages"]
-    names = (("top1", "Recall at 1"), ("top3", "Recall at 3"), ("ksr", "Keystroke savings rate"))
-    for axes, (name, title) in zip(panels, names, strict=True):
-        for i, (stage, users) in enumerate(stages.items()):
-            axes.bar(people + (i - 1.5) * 0.2, [100 * u[name] for u in users], 0.18, label=stage)
-        axes.set(ylabel="%", title=title, ylim=(0, None))
-        axes.set_xticks(people, [f"keyboard {n + 1}" for n in people])
-        axes.grid(alpha=0.3, axis="y")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(stages))
+    colours = ("tab:gray", "tab:cyan", "tab:blue", "tab:green")
+    for i, ((stage, rows), colour) in enumerate(zip(stages.items(), colours, strict=True)):
+        recalls = 100 * np.array([row["top1"] for row in rows])
+        bars = _error_bars([row | {"top1_ci": row["interval"]} for row in rows], "top1")
+        drawn = axes.bar(people + (i - 1.5) * 0.21, recalls, 0.19, yerr=bars, label=stage, color=colour)
+        axes.bar_label(drawn, fmt="%.1f", label_type="center", color="white", fontsize=9, weight="bold")
+    names = [
+        f"person {n}: {100 * change['difference']:+.1f} points\n({words:,} newer words)"
+        for n, (change, words) in enumerate(zip(result["change"]["people"], result["words_measured"], strict=True), 1)
+    ]
+    axes.set_xticks(people, names)
+    axes.set(ylabel="%", title="Three people: recall at 1, with 95% intervals", ylim=(0, None))
+    axes.legend(fontsize="small", ncols=2, loc="lower center")
+    axes.grid(alpha=0.3, axis="y")
+    _write_suggestions(figure.add_subplot(grid[1, :]), result["suggestions"])
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
 
+def _plot_strangers(axes: plt.Axes, strangers: Figures) -> None:
+    """Plots recall at 1 of the global model by round, with the 95% interval of its change since the start."""
+    rows = strangers["by_round"]
+    numbers, recalls = [row["round"] for row in rows], 100 * np.array([row["top1"] for row in rows])
+    bars = _error_bars([row | {"difference_ci": row["interval"]} for row in rows], "difference")
+    axes.fill_between(numbers, recalls - bars[0], recalls + bars[1], alpha=0.2, color="tab:blue")
+    axes.plot(numbers, recalls, "o-", color="tab:blue", linewidth=2.5)
+    axes.axhline(recalls[0], color="tab:gray", linestyle="--")
+    for place in (0, -1):
+        position = (0, 10) if place else (4, -16)
+        axes.annotate(f"{recalls[place]:.1f}%", (numbers[place], recalls[place]), position, textcoords="offset points",
+                      fontsize=13, weight="bold", ha="right" if place else "left")  # fmt: skip
+    axes.margins(y=0.15)
+    axes.set(
+        xlabel="federated rounds (band: 95% interval of the change)",
+        ylabel="%",
+        title=f"{strangers['people']} strangers, who took no part: recall at 1",
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+
+
+def _write_suggestions(axes: plt.Axes, rows: Sequence[Figures]) -> None:
+    """Writes a table of suggestions before the rounds, after them, and of each keyboard after learning."""
+    people = range(1, len(rows[0]["keyboards"]) + 1)
+    heads = ["", "at the start", "after the rounds", *(f"person {n}, after learning" for n in people)]
+    cells = [
+        [f"{row['start']} …", *(",  ".join(words) for words in (row["before"], row["after"], *row["keyboards"]))]
+        for row in rows
+    ]
+    axes.set_axis_off()
+    axes.set_title("What the keyboards suggest next")
+    table = axes.table(cells, colLabels=heads, loc="center", cellLoc="left", bbox=[0, 0, 1, 1])
+    table.auto_set_font_size(False)
+    table.set_fontsize(11)
+    for (line, column), cell in table.get_celld().items():
+        cell.set_edgecolor("#d0d0d5")
+        if line == 0 or column == 0:
+            cell.set_text_props(weight="bold")
+        elif column > 1 and cells[line - 1][column] != cells[line - 1][1]:
+            cell.set_facecolor("#e6f4e6")
+
+
 def plot_demo_devices(result: Figures, path: Path) -> None:
-    """Plots recall at 1 for each keyboard, before and after the rounds, and for each round, as keyboards report it in sums."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2), layout="constrained", width_ratios=(3, 2))
+    """Plots recall at 1 of each keyboard's person, before and after the rounds, and of each round, from sums."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5), layout="constrained", width_ratios=(3, 2))
     rows = [*result["people"], result["all"]]
     names = [*(f"keyboard {n}" for n in range(1, len(rows))), "all"]
     places = np.arange(len(rows))[::-1]
-    arrow = {"arrowstyle": "->", "lw": 2, "shrinkA": 0, "shrinkB": 0}
+    for model, shift, colour in (("before", 0.2, "tab:gray"), ("after", -0.2, "tab:blue")):
+        recalls = 100 * np.array([row[model]["top1"] for row in rows])
+        bars = None
+        if model == "after":
+            intervals = [row | {"difference_ci": row["interval"]} for row in rows]
+            bars = _error_bars(intervals, "difference")
+        label = f"{model} the rounds" + (" (with the 95% interval of the change)" if model == "after" else "")
+        left.barh(places + shift, recalls, 0.38, xerr=bars, capsize=2, color=colour, label=label)
     for place, row in zip(places, rows, strict=True):
-        ends = [100 * row[model]["top1"] for model in ("before", "after")]
-        colour = "tab:green" if ends[1] > ends[0] else "tab:red"
-        left.annotate("", (ends[1], place), (ends[0], place), arrowprops=arrow | {"color": colour})
-        left.plot(ends[0], place, "o", color="tab:gray")
-        left.plot(ends[1], place, alpha=0)  # an arrow alone would not widen the axis
-        left.annotate(f"{ends[1] - ends[0]:+.1f}", (max(ends), place), (8, -3), textcoords="offset points", fontsize=8)
+        high = row["interval"][1] - row["difference"] if row["interval"] else 0
+        end = 100 * (row["after"]["top1"] + high)
+        left.annotate(f"{100 * row['difference']:+.1f}", (end, place - 0.2), (5, 0), textcoords="offset points",
+                      va="center", weight="bold")  # fmt: skip
     left.set_yticks(places, [f"{name} ({row['words']:,})" for name, row in zip(names, rows, strict=True)])
     left.axhline(0.5, color="black", linewidth=0.5)
     left.margins(x=0.12)
-    left.set(xlabel="%", title="Recall at 1 on each person's next messages (words): before → after the rounds")
+    left.set(xlabel="%", title="Recall at 1 on each person's newer messages (words)")
+    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
     numbers = np.arange(1, len(result["rounds"]) + 1)
     for key, label, style in (
         ("top1", "global model at the start of the round", "o-"),
         ("top1_after", "after training on the device", "o--"),
     ):
         right.plot(numbers, [100 * r[key] for r in result["rounds"]], style, label=label)
-    right.set(xlabel="round", ylabel="%", title="Recall at 1 on held-back words, from sums", xticks=numbers)
+    right.set(
+        xlabel="round", ylabel="%", title="Recall at 1 on words that keyboards hold back, from sums", xticks=numbers
+    )
     right.legend(fontsize="small")
     for axes in (left, right):
         axes.grid(alpha=0.3)

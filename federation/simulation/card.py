@@ -8,6 +8,7 @@ from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
 from federation.reports.model_card import PROMISE, STEP, history
 from federation.simulation.settings import SimulationSettings
 from model.device.metrics import Scores
+from model.device.trainable import trainable_parameters, trainable_shapes
 from model.device.weights import Provenance
 
 _SAMPLED = {"uniform": "sampled uniformly", "words": "sampled in proportion to their word count"}
@@ -50,7 +51,8 @@ The last command:
 | --- | --- |
 | corpus | `{settings.corpus}`, training users only (SHA-256 of the user's id modulo 10 is neither 0 nor 1) |
 | starts from | weights of SHA-256 `{provenance.parent}` |
-| algorithm | {server.algorithm}, server learning rate {server.learning_rate:g}{_decay(server)} |
+| algorithm | {server.algorithm}, server learning rate {server.learning_rate:g}{_momentum(server)}{_decay(server)} |
+| trained weights | {_trained(settings, provenance)} |
 | rounds | {len(rounds)}, {settings.clients_per_round} clients each, {_sampling(settings)} |
 | sums | {_sums(settings.summation)} |
 | privacy | {privacy_line(settings.privacy, spent)} |
@@ -71,6 +73,16 @@ Recall on {after.words:,} words of validation users, in shares as equal as their
 **Limits.** The model writes as the people of its corpus do, unkind words included, in lower case, and knows only the
 {provenance.config.vocabulary:,} words of its vocabulary. {_protection(settings.privacy)}
 """
+
+
+def _trained(settings: SimulationSettings, provenance: Provenance) -> str:
+    config, part = provenance.config, settings.client.trainable
+    names = ", ".join(trainable_shapes(config, part))
+    return f"{part}: {names}; {trainable_parameters(config, part):,} of {trainable_parameters(config):,}"
+
+
+def _momentum(server: Server) -> str:
+    return f" with momentum {server.momentum:g}" if server.momentum else ""
 
 
 def _decay(server: Server) -> str:

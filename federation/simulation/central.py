@@ -1,7 +1,8 @@
-"""Central training: the same network trained on all training users' words in one place, as a baseline for federated training.
+"""Central training: the network trained on all training users' words in one place.
 
-The result is the best model that the usual methods get from this data and this architecture. Central training is not meant
-for the words that people type.
+It has two uses. On public text, it makes the model that federated learning starts from (`federate pretrain`). On the words of
+federated learning's own clients, it is a baseline: the best model that the usual methods get from this data and this architecture
+(`federate central`). It is not meant for the words that people type.
 
 1. In each pass, all training messages are shuffled and packed into rows, and the rows are shuffled.
 2. Adam (Kingma and Ba 2015, arXiv 1412.6980) takes a step per batch of rows, with clipped gradients. The learning rate
@@ -24,6 +25,7 @@ from data.errors import DataError
 from data.files import write_csv
 from data.vocabulary import PAD
 from data.windows import pack, targets
+from federation.reports.model_card import STEP
 from federation.reports.progress import progress_bar
 from federation.simulation.start import checked_messages, initial_model
 from model import cifg
@@ -51,7 +53,14 @@ class Central:
     seed: int = 0
 
 
-def train_centrally(how: Central, out: Path, command: str, steps: int | None = None) -> Scores:
+BASELINE = """A CIFG-LSTM that predicts the next word of a message, trained **in one place** on all training users' words
+together, as a baseline for federated training. It is not shipped to keyboards."""
+PUBLIC_START = """A CIFG-LSTM that predicts the next word of a message, trained in one place on **public text alone**: the
+model that federated learning starts from. Its vocabulary is the most frequent words of the same text that at least three people
+wrote. No word that anybody typed on a keyboard is in it."""
+
+
+def train_centrally(how: Central, out: Path, command: str, purpose: str = BASELINE, steps: int | None = None) -> Scores:
     """Trains from random weights; returns validation users' scores.
 
     Saves the model folder `out/model`, and its weights in float16 as `out/weights.safetensors`, for `federate evaluate
@@ -61,6 +70,7 @@ def train_centrally(how: Central, out: Path, command: str, steps: int | None = N
       how: the settings.
       out: the run's folder.
       command: the command line, for the model card.
+      purpose: what the model is and is for, the first paragraph of the card: `BASELINE` or `PUBLIC_START`.
       steps: the number of steps after which training stops; by default, all steps. The learning rate's schedule stays that of
         all steps.
 
@@ -89,7 +99,7 @@ def train_centrally(how: Central, out: Path, command: str, steps: int | None = N
             bar(step, "")
             if step == last:
                 break
-    card = _card(how, command, progress.words, progress.seconds, progress.scores)
+    card = _card(how, command, purpose, progress.words, progress.seconds, progress.scores)
     weights = learner.weights()
     save_model(out / "model", replace(model, weights=weights, card=card))
     save_weights(out / "weights.safetensors", weights, model.provenance, np.float16)
@@ -204,14 +214,13 @@ class _Adam:
         return {name: variable.numpy() for name, variable in self._variables.items()}
 
 
-def _card(how: Central, command: str, words: int, seconds: float, scores: Scores) -> str:
+def _card(how: Central, command: str, purpose: str, words: int, seconds: float, scores: Scores) -> str:
     settings = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in asdict(how).items())
     return f"""# Model card
 
-A CIFG-LSTM that predicts the next word of a message, trained **in one place** on all training users' words together, as a baseline
-for federated training. It is not shipped to keyboards. This command made it:
+{purpose} This command made it:
 
-1. `{command}`
+{STEP}`{command}`
 
 | setting or figure | value |
 | --- | --- |
@@ -219,6 +228,7 @@ for federated training. It is not shipped to keyboards. This command made it:
 | targets trained on | {words:,} (ends of messages count) |
 | time | {seconds / 60:.0f} minutes |
 
-Recall on {scores.words:,} words of validation users, in shares as equal as their lengths allow: {scores.top1:.1%} at 1,
-{scores.top3:.1%} at 3; perplexity {scores.perplexity:.1f}.
+Only training users' words were trained on (SHA-256 of the user's id modulo 10 is neither 0 nor 1). Recall on {scores.words:,}
+words of validation users, in shares as equal as their lengths allow: {scores.top1:.1%} at 1, {scores.top3:.1%} at 3; perplexity
+{scores.perplexity:.1f}.
 """

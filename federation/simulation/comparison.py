@@ -22,9 +22,9 @@ from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.modular_vectors import packed_size
 from federation.reports.plots import plot_differences
 from federation.simulation.trials import Trial
-from model.device.config import parameters
 from model.device.folder import Model, load_model
 from model.device.metrics import Scores
+from model.device.trainable import trainable_parameters
 
 _WORDS = 60_000  # words of validation users to predict
 
@@ -46,8 +46,9 @@ def compare_repeats(models: Mapping[Trial, Path], yardstick: str, out: Path) -> 
         trial, folder = next((t, folder) for t, folder in models.items() if t.repeats == name)
         common = [seed for seed in seeds if (name, seed) in scores]
         about = {"run": name, "bits": trial.bits, "room": trial.room}
+        length = trainable_parameters(load_model(folder).provenance.config, trial.trainable)
         about |= {
-            "bytes_sent": bytes_sent(trial, parameters(load_model(folder).provenance.config)),
+            "bytes_sent": bytes_sent(trial, length),
             "seeds": len(common),
         }
         rows.append(about | compared([scores[name, s] for s in common], [scores[yardstick, s] for s in common]))

@@ -42,10 +42,10 @@ from federation.simulation.card import simulation_card
 from federation.simulation.clients import Clients, sample_cohort, turns_by_words
 from federation.simulation.settings import SimulationSettings
 from federation.simulation.start import checked_people, claim_folder, initial_model
-from model.device.config import parameters
 from model.device.folder import Model, check_free_for_model, save_model
 from model.device.metrics import NotFiniteError, Scores
 from model.device.runtime import Program
+from model.device.trainable import trainable_parameters
 from model.device.weights import digest, next_provenance
 
 Mean = list[NDArray[np.float32]]  # the arrays of the model that the run would end with now, in the order of its shapes
@@ -150,7 +150,8 @@ def _prepare(settings: SimulationSettings, out: Path, resume: bool) -> _Run:
     training, validation = Part(corpus, "train"), Part(corpus, "validation")
     start = initial_model(settings.init, settings.seed, training)
     config, privacy = start.provenance.config, settings.privacy
-    round_rho = rho_of_round(settings.summation, privacy, parameters(config)) if settings.summation else None
+    length = trainable_parameters(config, settings.client.trainable)
+    round_rho = rho_of_round(settings.summation, privacy, length) if settings.summation else None
     if privacy.private:
         check_enough(privacy, len(training.users()), settings.clients_per_round)
         check_budget(privacy, 1, round_rho)
@@ -221,7 +222,7 @@ def _cohort(run: _Run, number: int) -> list[str]:
 
 def _averaged(run: _Run, mean: Mean, state: tff.learning.templates.LearningAlgorithmState, number: int) -> Mean:
     """Returns the mean of the global models since round `average_from`; without `average_from`, this round's model."""
-    weights = weights_of(state, run.start.provenance.config).values()
+    weights = weights_of(state, run.start.provenance.config, run.settings.client.trainable).values()
     since = run.settings.average_from
     if not since or number <= since:
         return list(weights)

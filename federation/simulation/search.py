@@ -2,15 +2,17 @@
 
 The list is a TOML file (`federation.simulation.trials`). Each run has a folder of its own, as `federate simulate` makes it;
 `search.csv` has a row for each run, and `search.png` their curves. Repeated runs are compared with the list's yardstick, if
-it names one, in `comparison.csv` and `comparison.png` (`federation.simulation.comparison`).
+it names one, in `comparison.csv` and `comparison.png` (`federation.simulation.comparison`). If a run has differential privacy,
+`privacy.png` shows recall against epsilon.
 """
 
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from data.files import write_csv
-from federation.reports.plots import plot_search
+from federation.reports.plots import plot_privacy, plot_search
 from federation.simulation.comparison import compare_repeats
 from federation.simulation.run import Outcome, simulate
 from federation.simulation.trials import read_search
@@ -41,12 +43,18 @@ def search(path: Path, out: Path) -> list[dict[str, Any]]:
         ranked = sorted(rows, key=lambda row: -row["top1"])
         write_csv(out / "search.csv", ranked)
         plot_search(curves, out / "search.png")
+        if any(row["epsilon"] is not None for row in ranked):
+            plot_privacy(ranked, out / "privacy.png")
     if listed.yardstick:
         repeated = [trial for trial in listed.trials if trial.repeats]
         compare_repeats({trial: models[trial.name] for trial in repeated}, listed.yardstick, out)
     return ranked
 
 
-def _result(outcome: Outcome) -> dict[str, float]:
+def _result(outcome: Outcome) -> dict[str, float | None]:
     scores = {"top1": outcome.after.top1, "top3": outcome.after.top3, "perplexity": outcome.after.perplexity}
-    return {"words": sum(row["words"] for row in outcome.rounds)} | {k: round(v, 5) for k, v in scores.items()}
+    scores |= {"top1_before": outcome.before.top1}
+    lost = {"epsilon": outcome.spent.epsilon, "rho": outcome.spent.rho}
+    private = {name: round(value, 5) if math.isfinite(value) else None for name, value in lost.items()}
+    words = {"words": sum(row["words"] for row in outcome.rounds)}
+    return words | {k: round(v, 5) for k, v in scores.items()} | private

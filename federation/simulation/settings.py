@@ -47,4 +47,8 @@ class SimulationSettings:
             del content["summation"]
         if not self.privacy.private:
             del content["privacy"]
+        if self.client.trainable == "all":
+            del content["client"]["trainable"]
+        if not self.server.momentum:
+            del content["server"]["momentum"]
         return content

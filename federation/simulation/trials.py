@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from data.errors import DataError
+from federation.aggregation.privacy import Privacy
 from federation.aggregation.server_settings import Server
 from federation.aggregation.sum_settings import SumSettings
 from federation.simulation.settings import SimulationSettings
@@ -30,12 +31,17 @@ class Trial:
     server_learning_rate: float = 0.01
     decay_rounds: int = 0
     proximal_strength: float = 0.01
+    server_momentum: float = 0.0
     client_learning_rate: float = 1.0
     clipping_norm: float = 1.0
     passes: int = 1
     max_words: int = 2000
+    trainable: str = "all"
     bits: int = 0  # bits of a delta's entry in the sum; 0: unclipped deltas are averaged as floats
     clip: float = 1.0  # the clipping norm of deltas, if bits are given
+    clip_quantile: float = 0.0  # the quantile of their norms that the clipping norm follows; 0: it is fixed
+    noise_multiplier: float = 0.0  # of differential privacy by tree aggregation, which needs bits; 0: none
+    period: int = 1  # rounds in which a client takes part at most once, under differential privacy
     room: int = 0  # the greatest number of devices that a sum of integers can hold; 0: the clients of a round
     after: str = ""  # the name of the run, listed before, whose model replaces `init`
     corpus: str = "chitchat"
@@ -46,19 +52,27 @@ class Trial:
     @property
     def settings(self) -> SimulationSettings:
         """The settings of the simulated run."""
-        summation = None
+        summation, privacy = None, Privacy()
+        if self.noise_multiplier:
+            privacy = Privacy("tree", self.noise_multiplier, self.period)
         if self.bits:
-            room = self.room or self.clients_per_round
-            summation = SumSettings(self.bits, room, clipping_norm=self.clip, max_weight=self.max_words)
+            room, weight = self.room or self.clients_per_round, 1 if privacy.private else self.max_words
+            summation = SumSettings(self.bits, room, 0, self.clip, self.clip_quantile, max_weight=weight)
         return SimulationSettings(
             corpus=self.corpus,
             init=self.init,
             clients_per_round=self.clients_per_round,
             cohort=self.cohort,
             seed=self.seed,
-            server=Server(self.algorithm, self.server_learning_rate, self.decay_rounds, self.proximal_strength),
-            client=FineTuning(self.client_learning_rate, self.clipping_norm, self.passes, self.max_words),
+            server=Server(
+                *(self.algorithm, self.server_learning_rate, self.decay_rounds, self.proximal_strength),
+                self.server_momentum,
+            ),
+            client=FineTuning(
+                self.client_learning_rate, self.clipping_norm, self.passes, self.max_words, self.trainable
+            ),
             summation=summation,
+            privacy=privacy,
         )
 
 

@@ -15,6 +15,17 @@ from keyboard_app.recording.user_profile import Profile
 
 REST_SECONDS = 60.0  # time without use before the keyboard takes part in a round
 ASK_SECONDS = 60.0  # time between two requests for a round
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When a keyboard asks for rounds by itself."""
+
+    rest: float = REST_SECONDS  # seconds without use before
+    ask: float = ASK_SECONDS  # seconds between two requests
+    on_battery: bool = False  # whether it does so while the machine runs on its battery
+
+
 _REMOVED_SECONDS = 3_600.0  # the same, once the federation has removed this keyboard
 _PATIENCE = 5.0  # seconds that closing waits for a coordinator that does not answer
 
@@ -33,6 +44,7 @@ class Federation:
     """The keyboard's federation: starts the background tasks that talk to the coordinator. For the typing thread."""
 
     def __init__(self, profile: Profile, models: Models) -> None:
+        self.pace = Pace()
         self.latest: TakingPart | None = None  # the latest request for a round, and its result
         # Of its own, because a round may wait for other keyboards for minutes while the person learns, forgets or imports here.
         self.background = BackgroundTasks()
@@ -144,12 +156,13 @@ class Federation:
           since_typing: returns the seconds since the last key; called during the task, in its thread. Only typing makes the
             keyboard leave a round: looking at a page or changing a setting does not. `rested` if not given.
         """
-        pause = _REMOVED_SECONDS if self.latest is not None and self.latest.removed else ASK_SECONDS
-        due = now - self._asked >= pause and rested() >= REST_SECONDS and charging is not False
+        pause = _REMOVED_SECONDS if self.latest is not None and self.latest.removed else self.pace.ask
+        powered = charging is not False or self.pace.on_battery
+        due = now - self._asked >= pause and rested() >= self.pace.rest and powered
         if due and self.background.task is None and (self._profile.path / FILE).exists():
             self._asked = now
-            idle = since_typing or rested
-            self.take_part(lambda: idle() >= REST_SECONDS)
+            idle, rest = since_typing or rested, self.pace.rest
+            self.take_part(lambda: idle() >= rest)
 
     def leave_round(self) -> None:
         """Leaves the current round, if there is one."""

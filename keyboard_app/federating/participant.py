@@ -38,13 +38,13 @@ from keyboard_app.federating.received_models import check_weights_of, fetch_mode
 from keyboard_app.federating.steps import DONE, LEARNING
 from keyboard_app.learning.background import reason
 from keyboard_app.learning.word_count import count_words
-from model.device.config import parameters
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning, Progress, newest, subtract
 from model.device.learning.gate import held_back_from
 from model.device.learning.training import check_finite, train_program
 from model.device.metrics import Scores, evaluate
 from model.device.programs import NoProgramError
+from model.device.trainable import trainable_parameters, trainable_shapes
 from model.device.weights import digest
 
 # Number of held-out words on which weights are measured. Both measurements together take half as long as training on 2,000 words.
@@ -99,7 +99,8 @@ def learn(
     run = yield from train_program(program, older, how, rng)
     if not run.words:
         raise DataError("this keyboard has recorded too few words to train on yet")
-    delta = flatten(subtract(program.weights, model.weights), model.provenance.config.shapes)
+    trained, shapes = program.weights, trainable_shapes(model.provenance.config, how.trainable)
+    delta = flatten(subtract({n: trained[n] for n in shapes}, {n: model.weights[n] for n in shapes}), shapes)
     check_finite([delta])
     after = evaluate(program, held_out) if held_out else Scores()
     counts = before.first, before.among_three, before.words, after.first, after.among_three
@@ -133,12 +134,16 @@ def check_plan(plan: api_messages.Plan, round_name: str, model: Model) -> None:
     """Checks that a plan is for this round and this keyboard's model. Its numbers are within the bounds that their types carry.
 
     Raises:
-      DataError: the plan is for another round, for a model of other sizes, or for another vocabulary.
+      DataError: the plan is for another round, for a model of other sizes, or for another vocabulary, or trains a part of the
+        weights that this keyboard's program cannot train alone.
     """
     if plan.round_name != round_name:
         raise DataError("the coordinator sent the plan of another round: it is refused")
-    if (plan.terms.length, plan.vocabulary_sha256) != (parameters(model.provenance.config), model.vocabulary.sha256):
+    length = trainable_parameters(model.provenance.config, plan.trainable)
+    if (plan.terms.length, plan.vocabulary_sha256) != (length, model.vocabulary.sha256):
         raise DataError("the coordinator's plan is for another model than this keyboard's: it is refused")
+    if plan.trainable != "all" and not model.start().trains_parts:
+        raise DataError("the coordinator's plan trains a part of the model, which this keyboard cannot yet: update it")
 
 
 class _Session:
@@ -147,7 +152,7 @@ class _Session:
     def __init__(self, plan: api_messages.Plan, joined: Joined) -> None:
         """Begins the round of a plan that `check_plan` accepts."""
         self.plan = plan
-        self.how = FineTuning(plan.learning_rate, plan.clipping_norm, plan.passes, plan.max_words)
+        self.how = FineTuning(plan.learning_rate, plan.clipping_norm, plan.passes, plan.max_words, plan.trainable)
         self.part = DeviceRound(secure_round(plan), joined.key)
         self.words = 0  # number of words that the update was learned from, ends of messages included; 0 before that
         self.counted = 0  # the same without punctuation and ends of messages, for the person

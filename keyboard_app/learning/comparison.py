@@ -26,7 +26,9 @@ class SuggestionComparison:
         """
         if self._suggester is None:
             model = load_model(self._shipped)
-            self._suggester = Suggester(Reader(model.start()), model.vocabulary, lexicon=model.lexicon)
+            self._suggester = Suggester(
+                Reader(model.start(), phrases=model.phrases), model.vocabulary, lexicon=model.lexicon
+            )
         return {
             "shipped": [self._suggester.written(word) for word in self._suggester.suggest(context, prefix)],
             "personal": self._models.suggest(context, prefix),

@@ -117,8 +117,10 @@ class Learning:
         texts, vocabulary = [message.text for message in self._recorded], self._global.vocabulary
         old = self._in_use or self._global.weights
         learned = Progress(1, 1, trained.targets, trained.loss_after)
-        self.verdict = yield from yielding(learned, judge(program, vocabulary, old, trained.weights, texts, border))
-        trusting = choose_trust(program, vocabulary, texts[:border], texts[border:])
+        phrases = self._global.phrases
+        judging = judge(program, vocabulary, old, trained.weights, texts, border, phrases)
+        self.verdict = yield from yielding(learned, judging)
+        trusting = choose_trust(program, vocabulary, texts[:border], texts[border:], phrases)
         self.trust = yield from yielding(learned, trusting)
         if self.verdict.keeps_new:
             newest = max(message.id for message in self._recorded)

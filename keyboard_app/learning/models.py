@@ -63,7 +63,7 @@ class Models:
         self._start(model, PersonalNgram(model.vocabulary, messages))
 
     def _start(self, model: Model, ngram: PersonalNgram) -> None:
-        self._reader = Reader(model.start(), _MOST_UNREAD)
+        self._reader = Reader(model.start(), _MOST_UNREAD, model.phrases)
         self.global_model, self._ngram = model, ngram
         self.personal: Weights | None = None
         self.seen: Seen | None = None  # the messages that the personal network may hold
@@ -96,7 +96,7 @@ class Models:
             program = self.global_model.start()
             program.weights = weights
         self.personal, self.seen = weights, seen
-        self._in_use.reader = Reader(program, _MOST_UNREAD)
+        self._in_use.reader = Reader(program, _MOST_UNREAD, self.global_model.phrases)
 
     def use_neighbours(self, neighbours: Neighbours) -> None:
         """Expects typos on neighbouring keys of this layout (`keyboard_app.input.layout.Layout.neighbours`) from now on."""

@@ -70,8 +70,9 @@ class Rising:
         after_program = self._model.start()
         after_program.weights = self._personal
         own = PersonalNgram(vocabulary, self._texts, trust=self._trust)
-        before = Suggester(Reader(self._model.start()), vocabulary)
-        after = Suggester(Reader(after_program), vocabulary, own)
+        phrases = self._model.phrases
+        before = Suggester(Reader(self._model.start(), phrases=phrases), vocabulary)
+        after = Suggester(Reader(after_program, phrases=phrases), vocabulary, own)
         newest = self._newest()
         found: dict[tuple[str, str], _Sum] = {}
         for number, words in enumerate(newest, 1):

@@ -33,7 +33,7 @@ from keyboard_app.recording.schema import may_be_plain
 from keyboard_app.recording.settings import SETTINGS, load_settings, save_settings
 from keyboard_app.recording.store import Store
 from keyboard_app.recording.vault import Vault
-from model.device.folder import PRETRAINED, Model, check_sums, lexicon_for, load_model, recover, save_model
+from model.device.folder import PRETRAINED, Model, check_sums, lexicon_for, load_model, phrases_for, recover, save_model
 from model.device.learning.gate import held_back_from
 from model.device.weights import Provenance, Weights, digest, load_weights, next_provenance
 
@@ -210,15 +210,27 @@ class Profile:
     def load_global(self, shipped: Path = PRETRAINED) -> Model:
         """Loads the newest adopted global model, or the shipped one; sets a damaged adopted one aside.
 
+        A model whose lexicon or phrases are missing or damaged gets those of the shipped model if they fit its vocabulary.
+
         Raises:
           DataError: the shipped model is damaged or missing.
         """
+        model = self._adopted_or(shipped)
+        if model.lexicon is None:
+            model = replace(model, lexicon=lexicon_for(model, shipped))
+        if model.phrases is None and (phrases := phrases_for(model, shipped)) is not None:
+            model = replace(model, phrases=phrases, notice="")
+        if model.notice:
+            self.notices.append(model.notice)
+        return model
+
+    def _adopted_or(self, shipped: Path) -> Model:
         if (folder := self.path / GLOBAL).is_dir():
             try:
                 check_sums(folder)  # a damaged program may end this process when it runs
                 model = load_model(folder)
                 model.start()  # running it is the only way to know that the program of an older keyboard is intact
-                return model if model.lexicon is not None else replace(model, lexicon=lexicon_for(model, shipped))
+                return model
             except UserFacingError as error:
                 if isinstance(error.__cause__, PermissionError):
                     self.notices.append(

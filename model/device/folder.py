@@ -1,9 +1,14 @@
 """Model folders, which move between the desktop and the keyboards.
 
 A folder holds `weights.safetensors`, `vocabulary.txt`, and `MODEL_CARD.md`, which describes the model to people. It may hold
-`program.tflite`, without which a program that comes with the app runs the model (`model.device.programs`), `lexicon.safetensors`,
-which says what of the vocabulary is a word (`model.device.suggesting.lexicon`), and `SHA256SUMS`, by which damage to the other
-files shows. Weights that 16 bits represent exactly are stored in 16 bits.
+
+- `program.tflite`, without which a program that comes with the app runs the model (`model.device.programs`);
+- `lexicon.safetensors`, which says what of the vocabulary is a word (`model.device.suggesting.lexicon`);
+- `phrases.bin`, n-grams that are mixed into the network's probabilities (`model.device.suggesting.phrases`);
+- `SHA256SUMS`, by which damage to the other files shows. The phrases hold a digest of their own: a model whose phrases are damaged
+  still works, a little worse.
+
+Weights that 16 bits represent exactly are stored in 16 bits.
 """
 
 import hashlib
@@ -18,6 +23,7 @@ from data.vocabulary import Vocabulary
 from model.device.programs import find_program, program_for
 from model.device.runtime import Program
 from model.device.suggesting.lexicon import Lexicon, load_lexicon, save_lexicon
+from model.device.suggesting.phrases import Phrases, load_phrases, save_phrases
 from model.device.weights import Provenance, Weights, load_weights, narrowest, save_weights
 
 WEIGHTS, PROGRAM, VOCABULARY, CARD = "weights.safetensors", "program.tflite", "vocabulary.txt", "MODEL_CARD.md"
@@ -25,10 +31,10 @@ LEXICON, PHRASES = "lexicon.safetensors", "phrases.bin"
 SUMS = "SHA256SUMS"
 _SUMMED = (WEIGHTS, PROGRAM, VOCABULARY, LEXICON)
 
-_MODELS = Path(__file__).resolve().parents[1]
-PRETRAINED = _MODELS / "pretrained"  # the global model that keyboards start with
-PUBLIC = _MODELS / "public"  # the model that public text alone made, from which federated rounds started
-PRIVATE = _MODELS / "private"  # the model that rounds with user-level differential privacy made of the public one
+_SHIPPED = Path(__file__).resolve().parents[1]
+PUBLIC = _SHIPPED / "public"  # trained on public text alone, before any federated round
+PRIVATE = _SHIPPED / "private"  # what rounds with differential privacy made of it
+PRETRAINED = _SHIPPED / "pretrained"  # what plain rounds made of it: the global model that keyboards start with
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Model:
     program: bytes
     card: str = ""
     lexicon: Lexicon | None = None  # without one, every entry of the vocabulary counts as a word
+    phrases: Phrases | None = None  # without them, the network predicts alone
+    notice: str = ""  # a line for the person if a part that the model can do without is damaged
 
     def start(self, threads: int = 1) -> Program:
         """Returns the program with these weights, ready to run."""
@@ -52,7 +60,7 @@ class Model:
 
 
 def load_model(folder: Path, own: bytes | None = None) -> Model:
-    """Reads a model folder.
+    """Reads a model folder. Damaged phrases are left out, and the model's notice says so.
 
     Args:
       folder: the model folder.
@@ -79,7 +87,13 @@ def load_model(folder: Path, own: bytes | None = None) -> Model:
     lexicon = None
     if (folder / LEXICON).exists():
         lexicon = load_lexicon(folder / LEXICON, vocabulary.sha256, len(vocabulary))
-    return Model(weights, provenance, vocabulary, program, card, lexicon)
+    phrases, notice = None, ""
+    if (folder / PHRASES).exists():
+        try:
+            phrases = load_phrases(folder / PHRASES, vocabulary.sha256, len(vocabulary))
+        except UserFacingError as error:
+            notice = f"suggestions are made without phrases: {error}"
+    return Model(weights, provenance, vocabulary, program, card, lexicon, phrases, notice)
 
 
 def _program_in(folder: Path, provenance: Provenance) -> bytes:
@@ -114,6 +128,14 @@ def lexicon_for(model: Model, folder: Path) -> Lexicon | None:
     """Returns the lexicon of another model folder if it belongs to the model's vocabulary, else None."""
     try:
         return load_lexicon(folder / LEXICON, model.vocabulary.sha256, len(model.vocabulary))
+    except UserFacingError:
+        return None
+
+
+def phrases_for(model: Model, folder: Path) -> Phrases | None:
+    """Returns the phrases of another model folder if they belong to the model's vocabulary, else None."""
+    try:
+        return load_phrases(folder / PHRASES, model.vocabulary.sha256, len(model.vocabulary))
     except UserFacingError:
         return None
 
@@ -159,6 +181,8 @@ def save_model(folder: Path, model: Model, with_sums: bool = False, with_program
             write_by_rename(temporary / PROGRAM, model.program)
         if model.lexicon is not None:
             save_lexicon(temporary / LEXICON, model.lexicon)
+        if model.phrases is not None:
+            save_phrases(temporary / PHRASES, model.phrases)
         if model.card:
             write_by_rename(temporary / CARD, model.card.encode())
         if with_sums:

@@ -14,6 +14,7 @@ from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 from data.windows import lanes
 from model.device.runtime import Program
 from model.device.suggesting.personal import PersonalNgram
+from model.device.suggesting.phrases import Phrases
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Prediction, Suggester
 
@@ -116,9 +117,27 @@ def tally(predictions: Iterable[Prediction], vocabulary: int) -> Scores:
     return Scores(words, outside, first, three, likelihood, own_first, own_three)
 
 
-def evaluate(program: Program, messages: Sequence[Sequence[int]]) -> Scores:
-    """Scores encoded messages. The state is reset before each message and carried through all of its windows."""
-    return result_of(evaluating(program, messages))
+def evaluate(program: Program, messages: Sequence[Sequence[int]], phrases: Phrases | None = None) -> Scores:
+    """Scores encoded messages. The state is reset before each message and carried through all of its windows.
+
+    With `phrases`, which are mixed into the network's probabilities, words are predicted one by one, as on a keyboard.
+    """
+    if phrases is None:
+        return result_of(evaluating(program, messages))
+    targets = np.array([token for message in messages for token in message], np.int32)
+    return scores(*predict_with_phrases(program, messages, phrases), targets)
+
+
+def predict_with_phrases(
+    program: Program, messages: Sequence[Sequence[int]], phrases: Phrases
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Returns the rank of each of the N tokens of encoded messages, int32 [N], and its log-probability in nats, float32 [N]."""
+    reader, ranks, log_likelihoods = Reader(program, phrases=phrases), [], []
+    for message in messages:
+        for token, logits in zip(message, reader.along(message), strict=True):
+            ranks.append(np.count_nonzero(logits[len(SPECIALS) :] > logits[token]))
+            log_likelihoods.append(logits[token])
+    return np.array(ranks, np.int32), np.array(log_likelihoods, np.float32)
 
 
 def evaluating(program: Program, messages: Sequence[Sequence[int]]) -> Generator[None, None, Scores]:
@@ -181,10 +200,14 @@ def type_message(text: str, suggest: Callable[[str, str], list[str]]) -> Typing:
 
 
 def type_messages(
-    messages: Iterable[str], program: Program, vocabulary: Vocabulary, personal: PersonalNgram | None = None
+    messages: Iterable[str],
+    program: Program,
+    vocabulary: Vocabulary,
+    personal: PersonalNgram | None = None,
+    phrases: Phrases | None = None,
 ) -> Typing:
     """Types messages with the suggestions of a program and of an optional personal n-gram model, which does not learn here."""
-    suggest = Suggester(Reader(program), vocabulary, personal).suggest
+    suggest = Suggester(Reader(program, phrases=phrases), vocabulary, personal).suggest
     return sum((type_message(text, suggest) for text in messages), Typing())
 
 

@@ -11,6 +11,7 @@ from data.vocabulary import PAD
 from model.device import litert
 from model.device.config import ModelConfig
 from model.device.sampling import Candidates
+from model.device.trainable import trainable_shapes
 from model.device.weights import Weights, check_weights
 
 _SIGNATURES = ("train", "evaluate", "step", "get_weights", "set_weights")
@@ -46,7 +47,7 @@ class Program:
     touches.
 
     `candidates` is the number of words in a step of `learn`, at most the vocabulary; None for an older program, which lacks that
-    signature.
+    signature. An older program cannot train a part of its weights either: `trains_parts` is then False.
     """
 
     def __init__(self, content: bytes, config: ModelConfig, weights: Weights, threads: int = 1) -> None:
@@ -66,6 +67,7 @@ class Program:
         # The value is unused: LiteRT's Java library refuses to run a signature without inputs.
         to_get = self._interpreter.inputs("get_weights")
         self._to_get = {name: np.zeros(shape, np.float32) for name, shape in to_get.items()}
+        self.trains_parts = "trained" in self._interpreter.inputs("train")
         self._places = self._count_candidates()
         self.candidates = None if self._places is None else min(self._places, config.vocabulary)
         self.weights = weights
@@ -123,17 +125,29 @@ class Program:
         result = self._run("step", {"token": np.array([token], np.int32), **state._asdict()})
         return result["logits"][0, : self.config.vocabulary], State(result["hidden"], result["cell"])
 
-    def train(self, rows: NDArray[np.int32], learning_rate: float, clipping_norm: float) -> float:
+    def train(
+        self, rows: NDArray[np.int32], learning_rate: float, clipping_norm: float, trainable: str = "all"
+    ) -> float:
         """Takes one SGD step with gradients clipped to a global norm; returns the mean loss before the step, in nats.
 
-        `rows` has shape [n, T + 1], with n at most the batch size of the program; padding fills the rest of the batch.
+        `rows` has shape [n, T + 1], with n at most the batch size of the program; padding fills the rest of the batch. Only the
+        trainable part of the weights (`model.device.trainable`) changes.
+
+        Raises:
+          DataError: the program is an older one, which cannot train that part.
         """
-        result = self._run("train", _shifted(self._filled(rows)) | _settings(learning_rate, clipping_norm))
+        settings = self._settings(learning_rate, clipping_norm, trainable)
+        result = self._run("train", _shifted(self._filled(rows)) | settings)
         self._given = None
         return float(result["loss"])
 
     def learn(
-        self, rows: NDArray[np.int32], candidates: Candidates, learning_rate: float, clipping_norm: float
+        self,
+        rows: NDArray[np.int32],
+        candidates: Candidates,
+        learning_rate: float,
+        clipping_norm: float,
+        trainable: str = "all",
     ) -> float:
         """Takes the step of `train` with a softmax over the candidates only; returns the mean loss, in nats.
 
@@ -144,6 +158,7 @@ class Program:
         """
         if self._places is None or len(candidates.words) > self._places:
             raise ValueError(f"this program takes {self._places} candidates, not {len(candidates.words)}")
+        settings = self._settings(learning_rate, clipping_norm, trainable)
         if self._held is None:
             weights, self._given = self.weights, None
             self._start()  # with empty variables: the weights are inputs of this signature
@@ -155,11 +170,25 @@ class Program:
         }
         batch = _shifted(candidates.places(self._filled(rows)))
         small = _masked(small, self._places)
-        result = self._interpreter.run("learn", batch | _settings(learning_rate, clipping_norm) | small)
+        result = self._interpreter.run("learn", batch | settings | small)
         weights["embedding"][words] = result["embedding"][: len(words)]
         weights["output_bias"][words] = result["output_bias"][: len(words)] - candidates.shift
         weights |= {name: result[name] for name in weights if name not in _BY_WORD}
         return float(result["loss"])
+
+    def _settings(self, learning_rate: float, clipping_norm: float, trainable: str) -> dict[str, NDArray[np.float32]]:
+        settings = {
+            "learning_rate": np.array(learning_rate, np.float32),
+            "clipping_norm": np.array(clipping_norm, np.float32),
+        }
+        if self.trains_parts:
+            chosen = trainable_shapes(self.config, trainable)
+            settings["trained"] = np.array([name in chosen for name in self.config.shapes], np.float32)
+        elif trainable != "all":
+            raise DataError(
+                f"the program of this model cannot train the {trainable} alone: build a new one with federate export"
+            )
+        return settings
 
     def _filled(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         full = np.full((self.config.batch, self.config.window + 1), PAD, np.int32)
@@ -222,10 +251,3 @@ def _masked(weights: Weights, rows: int) -> Weights:
 def _shifted(rows: NDArray[np.int32]) -> dict[str, NDArray[np.int32]]:
     """Returns the inputs, each row without its last token, and the targets, each row without its first."""
     return {"tokens": np.ascontiguousarray(rows[:, :-1]), "targets": np.ascontiguousarray(rows[:, 1:])}
-
-
-def _settings(learning_rate: float, clipping_norm: float) -> dict[str, NDArray[np.float32]]:
-    return {
-        "learning_rate": np.array(learning_rate, np.float32),
-        "clipping_norm": np.array(clipping_norm, np.float32),
-    }

@@ -6,7 +6,7 @@
 
 The header gives the `dtype`, the `shape` and the `data_offsets` of each array, counted from the end of the header, and the
 strings under `__metadata__`. The official package is written in Rust, which a phone build would have to compile; this module
-supports the types that weights and lexicons have. Equal arrays and strings always give equal bytes.
+supports the types that weights, lexicons and phrases have. Equal arrays and strings always give equal bytes.
 """
 
 import json
@@ -25,6 +25,7 @@ _TYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "U32": np.dtype("<u4"),
     "F16": np.dtype("<f2"),
+    "U16": np.dtype("<u2"),
     "U8": np.dtype("u1"),
 }  # in the order of the file: the widest type first
 
@@ -37,7 +38,7 @@ def serialize(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -
     """Returns the content of a file.
 
     Args:
-      arrays: float32, uint32, float16 or uint8, not empty.
+      arrays: float32, uint32, float16, uint16 or uint8, not empty.
       metadata: any strings.
 
     Raises:

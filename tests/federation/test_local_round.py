@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,21 +49,27 @@ def profiles(small_model_folder: Path, tmp_path: Path) -> list[Path]:
     return made
 
 
-def trained_by_hand(model: Model, lines: list[str]) -> tuple[dict[str, np.ndarray], int]:
+def trained_by_hand(model: Model, lines: list[str], trainable: str) -> tuple[dict[str, np.ndarray], int]:
     program = model.start()
     messages = [model.vocabulary.encode(line) for line in lines]
-    list(finetune(program, messages, ROUND_TRAINING, np.random.default_rng(9)))
+    list(finetune(program, messages, replace(ROUND_TRAINING, trainable=trainable), np.random.default_rng(9)))
     delta = {n: array - model.weights[n] for n, array in program.weights.items()}
     return delta, targets(pack(messages, model.provenance.config.window))
 
 
+@pytest.mark.parametrize("trainable", ["all", "head"])
 def test_the_next_global_model_is_the_start_plus_the_mean_of_the_deltas(
-    small_model: Model, small_model_folder: Path, profiles: list[Path], tmp_path: Path, federate: Callable
+    small_model: Model,
+    small_model_folder: Path,
+    profiles: list[Path],
+    tmp_path: Path,
+    federate: Callable,
+    trainable: str,
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     called = ["--profiles", *profiles, empty, "--model", small_model_folder, "--out", tmp_path / "next"]
-    done = federate("round", *called, "--seed", "9", "--json")
+    done = federate("round", *called, "--seed", "9", "--trainable", trainable, "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["model"] == str(tmp_path / "next")
@@ -70,12 +77,13 @@ def test_the_next_global_model_is_the_start_plus_the_mean_of_the_deltas(
     assert nobody["words"] == 0
     assert "no words" in nobody["error"]
     updated = load_model(tmp_path / "next")
-    by_hand = [trained_by_hand(small_model, lines) for lines in LINES.values()]
+    by_hand = [trained_by_hand(small_model, lines, trainable) for lines in LINES.values()]
     assert [ann["words"], bob["words"]] == [words for _, words in by_hand]
     assert ann["loss_after"] < ann["loss_before"]
     for name, before in small_model.weights.items():
         mean = sum(delta[name] * words for delta, words in by_hand) / sum(words for _, words in by_hand)
         np.testing.assert_allclose(updated.weights[name], before + mean, atol=1e-5)
+        assert np.any(mean) == (trainable == "all" or name in ("gate_bias", "projection", "output_bias"))
     assert updated.provenance.round == 1
     assert updated.provenance.parent == digest(small_model.weights)
 

@@ -1,5 +1,6 @@
 """The functions of the model in TensorFlow and its LiteRT program compute the same."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,15 +21,19 @@ from model.device.weights import Weights, initial_weights
 from model.program import build_program
 
 
-def trained_in_tensorflow(weights: Weights, rows: np.ndarray, rate: float, norm: float) -> tuple[float, Weights]:
+def trained_in_tensorflow(
+    weights: Weights, rows: np.ndarray, rate: float, norm: float, chosen: Sequence[str] | None = None
+) -> tuple[float, Weights]:
+    """Trains the chosen weights, by default all."""
     tensors = {name: tf.constant(array) for name, array in weights.items()}
+    trained = {name: tensors[name] for name in chosen or tensors}
     with tf.GradientTape() as tape:
-        tape.watch(list(tensors.values()))
+        tape.watch(list(trained.values()))
         hidden, _ = cifg.run(tensors, tf.constant(rows[:, :-1]), cifg.zero_state(tensors, len(rows)))
         loss = cifg.mean_loss(tensors, hidden, tf.reshape(tf.constant(rows[:, 1:]), [-1]))
-    gradients = cifg.clip_by_global_norm(tape.gradient(loss, list(tensors.values())), tf.constant(norm))
-    after = {n: (w - rate * g).numpy() for (n, w), g in zip(tensors.items(), gradients, strict=True)}
-    return float(loss), after
+    gradients = cifg.clip_by_global_norm(tape.gradient(loss, list(trained.values())), tf.constant(norm))
+    after = {n: (w - rate * g).numpy() for (n, w), g in zip(trained.items(), gradients, strict=True)}
+    return float(loss), weights | after
 
 
 def random_rows(config: ModelConfig, seed: int) -> np.ndarray:
@@ -57,6 +62,40 @@ def test_a_training_step_is_the_same_in_tensorflow_and_litert(full_size: Model, 
     for name, array in program.weights.items():
         np.testing.assert_allclose(array, expected[name], atol=1e-5, err_msg=name)
         assert np.abs(array - full_size.weights[name]).max() > 1e-7, f"{name} did not learn"
+
+
+@pytest.mark.parametrize(
+    ("trainable", "chosen"), [("bias", ["output_bias"]), ("head", ["gate_bias", "projection", "output_bias"])]
+)
+@pytest.mark.parametrize("norm", [0.01, 100.0])
+def test_a_step_of_a_part_changes_nothing_else_and_clips_by_the_norm_of_that_part(
+    full_size: Model, trainable: str, chosen: list[str], norm: float
+) -> None:
+    config = ModelConfig()
+    rows = random_rows(config, 3)
+    program = Program(full_size.program, config, full_size.weights)
+    loss = program.train(rows, 0.5, norm, trainable)
+    expected_loss, expected = trained_in_tensorflow(full_size.weights, rows, 0.5, norm, chosen)
+    assert loss == pytest.approx(expected_loss, abs=1e-5)
+    for name, array in program.weights.items():
+        if name in chosen:
+            np.testing.assert_allclose(array, expected[name], atol=1e-6, err_msg=name)
+            assert np.abs(array - full_size.weights[name]).max() > 1e-7, f"{name} did not learn"
+        else:
+            np.testing.assert_array_equal(array, full_size.weights[name], err_msg=name)
+    candidates = draw(rows, config.vocabulary, config.candidates, np.random.default_rng(1))
+    program.weights = full_size.weights
+    program.learn(rows, candidates, 0.5, norm, trainable)
+    for name, array in program.weights.items():
+        assert (name in chosen) == (not np.array_equal(array, full_size.weights[name])), name
+
+
+def test_a_program_of_before_trains_all_weights_and_refuses_to_train_a_part(small_model: Model) -> None:
+    program, rows = small_model.start(), random_rows(small_model.provenance.config, 3)
+    program.trains_parts = False  # as if its signatures had no input for it
+    with pytest.raises(DataError, match="cannot train the head alone"):
+        program.train(rows, 0.5, 1.0, "head")
+    assert "trained" not in program._settings(0.5, 1.0, "all")
 
 
 def test_a_step_over_candidates_is_the_same_in_tensorflow_and_litert_and_changes_no_other_row(full_size: Model) -> None:

@@ -70,6 +70,7 @@ ALL: Mapping[str, Setting] = {
     "learning_rate": Setting("learning rate of devices", positive=True),
     "passes": Setting("passes over a device's words", positive=True),
     "max_words": Setting("words of a device at most", positive=True),
+    "trainable": Setting("trained weights", fixed=_always(_STATE)),
     "algorithm": Setting("server optimizer", fixed=_always(_STATE)),
     "server_learning_rate": Setting("server learning rate", positive=True, fixed=_always(_STATE)),
     "seed": Setting("seed", fixed=_always(_STATE)),
@@ -94,6 +95,7 @@ def values_of(settings: FederationSettings) -> Values:
         "learning_rate": training.learning_rate,
         "passes": training.passes,
         "max_words": training.max_words,
+        "trainable": training.trainable,
         "algorithm": settings.algorithm,
         "server_learning_rate": settings.server_learning_rate,
         "seed": settings.seed,
@@ -141,6 +143,7 @@ def with_values(settings: FederationSettings, chosen: Mapping[str, Value]) -> Fe
         learning_rate=float(v["learning_rate"]),
         passes=int(v["passes"]),
         max_words=int(v["max_words"]),
+        trainable=str(v["trainable"]),
     )
     return FederationSettings(
         *(training, summation, privacy, str(v["algorithm"]), float(v["server_learning_rate"]), int(v["seed"])),

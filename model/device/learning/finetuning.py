@@ -9,17 +9,28 @@ from numpy.typing import NDArray
 from data.windows import pack, targets
 from model.device.runtime import Program
 from model.device.sampling import draw
+from model.device.trainable import check_trainable
 from model.device.weights import Weights
 
 
 @dataclass(frozen=True)
 class FineTuning:
-    """Settings of fine-tuning. The default rate and passes were the best of four pairs on 36 validation users."""
+    """Settings of fine-tuning. The default rate and passes were the best of four pairs on 36 validation users.
+
+    Raises:
+      DataError: there is no such trainable part.
+    """
 
     learning_rate: float = 0.5
     clipping_norm: float = 1.0  # global L2 norm of a step's gradient
     passes: int = 2
     max_words: int = 20_000  # only the newest messages that hold this many words are used
+    trainable: str = (
+        "all"  # the weights that are trained (`model.device.trainable`); the gradient's norm is over these alone
+    )
+
+    def __post_init__(self) -> None:
+        check_trainable(self.trainable)
 
 
 # A device trains less for a round than for itself, so that no single person moves the global model far.
@@ -90,9 +101,9 @@ def batches(rows: NDArray[np.int32], size: int, passes: int, rng: np.random.Gene
 
 def _step(program: Program, batch: NDArray[np.int32], how: FineTuning, rng: np.random.Generator | None) -> float:
     if rng is None or program.candidates is None:
-        return program.train(batch, how.learning_rate, how.clipping_norm)
+        return program.train(batch, how.learning_rate, how.clipping_norm, how.trainable)
     candidates = draw(batch, program.config.vocabulary, program.candidates, rng)
-    return program.learn(batch, candidates, how.learning_rate, how.clipping_norm)
+    return program.learn(batch, candidates, how.learning_rate, how.clipping_norm, how.trainable)
 
 
 def subtract(after: Weights, before: Weights) -> Weights:

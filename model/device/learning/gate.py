@@ -1,9 +1,10 @@
 """The gate: a new network is used only if it predicts the person's newest words at least as well as the network in use.
 
 1. The newest messages are held out of training.
-2. The network in use and the new network each predict the held-out messages as the keyboard does: together with the person's
-   n-gram model, which has counted the older messages and counts each held-out message after it was predicted. Both use the
-   default trust in the n-grams; the trust is learned later, with the network that was kept (`model.device.suggesting.trust`).
+2. The network in use and the new network each predict the held-out messages as the keyboard does: together with the phrases of
+   the model folder and with the person's n-gram model, which has counted the older messages and counts each held-out message
+   after it was predicted. Both use the default trust in the n-grams; the trust is learned later, with the network that was kept
+   (`model.device.suggesting.trust`).
 3. The new network is kept if its mean log-likelihood is at least that of the old one. Otherwise the old one stays.
 
 Neither network was personalized on the held-out messages: learning always starts from the global weights and trains on the
@@ -23,6 +24,7 @@ from data.vocabulary import Vocabulary
 from model.device.metrics import Scores, tally
 from model.device.runtime import Program
 from model.device.suggesting.personal import PersonalNgram
+from model.device.suggesting.phrases import Phrases
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 from model.device.weights import Weights
@@ -66,14 +68,18 @@ class Verdict:
 
 
 def prequential(
-    program: Program, vocabulary: Vocabulary, older: Sequence[str], newest: Sequence[str]
+    program: Program,
+    vocabulary: Vocabulary,
+    older: Sequence[str],
+    newest: Sequence[str],
+    phrases: Phrases | None = None,
 ) -> Generator[None, None, Scores]:
     """Scores the newest messages prequentially: each is predicted, and then counted by the n-grams, which know the older ones.
 
     Yields after each message.
     """
     personal = PersonalNgram(vocabulary, older)
-    suggester, total = Suggester(Reader(program), vocabulary, personal), Scores()
+    suggester, total = Suggester(Reader(program, phrases=phrases), vocabulary, personal), Scores()
     for text in newest:
         total += tally(suggester.predictions([token.word for token in tokenize(text)]), len(vocabulary))
         personal.learn(text)
@@ -82,16 +88,24 @@ def prequential(
 
 
 def judge(
-    program: Program, vocabulary: Vocabulary, old: Weights, new: Weights, messages: Sequence[str], border: int
+    program: Program,
+    vocabulary: Vocabulary,
+    old: Weights,
+    new: Weights,
+    messages: Sequence[str],
+    border: int,
+    phrases: Phrases | None = None,
 ) -> Generator[None, None, Verdict]:
     """Compares two networks on the messages from index `border` on, and leaves the kept weights in the program.
+
+    `phrases` are those of the model folder, which are mixed into both networks.
 
     Yields after each message.
     """
     found = []
     for weights in (old, new):
         program.weights = weights
-        found.append((yield from prequential(program, vocabulary, messages[:border], messages[border:])))
+        found.append((yield from prequential(program, vocabulary, messages[:border], messages[border:], phrases)))
     verdict = Verdict(*found)
     program.weights = new if verdict.keeps_new else old
     return verdict

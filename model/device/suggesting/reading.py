@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from data.vocabulary import BOUNDARY
 from model.device.runtime import Program, State
+from model.device.suggesting.phrases import Phrases
 
 _LOGITS_KEPT = 128  # for the newest tokens: 5 MB with 10,000 words
 
@@ -18,11 +19,14 @@ class Reader:
 
     With `most_unread`, a context of which more tokens are unread, such as a pasted text, is read from its last `most_unread`
     tokens on, as if the message began there.
+
+    With `phrases`, the logits are the logarithms of the probabilities of the network and the phrases together.
     """
 
-    def __init__(self, program: Program, most_unread: int | None = None) -> None:
+    def __init__(self, program: Program, most_unread: int | None = None, phrases: Phrases | None = None) -> None:
         self._program = program
         self._most_unread = most_unread
+        self._phrases = phrases
         self._skipped: list[int] = []  # the tokens of the context before those that were read
         self._tokens: list[int] = []
         self._states: list[State] = []  # after <s>, after the first token, …
@@ -61,6 +65,7 @@ class Reader:
             logits = cached[place] if place < known else None
             if logits is None:
                 logits, state = self._program.step(token, state)
+                logits = self._with_phrases(logits, tokens[1 : place + 1])
             else:
                 state = states[place]
             yield logits
@@ -82,4 +87,19 @@ class Reader:
 
     def _step(self, place: int) -> tuple[NDArray[np.float32], State]:
         before = self._states[place - 1] if place else self._program.initial_state(1)
-        return self._program.step(self._tokens[place], before)
+        logits, state = self._program.step(self._tokens[place], before)
+        return self._with_phrases(logits, self._tokens[1 : place + 1]), state
+
+    def _with_phrases(self, logits: NDArray[np.float32], context: Sequence[int]) -> NDArray[np.float32]:
+        if self._phrases is None:
+            return logits
+        with np.errstate(divide="ignore"):  # the logarithm of a probability that underflowed to 0 is -inf
+            mixed: NDArray[np.float32] = np.log(self._phrases.mixed_into(softmax(logits), context))
+        return mixed
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns probabilities, [V], of the type of the logits."""
+    exponentials = np.exp(logits - logits.max())
+    probabilities: NDArray[np.float32] = exponentials / exponentials.sum()
+    return probabilities

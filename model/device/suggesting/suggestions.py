@@ -14,7 +14,7 @@ from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 from model.device.suggesting.corrections import Neighbours
 from model.device.suggesting.lexicon import Lexicon
 from model.device.suggesting.personal import PersonalNgram
-from model.device.suggesting.reading import Reader
+from model.device.suggesting.reading import Reader, softmax
 from model.device.suggesting.spellings import Spellings
 from model.device.suggesting.word_preferences import WordPreferences
 
@@ -293,10 +293,3 @@ def _top(fits: NDArray[np.float32], count: int) -> list[int]:
         best.append(top)
         left[top] = -np.inf
     return best
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns probabilities, [V], of the type of the logits."""
-    exponentials = np.exp(logits - logits.max())
-    probabilities: NDArray[np.float32] = exponentials / exponentials.sum()
-    return probabilities

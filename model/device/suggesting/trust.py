@@ -20,6 +20,7 @@ from data.tokenizer import tokenize
 from data.vocabulary import Vocabulary
 from model.device.runtime import Program
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
+from model.device.suggesting.phrases import Phrases
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 
@@ -28,14 +29,19 @@ _MARGIN = math.log(500)  # nats
 
 
 def log_likelihoods(
-    program: Program, vocabulary: Vocabulary, older: Sequence[str], newest: Sequence[str]
+    program: Program,
+    vocabulary: Vocabulary,
+    older: Sequence[str],
+    newest: Sequence[str],
+    phrases: Phrases | None = None,
 ) -> Generator[None, None, NDArray[np.float64]]:
     """Returns the log-likelihood of the newest messages for each of `TRUSTS`: float64 [6], in nats.
 
     Each word is predicted before it is counted. Own words count with their own probability, words never seen with that of `<unk>`.
     Yields after each message.
     """
-    personal, suggester = PersonalNgram(vocabulary, older), Suggester(Reader(program), vocabulary)
+    personal = PersonalNgram(vocabulary, older)
+    suggester = Suggester(Reader(program, phrases=phrases), vocabulary)
     total = np.zeros(len(TRUSTS))
     for text in newest:
         words = [token.word for token in tokenize(text)]
@@ -49,9 +55,13 @@ def log_likelihoods(
 
 
 def choose_trust(
-    program: Program, vocabulary: Vocabulary, older: Sequence[str], newest: Sequence[str]
+    program: Program,
+    vocabulary: Vocabulary,
+    older: Sequence[str],
+    newest: Sequence[str],
+    phrases: Phrases | None = None,
 ) -> Generator[None, None, float]:
     """Returns the trust to use from now on with the network in the program; yields after each message."""
-    found = yield from log_likelihoods(program, vocabulary, older, newest)
+    found = yield from log_likelihoods(program, vocabulary, older, newest, phrases)
     best = int(found.argmax())
     return TRUSTS[best] if found[best] - found[0] > _MARGIN else USUAL_TRUST

@@ -13,6 +13,7 @@ from federation.aggregation.server_settings import Server
 from federation.engine.state_store import StateStore
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning
+from model.device.trainable import TRAINABLE, trainable_shapes
 from model.device.weights import Weights, digest
 
 pytestmark = pytest.mark.usefixtures("tff_engine")
@@ -81,6 +82,23 @@ def test_the_servers_learning_rate_falls_to_zero_along_half_a_cosine(small_model
             np.testing.assert_allclose(array - before[name], 0.8 * share * given[0][name], atol=1e-6)
 
 
+def test_momentum_on_the_server_matches_its_formula(small_model: Model) -> None:
+    """Sutskever et al. 2013: each step is the mean delta and a share of the step before."""
+    aggregation = Aggregation(small_model.provenance.config, Server(learning_rate=0.5, momentum=0.9))
+    updated, steps = small_model.weights, {name: np.zeros(array.shape) for name, array in small_model.weights.items()}
+    for given in ([d] for d in deltas(small_model, 3)):
+        before, updated = updated, aggregation(updated, given, [1])
+        for name, array in updated.items():
+            steps[name] = 0.9 * steps[name] + given[0][name]
+            np.testing.assert_allclose(array - before[name], 0.5 * steps[name], atol=1e-6)
+
+
+@pytest.mark.parametrize(("algorithm", "momentum"), [("fedavg", 1.0), ("fedavg", -0.1), ("fedadam", 0.5)])
+def test_momentum_out_of_range_or_for_another_optimizer_is_refused(algorithm: str, momentum: float) -> None:
+    with pytest.raises(DataError, match="momentum is a share from 0 to below 1, for fedavg and fedprox only"):
+        Server(algorithm, momentum=momentum)
+
+
 def test_a_round_without_deltas_or_with_an_invalid_one_is_refused(small_model: Model) -> None:
     aggregation = Aggregation(small_model.provenance.config, Server())
     with pytest.raises(DataError, match="no device"):
@@ -99,17 +117,20 @@ def rows_of(model: Model, count: int, seed: int) -> np.ndarray:
     return rows
 
 
-def test_a_simulated_client_trains_as_a_device_does(small_model: Model) -> None:
+@pytest.mark.parametrize("trainable", TRAINABLE)
+def test_a_simulated_client_trains_as_a_device_does(small_model: Model, trainable: str) -> None:
     """TFF's client work and LiteRT's program reach the same weights, from the same start over the same batches."""
-    config, how = small_model.provenance.config, FineTuning(learning_rate=0.7, clipping_norm=0.5)
+    config = small_model.provenance.config
+    how = FineTuning(learning_rate=0.7, clipping_norm=0.1, trainable=trainable)
     rows = rows_of(small_model, 10, 1)
     dataset = tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(config.batch)
     (delta,), (words,) = SimulatedClients(config, small_model.weights, how)(small_model.weights, [dataset])
     program = small_model.start()
     for start in range(0, len(rows), config.batch):
-        program.train(rows[start : start + config.batch], how.learning_rate, how.clipping_norm)
+        program.train(rows[start : start + config.batch], how.learning_rate, how.clipping_norm, trainable)
     for name, after in program.weights.items():
         np.testing.assert_allclose(delta[name], after - small_model.weights[name], atol=1e-5)
+        assert bool(np.any(delta[name])) == (name in trainable_shapes(config, trainable))
     assert words == (rows[:, 1:] != 0).sum()
 
 
@@ -122,15 +143,23 @@ def test_a_cohort_without_words_changes_nothing(small_model: Model) -> None:
     assert digest(weights_of(state, config)) == digest(small_model.weights)
 
 
-def test_the_two_halves_of_a_round_equal_the_round_that_tff_composes(small_model: Model) -> None:
-    config, how, server = small_model.provenance.config, FineTuning(), Server("fedadam", 0.01)
+@pytest.mark.parametrize(
+    ("trainable", "server"),
+    [("all", Server("fedadam", 0.01)), ("head", Server("fedadam", 0.01)), ("bias", Server(momentum=0.5))],
+)
+def test_the_two_halves_of_a_round_equal_the_round_that_tff_composes(
+    small_model: Model, trainable: str, server: Server
+) -> None:
+    config, how = small_model.provenance.config, FineTuning(trainable=trainable)
     cohort = [rows_of(small_model, count, count) for count in (3, 6, 9)]
     datasets = [tf.data.Dataset.from_tensor_slices((r, r[:, 1:])).batch(config.batch) for r in cohort]
     process = learning_process(config, small_model.weights, how, server)
-    whole = weights_of(process.next(process.initialize(), datasets).state, config)
+    whole = weights_of(process.next(process.initialize(), datasets).state, config, trainable)
     simulated = SimulatedClients(config, small_model.weights, how)(small_model.weights, datasets)
-    parts = Aggregation(config, server)(small_model.weights, *simulated)
-    assert digest(whole) != digest(small_model.weights)
+    parts = Aggregation(config, server, trainable)(small_model.weights, *simulated)
+    for name in whole:
+        changed = not np.array_equal(whole[name], small_model.weights[name])
+        assert changed == (name in trainable_shapes(config, trainable)), name
     for name in whole:
         np.testing.assert_allclose(parts[name], whole[name], atol=1e-6)
 

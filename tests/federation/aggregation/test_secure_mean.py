@@ -1,6 +1,7 @@
 """The secure mean: TensorFlow agrees with the devices' NumPy, our aggregator with TFF's, and a real round with a simulated one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from federation.protocol.round_terms import COUNTS, Terms, TrainingResult, count
 from federation.protocol.secure_aggregation.modular_vectors import reduce
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning, subtract
+from model.device.trainable import TRAINABLE, trainable_parameters, trainable_shapes
 
 pytestmark = pytest.mark.usefixtures("tff_engine")
 
@@ -156,16 +158,20 @@ def test_devices_together_add_the_promised_noise() -> None:
 # A real round and a simulated one.
 
 
-@pytest.fixture(scope="module", params=["adaptive", "private"])
+@pytest.fixture(
+    scope="module", params=[("adaptive", "all"), ("private", "all"), ("adaptive", "head"), ("private", "bias")]
+)
 def process(request: pytest.FixtureRequest, small_model: Model, tff_engine: None) -> ServerProcess:
-    if request.param == "adaptive":
+    mechanism, trainable = request.param
+    how = replace(HOW, trainable=trainable)
+    if mechanism == "adaptive":
         summation = SumSettings(12, cohort=4, clipping_norm=0.4, clipping_quantile=0.5, zeroing=True, max_weight=300)
         privacy = Privacy()
     else:
         summation = SumSettings(12, cohort=4, clipping_norm=0.4, clipping_quantile=0.5, max_weight=1)
         privacy = Privacy("tree", noise_multiplier=0.7, period=2, max_epsilon=100.0)
     config, server = small_model.provenance.config, Server("fedadam", 0.01)
-    return ServerProcess(config, small_model.weights, HOW, server, summation, privacy, seed=3, noise_seed=1234)
+    return ServerProcess(config, small_model.weights, how, server, summation, privacy, seed=3, noise_seed=1234)
 
 
 def cohort(model: Model) -> list[np.ndarray]:
@@ -178,17 +184,26 @@ def dataset(model: Model, rows: np.ndarray) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(model.provenance.config.batch)
 
 
-def learn(model: Model, rows: np.ndarray) -> TrainingResult:
+def part_of(model: Model, terms: Terms) -> str:
+    """Returns the trainable part whose deltas have the length of these terms."""
+    config = model.provenance.config
+    (part,) = (part for part in TRAINABLE if trainable_parameters(config, part) == terms.length)
+    return part
+
+
+def learn(model: Model, rows: np.ndarray, trainable: str) -> TrainingResult:
     """Trains with LiteRT, as a device does."""
     config, program, loss = model.provenance.config, model.start(), 0.0
     for start in range(0, len(rows), config.batch):
         batch = rows[start : start + config.batch]
-        loss += program.train(batch, HOW.learning_rate, HOW.clipping_norm) * targets(batch)
-    return TrainingResult(flatten(subtract(program.weights, model.weights), config.shapes), targets(rows), loss)
+        loss += program.train(batch, HOW.learning_rate, HOW.clipping_norm, trainable) * targets(batch)
+    shapes = trainable_shapes(config, trainable)
+    delta = {name: array for name, array in subtract(program.weights, model.weights).items() if name in shapes}
+    return TrainingResult(flatten(delta, shapes), targets(rows), loss)
 
 
 def contributions(model: Model, terms: Terms) -> list[tuple[Any, Any]]:
-    learned = [learn(model, rows) for rows in cohort(model)]
+    learned = [learn(model, rows, part_of(model, terms)) for rows in cohort(model)]
     return [terms.contribution(each, np.random.default_rng(i)) for i, each in enumerate(learned)]
 
 
@@ -242,8 +257,13 @@ def test_update_on_the_sums_of_work_is_a_simulated_round_bit_for_bit(
         output = process.process.next(simulated, datasets)
         simulated = output.state
         assert process.rounds(state) == number
-        for ours, theirs in zip(process.weights(state).values(), simulated.global_model_weights.trainable, strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+        theirs = simulated.global_model_weights
+        ours = process.weights(state)
+        shapes = trainable_shapes(small_model.provenance.config, part_of(small_model, terms))
+        for name, array in zip(shapes, theirs.trainable, strict=True):
+            np.testing.assert_array_equal(ours.pop(name), array)
+        for name, array in ours.items():
+            np.testing.assert_array_equal(array, small_model.weights[name])
         assert metrics["clipping_norm"] == output.metrics["aggregator"]["clipping_norm"]
         assert metrics["devices"] == 3
         if not terms.private:

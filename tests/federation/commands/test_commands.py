@@ -3,14 +3,18 @@
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from data.corpus import split_of
-from model.device.folder import load_model
+from data.vocabulary import Vocabulary
+from model.device.folder import Model, load_model, save_model
 from model.device.runtime import Program
+from model.device.weights import Provenance
+from model.program import build_program
 
 
 def json_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -32,6 +36,29 @@ def test_evaluate(small_model_folder: Path, corpus_file: Path, federate: Callabl
     assert 0 <= result["top1"] <= result["top3"] <= 1
     capped = json_of(federate(*common, "--max-words", "400"))
     assert 0 < capped["words"] + capped["out_of_vocabulary"] <= 400
+
+
+def test_models_of_different_vocabularies_are_compared_fairly(
+    small_model: Model, small_model_folder: Path, corpus_file: Path, tmp_path: Path, federate: Callable
+) -> None:
+    smaller = tmp_path / "smaller"
+    words = small_model.vocabulary.words[:30]
+    config = replace(small_model.provenance.config, vocabulary=len(words))
+    vocabulary = Vocabulary(words)
+    weights = {name: array[:30] if len(array) == 60 else array for name, array in small_model.weights.items()}
+    save_model(smaller, Model(weights, Provenance(config, vocabulary.sha256), vocabulary, build_program(config)))
+    common = ["evaluate", "--model", small_model_folder, "--corpus", corpus_file, "--users", "all", "--json"]
+    done = federate(*common, "--max-words", "4000", "--beside", smaller, small_model_folder)
+    result = json_of(done)["beside"]
+    first, less, same = result["models"]
+    assert "words that all know" in done.stderr
+    assert less["out_of_vocabulary"] > first["out_of_vocabulary"] == 0
+    assert first["words_common"] == less["words_common"] == result["words"] - less["out_of_vocabulary"]
+    assert less["perplexity_common"] < first["perplexity_common"], "it has fewer words to choose from"
+    assert less["ksr"] < first["ksr"], "and more words to type key by key"
+    figures = set(first) - {"model"}
+    assert {name: first[name] for name in figures} == {name: same[name] for name in figures}
+    assert (same["difference"], same["p"]) == (0, 1)
 
 
 def test_evaluate_on_a_keyboard_that_learns(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:

@@ -20,6 +20,7 @@ from federation.protocol.round_terms import Terms, TrainingResult, counts_of, re
 from federation.protocol.secure_aggregation.modular_vectors import Vector, unpack
 from model.device.config import ModelConfig
 from model.device.folder import WEIGHTS, save_model
+from model.device.trainable import trainable_shapes
 from model.device.weights import save_weights
 
 CONFIG = ModelConfig(vocabulary=16, embedding=4, units=6, window=20, batch=4)
@@ -213,8 +214,9 @@ class World:
         counts = counts_of(counted)
         model = self.coordinator.rounds.model
         mean = self.terms.encoding.decode_mean(delta, counts["weight"])
-        shapes = model.provenance.config.shapes
-        weights = unflatten(flatten(model.weights, shapes) + mean, shapes)
+        shapes = trainable_shapes(model.provenance.config, self.coordinator.rounds.settings.training.trainable)
+        before = flatten({name: model.weights[name] for name in shapes}, shapes)
+        weights = model.weights | unflatten(before + mean, shapes)
         folder = self.coordinator.rounds.folders.state_folder(number)
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(folder / WEIGHTS, weights, model.provenance)

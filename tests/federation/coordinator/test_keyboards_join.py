@@ -48,6 +48,7 @@ from keyboard_app.recording.vault import Vault
 from model.device.folder import WEIGHTS, Model, load_model
 from model.device.learning.finetuning import FineTuning, newest
 from model.device.learning.gate import held_back_from
+from model.device.trainable import trainable_shapes
 from model.device.weights import digest, save_weights
 
 HOW = FineTuning(passes=1, max_words=300)
@@ -92,9 +93,9 @@ class Recording:
 class Federation(threading.Thread):
     """A coordinator on the small model, over TLS, in its own thread, with arithmetic in place of TFF."""
 
-    def __init__(self, new_world: Callable, shipped: Path, terms: Terms) -> None:
+    def __init__(self, new_world: Callable, shipped: Path, terms: Terms, how: FineTuning = HOW) -> None:
         super().__init__(daemon=True)
-        self._make = lambda: new_world(shipped, CoordinatorSettings(Rules(3, 3, 1.0), HOW, backoff_seconds=0.1), terms)
+        self._make = lambda: new_world(shipped, CoordinatorSettings(Rules(3, 3, 1.0), how, backoff_seconds=0.1), terms)
         self._ready, self._stopped = threading.Event(), threading.Event()
         self._asked: list[Callable] = []
         self.start()
@@ -257,8 +258,9 @@ def rows_of(keyboard: Joined, model: Model, seed: tuple[int, int]) -> np.ndarray
     return rows[np.random.default_rng(seed).permutation(len(rows))]
 
 
+@pytest.mark.parametrize("trainable", ["all", "head"])
 def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_same_model(
-    new_world: Callable, tmp_path: Path, small_model_folder: Path, corpus_file: Path, tff_engine: None
+    new_world: Callable, tmp_path: Path, small_model_folder: Path, corpus_file: Path, tff_engine: None, trainable: str
 ) -> None:
     """With the same devices, words and seed: keyboards with LiteRT, masks and TLS on one side, TFF's `next` on the other.
 
@@ -274,10 +276,11 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
     model = load_model(small_model_folder)
     config, server = model.provenance.config, Server("fedavg", 1.0)
     summation = SumSettings(16, cohort=3, clipping_norm=4.0, max_weight=HOW.max_words)
-    process = ServerProcess(config, model.weights, HOW, server, summation, Privacy(), seed=5, noise_seed=1)
+    how = replace(HOW, trainable=trainable)
+    process = ServerProcess(config, model.weights, how, server, summation, Privacy(), seed=5, noise_seed=1)
     state = process.initialize()
     terms = process.prepare(state).terms
-    federation = Federation(new_world, small_model_folder, terms)
+    federation = Federation(new_world, small_model_folder, terms, how)
     users = JsonLines(corpus_file).users()[:3]
     joined = [Joined(federation, tmp_path / user, small_model_folder, corpus_file, user) for user in users]
     totals: list[bytes] = []
@@ -290,6 +293,7 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
 
         federation.ask(lambda world: setattr(world, "learn", keeping))
         rounds(federation, joined, 1)
+        sent = [shared.bytes for keyboard in joined for shared in keyboard.membership.shared()]
     finally:
         for keyboard in joined:
             keyboard.close()
@@ -303,9 +307,9 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
     trained = simulated.metrics["client_work"]["train"]
     assert counts["words"] == trained["words"] == sum(map(targets, rows))
     assert counts["loss"] / LOSS_STEPS / counts["words"] == pytest.approx(float(trained["loss"]), rel=1e-4)
-    shapes = config.shapes
+    shapes = trainable_shapes(config, trainable)
     after = dict(zip(shapes, map(np.asarray, simulated.state.global_model_weights.trainable), strict=True))
-    mean = flatten(after, shapes) - flatten(model.weights, shapes)
+    mean = flatten(after, shapes) - flatten({name: model.weights[name] for name in shapes}, shapes)
     share = counts["weight"] / HOW.max_words  # the sum is of deltas times weight / greatest weight
     rounding = np.sqrt(len(rows) * terms.encoding.padded) / (2 * float(terms.encoding.scale))
     tolerance = 4 * rounding + 1e-4
@@ -313,8 +317,13 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
     assert np.linalg.norm(share * mean) > 50 * tolerance
 
     updated, _ = process.update(state, (summed, counted))
-    real = flatten(process.weights(updated), shapes)
+    made = process.weights(updated)
+    real = flatten({name: made[name] for name in shapes}, shapes)
     assert np.linalg.norm(real - flatten(after, shapes)) < tolerance / share
+    for name in set(config.shapes) - set(shapes):
+        np.testing.assert_array_equal(made[name], model.weights[name])
+    for keyboard in sent:
+        assert keyboard < 2 * terms.length + 5_000, "an update is as long as the trainable weights"
 
 
 def test_a_keyboard_in_use_does_not_take_part(federation: Federation, keyboards: list[Joined]) -> None:
@@ -424,10 +433,10 @@ def test_keyboards_and_coordinators_of_other_versions_refuse_each_other_in_one_l
     """A refused keyboard may use its join link again after an update."""
     link = federation.link()
     with Membership.open(tmp_path, Vault(bytes(32))) as membership:
-        for keyboard, update in ((1, "keyboard"), (3, "coordinator")):  # version 1 named none
+        for keyboard, update in ((1, "keyboard"), (2, "keyboard"), (4, "coordinator")):  # version 1 named none
             own = {api_messages.VERSION_HEADER: str(keyboard)} if keyboard > 1 else {}
             line = (
-                f"this keyboard speaks version {keyboard} of the federation's protocol and its coordinator version 2: "
+                f"this keyboard speaks version {keyboard} of the federation's protocol and its coordinator version 3: "
                 f"update the {update}"
             )
             joined = keyboards[0].membership.joined

@@ -22,6 +22,8 @@ from keyboard_app.federating.participant import check_plan, learn
 from model.device.config import parameters
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning
+from model.device.runtime import Program
+from model.device.trainable import TRAINABLE, trainable_parameters
 
 NAME, MESSAGES = "ab12", [[8, 9, 10, 11, 12], [9, 8, 7], [12, 11, 10, 9]] * 30
 
@@ -73,7 +75,7 @@ def run(text: str, model: Model, work: Work) -> None:
     """
     plan = Plan.from_json(text)
     check_plan(plan, NAME, model)
-    how = FineTuning(plan.learning_rate, plan.clipping_norm, plan.passes, plan.max_words)
+    how = FineTuning(plan.learning_rate, plan.clipping_norm, plan.passes, plan.max_words, plan.trainable)
     training = learn(model, MESSAGES, how, plan.seed)
     while True:
         try:
@@ -114,6 +116,9 @@ def check(content: Any, model: Model) -> None:
 @example(changes=[(("terms", "noise_stddev"), LEAST_STDDEV)])
 @example(changes=[(("terms", "noise_stddev"), 2.0**16)])
 @example(changes=[(("", "passes"), 10**9)])
+@example(changes=[(("", "trainable"), "bias")])
+@example(changes=[(("", "trainable"), "body")])
+@example(changes=[(("", "trainable"), "bias"), (("terms", "length"), 59)])
 def test_any_plan_is_refused_or_run_to_its_end(changes: list, small_model: Model) -> None:
     content = plan_for(small_model)
     for (part, name), value in changes:
@@ -132,6 +137,28 @@ def test_any_text_in_a_plans_place_is_refused(content: object, small_model: Mode
     text = content if isinstance(content, str) else json.dumps(content)
     with pytest.raises(UserFacingError):
         run(text, small_model, Work())
+
+
+def test_a_plan_for_a_part_that_a_device_does_not_know_or_of_another_length_is_refused(small_model: Model) -> None:
+    content, config = plan_for(small_model), small_model.provenance.config
+    for part in TRAINABLE:
+        content |= {"trainable": part, "terms": content["terms"] | {"length": trainable_parameters(config, part)}}
+        check_plan(Plan.from_content(content), NAME, small_model)
+    with pytest.raises(DataError, match=r"trainable of a Plan is not of the form bias\|head\|all: tail"):
+        Plan.from_content(content | {"trainable": "tail"})
+    with pytest.raises(DataError, match="for another model than this keyboard's"):
+        check_plan(Plan.from_content(content | {"trainable": "bias"}), NAME, small_model)
+
+
+def test_a_keyboard_whose_program_trains_all_weights_only_refuses_a_part(
+    small_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = plan_for(small_model)
+    content |= {"trainable": "bias"}
+    content["terms"]["length"] = trainable_parameters(small_model.provenance.config, "bias")
+    monkeypatch.setattr(Program, "trains_parts", property(lambda _: False, lambda *_: None), raising=False)
+    with pytest.raises(DataError, match="which this keyboard cannot yet: update it"):
+        check_plan(Plan.from_content(content), NAME, small_model)
 
 
 def test_every_number_and_text_of_a_plan_has_bounds() -> None:

@@ -63,6 +63,54 @@ def test_a_private_run_stops_at_its_budget_and_reports_what_it_spent(
     assert "other settings" in capsys.readouterr().err
 
 
+def test_everybody_in_every_round_trains_a_part_of_the_model_and_spends_gaussian_noise(
+    small_model_folder: Path, small_model: Model, many_people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    everybody = len(Part(open_corpus(str(many_people)), "train").users())
+    out = tmp_path / "run"
+    arguments = ["simulate", "--rounds", "3", "--clients-per-round", str(everybody), "--out", str(out), "--json"]
+    arguments += ["--init", str(small_model_folder), "--corpus", str(many_people), "--trainable", "bias"]
+    arguments += [
+        "--server-momentum",
+        "0.5",
+        "--dp",
+        "tree",
+        "--noise-multiplier",
+        "4",
+        "--period",
+        "1",
+        "--clip",
+        "0.1",
+    ]
+    assert main(arguments) == 0, capsys.readouterr().err
+    result = last_line(capsys)
+    assert [row["clients"] for row in result["rounds"]] == [everybody] * 3
+    assert result["privacy"]["rho"] == pytest.approx(3 / (2 * 4**2))
+    model = load_model(out / "model")
+    for name, before in small_model.weights.items():
+        assert np.array_equal(model.weights[name], before) == (name != "output_bias")
+    words = len(small_model.vocabulary)
+    assert f"| trained weights | bias: output_bias; {words} of " in model.card
+    assert "with momentum 0.5" in model.card
+    settings = json.loads((out / "settings.json").read_text())
+    assert (settings["client"]["trainable"], settings["server"]["momentum"]) == ("bias", 0.5)
+
+    attacked = ["audit", "--models", str(small_model_folder), str(out / "model"), "--corpus", str(many_people)]
+    assert main([*attacked, "--words", "20", "--out", str(tmp_path / "audit"), "--json"]) == 0
+    audited = last_line(capsys)
+    assert audited["members"] == everybody
+    assert audited["others"] == len(Part(open_corpus(str(many_people)), "test").users())
+    start, private = audited["rows"]
+    assert "auc_people_calibrated" not in start
+    for row, attack in ((start, "people"), (private, "people"), (private, "messages_calibrated")):
+        low, high = row[f"auc_{attack}_ci"]
+        assert low < row[f"auc_{attack}"] < high and low < 0.55, "random words reveal nobody"
+    assert (tmp_path / "audit" / "membership.csv").read_text().count("\n") == 3
+    assert "calibrated by the losses of" in (tmp_path / "audit" / "membership.md").read_text().lower()
+    assert main([*attacked, "--words", "99", "--out", str(tmp_path / "audit")]) == 1
+    assert "wrote 99 words: lower --words" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

@@ -20,7 +20,9 @@ def test_a_search_compares_its_runs_and_can_be_continued(
 ) -> None:
     trials, out = tmp_path / "trials.toml", tmp_path / "out"
     shared = f'[all]\nrounds = 2\nclients_per_round = 3\ninit = "{small_model_folder}"\ncorpus = "{corpus_file}"\n'
-    runs = {"fedavg": 'algorithm = "fedavg"\nserver_learning_rate = 1', "fedprox": 'algorithm = "fedprox"'}
+    private = 'algorithm = "fedavg"\nserver_momentum = 0.5\ntrainable = "bias"\ncohort = "uniform"\n'
+    private += "bits = 16\nclip_quantile = 0.5\nnoise_multiplier = 3"
+    runs = {"fedprox": 'algorithm = "fedprox"', "private": private}
     for count in (1, 2):
         listed = [f'[[run]]\nname = "{name}"\n{settings}\n' for name, settings in list(runs.items())[:count]]
         trials.write_text(shared + "".join(listed))
@@ -34,6 +36,9 @@ def test_a_search_compares_its_runs_and_can_be_continued(
         written = list(csv.DictReader(file))
     assert [(row["name"], float(row["top1"])) for row in written] == [(row["name"], row["top1"]) for row in rows]
     assert (out / "search.png").exists()
+    spent = {row["name"]: row["rho"] for row in rows}
+    assert spent == {"fedprox": None, "private": pytest.approx(2 / (2 * 3**2), rel=1e-4)}
+    assert (out / "privacy.png").exists()
 
 
 @pytest.mark.parametrize(

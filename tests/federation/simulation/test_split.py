@@ -39,6 +39,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     [
         ["simulate", "--init", "random", "--rounds", "2", "--clients-per-round", "3", "--seed", "1"],
         ["central", "--passes", "1"],
+        ["pretrain", "--passes", "1"],
     ],
 )
 def test_the_text_of_test_users_changes_nothing(command: list[str], tmp_path: Path, federate: Callable) -> None:

@@ -127,37 +127,22 @@ def test_the_file_of_an_older_keyboard_is_encrypted_and_nothing_is_lost(tmp_path
 
 
 KILL_AT_EACH = """if True:
-    import os, signal, sqlite3, sys
+    import sys
     from pathlib import Path
     from keyboard_app.federating.membership import Membership
     from keyboard_app.recording.vault import Vault
+    from tests.keyboard_app.killed import killed_at_each_statement
 
-    content, root, left = Path(sys.argv[1]).read_bytes(), Path(sys.argv[1]).parent, 0
+    def upgrade(folder, _tell):
+        Membership.open(folder, Vault(bytes(32))).close()
 
-    class Connection(sqlite3.Connection):
-        def execute(self, *arguments):
-            global left
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().execute(*arguments)
-
-    connect = sqlite3.connect
-    for kills in range(1000):
-        folder = root / str(kills)
-        folder.mkdir()
-        (folder / "federation.sqlite").write_bytes(content)
-        if (child := os.fork()) == 0:
-            left = kills
-            sqlite3.connect = lambda *a, **k: connect(*a, factory=Connection, **k)
-            Membership.open(folder, Vault(bytes(32))).close()
-            os._exit(0)
-        if os.waitpid(child, 0)[1] == 0:
-            break
+    kills = 0
+    for kill in killed_at_each_statement(Path(sys.argv[1]), lambda folder: folder, upgrade):
+        kills += kill.killed
         notices = []
-        with Membership.open(folder, Vault(bytes(32)), notices) as membership:
+        with Membership.open(kill.folder, Vault(bytes(32)), notices) as membership:
             assert (len(membership.shared()), membership.joined.key.private_bytes_raw()) == (40, bytes(range(100, 132)))
-        assert notices == [], kills
+        assert notices == [], kill
     print(kills)
 """
 

@@ -127,52 +127,31 @@ def test_a_yes_to_an_older_model_ends_with_the_next_one(membership: Membership) 
 
 
 KILL_AT_EACH = """if True:
-    import os, signal, sqlite3, sys
+    import sys
     from pathlib import Path
     from keyboard_app.federating.membership import Membership
     from keyboard_app.federating.model_history import NotAllowedError
     from keyboard_app.recording.vault import Vault
+    from tests.keyboard_app.killed import killed_at_each_statement
 
-    content, root, left = Path(sys.argv[1]).read_bytes(), Path(sys.argv[1]).parent, 0
+    def give(membership, tell):
+        membership.history().accept("b", 2)
+        membership.sent("https://keyboards.example.org:8443", "round", "b", 1, 2, clipped=False)
+        tell()  # the masked input leaves the device
 
-    class Connection(sqlite3.Connection):
-        def execute(self, *arguments):
-            global left
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().execute(*arguments)
-
-    connect = sqlite3.connect
-    for kills in range(1000):
-        folder = root / str(kills)
-        folder.mkdir()
-        (folder / "federation.sqlite").write_bytes(content)
-        reader, writer = os.pipe()
-        if (child := os.fork()) == 0:
-            sqlite3.connect = lambda *a, **k: connect(*a, factory=Connection, **k)
-            left = 1000
-            membership = Membership.open(folder, Vault(bytes(32)))
-            left = kills
-            membership.history().accept("b", 2)
-            membership.sent("https://keyboards.example.org:8443", "round", "b", 1, 2, clipped=False)
-            os.write(writer, b"x")  # the masked input leaves the device
-            os._exit(0)
-        os.close(writer)
-        status = os.waitpid(child, 0)[1]
-        left_device = os.read(reader, 1)
-        with Membership.open(folder, Vault(bytes(32))) as membership:
+    kills = 0
+    for kill in killed_at_each_statement(Path(sys.argv[1]), lambda f: Membership.open(f, Vault(bytes(32))), give):
+        kills += kill.killed
+        with Membership.open(kill.folder, Vault(bytes(32))) as membership:
             history = membership.history()
-            assert history.updates("b") >= len(left_device)
+            assert history.updates("b") >= kill.told
             if history.updates("b"):
                 try:
                     history.check("a", 1)
                 except NotAllowedError:
                     pass
                 else:
-                    raise AssertionError(f"forgotten after {kills}")
-        if status == 0:
-            break
+                    raise AssertionError(f"forgotten: {kill}")
     print(kills)
 """
 

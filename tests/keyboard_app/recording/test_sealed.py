@@ -191,38 +191,24 @@ def test_an_older_profile_is_encrypted_and_no_plain_text_is_left(
 
 
 KILL_AT_EACH = """if True:
-    import os, signal, sqlite3, sys
+    import sys
     from pathlib import Path
     from keyboard_app.recording.store import Store
     from keyboard_app.recording.vault import Vault
+    from tests.keyboard_app.killed import killed_at_each_statement
 
-    content, folder, plain = Path(sys.argv[1]).read_bytes(), Path(sys.argv[1]).parent, sys.argv[2].encode()
-    left = 0
+    database, plain, kills = Path(sys.argv[1]), sys.argv[2].encode(), 0
 
-    class Connection(sqlite3.Connection):
-        def execute(self, *arguments):
-            global left
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().execute(*arguments)
+    def upgrade(folder, _tell):
+        Store.open(folder / database.name, Vault(bytes(32)), []).close()
 
-    connect = sqlite3.connect
-    for kills in range(1000):
-        path = folder / f"{kills}.sqlite"
-        path.write_bytes(content)
-        if (child := os.fork()) == 0:
-            left = kills
-            sqlite3.connect = lambda *a, **k: connect(*a, factory=Connection, **k)
-            Store.open(path, Vault(bytes(32)), []).close()
-            os._exit(0)
-        if os.waitpid(child, 0)[1] == 0:
-            break
+    for kill in killed_at_each_statement(database, lambda folder: folder, upgrade):
+        kills += kill.killed
         notices = []
-        store = Store.open(path, Vault(bytes(32)), notices)
-        assert (len(store.messages()), notices) == (20, []), kills
+        store = Store.open(kill.folder / database.name, Vault(bytes(32)), notices)
+        assert (len(store.messages()), notices) == (20, []), kill
         store.close()
-        assert not any(plain in file.read_bytes() for file in folder.glob(f"{kills}.sqlite*")), kills
+        assert not any(plain in file.read_bytes() for file in kill.folder.iterdir()), kill
     print(kills)
 """
 

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data.errors import DataError
@@ -13,7 +14,8 @@ from keyboard_app.device import Device
 from keyboard_app.recording.personal_file import Seen
 from keyboard_app.recording.user_profile import GLOBAL, PERSONAL, Profile
 from keyboard_app.status import read_status
-from model.device.folder import PROGRAM, WEIGHTS, Model, load_model, save_model
+from model.device.folder import PHRASES, PRETRAINED, PROGRAM, WEIGHTS, Model, load_model, save_model
+from model.device.suggesting.phrases import Phrases
 
 SEEN = Seen(message=7, trained=5, deletion=2)
 HOLD = """if True:
@@ -132,3 +134,27 @@ def test_a_damaged_model_given_by_the_person_is_an_error(tmp_path: Path, small_m
     save_model(tmp_path / "model", small_model)
     assert load_model(tmp_path / "model").program == small_model.program
     Device.open(tmp_path / "profile", tmp_path / "model").close()  # the failure released the profile
+
+
+def test_a_keyboard_types_without_damaged_phrases_and_says_so(tmp_path: Path) -> None:
+    model = load_model(PRETRAINED)
+    words = model.vocabulary
+    zeros, one = np.zeros(1, np.uint16), np.ones(1, np.uint16)
+    known = np.array([words.id("zealand")], np.uint16)
+    counts, rests = np.full((1, 1), 9, np.uint8), np.zeros((1, 1), np.uint8)
+    discounts, weights = np.full((1, 3), 0.5, np.float32), np.ones(1, np.float32)
+    phrases = Phrases(words.sha256, len(words), 0.5, zeros, zeros, one, known, counts, rests, discounts, weights)
+    shipped, profile = tmp_path / "shipped", tmp_path / "p"
+    save_model(shipped, replace(model, phrases=phrases))
+    with Device.open(profile, shipped, use_keyring=False) as device:
+        assert device.models.suggest("", "z")[0].lower() == "zealand"
+        device.profile.save_global(device.models.global_model)
+    (profile / GLOBAL / PHRASES).write_bytes(b"damaged")
+    with Device.open(profile, shipped, use_keyring=False) as device:
+        assert device.profile.notices == []  # the shipped ones belong to the same vocabulary
+        assert device.models.suggest("", "z")[0].lower() == "zealand"
+    (shipped / PHRASES).write_bytes(b"damaged")
+    with Device.open(profile, shipped, use_keyring=False) as device:
+        assert len(device.profile.notices) == 1
+        assert "without phrases" in device.profile.notices[0]
+        assert len(device.models.suggest("", "z")) == 3

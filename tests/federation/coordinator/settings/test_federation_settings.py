@@ -33,6 +33,7 @@ OTHERS: dict[str, st.SearchStrategy[Any]] = {
     "learning_rate": st.floats(0.6, 9),
     "passes": st.integers(2, 5),
     "max_words": st.integers(2_001, 20_000),
+    "trainable": st.sampled_from(["bias", "head"]),
     "algorithm": st.sampled_from(["fedadam", "fedyogi"]),
     "server_learning_rate": st.floats(1.5, 9),
     "seed": st.integers(1, 2**31),
@@ -52,6 +53,7 @@ PRIVATE_OTHERS: dict[str, st.SearchStrategy[Any]] = {
 FIXED = {
     "algorithm",
     "server_learning_rate",
+    "trainable",
     "seed",
     "clip",
     "clip_quantile",

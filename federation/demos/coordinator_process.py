@@ -1,0 +1,150 @@
+"""A coordinator of a demo, as a process that `federate serve` runs, and the keyboards without a window that join it."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from data.errors import DataError
+from data.files import write_by_rename
+from federation.coordinator.web.control_api import TOKEN
+from federation.demos.people import Person
+from federation.keyboards import keyboard
+from federation.processes import free_port, start
+
+_START_SECONDS = 600.0  # a deadline, generous because of background load
+
+
+class CoordinatorProcess:
+    """A `federate serve` process in the folder `coordinator` of a demo's folder, and its control API."""
+
+    def __init__(self, out: Path, model: Path, settings: Sequence[object]) -> None:
+        """Starts the coordinator.
+
+        Args:
+          out: the demo's folder.
+          model: the model folder to start from.
+          settings: options of `federate serve`.
+        """
+        self._folder = out / "coordinator"
+        port, self._control_port = free_port(), free_port()
+        command: list[object] = [sys.executable, "-P", "-m", "federation", "serve", "--folder", self._folder]
+        command += ["--invite", 0, "--rounds", 0, "--model", model]
+        command += ["--port", port, "--control-port", self._control_port, *settings]
+        self._log = out / "coordinator.log"
+        with self._log.open("wb") as log:
+            self.process = start([str(part) for part in command], stdout=log, stderr=log)
+
+    def wait_until_ready(self) -> None:
+        """Waits until the coordinator can begin a round.
+
+        Raises:
+          DataError: the coordinator ended or takes too long.
+        """
+        self._wait(lambda: bool(self.view()["ready"]))
+
+    def wait_until_serving(self) -> None:
+        """Waits until devices can join, which is possible while TensorFlow Federated starts.
+
+        Raises:
+          DataError: the coordinator ended or takes too long.
+        """
+        self._wait(lambda: bool(self.view()))
+
+    def _wait(self, done: Any) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            self.check()
+            try:
+                if done():
+                    return
+            except (httpx.HTTPError, OSError):
+                pass
+            time.sleep(0.3)
+        raise DataError(f"the coordinator was not ready within {_START_SECONDS:g} s: see {self._log}")
+
+    def check(self) -> None:
+        """Raises a DataError if the coordinator has ended."""
+        if self.process.poll() is not None:
+            raise DataError(f"the coordinator ended: {self._log.read_text('utf-8').strip()[-300:]}")
+
+    def view(self) -> dict[str, Any]:
+        """Returns the coordinator's status.
+
+        Raises:
+          httpx.HTTPError: the call failed.
+        """
+        content: dict[str, Any] = self._call("GET", "/control/view").json()
+        return content
+
+    def schedule(self, rounds: int) -> None:
+        """Schedules rounds.
+
+        Raises:
+          httpx.HTTPError: the call failed.
+        """
+        self._call("POST", f"/control/rounds?rounds={rounds}")
+
+    def invite(self) -> str:
+        """Returns a new join link.
+
+        Raises:
+          httpx.HTTPError: the call failed.
+        """
+        return str(self._call("POST", "/control/invitations").json()["link"])
+
+    def _call(self, method: str, path: str) -> httpx.Response:
+        token = (self._folder / TOKEN).read_text("ascii")
+        headers = {"authorization": f"Bearer {token}"}
+        response = httpx.request(
+            method, f"http://127.0.0.1:{self._control_port}{path}", headers=headers, trust_env=False
+        )
+        return response.raise_for_status()
+
+    @property
+    def dashboard(self) -> str:
+        """The URL of the dashboard."""
+        return f"http://127.0.0.1:{self._control_port}/?token={(self._folder / TOKEN).read_text('ascii')}"
+
+    @property
+    def newest_model(self) -> Path:
+        """The folder of the newest global model."""
+        return max((self._folder / "models").iterdir())
+
+
+def join(out: Path, model: Path, people: Sequence[Person], coordinator: CoordinatorProcess) -> list[subprocess.Popen]:
+    """Starts a keyboard for each person, with the person's messages, which joins the coordinator by a link of its own.
+
+    Args:
+      out: the demo's folder, which gets the keyboards' profiles and logs.
+      model: the model folder to start with.
+      people: the people.
+      coordinator: serves devices already.
+    """
+    corpus = out / "corpus.jsonl"
+    lines = [
+        json.dumps({"user": person.user, "time": f"{number:06}", "text": text})
+        for person in people
+        for number, text in enumerate(person.typed)
+    ]
+    write_by_rename(corpus, "".join(line + "\n" for line in lines).encode())
+    processes = []
+    for number, person in enumerate(people, 1):
+        options = ("--model", model, "--corpus", corpus, "--user", person.user, "--profile", out / f"keyboard-{number}")
+        command = keyboard("device", "--join", coordinator.invite(), *options)
+        with (out / f"keyboard-{number}.log").open("wb") as log:
+            processes.append(start(command, stdout=log, stderr=log))
+    return processes
+
+
+def end(processes: Sequence[subprocess.Popen]) -> None:
+    """Ends processes and waits until they have gone."""
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.wait()
