@@ -57,7 +57,7 @@ class Vocabulary:
           DataError: the tokenizer never returns a word of the vocabulary, or a word is too long.
         """
         for word in self.words[len(SPECIALS) :]:
-            if len(word) > _LONGEST or not word.isprintable() or [token.word for token in tokenize(word)] != [word]:
+            if len(word) > _LONGEST or [token.word for token in tokenize(word)] != [word]:
                 raise DataError(f"{word[:_LONGEST]!a} is not a word that anybody can type: the vocabulary is refused")
 
     @property

@@ -36,6 +36,7 @@ from keyboard_app.recording.store import Store
 from keyboard_app.recording.vault import Vault
 from model.device.folder import PRETRAINED, Model, check_sums, lexicon_for, load_model, phrases_for, recover, save_model
 from model.device.learning.gate import held_back_from
+from model.device.programs import find_program
 from model.device.weights import Provenance, Weights, digest, load_weights, next_provenance
 
 STORE, GLOBAL, PERSONAL, PREVIOUS = "store.sqlite", "global", "personal.sealed", "personal.previous"
@@ -233,6 +234,8 @@ class Profile:
             try:
                 check_sums(folder)  # a damaged program may end this process when it runs
                 model = load_model(folder)
+                # An app update may bring a newer program than the one that the model was adopted with.
+                model = replace(model, program=find_program(model.provenance.config) or model.program)
                 model.start()  # running it is the only way to know that the program of an older keyboard is intact
                 return model
             except UserFacingError as error:

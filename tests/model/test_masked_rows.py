@@ -64,8 +64,9 @@ def assert_same_results(roomy: Program, exact: Program, rows: np.ndarray) -> Non
     np.testing.assert_allclose(scored.log_likelihood, wanted.log_likelihood, atol=1e-5)
     np.testing.assert_array_equal(scored.rank, wanted.rank)
     np.testing.assert_allclose(after.hidden, then.hidden, atol=1e-5)
-    for norm in (0.05, 100.0):  # clipped to a norm that masked rows must not raise, and not clipped
-        assert roomy.train(rows, 0.5, norm) == pytest.approx(exact.train(rows, 0.5, norm), abs=1e-5)
+    # Clipped to a norm that masked rows must not raise, and not clipped.
+    for norm, part in ((0.05, "all"), (100.0, "all"), (0.05, "head"), (0.05, "bias")):
+        assert roomy.train(rows, 0.5, norm, part) == pytest.approx(exact.train(rows, 0.5, norm, part), abs=1e-5)
         assert_equal_weights(roomy.weights, exact.weights)
     assert roomy.candidates == exact.candidates
     candidates = draw(rows, config.vocabulary, exact.candidates or 0, np.random.default_rng(1))

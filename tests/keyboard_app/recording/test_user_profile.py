@@ -158,3 +158,12 @@ def test_a_keyboard_types_without_damaged_phrases_and_says_so(tmp_path: Path) ->
         assert len(device.profile.notices) == 1
         assert "without phrases" in device.profile.notices[0]
         assert len(device.models.suggest("", "z")) == 3
+
+
+def test_an_adopted_model_is_run_by_the_newest_program_of_the_app(tmp_path: Path) -> None:
+    model = load_model(PRETRAINED)
+    with Profile.open(tmp_path / "profile", use_keyring=False) as profile:
+        profile.save_global(replace(model, program=b"of an older app"))
+        adopted = profile.load_global(tmp_path / "nothing is shipped")
+        assert adopted.program == model.program and profile.notices == []
+        assert adopted.start().rows == model.provenance.config.vocabulary
