@@ -80,6 +80,7 @@ class LearnedPage(Page):
     hindsight = (
         StringProperty()
     )  # how often each of three models would have been right; empty before they were compared
+    has_public = BooleanProperty(False)  # whether there is a curve of the public model
     moment = StringProperty()  # the text that the suggestions side by side follow
     paused = BooleanProperty(False)
     personalized = BooleanProperty(False)
@@ -184,10 +185,10 @@ class LearnedPage(Page):
         self.ids.mark.opacity = 1 if span == WORD else 0
 
     def _show_hindsight(self) -> None:
-        curves = Curves.read(self.device.profile, self.device.models)
+        curves = Curves.read(self.device.profile, self.device.models, self.device.public)
         self.hindsight, plot = "" if curves is None else _hindsight(curves), self.ids.three
         plot.curves = [] if curves is None else _drawn(curves)
-        plot.first = FIRST
+        plot.first, self.has_public = FIRST, curves is not None and curves.public is not None
 
     def _show_chart(self, chart: Chart) -> None:
         place = self.ids.chart
@@ -250,7 +251,8 @@ def _hindsight(curves: Curves) -> str:
     comma = "," if delivered else ""
     return (
         f"Of the last {len(curves.personal):,} words that you typed, one of three suggestions would have been right for "
-        f"{delivered}{shared:.0%} with what many keyboards learned together{comma} and {personal:.0%} with what yours learned from you."
+        f"{delivered}{shared:.0%} with what many keyboards learned together{comma} "
+        f"and {personal:.0%} with what yours learned from you."
     )
 
 
