@@ -146,10 +146,12 @@ def _measure_and_count(
 ) -> Measurement:
     """Scores messages with the program's network and the n-grams, which count each message after it was scored."""
     ngram = PersonalNgram(model.vocabulary, older, trust=trust)
-    suggester, scores, hits = Suggester(Reader(program), model.vocabulary, ngram), Scores(), []
+    suggester, scores = Suggester(Reader(program), model.vocabulary, ngram), Scores()
+    hits: list[np.ndarray] = []
     for text in newer:
         found = measure(suggester, [text], len(model.vocabulary))
-        scores, hits = scores + found.scores, [*hits, found.hits]
+        scores += found.scores
+        hits.append(found.hits)
         ngram.learn(text)
     return Measurement(scores, np.concatenate(hits) if hits else np.zeros(0, bool))
 
