@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from keyboard_app.learning.learning import Learning
 from keyboard_app.recording.user_profile import HINDSIGHT
 from model.device.folder import Model, save_model
 from model.device.suggesting.reading import Reader
-from model.device.suggesting.suggestions import Suggester
+from model.device.suggesting.suggestions import Prediction, Suggester
 from model.device.weights import digest, initial_weights
 
 LINES = ["i think you are good .", "so good it is !", "zebra you are"]
@@ -98,7 +99,12 @@ def test_a_model_reads_a_message_once(typed: Device, monkeypatch: pytest.MonkeyP
     type_message(typed.keyboard, LINES[0])
     read: list[Any] = []
     predict = Suggester.predict
-    monkeypatch.setattr(Suggester, "predict", lambda self, words: read.append(words) or predict(self, words))
+
+    def spy(suggester: Suggester, words: Sequence[str]) -> Iterator[Prediction]:
+        read.append(words)
+        return predict(suggester, words)
+
+    monkeypatch.setattr(Suggester, "predict", spy)
     compare(typed)
     assert len(read) == 2, "the new message, by two models"
     compare(typed)
