@@ -29,7 +29,7 @@ from keyboard_app.recording.recent_emoji import RecentEmoji
 from keyboard_app.recording.records import Day
 from keyboard_app.recording.sensitive import why_sensitive
 from keyboard_app.recording.user_profile import Profile
-from model.device.folder import PRETRAINED
+from model.device.folder import PRETRAINED, PUBLIC
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
 
@@ -63,6 +63,7 @@ class Device:
         self.profile = profile
         self.private = False
         self.sent: Sent | None = None
+        self.public = PUBLIC  # the folder of the public model, which may be missing
         self._consenting = consenting
         self._tidied = ""  # the day on which old messages were last deleted, ISO 8601
         self._read_on = ""  # the day on which the clock was last read for that
@@ -278,7 +279,7 @@ class Device:
         Raises:
           DataError: another task is running.
         """
-        self.background.start(ModelComparison(self.profile, self.models))
+        self.background.start(ModelComparison(self.profile, self.models, self.public))
 
     def compare_models_if_due(self, rested: float, charging: bool | None = None) -> bool:
         """Starts `compare_models` after a learning, or with a new global model, if the keyboard may work; returns whether it did.

@@ -154,7 +154,8 @@ def _measure_and_count(
     suggester = Suggester(reader, model.vocabulary, ngram)
     for text in newer:
         found = measure(suggester, [text], len(model.vocabulary))
-        scores, hits = scores + found.scores, [*hits, found.hits]
+        scores += found.scores
+        hits.append(found.hits)
         ngram.learn(text)
     return Measurement(scores, np.concatenate(hits) if hits else np.zeros(0, bool))
 

@@ -34,7 +34,7 @@ __all__ = ("Bars", "Chip", "Chips", "Choice", "LearnedPage", "Plot", "SideBySide
 WEEK, MODEL, WORD = "week", "model", "word"
 SPANS = ((WEEK, "By week"), (MODEL, "By model"), (WORD, "Word by word"))
 WINDOW = 50  # words that each point of the curves averages over
-_SMOOTHED = 10  # the curves of three models average over this part of the words, or over `WINDOW`, if that is more
+_SMOOTHED = 4  # the curves of three models average over a quarter of the words, or over `WINDOW`, if that is more
 FIRST = 10  # the word at which the curves begin; before it, a single word would move them far
 _SAVED_LATER = "The keystrokes saved are shown once you have sent {:,} characters here. So far you have sent {:,}."
 _SHOWN = 12  # most words, phrases or periods shown
@@ -80,6 +80,7 @@ class LearnedPage(Page):
     hindsight = (
         StringProperty()
     )  # how often each of three models would have been right; empty before they were compared
+    has_public = BooleanProperty(False)  # whether there is a curve of the public model
     moment = StringProperty()  # the text that the suggestions side by side follow
     paused = BooleanProperty(False)
     personalized = BooleanProperty(False)
@@ -184,10 +185,10 @@ class LearnedPage(Page):
         self.ids.mark.opacity = 1 if span == WORD else 0
 
     def _show_hindsight(self) -> None:
-        curves = Curves.read(self.device.profile, self.device.models)
+        curves = Curves.read(self.device.profile, self.device.models, self.device.public)
         self.hindsight, plot = "" if curves is None else _hindsight(curves), self.ids.three
         plot.curves = [] if curves is None else _drawn(curves)
-        plot.first = FIRST
+        plot.first, self.has_public = FIRST, curves is not None and curves.public is not None
 
     def _show_chart(self, chart: Chart) -> None:
         place = self.ids.chart
@@ -250,8 +251,8 @@ def _hindsight(curves: Curves) -> str:
     comma = "," if delivered else ""
     return (
         f"Of the last {len(curves.personal):,} words that you typed, one of three suggestions would have been right for "
-        f"{delivered}{shared:.0%} with what many keyboards learned together{comma} and {personal:.0%} with what yours learned "
-        "from you."
+        f"{delivered}{shared:.0%} with what many keyboards learned together{comma} "
+        f"and {personal:.0%} with what yours learned from you."
     )
 
 

@@ -22,7 +22,7 @@ from model.device.runtime import Program
 from model.device.suggesting.reading import Reader, softmax
 from model.device.weights import Weights
 
-PRIOR = 8.0  # a, in occurrences
+PRIOR = 4.0  # a, in occurrences
 MAX_WORDS = 5_000  # only the newest messages that hold this many words are read: about three seconds
 
 

@@ -37,7 +37,7 @@ _MAX_CHARACTERS = 100_000  # of messages read at the start: about 20,000 words, 
 
 @dataclass(frozen=True)
 class Smoothing:
-    """Parameters of the n-gram model. The defaults gave the newest words of 68 validation users the highest likelihood."""
+    """Parameters of the n-gram model. The defaults gave the newest words of 68 validation users about the highest likelihood."""
 
     concentrations: tuple[float, ...] = (280.0, 18.0, 2.0, 0.2)  # a_n for one to four words of context
     discount: float = 0.7  # d
