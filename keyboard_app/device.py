@@ -16,6 +16,7 @@ from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.input.layout import USUAL, Layout, layout_files, load_layout
 from keyboard_app.learning.background import BackgroundTasks
 from keyboard_app.learning.comparison import SuggestionComparison
+from keyboard_app.learning.hindsight import ModelComparison
 from keyboard_app.learning.insight import Saved
 from keyboard_app.learning.learning import Learning, relearning
 from keyboard_app.learning.long_messages import LONG, LongMessages
@@ -28,7 +29,7 @@ from keyboard_app.recording.recent_emoji import RecentEmoji
 from keyboard_app.recording.records import Day
 from keyboard_app.recording.sensitive import why_sensitive
 from keyboard_app.recording.user_profile import Profile
-from model.device.folder import PRETRAINED
+from model.device.folder import PRETRAINED, PUBLIC
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
 
@@ -62,6 +63,7 @@ class Device:
         self.profile = profile
         self.private = False
         self.sent: Sent | None = None
+        self.public = PUBLIC  # the folder of the public model, which may be missing
         self._consenting = consenting
         self._tidied = ""  # the day on which old messages were last deleted, ISO 8601
         self._read_on = ""  # the day on which the clock was last read for that
@@ -92,6 +94,7 @@ class Device:
         self.comparison = SuggestionComparison(self.models, shipped)
         self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # state of the store, all words, new words
+        self._compared_at: tuple[object, ...] | None = None  # what models were last compared after
         self._begun_at = 0  # id of the newest message when learning last started by itself
         self._follow_word_preferences()
         self._apply_settings()
@@ -269,6 +272,32 @@ class Device:
         task = Rising(self.profile, self.models)
         self.background.start(task)
         return task
+
+    def compare_models(self) -> None:
+        """Starts to work out in the background what other models would have offered (`keyboard_app.learning.hindsight`).
+
+        Raises:
+          DataError: another task is running.
+        """
+        self.background.start(ModelComparison(self.profile, self.models, self.public))
+
+    def compare_models_if_due(self, rested: float, charging: bool | None = None) -> bool:
+        """Starts `compare_models` after a learning, or with a new global model, if the keyboard may work; returns whether it did.
+
+        The arguments are those of `learn_if_due`.
+        """
+        settings, store = self.profile.settings, self.profile.store
+        may_work = settings.learn_automatically and settings.consent is True and charging is not False
+        if not may_work or self.private or self.background.task is not None or rested < REST_SECONDS:
+            return False
+        if self.federation.round_going_on is not None:
+            return False
+        state = (store.last_learning(), store.last_deletion(), self.models.global_model.provenance)
+        if state == self._compared_at or not store.last_learning():
+            return False
+        self._compared_at = state  # a comparison that was stopped does not start again at once
+        self.compare_models()
+        return True
 
     def saved(self) -> Saved:
         """Returns the keystrokes that suggestions saved, today and ever."""

@@ -93,7 +93,9 @@ class _Program(tf.Module):
         trained: tf.Tensor,
         **weights: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        loss, after = _sgd_step(weights, tokens, targets, learning_rate, clipping_norm, trained)
+        # TensorFlow passes named arguments in alphabetical order, and `trained` is in the model's.
+        ordered = {name: weights[name] for name in self._weights}
+        loss, after = _sgd_step(ordered, tokens, targets, learning_rate, clipping_norm, trained)
         return {"loss": loss, **after}
 
     def _evaluate(

@@ -138,7 +138,8 @@ def functional_model(
     @tf.function
     def predict(values: Tensors, rows: tf.Tensor, training: bool = True) -> tf.Tensor:
         del training  # the network has no dropout layers
-        named = named_weights(config, *values, trainable=trainable)
+        trained, others = values
+        named = named_weights(config, trained, others, trainable)
         tokens = tf.ensure_shape(rows, [None, config.window + 1])
         inputs, targets = tokens[:, :-1], tf.reshape(tokens[:, 1:], [-1])
         hidden, _ = cifg.run(named, inputs, cifg.zero_state(named, tf.shape(inputs)[0]))

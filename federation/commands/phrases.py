@@ -32,7 +32,7 @@ def add_phrases_options(parser: argparse.ArgumentParser) -> None:
         "--license", default="", help="the licence of the corpus, which the file states (default: none)"
     )
     parser.add_argument(
-        "--order", type=positive_int, default=5, help="tokens in the longest n-grams, 1 to 6 (default: 5)"
+        "--order", type=positive_int, default=4, help="tokens in the longest n-grams, 1 to 6 (default: 4)"
     )
     parser.add_argument(
         "--max-bytes", type=positive_int, default=MAX_BYTES, help=f"greatest size of the file (default: {MAX_BYTES})"

@@ -1,8 +1,10 @@
 """Measurement of each person's gain from learning on the device: before and after, part by part, and while the person types.
 
-`learn` learns as a keyboard does: it fine-tunes the network on the older messages (`model.device.learning.finetuning`), decides
-by the newest messages whether to keep it (`gate`), counts the n-grams of all messages (`model.device.suggesting.personal`), and
-chooses the trust in the n-grams (`trust`).
+`learn` learns as a keyboard does: it learns a network from the older messages, decides by the newest messages whether to keep it
+(`model.device.learning.personal_network`), and counts the n-grams of all messages (`model.device.suggesting.personal`).
+
+Nothing is learned from the newer messages that are measured on. Beside these figures stands a prequential one, of a keyboard that
+counts the n-grams of each message once it is measured, as it does in use.
 """
 
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.corpus import Corpus
 from data.errors import DataError
@@ -20,14 +23,13 @@ from federation.processes import map_in_processes
 from federation.reports.progress import progress_bar
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning
-from model.device.learning.gate import Verdict, held_back_from, judge
-from model.device.learning.training import TrainingRun, train_program
+from model.device.learning.gate import Verdict, held_back_from
+from model.device.learning.personal_network import LearnedNetwork, learn_network
 from model.device.metrics import Scores, Typing, tally, type_message, type_messages
 from model.device.runtime import Program
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
-from model.device.suggesting.trust import choose_trust
 from model.device.weights import Weights
 
 CURVE_WORDS = (50, 100, 200, 500, 1_000, 2_000, 5_000)
@@ -48,10 +50,12 @@ class Measurement:
 class LearningOutcome:
     """The result of a keyboard's learning: the fine-tuned network, the gate's choice, and the trust in the n-grams."""
 
-    new: Weights | None  # the fine-tuned weights; None if there was too little to train on
+    new: Weights | None  # the personal weights; None if there was too little to train on
+    adapted: Weights | None  # the weights with adapted bias, before fine-tuning; None likewise
     kept: Weights | None  # the weights that the gate chose; None means the global ones
     trust: float  # trust in the n-grams
     verdict: Verdict | None  # verdict of the gate; None if there was too little to train on
+    move: float  # how far the network moved towards the fine-tuned one, 0 to 1
     targets: int  # words trained on, counted in each pass
     seconds: float  # training time
 
@@ -70,6 +74,8 @@ class Personalization:
     trust: float  # trust in the n-grams
     typed_before: Typing
     typed_after: Typing
+    prequential: Measurement  # after learning, and counting the n-grams of each message once it was measured
+    move: float  # how far the network moved towards the fine-tuned one, 0 to 1
     parts: dict[str, Measurement] = field(default_factory=dict)  # by name: with only one part of learning
 
     @property
@@ -106,23 +112,29 @@ def learn(
     model: Model, program: Program, messages: Sequence[str], how: FineTuning, seed: int, in_use: Weights | None = None
 ) -> LearningOutcome:
     """Learns from messages as a keyboard does; `in_use` is the network it has used so far, by default the global one."""
-    border, run = _train(model, program, messages, how, seed, sampled=True)
-    if not run.targets:
-        return LearningOutcome(None, in_use, USUAL_TRUST, None, 0, run.seconds)
-    new = program.weights
-    verdict = result_of(judge(program, model.vocabulary, in_use or model.weights, new, messages, border, model.phrases))
-    trust = result_of(choose_trust(program, model.vocabulary, messages[:border], messages[border:], model.phrases))
-    return LearningOutcome(new, new if verdict.keeps_new else in_use, trust, verdict, run.targets, run.seconds)
+    learned = _learn(model, program, messages, how, seed, in_use)
+    if learned is None:
+        return LearningOutcome(None, None, in_use, USUAL_TRUST, None, 0.0, 0, 0.0)
+    new, verdict, run = learned.weights, learned.verdict, learned.run
+    kept = new if verdict.keeps_new else in_use
+    return LearningOutcome(new, learned.adapted, kept, learned.trust, verdict, learned.move, run.targets, run.seconds)
 
 
-def _train(
-    model: Model, program: Program, messages: Sequence[str], how: FineTuning, seed: int, sampled: bool
-) -> tuple[int, TrainingRun]:
-    """Fine-tunes the global weights on the older messages; returns the index of the first one held back, and the counts."""
-    encoded = [model.vocabulary.encode(text) for text in messages]
-    border = held_back_from([len(message) for message in encoded])
+def _learn(
+    model: Model,
+    program: Program,
+    messages: Sequence[str],
+    how: FineTuning,
+    seed: int,
+    in_use: Weights | None = None,
+    sampled: bool = True,
+) -> LearnedNetwork | None:
+    border = held_back_from([len(model.vocabulary.encode(text)) for text in messages])
     program.weights = model.weights
-    return border, result_of(train_program(program, encoded[:border], how, np.random.default_rng(seed), sampled))
+    before, phrases = in_use or model.weights, model.phrases
+    return result_of(
+        learn_network(program, model.vocabulary, messages, border, before, how, seed, sampled, phrases=phrases)
+    )
 
 
 def measure(suggester: Suggester, messages: Sequence[str], vocabulary: int) -> Measurement:
@@ -130,6 +142,22 @@ def measure(suggester: Suggester, messages: Sequence[str], vocabulary: int) -> M
     predictions = [p for text in messages for p in suggester.predictions([token.word for token in tokenize(text)])]
     hits = [p.rank == 0 for p in predictions if p.rank is not None and p.word < vocabulary]
     return Measurement(tally(predictions, vocabulary), np.array(hits, bool))
+
+
+def _measure_and_count(
+    program: Program, model: Model, older: Sequence[str], trust: float, newer: Sequence[str]
+) -> Measurement:
+    """Scores messages with the program's network and the n-grams, which count each message after it was scored."""
+    ngram = PersonalNgram(model.vocabulary, older, trust=trust)
+    reader, scores = Reader(program, phrases=model.phrases), Scores()
+    hits: list[NDArray[np.bool_]] = []
+    suggester = Suggester(reader, model.vocabulary, ngram)
+    for text in newer:
+        found = measure(suggester, [text], len(model.vocabulary))
+        scores += found.scores
+        hits.append(found.hits)
+        ngram.learn(text)
+    return Measurement(scores, np.concatenate(hits) if hits else np.zeros(0, bool))
 
 
 @dataclass(frozen=True)
@@ -198,15 +226,17 @@ def _personalize(
     personal = PersonalNgram(vocabulary, older, trust=learned.trust)
     after = measured(learned.kept, personal)
     typed_after = type_messages(newer, program, vocabulary, personal, model.phrases)
+    prequential = _measure_and_count(program, model, older, learned.trust, newer)
     parts = {}
     if ablation:
         parts = {
+            "output bias": measured(learned.adapted, None),
             "fine-tuning": measured(learned.new, None),
             "n-grams": after if learned.kept is None else measured(None, personal),
             "both": after if learned.kept is learned.new else measured(learned.new, personal),
         }
-        _train(model, program, older, how, seed, sampled=False)
-        parts["fine-tuning over all words"] = measured(program.weights, None)
+        over_all = _learn(model, program, older, how, seed, sampled=False)
+        parts["fine-tuning over all words"] = measured(over_all.weights if over_all else None, None)
     words = sum(len(tokenize(text)) for text in older)
     return Personalization(
         user,
@@ -219,6 +249,8 @@ def _personalize(
         learned.trust,
         typed_before,
         typed_after,
+        prequential,
+        learned.move,
         parts,
     )
 

@@ -33,6 +33,7 @@ def personalization_result(results: Sequence[Personalization]) -> dict[str, Any]
         sum((r.typed_after for r in kept), Typing()),
     )
     gains = [r.relative_gain for r in kept]
+    prequential = [relative_gain(r.before, r.prequential) for r in kept]
     result: dict[str, Any] = {
         "users": len(kept),
         "top1_before": before.top1,
@@ -46,6 +47,8 @@ def personalization_result(results: Sequence[Personalization]) -> dict[str, Any]
         "mean_relative_top1_gain": sum(gains) / len(gains),
         "mean_relative_top1_gain_ci": _pair(mean_gain_interval(gains)),
         "median_relative_top1_gain": statistics.median(gains),
+        "top1_prequential": _total([r.prequential for r in kept]).top1,
+        "mean_relative_top1_gain_prequential": sum(prequential) / len(prequential),
         "users_better": sum(r.after.scores.first > r.before.scores.first for r in kept),
         "users_worse": sum(r.after.scores.first < r.before.scores.first for r in kept),
         "users_significantly_better": sum(r.change > 0 for r in kept),
@@ -140,7 +143,9 @@ def write_users(results: Sequence[Personalization], folder: Path) -> None:
             "words_held_back": r.verdict.new.words if r.verdict else 0,
             "perplexity_old": r.verdict.old.perplexity if r.verdict else "",
             "perplexity_new": r.verdict.new.perplexity if r.verdict else "",
+            "move": r.move,
             "ngram_trust": r.trust,
+            "top1_prequential": r.prequential.scores.top1,
             "change_beyond_noise": r.change,
             **{f"top1_{part}": measured.scores.top1 for part, measured in r.parts.items()},
         }

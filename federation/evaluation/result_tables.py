@@ -63,6 +63,8 @@ def personalization_tables(result: Result) -> Tables:
     gain = _gain(result["mean_relative_top1_gain"], result["mean_relative_top1_gain_ci"])
     change.append(["mean gain in recall at 1, relative to before, with its 95% interval", gain])
     change.append(["median gain", _gain(result["median_relative_top1_gain"])])
+    counting = _gain(result["mean_relative_top1_gain_prequential"])
+    change.append(["mean gain while the keyboard goes on counting their phrases", counting])
     for key, label in (
         ("users_better", "people with a higher recall at 1"),
         ("users_significantly_better", "… by more than chance explains"),

@@ -10,7 +10,9 @@ import numpy as np
 matplotlib.use("Agg")  # no display is needed
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 from model.device.metrics import Scores
 
@@ -148,7 +150,7 @@ def plot_demo(result: Figures, path: Path) -> None:
     plt.close(figure)
 
 
-def _plot_strangers(axes: plt.Axes, strangers: Figures) -> None:
+def _plot_strangers(axes: Axes, strangers: Figures) -> None:
     """Plots recall at 1 of the global model by round, with the 95% interval of its change since the start."""
     rows = strangers["by_round"]
     numbers, recalls = [row["round"] for row in rows], 100 * np.array([row["top1"] for row in rows])
@@ -170,7 +172,7 @@ def _plot_strangers(axes: plt.Axes, strangers: Figures) -> None:
     axes.grid(alpha=0.3)
 
 
-def _write_suggestions(axes: plt.Axes, rows: Sequence[Figures]) -> None:
+def _write_suggestions(axes: Axes, rows: Sequence[Figures]) -> None:
     """Writes a table of suggestions before the rounds, after them, and of each keyboard after learning."""
     people = range(1, len(rows[0]["keyboards"]) + 1)
     heads = ["", "at the start", "after the rounds", *(f"person {n}, after learning" for n in people)]
@@ -180,7 +182,7 @@ def _write_suggestions(axes: plt.Axes, rows: Sequence[Figures]) -> None:
     ]
     axes.set_axis_off()
     axes.set_title("What the keyboards suggest next")
-    table = axes.table(cells, colLabels=heads, loc="center", cellLoc="left", bbox=[0, 0, 1, 1])
+    table = axes.table(cells, colLabels=heads, loc="center", cellLoc="left", bbox=Bbox.from_bounds(0, 0, 1, 1))
     table.auto_set_font_size(False)
     table.set_fontsize(11)
     for (line, column), cell in table.get_celld().items():

@@ -2,11 +2,10 @@
 
 1. The messages are read and encoded, and the newest are held out.
 2. A separate program starts from the global weights, so that typing continues with the program in use.
-3. It is fine-tuned on the older messages, batch by batch.
-4. The gate (`model.device.learning.gate`) compares the new network with the one in use on the held-out messages.
-5. If the new network is at least as good, its weights replace those in the profile by rename, and then those in use.
-6. The weight of the person's n-grams relative to the kept network is chosen (`model.device.suggesting.trust`) and recorded
-   with the gate's verdict.
+3. It learns from the older messages, and the held-out ones judge it against the network in use
+   (`model.device.learning.personal_network`).
+4. If the new network is at least as good, its weights replace those in the profile by rename, and then those in use.
+5. The weight of the person's n-grams relative to the kept network is recorded with the gate's verdict.
 
 Starting from the global weights allows the keyboard to adopt a new global model and to personalize it again. The person's n-grams
 (`model.device.suggesting.personal`) need no learning task: each message is counted when it is sent.
@@ -25,12 +24,12 @@ from keyboard_app.recording.records import Judgement, Message
 from keyboard_app.recording.user_profile import Profile
 from model.device.learning.finetuning import FineTuning, Progress
 from model.device.learning.finetuning import newest as newest_of
-from model.device.learning.gate import Verdict, held_back_from, judge
+from model.device.learning.gate import Verdict, held_back_from
+from model.device.learning.personal_network import learn_network
 from model.device.learning.training import TrainingRun, check_finite, train_program
 from model.device.metrics import evaluating
 from model.device.runtime import Program
 from model.device.suggesting.personal import USUAL_TRUST
-from model.device.suggesting.trust import choose_trust
 from model.device.weights import Weights, digest
 
 EVALUATED_WORDS = 2_000  # the newest words that losses are measured on: more would take longer than the training
@@ -46,7 +45,7 @@ class Trained(TrainingRun):
 
 
 def train(
-    program: Program, messages: Sequence[Sequence[int]], how: FineTuning, seed: int, sampled: bool = False
+    program: Program, messages: Sequence[Sequence[int]], how: FineTuning, seed: int
 ) -> Generator[Progress, None, Trained | None]:
     """Fine-tunes the program's weights in place on encoded messages; returns None if they contain no word.
 
@@ -55,7 +54,7 @@ def train(
     """
     checked = newest_of(messages, min(EVALUATED_WORDS, how.max_words))
     loss_before = yield from yielding(Progress(0, 1, 0, 0.0), _mean_loss(program, checked))
-    run = yield from train_program(program, messages, how, np.random.default_rng(seed), sampled)
+    run = yield from train_program(program, messages, how, np.random.default_rng(seed))
     if not run.words:
         return None
     weights = program.weights
@@ -111,17 +110,20 @@ class Learning:
         encoded = [self._global.vocabulary.encode(message.text) for message in self._recorded]
         border = max(held_back_from([len(message) for message in encoded]), self._first_untrained())
         program = self._global.start()
-        trained = yield from train(program, encoded[:border], self._how, seed=0, sampled=True)
-        if trained is None:
-            return
         texts, vocabulary = [message.text for message in self._recorded], self._global.vocabulary
+        checked = newest_of(encoded[:border], min(EVALUATED_WORDS, self._how.max_words))
+        loss_before = yield from yielding(Progress(0, 1, 0, 0.0), _mean_loss(program, checked))
         old = self._in_use or self._global.weights
-        learned = Progress(1, 1, trained.targets, trained.loss_after)
         phrases = self._global.phrases
-        judging = judge(program, vocabulary, old, trained.weights, texts, border, phrases)
-        self.verdict = yield from yielding(learned, judging)
-        trusting = choose_trust(program, vocabulary, texts[:border], texts[border:], phrases)
-        self.trust = yield from yielding(learned, trusting)
+        learning = learn_network(program, vocabulary, texts, border, old, self._how, phrases=phrases)
+        learned = yield from learning
+        if learned is None:
+            return
+        self.verdict, self.trust = learned.verdict, learned.trust
+        program.weights = learned.weights
+        done = Progress(1, 1, learned.run.targets, learned.run.loss)
+        loss_after = yield from yielding(done, _mean_loss(program, checked))
+        trained = Trained(**vars(learned.run), weights=learned.weights, loss_before=loss_before, loss_after=loss_after)
         if self.verdict.keeps_new:
             newest = max(message.id for message in self._recorded)
             typed = [message.id for message in self._recorded[:border] if not message.imported]

@@ -33,6 +33,7 @@ class Store:
         self._connection = connection
         self._vault = vault
         self._room = room  # for deleting on a full disk; None for a reader
+        self.on_deletion: Callable[[], None] = lambda: None  # called before messages are deleted
         self._damaged: set[int] = set()
         self._clock = self._read_clock()
 
@@ -201,6 +202,7 @@ class Store:
           DataError: the messages could not be deleted.
         """
         wanted = list(messages)
+        self.on_deletion()
         self._make_room_for(
             lambda: self._delete(wanted),
             *(lambda few=wanted[at : at + _FEW]: self._delete(few) for at in range(0, len(wanted), _FEW)),
@@ -216,6 +218,7 @@ class Store:
     def delete_all(self) -> None:
         """Deletes all messages and all marked words permanently, as `delete` does."""
         ids = [row[0] for row in self._rows("SELECT id FROM messages")]
+        self.on_deletion()
         self._make_room_for(
             self._delete_everything,
             *(lambda few=ids[at : at + _FEW]: self._delete(few) for at in range(0, len(ids), _FEW)),

@@ -5,6 +5,7 @@ settings.json            the person's choices
 store.sqlite             the messages and the ranks that the models gave their words; encrypted
 personal.sealed          the personal weights, trained from the global ones; encrypted
 personal.previous        the personal weights in use before, for a rollback; encrypted
+hindsight.sealed         what other models would have offered (`keyboard_app.learning.hindsight`); encrypted
 global/                  the newest global model adopted; absent while the shipped one is the newest
 federation.sqlite        the membership of a federation and the updates shared (`keyboard_app.federating.membership`); encrypted
 mailbox/                 messages exchanged with a desktop on this machine; not encrypted, since they leave the keyboard
@@ -39,6 +40,7 @@ from model.device.programs import find_program
 from model.device.weights import Provenance, Weights, digest, load_weights, next_provenance
 
 STORE, GLOBAL, PERSONAL, PREVIOUS = "store.sqlite", "global", "personal.sealed", "personal.previous"
+HINDSIGHT = "hindsight.sealed"
 RELEASING = "releasing"  # a model from the coordinator, on its way into the mailbox
 _PLAIN_PERSONAL = "personal.safetensors"  # written by keyboards that did not encrypt
 
@@ -105,7 +107,7 @@ def read_vault(path: Path) -> Vault:
 
 def _sweep(path: Path) -> None:
     """Removes temporary files left by processes that were killed while writing."""
-    for name in (KEY, SETTINGS, PERSONAL, PREVIOUS, _PLAIN_PERSONAL):
+    for name in (KEY, SETTINGS, PERSONAL, PREVIOUS, HINDSIGHT, _PLAIN_PERSONAL):
         for leftover in path.glob(f".{name}.*"):
             leftover.unlink()
     recover(path / RELEASING)
@@ -124,6 +126,8 @@ class Profile:
         self.tried: set[str] = set()  # rounds that were answered or attempted: a failed one is not tried again
         self.vault = vault
         self._lock = lock
+        # Ranks reveal words, together with the models, so that those of deleted messages must not stay.
+        store.on_deletion = lambda: (path / HINDSIGHT).unlink(missing_ok=True)
 
     @classmethod
     def open(cls, path: Path, use_keyring: bool = True) -> Self:

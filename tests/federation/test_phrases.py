@@ -103,6 +103,7 @@ def test_the_least_useful_phrases_are_left_out_first() -> None:
     assert pruned.probabilities([c])[d] < whole.probabilities([c])[d]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(1e-6, 1), st.floats(1e-6, 1)), min_size=1, max_size=20),
     st.floats(0, 1),

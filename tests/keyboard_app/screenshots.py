@@ -116,6 +116,7 @@ class _Stage:
             "private": partial(self.screen.set_private, True),
             **{page: partial(self._show_page, page) for page in ("learned", "data", "federation", "settings")},
             "models": self._show_models,
+            "curves": self._show_curves,
             "large": self._enlarge,
             "large-learned": partial(self._show_page, "learned", large=True),
             "large-settings": partial(self._show_page, "settings", large=True),
@@ -173,6 +174,13 @@ class _Stage:
         yield from _settle()
         page.children[0].scroll_y = 0
 
+    def _show_curves(self) -> Iterator[None]:
+        """Scrolls to the curves of three models."""
+        self._show_page("learned")
+        yield from _settle()
+        page = self.screen._pages["learned"]
+        page.ids.scroll.scroll_to(page.ids.compared.__self__, animate=False)
+
     def _show_welcome(self, step: int) -> None:
         self.screen._show_welcome()
         self.screen._welcome.step = step
@@ -195,9 +203,10 @@ def _shots(app: Any, take: Callable[[str], None], wanted: Collection[str] | None
         screen.key("enter")
         yield
     screen.type_text(_UNFINISHED)
-    screen.device.look_back()
-    while screen.device.background.task is not None:
-        yield
+    for begin_work in (screen.device.compare_models, screen.device.look_back):
+        begin_work()
+        while screen.device.background.task is not None:
+            yield
     for (kind, size), theme, (state, begin) in product(_SIZES.items(), ("light", "dark"), stage.states.items()):
         name = f"{kind}-{theme}-{state}"
         if wanted is not None and name not in wanted:

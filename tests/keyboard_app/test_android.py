@@ -62,6 +62,12 @@ def test_the_app_requests_no_permission_that_it_does_not_use() -> None:
     assert "services" not in app
 
 
+def test_the_app_holds_the_model_it_starts_with_and_the_public_one() -> None:
+    excluded = {folder.strip() for folder in specification()["source.exclude_dirs"].split(",")}
+    assert "model/private" in excluded
+    assert not excluded & {"model", "model/pretrained", "model/public"}
+
+
 def test_compiled_requirements_have_recipes_and_the_others_are_pure_python(packed: dict) -> None:
     assert packed["requirements"].keys() >= COMPILED.keys()
     for name, version in packed["requirements"].items():

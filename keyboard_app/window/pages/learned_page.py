@@ -9,6 +9,7 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.stacklayout import StackLayout
 from kivy.uix.widget import Widget
 
+from keyboard_app.learning.hindsight import Curves
 from keyboard_app.learning.insight import (
     FEWEST_CHARACTERS,
     Period,
@@ -33,6 +34,7 @@ __all__ = ("Bars", "Chip", "Chips", "Choice", "LearnedPage", "Plot", "SideBySide
 WEEK, MODEL, WORD = "week", "model", "word"
 SPANS = ((WEEK, "By week"), (MODEL, "By model"), (WORD, "Word by word"))
 WINDOW = 50  # words that each point of the curves averages over
+_SMOOTHED = 4  # the curves of three models average over a quarter of the words, or over `WINDOW`, if that is more
 FIRST = 10  # the word at which the curves begin; before it, a single word would move them far
 _SAVED_LATER = "The keystrokes saved are shown once you have sent {:,} characters here. So far you have sent {:,}."
 _SHOWN = 12  # most words, phrases or periods shown
@@ -75,6 +77,10 @@ class LearnedPage(Page):
     details = StringProperty()  # the figures behind both
     detailed = BooleanProperty(False)  # whether the details are shown
     schedule = StringProperty()  # when it learns
+    hindsight = (
+        StringProperty()
+    )  # how often each of three models would have been right; empty before they were compared
+    has_public = BooleanProperty(False)  # whether there is a curve of the public model
     moment = StringProperty()  # the text that the suggestions side by side follow
     paused = BooleanProperty(False)
     personalized = BooleanProperty(False)
@@ -102,6 +108,7 @@ class LearnedPage(Page):
         messages = store.learnable()
         self.ids.new_words.texts = [n.word for n in new_words(messages, device.models.global_model.vocabulary)[:_SHOWN]]
         self._show_recall()
+        self._show_hindsight()
         self._show_rising()
         self._compare()
 
@@ -122,6 +129,10 @@ class LearnedPage(Page):
             self._rising = self.device.look_back()
 
         self.screen.begin(begin, self.ids.looked_back.__self__)
+
+    def compare_models(self) -> None:
+        """Works out what other models would have offered."""
+        self.screen.begin(self.device.compare_models, self.ids.compared.__self__)
 
     def learn(self) -> None:
         """Starts to learn."""
@@ -173,6 +184,12 @@ class LearnedPage(Page):
             self._show_chart(self._bars)
         self.ids.mark.opacity = 1 if span == WORD else 0
 
+    def _show_hindsight(self) -> None:
+        curves = Curves.read(self.device.profile, self.device.models, self.device.public)
+        self.hindsight, plot = "" if curves is None else _hindsight(curves), self.ids.three
+        plot.curves = [] if curves is None else _drawn(curves)
+        plot.first, self.has_public = FIRST, curves is not None and curves.public is not None
+
     def _show_chart(self, chart: Chart) -> None:
         place = self.ids.chart
         if place.children != [chart]:
@@ -182,6 +199,7 @@ class LearnedPage(Page):
     def _repaint(self, *_: object) -> None:
         if self.get_root_window() is not None:  # a hidden page is refreshed before it is shown
             self._show_recall()
+            self._show_hindsight()
 
     def _show_rising(self) -> None:
         if self._rising is None:
@@ -211,6 +229,31 @@ def _summary(history: History) -> str:
         line = f"One of the three suggestions was right for {recall(history.ranks):.0%} of your words."
         return f"{line} Keep typing to see what learning changes." if history.learned_at else line
     return f"One of the three suggestions was right for {before:.0%} of your words before it learned, and {since:.0%} since."
+
+
+def _drawn(curves: Curves) -> list[tuple[tuple[float, ...], list[float]]]:
+    """Returns the curves to plot, the personal one last, so that it lies on top."""
+    window = max(WINDOW, len(curves.personal) // _SMOOTHED)
+    models = ((look.muted, curves.public), (look.warm, curves.shared), (look.accent, curves.personal))
+    return [
+        (tuple(color), moving_recall(ranks, window)[FIRST - 1 :].tolist())
+        for color, ranks in models
+        if ranks is not None and len(ranks) >= FIRST
+    ]
+
+
+def _hindsight(curves: Curves) -> str:
+    """Returns how often a suggestion of each model would have been right, in plain words."""
+    shared, personal = recall(curves.shared), recall(curves.personal)
+    if shared is None or personal is None:
+        return "There are no words to compare the models on yet."
+    delivered = "" if curves.public is None else f"{recall(curves.public):.0%} as delivered, "
+    comma = "," if delivered else ""
+    return (
+        f"Of the last {len(curves.personal):,} words that you typed, one of three suggestions would have been right for "
+        f"{delivered}{shared:.0%} with what many keyboards learned together{comma} "
+        f"and {personal:.0%} with what yours learned from you."
+    )
 
 
 def _verdict(judgement: Judgement | None) -> str:

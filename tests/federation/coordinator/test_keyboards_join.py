@@ -322,8 +322,8 @@ def test_a_round_over_keyboards_and_a_simulated_one_give_the_same_sum_and_the_sa
     assert np.linalg.norm(real - flatten(after, shapes)) < tolerance / share
     for name in set(config.shapes) - set(shapes):
         np.testing.assert_array_equal(made[name], model.weights[name])
-    for keyboard in sent:
-        assert keyboard < 2 * terms.length + 5_000, "an update is as long as the trainable weights"
+    for size in sent:
+        assert size < 2 * terms.length + 5_000, "an update is as long as the trainable weights"
 
 
 def test_a_keyboard_in_use_does_not_take_part(federation: Federation, keyboards: list[Joined]) -> None:

@@ -26,7 +26,7 @@ from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 
-PARTS = {"fine-tuning", "n-grams", "both", "fine-tuning over all words"}
+PARTS = {"output bias", "fine-tuning", "n-grams", "both", "fine-tuning over all words"}
 
 
 def test_a_change_counts_if_it_is_statistically_significant() -> None:
@@ -35,7 +35,7 @@ def test_a_change_counts_if_it_is_statistically_significant() -> None:
 
     def person(before: list[int], after: list[int]) -> Personalization:
         measured = measurement(before), measurement(after)
-        return Personalization("u", 9, *measured, None, 0, 0.0, 1.0, Typing(), Typing())
+        return Personalization("u", 9, *measured, None, 0, 0.0, 1.0, Typing(), Typing(), measured[1], 0.0)
 
     assert person([0] * 20, [1] * 6 + [0] * 14).change == 1
     assert person([1] * 6 + [0] * 14, [0] * 20).change == -1

@@ -5,7 +5,6 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from data.errors import DataError
@@ -194,15 +193,15 @@ def test_killed_at_any_moment_learning_leaves_an_intact_model(
         assert device.models.personalized
 
 
-def test_learned_weights_are_those_of_fine_tuning(device: Device, small_model: Model) -> None:
-    from model.device.learning.finetuning import finetune
+def test_a_keyboard_learns_as_an_evaluation_does(device: Device, small_model: Model) -> None:
+    from federation.evaluation.personalization import learn
 
-    send(device, 20)  # the newest nine are held out
+    send(device, 20)
     learning = Learning(device.profile, device.models)
     run(learning)
-    program = small_model.start()
-    encoded = [small_model.vocabulary.encode(LINE)] * 11
-    for _ in finetune(program, encoded, FineTuning(), np.random.default_rng(0)):
-        pass
+    texts = [message.text for message in device.profile.store.learnable()]
+    outcome = learn(small_model, small_model.start(), texts, FineTuning(), seed=0)
     assert learning.trained is not None
-    assert digest(program.weights) == digest(learning.trained.weights)
+    assert outcome.kept is not None
+    assert digest(outcome.kept) == digest(learning.trained.weights)
+    assert (outcome.verdict, outcome.trust) == (learning.verdict, learning.trust)

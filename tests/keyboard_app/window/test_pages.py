@@ -8,6 +8,7 @@ import pytest
 
 from keyboard_app.device import Device
 from keyboard_app.learning.background import run
+from keyboard_app.learning.hindsight import Curves
 from keyboard_app.learning.learning import Learning
 from keyboard_app.window.drawing.fonts import marked_up
 from keyboard_app.window.drawing.theme import contrast
@@ -120,6 +121,33 @@ def test_learning_is_shown_and_can_be_undone(open_window: Callable[..., Any], de
     person.touch_control("Forget everything")
     assert page.ids.undone.line.startswith("Everything that was learned is forgotten"), "beside the button"
     assert person.screen.foot == person.screen.usual
+
+
+def test_three_models_are_compared_in_curves(
+    open_window: Callable[..., Any], device: Device, small_model_folder: Path
+) -> None:
+    for _ in range(12):
+        for line in LINES:
+            device.keyboard.text = line
+            device.keyboard.enter()
+    from keyboard_app.window.pages.learned_page import FIRST
+
+    device.public = small_model_folder
+    person = open_window(device)
+    person.touch_control("what it learned")
+    page = person.page()
+    assert (page.hindsight, page.ids.three.height) == ("", 0)
+    person.touch_control("Compare the models")
+    person.wait_until(lambda: page.hindsight and not person.screen.busy)
+    assert "as delivered" in page.hindsight and page.has_public
+    assert len(page.ids.three.curves) == 3
+    found = Curves.read(device.profile, device.models, device.public)
+    assert found is not None
+    assert [len(shares) for _, shares in page.ids.three.curves] == [len(found.personal) - FIRST + 1] * 3
+    device.public = small_model_folder / "missing"
+    page.refresh()
+    assert "as delivered" not in page.hindsight and not page.has_public
+    assert len(page.ids.three.curves) == 2
 
 
 @pytest.fixture

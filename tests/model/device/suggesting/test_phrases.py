@@ -71,6 +71,7 @@ def test_probabilities_by_hand() -> None:
     assert phrases.probabilities([YOU, YOU]) == pytest.approx([0, 0, 0, *single], abs=1e-6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.01, 1), min_size=6, max_size=6), st.lists(st.integers(0, 5), max_size=5), st.floats(0, 1))
 def test_special_tokens_keep_their_probability(network: list[float], context: list[int], weight: float) -> None:
     given_ = np.array(network, np.float32) / np.float32(sum(network))
@@ -95,6 +96,7 @@ def test_two_sources_add_up_at_their_weights() -> None:
         assert both.probabilities(context) == pytest.approx(one.probabilities(context), abs=1e-6)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**7))
 def test_counts_are_stored_closely(count: int) -> None:
     stored = float(COUNTS[codes_of(np.array([count]))[0]])
@@ -111,6 +113,7 @@ def test_phrases_are_read_back_unchanged(tmp_path: Path) -> None:
     assert read.probabilities([GOOD]).tolist() == given_.probabilities([GOOD]).tolist()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_file_is_one_clear_line(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     content = bytearray(small_phrases().to_bytes())
@@ -127,7 +130,7 @@ def test_a_damaged_file_is_one_clear_line(tmp_path_factory: pytest.TempPathFacto
         assert read.to_bytes() == small_phrases().to_bytes()
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_arrays_that_contradict_each_other_are_refused(data: st.DataObject) -> None:
     """Whatever a file holds, it is refused or gives probabilities."""
