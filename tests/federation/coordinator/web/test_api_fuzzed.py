@@ -97,7 +97,7 @@ def served(new_world) -> Iterator[Served]:
 def test_any_request_is_answered_as_described(signed: bool, served: Served) -> None:
     schema = schemathesis.openapi.from_dict(served.description)
     operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
-    assert len(operations) == 10
+    assert len(operations) == 12
     statuses: set[int] = set()
     with requests.Session() as session:
         session.auth = Signed(served) if signed else None

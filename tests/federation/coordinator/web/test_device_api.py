@@ -273,7 +273,7 @@ def test_another_vocabulary_is_refused(in_network, world) -> None:
     async def test(network: Network) -> None:
         body = CheckIn("0" * 64, "").to_json().encode()
         response = await network.devices[0].call("POST", "/v1/check-in", body)
-        assert response.status_code == api_messages.BAD and "vocabulary" in response.json()["error"]
+        assert response.status_code == api_messages.OTHER_VOCABULARY and "vocabulary" in response.json()["error"]
 
     in_network(test)
 
