@@ -450,7 +450,7 @@ def test_keyboards_and_coordinators_of_other_versions_refuse_each_other_in_one_l
                 for path, content, signed in (("check-in", "{}", headers), ("devices", enrolment, {})):
                     answer = http.post(f"/v1/{path}", content=content, headers=signed | own)
                     assert answer.status_code == api_messages.OTHER_VERSION and answer.json()["error"] == line
-        for version, update in ((b"1", "coordinator"), (b"3", "keyboard"), (b"9" * 999, "coordinator")):
+        for version, update in ((b"1", "coordinator"), (b"4", "keyboard"), (b"9" * 999, "coordinator")):
             federation.recording.version = version
             with pytest.raises(RefusedError, match=f"update the {update}$"):
                 headless.join(membership, link)

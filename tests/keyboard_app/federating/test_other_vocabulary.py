@@ -144,14 +144,13 @@ def test_a_keyboard_killed_at_any_moment_of_the_change_ends_it_later(
     where = {
         "before it is saved": "keyboard_app.recording.user_profile.Profile.save_global",
         "before it is discarded": "federation.protocol.exchange_folder.Mailbox.discard_taken",
-        "while it learns": "keyboard_app.recording.user_profile.Profile.save_personal",
+        "while it learns": "keyboard_app.learning.learning.learn_network",
     }[killed]
     with Device.open(profile, folders[0], consenting=True) as device:
         type_and_learn(device)
         Mailbox(profile).release(folders[1])
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
             patched.setattr(where, kill)
-            patched.setattr("keyboard_app.learning.learning.judge", kill) if killed == "while it learns" else None
             answer_all(device.profile, device.models)
     with Device.open(profile, folders[0], consenting=True) as device:
         answer_all(device.profile, device.models)
