@@ -276,7 +276,7 @@ def _open_window(options: argparse.Namespace) -> None:
     trial = options.try_out is not None  # a key in the keyring would outlive the profile
     with Device.open(options.profile or default_path(), options.model, use_keyring=not trial) as device:
         if trial:
-            from keyboard_app.federating.trial import begin_trial
+            from keyboard_app.trial import begin_trial
 
             begin_trial(device, options.try_out)
         # Imported here because Kivy takes a second to import. It reads its settings when it is first imported.

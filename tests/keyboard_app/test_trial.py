@@ -8,7 +8,7 @@ from keyboard_app.cli import main
 from keyboard_app.device import Device
 from keyboard_app.federating.federation import ASK_SECONDS, REST_SECONDS, Pace
 from keyboard_app.federating.membership import FILE
-from keyboard_app.federating.trial import PACE
+from keyboard_app.trial import PACE
 
 
 @pytest.mark.parametrize("pace", [Pace(), PACE, replace(PACE, on_battery=False)])
