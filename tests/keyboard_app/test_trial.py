@@ -13,7 +13,8 @@ from keyboard_app.trial import PACE
 
 @pytest.mark.parametrize("pace", [Pace(), PACE, replace(PACE, on_battery=False)])
 def test_a_keyboard_asks_when_its_pace_says(device: Device, monkeypatch: pytest.MonkeyPatch, pace: Pace) -> None:
-    federation, asked = device.federation, []
+    federation = device.federation
+    asked: list[object] = []
     monkeypatch.setattr(federation, "take_part", asked.append)
     (device.profile.path / FILE).touch()
     federation.pace = pace

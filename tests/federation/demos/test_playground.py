@@ -60,7 +60,8 @@ def close_window(title: str) -> bool:
         return int(x.XInternAtom(screen, name, 0))
 
     def title_of(window: int) -> bytes | None:
-        kind, size, count, left, value = (c() for c in (*[ctypes.c_ulong] * 4, ctypes.c_char_p))
+        kind, size, count, left = (ctypes.c_ulong() for _ in range(4))
+        value = ctypes.c_char_p()
         found = [ctypes.byref(part) for part in (kind, size, count, left, value)]
         whole = (ctypes.c_long(0), ctypes.c_long(64), 0, ctypes.c_ulong(0))  # of any type, at most 256 bytes
         x.XGetWindowProperty(screen, ctypes.c_ulong(window), ctypes.c_ulong(atom(b"_NET_WM_NAME")), *whole, *found)
