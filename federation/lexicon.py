@@ -47,6 +47,7 @@ _LETTER = 0.5
 _FREE_LETTERS = 3
 _LONG = 8  # letters; a misspelt word of at least this length may contain two errors
 _SECOND_ERROR = 0.36  # share of its usual cost: a person who cannot spell a word makes more than one error in it
+_ABBREVIATION_ZIPF = 3.5  # from here on, a short word without some of its vowels is meant, and no typo
 _SHORT_NAME = 3  # letters; up to this length only lower-case dictionary words count as further words
 _SHORT = 4  # letters; up to this length a wrong word is a typo rather than a misspelling
 _ERROR = 5.5  # nats
@@ -55,9 +56,10 @@ _MISSPELLING = ErrorCosts(vowel=_ERROR, other=_ERROR, missing=_ERROR, extra=_ERR
 _LEAST_USES = 10  # uses in the middle of sentences before the case of a word counts
 _SLANG_USES = 5  # the same for words outside the dictionary
 # Least share of capitalized uses that makes capitals the usual case, by whether the lower-case form is a word too.
-_CAPITALIZED = {True: 0.7, False: 0.5}
+_CAPITALIZED = {True: 0.92, False: 0.5}
 _NEVER_CAPITALIZED = 0.15  # below this share of capitalized uses, the capitals of the dictionary are not the usual case
 
+_VOWELS = re.compile(r"[aeiou]")  # what abbreviations leave out
 _LENGTHENED = re.compile(r"(.)\1\1")  # "soooo" is intended
 
 
@@ -102,16 +104,19 @@ class EnglishDictionary:
         folder = Path(str(hunspell.__file__)).parent / "data" / "en" / "en_US"
         self._dictionary = hunspell.Dictionary.from_files(str(folder))
         self._mixed: dict[str, list[str]] = {}
+        self._capitalized: set[str] = set()  # in lower case: words that the dictionary has an entry for with a capital
         for word in self._dictionary.dic.words:
             if word.stem[1:] != word.stem[1:].lower():
                 self._mixed.setdefault(word.stem.lower(), []).append(word.stem)
+            elif word.stem != word.stem.lower():
+                self._capitalized.add(word.stem.lower())
 
     def forms(self, word: str) -> list[str]:
         """Returns the forms of a lower-case word: itself, capitalized, or with other capitals ("McKinley", "TV")."""
-        if self._dictionary.lookup(word):
-            # Hunspell accepts the capitalized form of every lower-case word, so that the form carries no information here.
-            return [word, *self._mixed.get(word, [])]
         capitalized = word[:1].upper() + word[1:]
+        if self._dictionary.lookup(word):
+            # Hunspell accepts the capitalized form of every lower-case word: only an entry of its own says something.
+            return [word, *([capitalized] if word in self._capitalized else []), *self._mixed.get(word, [])]
         return [*([capitalized] if self._dictionary.lookup(capitalized) else []), *self._mixed.get(word, [])]
 
 
@@ -153,6 +158,7 @@ def make_lexicon(
             bar(number + 1, word)
     further = [word for word in evidence.further() if word not in vocabulary]
     names = [word for word in further if evidence.usual_case(word) == word[:1].upper() + word[1:] != word]
+    names = [word for word in names if len(word) > _SHORT_NAME]  # a shorter one is slang
     against_others, against_apostrophe = np.ascontiguousarray(protection.T)
     filters = make_filter(further), make_filter(names)
     return Lexicon(vocabulary.sha256, against_others, against_apostrophe, capitals, *filters, SOURCES, LICENSE)
@@ -176,6 +182,9 @@ class _Evidence:
         self._public = np.array([self._log_frequency(word) for word in self._words])
         self._chat = np.array([self._log_uses(word) for word in self._words])
         self._places = {word: place for place, word in enumerate(self._words)}
+        self._skeletons: defaultdict[str, list[int]] = defaultdict(list)
+        for place, word in enumerate(self._words):
+            self._skeletons[_VOWELS.sub("", word)].append(place)
         self._contractions = {w.replace("'", ""): place for place, w in enumerate(self._words) if "'" in w}
 
     def by_use(self) -> Iterable[tuple[str, int]]:
@@ -215,6 +224,8 @@ class _Evidence:
         costs[contractions] = self._slips.costs(word, np.array(contractions, np.intp), ended=True)
         second = _ERROR + _SECOND_ERROR * (costs - _ERROR) if len(word) >= _LONG else np.inf
         costs = np.where(costs > _ERROR, second, costs)
+        if self._zipf.get(word, 0.0) >= _ABBREVIATION_ZIPF:
+            costs[self._abbreviated_by(word)] = np.inf
         # Plurals, possessives and a dropped g are intended.
         for meant in {word.removesuffix("s"), word.removesuffix("'s"), word + "g"} & self._places.keys():
             costs[self._places[meant]] = np.inf
@@ -226,6 +237,11 @@ class _Evidence:
             chat = _least((self._log_uses(word) - self._chat)[near])
         odds = max(public, chat, 0.0 if self._is_name(word) else -math.inf)
         return min(odds + _MARGIN, MOST_PROTECTION) if odds >= 0 else -math.inf
+
+    def _abbreviated_by(self, word: str) -> list[int]:
+        """Returns the places of the words that give this one without some of their vowels: "ur" for "our"."""
+        letters = self._skeletons.get(_VOWELS.sub("", word), []) if len(word) <= _SHORT else []
+        return [place for place in letters if _is_part(word, self._words[place])]
 
     def _is_name(self, word: str) -> bool:
         """Returns whether people capitalize a word in the middle of sentences, which they do not do with a typo."""
@@ -241,9 +257,12 @@ class _Evidence:
             if capital is not None and capital < _NEVER_CAPITALIZED:
                 return word
             return max(listed, key=lambda form: forms[form])
-        if capital is None or capital <= _CAPITALIZED[word in listed]:
+        least = _CAPITALIZED[word in listed and word != "i"]  # the pronoun, which the dictionary lists as a letter too
+        if capital is None or capital <= least or (len(word) == 1 and word != "i"):
             return word
-        return max((form for form in forms if form != word), key=lambda form: forms[form])
+        # A word that the dictionary has in lower case only is capitalized in titles: a corpus about films writes Frozen and Hello.
+        others = [form for form in forms if form != word and (word not in listed or form in listed)]
+        return max(others, key=lambda form: forms[form], default=word)
 
     def further(self) -> Iterable[str]:
         """Yields words that the vocabulary may lack."""
@@ -255,9 +274,9 @@ class _Evidence:
                 bar(number + 1, word)
 
     def _is_further_word(self, word: str) -> bool:
-        if forms := self._forms(word):
-            # Typos are far more frequent than the short abbreviations and names (Ky, Te) that they look like.
-            return len(word) > _SHORT_NAME or word in forms
+        # Typos are far more frequent than the short abbreviations and names (Ky, Te) that they look like.
+        if (forms := self._forms(word)) and (len(word) > _SHORT_NAME or word in forms):
+            return True
         return self._zipf[word] >= _FURTHER_SLANG_ZIPF and self._protection_of_unlisted(word) > 0
 
     def _log_frequency(self, word: str) -> float:
@@ -265,6 +284,12 @@ class _Evidence:
 
     def _log_uses(self, word: str) -> float:
         return math.log(self._written.uses[word] + 0.5)
+
+
+def _is_part(short: str, word: str) -> bool:
+    """Returns whether leaving out letters of the word gives the short one."""
+    letters = iter(word)
+    return short != word and all(letter in letters for letter in short)
 
 
 def _least(odds: NDArray[np.float64]) -> float:

@@ -21,9 +21,12 @@ INVITATION = Invitation("1-ab", 0.5, 1.0, 1, 2000, 7)
 
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
-KINDS = {"round_id": st.text(), "learning_rate": NUMBERS, "clipping_norm": NUMBERS} | dict.fromkeys(
-    ("passes", "max_words", "seed"), st.integers()
-)
+KINDS = {
+    "round_id": st.text(),
+    "trainable": st.text(),
+    "learning_rate": NUMBERS,
+    "clipping_norm": NUMBERS,
+} | dict.fromkeys(("passes", "max_words", "seed"), st.integers())
 
 
 @given(st.builds(Contribution, st.text(), st.integers(), NUMBERS, NUMBERS, st.text()))
