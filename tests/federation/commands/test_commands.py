@@ -51,7 +51,7 @@ def test_models_of_different_vocabularies_are_compared_fairly(
     done = federate(*common, "--max-words", "4000", "--beside", smaller, small_model_folder)
     result = json_of(done)["beside"]
     first, less, same = result["models"]
-    assert "words that all know" in done.stderr
+    assert "points above" in done.stderr
     assert less["out_of_vocabulary"] > first["out_of_vocabulary"] == 0
     assert first["words_common"] == less["words_common"] == result["words"] - less["out_of_vocabulary"]
     assert less["perplexity_common"] < first["perplexity_common"], "it has fewer words to choose from"
