@@ -184,7 +184,7 @@ def _write_suggestions(axes: Axes, rows: Sequence[Figures]) -> None:
     axes.set_title("What the keyboards suggest next")
     table = axes.table(cells, colLabels=heads, loc="center", cellLoc="left", bbox=Bbox.from_bounds(0, 0, 1, 1))
     table.auto_set_font_size(False)
-    table.set_fontsize(11)
+    table.set_fontsize(10)
     for (line, column), cell in table.get_celld().items():
         cell.set_edgecolor("#d0d0d5")
         if line == 0 or column == 0:
