@@ -308,8 +308,8 @@ def test_whoever_has_the_most_handshakes_loses_one(arrivals: list[tuple[int, boo
             lost = len(doors) - len(waiting[n])
             assert doors[lost:] == waiting[n], "the oldest were ended"
             others = max((len(w) for m, w in waiting.items() if m != n), default=0)
+            made[n] = waiting[n]
             if lost and not complete:
-                made[n] = waiting[n]
                 assert len(waiting[n]) >= others - 1, "a network with fewer than another loses none"
 
 
