@@ -36,7 +36,8 @@ def test_the_demo_runs_to_the_end_and_leaves_a_report(
     assert strangers["change"]["after"] == strangers["by_round"][-1]["top1"]
     for figures in (change, strangers["change"], *result["change"]["people"]):
         low, high = figures["interval"]
-        assert low <= figures["difference"] == pytest.approx(figures["after"] - figures["before"]) <= high
+        assert low <= figures["difference"] <= high
+        assert figures["difference"] == pytest.approx(figures["after"] - figures["before"])
     for row in result["suggestions"]:
         assert len(row["keyboards"]) == 3
         assert all(len(offered) == 3 for offered in (row["before"], row["after"], *row["keyboards"]))
