@@ -48,6 +48,7 @@ _FREE_LETTERS = 3
 _LONG = 8  # letters; a misspelt word of at least this length may contain two errors
 _SECOND_ERROR = 0.36  # share of its usual cost: a person who cannot spell a word makes more than one error in it
 _ABBREVIATION_ZIPF = 3.5  # from here on, a short word without some of its vowels is meant, and no typo
+_SHORT_SLANG_ZIPF = 3.75  # least frequency of slang that looks like a short name ("ur")
 _SHORT_NAME = 3  # letters; up to this length only lower-case dictionary words count as further words
 _SHORT = 4  # letters; up to this length a wrong word is a typo rather than a misspelling
 _ERROR = 5.5  # nats
@@ -275,9 +276,11 @@ class _Evidence:
 
     def _is_further_word(self, word: str) -> bool:
         # Typos are far more frequent than the short abbreviations and names (Ky, Te) that they look like.
-        if (forms := self._forms(word)) and (len(word) > _SHORT_NAME or word in forms):
+        forms = self._forms(word)
+        if forms and (len(word) > _SHORT_NAME or word in forms):
             return True
-        return self._zipf[word] >= _FURTHER_SLANG_ZIPF and self._protection_of_unlisted(word) > 0
+        least = _SHORT_SLANG_ZIPF if forms else _FURTHER_SLANG_ZIPF
+        return self._zipf[word] >= least and self._protection_of_unlisted(word) > 0
 
     def _log_frequency(self, word: str) -> float:
         return _ZIPF * max(self._zipf.get(word, _LEAST_ZIPF), _LEAST_ZIPF)
