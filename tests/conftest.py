@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from data.vocabulary import SPECIALS, Vocabulary
@@ -21,6 +22,10 @@ machine.hide_the_rest()
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 # Before any test imports JAX, which TFF does: it would set a lower level, and the child processes would inherit that.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# No test fails for being slow: the machine may be busy, and the first example often pays for an import.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 SMALL_VOCABULARY = """
 . , ! ? i a the to you and it that of is in have so but like my for be are do just was would what on they with not i'm think

@@ -174,7 +174,7 @@ def test_learning_is_paused_and_stopped(open_window: Callable[..., Any], slow_de
     assert device.background.paused
     person.touch_control("pause learning")
     assert not device.background.paused
-    person.wait_until(lambda: device.background.task is None)
+    person.wait_until(lambda: device.background.task is None, seconds=240)  # thousands of words, on a slow machine
     assert device.profile.store.last_judgement() is not None
 
 
