@@ -224,7 +224,7 @@ def plot_demo_devices(result: Figures, path: Path) -> None:
     ):
         right.plot(numbers, [100 * r[key] for r in result["rounds"]], style, label=label)
     right.set(
-        xlabel="round", ylabel="%", title="Recall at 1 on words that keyboards hold back, from sums", xticks=numbers
+        xlabel="round", ylabel="%", title="Recall at 1 on held-out words, from sums", xticks=numbers
     )
     right.legend(fontsize="small")
     for axes in (left, right):
