@@ -223,9 +223,7 @@ def plot_demo_devices(result: Figures, path: Path) -> None:
         ("top1_after", "after training on the device", "o--"),
     ):
         right.plot(numbers, [100 * r[key] for r in result["rounds"]], style, label=label)
-    right.set(
-        xlabel="round", ylabel="%", title="Recall at 1 on held-out words, from sums", xticks=numbers
-    )
+    right.set(xlabel="round", ylabel="%", title="Recall at 1 on held-out words, from sums", xticks=numbers)
     right.legend(fontsize="small")
     for axes in (left, right):
         axes.grid(alpha=0.3)
