@@ -5,12 +5,11 @@ of 2,522 people invented both sides of their conversations. `git clone` the repo
 """
 
 import csv
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from data.errors import DataError
-from data.ordering import by_digest
+from data.ordering import by_digest, digest
 
 _SENTENCE = "Answer.sentence"  # columns Answer.sentence1, Answer.sentence2, …
 _EMPTY = ("", "{}")  # the second is how the crowdsourcing site wrote some empty answers
@@ -46,12 +45,13 @@ class SelfDialogues:
 
     def _read(self, path: Path, blocked: set[str]) -> None:
         with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
+            rows = csv.DictReader(file)
+            columns = [name for name in rows.fieldnames or () if name.startswith(_SENTENCE)]
+            columns.sort(key=lambda name: int(name.removeprefix(_SENTENCE)))
+            for row in rows:
                 if row["WorkerId"] in blocked:
                     continue
-                user = hashlib.sha256(row["WorkerId"].encode()).hexdigest()[:16]
-                columns = [name for name in row if name and name.startswith(_SENTENCE)]
-                columns.sort(key=lambda name: int(name.removeprefix(_SENTENCE)))
+                user = digest(row["WorkerId"])[:16]
                 texts = (" ".join((row[name] or "").split()) for name in columns)
                 self._by_user.setdefault(user, []).extend(text for text in texts if text not in _EMPTY)
 

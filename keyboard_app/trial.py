@@ -20,9 +20,7 @@ def begin_trial(device: Device, link: str) -> None:
       RefusedError: the link's code is not valid.
       UnreachableError: the coordinator does not answer.
     """
-    from keyboard_app.federating.headless import (
-        join,
-    )  # imports an HTTP client
+    from keyboard_app.federating.headless import join  # imports an HTTP client
 
     profile, parsed = device.profile, JoinLink.parse(link)
     with Membership.open(profile.path, profile.vault, profile.notices) as membership:

@@ -93,9 +93,9 @@ def _difference(people: Sequence[Measured], first: Sequence[Measured]) -> dict[s
 
 def comparison_table(result: dict[str, Any]) -> tuple[str, Rows]:
     """Returns the table of `comparison_result` for people: its title, and rows of cells with column heads first."""
-    heads = ["model", "recall at 1", "recall at 3", "keystrokes saved", "recall at 1", "recall at 3", "perplexity"]
-    over = ["", "all words", "all words", "", *["words that all know"] * 3, ""]
-    rows: Rows = [[*(f"{head}, {of}" if of else head for head, of in zip(heads, over, strict=False)), "points above"]]
+    heads = ["model", "recall at 1, all words", "recall at 3, all words", "keystrokes saved"]
+    heads += [f"{figure}, words that all know" for figure in ("recall at 1", "recall at 3", "perplexity")]
+    rows: Rows = [[*heads, "points above"]]
     for row in result["models"]:
         cells = [
             f"{row[name]:.1%}" for name in ("top1_all_words", "top3_all_words", "ksr", "top1_common", "top3_common")
