@@ -50,12 +50,15 @@ def run_pretrain(options: argparse.Namespace) -> dict[str, Any]:
     """
     from federation.simulation.central import PUBLIC_START
 
-    return _train_in_one_place(options, PUBLIC_START)
+    return _train_in_one_place(options, "random", PUBLIC_START)
 
 
 def add_central_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate central`."""
     add_corpus_option(parser)
+    parser.add_argument(
+        "--init", default="random", help="start from a model folder or from random weights (default: random)"
+    )
     _add_central_training_options(parser, passes=4)
 
 
@@ -67,7 +70,7 @@ def run_central(options: argparse.Namespace) -> dict[str, Any]:
     """
     from federation.simulation.central import BASELINE
 
-    return _train_in_one_place(options, BASELINE)
+    return _train_in_one_place(options, options.init, BASELINE)
 
 
 def _add_central_training_options(parser: argparse.ArgumentParser, passes: int) -> None:
@@ -85,10 +88,10 @@ def _add_central_training_options(parser: argparse.ArgumentParser, passes: int) 
     parser.add_argument("--steps", type=positive_int, help="stop after this many steps (default: do all passes)")
 
 
-def _train_in_one_place(options: argparse.Namespace, purpose: str) -> dict[str, Any]:
+def _train_in_one_place(options: argparse.Namespace, init: str, purpose: str) -> dict[str, Any]:
     from federation.simulation.central import Central, train_centrally
 
-    how = Central(options.corpus, options.passes, options.learning_rate, seed=options.seed)
+    how = Central(options.corpus, init, options.passes, options.learning_rate, seed=options.seed)
     scores = train_centrally(how, options.out, options.command_line, purpose, options.steps)
     model = options.out / "model"
     print(f"recall at 1 {scores.top1:.1%}, recall at 3 {scores.top3:.1%}: {model}", file=sys.stderr)

@@ -45,6 +45,7 @@ class Central:
     """Everything that the result depends on; the defaults are the best of those tried on validation users."""
 
     corpus: str = "chitchat"
+    init: str = "random"  # or the model folder whose weights and vocabulary training begins with
     passes: int = 4
     learning_rate: float = 6e-3  # maximum; 3e-3 and 12e-3 learn less in a quarter of a pass
     warm_up: int = 200  # steps over which the learning rate rises to its maximum
@@ -61,7 +62,7 @@ wrote. No word that anybody typed on a keyboard is in it."""
 
 
 def train_centrally(how: Central, out: Path, command: str, purpose: str = BASELINE, steps: int | None = None) -> Scores:
-    """Trains from random weights; returns validation users' scores.
+    """Trains from `how.init`; returns validation users' scores.
 
     Saves the model folder `out/model`, and its weights in float16 as `out/weights.safetensors`, for `federate evaluate
     --baselines`.
@@ -80,7 +81,7 @@ def train_centrally(how: Central, out: Path, command: str, purpose: str = BASELI
     corpus = open_corpus(how.corpus)
     training, validation = Part(corpus, "train"), Part(corpus, "validation")
     check_free_for_model(out / "model")
-    model = initial_model("random", how.seed, training)
+    model = initial_model(how.init, how.seed, training)
     window = model.provenance.config.window
     held_out = checked_messages(validation, model.vocabulary)
     encoded = (model.vocabulary.encode(text) for user in training.users() for text in training.messages(user))

@@ -43,6 +43,7 @@ class Trial:
     noise_multiplier: float = 0.0  # of differential privacy by tree aggregation, which needs bits; 0: none
     period: int = 1  # rounds in which a client takes part at most once, under differential privacy
     room: int = 0  # the greatest number of devices that a sum of integers can hold; 0: the clients of a round
+    average_from: int = 0  # the round from which on the models are averaged; 0: the last model is kept
     after: str = ""  # the name of the run, listed before, whose model replaces `init`
     corpus: str = "chitchat"
     init: str = "random"
@@ -64,6 +65,7 @@ class Trial:
             clients_per_round=self.clients_per_round,
             cohort=self.cohort,
             seed=self.seed,
+            average_from=self.average_from,
             server=Server(
                 *(self.algorithm, self.server_learning_rate, self.decay_rounds, self.proximal_strength),
                 self.server_momentum,

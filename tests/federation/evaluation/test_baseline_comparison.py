@@ -20,7 +20,7 @@ from federation.evaluation.baseline_tables import comparison_tables
 from federation.evaluation.baselines import ModelPredictions, central_model, measure, training_messages
 from federation.evaluation.predictions import predictions
 from federation.reports.tables import markdown
-from model.device.folder import Model
+from model.device.folder import PRETRAINED, Model, load_model
 from model.device.metrics import Scores
 from model.device.weights import initial_weights, save_weights
 
@@ -162,3 +162,7 @@ def test_ngrams_learn_from_training_users_only(small_model: Model, tmp_path: Pat
     path.write_text(json.dumps(held_out) + "\n")
     with pytest.raises(DataError, match="nobody"):
         training_messages(JsonLines(path), small_model.vocabulary)
+
+
+def test_the_central_model_of_the_repository_fits_the_shipped_models() -> None:
+    assert central_model(load_model(PRETRAINED)) is not None
