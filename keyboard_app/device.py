@@ -19,10 +19,10 @@ from keyboard_app.learning.comparison import SuggestionComparison
 from keyboard_app.learning.hindsight import ModelComparison
 from keyboard_app.learning.insight import Saved
 from keyboard_app.learning.learning import Learning, relearning
-from keyboard_app.learning.sent_messages import SentMessages
 from keyboard_app.learning.models import Models
 from keyboard_app.learning.rising import Rising
 from keyboard_app.learning.schedule import REST_SECONDS, Moment, is_due
+from keyboard_app.learning.sent_messages import SentMessages
 from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.my_data import MyData
 from keyboard_app.recording.recent_emoji import RecentEmoji
