@@ -22,6 +22,8 @@ class OpaqueBox(InstructionGroup):
         self._size: Sequence[float] = (0, 0)
         for instruction in (self._clip, self._color, ClearBuffers(), ScissorPop()):
             self.add(instruction)
+        for name, value in properties.items():
+            setattr(self, name, value)
 
     @property
     def rgba(self) -> Sequence[float]:
