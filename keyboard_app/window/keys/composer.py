@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-from kivy.clock import Clock
 from kivy.core.clipboard import Clipboard
 from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty
 from kivy.uix.boxlayout import BoxLayout
@@ -14,6 +13,7 @@ from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.input.layout import Layout
 from keyboard_app.input.offers import Kind, Offer
 from keyboard_app.input.text_field import Move
+from keyboard_app.window.after_frame import after_frame
 from keyboard_app.window.keys.board import Board
 from keyboard_app.window.keys.emoji_panel import EmojiSearch
 from keyboard_app.window.keys.keypad import Keypad
@@ -52,8 +52,7 @@ class Composer(BoxLayout):
         self._upper, self._lower = self.ids.upper.__self__, self.ids.lower.__self__
         self.ids.top.remove_widget(self._emoji_search)
         self.bind(hidden=self._arrange, searching=self._arrange)
-        # Runs after the frame that answers a key is painted.
-        self._read_ahead = Clock.create_trigger(lambda _elapsed: self._device.read_ahead())
+        self._read_ahead = after_frame(lambda: self._device.read_ahead())
 
     def begin(self, device: Device) -> None:
         """Sets the device whose keyboard edits the message."""
