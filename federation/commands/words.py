@@ -194,7 +194,7 @@ def _summary(found: "Found", k: int, privacy: "NoisyThreshold | None") -> dict[s
         "offers": found.offers,
         "k": k,
         "published_buckets": found.published,
-        "probability_below_k": found.exposure,
+        "probability_decoded_below_k": found.exposure,
         "dropped": found.dropped,
         "capacity": found.capacity,
         "costs": costs_of(found),
@@ -220,7 +220,7 @@ def _print_found(found: "Found", held_out: Any, before: float, after: float) -> 
     )
     print(
         f"words of validation users that the vocabulary has: {before:.1%}, with the new words {after:.1%}\n"
-        f"probability that a word of fewer devices is decoded, because its bucket has words of others: {found.exposure:.2%}",
+        f"probability that a word of one device is decoded, because its bucket has words of others: {found.exposure:.2%}",
         file=sys.stderr,
     )
     if found.dropped:

@@ -29,6 +29,13 @@ class _Decoder(iblt_tensor.IbltTensorDecoder):
         belongs = tf.equal(self._get_hash_indices(word)[repetition], index) & (count >= 1) & (count <= self._devices)
         return tf.where(belongs, word, ""), tf.where(belongs, count, 0), tf.where(belongs, chunks, 0)
 
+    def _remove_element(self, iblt: Any, data_string: Any, hash_indices: Any, chunks: Any, count: Any) -> Any:
+        """Returns the table without a word, in fewer operations than TFF, whose tracing takes seconds."""
+        check = tf.reshape(self._get_hash_check(data_string), [1])
+        column = tf.concat([chunks, tf.ones([1], tf.int64), check], 0) * count
+        cells = tf.stack([tf.range(self.repetitions, dtype=tf.int64), hash_indices], 1)
+        return tf.tensor_scatter_nd_update(iblt, cells, (tf.gather_nd(iblt, cells) - column) % self.field_size)
+
 
 def decode_table(total: NDArray[np.uint64], terms: TableTerms, devices: int) -> dict[str, int]:
     """Returns the words of a table with the number of devices that have each.
