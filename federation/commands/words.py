@@ -125,6 +125,12 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
     before = coverage(held_out, vocabulary)
     after = coverage(held_out, vocabulary, frozenset(found.words))
     _print_found(found, held_out, before, after)
+    if privacy is not None:
+        print(
+            f"epsilon {privacy.epsilon:g} at delta {privacy.delta:g} for a person with all their words: noise of standard deviation "
+            f"{privacy.stddev:.1f} on each count, released from {privacy.threshold} on; not for whoever decodes the sums",
+            file=sys.stderr,
+        )
     result = {
         "words": [{"word": word, "devices": devices} for word, devices in found.words.items()],
         **_summary(found, options.k, privacy),

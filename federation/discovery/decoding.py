@@ -54,6 +54,8 @@ def decode_table(total: NDArray[np.uint64], terms: TableTerms, devices: int) -> 
     if total.shape != (table_size(terms),):
         raise DataError(f"the sum of these tables has {table_size(terms)} numbers, not the shape {list(total.shape)}")
     reduced = (total % np.uint64(PRIME)).astype(np.int64)
+    if not reduced.any():
+        return {}
     cells = terms.repetitions * terms.rows * (terms.chunks + 2)
     decoder = _Decoder(
         devices,
@@ -65,7 +67,10 @@ def decode_table(total: NDArray[np.uint64], terms: TableTerms, devices: int) -> 
         repetitions=terms.repetitions,
         seed=terms.seed,
     )
-    words, counts, values, left = (part.numpy() for part in decoder.get_freq_estimates_tf())
+    try:
+        words, counts, values, left = (part.numpy() for part in decoder.get_freq_estimates_tf())
+    except tf.errors.InvalidArgumentError:  # TFF's decoder cannot return an empty list
+        words, counts, values, left = np.zeros(0), np.zeros(0), np.zeros((0, 1)), 1
     if left:
         raise DataError(
             f"the sum of the tables cannot be decoded ({len(words):,} words could be read): it has more words than its "
@@ -73,9 +78,7 @@ def decode_table(total: NDArray[np.uint64], terms: TableTerms, devices: int) -> 
             "capacity (--capacity)"
         )
     found: dict[str, int] = {}
-    for word, count, value in zip(
-        words.tolist(), counts.tolist(), values[:, 0].tolist() if len(words) else [], strict=True
-    ):
+    for word, count, value in zip(words.tolist(), counts.tolist(), values[:, 0].tolist(), strict=True):
         text = word.decode("utf-8", "replace")
         found[text] = 0 if text in found or count != value or text.encode() != word else count
     return found
