@@ -127,8 +127,8 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
     _print_found(found, held_out, before, after)
     if privacy is not None:
         print(
-            f"epsilon {privacy.epsilon:g} at delta {privacy.delta:g} for a person with all their words: noise of standard deviation "
-            f"{privacy.stddev:.1f} on each count, released from {privacy.threshold} on; not for whoever decodes the sums",
+            f"epsilon {privacy.epsilon:g} at delta {privacy.delta:g} for a person with all their words: noise of standard "
+            f"deviation {privacy.stddev:.1f} on each count, released from {privacy.threshold} on; not for whoever decodes the sums",
             file=sys.stderr,
         )
     result = {
