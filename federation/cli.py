@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from data.console import run_command
-from federation.commands import benchmark, measuring, phrases, rounds, serve, simulate, training, words, worker
+from federation.commands import benchmark, lexicon, measuring, phrases, rounds, serve, simulate, training, words, worker
 from federation.commands.options import BadCallError
 from federation.temporary_files import removed_at_the_end
 
@@ -65,6 +65,8 @@ _COMMANDS = (
     _Command("export", training.add_export_options, training.run_export,
              "Write a model as one LiteRT file that includes its weights, or as a folder to ship with the app."),
     _Command("words", words.add_words_options, words.run_words,
+             "Find words that many people use and the vocabulary lacks, by simulated secure sums over a corpus's users."),
+    _Command("lexicon", lexicon.add_lexicon_options, lexicon.run_lexicon,
              "Write into a model folder which of its vocabulary's entries are words, and their usual case."),
     _Command("phrases", phrases.add_phrases_options, phrases.run_phrases,
              "Count n-grams of public text, which a model mixes into its network's probabilities."),
