@@ -71,7 +71,7 @@ def _read(path: Path, name: str, item: str, command: str) -> Counts:
 def _counts(content: Any, name: str, item: str) -> Counts:
     if not isinstance(content, dict) or not isinstance(content.get(name), list):
         raise DataError(f'it is no object with a list of "{name}"')
-    devices = _number(content.get("devices"), f'"devices", the number of devices that counted the {name}')
+    devices = _number(content.get("devices"), '"devices", the number that took part,')
     offers = _number(content["offers"], '"offers"', least=0) if "offers" in content else 0
     found: dict[str, int] = {}
     for number, entry in enumerate(content[name], 1):

@@ -15,7 +15,7 @@ from federation.growing.new_rows import shares_of, with_new_rows
 from federation.reports.model_card import STEP, history
 from model.device.config import ModelConfig
 from model.device.folder import Model, save_model
-from model.device.programs import find_program, most_words
+from model.device.programs import NoProgramError, find_program, most_words, program_for
 from model.device.quantization import half_precision
 from model.device.weights import Provenance, digest
 
@@ -75,7 +75,7 @@ def grow(model: Model, found: Counts, language: Language) -> Grown:
             weights=weights,
             provenance=Provenance(sizes, grown.sha256, model.provenance.round, digest(model.weights)),
             vocabulary=grown,
-            program=_program(sizes),
+            program=_program(sizes, model.program),
             lexicon=None if larger is None else larger.lexicon_of(grown),
             phrases=phrases,
         ),
@@ -91,13 +91,13 @@ def _nothing(chosen: Chosen, room: int | None) -> str:
     return f"no found word can join the vocabulary ({reasons or 'the file has no words'}): the model stays as it is"
 
 
-def _program(config: ModelConfig) -> bytes:
-    found = find_program(config)
-    if found is None:  # sizes that the app does not come with, as in experiments
+def _program(config: ModelConfig, own: bytes) -> bytes:
+    try:
+        return program_for(config, own)
+    except NoProgramError:  # sizes that the app does not come with, as in experiments
         from model.program import build_program  # imports TensorFlow, which takes seconds
 
-        found = build_program(config)
-    return found
+        return build_program(config)
 
 
 def save_grown(out: Path, model: Model) -> None:
