@@ -23,7 +23,7 @@ def add_grow_options(parser: argparse.ArgumentParser) -> None:
         "--phrases",
         type=Path,
         metavar="FILE",
-        help='counts of phrases of one to three words, as JSON: {"phrases": [{"phrase": "see you", "devices": 9}, …], "devices": 40}',
+        help="phrases of one to three words, as federate words --phrases writes them",
     )
     parser.add_argument(
         "--phrases-weight",

@@ -3,8 +3,9 @@
     {"words": [{"word": "provo", "devices": 212}, …], "devices": 1044, …}      words, each with the devices that offered it
     {"phrases": [{"phrase": "see you", "devices": 318}, …], "devices": 1044}   one to three words, separated by spaces
 
-Other fields are ignored, except for `offers`: the number of words that all devices offered, a word counting once for each device
-that offered it, found or not. The first word of a phrase may be `<s>`, the start of a message.
+`offers` is the number of words that all devices offered, a word counting once for each device that offered it, found or not. With
+`epsilon` the counts are noisy (differential privacy), and one above the number of devices counts as that number. Other fields are
+ignored. The first word of a phrase may be `<s>`, the start of a message.
 """
 
 from dataclasses import dataclass
@@ -79,6 +80,8 @@ def _counts(content: Any, name: str, item: str) -> Counts:
         if not isinstance(entry, dict) or not isinstance(entry.get(item), str):
             raise DataError(f'{where} is no object with a "{item}"')
         text, count = entry[item], _number(entry.get("devices"), f'"devices" of {where}')
+        if "epsilon" in content:
+            count = min(count, devices)
         if count > devices:
             raise DataError(f"{where} was counted by {count:,} devices, but only {devices:,} took part")
         if text in found:

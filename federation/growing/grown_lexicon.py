@@ -6,8 +6,8 @@ Found words arrive in lower case, with the number of devices that offered them, 
 - a dictionary and public frequencies, as for the words before;
 - in place of the uses by a corpus's people, the number of devices that offered a new word. Other words are expected as often as
   public text has them. So "byu", from 216 of 1,044 devices, is meant, but "becuase", from 17, is a typo of "because";
-- no letters as people wrote them. The usual case is that of the dictionary, or capitalized if the lexicon before knows the word as a
-  name. Abbreviations stay in lower case, as most people type them ("btw").
+- no letters as people wrote them. The usual case is that of the dictionary, or capitalized if the lexicon before knows the word as
+  a name. Abbreviations stay in lower case, as most people type them ("btw").
 """
 
 from collections import Counter

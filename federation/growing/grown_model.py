@@ -51,9 +51,7 @@ def grow(model: Model, found: Counts, language: Language) -> Grown:
     room = None if most is None else max(most - len(vocabulary), 0)
     larger = None
     if model.lexicon is not None:
-        larger = GrownLexicon(
-            *(model.lexicon, vocabulary, found.found, found.devices, language.zipf, language.forms)
-        )
+        larger = GrownLexicon(*(model.lexicon, vocabulary, found.found, found.devices, language.zipf, language.forms))
     chosen = choose_words(
         *(found.found, vocabulary, room, language.offensive), larger.is_typo if larger else lambda _: False
     )
@@ -129,7 +127,7 @@ def grown_card(parent: Model, model: Model, words: Sequence[Counted], devices: i
     limits = "None has learned anything about the new words yet: further rounds teach them" if words else "Not measured"
     return f"""# Model card
 
-A CIFG-LSTM that predicts the next word of a message, after {model.provenance.round} federated rounds. These steps made it, in order:
+A CIFG-LSTM that predicts the next word of a message, after {model.provenance.round} federated rounds. It was made in these steps:
 
 {chr(10).join([*history(parent.card), f"{STEP}`{command}`"])}
 

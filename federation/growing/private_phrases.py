@@ -1,15 +1,15 @@
 """Adds counts of phrases by devices to the phrases of a model folder (`model.device.suggesting.phrases`).
 
 Devices sum up in private how many of them wrote a phrase of one to three words, and each counts once. Their counts become the
-second source beside the public text: c(h, w) = c_public(h, w) + weight * devices(h, w). Kneser-Ney smoothing counts the contexts of
-a shorter n-gram in place of its uses, so that what occurs in one phrase only counts little; counting people has the same effect.
+second source beside the public text: c(h, w) = c_public(h, w) + weight * devices(h, w). Kneser-Ney smoothing counts the contexts
+of a shorter n-gram in place of its uses, so that an n-gram of a single phrase counts little. To count people has the same effect.
 
 Only phrases of enough people are known, so that the counts after a context lack the rest. At least devices(h) less the sum of the
 known devices(h, w) of them is missing, because every device that wrote h went on in some way; that much is added to the rest r(h).
 
-The file keeps its size. An n-gram is worth its count times the logarithm of its probability over that of the shorter n-grams, as in
-`federation.phrases`; those of the least worth give way, public or private, and their counts join the rest of their context. For
-shorter n-grams the file has no occurrences, but at least those of the longer ones that end in it.
+The file keeps its size. An n-gram is worth its count times the logarithm of its probability over that of the shorter n-grams, as
+in `federation.phrases`. Those of the least worth give way, public or private, and their counts join the rest of their context. The
+file lacks the occurrences of shorter n-grams. They are at least those of the longer n-grams that end in them.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ _IDS = 1 << 16  # more than a vocabulary's
 
 @dataclass(frozen=True)
 class _Tree:
-    """N n-grams after C contexts, the empty one first and each after the one that is a token shorter; P public sources and devices."""
+    """N n-grams after C contexts, each context after the one that is a token shorter; counts of P public sources and devices."""
 
     parents: Integers  # [C]: the context without its first token; 0 for the empty one
     tokens: Integers  # [C]: the first token
@@ -79,7 +79,9 @@ def add_counts(
     longest = min(MOST_WORDS, len(phrases.discounts))
     ngrams = _ids_of(counts, vocabulary, longest)
     if not ngrams:
-        raise DataError("no counted phrase consists of words of the vocabulary: check that they are in the same language")
+        raise DataError(
+            "no counted phrase consists of words of the vocabulary: check that they are in the same language"
+        )
     public = max(len(phrases.source_weights) - 1, 1)
     weights = np.append(phrases.source_weights[:public], np.float32(weight))
     tree = _with_devices(_read(phrases, public), ngrams, counts.devices)

@@ -31,6 +31,11 @@ def test_phrases(tmp_path: Path) -> None:
     assert read_phrases(written(tmp_path, content)) == Counts((Counted("<s> see you", 4),), 5)
 
 
+def test_noisy_counts_are_at_most_the_devices(tmp_path: Path) -> None:
+    content = {"words": [word("a", 12), word("b", 9)], "devices": 10, "epsilon": 2.0}
+    assert read_words(written(tmp_path, content)).found == (Counted("a", 10), Counted("b", 9))
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

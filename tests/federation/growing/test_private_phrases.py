@@ -47,7 +47,7 @@ class Plain:
         self.discounts = public.discounts
 
     def probability(self, word: int, context: tuple[int, ...]) -> float:
-        """Returns P(word | context) if both sources have counts: of public text by its own tree, of devices from the dictionary."""
+        """Returns P(word | context): the counts of public text come from its own tree, those of devices from the dictionary."""
         shorter = self.probability(word, context[1:]) if context else 1 / (SIZE - len(SPECIALS))
         own = {w: c for (*h, w), c in self.devices.items() if tuple(h) == context}
         counted = self._public(context)
@@ -56,10 +56,10 @@ class Plain:
             return shorter
         rest = max(self.written.get(context, 0) - sum(own.values()), 0) if own else 0
         total = sum(combined.values()) + self.weight * rest
-        taken = {
-            w: float(np.interp(c, range(4), [0.0, *self.discounts[len(context)]])) for w, c in combined.items()
-        }
-        return (combined.get(word, 0) - taken.get(word, 0) + sum(taken.values()) * shorter + self.weight * rest * shorter) / total
+        taken = {w: float(np.interp(c, range(4), [0.0, *self.discounts[len(context)]])) for w, c in combined.items()}
+        return (
+            combined.get(word, 0) - taken.get(word, 0) + sum(taken.values()) * shorter + self.weight * rest * shorter
+        ) / total
 
     def _public(self, context: tuple[int, ...]) -> dict[int, float]:
         node, tree = 0, self.public
