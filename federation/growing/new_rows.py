@@ -35,7 +35,8 @@ def shares_of(words: Sequence[Counted], offers: int) -> NDArray[np.float64]:
     devices = np.array([word.devices for word in words], np.float64)
     total = devices.sum()
     together = min(total / offers, _LARGEST_SHARE) if offers else _USUAL_SHARE
-    return devices * (together / max(total, 1.0))
+    shares: NDArray[np.float64] = devices * (together / max(total, 1.0))
+    return shares
 
 
 def with_new_rows(weights: Weights, shares: NDArray[np.float64]) -> Weights:

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from data.vocabulary import BOUNDARY, SPECIALS, UNKNOWN, Vocabulary
+from data.vocabulary import BOUNDARY, SPECIALS, Vocabulary
+from federation.growing.chosen_words import LEAST_DEVICES
 from federation.growing.counts_files import Counts
 from model.device.suggesting.phrases import COUNTS, MAX_BYTES, Phrases, codes_of
 
@@ -68,7 +69,8 @@ def add_counts(
 
     Args:
       phrases: the phrases of the vocabulary.
-      counts: phrases of one to three words with the devices that wrote them; words that the vocabulary lacks are left out.
+      counts: phrases of one to three words with the devices that wrote them. Those of fewer than three devices are left out, and
+        so are those with a word that the vocabulary lacks.
       vocabulary: the vocabulary.
       weight: of a device beside an occurrence in public text, above 0.
       max_bytes: the greatest size of the file.
@@ -87,7 +89,8 @@ def add_counts(
     tree = _with_devices(_read(phrases, public), ngrams, counts.devices)
     kept = _kept(tree, weights, phrases, max_bytes - _HEADER_BYTES)
     sources = f"{phrases.sources.partition('; phrases of')[0]}; phrases of {counts.devices:,} devices"
-    return replace(phrases, source_weights=weights, sources=sources, **_arrays(tree, kept))
+    changes: dict[str, Any] = _arrays(tree, kept)
+    return replace(phrases, source_weights=weights, sources=sources, **changes)
 
 
 def _ids_of(counts: Counts, vocabulary: Vocabulary, longest: int) -> dict[tuple[int, ...], int]:
@@ -97,7 +100,8 @@ def _ids_of(counts: Counts, vocabulary: Vocabulary, longest: int) -> dict[tuple[
         words = phrase.text.split(" ")
         ids = tuple(BOUNDARY if place == 0 and w == "<s>" else vocabulary.id(w) for place, w in enumerate(words))
         known = all(i >= len(SPECIALS) for i in ids[1:]) and (ids[0] == BOUNDARY or ids[0] >= len(SPECIALS))
-        if len(ids) <= longest and known and ids != (BOUNDARY,) and UNKNOWN not in ids:
+        enough = phrase.devices >= LEAST_DEVICES
+        if len(ids) <= longest and known and enough and ids != (BOUNDARY,):
             found[ids] = phrase.devices
     return found
 
@@ -151,14 +155,15 @@ def _with_devices(tree: _Tree, ngrams: dict[tuple[int, ...], int], devices: int)
             written[node] = number
     known = np.bincount(everything // _IDS, counts[-1], len(parents))
     rests[-1] = np.where(known > 0, np.maximum(written - known, 0), 0)
-    shape = (np.array(part, np.int64) for part in (parents, tokens, depths))
-    return _Tree(*shape, everything, counts, rests)
+    contexts = [np.array(part, np.int64) for part in (parents, tokens, depths)]
+    return _Tree(contexts[0], contexts[1], contexts[2], everything, counts, rests)
 
 
 def _kept(tree: _Tree, weights: NDArray[np.float32], phrases: Phrases, max_bytes: int) -> Flags:
     """Returns which n-grams stay so that the arrays have at most `max_bytes` bytes; single words all do."""
     worth = _worth(tree, weights, phrases)
-    single, sources = tree.nodes == 0, len(weights)
+    single: Flags = tree.nodes == 0
+    sources = len(weights)
 
     def size(least: float) -> int:
         kept = single | (worth > least)
@@ -167,12 +172,12 @@ def _kept(tree: _Tree, weights: NDArray[np.float32], phrases: Phrases, max_bytes
     if size(-np.inf) <= max_bytes:
         return np.ones(len(worth), bool)
     if size(0.0) <= max_bytes:
-        return single | (worth > 0)
+        return np.logical_or(single, worth > 0)
     low, high = 0.0, float(worth.max())
     for _ in range(_BISECTIONS):
         middle = (low * high) ** 0.5 if low else high / 1_000
         low, high = (middle, high) if size(middle) > max_bytes else (low, middle)
-    return single | (worth > high)
+    return np.logical_or(single, worth > high)
 
 
 def _needed(tree: _Tree, kept: Flags) -> Flags:

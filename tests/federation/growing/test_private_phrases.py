@@ -128,9 +128,9 @@ def test_new_counts_of_devices_replace_those_of_before() -> None:
     assert again.sources == "made up; phrases of 20 devices" and list(again.source_weights) == [1.0, 2.0]
 
 
-def test_words_that_the_vocabulary_lacks_and_specials_count_nothing() -> None:
+def test_phrases_of_too_few_devices_or_with_other_words_count_nothing() -> None:
     public = kept_all([[3, 4, 5]], 3)
-    odd = {"a zoo": 9, "<unk> a": 9, "a <s>": 9, "<s>": 9, "": 9, "a b c d": 9, "a  b": 9, "<pad> a": 9}
+    odd = {"a zoo": 9, "<unk> a": 9, "a <s>": 9, "<s>": 9, "": 9, "a b c d": 9, "a  b": 9, "<pad> a": 9, "a c": 2}
     with pytest.raises(DataError, match="no counted phrase consists of words of the vocabulary"):
         add_counts(public, counts(odd), VOCABULARY, 1.0)
     assert add_counts(public, counts(odd | {"a e": 9}), VOCABULARY, 1.0).probabilities([3])[7] > 0.5

@@ -1,5 +1,6 @@
-"""A running keyboard takes over a model whose vocabulary has grown by words that many people use."""
+"""Running keyboards take over a model whose vocabulary has grown by words that many people use."""
 
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from model.device.folder import Model, save_model
 from model.device.suggesting.lexicon import Lexicon, make_filter
 from model.device.suggesting.personal import PersonalNgram
 from model.device.weights import digest
+from tests.keyboard_app.federating.in_process import Coordinator, Keyboard
+from tests.keyboard_app.federating.test_other_vocabulary import commit, take_over
 
 FOUND = Counts((Counted("zebra", 9), Counted("quokka", 5)), 10, 20)
 LINES = ["meet zebra at the hall", "i like zebra", "meet zebra tonight"] * 6
@@ -77,3 +80,24 @@ def _check_phrases(device: Device, grown: Model) -> None:
     assert grown.phrases is not None
     see = [grown.vocabulary.id("see")]
     assert grown.phrases.probabilities(see).argmax() == grown.vocabulary.id("you")
+
+
+def test_rounds_go_on_over_the_grown_vocabulary(parent: Model, grown: Model, tmp_path: Path) -> None:
+    save_model(tmp_path / "parent", parent)
+    coordinator = Coordinator(tmp_path / "coordinator", tmp_path / "parent")
+    try:
+        keyboards = [Keyboard(coordinator, tmp_path / f"keyboard-{n}", n, secrets.randbits) for n in range(3)]
+        rounds = coordinator.world.coordinator.rounds
+        commit(coordinator, keyboards)
+        take_over(coordinator, grown)
+        for keyboard in keyboards:
+            assert keyboard.turn() == "received a newer shared model"
+            assert keyboard.model.vocabulary.words == grown.vocabulary.words
+            assert keyboard.model.lexicon is not None and keyboard.model.phrases is not None
+            assert len(keyboard.model.phrases.source_weights) == 2
+        commit(coordinator, keyboards)
+        assert all(digest(keyboard.model.weights) == rounds.model_digest for keyboard in keyboards)
+        assert rounds.model.provenance.round == 2
+        assert np.abs(rounds.model.weights["output_bias"] - grown.weights["output_bias"])[-2:].max() > 0
+    finally:
+        coordinator.close()
