@@ -9,6 +9,7 @@ from typing import Any
 
 from data.errors import DataError
 from federation.commands.options import BadCallError, positive_number
+from federation.growing.private_phrases import DEVICES_WEIGHT
 from model.device.folder import PRETRAINED, check_free_for_model, load_model
 from model.device.weights import digest
 
@@ -28,7 +29,8 @@ def add_grow_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--phrases-weight",
         type=positive_number,
-        help="weight of a device beside an occurrence in the public text of phrases.bin (default: the best on validation users)",
+        default=DEVICES_WEIGHT,
+        help="weight of a device beside an occurrence in the public text of phrases.bin (default: %(default)g)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model folder to write")
 
@@ -43,7 +45,7 @@ def run_grow(options: argparse.Namespace) -> dict[str, Any]:
     from federation.growing.chosen_words import Chosen, lines_about
     from federation.growing.counts_files import read_phrases, read_words
     from federation.growing.grown_model import Language, grow, grown_card, save_grown
-    from federation.growing.private_phrases import DEVICES_WEIGHT, add_counts
+    from federation.growing.private_phrases import add_counts
     from federation.lexicon import EnglishDictionary, word_frequencies
     from model.device.suggesting.offensive import offensive_words
 
@@ -62,8 +64,8 @@ def run_grow(options: argparse.Namespace) -> dict[str, Any]:
         grown = grow(parent, found, Language(zipf, forms, offensive_words()))
         model, chosen, share, devices = grown.model, grown.chosen, grown.share, found.devices
     if counts is not None and model.phrases is not None:
-        weight = options.phrases_weight or DEVICES_WEIGHT
-        model = replace(model, phrases=add_counts(model.phrases, counts, model.vocabulary, weight))
+        phrases = add_counts(model.phrases, counts, model.vocabulary, options.phrases_weight)
+        model = replace(model, phrases=phrases)
     source = " and ".join(_named(file) for file in (options.words, options.phrases) if file is not None)
     card = grown_card(parent, model, chosen.words, devices, source, options.command_line)
     save_grown(options.out, replace(model, card=card))

@@ -51,7 +51,7 @@ def read_phrases(path: Path) -> Counts:
     Raises:
       DataError: the file cannot be read, or does not hold such counts.
     """
-    return _read(path, "phrases", "phrase", "")
+    return _read(path, "phrases", "phrase", "federate words --phrases FILE")
 
 
 def _read(path: Path, name: str, item: str, command: str) -> Counts:
@@ -65,8 +65,7 @@ def _read(path: Path, name: str, item: str, command: str) -> Counts:
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text") from error
     except UserFacingError as error:
-        made = f": use the output of `{command}`" if command else ""
-        raise DataError(f"{path}: {error}{made}") from error
+        raise DataError(f"{path}: {error}: use the output of `{command}`") from error
 
 
 def _counts(content: Any, name: str, item: str) -> Counts:
