@@ -113,7 +113,7 @@ def test_the_least_useful_phrases_give_way_whether_public_or_not() -> None:
     a, b, c, d, e = range(len(SPECIALS), SIZE)
     public = kept_all([[a, b]] * 30 + [[c, d]] * 2 + [[d], [e], [b], [c, e], [e, d]], 2)
     devices = {"e a": 20, "c b": 3, "a": 20, "b": 20, "c": 20, "d": 20, "e": 20}
-    least = 4 * 5 + 8 + 2 * (8 + 4)  # single words, and the best word after each of two contexts
+    least = 4 * 5 + 8 + 3 * (8 + 4)  # single words, and the best word after each of three contexts: <s>, a and e
     both = add_counts(public, counts(devices), VOCABULARY, 1.0, 4_096 + least)
     assert both.probabilities([a])[b] > 0.8 and both.probabilities([e])[a] > 0.8
     assert both.probabilities([c])[b] < 0.35
