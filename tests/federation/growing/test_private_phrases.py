@@ -133,4 +133,4 @@ def test_phrases_of_too_few_devices_or_with_other_words_count_nothing() -> None:
     odd = {"a zoo": 9, "<unk> a": 9, "a <s>": 9, "<s>": 9, "": 9, "a b c d": 9, "a  b": 9, "<pad> a": 9, "a c": 2}
     with pytest.raises(DataError, match="no counted phrase consists of words of the vocabulary"):
         add_counts(public, counts(odd), VOCABULARY, 1.0)
-    assert add_counts(public, counts(odd | {"a e": 9}), VOCABULARY, 1.0).probabilities([3])[7] > 0.5
+    assert add_counts(public, counts(odd | {"a e": 9}), VOCABULARY, 1.0).probabilities([5, 3])[7] > 0.5
