@@ -9,7 +9,19 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from data.console import run_command
-from federation.commands import benchmark, lexicon, measuring, phrases, rounds, serve, simulate, training, words, worker
+from federation.commands import (
+    benchmark,
+    grow,
+    lexicon,
+    measuring,
+    phrases,
+    rounds,
+    serve,
+    simulate,
+    training,
+    words,
+    worker,
+)
 from federation.commands.options import BadCallError
 from federation.temporary_files import removed_at_the_end
 
@@ -70,6 +82,8 @@ _COMMANDS = (
              "Write into a model folder which of its vocabulary's entries are words, and their usual case."),
     _Command("phrases", phrases.add_phrases_options, phrases.run_phrases,
              "Count n-grams of public text, which a model mixes into its network's probabilities."),
+    _Command("grow", grow.add_grow_options, grow.run_grow,
+             "Make the next model: with words that many people use, and with their phrases."),
     _Command("round", rounds.add_round_options, rounds.run_one_round,
              "Run one round with keyboards on this machine and write the next global model."),
     _Command("serve", serve.add_serve_options, serve.run_serve,

@@ -148,7 +148,7 @@ def make_lexicon(
       forms: returns the dictionary's forms of a lower-case word.
       written: uses and forms of words by training users.
     """
-    evidence = _Evidence(vocabulary, zipf, forms, written)
+    evidence = Evidence(vocabulary, zipf, forms, written)
     size = len(vocabulary)
     protection = np.full((size, 2), MOST_PROTECTION, np.float16)
     capitals = np.zeros(size, np.uint32)
@@ -165,8 +165,8 @@ def make_lexicon(
     return Lexicon(vocabulary.sha256, against_others, against_apostrophe, capitals, *filters, SOURCES, LICENSE)
 
 
-class _Evidence:
-    """The evidence for and against each word."""
+class Evidence:
+    """The evidence for and against each word. The uses of slang count from `least_uses` on."""
 
     def __init__(
         self,
@@ -174,8 +174,9 @@ class _Evidence:
         zipf: dict[str, float],
         forms: Callable[[str], Sequence[str]],
         written: WrittenForms,
+        least_uses: int = _SLANG_USES,
     ) -> None:
-        self._zipf, self._forms, self._written = zipf, forms, written
+        self._zipf, self._forms, self._written, self._least_uses = zipf, forms, written, least_uses
         self._ids = {w: i for i, w in enumerate(vocabulary.words) if i >= len(SPECIALS) and w[0].isalpha()}
         self._listed = {word: list(forms(word)) for word in self._ids}
         self._words = [word for word in self._ids if self._listed[word]]  # words that a typo may stand for
@@ -234,7 +235,7 @@ class _Evidence:
         public = _least((self._log_frequency(word) - self._public + costs)[near])
         public -= _LETTER * max(len(word) - _FREE_LETTERS, 0)
         chat = -math.inf
-        if self._written.uses[word] >= _SLANG_USES:
+        if self._written.uses[word] >= self._least_uses:
             chat = _least((self._log_uses(word) - self._chat)[near])
         odds = max(public, chat, 0.0 if self._is_name(word) else -math.inf)
         return min(odds + _MARGIN, MOST_PROTECTION) if odds >= 0 else -math.inf

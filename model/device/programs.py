@@ -30,6 +30,12 @@ def file_name(config: ModelConfig) -> str:
     return f"{words}-words-{'-'.join(map(str, others))}.tflite"
 
 
+def most_words(config: ModelConfig, folder: Path = PROGRAMS) -> int | None:
+    """Returns how many words a model of these other sizes may have for the app to have a program for it; None without any."""
+    same = [size.vocabulary for size in _sizes(folder) if replace(size, vocabulary=config.vocabulary) == config]
+    return max(same, default=None)
+
+
 def find_program(config: ModelConfig, folder: Path = PROGRAMS) -> bytes | None:
     """Returns the smallest program of the app that fits a model of these sizes, or None if none does.
 

@@ -1,0 +1,88 @@
+"""`federate grow`: makes the next model, with words and phrases that many people use."""
+
+import argparse
+import hashlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from data.errors import DataError
+from federation.commands.options import BadCallError, positive_number
+from federation.growing.private_phrases import DEVICES_WEIGHT
+from model.device.folder import PRETRAINED, check_free_for_model, load_model
+from model.device.weights import digest
+
+
+def add_grow_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate grow`."""
+    parser.add_argument(
+        "--model", type=Path, default=PRETRAINED, help="the model folder that grows (default: the shipped model)"
+    )
+    parser.add_argument("--words", type=Path, metavar="FILE", help="found words, as federate words --json prints them")
+    parser.add_argument(
+        "--phrases",
+        type=Path,
+        metavar="FILE",
+        help="phrases of one to three words, as federate words --phrases writes them",
+    )
+    parser.add_argument(
+        "--phrases-weight",
+        type=positive_number,
+        default=DEVICES_WEIGHT,
+        help="weight of a device beside an occurrence in the public text of phrases.bin (default: %(default)g)",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model folder to write")
+
+
+def run_grow(options: argparse.Namespace) -> dict[str, Any]:
+    """Writes the next model and returns the result for JSON.
+
+    Raises:
+      BadCallError: neither words nor phrases are given.
+      DataError: a file or the model is invalid, or no word and no phrase can join.
+    """
+    from federation.growing.chosen_words import Chosen, lines_about
+    from federation.growing.counts_files import read_phrases, read_words
+    from federation.growing.grown_model import Language, grow, grown_card, save_grown
+    from federation.growing.private_phrases import add_counts
+    from federation.lexicon import EnglishDictionary, word_frequencies
+    from model.device.suggesting.offensive import offensive_words
+
+    if options.words is None and options.phrases is None:
+        raise BadCallError("give found words by --words, or counts of phrases by --phrases, or both")
+    check_free_for_model(options.out)
+    parent, chosen, devices = load_model(options.model), Chosen((), {}), 0
+    found = None if options.words is None else read_words(options.words)
+    counts = None if options.phrases is None else read_phrases(options.phrases)
+    if counts is not None and parent.phrases is None:
+        raise DataError(f"{options.model} has no phrases to add to: make some with federate phrases")
+    model, share = parent, 0.0
+    if found is not None:
+        english = parent.lexicon is not None
+        zipf, forms = (word_frequencies(), EnglishDictionary().forms) if english else ({}, lambda _: [])
+        grown = grow(parent, found, Language(zipf, forms, offensive_words()))
+        model, chosen, share, devices = grown.model, grown.chosen, grown.share, found.devices
+    if counts is not None and model.phrases is not None:
+        phrases = add_counts(model.phrases, counts, model.vocabulary, options.phrases_weight)
+        model = replace(model, phrases=phrases)
+    source = " and ".join(_named(file) for file in (options.words, options.phrases) if file is not None)
+    card = grown_card(parent, model, chosen.words, devices, source, options.command_line)
+    save_grown(options.out, replace(model, card=card))
+    for line in lines_about(chosen):
+        print(line, file=sys.stderr)
+    words = f"{len(model.vocabulary):,} entries, {len(chosen.words):,} of them new"
+    print(f"{options.out}: {words}, which share {share:.0%} of the probability of unknown words", file=sys.stderr)
+    return {
+        "model": str(options.out),
+        "sha256": digest(model.weights),
+        "vocabulary": len(model.vocabulary),
+        "vocabulary_sha256": model.vocabulary.sha256,
+        "new_words": [word.text for word in chosen.words],
+        "left_out": chosen.left_out,
+        "share_of_unknown": share,
+    }
+
+
+def _named(file: Path) -> str:
+    return f"`{file.name}`, SHA-256 `{hashlib.sha256(file.read_bytes()).hexdigest()}`"
