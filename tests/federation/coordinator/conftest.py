@@ -2,20 +2,24 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 import pytest
 
+from federation.aggregation.sum_check import ImplausibleSumError
 from federation.benchmarks.loads.simulated_devices import SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
 from federation.coordinator.coordinator import Coordinator
-from federation.coordinator.learner.messages import ModelUpdate, NextRound
+from federation.coordinator.learner.messages import DecodeRequest, ModelUpdate, NextRound
 from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Round, Rules, Stage
 from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.secure_sum import SecureSummation
+from federation.coordinator.store import SummedRound
 from federation.protocol.api_messages import REST, WAIT, Call, CheckIn, Plan
 from federation.protocol.delta_encoding import flatten, unflatten
+from federation.protocol.discovery.round_plans import COUNT
 from federation.protocol.round_terms import Terms, TrainingResult, counts_of, recall_of
 from federation.protocol.secure_aggregation.modular_vectors import Vector, unpack
 from model.device.config import ModelConfig
@@ -200,7 +204,28 @@ class World:
         if self.coordinator.rounds.summed() is None and self.coordinator.rounds.begin_unmasking() is not None:
             self.unmask()
         if (summed := self.coordinator.rounds.summed()) is not None:
-            self.coordinator.rounds.commit(summed.number, self.learn(summed.number, summed.total), self.now)
+            if summed.kind:
+                self.read_words(summed)
+            else:
+                self.coordinator.rounds.commit(summed.number, self.learn(summed.number, summed.total), self.now)
+
+    def read_words(self, summed: SummedRound) -> None:
+        """Reads the sum of a round of a word discovery, as `RoundDriver` does."""
+        from federation.coordinator.learner.main import decode  # imports TensorFlow
+
+        rounds = self.coordinator.rounds
+        try:
+            if summed.kind == COUNT:
+                rounds.read_counts(summed, self.now)
+                return
+            rounds.discoveries.table(summed.number, summed.total)
+            with NamedTemporaryFile() as file:
+                file.write(summed.total)
+                file.flush()
+                decoded = decode(DecodeRequest(file.name, rounds.discoveries.plan_of(summed.number).to_json()))
+            rounds.keep_words(summed.number, decoded.words, self.now)
+        except ImplausibleSumError as error:
+            rounds.fail(f"no words could be read from the sum: {error}", self.now, spoiled=True)
 
     def unmask(self) -> None:
         """Unmasks and stores the sum of the round, which is at its commit."""

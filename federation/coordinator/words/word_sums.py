@@ -1,0 +1,116 @@
+"""What the two sums of a word discovery say: the buckets to publish, and the words found, without what honest devices cannot say.
+
+A device is hidden by its mask, also one that lies: k is no bound against a device that counts a word many times. What can be checked
+is checked here, and the owner looks at every word before the vocabulary grows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from data.errors import DataError
+from federation.aggregation.sum_check import ImplausibleSumError
+from federation.coordinator.words.discovery_store import Counted, FoundWord
+from federation.protocol.discovery.offer import may_be_offered
+from federation.protocol.discovery.round_plans import CountPlan, RevealPlan, most_published
+from federation.protocol.discovery.word_counts import bucket_of
+from federation.protocol.discovery.word_table import PRIME
+from federation.protocol.secure_aggregation.modular_vectors import Vector, unpack
+
+# A table has room for this many words for each published bucket, and for so many more. Buckets hold few words each: with 24,000
+# different words in 2^18 buckets, a published one has 1.1 on average.
+_WORDS_OF_A_BUCKET, _MORE = 2, 64
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The words of a second sum, most devices first, and a line about those that were left out; empty if none were."""
+
+    words: tuple[FoundWord, ...]
+    note: str
+
+
+def published_buckets(plan: CountPlan, total: bytes, devices: int) -> Counted:
+    """Returns the buckets with words of at least k devices, those of the most devices if there are more than devices accept.
+
+    Args:
+      plan: of the first round.
+      total: its sum, packed by the plan's layout.
+      devices: the number of devices in the sum.
+
+    Raises:
+      ImplausibleSumError: honest devices cannot have this sum.
+      DataError: the sum does not fit the plan.
+    """
+    (counts,) = unpack(plan.layout, total)
+    most = int(counts.max())
+    words, allowed = int(counts.sum(dtype="u8")), devices * plan.offer.words_per_device
+    if most > devices:
+        raise ImplausibleSumError(
+            f"a bucket counts {most:,} of {devices:,} devices: at least one of them sent something else than its words"
+        )
+    if words > allowed:
+        raise ImplausibleSumError(
+            f"the buckets count {words:,} words, more than the {allowed:,} that {devices:,} devices may offer: at least one of them "
+            "sent something else than its words"
+        )
+    full = [int(bucket) for bucket in (counts >= plan.k).nonzero()[0]]
+    full.sort(key=lambda bucket: (-int(counts[bucket]), bucket))
+    kept = full[: most_published(plan.counts)]
+    return Counted(plan.round_name, devices, {bucket: int(counts[bucket]) for bucket in kept})
+
+
+def capacity_for(counted: Counted) -> int:
+    """Returns for how many different words the table of the second round has room."""
+    return min(sum(counted.buckets.values()), _WORDS_OF_A_BUCKET * len(counted.buckets) + _MORE) or 1
+
+
+def table_of(plan: RevealPlan, total: bytes, devices: int) -> Vector:
+    """Returns the sum of the tables, unpacked.
+
+    Raises:
+      ImplausibleSumError: honest devices cannot have this sum.
+      DataError: the sum does not fit the plan.
+    """
+    (table,) = unpack(plan.layout, total)
+    if int(table.max()) > devices * (PRIME - 1):
+        raise ImplausibleSumError("a cell of the table is larger than honest devices can make it")
+    return table
+
+
+def words_of(plan: RevealPlan, decoded: Mapping[str, int], counted: Counted, vocabulary: set[str]) -> Reading:
+    """Returns the words of a decoded table that at least k devices have and that nothing contradicts.
+
+    Args:
+      plan: of the second round.
+      decoded: the words, with their counts.
+      counted: the result of the first sum.
+      vocabulary: the words that the model has.
+    """
+    kept, false, few = list[FoundWord](), list[str](), 0
+    for word, count in decoded.items():
+        bucket = bucket_of(word, plan.counts)
+        # A device reveals only what it counted before, so no word has more devices than its bucket had.
+        honest = may_be_offered(word) and word not in vocabulary and 0 < count <= counted.buckets.get(bucket, 0)
+        if not honest:
+            false.append(word)
+        elif count < plan.k:
+            few += 1
+        else:
+            kept.append(FoundWord(word, count))
+    kept.sort(key=lambda found: (-found.devices, found.word))
+    notes = []
+    if few:
+        notes.append(f"{few:,} {'word' if few == 1 else 'words'} of fewer than {plan.k} devices dropped")
+    if false:
+        notes.append(
+            f"{len(false):,} {'word' if len(false) == 1 else 'words'} dropped that no honest device can have offered or counted so"
+        )
+    return Reading(tuple(kept), "; ".join(notes))
+
+
+def check_terms(k: int, target: int) -> None:
+    """Raises a DataError unless a sum can have as many devices as a word must have."""
+    if k > target:
+        raise DataError(
+            f"a word must have {k:,} devices and a sum has at most {target:,}: lower k, or raise the target of devices in a sum"
+        )
