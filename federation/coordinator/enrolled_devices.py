@@ -226,7 +226,7 @@ class EnrolledDevices:
         return self._checked_in.get(device, (0.0, False, False))[0]
 
     def readiness(self, device: str, now: float) -> Readiness:
-        """Returns whether a device that belongs to the federation could take part in a round, of a word discovery if one is open."""
+        """Returns whether a device of the federation could take part in a round: of a word discovery, if one is open."""
         if self._rounds.conduct.left_out(device, now) is not None:
             return Readiness.LEFT_OUT
         seen, ready, words = self._checked_in.get(device, (-math.inf, False, False))
@@ -252,6 +252,8 @@ class EnrolledDevices:
         if not self._may_take_part(device):
             return "this device took part recently: it is the turn of other devices"
         self._choose_group(current, now)
+        if not current.admits(device) and self._of_words:
+            return "the second round of a word discovery is for the devices of its first round"
         if not current.admits(device):
             return (
                 "a device makes rounds fail, and the federation finds out which: other devices take part in this round"
@@ -261,7 +263,7 @@ class EnrolledDevices:
     def _choose_group(self, current: Round, now: float) -> None:
         """Decides, once enough devices are there, which of them may take part in a round; without any suspicion all may."""
         conduct, minimum = self._rounds.conduct, current.rules.minimum
-        if self._grouped == current.name or not conduct.suspicion(now):
+        if self._grouped == current.name or current.group is not None or not conduct.suspicion(now):
             return
         ready = [device for device in self._checked_in if self.readiness(device, now) == Readiness.READY]
         present = [device for device in ready if self._may_take_part(device)]

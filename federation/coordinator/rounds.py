@@ -33,7 +33,7 @@ from federation.coordinator.model_folders import ModelFolders
 from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Round, Rules, Stage, Summation
 from federation.coordinator.store import CoordinatorStore, SummedRound
 from federation.coordinator.words.discoveries import Discoveries
-from federation.coordinator.words.discovery_store import DEFAULT_K, Discovery
+from federation.coordinator.words.discovery_store import Discovery, DiscoveryTerms
 from federation.coordinator.words.word_sums import check_terms
 from federation.protocol.api_messages import Plan, PlanOfRound
 from federation.protocol.discovery.round_plans import RoundPlan
@@ -226,12 +226,12 @@ class Rounds:
         self._close_if_aborted(now)
         return missing
 
-    def discover_words(self, now: float, k: int = DEFAULT_K, changes: Mapping[str, int] | None = None) -> Discovery:
+    def discover_words(self, terms: DiscoveryTerms, now: float) -> Discovery:
         """Starts a word discovery (`Discoveries.start`); its rounds come before those that are scheduled.
 
         Raises:
-          DataError: another one is going on, rounds are paused, the federation promises differential privacy, or a number is not
-            within its bounds.
+          DataError: another one is going on, rounds are paused, the federation promises differential privacy, or k is above the
+            target of devices in a sum.
         """
         if self.settings.privacy.private:
             raise DataError(
@@ -239,8 +239,8 @@ class Rounds:
             )
         if self._store.schedule()[1]:
             raise DataError("rounds are paused: resume them first")
-        check_terms(k, self.settings.rules.target)
-        started = self.discoveries.start(self.model.vocabulary.sha256, k, changes or {}, now)
+        check_terms(terms.k, self.settings.rules.target)
+        started = self.discoveries.start(self.model.vocabulary.sha256, terms, now)
         self._restart()
         self.tick(now)
         return started
@@ -435,10 +435,15 @@ class Rounds:
         number = self._store.start_round(name, self.model_digest, now)
         self.discoveries.opened(number, discovery, plan)
         rules = replace(rules, minimum=max(rules.minimum, discovery.terms.k))
-        self._begin(number, plan, rules, f", of a word discovery ({discovery.state}),", now)
+        group = self.discoveries.devices(discovery)
+        self._begin(number, plan, rules, f", of a word discovery ({discovery.state}),", now, group)
 
-    def _begin(self, number: int, plan: RoundPlan, rules: Rules, what: str, now: float) -> None:
-        self.open_round = OpenRound(number, plan, Round(plan.round_name, rules, self._secure_sum(plan, rules), now))
+    def _begin(
+        self, number: int, plan: RoundPlan, rules: Rules, what: str, now: float, group: frozenset[str] | None = None
+    ) -> None:
+        machine = Round(plan.round_name, rules, self._secure_sum(plan, rules), now)
+        machine.group = group
+        self.open_round = OpenRound(number, plan, machine)
         self.changed += 1
         self._store.events.add(
             f"round {number}{what} is open: it needs at least {rules.minimum} devices, and selects at most {rules.selected}",

@@ -1,1 +1,1 @@
-"""Word discoveries over real devices: which words many keyboards have that the vocabulary lacks, and what the owner says to them."""
+"""Word discoveries over real devices: which words that the vocabulary lacks do many keyboards have?"""

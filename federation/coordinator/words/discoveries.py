@@ -2,7 +2,7 @@
 
 1. The owner starts a discovery (`start`). It needs two rounds, which come before those that make models.
 2. The first sum says which buckets have words of at least k devices (`read_counts`). Without any, the discovery ends here.
-3. The second round publishes these buckets. Its sum, decoded by TFF in the learner, has the words (`keep_words`).
+3. The second round publishes these buckets to the same devices. Its sum, decoded by TFF in the learner, has the words (`keep_words`).
 4. The owner strikes out words (`strike`) and saves the others (`as_json`), which `federate grow` reads.
 
 A round that fails before its sum can be unmasked is repeated, up to five times. One of which the sum may be known is not: devices
@@ -42,25 +42,17 @@ class Discoveries:
         newest = self._store.newest()
         return newest if newest is not None and newest.going_on else None
 
-    def start(self, vocabulary: str, k: int, changes: Mapping[str, int], now: float) -> Discovery:
-        """Starts a discovery of words that a vocabulary, named by its digest, lacks.
-
-        Args:
-          vocabulary: the digest.
-          k: the number of devices that must have a word.
-          changes: limits of a device's offer that are not the usual ones.
-          now: seconds since 1970.
+    def start(self, vocabulary: str, terms: DiscoveryTerms, now: float) -> Discovery:
+        """Starts a discovery of words that a vocabulary, named by its digest, lacks; draws the seed of the buckets.
 
         Raises:
-          DataError: another one is going on, or a number is not within its bounds.
+          DataError: another one is going on.
         """
         if self.current is not None:
             raise DataError("a word discovery is going on already: wait for its end, or stop the rounds")
-        terms = DiscoveryTerms(k)
-        counts = replace(terms.counts, seed=secrets.randbits(32))
-        terms = replace(terms, offer=replace(terms.offer, **changes), counts=counts)
+        terms = replace(terms, counts=replace(terms.counts, seed=secrets.randbits(32)))
         self._store.add(vocabulary, terms, now)
-        self._events.add(f"a word discovery begins: which new words do at least {k:,} devices have?", now)
+        self._events.add(f"a word discovery begins: which new words do at least {terms.k:,} devices have?", now)
         started = self.current
         if started is None:
             raise DataError("the word discovery could not be stored")
@@ -95,6 +87,12 @@ class Discoveries:
         table = TableTerms(capacity_for(discovery.counted), seed=secrets.randbits(32))
         published = packed_buckets(discovery.counted.buckets)
         return RevealPlan(*of, discovery.counted.round_name, terms.counts, published, table)
+
+    def devices(self, discovery: Discovery) -> frozenset[str] | None:
+        """Returns the only devices that the next round is for; None if it is for all. Only devices that were counted reveal."""
+        if discovery.counted is None:
+            return None
+        return frozenset(self._store.devices_in(discovery.counted.round_name))
 
     def opened(self, number: int, discovery: Discovery, plan: WordPlan) -> None:
         """Records that a round is open."""

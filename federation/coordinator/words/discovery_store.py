@@ -90,7 +90,8 @@ class DiscoveryStore:
 
     def newest(self) -> Discovery | None:
         """Returns the newest discovery."""
-        query = "SELECT id, state, started, ended, vocabulary, terms, counted, words, note FROM discoveries ORDER BY id DESC LIMIT 1"
+        columns = "id, state, started, ended, vocabulary, terms, counted, words, note"
+        query = f"SELECT {columns} FROM discoveries ORDER BY id DESC LIMIT 1"  # noqa: S608
         for number, state, started, ended, vocabulary, terms, counted, words, note in self._store.rows(query):
             return Discovery(
                 *(number, state, started, ended, vocabulary),
@@ -159,6 +160,11 @@ class DiscoveryStore:
     def counted_devices(self, number: int) -> Collection[str]:
         """Returns the devices in the sum of a round."""
         return self._store.counted(number)
+
+    def devices_in(self, round_name: str) -> list[str]:
+        """Returns the devices in the sum of a round, by its name."""
+        query = "SELECT device FROM participations JOIN rounds ON number = round WHERE name = ?"
+        return [device for (device,) in self._store.rows(query, round_name)]
 
     def _end_round(self, number: int, discovery: int, now: float, **changes: object) -> None:
         with self._store.transaction() as db:

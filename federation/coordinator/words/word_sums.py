@@ -1,7 +1,7 @@
 """What the two sums of a word discovery say: the buckets to publish, and the words found, without what honest devices cannot say.
 
-A device is hidden by its mask, also one that lies: k is no bound against a device that counts a word many times. What can be checked
-is checked here, and the owner looks at every word before the vocabulary grows.
+A device is hidden by its mask, also one that lies: k is no bound against a device that counts a word many times. What can be
+checked is checked here, and the owner looks at every word before the vocabulary grows.
 """
 
 from collections.abc import Mapping
@@ -50,8 +50,8 @@ def published_buckets(plan: CountPlan, total: bytes, devices: int) -> Counted:
         )
     if words > allowed:
         raise ImplausibleSumError(
-            f"the buckets count {words:,} words, more than the {allowed:,} that {devices:,} devices may offer: at least one of them "
-            "sent something else than its words"
+            f"the buckets count {words:,} words, more than the {allowed:,} that {devices:,} devices may offer: at least one of "
+            "them sent something else than its words"
         )
     full = [int(bucket) for bucket in (counts >= plan.k).nonzero()[0]]
     full.sort(key=lambda bucket: (-int(counts[bucket]), bucket))

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from federation.benchmarks.loads.simulated_devices import SimulatedDevice
+from federation.coordinator.words.discovery_store import DiscoveryTerms
 from federation.protocol.api_messages import CheckIn, Plan
 from federation.protocol.discovery.round_plans import CountPlan, RevealPlan, RoundPlan
-from federation.protocol.discovery.word_counts import count_vector, words_in
+from federation.protocol.discovery.word_counts import CountTerms, count_vector, words_in
 from federation.protocol.discovery.word_table import table_vector
 from federation.protocol.secure_aggregation.modular_vectors import Vector
 from tests.federation.coordinator.conftest import World
@@ -50,8 +51,12 @@ class WordWorld(World):
 
     def discover(self, k: int = 3, turns: int = 120) -> None:
         """Runs a discovery to its end."""
-        self.coordinator.rounds.discover_words(self.now, k)
+        self.start_discovery(k)
         self.go_on(turns)
+
+    def start_discovery(self, k: int = 3) -> None:
+        """Starts a discovery with few buckets, so that a round takes little time."""
+        self.coordinator.rounds.discover_words(DiscoveryTerms(k, counts=CountTerms(2**12)), self.now)
 
     def go_on(self, turns: int = 120) -> None:
         """Continues until the discovery has ended."""
