@@ -9,7 +9,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from data.console import run_command
-from federation.commands import benchmark, measuring, phrases, rounds, serve, simulate, training, words, worker
+from federation.commands import (
+    benchmark,
+    discover,
+    measuring,
+    phrases,
+    rounds,
+    serve,
+    simulate,
+    training,
+    words,
+    worker,
+)
 from federation.commands.options import BadCallError
 from federation.temporary_files import removed_at_the_end
 
@@ -76,6 +87,8 @@ _COMMANDS = (
              "Begin a round of a running coordinator now, with the devices that are present."),
     _Command("devices", serve.add_devices_options, serve.run_devices,
              "List the devices and join links of a running coordinator, and name, remove or let back devices."),
+    _Command("discover", discover.add_discover_options, discover.run_discover,
+             "Find new words over the devices of a running coordinator, without learning who has them."),
     _Command("evaluate", measuring.add_evaluate_options, measuring.run_evaluate,
              "Measure a model on the messages of held-out users."),
     _Command("personalize", measuring.add_personalize_options, measuring.run_personalize,

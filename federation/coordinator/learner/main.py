@@ -37,6 +37,9 @@ from federation.temporary_files import use_empty_folder
 from model.device.folder import WEIGHTS, load_model
 from model.device.weights import save_weights
 
+# Greatest count of a word that is decoded. It is far above the number of devices, so that a word which a device counted many times
+# is found and can be dropped, and does not make the table unreadable.
+_MOST_COUNTED = 2**20
 # TFF's `LearningAlgorithmState@SERVER`, with its named parts as mappings (`ServerProcess`).
 ServerState = Any
 
@@ -133,7 +136,7 @@ def decode(request: DecodeRequest) -> DecodedWords:
     plan = RevealPlan.from_json(request.plan)
     (table,) = unpack(plan.layout, Path(request.sum_file).read_bytes())
     try:
-        return DecodedWords(decode_table(table, plan.table))
+        return DecodedWords(decode_table(table, plan.table, _MOST_COUNTED))
     except UserFacingError as error:
         raise ImplausibleSumError(str(error)) from error
 

@@ -2,7 +2,7 @@
 
 1. The owner starts a discovery (`start`). It needs two rounds, which come before those that make models.
 2. The first sum says which buckets have words of at least k devices (`read_counts`). Without any, the discovery ends here.
-3. The second round publishes these buckets to the same devices. Its sum, decoded by TFF in the learner, has the words (`keep_words`).
+3. The second round publishes these buckets to the same devices. TFF, in the learner, decodes the words of its sum (`keep_words`).
 4. The owner strikes out words (`strike`) and saves the others (`as_json`), which `federate grow` reads.
 
 A round that fails before its sum can be unmasked is repeated, up to five times. One of which the sum may be known is not: devices
@@ -17,7 +17,7 @@ from typing import Any
 from data.errors import DataError
 from federation.coordinator.store import CoordinatorStore
 from federation.coordinator.words.discovery_store import FAILED, FOUND, Discovery, DiscoveryStore, DiscoveryTerms
-from federation.coordinator.words.word_sums import capacity_for, published_buckets, table_of, words_of
+from federation.coordinator.words.word_sums import published_buckets, table_of, words_of
 from federation.protocol.discovery.round_plans import COUNT, CountPlan, RevealPlan, WordPlan, packed_buckets
 from federation.protocol.discovery.word_table import TableTerms
 from federation.protocol.secure_aggregation.modular_vectors import Vector
@@ -84,7 +84,7 @@ class Discoveries:
         terms, of = discovery.terms, (round_name, model, discovery.vocabulary, cohort, discovery.terms.k)
         if discovery.state == COUNT or discovery.counted is None:
             return CountPlan(*of, terms.offer, terms.counts)
-        table = TableTerms(capacity_for(discovery.counted), seed=secrets.randbits(32))
+        table = TableTerms(discovery.counted.capacity, seed=secrets.randbits(32))
         published = packed_buckets(discovery.counted.buckets)
         return RevealPlan(*of, discovery.counted.round_name, terms.counts, published, table)
 

@@ -46,6 +46,7 @@ class Counted:
     round_name: str
     devices: int  # in the sum
     buckets: dict[int, int]  # the published buckets, with the number of devices that have a word in them
+    capacity: int  # words that the table of the second round needs room for
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,5 @@ def _counted(content: Mapping[str, object]) -> Counted | None:
     buckets = content["buckets"]
     if not isinstance(buckets, dict):
         raise DataError("the published buckets in the store are damaged")
-    return Counted(
-        str(content["round_name"]), int(str(content["devices"])), {int(b): int(n) for b, n in buckets.items()}
-    )
+    devices, capacity = (int(str(content[name])) for name in ("devices", "capacity"))
+    return Counted(str(content["round_name"]), devices, {int(b): int(n) for b, n in buckets.items()}, capacity)

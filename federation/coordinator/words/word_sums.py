@@ -7,18 +7,17 @@ checked is checked here, and the owner looks at every word before the vocabulary
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from data.errors import DataError
 from federation.aggregation.sum_check import ImplausibleSumError
 from federation.coordinator.words.discovery_store import Counted, FoundWord
+from federation.discovery.buckets import buckets_of_at_least, capacity_for
 from federation.protocol.discovery.offer import may_be_offered
 from federation.protocol.discovery.round_plans import CountPlan, RevealPlan, most_published
 from federation.protocol.discovery.word_counts import bucket_of
 from federation.protocol.discovery.word_table import PRIME
 from federation.protocol.secure_aggregation.modular_vectors import Vector, unpack
-
-# A table has room for this many words for each published bucket, and for so many more. Buckets hold few words each: with 24,000
-# different words in 2^18 buckets, a published one has 1.1 on average.
-_WORDS_OF_A_BUCKET, _MORE = 2, 64
 
 
 @dataclass(frozen=True)
@@ -53,15 +52,10 @@ def published_buckets(plan: CountPlan, total: bytes, devices: int) -> Counted:
             f"the buckets count {words:,} words, more than the {allowed:,} that {devices:,} devices may offer: at least one of "
             "them sent something else than its words"
         )
-    full = [int(bucket) for bucket in (counts >= plan.k).nonzero()[0]]
-    full.sort(key=lambda bucket: (-int(counts[bucket]), bucket))
-    kept = full[: most_published(plan.counts)]
-    return Counted(plan.round_name, devices, {bucket: int(counts[bucket]) for bucket in kept})
-
-
-def capacity_for(counted: Counted) -> int:
-    """Returns for how many different words the table of the second round has room."""
-    return min(sum(counted.buckets.values()), _WORDS_OF_A_BUCKET * len(counted.buckets) + _MORE) or 1
+    full = buckets_of_at_least(counts.astype(np.uint64), plan.k)
+    kept = full[np.argsort(-counts[full].astype(np.int64), kind="stable")][: most_published(plan.counts)]
+    capacity = capacity_for(counts.astype(np.uint64), kept)
+    return Counted(plan.round_name, devices, {int(bucket): int(counts[bucket]) for bucket in kept}, capacity)
 
 
 def table_of(plan: RevealPlan, total: bytes, devices: int) -> Vector:

@@ -139,7 +139,7 @@ def test_a_sum_that_was_lost_after_it_could_be_unmasked_ends_the_discovery(world
 def test_garbage_fails_the_discovery_with_the_reason_and_the_next_one_succeeds_without_the_liar(
     kind: str, world: WordWorld
 ) -> None:
-    liar = WordDevice([], lambda plan, vectors: garbage(plan, vectors) if plan.KIND == kind else vectors)
+    liar = WordDevice([], lambda plan, vectors: garbage(plan, vectors) if kind == plan.KIND else vectors)
     world.add(*honest(3), liar)
     world.discover()
     assert newest(world).state == FAILED and newest(world).note.startswith("no words could be read from the sum: ")
