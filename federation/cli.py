@@ -12,6 +12,7 @@ from data.console import run_command
 from federation.commands import (
     benchmark,
     discover,
+    lexicon,
     measuring,
     phrases,
     rounds,
@@ -76,6 +77,8 @@ _COMMANDS = (
     _Command("export", training.add_export_options, training.run_export,
              "Write a model as one LiteRT file that includes its weights, or as a folder to ship with the app."),
     _Command("words", words.add_words_options, words.run_words,
+             "Find words that many people use and the vocabulary lacks, by simulated secure sums over a corpus's users."),
+    _Command("lexicon", lexicon.add_lexicon_options, lexicon.run_lexicon,
              "Write into a model folder which of its vocabulary's entries are words, and their usual case."),
     _Command("phrases", phrases.add_phrases_options, phrases.run_phrases,
              "Count n-grams of public text, which a model mixes into its network's probabilities."),

@@ -13,9 +13,9 @@ from data.errors import DataError
 from federation.aggregation.sum_check import ImplausibleSumError
 from federation.coordinator.words.discovery_store import Counted, FoundWord
 from federation.discovery.buckets import buckets_of_at_least, capacity_for
+from federation.discovery.findings import accept
 from federation.protocol.discovery.offer import may_be_offered
 from federation.protocol.discovery.round_plans import CountPlan, RevealPlan, most_published
-from federation.protocol.discovery.word_counts import bucket_of
 from federation.protocol.discovery.word_table import PRIME
 from federation.protocol.secure_aggregation.modular_vectors import Vector, unpack
 
@@ -80,26 +80,18 @@ def words_of(plan: RevealPlan, decoded: Mapping[str, int], counted: Counted, voc
       counted: the result of the first sum.
       vocabulary: the words that the model has.
     """
-    kept, false, few = list[FoundWord](), list[str](), 0
-    for word, count in decoded.items():
-        bucket = bucket_of(word, plan.counts)
-        # A device reveals only what it counted before, so no word has more devices than its bucket had.
-        honest = may_be_offered(word) and word not in vocabulary and 0 < count <= counted.buckets.get(bucket, 0)
-        if not honest:
-            false.append(word)
-        elif count < plan.k:
-            few += 1
-        else:
-            kept.append(FoundWord(word, count))
-    kept.sort(key=lambda found: (-found.devices, found.word))
-    notes = []
-    if few:
-        notes.append(f"{few:,} {'word' if few == 1 else 'words'} of fewer than {plan.k} devices dropped")
-    if false:
-        notes.append(
-            f"{len(false):,} {'word' if len(false) == 1 else 'words'} dropped that no honest device can have offered or counted so"
-        )
-    return Reading(tuple(kept), "; ".join(notes))
+    counts = np.zeros(plan.counts.buckets, np.uint64)
+    for bucket, number in counted.buckets.items():
+        counts[bucket] = number
+
+    def may_be_found(word: str) -> bool:
+        return may_be_offered(word) and word not in vocabulary
+
+    # A device reveals only what it counted before, so no word has more devices than its bucket had in the first sum.
+    found = accept(decoded, counts, counted.buckets, plan.counts, plan.k, counted.devices, may_be_found)
+    dropped = [f"{n:,} {'word' if n == 1 else 'words'} ({reason})" for reason, n in found.dropped.items()]
+    note = f"dropped: {', '.join(dropped)}" if dropped else ""
+    return Reading(tuple(FoundWord(word, devices) for word, devices in found.words.items()), note)
 
 
 def check_terms(k: int, target: int) -> None:

@@ -20,7 +20,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from typing import Annotated
 
 from data.marks import is_mark
@@ -61,7 +61,7 @@ class OfferTerms(JsonMessage):
     """
 
     min_messages: Annotated[int, Between(1, 1000)] = 1  # messages of the person in which a word must occur
-    words_per_device: Annotated[int, Between(1, 10_000)] = 500  # greatest number of words
+    words_per_device: Annotated[int, Between(1, 10_000)] = 2000  # greatest number of words
 
 
 def words_to_offer(
@@ -83,7 +83,7 @@ def words_to_offer(
       terms: the limits.
       offensive: words that are never offered.
     """
-    uses = Counter(word for text in messages for word in set(_words_for_themselves(text)))
+    uses = Counter(word for text in messages for word in set(chain.from_iterable(words_in_order(text))))
     found = [
         word
         for word, count in uses.items()
@@ -107,15 +107,29 @@ def may_be_offered(word: str) -> bool:
     )
 
 
-def _words_for_themselves(text: str) -> Iterator[str]:
-    """Yields the words of a message, without those that are parts of addresses, accounts and secrets."""
+def words_in_order(text: str) -> Iterator[list[str]]:
+    """Yields the words of a message, without those that are parts of addresses, accounts and secrets.
+
+    Each list holds words that follow each other with nothing but white space and edges of words between them.
+    """
     if secret := _NAMED_SECRET.search(text):
         text = text[: secret.end()]
     accounts = [match.start(match.lastindex or 0) for match in _NAMED_ACCOUNT.finditer(text)]
+    together: list[str] = []
     for match in re.finditer(r"\S+", text):
         run = match.group().strip(_EDGES)
-        if not (_NOT_IN_WORDS.search(run) or _KEY.fullmatch(run) or any(a in range(*match.span()) for a in accounts)):
-            yield from (token.word for token in tokenize(run) if not _has_scattered_capitals(token.text))
+        hidden = _NOT_IN_WORDS.search(run) or _KEY.fullmatch(run) or any(a in range(*match.span()) for a in accounts)
+        tokens = [] if hidden else tokenize(run)
+        if len(tokens) != 1 or _has_scattered_capitals(tokens[0].text) or not match.group().startswith(run):
+            yield together
+            together = []
+            yield from ([token.word] for token in tokens if not _has_scattered_capitals(token.text))
+            continue
+        together.append(tokens[0].word)
+        if not match.group().endswith(run):
+            yield together
+            together = []
+    yield together
 
 
 def _has_scattered_capitals(text: str) -> bool:

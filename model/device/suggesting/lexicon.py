@@ -110,25 +110,25 @@ def load_lexicon(path: Path, vocabulary_sha256: str, size: int) -> Lexicon:
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise DataError(f"{path} is too large for a lexicon: make it again with `federate words`")
+            raise DataError(f"{path} is too large for a lexicon: make it again with `federate lexicon`")
         arrays, strings = deserialize(path.read_bytes())
     except OSError as error:
         raise DataError(f"cannot read the lexicon {path}: {error.strerror}") from error
     except SafetensorsError as error:
-        raise DataError(f"{path} is damaged ({error}): make it again with `federate words`") from error
+        raise DataError(f"{path} is damaged ({error}): make it again with `federate lexicon`") from error
     if strings.get("format") != _FORMAT or strings.get("version") != _VERSION:
-        raise DataError(f"{path} is not a lexicon of version {_VERSION}: make it again with `federate words`")
+        raise DataError(f"{path} is not a lexicon of version {_VERSION}: make it again with `federate lexicon`")
     if strings.get("vocabulary_sha256") != vocabulary_sha256:
-        raise DataError(f"{path} belongs to another vocabulary: make it again with `federate words`")
+        raise DataError(f"{path} belongs to another vocabulary: make it again with `federate lexicon`")
     if arrays.keys() != _EXPECTED.keys():
-        raise DataError(f"{path} lacks a part of a lexicon: make it again with `federate words`")
+        raise DataError(f"{path} lacks a part of a lexicon: make it again with `federate lexicon`")
     for name, (kind, of_vocabulary) in _EXPECTED.items():
         array = arrays[name]
         if array.dtype != kind or array.ndim != 1 or (of_vocabulary and len(array) != size):
-            raise DataError(f"{path}: {name} has the wrong type or shape: make it again with `federate words`")
+            raise DataError(f"{path}: {name} has the wrong type or shape: make it again with `federate lexicon`")
     if not all((arrays[name] <= MOST_PROTECTION).all() for name in ("protection", "apostrophe")):  # nor NaN
         raise DataError(
-            f"{path} protects a word by more than {MOST_PROTECTION} nats: make it again with `federate words`"
+            f"{path} protects a word by more than {MOST_PROTECTION} nats: make it again with `federate lexicon`"
         )
     return Lexicon(vocabulary_sha256, **arrays, sources=strings.get("sources", ""), license=strings.get("license", ""))
 

@@ -39,7 +39,7 @@ def of_tff(words: list[str], terms: TableTerms) -> np.ndarray:
 
 @given(TEXTS, TERMS)
 @example(["a", "semester", "o'clock", "naïve", "семестр", "🙂"], TableTerms(100))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_a_table_is_equal_to_tffs_cell_by_cell(texts: list[str], terms: TableTerms) -> None:
     words = [word for word in dict.fromkeys(texts) if len(word.encode()) <= terms.longest_bytes]
     vector = table_vector(words, terms)

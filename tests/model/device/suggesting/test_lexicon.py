@@ -80,7 +80,7 @@ def test_a_damaged_file_is_one_clear_line(tmp_path_factory: pytest.TempPathFacto
 )
 def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, changed: dict[str, Any]) -> None:
     save_lexicon(tmp_path / "l", replace(small_lexicon(), **changed))
-    with pytest.raises(DataError, match="federate words"):
+    with pytest.raises(DataError, match="federate lexicon"):
         load_lexicon(tmp_path / "l", VOCABULARY.sha256, len(VOCABULARY))
 
 
@@ -89,7 +89,7 @@ def test_another_version_and_missing_parts_are_refused(tmp_path: Path) -> None:
     arrays = {"protection": np.zeros(6, np.float16)}
     for version in ("1", "2"):
         (tmp_path / "l").write_bytes(serialize(arrays, strings | {"version": version}))
-        with pytest.raises(DataError, match="federate words"):
+        with pytest.raises(DataError, match="federate lexicon"):
             load_lexicon(tmp_path / "l", VOCABULARY.sha256, len(VOCABULARY))
 
 

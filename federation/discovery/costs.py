@@ -1,0 +1,49 @@
+"""What a word discovery costs: measured in a simulation, and calculated for any number of devices with the same words."""
+
+from typing import Any
+
+from federation.discovery.simulation import Found, packed_bytes
+from federation.protocol.discovery.word_table import TableTerms, bits_of_sum, table_size
+
+_DIGITS = 4  # of a bucket's number in the list that devices receive, in bytes
+
+
+def bytes_of_device(buckets: int, published: int, capacity: int, devices: int) -> tuple[int, int, int]:
+    """Returns the bytes that a device sends in the first sum, receives as published buckets, and sends in the second sum."""
+    table = packed_bytes(table_size(TableTerms(capacity)), bits_of_sum(devices))
+    return packed_bytes(buckets, devices.bit_length()), _DIGITS * published, table
+
+
+def costs_of(found: Found) -> dict[str, Any]:
+    """Returns the measured costs: bytes and milliseconds of a device, seconds of the desktop."""
+    counts, published, table = bytes_of_device(found.buckets, found.published, found.capacity, found.devices)
+    return {
+        "device_bytes_counts": counts,
+        "device_bytes_published": published,
+        "device_bytes_table": table,
+        "device_ms": round(found.device_ms, 1),
+        "desktop_seconds_sums": round(found.sums_seconds, 2),
+        "desktop_seconds_decoding": round(found.decoding_seconds, 2),
+    }
+
+
+def cost_rows(found: Found, calculated: int) -> list[list[str]]:
+    """Returns a table of the costs, beside those calculated for another number of devices that offer the same words.
+
+    Sums take time in proportion to the number of devices. What a device computes and the decoding do not depend on it.
+    """
+    rows = [["", f"{found.devices:,} devices", f"{calculated:,} devices, calculated"]]
+    names = ("a device sends, counts", "a device receives, buckets", "a device sends, table")
+    measured, others = (
+        bytes_of_device(found.buckets, found.published, found.capacity, devices)
+        for devices in (found.devices, calculated)
+    )
+    rows += [
+        [name, f"{one / 1000:,.0f} kB", f"{other / 1000:,.0f} kB"]
+        for name, one, other in zip(names, measured, others, strict=True)
+    ]
+    scaled = found.sums_seconds * calculated / max(found.devices, 1)
+    rows.append(["a device computes", *2 * [f"{found.device_ms:.0f} ms"]])
+    rows.append(["the desktop adds", f"{found.sums_seconds:.1f} s", f"{scaled:,.0f} s"])
+    rows.append(["the desktop decodes", *2 * [f"{found.decoding_seconds:.1f} s"]])
+    return rows

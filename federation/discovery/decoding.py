@@ -1,0 +1,74 @@
+"""Reads the words and their counts out of a summed table (`federation.protocol.discovery.word_table`), with TFF's decoder.
+
+The decoder peels: it looks for a cell that holds a single word, subtracts that word from all its cells, and goes on with the cells
+that hold a single word then. A device that does not follow the protocol could put a word where it does not belong, so that
+TFF's decoder adds and subtracts it forever. So a cell counts as holding a single word only if the word belongs into it and has no
+more devices than took part. Then every cell is peeled a bounded number of times.
+"""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff  # noqa: F401 (must be imported before its parts)
+from numpy.typing import NDArray
+from tensorflow_federated.python.analytics.heavy_hitters.iblt import iblt_tensor
+
+from data.errors import DataError
+from federation.protocol.discovery.word_table import PRIME, TableTerms, table_size
+
+
+class _Decoder(iblt_tensor.IbltTensorDecoder):
+    def __init__(self, devices: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._devices = devices
+
+    def _decode(self, iblt: Any, repetition: Any, index: Any) -> Any:
+        """Returns word, count and chunks of a cell; the word is empty if the cell does not hold exactly one of its words."""
+        word, count, chunks = iblt_tensor.IbltTensorDecoder._decode(self, iblt, repetition, index)
+        belongs = tf.equal(self._get_hash_indices(word)[repetition], index) & (count >= 1) & (count <= self._devices)
+        return tf.where(belongs, word, ""), tf.where(belongs, count, 0), tf.where(belongs, chunks, 0)
+
+
+def decode_table(total: NDArray[np.uint64], terms: TableTerms, devices: int) -> dict[str, int]:
+    """Returns the words of a table with the number of devices that have each.
+
+    A word has the count 0 if its counts contradict each other, or if it is not UTF-8 (it then has replacement characters), because
+    a device did not follow the protocol.
+
+    Args:
+      total: [table_size], the exact sum of the devices' tables.
+      terms: the terms of the sum.
+      devices: the number of devices in the sum.
+
+    Raises:
+      DataError: the sum has another shape, or cannot be decoded.
+    """
+    if total.shape != (table_size(terms),):
+        raise DataError(f"the sum of these tables has {table_size(terms)} numbers, not the shape {list(total.shape)}")
+    reduced = (total % np.uint64(PRIME)).astype(np.int64)
+    cells = terms.repetitions * terms.rows * (terms.chunks + 2)
+    decoder = _Decoder(
+        devices,
+        iblt=tf.constant(reduced[:cells].reshape(terms.repetitions, terms.rows, terms.chunks + 2)),
+        iblt_values=tf.constant(reduced[cells:].reshape(terms.repetitions, terms.rows, 1)),
+        value_shape=(1,),
+        capacity=terms.capacity,
+        string_max_bytes=terms.longest_bytes,
+        repetitions=terms.repetitions,
+        seed=terms.seed,
+    )
+    words, counts, values, left = (part.numpy() for part in decoder.get_freq_estimates_tf())
+    if left:
+        raise DataError(
+            f"the sum of the tables cannot be decoded ({len(words):,} words could be read): it has more words than its "
+            f"capacity of {terms.capacity:,}, or a device sent something other than a table; repeat the sum with a greater "
+            "capacity (--capacity)"
+        )
+    found: dict[str, int] = {}
+    for word, count, value in zip(
+        words.tolist(), counts.tolist(), values[:, 0].tolist() if len(words) else [], strict=True
+    ):
+        text = word.decode("utf-8", "replace")
+        found[text] = 0 if text in found or count != value or text.encode() != word else count
+    return found

@@ -1,0 +1,55 @@
+"""The phrases of a person that a device offers: one to three vocabulary words that follow each other.
+
+They travel through the same two sums as new words, in vectors of their own. A phrase is written as its words with a space between
+them. Nothing that may not be offered as a word is a part of one, and no punctuation.
+"""
+
+from collections import Counter
+from collections.abc import Container, Iterable
+
+from federation.protocol.discovery.fingerprint import fingerprint64
+from federation.protocol.discovery.offer import OfferTerms, words_in_order
+from federation.protocol.discovery.word_table import LONGEST_BYTES
+
+WORDS = range(1, 4)  # of a phrase
+
+
+def phrases_to_offer(
+    messages: Iterable[str],
+    vocabulary: Container[str],
+    offered_before: Container[str],
+    terms: OfferTerms,
+    offensive: Container[str],
+) -> list[str]:
+    """Returns the phrases that a device offers, those of the most messages first, at most `words_per_device` of the terms.
+
+    Args:
+      messages: the person's recorded messages.
+      vocabulary: the words that the model has.
+      offered_before: the phrases that this device has already offered for this vocabulary.
+      terms: the limits; they hold for phrases instead of words.
+      offensive: words that are in no phrase.
+    """
+    uses: Counter[str] = Counter()
+    for text in messages:
+        uses.update(
+            {
+                " ".join(words[at : at + length])
+                for words in words_in_order(text)
+                for length in WORDS
+                for at in range(len(words) - length + 1)
+                if all(word in vocabulary and word not in offensive for word in words[at : at + length])
+            }
+        )
+    found = [
+        phrase
+        for phrase, count in uses.items()
+        if count >= terms.min_messages and phrase not in offered_before and len(phrase.encode()) <= LONGEST_BYTES
+    ]
+    return sorted(found, key=lambda phrase: (-uses[phrase], fingerprint64(phrase.encode())))[: terms.words_per_device]
+
+
+def may_be_phrase(phrase: str, vocabulary: Container[str]) -> bool:
+    """Returns whether a text has the form of a phrase that devices offer."""
+    words = phrase.split(" ")
+    return len(words) in WORDS and all(word in vocabulary for word in words)

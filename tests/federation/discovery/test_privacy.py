@@ -1,0 +1,81 @@
+"""The privacy of released counts, computed from the distributions themselves."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+
+from data.errors import DataError
+from federation.discovery.privacy import NoisyThreshold, delta_of_noise, noisy_threshold, upper_tail
+from federation.protocol.discovery.word_counts import CountTerms, count_vector
+
+
+def outcomes(mechanism: NoisyThreshold, count: int, reach: int) -> np.ndarray:
+    """Returns the probability that a count is not released, and that each noisy count from the threshold to `reach` is."""
+    values = np.arange(mechanism.threshold, reach + 1)
+    if count < mechanism.k:
+        return np.append(1.0, np.zeros(len(values)))
+    noise = np.arange(-40 * 60, 40 * 60 + 1)
+    scale = np.exp(-(noise**2) / (2 * mechanism.stddev**2)).sum()
+    released = np.exp(-((values - count) ** 2) / (2 * mechanism.stddev**2)) / scale
+    return np.append(1 - released.sum(), released)
+
+
+def delta_between(first: np.ndarray, second: np.ndarray, epsilon: float) -> float:
+    """Returns the least delta at which the first distribution is within (epsilon, delta) of the second one."""
+    return float(np.maximum(first - math.exp(epsilon) * second, 0).sum())
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 2.0, 6.0])
+def test_one_word_of_a_person_changes_what_is_released_by_no_more_than_promised(epsilon: float) -> None:
+    """All pairs of counts in both sums, with and without the person, around k and around the threshold."""
+    delta = 1e-3
+    mechanism = noisy_threshold(epsilon, delta, 1, 5)
+    reach = mechanism.threshold + 30 + int(12 * mechanism.stddev)
+    worst = 0.0
+    starts = {mechanism.k - 1, mechanism.k, mechanism.threshold - 1, mechanism.threshold + 20}
+    of = {count: outcomes(mechanism, count, reach) for start in starts for count in (start, start + 1)}
+    for bucket, word in product(starts, starts):
+        without = np.outer(of[bucket], of[word]).ravel()
+        with_person = np.outer(of[bucket + 1], of[word + 1]).ravel()
+        worst = max(worst, delta_between(without, with_person, epsilon), delta_between(with_person, without, epsilon))
+    assert worst <= delta
+    assert worst > 0.2 * delta, "the noise is not much more than needed"
+
+
+@pytest.mark.parametrize(("stddev", "counts"), [(3.0, 8), (12.0, 200)])
+def test_the_noise_hides_as_much_as_a_gaussian_of_the_same_size(stddev: float, counts: int) -> None:
+    """The analytic Gaussian mechanism (Balle and Wang 2018, arXiv 1805.06083, Theorem 8), for a shift of norm sqrt(counts)."""
+
+    def tail(x: float) -> float:
+        return math.erfc(x / math.sqrt(2)) / 2
+
+    shift = math.sqrt(counts) / stddev
+    for epsilon in (0.5, 1.0, 3.0):
+        expected = tail(epsilon / shift - shift / 2) - math.exp(epsilon) * tail(epsilon / shift + shift / 2)
+        assert delta_of_noise(stddev, epsilon, counts) == pytest.approx(expected, rel=0.1)
+        assert delta_of_noise(stddev, epsilon, counts) > 0.99 * expected
+
+
+def test_no_count_below_k_is_released_and_others_have_the_noise() -> None:
+    rng = np.random.default_rng(0)
+    mechanism = noisy_threshold(1.0, 1e-6, 10, 10)
+    assert mechanism.threshold > 10 + 3 * mechanism.stddev
+    assert 20 * upper_tail(mechanism.stddev, mechanism.threshold - 10) <= 0.5e-6
+    counts = np.repeat(np.array([0, 9, 10_000], np.uint64), 5000)
+    released = mechanism.release(counts, lambda n: rng.integers(0, 2**64, n, dtype=np.uint64))
+    assert not released[:10_000].any()
+    assert abs(released[10_000:].mean() - 10_000) < 4 * mechanism.stddev / math.sqrt(5000)
+    assert released[10_000:].std() == pytest.approx(mechanism.stddev, rel=0.05)
+
+
+def test_a_device_adds_at_most_one_to_each_of_at_most_so_many_counts() -> None:
+    vector = count_vector([f"word{i}" for i in range(50)], CountTerms(256))
+    assert vector.max() == 1
+    assert vector.sum() <= 50
+
+
+def test_too_small_an_epsilon_says_what_to_do() -> None:
+    with pytest.raises(DataError, match="raise it, or offer fewer words"):
+        noisy_threshold(1e-6, 1e-9, 100, 3)
