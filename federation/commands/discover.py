@@ -10,6 +10,7 @@ from typing import Any
 from data.errors import DataError
 from federation.commands.options import BadCallError, positive_int
 from federation.commands.serve import add_folder
+from federation.protocol.discovery.offer import OfferTerms
 
 _POLL_SECONDS = 1.0
 
@@ -28,13 +29,13 @@ def add_discover_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-messages",
         type=positive_int,
-        default=1,
+        default=OfferTerms().min_messages,
         help="messages of its person in which a device must find a word (default: %(default)s)",
     )
     parser.add_argument(
         "--words-per-device",
         type=positive_int,
-        default=500,
+        default=OfferTerms().words_per_device,
         help="words that a device offers at most (default: %(default)s)",
     )
     parser.add_argument("--wait", action="store_true", help="wait for the end of the discovery (default: do not wait)")

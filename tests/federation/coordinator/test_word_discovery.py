@@ -153,8 +153,9 @@ def test_garbage_fails_the_discovery_with_the_reason_and_the_next_one_succeeds_w
     assert not any(world.coordinator.rounds.conduct.left_out(d.name, world.now) for d in world.devices)
 
 
-def test_half_a_table_of_noise_cannot_be_decoded_and_says_so(world: WordWorld) -> None:
-    noise = [f"{a}{b}zq" for a in "abcdefghij" for b in "abcdefghijklmnopqrst"]
+def test_a_table_full_of_noise_cannot_be_decoded_and_says_so(world: WordWorld) -> None:
+    letters = "abcdefghijklmnop"
+    noise = [f"{a}{b}{c}zq" for a in letters for b in letters for c in letters]
 
     def forge(plan, vectors):
         return vectors if plan.KIND == COUNT else (table_vector(noise, plan.table),)
