@@ -47,6 +47,8 @@ def decode_table(total: NDArray[np.uint64], terms: TableTerms, devices: int) -> 
     if total.shape != (table_size(terms),):
         raise DataError(f"the sum of these tables has {table_size(terms)} numbers, not the shape {list(total.shape)}")
     reduced = (total % np.uint64(PRIME)).astype(np.int64)
+    if not reduced.any():  # no device has a word: TFF's decoder fails if it finds none
+        return {}
     cells = terms.repetitions * terms.rows * (terms.chunks + 2)
     decoder = _Decoder(
         devices,
@@ -58,13 +60,12 @@ def decode_table(total: NDArray[np.uint64], terms: TableTerms, devices: int) -> 
         repetitions=terms.repetitions,
         seed=terms.seed,
     )
-    words, counts, values, left = (part.numpy() for part in decoder.get_freq_estimates_tf())
+    try:
+        words, counts, values, left = (part.numpy() for part in decoder.get_freq_estimates_tf())
+    except tf.errors.InvalidArgumentError as error:
+        raise DataError(_unreadable(0, terms)) from error
     if left:
-        raise DataError(
-            f"the sum of the tables cannot be decoded ({len(words):,} words could be read): it has more words than its "
-            f"capacity of {terms.capacity:,}, or a device sent something other than a table; repeat the sum with a greater "
-            "capacity (--capacity)"
-        )
+        raise DataError(_unreadable(len(words), terms))
     found: dict[str, int] = {}
     for word, count, value in zip(
         words.tolist(), counts.tolist(), values[:, 0].tolist() if len(words) else [], strict=True
@@ -72,3 +73,10 @@ def decode_table(total: NDArray[np.uint64], terms: TableTerms, devices: int) -> 
         text = word.decode("utf-8", "replace")
         found[text] = 0 if text in found or count != value or text.encode() != word else count
     return found
+
+
+def _unreadable(read: int, terms: TableTerms) -> str:
+    return (
+        f"the sum of the tables cannot be decoded ({read:,} words could be read): it has more words than its capacity of "
+        f"{terms.capacity:,}, or a device sent something other than a table; repeat the sum with a greater capacity (--capacity)"
+    )

@@ -177,8 +177,9 @@ class Discoveries:
         """
         discovery = self._found()
         words = [{"word": w.word, "devices": w.devices} for w in discovery.words if not w.struck]
-        devices = discovery.counted.devices if discovery.counted else 0
-        return {"words": words, "devices": devices, "k": discovery.terms.k, "vocabulary_sha256": discovery.vocabulary}
+        counted = discovery.counted
+        figures = {"devices": counted.devices, "offers": counted.offers} if counted else {}
+        return {"words": words, **figures, "k": discovery.terms.k, "vocabulary_sha256": discovery.vocabulary}
 
     def _found(self) -> Discovery:
         newest = self._store.newest()

@@ -47,6 +47,7 @@ class Counted:
     devices: int  # in the sum
     buckets: dict[int, int]  # the published buckets, with the number of devices that have a word in them
     capacity: int  # words that the table of the second round needs room for
+    offers: int  # words that all devices offered, each as often as devices offered it
 
 
 @dataclass(frozen=True)
@@ -189,5 +190,5 @@ def _counted(content: Mapping[str, object]) -> Counted | None:
     buckets = content["buckets"]
     if not isinstance(buckets, dict):
         raise DataError("the published buckets in the store are damaged")
-    devices, capacity = (int(str(content[name])) for name in ("devices", "capacity"))
-    return Counted(str(content["round_name"]), devices, {int(b): int(n) for b, n in buckets.items()}, capacity)
+    devices, capacity, offers = (int(str(content[name])) for name in ("devices", "capacity", "offers"))
+    return Counted(str(content["round_name"]), devices, {int(b): int(n) for b, n in buckets.items()}, capacity, offers)

@@ -55,7 +55,7 @@ def published_buckets(plan: CountPlan, total: bytes, devices: int) -> Counted:
     full = buckets_of_at_least(counts.astype(np.uint64), plan.k)
     kept = full[np.argsort(-counts[full].astype(np.int64), kind="stable")][: most_published(plan.counts)]
     capacity = capacity_for(counts.astype(np.uint64), kept)
-    return Counted(plan.round_name, devices, {int(bucket): int(counts[bucket]) for bucket in kept}, capacity)
+    return Counted(plan.round_name, devices, {int(bucket): int(counts[bucket]) for bucket in kept}, capacity, words)
 
 
 def table_of(plan: RevealPlan, total: bytes, devices: int) -> Vector:

@@ -35,6 +35,7 @@ def test_the_words_of_a_sum_are_decoded_also_one_that_is_counted_a_million_times
     assert decode(request(tmp_path, total)).words == expected == peeled(total, PLAN.table)
     liar = table_vector(["often"], PLAN.table) * np.uint64(1_000_000) % np.uint64(PRIME)
     assert decode(request(tmp_path, total + liar)).words == expected | {"often": 1_000_000}
+    assert decode(request(tmp_path, np.zeros_like(total))).words == {}
     noise = np.random.default_rng(0).integers(0, PRIME, len(total), np.uint64)
     with pytest.raises(ImplausibleSumError, match="cannot be decoded"):
         decode(request(tmp_path, total + noise))
