@@ -68,9 +68,9 @@ def peeled(table: Vector, terms: TableTerms) -> dict[str, int]:
             check = fingerprint64(b"hash_check_%d%s" % (terms.seed, word)) % PRIME
             if word and int(row[-1]) * inverse % PRIME == check:
                 found[word.decode(errors="replace")] = count
-        for word, count in found.items():
-            words[word] = count
-            left = (left + (PRIME - table_vector([word], terms) % PRIME) * count) % PRIME
+        for text, count in found.items():
+            words[text] = count
+            left = (left + (PRIME - table_vector([text], terms) % PRIME) * count) % PRIME
         if not found:
             break
     if left.any():

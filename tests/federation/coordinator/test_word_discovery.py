@@ -44,7 +44,8 @@ def check(world: WordWorld) -> None:
     query = "SELECT number FROM rounds WHERE state = 'committed' ORDER BY number"
     first, second = (set(world.coordinator.store.counted(number)) for (number,) in world.coordinator.store.rows(query))
     assert second <= first
-    words = [word for device in world.all_devices if device.name in second for word in device.words]
+    devices = [device for device in world.all_devices if isinstance(device, WordDevice) and device.name in second]
+    words = [word for device in devices for word in device.words]
     assert world.found == {word: words.count(word) for word in SHARED if words.count(word) >= 3} != {}
 
 
@@ -146,7 +147,7 @@ def test_garbage_fails_the_discovery_with_the_reason_and_the_next_one_succeeds_w
     assert "at least one of them sent" in newest(world).note or "cannot be decoded" in newest(world).note
     errors = world.coordinator.store.errors(9)
     assert any("no words could be read" in text for _, text in errors)
-    world.devices.remove(liar)
+    world.devices.remove(liar)  # type: ignore[arg-type]
     world.coordinator.devices.leave(liar.name, world.now, removed=True)
     world.discover()
     assert newest(world).state == FOUND and world.found == {"byu": 3}

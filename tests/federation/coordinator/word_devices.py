@@ -6,14 +6,14 @@ import numpy as np
 
 from federation.benchmarks.loads.simulated_devices import SimulatedDevice
 from federation.coordinator.words.discovery_store import DiscoveryTerms
-from federation.protocol.api_messages import CheckIn, Plan
-from federation.protocol.discovery.round_plans import CountPlan, RevealPlan, RoundPlan
+from federation.protocol.api_messages import CheckIn
+from federation.protocol.discovery.round_plans import CountPlan, WordPlan
 from federation.protocol.discovery.word_counts import CountTerms, count_vector, words_in
 from federation.protocol.discovery.word_table import table_vector
 from federation.protocol.secure_aggregation.modular_vectors import Vector
 from tests.federation.coordinator.conftest import World
 
-Forge = Callable[[RoundPlan, tuple[Vector, ...]], tuple[Vector, ...]]  # from the true vectors to those that are sent
+Forge = Callable[[WordPlan, tuple[Vector, ...]], tuple[Vector, ...]]  # from the true vectors to those that are sent
 
 
 class WordDevice(SimulatedDevice):
@@ -23,15 +23,14 @@ class WordDevice(SimulatedDevice):
         super().__init__(self._of_words)
         self.words, self._forge = list(words), forge
 
-    def _of_words(self, plan: Plan) -> tuple[Vector, ...]:
+    def _of_words(self, plan: WordPlan) -> tuple[Vector, ...]:
         vectors = honest(plan, self.words)
         return vectors if self._forge is None else self._forge(plan, vectors)
 
 
-def honest(plan: RoundPlan, words: list[str]) -> tuple[Vector, ...]:
+def honest(plan: WordPlan, words: list[str]) -> tuple[Vector, ...]:
     if isinstance(plan, CountPlan):
         return (count_vector(words, plan.counts),)
-    assert isinstance(plan, RevealPlan)
     return (table_vector(words_in(words, plan.buckets, plan.counts), plan.table),)
 
 
@@ -76,7 +75,7 @@ class WordWorld(World):
         return {word.word: word.devices for word in newest.words}
 
 
-def garbage(plan: RoundPlan, vectors: tuple[Vector, ...]) -> tuple[Vector, ...]:
+def garbage(plan: WordPlan, vectors: tuple[Vector, ...]) -> tuple[Vector, ...]:
     """Returns random numbers of the layout, of any size."""
     rng = np.random.default_rng(1)
     return tuple(

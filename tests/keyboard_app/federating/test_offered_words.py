@@ -282,15 +282,9 @@ def test_a_list_of_too_many_buckets_is_refused_and_costs_nothing_but_the_round(
     opened = world.coordinator.rounds.open_round
     assert opened is not None
 
-    class Hostile:
-        """A plan that this program would not make."""
-
-        round_name, model, layout = opened.plan.round_name, accepted.model, accepted.layout
-
-        def to_json(self) -> str:
-            return json.dumps(accepted.to_content() | {"round_name": self.round_name, "published": too_many})
-
-    answer = Hostile().to_json().encode()
+    # A plan that this program would not make.
+    content = accepted.to_content() | {"round_name": opened.plan.round_name, "published": too_many}
+    answer = json.dumps(content).encode()
     for keyboard in keyboards:
         call = keyboard.client._call
         keyboard.client._call = (  # type: ignore[method-assign]

@@ -6,7 +6,7 @@ from nicegui import ui
 
 from data.errors import UserFacingError
 from federation.coordinator.web.owner.word_controls import DiscoveryRecord, WordControls
-from federation.coordinator.words.discovery_store import LEAST_K
+from federation.protocol.discovery.round_plans import LEAST_K
 
 _COLUMNS = ("word", "devices", "struck out")
 
