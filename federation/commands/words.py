@@ -125,6 +125,12 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
     before = coverage(held_out, vocabulary)
     after = coverage(held_out, vocabulary, frozenset(found.words))
     _print_found(found, held_out, before, after)
+    if privacy is not None:
+        print(
+            f"epsilon {privacy.epsilon:g} at delta {privacy.delta:g} for a person with all their words: noise of standard deviation "
+            f"{privacy.stddev:.1f} on each count, released from {privacy.threshold} on; not for whoever decodes the sums",
+            file=sys.stderr,
+        )
     result = {
         "words": [{"word": word, "devices": devices} for word, devices in found.words.items()],
         **_summary(found, options.k, privacy),
@@ -194,7 +200,7 @@ def _summary(found: "Found", k: int, privacy: "NoisyThreshold | None") -> dict[s
         "offers": found.offers,
         "k": k,
         "published_buckets": found.published,
-        "probability_below_k": found.exposure,
+        "probability_decoded_below_k": found.exposure,
         "dropped": found.dropped,
         "capacity": found.capacity,
         "costs": costs_of(found),
@@ -220,7 +226,7 @@ def _print_found(found: "Found", held_out: Any, before: float, after: float) -> 
     )
     print(
         f"words of validation users that the vocabulary has: {before:.1%}, with the new words {after:.1%}\n"
-        f"probability that a word of fewer devices is decoded, because its bucket has words of others: {found.exposure:.2%}",
+        f"probability that a word of one device is decoded, because its bucket has words of others: {found.exposure:.2%}",
         file=sys.stderr,
     )
     if found.dropped:

@@ -57,5 +57,5 @@ def capacity_for(counts: Counts, published: Integers) -> int:
 
 
 def probability_of_exposure(published: Integers, buckets: int) -> float:
-    """Returns the probability that a word of fewer than k devices is decoded, because its bucket has words of other people."""
+    """Returns the probability that a word of one device is decoded, because its bucket has words of other people."""
     return len(published) / buckets

@@ -29,6 +29,13 @@ class _Decoder(iblt_tensor.IbltTensorDecoder):
         belongs = tf.equal(self._get_hash_indices(word)[repetition], index) & (count >= 1) & (count <= self._devices)
         return tf.where(belongs, word, ""), tf.where(belongs, count, 0), tf.where(belongs, chunks, 0)
 
+    def _remove_element(self, iblt: Any, data_string: Any, hash_indices: Any, chunks: Any, count: Any) -> Any:
+        """Returns the table without a word, in fewer operations than TFF, whose tracing takes seconds."""
+        check = tf.reshape(self._get_hash_check(data_string), [1])
+        column = tf.concat([chunks, tf.ones([1], tf.int64), check], 0) * count
+        cells = tf.stack([tf.range(self.repetitions, dtype=tf.int64), hash_indices], 1)
+        return tf.tensor_scatter_nd_update(iblt, cells, (tf.gather_nd(iblt, cells) - column) % self.field_size)
+
 
 def decode_table(total: NDArray[np.uint64], terms: TableTerms, devices: int) -> dict[str, int]:
     """Returns the words of a table with the number of devices that have each.
@@ -47,7 +54,7 @@ def decode_table(total: NDArray[np.uint64], terms: TableTerms, devices: int) -> 
     if total.shape != (table_size(terms),):
         raise DataError(f"the sum of these tables has {table_size(terms)} numbers, not the shape {list(total.shape)}")
     reduced = (total % np.uint64(PRIME)).astype(np.int64)
-    if not reduced.any():  # no device has a word: TFF's decoder fails if it finds none
+    if not reduced.any():
         return {}
     cells = terms.repetitions * terms.rows * (terms.chunks + 2)
     decoder = _Decoder(
@@ -62,14 +69,12 @@ def decode_table(total: NDArray[np.uint64], terms: TableTerms, devices: int) -> 
     )
     try:
         words, counts, values, left = (part.numpy() for part in decoder.get_freq_estimates_tf())
-    except tf.errors.InvalidArgumentError as error:
-        raise DataError(_unreadable(0, terms)) from error
+    except tf.errors.InvalidArgumentError:  # TFF's decoder cannot return an empty list
+        words, counts, values, left = np.zeros(0), np.zeros(0), np.zeros((0, 1)), 1
     if left:
         raise DataError(_unreadable(len(words), terms))
     found: dict[str, int] = {}
-    for word, count, value in zip(
-        words.tolist(), counts.tolist(), values[:, 0].tolist() if len(words) else [], strict=True
-    ):
+    for word, count, value in zip(words.tolist(), counts.tolist(), values[:, 0].tolist(), strict=True):
         text = word.decode("utf-8", "replace")
         found[text] = 0 if text in found or count != value or text.encode() != word else count
     return found

@@ -37,7 +37,7 @@ class Found:
     offers: int  # words that the devices offered, each counted once for each device
     buckets: int  # of the first sum
     published: int  # of them
-    exposure: float  # probability that a word below the threshold is decoded
+    exposure: float  # probability that a word of one device is decoded
     capacity: int  # of the table
     device_ms: float  # median time that a device takes for both vectors
     sums_seconds: float  # that the desktop takes to add the vectors

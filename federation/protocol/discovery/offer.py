@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, groupby, pairwise
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from data.marks import is_mark
 from data.tokenizer import tokenize
@@ -52,6 +52,13 @@ _NAMED_SECRET = re.compile(
 _CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{7}")
 
 
+class KnownWords(Protocol):
+    """Words that can be looked up: a `Vocabulary`, or a set."""
+
+    def __contains__(self, word: str, /) -> bool:
+        """Returns whether a word is one of them."""
+
+
 @dataclass(frozen=True)
 class OfferTerms(JsonMessage):
     """The limits of what a device offers.
@@ -66,7 +73,7 @@ class OfferTerms(JsonMessage):
 
 def words_to_offer(
     messages: Iterable[str],
-    vocabulary: Container[str],
+    vocabulary: KnownWords,
     offered_before: Container[str],
     terms: OfferTerms,
     offensive: Container[str],

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Container, Iterable
 
 from federation.protocol.discovery.fingerprint import fingerprint64
-from federation.protocol.discovery.offer import OfferTerms, words_in_order
+from federation.protocol.discovery.offer import KnownWords, OfferTerms, words_in_order
 from federation.protocol.discovery.word_table import LONGEST_BYTES
 
 WORDS = range(1, 4)  # of a phrase
@@ -16,7 +16,7 @@ WORDS = range(1, 4)  # of a phrase
 
 def phrases_to_offer(
     messages: Iterable[str],
-    vocabulary: Container[str],
+    vocabulary: KnownWords,
     offered_before: Container[str],
     terms: OfferTerms,
     offensive: Container[str],
@@ -49,7 +49,7 @@ def phrases_to_offer(
     return sorted(found, key=lambda phrase: (-uses[phrase], fingerprint64(phrase.encode())))[: terms.words_per_device]
 
 
-def may_be_phrase(phrase: str, vocabulary: Container[str]) -> bool:
+def may_be_phrase(phrase: str, vocabulary: KnownWords) -> bool:
     """Returns whether a text has the form of a phrase that devices offer."""
     words = phrase.split(" ")
     return len(words) in WORDS and all(word in vocabulary for word in words)

@@ -4,7 +4,8 @@ A word's bucket is its Fingerprint64, seeded by the round, modulo the number of 
 each of its words, however many of them fall into it, so an entry of the sum is a number of devices and at least the number of
 devices that have any one of the words of its bucket. The coordinator publishes the buckets with at least k devices. Only words of
 these buckets are revealed (`federation.protocol.discovery.word_table`), so a word of fewer than k devices is only revealed if its
-bucket has words of other people: with B buckets, P of them published, this has the probability P / B.
+bucket has words of other people, which together with it make k. With B buckets, P of them published, this has the probability
+P / B for a word of one device, and a greater one for words of nearly k devices.
 
 The sum is not a secret kept: whoever sees it can look up how many devices have a word that they can guess, or another word of its
 bucket. A coordinator that is not honest can publish buckets of fewer than k devices. A device can't see that, but it refuses more

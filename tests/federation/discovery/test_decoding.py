@@ -34,6 +34,10 @@ def test_every_word_of_the_exact_sum_comes_back_with_its_devices() -> None:
     assert decode_table(total, TERMS, 60) == held
 
 
+def test_an_empty_table_has_no_words() -> None:
+    assert decode_table(np.zeros(table_size(TERMS), np.uint64), TERMS, 3) == {}
+
+
 def test_words_where_they_do_not_belong_end_the_decoding_and_are_ignored() -> None:
     """TFF's decoder would add and subtract these two words forever."""
     total, held = tables(5)
@@ -64,5 +68,7 @@ def test_a_table_that_is_too_full_says_what_to_do() -> None:
     total = table_vector([f"word{i}" for i in range(200)], TERMS)
     with pytest.raises(DataError, match=r"more words than its capacity of 60.*greater capacity"):
         decode_table(total, TERMS, 1)
+    with pytest.raises(DataError, match="0 words could be read"):
+        decode_table(np.full(table_size(TERMS), 12_345, np.uint64), TERMS, 1)
     with pytest.raises(DataError, match="numbers, not the shape"):
         decode_table(total[:-1], TERMS, 1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data.errors import DataError
-from federation.discovery.privacy import NoisyThreshold, delta_of_noise, noisy_threshold, upper_tail
+from federation.discovery.privacy import NoisyThreshold, delta_of_noise, gaussian_delta, noisy_threshold, upper_tail
 from federation.protocol.discovery.word_counts import CountTerms, count_vector
 
 
@@ -44,18 +44,20 @@ def test_one_word_of_a_person_changes_what_is_released_by_no_more_than_promised(
     assert worst > 0.2 * delta, "the noise is not much more than needed"
 
 
-@pytest.mark.parametrize(("stddev", "counts"), [(3.0, 8), (12.0, 200)])
+@pytest.mark.parametrize(("stddev", "counts"), [(3.0, 8), (7.0, 50)])
 def test_the_noise_hides_as_much_as_a_gaussian_of_the_same_size(stddev: float, counts: int) -> None:
-    """The analytic Gaussian mechanism (Balle and Wang 2018, arXiv 1805.06083, Theorem 8), for a shift of norm sqrt(counts)."""
-
-    def tail(x: float) -> float:
-        return math.erfc(x / math.sqrt(2)) / 2
-
-    shift = math.sqrt(counts) / stddev
     for epsilon in (0.5, 1.0, 3.0):
-        expected = tail(epsilon / shift - shift / 2) - math.exp(epsilon) * tail(epsilon / shift + shift / 2)
-        assert delta_of_noise(stddev, epsilon, counts) == pytest.approx(expected, rel=0.1)
-        assert delta_of_noise(stddev, epsilon, counts) > 0.99 * expected
+        expected = gaussian_delta(stddev, epsilon, counts)
+        assert 0.99 * expected < delta_of_noise(stddev, epsilon, counts) < 1.1 * expected
+
+
+def test_the_delta_of_gaussian_noise_is_that_of_its_distributions() -> None:
+    """One dimension, by summation over fine steps."""
+    steps = np.linspace(-30, 30, 600_001)
+    density = np.exp(-(steps**2) / (2 * 2.0**2))
+    moved = np.exp(-((steps - math.sqrt(3)) ** 2) / (2 * 2.0**2))
+    expected = np.maximum(moved - math.exp(0.7) * density, 0).sum() / density.sum()
+    assert gaussian_delta(2.0, 0.7, 3) == pytest.approx(expected, rel=1e-6)
 
 
 def test_no_count_below_k_is_released_and_others_have_the_noise() -> None:

@@ -1,0 +1,71 @@
+"""`federate words`: the words that the people of a corpus use and a vocabulary lacks."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from data.corpus import split_of
+
+
+@pytest.fixture(scope="module")
+def people_with_new_words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns a corpus: every training user writes "zebra", every third one "quokka", each one a word of their own."""
+    path = tmp_path_factory.mktemp("corpus") / "corpus.jsonl"
+    users = [f"user{i}" for i in range(60)]
+    training = [user for user in users if split_of(user) == "train"]
+    lines = []
+    for user in users:
+        place = training.index(user) if user in training else 0
+        own = f"wo{chr(97 + place // 26)}i{chr(97 + place % 26)}"
+        texts = ["a zebra is at the gym", f"i like {'quokka' if place % 3 == 0 else 'snacks'} and {own}", "like snacks"]
+        lines += [json.dumps({"user": user, "time": str(i), "text": text}) for i, text in enumerate(texts)]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_words_and_phrases_of_enough_people_are_found(
+    people_with_new_words: Path, small_model_folder: Path, tmp_path: Path, federate: Callable
+) -> None:
+    out, phrases = tmp_path / "words.json", tmp_path / "phrases.json"
+    common = ["words", "--model", small_model_folder, "--corpus", people_with_new_words, "--json"]
+    done = federate(*common, "--k", "5", "--out", out, "--phrases", phrases)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    people = result["devices"]
+    words = {found["word"]: found["devices"] for found in result["words"]}
+    assert words == {"zebra": people, "gym": people, "quokka": -(-people // 3)}
+    assert result["words"][-1]["word"] == "quokka", "most devices first"
+    assert result["coverage"] < result["coverage_with_words"] <= 1
+    assert result["costs"]["device_bytes_counts"] == 2**18 * people.bit_length() // 8
+    assert json.loads(out.read_text())["words"] == result["words"]
+    found = {entry["phrase"]: entry["devices"] for entry in json.loads(phrases.read_text())["phrases"]}
+    assert found["like"] == people
+    assert found["like snacks"] == people - words["quokka"], "two messages of a person"
+    assert "zebra" in done.stderr
+    assert "a device sends, counts" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "reason"),
+    [
+        (["--k", "2"], 2, "--k 2 is below 3"),
+        (["--dp", "1", "--delta", "1"], 2, "--delta 1 must be below 1"),
+        (["--dp", "0"], 2, "not above 0"),
+        (["--dp", "0.00001"], 1, "raise it, or offer fewer words"),
+        (["--model", "nowhere"], 1, "there is no model folder nowhere"),
+    ],
+)
+def test_wrong_options_are_one_clear_line(
+    arguments: list[str],
+    status: int,
+    reason: str,
+    people_with_new_words: Path,
+    small_model_folder: Path,
+    federate: Callable,
+) -> None:
+    done = federate("words", "--model", small_model_folder, "--corpus", people_with_new_words, *arguments)
+    assert done.returncode == status
+    assert reason in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
