@@ -138,7 +138,10 @@ def decode(request: DecodeRequest) -> DecodedWords:
     try:
         return DecodedWords(decode_table(table, plan.table, _MOST_COUNTED))
     except UserFacingError as error:
-        raise ImplausibleSumError(str(error)) from error
+        raise ImplausibleSumError(
+            "the table of words cannot be decoded, which those of honest devices can: at least one of them sent something else "
+            "than its words"
+        ) from error
 
 
 if __name__ == "__main__":
