@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 from data.console import run_command
 from federation.commands import (
     benchmark,
+    discover,
     grow,
     lexicon,
     measuring,
@@ -92,6 +93,8 @@ _COMMANDS = (
              "Begin a round of a running coordinator now, with the devices that are present."),
     _Command("devices", serve.add_devices_options, serve.run_devices,
              "List the devices and join links of a running coordinator, and name, remove or let back devices."),
+    _Command("discover", discover.add_discover_options, discover.run_discover,
+             "Find new words over the devices of a running coordinator, without learning who has them."),
     _Command("evaluate", measuring.add_evaluate_options, measuring.run_evaluate,
              "Measure a model on the messages of held-out users."),
     _Command("personalize", measuring.add_personalize_options, measuring.run_personalize,

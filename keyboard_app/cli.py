@@ -85,6 +85,12 @@ def _parser() -> _Parser:
         "which this keyboard does not do by itself; the answer is remembered for that model (default: ask)",
     )
     device.add_argument(
+        "--new-words",
+        choices=("yes", "no"),
+        help="whether to offer words that the shared model lacks to the federation, masked: nobody sees who offers what, and its "
+        "owner sees only those of at least three keyboards (default: as chosen before; yes with --join)",
+    )
+    device.add_argument(
         "--corpus",
         type=Path,
         metavar="FILE.jsonl",
@@ -224,16 +230,20 @@ def _device(options: argparse.Namespace) -> None:
             return
         if options.corpus is not None:
             messages = headless.corpus_messages(options.corpus, options.user)
+            words = headless.words_of(profile, options.corpus, options.user)
         else:
+            words = headless.words_of(profile)
             messages = headless.recorded_messages(profile)
         if options.join:
             headless.join(membership, JoinLink.parse(options.join))
             headless.tell_on_standard_error("joined the federation")
+        if options.new_words or options.join:
+            profile.choose(share_new_words=options.new_words != "no")
         if options.answer:
             headless.tell_on_standard_error(headless.answer(membership, options.answer == "yes"))
         if membership.joined is not None:
             headless.tell_on_standard_error("taking part in rounds; Ctrl-C ends this")
-        headless.take_part(profile, membership, options.model, messages, headless.tell_on_standard_error)
+        headless.take_part(profile, membership, options.model, messages, headless.tell_on_standard_error, words)
 
 
 def _status(options: argparse.Namespace) -> None:

@@ -26,14 +26,12 @@ from keyboard_app.learning.sent_messages import SentMessages
 from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.my_data import MyData
 from keyboard_app.recording.recent_emoji import RecentEmoji
-from keyboard_app.recording.records import Day
+from keyboard_app.recording.records import FORGOTTEN, INSISTED, Day
 from keyboard_app.recording.sensitive import why_sensitive
 from keyboard_app.recording.user_profile import Profile
 from model.device.folder import PRETRAINED, PUBLIC
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
-
-FORGOTTEN, INSISTED = "forgotten", "insisted"  # kinds of words that the person has marked
 
 
 class Sent(NamedTuple):

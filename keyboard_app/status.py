@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
+from keyboard_app.federating.membership import FILE, Membership, SharedUpdate, record_of
+from keyboard_app.federating.word_offers import next_words, recorded_words, shares_words
 from keyboard_app.learning.recall import recall
 from keyboard_app.recording.keyholder import where_kept
 from keyboard_app.recording.personal_file import load_personal
@@ -12,6 +14,7 @@ from keyboard_app.recording.records import Judgement
 from keyboard_app.recording.settings import SETTINGS, read_settings
 from keyboard_app.recording.store import Store
 from keyboard_app.recording.user_profile import GLOBAL, PERSONAL, STORE, grew_from, read_vault
+from keyboard_app.recording.vault import Vault
 from model.device.folder import PRETRAINED, load_model
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
 from model.device.weights import digest
@@ -37,6 +40,9 @@ class Status:
     consent: bool | None  # the person's answer about recording; None before they answered
     keep_days: int | None  # days for which messages are kept; None until they are deleted
     key: str  # place of the key that encrypts the profile
+    shares_new_words: bool = False  # whether the person wants to share new words in word discoveries
+    next_words: tuple[str, ...] = ()  # the words that would be offered in the next one
+    offered_words: tuple[str, ...] = ()  # the words that were offered in earlier ones, for any vocabulary
 
     def __str__(self) -> str:
         return "\n".join(
@@ -48,6 +54,7 @@ class Status:
                 f"own words       {_counted(self.own_words, 'suggested word')} not in the model's vocabulary",
                 f"own phrases     {_weighed(self.ngram_trust)}",
                 f"last learning   {self.gate or 'none yet'}",
+                f"new words       {self._new_words}",
                 f"recording       {_ANSWERS[self.consent]}; messages are kept {self._kept}",
                 f"encryption      with a key {self.key}",
             ]
@@ -59,6 +66,13 @@ class Status:
             return "no words yet"
         by_global = f"by the global model alone: {self.global_recall_at_3:.1%}"
         return f"{self.recall_at_3:.1%} of words were among the first three predictions ({by_global})"
+
+    @property
+    def _new_words(self) -> str:
+        sharing = "shared if the federation asks" if self.shares_new_words else "not shared"
+        upcoming = f"; would be offered next: {', '.join(self.next_words)}" if self.next_words else ""
+        offered = f"; offered so far: {', '.join(self.offered_words)}" if self.offered_words else ""
+        return f"{sharing}{upcoming}{offered}"
 
     @property
     def _kept(self) -> str:
@@ -95,14 +109,16 @@ def read_status(profile: Path, shipped: Path = PRETRAINED) -> Status:
     try:
         ranks, messages, judgement = store.ranks(), store.count_messages(), store.last_judgement()
         texts = [message.text for message in store.learnable()]
+        words = recorded_words(store, lambda: True)
         folder = profile / GLOBAL
         model = load_model(folder if folder.is_dir() else shipped)
         trust = store.ngram_trust(digest(model.weights))
+        settings, shared = read_settings(profile / SETTINGS), _shared(profile, vault)
+        upcoming = next_words(words, record_of(shared), model) if shares_words(settings) else []
     finally:
         store.close()
     personal = profile / PERSONAL
     personalized = personal.exists() and grew_from(load_personal(personal, vault).provenance, model)
-    settings = read_settings(profile / SETTINGS)
     return Status(
         messages,
         len(ranks),
@@ -117,4 +133,15 @@ def read_status(profile: Path, shipped: Path = PRETRAINED) -> Status:
         settings.consent,
         settings.keep_days,
         where_kept(profile),
+        shares_words(settings),
+        tuple(upcoming),
+        tuple(dict.fromkeys(word for one in shared if one.offered is not None for word in one.offered.words)),
     )
+
+
+def _shared(profile: Path, vault: Vault) -> list[SharedUpdate]:
+    """Reads what left the keyboard."""
+    if not (profile / FILE).exists():
+        return []
+    with Membership.open(profile, vault) as membership:
+        return membership.shared()

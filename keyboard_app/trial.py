@@ -26,5 +26,5 @@ def begin_trial(device: Device, link: str) -> None:
     with Membership.open(profile.path, profile.vault, profile.notices) as membership:
         if membership.joined is None:
             join(membership, parsed)
-    device.choose(consent=True)
+    device.choose(consent=True, share_new_words=True)
     device.federation.pace = PACE

@@ -33,7 +33,7 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
         "Settings are kept in the folder: a later start changes those that are given, between two rounds, and says so. Those "
         "that earlier rounds depend on cannot change."
     )
-    _add_folder(parser)
+    add_folder(parser)
     parser.add_argument("--model", type=Path, help="the global model to start from (default: the shipped model)")
     parser.add_argument(
         "--take-over",
@@ -128,7 +128,7 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
 
 def add_start_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate start`."""
-    _add_folder(parser)
+    add_folder(parser)
 
 
 def run_start(options: argparse.Namespace) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def add_devices_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "DEVICE is a device's name, or the first six or more digits of its id. LINK is a link's id in the table."
     )
-    _add_folder(parser)
+    add_folder(parser)
     change = parser.add_mutually_exclusive_group()
     change.add_argument(
         "--name", nargs=2, metavar=("DEVICE", "NAME"), help="give a device a name (default: names stay as they are)"
@@ -189,7 +189,8 @@ def run_devices(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _add_folder(parser: argparse.ArgumentParser) -> None:
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """Adds the option that names the folder of a coordinator."""
     parser.add_argument(
         "--folder", type=Path, default=_FOLDER, help="the folder of the coordinator's data (default: %(default)s)"
     )

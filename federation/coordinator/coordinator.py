@@ -9,7 +9,7 @@ from federation.coordinator.model_folders import ModelFolders
 from federation.coordinator.round_machine import Rules, Summation
 from federation.coordinator.rounds import CoordinatorSettings, Rounds
 from federation.coordinator.store import FILE, CoordinatorStore
-from federation.protocol.api_messages import Plan
+from federation.protocol.api_messages import PlanOfRound
 
 
 class Coordinator:
@@ -20,7 +20,7 @@ class Coordinator:
         folder: Path,
         shipped: Path,
         settings: CoordinatorSettings,
-        secure_sum: Callable[[Plan, Rules], Summation],
+        secure_sum: Callable[[PlanOfRound, Rules], Summation],
         now: float,
     ) -> None:
         """Continues the federation in `folder`, or begins one there; the other arguments are those of `Rounds`.

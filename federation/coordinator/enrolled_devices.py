@@ -18,8 +18,8 @@ from federation.protocol.api_messages import (
     Call,
     CheckIn,
     Enrolment,
-    Plan,
 )
+from federation.protocol.discovery.round_plans import RoundPlan
 from federation.protocol.signed_requests import check_enrolment
 
 _SAVE_SECONDS = 10.0  # between two writes of when devices were last seen
@@ -49,8 +49,8 @@ class EnrolledDevices:
         self._store, self._rounds = store, rounds
         self.book = DeviceBook(store)
         self._seen: dict[str, float] = {}  # time of each device's latest check-in since the last write
-        # By device: the time of its latest check-in since the start, and whether it is ready.
-        self._checked_in: dict[str, tuple[float, bool]] = {}
+        # By device: the time of its latest check-in since the start, whether it is ready, and whether it shares words.
+        self._checked_in: dict[str, tuple[float, bool, bool]] = {}
         self._grouped = ""  # name of the round whose group was chosen
         self._saved = now
 
@@ -119,7 +119,7 @@ class EnrolledDevices:
         """
         knows_words = check_in.vocabulary_sha256 == self._rounds.model.vocabulary.sha256
         self._seen[device] = now
-        self._checked_in[device] = now, check_in.ready and knows_words
+        self._checked_in[device] = now, check_in.ready and knows_words, check_in.words and knows_words
         self.save_seen(now)
         self._rounds.tick(now)
         current = self._rounds.current
@@ -132,13 +132,13 @@ class EnrolledDevices:
             )
         if current is None or current.over:
             return self._call(REST, "", "no round is open")
-        if current.stage == Stage.SELECTION and (reason := self._why_not(device, check_in.ready, current, now)):
+        if current.stage == Stage.SELECTION and (reason := self._why_not(device, check_in, current, now)):
             self._withdraw(device, now)
             self._begin_if_all_are_here(now)
             return self._call(REST, "", reason)
         return self._in_round(device, current, now)
 
-    def plan(self, device: str, round_name: str, now: float) -> Plan:
+    def plan(self, device: str, round_name: str, now: float) -> RoundPlan:
         """Returns the plan of a round, for a device in it.
 
         Raises:
@@ -223,27 +223,37 @@ class EnrolledDevices:
 
     def last_seen(self, device: str) -> float:
         """Returns the time of a device's latest check-in since the coordinator started; 0 without one."""
-        return self._checked_in.get(device, (0.0, False))[0]
+        return self._checked_in.get(device, (0.0, False, False))[0]
 
     def readiness(self, device: str, now: float) -> Readiness:
-        """Returns whether a device that belongs to the federation could take part in a round."""
+        """Returns whether a device of the federation could take part in a round: of a word discovery, if one is open."""
         if self._rounds.conduct.left_out(device, now) is not None:
             return Readiness.LEFT_OUT
-        seen, ready = self._checked_in.get(device, (-math.inf, False))
+        seen, ready, words = self._checked_in.get(device, (-math.inf, False, False))
         if now - seen >= AWAY_SECONDS:
             return Readiness.AWAY
-        return Readiness.READY if ready else Readiness.NOT_READY
+        return Readiness.READY if (words if self._of_words else ready) else Readiness.NOT_READY
 
-    def _why_not(self, device: str, ready: bool, current: Round, now: float) -> str:
+    @property
+    def _of_words(self) -> bool:
+        """Whether the round that is under way belongs to a word discovery."""
+        opened = self._rounds.open_round
+        return opened is not None and opened.of_words
+
+    def _why_not(self, device: str, check_in: CheckIn, current: Round, now: float) -> str:
         """Returns why a device cannot be selected for a round, for people; empty if it can."""
         out = self._rounds.conduct.left_out(device, now)
         if out is not None:
             return f"this federation leaves this device out of rounds for now: {out.reason}"
-        if not ready:
+        if self._of_words and not check_in.words:
+            return "this device shares no new words"
+        if not self._of_words and not check_in.ready:
             return "this device is not ready"
         if not self._may_take_part(device):
             return "this device took part recently: it is the turn of other devices"
         self._choose_group(current, now)
+        if not current.admits(device) and self._of_words:
+            return "the second round of a word discovery is for the devices of its first round"
         if not current.admits(device):
             return (
                 "a device makes rounds fail, and the federation finds out which: other devices take part in this round"
@@ -253,7 +263,7 @@ class EnrolledDevices:
     def _choose_group(self, current: Round, now: float) -> None:
         """Decides, once enough devices are there, which of them may take part in a round; without any suspicion all may."""
         conduct, minimum = self._rounds.conduct, current.rules.minimum
-        if self._grouped == current.name or not conduct.suspicion(now):
+        if self._grouped == current.name or current.group is not None or not conduct.suspicion(now):
             return
         ready = [device for device in self._checked_in if self.readiness(device, now) == Readiness.READY]
         present = [device for device in ready if self._may_take_part(device)]

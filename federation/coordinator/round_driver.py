@@ -12,12 +12,13 @@ from federation.aggregation.sum_check import ImplausibleSumError
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.learner.client import LearnerClient
 from federation.coordinator.learner.json_process import LearnerDiedError
-from federation.coordinator.learner.messages import PrepareRequest, UpdateRequest, temporary_folder
+from federation.coordinator.learner.messages import DecodeRequest, PrepareRequest, UpdateRequest, temporary_folder
 from federation.coordinator.round_machine import Stage
 from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.store import SummedRound
 from federation.coordinator.takeover import TakeOver
+from federation.protocol.discovery.round_plans import COUNT
 from federation.protocol.secure_aggregation.states import RoundAbortedError
 from federation.temporary_files import make_empty
 
@@ -86,7 +87,7 @@ class RoundDriver:
         if rounds.current is not None and rounds.current.stage not in (Stage.SELECTION, Stage.KEYS):
             await self._learner.start()  # TensorFlow loads while devices train
         if (summed := rounds.summed()) is not None:
-            await self._make_model(summed)
+            await (self._read_words(summed) if summed.kind else self._make_model(summed))
         elif (unmasked := rounds.begin_unmasking()) is not None:
             try:
                 total = await asyncio.to_thread(unmasked.machine.secure.unmask)
@@ -125,6 +126,31 @@ class RoundDriver:
             except UserFacingError as error:
                 spoiled = isinstance(error, ImplausibleSumError)
                 rounds.fail(f"no model could be made from the sum: {error}", steady_time(), spoiled=spoiled)
+
+    async def _read_words(self, summed: SummedRound) -> None:
+        """Reads the sum of a round of a word discovery."""
+        rounds = self._coordinator.rounds
+        try:
+            if summed.kind == COUNT:
+                rounds.read_counts(summed, steady_time())
+                return
+            decoded = await self._decoded(summed)
+            if decoded is not None:
+                rounds.keep_words(summed.number, decoded, steady_time())
+        except UserFacingError as error:
+            spoiled = isinstance(error, ImplausibleSumError)
+            rounds.fail(f"no words could be read from the sum: {error}", steady_time(), spoiled=spoiled)
+
+    async def _decoded(self, summed: SummedRound) -> dict[str, int] | None:
+        """Returns the words in a sum of tables with their counts; None if the learner died and is to be asked again."""
+        discoveries = self._coordinator.rounds.discoveries
+        discoveries.table(summed.number, summed.total)
+        with NamedTemporaryFile(prefix="sum-", dir=self._temporary) as file:
+            file.write(summed.total)
+            file.flush()
+            request = DecodeRequest(file.name, discoveries.plan_of(summed.number).to_json())
+            decoded = await self._unless_it_dies(self._learner.decode(request))
+        return None if decoded is None else decoded.words
 
     def _newest_state(self) -> Path:
         return self._coordinator.rounds.folders.state_folder(self._coordinator.store.newest_committed())

@@ -10,13 +10,14 @@ If the coordinator is killed before step 3, only the round's row remains, as abo
 coordinator continues at step 4. Folders of rounds that were not committed are removed. A sum that could be unmasked but made no
 model still counts as spent privacy, and its devices as having taken part. Time and cryptography are passed in; for one thread.
 
-Between two rounds, another model can take the place of the newest one, also one with another vocabulary (`take_over`).
+Between two rounds, another model can take the place of the newest one, also one with another vocabulary (`take_over`). The rounds
+of a word discovery (`federation.coordinator.words`) come before those that are scheduled; in place of step 4, their sum is read.
 """
 
 import json
 import math
 import secrets
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,7 +32,11 @@ from federation.coordinator.learner.round_report import RoundReport, recall_chan
 from federation.coordinator.model_folders import ModelFolders
 from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Round, Rules, Stage, Summation
 from federation.coordinator.store import CoordinatorStore, SummedRound
-from federation.protocol.api_messages import Plan
+from federation.coordinator.words.discoveries import Discoveries
+from federation.coordinator.words.discovery_store import Discovery, DiscoveryTerms
+from federation.coordinator.words.word_sums import check_terms
+from federation.protocol.api_messages import Plan, PlanOfRound
+from federation.protocol.discovery.round_plans import RoundPlan
 from federation.protocol.round_terms import Terms
 from model.device.folder import WEIGHTS, Model, load_model
 from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
@@ -59,9 +64,14 @@ class OpenRound:
     """The round that is under way."""
 
     number: int
-    plan: Plan
+    plan: RoundPlan
     machine: Round
     unmasking: bool = False  # whether the store has recorded who is in the sum
+
+    @property
+    def of_words(self) -> bool:
+        """Whether it belongs to a word discovery."""
+        return not isinstance(self.plan, Plan)
 
 
 class Rounds:
@@ -73,7 +83,7 @@ class Rounds:
         folders: ModelFolders,
         shipped: Path,
         settings: CoordinatorSettings,
-        secure_sum: Callable[[Plan, Rules], Summation],
+        secure_sum: Callable[[PlanOfRound, Rules], Summation],
         now: float,
     ) -> None:
         """Continues the rounds of an earlier coordinator.
@@ -95,7 +105,7 @@ class Rounds:
         self.changing = False  # whether settings are about to change, so that no round may open
         self.taking_over = False  # likewise, whether another model is about to be taken over
         self._store, self._secure_sum = store, secure_sum
-        self.failures = Failures(store, settings.backoff_seconds)
+        self.failures, self.discoveries = Failures(store, settings.backoff_seconds), Discoveries(store)
         self._recheck = now
         if store.abort_open_rounds("the coordinator was restarted", now):
             again = "the round is repeated" if store.schedule()[0] else "no more rounds are scheduled"
@@ -216,6 +226,53 @@ class Rounds:
         self._close_if_aborted(now)
         return missing
 
+    def discover_words(self, terms: DiscoveryTerms, now: float) -> Discovery:
+        """Starts a word discovery (`Discoveries.start`); its rounds come before those that are scheduled.
+
+        Raises:
+          DataError: another one is going on, rounds are paused, the federation promises differential privacy, or k is above the
+            target of devices in a sum.
+        """
+        if self.settings.privacy.private:
+            raise DataError(
+                "this federation promises differential privacy, which a word discovery over its devices does not have"
+            )
+        if self._store.schedule()[1]:
+            raise DataError("rounds are paused: resume them first")
+        check_terms(terms.k, self.settings.rules.target)
+        started = self.discoveries.start(self.model.vocabulary.sha256, terms, now)
+        self._restart()
+        self.tick(now)
+        return started
+
+    def read_counts(self, summed: SummedRound, now: float) -> None:
+        """Reads the sum of the first round of a word discovery.
+
+        Raises:
+          ImplausibleSumError: honest devices cannot have this sum.
+          DataError: the sum is not one of a first round.
+        """
+        self.discoveries.read_counts(summed.number, summed.total, now)
+        self._read(summed.number, now)
+
+    def keep_words(self, number: int, decoded: Mapping[str, int], now: float) -> None:
+        """Keeps the words that the learner decoded from the sum of the second round of a word discovery.
+
+        Raises:
+          DataError: the sum is not one of a second round.
+        """
+        self.discoveries.keep_words(number, decoded, self.model.vocabulary.words, now)
+        self._read(number, now)
+
+    def _read(self, number: int, now: float) -> None:
+        """Closes a round of a word discovery whose sum has been read."""
+        if self.current is not None and self.current.stage == Stage.COMMIT:
+            self.current.committed()
+            self.failures.convict_culprits(self.current, now)
+            self.open_round = None
+        self.failures.succeeded(self._store.counted(number), now)
+        self.changed += 1
+
     def forget_next(self) -> None:
         """Forgets the round that the learner has prepared, also on the disk, so that it is prepared again."""
         self.next_round = None
@@ -227,6 +284,7 @@ class Rounds:
         A round that is ended so did not fail: nothing of it is kept or counted, and no later round waits because of it.
         """
         self._store.set_schedule(0, paused=False)
+        self.discoveries.stop(now)
         opened = self.open_round
         if opened is None:
             self._store.events.add("no more rounds are scheduled: stopped", now)
@@ -262,9 +320,14 @@ class Rounds:
         if self.open_round is not None:
             return
         scheduled, paused = self._store.schedule()
-        if not scheduled or paused or self.next_round is None or self._store.summed() is not None:
+        if paused or self.changing or self.taking_over or self._store.summed() is not None:
             return
-        if self.changing or self.taking_over:
+        discovery = self.discoveries.next_discovery(self.model.vocabulary.sha256, now)
+        if discovery is not None:
+            if self._may_begin(now):
+                self._open_of_words(discovery, now)
+            return
+        if not scheduled or self.next_round is None:
             return
         if self.next_round.terms is None:
             self.pause(True)
@@ -350,7 +413,7 @@ class Rounds:
     def _open(self, terms: Terms, now: float) -> None:
         name = secrets.token_hex(8)
         number = self._store.start_round(name, self.model_digest, now)
-        training = self.settings.training
+        training, rules = self.settings.training, self.settings.rules
         plan = Plan(
             name,
             self.model_digest,
@@ -363,11 +426,27 @@ class Rounds:
             terms,
             training.trainable,
         )
-        rules = self.settings.rules
-        self.open_round = OpenRound(number, plan, Round(name, rules, self._secure_sum(plan, rules), now))
+        self._begin(number, plan, rules, "", now)
+
+    def _open_of_words(self, discovery: Discovery, now: float) -> None:
+        """Opens a round of a word discovery: over fewer than k devices it could find nothing."""
+        name, rules = secrets.token_hex(8), self.settings.rules
+        plan = self.discoveries.plan(discovery, name, self.model_digest, rules.target)
+        number = self._store.start_round(name, self.model_digest, now)
+        self.discoveries.opened(number, discovery, plan)
+        rules = replace(rules, minimum=max(rules.minimum, discovery.terms.k))
+        group = self.discoveries.devices(discovery)
+        self._begin(number, plan, rules, f", of a word discovery ({discovery.state}),", now, group)
+
+    def _begin(
+        self, number: int, plan: RoundPlan, rules: Rules, what: str, now: float, group: frozenset[str] | None = None
+    ) -> None:
+        machine = Round(plan.round_name, rules, self._secure_sum(plan, rules), now)
+        machine.group = group
+        self.open_round = OpenRound(number, plan, machine)
         self.changed += 1
         self._store.events.add(
-            f"round {number} is open: it needs at least {rules.minimum} devices, and selects at most {rules.selected}",
+            f"round {number}{what} is open: it needs at least {rules.minimum} devices, and selects at most {rules.selected}",
             now,
         )
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from data.errors import DataError
 from federation.coordinator.round_machine import Rules, Stage
-from federation.protocol.api_messages import Plan, secure_round
+from federation.protocol.api_messages import PlanOfRound, secure_round
 from federation.protocol.secure_aggregation import modular_vectors, server, unmasking
 from federation.protocol.secure_aggregation.binary_messages import BinaryMessage
 from federation.protocol.secure_aggregation.messages import Advert, Confirmation, MaskedInput, Reveal, Shares
@@ -22,7 +22,7 @@ _Message = TypeVar("_Message", Advert, Shares, MaskedInput, Confirmation, Reveal
 class SecureSummation:
     """The states of `federation.protocol.secure_aggregation.server` for one round; implements `round_machine.Summation`."""
 
-    def __init__(self, plan: Plan, rules: Rules) -> None:
+    def __init__(self, plan: PlanOfRound, rules: Rules) -> None:
         self._round, self._rules = secure_round(plan), rules
         self._state: Advertising | Sharing | Collecting | Confirming | Unmasking | None = None
         self._messages: Mapping[bytes, BinaryMessage] = {}  # for each device, in the current stage

@@ -98,6 +98,26 @@ CREATE TABLE IF NOT EXISTS takeovers (    -- models that took the place of the n
     round INTEGER PRIMARY KEY REFERENCES rounds (number),
     before INTEGER NOT NULL               -- rounds before it, as the privacy spent counts them
 );
+CREATE TABLE IF NOT EXISTS discoveries (  -- word discoveries (`federation.coordinator.words.discovery_store`)
+    id INTEGER PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ('count', 'reveal', 'found', 'failed')),
+    started REAL NOT NULL,
+    ended REAL,
+    vocabulary TEXT NOT NULL,             -- digest of the vocabulary that lacks the words
+    terms TEXT NOT NULL,                  -- JSON: k, the limits of a device's offer, the terms of the first sum
+    counted TEXT NOT NULL DEFAULT '{}',   -- JSON: of the first sum, its round, devices, and published buckets with their counts
+    words TEXT NOT NULL DEFAULT '[]',     -- JSON: the words found, with their devices, and whether the owner struck them out
+    note TEXT NOT NULL DEFAULT ''         -- why it failed, or what was left out
+);
+CREATE TABLE IF NOT EXISTS word_rounds (  -- rounds of word discoveries; each has a row in `rounds` too
+    round INTEGER PRIMARY KEY REFERENCES rounds (number),
+    discovery INTEGER NOT NULL REFERENCES discoveries (id),
+    kind TEXT NOT NULL,                   -- count or reveal
+    plan TEXT NOT NULL                    -- JSON, as devices receive it
+);
+CREATE VIEW IF NOT EXISTS model_rounds AS SELECT * FROM rounds WHERE number NOT IN (SELECT round FROM word_rounds);
+CREATE VIEW IF NOT EXISTS model_participations AS
+    SELECT * FROM participations WHERE round NOT IN (SELECT round FROM word_rounds);
 INSERT OR IGNORE INTO device_details (device) SELECT id FROM devices;
 INSERT OR IGNORE INTO code_details (sha256, name, expires) SELECT sha256, '', made + 7 * 86400 FROM codes;
 """
@@ -147,10 +167,11 @@ class RoundRow:
 
 @dataclass(frozen=True)
 class SummedRound:
-    """A round that has its sum but not yet its model."""
+    """A round that has its sum but not yet its model, or, in a word discovery, its buckets or words."""
 
     number: int
-    total: bytes  # the summed vectors of the round's `Terms.layout`, packed
+    total: bytes  # the summed vectors of the round's layout, packed
+    kind: str = ""  # in a word discovery, COUNT or REVEAL of `federation.protocol.discovery.round_plans`
 
 
 class CoordinatorStore:
@@ -342,16 +363,19 @@ class CoordinatorStore:
         )
 
     def summed(self) -> SummedRound | None:
-        """Returns the round whose sum waits to become a model."""
-        rows = self._rows("SELECT number, sum FROM rounds WHERE state = 'summed'")
+        """Returns the round whose sum waits to become a model, or to be read in a word discovery."""
+        query = """
+            SELECT number, sum, coalesce(kind, '') FROM rounds LEFT JOIN word_rounds ON round = number WHERE state = 'summed'
+        """
+        rows = self._rows(query)
         return SummedRound(*rows[0]) if rows else None
 
     def rounds(self, newest: int = -1) -> list[RoundRow]:
-        """Returns the newest rounds, or all, oldest first."""
+        """Returns the newest rounds that make models, or all, oldest first."""
         query = """
             SELECT number, name, state, started, ended, reason, model, cohort,
                 (SELECT count(*) FROM participations WHERE round = number), report
-            FROM rounds WHERE number NOT IN (SELECT round FROM takeovers) ORDER BY number DESC LIMIT ?
+            FROM model_rounds WHERE number NOT IN (SELECT round FROM takeovers) ORDER BY number DESC LIMIT ?
         """
         return [RoundRow(*row) for row in reversed(self._rows(query, newest))]
 
@@ -393,7 +417,7 @@ class CoordinatorStore:
 
     def newest_committed(self) -> int:
         """Returns the number of the round that made the newest model; 0 before any."""
-        return self._number("SELECT coalesce(max(number), 0) FROM rounds WHERE state = 'committed'")
+        return self._number("SELECT coalesce(max(number), 0) FROM model_rounds WHERE state = 'committed'")
 
     def last_participation(self, device: str) -> tuple[int | None, int]:
         """Returns the place of the newest round whose sum this device is in, or None, and the number of rounds with a model.
@@ -401,7 +425,7 @@ class CoordinatorStore:
         Places count the rounds that made a model, from 1. A round whose sum was unmasked but made no model has the place of the
         next that does: both belong to the same period. After a model was taken over, they go on with a new period.
         """
-        last = self._rows("SELECT max(round) FROM participations WHERE device = ?", device)[0][0]
+        last = self._rows("SELECT max(round) FROM model_participations WHERE device = ?", device)[0][0]
         return (None if last is None else self._made_before(last) + 1), self._made_before(None)
 
     def made(self) -> int:
@@ -410,7 +434,7 @@ class CoordinatorStore:
 
     def newest_unmasked(self) -> int:
         """Returns the place (see `last_participation`) of the newest round whose sum could be unmasked; 0 before any."""
-        newest = self._rows("SELECT max(round) FROM participations")[0][0]
+        newest = self._rows("SELECT max(round) FROM model_participations")[0][0]
         return 0 if newest is None else self._made_before(newest) + 1
 
     def _made_before(self, number: int | None) -> int:
@@ -419,7 +443,7 @@ class CoordinatorStore:
         )
         first, before = taken[0] if taken else (0, 0)
         query = """
-            SELECT count(*) FROM rounds
+            SELECT count(*) FROM model_rounds
             WHERE state IN ('summed', 'committed') AND number > ?1 AND (?2 IS NULL OR number < ?2)
         """
         return int(before) + self._number(query, first, number)

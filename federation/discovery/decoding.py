@@ -72,13 +72,16 @@ def decode_table(total: NDArray[np.uint64], terms: TableTerms, devices: int) -> 
     except tf.errors.InvalidArgumentError:  # TFF's decoder cannot return an empty list
         words, counts, values, left = np.zeros(0), np.zeros(0), np.zeros((0, 1)), 1
     if left:
-        raise DataError(
-            f"the sum of the tables cannot be decoded ({len(words):,} words could be read): it has more words than its "
-            f"capacity of {terms.capacity:,}, or a device sent something other than a table; repeat the sum with a greater "
-            "capacity (--capacity)"
-        )
+        raise DataError(_unreadable(len(words), terms))
     found: dict[str, int] = {}
     for word, count, value in zip(words.tolist(), counts.tolist(), values[:, 0].tolist(), strict=True):
         text = word.decode("utf-8", "replace")
         found[text] = 0 if text in found or count != value or text.encode() != word else count
     return found
+
+
+def _unreadable(read: int, terms: TableTerms) -> str:
+    return (
+        f"the sum of the tables cannot be decoded ({read:,} words could be read): it has more words than its capacity of "
+        f"{terms.capacity:,}, or a device sent something other than a table; repeat the sum with a greater capacity (--capacity)"
+    )

@@ -3,7 +3,7 @@
     GET  /v1/federation                    open to anyone: the session to sign requests for, and the federation's model
     POST /v1/devices                       a new device enrols: Enrolment
     POST /v1/check-in?wait=SECONDS         a device asks for its next task: CheckIn → Call, at once or as soon as there is a task
-    GET  /v1/rounds/ROUND/plan             how the round trains, encodes and masks: Plan
+    GET  /v1/rounds/ROUND/plan             how the round trains, encodes and masks: Plan, or a plan of `discovery.round_plans`
     GET  /v1/rounds/ROUND/STAGE            the coordinator's message to the device for a stage (`secure_aggregation`)
     POST /v1/rounds/ROUND/STAGE            the device's message of a stage (`secure_aggregation`)
     POST /v1/rounds/ROUND/withdrawal       the device cannot continue the round
@@ -20,14 +20,16 @@ All requests except the first two are signed (`signed_requests`). A refusal has 
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Self
+from typing import Annotated, Protocol, Self
 
 from federation.protocol.json_messages import Between, JsonMessage, Matching, one_line
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.messages import SecureRound
+from federation.protocol.secure_aggregation.modular_vectors import VectorLayout
 
-# Of everything in this package that is sent. Version 1 had no consistency check and no header, version 2 no trainable parts.
-VERSION = 3
+# Of everything in this package that is sent. Version 1 had no consistency check and no header, version 2 no trainable parts,
+# version 3 no word discovery.
+VERSION = 4
 VERSION_HEADER = "x-federation-protocol"
 
 REST, WAIT = "rest", "wait"  # the tasks of a Call, apart from the stages
@@ -137,12 +139,14 @@ class CheckIn(JsonMessage):
     """A device's request for its next task.
 
     `round_name` is the round that the device is in, and empty outside of rounds. A device that is not `ready` could contribute
-    nothing to a round and is selected for none; it does not say why.
+    nothing to a round of training and is selected for none; it does not say why. One that does not share `words` is selected for
+    no word discovery: that is its person's choice and says nothing about what they write.
     """
 
     vocabulary_sha256: str
     round_name: str
     ready: bool = True
+    words: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,11 @@ class Plan(JsonMessage):
     # The weights that are trained and sent (`model.device.trainable`): a device refuses a part that it does not know.
     trainable: Annotated[str, Matching("bias|head|all")] = "all"
 
+    @property
+    def layout(self) -> VectorLayout:
+        """The layout of the vectors that a device sends."""
+        return self.terms.layout
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -207,6 +216,25 @@ class Refusal:
         )
 
 
-def secure_round(plan: Plan) -> SecureRound:
+class PlanOfRound(Protocol):
+    """What the plans of all kinds of rounds have in common."""
+
+    @property
+    def round_name(self) -> str:
+        """The round."""
+
+    @property
+    def model(self) -> str:
+        """The digest of the global weights at the time."""
+
+    @property
+    def layout(self) -> VectorLayout:
+        """The layout of the vectors that a device sends."""
+
+    def to_json(self) -> str:
+        """Returns the plan as a text."""
+
+
+def secure_round(plan: PlanOfRound) -> SecureRound:
     """Returns the secure round of a plan. Devices and coordinator bind their keys, shares and masks to all of its content."""
-    return SecureRound(plan.round_name, plan.model, plan.terms.layout, plan.to_json())
+    return SecureRound(plan.round_name, plan.model, plan.layout, plan.to_json())

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from data.errors import DataError, UserFacingError
 from federation.protocol import api_messages
+from federation.protocol.discovery.round_plans import RoundPlan, read_plan
 from federation.protocol.join_link import JoinLink
 from federation.protocol.signed_requests import device_name, sign_enrolment
 from federation.protocol.signed_session import SignedSession
@@ -130,14 +131,16 @@ class FederationClient:
         answer = _accepted(self._send("GET", "/v1/federation", b"", {}, _MAX_SMALL_ANSWER))
         return api_messages.FederationInfo.from_json(_text(answer))
 
-    def check_in(self, vocabulary_sha256: str, round_name: str, wait: float, ready: bool = True) -> api_messages.Call:
+    def check_in(
+        self, vocabulary_sha256: str, round_name: str, wait: float, ready: bool = True, words: bool = False
+    ) -> api_messages.Call:
         """Asks the coordinator for this device's next task; the answer comes within `wait` seconds."""
-        body = api_messages.CheckIn(vocabulary_sha256, round_name, ready).to_json().encode()
+        body = api_messages.CheckIn(vocabulary_sha256, round_name, ready, words).to_json().encode()
         return api_messages.Call.from_json(_text(self._call("POST", f"/v1/check-in?wait={wait:g}", body)))
 
-    def plan(self, round_name: str) -> api_messages.Plan:
+    def plan(self, round_name: str) -> RoundPlan:
         """Fetches the plan of a round."""
-        return api_messages.Plan.from_json(_text(self._call("GET", f"/v1/rounds/{round_name}/plan")))
+        return read_plan(_text(self._call("GET", f"/v1/rounds/{round_name}/plan")))
 
     def needs(self, round_name: str, stage: str) -> bytes:
         """Fetches the data that this device needs for a stage."""

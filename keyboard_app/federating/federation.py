@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from data.errors import UserFacingError
 from federation.protocol.join_link import JoinLink
-from keyboard_app.federating.membership import FILE, Joined, Membership, SharedUpdate
+from keyboard_app.federating.membership import FILE, Joined, Membership, SharedUpdate, record_of
 from keyboard_app.federating.model_history import Question
 from keyboard_app.federating.tasks import Joining, Leaving, TakingPart
 from keyboard_app.learning.background import BackgroundTasks
@@ -52,6 +52,7 @@ class Federation:
         self._asked = -math.inf
         # The numbers of deletions and resets when the messages were found to be enough.
         self._enough_since: tuple[int, int] | None = None
+        self._next_words: tuple[object, list[str]] = None, []  # the state that they belong to
         self._leaving = False
         try:
             joined = self.standing().joined
@@ -71,6 +72,26 @@ class Federation:
             joined = membership.joined
             questions = membership.history().questions() if joined is not None else []
             return Standing(joined, membership.joining, membership.shared(), questions[-1] if questions else None)
+
+    def next_words(self) -> list[str]:
+        """Returns the words that this keyboard would offer in the next word discovery; none if the person shares no new words.
+
+        Raises:
+          DataError: the file of the membership or the messages cannot be read.
+        """
+        from keyboard_app.federating.word_offers import next_words, recorded_words, shares_words
+
+        settings, store, model = self._profile.settings, self._profile.store, self._models.global_model
+        if not shares_words(settings):
+            return []
+        shared = self.standing().shared
+        outcomes = [(one.round_name, one.outcome) for one in shared if one.offered is not None]
+        changes = store.newest_message(), store.last_deletion(), len(store.changes())
+        state = changes, model.vocabulary.sha256, outcomes
+        if self._next_words[0] != state:
+            source = recorded_words(store, lambda: True)
+            self._next_words = state, next_words(source, record_of(shared), model)
+        return self._next_words[1]
 
     def join(self, link: str) -> Joining:
         """Starts joining the federation of a link. The task returned says why if joining fails.

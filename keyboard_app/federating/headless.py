@@ -16,6 +16,7 @@ from federation.protocol.join_link import JoinLink
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError, enrol
 from keyboard_app.federating.membership import Membership
 from keyboard_app.federating.participant import Participant, ask_for_outcomes
+from keyboard_app.federating.word_offers import WordSource, recorded_words, shares_words
 from keyboard_app.recording.user_profile import Profile
 from model.device.folder import Model
 
@@ -35,6 +36,17 @@ def corpus_messages(path: Path, user: str) -> Callable[[Model], list[list[int]]]
     if user not in corpus.users():
         raise DataError(f"{path} has no messages of the user {user!r}")
     return lambda model: [model.vocabulary.encode(text) for text in corpus.messages(user)]
+
+
+def words_of(profile: Profile, corpus: Path | None = None, user: str = "") -> WordSource:
+    """Returns the words that word discoveries may take: of a profile's recorded messages, or of a user of a corpus."""
+
+    def shares() -> bool:
+        return shares_words(profile.settings)
+
+    if corpus is None:
+        return recorded_words(profile.store, shares)
+    return WordSource(shares, lambda: list(JsonLines(corpus).messages(user)))
 
 
 def recorded_messages(profile: Profile) -> Callable[[Model], list[list[int]]]:
@@ -112,6 +124,7 @@ def take_part(
     shipped: Path,
     messages: Callable[[Model], Sequence[Sequence[int]]],
     tell: Callable[[str], None],
+    words: WordSource | None = None,
 ) -> None:
     """Takes part in rounds until the process ends or the coordinator refuses this device.
 
@@ -121,6 +134,7 @@ def take_part(
       shipped: the model folder to start with if the profile has no global model.
       messages: returns the messages to learn from, encoded for a model.
       tell: receives a line for people about each event.
+      words: the person's words, for word discoveries; None to take part in none.
 
     Raises:
       DataError: the keyboard belongs to no federation, or is leaving it.
@@ -132,7 +146,8 @@ def take_part(
     if joined.leaving:
         raise DataError("this keyboard is leaving its federation: finish leaving with --leave")
     with FederationClient(joined.url, joined.certificate, joined.key) as client:
-        participant = Participant(client, membership, profile.load_global(shipped), messages, profile.save_global)
+        model = profile.load_global(shipped)
+        participant = Participant(client, membership, model, messages, profile.save_global, words=words)
         pause, told = _FIRST_PAUSE, ""
         while True:
             try:

@@ -9,6 +9,7 @@ single-use code stays valid for this device. The wish to leave is saved before t
 """
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +35,7 @@ from keyboard_app.federating.membership_schema import (
     unseal,
 )
 from keyboard_app.federating.model_history import ModelHistory
+from keyboard_app.federating.word_record import OfferedWords, Offering, WordRecord
 from keyboard_app.recording.damage import set_aside
 from keyboard_app.recording.schema import DAMAGE, is_damage, told
 from keyboard_app.recording.vault import UnsealError, Vault
@@ -54,16 +56,17 @@ class Joined:
 
 @dataclass(frozen=True)
 class SharedUpdate:
-    """A masked update that left the device, and its outcome."""
+    """A masked update that left the device, and its outcome; with `offered`, the masked words of a word discovery."""
 
     time: str  # UTC, ISO 8601
     url: str  # of the coordinator's API
     round_name: str
     model: str  # digest of the global weights that training started from
-    words: int  # number of words trained on
+    words: int  # number of words trained on, or offered
     bytes: int  # size of the masked update
     clipped: bool | None  # None if an older version of the keyboard sent the update without recording this
     outcome: str  # `sent` until it is known; one of `api_messages.OUTCOMES`
+    offered: OfferedWords | None = None
 
 
 class Membership:
@@ -197,27 +200,54 @@ class Membership:
             db.execute("DELETE FROM membership")
             db.execute("UPDATE shared SET outcome = ? WHERE outcome = ?", (UNKNOWN, SENT))
 
-    def sent(self, url: str, round_name: str, model: str, words: int, size: int, clipped: bool) -> None:
-        """Records a masked update that is about to leave the device.
+    def sent(
+        self,
+        url: str,
+        round_name: str,
+        model: str,
+        words: int,
+        size: int,
+        clipped: bool,
+        offered: OfferedWords | None = None,
+    ) -> None:
+        """Records a masked update that is about to leave the device, or, with `offered`, masked words of a word discovery.
 
         Raises:
-          DataError: an update has left in a round of this name, which would not count as another.
+          DataError: an update has left in a round of this name, which would not count as another; or one of the words may not
+            leave again.
           NotAllowedError: too many have left that start from the same model, and the person has not said yes to more.
         """
         tag = round_tag(self._vault, url, round_name)
-        sealed = seal(self._vault, round_identity(tag), url=url, round=round_name, model=model)
+        content = {"url": url, "round": round_name, "model": model} | (offered.to_record() if offered else {})
+        sealed = seal(self._vault, round_identity(tag), **content)
         history = self.history() if self.joined is not None else None
         with transaction(self._connection) as db:
             if db.execute("SELECT 1 FROM shared WHERE tag = ?", (tag,)).fetchone():
                 raise DataError(
                     f"this keyboard has already given an update in round {round_name}: it gives no second one"
                 )
-            if history is not None:
+            if offered is not None:
+                self.word_record().check(url, offered)
+            elif history is not None:
                 history.check_repeats(model)
             db.execute(
                 "INSERT INTO shared (time, tag, sealed, words, bytes, clipped, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (_now(), tag, sealed, words, size, clipped, SENT),
             )
+
+    def gives_shares(self, url: str, round_name: str) -> None:
+        """Records that the shares which unmask the sum of a word discovery's round are about to leave the device."""
+        tag = round_tag(self._vault, url, round_name)
+        with transaction(self._connection) as db:
+            row = db.execute("SELECT sealed FROM shared WHERE tag = ?", (tag,)).fetchone()
+            if row is not None:
+                content = unseal(self._vault, round_identity(tag), row[0]) | {"helped": "yes"}
+                sealed = seal(self._vault, round_identity(tag), **content)
+                db.execute("UPDATE shared SET sealed = ? WHERE tag = ?", (sealed, tag))
+
+    def word_record(self) -> WordRecord:
+        """Returns the words that left this keyboard in word discoveries."""
+        return record_of(self.shared())
 
     def record_outcome(self, url: str, round_name: str, outcome: str) -> None:
         """Records the outcome of an update that was sent, unless it is known already: one of `api_messages.OUTCOMES`."""
@@ -243,9 +273,9 @@ class Membership:
         for time, tag, sealed, words, size, clipped, known in rows:
             origin = unseal(self._vault, round_identity(tag), sealed)
             was_clipped = None if clipped is None else bool(clipped)
-            found.append(
-                SharedUpdate(time, origin["url"], origin["round"], origin["model"], words, size, was_clipped, known)
-            )
+            offered = OfferedWords.from_record(origin)
+            place = origin["url"], origin["round"], origin["model"]
+            found.append(SharedUpdate(time, *place, words, size, was_clipped, known, offered))
         return found
 
     def _row(self, query: str) -> tuple[Any, ...] | None:
@@ -256,6 +286,11 @@ class Membership:
     def _change(self, statement: str, *values: object) -> None:
         with transaction(self._connection) as db:
             db.execute(statement, values)
+
+
+def record_of(shared: Sequence[SharedUpdate]) -> WordRecord:
+    """Returns the words that left a keyboard, from the record of all that it shared."""
+    return WordRecord([Offering(s.url, s.round_name, s.outcome, s.offered) for s in shared if s.offered is not None])
 
 
 def _key(text: str) -> Ed25519PrivateKey:

@@ -30,8 +30,9 @@ _SCHEMA = (
     id INTEGER PRIMARY KEY,
     time TEXT NOT NULL,
     tag BLOB NOT NULL UNIQUE,    -- of url and round (Vault.tag)
-    sealed BLOB NOT NULL,        -- JSON: url, round, and digest of the global weights that the update starts from
-    words INTEGER NOT NULL,      -- targets trained on
+    sealed BLOB NOT NULL,        -- JSON: url, round, and digest of the global weights that the update starts from;
+                                 -- of a word discovery, the words too (`word_record.OfferedWords`)
+    words INTEGER NOT NULL,      -- targets trained on, or words offered
     bytes INTEGER NOT NULL,      -- of the masked update
     clipped INTEGER,             -- 1 if the update was clipped to the round's norm; NULL if not recorded
     outcome TEXT NOT NULL        -- sent; counted: it is in the model that the round made; not counted; unknown

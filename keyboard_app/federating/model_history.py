@@ -158,7 +158,9 @@ class ModelHistory:
 
     def _given(self, model: str) -> int:
         rows = self._connection.execute("SELECT tag, sealed FROM shared").fetchall()
-        return sum(unseal(self._vault, round_identity(tag), sealed)["model"] == model for tag, sealed in rows)
+        opened = [unseal(self._vault, round_identity(tag), sealed) for tag, sealed in rows]
+        # Words of a discovery, which have a `kind`, depend on no weights.
+        return sum(one["model"] == model for one in opened if "kind" not in one)
 
     def _met(self) -> list[tuple[str, int]]:
         """Returns the digests and rounds of the models accepted in this federation, the latest last."""

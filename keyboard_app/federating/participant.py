@@ -10,6 +10,9 @@
 6. Once the coordinator has added up the masked integers of all devices, the keyboard signs which devices are in the sum.
 7. Once enough other devices have signed the same, it sends the shares that unmask the sum.
 
+In a round of a word discovery, step 3 and 4 fall away, and what it encodes and masks in step 5 are words
+(`keyboard_app.federating.word_offers`).
+
 A keyboard that has lost its place in a round asks later what became of its update. One whose model has another vocabulary than the
 federation's fetches the whole model first, outside of rounds (`keyboard_app.federating.received_models`).
 
@@ -26,16 +29,17 @@ import numpy as np
 
 from data.errors import DataError, UserFacingError
 from federation.protocol import api_messages
-from federation.protocol.api_messages import secure_round
+from federation.protocol.api_messages import Plan, secure_round
 from federation.protocol.delta_encoding import flatten
 from federation.protocol.device_round import DeviceRound
+from federation.protocol.discovery.round_plans import RoundPlan, WordPlan
 from federation.protocol.round_terms import TrainingResult
-from federation.protocol.secure_aggregation.modular_vectors import Vector
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError
 from keyboard_app.federating.membership import Joined, Membership
 from keyboard_app.federating.model_history import NotAllowedError, Question
 from keyboard_app.federating.received_models import check_weights_of, fetch_model
-from keyboard_app.federating.steps import DONE, LEARNING
+from keyboard_app.federating.steps import DONE, DONE_WITH_WORDS, LEARNING
+from keyboard_app.federating.word_offers import WordSource, check_word_plan, offered_words, word_vectors
 from keyboard_app.learning.background import reason
 from keyboard_app.learning.word_count import count_words
 from model.device.folder import Model
@@ -50,9 +54,9 @@ from model.device.weights import digest
 # Number of held-out words on which weights are measured. Both measurements together take half as long as training on 2,000 words.
 _MOST_TESTED = 500
 _OUTCOMES = {
-    api_messages.COUNTED: "what this keyboard learned is counted",
-    api_messages.NOT_COUNTED: "what this keyboard learned is not counted",
-    api_messages.UNKNOWN: "the coordinator does not know whether what this keyboard learned is counted",
+    api_messages.COUNTED: "what this keyboard {did} is counted",
+    api_messages.NOT_COUNTED: "what this keyboard {did} is not counted",
+    api_messages.UNKNOWN: "the coordinator does not know whether what this keyboard {did} is counted",
 }
 _REPEATED = 0.5  # share of the messages that an update trains on if there was one from the same weights before
 _TOO_LITTLE = "this keyboard has too few words to take part in a round yet: it takes part once you have written more"
@@ -130,7 +134,7 @@ def has_enough(lengths: Sequence[int]) -> bool:
     return any(lengths[: held_back_from(lengths)])
 
 
-def check_plan(plan: api_messages.Plan, round_name: str, model: Model) -> None:
+def check_plan(plan: Plan, round_name: str, model: Model) -> None:
     """Checks that a plan is for this round and this keyboard's model. Its numbers are within the bounds that their types carry.
 
     Raises:
@@ -149,13 +153,11 @@ def check_plan(plan: api_messages.Plan, round_name: str, model: Model) -> None:
 class _Session:
     """The state of this keyboard in one round: the plan, and its part in the protocol."""
 
-    def __init__(self, plan: api_messages.Plan, joined: Joined) -> None:
-        """Begins the round of a plan that `check_plan` accepts."""
+    def __init__(self, plan: RoundPlan, joined: Joined) -> None:
+        """Begins the round of a plan that `check_plan` or `check_word_plan` accepts."""
         self.plan = plan
-        self.how = FineTuning(plan.learning_rate, plan.clipping_norm, plan.passes, plan.max_words, plan.trainable)
         self.part = DeviceRound(secure_round(plan), joined.key)
-        self.words = 0  # number of words that the update was learned from, ends of messages included; 0 before that
-        self.counted = 0  # the same without punctuation and ends of messages, for the person
+        self.sent = False  # whether its masked numbers exist
 
 
 class Participant:
@@ -171,6 +173,7 @@ class Participant:
         idle: Callable[[], bool] = lambda: True,
         draw: Callable[[int], int] = secrets.randbits,
         enough: bool = False,
+        words: WordSource | None = None,
     ) -> None:
         """Prepares to take part; each call of `turn` does a part of the work.
 
@@ -184,6 +187,7 @@ class Participant:
           draw: takes a number and returns as many unpredictable bits, for all that is random in an update; only tests replace
             the default.
           enough: whether it is known that the messages are enough to train on, so that they need not be counted.
+          words: the person's words, for word discoveries; None to take part in none.
 
         Raises:
           DataError: the keyboard belongs to no federation.
@@ -198,6 +202,7 @@ class Participant:
         self._client, self._membership, self._joined = client, membership, joined
         self._messages, self._adopt, self._idle, self._draw = messages, adopt, idle, draw
         self._history = membership.history()
+        self._words = words or WordSource()
         self._digest = digest(model.weights)
         self._session: _Session | None = None
         self.enough = enough  # whether the messages are enough to train on
@@ -232,7 +237,8 @@ class Participant:
         name = session.plan.round_name if session else ""
         ready = session is not None or self._has_enough()
         try:
-            call = self._client.check_in(self.model.vocabulary.sha256, name, wait, ready)
+            shares = session is not None or self._words.shares()
+            call = self._client.check_in(self.model.vocabulary.sha256, name, wait, ready, shares)
         except RefusedError as refused:
             if refused.status != api_messages.OTHER_VOCABULARY:
                 raise
@@ -246,12 +252,13 @@ class Participant:
         self.waiting = self.busy
         if session is not None and call.round_name != name:
             self._end()
-            if not session.words:
+            if not session.sent:
                 return "the round ended before this keyboard had sent anything"
             if call.outcome not in api_messages.OUTCOMES:  # `_ask_for_outcomes` will ask for it
                 return "the round continues without this keyboard"
             self._membership.record_outcome(self._joined.url, name, call.outcome)
-            return f"the round is over: {_OUTCOMES[call.outcome]}"
+            did = "learned" if isinstance(session.plan, Plan) else "offered"
+            return f"the round is over: {_OUTCOMES[call.outcome].format(did=did)}"
         if (
             call.task == api_messages.REST
             and call.model != self._digest
@@ -332,9 +339,12 @@ class Participant:
         name, stage = call.round_name, call.task
         if stage == api_messages.KEYS and self._session is None:
             plan = self._client.plan(name)
-            check_plan(plan, name, self.model)
-            own = plan.model == self._digest
-            self._history.check(plan.model, self.model.provenance.round if own else call.model_round)
+            if isinstance(plan, Plan):
+                check_plan(plan, name, self.model)
+                own = plan.model == self._digest
+                self._history.check(plan.model, self.model.provenance.round if own else call.model_round)
+            else:
+                check_word_plan(plan, name, self.model)
             self._session = _Session(plan, self._joined)
         self.waiting = False
         session = self._session
@@ -343,38 +353,62 @@ class Participant:
         message = yield from self._message(session, stage)
         self._client.give(name, stage, message)
         self.waiting = True
+        if not isinstance(session.plan, Plan) and stage in DONE_WITH_WORDS:
+            return DONE_WITH_WORDS[stage]
         return DONE.get(stage, f"did its part of the step {stage}")
 
     def _message(self, session: _Session, stage: str) -> Generator[Progress, None, bytes]:
         """Returns this keyboard's message of a stage. A repeated call returns the same bytes."""
-        part, vectors = session.part, tuple[Vector, ...]()
-        needed = b"" if part.has(stage) else self._client.needs(session.plan.round_name, stage)
+        part, plan = session.part, session.plan
+        needed = b"" if part.has(stage) else self._client.needs(plan.round_name, stage)
         if part.has(stage) or stage != api_messages.REPORTING:
             self.step = stage
-            return part.message(stage, needed, lambda: vectors)
-        self.step = LEARNING
+            message = part.message(stage, needed, tuple)
+            if stage == api_messages.UNMASKING and not isinstance(plan, Plan):
+                self._membership.gives_shares(self._joined.url, plan.round_name)
+            return message
+        self.step = LEARNING if isinstance(plan, Plan) else stage
         part.check(stage, needed)
-        learned = yield from self._learn(session)
-        self.step = stage
-        yield Progress(0, 1, 0, 0.0)  # shows the new step: masking takes a moment
-        terms, plan = session.plan.terms, session.plan
-        vectors = terms.contribution(learned, np.random.default_rng(self._draw(128)))
-        message = part.message(stage, needed, lambda: vectors)
-        clipped = bool(np.linalg.norm(learned.delta) > terms.clipping_norm)
-        self._membership.sent(self._joined.url, plan.round_name, plan.model, session.counted, len(message), clipped)
-        session.words = learned.words
+        if isinstance(plan, Plan):
+            message = yield from self._learned(part, plan, needed)
+        else:
+            message = self._offered(part, plan, needed)
+        session.sent = True
         return message
 
-    def _learn(self, session: _Session) -> Generator[Progress, None, TrainingResult]:
-        if session.plan.model != self._digest:
-            self._fetch(session.plan.model)
+    def _learned(self, part: DeviceRound, plan: Plan, needed: bytes) -> Generator[Progress, None, bytes]:
+        """Returns the masked update of a round, once it is recorded."""
+        learned, counted = yield from self._learn(plan)
+        self.step = api_messages.REPORTING
+        yield Progress(0, 1, 0, 0.0)  # shows the new step: masking takes a moment
+        terms = plan.terms
+        vectors = terms.contribution(learned, np.random.default_rng(self._draw(128)))
+        message = part.message(api_messages.REPORTING, needed, lambda: vectors)
+        clipped = bool(np.linalg.norm(learned.delta) > terms.clipping_norm)
+        self._membership.sent(self._joined.url, plan.round_name, plan.model, counted, len(message), clipped)
+        return message
+
+    def _offered(self, part: DeviceRound, plan: WordPlan, needed: bytes) -> bytes:
+        """Returns the masked words of a round of a word discovery, once they are recorded."""
+        url, record = self._joined.url, self._membership.word_record()
+        offered = offered_words(plan, self._words, record, url, self.model, self._draw)
+        message = part.message(api_messages.REPORTING, needed, lambda: word_vectors(plan, offered.words))
+        count = len(offered.words)
+        self._membership.sent(url, plan.round_name, plan.model, count, len(message), clipped=False, offered=offered)
+        return message
+
+    def _learn(self, plan: Plan) -> Generator[Progress, None, tuple[TrainingResult, int]]:
+        """Trains; returns the result, and the words trained on without punctuation and ends of messages, for the person."""
+        if plan.model != self._digest:
+            self._fetch(plan.model)
         self._history.accept(self._digest, self.model.provenance.round)
         # A coordinator can repeat the plan's seed, so nothing that is random here may depend on it alone.
-        seed, repeated = (session.plan.seed, self._draw(128)), self._history.updates(self._digest) > 0
+        seed, repeated = (plan.seed, self._draw(128)), self._history.updates(self._digest) > 0
+        how = FineTuning(plan.learning_rate, plan.clipping_norm, plan.passes, plan.max_words, plan.trainable)
         messages = self._messages(self.model)
-        learned_from = newest(messages[: held_back_from([len(message) for message in messages])], session.how.max_words)
-        session.counted = count_words(learned_from, self.model.vocabulary)
-        training = learn(self.model, messages, session.how, seed, repeated)
+        learned_from = newest(messages[: held_back_from([len(message) for message in messages])], how.max_words)
+        counted = count_words(learned_from, self.model.vocabulary)
+        training = learn(self.model, messages, how, seed, repeated)
         while True:
             if not self._idle():
                 raise DataError("you are typing, and this keyboard takes part in a later round")
@@ -382,7 +416,7 @@ class Participant:
                 progress = next(training)
             except StopIteration as end:
                 learned: TrainingResult = end.value
-                return learned
+                return learned, counted
             yield progress
 
     def _fetch(self, wanted: str, another_vocabulary: bool = False) -> None:

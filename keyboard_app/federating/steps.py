@@ -21,6 +21,11 @@ DONE = {
     api_messages.CONSISTENCY: "agreed with the other keyboards on who takes part",
     api_messages.UNMASKING: "helped to add up what all keyboards learned",
 }
+# The same in a word discovery, where it differs.
+DONE_WITH_WORDS = {
+    api_messages.REPORTING: "sent the words that it offers, masked",
+    api_messages.UNMASKING: "helped to add up the words that all keyboards offer",
+}
 
 
 def place(step: str) -> int:

@@ -7,6 +7,7 @@ desktop on the same machine (`keyboard_app.federating.local_rounds.TakingOver`).
 import shutil
 import time
 from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from federation.protocol import api_messages
@@ -14,8 +15,10 @@ from federation.protocol.join_link import JoinLink
 from keyboard_app.federating.membership import Joined, Membership
 from keyboard_app.federating.model_history import NO
 from keyboard_app.federating.steps import STEPS, place
+from keyboard_app.federating.word_offers import WordSource, shares_words
 from keyboard_app.learning.background import Step, reason
 from keyboard_app.learning.models import Models
+from keyboard_app.recording.records import FORGOTTEN
 from keyboard_app.recording.store import Store
 from keyboard_app.recording.user_profile import RELEASING, STORE, Profile
 from model.device.folder import Model, save_model
@@ -78,7 +81,7 @@ class TakingPart:
 
         with FederationClient(joined.url, joined.certificate, joined.key) as client:
             needs = client, membership, self._model, self._messages, self._release, self._idle
-            participant = Participant(*needs, enough=self.enough)
+            participant = Participant(*needs, enough=self.enough, words=self._words())
             try:
                 yield from self._turns(participant)
             except RefusedError as error:
@@ -130,11 +133,21 @@ class TakingPart:
 
     def _messages(self, model: Model) -> list[list[int]]:
         """Reads the recorded messages, in the task's own thread and only for a round: there may be many."""
-        store = Store.read(self._profile.path / STORE, self._profile.vault)
-        try:
-            return [model.vocabulary.encode(message.text) for message in store.learnable()]
-        finally:
-            store.close()
+        return [model.vocabulary.encode(text) for text in self._texts()]
+
+    def _words(self) -> WordSource:
+        def forgotten() -> frozenset[str]:
+            with self._store() as store:
+                return frozenset(store.words_marked(FORGOTTEN))
+
+        return WordSource(lambda: shares_words(self._profile.settings), self._texts, forgotten)
+
+    def _texts(self) -> list[str]:
+        with self._store() as store:
+            return [message.text for message in store.learnable()]
+
+    def _store(self) -> "closing[Store]":
+        return closing(Store.read(self._profile.path / STORE, self._profile.vault))
 
     def _release(self, model: Model) -> None:
         folder = self._profile.path / RELEASING

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from model.device.suggesting.personal import USUAL_TRUST
 
+FORGOTTEN, INSISTED = "forgotten", "insisted"  # kinds of words that the person has marked
+
 
 class Ranks(NamedTuple):
     """The number of words that each model ranked above the typed word before learning from it; None for an unknown word."""

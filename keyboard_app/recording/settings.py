@@ -32,6 +32,8 @@ class UserSettings:
     window_width: int | None = None  # of the window when it was last closed, in pixels of the system
     window_height: int | None = None
     take_part: bool = True  # whether to take part in the rounds of the joined federation
+    # Whether to offer new words to the joined federation, masked. Joining asks; a member from before that was not asked.
+    share_new_words: bool = False
 
     def __post_init__(self) -> None:
         """Checks every choice.

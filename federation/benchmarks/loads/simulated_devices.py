@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
+from typing import Any
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,13 +17,15 @@ from data.errors import DataError, UserFacingError
 from federation.protocol import api_messages
 from federation.protocol.api_messages import Call, CheckIn, Enrolment, Plan, secure_round
 from federation.protocol.device_round import DeviceRound
+from federation.protocol.discovery.round_plans import RoundPlan
 from federation.protocol.secure_aggregation.modular_vectors import UnsignedArray
 from federation.protocol.signed_requests import device_name, sign_enrolment
 from federation.protocol.signed_session import SignedSession
 
 _ATTEMPTS = 4  # attempts at a request whose connection fails
 
-Vectors = Callable[[Plan], Sequence[UnsignedArray]]  # a device's vectors for the sum of a round, in its layout
+# A device's vectors for the sum of a round, in its layout, made from the plan of the kind of rounds that it takes part in.
+Vectors = Callable[[Any], Sequence[UnsignedArray]]
 
 
 class SimulatedDevice:
@@ -33,13 +36,13 @@ class SimulatedDevice:
         self.name = device_name(self.key)
         self.round_name = ""  # empty outside of rounds
         self._vectors = vectors
-        self._round: tuple[Plan, DeviceRound] | None = None
+        self._round: tuple[RoundPlan, DeviceRound] | None = None
 
     def enrolment(self, code: str) -> Enrolment:
         """Returns the message by which the device enrols with a code."""
         return Enrolment(code, self.name, sign_enrolment(self.key, code))
 
-    def begin(self, plan: Plan) -> None:
+    def begin(self, plan: RoundPlan) -> None:
         """Enters the round of this plan, and leaves any other."""
         self.round_name, self._round = plan.round_name, (plan, DeviceRound(secure_round(plan), self.key))
 

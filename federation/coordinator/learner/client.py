@@ -9,6 +9,8 @@ import sys
 from federation.aggregation.sum_check import ImplausibleSumError
 from federation.coordinator.learner.json_process import JsonProcess
 from federation.coordinator.learner.messages import (
+    DecodedWords,
+    DecodeRequest,
     ModelUpdate,
     NextRound,
     PrepareRequest,
@@ -51,3 +53,12 @@ class LearnerClient(JsonProcess):
           DataError: no model can be made from the sum for another reason.
         """
         return ModelUpdate.from_json(await self.ask(request_to_json(request), _ANSWER_SECONDS))
+
+    async def decode(self, request: DecodeRequest) -> DecodedWords:
+        """Returns the words in the sum of the second round of a word discovery.
+
+        Raises:
+          LearnerDiedError: the process ended, or did not answer in time; the request may be repeated.
+          ImplausibleSumError: the table cannot be decoded, which those of honest devices can.
+        """
+        return DecodedWords(**await self.ask(request_to_json(request), _ANSWER_SECONDS))

@@ -15,23 +15,31 @@ from data.errors import UserFacingError
 from federation.aggregation.accounting import BudgetExhaustedError
 from federation.aggregation.privacy import privacy_line
 from federation.aggregation.server_process import ServerProcess
+from federation.aggregation.sum_check import ImplausibleSumError
 from federation.coordinator.learner.messages import (
+    DecodedWords,
+    DecodeRequest,
     ModelUpdate,
     NextRound,
     PrepareRequest,
-    UpdateRequest,
+    Request,
     request_from_json,
     temporary_folder,
 )
 from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.settings.federation_settings import FederationSettings
+from federation.discovery.decoding import decode_table
 from federation.engine.local import engine
+from federation.protocol.discovery.round_plans import RevealPlan
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.modular_vectors import unpack
 from federation.temporary_files import use_empty_folder
 from model.device.folder import WEIGHTS, load_model
 from model.device.weights import save_weights
 
+# Greatest count of a word that is decoded. It is far above the number of devices, so that a word which a device counted many times
+# is found and can be dropped, and does not make the table unreadable.
+_MOST_COUNTED = 2**20
 # TFF's `LearningAlgorithmState@SERVER`, with its named parts as mappings (`ServerProcess`).
 ServerState = Any
 
@@ -83,13 +91,15 @@ class Learner:
             before,
         )
 
-    def answer(self, request: PrepareRequest | UpdateRequest) -> NextRound | ModelUpdate:
+    def answer(self, request: Request) -> NextRound | ModelUpdate | DecodedWords:
         """Answers a request.
 
         Raises:
           DataError: the sum does not fit the round's terms, or is over too few or too many devices.
           ImplausibleSumError: honest devices cannot produce such a sum.
         """
+        if isinstance(request, DecodeRequest):
+            return decode(request)
         state = self._process.load(Path(request.state))
         if isinstance(request, PrepareRequest):
             return self._next_round(state, request.unmasked)
@@ -115,6 +125,23 @@ class Learner:
         spent = self._process.spent(state, unmasked)
         after = self._process.spent(state, max(self._process.rounds(state), unmasked) + 1)
         return NextRound(terms, exhausted, spent, privacy_line(self._privacy, spent), unmasked, after)
+
+
+def decode(request: DecodeRequest) -> DecodedWords:
+    """Returns the words in a sum of tables.
+
+    Raises:
+      ImplausibleSumError: the table cannot be decoded: it has room for all words that honest devices may put into it.
+    """
+    plan = RevealPlan.from_json(request.plan)
+    (table,) = unpack(plan.layout, Path(request.sum_file).read_bytes())
+    try:
+        return DecodedWords(decode_table(table, plan.table, _MOST_COUNTED))
+    except UserFacingError as error:
+        raise ImplausibleSumError(
+            "the table of words cannot be decoded, which those of honest devices can: at least one of them sent something else "
+            "than its words"
+        ) from error
 
 
 if __name__ == "__main__":

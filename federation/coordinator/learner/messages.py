@@ -1,6 +1,6 @@
 """The messages between the coordinator and the learner, each as one line of JSON.
 
-A request is `{"do": "prepare" | "update", …}`, an answer `{"result": …}` or `{"error": "one line for people",
+A request is `{"do": "prepare" | "update" | "decode", …}`, an answer `{"result": …}` or `{"error": "one line for people",
 "kind": "name of the error's class"}`.
 """
 
@@ -40,6 +40,28 @@ class UpdateRequest:
     devices: int  # number of devices in the sum
     new_state: str  # folder for the next state and the new weights
     unmasked: int  # as in `PrepareRequest`
+
+
+@dataclass(frozen=True)
+class DecodeRequest:
+    """A request for the words in the sum of the second round of a word discovery."""
+
+    sum_file: str  # file of the summed tables, packed by the plan's layout
+    plan: str  # JSON: the `RevealPlan`
+
+
+@dataclass(frozen=True)
+class DecodedWords:
+    """The answer to a `DecodeRequest`: words, with the number of devices that offered them."""
+
+    words: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
+        return asdict(self)
+
+
+Request = PrepareRequest | UpdateRequest | DecodeRequest
 
 
 @dataclass(frozen=True)
@@ -115,16 +137,16 @@ class ModelUpdate:
         return cls(NextRound.from_json(content["next_round"]), RoundReport.from_json(content["report"]))
 
 
-_REQUESTS: dict[str, type[PrepareRequest] | type[UpdateRequest]] = {"prepare": PrepareRequest, "update": UpdateRequest}
+_REQUESTS: dict[str, type[Request]] = {"prepare": PrepareRequest, "update": UpdateRequest, "decode": DecodeRequest}
 
 
-def request_to_json(request: PrepareRequest | UpdateRequest) -> dict[str, Any]:
+def request_to_json(request: Request) -> dict[str, Any]:
     """Returns a request as JSON values."""
     (name,) = (name for name, kind in _REQUESTS.items() if isinstance(request, kind))
     return {"do": name} | asdict(request)
 
 
-def request_from_json(content: dict[str, Any]) -> PrepareRequest | UpdateRequest:
+def request_from_json(content: dict[str, Any]) -> Request:
     """Reads the output of `request_to_json`.
 
     Raises:

@@ -19,6 +19,7 @@ from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web.device_api import DeviceApi
 from federation.coordinator.web.owner.device_controls import DeviceControls, device_routes
+from federation.coordinator.web.owner.word_controls import WordControls, word_routes
 from federation.coordinator.web.status import CoordinatorStatus, status_of
 from federation.protocol.join_link import JoinLink
 from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
@@ -37,7 +38,7 @@ def control_token(folder: Path) -> str:
 
 
 class ControlApi:
-    """The operator's actions: creating join links, changing settings, and starting, scheduling, pausing and stopping rounds."""
+    """The operator's actions: join links, settings, the devices, word discoveries, and when rounds run."""
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class ControlApi:
     ) -> None:
         """Controls a coordinator that devices reach at `host`:`port`, and recognize by its certificate's SHA-256."""
         self.coordinator, self.settings = coordinator, settings
-        self.devices = DeviceControls(coordinator, self._tick)
+        self.devices, self.words = DeviceControls(coordinator, self._tick), WordControls(coordinator, self._tick)
         self._api, self._host, self._port, self._sha256 = api, host, port, sha256
 
     def invite(self) -> JoinLink:
@@ -163,6 +164,7 @@ def control_app(control: ControlApi, token: str) -> FastAPI:
         return {"message": control.start_now()}
 
     app.include_router(device_routes(control.devices), dependencies=only_with_token)
+    app.include_router(word_routes(control.words), dependencies=only_with_token)
     return app
 
 

@@ -1,5 +1,6 @@
 """Calls to the control API of a coordinator that runs on this machine, found by its folder."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from federation.coordinator.device_book import LinkRow
 from federation.coordinator.enrolled_devices import Readiness
 from federation.coordinator.web.control_api import PORT, TOKEN
 from federation.coordinator.web.owner.device_records import DeviceRecord
+from federation.coordinator.web.owner.word_controls import DiscoveryRecord, record_from
 from federation.coordinator.web.servers import LOOPBACK
 
 _SECONDS = 30.0
@@ -63,7 +65,24 @@ class ControlClient:
         """Makes an unused join link useless."""
         self._call("POST", f"invitations/{quote(link, safe='')}/revocation")
 
-    def _call(self, method: str, path: str, **query: str) -> Any:
+    def start_discovery(self, **terms: int) -> None:
+        """Starts a word discovery; `terms` are those of `WordControls.start`."""
+        self._call("POST", "words", **{name: str(value) for name, value in terms.items()})
+
+    def discovery(self) -> DiscoveryRecord:
+        """Returns the newest word discovery."""
+        return record_from(self._call("GET", "words"))
+
+    def strike(self, words: Sequence[str], struck: bool) -> None:
+        """Strikes words that were found out, or takes them back in."""
+        self._call("POST", "words/strikes", word=list(words), struck=str(struck).lower())
+
+    def confirmed_words(self) -> dict[str, Any]:
+        """Returns the words that are not struck out, as `federate grow` reads them."""
+        found: dict[str, Any] = self._call("GET", "words/confirmed")
+        return found
+
+    def _call(self, method: str, path: str, **query: str | list[str]) -> Any:
         url = f"http://{LOOPBACK}:{self._port}/control/{path}"
         try:
             with httpx.Client(headers=self._headers, timeout=_SECONDS, trust_env=False) as client:

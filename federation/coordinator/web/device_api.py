@@ -27,6 +27,7 @@ from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.store import StoreError
 from federation.coordinator.web.device_requests import DeviceRequests, RequestRefusedError
 from federation.protocol import api_messages
+from federation.protocol.discovery.round_plans import RoundPlan
 from federation.protocol.signed_requests import SignedHeaders
 from model.device.folder import LEXICON, PHRASES, VOCABULARY, WEIGHTS
 
@@ -256,8 +257,8 @@ def _add_reads_of_round(app: FastAPI, api: DeviceApi) -> None:
         operation_id="plan",
         responses=_refusals(*_OF_SIGNED, api_messages.BAD, api_messages.LATE),
     )
-    async def plan(round_name: _RoundName, signed: _Signed) -> api_messages.Plan:
-        """Returns the plan of a round: how it trains, encodes and masks."""
+    async def plan(round_name: _RoundName, signed: _Signed) -> RoundPlan:
+        """Returns the plan of a round: how it trains, encodes and masks; of a word discovery, what is counted or revealed."""
         return devices.plan(signed.device, round_name, api.clock())
 
     @app.get("/v1/rounds/{round_name}/outcome", operation_id="outcome", responses=_refusals(*_OF_SIGNED))

@@ -36,6 +36,7 @@ class OpenRoundStatus:
     given: int  # that have sent their message of the stage
     minimum: int
     target: int
+    of_words: bool = False  # whether it belongs to a word discovery
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,7 @@ def _open_round(opened: OpenRound, now: float) -> OpenRoundStatus:
         given=len(machine.given),
         minimum=machine.rules.minimum,
         target=machine.rules.target,
+        of_words=opened.of_words,
     )
 
 

@@ -10,11 +10,13 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
 from federation.protocol import api_messages
+from federation.protocol.discovery.round_plans import COUNT
 from federation.protocol.join_link import JoinLink
 from keyboard_app.device import Device
 from keyboard_app.federating.membership import Joined, SharedUpdate
 from keyboard_app.federating.model_history import AGAIN, NO, UPDATES_PER_MODEL, Question
 from keyboard_app.federating.steps import STEPS, place
+from keyboard_app.recording.settings import UserSettings
 from keyboard_app.window.keys.text_area import SearchField
 from keyboard_app.window.pages.page import Card
 from keyboard_app.window.widgets.control import OnOff
@@ -32,6 +34,7 @@ __all__ = (
     "StandingCard",
 )
 
+_WORDS_SHOWN = 30  # of a word discovery, before the person asks for details
 _OUTCOMES = {
     "sent": "sent, no answer yet",
     api_messages.COUNTED: "counted",
@@ -98,11 +101,14 @@ class StandingCard(Card):
     place = StringProperty()
     since = StringProperty()
 
-    def show(self, joined: Joined, takes_part: bool) -> None:
-        """Shows a federation and whether the person takes part."""
+    words = StringProperty()  # what the keyboard would offer next
+
+    def show(self, joined: Joined, settings: UserSettings, next_words: Sequence[str]) -> None:
+        """Shows a federation, whether the person takes part, and the words that the keyboard would offer next."""
         self.place = urlsplit(joined.url).netloc
         self.since = "leaving …" if joined.leaving else f"since {_when(joined.since)}"
-        self.ids.take_part.on = takes_part
+        self.ids.take_part.on, self.ids.share_words.on = settings.take_part, settings.share_new_words
+        self.words = _next(next_words) if settings.take_part and settings.share_new_words else ""
 
 
 class QuestionCard(Card):
@@ -202,7 +208,7 @@ class SharedCard(Card):
         self._shown = shared, count
         self.updates = f"{len(shared):,}" if shared else ""
         # Rounds learn from the same newest words again, so a sum over the updates would count most words several times.
-        words = max((s.words for s in shared), default=0)
+        words = max((s.words for s in shared if s.offered is None), default=0)
         self.words = f"{words:,}"
         self.of_updates = "update" if len(shared) == 1 else "updates"
         self.of_words = f"{'word' if words == 1 else 'words'} used, at most"
@@ -211,7 +217,7 @@ class SharedCard(Card):
         self.ids.rows.clear_widgets()
         for one in reversed(shared[-count:]):
             outcome = _OUTCOMES.get(one.outcome, one.outcome)
-            note = f"{one.words:,} {'word' if one.words == 1 else 'words'} used"
+            note = _what(one, None if self.detailed else _WORDS_SHOWN)
             if self.detailed:
                 clipped = {True: ", scaled down to the round's limit", False: ", not scaled down", None: ""}[
                     one.clipped
@@ -222,6 +228,23 @@ class SharedCard(Card):
     def on_detailed(self, _card: "SharedCard", _detailed: bool) -> None:
         """Shows or hides the details."""
         self.show(*self._shown)
+
+
+def _what(shared: SharedUpdate, most: int | None) -> str:
+    """Returns what was shared, in words; at most `most` words of a word discovery are listed."""
+    if shared.offered is None:
+        return f"{shared.words:,} {'word' if shared.words == 1 else 'words'} used"
+    stage = "new words counted" if shared.offered.kind == COUNT else "new words revealed"
+    listed = shared.offered.words[:most]
+    more = f" and {len(shared.offered.words) - len(listed):,} more" if len(listed) < len(shared.offered.words) else ""
+    return f"{stage}: {', '.join(listed) or 'none, only zeros were sent'}{more}"
+
+
+def _next(words: Sequence[str]) -> str:
+    if not words:
+        return "Right now your keyboard has no new word to offer. It would take part with zeros."
+    listed, more = words[:_WORDS_SHOWN], len(words) - _WORDS_SHOWN
+    return f"Next it would offer: {', '.join(listed)}{f' and {more:,} more' if more > 0 else ''}."
 
 
 def _when(time: str) -> str:

@@ -55,7 +55,7 @@ class FederationPage(Page):
         cards: list[Widget]
         if standing.joined is not None:
             self._link = self._joining = None
-            self._standing_card.show(standing.joined, settings.take_part)
+            self._standing_card.show(standing.joined, settings, self.device.federation.next_words())
             cards = [self._standing_card, self._round_card]
             if standing.question is not None:
                 self._question_card.show(standing.question)
@@ -137,6 +137,7 @@ class FederationPage(Page):
             self._joining = self.device.federation.join(link)
 
         self.problem = ""
+        self.choose(share_new_words=self._agree_card.ids.share_words.on)
         self.screen.begin_in_federation(begin)
         self.screen.refresh_page()
 
@@ -162,6 +163,8 @@ class FederationPage(Page):
     def choose(self, **choices: Any) -> None:
         """Applies settings."""
         self.attempt(lambda: self.device.choose(**choices))
+        if self._standing.joined is not None:
+            self.screen.refresh_page()
 
     def ask(self) -> None:
         """Asks the coordinator for a round now."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from federation.aggregation.sum_check import ImplausibleSumError
 from federation.benchmarks.loads.simulated_devices import SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
 from federation.coordinator.coordinator import Coordinator
@@ -14,8 +15,12 @@ from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Round, Rules, Stage
 from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.secure_sum import SecureSummation
+from federation.coordinator.store import SummedRound
 from federation.protocol.api_messages import REST, WAIT, Call, CheckIn, Plan
 from federation.protocol.delta_encoding import flatten, unflatten
+from federation.protocol.discovery.fingerprint import fingerprint64
+from federation.protocol.discovery.round_plans import COUNT, RevealPlan
+from federation.protocol.discovery.word_table import PRIME, TableTerms, table_vector
 from federation.protocol.round_terms import Terms, TrainingResult, counts_of, recall_of
 from federation.protocol.secure_aggregation.modular_vectors import Vector, unpack
 from model.device.config import ModelConfig
@@ -43,6 +48,34 @@ def delta_of(device: SimulatedDevice) -> np.ndarray:
     rng = np.random.default_rng(int(device.name[:8], 16))
     delta = rng.normal(size=LENGTH).astype(np.float32)
     return delta * np.float32(0.5 / np.linalg.norm(delta))
+
+
+def peeled(table: Vector, terms: TableTerms) -> dict[str, int]:
+    """Returns the words of a summed table and their counts, peeled from rows that have one word only.
+
+    Raises:
+      ImplausibleSumError: something remains that is no word.
+    """
+    left, words = table % PRIME, dict[str, int]()
+    columns = terms.chunks + 2
+    while True:
+        rows, found = left[: -terms.repetitions * terms.rows].reshape(-1, columns), dict[str, int]()
+        for row in rows[rows[:, -2] > 0]:
+            count = int(row[-2])
+            inverse = pow(count, -1, PRIME)
+            chunks = [int(chunk) * inverse % PRIME for chunk in row[:-2]]
+            word = b"".join(chunk.to_bytes(4, "little")[:3] for chunk in chunks).rstrip(b"\0")
+            check = fingerprint64(b"hash_check_%d%s" % (terms.seed, word)) % PRIME
+            if word and int(row[-1]) * inverse % PRIME == check:
+                found[word.decode(errors="replace")] = count
+        for text, count in found.items():
+            words[text] = count
+            left = (left + (PRIME - table_vector([text], terms) % PRIME) * count) % PRIME
+        if not found:
+            break
+    if left.any():
+        raise ImplausibleSumError("the table cannot be decoded")
+    return words
 
 
 class LearnedDevice(SimulatedDevice):
@@ -200,7 +233,24 @@ class World:
         if self.coordinator.rounds.summed() is None and self.coordinator.rounds.begin_unmasking() is not None:
             self.unmask()
         if (summed := self.coordinator.rounds.summed()) is not None:
-            self.coordinator.rounds.commit(summed.number, self.learn(summed.number, summed.total), self.now)
+            if summed.kind:
+                self.read_words(summed)
+            else:
+                self.coordinator.rounds.commit(summed.number, self.learn(summed.number, summed.total), self.now)
+
+    def read_words(self, summed: SummedRound) -> None:
+        """Reads the sum of a round of a word discovery, as `RoundDriver` does, with arithmetic in place of TFF's decoder."""
+        rounds = self.coordinator.rounds
+        try:
+            if summed.kind == COUNT:
+                rounds.read_counts(summed, self.now)
+                return
+            table = rounds.discoveries.table(summed.number, summed.total)
+            plan = rounds.discoveries.plan_of(summed.number)
+            assert isinstance(plan, RevealPlan)
+            rounds.keep_words(summed.number, peeled(table, plan.table), self.now)
+        except ImplausibleSumError as error:
+            rounds.fail(f"no words could be read from the sum: {error}", self.now, spoiled=True)
 
     def unmask(self) -> None:
         """Unmasks and stores the sum of the round, which is at its commit."""

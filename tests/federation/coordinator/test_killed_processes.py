@@ -136,7 +136,9 @@ class Processes:
             if call.task in (api_messages.REST, api_messages.WAIT):
                 return call.task
             if not self.own.round_name:
-                self.own.begin(self.client.plan(call.round_name))
+                plan = self.client.plan(call.round_name)
+                assert isinstance(plan, api_messages.Plan)
+                self.own.begin(plan)
             if call.task == until:
                 return call.task
             needed = b"" if self.own.has(call.task) else self.client.needs(call.round_name, call.task)

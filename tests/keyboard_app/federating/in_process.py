@@ -24,6 +24,7 @@ from federation.protocol.signed_requests import device_name, sign_enrolment
 from keyboard_app.federating.client import FederationClient
 from keyboard_app.federating.membership import Membership
 from keyboard_app.federating.participant import Participant
+from keyboard_app.federating.word_offers import WordSource
 from keyboard_app.recording.vault import Vault
 from model.device.folder import Model, load_model
 from model.device.learning.finetuning import FineTuning
@@ -103,6 +104,7 @@ class Coordinator:
             self.world.now += 1
         opened = rounds.open_round
         assert opened is not None
+        assert isinstance(opened.plan, Plan)
         plan = replace(opened.plan, **changes)
         rules = rounds.settings.rules
         machine = Round(plan.round_name, rules, SecureSummation(plan, rules), self.world.now)
@@ -114,6 +116,7 @@ class Keyboard:
     """A keyboard with words of its own that has joined. `restart` is what remains of it after a kill."""
 
     def __init__(self, coordinator: Coordinator, folder: Path, number: int, draw: Callable[[int], int]) -> None:
+        self.shares = True  # whether it shares new words
         self.coordinator, self.folder, self.draw = coordinator, folder, draw
         self.model = load_model(coordinator.shipped)
         words = self.model.vocabulary.words[7:]
@@ -148,8 +151,11 @@ class Keyboard:
         self.client = FederationClient(joined.url, joined.certificate, joined.key)
         self.connect()
         self.participant = Participant(
-            self.client, self.membership, self.model, self.messages, self._adopt, draw=self.draw
+            self.client, self.membership, self.model, self.messages, self._adopt, draw=self.draw, words=self._words()
         )
+
+    def _words(self) -> WordSource:
+        return WordSource(lambda: self.shares, lambda: self.texts)
 
     def connect(self) -> None:
         """Reaches the coordinator, or the one that has taken its place."""

@@ -20,6 +20,7 @@ from federation.coordinator.web.page import dashboard_view
 from federation.coordinator.web.page.dashboard_dialogs import SettingsDialog, StopDialog
 from federation.coordinator.web.page.dashboard_view import CHARTS, COLUMNS, STAGES, Tile
 from federation.coordinator.web.page.page_gate import PageGate
+from federation.coordinator.web.page.word_card import WordCard
 from federation.coordinator.web.status import CoordinatorStatus
 
 _REFRESH_SECONDS = 1.0
@@ -77,6 +78,7 @@ class _Page:
                 self._charts = {title: _chart(title, "%" if "Recall" in title else "") for title in CHARTS}
             self._tables: dict[str, ui.table] = {}
             self._devices = DeviceTables(control.devices)
+            self._words = WordCard(control.words)
             self._add_table("errors", "no errors")
             self._add_table("rounds", "no round yet: start some")
             with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-2 gap-4"):
@@ -191,6 +193,7 @@ class _Page:
         for title, curves in dashboard_view.curves([record.report for record in rounds]).items():
             _draw(self._charts[title], [record.number for record in rounds], curves)
         self._devices.refresh()
+        self._words.refresh()
         for name, rows in dashboard_view.tables(status).items():
             if self._tables[name].rows != rows:
                 self._tables[name].rows = rows

@@ -63,7 +63,7 @@ def progress(status: CoordinatorStatus) -> RoundProgress:
     left = "" if current.seconds_left is None else f", {current.seconds_left:.0f} s left"
     lost = 0 if selecting else current.selected - current.expected
     dropouts = f"; {lost} of {current.selected} dropped out" if lost else ""
-    line = f"Round {current.number}: {current.stage}"
+    line = f"Round {current.number}{', new words' if current.of_words else ''}: {current.stage}"
     note = f"{given} of {needed} devices{dropouts}{left}; {scheduled}"
     return RoundProgress(line, current.stage, min(given / max(needed, 1), 1.0), note)
 

@@ -1,0 +1,1 @@
+"""Word discoveries over real devices: which words that the vocabulary lacks do many keyboards have?"""
