@@ -29,6 +29,7 @@ _MEMORY = 300.0  # touches of a key that count at most
 _FARTHEST = 1.2  # units: a touch farther off was not meant for the key
 _MOST_OFFSET = 0.45  # units
 _SPREADS = (0.7, 1.4)  # bounds of a spread, in usual spreads
+_LEAST_COST, _MOST_COST = 1.0, 8.0  # nats; beyond, a letter is as unlikely as any
 _MOST_LETTERS = 255
 _COLUMNS = 5  # of `TouchModel.sums`
 
@@ -84,6 +85,27 @@ class Hand:
         if len(gesture) and letters:
             for letter, (x, y) in zip((letters[0], letters[-1]), gesture.points[[0, -1]], strict=True):
                 self.glides.learn(letter, x, y, geometry)
+
+    def touch_costs(self, typed: str, x: float, y: float, geometry: KeyGeometry) -> dict[str, float] | None:
+        """Returns what a tap at a point in pixels, which typed a letter, says of the other letters: `Corrections.costs` takes it.
+
+        The cost of a letter is how much less likely, in nats, this hand would tap there for it than for the typed one. In the
+        middle of a key, a neighbour costs about as much as any typo with a neighbouring key; at its edge it costs the least.
+        None if the typed letter has no key, or the point is invalid.
+        """
+        typed, letters = typed.lower(), geometry.letters
+        if typed not in geometry.boxes or not np.isfinite([x, y]).all():
+            return None
+        offsets, spreads = self.taps.of(letters)
+        spreads = _USUAL_SPREAD * spreads
+        off = (geometry.in_units(np.array([x, y], np.float64)) - geometry.centres - offsets) / spreads
+        unlikely = (off**2).sum(axis=1) / 2 + np.log(spreads).sum(axis=1)
+        costs = np.maximum(unlikely - unlikely[letters.index(typed)], _LEAST_COST)
+        return {
+            letter: float(cost)
+            for letter, cost in zip(letters, costs, strict=True)
+            if letter != typed and cost < _MOST_COST
+        }
 
     def forget(self) -> None:
         """Forgets all touches."""
