@@ -10,7 +10,7 @@ Words of the same keys (to and too, its and it's) differ by the prior and by the
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,11 +43,12 @@ class _Templates(NamedTuple):
     """What is compared of each word that can be glided, [N, …]."""
 
     sequences: KeySequences
-    location: NDArray[np.float32]  # [N, 2 * POINTS], units
-    shape: NDArray[np.float32]  # [N, 2 * POINTS]
-    location_squares: NDArray[np.float32]  # [N]: the sums of squares of the rows
-    shape_squares: NDArray[np.float32]
-    lengths: NDArray[np.float32]  # [N], units
+    points: NDArray[
+        np.float32
+    ]  # [N, 4 * POINTS]: the path's points, then those of its shape, weighted for the first comparison
+    squares: NDArray[np.float32]  # [N]: the sums of squares of the rows
+    log_lengths: NDArray[np.float32]  # [N]: of the paths, in units
+    ends: NDArray[np.intp]  # [N]: the first key times the number of letters, plus the last
 
 
 class GlideDecoder:
@@ -78,7 +79,9 @@ class GlideDecoder:
         """
         self.words, self.geometry, self.parameters = list(words), geometry, parameters or GlideParameters()
         self._given_frequencies = log_frequencies
-        self._frequencies = _frequencies(self.words) if log_frequencies is None else np.asarray(log_frequencies, np.float32)
+        self._frequencies = (
+            _frequencies(self.words) if log_frequencies is None else np.asarray(log_frequencies, np.float32)
+        )
         if self._frequencies.shape != (len(self.words),):
             raise ValueError(f"{len(self.words)} words, but frequencies of shape {self._frequencies.shape}")
         self._hand = hand or Hand()
@@ -97,10 +100,11 @@ class GlideDecoder:
         parts = []
         for start in range(0, max(len(sequences.words), 1), _CHUNK):
             corners = self._centres[sequences.keys[start : start + _CHUNK]]
-            paths = resampled(corners, POINTS)
-            flat = [part.reshape(len(paths), 2 * POINTS).astype(np.float32) for part in (paths, shape_of(paths))]
-            parts.append((*flat, *((part**2).sum(axis=1) for part in flat), lengths(corners).astype(np.float32)))
-        return _Templates(sequences, *(np.concatenate(column) for column in zip(*parts, strict=True)))
+            points = _weighted(resampled(corners, POINTS))
+            parts.append((points, (points**2).sum(axis=1), _log_length(lengths(corners))))
+        points, squares, log_lengths = (np.concatenate(column) for column in zip(*parts, strict=True))
+        ends = sequences.keys[:, 0].astype(np.intp) * len(self._centres) + sequences.keys[:, -1]
+        return _Templates(sequences, points, squares, log_lengths, ends)
 
     def decode(
         self, gesture: Gesture, log_prior: NDArray[np.floating] | None = None, count: int = 4
@@ -131,32 +135,36 @@ class GlideDecoder:
     ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """Returns the best candidates as rows of the templates, and their scores; words with a prior of -inf are left out."""
         templates, weights = self._templates, self.parameters
-        location, shape = self._channels(trace)
-        longer = np.log((trace.length + _SHORT) / (templates.lengths + np.float32(_SHORT)), dtype=np.float32)
-        ends = np.minimum(((self._centres - trace.points[[0, -1], None]) ** 2).sum(-1), _FARTHEST_END).astype(np.float32)
-        keys = templates.sequences.keys
-        cheap = _PRIOR * prior - _LOCATION * location - _SHAPE * shape - _LENGTH * np.abs(longer)
-        cheap -= _ENDS * (ends[0, keys[:, 0]] + ends[1, keys[:, -1]])
+        path = _weighted(trace.resampled(POINTS)[None])[0]
+        away = np.minimum(((self._centres - trace.points[[0, -1], None]) ** 2).sum(-1), _FARTHEST_END).astype(
+            np.float32
+        )
+        longer = _log_length(trace.length) - templates.log_lengths
+        cheap = 2 * (templates.points @ path) - templates.squares + _PRIOR * prior - _LENGTH * np.abs(longer)
+        cheap -= (_ENDS * (away[0, :, None] + away[1])).ravel()[templates.ends]
         chosen = np.argpartition(-cheap, count)[:count] if len(cheap) > count else np.arange(len(cheap))
         chosen = chosen[np.isfinite(prior[chosen])]
         if len(chosen) == 0:
             return chosen, np.zeros(0, np.float32)
         sequences = templates.sequences
-        counts, doubled = sequences.counts[chosen], sequences.doubled[chosen]
-        costs = alignment_costs(trace, keys[chosen], counts, doubled, self._centres, self._spreads, weights)
-        costs += weights.location * location[chosen] + weights.shape * shape[chosen]
+        keys, counts, doubled = sequences.keys[chosen], sequences.counts[chosen], sequences.doubled[chosen]
+        costs = alignment_costs(trace, keys, counts, doubled, self._centres, self._spreads, weights)
+        off = ((templates.points[chosen] - path) ** 2).reshape(len(chosen), 2, -1).sum(axis=2)
+        costs += off @ np.array([weights.location / _LOCATION, weights.shape / _SHAPE], np.float32)
         costs += weights.longer * longer[chosen] + weights.length * np.abs(longer[chosen])
         costs += weights.key * counts.astype(np.float32) + weights.double * doubled.sum(axis=1, dtype=np.float32)
         return chosen, np.float32(weights.prior) * prior[chosen] - costs
 
-    def _channels(self, trace: Trace) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Returns the mean squared distance of each word's points and of its scaled points, [N] each."""
-        path = resampled(trace.points[None], POINTS)
-        at, shape = (part.ravel().astype(np.float32) for part in (path, shape_of(path)))
-        templates = self._templates
-        location = templates.location_squares - 2 * (templates.location @ at) + at @ at
-        shaped = templates.shape_squares - 2 * (templates.shape @ shape) + shape @ shape
-        return np.maximum(location, 0) / POINTS, np.maximum(shaped, 0) / POINTS
+
+def _weighted(paths: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Returns the points of paths [paths, POINTS, 2] and of their shapes as rows: their squared distance is the weighted sum of both
+    mean squared distances, float32 [paths, 4 * POINTS]."""
+    parts = [np.sqrt(_LOCATION / POINTS) * paths, np.sqrt(_SHAPE / POINTS) * shape_of(paths)]
+    return np.concatenate([part.reshape(len(paths), 2 * POINTS) for part in parts], axis=1).astype(np.float32)
+
+
+def _log_length(length: Any) -> Any:
+    return np.log(length + _SHORT).astype(np.float32)
 
 
 def _frequencies(words: Sequence[str]) -> NDArray[np.float32]:

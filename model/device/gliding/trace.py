@@ -27,6 +27,11 @@ class Trace:
         """The length of the path, in units."""
         return self.step * (len(self.points) - 1)
 
+    def resampled(self, count: int) -> NDArray[np.float64]:
+        """Returns `count` points at equal distances along the trace, [count, 2]."""
+        at, places = np.linspace(0, len(self.points) - 1, count), np.arange(len(self.points))
+        return np.stack([np.interp(at, places, self.points[:, axis]) for axis in (0, 1)], axis=1)
+
 
 def trace_of(gesture: Gesture, geometry: KeyGeometry) -> Trace | None:
     """Returns the trace of a gesture, or None if the gesture has no point."""

@@ -121,9 +121,7 @@ class Suggester:
         prior[ids] = np.maximum(self._scores[ids], self._scores.max() + _LEAST_LIKELY)
         return prior
 
-    def suggest(
-        self, context: str, prefix: str = "", count: int = 3, touches: TouchCosts | None = None
-    ) -> list[str]:
+    def suggest(self, context: str, prefix: str = "", count: int = 3, touches: TouchCosts | None = None) -> list[str]:
         """Returns the `count` likeliest words for the word being typed, likeliest first, in lower case.
 
         `context` is the message before the word being typed, `prefix` the letters typed so far. Words that start with the prefix

@@ -13,8 +13,41 @@ from model.device.gliding.geometry import KeyGeometry, qwerty
 from model.device.gliding.gesture import Gesture
 
 WORDS = [
-    *("<unk>", ".", "the", "to", "too", "of", "off", "don't", "dont", "hello", "help", "hell", "he'll", "sorry", "story"),
-    *("well", "we'll", "will", "thanks", "it's", "its", "is", "us", "ll", "mmm", "café", "i", "a", "something", "2", "naïve"),
+    *(
+        "<unk>",
+        ".",
+        "the",
+        "to",
+        "too",
+        "of",
+        "off",
+        "don't",
+        "dont",
+        "hello",
+        "help",
+        "hell",
+        "he'll",
+        "sorry",
+        "story",
+    ),
+    *(
+        "well",
+        "we'll",
+        "will",
+        "thanks",
+        "it's",
+        "its",
+        "is",
+        "us",
+        "ll",
+        "mmm",
+        "café",
+        "i",
+        "a",
+        "something",
+        "2",
+        "naïve",
+    ),
 ]
 KEYS = qwerty(0, 0, 360, 162)
 ROWS = {"azerty": ("azertyuiop", "qsdfghjklm", "wxcvbn"), "dvorak": ("pyfgcrl", "aoeuidhtns", "qjkxbmwvz")}
@@ -22,7 +55,11 @@ ROWS = {"azerty": ("azertyuiop", "qsdfghjklm", "wxcvbn"), "dvorak": ("pyfgcrl", 
 
 def keys_of(rows: tuple[str, ...], width: float = 36, height: float = 54) -> KeyGeometry:
     return KeyGeometry(
-        {letter: (i * width, row * height, width, height) for row, letters in enumerate(rows) for i, letter in enumerate(letters)}
+        {
+            letter: (i * width, row * height, width, height)
+            for row, letters in enumerate(rows)
+            for i, letter in enumerate(letters)
+        }
     )
 
 
@@ -51,7 +88,9 @@ def decoder() -> GlideDecoder:
     return GlideDecoder(WORDS, KEYS)
 
 
-@pytest.mark.parametrize("word", ["the", "hello", "help", "sorry", "story", "thanks", "something", "us", "of", "will", "ll"])
+@pytest.mark.parametrize(
+    "word", ["the", "hello", "help", "sorry", "story", "thanks", "something", "us", "of", "will", "ll"]
+)
 @pytest.mark.parametrize("layout", ["qwerty", "azerty", "dvorak"])
 def test_a_clean_gesture_is_decoded_in_every_layout(word: str, layout: str) -> None:
     geometry = keys_of(ROWS[layout]) if layout in ROWS else KEYS
@@ -63,7 +102,7 @@ def test_fingers_pass_over_apostrophes_and_accents(decoder: GlideDecoder) -> Non
     assert {c.word for c in decoder.decode(glide("dont"))[:2]} == {"don't", "dont"}
     assert first(decoder, glide("cafe")) == "café"
     with_e_acute = KeyGeometry({**KEYS.boxes, "é": (360, 0, 36, 54)})
-    assert first(GlideDecoder(["cafe", "café"], with_e_acute), glide("caf") ) != ""
+    assert first(GlideDecoder(["cafe", "café"], with_e_acute), glide("caf")) != ""
     path = glide("cafe", KeyGeometry({**KEYS.boxes, "e": (360, 0, 36, 54)}))
     assert first(GlideDecoder(["cafe", "café"], with_e_acute), path) == "café", "a key of its own"
 
@@ -78,9 +117,11 @@ def test_the_prior_chooses_between_words_of_one_path(decoder: GlideDecoder, one:
 
 def test_a_pause_says_that_a_letter_is_typed_twice() -> None:
     decoder = GlideDecoder(["holy", "holly"], KEYS, np.zeros(2))
+
     def lead(gesture: Gesture) -> float:
         scores = {c.word: c.score for c in decoder.decode(gesture)}
         return scores["holly"] - scores["holy"]
+
     assert lead(glide("holy", pause_at="l")) > lead(glide("holy"))
 
 

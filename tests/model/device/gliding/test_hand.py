@@ -153,8 +153,47 @@ def test_corrections_take_the_touches_into_account() -> None:
 
 
 def test_it_helps_a_biased_hand_and_never_harms_an_unbiased_one() -> None:
-    words = ["to", "go", "it", "or", "if", "of", "is", "us", "as", "in", "on", "up", "so", "do", "an", "at", "me", "he", "we", "be"]
-    words += ["the", "and", "you", "for", "but", "not", "was", "are", "get", "got", "see", "say", "day", "way", "may", "pay", "bad"]
+    words = [
+        "to",
+        "go",
+        "it",
+        "or",
+        "if",
+        "of",
+        "is",
+        "us",
+        "as",
+        "in",
+        "on",
+        "up",
+        "so",
+        "do",
+        "an",
+        "at",
+        "me",
+        "he",
+        "we",
+        "be",
+    ]
+    words += [
+        "the",
+        "and",
+        "you",
+        "for",
+        "but",
+        "not",
+        "was",
+        "are",
+        "get",
+        "got",
+        "see",
+        "say",
+        "day",
+        "way",
+        "may",
+        "pay",
+        "bad",
+    ]
     frequencies = np.zeros(len(words))
 
     def share_right(offset: tuple[float, float], learn: bool) -> float:
