@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def _model_of(options: argparse.Namespace) -> Model:
     return model
 
 
-def _measured(model: Model, gestures: dict[str, Iterable[Any]]) -> dict[str, Result]:
+def _measured(model: Model, gestures: Mapping[str, Iterable[Any]]) -> dict[str, Result]:
     from federation.evaluation.glides.measurement import glide_table, measure_glides
     from federation.reports.tables import print_tables
 

@@ -2,11 +2,12 @@
 
 1. Hands of the fitted kinds glide words. Half of them are drawn by their frequency among training users' messages, half by its
    square root, so that rare words count too.
-2. The decoder's candidates get the probabilities that their scores imply. The loss is the mean of -ln P of the meant word, which is
-   at least that of `_LOST` for a word that is not among them.
+2. The decoder's candidates get the probabilities that their scores imply. The loss is the mean of -ln P of the meant word,
+   which is at least that of `_LOST` for a word that is not among them.
 3. Each parameter in turn is raised and lowered by a fifth, and the best value is kept, until no change helps.
 
-The result is printed as the lines of `GlideParameters`, with the loss and the share of first words on the kinds that were held out.
+The result is printed as the lines of `GlideParameters`, with the loss and the share of first words on the kinds that were
+held out.
 """
 
 import sys
@@ -14,17 +15,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from data.corpus import Corpus, Part, open_corpus
+from data.tokenizer import tokenize
 from federation.evaluation.glides.glide_lines import RecordedGlide
 from federation.evaluation.glides.measurement import hand_glides
-from federation.evaluation.glides.synthetic_hands import FITTED, HELD_OUT, SyntheticKind
 from federation.evaluation.glides.noisy_traces import GEOMETRY
+from federation.evaluation.glides.synthetic_hands import FITTED, HELD_OUT, SyntheticKind
 from model.device.folder import PRETRAINED, load_model
 from model.device.gliding.decoder import GlideDecoder
 from model.device.gliding.parameters import GlideParameters
-from data.tokenizer import tokenize
 
 _FACTORS = (1.2, 1 / 1.2)
 _LOST = 1e-6

@@ -3,9 +3,9 @@
     {"word": "sorry", "context": "i am so", "curve": {"x": […], "y": […], "t": […]},
      "grid": {"width": W, "height": H, "keys": {"q": [x, y, w, h], …}}}
 
-Lengths are pixels with y growing downwards, times milliseconds; x and y of a key are those of its top left corner, and a key may lie
-outside the grid's box. Without a context, the gesture stands alone. Without a grid, the keys are those of the shipped QWERTY layout,
-stretched to the box that all curves without a grid span together. Other members of the objects are ignored.
+Lengths are pixels with y growing downwards, times milliseconds; x and y of a key are those of its top left corner, and a key
+may lie outside the grid's box. Without a context, the gesture stands alone. Without a grid, the keys are those of the shipped
+QWERTY layout, stretched to the box that all curves without a grid span together. Other members of the objects are ignored.
 """
 
 import json
@@ -58,7 +58,11 @@ def read_glides(path: Path) -> list[RecordedGlide]:
     if not found:
         raise DataError(f"{path} has no gesture: write one a line, as JSON")
     usual = _usual_geometry(path, [gesture for _, _, gesture, geometry in found if geometry is None])
-    return [RecordedGlide(w, c, gesture, own or usual) for w, c, gesture, own in found if own or usual]
+    return [
+        RecordedGlide(word, context, gesture, geometry)
+        for word, context, gesture, own in found
+        if (geometry := own or usual) is not None
+    ]
 
 
 def _usual_geometry(path: Path, gestures: Sequence[Gesture]) -> KeyGeometry | None:

@@ -3,6 +3,8 @@
 They are kinder than people's hands (`federation.evaluation.glides.synthetic_hands`), and comparable between decoders.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +34,6 @@ def noisy_trace(word: str, rng: np.random.Generator, noise: float, geometry: Key
     cut[1:-1] = (1 - 2 * _CUT) * aimed[1:-1] + _CUT * (aimed[:-2] + aimed[2:])
     u = np.linspace(0, 1, _STROKE_POINTS)[:, None]
     done = 10 * u**3 - 15 * u**4 + 6 * u**5
-    strokes = np.concatenate([a + (b - a) * done for a, b in zip(cut[:-1], cut[1:], strict=True)])
+    strokes = np.concatenate([a + (b - a) * done for a, b in pairwise(cut)])
     x, y = geometry.in_pixels(strokes + rng.normal(0, _TREMOR, strokes.shape)).T
     return Gesture(x, y, _POINT_TIME * np.arange(len(x)))

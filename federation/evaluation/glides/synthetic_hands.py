@@ -2,16 +2,16 @@
 
 A person aims at each key of a word and moves from one to the next.
 
-1. **Aim.** The touched points scatter around the keys' centres (Gaussian, wider between the ends of a gesture than at its landing;
-   Quinn and Zhai 2018, "Modeling Gesture-Typing Movements"). A hand has an offset of its own, may be smaller than the keyboard, and
-   drifts: neighbouring errors correlate. Points between two others are cut short.
+1. **Aim.** The touched points scatter around the keys' centres (Gaussian, wider between the ends of a gesture than at its
+   landing; Quinn and Zhai 2018, "Modeling Gesture-Typing Movements"). A hand has an offset of its own, may be smaller than
+   the keyboard, and drifts: neighbouring errors correlate. Points between two others are cut short.
 2. **Movement.** Strokes of minimum jerk (Flash and Hogan 1985), whose durations follow Fitts' law, overlap in time as those of the
    kinematic theory do (Plamondon 1995): the more they overlap, the rounder the corners. Another kind of hand moves along a smooth
    curve through the points. A thumb's strokes are bowed.
-3. **Ends.** The finger rests before it starts and before it lifts, lifts too early, overshoots, or ends in a hook; double letters are a
-   pause or a loop.
-4. **Screen.** Positions are low-passed, sampled at 30 to 120 Hz with gaps, jittered, rounded to pixels; nothing is reported before the
-   finger has left a small circle.
+3. **Ends.** The finger rests before it starts and before it lifts, lifts too early, overshoots, or ends in a hook; double
+   letters are a pause or a loop.
+4. **Screen.** Positions are low-passed, sampled at 30 to 120 Hz with gaps, jittered, rounded to pixels; nothing is reported
+   before the finger has left a small circle.
 5. **Mistakes.** Some words lack a letter or have one beside it.
 
 A `SyntheticKind` holds the ranges of all of these; a `SyntheticHand` is one person, drawn from them.

@@ -4,9 +4,9 @@ A word with the keys k_1 … k_n is aligned at points i_1 ≤ … ≤ i_n of the
 
     lead(i_1) + touch(k_1, i_1) + way(k_1, k_2; i_1 … i_2) + touch(k_2, i_2) + … + touch(k_n, i_n) + tail(i_n)
 
-- `touch` is how unlikely a touch of the key at the point is, by Student's t distribution around the key's centre: a touch far off is
-  unlikely, but not impossible. The first and the last key have spreads and weights of their own. People slow down at a key, more
-  at a sharp corner or a double letter, so that the speed counts too.
+- `touch` is how unlikely a touch of the key at the point is, by Student's t distribution around the key's centre: a touch far
+  off is unlikely, but not impossible. The first and the last key have spreads and weights of their own. People slow down at a
+  key, more at a sharp corner or a double letter, so that the speed counts too.
 - `way` integrates along the trace how far it is from the straight line between the two keys, and how far its direction is from
   that of the line.
 - `lead` and `tail` are the lengths before the first key and after the last one: hooks, overshoots, late lifts.
@@ -82,7 +82,7 @@ def _touches(
     between = touch(parameters.between, parameters.spread) + parameters.pace * trace.log_speed
     kinds = [touch(parameters.first, parameters.first_spread), between]
     kinds += [between + parameters.pace_at_double * trace.log_speed, touch(parameters.last, parameters.last_spread)]
-    return np.stack(kinds).astype(np.float32)
+    return np.asarray(np.stack(kinds), np.float32)
 
 
 def _ways(trace: Trace, starts: NDArray[np.float64], ends: NDArray[np.float64], parameters: GlideParameters) -> Floats:
@@ -97,4 +97,4 @@ def _ways(trace: Trace, starts: NDArray[np.float64], ends: NDArray[np.float64], 
     off = np.minimum(across**2 + beyond**2, _FARTHEST_OFF**2)
     turned = 1 - ahead @ (steps / np.maximum(np.hypot(*steps.T), 1e-9)[:, None]).T
     costs = (parameters.deviation * off + parameters.direction * turned) * trace.step
-    return np.concatenate([np.zeros((len(starts), 1)), np.cumsum(costs, axis=1)], axis=1).astype(np.float32)
+    return np.asarray(np.concatenate([np.zeros((len(starts), 1)), np.cumsum(costs, axis=1)], axis=1), np.float32)

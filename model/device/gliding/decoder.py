@@ -3,8 +3,8 @@
 1. The gesture and every word's path over its keys are resampled to 32 points. The squared distance of both (location) and of both
    moved and scaled to one box (shape) are the two channels of SHARK2 (Kristensson and Zhai 2004, Section 4). With the distance of
    the ends, the length and the prior they choose the candidates.
-2. Each candidate's keys are aligned with the gesture (`model.device.gliding.alignment`). The alignment, the channels, the length and
-   the prior add up to the score (`model.device.gliding.parameters`).
+2. Each candidate's keys are aligned with the gesture (`model.device.gliding.alignment`). The alignment, the channels, the
+   length and the prior add up to the score (`model.device.gliding.parameters`).
 
 Words of the same keys (to and too, its and it's) differ by the prior and by the pace at double letters alone.
 """
@@ -63,7 +63,7 @@ class GlideDecoder:
         self,
         words: Sequence[str],
         geometry: KeyGeometry,
-        log_frequencies: NDArray[np.floating] | None = None,
+        log_frequencies: NDArray[Any] | None = None,
         hand: Hand | None = None,
         parameters: GlideParameters | None = None,
     ) -> None:
@@ -78,14 +78,12 @@ class GlideDecoder:
           parameters: other parameters than the fitted ones.
         """
         self.words, self.geometry, self.parameters = list(words), geometry, parameters or GlideParameters()
-        self._given_frequencies = log_frequencies
         self._frequencies = (
             _frequencies(self.words) if log_frequencies is None else np.asarray(log_frequencies, np.float32)
         )
         if self._frequencies.shape != (len(self.words),):
             raise ValueError(f"{len(self.words)} words, but frequencies of shape {self._frequencies.shape}")
-        self._hand = hand or Hand()
-        offsets, self._spreads = self._hand.glides.of(geometry.letters)
+        offsets, self._spreads = (hand or Hand()).glides.of(geometry.letters)
         self._centres = geometry.centres + offsets
         self._templates = self._templates_of(KeySequences.of(self.words, geometry.letters))
 
@@ -93,8 +91,8 @@ class GlideDecoder:
     def nbytes(self) -> int:
         """The memory of the arrays, in bytes."""
         sequences, *arrays = self._templates
-        arrays += [sequences.words, sequences.keys, sequences.counts, sequences.doubled, self._frequencies]
-        return sum(array.nbytes for array in arrays)
+        own = (sequences.words, sequences.keys, sequences.counts, sequences.doubled, self._frequencies)
+        return sum(array.nbytes for array in (*arrays, *own))
 
     def _templates_of(self, sequences: KeySequences) -> _Templates:
         parts = []
@@ -106,9 +104,7 @@ class GlideDecoder:
         ends = sequences.keys[:, 0].astype(np.intp) * len(self._centres) + sequences.keys[:, -1]
         return _Templates(sequences, points, squares, log_lengths, ends)
 
-    def decode(
-        self, gesture: Gesture, log_prior: NDArray[np.floating] | None = None, count: int = 4
-    ) -> list[Candidate]:
+    def decode(self, gesture: Gesture, log_prior: NDArray[Any] | None = None, count: int = 4) -> list[Candidate]:
         """Returns the `count` likeliest words of a gesture, likeliest first; none for a gesture without points.
 
         Args:
@@ -157,10 +153,13 @@ class GlideDecoder:
 
 
 def _weighted(paths: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Returns the points of paths [paths, POINTS, 2] and of their shapes as rows: their squared distance is the weighted sum of both
-    mean squared distances, float32 [paths, 4 * POINTS]."""
+    """Returns the points of paths, [paths, POINTS, 2], and of their shapes as rows, float32 [paths, 4 * POINTS].
+
+    The squared distance of two rows is the weighted sum of the mean squared distances of both.
+    """
     parts = [np.sqrt(_LOCATION / POINTS) * paths, np.sqrt(_SHAPE / POINTS) * shape_of(paths)]
-    return np.concatenate([part.reshape(len(paths), 2 * POINTS) for part in parts], axis=1).astype(np.float32)
+    rows = np.concatenate([part.reshape(len(paths), 2 * POINTS) for part in parts], axis=1)
+    return np.asarray(rows, np.float32)
 
 
 def _log_length(length: Any) -> Any:

@@ -28,7 +28,7 @@ class KeyGeometry:
     boxes: Mapping[str, Box]
 
     def __post_init__(self) -> None:
-        kept = {}
+        kept: dict[str, Box] = {}
         for key, box in self.boxes.items():
             if len(key) == 1 and key.isalpha() and len(key.lower()) == 1:
                 x, y, width, height = (float(side) for side in box)
@@ -57,16 +57,16 @@ class KeyGeometry:
 
     def in_units(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns points, [..., 2] in pixels, in units from the middle of all keys."""
-        return (points - self._middles.mean(axis=0)) / self.unit
+        return np.asarray((points - self._middles.mean(axis=0)) / self.unit)
 
     def in_pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns points, [..., 2] in units from the middle of all keys, in pixels."""
-        return points * self.unit + self._middles.mean(axis=0)
+        return np.asarray(points * self.unit + self._middles.mean(axis=0))
 
     @cached_property
     def _middles(self) -> NDArray[np.float64]:
         boxes = np.array(list(self.boxes.values()))
-        return boxes[:, :2] + boxes[:, 2:] / 2
+        return np.asarray(boxes[:, :2] + boxes[:, 2:] / 2)
 
 
 def qwerty(left: float, top: float, width: float, height: float) -> KeyGeometry:

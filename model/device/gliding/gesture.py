@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _FARTHEST = 1e9  # pixels; a point beyond is an error of the screen
+_LONGEST = 1e9  # milliseconds
 
 
 class Gesture:
@@ -44,4 +45,4 @@ def _from_zero(times: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(finite) == 0:
         return np.zeros(len(times))
     latest = np.maximum.accumulate(np.where(np.isfinite(times), times, finite[0]))
-    return np.minimum(latest - latest[0], 1e12)
+    return np.asarray(np.minimum(latest - latest[0], _LONGEST))

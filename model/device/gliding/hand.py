@@ -42,13 +42,13 @@ class Touches(NamedTuple):
 
 
 class TouchModel:
-    """Touches of one kind. `sums` holds for each letter: the number of touches, the sums of x and y, and those of their squares."""
+    """Touches of one kind. `sums` has a row for each letter: the number of touches, the sums of x and y, and of their squares."""
 
     def __init__(self, sums: Mapping[str, NDArray[np.float64]] | None = None) -> None:
         self.sums = {letter: np.array(row, np.float64) for letter, row in (sums or {}).items()}
 
     def learn(self, letter: str, x: float, y: float, geometry: KeyGeometry) -> None:
-        """Counts a touch at a point in pixels that was meant for a letter; one far off, or of a letter without a key, is ignored."""
+        """Counts a touch at a point in pixels that was meant for a letter. Touches far off, or of no key, are ignored."""
         letter = letter.lower()
         if letter not in geometry.boxes or (letter not in self.sums and len(self.sums) == _MOST_LETTERS):
             return

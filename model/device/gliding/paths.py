@@ -86,16 +86,18 @@ def resampled(paths: NDArray[np.float64], points: int) -> NDArray[np.float64]:
     rows = np.arange(len(paths))[:, None]
     step = steps[rows, corner]
     share = np.clip((wanted - along[rows, corner]) / np.where(step > 0, step, 1), 0, 1)[..., None]
-    return (1 - share) * paths[rows, corner] + share * paths[rows, corner + 1]
+    found: NDArray[np.float64] = (1 - share) * paths[rows, corner] + share * paths[rows, corner + 1]
+    return found
 
 
 def lengths(paths: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the length of each path, [paths], of corners [paths, corners, 2]."""
-    return np.hypot(*np.moveaxis(np.diff(paths, axis=1), -1, 0)).sum(axis=1)
+    steps = np.hypot(*np.moveaxis(np.diff(paths, axis=1), -1, 0))
+    return np.asarray(steps.sum(axis=1))
 
 
 def shape_of(paths: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns paths, [..., points, 2], moved to their middle and scaled so that the longer side of their box is 1."""
     centred = paths - paths.mean(-2, keepdims=True)
     side = np.ptp(centred, axis=-2).max(-1)
-    return centred / np.maximum(side, _SMALLEST_SHAPE)[..., None, None]
+    return np.asarray(centred / np.maximum(side, _SMALLEST_SHAPE)[..., None, None])

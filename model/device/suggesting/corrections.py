@@ -3,9 +3,9 @@
 If a person who means the word w types t with probability P(t | w), then w is ranked by P(w | context) * P(t | w) (Kernighan,
 Church and Gale 1990). P(t | w) is that of the cheapest sequence of typing errors from w to t, each with a cost in nats
 (`ErrorCosts`). The geometry of the keyboard says which keys are neighbours, as in Goodman et al. 2002, "Language Modeling for
-Soft Keyboards"; where it is known, the place of a touch says how likely each of them was meant. This is a weighted Damerau-Levenshtein distance, computed for all words at once: each cell of its table is a byte
-array over the words. The table is banded: at no point may the typed prefix have more than one letter more, or fewer, than the
-intended prefix.
+Soft Keyboards"; where it is known, the place of a touch says how likely each of them was meant. This is a weighted
+Damerau-Levenshtein distance, computed for all words at once: each cell of its table is a byte array over the words. The table
+is banded: at no point may the typed prefix have more than one letter more, or fewer, than the intended prefix.
 """
 
 import unicodedata
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 Neighbours = Mapping[str, frozenset[str]]  # the keys beside each key
 Costs = NDArray[np.uint8]
-# For each typed letter, what its touch says: the cost in nats of having meant each other letter; None for a key of a physical keyboard.
+# For each typed letter, what its touch says: the cost in nats of having meant other letters; None for a key without a touch.
 TouchCosts = Sequence[Mapping[str, float] | None]
 
 _VOWELS = frozenset("aeiouy")
@@ -143,7 +143,11 @@ class Corrections:
         earlier: dict[int, Costs] = {}
         row = {0: np.zeros(count, np.uint8), 1: self._missing[0][chosen]}
         for place, letter in enumerate(typed):
-            extra, above, instead = self._extra(typed, place), row, self._instead(letter, touches and touches[place])
+            extra, above, instead = (
+                self._extra(typed, place),
+                row,
+                self._instead(letter, touches[place] if touches else None),
+            )
             row = {}
             for meant in range(place, place + 3):  # with place + 1 letters typed
                 cell = np.minimum(above.get(meant, never) + extra, _NEVER)

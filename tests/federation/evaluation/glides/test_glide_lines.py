@@ -33,7 +33,7 @@ def test_without_a_grid_the_curves_of_the_file_span_qwerty(tmp_path: Path) -> No
     assert first.geometry is second.geometry is not third.geometry
     assert first.context is None
     assert first.geometry.boxes["q"] == pytest.approx((1, 2, 30, 30)), "the box is 300 wide and 90 high"
-    assert first.geometry.boxes["m"] == pytest.approx((1 + 7.5 * 30 + 30, 62, 30, 30))
+    assert first.geometry.boxes["m"] == pytest.approx((1 + 7.5 * 30, 62, 30, 30))
 
 
 def test_odd_gestures_are_gestures(tmp_path: Path) -> None:

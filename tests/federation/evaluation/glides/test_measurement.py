@@ -1,7 +1,7 @@
 """The figures of glide typing: what counts, by the command and by its parts."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +20,13 @@ from model.device.gliding.gesture import Gesture
 WORDS = ("the", "that", "climbing", "clothes", "don't", "snacks")
 
 
-def clean(word: str, **changes: object) -> RecordedGlide:
-    return replace(RecordedGlide(word, None, noisy_trace(word, np.random.default_rng(0), 0.01), GEOMETRY), **changes)
+def clean(word: str) -> RecordedGlide:
+    return RecordedGlide(word, None, noisy_trace(word, np.random.default_rng(0), 0.01), GEOMETRY)
 
 
 def test_what_counts(small_model: Model) -> None:
-    wrong = clean("snacks", gesture=clean("the").gesture)
-    unknown, short = clean("zebra"), clean("in", word="i")
+    wrong = replace(clean("snacks"), gesture=clean("the").gesture)
+    unknown, short = clean("zebra"), replace(clean("in"), word="i")
     glides = [*map(clean, WORDS), wrong, unknown, short]
     scores = measure_glides(small_model, glides).summary
     assert (scores["gestures"], scores["words"]) == (9, 7)
@@ -39,7 +39,7 @@ def test_what_counts(small_model: Model) -> None:
 
 def test_a_context_changes_the_prior(small_model: Model) -> None:
     rng = np.random.default_rng(2)
-    spread = [clean(word, gesture=noisy_trace(word, rng, 0.6)) for word in WORDS * 5]
+    spread = [replace(clean(word), gesture=noisy_trace(word, rng, 0.6)) for word in WORDS * 5]
     alone = measure_glides(small_model, spread)
     after = measure_glides(small_model, [replace(glide, context="i don't think") for glide in spread])
     assert alone.eligible == after.eligible == 30
@@ -55,8 +55,8 @@ class Corpus:
     def users(self) -> list[str]:
         return ["a", "b"]
 
-    def messages(self, user: str) -> list[str]:
-        return ["I can't, café 5 go!", "me"] if user == "a" else ["zebra"]
+    def messages(self, user: str) -> Iterator[str]:
+        yield from ["I can't, café 5 go!", "me"] if user == "a" else ["zebra"]
 
 
 def test_words_in_context() -> None:
@@ -70,9 +70,9 @@ def test_words_in_context() -> None:
 
 def test_simple_synthetic_gestures_follow_the_keys() -> None:
     gesture = noisy_trace("all", np.random.default_rng(0), 0.0)
-    a, l = (np.array([GEOMETRY.boxes[c][0] + 0.5, GEOMETRY.boxes[c][1] + 0.675]) for c in "al")
+    a, end = (np.array([GEOMETRY.boxes[c][0] + 0.5, GEOMETRY.boxes[c][1] + 0.675]) for c in "al")
     assert np.abs(gesture.points[0] - a).max() < 0.15
-    assert np.abs(gesture.points[-1] - l).max() < 0.15
+    assert np.abs(gesture.points[-1] - end).max() < 0.15
     steps = np.hypot(*np.diff(gesture.points, axis=0).T)
     assert steps.argmax() in range(3, 9), "fastest in the middle"
     one = noisy_trace("mm", np.random.default_rng(0), 0.0)

@@ -79,8 +79,12 @@ def glide(word: str, geometry: KeyGeometry = KEYS, pause_at: str = "", points: i
     return Gesture(x, y, times)
 
 
-def first(decoder: GlideDecoder, gesture: Gesture, *prior: np.ndarray) -> str:
-    return decoder.decode(gesture, *prior)[0].word
+def gesture_of(points: np.ndarray, times: np.ndarray) -> Gesture:
+    return Gesture(points[:, 0], points[:, 1], times)
+
+
+def first(decoder: GlideDecoder, gesture: Gesture) -> str:
+    return decoder.decode(gesture)[0].word
 
 
 @pytest.fixture(scope="module")
@@ -158,17 +162,17 @@ def test_unusual_calls(decoder: GlideDecoder) -> None:
 @pytest.mark.parametrize("word", ["hello", "something", "thanks"])
 def test_unclean_gestures(decoder: GlideDecoder, word: str) -> None:
     points, times = glide(word).points, glide(word).times
-    hook = np.concatenate([points, points[-1:] + [[4, 12], [8, 20]]])
+    hook = np.concatenate([points, points[-1:] + np.array([[4, 12], [8, 20]])])
     rest = np.concatenate([np.repeat(points[:1], 15, 0), points, np.repeat(points[-1:], 15, 0)])
     gestures = {
-        "a hook at the end": Gesture(*hook.T, np.arange(len(hook)) * 12),
-        "rests": Gesture(*rest.T, np.arange(len(rest)) * 12),
-        "an early lift": Gesture(*points[:-3].T, times[:-3]),
-        "missing points": Gesture(*points[::4].T, times[::4]),
-        "one time for all": Gesture(*points.T, np.zeros(len(points))),
-        "points twice": Gesture(*np.repeat(points, 2, 0).T, np.repeat(times, 2)),
-        "a touch too low": Gesture(*(points + [0, 14]).T, times),
-        "a small hand": Gesture(*(0.9 * points).T, times),
+        "a hook at the end": gesture_of(hook, np.arange(len(hook)) * 12),
+        "rests": gesture_of(rest, np.arange(len(rest)) * 12),
+        "an early lift": gesture_of(points[:-3], times[:-3]),
+        "missing points": gesture_of(points[::4], times[::4]),
+        "one time for all": gesture_of(points, np.zeros(len(points))),
+        "points twice": gesture_of(np.repeat(points, 2, 0), np.repeat(times, 2)),
+        "a touch too low": gesture_of(points + np.array([0, 14]), times),
+        "a small hand": gesture_of(0.9 * points, times),
     }
     for name, gesture in gestures.items():
         assert first(decoder, gesture) == word, name
@@ -214,8 +218,8 @@ def test_moving_and_scaling_the_keyboard_and_later_times_change_nothing(
     moved = KeyGeometry(
         {k: (x * scale + right, y * scale + down, w * scale, h * scale) for k, (x, y, w, h) in KEYS.boxes.items()}
     )
-    there = GlideDecoder(WORDS, moved).decode(Gesture(*(points * scale + [right, down]).T, times + later), count=40)
-    here = {c.word: c.score for c in SHARED.decode(Gesture(*points.T, times), count=40)}
+    there = GlideDecoder(WORDS, moved).decode(gesture_of(points * scale + [right, down], times + later), count=40)
+    here = {c.word: c.score for c in SHARED.decode(gesture_of(points, times), count=40)}
     assert {c.word: c.score for c in there} == pytest.approx(here, rel=0.02, abs=0.5)
 
 

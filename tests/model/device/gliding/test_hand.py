@@ -21,6 +21,12 @@ def centre(letter: str) -> np.ndarray:
     return np.array([x + width / 2, y + height / 2])
 
 
+def at(letter: str, right: float = 0, down: float = 0) -> tuple[float, float]:
+    """Returns a point beside the middle of a key, in pixels."""
+    x, y = centre(letter)
+    return x + right, y + down
+
+
 def tapped(offset: tuple[float, float], times: int, spread: float = 0.2, letters: str = "etaoinshr") -> Hand:
     """Returns a hand that tapped and glided each letter with an offset and a spread in units."""
     hand, rng = Hand(), np.random.default_rng(0)
@@ -48,7 +54,7 @@ def test_it_learns_the_offset_of_keys_and_of_the_whole_hand() -> None:
 def test_one_key_of_its_own() -> None:
     hand = tapped((0.0, 0.0), 30)
     for _ in range(100):
-        hand.taps.learn("p", *(centre("p") + KEYS.unit * np.array([-0.3, 0.0])), KEYS)
+        hand.taps.learn("p", *at("p", -0.3 * KEYS.unit), KEYS)
     assert hand.taps.of("p").offsets[0, 0] < -0.2
     assert abs(hand.taps.of("e").offsets[0, 0]) < 0.1
 
@@ -56,15 +62,15 @@ def test_one_key_of_its_own() -> None:
 def test_old_touches_fade() -> None:
     hand = tapped((0.0, 0.3), 400, letters="e")
     for _ in range(900):
-        hand.taps.learn("e", *(centre("e") - KEYS.unit * np.array([0.0, 0.3])), KEYS)
+        hand.taps.learn("e", *at("e", 0, -0.3 * KEYS.unit), KEYS)
     assert hand.taps.of("e").offsets[0, 1] == pytest.approx(-0.3, abs=0.05)
 
 
 def test_touches_that_say_nothing_are_ignored() -> None:
     hand = Hand()
-    hand.taps.learn("e", *centre("p"), KEYS)
+    hand.taps.learn("e", *at("p"), KEYS)
     hand.taps.learn("e", math.nan, 0.0, KEYS)
-    hand.taps.learn("é", *centre("e"), KEYS)
+    hand.taps.learn("é", *at("e"), KEYS)
     hand.learn_glide("2", Gesture([1], [1], [1]), KEYS)
     hand.learn_glide("the", Gesture([], [], []), KEYS)
     assert not hand.taps.sums
@@ -72,7 +78,7 @@ def test_touches_that_say_nothing_are_ignored() -> None:
 
 
 def test_a_glide_shows_where_its_ends_were_touched() -> None:
-    hand, (x, y) = Hand(), np.array([centre("d") + [0, 9], centre("n"), centre("t") - [0, 9]]).T
+    hand, (x, y) = Hand(), np.array([at("d", 0, 9), at("n"), at("t", 0, -9)]).T
     for _ in range(50):
         hand.learn_glide("don't", Gesture(x, y, [0, 90, 180]), KEYS)
     assert set(hand.glides.sums) == {"d", "t"}
@@ -122,16 +128,16 @@ def test_damaged_arrays_are_refused(damage: dict) -> None:
 
 
 def test_the_place_of_a_tap_says_which_neighbour_was_meant() -> None:
-    hand, middle = Hand(), centre("r")
-    between = (centre("r") + centre("e")) / 2 + [1, 0]
-    in_the_middle, at_the_edge = hand.touch_costs("r", *middle, KEYS), hand.touch_costs("R", *between, KEYS)
+    hand = Hand()
+    in_the_middle, at_the_edge = hand.touch_costs("r", *at("r"), KEYS), hand.touch_costs("R", *at("r", -17), KEYS)
     assert in_the_middle is not None and at_the_edge is not None
     assert in_the_middle["e"] == pytest.approx(in_the_middle["t"]) == pytest.approx(5.5, abs=0.5), "as any typo"
     assert at_the_edge["e"] == 1.0 < in_the_middle["e"]
     assert "t" not in at_the_edge, "far off"
-    to_the_left = tapped((-0.3, 0.0), 40).touch_costs("e", *between - [2, 0], KEYS)
-    assert to_the_left is not None
-    assert to_the_left["r"] < hand.touch_costs("e", *between - [8, 0], KEYS)["r"], "this hand lands left of its keys"
+    to_the_left = tapped((-0.3, 0.0), 40).touch_costs("e", *at("e", 10), KEYS)
+    usual = hand.touch_costs("e", *at("e", 10), KEYS)
+    assert to_the_left is not None and usual is not None
+    assert to_the_left["r"] < usual["r"], "this hand lands left of its keys"
     assert hand.touch_costs("é", 0, 0, KEYS) is None
     assert hand.touch_costs("e", math.nan, 0, KEYS) is None
 
@@ -139,7 +145,7 @@ def test_the_place_of_a_tap_says_which_neighbour_was_meant() -> None:
 def test_corrections_take_the_touches_into_account() -> None:
     words = ["rest", "test", "west"]
     corrections, hand = Corrections(words), Hand()
-    left, right = (hand.touch_costs("e", *centre("e") + [dx, 0], KEYS) for dx in (-16, 16))
+    left, right = (hand.touch_costs("e", *at("e", dx), KEYS) for dx in (-16, 16))
     plain = corrections.costs("eest", ended=True)
     assert plain[0] == plain[2], "r and w are both neighbours of e"
     towards_w, towards_r = (
@@ -221,5 +227,5 @@ def test_a_decoder_is_not_changed_by_a_hand_that_learns_on() -> None:
     gesture = Gesture([162, 198, 90], [27, 81, 27], [0, 100, 200])
     scores = before.decode(gesture)
     for _ in range(50):
-        hand.learn("e", *(centre("e") + [10, 10]), KEYS)
+        hand.learn("e", *at("e", 10, 10), KEYS)
     assert before.decode(gesture) == scores
