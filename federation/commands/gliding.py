@@ -62,18 +62,37 @@ def run_glides(options: argparse.Namespace) -> Result:
     if options.glides is not None:
         glides = read_glides(options.glides)
         return _measured(_model_of(options), {"recorded gestures": glides})["recorded gestures"]
+    from federation.evaluation.glides.frequencies import log_frequencies
+    from federation.evaluation.glides.hand_learning import hand_table, measure_hand_learning
     from federation.evaluation.glides.measurement import hand_glides, noisy_glides, words_in_context
     from federation.evaluation.glides.noisy_traces import GEOMETRY
     from federation.evaluation.glides.synthetic_hands import FITTED, HELD_OUT
+    from federation.reports.tables import print_tables
 
     corpus: Corpus = Part(open_corpus(options.corpus), "validation")
     words = words_in_context(corpus, corpus.users(), GEOMETRY, options.max_words or _WORDS)
     if options.synthetic is not None:
         name = f"synthetic gestures, noise {options.synthetic:g}"
         return _measured(_model_of(options), {name: noisy_glides(words, options.synthetic)})[name]
-    kinds = {name: hand_glides(words, kind) for name, kind in (FITTED | HELD_OUT).items()}
-    measured = _measured(_model_of(options), kinds)
-    return {"hands": {name: {**figures, "fitted": name in FITTED} for name, figures in measured.items()}}
+    model, kinds = _model_of(options), FITTED | HELD_OUT
+    measured = _measured(model, {name: hand_glides(words, kind) for name, kind in kinds.items()})
+    known = [word for word, _ in words if word in model.vocabulary]
+    gains = {
+        name: measure_hand_learning(model.vocabulary.words, log_frequencies(model), known, kind)
+        for name, kind in kinds.items()
+    }
+    print_tables([hand_table(gains)])
+    return {
+        "hands": {
+            name: {
+                **figures,
+                "fitted": name in FITTED,
+                "top1_hand_unknown": gains[name].usual / max(gains[name].words, 1),
+                "top1_hand_learned": gains[name].learned / max(gains[name].words, 1),
+            }
+            for name, figures in measured.items()
+        }
+    }
 
 
 def _model_of(options: argparse.Namespace) -> Model:

@@ -1,7 +1,7 @@
 """Measures the decoder of glides on recorded or synthetic gestures, one after another, on one core.
 
 Each gesture is decoded with the probabilities that the model gives to the words after its context, or without a context with the
-words' frequencies in public text and chats, which the model's phrases hold.
+words' frequencies.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from data.corpus import Corpus
 from data.errors import DataError
 from data.tokenizer import tokenize
+from federation.evaluation.glides.frequencies import log_frequencies
 from federation.evaluation.glides.glide_lines import RecordedGlide
 from federation.evaluation.glides.noisy_traces import GEOMETRY, noisy_trace
 from federation.evaluation.glides.synthetic_hands import SyntheticHand, SyntheticKind
@@ -91,11 +92,6 @@ def measure_glides(model: Model, glides: Iterable[RecordedGlide]) -> GlideScores
         scores.among_four += eligible and glide.word in found
         scores.decoder_bytes = max(scores.decoder_bytes, decoder.nbytes)
     return scores
-
-
-def log_frequencies(model: Model) -> NDArray[np.float32] | None:
-    """Returns the prior of words without a context, [V]; None for the order of the vocabulary, which is that of frequency."""
-    return None
 
 
 def _log_prior(suggester: Suggester, context: str) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.device.gliding.parameters import GlideParameters
-from model.device.gliding.trace import Trace
+from model.device.gliding.gesture_trace import Trace
 
 Floats = NDArray[np.float32]
 _DEGREES = 4.0  # of freedom of Student's t

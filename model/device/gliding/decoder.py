@@ -21,7 +21,7 @@ from model.device.gliding.gesture import Gesture
 from model.device.gliding.hand import Hand
 from model.device.gliding.parameters import GlideParameters
 from model.device.gliding.paths import KeySequences, lengths, resampled, shape_of
-from model.device.gliding.trace import Trace, trace_of
+from model.device.gliding.gesture_trace import Trace, trace_of
 
 POINTS = 32
 _CANDIDATES = 60
