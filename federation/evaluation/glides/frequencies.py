@@ -1,7 +1,7 @@
 """The prior of a word that stands alone: how frequent it is in any context.
 
-The state at the start of a message is no such prior, because it expects words that begin one. The frequencies are the geometric mean
-of two estimates, each of which has a bias of its own:
+The state at the start of a message is no such prior, because it expects words that begin one. The frequencies are the geometric
+mean of two estimates, each of which has a bias of its own:
 
 - the average of the model's probabilities along messages that it writes itself;
 - Zipf's law over the vocabulary, which is sorted by frequency in its public text.

@@ -1,8 +1,8 @@
 """Measures what learning a person's hand is worth, on synthetic hands.
 
-Each person glides words one after another. Two decoders read them: one knows nothing of the hand, the other one's hand learns every
-word that was meant, as a keyboard learns the accepted ones. It is built anew after some words. Only the later words count, after the
-hand had time to learn.
+Each person glides words one after another. Two decoders read them. One knows nothing of the hand. For the other one, the hand
+learns every word that was meant, as a keyboard learns the accepted ones, and the decoder is built anew after some words. Only
+later words count, after the hand had time to learn.
 """
 
 from collections.abc import Mapping, Sequence

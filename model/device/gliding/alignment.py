@@ -18,8 +18,8 @@ difference of two running sums, so that a key takes one running minimum over the
 import numpy as np
 from numpy.typing import NDArray
 
-from model.device.gliding.parameters import GlideParameters
 from model.device.gliding.gesture_trace import Trace
+from model.device.gliding.parameters import GlideParameters
 
 Floats = NDArray[np.float32]
 _DEGREES = 4.0  # of freedom of Student's t
