@@ -31,6 +31,7 @@ from model.device.gliding.gesture import Gesture
 Range = tuple[float, float]
 _STEP = 4.0  # ms between the points of a movement before the screen samples it
 _DOUBLE_PAUSE = 90.0  # ms
+_PIXELS = 36  # of the screen in a unit
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,7 @@ class SyntheticHand:
         first = int(left.argmax()) if left.any() else len(left)
         kept = (np.arange(len(at)) == 0) | (np.arange(len(at)) >= first)
         x, y = (values[kept] + rng.normal(0, habits["jitter"], kept.sum()) for values in (x, y))
+        x, y = (np.round(_PIXELS * values) / _PIXELS for values in (x, y))
         return x, y, at[kept]
 
 
@@ -216,7 +218,7 @@ def _in_pixels(
     x: NDArray[np.float64], y: NDArray[np.float64], geometry: KeyGeometry
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     points = geometry.in_pixels(np.stack([x, y], 1))
-    return np.round(points[:, 0]), np.round(points[:, 1])
+    return points[:, 0], points[:, 1]
 
 
 # Kinds on which the decoder's parameters are fitted, and kinds that only judge them.
