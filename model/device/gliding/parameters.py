@@ -17,7 +17,7 @@ class GlideParameters:
     last_spread: float = 0.32
     tall: float = 1.1  # spread down, as a multiple of the spread across
     first: float = 0.96  # weights of the touches
-    between: float = 0.11
+    between: float = 0.2
     last: float = 0.75
     deviation: float = 0.46  # for each unit along the trace, and squared unit off the line between two keys
     direction: float = 3.5  # for each unit along the trace, and 1 - cosine of the angle to that line
@@ -32,4 +32,4 @@ class GlideParameters:
     length: float = 2.1  # for a path e times longer or shorter
     key: float = -0.18  # for each key of the word
     double: float = 0.42  # for each double letter
-    prior: float = 0.65  # for each nat of the word's improbability
+    prior: float = 0.7  # for each nat of the word's improbability
