@@ -3,13 +3,13 @@
 If a person who means the word w types t with probability P(t | w), then w is ranked by P(w | context) * P(t | w) (Kernighan,
 Church and Gale 1990). P(t | w) is that of the cheapest sequence of typing errors from w to t, each with a cost in nats
 (`ErrorCosts`). The geometry of the keyboard says which keys are neighbours, as in Goodman et al. 2002, "Language Modeling for
-Soft Keyboards". This is a weighted Damerau-Levenshtein distance, computed for all words at once: each cell of its table is a byte
-array over the words. The table is banded: at no point may the typed prefix have more than one letter more, or fewer, than the
-intended prefix.
+Soft Keyboards"; where it is known, the place of a touch says how likely each of them was meant. This is a weighted
+Damerau-Levenshtein distance, computed for all words at once: each cell of its table is a byte array over the words. The table
+is banded: at no point may the typed prefix have more than one letter more, or fewer, than the intended prefix.
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 Neighbours = Mapping[str, frozenset[str]]  # the keys beside each key
 Costs = NDArray[np.uint8]
 _Row = dict[int, Costs]  # by length of the intended prefix, the cost for each word
+# For each typed letter, what its touch says: the cost in nats of having meant other letters; None for a key without a touch.
+TouchCosts = Sequence[Mapping[str, float] | None]
 
 _VOWELS = frozenset("aeiouy")
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -76,7 +78,8 @@ class Corrections:
         self._lengths = np.zeros(0, np.uint8)
         self._plain = np.zeros(0, bool)  # words that consist of the letters a to z only
         self._substituted: dict[str, Costs] = {}  # by typed letter: the cost at each position of each word
-        self._typed = ""  # the letters that `_rows` belongs to: from key to key, most of its rows stay the same
+        # The letters and touches that `_rows` belongs to: from key to key, most of its rows stay the same.
+        self._typed: list[tuple[str, Mapping[str, float] | None]] = []
         self._rows: list[_Row] = []  # of the band, after no letter, the first one, and so on
         self.insert([0] * len(words), words)
 
@@ -98,24 +101,32 @@ class Corrections:
         self._lengths = np.insert(self._lengths, places, np.count_nonzero(letters, axis=0))
         self._plain = np.insert(self._plain, places, [word.isascii() and word.isalpha() for word in words])
         self._substituted.clear()
-        self._typed, self._rows = "", []
+        self._typed, self._rows = [], []
 
-    def least(self, typed: str) -> NDArray[np.float32]:
+    def least(self, typed: str, touches: TouchCosts | None = None) -> NDArray[np.float32]:
         """Returns a lower bound of the cost of any typing error between each word and `typed`, in nats: float32 [words]."""
         costs = self.error_costs.__dict__
-        least = np.float32(min(costs.values()))
+        touched = [max(cost, 0.0) for touch in touches or () if touch for cost in touch.values()]
+        least = np.float32(min([*costs.values(), *touched]))
         if not typed.isascii():
             return np.full(self._plain.shape, least)
-        between_plain = min(cost for name, cost in costs.items() if name not in ("missing_apostrophe", "accent"))
-        return np.where(self._plain, np.float32(between_plain), least)
+        between_plain = [cost for name, cost in costs.items() if name not in ("missing_apostrophe", "accent")]
+        return np.where(self._plain, np.float32(min(between_plain + touched)), least)
 
-    def costs(self, typed: str, words: NDArray[np.intp] | None = None, ended: bool = False) -> NDArray[np.float32]:
+    def costs(
+        self,
+        typed: str,
+        words: NDArray[np.intp] | None = None,
+        ended: bool = False,
+        touches: TouchCosts | None = None,
+    ) -> NDArray[np.float32]:
         """Returns the cost of typing `typed` where each word was meant, in nats; infinite if no typing errors explain it.
 
         Args:
           typed: the typed letters, in lower case.
           words: indices of the words to look at; None for all.
           ended: whether the word was typed to its end; if not, missing letters at its end cost nothing.
+          touches: what the touch of each typed letter says, [letters of `typed`]; None for the geometry alone.
 
         Returns:
           float32, [number of these words].
@@ -124,38 +135,46 @@ class Corrections:
         lengths = self._lengths[chosen]
         cost = np.full(lengths.shape, _NEVER, np.uint8)
         if 0 < len(typed) < _LONGEST:
-            for meant, cells in self._last_row(typed).items():
+            for meant, cells in self._last_row(typed, touches).items():
                 of_chosen = cells[chosen]
                 np.minimum(cost, np.where(lengths == meant, of_chosen, _NEVER) if ended else of_chosen, out=cost)
         return np.where(cost < _NEVER, cost / np.float32(_UNITS), np.float32(np.inf))
 
-    def _last_row(self, typed: str) -> _Row:
+    def _last_row(self, typed: str, touches: TouchCosts | None) -> _Row:
         """Returns the last row of the band: by length of the intended prefix, the cost of having typed all letters for it."""
-        if typed != self._typed:
-            shared = list(takewhile(lambda pair: pair[0] == pair[1], zip(typed, self._typed, strict=False)))
+        read = list(zip(typed, touches or [None] * len(typed), strict=True))
+        if read != self._typed:
+            shared = list(takewhile(lambda pair: pair[0] == pair[1], zip(read, self._typed, strict=False)))
             del self._rows[len(shared) :]  # the cost of an extra letter depends on the next letter, too
             if not self._rows:
                 self._rows.append({0: np.zeros(self._lengths.shape, np.uint8), 1: self._missing[0]})
             for place in range(len(self._rows) - 1, len(typed)):
-                self._rows.append(self._next_row(typed, place))
-            self._typed = typed
+                self._rows.append(self._next_row(typed, place, read[place][1]))
+            self._typed = read
         return self._rows[-1]
 
-    def _next_row(self, typed: str, place: int) -> _Row:
+    def _next_row(self, typed: str, place: int, touch: Mapping[str, float] | None) -> _Row:
         never, swapped = np.full(self._lengths.shape, _NEVER, np.uint8), _units(self.error_costs.swapped)
-        extra, substituted = self._extra(typed, place), self._substituting(typed[place])
+        extra, instead = self._extra(typed, place), self._instead(typed[place], touch)
         above, earlier = self._rows[place], self._rows[place - 1] if place else {}
         row: _Row = {}
         for meant in range(place, place + 3):  # with place + 1 letters typed
             cell = np.minimum(above.get(meant, never) + extra, _NEVER)
             if meant > 0:
-                np.minimum(cell, above.get(meant - 1, never) + substituted[meant - 1], out=cell)
+                np.minimum(cell, above.get(meant - 1, never) + instead(meant - 1), out=cell)
                 np.minimum(cell, row.get(meant - 1, never) + self._missing[meant - 1], out=cell)
             if meant > 1 and meant - 2 in earlier and None not in (pair := self._swap(typed, place)):
                 swap = (self._letters[meant - 2] == pair[0]) & (self._letters[meant - 1] == pair[1])
                 np.minimum(cell, np.where(swap, earlier[meant - 2] + swapped, never), out=cell)
             row[meant] = cell
         return row
+
+    def _instead(self, letter: str, touch: Mapping[str, float] | None) -> Callable[[int], Costs]:
+        """Returns a function of a position: the cost of having typed this letter for that of each word there, [words]."""
+        if touch:
+            by_code = self._by_code(letter, touch)
+            return lambda position: by_code[self._letters[position]]
+        return self._substituting(letter).__getitem__
 
     def _extra(self, typed: str, place: int) -> int:
         letter, beside = typed[place], typed[max(place - 1, 0) : place] + typed[place + 1 : place + 2]
@@ -167,22 +186,28 @@ class Corrections:
     def _substituting(self, typed: str) -> Costs:
         """Returns the cost of typing this letter for each letter of each word, [positions, words]."""
         if typed not in self._substituted:
-            costs = self.error_costs
-            by_code = np.full(_CODES + 1, _units(costs.other), np.uint8)
-            for letter, code in self._codes.items():
-                if code == _CODES:
-                    continue
-                if letter == typed:
-                    by_code[code] = 0
-                elif _base(letter) == _base(typed):
-                    by_code[code] = _units(costs.accent)
-                elif letter in self._neighbours.get(typed, ()):
-                    by_code[code] = _units(costs.neighbour)
-                elif letter in _VOWELS and typed in _VOWELS:
-                    by_code[code] = _units(costs.vowel)
-            by_code[_NO_LETTER] = _NEVER
-            self._substituted[typed] = by_code[self._letters]
+            self._substituted[typed] = self._by_code(typed, {})[self._letters]
         return self._substituted[typed]
+
+    def _by_code(self, typed: str, touch: Mapping[str, float]) -> Costs:
+        """Returns the cost of typing this letter for each code of a letter, [codes]; a touch replaces what the neighbours cost."""
+        costs = self.error_costs
+        by_code = np.full(_CODES + 1, _units(costs.other), np.uint8)
+        for letter, code in self._codes.items():
+            if code == _CODES:
+                continue
+            if letter == typed:
+                by_code[code] = 0
+            elif _base(letter) == _base(typed):
+                by_code[code] = _units(costs.accent)
+            elif letter in touch:
+                by_code[code] = _units(max(touch[letter], 0.0))
+            elif not touch and letter in self._neighbours.get(typed, ()):
+                by_code[code] = _units(costs.neighbour)
+            elif letter in _VOWELS and typed in _VOWELS:
+                by_code[code] = _units(costs.vowel)
+        by_code[_NO_LETTER] = _NEVER
+        return by_code
 
     def _code(self, letter: str) -> int:
         return self._codes.setdefault(letter, min(len(self._codes) + 1, _CODES))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from data.marks import is_mark
 from data.tokenizer import normalize, tokenize
 from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
-from model.device.suggesting.corrections import Neighbours
+from model.device.suggesting.corrections import Neighbours, TouchCosts
 from model.device.suggesting.lexicon import Lexicon
 from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.reading import Reader, softmax
@@ -35,6 +35,7 @@ _SHOWN = -4.0  # to be suggested only, without replacing the typed word
 # A person who types on after seeing a suggestion probably did not mean it. But people overlook suggestions, so that these may come
 # back. This saves 0.8 points of keystrokes on validation users; never repeating a suggestion would save half a point more.
 _PASSED_OVER = math.log(10)
+_LEAST_LIKELY = -30.0  # nats below the likeliest word: the prior of gestures for words that the network excludes
 
 
 class Prediction(NamedTuple):
@@ -108,28 +109,48 @@ class Suggester:
     def _logits(self, context: Sequence[str]) -> NDArray[np.float32]:
         return self._reader.logits([self._vocabulary.id(word) for word in context])
 
-    def suggest(self, context: str, prefix: str = "", count: int = 3) -> list[str]:
+    def log_prior(self, context: str) -> NDArray[np.float32]:
+        """Returns the logarithm of each next word's probability, in nats up to a constant, for gestures that mean one of them.
+
+        The result is float32 of shape [V], or of the number of words of the personal n-gram model. Words that are never suggested,
+        punctuation among them, have -inf; a word that the network excludes keeps a little, because a clear gesture may mean it.
+        """
+        self._score(words_of(context))
+        size = len(self._vocabulary if self._personal is None else self._personal)
+        prior = np.full(size, -np.inf, np.float32)
+        wanted = np.ones(len(self.spellings.ids), bool)
+        wanted[self.spellings.unwanted(self._preferences, self._personal)] = False
+        ids = self.spellings.ids[wanted]
+        prior[ids] = np.maximum(self._scores[ids], self._scores.max() + _LEAST_LIKELY)
+        return prior
+
+    def suggest(self, context: str, prefix: str = "", count: int = 3, touches: TouchCosts | None = None) -> list[str]:
         """Returns the `count` likeliest words for the word being typed, likeliest first, in lower case.
 
         `context` is the message before the word being typed, `prefix` the letters typed so far. Words that start with the prefix
         are ranked by their probability. If the prefix has at least three letters, words that typing errors turn into the prefix
         are ranked too, by their probability times that of the errors. Fewer words are returned if fewer fit; punctuation is never
-        suggested.
+        suggested. `touches` says for each letter of the prefix what its touch costs other letters (`Hand.touch_costs`).
         """
         self._score(words_of(context))
-        places, fits = self._fitting(normalize(prefix), count)
+        typed = normalize(prefix)
+        places, fits = self._fitting(typed, count, _touches_for(typed, touches))
         return [self.spellings.words[places[i]] for i in _top(fits, count)]
 
-    def correct(self, context: str, word: str) -> str | None:
-        """Returns the correction of the finished word `word` after `context`, in lower case, or None to keep the word."""
+    def correct(self, context: str, word: str, touches: TouchCosts | None = None) -> str | None:
+        """Returns the correction of the finished word `word` after `context`, in lower case, or None to keep the word.
+
+        `touches` is as for `suggest`.
+        """
         typed = normalize(word)
         if len(typed) < _SHORTEST_CORRECTED or not all(c.isalpha() or c == "'" or is_mark(c) for c in typed):
             return None
         self._score(words_of(context))
+        touches = _touches_for(typed, touches)
         as_typed = self._to_exceed(typed)
         corrections = self.spellings.corrections
-        candidates = np.flatnonzero(self._offered - corrections.least(typed) > as_typed.min())
-        fits = self._offered[candidates] - corrections.costs(typed, candidates, ended=True)
+        candidates = np.flatnonzero(self._offered - corrections.least(typed, touches) > as_typed.min())
+        fits = self._offered[candidates] - corrections.costs(typed, candidates, ended=True, touches=touches)
         if len(typed) == _SHORTEST_CORRECTED:
             fits[self.spellings.ids[candidates] >= _FAMILIAR] = -np.inf
         fits[fits <= as_typed[candidates]] = -np.inf
@@ -227,7 +248,9 @@ class Suggester:
     def _as_unknown(self, word: str) -> float:
         return float(self._scores[UNKNOWN]) + _UNKNOWN + _UNKNOWN_LETTER * len(word)
 
-    def _fitting(self, prefix: str, count: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    def _fitting(
+        self, prefix: str, count: int, touches: TouchCosts | None
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """Returns the indices of words that fit the prefix, including the `count` best, and their scores in nats."""
         start, fits = self._completions(prefix, count)
         end = start + len(fits)
@@ -239,9 +262,9 @@ class Suggester:
         least = self._as_unknown(prefix) + _SHOWN
         if len(best) == count > 0:
             least = max(least, float(fits[best[-1]]))
-        others = np.flatnonzero(self._offered - corrections.least(prefix) > least)
+        others = np.flatnonzero(self._offered - corrections.least(prefix, touches) > least)
         others = others[(others < start) | (others >= end)]
-        slipped = self._offered[others] - corrections.costs(prefix, others)
+        slipped = self._offered[others] - corrections.costs(prefix, others, touches=touches)
         return np.concatenate([places, others]), np.concatenate([fits, slipped])
 
     def _completions(self, prefix: str, count: int) -> tuple[int, NDArray[np.float32]]:
@@ -297,6 +320,11 @@ def words_of(context: str) -> tuple[str, ...]:
 @lru_cache(4)
 def _words_of(context: str) -> tuple[str, ...]:
     return tuple(token.word for token in tokenize(context))
+
+
+def _touches_for(typed: str, touches: TouchCosts | None) -> TouchCosts | None:
+    """Returns the touches if there is one for each letter; after an edit or a normalization they may belong to others."""
+    return touches if touches is not None and len(touches) == len(typed) else None
 
 
 def _top(fits: NDArray[np.float32], count: int) -> list[int]:

@@ -1,0 +1,187 @@
+"""Decodes gestures into words: a cheap comparison with all words, then an alignment with the keys of the best.
+
+1. The gesture and every word's path over its keys are resampled to 32 points. The squared distance of both (location) and of both
+   moved and scaled to one box (shape) are the two channels of SHARK2 (Kristensson and Zhai 2004, Section 4). With the distance of
+   the ends, the length and the prior they choose the candidates.
+2. Each candidate's keys are aligned with the gesture (`model.device.gliding.alignment`). The alignment, the channels, the
+   length and the prior add up to the score (`model.device.gliding.parameters`).
+
+Words of the same keys (to and too, its and it's) differ by the prior and by the pace at double letters alone.
+"""
+
+import math
+from collections.abc import Sequence
+from copy import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.device.gliding.alignment import alignment_costs
+from model.device.gliding.geometry import KeyGeometry
+from model.device.gliding.gesture import Gesture
+from model.device.gliding.gesture_trace import Trace, trace_of
+from model.device.gliding.hand import Hand
+from model.device.gliding.parameters import GlideParameters
+from model.device.gliding.paths import KeySequences, lengths, resampled, shape_of
+
+POINTS = 32
+_CANDIDATES = 60
+_CHUNK = 1000  # words whose paths are computed at a time, so that building takes little memory
+_SHORT = 0.5  # units added to lengths before their ratio: that of two points says nothing
+# Weights of the first comparison. The intended word is among the 60 best of 99.5% of synthetic gestures.
+_LOCATION, _SHAPE, _ENDS, _LENGTH, _PRIOR = 2.0, 30.0, 1.0, 2.0, 0.6
+_FARTHEST_END = 4.0  # squared units; an end beyond counts as this far
+
+
+class Candidate(NamedTuple):
+    """A word that a gesture may mean."""
+
+    word: str
+    score: float  # in nats, up to a constant of the gesture
+
+
+class _Templates(NamedTuple):
+    """What is compared of each word that can be glided, [N, …]."""
+
+    sequences: KeySequences
+    points: NDArray[
+        np.float32
+    ]  # [N, 4 * POINTS]: the path's points, then those of its shape, weighted for the first comparison
+    squares: NDArray[np.float32]  # [N]: the sums of squares of the rows
+    log_lengths: NDArray[np.float32]  # [N]: of the paths, in units
+    ends: NDArray[np.intp]  # [N]: the first key times the number of letters, plus the last
+
+    def followed_by(self, others: "_Templates", first: int) -> "_Templates":
+        """Returns these templates and those of other words, whose indices start at `first`."""
+        arrays = (np.concatenate(pair) for pair in zip(self[1:], others[1:], strict=True))
+        return _Templates(self.sequences.followed_by(others.sequences, first), *arrays)
+
+
+class GlideDecoder:
+    """Ranks words for gestures over one geometry of keys.
+
+    `words` may hold entries that nobody glides, such as punctuation: they are never candidates, so that the words of a vocabulary,
+    followed by those of a person, can be passed as they are. Building takes about 0.1 s for 10,000 words and may be done in a
+    thread; a decoder never changes.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        geometry: KeyGeometry,
+        log_frequencies: NDArray[Any] | None = None,
+        hand: Hand | None = None,
+        parameters: GlideParameters | None = None,
+    ) -> None:
+        """Computes the paths of the words.
+
+        Args:
+          words: the words, in the order of the priors.
+          geometry: the keys.
+          log_frequencies: the natural logarithm of how frequent each word is, [words]; None if the words are sorted, most
+            frequent first.
+          hand: where the person touches the keys; None for a hand that nothing is known of.
+          parameters: other parameters than the fitted ones.
+        """
+        self.words, self.geometry, self.parameters = list(words), geometry, parameters or GlideParameters()
+        self._frequencies = (
+            _frequencies(self.words) if log_frequencies is None else np.asarray(log_frequencies, np.float32)
+        )
+        if self._frequencies.shape != (len(self.words),):
+            raise ValueError(f"{len(self.words)} words, but frequencies of shape {self._frequencies.shape}")
+        offsets, self._spreads = (hand or Hand()).glides.of(geometry.letters)
+        self._centres = geometry.centres + offsets
+        self._templates = self._templates_of(KeySequences.of(self.words, geometry.letters))
+
+    def with_words(self, words: Sequence[str], log_frequency: float = -math.inf) -> "GlideDecoder":
+        """Returns a decoder of these words too, behind the others, as frequent as given: much faster than building one anew."""
+        more = copy(self)
+        more.words = [*self.words, *words]
+        more._frequencies = np.concatenate([self._frequencies, np.full(len(words), log_frequency, np.float32)])
+        added = self._templates_of(KeySequences.of(words, self.geometry.letters))
+        more._templates = self._templates.followed_by(added, len(self.words))
+        return more
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of the arrays, in bytes."""
+        sequences, *arrays = self._templates
+        own = (sequences.words, sequences.keys, sequences.counts, sequences.doubled, self._frequencies)
+        return sum(array.nbytes for array in (*arrays, *own))
+
+    def _templates_of(self, sequences: KeySequences) -> _Templates:
+        parts = []
+        for start in range(0, max(len(sequences.words), 1), _CHUNK):
+            corners = self._centres[sequences.keys[start : start + _CHUNK]]
+            points = _weighted(resampled(corners, POINTS))
+            parts.append((points, (points**2).sum(axis=1), _log_length(lengths(corners))))
+        points, squares, log_lengths = (np.concatenate(column) for column in zip(*parts, strict=True))
+        ends = sequences.keys[:, 0].astype(np.intp) * len(self._centres) + sequences.keys[:, -1]
+        return _Templates(sequences, points, squares, log_lengths, ends)
+
+    def decode(self, gesture: Gesture, log_prior: NDArray[Any] | None = None, count: int = 4) -> list[Candidate]:
+        """Returns the `count` likeliest words of a gesture, likeliest first; none for a gesture without points.
+
+        Args:
+          gesture: the finger's path.
+          log_prior: the natural logarithm of each word's probability, [words]; -inf for words that must not be offered. None for
+            the words' frequencies.
+          count: how many candidates to return at most.
+
+        Raises:
+          ValueError: the prior has another length than the words.
+        """
+        prior = self._frequencies if log_prior is None else np.asarray(log_prior, np.float32)
+        if prior.shape != (len(self.words),):
+            raise ValueError(f"a prior of shape {prior.shape} for {len(self.words)} words")
+        trace = trace_of(gesture, self.geometry)
+        if trace is None or count < 1:
+            return []
+        chosen, scores = self._scores(trace, prior[self._templates.sequences.words], max(_CANDIDATES, count))
+        best = np.argsort(-scores, kind="stable")[:count]
+        return [Candidate(self.words[self._templates.sequences.words[chosen[i]]], float(scores[i])) for i in best]
+
+    def _scores(
+        self, trace: Trace, prior: NDArray[np.float32], count: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """Returns the best candidates as rows of the templates, and their scores; words with a prior of -inf are left out."""
+        templates, weights = self._templates, self.parameters
+        path = _weighted(trace.resampled(POINTS)[None])[0]
+        away = np.minimum(((self._centres - trace.points[[0, -1], None]) ** 2).sum(-1), _FARTHEST_END).astype(
+            np.float32
+        )
+        longer = _log_length(trace.length) - templates.log_lengths
+        cheap = 2 * (templates.points @ path) - templates.squares + _PRIOR * prior - _LENGTH * np.abs(longer)
+        cheap -= (_ENDS * (away[0, :, None] + away[1])).ravel()[templates.ends]
+        chosen = np.argpartition(-cheap, count)[:count] if len(cheap) > count else np.arange(len(cheap))
+        chosen = chosen[np.isfinite(prior[chosen])]
+        if len(chosen) == 0:
+            return chosen, np.zeros(0, np.float32)
+        sequences = templates.sequences
+        keys, counts, doubled = sequences.keys[chosen], sequences.counts[chosen], sequences.doubled[chosen]
+        costs = alignment_costs(trace, keys, counts, doubled, self._centres, self._spreads, weights)
+        off = ((templates.points[chosen] - path) ** 2).reshape(len(chosen), 2, -1).sum(axis=2)
+        costs += off @ np.array([weights.location / _LOCATION, weights.shape / _SHAPE], np.float32)
+        costs += weights.longer * longer[chosen] + weights.length * np.abs(longer[chosen])
+        costs += weights.key * counts.astype(np.float32) + weights.double * doubled.sum(axis=1, dtype=np.float32)
+        return chosen, np.float32(weights.prior) * prior[chosen] - costs
+
+
+def _weighted(paths: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Returns the points of paths, [paths, POINTS, 2], and of their shapes as rows, float32 [paths, 4 * POINTS].
+
+    The squared distance of two rows is the weighted sum of the mean squared distances of both.
+    """
+    parts = [np.sqrt(_LOCATION / POINTS) * paths, np.sqrt(_SHAPE / POINTS) * shape_of(paths)]
+    rows = np.concatenate([part.reshape(len(paths), 2 * POINTS) for part in parts], axis=1)
+    return np.asarray(rows, np.float32)
+
+
+def _log_length(length: Any) -> Any:
+    return np.log(length + _SHORT).astype(np.float32)
+
+
+def _frequencies(words: Sequence[str]) -> NDArray[np.float32]:
+    """Returns Zipf's law for words in the order of their frequency."""
+    return -np.log(np.arange(1, len(words) + 1, dtype=np.float32))
