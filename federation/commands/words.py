@@ -128,7 +128,7 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
     if privacy is not None:
         print(
             f"epsilon {privacy.epsilon:g} at delta {privacy.delta:g} for a person with all their words: noise of standard "
-            f"deviation {privacy.stddev:.1f} on each count, released from {privacy.threshold} on; not for whoever decodes the sums",
+            f"deviation {privacy.stddev:.1f} on each count, released from {privacy.threshold} (not for the decoder of the sums)",
             file=sys.stderr,
         )
     result = {
