@@ -86,6 +86,7 @@ class Device:
             self.models.correct,
             emoji_for,
             word_preferences=self.models.word_preferences,
+            continue_word=self.models.continuing,
         )
         self._long_messages = LongMessages(profile.store, self.models)
         self.background = BackgroundTasks()

@@ -2,16 +2,18 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
 from data.tokenizer import PUNCTUATION, normalize, restore_case
 from keyboard_app.input.graphemes import is_boundary, previous_boundary
 from keyboard_app.input.offers import Kind, Offer
+from keyboard_app.input.phrases import continue_offers, no_continuation
 from keyboard_app.input.shift import Shift, ShiftKey
 from keyboard_app.input.text_field import Move, TextField
 from keyboard_app.input.word_at_cursor import begun_word, ended_word, in_long_word, whole_word
 from model.device.metrics import Typing
+from model.device.suggesting.continuations import Continue
 from model.device.suggesting.word_preferences import WordPreferences
 
 _CONTEXT_STRIDE = 2_000  # characters; the context is the last one to two strides before the cursor
@@ -38,8 +40,9 @@ class Keyboard:
 
     `suggest(context, prefix)` returns words for the place after the context that fit the prefix, best first. `send(text)` receives
     each message. `correct(context, word)` returns the correction of a typo, or None, and `emoji_for(word)` an emoji, or None; by
-    default there are no corrections and no emoji. `word_preferences` is shared with the suggester. `on_insist`, `on_forget` and
-    `on_remember` are called with each word that joins the insisted ones, joins the forgotten ones, or leaves the forgotten ones.
+    default there are no corrections and no emoji. `continue_word` finds the words that probably follow a suggested one.
+    `word_preferences` is shared with the suggester. `on_insist`, `on_forget` and `on_remember` are called with each word that
+    joins the insisted ones, joins the forgotten ones, or leaves the forgotten ones.
 
     `typing` counts keystrokes: one per key and per suggestion taken; shift, enter, cursor moves and selections cost none.
     Characters count when they are sent. `space_waits` means that the space before the cursor came with a suggestion: punctuation
@@ -60,9 +63,10 @@ class Keyboard:
         word_preferences: WordPreferences | None = None,
         clock: Callable[[], float] = time.monotonic,
         verbatim: bool = False,
+        continue_word: Continue = no_continuation,
     ) -> None:
         self._suggest, self._send = suggest, send
-        self._correct, self._emoji_for = correct, emoji_for
+        self._correct, self._emoji_for, self._continue = correct, emoji_for, continue_word
         self.word_preferences = word_preferences or WordPreferences()
         self.on_insist: Callable[[str], object] = _nothing
         self.on_forget: Callable[[str], object] = _nothing
@@ -71,6 +75,7 @@ class Keyboard:
         self.typing = Typing()
         self.space_waits = False
         self._stop_waits = False  # whether another space turns the last one into a full stop
+        self._rest = ""  # the words behind the one that was just taken, which were offered with it
         self._letter_parts = False  # whether a letter is parted by a space from the punctuation before it
         self._corrected: _Correction | None = None
         self._verbatim = verbatim
@@ -157,6 +162,10 @@ class Keyboard:
         emoji = self._emoji_for(normalize(word or ended_word(before)))
         return offers + ([Offer(emoji, Kind.EMOJI)] if emoji else [])
 
+    def continuing(self, offers: Sequence[Offer]) -> Generator[None, None, list[Offer]]:
+        """Finds the words that probably follow each of the offers for the cursor; yields after each step of a network."""
+        return continue_offers(offers, self._context(self.prefix), self._continue, self.shift is Shift.LOCKED)
+
     @property
     def capitalizes(self) -> bool:
         """Whether the first letter of a sentence becomes a capital by itself."""
@@ -235,10 +244,11 @@ class Keyboard:
         self._after_key()
         self.space_waits = parted
 
-    def take_offer(self, offer: Offer) -> None:
-        """Takes an offer of the strip; an emoji is inserted after the word."""
+    def take_offer(self, offer: Offer, whole: bool = False) -> None:
+        """Takes the first word of an offer, or the whole of it; an emoji is inserted after the word."""
         if offer.kind is not Kind.EMOJI:
-            self.take(offer.text)
+            self.take(f"{offer.text} {offer.rest}" if whole and offer.rest else offer.text)
+            self._rest = "" if whole else offer.rest
             return
         self._count()
         self.field.move_to(self.field.cursor + len(self.word) - len(self.prefix))
@@ -246,6 +256,13 @@ class Keyboard:
         self.field.insert(apart + offer.text)
         self._part()
         self._after_key()
+
+    def take_rest(self) -> bool:
+        """Takes the words that were offered with the word that was just taken; returns whether there were any."""
+        rest = self._rest
+        if rest:
+            self.take(rest)
+        return bool(rest)
 
     def forget(self, suggestion: str) -> None:
         """Stops offering a word until the person insists on it."""
@@ -392,6 +409,7 @@ class Keyboard:
 
     def _after_key(self, corrected: _Correction | None = None, letter_parts: bool = False) -> None:
         self.space_waits = self._stop_waits = False
+        self._rest = ""
         self._corrected, self._letter_parts = corrected, letter_parts
         if not self.field.text:
             self._before = self.typing.keystrokes

@@ -20,3 +20,9 @@ class Offer(NamedTuple):
     text: str
     kind: Kind
     applied: bool = False  # whether space or punctuation replaces the typed word by it
+    rest: str = ""  # the words that probably follow, which can be taken together with it
+
+    @property
+    def is_word(self) -> bool:
+        """Whether it is a suggested word, which may be continued."""
+        return self.kind not in (Kind.TYPED, Kind.EMOJI)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from kivy.clock import Clock
 from kivy.core.clipboard import Clipboard
+from kivy.input import MotionEvent
 from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
@@ -12,10 +13,13 @@ from data.errors import UserFacingError
 from keyboard_app.device import Device
 from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.input.layout import Layout
-from keyboard_app.input.offers import Kind, Offer
+from keyboard_app.input.offers import Offer
+from keyboard_app.input.phrases import best_of
 from keyboard_app.input.text_field import Move
+from keyboard_app.window.keys.between_keys import BetweenKeys
 from keyboard_app.window.keys.board import Board
 from keyboard_app.window.keys.emoji_panel import EmojiSearch
+from keyboard_app.window.keys.ghost_text import GhostText
 from keyboard_app.window.keys.keypad import Keypad
 from keyboard_app.window.keys.suggestion_strip import SuggestionStrip
 from keyboard_app.window.keys.text_area import SearchField, TextArea
@@ -53,7 +57,10 @@ class Composer(BoxLayout):
         self.ids.top.remove_widget(self._emoji_search)
         self.bind(hidden=self._arrange, searching=self._arrange)
         # Runs after the frame that answers a key is painted.
-        self._read_ahead = Clock.create_trigger(lambda _elapsed: self._device.read_ahead())
+        self._read_ahead = Clock.create_trigger(self._read)
+        self._continuing = BetweenKeys(self._show_phrases)
+        self._ghost = GhostText(self._area)
+        self._physical = False  # whether the person types on a physical keyboard
 
     def begin(self, device: Device) -> None:
         """Sets the device whose keyboard edits the message."""
@@ -104,10 +111,31 @@ class Composer(BoxLayout):
         """Shows the current text, suggestions and shift key."""
         keyboard = self.keyboard
         self._area.show(keyboard.text, keyboard.cursor, keyboard.selection)
+        self._continuing.stop()
+        self._ghost.follow(self._device.keyboard)
         if not self.searching:
             self._strip.offers = keyboard.strip
             self._read_ahead()
         self._keypad.shift = keyboard.shift.value
+
+    def _read(self, _elapsed: float) -> None:
+        """Reads ahead between two keys: the word at the cursor, and then the words that may follow the suggested ones."""
+        self._device.read_ahead()
+        if not self.searching:
+            self._continuing.begin(self.keyboard.continuing(self._strip.offers))
+
+    def _show_phrases(self, offers: list[Offer]) -> None:
+        if self.searching:
+            return
+        self._strip.offers = offers
+        if self._physical:
+            self._ghost.show(self.keyboard, best_of(offers))
+
+    def on_touch_down(self, touch: MotionEvent) -> bool:
+        """Shows no ghost to a person who touches the keys."""
+        if self._lower.collide_point(*touch.pos):
+            self._physical = False
+        return bool(super().on_touch_down(touch))
 
     def key(self, action: str, character: str = "") -> None:
         """Handles a key, on the screen or on a physical keyboard."""
@@ -128,7 +156,7 @@ class Composer(BoxLayout):
 
     def type_text(self, text: str) -> None:
         """Types text from a physical keyboard as it is."""
-        self._strip.notice = ""
+        self._strip.notice, self._physical = "", True
         for character in text:
             if character == " ":
                 self.keyboard.space()
@@ -136,21 +164,31 @@ class Composer(BoxLayout):
                 self.keyboard.press(character, as_typed=True)
         self._edited()
 
-    def take(self, offer: Offer) -> None:
-        """Types an offer that was touched."""
-        self.keyboard.take_offer(offer)
+    def take(self, offer: Offer, whole: bool = False) -> None:
+        """Types the first word of an offer that was touched, or the whole of it."""
+        self.keyboard.take_offer(offer, whole)
         self._edited()
 
     def take_best(self) -> bool:
-        """Types the best suggested word; returns whether there is one."""
-        offers = [] if self.searching else [o for o in self.keyboard.strip if o.kind not in (Kind.TYPED, Kind.EMOJI)]
-        if offers:
-            self.take(offers[0])
-        return bool(offers)
+        """Types the best suggested word; at once again, the words behind it. Returns whether there is a suggestion."""
+        if not self.searching and self.keyboard.take_rest():
+            self._edited()
+            return True
+        best = None if self.searching else best_of(self._strip.offers)
+        if best is not None:
+            self.take(best)
+        return best is not None
+
+    def take_ghost(self) -> bool:
+        """Types the ghost behind the cursor; returns whether one is shown."""
+        offer = self._ghost.offer
+        if offer is not None:
+            self.take(offer, whole=True)
+        return offer is not None
 
     def hold(self, offer: Offer) -> None:
         """Stops suggesting the word of an offer that was held, until this is undone."""
-        if offer.kind in (Kind.TYPED, Kind.EMOJI):
+        if not offer.is_word:
             return
         self.keyboard.forget(offer.text)
         self._forgotten = offer.text
