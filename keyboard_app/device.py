@@ -12,6 +12,7 @@ from data.tokenizer import tokenize
 from keyboard_app.federating.federation import Federation
 from keyboard_app.federating.local_rounds import waiting_task
 from keyboard_app.input.emoji_catalogue import emoji_for
+from keyboard_app.input.gliding import Gliding
 from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.input.layout import USUAL, Layout, layout_files, load_layout
 from keyboard_app.learning.background import BackgroundTasks
@@ -30,6 +31,7 @@ from keyboard_app.recording.records import Day
 from keyboard_app.recording.sensitive import why_sensitive
 from keyboard_app.recording.user_profile import Profile
 from model.device.folder import PRETRAINED, PUBLIC
+from model.device.gliding.gesture import Gesture
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
 
@@ -88,6 +90,7 @@ class Device:
             word_preferences=self.models.word_preferences,
             continue_word=self.models.continuing,
         )
+        self.gliding = Gliding(self.models)
         self._long_messages = LongMessages(profile.store, self.models)
         self.background = BackgroundTasks()
         self.my_data = MyData(profile, self.models)
@@ -142,6 +145,11 @@ class Device:
     def read_ahead(self) -> None:
         """Runs the networks over the word at the cursor between two key presses, so that ending the word takes less time."""
         self.models.read_ahead(self.keyboard.ahead)
+
+    def glide(self, gesture: Gesture) -> bool:
+        """Types the word that a glide most probably means; returns whether there is one."""
+        keyboard = self.keyboard
+        return keyboard.glide(self.gliding.words(gesture, keyboard.ahead, keyboard.glide_candidates))
 
     def catch_up(self, steps: int | None = None) -> bool:
         """Does what is left to do for long messages that were sent, at most some steps of about a millisecond each.

@@ -11,6 +11,7 @@ class Kind(Enum):
     NEXT = "next"  # a word to continue with
     COMPLETION = "completion"
     CORRECTION = "correction"  # of a typo
+    GLIDED = "glided"  # another word that a glide may have meant; taking it replaces the glided one
     EMOJI = "emoji"  # inserted after the word that it is offered for
 
 
@@ -24,5 +25,5 @@ class Offer(NamedTuple):
 
     @property
     def is_word(self) -> bool:
-        """Whether it is a suggested word, which may be continued."""
-        return self.kind not in (Kind.TYPED, Kind.EMOJI)
+        """Whether it is a word that the models suggest, which may be continued."""
+        return self.kind in (Kind.NEXT, Kind.COMPLETION, Kind.CORRECTION)

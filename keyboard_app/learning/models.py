@@ -2,6 +2,9 @@
 
 from collections.abc import Generator, Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from data.tokenizer import Token, tokenize
 from data.vocabulary import Vocabulary
 from keyboard_app.recording.personal_file import Personal, Seen
@@ -12,7 +15,7 @@ from model.device.suggesting.continuations import continuation
 from model.device.suggesting.corrections import Neighbours
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram, parts_of
 from model.device.suggesting.reading import Reader
-from model.device.suggesting.suggestions import Suggester
+from model.device.suggesting.suggestions import Suggester, words_of
 from model.device.suggesting.word_preferences import WordPreferences
 from model.device.weights import Weights
 
@@ -130,6 +133,19 @@ class Models:
         """Finds the words that probably follow a suggested word, as they are written (`continuation`)."""
         in_use = self._in_use
         return [in_use.written(following) for following in (yield from continuation(in_use, context, word))]
+
+    @property
+    def own_words_written(self) -> PersonalNgram:
+        """The model of the person's phrases; its words follow those of its vocabulary in `log_prior`."""
+        return self._ngram
+
+    def log_prior(self, context: str) -> NDArray[np.float32]:
+        """Returns the natural logarithm of the probability of each word after a context; -inf if it is not to be offered."""
+        return self._in_use.log_prior(words_of(context))
+
+    def written(self, word: str) -> str:
+        """Returns a lower-case word in the case in which the person writes it, or in its usual case."""
+        return self._in_use.written(word)
 
     def prepare(self) -> None:
         """Builds the tables for corrections, in about 30 ms, so that the first word does not have to wait for them."""

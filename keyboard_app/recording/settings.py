@@ -24,6 +24,7 @@ class UserSettings:
     layout: str = "qwerty"
     offensive_words: bool = False  # whether to suggest them
     autocorrect: bool = True
+    glide: bool = True  # whether a finger that slides over the letters writes a word
     automatic_capitals: bool = True  # at the start of a sentence, with the keys on the screen
     keep_days: int | None = None  # days for which messages are kept; None until they are deleted
     learn_automatically: bool = True

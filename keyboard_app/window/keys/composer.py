@@ -13,7 +13,7 @@ from data.errors import UserFacingError
 from keyboard_app.device import Device
 from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.input.layout import Layout
-from keyboard_app.input.offers import Offer
+from keyboard_app.input.offers import Kind, Offer
 from keyboard_app.input.phrases import best_of
 from keyboard_app.input.text_field import Move
 from keyboard_app.window.keys.between_keys import BetweenKeys
@@ -24,9 +24,12 @@ from keyboard_app.window.keys.keypad import Keypad
 from keyboard_app.window.keys.suggestion_strip import SuggestionStrip
 from keyboard_app.window.keys.text_area import SearchField, TextArea
 from keyboard_app.window.widgets.popup_menu import PopupMenu
+from model.device.gliding.gesture import Gesture
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Board", "Composer", "EmojiSearch", "Keypad", "SuggestionStrip", "TextArea")
+
+_SETTLED = 0.2  # seconds after which the keys have their places at a new size
 
 
 class Composer(BoxLayout):
@@ -38,6 +41,7 @@ class Composer(BoxLayout):
     """
 
     searching = BooleanProperty(False)  # whether keys go to a search field
+    takes_glides = BooleanProperty(False)  # whether a finger that slides over the letters writes a word
     hidden = BooleanProperty(False)  # whether a page covers the messages
     board_height = NumericProperty(0)
     overlay = ObjectProperty(None, allownone=True, baseclass=Widget)  # the widget that menus are shown in
@@ -58,6 +62,8 @@ class Composer(BoxLayout):
         self.bind(hidden=self._arrange, searching=self._arrange)
         # Runs after the frame that answers a key is painted.
         self._read_ahead = Clock.create_trigger(self._read)
+        self._measure_keys = Clock.create_trigger(self._use_keys, _SETTLED)
+        self._keypad.bind(size=lambda *_: self._measure_keys())
         self._continuing = BetweenKeys(self._show_phrases)
         self._ghost = GhostText(self._area)
         self._physical = False  # whether the person types on a physical keyboard
@@ -72,6 +78,8 @@ class Composer(BoxLayout):
     def use_layout(self, layout: Layout) -> None:
         """Shows the keys of another layout."""
         self._keypad.use(layout.pages, layout.name)
+        self.takes_glides = self._device.profile.settings.glide
+        self._measure_keys()
 
     def edit_message(self) -> None:
         """Sends keys to the message."""
@@ -121,6 +129,7 @@ class Composer(BoxLayout):
     def _read(self, _elapsed: float) -> None:
         """Reads ahead between two keys: the word at the cursor, and then the words that may follow the suggested ones."""
         self._device.read_ahead()
+        self._device.gliding.follow()
         if not self.searching:
             self._continuing.begin(self.keyboard.continuing(self._strip.offers))
 
@@ -164,6 +173,22 @@ class Composer(BoxLayout):
                 self.keyboard.press(character, as_typed=True)
         self._edited()
 
+    def _use_keys(self, _elapsed: float) -> None:
+        """Tells the decoder of glides where the letters are."""
+        if self.takes_glides and self._keypad.shows_letters:
+            self._device.gliding.use_keys(self._keypad.letter_boxes())
+
+    def begin_glide(self) -> None:
+        """Works out which words are probable while the finger glides."""
+        Clock.schedule_once(lambda _elapsed: self._device.gliding.begin(self._device.keyboard.ahead))
+
+    def glide(self, gesture: Gesture) -> None:
+        """Types the word that a glide means."""
+        self._use_keys(0)
+        self._strip.notice = ""
+        if self._device.glide(gesture):
+            self._edited()
+
     def take(self, offer: Offer, whole: bool = False) -> None:
         """Types the first word of an offer that was touched, or the whole of it."""
         self.keyboard.take_offer(offer, whole)
@@ -188,7 +213,7 @@ class Composer(BoxLayout):
 
     def hold(self, offer: Offer) -> None:
         """Stops suggesting the word of an offer that was held, until this is undone."""
-        if not offer.is_word:
+        if offer.kind in (Kind.TYPED, Kind.EMOJI):
             return
         self.keyboard.forget(offer.text)
         self._forgotten = offer.text

@@ -33,6 +33,7 @@ class SettingsPage(Page):
         ids.layout.value = settings.layout
         ids.private.on = self.screen.private
         ids.consent.on = settings.consent is True
+        ids.glide.on = settings.glide
         ids.autocorrect.on = settings.autocorrect
         ids.capitals.on = settings.automatic_capitals
         ids.offensive.on = settings.offensive_words

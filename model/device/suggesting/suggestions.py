@@ -156,6 +156,21 @@ class Suggester:
                 return word
         return None
 
+    def log_prior(self, context: Sequence[str]) -> NDArray[np.float32]:
+        """Returns the natural logarithm of the probability of each next word, in the shape of `probabilities`.
+
+        It is -inf for everything that is not to be suggested.
+        """
+        personal = self._personal
+        with np.errstate(divide="ignore"):
+            scores = np.log(self.probabilities(context))
+        if personal is not None:
+            self.spellings.add(personal)
+        ids, prior = self.spellings.ids, np.full_like(scores, -np.inf)
+        prior[ids] = scores[ids]
+        prior[ids[self.spellings.unwanted(self._preferences, personal)]] = -np.inf
+        return prior
+
     def _score(self, context: Sequence[str]) -> None:
         """Scores all next words by log-probability, in nats up to a constant, and masks words not to be suggested."""
         personal, preferences = self._personal, self._preferences

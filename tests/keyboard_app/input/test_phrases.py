@@ -63,7 +63,7 @@ def test_a_begun_word_is_completed_with_its_phrase(keyboard: Keyboard) -> None:
 
 def test_in_the_middle_of_a_text_the_phrase_stands_before_the_rest(keyboard: Keyboard) -> None:
     keyboard.text = "I will see now"
-    keyboard.move_to(len("I will "))
+    keyboard.move_to(len("I will se"))
     keyboard.take_offer(Offer("see", Kind.NEXT, rest="you there"), whole=True)
     assert keyboard.text == "I will see you there now", "the word at the cursor is replaced"
 

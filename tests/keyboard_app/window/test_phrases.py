@@ -37,7 +37,7 @@ def test_the_strip_shows_the_phrase_in_a_lighter_colour(person: Any) -> None:
     assert (place.shown, place.rest) == ("at", "the climbing hall tonight")
     assert place.rest_color == look.muted != place.color
     assert place.name == "at the climbing hall tonight"
-    assert place._rest_shown == 1, "more does not fit on this place"
+    assert place._rest_shown == 3, "more does not fit on this place"
 
 
 def test_a_tap_on_the_first_word_takes_that_word(person: Any) -> None:
@@ -50,9 +50,9 @@ def test_a_tap_on_the_first_word_takes_that_word(person: Any) -> None:
 def test_a_tap_on_the_rest_takes_what_is_shown_of_it(person: Any) -> None:
     place = begin(person)
     person.press_at(place._rest_from + 8, place.center_y).touch_up()
-    assert person.text == "Meet me at the "
+    assert person.text == "Meet me at the climbing hall "
     person.touch_keys(["."])
-    assert person.text == "Meet me at the."
+    assert person.text == "Meet me at the climbing hall."
 
 
 def test_a_wider_window_shows_the_whole_phrase(open_window: Callable[..., Any], person: Any) -> None:
@@ -65,6 +65,7 @@ def test_a_wider_window_shows_the_whole_phrase(open_window: Callable[..., Any], 
 
 def test_phrases_are_not_part_of_the_frame_that_answers_a_key(person: Any) -> None:
     begin(person)
+    person.touch_keys(["t"])
     person.press(person.key("space")).touch_up()
     assert best(person).shown == "the"
     assert best(person).rest == "", "it is read between two keys"
@@ -127,12 +128,12 @@ def test_a_ghost_that_is_typed_stays_in_place(person: Any) -> None:
 
 def test_a_ghost_is_cut_at_the_end_of_the_line(open_window: Callable[..., Any], person: Any) -> None:
     person.resize(320, 480)
-    person.type_physically("so we could all meet me a")
+    person.type_physically("so i think we can meet me a")
     person.wait_until(lambda: person.screen.composer._ghost.offer)
     offer = person.screen.composer._ghost.offer
-    assert offer.rest == "the"[: len(offer.rest)] or offer.rest.startswith("the")
+    assert len(offer.rest.split()) < 4
     person.press_physically(RIGHT)
-    assert person.text == f"so we could all meet me {offer.text} {offer.rest}".strip() + " "
+    assert person.text == f"so i think we can meet me {offer.text} {offer.rest}".strip() + " "
 
 
 def test_nothing_is_continued_in_a_search(person: Any) -> None:
