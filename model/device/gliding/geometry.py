@@ -59,6 +59,10 @@ class KeyGeometry:
         """Returns points, [..., 2] in pixels, in units from the middle of all keys."""
         return (points - self._middles.mean(axis=0)) / self.unit
 
+    def in_pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns points, [..., 2] in units from the middle of all keys, in pixels."""
+        return points * self.unit + self._middles.mean(axis=0)
+
     @cached_property
     def _middles(self) -> NDArray[np.float64]:
         boxes = np.array(list(self.boxes.values()))

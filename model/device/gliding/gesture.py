@@ -1,47 +1,47 @@
 """A gesture: the points that a finger touched, from its landing to its lift."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_FARTHEST = 1e9  # pixels; a point beyond is an error of the screen
 
-@dataclass(frozen=True)
+
 class Gesture:
-    """Points in pixels at times in milliseconds; y grows downwards, time may start anywhere.
+    """Points in pixels, `points` [points, 2] with y growing downwards, at `times` [points] in milliseconds from the first.
 
-    Points that are not finite are left out. Times that run backwards or are not finite count as no later than those before them.
-
-    Raises:
-      ValueError: x, y and t differ in length.
+    Points that are not finite are left out. A time that is not finite, or earlier than one before it, counts as the latest so far.
     """
 
-    x: ArrayLike
-    y: ArrayLike
-    t: ArrayLike
+    def __init__(self, x: ArrayLike, y: ArrayLike, t: ArrayLike) -> None:
+        """Takes the coordinates and times of the points; times may start anywhere.
 
-    def __post_init__(self) -> None:
-        x, y, t = (np.asarray(values, np.float64).ravel() for values in (self.x, self.y, self.t))
-        if not len(x) == len(y) == len(t):
-            raise ValueError(f"a gesture of {len(x)} x, {len(y)} y and {len(t)} times")
-        usable = np.isfinite(x) & np.isfinite(y) & (np.abs(x) < _FARTHEST) & (np.abs(y) < _FARTHEST)
-        t = t[usable]
-        t = np.maximum.accumulate(np.where(np.isfinite(t), t, -np.inf))
-        t = t - t[0] if len(t) and np.isfinite(t[0]) else np.where(np.isfinite(t), t, 0.0)
-        for name, values in (("x", x[usable]), ("y", y[usable]), ("t", t)):
-            object.__setattr__(self, name, values)
-
-    @property
-    def points(self) -> NDArray[np.float64]:
-        """The points, float64 [points, 2]."""
-        return np.stack([np.asarray(self.x), np.asarray(self.y)], axis=1)
+        Raises:
+          ValueError: x, y and t differ in length.
+        """
+        columns = [np.asarray(values, np.float64).ravel() for values in (x, y, t)]
+        if len({len(column) for column in columns}) > 1:
+            raise ValueError("the numbers of x, y and t differ: {}, {}, {}".format(*map(len, columns)))
+        points, times = np.stack(columns[:2], axis=1), columns[2]
+        usable = (np.abs(points) < _FARTHEST).all(axis=1)  # nor NaN
+        self.points: NDArray[np.float64] = points[usable]
+        self.times: NDArray[np.float64] = _from_zero(times[usable])
 
     @classmethod
-    def of(cls, points: Sequence[tuple[float, float, float]]) -> "Gesture":
+    def of(cls, points: Sequence[tuple[Any, Any, Any]]) -> "Gesture":
         """Returns the gesture of points (x, y, t), as a window collects them."""
-        x, y, t = zip(*points, strict=True) if points else ((), (), ())
-        return cls(x, y, t)
+        return cls(*np.array(points, np.float64).reshape(-1, 3).T)
+
+    def __len__(self) -> int:
+        """Returns the number of points."""
+        return len(self.points)
 
 
-_FARTHEST = 1e9  # pixels; a point beyond is an error of the screen
+def _from_zero(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    finite = times[np.isfinite(times)]
+    if len(finite) == 0:
+        return np.zeros(len(times))
+    latest = np.maximum.accumulate(np.where(np.isfinite(times), times, finite[0]))
+    return np.minimum(latest - latest[0], 1e12)

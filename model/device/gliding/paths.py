@@ -1,7 +1,8 @@
-"""The ideal paths of words: straight lines over the centres of their keys."""
+"""The paths of words: the keys that a finger passes, and the straight lines between them."""
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -9,45 +10,55 @@ from numpy.typing import NDArray
 
 LONGEST = 24  # different keys in a row; longer words are typed
 _SILENT = "'’"  # fingers pass over apostrophes
+_SMALLEST_SHAPE = 0.5  # units; a smaller path is a point, which has no shape
 
 
-def key_sequences(words: Sequence[str], letters: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Returns the keys of each word, without repetitions, and their number.
+@dataclass(frozen=True)
+class KeySequences:
+    """The keys of words, without repetitions. Words that cannot be glided are left out."""
 
-    Letters with accents that have no key of their own take the key of the letter without it. Words of fewer than two letters, and
-    words with a letter that has no key, have 0 keys.
+    words: NDArray[np.intp]  # [N]: the indices of the words
+    keys: NDArray[np.uint8]  # [N, LONGEST]: indices of letters; after the last key it is repeated
+    counts: NDArray[np.intp]  # [N]: the number of keys
+    doubled: NDArray[np.bool_]  # [N, LONGEST]: keys whose letter is typed more than once
 
-    Args:
-      words: the words, in any case.
-      letters: the letters that have keys, at most 255.
+    @classmethod
+    def of(cls, words: Sequence[str], letters: str) -> "KeySequences":
+        """Returns the keys of words in any case, given the letters that have keys, at most 255.
 
-    Returns:
-      uint8 [words, LONGEST]: indices in `letters`; after the last key it is repeated. uint8 [words]: the number of keys.
-    """
-    keys, counts = np.zeros((len(words), LONGEST), np.uint8), np.zeros(len(words), np.uint8)
-    place = {letter: number for number, letter in enumerate(letters)}
-    for row, word in enumerate(words):
-        path = _path(word, place)
-        if path:
-            keys[row, : len(path)], keys[row, len(path) :] = path, path[-1]
-            counts[row] = len(path)
-    return keys, counts
+        A letter with an accent that has no key of its own takes that of the letter without it. Words of fewer than two letters,
+        and words with a letter that has no key, cannot be glided.
+        """
+        place = {letter: number for number, letter in enumerate(letters)}
+        found = [(number, path) for number, word in enumerate(words) if (path := _path(word, place))]
+        keys, doubled = np.zeros((len(found), LONGEST), np.uint8), np.zeros((len(found), LONGEST), np.bool_)
+        for row, (_, path) in enumerate(found):
+            numbers, doubles = zip(*path, strict=True)
+            keys[row, : len(path)], keys[row, len(path) :] = numbers, numbers[-1]
+            doubled[row, : len(path)] = doubles
+        return cls(
+            np.array([number for number, _ in found], np.intp),
+            keys,
+            np.array([len(path) for _, path in found], np.intp),
+            doubled,
+        )
 
 
-def _path(word: str, place: dict[str, int]) -> list[int]:
-    path: list[int] = []
+def _path(word: str, place: dict[str, int]) -> list[tuple[int, bool]]:
+    """Returns the keys of a word, and whether each is typed more than once; none if the word cannot be glided."""
+    path: list[tuple[int, bool]] = []
     number = 0
     for letter in word.lower():
         if letter in _SILENT:
             continue
-        key = place.get(letter)
-        if key is None:
-            key = place.get(_without_accent(letter))
+        key = place.get(letter, place.get(_without_accent(letter)))
         if key is None:
             return []
         number += 1
-        if not path or path[-1] != key:
-            path.append(key)
+        if path and path[-1][0] == key:
+            path[-1] = (key, True)
+        else:
+            path.append((key, False))
     return path if number > 1 and len(path) <= LONGEST else []
 
 
@@ -60,14 +71,12 @@ def resampled(paths: NDArray[np.float64], points: int) -> NDArray[np.float64]:
     """Returns points at equal distances along each path, the first and the last among them.
 
     Args:
-      paths: the corners of each path, [paths, corners, 2]; the last corner may be repeated.
+      paths: the corners of each path, [paths, corners, 2], at least two; the last corner may be repeated.
       points: how many points to return for each.
 
     Returns:
       float64 [paths, points, 2].
     """
-    if paths.shape[1] == 1:
-        return np.repeat(paths, points, axis=1)
     steps = np.hypot(*np.moveaxis(np.diff(paths, axis=1), -1, 0))
     along = np.concatenate([np.zeros((len(paths), 1)), np.cumsum(steps, axis=1)], axis=1)
     wanted = along[:, -1:] * np.linspace(0, 1, points)
@@ -80,11 +89,13 @@ def resampled(paths: NDArray[np.float64], points: int) -> NDArray[np.float64]:
     return (1 - share) * paths[rows, corner] + share * paths[rows, corner + 1]
 
 
+def lengths(paths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the length of each path, [paths], of corners [paths, corners, 2]."""
+    return np.hypot(*np.moveaxis(np.diff(paths, axis=1), -1, 0)).sum(axis=1)
+
+
 def shape_of(paths: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns paths, [..., points, 2], moved to their middle and scaled so that the longer side of their box is 1."""
     centred = paths - paths.mean(-2, keepdims=True)
     side = np.ptp(centred, axis=-2).max(-1)
     return centred / np.maximum(side, _SMALLEST_SHAPE)[..., None, None]
-
-
-_SMALLEST_SHAPE = 0.5  # units; a smaller path is a point whose shape says nothing

@@ -1,0 +1,1 @@
+"""Measurement of glide typing: synthetic hands, recorded gestures, and the decoder's figures on both."""

@@ -1,0 +1,225 @@
+"""Synthetic hands: traces of gestures as people of several kinds would make them.
+
+A person aims at each key of a word and moves from one to the next.
+
+1. **Aim.** The touched points scatter around the keys' centres (Gaussian, wider between the ends of a gesture than at its landing;
+   Quinn and Zhai 2018, "Modeling Gesture-Typing Movements"). A hand has an offset of its own, may be smaller than the keyboard, and
+   drifts: neighbouring errors correlate. Points between two others are cut short.
+2. **Movement.** Strokes of minimum jerk (Flash and Hogan 1985), whose durations follow Fitts' law, overlap in time as those of the
+   kinematic theory do (Plamondon 1995): the more they overlap, the rounder the corners. Another kind of hand moves along a smooth
+   curve through the points. A thumb's strokes are bowed.
+3. **Ends.** The finger rests before it starts and before it lifts, lifts too early, overshoots, or ends in a hook; double letters are a
+   pause or a loop.
+4. **Screen.** Positions are low-passed, sampled at 30 to 120 Hz with gaps, jittered, rounded to pixels; nothing is reported before the
+   finger has left a small circle.
+5. **Mistakes.** Some words lack a letter or have one beside it.
+
+A `Kind` holds the ranges of all of these; a `Hand` is one person, drawn from them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from scipy.signal import lfilter
+
+from model.device.gliding.geometry import KeyGeometry
+from model.device.gliding.gesture import Gesture
+
+Range = tuple[float, float]
+_STEP = 4.0  # ms between the points of a movement before the screen samples it
+_DOUBLE_PAUSE = 90.0  # ms
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The ranges from which a person's habits are drawn. Lengths are in units of the geometry, times in milliseconds."""
+
+    scatter: Range = (0.18, 0.36)  # standard deviation of the points between the ends, across
+    flatness: Range = (0.8, 1.3)  # the same down, as a share of it
+    landing: Range = (0.6, 1.0)  # scatter of the first point, as a share
+    lift: Range = (0.7, 1.1)  # of the last point
+    offset: Range = (0.0, 0.15)  # length of the person's own offset
+    down: Range = (-0.05, 0.2)  # its tendency downwards
+    drift: Range = (0.0, 0.4)  # correlation of neighbouring errors
+    size: Range = (0.92, 1.04)  # of the hand's picture of the keyboard
+    tilt: Range = (-0.04, 0.04)  # its rotation, radians
+    cutting: Range = (0.0, 0.2)  # share of the way towards the middle of the neighbouring points
+    overlap: Range = (0.1, 0.45)  # of strokes, as a share of their duration
+    bow: Range = (-0.04, 0.04)  # height of a stroke's arc, as a share of its length
+    pace: Range = (0.6, 1.6)  # duration of strokes, as a multiple
+    smooth: Range = (0.0, 0.0)  # probability of moving along a curve instead of strokes
+    rest: Range = (0.0, 90.0)  # before the first stroke and after the last
+    hook: Range = (0.0, 0.15)  # probability of a hook or overshoot at the end
+    hook_length: Range = (0.2, 0.6)
+    early_lift: Range = (0.0, 0.1)  # probability of lifting before the last key is reached
+    false_start: Range = (0.0, 0.08)  # probability of landing beside the key and sliding to it
+    loop: Range = (0.0, 0.3)  # probability of a loop on a double letter
+    mistakes: Range = (0.0, 0.05)  # probability of a word with a missing or a wrong letter
+    rate: Range = (55.0, 90.0)  # Hz
+    gaps: Range = (0.0, 0.05)  # share of points that are lost
+    lag: Range = (0.0, 20.0)  # time constant of the screen's low pass
+    jitter: Range = (0.005, 0.03)
+    slop: Range = (0.0, 0.2)  # radius of the circle around the landing without reports
+
+
+@dataclass(frozen=True)
+class Hand:
+    """A person's habits: the values drawn from a `Kind`, and the direction of the offset."""
+
+    habits: dict[str, float]
+    offset: NDArray[np.float64]  # [2], units
+
+    @classmethod
+    def of(cls, kind: Kind, rng: np.random.Generator) -> "Hand":
+        """Draws a person."""
+        habits = {f.name: float(rng.uniform(*getattr(kind, f.name))) for f in fields(kind)}
+        angle = rng.uniform(0, 2 * np.pi)
+        offset = habits["offset"] * np.array([np.cos(angle), np.sin(angle)]) + [0.0, habits["down"]]
+        return cls(habits, offset)
+
+    def trace(self, word: str, geometry: KeyGeometry, rng: np.random.Generator) -> Gesture:
+        """Returns a gesture for a word; every letter of the word but apostrophes needs a key."""
+        letters = self._mistaken([c for c in word.lower() if c != "'"], geometry, rng)
+        aimed, pauses = self._aimed(letters, geometry, rng)
+        moved = self._moved(aimed, pauses, rng)
+        x, y, t = self._reported(moved, rng)
+        return Gesture(*_in_pixels(x, y, geometry), t)
+
+    def _mistaken(self, letters: list[str], geometry: KeyGeometry, rng: np.random.Generator) -> list[str]:
+        if len(letters) < 3 or rng.random() >= self.habits["mistakes"]:
+            return letters
+        place = int(rng.integers(1, len(letters)))
+        if rng.random() < 0.5:
+            return letters[:place] + letters[place + 1 :]
+        own = geometry.centres[geometry.letters.index(letters[place])]
+        distances = np.hypot(*(geometry.centres - own).T)
+        return [*letters[:place], geometry.letters[int(rng.choice(np.argsort(distances)[1:5]))], *letters[place + 1 :]]
+
+    def _aimed(
+        self, letters: Sequence[str], geometry: KeyGeometry, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float64], list[bool]]:
+        """Returns the points that the finger aims at, [keys, 2] in units, and whether it pauses there for a double letter."""
+        keys, pauses = [letters[0]], [False]
+        for letter in letters[1:]:
+            if letter == keys[-1]:
+                pauses[-1] = True
+            else:
+                keys.append(letter)
+                pauses.append(False)
+        habits, count = self.habits, len(keys)
+        centres = geometry.centres[[geometry.letters.index(key) for key in keys]]
+        turn = np.array([[np.cos(habits["tilt"]), -np.sin(habits["tilt"])], [np.sin(habits["tilt"]), np.cos(habits["tilt"])]])
+        scatter = habits["scatter"] * np.array([1.0, habits["flatness"]])
+        errors, keep = rng.normal(0, 1, (count, 2)), habits["drift"]
+        for place in range(1, count):
+            errors[place] = keep * errors[place - 1] + np.sqrt(1 - keep**2) * errors[place]
+        errors[0] *= habits["landing"]
+        errors[-1] *= habits["lift"] if count > 1 else 1.0
+        aimed = habits["size"] * centres @ turn.T + self.offset + scatter * errors
+        cut = aimed.copy()
+        cut[1:-1] += habits["cutting"] * ((aimed[:-2] + aimed[2:]) / 2 - aimed[1:-1])
+        return cut, pauses
+
+    def _moved(self, aimed: NDArray[np.float64], pauses: Sequence[bool], rng: np.random.Generator) -> NDArray[np.float64]:
+        """Returns the movement, [points, 3]: x and y in units and milliseconds."""
+        habits = self.habits
+        if rng.random() < habits["false_start"]:
+            aimed = np.concatenate([aimed[:1] + rng.normal(0, 0.4, (1, 2)), aimed])
+            pauses = [False, *pauses]
+        if len(aimed) == 1:
+            aimed, pauses = np.repeat(aimed, 2, axis=0) + rng.normal(0, 0.08, (2, 2)), [*pauses, False]
+        if rng.random() < habits["early_lift"]:
+            aimed = aimed.copy()
+            aimed[-1] -= rng.uniform(0.1, 0.4) * _unit(aimed[-1] - aimed[-2])
+        if rng.random() < habits["hook"]:
+            ahead = np.arctan2(*(aimed[-1] - aimed[-2])[::-1]) + rng.choice([0.0, rng.uniform(-np.pi, np.pi)])
+            tip = aimed[-1] + rng.uniform(0.3, 1) * habits["hook_length"] * np.array([np.cos(ahead), np.sin(ahead)])
+            aimed, pauses = np.concatenate([aimed, tip[None]]), [*pauses, False]
+        steps = np.hypot(*np.diff(aimed, axis=0).T)
+        lasting = habits["pace"] * (60 + 90 * np.log2(1 + steps)) * np.exp(rng.normal(0, 0.15, len(steps)))
+        waits = np.array([_DOUBLE_PAUSE * rng.uniform(0.3, 1.5) if pause else 0.0 for pause in pauses])
+        smooth = len(aimed) > 2 and rng.random() < habits["smooth"]
+        moved = _along_curve(aimed, lasting) if smooth else self._strokes(aimed, lasting, waits, rng)
+        before, after = (int(rng.exponential(habits["rest"] + 1e-9) / _STEP) for _ in range(2))
+        moved = np.concatenate([np.repeat(moved[:1], before, 0), moved, np.repeat(moved[-1:], after, 0)])
+        for place, paused in enumerate(pauses):
+            if paused and rng.random() < habits["loop"]:
+                nearest = int(np.hypot(*(moved - aimed[place]).T).argmin())
+                turn = np.linspace(0, 2 * np.pi, int(120 / _STEP))
+                circle = rng.uniform(0.15, 0.35) * np.stack([np.cos(turn) - 1, np.sin(turn)], 1)
+                moved = np.concatenate([moved[:nearest], moved[nearest] + circle, moved[nearest:]])
+        return np.column_stack([moved, _STEP * np.arange(len(moved))])
+
+    def _strokes(
+        self, aimed: NDArray[np.float64], lasting: NDArray[np.float64], waits: NDArray[np.float64], rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        ways, starts, clock = np.diff(aimed, axis=0), np.zeros(len(lasting)), 0.0
+        for number, way in enumerate(ways):
+            clock += waits[number]
+            if number:
+                straight = (1 + _unit(way) @ _unit(ways[number - 1])) / 2
+                share = self.habits["overlap"] * (0.6 + 0.6 * straight) * rng.uniform(0.7, 1.3)
+                clock -= min(share, 0.6) * min(lasting[number], lasting[number - 1]) * (waits[number] == 0)
+            starts[number] = clock
+            clock += lasting[number]
+        times = np.arange(0, clock + _STEP, _STEP)
+        moved = np.repeat(aimed[:1], len(times), 0)
+        for way, start, lasts in zip(ways, starts, lasting, strict=True):
+            u = np.clip((times - start) / lasts, 0, 1)[:, None]
+            done = 10 * u**3 - 15 * u**4 + 6 * u**5
+            bow = self.habits["bow"] * np.sin(np.pi * done) * np.array([-way[1], way[0]])
+            moved = moved + done * way + bow
+        return moved
+
+    def _reported(
+        self, moved: NDArray[np.float64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Returns what the screen reports: x and y in units, and milliseconds."""
+        habits, points, times = self.habits, moved[:, :2].copy(), moved[:, 2]
+        keep = np.exp(-_STEP / max(habits["lag"], 1e-3))
+        points, _ = lfilter([1 - keep], [1, -keep], points, axis=0, zi=keep * points[:1])
+        at = np.arange(0, times[-1] + 1, 1000 / habits["rate"])
+        at = at[(rng.random(len(at)) >= habits["gaps"]) | (np.arange(len(at)) == 0)]
+        x, y = (np.interp(at, times, points[:, axis]) for axis in (0, 1))
+        left = np.hypot(x - x[0], y - y[0]) > habits["slop"]
+        first = int(left.argmax()) if left.any() else len(left)
+        kept = (np.arange(len(at)) == 0) | (np.arange(len(at)) >= first)
+        x, y = (values[kept] + rng.normal(0, habits["jitter"], kept.sum()) for values in (x, y))
+        return x, y, at[kept]
+
+
+def _along_curve(aimed: NDArray[np.float64], lasting: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns a smooth movement through the points: a cubic spline in time that starts and ends at rest."""
+    times = np.concatenate([[0], np.cumsum(lasting)])
+    moved: NDArray[np.float64] = CubicSpline(times, aimed, bc_type="clamped")(np.arange(0, times[-1] + _STEP, _STEP).clip(max=times[-1]))
+    return moved
+
+
+def _unit(way: NDArray[np.float64]) -> NDArray[np.float64]:
+    return way / max(float(np.hypot(*way)), 1e-9)
+
+
+def _in_pixels(
+    x: NDArray[np.float64], y: NDArray[np.float64], geometry: KeyGeometry
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    points = geometry.in_pixels(np.stack([x, y], 1))
+    return np.round(points[:, 0]), np.round(points[:, 1])
+
+
+# Kinds on which the decoder's parameters are fitted, and kinds that only judge them.
+FITTED = {
+    "careful": Kind(overlap=(0.0, 0.2), scatter=(0.16, 0.34), cutting=(0.0, 0.1), pace=(1.0, 1.8)),
+    "fast": Kind(overlap=(0.3, 0.55), cutting=(0.1, 0.35), pace=(0.4, 0.9)),
+    "thumb": Kind(bow=(0.02, 0.14), offset=(0.1, 0.3), down=(0.0, 0.3), size=(0.86, 1.0), tilt=(-0.1, 0.1)),
+    "coarse": Kind(rate=(30.0, 45.0), gaps=(0.0, 0.15), lag=(10.0, 40.0), slop=(0.1, 0.35)),
+}
+HELD_OUT = {
+    "curved": Kind(smooth=(1.0, 1.0), scatter=(0.18, 0.36)),
+    "unclean": Kind(
+        hook=(0.2, 0.6), early_lift=(0.1, 0.4), false_start=(0.05, 0.3), rest=(20.0, 250.0), loop=(0.3, 0.9)
+    ),
+    "drifting": Kind(drift=(0.5, 0.85), size=(0.82, 1.1), tilt=(-0.12, 0.12), rate=(90.0, 120.0), scatter=(0.2, 0.36)),
+}
