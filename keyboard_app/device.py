@@ -20,10 +20,10 @@ from keyboard_app.learning.comparison import SuggestionComparison
 from keyboard_app.learning.hindsight import ModelComparison
 from keyboard_app.learning.insight import Saved
 from keyboard_app.learning.learning import Learning, relearning
-from keyboard_app.learning.long_messages import LONG, LongMessages
 from keyboard_app.learning.models import Models
 from keyboard_app.learning.rising import Rising
 from keyboard_app.learning.schedule import REST_SECONDS, Moment, is_due
+from keyboard_app.learning.sent_messages import SentMessages
 from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.my_data import MyData
 from keyboard_app.recording.recent_emoji import RecentEmoji
@@ -91,7 +91,7 @@ class Device:
             continue_word=self.models.continuing,
         )
         self.gliding = Gliding(self.models)
-        self._long_messages = LongMessages(profile.store, self.models)
+        self._sent_messages = SentMessages(profile.store, self.models)
         self.background = BackgroundTasks()
         self.my_data = MyData(profile, self.models)
         self.federation = Federation(profile, self.models)
@@ -152,11 +152,11 @@ class Device:
         return keyboard.glide(self.gliding.words(gesture, keyboard.ahead, keyboard.glide_candidates))
 
     def catch_up(self, steps: int | None = None) -> bool:
-        """Does what is left to do for long messages that were sent, at most some steps of about a millisecond each.
+        """Does what is left to do for messages that were sent, at most some steps of a millisecond or two each.
 
         Returns whether anything is left.
         """
-        return self._long_messages.proceed(steps)
+        return self._sent_messages.proceed(steps)
 
     def choose(self, **choices: Any) -> None:
         """Changes settings (`keyboard_app.recording.settings.UserSettings`) by name and saves them.
@@ -337,7 +337,7 @@ class Device:
 
     def close(self) -> None:
         """Ends the background task and releases the profile."""
-        self._long_messages.close()
+        self._sent_messages.close()
         self.federation.close()
         self.background.cancel()
         self.profile.close()
@@ -375,14 +375,10 @@ class Device:
 
     def _record(self, text: str) -> None:
         if (why_not := self._why_not(text)) is None:
-            # The models have not learned from this message yet, so the ranks are those before each word was typed.
-            ranks = self.models.ranks(text) if len(text) < LONG else []
             typed = Day(_today(), self.keyboard.message_keystrokes, len(" ".join(text.split())))
-            self.sent = Sent(self.profile.store.add_message(text, ranks, typed))
-            if len(text) < LONG:
-                self.models.learn(text)
-            elif self.sent.id is not None:
-                self._long_messages.add(self.sent.id, text)
+            message = self.profile.store.add_message(text, [], typed)
+            self.sent = Sent(message)
+            self._sent_messages.add(message, text)
         else:
             self.sent = Sent(None, why_not)
 

@@ -15,6 +15,7 @@ from keyboard_app.charging import is_charging
 from keyboard_app.device import Device
 from keyboard_app.federating.tasks import Joining, TakingPart
 from keyboard_app.learning.background import BackgroundTasks, reason
+from keyboard_app.window.after_frame import after_frame
 from keyboard_app.window.drawing.look import DESKTOP, PHONE, TABLET, look
 from keyboard_app.window.drawing.theme import system_theme
 from keyboard_app.window.keys.composer import Composer
@@ -44,7 +45,7 @@ _STAYS = 8.0  # seconds that a line stays at the foot of the window
 LEARNED, DATA, FEDERATION, SETTINGS = "learned", "data", "federation", "settings"
 _PAUSE = 0.3  # seconds without a key that count as a pause
 _WHILE_TYPING = 0.5  # seconds between checks of the background task while a person types
-_STEPS_A_FRAME = 2  # of what a long message leaves to do; they take a fifth of a frame
+_STEPS_A_FRAME = 2  # of what a message leaves to do; they take a third of a frame
 _ROWS = 4  # rows of keys
 _ROW_HEIGHTS = {PHONE: 56, TABLET: 64, DESKTOP: 58}  # in dp
 _MOST_FOR_KEYS = 0.46  # largest share of the window's height that the keys take
@@ -89,8 +90,12 @@ class Screen(FloatLayout):
         self._messages: Messages = self.ids.messages.__self__
         self._layer: Layer = self.ids.layer.__self__
         self.composer: Composer = self.ids.composer.__self__
+        self._resume_work = after_frame(self._go_on)
         self.focus = FocusRing(self)
         self.tooltips = Tooltips(self, self.controls)
+        self._unshown: list[str] = []  # messages that were sent and have no bubble yet
+        self._show_sent = after_frame(self._add_sent)
+        self._at_pause = Clock.create_trigger(self._do_what_is_left, _PAUSE)
         self._catch_up = Clock.create_trigger(self._do_what_is_left)
         self._last_used = self._attended = Clock.get_time()
         self._last_typed = -math.inf
@@ -152,18 +157,26 @@ class Screen(FloatLayout):
         """Shows a message that was sent, and the reason if it was not recorded."""
         sent = self.device.sent
         self.empty = False
-        # In the next frame, because the frame that answers the key shows the empty text area and new suggestions.
-        Clock.schedule_once(lambda _elapsed: self._messages.add(text))
-        self._catch_up()
-        Clock.schedule_once(self.attend)  # installs a new model now, while it has no unfinished message to read again
+        self._unshown.append(text)
+        self._show_sent()
+        self._at_pause()
         if sent is not None and sent.why_not and not self.private:
             self.say(sent.why_not)
-        self.refresh_page()
+
+    def _add_sent(self) -> None:
+        """Shows what was sent; the frame that answered the key has shown the empty text area and new suggestions."""
+        while self._unshown:
+            self._messages.add(self._unshown.pop(0))
+        self.attend()  # installs a new model now, while it has no unfinished message to read again
 
     def _do_what_is_left(self, _elapsed: float) -> None:
-        """Does in each frame a little of what a long message leaves to do."""
-        if self.device.catch_up(_STEPS_A_FRAME):
+        """Does a little of what a message leaves to do, in each frame of a pause in typing."""
+        if self._idle_seconds() < _PAUSE:
+            self._at_pause()
+        elif self.device.catch_up(_STEPS_A_FRAME):
             self._catch_up()
+        else:
+            self.refresh_page()
 
     def choose_layout(self, name: str) -> None:
         """Switches to another layout."""
@@ -315,7 +328,7 @@ class Screen(FloatLayout):
     def on_touch_up(self, touch: MotionEvent) -> bool:
         """Lets the background tasks continue once the effect of the touch is painted."""
         self.tooltips.lifted()
-        Clock.schedule_once(lambda _elapsed: self._go_on())
+        self._resume_work()
         return bool(super().on_touch_up(touch))
 
     def _go_on(self) -> None:

@@ -10,10 +10,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from os.path import commonprefix
 
 from keyboard_app.input.graphemes import next_boundary
 
 _PIECE = re.compile(r"\n|[^\S\n]+|\S+")
+_SPACE = re.compile(r"\s")
 _LONG = 64  # characters; a longer word is broken without being measured as a whole
 _PART = 16  # clusters of such a word, or characters of white space, that are measured at once
 _SEEN = 16  # code points that are read at first to find the end of a cluster
@@ -135,14 +137,23 @@ class TextLayout:
                 yield number, line.xs[first], line.xs[last]
 
 
-def lay_out(text: str, width: float, measure: Measure, width_of: Callable[[str], float] | None = None) -> TextLayout:
+def lay_out(
+    text: str,
+    width: float,
+    measure: Measure,
+    width_of: Callable[[str], float] | None = None,
+    kept: Sequence[Line] = (),
+) -> TextLayout:
     """Breaks a text into lines no wider than `width` pixels, not counting trailing white space.
 
-    `width_of` returns the last width that `measure` returns, if there is a faster way to compute it.
+    `width_of` returns the last width that `measure` returns, if there is a faster way to compute it. `kept` are the first lines,
+    which another layout of this width has found already (`kept_lines`).
     """
     widths = width_of or (lambda piece: measure(piece)[-1])
-    lines = [Line(0, measure)]
-    for match in _PIECE.finditer(text):
+    start = kept[-1].end if kept else 0
+    start += bool(kept) and text[start] == "\n"
+    lines = [*kept, Line(start, measure)]
+    for match in _PIECE.finditer(text, start):
         piece = match.group()
         if piece == "\n":
             lines.append(Line(match.end(), measure))
@@ -152,6 +163,21 @@ def lay_out(text: str, width: float, measure: Measure, width_of: Callable[[str],
         else:
             _append_word(lines, piece, width, measure, widths)
     return TextLayout(lines)
+
+
+def kept_lines(layout: TextLayout, before: str, text: str) -> list[Line]:
+    """Returns the first lines of the layout of the text `before` that a layout of `text`, of the same width, has too.
+
+    The line above the first change may change as well, because its end depends on the first word of the next line.
+    """
+    change = len(commonprefix([before, text]))
+    for number in range(len(layout.lines) - 1, 0, -1):
+        start = layout.lines[number].start
+        if text[start - 1 : start] == "\n" and start <= change:
+            return layout.lines[:number]
+        if start < change and text[start - 1].isspace() and _SPACE.search(text, start, change):
+            return layout.lines[:number]
+    return []
 
 
 def _append_word(lines: list[Line], word: str, width: float, measure: Measure, widths: Callable[[str], float]) -> None:

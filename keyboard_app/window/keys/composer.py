@@ -16,6 +16,7 @@ from keyboard_app.input.layout import Layout
 from keyboard_app.input.offers import Kind, Offer
 from keyboard_app.input.phrases import best_of
 from keyboard_app.input.text_field import Move
+from keyboard_app.window.after_frame import after_frame
 from keyboard_app.window.keys.between_keys import BetweenKeys
 from keyboard_app.window.keys.board import Board
 from keyboard_app.window.keys.emoji_panel import EmojiSearch
@@ -60,8 +61,7 @@ class Composer(BoxLayout):
         self._upper, self._lower = self.ids.upper.__self__, self.ids.lower.__self__
         self.ids.top.remove_widget(self._emoji_search)
         self.bind(hidden=self._arrange, searching=self._arrange)
-        # Runs after the frame that answers a key is painted.
-        self._read_ahead = Clock.create_trigger(self._read)
+        self._read_ahead = after_frame(self._read)
         self._measure_keys = Clock.create_trigger(self._use_keys, _SETTLED)
         self._keypad.bind(size=lambda *_: self._measure_keys())
         self._continuing = BetweenKeys(self._show_phrases)
@@ -126,7 +126,7 @@ class Composer(BoxLayout):
             self._read_ahead()
         self._keypad.shift = keyboard.shift.value
 
-    def _read(self, _elapsed: float) -> None:
+    def _read(self) -> None:
         """Reads ahead between two keys: the word at the cursor, and then the words that may follow the suggested ones."""
         self._device.read_ahead()
         self._device.gliding.follow()

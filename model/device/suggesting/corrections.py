@@ -12,12 +12,14 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from os.path import commonprefix
 
 import numpy as np
 from numpy.typing import NDArray
 
 Neighbours = Mapping[str, frozenset[str]]  # the keys beside each key
 Costs = NDArray[np.uint8]
+_Row = dict[int, Costs]  # by length of the intended prefix, the cost for each word
 
 _VOWELS = frozenset("aeiouy")
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -74,6 +76,8 @@ class Corrections:
         self._lengths = np.zeros(0, np.uint8)
         self._plain = np.zeros(0, bool)  # words that consist of the letters a to z only
         self._substituted: dict[str, Costs] = {}  # by typed letter: the cost at each position of each word
+        self._typed = ""  # the letters that `_rows` belongs to: from key to key, most of its rows stay the same
+        self._rows: list[_Row] = []  # of the band, after no letter, the first one, and so on
         self.insert([0] * len(words), words)
 
     def insert(self, places: Sequence[int], words: Sequence[str]) -> None:
@@ -94,6 +98,7 @@ class Corrections:
         self._lengths = np.insert(self._lengths, places, np.count_nonzero(letters, axis=0))
         self._plain = np.insert(self._plain, places, [word.isascii() and word.isalpha() for word in words])
         self._substituted.clear()
+        self._typed, self._rows = "", []
 
     def least(self, typed: str) -> NDArray[np.float32]:
         """Returns a lower bound of the cost of any typing error between each word and `typed`, in nats: float32 [words]."""
@@ -119,31 +124,37 @@ class Corrections:
         lengths = self._lengths[chosen]
         cost = np.full(lengths.shape, _NEVER, np.uint8)
         if 0 < len(typed) < _LONGEST:
-            for meant, cells in self._last_row(typed, chosen, len(lengths)).items():
-                if ended:
-                    cells[lengths != meant] = _NEVER
-                np.minimum(cost, cells, out=cost)
+            for meant, cells in self._last_row(typed).items():
+                of_chosen = cells[chosen]
+                np.minimum(cost, np.where(lengths == meant, of_chosen, _NEVER) if ended else of_chosen, out=cost)
         return np.where(cost < _NEVER, cost / np.float32(_UNITS), np.float32(np.inf))
 
-    def _last_row(self, typed: str, chosen: slice | NDArray[np.intp], count: int) -> dict[int, Costs]:
+    def _last_row(self, typed: str) -> _Row:
         """Returns the last row of the band: by length of the intended prefix, the cost of having typed all letters for it."""
-        never, swapped = np.full(count, _NEVER, np.uint8), _units(self.error_costs.swapped)
-        earlier: dict[int, Costs] = {}
-        row = {0: np.zeros(count, np.uint8), 1: self._missing[0][chosen]}
-        for place, letter in enumerate(typed):
-            extra, substituted, above = self._extra(typed, place), self._substituting(letter), row
-            row = {}
-            for meant in range(place, place + 3):  # with place + 1 letters typed
-                cell = np.minimum(above.get(meant, never) + extra, _NEVER)
-                if meant > 0:
-                    np.minimum(cell, above.get(meant - 1, never) + substituted[meant - 1][chosen], out=cell)
-                    np.minimum(cell, row.get(meant - 1, never) + self._missing[meant - 1][chosen], out=cell)
-                if meant > 1 and meant - 2 in earlier and None not in (pair := self._swap(typed, place)):
-                    before, after = self._letters[meant - 2][chosen], self._letters[meant - 1][chosen]
-                    swap = (before == pair[0]) & (after == pair[1])
-                    np.minimum(cell, np.where(swap, earlier[meant - 2] + swapped, never), out=cell)
-                row[meant] = cell
-            earlier = above
+        if typed != self._typed:
+            shared = len(commonprefix([typed, self._typed]))
+            del self._rows[shared:]  # the cost of an extra letter depends on the next letter, too
+            if not self._rows:
+                self._rows.append({0: np.zeros(self._lengths.shape, np.uint8), 1: self._missing[0]})
+            for place in range(len(self._rows) - 1, len(typed)):
+                self._rows.append(self._next_row(typed, place))
+            self._typed = typed
+        return self._rows[-1]
+
+    def _next_row(self, typed: str, place: int) -> _Row:
+        never, swapped = np.full(self._lengths.shape, _NEVER, np.uint8), _units(self.error_costs.swapped)
+        extra, substituted = self._extra(typed, place), self._substituting(typed[place])
+        above, earlier = self._rows[place], self._rows[place - 1] if place else {}
+        row: _Row = {}
+        for meant in range(place, place + 3):  # with place + 1 letters typed
+            cell = np.minimum(above.get(meant, never) + extra, _NEVER)
+            if meant > 0:
+                np.minimum(cell, above.get(meant - 1, never) + substituted[meant - 1], out=cell)
+                np.minimum(cell, row.get(meant - 1, never) + self._missing[meant - 1], out=cell)
+            if meant > 1 and meant - 2 in earlier and None not in (pair := self._swap(typed, place)):
+                swap = (self._letters[meant - 2] == pair[0]) & (self._letters[meant - 1] == pair[1])
+                np.minimum(cell, np.where(swap, earlier[meant - 2] + swapped, never), out=cell)
+            row[meant] = cell
         return row
 
     def _extra(self, typed: str, place: int) -> int:

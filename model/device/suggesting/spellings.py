@@ -1,6 +1,7 @@
 """The words that may be suggested, sorted by spelling."""
 
 from bisect import bisect_left
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,10 @@ class Spellings:
         self._neighbours = neighbours
         self._unwanted = np.zeros(0, np.intp)
         self._unwanted_for: tuple[object, ...] | None = None  # the state from which `_unwanted` was computed
+        self._fixed = np.zeros(0, np.intp)  # those among them that what the person writes does not change
+        self._fixed_for: tuple[object, ...] | None = None
+        self._listed = np.zeros(0, np.intp)  # the offensive words of the vocabulary
+        self._listed_for = -1  # number of words for which they were found
         self._corrections: Corrections | None = None  # created on demand: predicting next words needs none
 
     @property
@@ -98,20 +103,25 @@ class Spellings:
         insists on them.
         """
         written = 0 if personal is None else personal.length
-        state = (
-            *(written, len(self.words), preferences.offensive),
-            *(frozenset(preferences.forgotten), len(preferences.insisted)),
-        )
+        decided = len(self.words), frozenset(preferences.forgotten), len(preferences.insisted)
+        if decided != self._fixed_for:  # by the person; these words are many, and stay the same from message to message
+            self._fixed = self._places(preferences.forgotten | (self._not_words - preferences.insisted))
+            self._fixed_for = decided
+        state = (written, preferences.offensive, *decided)
         if state != self._unwanted_for:
-            offensive = set() if preferences.offensive else self._offensive_and_untyped(personal)
-            not_words = self._not_words - preferences.insisted
+            found = [self._fixed]
+            if not preferences.offensive:
+                found.append(self._offensive_and_untyped(personal))
             if personal is not None:
                 own = (personal.word(own) for own in personal.offered[: self._own])
-                not_words |= {word for word in own if self.doubts(word, preferences, personal)}
-            places = [self.place(word) for word in preferences.forgotten | offensive | not_words]
-            self._unwanted = np.array([place for place in places if place is not None], np.intp)
+                found.append(self._places(word for word in own if self.doubts(word, preferences, personal)))
+            self._unwanted = np.concatenate(found)
             self._unwanted_for = state
         return self._unwanted
+
+    def _places(self, words: Iterable[str]) -> NDArray[np.intp]:
+        """Returns the indices of those of the words that are in the list."""
+        return np.array([place for word in words if (place := self.place(word)) is not None], np.intp)
 
     def doubts(self, word: str, preferences: WordPreferences, personal: PersonalNgram) -> bool:
         """Returns whether one of the person's own words is probably a typo of a word of the vocabulary."""
@@ -130,9 +140,10 @@ class Spellings:
             for place in np.flatnonzero(near)
         )
 
-    def _offensive_and_untyped(self, personal: PersonalNgram | None) -> set[str]:
-        listed = [word for word in offensive_words() if word in self._vocabulary]
+    def _offensive_and_untyped(self, personal: PersonalNgram | None) -> NDArray[np.intp]:
+        if self._listed_for != len(self.words):
+            self._listed = self._places(word for word in offensive_words() if word in self._vocabulary)
+            self._listed_for = len(self.words)
         if personal is None:
-            return set(listed)
-        typed = personal.has_written(np.array([self._vocabulary.id(word) for word in listed], np.intp))
-        return {word for word, was in zip(listed, typed, strict=True) if not was}
+            return self._listed
+        return self._listed[~personal.has_written(self.ids[self._listed])]

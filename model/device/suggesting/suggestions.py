@@ -72,6 +72,7 @@ class Suggester:
         self._scores = np.zeros(0, np.float32)  # of all words after the current context
         self._offered = np.zeros(0, np.float32)  # of the spellings; -inf for words not to be suggested
         self._scored_for: tuple[object, ...] | None = None  # the state from which both were computed
+        self._read: tuple[Sequence[str], int, list[int]] | None = None  # the last context, the number of words, and the ids
         self._shown: dict[tuple[str, int], list[int]] = {}  # in this context: indices shown, by prefix and count
 
     @cached_property
@@ -174,7 +175,7 @@ class Suggester:
     def _score(self, context: Sequence[str]) -> None:
         """Scores all next words by log-probability, in nats up to a constant, and masks words not to be suggested."""
         personal, preferences = self._personal, self._preferences
-        ids = [self._vocabulary.id(word) if personal is None else personal.id(word) for word in context]
+        ids = self._ids(context)
         learned = () if personal is None else (personal.length, personal.trust)
         state = (ids, learned, frozenset(preferences.forgotten), len(preferences.insisted), preferences.offensive)
         if state == self._scored_for:
@@ -188,6 +189,15 @@ class Suggester:
         self._offered = self._scores[self.spellings.ids]
         self._offered[self.spellings.unwanted(preferences, personal)] = -np.inf
         self._scored_for, self._shown = state, {}
+
+    def _ids(self, context: Sequence[str]) -> list[int]:
+        """Returns the ids of the words of a context, which is that of the last key for all keys of a word."""
+        personal = self._personal
+        words = 0 if personal is None else len(personal)
+        if self._read is None or self._read[0] is not context or self._read[1] != words:
+            ids = [self._vocabulary.id(word) if personal is None else personal.id(word) for word in context]
+            self._read = context, words, ids
+        return self._read[2]
 
     def _to_exceed(self, word: str) -> NDArray[np.float32]:
         """Returns the score that each of the spellings has to exceed to be a correction."""
@@ -314,9 +324,13 @@ class Suggester:
         return Prediction(own, rank, math.log(likelihood) if likelihood > 0 else -math.inf)
 
 
-@lru_cache(4)
 def words_of(context: str) -> tuple[str, ...]:
     """Returns the words of a message so far; several networks read the same one for each key."""
+    return _words_of(context.rstrip())  # a space that ends a word changes no word
+
+
+@lru_cache(4)
+def _words_of(context: str) -> tuple[str, ...]:
     return tuple(token.word for token in tokenize(context))
 
 

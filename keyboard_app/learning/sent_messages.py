@@ -1,7 +1,8 @@
-"""What is left to do after a long message was sent: counting its words and recording their ranks, in short steps.
+"""What is left to do after a message was sent: recording the ranks of its words, and counting those of a long one, in short steps.
 
-The message itself is recorded when it is sent. If the keyboard ends before the rest is done, the next start counts the words of
-the recorded message. Only the ranks are then missing, from which the share of suggested words is computed.
+The message itself is recorded when it is sent, and the words of a message of usual length are counted then, too. If the keyboard
+ends before the rest is done, the next start counts the words of the recorded message. Only the ranks are then missing, from which
+the share of suggested words is computed.
 """
 
 from collections import deque
@@ -14,11 +15,11 @@ from keyboard_app.learning.models import Models
 from keyboard_app.recording.records import Ranks
 from keyboard_app.recording.store import Store
 
-LONG = 120  # characters; the ranks of a shorter message take less than a frame
+_LONG = 120  # characters; the words of a shorter message are counted in a fraction of a millisecond
 _WHEN_CLOSING = 1_000  # most steps that closing the keyboard waits for
 
 
-class LongMessages:
+class SentMessages:
     """The messages of which something is left to do, oldest first. For the typing thread."""
 
     def __init__(self, store: Store, models: Models) -> None:
@@ -26,11 +27,14 @@ class LongMessages:
         self._left: deque[tuple[int, Iterator[Ranks | None], list[Ranks]]] = deque()
 
     def add(self, message: int, text: str) -> None:
-        """Adds a message that was just recorded, given its id."""
-        self._left.append((message, self._models.learn_in_steps(text), []))
+        """Adds a message that was just recorded, given its id; what a message of usual length teaches can be suggested at once."""
+        left = self._models.learn_in_steps(text)
+        if len(text) < _LONG:
+            next(left)  # counts its words
+        self._left.append((message, left, []))
 
     def proceed(self, steps: int | None = None) -> bool:
-        """Does some steps, of about a millisecond each, or all of them; returns whether any are left."""
+        """Does some steps, of a millisecond or two each, or all of them; returns whether any are left."""
         while self._left and (steps is None or steps > 0):
             message, left, ranks = self._left[0]
             done = list(islice(left, steps))
@@ -45,3 +49,4 @@ class LongMessages:
     def close(self) -> None:
         """Does what little is left, or leaves it."""
         self.proceed(_WHEN_CLOSING)
+        self._left.clear()
