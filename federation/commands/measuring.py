@@ -9,6 +9,7 @@ from typing import Any
 
 from data.corpus import Corpus, open_corpus, split_of, users_in
 from data.errors import DataError
+from federation.commands.gliding import add_glide_options, asks_for_glides, run_glides
 from federation.commands.options import (
     BadCallError,
     add_corpus_option,
@@ -59,6 +60,7 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="with --baselines: a folder for tables and plots (default: write no files)",
     )
+    add_glide_options(parser)
 
 
 def run_evaluate(options: argparse.Namespace) -> Result:
@@ -74,6 +76,8 @@ def run_evaluate(options: argparse.Namespace) -> Result:
 
     if options.out and not options.baselines:
         raise BadCallError("--out is for the comparison with baselines: add --baselines")
+    if asks_for_glides(options):
+        return run_glides(options)
     model, corpus = load_model(options.model), open_corpus(options.corpus)
     if model.notice:
         print(model.notice, file=sys.stderr)

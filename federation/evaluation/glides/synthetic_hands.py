@@ -14,7 +14,7 @@ A person aims at each key of a word and moves from one to the next.
    finger has left a small circle.
 5. **Mistakes.** Some words lack a letter or have one beside it.
 
-A `Kind` holds the ranges of all of these; a `Hand` is one person, drawn from them.
+A `SyntheticKind` holds the ranges of all of these; a `SyntheticHand` is one person, drawn from them.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ _DOUBLE_PAUSE = 90.0  # ms
 
 
 @dataclass(frozen=True)
-class Kind:
+class SyntheticKind:
     """The ranges from which a person's habits are drawn. Lengths are in units of the geometry, times in milliseconds."""
 
     scatter: Range = (0.18, 0.36)  # standard deviation of the points between the ends, across
@@ -66,14 +66,14 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Hand:
-    """A person's habits: the values drawn from a `Kind`, and the direction of the offset."""
+class SyntheticHand:
+    """A person's habits: the values drawn from a `SyntheticKind`, and the direction of the offset."""
 
     habits: dict[str, float]
     offset: NDArray[np.float64]  # [2], units
 
     @classmethod
-    def of(cls, kind: Kind, rng: np.random.Generator) -> "Hand":
+    def of(cls, kind: SyntheticKind, rng: np.random.Generator) -> "SyntheticHand":
         """Draws a person."""
         habits = {f.name: float(rng.uniform(*getattr(kind, f.name))) for f in fields(kind)}
         angle = rng.uniform(0, 2 * np.pi)
@@ -211,15 +211,15 @@ def _in_pixels(
 
 # Kinds on which the decoder's parameters are fitted, and kinds that only judge them.
 FITTED = {
-    "careful": Kind(overlap=(0.0, 0.2), scatter=(0.16, 0.34), cutting=(0.0, 0.1), pace=(1.0, 1.8)),
-    "fast": Kind(overlap=(0.3, 0.55), cutting=(0.1, 0.35), pace=(0.4, 0.9)),
-    "thumb": Kind(bow=(0.02, 0.14), offset=(0.1, 0.3), down=(0.0, 0.3), size=(0.86, 1.0), tilt=(-0.1, 0.1)),
-    "coarse": Kind(rate=(30.0, 45.0), gaps=(0.0, 0.15), lag=(10.0, 40.0), slop=(0.1, 0.35)),
+    "careful": SyntheticKind(overlap=(0.0, 0.2), scatter=(0.16, 0.34), cutting=(0.0, 0.1), pace=(1.0, 1.8)),
+    "fast": SyntheticKind(overlap=(0.3, 0.55), cutting=(0.1, 0.35), pace=(0.4, 0.9)),
+    "thumb": SyntheticKind(bow=(0.02, 0.14), offset=(0.1, 0.3), down=(0.0, 0.3), size=(0.86, 1.0), tilt=(-0.1, 0.1)),
+    "coarse": SyntheticKind(rate=(30.0, 45.0), gaps=(0.0, 0.15), lag=(10.0, 40.0), slop=(0.1, 0.35)),
 }
 HELD_OUT = {
-    "curved": Kind(smooth=(1.0, 1.0), scatter=(0.18, 0.36)),
-    "unclean": Kind(
+    "curved": SyntheticKind(smooth=(1.0, 1.0), scatter=(0.18, 0.36)),
+    "unclean": SyntheticKind(
         hook=(0.2, 0.6), early_lift=(0.1, 0.4), false_start=(0.05, 0.3), rest=(20.0, 250.0), loop=(0.3, 0.9)
     ),
-    "drifting": Kind(drift=(0.5, 0.85), size=(0.82, 1.1), tilt=(-0.12, 0.12), rate=(90.0, 120.0), scatter=(0.2, 0.36)),
+    "drifting": SyntheticKind(drift=(0.5, 0.85), size=(0.82, 1.1), tilt=(-0.12, 0.12), rate=(90.0, 120.0), scatter=(0.2, 0.36)),
 }
