@@ -82,11 +82,12 @@ class Device:
             damaged = profile.store.unreadable
             which = "message is damaged and was" if damaged == 1 else "messages are damaged and were"
             profile.notices.append(f"{damaged:,} recorded {which} skipped")
+        self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
         self.keyboard = Keyboard(
             self.models.suggest,
             self._record,
             self.models.correct,
-            emoji_for,
+            lambda word: emoji_for(word, self.recent_emoji.signs),
             word_preferences=self.models.word_preferences,
             continue_word=self.models.continuing,
         )
@@ -96,7 +97,6 @@ class Device:
         self.my_data = MyData(profile, self.models)
         self.federation = Federation(profile, self.models)
         self.comparison = SuggestionComparison(self.models, shipped)
-        self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # state of the store, all words, new words
         self._compared_at: tuple[object, ...] | None = None  # what models were last compared after
         self._begun_at = 0  # id of the newest message when learning last started by itself
@@ -124,12 +124,13 @@ class Device:
 
     @property
     def layout(self) -> Layout:
-        """The chosen layout, or QWERTY if its file is missing or is not a layout."""
-        files = self._layout_files()
+        """The chosen layout, or QWERTY if its file is missing or is not a layout; with a row of digits if the person wants one."""
+        files, settings = self._layout_files(), self.profile.settings
         try:
-            return load_layout(files[self.profile.settings.layout])
+            layout = load_layout(files[settings.layout])
         except (KeyError, UserFacingError):
-            return load_layout(files[USUAL])
+            layout = load_layout(files[USUAL])
+        return layout.with_number_row() if settings.number_row else layout
 
     def layout_names(self) -> dict[str, str]:
         """Returns the layouts' own names by file name; the person's own layouts are in `layouts/` of the profile."""

@@ -40,11 +40,12 @@ def has_left(box: Box, start: tuple[float, float], x: float, y: float) -> bool:
 
 
 class _Built(NamedTuple):
-    """A decoder, and what it was built from."""
+    """The decoders, and what they were built from."""
 
-    decoder: GlideDecoder
+    vocabulary: GlideDecoder
+    own: GlideDecoder  # of the person's own words, which are few and grow
     boxes: Mapping[str, Box]
-    own: PersonalNgram
+    ngram: PersonalNgram
 
 
 class Gliding:
@@ -64,26 +65,25 @@ class Gliding:
             self.follow()
 
     def follow(self) -> None:
-        """Starts to build the decoder in the background if the keys or the words have changed. Call it between two keys."""
-        if self._building is not None and self._building.is_alive():
+        """Starts to build decoders in the background if the keys or the words have changed. Call it between two keys."""
+        if not self._boxes or (self._building is not None and self._building.is_alive()):
             return
-        own, built = self._models.own_words_written, self._built
-        same_keys = built is not None and built.boxes == self._boxes
-        if built is not None and same_keys and built.own is own and len(built.decoder.words) == len(own):
-            return
-        if not self._boxes:
-            return
-        words = [*own.vocabulary.words, *own.words]
-        self._building = Thread(target=self._build, args=(self._boxes, own, words), daemon=True)
-        self._building.start()
+        ngram, built = self._models.own_words_written, self._fitting()
+        if built is None or len(built.own.words) < len(ngram.words):
+            self._building = Thread(
+                target=self._build, args=(self._boxes, ngram, list(ngram.words), built), daemon=True
+            )
+            self._building.start()
 
-    def _build(self, boxes: Mapping[str, Box], own: PersonalNgram, words: list[str]) -> None:
+    def _build(self, boxes: Mapping[str, Box], ngram: PersonalNgram, words: list[str], built: _Built | None) -> None:
+        """Builds the decoder of the person's words, and that of the vocabulary unless `built` has it."""
         try:
-            geometry = KeyGeometry(boxes)
+            geometry = KeyGeometry(boxes) if built is None else built.vocabulary.geometry
         except ValueError:  # a layout without letters has no glides
             self._built = None
             return
-        self._built = _Built(GlideDecoder(words, geometry), boxes, own)
+        vocabulary = GlideDecoder(ngram.vocabulary.words, geometry) if built is None else built.vocabulary
+        self._built = _Built(vocabulary, GlideDecoder(words, geometry), boxes, ngram)
 
     def begin(self, context: str) -> None:
         """Works out how probable the words are after a context, while the finger glides."""
@@ -91,19 +91,30 @@ class Gliding:
 
     def words(self, gesture: Gesture, context: str, count: int = 1 + ALTERNATIVES) -> list[str]:
         """Returns the words that a gesture may mean after a context, likeliest first, as they are written."""
-        self.follow()
-        if self._building is not None and self._fits_nothing():
-            self._building.join()
-            self.follow()  # what changed meanwhile
-        built = self._built
-        if built is None or self._fits_nothing():
-            return []
+        built = self._finished()
         prepared, self._prior = self._prior, None
+        if built is None:
+            return []
         prior = prepared[1] if prepared is not None and prepared[0] == context else self._models.log_prior(context)
-        prior = prior[: len(built.decoder.words)]  # words that the person wrote since it was built are the last ones
-        return [self._models.written(found.word) for found in built.decoder.decode(gesture, prior, count)]
+        size, own = len(built.vocabulary.words), len(built.own.words)
+        if len(prior) < size + own:  # it was worked out before the person wrote the newest of these words
+            prior = self._models.log_prior(context)
+        found = built.vocabulary.decode(gesture, prior[:size], count)
+        found += built.own.decode(gesture, prior[size : size + own], count)
+        best = sorted(found, key=lambda candidate: -candidate.score)[:count]
+        return [self._models.written(candidate.word) for candidate in best]
 
-    def _fits_nothing(self) -> bool:
-        """Returns whether the decoder that there is belongs to other keys or another vocabulary."""
+    def _finished(self) -> _Built | None:
+        """Returns the decoders for the keys and words in use; waits for those that are being built."""
+        for _ in range(2):  # the first may have been begun for other keys
+            self.follow()
+            if self._building is not None:
+                self._building.join()
+        return self._fitting()
+
+    def _fitting(self) -> _Built | None:
+        """Returns the decoders if they belong to the keys and the vocabulary in use."""
         built = self._built
-        return built is None or built.boxes != self._boxes or built.own is not self._models.own_words_written
+        if built is None or built.boxes != self._boxes or built.ngram is not self._models.own_words_written:
+            return None
+        return built

@@ -16,8 +16,10 @@ from keyboard_app.device import Device
 from keyboard_app.federating.tasks import Joining, TakingPart
 from keyboard_app.learning.background import BackgroundTasks, reason
 from keyboard_app.window.after_frame import after_frame
-from keyboard_app.window.drawing.look import DESKTOP, PHONE, TABLET, look
+from keyboard_app.window.drawing.look import DESKTOP, look
 from keyboard_app.window.drawing.theme import system_theme
+from keyboard_app.window.first_opening import FirstOpening, TourCard
+from keyboard_app.window.keys.board_size import board_height
 from keyboard_app.window.keys.composer import Composer
 from keyboard_app.window.keys.text_area import SearchField
 from keyboard_app.window.pages.data_page import DataPage
@@ -25,7 +27,6 @@ from keyboard_app.window.pages.federation_page import FederationPage
 from keyboard_app.window.pages.learned_page import LearnedPage
 from keyboard_app.window.pages.page import Page
 from keyboard_app.window.pages.settings_page import SettingsPage
-from keyboard_app.window.pages.welcome import Welcome
 from keyboard_app.window.widgets.button_result import ButtonResult
 from keyboard_app.window.widgets.control import Control
 from keyboard_app.window.widgets.focus import Way
@@ -36,7 +37,7 @@ from keyboard_app.window.widgets.modal import ConfirmationDialog, TouchShield
 from keyboard_app.window.widgets.tooltip import Tooltips
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
-__all__ = ("Composer", "Layer", "Messages", "Screen")
+__all__ = ("Composer", "Layer", "Messages", "Screen", "TourCard")
 
 _USUAL_STATUS = "Your words stay on this device."
 _PRIVATE_STATUS = "Private: nothing you type is recorded or learned from."
@@ -46,9 +47,6 @@ LEARNED, DATA, FEDERATION, SETTINGS = "learned", "data", "federation", "settings
 _PAUSE = 0.3  # seconds without a key that count as a pause
 _WHILE_TYPING = 0.5  # seconds between checks of the background task while a person types
 _STEPS_A_FRAME = 2  # of what a message leaves to do; they take a third of a frame
-_ROWS = 4  # rows of keys
-_ROW_HEIGHTS = {PHONE: 56, TABLET: 64, DESKTOP: 58}  # in dp
-_MOST_FOR_KEYS = 0.46  # largest share of the window's height that the keys take
 _SHORT, _NARROW = 480, 480  # the greatest height and width, in dp, of windows that save room
 _PAGES: dict[str, type[Page]] = {
     LEARNED: LearnedPage,
@@ -80,7 +78,6 @@ class Screen(FloatLayout):
     def __init__(self, device: Device, **properties: Any) -> None:
         self.device = device
         self._pages: dict[str, Page] = {}
-        self._welcome: Welcome | None = None
         self._next: Callable[[], object] | None = None  # the work to start once a request to the federation has stopped
         self._outcome: ButtonResult | None = None  # beside the button that started the task that is running
         self._touched: tuple[float, float] | None = None  # where the window was touched last
@@ -91,6 +88,7 @@ class Screen(FloatLayout):
         self._layer: Layer = self.ids.layer.__self__
         self.composer: Composer = self.ids.composer.__self__
         self._resume_work = after_frame(self._go_on)
+        self.first_opening = FirstOpening(self, self.ids.tour.__self__)
         self.focus = FocusRing(self)
         self.tooltips = Tooltips(self, self.controls)
         self._unshown: list[str] = []  # messages that were sent and have no bubble yet
@@ -108,17 +106,21 @@ class Screen(FloatLayout):
         if device.profile.notices:
             self.say(device.profile.notices[-1])
         if device.profile.settings.consent is None and not device.records:
-            self._show_welcome()
+            self.first_opening.ask()
 
     def on_size(self, *_: object) -> None:
         """Fits the layout to the size of the window."""
         look.fit(self.width)
         self.beside = look.kind == DESKTOP
         self.short, self.narrow = self.height <= dp(_SHORT), self.width <= dp(_NARROW)
-        self.board_height = min(_ROWS * dp(_ROW_HEIGHTS[look.kind]) + dp(6), self.height * _MOST_FOR_KEYS)
+        self._fit_board()
         if self.beside and not self.page:
             self.page = LEARNED
         self._arrange()
+
+    def _fit_board(self) -> None:
+        settings = self.device.profile.settings
+        self.board_height = board_height(look.kind, self.height, settings.key_height, settings.number_row)
 
     def show_messages(self) -> None:
         """Shows the newest of the recorded messages."""
@@ -132,7 +134,8 @@ class Screen(FloatLayout):
         settings = self.device.profile.settings
         look.theme = system_theme() if settings.theme == "system" else settings.theme
         look.scale = settings.text_scale
-        self.composer.use_layout(self.device.layout)
+        self._fit_board()
+        self.composer.use_settings(settings, self.device.layout)
 
     # Actions of the person.
 
@@ -157,6 +160,7 @@ class Screen(FloatLayout):
         """Shows a message that was sent, and the reason if it was not recorded."""
         sent = self.device.sent
         self.empty = False
+        self.first_opening.sent(text)
         self._unshown.append(text)
         self._show_sent()
         self._at_pause()
@@ -207,6 +211,14 @@ class Screen(FloatLayout):
         if page in self._pages:
             self._pages[page].open()
         self.refresh_page()
+
+    def begin_tour(self) -> None:
+        """Starts the tour of the first opening."""
+        self.first_opening.begin_tour()
+
+    def show_learned(self) -> None:
+        """Shows the page "What it learned"."""
+        self.page = LEARNED
 
     def close_page(self) -> None:
         """Returns to the messages."""
@@ -444,17 +456,6 @@ class Screen(FloatLayout):
     def move_focus(self, way: Way) -> bool:
         """Moves the focus in a direction; returns whether a control was focused."""
         return self.focus.move(way)
-
-    def _show_welcome(self) -> None:
-        self._welcome = Welcome()
-        self._welcome.bind(on_answer=lambda _welcome, record: self._answer(record))
-        self.add_widget(self._welcome)
-
-    def _answer(self, record: bool) -> None:
-        if self.attempt(lambda: self.device.choose(consent=record)) and self._welcome is not None:
-            self.remove_widget(self._welcome)
-            self._welcome = None
-            self.say(_USUAL_STATUS if record else "Nothing you type is recorded. You can change that in the settings.")
 
     def begin(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> None:
         """Starts work in the background, and shows its progress and result where `attempt` shows a line."""

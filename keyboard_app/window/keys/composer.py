@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from kivy.clock import Clock
 from kivy.core.clipboard import Clipboard
 from kivy.input import MotionEvent
-from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty
+from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
@@ -16,6 +16,7 @@ from keyboard_app.input.layout import Layout
 from keyboard_app.input.offers import Kind, Offer
 from keyboard_app.input.phrases import best_of
 from keyboard_app.input.text_field import Move
+from keyboard_app.recording.settings import UserSettings
 from keyboard_app.window.after_frame import after_frame
 from keyboard_app.window.keys.between_keys import BetweenKeys
 from keyboard_app.window.keys.board import Board
@@ -43,6 +44,7 @@ class Composer(BoxLayout):
 
     searching = BooleanProperty(False)  # whether keys go to a search field
     takes_glides = BooleanProperty(False)  # whether a finger that slides over the letters writes a word
+    one_handed = StringProperty("off")  # the side to which the keys are moved, "left" or "right", or "off"
     hidden = BooleanProperty(False)  # whether a page covers the messages
     board_height = NumericProperty(0)
     overlay = ObjectProperty(None, allownone=True, baseclass=Widget)  # the widget that menus are shown in
@@ -75,10 +77,11 @@ class Composer(BoxLayout):
         self.keyboard: Keyboard = device.keyboard
         self.edit_message()
 
-    def use_layout(self, layout: Layout) -> None:
-        """Shows the keys of another layout."""
+    def use_settings(self, settings: UserSettings, layout: Layout) -> None:
+        """Shows the keys of a layout as the person wants them."""
         self._keypad.use(layout.pages, layout.name)
-        self.takes_glides = self._device.profile.settings.glide
+        self._keypad.hold_time = settings.hold_ms / 1000
+        self.takes_glides, self.one_handed = settings.glide, settings.one_handed
         self._measure_keys()
 
     def edit_message(self) -> None:
@@ -191,6 +194,8 @@ class Composer(BoxLayout):
 
     def take(self, offer: Offer, whole: bool = False) -> None:
         """Types the first word of an offer that was touched, or the whole of it."""
+        if offer.kind is Kind.EMOJI:
+            self._count_emoji(offer.text)
         self.keyboard.take_offer(offer, whole)
         self._edited()
 
@@ -320,11 +325,14 @@ class Composer(BoxLayout):
 
     def type_emoji(self, emoji: str) -> None:
         """Types an emoji, and remembers it as recent."""
+        self._count_emoji(emoji)
+        self.key("character", emoji)
+
+    def _count_emoji(self, emoji: str) -> None:
         try:
             self._device.recent_emoji.use(emoji)
         except UserFacingError as error:  # the emoji is typed all the same
             self.dispatch("on_say", str(error))
-        self.key("character", emoji)
 
     def _arrange(self, *_: object) -> None:
         """Adds only the parts that are in use; hidden widgets would still take touches."""

@@ -13,7 +13,7 @@ from typing import Any
 from kivy.clock import Clock, ClockEvent
 from kivy.input import MotionEvent
 from kivy.metrics import dp
-from kivy.properties import BooleanProperty, OptionProperty, StringProperty
+from kivy.properties import BooleanProperty, NumericProperty, OptionProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
 from kivy.uix.widget import Widget
@@ -30,7 +30,6 @@ from model.device.gliding.gesture import Gesture
 
 __all__ = ("KeyRow", "Keypad")
 
-_HOLD = 0.38  # seconds until a key counts as held, as on phones
 _REPEAT_FIRST, _REPEAT_LAST = 0.11, 0.025  # seconds between repeats, at first and at the fastest
 _REPEAT_SHRINK = 0.9  # factor by which this pause shrinks with each repeat
 _CURSOR_STEP = 11  # dp that a finger slides on the space bar to move the cursor by one character
@@ -67,6 +66,7 @@ class Keypad(FloatLayout):
     shift = OptionProperty("off", options=["off", "once", "locked"])
 
     takes_glides = BooleanProperty(False)
+    hold_time = NumericProperty(0.38)  # seconds until a key counts as held
 
     __events__ = ("on_cursor", "on_glide", "on_glide_begin", "on_held", "on_key")
 
@@ -241,7 +241,7 @@ class Keypad(FloatLayout):
             self._type(key)
         if key.action == "character":
             self._popup.show(key, [self._typed_by(key)], (self.x, self.right))
-        finger.timer = Clock.schedule_once(lambda _elapsed: self._hold(finger), _HOLD)
+        finger.timer = Clock.schedule_once(lambda _elapsed: self._hold(finger), self.hold_time)
 
     def _hold(self, finger: _Finger) -> None:
         key = finger.key

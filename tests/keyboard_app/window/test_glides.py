@@ -18,8 +18,8 @@ def slide(person: Any, word: str, lift: bool = True) -> Any:
     touch = person.press_at(*centres[0])
     for one, other in pairwise(centres):
         for x, y in np.linspace(one, other, POINTS + 1)[1:]:
-            touch.touch_move(x, y)
-            person.wait(1)
+            touch.touch_move(x, y)  # without a frame in between, which may take so long that the key counts as held
+        person.wait(1)
     if lift:
         touch.touch_up()
         person.wait(1)
@@ -73,6 +73,7 @@ def test_taps_and_glides_are_told_apart_within_the_first_key(person: Any) -> Non
     assert key.pressed, "a finger within its key taps"
     touch.touch_up()
     assert person.text == "G"
+    person.wait_until(lambda: person.key_exists("g"))
     touch = person.press(person.key("g"))
     touch.touch_move(*person.key("h").center)
     assert not person.key("g").pressed, "beyond it, it glides"
