@@ -1,11 +1,11 @@
 """The keyboard as a person uses it: keys in, text and suggestions out, without a window."""
 
-import re
 import time
 from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
 from data.tokenizer import PUNCTUATION, normalize, restore_case
+from keyboard_app.input.editing import Editing
 from keyboard_app.input.glided_word import ALTERNATIVES, GlidedWord, in_order
 from keyboard_app.input.graphemes import is_boundary, previous_boundary
 from keyboard_app.input.offers import Kind, Offer
@@ -20,8 +20,6 @@ from model.device.suggesting.word_preferences import WordPreferences
 _CONTEXT_STRIDE = 2_000  # characters; the context is the last one to two strides before the cursor
 _OPENING = "([{\"'“‘«¿¡"  # a word after one of these can be corrected
 CLOSING = ")]}\"'”’»%"  # one of these may follow the end of a sentence
-# Control characters other than line breaks, and surrogates.
-_UNTYPABLE = re.compile("[\0-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class _Correction(NamedTuple):
@@ -36,7 +34,7 @@ def _nothing(_word: str) -> None:
     return None
 
 
-class Keyboard:
+class Keyboard(Editing):
     """A text field and the keys that change it.
 
     `suggest(context, prefix)` returns words for the place after the context that fit the prefix, best first. `send(text)` receives
@@ -346,51 +344,6 @@ class Keyboard:
     def press_shift(self) -> None:
         """Toggles one capital letter; a second press soon after locks capitals until the next press."""
         self._shift.press()
-
-    def move(self, where: Move, extend: bool = False) -> None:
-        """Moves the cursor, or the end of the selection."""
-        self.field.move(where, extend)
-        self._after_key()
-
-    def move_to(self, index: int, extend: bool = False) -> None:
-        """Moves the cursor, or the end of the selection, to an index of the text."""
-        self.field.move_to(index, extend)
-        self._after_key()
-
-    def select(self, start: int, end: int) -> None:
-        """Selects part of the text and puts the cursor at `end`."""
-        self.field.select(start, end)
-        self._after_key()
-
-    def select_word(self, index: int) -> None:
-        """Selects the word at an index."""
-        self.field.select_word(index)
-        self._after_key()
-
-    def select_all(self) -> None:
-        """Selects the whole text."""
-        self.field.select_all()
-        self._after_key()
-
-    def copy(self) -> str:
-        """Returns the selected text."""
-        return self.field.selected
-
-    def cut(self) -> str:
-        """Deletes the selected text and returns it."""
-        if cut := self.field.cut():
-            self._count()
-            self._after_key()
-        return cut
-
-    def paste(self, text: str) -> None:
-        """Replaces the selection by a text, without its control characters and surrogates."""
-        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-        text = _UNTYPABLE.sub("", text)
-        if text:
-            self._count()
-            self.field.insert(text)
-            self._after_key()
 
     def enter(self) -> str:
         """Sends the message and starts a new one; returns the message, which is empty if there was no text.
