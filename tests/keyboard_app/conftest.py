@@ -59,6 +59,9 @@ def display() -> Iterator[None]:
         yield
 
 
+_TO_ANSWER = 2  # frames: the one that answers a key, and the one after it with what may come later
+
+
 class Person:
     """A person at an open window, who touches it, types and reads it."""
 
@@ -108,7 +111,7 @@ class Person:
 
     def touch(self, widget: Any) -> None:
         self.press(widget).touch_up()  # at once, because after a slow frame the touch would count as held
-        self.wait(1)
+        self.wait(_TO_ANSWER)
 
     def key(self, label: str) -> Any:
         keys = self.screen.composer.ids.keypad.shown_keys()
@@ -171,12 +174,12 @@ class Person:
     def type_physically(self, text: str) -> None:
         for character in text:
             self._window.dispatch("on_textinput", character)
-        self.wait(1)
+        self.wait(_TO_ANSWER)
 
     def press_physically(self, key: int, *modifiers: str) -> None:
         self._window.dispatch("on_key_down", key, 0, None, list(modifiers))
         self._window.dispatch("on_key_up", key, 0)
-        self.wait(1)
+        self.wait(_TO_ANSWER)
 
     def say(self, text: str) -> None:
         """Types and sends a message."""

@@ -10,7 +10,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from os.path import commonprefix
 
 from keyboard_app.input.graphemes import next_boundary
 
@@ -170,7 +169,8 @@ def kept_lines(layout: TextLayout, before: str, text: str) -> list[Line]:
 
     The line above the first change may change as well, because its end depends on the first word of the next line.
     """
-    change = len(commonprefix([before, text]))
+    both = enumerate(zip(before, text, strict=False))
+    change = next((place for place, (old, new) in both if old != new), min(len(before), len(text)))
     for number in range(len(layout.lines) - 1, 0, -1):
         start = layout.lines[number].start
         if text[start - 1 : start] == "\n" and start <= change:

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from os.path import commonprefix
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,8 +132,8 @@ class Corrections:
     def _last_row(self, typed: str) -> _Row:
         """Returns the last row of the band: by length of the intended prefix, the cost of having typed all letters for it."""
         if typed != self._typed:
-            shared = len(commonprefix([typed, self._typed]))
-            del self._rows[shared:]  # the cost of an extra letter depends on the next letter, too
+            shared = list(takewhile(lambda pair: pair[0] == pair[1], zip(typed, self._typed, strict=False)))
+            del self._rows[len(shared) :]  # the cost of an extra letter depends on the next letter, too
             if not self._rows:
                 self._rows.append({0: np.zeros(self._lengths.shape, np.uint8), 1: self._missing[0]})
             for place in range(len(self._rows) - 1, len(typed)):

@@ -72,7 +72,9 @@ class Suggester:
         self._scores = np.zeros(0, np.float32)  # of all words after the current context
         self._offered = np.zeros(0, np.float32)  # of the spellings; -inf for words not to be suggested
         self._scored_for: tuple[object, ...] | None = None  # the state from which both were computed
-        self._read: tuple[Sequence[str], int, list[int]] | None = None  # the last context, the number of words, and the ids
+        self._read: tuple[Sequence[str], int, list[int]] | None = (
+            None  # the last context, the number of words, and the ids
+        )
         self._shown: dict[tuple[str, int], list[int]] = {}  # in this context: indices shown, by prefix and count
 
     @cached_property

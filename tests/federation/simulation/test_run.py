@@ -1,4 +1,7 @@
-"""`federate simulate`: a run killed and resumed, a run stopped, and the average of models."""
+"""`federate simulate`: a run killed and resumed, a run stopped, and the average of models.
+
+Runs that are killed or stopped are processes. The others run in this process, because starting TFF takes long.
+"""
 
 import csv
 import json
@@ -7,12 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from federation.cli import main
 from model.device.folder import load_model
 from model.device.weights import Weights, digest
 
@@ -43,10 +47,10 @@ def alive(pid: int) -> bool:
 
 
 def test_a_run_killed_twice_reaches_the_same_weights(
-    small_model_folder: Path, corpus_file: Path, tmp_path: Path, federate: Callable
+    small_model_folder: Path, corpus_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = federate(*arguments(small_model_folder, corpus_file, tmp_path / "whole"))
-    assert whole.returncode == 0, whole.stderr
+    assert main(arguments(small_model_folder, corpus_file, tmp_path / "whole")) == 0
+    whole = capsys.readouterr()
     killed = tmp_path / "killed"
     for reached, more in ((1, ()), (3, ("--resume",))):
         command = [sys.executable, "-m", "federation", *arguments(small_model_folder, corpus_file, killed, *more)]
@@ -63,14 +67,14 @@ def test_a_run_killed_twice_reaches_the_same_weights(
             assert time.monotonic() < deadline, "a TFF worker outlived the run that started it"
             time.sleep(0.05)
     (killed / "state" / "round_9_temp123").mkdir()  # as if a save had been killed
-    resumed = federate(*arguments(small_model_folder, corpus_file, killed, "--resume"))
-    assert resumed.returncode == 0, resumed.stderr
+    assert main(arguments(small_model_folder, corpus_file, killed, "--resume")) == 0
+    resumed = capsys.readouterr()
 
-    expected, found = (json.loads(run.stdout.splitlines()[-1]) for run in (whole, resumed))
+    expected, found = (json.loads(run.out.splitlines()[-1]) for run in (whole, resumed))
     assert [r["round"] for r in found["rounds"]] == list(range(1, ROUNDS + 1))
     rounds = [row["round"] for row in csv.DictReader((killed / "metrics.csv").open())]
     assert rounds == [str(number) for number in range(1, ROUNDS + 1)], "whole numbers are written as such"
-    last = resumed.stderr.splitlines()[-5:]
+    last = resumed.err.splitlines()[-5:]
     assert last[0].startswith("On "), last
     assert last[1].startswith("recall at 1 "), last
     assert str(killed / "progress.png") in last[4]
@@ -87,15 +91,13 @@ def test_a_run_killed_twice_reaches_the_same_weights(
     assert [p.name for p in (killed / "state").iterdir()] == [f"round_{ROUNDS}"]
     assert all((killed / name).exists() for name in ("metrics.csv", "progress.png", "tensorboard"))
 
-    again = federate(*arguments(small_model_folder, corpus_file, killed))
-    assert again.returncode == 1
-    assert "holds a run already" in again.stderr
-    other = federate(*arguments(small_model_folder, corpus_file, killed, "--resume", "--max-words", "7"))
-    assert other.returncode == 1
-    assert "other settings" in other.stderr
-    fewer = federate(*arguments(small_model_folder, corpus_file, killed, "--resume", "--rounds", "2"))
-    assert fewer.returncode == 1
-    assert "has done 4 rounds already" in fewer.stderr
+    for more, refusal in (
+        ((), "holds a run already"),
+        (("--resume", "--max-words", "7"), "other settings"),
+        (("--resume", "--rounds", "2"), "has done 4 rounds already"),
+    ):
+        assert main(arguments(small_model_folder, corpus_file, killed, *more)) == 1
+        assert refusal in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -134,16 +136,16 @@ def test_ctrl_c_during_a_save_is_not_lost(ctrl_c: None) -> None:
 
 
 def test_the_averaged_model_is_the_mean_of_the_rounds_models(
-    small_model_folder: Path, corpus_file: Path, tmp_path: Path, federate: Callable
+    small_model_folder: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
-    def weights(rounds: int, *more: str) -> Weights:
-        out = tmp_path / f"{rounds}{more}"
-        settings = ["--init", small_model_folder, "--corpus", corpus_file, "--clients-per-round", "4", "--seed", "5"]
-        result = federate("simulate", "--rounds", rounds, *settings, "--out", out, *more)
-        assert result.returncode == 0, result.stderr
-        return load_model(out / "model").weights
+    def weights(name: str, rounds: int, *more: str) -> Weights:
+        settings = ["--init", str(small_model_folder), "--corpus", str(corpus_file), "--clients-per-round", "4"]
+        settings += ["--seed", "5", "--out", str(tmp_path / name)]
+        assert main(["simulate", "--rounds", str(rounds), *settings, *more]) == 0
+        return load_model(tmp_path / name / "model").weights
 
-    second, third, averaged = weights(2), weights(3), weights(3, "--average-from", "2")
+    second, third = weights("plain", 2), weights("plain", 3, "--resume")
+    averaged = weights("averaged", 3, "--average-from", "2")
     for name, array in averaged.items():
         np.testing.assert_allclose(array, (second[name] + third[name]) / 2, atol=1e-6)
         assert np.abs(array - third[name]).max() > 1e-4

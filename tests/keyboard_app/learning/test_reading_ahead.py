@@ -56,6 +56,7 @@ def test_ranks_equal_those_of_models_that_have_read_nothing_ahead(
         assert device.keyboard.strip
         device.read_ahead()
     device.keyboard.enter()
+    device.catch_up()
     recorded = device.profile.store.ranked_messages()[-1].ranks
     assert recorded == fresh.ranks(TEXT)
     assert any(ranks.rank is not None for ranks in recorded)

@@ -1,10 +1,13 @@
-"""A long message is recorded when it is sent; its words are counted and ranked afterwards, in short steps."""
+"""A message is recorded when it is sent; its words are ranked afterwards, and those of a long one counted, in short steps."""
 
 from pathlib import Path
+
+import pytest
 
 from keyboard_app.device import Device
 from keyboard_app.learning.models import Models
 from model.device.folder import Model
+from model.device.suggesting.suggestions import Suggester
 
 TEXT = "i think we meet at the zebra tonight , what do you think of it ? " * 12
 STEPS = 3
@@ -51,6 +54,31 @@ def test_the_ranks_are_those_before_the_message_was_sent(device: Device, small_m
     fresh.learn(sent)
     assert device.models.own_words == fresh.own_words == ["zebra"]
     assert device.models.suggest("i think we ", "") == fresh.suggest("i think we ", "")
+
+
+def test_a_message_of_usual_length_is_ranked_later_and_learned_at_once(
+    device: Device, small_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh, predicted = Models(small_model, None), []
+    predict = Suggester.predict
+    monkeypatch.setattr(Suggester, "predict", lambda self, words: predicted.append(words) or predict(self, words))
+    for message in ("meet me at the zebra", "the zebra ?"):
+        device.keyboard.paste(message)
+        device.keyboard.enter()
+    assert not predicted
+    assert device.models.own_words == ["zebra"]
+    while device.catch_up(STEPS):
+        pass
+    expected = fresh.ranks("meet me at the zebra")
+    fresh.learn("meet me at the zebra")
+    assert device.profile.store.ranks() == expected + fresh.ranks("the zebra ?")
+
+
+def test_a_keyboard_that_closes_leaves_no_step_to_do(device: Device) -> None:
+    device.keyboard.paste(TEXT * 10)
+    device.keyboard.enter()
+    device.close()
+    assert not device.catch_up(1)
 
 
 def test_a_message_that_is_deleted_meanwhile_leaves_nothing(device: Device) -> None:

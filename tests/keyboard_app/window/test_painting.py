@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 HELLO = "hello there 😀"
+ENTER = 13
 
 
 class Paintings:
@@ -75,6 +76,26 @@ def test_widgets_look_the_same_inside_a_layer_and_outside(person: Any, theme: st
     np.testing.assert_allclose(layered.astype(int), plain.astype(int), atol=2)
 
 
+@pytest.mark.parametrize("corner", [(20, 30), (20.4, 30.6), (20.6, 29.5)])
+def test_an_opaque_box_looks_like_a_rectangle(person: Any, corner: tuple[float, float]) -> None:
+    from kivy.graphics import Color, Rectangle
+
+    from keyboard_app.window.drawing.opaque_box import OpaqueBox
+
+    def painted(*instructions: Any) -> np.ndarray:
+        for instruction in instructions:
+            person.screen.canvas.after.add(instruction)
+        person.wait(3)
+        pixels = person.pixels()
+        for instruction in instructions:
+            person.screen.canvas.after.remove(instruction)
+        return pixels
+
+    color, size = (0.2, 0.4, 0.6, 1), (100.3, 50.7)
+    box = painted(OpaqueBox(rgba=color, pos=corner, size=size))
+    np.testing.assert_array_equal(box, painted(Color(*color), Rectangle(pos=corner, size=size)))
+
+
 def test_scrolling_contents_are_clipped_to_their_layer(person: Any) -> None:
     """Messages above the layer must not show over the header, and messages within it must not be cut off."""
     from keyboard_app.window.drawing.look import look
@@ -115,6 +136,45 @@ def test_two_fingers_within_a_frame_type_in_the_current_case(person: Any) -> Non
     assert i.label == "i"
     person.press(person.key("shift"))
     assert i.label == "I", "the shift key answers at once"
+
+
+@pytest.mark.parametrize("physical", [False, True], ids=["touch", "physical key"])
+def test_what_a_key_does_not_show_comes_after_its_frame(
+    person: Any, physical: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A physical key comes between two frames, and a touch within one."""
+    from kivy.clock import Clock
+
+    order: list[str] = []
+    for what, name in ((person.device, "read_ahead"), (person.screen._messages, "add"), (person.screen, "attend")):
+        monkeypatch.setattr(what, name, lambda *_, name=name: order.append(name))
+    person.type_physically("hello")
+    person.wait(5)
+    del order[:]
+    person._window.bind(on_flip=lambda _window: order.append("frame"))
+    if physical:
+        person._window.dispatch("on_key_down", ENTER, 0, None, [])
+    else:
+        enter = person.key("enter")
+        Clock.schedule_once(lambda _elapsed: person.press(enter).touch_up(), -1)
+    person.wait(1)
+    assert order == ["frame"]
+    person.wait(5)
+    assert sorted(order[1:4]) == ["add", "attend", "read_ahead"]
+
+
+def test_a_sent_message_is_ranked_in_a_pause(person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kivy.clock import Clock
+
+    caught_up: list[int] = []
+    monkeypatch.setattr(person.device, "catch_up", lambda steps: bool(caught_up.append(steps)))
+    person.say(HELLO)
+    for _ in range(8):
+        Clock.tick()
+        person.screen._typed()  # a person who types on
+        person.wait(1)
+    assert not caught_up
+    person.wait_until(lambda: caught_up)
 
 
 def test_a_message_is_shown_in_the_frame_after_the_one_that_answers_its_key(person: Any) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyboard_app.window.drawing.text_layout import TextLayout, clusters, lay_out
+from keyboard_app.window.drawing.text_layout import TextLayout, clusters, kept_lines, lay_out
 
 WIDE = "mw😀"
 SIGNS = ["a", "m", "w", "é", " ", "  ", "\n", "😀", "👍🏽", "🇩🇪", "👩‍👧", "!"]
@@ -49,6 +49,29 @@ def test_the_position_of_a_cursor_leads_back_to_its_index(text: str, width: floa
         place += len(cluster)
         line = layout.line_of(place)
         assert layout.index_at(line, layout.x_of(place)) == place
+
+
+@settings(deadline=None)
+@given(TEXTS, TEXTS, TEXTS, TEXTS, WIDTHS)
+def test_a_changed_text_has_the_lines_of_one_that_is_laid_out_anew(
+    start: str, old: str, new: str, end: str, width: float
+) -> None:
+    before, after = start + old + end, start + new + end
+    layout = lay_out(before, width, measure)
+    kept = kept_lines(layout, before, after)
+    again, anew = lay_out(after, width, measure, kept=kept), lay_out(after, width, measure)
+    assert [(line.start, line.end, line.pieces) for line in again.lines] == [
+        (line.start, line.end, line.pieces) for line in anew.lines
+    ]
+    assert [line.xs for line in again.lines] == [line.xs for line in anew.lines]
+
+
+def test_all_but_the_last_lines_are_kept_at_a_key() -> None:
+    text = "some words here " * 20
+    layout = lay_out(text, 120, measure)
+    kept = kept_lines(layout, text, text + "x")
+    assert len(kept) >= len(layout.lines) - 2 > 5
+    assert all(line is found for line, found in zip(kept, layout.lines, strict=False))
 
 
 @settings(deadline=None)

@@ -113,6 +113,31 @@ def test_inserted_words_behave_like_initial_ones(words: list[str], typed: str) -
     np.testing.assert_array_equal(corrections.costs(typed), Corrections(order).costs(typed))
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.lists(LETTERS, min_size=2, max_size=4))
+def test_costs_do_not_depend_on_the_letters_before(typed: list[str]) -> None:
+    corrections = Corrections(WORDS)
+    for word in typed:
+        for letters in [word[:end] for end in range(1, len(word) + 1)]:  # as a person types it
+            np.testing.assert_array_equal(corrections.costs(letters), Corrections(WORDS).costs(letters))
+        np.testing.assert_array_equal(corrections.costs(word, ended=True), Corrections(WORDS).costs(word, ended=True))
+
+
+def test_a_further_letter_computes_two_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[int] = []
+    next_row = Corrections._next_row
+    monkeypatch.setattr(
+        Corrections, "_next_row", lambda self, typed, place: rows.append(place) or next_row(self, typed, place)
+    )
+    corrections = Corrections(WORDS)
+    corrections.costs("becaus")
+    del rows[:]
+    corrections.costs("because")
+    assert rows == [5, 6]
+    corrections.costs("because", np.array([3]), ended=True)
+    assert rows == [5, 6]
+
+
 def test_the_default_neighbours_are_those_of_the_qwerty_layout() -> None:
     assert load_layout(LAYOUTS / "qwerty.json").neighbours == qwerty_neighbours()
 
