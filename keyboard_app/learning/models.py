@@ -15,7 +15,7 @@ from model.device.suggesting.continuations import continuation
 from model.device.suggesting.corrections import Neighbours
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram, parts_of
 from model.device.suggesting.reading import Reader
-from model.device.suggesting.suggestions import Suggester, words_of
+from model.device.suggesting.suggestions import Suggester
 from model.device.suggesting.word_preferences import WordPreferences
 from model.device.weights import Weights
 
@@ -141,7 +141,7 @@ class Models:
 
     def log_prior(self, context: str) -> NDArray[np.float32]:
         """Returns the natural logarithm of the probability of each word after a context; -inf if it is not to be offered."""
-        return self._in_use.log_prior(words_of(context))
+        return self._in_use.log_prior(context)
 
     def written(self, word: str) -> str:
         """Returns a lower-case word in the case in which the person writes it, or in its usual case."""

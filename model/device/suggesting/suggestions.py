@@ -35,6 +35,7 @@ _SHOWN = -4.0  # to be suggested only, without replacing the typed word
 # A person who types on after seeing a suggestion probably did not mean it. But people overlook suggestions, so that these may come
 # back. This saves 0.8 points of keystrokes on validation users; never repeating a suggestion would save half a point more.
 _PASSED_OVER = math.log(10)
+_LEAST_LIKELY = -30.0  # nats below the likeliest word: the prior of gestures for words that the network excludes
 
 
 class Prediction(NamedTuple):
@@ -108,6 +109,21 @@ class Suggester:
     def _logits(self, context: Sequence[str]) -> NDArray[np.float32]:
         return self._reader.logits([self._vocabulary.id(word) for word in context])
 
+    def log_prior(self, context: str) -> NDArray[np.float32]:
+        """Returns the logarithm of each next word's probability, in nats up to a constant, for gestures that mean one of them.
+
+        The result is float32 of shape [V], or of the number of words of the personal n-gram model. Words that are never suggested,
+        punctuation among them, have -inf; a word that the network excludes keeps a little, because a clear gesture may mean it.
+        """
+        self._score(words_of(context))
+        size = len(self._vocabulary if self._personal is None else self._personal)
+        prior = np.full(size, -np.inf, np.float32)
+        wanted = np.ones(len(self.spellings.ids), bool)
+        wanted[self.spellings.unwanted(self._preferences, self._personal)] = False
+        ids = self.spellings.ids[wanted]
+        prior[ids] = np.maximum(self._scores[ids], self._scores.max() + _LEAST_LIKELY)
+        return prior
+
     def suggest(self, context: str, prefix: str = "", count: int = 3) -> list[str]:
         """Returns the `count` likeliest words for the word being typed, likeliest first, in lower case.
 
@@ -158,21 +174,6 @@ class Suggester:
             if place is not None and place not in self.spellings.unwanted(self._preferences, personal):
                 return word
         return None
-
-    def log_prior(self, context: Sequence[str]) -> NDArray[np.float32]:
-        """Returns the natural logarithm of the probability of each next word, in the shape of `probabilities`.
-
-        It is -inf for everything that is not to be suggested.
-        """
-        personal = self._personal
-        with np.errstate(divide="ignore"):
-            scores = np.log(self.probabilities(context))
-        if personal is not None:
-            self.spellings.add(personal)
-        ids, prior = self.spellings.ids, np.full_like(scores, -np.inf)
-        prior[ids] = scores[ids]
-        prior[ids[self.spellings.unwanted(self._preferences, personal)]] = -np.inf
-        return prior
 
     def _score(self, context: Sequence[str]) -> None:
         """Scores all next words by log-probability, in nats up to a constant, and masks words not to be suggested."""

@@ -54,7 +54,7 @@ def test_emoji_for_words(word: str, sign: str | None) -> None:
 def test_the_emoji_that_a_person_uses_comes_first() -> None:
     assert catalogue().for_word("heart") == "❤️"
     assert catalogue().for_word("heart", ["🍕", "💙", "💚"]) == "💙"
-    assert catalogue().for_word("hearts", ["💚"]) == "💚"
+    assert catalogue().for_word("dogs", ["💚", "🐶"]) == "🐶"
     assert catalogue().for_word("pizza", ["💚"]) == "🍕"
     assert catalogue().for_word("back", ["🔙"]) is None, "a word that no emoji is offered for"
 
