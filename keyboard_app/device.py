@@ -101,6 +101,7 @@ class Device:
         self._compared_at: tuple[object, ...] | None = None  # what models were last compared after
         self._begun_at = 0  # id of the newest message when learning last started by itself
         self._follow_word_preferences()
+        _ = self.recent_emoji.signs  # reads them now, so that the first key does not have to
         self._apply_settings()
 
     @classmethod

@@ -113,6 +113,7 @@ class Composer(BoxLayout):
 
     def _edit(self, area: TextArea, keyboard: Keyboard) -> None:
         self._menu.close()
+        self._ghost.hide()
         self._area.active = False
         self._area, self.keyboard = area, keyboard
         area.active = True
@@ -140,8 +141,7 @@ class Composer(BoxLayout):
         if self.searching:
             return
         self._strip.offers = offers
-        if self._physical:
-            self._ghost.show(self.keyboard, best_of(offers))
+        self._ghost.show(self.keyboard, best_of(offers) if self._physical else None)
 
     def on_touch_down(self, touch: MotionEvent) -> bool:
         """Shows no ghost to a person who touches the keys."""

@@ -34,7 +34,8 @@ class GhostText:
 
     def follow(self, keyboard: Keyboard) -> None:
         """Removes the ghost after a key, unless the text goes on as the ghost does."""
-        goes_on = self._text.startswith(keyboard.text) and keyboard.cursor == len(keyboard.text)
+        text = keyboard.text
+        goes_on = bool(text) and self._text.startswith(text) and keyboard.cursor == len(text)
         if not goes_on or self._line != self._area.last_line:
             self.hide()
         self.offer = None  # it cannot be taken until it is drawn for the new text

@@ -51,10 +51,7 @@ def alignment_costs(
     touch = _touches(trace, centres, spreads, parameters)
     pairs = keys[:, : longest - 1].astype(np.intp) * letters + keys[:, 1:longest]
     used, place = np.unique(pairs, return_inverse=True)
-    ways, place = (
-        _ways(trace, centres[used // letters], centres[used % letters], parameters),
-        place.reshape(pairs.shape),
-    )
+    ways, place = _ways(trace, centres[used // letters], centres[used % letters], parameters), place.reshape(pairs.shape)
     passed = np.float32(trace.step) * np.arange(len(trace.points), dtype=np.float32)
     tail = np.float32(parameters.tail) * passed[::-1]
     best = touch[_FIRST, keys[:, 0]] + np.float32(parameters.lead) * passed
@@ -85,7 +82,9 @@ def _touches(
     return np.stack(kinds).astype(np.float32)
 
 
-def _ways(trace: Trace, starts: NDArray[np.float64], ends: NDArray[np.float64], parameters: GlideParameters) -> Floats:
+def _ways(
+    trace: Trace, starts: NDArray[np.float64], ends: NDArray[np.float64], parameters: GlideParameters
+) -> Floats:
     """Returns the cost of each way integrated from the trace's start to each of its points, [ways, points]."""
     steps, middles = np.diff(trace.points, axis=0), (trace.points[:-1] + trace.points[1:]) / 2
     length = np.maximum(np.hypot(*(ends - starts).T), 1e-9)

@@ -78,9 +78,7 @@ class GlideDecoder:
         """
         self.words, self.geometry, self.parameters = list(words), geometry, parameters or GlideParameters()
         self._given_frequencies = log_frequencies
-        self._frequencies = (
-            _frequencies(self.words) if log_frequencies is None else np.asarray(log_frequencies, np.float32)
-        )
+        self._frequencies = _frequencies(self.words) if log_frequencies is None else np.asarray(log_frequencies, np.float32)
         if self._frequencies.shape != (len(self.words),):
             raise ValueError(f"{len(self.words)} words, but frequencies of shape {self._frequencies.shape}")
         self._hand = hand or Hand()
@@ -135,9 +133,7 @@ class GlideDecoder:
         templates, weights = self._templates, self.parameters
         location, shape = self._channels(trace)
         longer = np.log((trace.length + _SHORT) / (templates.lengths + np.float32(_SHORT)), dtype=np.float32)
-        ends = np.minimum(((self._centres - trace.points[[0, -1], None]) ** 2).sum(-1), _FARTHEST_END).astype(
-            np.float32
-        )
+        ends = np.minimum(((self._centres - trace.points[[0, -1], None]) ** 2).sum(-1), _FARTHEST_END).astype(np.float32)
         keys = templates.sequences.keys
         cheap = _PRIOR * prior - _LOCATION * location - _SHAPE * shape - _LENGTH * np.abs(longer)
         cheap -= _ENDS * (ends[0, keys[:, 0]] + ends[1, keys[:, -1]])

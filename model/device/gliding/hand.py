@@ -117,11 +117,7 @@ def _model_of(arrays: Mapping[str, NDArray[Any]], name: str) -> TouchModel:
     count, squares = sums[:, :1], sums[:, 3:]
     possible = np.isfinite(sums).all() and (count > 0).all() and (count <= _MEMORY).all()
     # The square of a sum is at most the number of touches times the sum of the squares, and no touch is farther than the bound.
-    within = (
-        possible
-        and (sums[:, 1:3] ** 2 <= count * squares + 1e-6).all()
-        and (squares <= count * _FARTHEST**2 + 1e-6).all()
-    )
+    within = possible and (sums[:, 1:3] ** 2 <= count * squares + 1e-6).all() and (squares <= count * _FARTHEST**2 + 1e-6).all()
     if not within:
         raise ValueError(f"the {name} of the hand hold impossible numbers")
     letters = [chr(int(code)) for code in codes if 0 <= int(code) < 0x110000]
