@@ -60,6 +60,7 @@ class Composer(BoxLayout):
         self._strip = self.ids.strip.__self__
         self._emoji_search = self.ids.emoji_search.__self__
         self._forgotten = ""
+        self._layout: Layout | None = None
         self._upper, self._lower = self.ids.upper.__self__, self.ids.lower.__self__
         self.ids.top.remove_widget(self._emoji_search)
         self.bind(hidden=self._arrange, searching=self._arrange)
@@ -79,7 +80,9 @@ class Composer(BoxLayout):
 
     def use_settings(self, settings: UserSettings, layout: Layout) -> None:
         """Shows the keys of a layout as the person wants them."""
-        self._keypad.use(layout.pages, layout.name)
+        if layout != self._layout:
+            self._layout = layout
+            self._keypad.use(layout.pages, layout.name)
         self._keypad.hold_time = settings.hold_ms / 1000
         self.takes_glides, self.one_handed = settings.glide, settings.one_handed
         self._measure_keys()

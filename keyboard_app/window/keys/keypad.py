@@ -12,6 +12,7 @@ from typing import Any
 
 from kivy.clock import Clock, ClockEvent
 from kivy.input import MotionEvent
+from kivy.lang import Builder
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, OptionProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
@@ -88,6 +89,9 @@ class Keypad(FloatLayout):
 
     def use(self, pages: Mapping[str, Page], space_label: str) -> None:
         """Shows the first page of a layout, with `space_label` on the space bar."""
+        for widget in (widget for rows in self._built.values() for row in rows for widget in row.walk(restrict=True)):
+            # A key that is collected while the theme changes would fail then.
+            Builder.unbind_widget(widget.uid)
         self._pages, self._built, self._space_label = pages, {}, space_label
         self.property("page").set(self, next(iter(pages)))
         self.on_page(self, self.page)

@@ -143,3 +143,17 @@ def test_nothing_is_continued_in_a_search(person: Any) -> None:
     person.wait(5)
     assert person.screen.composer._ghost.offer is None
     assert isinstance(person.pixels(), np.ndarray)
+
+
+def test_a_ghost_leaves_with_its_text(person: Any) -> None:
+    ghost = person.screen.composer._ghost
+    person.type_physically("meet me a")
+    person.wait_until(lambda: ghost.offer)
+    person.press_physically(13)
+    person.wait(5)
+    assert not ghost._letters.children, "the message is sent"
+    person.type_physically("meet me a")
+    person.wait_until(lambda: ghost.offer)
+    person.touch_keys(["emoji"])
+    person.touch_control("search emoji")
+    assert not ghost._letters.children, "keys go to a search"
