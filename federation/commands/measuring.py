@@ -127,7 +127,7 @@ def _measured(model: Model, messages: Sequence[Sequence[str]]) -> tuple[Scores, 
 
     results = evaluate_users([(model, texts) for texts in messages])
     scores = sum((user[0] for user in results), Scores())
-    by_words, by_phrases = (sum((user[kind] for user in results), Typing()) for kind in (1, 2))
+    by_words, by_phrases = sum((user[1] for user in results), Typing()), sum((user[2] for user in results), Typing())
     return scores, {
         "top1": scores.top1,
         "top3": scores.top3,

@@ -94,7 +94,7 @@ def _pair(interval: Interval | None) -> list[float] | None:
 def live_result(users: Sequence[tuple[Scores, Typing, Typing]]) -> dict[str, float]:
     """Returns the pooled figures of people who typed on a keyboard that learned as they typed."""
     scores = sum((user[0] for user in users), Scores())
-    typing, by_phrases = (sum((user[kind] for user in users), Typing()) for kind in (1, 2))
+    typing, by_phrases = sum((user[1] for user in users), Typing()), sum((user[2] for user in users), Typing())
     return {
         "top1_personal": scores.top1,
         "top3_personal": scores.top3,

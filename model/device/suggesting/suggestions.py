@@ -168,8 +168,8 @@ class Suggester:
             )
         likely = np.flatnonzero(probabilities >= least)
         for found in likely[np.argsort(-probabilities[likely])]:
-            known = found < len(self._vocabulary) or personal is None
-            word = self._vocabulary.words[found] if known else personal.word(int(found))
+            own = None if found < len(self._vocabulary) else personal
+            word = self._vocabulary.words[found] if own is None else own.word(int(found))
             place = self.spellings.place(word)
             if place is not None and place not in self.spellings.unwanted(self._preferences, personal):
                 return word

@@ -240,7 +240,12 @@ def test_the_prior_is_worked_out_while_the_finger_glides(
     expected = glide("good", "so ")
     asked: list[str] = []
     prior = device.models.log_prior
-    monkeypatch.setattr(device.models, "log_prior", lambda context: asked.append(context) or prior(context))
+
+    def counted(context: str) -> np.ndarray:
+        asked.append(context)
+        return prior(context)
+
+    monkeypatch.setattr(device.models, "log_prior", counted)
     device.gliding.begin("so ")
     assert (asked, glide("good", "so "), asked) == (["so "], expected, ["so "])
     device.gliding.begin("so ")
