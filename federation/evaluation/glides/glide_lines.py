@@ -67,9 +67,7 @@ def _usual_geometry(path: Path, gestures: Sequence[Gesture]) -> KeyGeometry | No
         return None
     points = np.concatenate([gesture.points for gesture in gestures])
     if len(points) == 0 or (np.ptp(points, axis=0) == 0).any():
-        raise DataError(
-            f'{path}: the curves without a "grid" span no box to lay out the keys in: add a "grid" to each line'
-        )
+        raise DataError(f'{path}: the curves without a "grid" span no box to lay out the keys in: add a "grid" to each line')
     (left, top), (width, height) = points.min(axis=0), np.ptp(points, axis=0)
     return qwerty(float(left), float(top), float(width), float(height))
 
@@ -86,12 +84,7 @@ def _parsed(line: str) -> tuple[str, str | None, Gesture, KeyGeometry | None]:
         raise _LineError('"word" is missing or no text')
     if not isinstance(context, str | None):
         raise _LineError('"context" is no text: leave it out if there is none')
-    return (
-        normalize(word.strip()),
-        context,
-        _gesture_of(content.get("curve")),
-        None if grid is None else _geometry_of(grid),
-    )
+    return normalize(word.strip()), context, _gesture_of(content.get("curve")), None if grid is None else _geometry_of(grid)
 
 
 def _gesture_of(curve: Any) -> Gesture:
@@ -110,7 +103,7 @@ def _geometry_of(grid: Any) -> KeyGeometry:
         raise _LineError('"grid" needs "keys", an object with the box of each key')
     for key, box in keys.items():
         if not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
-            raise _LineError(f"the box of the key {key!r} is not four numbers: left, top, width and height")
+            raise _LineError(f'the box of the key {key!r} is not four numbers: left, top, width and height')
     try:
         return KeyGeometry(keys)
     except (ValueError, OverflowError) as error:

@@ -52,9 +52,7 @@ class GlideScores:
           DataError: no word is eligible.
         """
         if not self.eligible:
-            raise DataError(
-                "no word of these gestures is in the model's vocabulary: check that they are in its language"
-            )
+            raise DataError("no word of these gestures is in the model's vocabulary: check that they are in its language")
         return {
             "gestures": self.gestures,
             "words": self.eligible,

@@ -111,9 +111,7 @@ class SyntheticHand:
                 pauses.append(False)
         habits, count = self.habits, len(keys)
         centres = geometry.centres[[geometry.letters.index(key) for key in keys]]
-        turn = np.array(
-            [[np.cos(habits["tilt"]), -np.sin(habits["tilt"])], [np.sin(habits["tilt"]), np.cos(habits["tilt"])]]
-        )
+        turn = np.array([[np.cos(habits["tilt"]), -np.sin(habits["tilt"])], [np.sin(habits["tilt"]), np.cos(habits["tilt"])]])
         scatter = habits["scatter"] * np.array([1.0, habits["flatness"]])
         errors, keep = rng.normal(0, 1, (count, 2)), habits["drift"]
         for place in range(1, count):
@@ -125,9 +123,7 @@ class SyntheticHand:
         cut[1:-1] += habits["cutting"] * ((aimed[:-2] + aimed[2:]) / 2 - aimed[1:-1])
         return cut, pauses
 
-    def _moved(
-        self, aimed: NDArray[np.float64], pauses: Sequence[bool], rng: np.random.Generator
-    ) -> NDArray[np.float64]:
+    def _moved(self, aimed: NDArray[np.float64], pauses: Sequence[bool], rng: np.random.Generator) -> NDArray[np.float64]:
         """Returns the movement, [points, 3]: x and y in units and milliseconds."""
         habits = self.habits
         if rng.random() < habits["false_start"]:
@@ -158,11 +154,7 @@ class SyntheticHand:
         return np.column_stack([moved, _STEP * np.arange(len(moved))])
 
     def _strokes(
-        self,
-        aimed: NDArray[np.float64],
-        lasting: NDArray[np.float64],
-        waits: NDArray[np.float64],
-        rng: np.random.Generator,
+        self, aimed: NDArray[np.float64], lasting: NDArray[np.float64], waits: NDArray[np.float64], rng: np.random.Generator
     ) -> NDArray[np.float64]:
         ways, starts, clock = np.diff(aimed, axis=0), np.zeros(len(lasting)), 0.0
         for number, way in enumerate(ways):
@@ -202,9 +194,7 @@ class SyntheticHand:
 def _along_curve(aimed: NDArray[np.float64], lasting: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns a smooth movement through the points: a cubic spline in time that starts and ends at rest."""
     times = np.concatenate([[0], np.cumsum(lasting)])
-    moved: NDArray[np.float64] = CubicSpline(times, aimed, bc_type="clamped")(
-        np.arange(0, times[-1] + _STEP, _STEP).clip(max=times[-1])
-    )
+    moved: NDArray[np.float64] = CubicSpline(times, aimed, bc_type="clamped")(np.arange(0, times[-1] + _STEP, _STEP).clip(max=times[-1]))
     return moved
 
 
@@ -231,7 +221,5 @@ HELD_OUT = {
     "unclean": SyntheticKind(
         hook=(0.2, 0.6), early_lift=(0.1, 0.4), false_start=(0.05, 0.3), rest=(20.0, 250.0), loop=(0.3, 0.9)
     ),
-    "drifting": SyntheticKind(
-        drift=(0.5, 0.85), size=(0.82, 1.1), tilt=(-0.12, 0.12), rate=(90.0, 120.0), scatter=(0.2, 0.36)
-    ),
+    "drifting": SyntheticKind(drift=(0.5, 0.85), size=(0.82, 1.1), tilt=(-0.12, 0.12), rate=(90.0, 120.0), scatter=(0.2, 0.36)),
 }
