@@ -93,7 +93,7 @@ class Screen(FloatLayout):
         self.tooltips = Tooltips(self, self.controls)
         self._unshown: list[str] = []  # messages that were sent and have no bubble yet
         self._show_sent = after_frame(self._add_sent)
-        self._at_pause = Clock.create_trigger(self._do_what_is_left, _PAUSE)
+        self._at_pause = Clock.create_trigger(self._do_what_is_left, 1.1 * _PAUSE)  # Kivy's clock may be a little early
         self._catch_up = Clock.create_trigger(self._do_what_is_left)
         self._last_used = self._attended = Clock.get_time()
         self._last_typed = -math.inf

@@ -95,6 +95,7 @@ def _write_history(device: Device) -> None:
         device_module._today = then.astimezone().date().isoformat
         for line in _LINES * 2:
             type_message(device.keyboard, line)
+        device.catch_up()
         run(Learning(device.profile, device.models))
     store._now, device_module._today = real
 

@@ -98,6 +98,7 @@ def test_the_message_sent_is_the_line(words: list[tuple[str, str]]) -> None:
 def test_ranks_equal_those_of_the_metric_before_learning(device: Device, small_model: Model) -> None:
     for line in LINES:
         type_message(device.keyboard, line)
+    device.catch_up()
     ranks = [r.rank for r in device.profile.store.ranks() if r.rank is not None]
     by_global = [r.global_rank for r in device.profile.store.ranks() if r.global_rank is not None]
     plain = evaluate(small_model.start(), [small_model.vocabulary.encode(line) for line in LINES])

@@ -1,6 +1,7 @@
 """A box of one opaque colour, as a canvas instruction for the `.kv` rules."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 from kivy.factory import Factory
@@ -22,6 +23,8 @@ class OpaqueBox(InstructionGroup):
         self._size: Sequence[float] = (0, 0)
         for instruction in (self._clip, self._color, ClearBuffers(), ScissorPop()):
             self.add(instruction)
+        for name, value in properties.items():
+            setattr(self, name, value)
 
     @property
     def rgba(self) -> Sequence[float]:
@@ -56,8 +59,8 @@ class OpaqueBox(InstructionGroup):
     def _fit(self) -> None:
         # The pixels with their centres in the box.
         (x, y), (width, height) = self._pos, self._size
-        self._clip.x, self._clip.y = round(x), round(y)
-        self._clip.width, self._clip.height = round(x + width) - round(x), round(y + height) - round(y)
+        left, bottom, right, top = (ceil(edge - 0.5) for edge in (x, y, x + width, y + height))
+        self._clip.x, self._clip.y, self._clip.width, self._clip.height = left, bottom, right - left, top - bottom
 
 
 Factory.register("OpaqueBox", cls=OpaqueBox)

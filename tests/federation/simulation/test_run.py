@@ -91,12 +91,12 @@ def test_a_run_killed_twice_reaches_the_same_weights(
     assert [p.name for p in (killed / "state").iterdir()] == [f"round_{ROUNDS}"]
     assert all((killed / name).exists() for name in ("metrics.csv", "progress.png", "tensorboard"))
 
-    for more, refusal in (
+    for options, refusal in (
         ((), "holds a run already"),
         (("--resume", "--max-words", "7"), "other settings"),
         (("--resume", "--rounds", "2"), "has done 4 rounds already"),
     ):
-        assert main(arguments(small_model_folder, corpus_file, killed, *more)) == 1
+        assert main(arguments(small_model_folder, corpus_file, killed, *options)) == 1
         assert refusal in capsys.readouterr().err
 
 

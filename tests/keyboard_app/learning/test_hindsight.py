@@ -48,6 +48,7 @@ def typed(device: Device, public: Path) -> Device:
     device.public = public
     for line in LINES:
         type_message(device.keyboard, line)
+    device.catch_up()
     return device
 
 

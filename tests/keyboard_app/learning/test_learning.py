@@ -26,6 +26,7 @@ LINE = "i think you are good ."
 def send(device: Device, count: int, line: str = LINE) -> None:
     for _ in range(count):
         type_message(device.keyboard, line)
+        device.catch_up()
 
 
 def in_file(profile: Path) -> Personal:

@@ -1,5 +1,6 @@
 """A message is recorded when it is sent; its words are ranked afterwards, and those of a long one counted, in short steps."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from keyboard_app.device import Device
 from keyboard_app.learning.models import Models
 from model.device.folder import Model
-from model.device.suggesting.suggestions import Suggester
+from model.device.suggesting.suggestions import Prediction, Suggester
 
 TEXT = "i think we meet at the zebra tonight , what do you think of it ? " * 12
 STEPS = 3
@@ -59,9 +60,15 @@ def test_the_ranks_are_those_before_the_message_was_sent(device: Device, small_m
 def test_a_message_of_usual_length_is_ranked_later_and_learned_at_once(
     device: Device, small_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh, predicted = Models(small_model, None), []
+    fresh = Models(small_model, None)
+    predicted: list[Sequence[str]] = []
     predict = Suggester.predict
-    monkeypatch.setattr(Suggester, "predict", lambda self, words: predicted.append(words) or predict(self, words))
+
+    def spy(suggester: Suggester, words: Sequence[str]) -> Iterator[Prediction]:
+        predicted.append(words)
+        return predict(suggester, words)
+
+    monkeypatch.setattr(Suggester, "predict", spy)
     for message in ("meet me at the zebra", "the zebra ?"):
         device.keyboard.paste(message)
         device.keyboard.enter()

@@ -39,6 +39,7 @@ TYPED = """if True:
                     device.keyboard.press(character)
                 device.keyboard.enter()
         assert device.sent.id == 80, device.sent
+        device.catch_up()
         device.learn()
         print(device.background.wait())
         device.profile.store.mark_word("forgotten", "wilhelmina")

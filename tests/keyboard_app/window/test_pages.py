@@ -130,6 +130,7 @@ def test_three_models_are_compared_in_curves(
         for line in LINES:
             device.keyboard.text = line
             device.keyboard.enter()
+    device.catch_up()
     from keyboard_app.window.pages.learned_page import FIRST
 
     device.public = small_model_folder

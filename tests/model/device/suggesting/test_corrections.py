@@ -126,9 +126,12 @@ def test_costs_do_not_depend_on_the_letters_before(typed: list[str]) -> None:
 def test_a_further_letter_computes_two_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[int] = []
     next_row = Corrections._next_row
-    monkeypatch.setattr(
-        Corrections, "_next_row", lambda self, typed, place: rows.append(place) or next_row(self, typed, place)
-    )
+
+    def spy(corrections: Corrections, typed: str, place: int) -> dict[int, np.ndarray]:
+        rows.append(place)
+        return next_row(corrections, typed, place)
+
+    monkeypatch.setattr(Corrections, "_next_row", spy)
     corrections = Corrections(WORDS)
     corrections.costs("becaus")
     del rows[:]

@@ -1,5 +1,7 @@
 """The trust in a person's n-grams, on messages of real people and with the shipped model."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -21,26 +23,32 @@ def shipped() -> Model:
     return load_model(PRETRAINED)
 
 
+@cache
+def messages_of(user: str) -> list[str]:
+    return list(ChitChat().messages(user))
+
+
 def written(user: str, first: int, last: int) -> list[str]:
     """Returns the user's messages that begin within a range of words."""
-    messages = list(ChitChat().messages(user))
+    messages = messages_of(user)
     starts = np.cumsum([0, *(len(tokenize(text)) for text in messages)])
     return [text for text, start in zip(messages, starts, strict=False) if first <= start < last]
 
 
 def test_likelihoods_equal_those_of_a_keyboard_for_each_trust(shipped: Model) -> None:
     """Compares a single run of the network with one keyboard per trust and message."""
+    program = shipped.start()
     older, newest = written(ONE, 0, 400), written(ONE, 400, 460)
     direct = []
     for trust in TRUSTS:
         total = 0.0
         for number, text in enumerate(newest):
             personal = PersonalNgram(shipped.vocabulary, older + newest[:number], trust=trust)
-            suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, personal)
+            suggester = Suggester(Reader(program), shipped.vocabulary, personal)
             predictions = suggester.predictions([token.word for token in tokenize(text)])
             total += sum(p.log_likelihood for p in predictions)
         direct.append(total)
-    found = result_of(log_likelihoods(shipped.start(), shipped.vocabulary, older, newest))
+    found = result_of(log_likelihoods(program, shipped.vocabulary, older, newest))
     np.testing.assert_allclose(found, direct, rtol=1e-5)
     assert len(set(direct)) == len(TRUSTS)
 
