@@ -8,7 +8,6 @@ from kivy.clock import Clock
 from kivy.input import MotionEvent
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, OptionProperty, StringProperty
-from kivy.uix.floatlayout import FloatLayout
 
 from data.errors import UserFacingError
 from keyboard_app.charging import is_charging
@@ -22,18 +21,15 @@ from keyboard_app.window.first_opening import FirstOpening, TourCard
 from keyboard_app.window.keys.board_size import board_height
 from keyboard_app.window.keys.composer import Composer
 from keyboard_app.window.keys.text_area import SearchField
+from keyboard_app.window.modal_screen import ModalScreen
 from keyboard_app.window.pages.data_page import DataPage
 from keyboard_app.window.pages.federation_page import FederationPage
 from keyboard_app.window.pages.learned_page import LearnedPage
 from keyboard_app.window.pages.page import Page
 from keyboard_app.window.pages.settings_page import SettingsPage
 from keyboard_app.window.widgets.button_result import ButtonResult
-from keyboard_app.window.widgets.control import Control
-from keyboard_app.window.widgets.focus import Way
-from keyboard_app.window.widgets.focus_ring import FocusRing
 from keyboard_app.window.widgets.layer import Layer
 from keyboard_app.window.widgets.messages import SHOWN, Messages
-from keyboard_app.window.widgets.modal import ConfirmationDialog, TouchShield
 from keyboard_app.window.widgets.tooltip import Tooltips
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
@@ -56,7 +52,7 @@ _PAGES: dict[str, type[Page]] = {
 }
 
 
-class Screen(FloatLayout):
+class Screen(ModalScreen):
     """Passes the actions of the person to the device, and shows the results."""
 
     status = StringProperty(_USUAL_STATUS)  # the newest line for the person, wherever it is shown
@@ -80,7 +76,6 @@ class Screen(FloatLayout):
         self._pages: dict[str, Page] = {}
         self._next: Callable[[], object] | None = None  # the work to start once a request to the federation has stopped
         self._outcome: ButtonResult | None = None  # beside the button that started the task that is running
-        self._touched: tuple[float, float] | None = None  # where the window was touched last
         self._rest = Clock.create_trigger(self._show_usual, _STAYS)
         super().__init__(**properties)
         # `ids` holds weak proxies, and some of these widgets leave the tree at times.
@@ -89,7 +84,6 @@ class Screen(FloatLayout):
         self.composer: Composer = self.ids.composer.__self__
         self._resume_work = after_frame(self._go_on)
         self.first_opening = FirstOpening(self, self.ids.tour.__self__)
-        self.focus = FocusRing(self)
         self.tooltips = Tooltips(self, self.controls)
         self._unshown: list[str] = []  # messages that were sent and have no bubble yet
         self._show_sent = after_frame(self._add_sent)
@@ -382,32 +376,6 @@ class Screen(FloatLayout):
         self._rest.cancel()
         self._rest()
 
-    def ask(self, question: str, note: str, confirm: str, act: Callable[[], object]) -> None:
-        """Asks before something is lost, and calls `act` once the person has confirmed.
-
-        Args:
-          question: the question.
-          note: what will happen.
-          confirm: the text of the confirming button.
-          act: the work.
-        """
-        focused = self.focus.focused
-        confirmation = ConfirmationDialog(self._touched, question=question, note=note, act=confirm)
-
-        def close(confirmed: bool) -> None:
-            self.remove_widget(confirmation)
-            self.focus.leave()
-            if focused is not None:
-                self.focus.focus(focused)
-            if confirmed:
-                act()
-
-        confirmation.bind(on_cancel=lambda _: close(False), on_confirm=lambda _: close(True))
-        self.add_widget(confirmation)
-        self.focus.leave()
-        if focused is not None:  # asked by the physical keyboard
-            self.step_focus(1)
-
     def _show_usual(self, *_: object) -> None:
         self._rest.cancel()
         self.foot = self.usual
@@ -416,35 +384,13 @@ class Screen(FloatLayout):
         in_round = self.device.federation.round_going_on is not None
         self.usual = _PRIVATE_STATUS if self.private else _ROUND_STATUS if in_round else _USUAL_STATUS
 
-    # Operation by the physical keyboard alone.
-
-    def controls(self) -> list[Control]:
-        """Returns the controls that can be operated now, in reading order."""
-        return self.focus.controls(self._front or self)
-
-    @property
-    def asks(self) -> bool:
-        """Whether a question or a picker is shown, which comes before anything else."""
-        return self._front is not None
-
-    @property
-    def _front(self) -> TouchShield | None:
-        """The question or picker in front of everything else."""
-        return next((child for child in self.children if isinstance(child, TouchShield)), None)
-
-    def step_focus(self, step: int) -> None:
-        """Moves the focus by `step` controls, 1 forward or -1 back."""
-        self.focus.step(self._front or self, step)
-
     def escape(self) -> bool:
         """Cancels a question or a picker, or else removes the focus, or closes the search or the page in front.
 
         Returns:
           Whether there was one of them.
         """
-        if self._front is not None and self._front.cancel():
-            return True
-        if self.focus.leave():
+        if super().escape():
             return True
         if self.composer.leave_search():
             return True
@@ -452,10 +398,6 @@ class Screen(FloatLayout):
             self.close_page()
             return True
         return False
-
-    def move_focus(self, way: Way) -> bool:
-        """Moves the focus in a direction; returns whether a control was focused."""
-        return self.focus.move(way)
 
     def begin(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> None:
         """Starts work in the background, and shows its progress and result where `attempt` shows a line."""
