@@ -54,7 +54,7 @@ _ROUNDS = 2  # federated rounds
 _SIZES = {"phone": (412, 892), "tablet": (820, 1180), "desktop": (1280, 800)}
 _GAP, _GROUND = 24, "#7A8496"  # pixels between pictures, and the colour behind them
 _README = {
-    "keyboard.png": ("phone-light-typing", "phone-dark-emoji", "phone-dark-learned", "phone-light-private"),
+    "keyboard.png": ("phone-light-phrase", "phone-dark-glide", "phone-dark-learned", "phone-light-private"),
     "keyboard-wide.png": ("tablet-dark-learned", "desktop-light-models"),
 }
 _WIDE_HEIGHT = 800  # height that pictures are scaled to if their heights differ, in pixels
