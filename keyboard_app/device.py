@@ -12,6 +12,7 @@ from data.tokenizer import tokenize
 from keyboard_app.federating.federation import Federation
 from keyboard_app.federating.local_rounds import waiting_task
 from keyboard_app.input.emoji_catalogue import emoji_for
+from keyboard_app.input.gliding import Gliding
 from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.input.layout import USUAL, Layout, layout_files, load_layout
 from keyboard_app.learning.background import BackgroundTasks
@@ -30,6 +31,7 @@ from keyboard_app.recording.records import FORGOTTEN, INSISTED, Day
 from keyboard_app.recording.sensitive import why_sensitive
 from keyboard_app.recording.user_profile import Profile
 from model.device.folder import PRETRAINED, PUBLIC
+from model.device.gliding.gesture import Gesture
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
 
@@ -78,23 +80,26 @@ class Device:
             damaged = profile.store.unreadable
             which = "message is damaged and was" if damaged == 1 else "messages are damaged and were"
             profile.notices.append(f"{damaged:,} recorded {which} skipped")
+        self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
         self.keyboard = Keyboard(
             self.models.suggest,
             self._record,
             self.models.correct,
-            emoji_for,
+            lambda word: emoji_for(word, self.recent_emoji.signs),
             word_preferences=self.models.word_preferences,
+            continue_word=self.models.continuing,
         )
+        self.gliding = Gliding(self.models)
         self._sent_messages = SentMessages(profile.store, self.models)
         self.background = BackgroundTasks()
         self.my_data = MyData(profile, self.models)
         self.federation = Federation(profile, self.models)
         self.comparison = SuggestionComparison(self.models, shipped)
-        self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # state of the store, all words, new words
         self._compared_at: tuple[object, ...] | None = None  # what models were last compared after
         self._begun_at = 0  # id of the newest message when learning last started by itself
         self._follow_word_preferences()
+        _ = self.recent_emoji.signs  # reads them now, so that the first key does not have to
         self._apply_settings()
 
     @classmethod
@@ -118,12 +123,13 @@ class Device:
 
     @property
     def layout(self) -> Layout:
-        """The chosen layout, or QWERTY if its file is missing or is not a layout."""
-        files = self._layout_files()
+        """The chosen layout, or QWERTY if its file is missing or is not a layout; with a row of digits if the person wants one."""
+        files, settings = self._layout_files(), self.profile.settings
         try:
-            return load_layout(files[self.profile.settings.layout])
+            layout = load_layout(files[settings.layout])
         except (KeyError, UserFacingError):
-            return load_layout(files[USUAL])
+            layout = load_layout(files[USUAL])
+        return layout.with_number_row() if settings.number_row else layout
 
     def layout_names(self) -> dict[str, str]:
         """Returns the layouts' own names by file name; the person's own layouts are in `layouts/` of the profile."""
@@ -139,6 +145,11 @@ class Device:
     def read_ahead(self) -> None:
         """Runs the networks over the word at the cursor between two key presses, so that ending the word takes less time."""
         self.models.read_ahead(self.keyboard.ahead)
+
+    def glide(self, gesture: Gesture) -> bool:
+        """Types the word that a glide most probably means; returns whether there is one."""
+        keyboard = self.keyboard
+        return keyboard.glide(self.gliding.words(gesture, keyboard.ahead, keyboard.glide_candidates))
 
     def catch_up(self, steps: int | None = None) -> bool:
         """Does what is left to do for messages that were sent, at most some steps of a millisecond or two each.

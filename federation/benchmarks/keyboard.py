@@ -28,6 +28,10 @@ def measure_keyboard(folder: Path, presses: int, repeats: int = 5) -> Benchmark:
             target = "at most 16" if part == "p99" else ""
             description = f"from a key press to its painted suggestions, {words}, {part}"
             figures.append(Figure(f"{when}_{part}", description, "ms", waits, target))
+    for when, words in _WHEN.items():
+        waits = [run["lift_to_word_ms"][when]["p99"] for run in runs]
+        description = f"from a lifted finger to its painted word, {words}, p99"
+        figures.append(Figure(f"glide_{when}_p99", description, "ms", waits, "at most 16"))
     bare = [run["press_to_bare_frame_ms"]["p50"] for run in runs]
     description = "from a press to the frame of a window that shows only a number, p50"
     figures.append(Figure("bare_p50", description, "ms", bare))

@@ -126,14 +126,16 @@ def _measured(model: Model, messages: Sequence[Sequence[str]]) -> tuple[Scores, 
     from federation.evaluation.held_out_users import evaluate_users
 
     results = evaluate_users([(model, texts) for texts in messages])
-    scores, typing = sum((s for s, _ in results), Scores()), sum((t for _, t in results), Typing())
+    scores = sum((user[0] for user in results), Scores())
+    by_words, by_phrases = sum((user[1] for user in results), Typing()), sum((user[2] for user in results), Typing())
     return scores, {
         "top1": scores.top1,
         "top3": scores.top3,
         "top1_all_words": scores.top1_all_words,
         "top3_all_words": scores.top3_all_words,
         "perplexity": scores.perplexity,
-        "ksr": typing.savings_rate,
+        "ksr": by_words.savings_rate,
+        "ksr_phrases": by_phrases.savings_rate,
     }
 
 

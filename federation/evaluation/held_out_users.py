@@ -8,7 +8,9 @@ from data.tokenizer import tokenize
 from federation.processes import map_in_processes
 from federation.reports.progress import progress_bar
 from model.device.folder import Model
-from model.device.metrics import Scores, Typing, evaluate, type_messages
+from model.device.metrics import Scores, Typing, evaluate, type_by_words_and_phrases
+from model.device.suggesting.reading import Reader
+from model.device.suggesting.suggestions import Suggester
 
 
 def equal_shares(corpus: Corpus, users: Sequence[str], max_words: int | None) -> list[list[str]]:
@@ -31,8 +33,10 @@ def equal_shares(corpus: Corpus, users: Sequence[str], max_words: int | None) ->
     return chosen
 
 
-def evaluate_users(work: Sequence[tuple[Model, Sequence[str]]]) -> list[tuple[Scores, Typing]]:
+def evaluate_users(work: Sequence[tuple[Model, Sequence[str]]]) -> list[tuple[Scores, Typing, Typing]]:
     """Returns the scores and keystrokes of each user, given a model and messages for each.
+
+    The keystrokes are those with suggestions of single words, and those with phrases.
 
     Runs LiteRT, as devices do, on all processors.
 
@@ -41,7 +45,7 @@ def evaluate_users(work: Sequence[tuple[Model, Sequence[str]]]) -> list[tuple[Sc
     """
     with progress_bar("evaluating", len(work)) as bar:
         users = map_in_processes(_evaluate_user, work, bar)
-    if not sum(scores.words for scores, _ in users):
+    if not sum(scores.words for scores, *_ in users):
         raise DataError(
             "no word of these messages is in the model's vocabulary: check that they are in its language, and raise "
             "--max-words if it is too low for one message of each user"
@@ -49,14 +53,16 @@ def evaluate_users(work: Sequence[tuple[Model, Sequence[str]]]) -> list[tuple[Sc
     return users
 
 
-def _evaluate_user(model_and_messages: tuple[Model, Sequence[str]]) -> tuple[Scores, Typing]:
+def _evaluate_user(model_and_messages: tuple[Model, Sequence[str]]) -> tuple[Scores, Typing, Typing]:
     model, messages = model_and_messages
     program = model.start()
-    encoded = [model.vocabulary.encode(text) for text in messages]
-    return (
-        evaluate(program, encoded, model.phrases),
-        type_messages(messages, program, model.vocabulary, phrases=model.phrases),
-    )
+    scores = evaluate(program, [model.vocabulary.encode(text) for text in messages], model.phrases)
+    suggester = Suggester(Reader(program, phrases=model.phrases), model.vocabulary)
+    by_words = by_phrases = Typing()
+    for text in messages:
+        words, phrases = type_by_words_and_phrases(text, suggester)
+        by_words, by_phrases = by_words + words, by_phrases + phrases
+    return scores, by_words, by_phrases
 
 
 def long_enough(corpus: Corpus, users: Sequence[str], min_words: int, max_users: int | None) -> list[str]:

@@ -25,7 +25,7 @@ from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning
 from model.device.learning.gate import Verdict, held_back_from
 from model.device.learning.personal_network import LearnedNetwork, learn_network
-from model.device.metrics import Scores, Typing, tally, type_message, type_messages
+from model.device.metrics import Scores, Typing, tally, type_by_words_and_phrases, type_messages
 from model.device.runtime import Program
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
 from model.device.suggesting.reading import Reader
@@ -316,29 +316,32 @@ def _curve_of(
 
 def live_users(
     messages: Sequence[Sequence[str]], model: Model, how: FineTuning, seed: int = 0
-) -> list[tuple[Scores, Typing]]:
+) -> list[tuple[Scores, Typing, Typing]]:
     """Returns the scores and keystrokes of people who type all their messages on a new keyboard that learns as they type.
+
+    The keystrokes are those with suggestions of single words, and those with phrases.
 
     Raises:
       DataError: no word of the messages is in the vocabulary.
     """
     with progress_bar("typing", len(messages)) as bar:
         users = map_in_processes(partial(_live, model, how, seed), messages, bar)
-    if not sum(scores.words for scores, _ in users):
+    if not sum(scores.words for scores, *_ in users):
         raise DataError("no word of these messages is in the model's vocabulary: check that they are in its language")
     return users
 
 
-def _live(model: Model, how: FineTuning, seed: int, messages: Sequence[str]) -> tuple[Scores, Typing]:
+def _live(model: Model, how: FineTuning, seed: int, messages: Sequence[str]) -> tuple[Scores, Typing, Typing]:
     """Predicts, types and then counts each message. The network learns after 500 words and whenever their number has doubled."""
     vocabulary, personal = model.vocabulary, PersonalNgram(model.vocabulary)
     program, learner = model.start(), model.start()
     suggester, in_use = Suggester(Reader(program, phrases=model.phrases), vocabulary, personal), None
-    scores, typing, words, next_learning = Scores(), Typing(), 0, _FIRST_LEARNING
+    scores, typing, by_phrases, words, next_learning = Scores(), Typing(), Typing(), 0, _FIRST_LEARNING
     for number, text in enumerate(messages, 1):
         tokens = [token.word for token in tokenize(text)]
         scores += tally(suggester.predictions(tokens), len(vocabulary))
-        typing += type_message(text, suggester.suggest)
+        by_word, by_phrase = type_by_words_and_phrases(text, suggester)
+        typing, by_phrases = typing + by_word, by_phrases + by_phrase
         personal.learn(text)
         words += len(tokens)
         if words >= next_learning:
@@ -348,4 +351,4 @@ def _live(model: Model, how: FineTuning, seed: int, messages: Sequence[str]) -> 
             if learned.kept is not None and learned.kept is not in_use:
                 in_use = program.weights = learned.kept
                 suggester = Suggester(Reader(program, phrases=model.phrases), vocabulary, personal)
-    return scores, typing
+    return scores, typing, by_phrases

@@ -91,15 +91,17 @@ def _pair(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [interval.low, interval.high]
 
 
-def live_result(users: Sequence[tuple[Scores, Typing]]) -> dict[str, float]:
+def live_result(users: Sequence[tuple[Scores, Typing, Typing]]) -> dict[str, float]:
     """Returns the pooled figures of people who typed on a keyboard that learned as they typed."""
-    scores, typing = sum((s for s, _ in users), Scores()), sum((t for _, t in users), Typing())
+    scores = sum((user[0] for user in users), Scores())
+    typing, by_phrases = sum((user[1] for user in users), Typing()), sum((user[2] for user in users), Typing())
     return {
         "top1_personal": scores.top1,
         "top3_personal": scores.top3,
         "top1_all_words_personal": scores.top1_all_words,
         "top3_all_words_personal": scores.top3_all_words,
         "ksr_personal": typing.savings_rate,
+        "ksr_phrases_personal": by_phrases.savings_rate,
     }
 
 

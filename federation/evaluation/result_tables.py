@@ -14,6 +14,7 @@ _RECALLS = {
     "top1_all_words": "recall at 1, words outside the vocabulary included",
     "top3_all_words": "recall at 3, words outside the vocabulary included",
     "ksr": "keystrokes saved (keystroke savings rate)",
+    "ksr_phrases": "keystrokes saved with suggestions of several words",
 }
 
 

@@ -4,7 +4,7 @@ The emoji and their names come from the package `emoji`. It has no categories, s
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from threading import Thread
 from typing import Any, NamedTuple
@@ -81,6 +81,7 @@ class EmojiCatalogue:
             self.categories[category_of.get(ord(each.sign[0]), "Symbols")].append(each)
         self._all = found
         self._by_word: dict[str, str] = {}
+        self._words_of = {each.sign: each.words for each in found}
         meant = [e for category, some in self.categories.items() if category not in _NEVER_MEANT for e in some]
         for each in meant:
             for word, is_name in _naming(emoji.EMOJI_DATA[each.sign]):
@@ -99,11 +100,15 @@ class EmojiCatalogue:
         hits = [e for e in self._all if asked and all(any(w.startswith(a) for w in e.words) for a in asked)]
         return sorted(hits, key=lambda e: (misses(e), len(e.words)))[:count]
 
-    def for_word(self, word: str) -> str | None:
-        """Returns the emoji that a lower-case word or its singular names; None if there is no such emoji."""
+    def for_word(self, word: str, used: Sequence[str] = ()) -> str | None:
+        """Returns the emoji that a lower-case word or its singular names; None if there is no such emoji.
+
+        Of several, the one that comes first among the emoji that the person has `used` is meant.
+        """
         for singular in (word, word.removesuffix("s"), word.removesuffix("es")):
             if len(singular) >= _SHORTEST_WORD and singular in self._by_word:
-                return self._by_word[singular]
+                named = (sign for sign in used if singular in self._words_of.get(sign, ()))
+                return next(named, self._by_word[singular])
         return None
 
 
@@ -116,13 +121,13 @@ def catalogue() -> EmojiCatalogue:
 _loading = Thread(target=catalogue, daemon=True)
 
 
-def emoji_for(word: str) -> str | None:
+def emoji_for(word: str, used: Sequence[str] = ()) -> str | None:
     """Returns `EmojiCatalogue.for_word`, or None until the catalogue is built, which the first call starts without waiting."""
     if not catalogue.cache_info().currsize:
         if not _loading.ident:
             _loading.start()
         return None
-    return catalogue().for_word(word)
+    return catalogue().for_word(word, used)
 
 
 def _code_points(codes: str) -> Iterator[int]:

@@ -1,24 +1,25 @@
 """The keyboard as a person uses it: keys in, text and suggestions out, without a window."""
 
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
 from data.tokenizer import PUNCTUATION, normalize, restore_case
+from keyboard_app.input.editing import Editing
+from keyboard_app.input.glided_word import ALTERNATIVES, GlidedWord, in_order
 from keyboard_app.input.graphemes import is_boundary, previous_boundary
 from keyboard_app.input.offers import Kind, Offer
+from keyboard_app.input.phrases import continue_offers, no_continuation
 from keyboard_app.input.shift import Shift, ShiftKey
 from keyboard_app.input.text_field import Move, TextField
 from keyboard_app.input.word_at_cursor import begun_word, ended_word, in_long_word, whole_word
 from model.device.metrics import Typing
+from model.device.suggesting.continuations import Continue
 from model.device.suggesting.word_preferences import WordPreferences
 
 _CONTEXT_STRIDE = 2_000  # characters; the context is the last one to two strides before the cursor
 _OPENING = "([{\"'“‘«¿¡"  # a word after one of these can be corrected
 CLOSING = ")]}\"'”’»%"  # one of these may follow the end of a sentence
-# Control characters other than line breaks, and surrogates.
-_UNTYPABLE = re.compile("[\0-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class _Correction(NamedTuple):
@@ -33,15 +34,17 @@ def _nothing(_word: str) -> None:
     return None
 
 
-class Keyboard:
+class Keyboard(Editing):
     """A text field and the keys that change it.
 
     `suggest(context, prefix)` returns words for the place after the context that fit the prefix, best first. `send(text)` receives
     each message. `correct(context, word)` returns the correction of a typo, or None, and `emoji_for(word)` an emoji, or None; by
-    default there are no corrections and no emoji. `word_preferences` is shared with the suggester. `on_insist`, `on_forget` and
-    `on_remember` are called with each word that joins the insisted ones, joins the forgotten ones, or leaves the forgotten ones.
+    default there are no corrections and no emoji. `continue_word` finds the words that probably follow a suggested one.
+    `word_preferences` is shared with the suggester. `on_insist`, `on_forget` and `on_remember` are called with each word that
+    joins the insisted ones, joins the forgotten ones, or leaves the forgotten ones.
 
-    `typing` counts keystrokes: one per key and per suggestion taken; shift, enter, cursor moves and selections cost none.
+    `typing` counts keystrokes: one per key and per suggestion taken; shift, enter, cursor moves and selections cost none. A glided
+    word counts as if its letters and the space before it were typed, so that glides are not taken for savings by suggestions.
     Characters count when they are sent. `space_waits` means that the space before the cursor came with a suggestion: punctuation
     replaces it, and a letter after the punctuation brings the space back.
 
@@ -60,9 +63,10 @@ class Keyboard:
         word_preferences: WordPreferences | None = None,
         clock: Callable[[], float] = time.monotonic,
         verbatim: bool = False,
+        continue_word: Continue = no_continuation,
     ) -> None:
         self._suggest, self._send = suggest, send
-        self._correct, self._emoji_for = correct, emoji_for
+        self._correct, self._emoji_for, self._continue = correct, emoji_for, continue_word
         self.word_preferences = word_preferences or WordPreferences()
         self.on_insist: Callable[[str], object] = _nothing
         self.on_forget: Callable[[str], object] = _nothing
@@ -71,6 +75,10 @@ class Keyboard:
         self.typing = Typing()
         self.space_waits = False
         self._stop_waits = False  # whether another space turns the last one into a full stop
+        self._glided: GlidedWord | None = None  # the word that was just glided
+        self._refused: tuple[str, ...] = ()  # lower-case words that were glided here and taken away
+        self._meant: set[str] = set()  # lower-case words that were glided in this message, which are not corrected
+        self._rest = ""  # the words behind the one that was just taken, which were offered with it
         self._letter_parts = False  # whether a letter is parted by a space from the punctuation before it
         self._corrected: _Correction | None = None
         self._verbatim = verbatim
@@ -87,6 +95,7 @@ class Keyboard:
     def _begin(self, text: str) -> None:
         self.field = TextField(text, len(text), len(text))
         self._shift.release()
+        self._meant.clear()
         self._after_key()
 
     @property
@@ -147,15 +156,24 @@ class Keyboard:
     @property
     def strip(self) -> list[Offer]:
         """The offers above the keys: the typed word, suggestions, and an emoji if there is one for the word."""
+        if self._glided is not None:
+            return self._with_emoji([Offer(word, Kind.GLIDED) for word in self._glided.alternatives])
         prefix, word, correction = self.prefix, self.word, self.correction
         words = self.suggestions
         if correction is not None:
             words = [correction, *(w for w in words if w != correction)][:3]
         offers = [Offer(word, Kind.TYPED)] if word else []
         offers += [Offer(w, self._kind(w, prefix), w == correction) for w in words if w != word]
+        return self._with_emoji(offers)
+
+    def _with_emoji(self, offers: list[Offer]) -> list[Offer]:
         before = "" if self.field.selected else self.field.text[: self.field.cursor]
-        emoji = self._emoji_for(normalize(word or ended_word(before)))
+        emoji = self._emoji_for(normalize(self.word or ended_word(before)))
         return offers + ([Offer(emoji, Kind.EMOJI)] if emoji else [])
+
+    def continuing(self, offers: Sequence[Offer]) -> Generator[None, None, list[Offer]]:
+        """Finds the words that probably follow each of the offers for the cursor; yields after each step of a network."""
+        return continue_offers(offers, self._context(self.prefix), self._continue, self.shift is Shift.LOCKED)
 
     @property
     def capitalizes(self) -> bool:
@@ -208,7 +226,16 @@ class Keyboard:
         self._stop_waits = ended and not self._verbatim
 
     def backspace(self, reach: Move = Move.LEFT) -> None:
-        """Undoes a correction just made and insists on the typed word; otherwise deletes the selection or the text before."""
+        """Undoes a correction just made and insists on the typed word, or takes a word just glided away as a whole.
+
+        Otherwise it deletes the selection or the text before the cursor.
+        """
+        if (glided := self._glided) is not None and reach is Move.LEFT:
+            self.field.replace(glided.start, glided.end, "")
+            self._count()
+            self._after_key()
+            self._refused, self.space_waits = glided.refused_with_it, glided.space_waited
+            return
         if (made := self._corrected) is not None and reach is Move.LEFT:
             place = self.field.cursor + len(made.typed) - len(made.corrected)
             self.field.replace(made.start, made.start + len(made.corrected), made.typed)
@@ -223,6 +250,49 @@ class Keyboard:
         """Deletes the selection, or text after the cursor."""
         self.backspace(reach)
 
+    @property
+    def glide_candidates(self) -> int:
+        """The number of words that `glide` needs: the word, its alternatives, and those that were refused here."""
+        return 1 + ALTERNATIVES + len(self._refused)
+
+    def glide(self, words: Sequence[str]) -> bool:
+        """Puts the likeliest of the words that a glide may mean behind the text or the word at the cursor.
+
+        Args:
+          words: the words, likeliest first. Words that were glided here and taken away give way to the others.
+
+        Returns:
+          Whether there is a word.
+        """
+        words = in_order(words, self._refused)
+        if not words:
+            return False
+        if self.word:
+            self.field.move_to(self.field.cursor + len(self.word) - len(self.prefix))
+            self._autocorrect()
+        field, refused, space_waited = self.field, self._refused, self.space_waits
+        start = field.selection[0]
+        before = field.text[:start]
+        apart = " " * bool(before and not before[-1].isspace() and before[-1] not in _OPENING)
+        if self.shift is Shift.OFF:
+            self._shift.follow(before + apart)
+        best, *others = [self._cased(word, "") for word in words]
+        inserted = apart + best + " " * field.text[field.selection[1] :][:1].isalnum()
+        field.insert(inserted)
+        self.typing += Typing(len(inserted), 0)
+        self._meant |= {normalize(word) for word in words}
+        self._after_key(letter_parts=True)
+        self._glided = GlidedWord(start, inserted, tuple(others), space_waited, refused)
+        return True
+
+    def _replace_glided(self, glided: GlidedWord, word: str) -> None:
+        """Puts another word in the place of the one that was just glided."""
+        self._count()
+        self.field.replace(glided.word_start, glided.word_start + len(glided.word), word)
+        parted = self._part()
+        self._after_key()
+        self.space_waits = parted
+
     def take(self, suggestion: str) -> None:
         """Replaces the word at the cursor by a suggestion and a space; taking the typed word itself insists on it."""
         self._count()
@@ -235,10 +305,14 @@ class Keyboard:
         self._after_key()
         self.space_waits = parted
 
-    def take_offer(self, offer: Offer) -> None:
-        """Takes an offer of the strip; an emoji is inserted after the word."""
+    def take_offer(self, offer: Offer, whole: bool = False) -> None:
+        """Takes the first word of an offer, or the whole of it; an emoji is inserted after the word."""
+        if offer.kind is Kind.GLIDED and self._glided is not None:
+            self._replace_glided(self._glided, offer.text)
+            return
         if offer.kind is not Kind.EMOJI:
-            self.take(offer.text)
+            self.take(f"{offer.text} {offer.rest}" if whole and offer.rest else offer.text)
+            self._rest = "" if whole else offer.rest
             return
         self._count()
         self.field.move_to(self.field.cursor + len(self.word) - len(self.prefix))
@@ -246,6 +320,13 @@ class Keyboard:
         self.field.insert(apart + offer.text)
         self._part()
         self._after_key()
+
+    def take_rest(self) -> bool:
+        """Takes the words that were offered with the word that was just taken; returns whether there were any."""
+        rest = self._rest
+        if rest:
+            self.take(rest)
+        return bool(rest)
 
     def forget(self, suggestion: str) -> None:
         """Stops offering a word until the person insists on it."""
@@ -263,51 +344,6 @@ class Keyboard:
     def press_shift(self) -> None:
         """Toggles one capital letter; a second press soon after locks capitals until the next press."""
         self._shift.press()
-
-    def move(self, where: Move, extend: bool = False) -> None:
-        """Moves the cursor, or the end of the selection."""
-        self.field.move(where, extend)
-        self._after_key()
-
-    def move_to(self, index: int, extend: bool = False) -> None:
-        """Moves the cursor, or the end of the selection, to an index of the text."""
-        self.field.move_to(index, extend)
-        self._after_key()
-
-    def select(self, start: int, end: int) -> None:
-        """Selects part of the text and puts the cursor at `end`."""
-        self.field.select(start, end)
-        self._after_key()
-
-    def select_word(self, index: int) -> None:
-        """Selects the word at an index."""
-        self.field.select_word(index)
-        self._after_key()
-
-    def select_all(self) -> None:
-        """Selects the whole text."""
-        self.field.select_all()
-        self._after_key()
-
-    def copy(self) -> str:
-        """Returns the selected text."""
-        return self.field.selected
-
-    def cut(self) -> str:
-        """Deletes the selected text and returns it."""
-        if cut := self.field.cut():
-            self._count()
-            self._after_key()
-        return cut
-
-    def paste(self, text: str) -> None:
-        """Replaces the selection by a text, without its control characters and surrogates."""
-        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-        text = _UNTYPABLE.sub("", text)
-        if text:
-            self._count()
-            self.field.insert(text)
-            self._after_key()
 
     def enter(self) -> str:
         """Sends the message and starts a new one; returns the message, which is empty if there was no text.
@@ -358,7 +394,7 @@ class Keyboard:
 
     def _correction_of(self, start: int, word: str) -> str | None:
         """Returns the correction of a word that ends, given its place in the text; None if it stays."""
-        if not self.autocorrects or self._insists_on(normalize(word)):
+        if not self.autocorrects or normalize(word) in self._meant or self._insists_on(normalize(word)):
             return None
         if start > 0 and not (before := self.field.text[start - 1]).isspace() and before not in _OPENING:
             return None  # part of something longer, such as an address, a number with its unit, or a tag
@@ -392,6 +428,7 @@ class Keyboard:
 
     def _after_key(self, corrected: _Correction | None = None, letter_parts: bool = False) -> None:
         self.space_waits = self._stop_waits = False
+        self._rest, self._glided, self._refused = "", None, ()
         self._corrected, self._letter_parts = corrected, letter_parts
         if not self.field.text:
             self._before = self.typing.keystrokes

@@ -58,6 +58,22 @@ class Layout:
             for letter, (x, y) in places.items()
         }
 
+    @property
+    def rows_of_letters(self) -> list[str]:
+        """The letters of each row, with spaces between them."""
+        rows = [
+            [key.label for key in row if key.action == "character" and key.label.isalpha()]
+            for row in self.pages[_FIRST]
+        ]
+        return [" ".join(row) for row in rows if row]
+
+    def with_number_row(self) -> "Layout":
+        """Returns the layout with a row of digits above its letters."""
+        digits = [KeySpec("character", digit) for digit in "1234567890"]
+        return Layout(
+            self.name, {name: [digits, *rows] if name == _FIRST else rows for name, rows in self.pages.items()}
+        )
+
     def _letters(self) -> dict[str, tuple[float, float]]:
         """Returns the centres of the letter keys; a row is 1 high, a letter key 1 wide in the widest row."""
         rows = self.pages[_FIRST]

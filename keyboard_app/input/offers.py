@@ -11,6 +11,7 @@ class Kind(Enum):
     NEXT = "next"  # a word to continue with
     COMPLETION = "completion"
     CORRECTION = "correction"  # of a typo
+    GLIDED = "glided"  # another word that a glide may have meant; taking it replaces the glided one
     EMOJI = "emoji"  # inserted after the word that it is offered for
 
 
@@ -20,3 +21,9 @@ class Offer(NamedTuple):
     text: str
     kind: Kind
     applied: bool = False  # whether space or punctuation replaces the typed word by it
+    rest: str = ""  # the words that probably follow, which can be taken together with it
+
+    @property
+    def is_word(self) -> bool:
+        """Whether it is a word that the models suggest, which may be continued."""
+        return self.kind in (Kind.NEXT, Kind.COMPLETION, Kind.CORRECTION)

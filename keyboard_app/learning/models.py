@@ -1,6 +1,9 @@
 """The models that a keyboard types with: the global network, the personal one, and the person's n-grams over either."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from data.tokenizer import Token, tokenize
 from data.vocabulary import Vocabulary
@@ -8,6 +11,7 @@ from keyboard_app.recording.personal_file import Personal, Seen
 from keyboard_app.recording.records import Ranks
 from model.device.folder import Model
 from model.device.runtime import Program
+from model.device.suggesting.continuations import continuation
 from model.device.suggesting.corrections import Neighbours
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram, parts_of
 from model.device.suggesting.reading import Reader
@@ -124,6 +128,24 @@ class Models:
     def suggest(self, context: str, prefix: str) -> list[str]:
         """Returns three words for the place after `context` that fit the prefix (`Suggester.suggest`)."""
         return [self._in_use.written(word) for word in self._in_use.suggest(context, prefix)]
+
+    def continuing(self, context: str, word: str) -> Generator[None, None, list[str]]:
+        """Finds the words that probably follow a suggested word, as they are written (`continuation`)."""
+        in_use = self._in_use
+        return [in_use.written(following) for following in (yield from continuation(in_use, context, word))]
+
+    @property
+    def own_words_written(self) -> PersonalNgram:
+        """The model of the person's phrases; its words follow those of its vocabulary in `log_prior`."""
+        return self._ngram
+
+    def log_prior(self, context: str) -> NDArray[np.float32]:
+        """Returns the natural logarithm of the probability of each word after a context; -inf if it is not to be offered."""
+        return self._in_use.log_prior(context)
+
+    def written(self, word: str) -> str:
+        """Returns a lower-case word in the case in which the person writes it, or in its usual case."""
+        return self._in_use.written(word)
 
     def prepare(self) -> None:
         """Builds the tables for corrections, in about 30 ms, so that the first word does not have to wait for them."""

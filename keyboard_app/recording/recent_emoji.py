@@ -15,13 +15,16 @@ class RecentEmoji:
         self._store = store
         self._records = records
         self._last: list[str] = []
+        self._signs: list[str] | None = None  # read from the store when they are asked for, and kept for the next key
 
     @property
     def signs(self) -> list[str]:
         """The emoji to offer, best first."""
-        times = self._store.words_marked(KIND)
-        common = sorted(times, key=lambda sign: -times[sign])
-        return list(dict.fromkeys([*self._last, *common]))[:_SHOWN]
+        if self._signs is None:
+            times = self._store.words_marked(KIND)
+            common = sorted(times, key=lambda sign: -times[sign])
+            self._signs = list(dict.fromkeys([*self._last, *common]))[:_SHOWN]
+        return self._signs
 
     def use(self, sign: str) -> None:
         """Counts one use of an emoji.
@@ -32,4 +35,5 @@ class RecentEmoji:
         if not self._records():
             return
         self._last = [sign, *(other for other in self._last if other != sign)]
+        self._signs = None
         self._store.mark_word(KIND, sign)

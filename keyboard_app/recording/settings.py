@@ -12,6 +12,7 @@ from keyboard_app.recording.damage import set_aside
 SETTINGS = "settings.json"
 _LARGEST_WINDOW = 100_000  # pixels
 THEMES = ("system", "light", "dark")
+SIDES = ("off", "left", "right")  # where the keys are, for one hand
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,17 @@ class UserSettings:
     """All choices with their defaults."""
 
     consent: bool | None = None  # to record messages; None until the person has answered
+    toured: bool = False  # whether the person has taken or left the tour
     theme: str = "system"  # one of THEMES
     text_scale: float = 1.0  # relative to the normal size, 0.5 to 3
     layout: str = "qwerty"
+    key_height: float = 1.0  # relative to the usual height, 0.8 to 1.5
+    number_row: bool = False  # whether a row of digits stands above the letters
+    one_handed: str = "off"  # one of SIDES
+    hold_ms: int = 380  # time after which a key counts as held, in milliseconds, 200 to 1,000
     offensive_words: bool = False  # whether to suggest them
     autocorrect: bool = True
+    glide: bool = True  # whether a finger that slides over the letters writes a word
     automatic_capitals: bool = True  # at the start of a sentence, with the keys on the screen
     keep_days: int | None = None  # days for which messages are kept; None until they are deleted
     learn_automatically: bool = True
@@ -48,6 +55,9 @@ class UserSettings:
         for name, meant in (
             ("theme", self.theme in THEMES),
             ("text_scale", 0.5 <= self.text_scale <= 3),
+            ("key_height", 0.8 <= self.key_height <= 1.5),
+            ("one_handed", self.one_handed in SIDES),
+            ("hold_ms", 200 <= self.hold_ms <= 1000),
             ("keep_days", self.keep_days is None or 1 <= self.keep_days <= 36_500),
             ("window_width", self.window_width is None or 1 <= self.window_width <= _LARGEST_WINDOW),
             ("window_height", self.window_height is None or 1 <= self.window_height <= _LARGEST_WINDOW),

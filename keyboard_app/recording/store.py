@@ -362,6 +362,10 @@ class Store:
                 [(learning, message) for message in messages],
             )
 
+    def learnings(self) -> list[tuple[str, int]]:
+        """Returns the time of each learning, in ISO 8601, and the number of words learned from, oldest first."""
+        return [(str(time), int(words)) for time, words in self._rows("SELECT time, words FROM learnings ORDER BY id")]
+
     def last_learning(self) -> int:
         """Returns the id of the last learning; 0 before any."""
         return self._count("SELECT coalesce(max(id), 0) FROM learnings")

@@ -4,12 +4,12 @@
 2. A thread posts mouse presses on the keys of a few sentences, at irregular intervals, to the event queue of the system. The time
    begins when the mouse button is released, which types the character. It ends when the frame with the suggestions has been handed
    to the display, so it includes any wait in the event loop.
-3. The thread types once while the keyboard is otherwise idle, and once while it learns over and over.
+3. The thread types once while the keyboard is otherwise idle, and once while it learns over and over. After some keys it glides a
+   word; the time is that from lifting the finger to the frame that shows the word.
 4. Then the window shows only a counter of presses, with the same event loop. Its latency is the minimum that Kivy and the display
    take on this machine, whatever is shown.
 """
 
-import ctypes
 import os
 import random
 import tempfile
@@ -29,8 +29,8 @@ from kivy.uix.label import Label
 from data.peak_memory import peak_memory_mib
 from keyboard_app.device import Device
 from keyboard_app.window.app import KeyboardApp
-from keyboard_app.window.event_loop import sdl
 from keyboard_app.window.keys.key import Key
+from keyboard_app.window.posted_mouse import TOUCH, glide, press
 from model.device.folder import PRETRAINED
 
 _SENTENCES = (
@@ -40,9 +40,10 @@ _SENTENCES = (
     "i have not been there for a long time but it was fun",
     "are you sure that they are open on the weekend",
 )
+_GLIDED = ("think", "tonight", "what", "home", "sounds", "really", "weekend", "there")
 _HISTORY = 150  # repetitions of the sentences, about 8,000 words
 _PAUSE = (0.05, 0.13)  # seconds between two keys of a fast typist, least and most
-_TOUCH = 0.03  # seconds that the mouse button stays down
+_GLIDE_EVERY = 10  # presses
 _WARM_UP = 10  # presses before the first one that counts
 
 
@@ -53,6 +54,8 @@ class Latency:
     start_to_first_suggestion: float
     idle: list[float]  # from a key to its suggestions, for each key
     learning: list[float]  # the same while the keyboard learns
+    glides_idle: list[float]  # from a lifted finger to the glided word, for each glide
+    glides_learning: list[float]  # the same while the keyboard learns
     bare: list[float]  # from a press to the frame of a window that shows only a number
     bare_memory_mb: float  # peak resident memory of the window before it holds a keyboard, in MiB
     peak_memory_mb: float  # peak resident memory of the whole run, in MiB
@@ -62,6 +65,7 @@ class Latency:
         return {
             "start_to_first_suggestion_s": round(self.start_to_first_suggestion, 3),
             "press_to_suggestions_ms": {"idle": _percentiles(self.idle), "learning": _percentiles(self.learning)},
+            "lift_to_word_ms": {"idle": _percentiles(self.glides_idle), "learning": _percentiles(self.glides_learning)},
             "press_to_bare_frame_ms": _percentiles(self.bare),
             "presses": {"idle": len(self.idle), "learning": len(self.learning)},
             "bare_memory_mb": round(self.bare_memory_mb, 1),
@@ -74,6 +78,9 @@ class Latency:
         for name, words in (("idle", "while idle"), ("learning", "while learning")):
             p = json["press_to_suggestions_ms"][name]
             lines.append(f"key to its suggestions      {p['p50']:.1f} ms (99th percentile {p['p99']:.1f} ms), {words}")
+        for name, words in (("idle", "while idle"), ("learning", "while learning")):
+            p = json["lift_to_word_ms"][name]
+            lines.append(f"glide to its word           {p['p50']:.1f} ms (99th percentile {p['p99']:.1f} ms), {words}")
         p = json["press_to_bare_frame_ms"]
         lines.append(f"window with one number      {p['p50']:.1f} ms (99th percentile {p['p99']:.1f} ms)")
         return "\n".join(
@@ -87,39 +94,6 @@ class Latency:
 def _percentiles(seconds: list[float]) -> dict[str, float]:
     p50, p99 = np.percentile(np.array(seconds) * 1000, [50, 99])
     return {"p50": round(float(p50), 2), "p99": round(float(p99), 2)}
-
-
-class _MouseButton(ctypes.Structure):
-    """`SDL_MouseButtonEvent`, padded to the size of the largest `SDL_Event`."""
-
-    _fields_ = (
-        ("type", ctypes.c_uint32),
-        ("timestamp", ctypes.c_uint32),
-        ("window", ctypes.c_uint32),
-        ("mouse", ctypes.c_uint32),
-        ("button", ctypes.c_uint8),
-        ("state", ctypes.c_uint8),
-        ("clicks", ctypes.c_uint8),
-        ("padding", ctypes.c_uint8),
-        ("x", ctypes.c_int32),
-        ("y", ctypes.c_int32),
-        ("rest", ctypes.c_uint8 * 100),
-    )
-
-
-_DOWN, _UP = 0x401, 0x402  # SDL_MOUSEBUTTONDOWN and SDL_MOUSEBUTTONUP
-_LEFT = 1
-
-
-def _press(x: float, y: float) -> float:
-    """Presses and releases the mouse at a point, in pixels from the lower left; returns the time of the release."""
-    push, place = sdl().SDL_PushEvent, {"x": int(x), "y": int(Window.height - y)}
-    push(ctypes.byref(_MouseButton(type=_DOWN, button=_LEFT, state=1, clicks=1, **place)))
-    time.sleep(_TOUCH)
-    up = _MouseButton(type=_UP, button=_LEFT, clicks=1, **place)
-    began = time.perf_counter()
-    push(ctypes.byref(up))
-    return began
 
 
 class _Measurement:
@@ -137,6 +111,8 @@ class _Measurement:
         self.first = 0.0  # seconds from the start of the process to the first suggestion
         self.idle: list[float] = []
         self.learning: list[float] = []
+        self.glides_idle: list[float] = []
+        self.glides_learning: list[float] = []
         self.bare: list[float] = []
 
     def begin(self) -> None:
@@ -162,16 +138,29 @@ class _Measurement:
         """Presses at a point; returns the seconds until the frame with the answer was handed to the display."""
         time.sleep(self._pauses.uniform(*_PAUSE))
         self._painted.clear()
-        began = _press(x, y)
+        began = press(x, y)
         self._painted.wait()
         return self._painted_at - began
+
+    def _time_glide(self) -> float:
+        """Glides a word and takes it away again; returns the seconds until the frame with the word was handed to the display."""
+        time.sleep(self._pauses.uniform(*_PAUSE))
+        keys = self._keys_by_label()
+        self._painted.clear()
+        began = glide([keys[letter].center for letter in self._pauses.choice(_GLIDED)])
+        self._painted.wait()
+        seconds = self._painted_at - began
+        self._time_press(*keys["backspace"].center)
+        return seconds
 
     def _type_all(self) -> None:
         keys = self._keys()
         for _ in range(_WARM_UP):
             self._time_press(*next(keys).center)
-        for _ in range(self._presses):
+        for number in range(self._presses):
             self.idle.append(self._time_press(*next(keys).center))
+            if number % _GLIDE_EVERY == 0:
+                self.glides_idle.append(self._time_glide())
         while len(self.learning) < self._presses:
             if not self._app.screen.busy:
                 Clock.schedule_once(self._learn)
@@ -179,9 +168,11 @@ class _Measurement:
             seconds = self._time_press(*next(keys).center)
             if learning and self._app.screen.device.background.works:
                 self.learning.append(seconds)
+                if len(self.learning) % _GLIDE_EVERY == 1:
+                    self.glides_learning.append(self._time_glide())
         Clock.schedule_once(self._show_counter)
         while self._app.screen.parent is not None:
-            time.sleep(_TOUCH)
+            time.sleep(TOUCH)
         for _ in range(self._presses):
             self.bare.append(self._time_press(*Window.center))
         Clock.schedule_once(lambda _elapsed: self._app.stop())
@@ -198,9 +189,12 @@ class _Measurement:
         Window.remove_widget(self._app.screen)
         Window.add_widget(counter)
 
-    def _keys(self) -> Iterator[Key]:
+    def _keys_by_label(self) -> dict[str, Key]:
         keypad = self._app.screen.composer.ids.keypad
-        keys = {key.label.lower() or key.action: key for key in keypad.shown_keys()}
+        return {key.label.lower() or key.action: key for key in keypad.shown_keys()}
+
+    def _keys(self) -> Iterator[Key]:
+        keypad, keys = self._app.screen.composer.ids.keypad, self._keys_by_label()
         keys[" "] = next(key for key in keypad.shown_keys() if key.action == "space")
         while True:
             for sentence in _SENTENCES:
@@ -239,7 +233,14 @@ def measure(presses: int, shipped: Path = PRETRAINED) -> Latency:
         Clock.schedule_once(lambda _elapsed: _write_history(app))
         app.run()
     return Latency(
-        measurement.first, measurement.idle, measurement.learning, measurement.bare, bare_memory, peak_memory_mib()
+        measurement.first,
+        measurement.idle,
+        measurement.learning,
+        measurement.glides_idle,
+        measurement.glides_learning,
+        measurement.bare,
+        bare_memory,
+        peak_memory_mib(),
     )
 
 

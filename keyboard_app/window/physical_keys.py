@@ -19,8 +19,9 @@ _WAYS = {LEFT: Way.LEFT, RIGHT: Way.RIGHT, UP: Way.UP, DOWN: Way.DOWN}
 class PhysicalKeys:
     """Passes the keys of a physical keyboard on to the screen.
 
-    Tab takes the best suggestion. F6 or Shift+Tab moves the focus to the controls. There Tab and the arrow keys move on, Enter or
-    Space operates the focused control, and Escape or typing returns to the text.
+    Tab takes the best suggestion, and a second Tab the words behind it. At the end of the text, Right takes the ghost behind it.
+    F6 or Shift+Tab moves the focus to the controls. There Tab and the arrow keys move on, Enter or Space operates the focused
+    control, and Escape or typing returns to the text.
     """
 
     def __init__(self, screen: Screen) -> None:
@@ -59,6 +60,8 @@ class PhysicalKeys:
 
     def _edit(self, key: int, shift: bool, ctrl: bool) -> bool:
         composer = self._screen.composer
+        if key == RIGHT and not (shift or ctrl) and composer.take_ghost():
+            return True
         if key in _MOVES:
             composer.move((_FAR_MOVES if ctrl else _MOVES)[key], shift)
             return True

@@ -8,7 +8,6 @@ from kivy.clock import Clock
 from kivy.input import MotionEvent
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, OptionProperty, StringProperty
-from kivy.uix.floatlayout import FloatLayout
 
 from data.errors import UserFacingError
 from keyboard_app.charging import is_charging
@@ -16,27 +15,25 @@ from keyboard_app.device import Device
 from keyboard_app.federating.tasks import Joining, TakingPart
 from keyboard_app.learning.background import BackgroundTasks, reason
 from keyboard_app.window.after_frame import after_frame
-from keyboard_app.window.drawing.look import DESKTOP, PHONE, TABLET, look
+from keyboard_app.window.drawing.look import DESKTOP, look
 from keyboard_app.window.drawing.theme import system_theme
+from keyboard_app.window.first_opening import FirstOpening, TourCard
+from keyboard_app.window.keys.board_size import board_height
 from keyboard_app.window.keys.composer import Composer
 from keyboard_app.window.keys.text_area import SearchField
+from keyboard_app.window.modal_screen import ModalScreen
 from keyboard_app.window.pages.data_page import DataPage
 from keyboard_app.window.pages.federation_page import FederationPage
 from keyboard_app.window.pages.learned_page import LearnedPage
 from keyboard_app.window.pages.page import Page
 from keyboard_app.window.pages.settings_page import SettingsPage
-from keyboard_app.window.pages.welcome import Welcome
 from keyboard_app.window.widgets.button_result import ButtonResult
-from keyboard_app.window.widgets.control import Control
-from keyboard_app.window.widgets.focus import Way
-from keyboard_app.window.widgets.focus_ring import FocusRing
 from keyboard_app.window.widgets.layer import Layer
 from keyboard_app.window.widgets.messages import SHOWN, Messages
-from keyboard_app.window.widgets.modal import ConfirmationDialog, TouchShield
 from keyboard_app.window.widgets.tooltip import Tooltips
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
-__all__ = ("Composer", "Layer", "Messages", "Screen")
+__all__ = ("Composer", "Layer", "Messages", "Screen", "TourCard")
 
 _USUAL_STATUS = "Your words stay on this device."
 _PRIVATE_STATUS = "Private: nothing you type is recorded or learned from."
@@ -46,9 +43,6 @@ LEARNED, DATA, FEDERATION, SETTINGS = "learned", "data", "federation", "settings
 _PAUSE = 0.3  # seconds without a key that count as a pause
 _WHILE_TYPING = 0.5  # seconds between checks of the background task while a person types
 _STEPS_A_FRAME = 2  # of what a message leaves to do; they take a third of a frame
-_ROWS = 4  # rows of keys
-_ROW_HEIGHTS = {PHONE: 56, TABLET: 64, DESKTOP: 58}  # in dp
-_MOST_FOR_KEYS = 0.46  # largest share of the window's height that the keys take
 _SHORT, _NARROW = 480, 480  # the greatest height and width, in dp, of windows that save room
 _PAGES: dict[str, type[Page]] = {
     LEARNED: LearnedPage,
@@ -58,7 +52,7 @@ _PAGES: dict[str, type[Page]] = {
 }
 
 
-class Screen(FloatLayout):
+class Screen(ModalScreen):
     """Passes the actions of the person to the device, and shows the results."""
 
     status = StringProperty(_USUAL_STATUS)  # the newest line for the person, wherever it is shown
@@ -80,10 +74,8 @@ class Screen(FloatLayout):
     def __init__(self, device: Device, **properties: Any) -> None:
         self.device = device
         self._pages: dict[str, Page] = {}
-        self._welcome: Welcome | None = None
         self._next: Callable[[], object] | None = None  # the work to start once a request to the federation has stopped
         self._outcome: ButtonResult | None = None  # beside the button that started the task that is running
-        self._touched: tuple[float, float] | None = None  # where the window was touched last
         self._rest = Clock.create_trigger(self._show_usual, _STAYS)
         super().__init__(**properties)
         # `ids` holds weak proxies, and some of these widgets leave the tree at times.
@@ -91,7 +83,7 @@ class Screen(FloatLayout):
         self._layer: Layer = self.ids.layer.__self__
         self.composer: Composer = self.ids.composer.__self__
         self._resume_work = after_frame(self._go_on)
-        self.focus = FocusRing(self)
+        self.first_opening = FirstOpening(self, self.ids.tour.__self__)
         self.tooltips = Tooltips(self, self.controls)
         self._unshown: list[str] = []  # messages that were sent and have no bubble yet
         self._show_sent = after_frame(self._add_sent)
@@ -108,17 +100,21 @@ class Screen(FloatLayout):
         if device.profile.notices:
             self.say(device.profile.notices[-1])
         if device.profile.settings.consent is None and not device.records:
-            self._show_welcome()
+            self.first_opening.ask()
 
     def on_size(self, *_: object) -> None:
         """Fits the layout to the size of the window."""
         look.fit(self.width)
         self.beside = look.kind == DESKTOP
         self.short, self.narrow = self.height <= dp(_SHORT), self.width <= dp(_NARROW)
-        self.board_height = min(_ROWS * dp(_ROW_HEIGHTS[look.kind]) + dp(6), self.height * _MOST_FOR_KEYS)
+        self._fit_board()
         if self.beside and not self.page:
             self.page = LEARNED
         self._arrange()
+
+    def _fit_board(self) -> None:
+        settings = self.device.profile.settings
+        self.board_height = board_height(look.kind, self.height, settings.key_height, settings.number_row)
 
     def show_messages(self) -> None:
         """Shows the newest of the recorded messages."""
@@ -132,7 +128,8 @@ class Screen(FloatLayout):
         settings = self.device.profile.settings
         look.theme = system_theme() if settings.theme == "system" else settings.theme
         look.scale = settings.text_scale
-        self.composer.use_layout(self.device.layout)
+        self._fit_board()
+        self.composer.use_settings(settings, self.device.layout)
 
     # Actions of the person.
 
@@ -157,6 +154,7 @@ class Screen(FloatLayout):
         """Shows a message that was sent, and the reason if it was not recorded."""
         sent = self.device.sent
         self.empty = False
+        self.first_opening.sent(text)
         self._unshown.append(text)
         self._show_sent()
         self._at_pause()
@@ -207,6 +205,14 @@ class Screen(FloatLayout):
         if page in self._pages:
             self._pages[page].open()
         self.refresh_page()
+
+    def begin_tour(self) -> None:
+        """Starts the tour of the first opening."""
+        self.first_opening.begin_tour()
+
+    def show_learned(self) -> None:
+        """Shows the page "What it learned"."""
+        self.page = LEARNED
 
     def close_page(self) -> None:
         """Returns to the messages."""
@@ -370,32 +376,6 @@ class Screen(FloatLayout):
         self._rest.cancel()
         self._rest()
 
-    def ask(self, question: str, note: str, confirm: str, act: Callable[[], object]) -> None:
-        """Asks before something is lost, and calls `act` once the person has confirmed.
-
-        Args:
-          question: the question.
-          note: what will happen.
-          confirm: the text of the confirming button.
-          act: the work.
-        """
-        focused = self.focus.focused
-        confirmation = ConfirmationDialog(self._touched, question=question, note=note, act=confirm)
-
-        def close(confirmed: bool) -> None:
-            self.remove_widget(confirmation)
-            self.focus.leave()
-            if focused is not None:
-                self.focus.focus(focused)
-            if confirmed:
-                act()
-
-        confirmation.bind(on_cancel=lambda _: close(False), on_confirm=lambda _: close(True))
-        self.add_widget(confirmation)
-        self.focus.leave()
-        if focused is not None:  # asked by the physical keyboard
-            self.step_focus(1)
-
     def _show_usual(self, *_: object) -> None:
         self._rest.cancel()
         self.foot = self.usual
@@ -404,35 +384,13 @@ class Screen(FloatLayout):
         in_round = self.device.federation.round_going_on is not None
         self.usual = _PRIVATE_STATUS if self.private else _ROUND_STATUS if in_round else _USUAL_STATUS
 
-    # Operation by the physical keyboard alone.
-
-    def controls(self) -> list[Control]:
-        """Returns the controls that can be operated now, in reading order."""
-        return self.focus.controls(self._front or self)
-
-    @property
-    def asks(self) -> bool:
-        """Whether a question or a picker is shown, which comes before anything else."""
-        return self._front is not None
-
-    @property
-    def _front(self) -> TouchShield | None:
-        """The question or picker in front of everything else."""
-        return next((child for child in self.children if isinstance(child, TouchShield)), None)
-
-    def step_focus(self, step: int) -> None:
-        """Moves the focus by `step` controls, 1 forward or -1 back."""
-        self.focus.step(self._front or self, step)
-
     def escape(self) -> bool:
         """Cancels a question or a picker, or else removes the focus, or closes the search or the page in front.
 
         Returns:
           Whether there was one of them.
         """
-        if self._front is not None and self._front.cancel():
-            return True
-        if self.focus.leave():
+        if super().escape():
             return True
         if self.composer.leave_search():
             return True
@@ -440,21 +398,6 @@ class Screen(FloatLayout):
             self.close_page()
             return True
         return False
-
-    def move_focus(self, way: Way) -> bool:
-        """Moves the focus in a direction; returns whether a control was focused."""
-        return self.focus.move(way)
-
-    def _show_welcome(self) -> None:
-        self._welcome = Welcome()
-        self._welcome.bind(on_answer=lambda _welcome, record: self._answer(record))
-        self.add_widget(self._welcome)
-
-    def _answer(self, record: bool) -> None:
-        if self.attempt(lambda: self.device.choose(consent=record)) and self._welcome is not None:
-            self.remove_widget(self._welcome)
-            self._welcome = None
-            self.say(_USUAL_STATUS if record else "Nothing you type is recorded. You can change that in the settings.")
 
     def begin(self, work: Callable[[], object], outcome: ButtonResult | None = None) -> None:
         """Starts work in the background, and shows its progress and result where `attempt` shows a line."""

@@ -3,16 +3,18 @@
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import UserFacingError
 from data.generators import result_of
-from data.tokenizer import PUNCTUATION, tokenize
+from data.tokenizer import PUNCTUATION, Token, tokenize
 from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 from data.windows import lanes
 from model.device.runtime import Program
+from model.device.suggesting.continuations import continuation
 from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.phrases import Phrases
 from model.device.suggesting.reading import Reader
@@ -169,16 +171,25 @@ class Typing:
         return 1 - self.keystrokes / self.characters if self.characters else 0.0
 
 
-def type_message(text: str, suggest: Callable[[str, str], list[str]]) -> Typing:
+def type_message(
+    text: str,
+    suggest: Callable[[str, str], list[str]],
+    continued: Callable[[str, str], list[str]] = lambda _context, _word: [],
+) -> Typing:
     """Types a message as a person who never misses a suggestion, and counts keystrokes (Trnka and McCoy 2008).
 
     The text is lower-cased and its white space collapsed. `suggest(context, prefix)` is called before each letter. Taking a
     suggestion costs one keystroke and adds a space, which punctuation swallows and any other symbol has to delete by a backspace.
     Enter is not counted.
+
+    `continued(context, word)` returns the words that are shown behind a suggested word. If they all follow in the text, one
+    keystroke takes them too, with a space after each word; otherwise the person takes the first word alone.
     """
     text = " ".join(text.lower().split())
     keystrokes, end, space_waits = 0, 0, False
-    for token in tokenize(text):
+    tokens, place = tokenize(text), 0
+    while place < len(tokens):
+        token = tokens[place]
         typed = text[end : token.start]
         if typed.startswith(" ") and space_waits:
             keystrokes += len(typed) - 1
@@ -192,11 +203,21 @@ def type_message(text: str, suggest: Callable[[str, str], list[str]]) -> Typing:
             shown = (n for n in range(begun, len(token.word)) if token.word in suggest(context, token.word[:n]))
             taken = next(shown, None)
         keystrokes += len(token.text) if taken is None else taken + 1
-        end, space_waits = token.start + len(token.text), taken is not None
+        if taken is not None:
+            place += _following(text, tokens[place:], continued(text[: token.start], token.word))
+        end, space_waits = tokens[place].start + len(tokens[place].text), taken is not None
+        place += 1
     rest = text[end:]
     if rest:
         keystrokes += len(rest) + (-1 if rest[0] == " " else 1) * space_waits
     return Typing(keystrokes, len(text))
+
+
+def _following(text: str, tokens: Sequence[Token], words: Sequence[str]) -> int:
+    """Returns the number of the words if the text goes on with them all after its first token, each after one space, or else 0."""
+    follow = tokens[1 : len(words) + 1]
+    apart = (text[one.start + len(one.text) : other.start] == " " for one, other in zip(tokens, follow, strict=False))
+    return len(words) if [token.word for token in follow] == list(words) and all(apart) else 0
 
 
 def type_messages(
@@ -209,6 +230,16 @@ def type_messages(
     """Types messages with the suggestions of a program and of an optional personal n-gram model, which does not learn here."""
     suggest = Suggester(Reader(program, phrases=phrases), vocabulary, personal).suggest
     return sum((type_message(text, suggest) for text in messages), Typing())
+
+
+def type_by_words_and_phrases(text: str, suggester: Suggester) -> tuple[Typing, Typing]:
+    """Types a message by single words, and by suggestions that are continued while the next word is likely enough."""
+    suggest = cache(suggester.suggest)  # the same places in the message are reached twice
+
+    def continued(context: str, word: str) -> list[str]:
+        return result_of(continuation(suggester, context, word))
+
+    return type_message(text, suggest), type_message(text, suggest, continued)
 
 
 def type_and_learn(

@@ -54,7 +54,7 @@ _ROUNDS = 2  # federated rounds
 _SIZES = {"phone": (412, 892), "tablet": (820, 1180), "desktop": (1280, 800)}
 _GAP, _GROUND = 24, "#7A8496"  # pixels between pictures, and the colour behind them
 _README = {
-    "keyboard.png": ("phone-light-typing", "phone-dark-emoji", "phone-dark-learned", "phone-light-private"),
+    "keyboard.png": ("phone-light-phrase", "phone-dark-glide", "phone-dark-learned", "phone-light-private"),
     "keyboard-wide.png": ("tablet-dark-learned", "desktop-light-models"),
 }
 _WIDE_HEIGHT = 800  # height that pictures are scaled to if their heights differ, in pixels
@@ -108,6 +108,10 @@ class _Stage:
         self._fingers: list[Any] = []
         self.states: dict[str, Callable[[], Iterator[None] | None]] = {
             "typing": lambda: None,
+            "phrase": self._show_phrase,
+            "ghost": self._show_ghost,
+            "glide": self._glide,
+            "glided": partial(self._glide, lift=True),
             "accents": self._hold_key,
             "digits": partial(setattr, self.composer.ids.keypad, "page", "symbols"),
             "emoji": self.composer.show_emoji,
@@ -129,9 +133,7 @@ class _Stage:
         screen, composer = self.screen, self.composer
         while self._fingers:
             self._fingers.pop().touch_up()
-        if screen._welcome is not None:
-            screen.remove_widget(screen._welcome)
-            screen._welcome = None
+        screen.first_opening.leave()
         composer._menu.close()
         composer.undo()
         composer.edit_message()
@@ -142,6 +144,36 @@ class _Stage:
         screen.device.choose(text_scale=1.0)
         screen.apply_settings()
         composer.refresh()
+
+    def _show_phrase(self) -> Iterator[None]:
+        self.composer.keyboard.text = "See you "
+        self.composer.refresh()
+        yield from _settle()
+
+    def _show_ghost(self) -> Iterator[None]:
+        self.composer.keyboard.text = "See you a"
+        self.screen.type_text("t ")
+        yield from _settle()
+
+    def _glide(self, lift: bool = False) -> Iterator[None]:
+        """Glides a word, and lifts the finger if wanted."""
+        from kivy.tests.common import UnitTestTouch
+
+        self.composer.keyboard.text = "Let's go "
+        self.composer.refresh()
+        yield from _settle(30)  # until the decoder knows the keys at this size
+        keys = {key.label.lower(): key for key in self.composer.ids.keypad.shown_keys()}
+        (x, y), *others = [keys[letter].center for letter in "climbing"]
+        finger = UnitTestTouch(x, y)
+        self._fingers.append(finger)
+        finger.touch_down()
+        for to_x, to_y in others:
+            for step in range(1, 9):
+                finger.touch_move(x + (to_x - x) * step / 8, y + (to_y - y) * step / 8)
+            x, y = to_x, to_y
+            yield
+        if lift:
+            self._fingers.pop().touch_up()
 
     def _hold_key(self) -> Iterator[None]:
         from kivy.tests.common import UnitTestTouch
@@ -183,8 +215,8 @@ class _Stage:
         page.ids.scroll.scroll_to(page.ids.compared.__self__, animate=False)
 
     def _show_welcome(self, step: int) -> None:
-        self.screen._show_welcome()
-        self.screen._welcome.step = step
+        self.screen.first_opening.ask()
+        self.screen.first_opening.welcome.step = step
 
 
 def _settle(frames: int = 12) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """The lower part of the keyboard: the keys, or the emoji in their place."""
 
+from kivy.properties import NumericProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
@@ -11,6 +12,8 @@ __all__ = ("Board",)
 
 class Board(BoxLayout):
     """Shows the keys (its child in the `.kv` rules) or the emoji; passes on `on_emoji(emoji)`, `on_backspace` and `on_search`."""
+
+    free = NumericProperty(0)  # width beside the keys, in pixels
 
     __events__ = ("on_backspace", "on_emoji", "on_search")
 

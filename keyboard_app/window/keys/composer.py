@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
+from kivy.clock import Clock
 from kivy.core.clipboard import Clipboard
-from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty
+from kivy.input import MotionEvent
+from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
@@ -12,17 +14,24 @@ from keyboard_app.device import Device
 from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.input.layout import Layout
 from keyboard_app.input.offers import Kind, Offer
+from keyboard_app.input.phrases import best_of
 from keyboard_app.input.text_field import Move
+from keyboard_app.recording.settings import UserSettings
 from keyboard_app.window.after_frame import after_frame
+from keyboard_app.window.keys.between_keys import BetweenKeys
 from keyboard_app.window.keys.board import Board
 from keyboard_app.window.keys.emoji_panel import EmojiSearch
+from keyboard_app.window.keys.ghost_text import GhostText
 from keyboard_app.window.keys.keypad import Keypad
 from keyboard_app.window.keys.suggestion_strip import SuggestionStrip
 from keyboard_app.window.keys.text_area import SearchField, TextArea
 from keyboard_app.window.widgets.popup_menu import PopupMenu
+from model.device.gliding.gesture import Gesture
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Board", "Composer", "EmojiSearch", "Keypad", "SuggestionStrip", "TextArea")
+
+_SETTLED = 0.2  # seconds after which the keys have their places at a new size
 
 
 class Composer(BoxLayout):
@@ -34,6 +43,8 @@ class Composer(BoxLayout):
     """
 
     searching = BooleanProperty(False)  # whether keys go to a search field
+    takes_glides = BooleanProperty(False)  # whether a finger that slides over the letters writes a word
+    one_handed = StringProperty("off")  # the side to which the keys are moved, "left" or "right", or "off"
     hidden = BooleanProperty(False)  # whether a page covers the messages
     board_height = NumericProperty(0)
     overlay = ObjectProperty(None, allownone=True, baseclass=Widget)  # the widget that menus are shown in
@@ -49,10 +60,16 @@ class Composer(BoxLayout):
         self._strip = self.ids.strip.__self__
         self._emoji_search = self.ids.emoji_search.__self__
         self._forgotten = ""
+        self._layout: Layout | None = None
         self._upper, self._lower = self.ids.upper.__self__, self.ids.lower.__self__
         self.ids.top.remove_widget(self._emoji_search)
         self.bind(hidden=self._arrange, searching=self._arrange)
-        self._read_ahead = after_frame(lambda: self._device.read_ahead())
+        self._read_ahead = after_frame(self._read)
+        self._measure_keys = Clock.create_trigger(self._use_keys, _SETTLED)
+        self._keypad.bind(size=lambda *_: self._measure_keys())
+        self._continuing = BetweenKeys(self._show_phrases)
+        self._ghost = GhostText(self._area)
+        self._physical = False  # whether the person types on a physical keyboard
 
     def begin(self, device: Device) -> None:
         """Sets the device whose keyboard edits the message."""
@@ -61,9 +78,14 @@ class Composer(BoxLayout):
         self.keyboard: Keyboard = device.keyboard
         self.edit_message()
 
-    def use_layout(self, layout: Layout) -> None:
-        """Shows the keys of another layout."""
-        self._keypad.use(layout.pages, layout.name)
+    def use_settings(self, settings: UserSettings, layout: Layout) -> None:
+        """Shows the keys of a layout as the person wants them."""
+        if layout != self._layout:
+            self._layout = layout
+            self._keypad.use(layout.pages, layout.name)
+        self._keypad.hold_time = settings.hold_ms / 1000
+        self.takes_glides, self.one_handed = settings.glide, settings.one_handed
+        self._measure_keys()
 
     def edit_message(self) -> None:
         """Sends keys to the message."""
@@ -94,6 +116,7 @@ class Composer(BoxLayout):
 
     def _edit(self, area: TextArea, keyboard: Keyboard) -> None:
         self._menu.close()
+        self._ghost.hide()
         self._area.active = False
         self._area, self.keyboard = area, keyboard
         area.active = True
@@ -103,10 +126,31 @@ class Composer(BoxLayout):
         """Shows the current text, suggestions and shift key."""
         keyboard = self.keyboard
         self._area.show(keyboard.text, keyboard.cursor, keyboard.selection)
+        self._continuing.stop()
+        self._ghost.follow(self._device.keyboard)
         if not self.searching:
             self._strip.offers = keyboard.strip
             self._read_ahead()
         self._keypad.shift = keyboard.shift.value
+
+    def _read(self) -> None:
+        """Reads ahead between two keys: the word at the cursor, and then the words that may follow the suggested ones."""
+        self._device.read_ahead()
+        self._device.gliding.follow()
+        if not self.searching:
+            self._continuing.begin(self.keyboard.continuing(self._strip.offers))
+
+    def _show_phrases(self, offers: list[Offer]) -> None:
+        if self.searching:
+            return
+        self._strip.offers = offers
+        self._ghost.show(self.keyboard, best_of(offers) if self._physical else None)
+
+    def on_touch_down(self, touch: MotionEvent) -> bool:
+        """Shows no ghost to a person who touches the keys."""
+        if self._lower.collide_point(*touch.pos):
+            self._physical = False
+        return bool(super().on_touch_down(touch))
 
     def key(self, action: str, character: str = "") -> None:
         """Handles a key, on the screen or on a physical keyboard."""
@@ -127,7 +171,7 @@ class Composer(BoxLayout):
 
     def type_text(self, text: str) -> None:
         """Types text from a physical keyboard as it is."""
-        self._strip.notice = ""
+        self._strip.notice, self._physical = "", True
         for character in text:
             if character == " ":
                 self.keyboard.space()
@@ -135,17 +179,45 @@ class Composer(BoxLayout):
                 self.keyboard.press(character, as_typed=True)
         self._edited()
 
-    def take(self, offer: Offer) -> None:
-        """Types an offer that was touched."""
-        self.keyboard.take_offer(offer)
+    def _use_keys(self, _elapsed: float) -> None:
+        """Tells the decoder of glides where the letters are."""
+        if self.takes_glides and self._keypad.shows_letters:
+            self._device.gliding.use_keys(self._keypad.letter_boxes())
+
+    def begin_glide(self) -> None:
+        """Works out which words are probable while the finger glides."""
+        Clock.schedule_once(lambda _elapsed: self._device.gliding.begin(self._device.keyboard.ahead))
+
+    def glide(self, gesture: Gesture) -> None:
+        """Types the word that a glide means."""
+        self._use_keys(0)
+        self._strip.notice = ""
+        if self._device.glide(gesture):
+            self._edited()
+
+    def take(self, offer: Offer, whole: bool = False) -> None:
+        """Types the first word of an offer that was touched, or the whole of it."""
+        if offer.kind is Kind.EMOJI:
+            self._count_emoji(offer.text)
+        self.keyboard.take_offer(offer, whole)
         self._edited()
 
     def take_best(self) -> bool:
-        """Types the best suggested word; returns whether there is one."""
-        offers = [] if self.searching else [o for o in self.keyboard.strip if o.kind not in (Kind.TYPED, Kind.EMOJI)]
-        if offers:
-            self.take(offers[0])
-        return bool(offers)
+        """Types the best suggested word; at once again, the words behind it. Returns whether there is a suggestion."""
+        if not self.searching and self.keyboard.take_rest():
+            self._edited()
+            return True
+        best = None if self.searching else best_of(self._strip.offers)
+        if best is not None:
+            self.take(best)
+        return best is not None
+
+    def take_ghost(self) -> bool:
+        """Types the ghost behind the cursor; returns whether one is shown."""
+        offer = self._ghost.offer
+        if offer is not None:
+            self.take(offer, whole=True)
+        return offer is not None
 
     def hold(self, offer: Offer) -> None:
         """Stops suggesting the word of an offer that was held, until this is undone."""
@@ -256,11 +328,14 @@ class Composer(BoxLayout):
 
     def type_emoji(self, emoji: str) -> None:
         """Types an emoji, and remembers it as recent."""
+        self._count_emoji(emoji)
+        self.key("character", emoji)
+
+    def _count_emoji(self, emoji: str) -> None:
         try:
             self._device.recent_emoji.use(emoji)
         except UserFacingError as error:  # the emoji is typed all the same
             self.dispatch("on_say", str(error))
-        self.key("character", emoji)
 
     def _arrange(self, *_: object) -> None:
         """Adds only the parts that are in use; hidden widgets would still take touches."""

@@ -2,30 +2,35 @@
 
 A character is typed when its finger is lifted, or when the next finger comes down, because fast typists overlap their keys. A held
 key shows its alternates, and the finger slides to one of them. A held backspace repeats faster and faster. A finger that slides
-along the space bar moves the cursor.
+along the space bar moves the cursor. A finger that slides over the letters glides, which writes a word; if the keypad takes no
+glides, such a finger types the key where it is lifted.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kivy.clock import Clock, ClockEvent
 from kivy.input import MotionEvent
+from kivy.lang import Builder
 from kivy.metrics import dp
-from kivy.properties import OptionProperty, StringProperty
+from kivy.properties import BooleanProperty, NumericProperty, OptionProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
 from kivy.uix.widget import Widget
 
+from keyboard_app.input.gliding import has_left
 from keyboard_app.input.layout import KeySpec, Page
 from keyboard_app.window.after_frame import after_frame
+from keyboard_app.window.keys.glide_trail import GlideTrail
 from keyboard_app.window.keys.key import Key
 from keyboard_app.window.keys.key_popup import KeyPopup
 from keyboard_app.window.widgets.layer import Layer
+from model.device.gliding.geometry import Box
+from model.device.gliding.gesture import Gesture
 
 __all__ = ("KeyRow", "Keypad")
 
-_HOLD = 0.38  # seconds until a key counts as held, as on phones
 _REPEAT_FIRST, _REPEAT_LAST = 0.11, 0.025  # seconds between repeats, at first and at the fastest
 _REPEAT_SHRINK = 0.9  # factor by which this pause shrinks with each repeat
 _CURSOR_STEP = 11  # dp that a finger slides on the space bar to move the cursor by one character
@@ -37,12 +42,14 @@ class _Finger:
     """A finger on a key."""
 
     key: Key
-    began_x: float
+    began: tuple[float, float]
     timer: ClockEvent | None = None  # until the key counts as held, or repeats
     held: bool = False
     done: bool = False  # the key has acted already
     over: bool = False  # the finger has no further effect
     steps: int = 0  # characters that it has moved the cursor by
+    glides: bool = False
+    points: list[tuple[float, float, float]] = field(default_factory=list)  # x, y from the keypad's top in pixels, ms
 
 
 class KeyRow(Layer):
@@ -50,19 +57,28 @@ class KeyRow(Layer):
 
 
 class Keypad(FloatLayout):
-    """Dispatches `on_key(action, character)`, `on_cursor(steps)` and `on_held(action)`; handles the keys that turn the page."""
+    """Dispatches `on_key(action, character)`, `on_cursor(steps)` and `on_held(action)`; handles the keys that turn the page.
+
+    If it `takes_glides`, it dispatches `on_glide_begin` once a finger has left its first letter, and `on_glide(gesture)` when the
+    finger is lifted.
+    """
 
     page = StringProperty()
     shift = OptionProperty("off", options=["off", "once", "locked"])
 
-    __events__ = ("on_cursor", "on_held", "on_key")
+    takes_glides = BooleanProperty(False)
+    hold_time = NumericProperty(0.38)  # seconds until a key counts as held
+
+    __events__ = ("on_cursor", "on_glide", "on_glide_begin", "on_held", "on_key")
 
     def __init__(self, **properties: Any) -> None:
         super().__init__(**properties)
         self._rows = BoxLayout(orientation="vertical", size_hint=(1, 1), pos_hint={"x": 0, "y": 0})
         self._popup = KeyPopup(size_hint=(None, None), size=(0, 0))
         self.add_widget(self._rows)
+        self._trail = GlideTrail(size_hint=(None, None), size=(0, 0))
         self.add_widget(self._popup)
+        self.add_widget(self._trail)
         self._pages: Mapping[str, Page] = {}
         self._built: dict[str, list[Widget]] = {}
         self._keys: list[Key] = []
@@ -73,6 +89,9 @@ class Keypad(FloatLayout):
 
     def use(self, pages: Mapping[str, Page], space_label: str) -> None:
         """Shows the first page of a layout, with `space_label` on the space bar."""
+        for widget in (widget for rows in self._built.values() for row in rows for widget in row.walk(restrict=True)):
+            # A key that is collected while the theme changes would fail then.
+            Builder.unbind_widget(widget.uid)
         self._pages, self._built, self._space_label = pages, {}, space_label
         self.property("page").set(self, next(iter(pages)))
         self.on_page(self, self.page)
@@ -81,11 +100,27 @@ class Keypad(FloatLayout):
         """Returns the keys of the page shown."""
         return self._keys
 
+    @property
+    def shows_letters(self) -> bool:
+        """Whether the first page is shown."""
+        return bool(self._pages) and self.page == next(iter(self._pages))
+
+    def letter_boxes(self) -> dict[str, Box]:
+        """Returns the left, top, width and height of the shown keys of letters, in pixels from the keypad's upper left corner."""
+        letters = [key for key in self._keys if key.action == "character" and key.spec.label.isalpha()]
+        return {key.spec.label: (key.x - self.x, self.top - key.top, key.width, key.height) for key in letters}
+
     def on_key(self, action: str, character: str) -> None:
         """Event for the composer to bind."""
 
     def on_cursor(self, steps: int) -> None:
         """Event: a finger slid along the space bar by `steps` characters, negative to the left."""
+
+    def on_glide_begin(self) -> None:
+        """Event: a finger has begun to glide over the letters."""
+
+    def on_glide(self, gesture: Gesture) -> None:
+        """Event: a gliding finger was lifted."""
 
     def on_held(self, action: str) -> None:
         """Event: a key without alternates was held."""
@@ -134,7 +169,8 @@ class Keypad(FloatLayout):
         if key is None:
             return True
         touch.grab(self)
-        finger = self._fingers[touch.uid] = _Finger(key, touch.x)
+        finger = self._fingers[touch.uid] = _Finger(key, touch.pos)
+        self._add_point(finger, touch)
         self._press(finger)
         return True
 
@@ -145,14 +181,20 @@ class Keypad(FloatLayout):
             return bool(super().on_touch_move(touch))
         if finger.done or finger.over:
             return True
-        if finger.held:
+        self._add_point(finger, touch)
+        if finger.glides:
+            self._trail.extend(*touch.pos)
+        elif finger.held:
             self._popup.choose_at(touch.x)
         elif finger.key.action == "space":
-            steps = int((touch.x - finger.began_x) / dp(_CURSOR_STEP))
+            steps = int((touch.x - finger.began[0]) / dp(_CURSOR_STEP))
             if steps != finger.steps:
                 self._stop_timer(finger)
                 self.dispatch("on_cursor", steps - finger.steps)
                 finger.steps = steps
+        elif self._may_glide(finger):
+            if has_left((*finger.key.pos, *finger.key.size), finger.began, *touch.pos):
+                self._glide(finger)
         elif finger.key.action == "character" and not finger.key.collide_point(*touch.pos):
             key = self._key_at(*touch.pos) if self.collide_point(*touch.pos) else None
             if key is not None and key is not finger.key and key.action == "character":
@@ -169,6 +211,20 @@ class Keypad(FloatLayout):
         touch.ungrab(self)
         self._finish(finger)
         return True
+
+    def _add_point(self, finger: _Finger, touch: MotionEvent) -> None:
+        finger.points.append((touch.x - self.x, self.top - touch.y, touch.time_update * 1000))
+
+    def _may_glide(self, finger: _Finger) -> bool:
+        key = finger.key
+        return self.takes_glides and self.shows_letters and key.action == "character" and key.spec.label.isalpha()
+
+    def _glide(self, finger: _Finger) -> None:
+        """Turns a finger into a gliding one, which will not type its key."""
+        finger.glides = True
+        self._release(finger)
+        self._trail.begin([(self.x + x, self.top - y) for x, y, _ in finger.points])
+        self.dispatch("on_glide_begin")
 
     def _key_at(self, x: float, y: float) -> Key | None:
         """Returns the key nearest to a point, so that the gaps between keys belong to them."""
@@ -189,7 +245,7 @@ class Keypad(FloatLayout):
             self._type(key)
         if key.action == "character":
             self._popup.show(key, [self._typed_by(key)], (self.x, self.right))
-        finger.timer = Clock.schedule_once(lambda _elapsed: self._hold(finger), _HOLD)
+        finger.timer = Clock.schedule_once(lambda _elapsed: self._hold(finger), self.hold_time)
 
     def _hold(self, finger: _Finger) -> None:
         key = finger.key
@@ -216,7 +272,10 @@ class Keypad(FloatLayout):
         finger.over = True
         choice = self._popup.choice if finger.held else ""
         self._release(finger)
-        if finger.done or finger.steps:
+        if finger.glides:
+            self._trail.end()
+            self.dispatch("on_glide", Gesture.of(finger.points))
+        if finger.done or finger.steps or finger.glides:
             return
         if choice:
             self.dispatch("on_key", "character", choice)

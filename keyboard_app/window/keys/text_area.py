@@ -128,6 +128,11 @@ class TextArea(Control, TextView):
             return self._skipped + len(self.text)
         return self._skipped + self.layout.index_at(line, self.layout.x_of(int(self.cursor)))
 
+    @property
+    def last_line(self) -> int:
+        """The number of the last line of the shown text, counted from the first visible one."""
+        return len(self.layout.lines) - 1 - int(self.first_line)
+
     def place_of(self, index: int) -> tuple[float, float]:
         """Returns the lower left corner of the caret before the character at an index."""
         return self._place_in_part(min(max(index - self._skipped, 0), len(self.text)))

@@ -50,6 +50,9 @@ class PageHost(Protocol):
     def apply_settings(self) -> None:
         """Shows the chosen theme, text size and layout."""
 
+    def begin_tour(self) -> None:
+        """Starts the tour."""
+
     def show_messages(self) -> None:
         """Shows the newest messages."""
 

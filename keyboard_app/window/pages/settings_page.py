@@ -4,6 +4,7 @@ from typing import Any
 
 from kivy.properties import StringProperty
 
+from keyboard_app.about import about
 from keyboard_app.window.pages.page import Page
 from keyboard_app.window.widgets.choice import Choice, Stepper
 from keyboard_app.window.widgets.control import OnOff
@@ -11,18 +12,26 @@ from keyboard_app.window.widgets.control import OnOff
 # The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Choice", "OnOff", "SettingsPage", "Stepper")
 
-_SCALES = (0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
+_STEPS = {
+    "text_scale": (0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0),
+    "key_height": (0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5),
+    "hold_ms": (200, 250, 300, 380, 450, 550, 700, 1000),
+}
+_SIDES = (("off", "Off"), ("left", "Left"), ("right", "Right"))
 THEMES = (("system", "Same as system"), ("light", "Light"), ("dark", "Dark"))
 
 
 class SettingsPage(Page):
     """Shows the settings, and applies and saves each as soon as it is chosen."""
 
+    letters = StringProperty()  # the rows of letters of the layout
+    version, model = StringProperty(), StringProperty()
+    learned, licences = StringProperty(), StringProperty()
     hours = StringProperty()  # the time of day when it may learn, in words
 
     def __init__(self, *arguments: Any, **properties: Any) -> None:
         super().__init__(*arguments, title="Settings", **properties)
-        self.ids.theme.options = list(THEMES)
+        self.ids.theme.options, self.ids.one_handed.options = list(THEMES), list(_SIDES)
 
     def refresh(self) -> None:
         """Shows the current settings."""
@@ -31,8 +40,13 @@ class SettingsPage(Page):
         ids.scale.shown = f"{settings.text_scale:.0%}"
         ids.layout.options = list(self.device.layout_names().items())
         ids.layout.value = settings.layout
+        self.letters = "\n".join(self.device.layout.rows_of_letters)
+        self.version, self.model, self.learned, self.licences = about(self.device.models, self.device.profile.store)
         ids.private.on = self.screen.private
         ids.consent.on = settings.consent is True
+        ids.key_height.shown, ids.hold_ms.shown = f"{settings.key_height:.0%}", f"{settings.hold_ms / 1000:.2f} s"
+        ids.number_row.on, ids.one_handed.value = settings.number_row, settings.one_handed
+        ids.glide.on = settings.glide
         ids.autocorrect.on = settings.autocorrect
         ids.capitals.on = settings.automatic_capitals
         ids.offensive.on = settings.offensive_words
@@ -51,12 +65,12 @@ class SettingsPage(Page):
         self.screen.apply_settings()
         self.refresh()
 
-    def step_scale(self, direction: int) -> None:
-        """Makes text larger or smaller."""
-        scale = self.device.profile.settings.text_scale
-        others = [s for s in _SCALES if (s - scale) * direction > 0.001]
+    def step(self, name: str, direction: int) -> None:
+        """Changes a setting to its next larger or smaller value, if there is one."""
+        value = getattr(self.device.profile.settings, name)
+        others = [other for other in _STEPS[name] if (other - value) * direction > 0.001]
         if others:
-            self.choose(text_scale=min(others) if direction > 0 else max(others))
+            self.choose(**{name: min(others) if direction > 0 else max(others)})
 
     def step_hour(self, name: str, direction: int) -> None:
         """Moves one of the hours between which learning may start, by one hour."""

@@ -10,6 +10,7 @@ from model.device.runtime import Program, State
 from model.device.suggesting.phrases import Phrases
 
 _LOGITS_KEPT = 128  # for the newest tokens: 5 MB with 10,000 words
+_KEPT_AHEAD = 32  # words that may come next, with their logits and states: 1.5 MB with 10,000 words
 
 
 class Reader:
@@ -31,6 +32,8 @@ class Reader:
         self._tokens: list[int] = []
         self._states: list[State] = []  # after <s>, after the first token, …
         self._logits: list[NDArray[np.float32] | None] = []  # likewise; None for old tokens of a long message
+        # Logits and states after words that may come next, by all tokens up to there; the oldest comes first.
+        self._ahead: dict[tuple[int, ...], tuple[NDArray[np.float32], State]] = {}
 
     def logits(self, context: Sequence[int]) -> NDArray[np.float32]:
         """Returns the logits of the next word, float32 [V], after the tokens of the message so far (ids, without `<s>`)."""
@@ -43,7 +46,9 @@ class Reader:
             skipped = len(context) - self._most_unread
             tokens = [BOUNDARY, *context[skipped:]]
             known = self._known(tokens)
-        self._skipped = list(context[:skipped])
+        if list(context[:skipped]) != self._skipped:
+            self._ahead.clear()
+            self._skipped = list(context[:skipped])
         if known < len(tokens):
             del self._tokens[known:], self._states[known:], self._logits[known:]
             for token in tokens[known:]:
@@ -51,6 +56,30 @@ class Reader:
         last = len(tokens) - 1
         logits = self._logits[last]
         return self._step(last)[0] if logits is None else logits
+
+    def logits_ahead(self, context: Sequence[int], following: Sequence[int]) -> NDArray[np.float32]:
+        """Returns the logits after the tokens of the message so far and tokens that may follow it, float32 [V].
+
+        The context stays the place that was read. Each of the tokens costs one step, and none once the message goes on with it.
+        """
+        skipped, first = len(self._skipped), len(context)
+        if list(context[:skipped]) != self._skipped or self._known([BOUNDARY, *context[skipped:]]) <= first - skipped:
+            self.logits(context)
+            skipped = len(self._skipped)
+        tokens = [BOUNDARY, *context[skipped:], *following]
+        read = self._known(tokens)
+        logits, state = self._logits[read - 1], self._states[read - 1]
+        if logits is None:
+            logits, _ = self._step(read - 1)
+        for end in range(read + 1, len(tokens) + 1):
+            along = tuple(tokens[:end])
+            if along not in self._ahead:
+                logits, state = self._program.step(along[-1], state)
+                self._ahead[along] = self._with_phrases(logits, along[1:]), state
+                if len(self._ahead) > _KEPT_AHEAD:
+                    del self._ahead[next(iter(self._ahead))]
+            logits, state = self._ahead[along]
+        return logits
 
     def along(self, context: Sequence[int]) -> Iterator[NDArray[np.float32]]:
         """Yields the logits of each word of a message, given its ids and those before it, one step at a time.
@@ -86,6 +115,8 @@ class Reader:
             self._logits[-1 - _LOGITS_KEPT] = None
 
     def _step(self, place: int) -> tuple[NDArray[np.float32], State]:
+        if self._ahead and (ahead := self._ahead.get(tuple(self._tokens[: place + 1]))) is not None:
+            return ahead
         before = self._states[place - 1] if place else self._program.initial_state(1)
         logits, state = self._program.step(self._tokens[place], before)
         return self._with_phrases(logits, self._tokens[1 : place + 1]), state

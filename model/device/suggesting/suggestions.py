@@ -158,6 +158,28 @@ class Suggester:
             return None
         return self.spellings.words[int(candidates[best])]
 
+    def likely_after(self, context: Sequence[str], following: Sequence[str], least: float) -> str | None:
+        """Returns the likeliest word after a message so far and words that may follow it, in lower case.
+
+        The word is None if no word that may be suggested has at least the probability `least`. The network takes a step for each
+        of the words that it has not read ahead yet; suggestions for the context need none afterwards.
+        """
+        ids = [self._vocabulary.id(word) for word in context], [self._vocabulary.id(word) for word in following]
+        probabilities = softmax(self._reader.logits_ahead(*ids))
+        personal = self._personal
+        if personal is not None:
+            probabilities = personal.probabilities(
+                probabilities, [personal.id(word) for word in (*context, *following)]
+            )
+        likely = np.flatnonzero(probabilities >= least)
+        for found in likely[np.argsort(-probabilities[likely])]:
+            own = None if found < len(self._vocabulary) else personal
+            word = self._vocabulary.words[found] if own is None else own.word(int(found))
+            place = self.spellings.place(word)
+            if place is not None and place not in self.spellings.unwanted(self._preferences, personal):
+                return word
+        return None
+
     def _score(self, context: Sequence[str]) -> None:
         """Scores all next words by log-probability, in nats up to a constant, and masks words not to be suggested."""
         personal, preferences = self._personal, self._preferences

@@ -30,8 +30,10 @@ def test_evaluate(small_model_folder: Path, corpus_file: Path, federate: Callabl
         assert words in done.stderr, "the table is in words"
     assert "top1" not in done.stderr
     assert set(result) == {
-        *("words", "out_of_vocabulary", "top1", "top3", "top1_all_words", "top3_all_words", "perplexity", "ksr")
+        *("words", "out_of_vocabulary", "top1", "top3", "top1_all_words", "top3_all_words", "perplexity", "ksr"),
+        "ksr_phrases",
     }
+    assert result["ksr"] <= result["ksr_phrases"] < 1
     assert result["words"] + result["out_of_vocabulary"] == 40 * 30 * 10
     assert 0 <= result["top1"] <= result["top3"] <= 1
     capped = json_of(federate(*common, "--max-words", "400"))

@@ -84,10 +84,14 @@ def test_the_curve_is_the_mean_over_people(small_model: Model, corpus_file: Path
 
 def test_typing_too_little_to_fine_tune_uses_the_n_grams_only(small_model: Model) -> None:
     messages = ["i think zebra is good", "so zebra it is!", "meet me at the climbing hall"] * 5
-    (scores, typing), (alone, _) = live_users([messages, ["zebra"] * 12 + ["good"]], small_model, FineTuning())
+    (scores, typing, by_phrases), (alone, *_) = live_users(
+        [messages, ["zebra"] * 12 + ["good"]], small_model, FineTuning()
+    )
     program, vocabulary = small_model.start(), small_model.vocabulary
     assert scores == result_of(prequential(program, vocabulary, [], messages))
     assert typing == type_and_learn(messages, program, vocabulary, PersonalNgram(vocabulary))
+    assert by_phrases.characters == typing.characters
+    assert by_phrases.keystrokes < typing.keystrokes, "the messages repeat"
     assert (alone.words, alone.out_of_vocabulary) == (1, 12)
     assert alone.own_first > 0
 

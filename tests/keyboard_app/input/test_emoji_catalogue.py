@@ -51,6 +51,14 @@ def test_emoji_for_words(word: str, sign: str | None) -> None:
     assert catalogue().for_word(word) == sign
 
 
+def test_the_emoji_that_a_person_uses_comes_first() -> None:
+    assert catalogue().for_word("heart") == "❤️"
+    assert catalogue().for_word("heart", ["🍕", "💙", "💚"]) == "💙"
+    assert catalogue().for_word("dogs", ["💚", "🐶"]) == "🐶"
+    assert catalogue().for_word("pizza", ["💚"]) == "🍕"
+    assert catalogue().for_word("back", ["🔙"]) is None, "a word that no emoji is offered for"
+
+
 def test_a_lookup_never_waits_for_the_catalogue() -> None:
     catalogue.cache_clear()
     first = emoji_for("pizza")

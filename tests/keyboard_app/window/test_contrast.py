@@ -128,7 +128,7 @@ def test_all_text_has_enough_contrast_where_it_is_painted(
         "my data": lambda: screen.show_page("data"),
         "the federation": lambda: screen.show_page("federation"),
         "settings": lambda: screen.show_page("settings"),
-        "the first questions": screen._show_welcome,
+        "the first questions": screen.first_opening.ask,
     }
     if kind == "desktop":  # pages are shown beside the messages there
         states = {state: states[state] for state in ("words", "what it learned", "my data", "settings")}
@@ -141,7 +141,7 @@ def test_all_text_has_enough_contrast_where_it_is_painted(
                 screen.set_private(private)
                 screen.apply_settings()
                 person.wait(4)
-                count, bad = unclear(person, screen._welcome or screen)
+                count, bad = unclear(person, screen.first_opening.welcome or screen)
                 counts.append(count)
                 if bad:
                     found[state, theme, private] = bad

@@ -35,6 +35,8 @@ def test_the_benchmark_measures_a_real_window(display: None, small_model_folder:
         "idle_p99",
         "learning_p50",
         "learning_p99",
+        "glide_idle_p99",
+        "glide_learning_p99",
         "bare_p50",
         "idle_to_bare",
         "memory",
@@ -42,6 +44,7 @@ def test_the_benchmark_measures_a_real_window(display: None, small_model_folder:
     }
     for when in ("idle", "learning"):
         assert 0 < median[f"{when}_p50"] <= median[f"{when}_p99"]
+        assert median[f"glide_{when}_p99"] > 0
     assert median["start"] > 0
     assert 10 < median["bare_memory"] < median["memory"]
     assert not list(tmp_path.glob("keyboard-*"))  # the profile is deleted

@@ -32,10 +32,10 @@ def test_the_first_start_explains_and_asks_before_it_records(
     person.say("Before")
     person.press_at(200, 180).touch_up()  # a key lies below the questions there
     assert (person.text, person.recorded, new_device.profile.settings.consent) == ("", [], None)
-    titles = [person.screen._welcome.title]
+    titles = [person.screen.first_opening.welcome.title]
     for _ in range(2):
         person.touch_control("Next")
-        titles.append(person.screen._welcome.title)
+        titles.append(person.screen.first_opening.welcome.title)
     assert titles == ["It learns how you write", "Your words stay here", "What is shared, if you join"]
     person.touch_control("back")
     person.touch_control("Next")
@@ -50,7 +50,7 @@ def test_a_person_who_declines_can_type_and_nothing_is_recorded(
     person = open_window(new_device)
     for key in (TAB, TAB, ENTER, ENTER):  # by the physical keyboard alone; the back button is not shown yet
         person.press_physically(key)
-    while not person.screen._welcome.last:
+    while not person.screen.first_opening.welcome.last:
         person.press_physically(ENTER)
     person.touch_control("No, record nothing")
     person.say("Hello")
@@ -351,7 +351,8 @@ def test_results_of_a_search_stand_above_the_keys_and_a_page_opens_clean(
     assert page.ids.search.text == "clim  ", "no full stop"
     person.touch_keys(["backspace", "backspace", "enter"])
     assert not composer.searching and composer.parent is not None
-    assert (page.ids.search.text, len(rows)) == ("clim", 5), "Enter shows the results without the keys"
+    person.wait_until(lambda: len(rows) == 5)  # on a slow machine, the search for two spaces was shown in between
+    assert page.ids.search.text == "clim", "Enter shows the results without the keys"
     person.touch_control("settings")
     person.touch_control("my data")
     assert (page.ids.search.text, len(rows), page.ids.scroll.scroll_y) == ("", 15, 1)

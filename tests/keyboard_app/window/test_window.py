@@ -41,7 +41,9 @@ def test_a_second_finger_types_the_key_of_the_first(person: Any) -> None:
     assert person.text == "Hi"
 
 
-def test_a_finger_can_slide_to_another_key(person: Any) -> None:
+def test_without_glides_a_finger_can_slide_to_another_key(person: Any) -> None:
+    person.device.choose(glide=False)
+    person.screen.apply_settings()
     touch = person.press(person.key("H"))
     touch.touch_move(*person.key("J").center)
     touch.touch_up()

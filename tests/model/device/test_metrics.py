@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.generators import result_of
 from data.tokenizer import PUNCTUATION, tokenize
 from data.vocabulary import BOUNDARY, SPECIALS, UNKNOWN, Vocabulary
 from model.device.folder import Model
-from model.device.metrics import Typing, evaluate, scores, tally, type_message
+from model.device.metrics import Typing, evaluate, scores, tally, type_by_words_and_phrases, type_message
+from model.device.suggesting.continuations import continuation
 from model.device.suggesting.corrections import Corrections
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
@@ -63,6 +65,53 @@ def test_keystrokes_by_hand(text: str, shown: tuple[str, ...], keystrokes: int) 
     assert typed == Typing(keystrokes, len(" ".join(text.lower().split())))
 
 
+@pytest.mark.parametrize(
+    ("text", "continued", "keystrokes"),
+    [
+        ("see you there", {"see": ["you", "there"]}, 1),  # one tap takes the phrase
+        ("see you there", {"see": ["you"]}, 2),  # then the next word
+        ("see you there", {"see": ["you", "at"]}, 3),  # the phrase goes on with a wrong word: three words, one by one
+        ("see you there", {"you": ["there"]}, 2),
+        (
+            "see you, there",
+            {"see": ["you", "there"]},
+            5,
+        ),  # a comma comes between: two words, the comma, a space, a word
+        ("see you, there", {"see": ["you"]}, 4),  # the phrase, a comma which swallows its space, a space, a word
+        ("see  YOU there", {"see": ["you", "there"]}, 1),  # lower-cased, white space collapsed
+        ("see-you", {"see": ["you"]}, 4),  # take, backspace for the space, the hyphen, take
+        ("see you", {"see": ["you", "there"]}, 2),  # the text ends before the phrase does
+        ("see you :)", {"see": ["you"]}, 3),  # the phrase brings a space
+        ("yes see you", {"see": ["you"]}, 5),  # y, e, s, a space, the phrase
+        ("see you there", {"": ["see"]}, 3),
+    ],
+)
+def test_keystrokes_with_phrases_by_hand(text: str, continued: dict[str, list[str]], keystrokes: int) -> None:
+    typed = type_message(text, three("see", "you", "there"), lambda _context, word: continued.get(word, []))
+    assert typed == Typing(keystrokes, len(" ".join(text.split())))
+
+
+def test_a_phrase_is_offered_once_its_first_word_is_shown() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def continued(context: str, word: str) -> list[str]:
+        asked.append((context, word))
+        return ["there"] if word == "you" else []
+
+    typed = type_message("i see you there", lambda _context, prefix: ["you"] if prefix == "y" else [], continued)
+    assert typed.keystrokes == len("i see y") + 1
+    assert asked == [("i see ", "you")], "after the words before it, and only for a word that is taken"
+
+
+@given(st.lists(st.sampled_from(["see", "you", "there", ".", "now"]), max_size=9), st.data())
+def test_phrases_never_cost_keystrokes(tokens: list[str], data: st.DataObject) -> None:
+    words = st.lists(st.sampled_from(["see", "you", "there"]), max_size=3)
+    table = {word: data.draw(words) for word in ("see", "you", "there")}
+    text, suggest = " ".join(tokens), three("see", "you", "there")
+    with_phrases = type_message(text, suggest, lambda _context, word: table[word])
+    assert with_phrases.keystrokes <= type_message(text, suggest).keystrokes
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=60))
 def test_without_suggestions_no_keystroke_is_saved(text: str) -> None:
     typed = type_message(text, lambda context, prefix: [])
@@ -110,6 +159,18 @@ def test_words_that_were_passed_over_give_way_to_new_ones(small_model: Model) ->
     later = suggester.suggest("", "cl")
     assert first
     assert set(begun) - set(shown) <= set(later), "words not shown yet come before words that were passed over"
+
+
+def test_both_ways_of_typing_equal_separate_counts(small_model: Model) -> None:
+    suggester = Suggester(Reader(small_model.start()), small_model.vocabulary)
+    alone = Suggester(Reader(small_model.start()), small_model.vocabulary)
+
+    def continued(context: str, word: str) -> list[str]:
+        return result_of(continuation(alone, context, word))
+
+    for text in ("i think you are good .", "Hello there, see you", "so it is", ""):
+        by_words = type_message(text, alone.suggest)
+        assert type_by_words_and_phrases(text, suggester) == (by_words, type_message(text, alone.suggest, continued))
 
 
 def test_a_prefix_in_capitals_finds_the_same_words(small_model: Model) -> None:

@@ -127,9 +127,9 @@ def test_a_further_letter_computes_two_rows(monkeypatch: pytest.MonkeyPatch) -> 
     rows: list[int] = []
     next_row = Corrections._next_row
 
-    def spy(corrections: Corrections, typed: str, place: int) -> dict[int, np.ndarray]:
+    def spy(corrections: Corrections, typed: str, place: int, touch: None) -> dict[int, np.ndarray]:
         rows.append(place)
-        return next_row(corrections, typed, place)
+        return next_row(corrections, typed, place, touch)
 
     monkeypatch.setattr(Corrections, "_next_row", spy)
     corrections = Corrections(WORDS)

@@ -112,3 +112,54 @@ def test_a_message_is_read_along_from_its_start_whatever_is_cached(small_model: 
     program.steps = 0
     assert len(list(reader.along(message))) == len(message)
     assert program.steps == 0
+
+
+def test_words_that_may_come_next_cost_a_step_once_and_none_when_they_come(small_model: Model) -> None:
+    program = Counting(small_model.start())
+    reader = Reader(program)  # type: ignore[arg-type]
+    context = [5, 6]
+    reader.logits(context)
+    assert program.steps == 3
+    for following in ([7], [7, 8], [9], [7, 8], [9]):
+        expected = read_from_scratch(small_model.start(), context + following)
+        np.testing.assert_array_equal(reader.logits_ahead(context, following), expected)
+    assert program.steps == 6, "7, 8 after it, and 9"
+    reader.logits(context)
+    assert program.steps == 6, "the message is still where it was"
+    np.testing.assert_array_equal(reader.logits([5, 6, 7, 8]), read_from_scratch(small_model.start(), [5, 6, 7, 8]))
+    assert program.steps == 6, "the words were taken: they were read ahead"
+    reader.logits_ahead([5, 6], [7, 8])
+    assert program.steps == 6, "the message itself has been read that far"
+    reader.logits([3])
+    reader.logits([5, 6, 9])
+    assert program.steps == 6 + 1 + 2, "3; then 5 and 6 again, but not 9"
+
+
+def test_only_some_words_ahead_are_kept(small_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_KEPT_AHEAD", 2)
+    program = Counting(small_model.start())
+    reader = Reader(program)  # type: ignore[arg-type]
+    for word in (7, 8, 9):
+        reader.logits_ahead([5], [word])
+    assert program.steps == 5
+    reader.logits_ahead([5], [8])
+    reader.logits_ahead([5], [9])
+    assert program.steps == 5
+    reader.logits_ahead([5], [7])
+    assert program.steps == 6, "the oldest was dropped"
+
+
+def test_reading_ahead_of_any_message_equals_a_new_reader(small_model: Model) -> None:
+    program = small_model.start()
+
+    @settings(deadline=None, max_examples=40)
+    @given(CONTEXTS, st.lists(st.integers(2, 30), max_size=3), st.sampled_from([None, 2, 4]))
+    def check(contexts: list[list[int]], following: list[int], most_unread: int | None) -> None:
+        reader = Reader(program, most_unread)
+        for context in contexts:
+            ahead = reader.logits_ahead(context, following)
+            kept = context[len(reader._skipped) :]
+            np.testing.assert_array_equal(ahead, read_from_scratch(program, [*kept, *following]))
+            np.testing.assert_array_equal(reader.logits(context), read_from_scratch(program, kept))
+
+    check()

@@ -1,0 +1,120 @@
+"""Glides on the keys of the screen: the words that they may mean, by the person's own models.
+
+The decoder is built in the background whenever the keys or the words change. The probabilities of the words are worked out while
+the finger is still gliding, so that lifting it takes little time.
+"""
+
+from collections.abc import Mapping
+from threading import Thread
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keyboard_app.input.glided_word import ALTERNATIVES
+from keyboard_app.learning.models import Models
+from model.device.gliding.decoder import GlideDecoder
+from model.device.gliding.geometry import Box, KeyGeometry
+from model.device.gliding.gesture import Gesture
+from model.device.suggesting.personal import PersonalNgram
+
+_BEYOND = 0.15  # of a key's width or height: a finger this far beyond its first key has left it
+_FARTHER = 0.6  # of a key's width: a finger that has moved less has only rolled
+
+
+def has_left(box: Box, start: tuple[float, float], x: float, y: float) -> bool:
+    """Returns whether a finger that came down on a key at `start` glides away from it; otherwise it may still tap.
+
+    Args:
+      box: the key's left edge, lower edge, width and height, in pixels.
+      start: where the finger came down.
+      x: where it is now.
+      y: likewise.
+    """
+    left, bottom, width, height = box
+    outside = not (
+        left - _BEYOND * width <= x <= left + (1 + _BEYOND) * width
+        and bottom - _BEYOND * height <= y <= bottom + (1 + _BEYOND) * height
+    )
+    return outside and float(np.hypot(x - start[0], y - start[1])) >= _FARTHER * min(width, height)
+
+
+class _Built(NamedTuple):
+    """The decoders, and what they were built from."""
+
+    vocabulary: GlideDecoder
+    own: GlideDecoder  # of the person's own words, which are few and grow
+    boxes: Mapping[str, Box]
+    ngram: PersonalNgram
+
+
+class Gliding:
+    """The words that glides mean on the keys in use, ranked by a keyboard's models. For one thread."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._boxes: Mapping[str, Box] = {}
+        self._built: _Built | None = None
+        self._building: Thread | None = None
+        self._prior: tuple[str, NDArray[np.float32]] | None = None  # a context and the prior after it
+
+    def use_keys(self, boxes: Mapping[str, Box]) -> None:
+        """Expects glides over these keys from now on: the left, top, width and height of each, with y growing downwards."""
+        if boxes != self._boxes:
+            self._boxes = dict(boxes)
+            self.follow()
+
+    def follow(self) -> None:
+        """Starts to build decoders in the background if the keys or the words have changed. Call it between two keys."""
+        if not self._boxes or (self._building is not None and self._building.is_alive()):
+            return
+        ngram, built = self._models.own_words_written, self._fitting()
+        if built is None or len(built.own.words) < len(ngram.words):
+            self._building = Thread(
+                target=self._build, args=(self._boxes, ngram, list(ngram.words), built), daemon=True
+            )
+            self._building.start()
+
+    def _build(self, boxes: Mapping[str, Box], ngram: PersonalNgram, words: list[str], built: _Built | None) -> None:
+        """Builds the decoder of the person's words, and that of the vocabulary unless `built` has it."""
+        try:
+            geometry = KeyGeometry(boxes) if built is None else built.vocabulary.geometry
+        except ValueError:  # a layout without letters has no glides
+            self._built = None
+            return
+        vocabulary = GlideDecoder(ngram.vocabulary.words, geometry) if built is None else built.vocabulary
+        self._built = _Built(vocabulary, GlideDecoder(words, geometry), boxes, ngram)
+
+    def begin(self, context: str) -> None:
+        """Works out how probable the words are after a context, while the finger glides."""
+        self._prior = context, self._models.log_prior(context)
+
+    def words(self, gesture: Gesture, context: str, count: int = 1 + ALTERNATIVES) -> list[str]:
+        """Returns the words that a gesture may mean after a context, likeliest first, as they are written."""
+        built = self._finished()
+        prepared, self._prior = self._prior, None
+        if built is None:
+            return []
+        prior = prepared[1] if prepared is not None and prepared[0] == context else self._models.log_prior(context)
+        size, own = len(built.vocabulary.words), len(built.own.words)
+        if len(prior) < size + own:  # it was worked out before the person wrote the newest of these words
+            prior = self._models.log_prior(context)
+        found = built.vocabulary.decode(gesture, prior[:size], count)
+        found += built.own.decode(gesture, prior[size : size + own], count)
+        best = sorted(found, key=lambda candidate: -candidate.score)[:count]
+        return [self._models.written(candidate.word) for candidate in best]
+
+    def _finished(self) -> _Built | None:
+        """Returns the decoders for the keys and words in use; waits for those that are being built."""
+        for _ in range(2):  # the first may have been begun for other keys
+            self.follow()
+            if self._building is not None:
+                self._building.join()
+        return self._fitting()
+
+    def _fitting(self) -> _Built | None:
+        """Returns the decoders if they belong to the keys and the vocabulary in use."""
+        built = self._built
+        if built is None or built.boxes != self._boxes or built.ngram is not self._models.own_words_written:
+            return None
+        return built
