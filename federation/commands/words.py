@@ -94,10 +94,10 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
       DataError: the model folder or the corpus is missing, or the discovery fails.
       BadCallError: a number is out of bounds.
     """
-    from federation.discovery.buckets import LEAST_K
     from federation.discovery.corpus_devices import coverage, messages_of_devices, word_counts
     from federation.protocol.discovery.offer import OfferTerms, may_be_offered, words_to_offer
     from federation.protocol.discovery.phrase_offer import may_be_phrase, phrases_to_offer
+    from federation.protocol.discovery.round_plans import LEAST_K
     from model.device.suggesting.offensive import offensive_words
 
     if options.k < LEAST_K:

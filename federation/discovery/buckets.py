@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
+from federation.protocol.discovery.round_plans import LEAST_K
 from federation.protocol.discovery.word_counts import MOST_PUBLISHED
-
-LEAST_K = 3  # devices; a word of fewer people could identify them
 
 _LEAST_CAPACITY = 256  # words: two words of a smaller table would too often have the same cells
 _MARGIN = 5  # standard deviations

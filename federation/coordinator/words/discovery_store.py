@@ -40,7 +40,7 @@ class FoundWord:
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedBuckets:
     """The result of a first sum."""
 
     round_name: str
@@ -60,7 +60,7 @@ class Discovery:
     ended: float | None
     vocabulary: str  # digest of the vocabulary that lacks the words
     terms: DiscoveryTerms
-    counted: Counted | None
+    counted: CountedBuckets | None
     words: tuple[FoundWord, ...]  # most devices first
     note: str  # why it failed, or what was left out
 
@@ -131,7 +131,7 @@ class DiscoveryStore:
         rows = self._store.rows(query, discovery.id, discovery.state)
         return [FailedRound(reason, bool(unmasked)) for reason, unmasked in rows]
 
-    def keep_counts(self, number: int, discovery: int, counted: Counted, now: float) -> None:
+    def keep_counts(self, number: int, discovery: int, counted: CountedBuckets, now: float) -> None:
         """Ends the first round, of which the sum is read; the second follows.
 
         Raises:
@@ -184,11 +184,13 @@ def _packed(words: Sequence[FoundWord]) -> str:
     return json.dumps([asdict(word) for word in words])
 
 
-def _counted(content: Mapping[str, object]) -> Counted | None:
+def _counted(content: Mapping[str, object]) -> CountedBuckets | None:
     if not content:
         return None
     buckets = content["buckets"]
     if not isinstance(buckets, dict):
         raise DataError("the published buckets in the store are damaged")
     devices, capacity, offers = (int(str(content[name])) for name in ("devices", "capacity", "offers"))
-    return Counted(str(content["round_name"]), devices, {int(b): int(n) for b, n in buckets.items()}, capacity, offers)
+    return CountedBuckets(
+        str(content["round_name"]), devices, {int(b): int(n) for b, n in buckets.items()}, capacity, offers
+    )

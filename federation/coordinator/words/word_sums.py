@@ -11,7 +11,7 @@ import numpy as np
 
 from data.errors import DataError
 from federation.aggregation.sum_check import ImplausibleSumError
-from federation.coordinator.words.discovery_store import Counted, FoundWord
+from federation.coordinator.words.discovery_store import CountedBuckets, FoundWord
 from federation.discovery.buckets import buckets_of_at_least, capacity_for
 from federation.discovery.findings import accept
 from federation.protocol.discovery.offer import may_be_offered
@@ -28,7 +28,7 @@ class Reading:
     note: str
 
 
-def published_buckets(plan: CountPlan, total: bytes, devices: int) -> Counted:
+def published_buckets(plan: CountPlan, total: bytes, devices: int) -> CountedBuckets:
     """Returns the buckets with words of at least k devices, those of the most devices if there are more than devices accept.
 
     Args:
@@ -55,7 +55,9 @@ def published_buckets(plan: CountPlan, total: bytes, devices: int) -> Counted:
     full = buckets_of_at_least(counts.astype(np.uint64), plan.k)
     kept = full[np.argsort(-counts[full].astype(np.int64), kind="stable")][: most_published(plan.counts)]
     capacity = capacity_for(counts.astype(np.uint64), kept)
-    return Counted(plan.round_name, devices, {int(bucket): int(counts[bucket]) for bucket in kept}, capacity, words)
+    return CountedBuckets(
+        plan.round_name, devices, {int(bucket): int(counts[bucket]) for bucket in kept}, capacity, words
+    )
 
 
 def table_of(plan: RevealPlan, total: bytes, devices: int) -> Vector:
@@ -71,7 +73,7 @@ def table_of(plan: RevealPlan, total: bytes, devices: int) -> Vector:
     return table
 
 
-def words_of(plan: RevealPlan, decoded: Mapping[str, int], counted: Counted, vocabulary: set[str]) -> Reading:
+def words_of(plan: RevealPlan, decoded: Mapping[str, int], counted: CountedBuckets, vocabulary: set[str]) -> Reading:
     """Returns the words of a decoded table that at least k devices have and that nothing contradicts.
 
     Args:
