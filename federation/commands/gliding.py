@@ -20,14 +20,14 @@ def add_glide_options(parser: argparse.ArgumentParser) -> None:
         "--glides",
         type=Path,
         metavar="FILE",
-        help="measure glide typing on recorded gestures instead, a JSON Lines file with one gesture a line",
+        help="measure glide typing on recorded gestures instead, a JSON Lines file with one gesture a line (default: none)",
     )
     parser.add_argument(
         "--synthetic",
         type=positive_number,
         metavar="NOISE",
         help="measure glide typing instead, on synthetic gestures for validation users' words in context, which miss the keys' "
-        "centres by this many key widths (standard deviation)",
+        "centres by this many key widths (standard deviation; default: none)",
     )
     parser.add_argument(
         "--hands",

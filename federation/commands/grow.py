@@ -19,12 +19,14 @@ def add_grow_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=Path, default=PRETRAINED, help="the model folder that grows (default: the shipped model)"
     )
-    parser.add_argument("--words", type=Path, metavar="FILE", help="found words, as federate words --json prints them")
+    parser.add_argument(
+        "--words", type=Path, metavar="FILE", help="found words, as federate words --out writes them (default: none)"
+    )
     parser.add_argument(
         "--phrases",
         type=Path,
         metavar="FILE",
-        help="phrases of one to three words, as federate words --phrases writes them",
+        help="phrases of one to three words, as federate words --phrases writes them (default: none)",
     )
     parser.add_argument(
         "--phrases-weight",

@@ -61,7 +61,7 @@ def add_words_options(parser: argparse.ArgumentParser) -> None:
         help=f"buckets in which words are counted (default: {_BUCKETS})",
     )
     parser.add_argument(
-        "--capacity", type=positive_int, help="words that the table has room for (default: as its buckets need it)"
+        "--capacity", type=positive_int, help="words that the table has room for (default: as many as its buckets need)"
     )
     parser.add_argument(
         "--dp", type=positive_number, metavar="EPSILON", help="differential privacy for people (default: none)"
@@ -81,9 +81,14 @@ def add_words_options(parser: argparse.ArgumentParser) -> None:
         "--phrases",
         type=Path,
         metavar="FILE",
-        help="also find phrases of one to three words of the vocabulary, into this file",
+        help="also find phrases of one to three words of the vocabulary, into this file (default: none)",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the found words, as `federate grow` reads them")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write the found words, as federate grow reads them (default: do not write them)",
+    )
     add_seed_option(parser)
 
 
