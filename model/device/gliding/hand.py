@@ -46,6 +46,7 @@ class TouchModel:
 
     def __init__(self, sums: Mapping[str, NDArray[np.float64]] | None = None) -> None:
         self.sums = {letter: np.array(row, np.float64) for letter, row in (sums or {}).items()}
+        self._known: tuple[str, Touches] | None = None  # the letters that `of` was last asked for, and its answer
 
     def learn(self, letter: str, x: float, y: float, geometry: KeyGeometry) -> None:
         """Counts a touch at a point in pixels that was meant for a letter. Touches far off, or of no key, are ignored."""
@@ -59,9 +60,15 @@ class TouchModel:
         row = self.sums.setdefault(letter, np.zeros(_COLUMNS))
         row += [1.0, *off, *(off**2)]
         row *= min(1.0, _MEMORY / row[0])
+        self._known = None
 
     def of(self, letters: str) -> Touches:
-        """Returns where these letters are touched."""
+        """Returns where these letters are touched; between two touches that are learned, the answer is not worked out again."""
+        if self._known is None or self._known[0] != letters:
+            self._known = letters, self._work_out(letters)
+        return self._known[1]
+
+    def _work_out(self, letters: str) -> Touches:
         rows = np.stack([self.sums.get(letter, np.zeros(_COLUMNS)) for letter in letters])
         count, sums, squares = rows[:, :1], rows[:, 1:3], rows[:, 3:]
         everything = sum(self.sums.values(), np.zeros(_COLUMNS))
