@@ -85,7 +85,7 @@ class Gliding:
             self._start_to_build(built)
 
     def follow_hand(self) -> None:
-        """Starts to build decoders if the hand has learned from enough glides since the last ones. Call it in a pause in typing."""
+        """Starts to build decoders once the hand has learned from enough glides since. Call it in a pause in typing."""
         built, building = self._fitting(), self._building is not None and self._building.is_alive()
         if built is not None and not building and self._touches.glides >= built.basis.glides + _GLIDES:
             self._start_to_build(None)

@@ -2,8 +2,7 @@
 
 from bisect import insort
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
-from os.path import commonprefix
+from itertools import pairwise, takewhile
 from typing import NamedTuple
 
 from keyboard_app.learning.touches import Glide, Meant, Tap
@@ -48,7 +47,10 @@ class TouchedText:
         """
         end = start + len(before)
         glide = next((mark.touch for mark in self._within(start, end) if mark[:2] == (start, end)), None)
-        kept = len(before) if len(before) == len(after) else len(commonprefix([before.lower(), after.lower()]))
+        kept = len(before)
+        if len(after) != len(before):
+            alike = (one.lower() == other.lower() for one, other in zip(before, after, strict=False))
+            kept = sum(takewhile(bool, alike))
         self.replace(start, end, len(after), kept)
         if isinstance(glide, Glide) and kept < len(before):
             self.add(start, start + len(after), glide)

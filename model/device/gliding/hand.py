@@ -24,7 +24,7 @@ from model.device.gliding.gesture import Gesture
 
 _KEY_WEIGHT, _COMMON_WEIGHT = 12.0, 20.0  # k and K
 _SPREAD_WEIGHT = 30.0  # touches of a key
-_USUAL_SPREAD = 0.3  # units: standard deviation of most people's touches
+USUAL_SPREAD = 0.3  # units: standard deviation of most people's touches
 _MEMORY = 300.0  # touches of a key that count at most
 _FARTHEST = 1.2  # units: a touch farther off was not meant for the key
 _MOST_OFFSET = 0.45  # units
@@ -75,8 +75,8 @@ class TouchModel:
         common = everything[1:3] / (everything[0] + _COMMON_WEIGHT)
         offsets = (sums + _KEY_WEIGHT * common) / (count + _KEY_WEIGHT)
         around = np.maximum(squares - 2 * offsets * sums + count * offsets**2, 0)
-        variance = (around + _SPREAD_WEIGHT * _USUAL_SPREAD**2) / (count + _SPREAD_WEIGHT)
-        spreads = np.clip(np.sqrt(variance) / _USUAL_SPREAD, *_SPREADS)
+        variance = (around + _SPREAD_WEIGHT * USUAL_SPREAD**2) / (count + _SPREAD_WEIGHT)
+        spreads = np.clip(np.sqrt(variance) / USUAL_SPREAD, *_SPREADS)
         return Touches(np.clip(offsets, -_MOST_OFFSET, _MOST_OFFSET), spreads)
 
 
@@ -104,7 +104,7 @@ class Hand:
         if typed not in geometry.boxes or not np.isfinite([x, y]).all():
             return None
         offsets, spreads = self.taps.of(letters)
-        spreads = _USUAL_SPREAD * spreads
+        spreads = USUAL_SPREAD * spreads
         off = (geometry.in_units(np.array([x, y], np.float64)) - geometry.centres - offsets) / spreads
         unlikely = (off**2).sum(axis=1) / 2 + np.log(spreads).sum(axis=1)
         costs = np.maximum(unlikely - unlikely[letters.index(typed)], _LEAST_COST)
