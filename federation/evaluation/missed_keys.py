@@ -137,14 +137,14 @@ def _learn(hand: Hand, typed: str, left: str, taps: Sequence[tuple[str, float, f
 
 
 def missed_keys_table(result: Mapping[str, Any]) -> tuple[str, Rows]:
-    """Returns the table of a result whose keys begin with `hands_`."""
-    slips, words = result["hands_slips"], result["hands_words"]
+    """Returns the table of a result whose keys begin with `missed_keys_`."""
+    slips, words = result["missed_keys_slips"], result["missed_keys_words"]
     rows: Rows = [["", "without touches", "with touches", "and the learned hand"]]
     for label, name, of in (
         ("slips corrected", "mended", slips),
         ("slips changed to a wrong word", "changed_wrongly", slips),
         ("words without a slip changed", "spoilt", words - slips),
     ):
-        counts = [result[f"hands_{name}{ending}"] for ending in ("", "_touches", "_hand")]
+        counts = [result[f"missed_keys_{name}{ending}"] for ending in ("", "_touches", "_hand")]
         rows.append([label, *(f"{count:,} ({count / max(of, 1):.1%})" for count in counts)])
     return f"Autocorrection of missed keys: {slips:,} slips of synthetic hands in {words:,} words", rows
