@@ -28,12 +28,14 @@ def test_a_hand_types_the_key_that_it_touches_and_misses_some() -> None:
 
 @pytest.fixture(scope="module")
 def measured() -> TouchScores:
-    return _measure_user((load_model(PRETRAINED), [TEXT] * 4 + ["don't forget 3 o'clock"]))
+    """Five users, who begin with a word of their own, so that their hands differ."""
+    model, own = load_model(PRETRAINED), ("don't", "work", "home", "you", "o'clock 3")
+    return sum((_measure_user((model, [word, TEXT, TEXT])) for word in own), TouchScores())
 
 
 def test_touches_correct_more_slips(measured: TouchScores) -> None:
-    assert measured.words == 4 * 18 + 3
-    assert 5 < measured.slips < measured.words
+    assert measured.words == 5 * (1 + 2 * 18)
+    assert 5 < measured.slips < measured.words / 2
     assert measured.mended_touches >= measured.mended
     for ending in ("", "_touches", "_hand"):
         mended, wrong = getattr(measured, f"mended{ending}"), getattr(measured, f"changed_wrongly{ending}")

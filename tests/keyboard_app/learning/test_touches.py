@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,36 +141,35 @@ def test_glides_are_decoded_with_the_hand_and_without_it_once_it_is_forgotten(de
     assert device.gliding._built.basis.known.glides.sums == {}
 
 
-def test_the_touched_edge_of_a_key_decides_what_is_corrected(device: Device) -> None:
-    asked: list[object] = []
-    correct, suggest = device.models._in_use.correct, device.models._in_use.suggest
-    device.models._in_use.correct = lambda context, word, touches=None: (
-        asked.append(touches)
-        or correct(  # type: ignore[method-assign]
-            context, word, touches
-        )
-    )
-    device.models._in_use.suggest = lambda context, prefix, touches=None: (
-        asked.append(touches)
-        or suggest(  # type: ignore[method-assign]
-            context, prefix, touches=touches
-        )
-    )
+def test_suggestions_and_corrections_are_told_where_the_keys_were_touched(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    correct, suggest = device.models.correct, device.models.suggest
+
+    def noted(work: Callable[..., Any]) -> Callable[..., Any]:
+        def call(context: str, word: str, touches: Any = None) -> Any:
+            asked.append(touches)
+            return work(context, word, touches)
+
+        return call
+
+    monkeypatch.setattr(device.models, "correct", noted(correct))
+    monkeypatch.setattr(device.models, "suggest", noted(suggest))
     device.keyboard.autocorrects = True
     device.keyboard.press("t", tap=touch(device, "t"))
     device.keyboard.press("h", as_typed=True)
     device.keyboard.press("r", tap=touch(device, "r", right=-0.49))
     _ = device.keyboard.strip
+    assert len(asked) >= 2
     for touches in asked:
-        assert isinstance(touches, list)
         assert touches[1] is None
         assert min(touches[2], key=touches[2].get) == "e", "the finger was at the edge to e"
-    assert asked
     device.keyboard.backspace()
     asked.clear()
     device.keyboard.press("e", as_typed=True)
     _ = device.keyboard.strip
-    assert [touches[2] for touches in asked] == [None] * len(asked)  # type: ignore[index]
+    assert [touches[2] for touches in asked] == [None] * len(asked)
 
 
 def test_a_tap_on_keys_that_are_not_in_use_is_none(device: Device) -> None:
