@@ -34,7 +34,7 @@ _MOST_LETTERS = 255
 _COLUMNS = 5  # of `TouchModel.sums`
 
 
-class Touches(NamedTuple):
+class TouchStatistics(NamedTuple):
     """The touches of some letters: offsets in units, and spreads as a multiple of the usual one, [letters, 2] each."""
 
     offsets: NDArray[np.float64]
@@ -46,7 +46,9 @@ class TouchModel:
 
     def __init__(self, sums: Mapping[str, NDArray[np.float64]] | None = None) -> None:
         self.sums = {letter: np.array(row, np.float64) for letter, row in (sums or {}).items()}
-        self._known: tuple[str, Touches] | None = None  # the letters that `of` was last asked for, and its answer
+        self._known: tuple[str, TouchStatistics] | None = (
+            None  # the letters that `of` was last asked for, and its answer
+        )
 
     def learn(self, letter: str, x: float, y: float, geometry: KeyGeometry) -> None:
         """Counts a touch at a point in pixels that was meant for a letter. Touches far off, or of no key, are ignored."""
@@ -62,13 +64,13 @@ class TouchModel:
         row *= min(1.0, _MEMORY / row[0])
         self._known = None
 
-    def of(self, letters: str) -> Touches:
+    def of(self, letters: str) -> TouchStatistics:
         """Returns where these letters are touched; between two touches that are learned, the answer is not worked out again."""
         if self._known is None or self._known[0] != letters:
             self._known = letters, self._work_out(letters)
         return self._known[1]
 
-    def _work_out(self, letters: str) -> Touches:
+    def _work_out(self, letters: str) -> TouchStatistics:
         rows = np.stack([self.sums.get(letter, np.zeros(_COLUMNS)) for letter in letters])
         count, sums, squares = rows[:, :1], rows[:, 1:3], rows[:, 3:]
         everything = sum(self.sums.values(), np.zeros(_COLUMNS))
@@ -77,7 +79,7 @@ class TouchModel:
         around = np.maximum(squares - 2 * offsets * sums + count * offsets**2, 0)
         variance = (around + _SPREAD_WEIGHT * USUAL_SPREAD**2) / (count + _SPREAD_WEIGHT)
         spreads = np.clip(np.sqrt(variance) / USUAL_SPREAD, *_SPREADS)
-        return Touches(np.clip(offsets, -_MOST_OFFSET, _MOST_OFFSET), spreads)
+        return TouchStatistics(np.clip(offsets, -_MOST_OFFSET, _MOST_OFFSET), spreads)
 
 
 class Hand:
