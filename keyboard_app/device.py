@@ -1,7 +1,7 @@
 """One person's keyboard without its window: the keys, the models, the recording, the learning and the federation."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from keyboard_app.learning.models import Models
 from keyboard_app.learning.rising import Rising
 from keyboard_app.learning.schedule import REST_SECONDS, Moment, is_due
 from keyboard_app.learning.sent_messages import SentMessages
+from keyboard_app.learning.touches import Touches
 from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.my_data import MyData
 from keyboard_app.recording.recent_emoji import RecentEmoji
@@ -31,6 +32,7 @@ from keyboard_app.recording.records import FORGOTTEN, INSISTED, Day
 from keyboard_app.recording.sensitive import why_sensitive
 from keyboard_app.recording.user_profile import Profile
 from model.device.folder import PRETRAINED, PUBLIC
+from model.device.gliding.geometry import Box
 from model.device.gliding.gesture import Gesture
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
@@ -81,18 +83,19 @@ class Device:
             which = "message is damaged and was" if damaged == 1 else "messages are damaged and were"
             profile.notices.append(f"{damaged:,} recorded {which} skipped")
         self.recent_emoji = RecentEmoji(profile.store, lambda: self.records)
+        self.touches = Touches(profile.load_hand(), profile.save_hand)
         self.keyboard = Keyboard(
-            self.models.suggest,
+            self._suggest,
             self._record,
-            self.models.correct,
+            self._correct,
             lambda word: emoji_for(word, self.recent_emoji.signs),
             word_preferences=self.models.word_preferences,
             continue_word=self.models.continuing,
         )
-        self.gliding = Gliding(self.models)
+        self.gliding = Gliding(self.models, self.touches)
         self._sent_messages = SentMessages(profile.store, self.models)
         self.background = BackgroundTasks()
-        self.my_data = MyData(profile, self.models)
+        self.my_data = MyData(profile, self.models, self.touches)
         self.federation = Federation(profile, self.models)
         self.comparison = SuggestionComparison(self.models, shipped)
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # state of the store, all words, new words
@@ -149,14 +152,24 @@ class Device:
     def glide(self, gesture: Gesture) -> bool:
         """Types the word that a glide most probably means; returns whether there is one."""
         keyboard = self.keyboard
-        return keyboard.glide(self.gliding.words(gesture, keyboard.ahead, keyboard.glide_candidates))
+        words = self.gliding.words(gesture, keyboard.ahead, keyboard.glide_candidates)
+        return keyboard.glide(words, self.touches.glide(gesture))
+
+    def use_keys(self, boxes: Mapping[str, Box]) -> None:
+        """Expects taps and glides on these keys of letters from now on (`Touches.use_keys`)."""
+        self.touches.use_keys(boxes)
+        if self.profile.settings.glide:
+            self.gliding.use_keys(boxes)
 
     def catch_up(self, steps: int | None = None) -> bool:
         """Does what is left to do for messages that were sent, at most some steps of a millisecond or two each.
 
         Returns whether anything is left.
         """
-        return self._sent_messages.proceed(steps)
+        if self._sent_messages.proceed(steps) or self.touches.proceed(everything=steps is None):
+            return True
+        self.gliding.follow_hand()
+        return False
 
     def choose(self, **choices: Any) -> None:
         """Changes settings (`keyboard_app.recording.settings.UserSettings`) by name and saves them.
@@ -238,6 +251,8 @@ class Device:
         self.profile.drop_personal()
         self.models.forget_personal()
         self.models.use_messages([])
+        self.touches.forget()
+        self.profile.drop_hand()
         self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
         return "everything that was learned is forgotten: the shared model is in use"
 
@@ -338,6 +353,7 @@ class Device:
     def close(self) -> None:
         """Ends the background task and releases the profile."""
         self._sent_messages.close()
+        self.touches.close()
         self.federation.close()
         self.background.cancel()
         self.profile.close()
@@ -373,12 +389,20 @@ class Device:
         with suppress(UserFacingError):  # as in _mark
             self.profile.store.unmark_word(kind, word)
 
+    def _suggest(self, context: str, prefix: str) -> list[str]:
+        return self.models.suggest(context, prefix, self.keyboard.touch_costs(prefix) if prefix else None)
+
+    def _correct(self, context: str, word: str) -> str | None:
+        return self.models.correct(context, word, self.keyboard.touch_costs(word))
+
     def _record(self, text: str) -> None:
         if (why_not := self._why_not(text)) is None:
             typed = Day(_today(), self.keyboard.message_keystrokes, len(" ".join(text.split())))
             message = self.profile.store.add_message(text, [], typed)
             self.sent = Sent(message)
             self._sent_messages.add(message, text)
+            field = self.keyboard.field
+            self.touches.accept(field.touched.meant(field.text))
         else:
             self.sent = Sent(None, why_not)
 

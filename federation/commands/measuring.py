@@ -44,6 +44,11 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
         "--slips", action="store_true", help="also measure autocorrection: typos corrected, correct words broken"
     )
     parser.add_argument(
+        "--missed-keys",
+        action="store_true",
+        help="also measure what touches are worth to autocorrection, on synthetic hands that miss keys",
+    )
+    parser.add_argument(
         "--beside",
         type=Path,
         nargs="+",
@@ -103,6 +108,12 @@ def run_evaluate(options: argparse.Namespace) -> Result:
 
         result |= {f"slips_{name}": n for name, n in measure_typos([(model, t) for t in messages]).summary.items()}
     print_tables(evaluation_tables(result, len(messages)))
+    if options.missed_keys:
+        from federation.evaluation.missed_keys import measure_missed_keys, missed_keys_table
+
+        missed = measure_missed_keys([(model, texts) for texts in messages]).summary
+        result |= {f"missed_keys_{name}": n for name, n in missed.items()}
+        print_tables([missed_keys_table(result)])
     if others:
         from federation.evaluation.model_comparison import compare_folders, comparison_result, comparison_table
 

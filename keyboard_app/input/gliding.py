@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from keyboard_app.input.glided_word import ALTERNATIVES
 from keyboard_app.learning.models import Models
+from keyboard_app.learning.touches import Touches
 from model.device.gliding.decoder import GlideDecoder
 from model.device.gliding.geometry import Box, KeyGeometry
 from model.device.gliding.gesture import Gesture
+from model.device.gliding.hand import Hand, TouchModel
 from model.device.suggesting.personal import PersonalNgram
 
 _BEYOND = 0.15  # of a key's width or height: a finger this far beyond its first key has left it
 _FARTHER = 0.6  # of a key's width: a finger that has moved less has only rolled
+_GLIDES = 20  # glides that the hand has learned from since the decoders were built, after which they are built anew
 
 
 def has_left(box: Box, start: tuple[float, float], x: float, y: float) -> bool:
@@ -39,20 +42,29 @@ def has_left(box: Box, start: tuple[float, float], x: float, y: float) -> bool:
     return outside and float(np.hypot(x - start[0], y - start[1])) >= _FARTHER * min(width, height)
 
 
+class _Basis(NamedTuple):
+    """What decoders are built from."""
+
+    boxes: Mapping[str, Box]
+    ngram: PersonalNgram
+    hand: Hand  # the person's, which goes on learning
+    known: Hand  # what it had learned by then
+    glides: int  # from how many glides
+
+
 class _Built(NamedTuple):
     """The decoders, and what they were built from."""
 
     vocabulary: GlideDecoder
     own: GlideDecoder  # of the person's own words, which are few and grow
-    boxes: Mapping[str, Box]
-    ngram: PersonalNgram
+    basis: _Basis
 
 
 class Gliding:
     """The words that glides mean on the keys in use, ranked by a keyboard's models. For one thread."""
 
-    def __init__(self, models: Models) -> None:
-        self._models = models
+    def __init__(self, models: Models, touches: Touches) -> None:
+        self._models, self._touches = models, touches
         self._boxes: Mapping[str, Box] = {}
         self._built: _Built | None = None
         self._building: Thread | None = None
@@ -70,20 +82,32 @@ class Gliding:
             return
         ngram, built = self._models.own_words_written, self._fitting()
         if built is None or len(built.own.words) < len(ngram.words):
-            self._building = Thread(
-                target=self._build, args=(self._boxes, ngram, list(ngram.words), built), daemon=True
-            )
-            self._building.start()
+            self._start_to_build(built)
 
-    def _build(self, boxes: Mapping[str, Box], ngram: PersonalNgram, words: list[str], built: _Built | None) -> None:
+    def follow_hand(self) -> None:
+        """Starts to build decoders once the hand has learned from enough glides since. Call it in a pause in typing."""
+        built, building = self._fitting(), self._building is not None and self._building.is_alive()
+        if built is not None and not building and self._touches.glides >= built.basis.glides + _GLIDES:
+            self._start_to_build(None)
+
+    def _start_to_build(self, built: _Built | None) -> None:
         """Builds the decoder of the person's words, and that of the vocabulary unless `built` has it."""
+        ngram, hand = self._models.own_words_written, self._touches.hand
+        known = Hand(glides=TouchModel(hand.glides.sums))
+        basis = _Basis(self._boxes, ngram, hand, known, self._touches.glides) if built is None else built.basis
+        vocabulary = None if built is None else built.vocabulary
+        self._building = Thread(target=self._build, args=(basis, list(ngram.words), vocabulary), daemon=True)
+        self._building.start()
+
+    def _build(self, basis: _Basis, words: list[str], vocabulary: GlideDecoder | None) -> None:
         try:
-            geometry = KeyGeometry(boxes) if built is None else built.vocabulary.geometry
+            geometry = KeyGeometry(basis.boxes) if vocabulary is None else vocabulary.geometry
         except ValueError:  # a layout without letters has no glides
             self._built = None
             return
-        vocabulary = GlideDecoder(ngram.vocabulary.words, geometry) if built is None else built.vocabulary
-        self._built = _Built(vocabulary, GlideDecoder(words, geometry), boxes, ngram)
+        if vocabulary is None:
+            vocabulary = GlideDecoder(basis.ngram.vocabulary.words, geometry, hand=basis.known)
+        self._built = _Built(vocabulary, GlideDecoder(words, geometry, hand=basis.known), basis)
 
     def begin(self, context: str) -> None:
         """Works out how probable the words are after a context, while the finger glides."""
@@ -113,8 +137,8 @@ class Gliding:
         return self._fitting()
 
     def _fitting(self) -> _Built | None:
-        """Returns the decoders if they belong to the keys and the vocabulary in use."""
+        """Returns the decoders if they belong to the keys, the vocabulary and the hand in use."""
         built = self._built
-        if built is None or built.boxes != self._boxes or built.ngram is not self._models.own_words_written:
+        if built is None or built.basis.boxes != self._boxes or built.basis.hand is not self._touches.hand:
             return None
-        return built
+        return built if built.basis.ngram is self._models.own_words_written else None

@@ -1,7 +1,7 @@
 """The keyboard as a person uses it: keys in, text and suggestions out, without a window."""
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import NamedTuple
 
 from data.tokenizer import PUNCTUATION, normalize, restore_case
@@ -13,6 +13,7 @@ from keyboard_app.input.phrases import continue_offers, no_continuation
 from keyboard_app.input.shift import Shift, ShiftKey
 from keyboard_app.input.text_field import Move, TextField
 from keyboard_app.input.word_at_cursor import begun_word, ended_word, in_long_word, whole_word
+from keyboard_app.learning.touches import Glide, Tap
 from model.device.metrics import Typing
 from model.device.suggesting.continuations import Continue
 from model.device.suggesting.word_preferences import WordPreferences
@@ -185,8 +186,12 @@ class Keyboard(Editing):
         self._shift.capitalizes = capitalizes
         self._shift.follow(self.field.text[: self.field.selection[0]])
 
-    def press(self, character: str, as_typed: bool = False) -> None:
-        """Types one character, which may be an emoji of several code points.
+    def touch_costs(self, word: str) -> list[Mapping[str, float] | None] | None:
+        """Returns what the touches of a word say of other letters; the word is the last one before the cursor, or a part of it."""
+        return self.field.touched.costs(self.field.text.rfind(word, 0, self.field.cursor), word)
+
+    def press(self, character: str, as_typed: bool = False, tap: Tap | None = None) -> None:
+        """Types one character, which may be an emoji of several code points, and which a tap may have typed.
 
         Shift capitalizes a letter, unless it comes `as_typed` from a physical keyboard, which has a shift key of its own.
         Punctuation replaces the space that came with a suggestion.
@@ -203,7 +208,11 @@ class Keyboard(Editing):
             # In the middle of a line the space still separates two words, so it stays after the punctuation.
             field.replace(start, start + (rest[:1] in ("", "\n")), typed)
         else:
-            field.insert(" " * (self._letter_parts and character[:1].isalpha()) + typed)
+            inserted = " " * (self._letter_parts and character[:1].isalpha()) + typed
+            end = field.selection[0] + len(inserted)
+            field.insert(inserted)
+            if tap is not None and len(typed) == 1:
+                field.touched.add(end - 1, end, tap)
         self._after_key(letter_parts=punctuation and (self.space_waits or self._letter_parts))
 
     def space(self) -> None:
@@ -238,7 +247,7 @@ class Keyboard(Editing):
             return
         if (made := self._corrected) is not None and reach is Move.LEFT:
             place = self.field.cursor + len(made.typed) - len(made.corrected)
-            self.field.replace(made.start, made.start + len(made.corrected), made.typed)
+            self.field.reword(made.start, made.start + len(made.corrected), made.typed)
             self.field.move_to(place)
             self._insist(made.typed)
         elif not self.field.delete(reach):
@@ -255,11 +264,12 @@ class Keyboard(Editing):
         """The number of words that `glide` needs: the word, its alternatives, and those that were refused here."""
         return 1 + ALTERNATIVES + len(self._refused)
 
-    def glide(self, words: Sequence[str]) -> bool:
+    def glide(self, words: Sequence[str], glide: Glide | None = None) -> bool:
         """Puts the likeliest of the words that a glide may mean behind the text or the word at the cursor.
 
         Args:
           words: the words, likeliest first. Words that were glided here and taken away give way to the others.
+          glide: the finger's path.
 
         Returns:
           Whether there is a word.
@@ -282,13 +292,15 @@ class Keyboard(Editing):
         self.typing += Typing(len(inserted), 0)
         self._meant |= {normalize(word) for word in words}
         self._after_key(letter_parts=True)
-        self._glided = GlidedWord(start, inserted, tuple(others), space_waited, refused)
+        self._glided = glided = GlidedWord(start, inserted, tuple(others), space_waited, refused)
+        if glide is not None:
+            field.touched.add(glided.word_start, glided.word_start + len(best), glide)
         return True
 
     def _replace_glided(self, glided: GlidedWord, word: str) -> None:
         """Puts another word in the place of the one that was just glided."""
         self._count()
-        self.field.replace(glided.word_start, glided.word_start + len(glided.word), word)
+        self.field.reword(glided.word_start, glided.word_start + len(glided.word), word)
         parted = self._part()
         self._after_key()
         self.space_waits = parted
@@ -300,7 +312,10 @@ class Keyboard(Editing):
         if word and normalize(suggestion) == normalize(word):
             self._insist(word)
         end = start + len(word) if word else field.selection[1]
-        field.replace(start, end, " " * (self._letter_parts and not word) + suggestion)
+        if word:
+            field.reword(start, end, suggestion)
+        else:
+            field.replace(start, end, " " * self._letter_parts + suggestion)
         parted = self._part()
         self._after_key()
         self.space_waits = parted
@@ -388,7 +403,7 @@ class Keyboard(Editing):
         start = len(ended) - len(word)
         if not word or (corrected := self._correction_of(start, word)) is None:
             return None
-        self.field.replace(start, len(ended), corrected)
+        self.field.reword(start, len(ended), corrected)
         self.field.move_to(cursor + len(corrected) - len(word))
         return _Correction(start, word, corrected)
 

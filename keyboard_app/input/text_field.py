@@ -4,11 +4,12 @@ The cursor and the ends of the selection are never inside a character that a per
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from data.tokenizer import runs
 from keyboard_app.input.graphemes import is_boundary, next_boundary, previous_boundary
+from keyboard_app.input.touched_text import TouchedText
 
 _NEAR = 128  # characters that are read at first on either side of a place to find the word there
 _EDGE = 8  # a word so close to the edge of what was read may go on beyond it
@@ -34,6 +35,7 @@ class TextField:
     text: str = ""
     cursor: int = 0
     anchor: int = 0  # start of the selection; equals the cursor if nothing is selected
+    touched: TouchedText = field(default_factory=TouchedText, repr=False, compare=False)
 
     @property
     def selection(self) -> tuple[int, int]:
@@ -49,7 +51,17 @@ class TextField:
     def replace(self, start: int, end: int, text: str) -> None:
         """Replaces a part of the text, puts the cursor after the new part, and clears the selection."""
         start = max(start, 0)
-        self.text = self.text[:start] + text + self.text[max(end, start) :]
+        end = max(end, start)
+        self.touched.replace(start, end, len(text))
+        self._put(start, end, text)
+
+    def reword(self, start: int, end: int, text: str) -> None:
+        """Replaces a word by another one that the same touches may have meant, as `replace` does."""
+        self.touched.reword(start, self.text[start:end], text)
+        self._put(start, end, text)
+
+    def _put(self, start: int, end: int, text: str) -> None:
+        self.text = self.text[:start] + text + self.text[end:]
         place = start + len(text)
         # The end of the new part may have joined the next character.
         self.cursor = self.anchor = place if is_boundary(self.text, place) else next_boundary(self.text, place)

@@ -12,7 +12,7 @@ from keyboard_app.recording.records import Ranks
 from model.device.folder import Model
 from model.device.runtime import Program
 from model.device.suggesting.continuations import continuation
-from model.device.suggesting.corrections import Neighbours
+from model.device.suggesting.corrections import Neighbours, TouchCosts
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram, parts_of
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
@@ -125,9 +125,9 @@ class Models:
     def ngram_trust(self, trust: float) -> None:
         self._ngram.trust = trust
 
-    def suggest(self, context: str, prefix: str) -> list[str]:
-        """Returns three words for the place after `context` that fit the prefix (`Suggester.suggest`)."""
-        return [self._in_use.written(word) for word in self._in_use.suggest(context, prefix)]
+    def suggest(self, context: str, prefix: str, touches: TouchCosts | None = None) -> list[str]:
+        """Returns three words for the place after `context` that fit the prefix and its touches (`Suggester.suggest`)."""
+        return [self._in_use.written(word) for word in self._in_use.suggest(context, prefix, touches=touches)]
 
     def continuing(self, context: str, word: str) -> Generator[None, None, list[str]]:
         """Finds the words that probably follow a suggested word, as they are written (`continuation`)."""
@@ -166,9 +166,9 @@ class Models:
         words = [self._ngram.word(own) for own in self._ngram.offered]
         return [word for word in words if not self._in_use.doubts(word)]
 
-    def correct(self, context: str, word: str) -> str | None:
+    def correct(self, context: str, word: str, touches: TouchCosts | None = None) -> str | None:
         """Returns the correction of a typed word or of its case, or None (`Suggester.correct`, `Suggester.recased`)."""
-        corrected = self._in_use.correct(context, word)
+        corrected = self._in_use.correct(context, word, touches)
         return self._in_use.recased(word) if corrected is None else self._in_use.written(corrected)
 
     def ranks(self, text: str) -> list[Ranks]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from data.errors import DataError
 from data.files import write_by_rename
 from keyboard_app.learning.models import Models
+from keyboard_app.learning.touches import Touches
 from keyboard_app.my_data.source import EXPORTED_USER
 from keyboard_app.recording.records import Message
 from keyboard_app.recording.user_profile import Profile, profile_around
@@ -18,9 +19,9 @@ PAGE = 50
 class MyData:
     """The recorded messages, decrypted in memory only. For the typing thread."""
 
-    def __init__(self, profile: Profile, models: Models) -> None:
+    def __init__(self, profile: Profile, models: Models, touches: Touches) -> None:
         self._profile = profile
-        self._models = models
+        self._models, self._touches = models, touches
 
     def page(self, search: str = "", skip: int = 0, count: int = PAGE) -> list[Message]:
         """Returns messages that contain a text, ignoring case: newest first, imported ones after those typed here.
@@ -65,12 +66,14 @@ class MyData:
             self.suggest_by_what_is_left()
 
     def delete_all(self) -> None:
-        """Deletes all messages and all marked words, permanently.
+        """Deletes all messages, all marked words, and where the person touches the keys, permanently.
 
         Raises:
           DataError: as for `delete`.
         """
         try:
+            self._touches.forget()
+            self._profile.drop_hand()
             self._profile.store.delete_all()
             self._models.word_preferences.forgotten.clear()
             self._models.word_preferences.insisted.clear()

@@ -5,6 +5,7 @@ settings.json            the person's choices
 store.sqlite             the messages and the ranks that the models gave their words; encrypted
 personal.sealed          the personal weights, trained from the global ones; encrypted
 personal.previous        the personal weights in use before, for a rollback; encrypted
+hand.sealed              where the person touches the keys (`keyboard_app.learning.touches`); encrypted
 hindsight.sealed         what other models would have offered (`keyboard_app.learning.hindsight`); encrypted
 global/                  the newest global model adopted; absent while the shipped one is the newest
 federation.sqlite        the membership of a federation and the updates shared (`keyboard_app.federating.membership`); encrypted
@@ -28,6 +29,7 @@ from data.files import write_by_rename
 from data.tokenizer import tokenize
 from federation.protocol.exchange_folder import Mailbox
 from keyboard_app.recording.damage import set_aside
+from keyboard_app.recording.hand_file import load_hand, save_hand
 from keyboard_app.recording.keyholder import KEY, obtain_key, read_key
 from keyboard_app.recording.personal_file import Personal, Seen, load_personal, save_personal
 from keyboard_app.recording.schema import may_be_plain
@@ -35,12 +37,13 @@ from keyboard_app.recording.settings import SETTINGS, load_settings, save_settin
 from keyboard_app.recording.store import Store
 from keyboard_app.recording.vault import Vault
 from model.device.folder import PRETRAINED, Model, check_sums, lexicon_for, load_model, phrases_for, recover, save_model
+from model.device.gliding.hand import Hand
 from model.device.learning.gate import held_back_from
 from model.device.programs import find_program
 from model.device.weights import Provenance, Weights, digest, load_weights, next_provenance
 
 STORE, GLOBAL, PERSONAL, PREVIOUS = "store.sqlite", "global", "personal.sealed", "personal.previous"
-HINDSIGHT = "hindsight.sealed"
+HINDSIGHT, HAND = "hindsight.sealed", "hand.sealed"
 RELEASING = "releasing"  # a model from the coordinator, on its way into the mailbox
 _PLAIN_PERSONAL = "personal.safetensors"  # written by keyboards that did not encrypt
 
@@ -107,7 +110,7 @@ def read_vault(path: Path) -> Vault:
 
 def _sweep(path: Path) -> None:
     """Removes temporary files left by processes that were killed while writing."""
-    for name in (KEY, SETTINGS, PERSONAL, PREVIOUS, HINDSIGHT, _PLAIN_PERSONAL):
+    for name in (KEY, SETTINGS, PERSONAL, PREVIOUS, HINDSIGHT, HAND, _PLAIN_PERSONAL):
         for leftover in path.glob(f".{name}.*"):
             leftover.unlink()
     recover(path / RELEASING)
@@ -125,6 +128,7 @@ class Profile:
         self.settings = load_settings(path / SETTINGS, notices)
         self.tried: set[str] = set()  # rounds that were answered or attempted: a failed one is not tried again
         self.vault = vault
+        self._may_save_hand = True  # unless its file may not be read, which then stays as it is
         self._lock = lock
         # Ranks reveal words, together with the models, so that those of deleted messages must not stay.
         store.on_deletion = lambda: (path / HINDSIGHT).unlink(missing_ok=True)
@@ -306,3 +310,32 @@ class Profile:
         # In this order, so that killing the process in between leaves no weights to roll back to.
         (self.path / PREVIOUS).unlink(missing_ok=True)
         (self.path / PERSONAL).unlink(missing_ok=True)
+
+    def load_hand(self) -> Hand:
+        """Loads where the person touches the keys; without a file, nothing is known of the hand. A damaged file is set aside."""
+        path = self.path / HAND
+        if not path.exists():
+            return Hand()
+        try:
+            return load_hand(path, self.vault)
+        except UserFacingError as error:
+            lost = "where you touch the keys is learned anew"
+            if isinstance(error.__cause__, PermissionError):
+                self._may_save_hand = False
+                self.notices.append(f"{lost}: {error}: make sure that you may read the file")
+            else:
+                self.notices.append(f"{lost}: {error}; the damaged file is kept in {set_aside(path)}")
+            return Hand()
+
+    def save_hand(self, hand: Hand) -> None:
+        """Saves where the person touches the keys.
+
+        Raises:
+          DataError: the file cannot be written.
+        """
+        if self._may_save_hand:
+            save_hand(self.path / HAND, hand, self.vault)
+
+    def drop_hand(self) -> None:
+        """Deletes where the person touches the keys permanently."""
+        (self.path / HAND).unlink(missing_ok=True)

@@ -16,13 +16,14 @@ from keyboard_app.input.layout import Layout
 from keyboard_app.input.offers import Kind, Offer
 from keyboard_app.input.phrases import best_of
 from keyboard_app.input.text_field import Move
+from keyboard_app.learning.touches import Tap
 from keyboard_app.recording.settings import UserSettings
 from keyboard_app.window.after_frame import after_frame
 from keyboard_app.window.keys.between_keys import BetweenKeys
 from keyboard_app.window.keys.board import Board
 from keyboard_app.window.keys.emoji_panel import EmojiSearch
 from keyboard_app.window.keys.ghost_text import GhostText
-from keyboard_app.window.keys.keypad import Keypad
+from keyboard_app.window.keys.keypad import Keypad, Place
 from keyboard_app.window.keys.suggestion_strip import SuggestionStrip
 from keyboard_app.window.keys.text_area import SearchField, TextArea
 from keyboard_app.window.widgets.popup_menu import PopupMenu
@@ -152,11 +153,11 @@ class Composer(BoxLayout):
             self._physical = False
         return bool(super().on_touch_down(touch))
 
-    def key(self, action: str, character: str = "") -> None:
-        """Handles a key, on the screen or on a physical keyboard."""
-        keyboard = self.keyboard
+    def key(self, action: str, character: str = "", place: Place | None = None) -> None:
+        """Handles a key, on the screen or on a physical keyboard; `place` is where a finger touched it."""
+        keyboard, tap = self.keyboard, self._tap(character, place)
         actions: dict[str, Callable[[], object]] = {
-            "character": lambda: keyboard.press(character),
+            "character": lambda: keyboard.press(character, tap=tap),
             "space": keyboard.space,
             "backspace": keyboard.backspace,
             "shift": keyboard.press_shift,
@@ -179,10 +180,19 @@ class Composer(BoxLayout):
                 self.keyboard.press(character, as_typed=True)
         self._edited()
 
+    def _tap(self, character: str, place: Place | None) -> Tap | None:
+        """Returns the tap that typed a letter of the message; searches say nothing of the person's hand."""
+        if place is None or self.searching or not character.isalpha():
+            return None
+        tap = self._device.touches.tap(character, *place)
+        if tap is None:  # the keys have changed since they were measured
+            self._measure_keys()
+        return tap
+
     def _use_keys(self, _elapsed: float) -> None:
-        """Tells the decoder of glides where the letters are."""
-        if self.takes_glides and self._keypad.shows_letters:
-            self._device.gliding.use_keys(self._keypad.letter_boxes())
+        """Tells the device where the letters are."""
+        if self._keypad.shows_letters:
+            self._device.use_keys(self._keypad.letter_boxes())
 
     def begin_glide(self) -> None:
         """Works out which words are probable while the finger glides."""

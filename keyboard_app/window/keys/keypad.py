@@ -8,7 +8,7 @@ glides, such a finger types the key where it is lifted.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from kivy.clock import Clock, ClockEvent
 from kivy.input import MotionEvent
@@ -29,12 +29,20 @@ from keyboard_app.window.widgets.layer import Layer
 from model.device.gliding.geometry import Box
 from model.device.gliding.gesture import Gesture
 
-__all__ = ("KeyRow", "Keypad")
+__all__ = ("KeyRow", "Keypad", "Place")
 
 _REPEAT_FIRST, _REPEAT_LAST = 0.11, 0.025  # seconds between repeats, at first and at the fastest
 _REPEAT_SHRINK = 0.9  # factor by which this pause shrinks with each repeat
 _CURSOR_STEP = 11  # dp that a finger slides on the space bar to move the cursor by one character
 _AT_ONCE = ("shift", "backspace")  # keys that act when the finger comes down
+
+
+class Place(NamedTuple):
+    """Where a finger came down, and its key, in pixels from the keypad's upper left corner."""
+
+    x: float
+    y: float
+    box: Box
 
 
 @dataclass
@@ -47,6 +55,7 @@ class _Finger:
     held: bool = False
     done: bool = False  # the key has acted already
     over: bool = False  # the finger has no further effect
+    slid: bool = False  # it came down on another key
     steps: int = 0  # characters that it has moved the cursor by
     glides: bool = False
     points: list[tuple[float, float, float]] = field(default_factory=list)  # x, y from the keypad's top in pixels, ms
@@ -57,7 +66,9 @@ class KeyRow(Layer):
 
 
 class Keypad(FloatLayout):
-    """Dispatches `on_key(action, character)`, `on_cursor(steps)` and `on_held(action)`; handles the keys that turn the page.
+    """Dispatches `on_key(action, character, place)`, `on_cursor(steps)` and `on_held(action)`; handles the keys that turn pages.
+
+    `place` is where the finger came down on the key of a character; None for other keys, alternates, and fingers that slid there.
 
     If it `takes_glides`, it dispatches `on_glide_begin` once a finger has left its first letter, and `on_glide(gesture)` when the
     finger is lifted.
@@ -108,9 +119,12 @@ class Keypad(FloatLayout):
     def letter_boxes(self) -> dict[str, Box]:
         """Returns the left, top, width and height of the shown keys of letters, in pixels from the keypad's upper left corner."""
         letters = [key for key in self._keys if key.action == "character" and key.spec.label.isalpha()]
-        return {key.spec.label: (key.x - self.x, self.top - key.top, key.width, key.height) for key in letters}
+        return {key.spec.label: self._box(key) for key in letters}
 
-    def on_key(self, action: str, character: str) -> None:
+    def _box(self, key: Key) -> Box:
+        return key.x - self.x, self.top - key.top, key.width, key.height
+
+    def on_key(self, action: str, character: str, place: Place | None) -> None:
         """Event for the composer to bind."""
 
     def on_cursor(self, steps: int) -> None:
@@ -199,7 +213,7 @@ class Keypad(FloatLayout):
             key = self._key_at(*touch.pos) if self.collide_point(*touch.pos) else None
             if key is not None and key is not finger.key and key.action == "character":
                 self._release(finger)
-                finger.key = key
+                finger.key, finger.slid = key, True
                 self._press(finger)
         return True
 
@@ -278,9 +292,9 @@ class Keypad(FloatLayout):
         if finger.done or finger.steps or finger.glides:
             return
         if choice:
-            self.dispatch("on_key", "character", choice)
+            self.dispatch("on_key", "character", choice, None)
         else:
-            self._type(finger.key)
+            self._type(finger.key, None if finger.slid else Place(*finger.points[0][:2], self._box(finger.key)))
 
     def _release(self, finger: _Finger) -> None:
         finger.key.pressed = False
@@ -292,10 +306,11 @@ class Keypad(FloatLayout):
             finger.timer.cancel()
             finger.timer = None
 
-    def _type(self, key: Key) -> None:
+    def _type(self, key: Key, place: Place | None = None) -> None:
         if key.action == "page":
             self.page = key.spec.page
         else:
-            self.dispatch("on_key", key.action, self._typed_by(key) if key.action == "character" else "")
+            typed = key.action == "character"
+            self.dispatch("on_key", key.action, self._typed_by(key) if typed else "", place if typed else None)
             if key.action == "shift":
                 self._label_keys()  # the shift key itself answers at once

@@ -20,16 +20,19 @@ from keyboard_app.learning.insight import (
 )
 from keyboard_app.learning.recall import History, moving_recall, recall
 from keyboard_app.learning.rising import Rise, Rising
+from keyboard_app.learning.touch_picture import touch_picture, touches_in_words
 from keyboard_app.recording.records import Judgement
 from keyboard_app.window.drawing.look import look
+from keyboard_app.window.pages.hand_picture import HandPicture
 from keyboard_app.window.pages.page import Page
 from keyboard_app.window.widgets.bars import Bars
 from keyboard_app.window.widgets.chart import Chart
 from keyboard_app.window.widgets.choice import Choice
 from keyboard_app.window.widgets.plot import Plot
+from model.device.gliding.geometry import qwerty
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
-__all__ = ("Bars", "Chip", "Chips", "Choice", "LearnedPage", "Plot", "SideBySide")
+__all__ = ("Bars", "Chip", "Chips", "Choice", "HandPicture", "LearnedPage", "Plot", "SideBySide")
 
 WEEK, MODEL, WORD = "week", "model", "word"
 SPANS = ((WEEK, "By week"), (MODEL, "By model"), (WORD, "Word by word"))
@@ -37,6 +40,7 @@ WINDOW = 50  # words that each point of the curves averages over
 _SMOOTHED = 4  # the curves of three models average over a quarter of the words, or over `WINDOW`, if that is more
 FIRST = 10  # the word at which the curves begin; before it, a single word would move them far
 _SAVED_LATER = "The keystrokes saved are shown once you have sent {:,} characters here. So far you have sent {:,}."
+_USUAL_KEYS = qwerty(0, 0, 10, 4)  # shown until the keys are measured
 _SHOWN = 12  # most words, phrases or periods shown
 
 
@@ -81,6 +85,7 @@ class LearnedPage(Page):
         StringProperty()
     )  # how often each of three models would have been right; empty before they were compared
     has_public = BooleanProperty(False)  # whether there is a curve of the public model
+    hand = StringProperty()  # where the person touches the keys
     moment = StringProperty()  # the text that the suggestions side by side follow
     paused = BooleanProperty(False)
     personalized = BooleanProperty(False)
@@ -110,6 +115,7 @@ class LearnedPage(Page):
         self._show_recall()
         self._show_hindsight()
         self._show_rising()
+        self._show_hand()
         self._compare()
 
     def typed(self) -> None:
@@ -205,6 +211,11 @@ class LearnedPage(Page):
         if self._rising is None:
             return
         self.ids.rising.texts = [_rise(rise) for rise in self._rising.found[:_SHOWN]]
+
+    def _show_hand(self) -> None:
+        touches = self.device.touches
+        self.hand = touches_in_words(touches.hand)
+        self.ids.hand.keys = touch_picture(touches.hand, touches.geometry or _USUAL_KEYS)
 
     def _show_comparison(self, *_: object) -> None:
         keyboard = self.device.keyboard

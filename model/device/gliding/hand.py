@@ -24,7 +24,7 @@ from model.device.gliding.gesture import Gesture
 
 _KEY_WEIGHT, _COMMON_WEIGHT = 12.0, 20.0  # k and K
 _SPREAD_WEIGHT = 30.0  # touches of a key
-_USUAL_SPREAD = 0.3  # units: standard deviation of most people's touches
+USUAL_SPREAD = 0.3  # units: standard deviation of most people's touches
 _MEMORY = 300.0  # touches of a key that count at most
 _FARTHEST = 1.2  # units: a touch farther off was not meant for the key
 _MOST_OFFSET = 0.45  # units
@@ -34,7 +34,7 @@ _MOST_LETTERS = 255
 _COLUMNS = 5  # of `TouchModel.sums`
 
 
-class Touches(NamedTuple):
+class TouchStatistics(NamedTuple):
     """The touches of some letters: offsets in units, and spreads as a multiple of the usual one, [letters, 2] each."""
 
     offsets: NDArray[np.float64]
@@ -46,6 +46,9 @@ class TouchModel:
 
     def __init__(self, sums: Mapping[str, NDArray[np.float64]] | None = None) -> None:
         self.sums = {letter: np.array(row, np.float64) for letter, row in (sums or {}).items()}
+        self._known: tuple[str, TouchStatistics] | None = (
+            None  # the letters that `of` was last asked for, and its answer
+        )
 
     def learn(self, letter: str, x: float, y: float, geometry: KeyGeometry) -> None:
         """Counts a touch at a point in pixels that was meant for a letter. Touches far off, or of no key, are ignored."""
@@ -59,18 +62,24 @@ class TouchModel:
         row = self.sums.setdefault(letter, np.zeros(_COLUMNS))
         row += [1.0, *off, *(off**2)]
         row *= min(1.0, _MEMORY / row[0])
+        self._known = None
 
-    def of(self, letters: str) -> Touches:
-        """Returns where these letters are touched."""
+    def of(self, letters: str) -> TouchStatistics:
+        """Returns where these letters are touched; between two touches that are learned, the answer is not worked out again."""
+        if self._known is None or self._known[0] != letters:
+            self._known = letters, self._work_out(letters)
+        return self._known[1]
+
+    def _work_out(self, letters: str) -> TouchStatistics:
         rows = np.stack([self.sums.get(letter, np.zeros(_COLUMNS)) for letter in letters])
         count, sums, squares = rows[:, :1], rows[:, 1:3], rows[:, 3:]
         everything = sum(self.sums.values(), np.zeros(_COLUMNS))
         common = everything[1:3] / (everything[0] + _COMMON_WEIGHT)
         offsets = (sums + _KEY_WEIGHT * common) / (count + _KEY_WEIGHT)
         around = np.maximum(squares - 2 * offsets * sums + count * offsets**2, 0)
-        variance = (around + _SPREAD_WEIGHT * _USUAL_SPREAD**2) / (count + _SPREAD_WEIGHT)
-        spreads = np.clip(np.sqrt(variance) / _USUAL_SPREAD, *_SPREADS)
-        return Touches(np.clip(offsets, -_MOST_OFFSET, _MOST_OFFSET), spreads)
+        variance = (around + _SPREAD_WEIGHT * USUAL_SPREAD**2) / (count + _SPREAD_WEIGHT)
+        spreads = np.clip(np.sqrt(variance) / USUAL_SPREAD, *_SPREADS)
+        return TouchStatistics(np.clip(offsets, -_MOST_OFFSET, _MOST_OFFSET), spreads)
 
 
 class Hand:
@@ -97,7 +106,7 @@ class Hand:
         if typed not in geometry.boxes or not np.isfinite([x, y]).all():
             return None
         offsets, spreads = self.taps.of(letters)
-        spreads = _USUAL_SPREAD * spreads
+        spreads = USUAL_SPREAD * spreads
         off = (geometry.in_units(np.array([x, y], np.float64)) - geometry.centres - offsets) / spreads
         unlikely = (off**2).sum(axis=1) / 2 + np.log(spreads).sum(axis=1)
         costs = np.maximum(unlikely - unlikely[letters.index(typed)], _LEAST_COST)

@@ -254,4 +254,4 @@ def test_the_prior_is_worked_out_while_the_finger_glides(
 
 
 def test_before_the_keys_are_known_no_glide_means_a_word(device: Device) -> None:
-    assert Gliding(device.models).words(Gesture([0, 9], [0, 9], [0, 9]), "") == []
+    assert Gliding(device.models, device.touches).words(Gesture([0, 9], [0, 9], [0, 9]), "") == []

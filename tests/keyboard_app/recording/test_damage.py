@@ -21,7 +21,7 @@ from keyboard_app.recording.keyholder import KEY, obtain_key, read_key
 from keyboard_app.recording.personal_file import Seen
 from keyboard_app.recording.records import Day, Judgement, Ranks
 from keyboard_app.recording.store import Store
-from keyboard_app.recording.user_profile import GLOBAL, PERSONAL, STORE
+from keyboard_app.recording.user_profile import GLOBAL, HAND, PERSONAL, STORE
 from keyboard_app.recording.vault import Vault
 from model.device.folder import CARD, PROGRAM, VOCABULARY, WEIGHTS, Model
 from model.device.weights import digest
@@ -60,6 +60,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory, small_model: Model, small_
         device.profile.save_global(newer)
         device.profile.save_personal(newer.weights, newer, SEEN)
         device.profile.save_personal(newer.weights, newer, SEEN)
+        device.profile.save_hand(device.touches.hand)
         device.choose(consent=True, layout="own", keep_days=30)
         with Membership.open(path, device.profile.vault) as membership:
             membership.join("https://keyboards.example.org:8443", "a certificate", Ed25519PrivateKey.generate())
@@ -201,7 +202,7 @@ def test_a_definition_that_is_not_utf8(whole_store: bytes, tmp_path: Path) -> No
 
 
 FILES = [
-    *(STORE, FILE, KEY, "settings.json", PERSONAL, "personal.previous", "layouts/own.json"),
+    *(STORE, FILE, KEY, "settings.json", PERSONAL, "personal.previous", HAND, "layouts/own.json"),
     *(f"{GLOBAL}/{name}" for name in (WEIGHTS, PROGRAM, VOCABULARY, CARD, "SHA256SUMS")),
 ]
 
