@@ -1,0 +1,127 @@
+"""The moments at which people wrote new words, and what a keyboard does at each: whether it suggests the word and keeps it.
+
+A moment is a message up to a new word. A keyboard without a window (`keyboard keys`) types it three times: up to the word, with
+the first two letters of the word, and with the whole word and a space, at which a keyboard corrects typos.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.tokenizer import tokenize
+from federation.demos.owners import pressed
+from federation.demos.people import Person
+
+_EACH = 2  # moments of each word, each of another person
+_LENGTHS = range(8, 33)  # characters before the word: a context, but not too many keys to press
+LETTERS = 2
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A new word and what its writer had written before it in the message, with a space at the end."""
+
+    word: str
+    context: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a keyboard did at a moment."""
+
+    next: list[str]  # the suggestions before the word's first letter, best first
+    letters: list[str]  # those after its first two letters
+    became: str  # the word in the field after a space
+
+
+def moments_of(people: Sequence[Person], words: Collection[str]) -> list[Moment]:
+    """Returns the first suitable moment of each word and person, for at most two people a word, in the order of the words."""
+    found: dict[str, list[str]] = {word: [] for word in words}
+    for person in people:
+        seen: set[str] = set()
+        for text in person.typed:
+            line = " ".join(text.split())
+            for token in tokenize(line):
+                before = line[: token.start]
+                word = token.word
+                if word not in found or word in seen or len(before) not in _LENGTHS or not before.endswith(" "):
+                    continue
+                seen.add(word)
+                if before.isprintable() and len(found[word]) < _EACH:
+                    found[word].append(before)
+    return [Moment(word, context) for word, contexts in found.items() for context in contexts]
+
+
+def answers(moments: Sequence[Moment], profile: Path, shipped: Path) -> list[Answer]:
+    """Returns what the keyboard of a profile does at each moment.
+
+    Raises:
+      DataError: the keyboard failed.
+    """
+    lines = [
+        line
+        for moment in moments
+        for line in (moment.context, moment.context + moment.word[:LETTERS], f"{moment.context}{moment.word} ")
+    ]
+    found = pressed(lines, shipped, profile)
+    triples = zip(found[::3], found[1::3], found[2::3], strict=True)
+    return [Answer(a["suggestions"], b["suggestions"], _last_word(c["text"])) for a, b, c in triples]
+
+
+def _last_word(text: str) -> str:
+    tokens = tokenize(text)
+    return tokens[-1].text if tokens else ""
+
+
+def figures(moments: Sequence[Moment], found: Sequence[Answer]) -> dict[str, int]:
+    """Returns at how many moments, and for how many words at some moment, the word was offered; and how often it was left.
+
+    `next` and `letters` count moments at which the word was offered before its first and after its second letter, `kept` those at
+    which it stayed as typed. `words_offered` counts words offered at some moment, `words_kept` those that always stayed.
+    """
+    offered_next, offered, kept, changed = 0, 0, 0, set()
+    words = set()
+    for moment, answer in zip(moments, found, strict=True):
+        first, later = (moment.word in map(str.lower, offers) for offers in (answer.next, answer.letters))
+        stayed = answer.became.lower() == moment.word
+        offered_next, offered, kept = offered_next + first, offered + later, kept + stayed
+        if first or later:
+            words.add(moment.word)
+        if not stayed:
+            changed.add(moment.word)
+    everything = {moment.word for moment in moments}
+    return {
+        "moments": len(moments),
+        "next": offered_next,
+        "letters": offered,
+        "kept": kept,
+        "words": len(everything),
+        "words_offered": len(words),
+        "words_kept": len(everything - changed),
+    }
+
+
+def examples(
+    moments: Sequence[Moment], before: Sequence[Answer], after: Sequence[Answer], count: int
+) -> list[dict[str, Any]]:
+    """Returns the clearest moments, each of another word: the keyboard suggests the word now, and may have changed it before.
+
+    An entry has the `word`, the `context`, and for `before` and `after` the fields of `Answer`.
+    """
+
+    def clearness(place: int) -> tuple[int, int]:
+        moment, old, new = moments[place], before[place], after[place]
+        offered = (moment.word in map(str.lower, new.next)) + (moment.word in map(str.lower, new.letters))
+        stays_now = new.became.lower() == moment.word != old.became.lower()
+        return 2 * offered + 2 * stays_now, offered
+
+    rows: list[dict[str, Any]] = []
+    for place in sorted(range(len(moments)), key=clearness, reverse=True):
+        moment = moments[place]
+        if clearness(place)[1] and moment.word not in (row["word"] for row in rows):
+            row = {"word": moment.word, "context": moment.context.rstrip()}
+            rows.append(row | {"before": vars(before[place]), "after": vars(after[place])})
+        if len(rows) == count:
+            break
+    return rows
