@@ -142,14 +142,12 @@ def run_demo_devices(options: argparse.Namespace) -> dict[str, Any]:
 
 def add_demo_words_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `federate demo-words`."""
-    parser.add_argument(
-        "--model", type=Path, default=PRETRAINED, help="the model folder to start from (default: the shipped model)"
-    )
+    add_start_model_option(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("demo-words"), help="the report's folder (default: demo-words)"
     )
     parser.add_argument(
-        "--rounds", type=positive_int, default=6, help="the number of rounds after the words are found (default: 6)"
+        "--rounds", type=positive_int, default=6, help="the number of rounds with the new words (default: %(default)s)"
     )
 
 

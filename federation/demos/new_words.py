@@ -45,7 +45,6 @@ from model.device.folder import Model, load_model
 from model.device.weights import digest
 
 _K = 3
-ROUNDS = 6
 # As in `federate demo-devices`, but with more words of each person, because most new words are rare.
 _TRAINING = ("--learning-rate", 1, "--passes", 2, "--max-words", 8_000, "--clip", 4)
 _RULES = ("--minimum", 6, "--target", PEOPLE, "--over-selection", 1, "--selection-seconds", 30, "--settle-seconds", 10)
@@ -59,7 +58,7 @@ _NAMED = 40  # words that are printed
 _console = Console(stderr=True)
 
 
-def demo_words(shipped: Path, out: Path, rounds: int = ROUNDS, corpus: Corpus | None = None) -> dict[str, Any]:
+def demo_words(shipped: Path, out: Path, rounds: int, corpus: Corpus | None = None) -> dict[str, Any]:
     """Runs the demo in the folder `out`, which it replaces, and leaves a report there.
 
     Args:

@@ -16,9 +16,9 @@ MEASURES = {
 
 _PAGE = """<h1>A keyboard suggests words that its owner never wrote</h1>
 <p>Eight of ChitChat's validation users, chosen because they share many words that the vocabulary lacks, each have a keyboard, a
-process of its own. A coordinator ran a word discovery, two secure sums. It found the words of at least {k} of the {devices} keyboards
-and cannot tell who has which. The model grew by the words and learned their use in {rounds} secure rounds. A ninth keyboard, of a
-person who never wrote one of the words, then installed the model.</p>
+process of its own. A coordinator ran a word discovery, two secure sums. It found the words of at least {k} of the {devices}
+keyboards and cannot tell who has which. The model grew by the words and learned their use in {rounds} secure rounds. A ninth
+keyboard, of a person who never wrote one of the words, then installed the model.</p>
 <img src="words.png" alt="The found words; what the ninth keyboard does at their moments; recall and coverage of strangers' words">
 <h2>The found words, with the number of keyboards</h2>
 <p>{words}</p>

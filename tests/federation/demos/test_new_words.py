@@ -128,5 +128,5 @@ def test_what_a_keyboard_did_is_counted_by_moment_and_by_word() -> None:
 def test_the_demo_does_not_overwrite_a_folder_of_something_else(small_model_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(DataError, match="was not made by `federate demo-words`"):
-        demo_words(small_model_folder, tmp_path)
+        demo_words(small_model_folder, tmp_path, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
