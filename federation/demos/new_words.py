@@ -254,8 +254,9 @@ def _print_tables(result: dict[str, Any]) -> None:
 def _shown(row: dict[str, Any], side: str) -> str:
     answer, word = row[side], row["word"]
     following, letters = (", ".join(answer[key]) or "nothing" for key in ("next", "letters"))
-    end = "keeps the word" if answer["became"].lower() == word else f"makes it {answer['became']}"
-    return f"suggests {following}\nafter “{word[:LETTERS]}”: {letters}\n{end}"
+    end = "kept" if answer["became"].lower() == word else f"becomes {answer['became']}"
+    typo = f"typo {row['typo']}: becomes {answer['mended']}"
+    return f"suggests {following}\nafter “{word[:LETTERS]}”: {letters}\n{word}: {end}; {typo}"
 
 
 def _say(line: str) -> None:

@@ -1,21 +1,24 @@
 """The moments at which people wrote new words, and what a keyboard does at each: whether it suggests the word and keeps it.
 
-A moment is a message up to a new word. A keyboard without a window (`keyboard keys`) types it three times: up to the word, with
-the first two letters of the word, and with the whole word and a space, at which a keyboard corrects typos.
+A moment is a message up to a new word. A keyboard without a window (`keyboard keys`) types it four times: up to the word, with the
+first three letters of the word, with the whole word and a space, at which a keyboard corrects typos, and with a typo of the word
+and a space.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from data.tokenizer import tokenize
 from federation.demos.owners import pressed
 from federation.demos.people import Person
+from federation.evaluation.autocorrection import make_typo
 
 _EACH = 2  # moments of each word, each of another person
 _LENGTHS = range(8, 33)  # characters before the word: a context, but not too many keys to press
-LETTERS = 2
+LETTERS = 3
 
 
 @dataclass(frozen=True)
@@ -25,14 +28,23 @@ class Moment:
     word: str
     context: str
 
+    @property
+    def typo(self) -> str:
+        """The word with a random typo, which is the same in every run."""
+        random, typo = Random(self.word), self.word
+        while typo == self.word:
+            typo = make_typo(self.word, random)
+        return typo
+
 
 @dataclass(frozen=True)
 class Answer:
     """What a keyboard did at a moment."""
 
     next: list[str]  # the suggestions before the word's first letter, best first
-    letters: list[str]  # those after its first two letters
+    letters: list[str]  # those after its first three letters
     became: str  # the word in the field after a space
+    mended: str  # what the word with a typo has become after a space
 
 
 def moments_of(people: Sequence[Person], words: Collection[str]) -> list[Moment]:
@@ -60,13 +72,15 @@ def answers(moments: Sequence[Moment], profile: Path, shipped: Path) -> list[Ans
       DataError: the keyboard failed.
     """
     lines = [
-        line
+        moment.context + typed
         for moment in moments
-        for line in (moment.context, moment.context + moment.word[:LETTERS], f"{moment.context}{moment.word} ")
+        for typed in ("", moment.word[:LETTERS], f"{moment.word} ", f"{moment.typo} ")
     ]
     found = pressed(lines, shipped, profile)
-    triples = zip(found[::3], found[1::3], found[2::3], strict=True)
-    return [Answer(a["suggestions"], b["suggestions"], _last_word(c["text"])) for a, b, c in triples]
+    return [
+        Answer(a["suggestions"], b["suggestions"], _last_word(c["text"]), _last_word(d["text"]))
+        for a, b, c, d in zip(found[::4], found[1::4], found[2::4], found[3::4], strict=True)
+    ]
 
 
 def _last_word(text: str) -> str:
@@ -77,15 +91,17 @@ def _last_word(text: str) -> str:
 def figures(moments: Sequence[Moment], found: Sequence[Answer]) -> dict[str, int]:
     """Returns at how many moments, and for how many words at some moment, the word was offered; and how often it was left.
 
-    `next` and `letters` count moments at which the word was offered before its first and after its second letter, `kept` those at
-    which it stayed as typed. `words_offered` counts words offered at some moment, `words_kept` those that always stayed.
+    `next` and `letters` count moments at which the word was offered before its first and after its third letter, `kept` those at
+    which it stayed as typed, `mended` those at which its typo was corrected to it. `words_offered` counts words offered at some
+    moment, `words_kept` those that always stayed.
     """
-    offered_next, offered, kept, changed = 0, 0, 0, set()
+    offered_next, offered, kept, mended, changed = 0, 0, 0, 0, set()
     words = set()
     for moment, answer in zip(moments, found, strict=True):
         first, later = (moment.word in map(str.lower, offers) for offers in (answer.next, answer.letters))
         stayed = answer.became.lower() == moment.word
         offered_next, offered, kept = offered_next + first, offered + later, kept + stayed
+        mended += answer.mended.lower() == moment.word
         if first or later:
             words.add(moment.word)
         if not stayed:
@@ -96,6 +112,7 @@ def figures(moments: Sequence[Moment], found: Sequence[Answer]) -> dict[str, int
         "next": offered_next,
         "letters": offered,
         "kept": kept,
+        "mended": mended,
         "words": len(everything),
         "words_offered": len(words),
         "words_kept": len(everything - changed),
@@ -105,22 +122,22 @@ def figures(moments: Sequence[Moment], found: Sequence[Answer]) -> dict[str, int
 def examples(
     moments: Sequence[Moment], before: Sequence[Answer], after: Sequence[Answer], count: int
 ) -> list[dict[str, Any]]:
-    """Returns the clearest moments, each of another word: the keyboard suggests the word now, and may have changed it before.
+    """Returns the clearest moments, each of another word: the keyboard suggests the word now, and corrects its typo.
 
-    An entry has the `word`, the `context`, and for `before` and `after` the fields of `Answer`.
+    An entry has the `word`, its `typo`, the `context`, and for `before` and `after` the fields of `Answer`.
     """
 
     def clearness(place: int) -> tuple[int, int]:
         moment, old, new = moments[place], before[place], after[place]
         offered = (moment.word in map(str.lower, new.next)) + (moment.word in map(str.lower, new.letters))
-        stays_now = new.became.lower() == moment.word != old.became.lower()
-        return 2 * offered + 2 * stays_now, offered
+        corrected = (new.became.lower() == moment.word != old.became.lower()) + (new.mended.lower() == moment.word)
+        return offered + corrected, offered
 
     rows: list[dict[str, Any]] = []
     for place in sorted(range(len(moments)), key=clearness, reverse=True):
         moment = moments[place]
         if clearness(place)[1] and moment.word not in (row["word"] for row in rows):
-            row = {"word": moment.word, "context": moment.context.rstrip()}
+            row = {"word": moment.word, "typo": moment.typo, "context": moment.context.rstrip()}
             rows.append(row | {"before": vars(before[place]), "after": vars(after[place])})
         if len(rows) == count:
             break

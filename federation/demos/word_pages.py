@@ -8,8 +8,9 @@ from federation.demos.pages import HEAD, table
 # What is counted at the moments of the new words (`federation.demos.word_moments.figures`), in words.
 MEASURES = {
     "next": "the word is suggested before its first letter",
-    "letters": "the word is suggested after two letters",
+    "letters": "the word is suggested after three letters",
     "kept": "the word stays as typed",
+    "mended": "a typo of the word is corrected to it",
     "words_offered": "words that are suggested at some moment",
     "words_kept": "words that always stay as typed",
 }
@@ -55,7 +56,7 @@ def words_report(result: dict[str, Any]) -> str:
         [
             f"{row['context']} {row['word']}",
             *(", ".join(row[side][key]) for key in ("next", "letters") for side in ("before", "after")),
-            *(row[side]["became"] for side in ("before", "after")),
+            *(f"{row['typo']} → {row[side]['mended']}" for side in ("before", "after")),
         ]
         for row in result["examples"]
     ]
@@ -64,7 +65,7 @@ def words_report(result: dict[str, Any]) -> str:
         [name, *(f"{row[key]:.2%}" for key in ("coverage", "top1", "top3"))]
         for name, row in strangers["models"].items()
     ]
-    heads = ["suggested before", "after", "after two letters, before", "after", "the word becomes, before", "after"]
+    heads = ["suggested before", "after", "after three letters, before", "after", "a typo becomes, before", "after"]
     return HEAD.format(title="demo with new words") + _PAGE.format(
         k=result["k"],
         devices=result["devices"],

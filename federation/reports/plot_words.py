@@ -1,5 +1,6 @@
 """The plot of `federate demo-words`, as a PNG file."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,15 @@ _WORDS = 20  # shown
 _COLOURS = {"before": "tab:gray", "after": "tab:blue"}
 _MOMENTS = {
     "next": "suggested before\nits first letter",
-    "letters": "suggested after\ntwo letters",
-    "kept": "stays as typed",
+    "letters": "suggested after\nthree letters",
+    "kept": "stays\nas typed",
+    "mended": "its typo is\ncorrected to it",
 }
 
 
 def plot_demo_words(result: Figures, path: Path) -> None:
     """Plots the found words, what the ninth keyboard does at their moments, and recall on strangers; writes some moments down."""
-    figure = plt.figure(figsize=(14, 9), layout="constrained")
+    figure = plt.figure(figsize=(15, 9), layout="constrained")
     grid = figure.add_gridspec(2, 3, height_ratios=(5, 4), width_ratios=(4, 4, 3))
     _plot_words(figure.add_subplot(grid[0, 0]), result)
     _plot_moments(figure.add_subplot(grid[0, 1]), result)
@@ -68,12 +70,12 @@ def _plot_moments(axes: Axes, result: Figures) -> None:
 def _plot_strangers(axes: Axes, strangers: Figures) -> None:
     rows = list(strangers["models"].values())
     recalls = 100 * np.array([row["top1"] for row in rows])
-    bars = np.zeros((2, len(rows)))
     change = strangers["change"]
+    axes.bar(np.arange(len(rows)), recalls, 0.6, color=("tab:gray", "tab:cyan", "tab:blue"))
     if change["interval"]:
         low, high = change["interval"]
-        bars[:, -1] = 100 * max(change["difference"] - low, 0), 100 * max(high - change["difference"], 0)
-    axes.bar(np.arange(len(rows)), recalls, 0.6, yerr=bars, capsize=4, color=("tab:gray", "tab:cyan", "tab:blue"))
+        bars = [[100 * max(change["difference"] - low, 0)], [100 * max(high - change["difference"], 0)]]
+        axes.errorbar(len(rows) - 1, recalls[-1], bars, capsize=4, color="black")
     for place, recall in enumerate(recalls):
         axes.annotate(f"{recall:.1f}%", (place, recall / 2), ha="center", color="white", weight="bold")
     names = [f"{name}\n{row['coverage']:.1%} of words\nin the vocabulary" for name, row in strangers["models"].items()]
@@ -90,22 +92,22 @@ def _write_examples(axes: Axes, rows: Sequence[Figures]) -> None:
         "one of the eight wrote",
         "suggests, before",
         "after",
-        "after two letters, before",
+        "after three letters, before",
         "after",
-        "typed, before",
+        "a typo becomes, before",
         "after",
     ]
     cells = [
         [
             f"{row['context']} {row['word']}",
             *(", ".join(row[side][key]) for key in ("next", "letters") for side in ("before", "after")),
-            *(row[side]["became"] for side in ("before", "after")),
+            *(f"{row['typo']} → {row[side]['mended']}" for side in ("before", "after")),
         ]
         for row in rows
     ]
     if not cells:
         return
-    widths = np.array([26, 18, 18, 18, 18, 9, 9], float)
+    widths = np.array([26, 15, 15, 20, 20, 17, 17], float)
     table = axes.table(
         cells,
         colLabels=heads,
@@ -115,10 +117,10 @@ def _write_examples(axes: Axes, rows: Sequence[Figures]) -> None:
         bbox=Bbox.from_bounds(0, 0, 1, 1),
     )
     table.auto_set_font_size(False)
-    table.set_fontsize(9)
+    table.set_fontsize(8)
     for (line, column), cell in table.get_celld().items():
         cell.set_edgecolor("#d0d0d5")
         if line == 0 or column == 0:
             cell.set_text_props(weight="bold")
-        elif column in (2, 4, 6) and rows[line - 1]["word"] in cells[line - 1][column].lower().split(", "):
+        elif column in (2, 4, 6) and rows[line - 1]["word"] in re.split(", |→ ", cells[line - 1][column].lower()):
             cell.set_facecolor("#e6f4e6")

@@ -112,16 +112,25 @@ def test_moments_are_messages_up_to_the_first_use_of_a_word() -> None:
 
 def test_what_a_keyboard_did_is_counted_by_moment_and_by_word() -> None:
     moments = [Moment("byu", "i think "), Moment("byu", "go to "), Moment("provo", "i am in ")]
-    before = [Answer(["a"], ["bye"], "bye"), Answer(["the"], [], "byu"), Answer(["the"], ["pro"], "prove")]
-    after = [Answer(["BYU", "a"], ["BYU"], "BYU"), Answer(["the"], ["bye", "BYU"], "BYU"), Answer(["the"], [], "provo")]
+    before = [
+        Answer(["a"], ["bye"], "bye", "bye"),
+        Answer(["the"], [], "byu", "by"),
+        Answer(["the"], ["pro"], "prove", "pro"),
+    ]
+    after = [
+        Answer(["BYU", "a"], ["BYU"], "BYU", "byu"),
+        Answer(["the"], ["bye", "BYU"], "BYU", "by"),
+        Answer(["the"], [], "provo", "Provo"),
+    ]
     assert figures(moments, before) == {
-        "moments": 3, "next": 0, "letters": 0, "kept": 1, "words": 2, "words_offered": 0, "words_kept": 0
+        "moments": 3, "next": 0, "letters": 0, "kept": 1, "mended": 0, "words": 2, "words_offered": 0, "words_kept": 0
     }  # fmt: skip
     assert figures(moments, after) == {
-        "moments": 3, "next": 1, "letters": 2, "kept": 3, "words": 2, "words_offered": 1, "words_kept": 2
+        "moments": 3, "next": 1, "letters": 2, "kept": 3, "mended": 2, "words": 2, "words_offered": 1, "words_kept": 2
     }  # fmt: skip
     (row,) = examples(moments, before, after, 5)
     assert (row["word"], row["context"], row["before"]["became"]) == ("byu", "i think", "bye")
+    assert row["typo"] == moments[0].typo == Moment("byu", "other ").typo != "byu"
     assert examples(moments, before, [replace(a, next=[], letters=[]) for a in after], 5) == []
 
 
