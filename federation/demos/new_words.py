@@ -34,7 +34,7 @@ from federation.demos.folder import replace_demo_folder
 from federation.demos.owners import Owner, global_model_of, type_messages
 from federation.demos.people import PEOPLE, Person
 from federation.demos.sharers import choose_newcomer, choose_sharers
-from federation.demos.word_moments import LETTERS, Answer, Moment, answers, examples, figures, moments_of
+from federation.demos.word_moments import LETTERS, Answer, WordMoment, answers, examples, figures, moments_of
 from federation.demos.word_pages import MEASURES, strangers_lines, words_report
 from federation.evaluation.held_out_users import equal_shares
 from federation.evaluation.vocabulary_growth import growth
@@ -157,7 +157,7 @@ def _grow(first: Model, out: Path) -> None:
 
 def _meet_newcomer(
     out: Path, shipped: Path, people: Sequence[Person], validation: Part, found: dict[str, Any]
-) -> tuple[Owner, list[Moment], list[Answer]]:
+) -> tuple[Owner, list[WordMoment], list[Answer]]:
     """Lets a ninth keyboard record its person's messages, and asks it what it does at the moments of the new words.
 
     Raises:

@@ -22,7 +22,7 @@ LETTERS = 3
 
 
 @dataclass(frozen=True)
-class Moment:
+class WordMoment:
     """A new word and what its writer had written before it in the message, with a space at the end."""
 
     word: str
@@ -47,7 +47,7 @@ class Answer:
     mended: str  # what the word with a typo has become after a space
 
 
-def moments_of(people: Sequence[Person], words: Collection[str]) -> list[Moment]:
+def moments_of(people: Sequence[Person], words: Collection[str]) -> list[WordMoment]:
     """Returns the first suitable moment of each word and person, for at most two people a word, in the order of the words."""
     found: dict[str, list[str]] = {word: [] for word in words}
     for person in people:
@@ -62,10 +62,10 @@ def moments_of(people: Sequence[Person], words: Collection[str]) -> list[Moment]
                 seen.add(word)
                 if before.isprintable() and len(found[word]) < _EACH:
                     found[word].append(before)
-    return [Moment(word, context) for word, contexts in found.items() for context in contexts]
+    return [WordMoment(word, context) for word, contexts in found.items() for context in contexts]
 
 
-def answers(moments: Sequence[Moment], profile: Path, shipped: Path) -> list[Answer]:
+def answers(moments: Sequence[WordMoment], profile: Path, shipped: Path) -> list[Answer]:
     """Returns what the keyboard of a profile does at each moment.
 
     Raises:
@@ -88,7 +88,7 @@ def _last_word(text: str) -> str:
     return tokens[-1].text if tokens else ""
 
 
-def figures(moments: Sequence[Moment], found: Sequence[Answer]) -> dict[str, int]:
+def figures(moments: Sequence[WordMoment], found: Sequence[Answer]) -> dict[str, int]:
     """Returns at how many moments, and for how many words at some moment, the word was offered; and how often it was left.
 
     `next` and `letters` count moments at which the word was offered before its first and after its third letter, `kept` those at
@@ -120,7 +120,7 @@ def figures(moments: Sequence[Moment], found: Sequence[Answer]) -> dict[str, int
 
 
 def examples(
-    moments: Sequence[Moment], before: Sequence[Answer], after: Sequence[Answer], count: int
+    moments: Sequence[WordMoment], before: Sequence[Answer], after: Sequence[Answer], count: int
 ) -> list[dict[str, Any]]:
     """Returns the clearest moments, each of another word: the keyboard suggests the word now, and corrects its typo.
 

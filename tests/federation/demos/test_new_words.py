@@ -13,7 +13,7 @@ from data.vocabulary import Vocabulary
 from federation.demos.new_words import demo_words
 from federation.demos.people import PEOPLE, Person
 from federation.demos.sharers import choose_newcomer, choose_sharers
-from federation.demos.word_moments import Answer, Moment, examples, figures, moments_of
+from federation.demos.word_moments import Answer, WordMoment, examples, figures, moments_of
 from model.device.folder import Model, load_model, save_model
 from tests.federation.demos.test_playground import processes_of
 
@@ -107,11 +107,11 @@ def test_moments_are_messages_up_to_the_first_use_of_a_word() -> None:
         Person("b", ["what about pre-byu", "so what about BYU?"], []),
         Person("c", ["i think byu is good"], []),
     ]
-    assert moments_of(people, ["provo", "byu"]) == [Moment("byu", "i think "), Moment("byu", "so what about ")]
+    assert moments_of(people, ["provo", "byu"]) == [WordMoment("byu", "i think "), WordMoment("byu", "so what about ")]
 
 
 def test_what_a_keyboard_did_is_counted_by_moment_and_by_word() -> None:
-    moments = [Moment("byu", "i think "), Moment("byu", "go to "), Moment("provo", "i am in ")]
+    moments = [WordMoment("byu", "i think "), WordMoment("byu", "go to "), WordMoment("provo", "i am in ")]
     before = [
         Answer(["a"], ["bye"], "bye", "bye"),
         Answer(["the"], [], "byu", "by"),
@@ -130,7 +130,7 @@ def test_what_a_keyboard_did_is_counted_by_moment_and_by_word() -> None:
     }  # fmt: skip
     (row,) = examples(moments, before, after, 5)
     assert (row["word"], row["context"], row["before"]["became"]) == ("byu", "i think", "bye")
-    assert row["typo"] == moments[0].typo == Moment("byu", "other ").typo != "byu"
+    assert row["typo"] == moments[0].typo == WordMoment("byu", "other ").typo != "byu"
     assert examples(moments, before, [replace(a, next=[], letters=[]) for a in after], 5) == []
 
 
