@@ -37,9 +37,9 @@ from federation.demos.sharers import choose_newcomer, choose_sharers
 from federation.demos.word_moments import LETTERS, Answer, WordMoment, answers, examples, figures, moments_of
 from federation.demos.word_pages import MEASURES, strangers_lines, words_report
 from federation.evaluation.held_out_users import equal_shares
-from federation.evaluation.vocabulary_growth import growth
 from federation.growing.counts_files import read_words
 from federation.growing.grown_model import grow, grown_card, language_of, save_grown
+from federation.growing.growth_comparison import growth
 from federation.reports.plot_words import plot_demo_words
 from model.device.folder import Model, load_model
 from model.device.weights import digest
@@ -70,7 +70,7 @@ def demo_words(shipped: Path, out: Path, rounds: int, corpus: Corpus | None = No
     Returns:
       The found `words` with their `devices`; what the ninth keyboard did `before` and `after`, by
       `federation.demos.word_moments.figures`; `examples`; the models on `strangers`, by
-      `federation.evaluation.vocabulary_growth.growth`; and the coordinator's figures of each round.
+      `federation.growing.growth_comparison.growth`; and the coordinator's figures of each round.
 
     Raises:
       DataError: `out` holds something else, the corpus has no such people, or the coordinator or a keyboard failed.

@@ -36,7 +36,7 @@ keyboard, of a person who never wrote one of the words, then installed the model
 
 
 def strangers_lines(strangers: dict[str, Any]) -> list[str]:
-    """Returns lines about recall over all words, and about the new words, of `federation.evaluation.vocabulary_growth.growth`."""
+    """Returns lines about recall over all words, and about the new words, of `federation.growing.growth_comparison.growth`."""
     new = strangers["new_words"]
     return [
         f"From the shipped model to the last, over all words: {strangers['change']['line']}.",

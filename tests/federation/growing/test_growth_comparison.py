@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from data.tokenizer import tokenize
-from federation.evaluation.vocabulary_growth import growth
 from federation.growing.counts_files import Counted, Counts
 from federation.growing.grown_model import Language, grow
+from federation.growing.growth_comparison import growth
 from model.device.folder import Model
 
 PEOPLE = [["i think byu is good.", "byu"], ["you have xyzzy"], []]
