@@ -57,7 +57,7 @@ def _plot_moments(axes: Axes, result: Figures) -> None:
         counts = [result[side][key] for key in _MOMENTS]
         drawn = axes.bar(places + shift, [100 * n / total for n in counts], 0.38, color=colour, label=side)
         axes.bar_label(drawn, [str(n) for n in counts], weight="bold")
-    axes.set_xticks(places, list(_MOMENTS.values()))
+    axes.set_xticks(places, list(_MOMENTS.values()), fontsize=8)
     axes.set(
         title=f"The ninth keyboard at {total:,} moments\nat which one of the eight wrote a new word",
         ylabel="%",
