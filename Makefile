@@ -10,6 +10,9 @@ demo: installed
 demo-devices: installed
 	$(UV) run federate demo-devices
 
+demo-words: installed
+	$(UV) run federate demo-words
+
 playground: installed
 	$(UV) run federate playground
 
@@ -33,4 +36,4 @@ installed: $(UV)
 	.uv/bin/pip install --quiet uv
 	@echo 'Installed uv into .uv/bin. To call it by name: export PATH="$$PWD/.uv/bin:$$PATH"'
 
-.PHONY: demo demo-devices playground test keyboard installed
+.PHONY: demo demo-devices demo-words playground test keyboard installed

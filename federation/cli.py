@@ -63,6 +63,8 @@ _COMMANDS = (
              "Run three keyboards that type, learn, and federate with simulated people."),
     _Command("demo-devices", rounds.add_demo_devices_options, rounds.run_demo_devices,
              "Run a coordinator and eight keyboards as processes, for five secure rounds."),
+    _Command("demo-words", rounds.add_demo_words_options, rounds.run_demo_words,
+             "Run eight keyboards that find new words together, and a ninth that learns them."),
     _Command("playground", rounds.add_playground_options, rounds.run_playground,
              "Open the keyboard's window among seven neighbours, joined to a coordinator on this machine."),
     _Command("simulate", simulate.add_simulate_options, simulate.run_simulate,

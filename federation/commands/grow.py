@@ -46,10 +46,8 @@ def run_grow(options: argparse.Namespace) -> dict[str, Any]:
     """
     from federation.growing.chosen_words import Chosen, lines_about
     from federation.growing.counts_files import read_phrases, read_words
-    from federation.growing.grown_model import Language, grow, grown_card, save_grown
+    from federation.growing.grown_model import grow, grown_card, language_of, save_grown
     from federation.growing.private_phrases import add_counts
-    from federation.lexicon import EnglishDictionary, word_frequencies
-    from model.device.suggesting.offensive import offensive_words
 
     if options.words is None and options.phrases is None:
         raise BadCallError("give found words by --words, or counts of phrases by --phrases, or both")
@@ -61,9 +59,7 @@ def run_grow(options: argparse.Namespace) -> dict[str, Any]:
         raise DataError(f"{options.model} has no phrases to add to: make some with federate phrases")
     model, share = parent, 0.0
     if found is not None:
-        english = parent.lexicon is not None
-        zipf, forms = (word_frequencies(), EnglishDictionary().forms) if english else ({}, lambda _: [])
-        grown = grow(parent, found, Language(zipf, forms, offensive_words()))
+        grown = grow(parent, found, language_of(parent))
         model, chosen, share, devices = grown.model, grown.chosen, grown.share, found.devices
     if counts is not None and model.phrases is not None:
         phrases = add_counts(model.phrases, counts, model.vocabulary, options.phrases_weight)

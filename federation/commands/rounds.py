@@ -1,4 +1,4 @@
-"""The commands that run rounds with keyboards on this machine: `federate round`, `demo`, `demo-devices` and `playground`."""
+"""The commands that run rounds with keyboards on this machine: `federate round`, `playground` and the demos."""
 
 import argparse
 import sys
@@ -138,6 +138,28 @@ def run_demo_devices(options: argparse.Namespace) -> dict[str, Any]:
     from federation.demos.eight_devices import demo_devices
 
     return demo_devices(options.model, options.out)
+
+
+def add_demo_words_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `federate demo-words`."""
+    add_start_model_option(parser)
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo-words"), help="the report's folder (default: demo-words)"
+    )
+    parser.add_argument(
+        "--rounds", type=positive_int, default=6, help="the number of rounds with the new words (default: %(default)s)"
+    )
+
+
+def run_demo_words(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs `federate demo-words` and returns its result for JSON.
+
+    Raises:
+      DataError: the folder holds something else, or the coordinator, its rounds or a keyboard failed.
+    """
+    from federation.demos.new_words import demo_words
+
+    return demo_words(options.model, options.out, options.rounds)
 
 
 def add_playground_options(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,7 @@
 """A coordinator of a demo, as a process that `federate serve` runs, and the keyboards without a window that join it."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -13,11 +14,14 @@ import httpx
 from data.errors import DataError
 from data.files import write_by_rename
 from federation.coordinator.web.control_api import TOKEN
+from federation.coordinator.web.control_client import ControlClient
 from federation.demos.people import Person
 from federation.keyboards import keyboard
 from federation.processes import free_port, start
 
-_START_SECONDS = 600.0  # a deadline, generous because of background load
+# Deadlines, generous because of background load.
+_START_SECONDS, _STOP_SECONDS = 600.0, 120.0
+_POLL_SECONDS = 0.2
 
 
 class CoordinatorProcess:
@@ -31,14 +35,48 @@ class CoordinatorProcess:
           model: the model folder to start from.
           settings: options of `federate serve`.
         """
-        self._folder = out / "coordinator"
-        port, self._control_port = free_port(), free_port()
+        self._folder, self._log = out / "coordinator", out / "coordinator.log"
+        self._port, self._control_port = free_port(), free_port()
+        self._settings = settings
+        self.process = self._start(model)
+
+    def _start(self, model: Path, *options: object) -> subprocess.Popen:
         command: list[object] = [sys.executable, "-P", "-m", "federation", "serve", "--folder", self._folder]
-        command += ["--invite", 0, "--rounds", 0, "--model", model]
-        command += ["--port", port, "--control-port", self._control_port, *settings]
-        self._log = out / "coordinator.log"
-        with self._log.open("wb") as log:
-            self.process = start([str(part) for part in command], stdout=log, stderr=log)
+        command += ["--invite", 0, "--rounds", 0, "--model", model, *options]
+        command += ["--port", self._port, "--control-port", self._control_port, *self._settings]
+        with self._log.open("ab") as log:
+            return start([str(part) for part in command], stdout=log, stderr=log)
+
+    def take_over(self, model: Path) -> None:
+        """Stops the coordinator and starts it again with another model for its devices, which wait for it meanwhile.
+
+        Raises:
+          DataError: it does not stop.
+        """
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise DataError(f"the coordinator did not stop within {_STOP_SECONDS:g} s: see {self._log}") from error
+        self.process = self._start(model, "--take-over")
+
+    def discover(self, k: int) -> dict[str, Any]:
+        """Finds new words over the devices; returns those of at least k devices, as `federate grow` reads them.
+
+        Raises:
+          DataError: the coordinator ended, or the discovery failed or found nothing.
+        """
+        client, deadline = ControlClient(self._folder), time.monotonic() + _START_SECONDS
+        client.start_discovery(k=k)
+        while time.monotonic() < deadline:
+            self.check()
+            found = client.discovery()
+            if found.state == "failed":
+                raise DataError(f"{found}: see {self._log}")
+            if found.ended is not None:
+                return client.confirmed_words()
+            time.sleep(_POLL_SECONDS)
+        raise DataError(f"the word discovery did not end within {_START_SECONDS:g} s: see {self._log}")
 
     def wait_until_ready(self) -> None:
         """Waits until the coordinator can begin a round.
@@ -133,13 +171,26 @@ def join(out: Path, model: Path, people: Sequence[Person], coordinator: Coordina
         for number, text in enumerate(person.typed)
     ]
     write_by_rename(corpus, "".join(line + "\n" for line in lines).encode())
-    processes = []
-    for number, person in enumerate(people, 1):
-        options = ("--model", model, "--corpus", corpus, "--user", person.user, "--profile", out / f"keyboard-{number}")
-        command = keyboard("device", "--join", coordinator.invite(), *options)
-        with (out / f"keyboard-{number}.log").open("wb") as log:
-            processes.append(start(command, stdout=log, stderr=log))
-    return processes
+    return [
+        join_keyboard(model, out / f"keyboard-{number}", coordinator, "--corpus", corpus, "--user", person.user)
+        for number, person in enumerate(people, 1)
+    ]
+
+
+def join_keyboard(
+    model: Path, profile: Path, coordinator: CoordinatorProcess, *options: str | Path
+) -> subprocess.Popen:
+    """Starts the keyboard of a profile, which joins the coordinator by a link of its own; its log is beside the profile.
+
+    Args:
+      model: the model folder to start with.
+      profile: the profile's folder.
+      coordinator: serves devices already.
+      options: more options of `keyboard device`.
+    """
+    command = keyboard("device", "--join", coordinator.invite(), "--model", model, "--profile", profile, *options)
+    with profile.with_name(f"{profile.name}.log").open("wb") as log:
+        return start(command, stdout=log, stderr=log)
 
 
 def end(processes: Sequence[subprocess.Popen]) -> None:

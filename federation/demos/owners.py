@@ -108,6 +108,15 @@ def personal_keyboard(owner: Owner, global_model: Model, shipped: Path) -> Simul
     return SimulatedKeyboard(model, owner.typed, status["ngram_trust"])
 
 
+def global_model_of(profile: Path, shipped: Path) -> str:
+    """Returns the digest of the global model that a keyboard has installed, or of the shipped one.
+
+    Raises:
+      DataError: the keyboard failed.
+    """
+    return str(json.loads(_run("status", "--profile", profile, "--model", shipped, "--json"))["global_model"])
+
+
 def suggestions(starts: Sequence[str], model: Path, profile: Path | None = None) -> list[list[str]]:
     """Returns the three suggestions that a keyboard shows after each start of a sentence, best first.
 
@@ -119,12 +128,26 @@ def suggestions(starts: Sequence[str], model: Path, profile: Path | None = None)
     Raises:
       DataError: the keyboard failed.
     """
+    return [line["suggestions"] for line in pressed([f"{text} " for text in starts], model, profile)]
+
+
+def pressed(lines: Sequence[str], model: Path, profile: Path | None = None) -> list[dict[str, Any]]:
+    """Presses the keys of each line in an empty field; returns its `text`, and the `suggestions` then, best first.
+
+    Args:
+      lines: the keys.
+      model: the model folder of a keyboard that has adopted no newer model.
+      profile: the keyboard's profile; None: that of a person who has not typed yet.
+
+    Raises:
+      DataError: the keyboard failed.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        lines = Path(folder) / "starts.txt"
-        lines.write_text("".join(f"{text} \n" for text in starts), "utf-8")
+        file = Path(folder) / "keys.txt"
+        file.write_text("".join(f"{line}\n" for line in lines), "utf-8")
         whose = ("--profile", profile) if profile else ()
-        output = _run("keys", lines, "--strip", "--model", model, *whose)
-    return [json.loads(line)["suggestions"] for line in output.splitlines()]
+        output = _run("keys", file, "--strip", "--model", model, *whose)
+    return [json.loads(line) for line in output.splitlines()]
 
 
 def _run(*arguments: str | Path) -> str:

@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-_HEAD = """<!doctype html>
+HEAD = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Federated keyboard: {title}</title>
 <style>
@@ -79,18 +79,18 @@ def demo_report(result: dict[str, Any]) -> str:
     ]
     names = [f"keyboard {n}" for n in range(1, len(heads) + 1)]
     strangers = result["strangers"]
-    return _HEAD.format(title="demo with three keyboards") + _PAGE.format(
+    return HEAD.format(title="demo with three keyboards") + _PAGE.format(
         people=strangers["people"],
         words=strangers["words"],
         strangers=escape(strangers["change"]["line"]),
         together=escape(result["change"]["all"]["line"]),
-        stages=_table(["", *heads], stages),
-        suggestions=_table(
+        stages=table(["", *heads], stages),
+        suggestions=table(
             ["", "at the start", "after the rounds", *(f"{name}, after learning" for name in names)], words
         ),
         simulated=result["rounds"][0]["simulated"],
         number=len(result["rounds"]),
-        rounds=_table(["round", *names], rounds),
+        rounds=table(["round", *names], rounds),
     )
 
 
@@ -140,18 +140,20 @@ def devices_report(result: dict[str, Any]) -> str:
         for r in result["rounds"]
     ]
     measures = ["recall at 1", "recall at 3"]
-    return _HEAD.format(title="demo with eight devices") + _DEVICES_PAGE.format(
+    return HEAD.format(title="demo with eight devices") + _DEVICES_PAGE.format(
         rounds=len(result["rounds"]),
         killed=f"During the demo {' and '.join(killed)}; the others continued." if killed else "",
         verdict=escape(verdict(result["all"])),
-        people=_table(["", "words", *measures, "perplexity", "first guesses gained / lost"], people),
-        by_round=_table(
+        people=table(["", "words", *measures, "perplexity", "first guesses gained / lost"], people),
+        by_round=table(
             ["round", "keyboards", "words trained on", "words held back", *measures, "norm of the update"], by_round
         ),
     )
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Returns an HTML table of plain text."""
+
     def row(cells: list[str], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 

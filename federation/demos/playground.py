@@ -26,7 +26,7 @@ from data.corpus import ChitChat, Part
 from data.errors import DataError
 from data.files import write_by_rename
 from data.tokenizer import tokenize
-from federation.demos.coordinator_process import CoordinatorProcess, end
+from federation.demos.coordinator_process import CoordinatorProcess, end, join_keyboard
 from federation.demos.people import Person, choose_people
 from federation.keyboards import keyboard
 from federation.processes import start
@@ -63,7 +63,7 @@ def playground(model: Path, neighbours: int = NEIGHBOURS, browser: bool = True) 
         _say(f"{neighbours} neighbours' keyboards take in what their people wrote, and the coordinator starts.")
         profiles = _fill_profiles(out, model, choose_neighbours(neighbours))
         coordinator.wait_until_serving()
-        joined = [_join(out, model, profile, coordinator) for profile in profiles]
+        joined = [join_keyboard(model, profile, coordinator) for profile in profiles]
         processes += joined
         window = _open_window(out, model, coordinator)
         processes.append(window)
@@ -124,12 +124,6 @@ def _fill_profiles(out: Path, model: Path, people: Sequence[Person]) -> list[Pat
     finally:
         end(processes)
     return profiles
-
-
-def _join(out: Path, model: Path, profile: Path, coordinator: CoordinatorProcess) -> subprocess.Popen:
-    with (out / f"{profile.name}.log").open("wb") as log:
-        command = keyboard("device", "--join", coordinator.invite(), "--profile", profile, "--model", model)
-        return start(command, stdout=log, stderr=log)
 
 
 def _open_window(out: Path, model: Path, coordinator: CoordinatorProcess) -> subprocess.Popen:

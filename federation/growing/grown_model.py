@@ -12,11 +12,13 @@ from federation.growing.chosen_words import Chosen, choose_words
 from federation.growing.counts_files import Counted, Counts
 from federation.growing.grown_lexicon import GrownLexicon
 from federation.growing.new_rows import shares_of, with_new_rows
+from federation.lexicon import EnglishDictionary, word_frequencies
 from federation.reports.model_card import STEP, history
 from model.device.config import ModelConfig
 from model.device.folder import Model, save_model
 from model.device.programs import NoProgramError, find_program, most_words, program_for
 from model.device.quantization import half_precision
+from model.device.suggesting.offensive import offensive_words
 from model.device.weights import Provenance, digest
 
 
@@ -27,6 +29,13 @@ class Language:
     zipf: dict[str, float]
     forms: Callable[[str], Sequence[str]]
     offensive: Container[str]
+
+
+def language_of(model: Model) -> Language:
+    """Returns what is known of a model's language: that of English for a model with a lexicon, which is English."""
+    if model.lexicon is None:
+        return Language({}, lambda _: [], offensive_words())
+    return Language(word_frequencies(), EnglishDictionary().forms, offensive_words())
 
 
 @dataclass(frozen=True)

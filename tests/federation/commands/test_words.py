@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from data.corpus import split_of
+from federation.growing.counts_files import read_phrases
+from model.device.folder import load_model
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,11 @@ def test_words_and_phrases_of_enough_people_are_found(
     assert found["like snacks"] == people - words["quokka"], "two messages of a person"
     assert "zebra" in done.stderr
     assert "a device sends, counts" in done.stderr
+    counted = read_phrases(phrases)
+    assert counted.devices == people and {entry.text: entry.devices for entry in counted.found} == found
+    done = federate("grow", "--model", small_model_folder, "--words", out, "--out", tmp_path / "grown")
+    assert done.returncode == 0, done.stderr
+    assert set(load_model(tmp_path / "grown").vocabulary.words[-3:]) == set(words), "federate grow reads the file"
 
 
 @pytest.mark.parametrize(
