@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.vocabulary import SPECIALS
 from federation.evaluation.change import recall_change
@@ -69,9 +70,9 @@ def _figures(found: Predictions) -> dict[str, float]:
     return {"coverage": float(known.sum() / words), "top1": top1, "top3": top3}
 
 
-def _hits_by_person(found: Predictions, lengths: np.ndarray) -> np.ndarray:
+def _hits_by_person(found: Predictions, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     hits = (found.targets >= len(SPECIALS)) & (found.ranks < 1)
     sums = np.concatenate([[0], np.cumsum(hits)])
     ends = np.cumsum(lengths)
-    counts: np.ndarray = sums[ends] - sums[ends - lengths]
+    counts: NDArray[np.int64] = sums[ends] - sums[ends - lengths]
     return counts
