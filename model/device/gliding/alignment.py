@@ -51,10 +51,8 @@ def alignment_costs(
     touch = _touches(trace, centres, spreads, parameters)
     pairs = keys[:, : longest - 1].astype(np.intp) * letters + keys[:, 1:longest]
     used, place = np.unique(pairs, return_inverse=True)
-    ways, place = (
-        _ways(trace, centres[used // letters], centres[used % letters], parameters),
-        place.reshape(pairs.shape),
-    )
+    place = place.reshape(pairs.shape)
+    ways = _ways(trace, centres[used // letters], centres[used % letters], parameters)
     passed = np.float32(trace.step) * np.arange(len(trace.points), dtype=np.float32)
     tail = np.float32(parameters.tail) * passed[::-1]
     best = touch[_FIRST, keys[:, 0]] + np.float32(parameters.lead) * passed

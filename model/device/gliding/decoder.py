@@ -45,9 +45,7 @@ class _Templates(NamedTuple):
     """What is compared of each word that can be glided, [N, …]."""
 
     sequences: KeySequences
-    points: NDArray[
-        np.float32
-    ]  # [N, 4 * POINTS]: the path's points, then those of its shape, weighted for the first comparison
+    points: NDArray[np.float32]  # [N, 4 * POINTS]: the path's points, then those of its shape (`_weighted`)
     squares: NDArray[np.float32]  # [N]: the sums of squares of the rows
     log_lengths: NDArray[np.float32]  # [N]: of the paths, in units
     ends: NDArray[np.intp]  # [N]: the first key times the number of letters, plus the last
