@@ -1,4 +1,4 @@
-"""Writes files by rename: after a crash a file has either its old or its new content, never half of each."""
+"""Reads files of bounded size; writes by rename: after a crash a file has its old or its new content, never half of each."""
 
 import csv
 import io
@@ -7,6 +7,28 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from data.errors import DataError
+
+
+def read_bounded(path: Path, most_bytes: int, what: str, remedy: str) -> bytes:
+    """Returns the content of a file.
+
+    Args:
+      path: the file.
+      most_bytes: its greatest size; a larger file is not read.
+      what: what it should hold, for messages: "the phrases".
+      remedy: what to do about a file that is too large.
+
+    Raises:
+      DataError: the file cannot be read or is too large.
+    """
+    try:
+        if path.stat().st_size > most_bytes:
+            raise DataError(f"{path} is too large for {what}: {remedy}")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {what} {path}: {error.strerror or error}") from error
 
 
 def write_by_rename(path: Path, content: bytes, mode: int = 0o644) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError, UserFacingError
+from data.files import read_bounded
 from federation.protocol.json_messages import one_line, read_json
 
 _MOST_BYTES = 64 << 20
@@ -55,13 +56,9 @@ def read_phrases(path: Path) -> Counts:
 
 
 def _read(path: Path, name: str, item: str, command: str) -> Counts:
+    content = read_bounded(path, _MOST_BYTES, f"the {name}", f"use the output of `{command}`")
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise DataError(f"{path} is larger than {_MOST_BYTES:,} bytes, too large for counts of {name}")
-        content = read_json(path.read_text("utf-8"))
-        return _counts(content, name, item)
-    except OSError as error:
-        raise DataError(f"cannot read the {name} {path}: {error.strerror}") from error
+        return _counts(read_json(content.decode("utf-8")), name, item)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text") from error
     except UserFacingError as error:

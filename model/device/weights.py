@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError, UserFacingError
-from data.files import write_by_rename
+from data.files import read_bounded, write_by_rename
 from model.device.config import ModelConfig
 from model.device.safetensors_format import SafetensorsError, deserialize, serialize
 
@@ -144,12 +144,7 @@ def load_weights(path: Path, vocabulary_sha256: str | None = None) -> tuple[Weig
     Raises:
       DataError: the file is missing or too large, or `from_bytes` refuses its content.
     """
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise DataError(f"{path} is too large for the weights of a model: get a fresh copy of the model")
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read the weights {path}: {error.strerror or error}") from error
+    content = read_bounded(path, _MAX_BYTES, "the weights", "get a fresh copy of the model")
     return from_bytes(content, str(path), vocabulary_sha256)
 
 

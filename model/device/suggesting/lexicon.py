@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from data.files import write_by_rename
+from data.files import read_bounded, write_by_rename
 from model.device.safetensors_format import SafetensorsError, deserialize, serialize
 
 MOST_PROTECTION = 5.0  # nats
@@ -108,12 +108,9 @@ def load_lexicon(path: Path, vocabulary_sha256: str, size: int) -> Lexicon:
     Raises:
       DataError: the file cannot be read, is damaged, is of another version, or belongs to another vocabulary.
     """
+    content = read_bounded(path, _MAX_BYTES, "the lexicon", "make it again with `federate lexicon`")
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise DataError(f"{path} is too large for a lexicon: make it again with `federate lexicon`")
-        arrays, strings = deserialize(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"cannot read the lexicon {path}: {error.strerror}") from error
+        arrays, strings = deserialize(content)
     except SafetensorsError as error:
         raise DataError(f"{path} is damaged ({error}): make it again with `federate lexicon`") from error
     if strings.get("format") != _FORMAT or strings.get("version") != _VERSION:

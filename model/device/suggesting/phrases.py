@@ -43,7 +43,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from data.files import write_by_rename
+from data.files import read_bounded, write_by_rename
 from data.vocabulary import BOUNDARY, SPECIALS
 from model.device.safetensors_format import SafetensorsError, deserialize, serialize
 
@@ -190,12 +190,7 @@ def load_phrases(path: Path, vocabulary_sha256: str, size: int) -> Phrases:
     Raises:
       DataError: the file cannot be read, is damaged, is of another version, or belongs to another vocabulary.
     """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path} is too large for phrases: {_AGAIN}")
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read the phrases {path}: {error.strerror}") from error
+    content = read_bounded(path, MAX_BYTES, "the phrases", _AGAIN)
     return read_phrases(content, vocabulary_sha256, size, str(path))
 
 
