@@ -31,6 +31,8 @@ from model.device.suggesting.written_case import WrittenCase
 
 USUAL_TRUST = 1.0
 _PART = re.compile(r".{1,2000}(?:\s|\Z)|\S+", re.DOTALL)
+_COMPANY = 3  # own words that make a message one of another language, if they are at least half of its words
+_MOST_COMPANY = 12  # words remembered of those that stood beside an own word
 _LONGEST = 64  # characters; a longer word is never suggested, so that it is not learned
 _MAX_CHARACTERS = 100_000  # of messages read at the start: about 20,000 words, a tenth of a second
 
@@ -68,6 +70,7 @@ class PersonalNgram:
         self.case = WrittenCase()
         self._ids: dict[str, int] = {}
         self._times: list[int] = []  # occurrences of each of the words
+        self._company: dict[str, frozenset[str]] = {}  # see `company`
         self._unknown = 0  # tokens that the vocabulary lacks, including numbers
         self._stream = np.full(1, BOUNDARY, np.int32)  # with spare capacity at its end
         self.length = 1  # tokens in the stream: <s>, a message, <s>, a message, …, <s>
@@ -91,6 +94,10 @@ class PersonalNgram:
         """Returns how often the person wrote one of their own words."""
         return self._times[self._ids[word] - len(self.vocabulary)]
 
+    def company(self, word: str) -> frozenset[str]:
+        """Returns other own words from messages that consist of own words for the most part, as those of a second language do."""
+        return self._company.get(word, frozenset())
+
     def has_written(self, words: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Returns which of the words with these ids the person has written, bool, in the shape of `words`."""
         return np.isin(words, self._stream[: self.length])
@@ -99,7 +106,7 @@ class PersonalNgram:
         """Returns this model as it is now, which later messages do not change, for predictions."""
         frozen = copy(self)  # what is learned later is appended to the shared stream, behind its length
         frozen.words, frozen.offered, frozen._times = list(self.words), list(self.offered), list(self._times)
-        frozen._ids = dict(self._ids)
+        frozen._ids, frozen._company = dict(self._ids), dict(self._company)
         return frozen
 
     def learn(self, text: str) -> None:
@@ -113,6 +120,7 @@ class PersonalNgram:
         if not tokens:
             return
         self.case.learn(split)
+        self._meet_together([token.word for token in split if token.word[0].isalpha()])
         start, self.length = self.length, self.length + len(tokens) + 1
         if self.length > len(self._stream):
             self._stream = np.concatenate([self._stream, np.zeros(self.length, np.int32)])
@@ -135,6 +143,13 @@ class PersonalNgram:
         if self._times[place] == self.smoothing.offered_from:
             self.offered.append(own)
         return own
+
+    def _meet_together(self, words: Sequence[str]) -> None:
+        own = {word for word in words if word in self._ids}
+        if len(own) >= _COMPANY and 2 * sum(word in own for word in words) >= len(words):
+            for word in own:
+                others = self.company(word) | own - {word}
+                self._company[word] = frozenset(sorted(others)[:_MOST_COMPANY])
 
     def probabilities(self, network: NDArray[np.float32], context: Sequence[int]) -> NDArray[np.float32]:
         """Returns the probability of each next word, [len(self)], of the type of `network`.

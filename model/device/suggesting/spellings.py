@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ _ONE_ERROR, _TWO_ERRORS = 5.5, 11.0
 _LONG = 7  # letters
 _MOST_ADDED = 3
 _CERTAIN = 6  # occurrences
+# A word of another language is often one error away from a word of the vocabulary ("habe", "have"). It stands among others
+# that are not; so many of them dispel the doubt.
+_FOREIGN = 2
 
 _AFTER_ANY_WORD = "\U0010ffff"  # sorts after every word
 
@@ -129,8 +133,15 @@ class Spellings:
             return False
         if personal.case.form(word) not in (None, word):  # a capitalized word is a name
             return False
+        if not self._may_be_typo(word):
+            return False
+        foreign = (other for other in sorted(personal.company(word)) if not self._may_be_typo(other))
+        return len(list(islice(foreign, _FOREIGN))) < _FOREIGN
+
+    def _may_be_typo(self, word: str) -> bool:
         if word not in self._doubtful:
-            self._doubtful[word] = not self._lexicon.knows(word) and self._is_near_a_word(word)
+            known = self._lexicon is not None and self._lexicon.knows(word)
+            self._doubtful[word] = not known and self._is_near_a_word(word)
         return self._doubtful[word]
 
     def _is_near_a_word(self, typed: str) -> bool:
