@@ -19,7 +19,13 @@ def tap(person: Any, keys: str, right: float = 0.5, down: float = 0.5) -> None:
 
 
 def ready(person: Any) -> None:
-    person.wait_until(lambda: person.device.touches.geometry is not None)
+    """Waits until the keys where they are now have been measured, after the window has got its size."""
+
+    def measured() -> bool:
+        geometry = person.device.touches.geometry
+        return geometry is not None and geometry.boxes == person.screen.composer.ids.keypad.letter_boxes()
+
+    person.wait_until(measured)
 
 
 def send(person: Any) -> None:
