@@ -89,6 +89,10 @@ def _install(device: Device, newest: Path) -> None:
 def _write_history(device: Device) -> None:
     """Types some weeks of messages and learns after each week, with the clocks of the device and the store set back."""
     real = store._now, device_module._today
+    clock, device.profile.store._clock = (
+        device.profile.store._clock,
+        None,
+    )  # which believes in no time before the newest
     for weeks_ago in reversed(range(_WEEKS)):
         then = datetime.now(UTC) - timedelta(weeks=weeks_ago)
         store._now = partial(then.isoformat, timespec="seconds")
@@ -98,6 +102,7 @@ def _write_history(device: Device) -> None:
         device.catch_up()
         run(Learning(device.profile, device.models))
     store._now, device_module._today = real
+    device.profile.store._clock = clock
 
 
 class _Stage:
