@@ -253,7 +253,7 @@ class Rounds:
           DataError: the sum is not one of a first round.
         """
         self.discoveries.read_counts(summed.number, summed.total, now)
-        self._read(summed.number, now)
+        self._close(summed.number, now)
 
     def keep_words(self, number: int, decoded: Mapping[str, int], now: float) -> None:
         """Keeps the words that the learner decoded from the sum of the second round of a word discovery.
@@ -262,10 +262,10 @@ class Rounds:
           DataError: the sum is not one of a second round.
         """
         self.discoveries.keep_words(number, decoded, self.model.vocabulary.words, now)
-        self._read(number, now)
+        self._close(number, now)
 
-    def _read(self, number: int, now: float) -> None:
-        """Closes a round of a word discovery whose sum has been read."""
+    def _close(self, number: int, now: float) -> None:
+        """Closes a round whose sum has become a model or words."""
         if self.current is not None and self.current.stage == Stage.COMMIT:
             self.current.committed()
             self.failures.convict_culprits(self.current, now)
@@ -401,12 +401,7 @@ class Rounds:
         self.folders.save(number, updated)
         self._store.commit_round(number, json.dumps(update.report.to_json()), now)
         self.model, self.model_digest, self.next_round = updated, digest(weights), update.next_round
-        if self.current is not None and self.current.stage == Stage.COMMIT:
-            self.current.committed()
-            self.failures.convict_culprits(self.current, now)
-            self.open_round = None
-        self.failures.succeeded(self._store.counted(number), now)
-        self.changed += 1
+        self._close(number, now)
         self._store.events.add(_ended(number, update.report, self._store.schedule()[0]), now)
         self.folders.remove_old(number, self._store.newest_takeover()[0])
 

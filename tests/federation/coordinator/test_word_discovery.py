@@ -93,14 +93,19 @@ def test_a_device_that_shares_no_words_is_not_selected_and_its_absence_is_no_obs
     assert world.check_in(silent).reason in ("no round is open", "this device shares no new words")
 
 
-@pytest.mark.parametrize("kind", [COUNT, REVEAL])
-@pytest.mark.parametrize("stage", [Stage.SELECTION, *GIVING, Stage.COMMIT])
-def test_a_device_drops_out_in_a_stage(stage: Stage, kind: str, world: WordWorld) -> None:
+def begin(world: WordWorld, kind: str, stage: Stage) -> None:
+    """Brings a discovery of six devices to a stage of its round of a kind."""
     world.add(*honest(6))
     world.start_discovery()
     while newest(world).state != kind or world.coordinator.rounds.current is None:
         world.run(1)
     world.advance(stage)
+
+
+@pytest.mark.parametrize("kind", [COUNT, REVEAL])
+@pytest.mark.parametrize("stage", [Stage.SELECTION, *GIVING, Stage.COMMIT])
+def test_a_device_drops_out_in_a_stage(stage: Stage, kind: str, world: WordWorld) -> None:
+    begin(world, kind, stage)
     world.devices.pop()
     world.go_on()
     check(world)
@@ -109,11 +114,7 @@ def test_a_device_drops_out_in_a_stage(stage: Stage, kind: str, world: WordWorld
 @pytest.mark.parametrize("kind", [COUNT, REVEAL])
 @pytest.mark.parametrize("stage", [Stage.SELECTION, *GIVING, Stage.COMMIT])
 def test_the_coordinator_is_killed_in_a_stage(stage: Stage, kind: str, world: WordWorld) -> None:
-    world.add(*honest(6))
-    world.start_discovery()
-    while newest(world).state != kind or world.coordinator.rounds.current is None:
-        world.run(1)
-    world.advance(stage)
+    begin(world, kind, stage)
     if stage == Stage.COMMIT:
         world.unmask()  # the sum is stored: the next coordinator reads it
     world.kill()
