@@ -1,7 +1,6 @@
 """A coordinator that compares sums over one model with and without a keyboard, or returns to an older model."""
 
 import secrets
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +19,6 @@ from model.device.weights import digest, save_weights
 from tests.keyboard_app.federating.in_process import HOW, Coordinator, Keyboard
 
 SEED, DRAWN = 1, 7
-
-
-@pytest.fixture
-def coordinator(tmp_path: Path, small_model_folder: Path) -> Iterator[Coordinator]:
-    coordinator = Coordinator(tmp_path / "coordinator", small_model_folder)
-    yield coordinator
-    coordinator.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,13 +33,6 @@ TERMS = DiscoveryTerms(3, counts=CountTerms(2**12))
 
 def own(number: int) -> str:
     return f"{'abc'[number]}zorp"
-
-
-@pytest.fixture
-def coordinator(tmp_path: Path, small_model_folder: Path) -> Iterator[Coordinator]:
-    coordinator = Coordinator(tmp_path / "coordinator", small_model_folder)
-    yield coordinator
-    coordinator.close()
 
 
 @pytest.fixture
