@@ -96,7 +96,7 @@ class _Page:
         with ui.row().classes("w-full items-center justify-between gap-3"):
             self._line = ui.label().classes("text-xl")
             with ui.row().classes("items-center gap-2"):
-                self._count = ui.number("rounds", value=10, min=1, max=MOST_ROUNDS, precision=0).props("dense outlined")
+                self._count = ui.number("rounds", value=5, min=1, max=MOST_ROUNDS, precision=0).props("dense outlined")
                 self._count.classes("w-24")
                 ui.button("Start", icon="play_arrow", on_click=self._start).props("unelevated").tooltip(
                     "Schedules this many rounds; each begins once enough devices are present"
