@@ -55,7 +55,7 @@ def small_model() -> Model:
     from model.program import build_program  # imports TensorFlow, which takes seconds
 
     vocabulary = Vocabulary([*SPECIALS, *SMALL_VOCABULARY.split()])
-    config = ModelConfig(vocabulary=len(vocabulary), embedding=16, units=32, window=20, batch=4)
+    config = ModelConfig(vocabulary=len(vocabulary), embedding=16, units=32, window=8, batch=4)
     provenance = Provenance(config, vocabulary.sha256)
     return Model(initial_weights(config, seed=0), provenance, vocabulary, build_program(config))
 
@@ -70,7 +70,7 @@ def two_vocabularies() -> tuple[Model, Model]:
 
     words = SMALL_VOCABULARY.split()
     others = [word for word in reversed(words) if word not in ("chalk", "snacks")]
-    config = ModelConfig(vocabulary=len(words) + 20, embedding=16, units=32, window=20, batch=4)
+    config = ModelConfig(vocabulary=len(words) + 20, embedding=16, units=32, window=8, batch=4)
     program, models = build_program(config), []
     for seed, known in enumerate((words, [*others, "zebra", "quokka", "shit", "hello"])):
         vocabulary = Vocabulary([*SPECIALS, *known])

@@ -81,9 +81,9 @@ def test_personalize(small_model_folder: Path, corpus_file: Path, federate: Call
     assert result["words_per_second"] > 0
 
 
-def test_export(small_model_folder: Path, tmp_path: Path, federate: Callable) -> None:
+def test_export(small_model_folder: Path, tmp_path: Path, federate_process: Callable) -> None:
     path, model = tmp_path / "program.tflite", load_model(small_model_folder)
-    done = federate("export", "--model", small_model_folder, "--without-weights", "--out", path, "--json")
+    done = federate_process("export", "--model", small_model_folder, "--without-weights", "--out", path, "--json")
     result = json_of(done)
     assert done.stderr == f"{path}: {result['bytes']:,} bytes\n", "TensorFlow's warnings are hidden"
     content = path.read_bytes()
