@@ -1,4 +1,4 @@
-"""Fixtures: TFF's engine, started once for all tests that compute in this process; the command `federate`; a corpus."""
+"""Fixtures: TFF's engine, started once for all tests that compute in this process; the command `federate`; a model; a corpus."""
 
 import io
 import json
@@ -11,9 +11,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.device.folder import Model
+from model.device.folder import Model, save_model
+from tests.conftest import make_small_model
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def small_model() -> Model:
+    """Returns the small model with shorter rows: the time in which TFF compiles a process grows with their length."""
+    return make_small_model(window=8)
+
+
+@pytest.fixture(scope="session")
+def small_model_folder(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder of the small model; tests must not change it."""
+    folder = tmp_path_factory.mktemp("model") / "small"
+    save_model(folder, small_model)
+    return folder
 
 
 @pytest.fixture(scope="session")
