@@ -20,10 +20,9 @@ test: installed
 	sh tests/display.sh
 	$(UV) run ruff check
 	$(UV) run ruff format --check
-	$(UV) run mypy
 	$(UV) run deptry .
 	$(UV) run deptry . --exclude '\.venv' --exclude '\.uv' --ignore DEP002,DEP004  # the tests too
-	$(UV) run pytest -n 2 --dist loadfile
+	$(UV) run mypy & types=$$!; $(UV) run pytest -n 2 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$types && exit $$tests
 
 keyboard: installed
 	$(UV) run keyboard

@@ -32,6 +32,42 @@ SMALL_VOCABULARY = """
 don't can we see at me how this if go good climbing clothes close hall tonight rope ropes chalk snacks 5 50 pm meet seven
 """
 
+# The files that take longest, the longest first. They begin first: a long file that began last would keep one processor busy while
+# the other ones are idle. A file that is missing here costs at most its own time.
+LONGEST = (
+    "federation/coordinator/test_killed_processes.py",
+    "federation/simulation/test_run.py",
+    "federation/demos/test_three_keyboards.py",
+    "federation/benchmarks/test_rounds.py",
+    "federation/benchmarks/test_measuring.py",
+    "federation/coordinator/web/page/test_dashboard.py",
+    "federation/demos/test_new_words.py",
+    "keyboard_app/window/test_pages.py",
+    "keyboard_app/window/test_federation_page.py",
+    "keyboard_app/window/test_questions.py",
+    "keyboard_app/window/test_contrast.py",
+    "federation/aggregation/test_secure_mean.py",
+    "federation/aggregation/test_plain_mean.py",
+    "federation/simulation/test_private_runs.py",
+    "federation/simulation/test_search.py",
+    "federation/simulation/test_split.py",
+    "federation/demos/test_playground.py",
+    "federation/coordinator/test_keyboards_join.py",
+    "model/test_other_runtimes.py",
+    "keyboard_app/learning/test_trust_on_device.py",
+    "federation/coordinator/test_serve.py",
+    "federation/test_local_round.py",
+    "federation/coordinator/web/test_device_api.py",
+    "keyboard_app/input/test_sessions.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sorts the files that take longest to the beginning; all processes of pytest-xdist sort alike."""
+    folder = Path(__file__).parent
+    places = {folder / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Ends the run at once with one line if the machine lacks something that the tests need."""
@@ -49,15 +85,20 @@ def pytest_report_header() -> list[str]:
     ]
 
 
-@pytest.fixture(scope="session")
-def small_model() -> Model:
-    """Returns a small model with random weights over a few dozen words."""
+def make_small_model(window: int) -> Model:
+    """Returns a small model with random weights over a few dozen words, which trains on rows of `window` words."""
     from model.program import build_program  # imports TensorFlow, which takes seconds
 
     vocabulary = Vocabulary([*SPECIALS, *SMALL_VOCABULARY.split()])
-    config = ModelConfig(vocabulary=len(vocabulary), embedding=16, units=32, window=20, batch=4)
+    config = ModelConfig(vocabulary=len(vocabulary), embedding=16, units=32, window=window, batch=4)
     provenance = Provenance(config, vocabulary.sha256)
     return Model(initial_weights(config, seed=0), provenance, vocabulary, build_program(config))
+
+
+@pytest.fixture(scope="session")
+def small_model() -> Model:
+    """Returns a small model with random weights over a few dozen words."""
+    return make_small_model(window=20)
 
 
 @pytest.fixture(scope="session")

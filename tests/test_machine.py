@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import machine
+from tests.conftest import LONGEST
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,3 +81,7 @@ def test_missing_packages_are_listed_by_name(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, machine.__file__], env=settings, capture_output=True, text=True, check=True)
     assert "chromium: shows the dashboard\n" in done.stdout
     assert "default-jdk-headless: calls LiteRT from Java, as on Android\n" in done.stdout
+
+
+def test_the_files_that_begin_first_exist() -> None:
+    assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []

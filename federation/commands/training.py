@@ -138,6 +138,7 @@ def run_export(options: argparse.Namespace) -> dict[str, Any]:
         size = (options.out / WEIGHTS).stat().st_size
         print(f"{options.out}: weights of {size:,} bytes, SHA-256 {digest(shipped.weights)}", file=sys.stderr)
         return {"model": str(options.out), "bytes": size, "sha256": digest(shipped.weights)}
+    options.out.parent.mkdir(parents=True, exist_ok=True)  # a bad path is refused before seconds of work
     from model.program import build_program
 
     content = build_program(model.provenance.config, None if options.without_weights else model.weights)

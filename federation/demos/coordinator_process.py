@@ -38,6 +38,12 @@ class CoordinatorProcess:
         self._folder, self._log = out / "coordinator", out / "coordinator.log"
         self._port, self._control_port = free_port(), free_port()
         self._settings = settings
+        # One client for all calls, because a client loads certificates; a connection for each: the coordinator may restart.
+        self._http = httpx.Client(
+            base_url=f"http://127.0.0.1:{self._control_port}",
+            trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
         self.process = self._start(model)
 
     def _start(self, model: Path, *options: object) -> subprocess.Popen:
@@ -138,10 +144,7 @@ class CoordinatorProcess:
 
     def _call(self, method: str, path: str) -> httpx.Response:
         token = (self._folder / TOKEN).read_text("ascii")
-        headers = {"authorization": f"Bearer {token}"}
-        response = httpx.request(
-            method, f"http://127.0.0.1:{self._control_port}{path}", headers=headers, trust_env=False
-        )
+        response = self._http.request(method, path, headers={"authorization": f"Bearer {token}"})
         return response.raise_for_status()
 
     @property

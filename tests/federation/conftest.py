@@ -1,17 +1,37 @@
-"""Fixtures: TFF's engine, started once for all tests that compute in this process; the command `federate`; a corpus."""
+"""Fixtures: TFF's engine, started once for all tests that compute in this process; the command `federate`; a model; a corpus."""
 
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from model.device.folder import Model
+from model.device.folder import Model, save_model
+from tests.conftest import make_small_model
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def short_model() -> Model:
+    """Returns the small model with rows of 8 words: the time in which TFF compiles a process grows with the length of rows.
+
+    The folders of tests that compile many processes use it as `small_model`.
+    """
+    return make_small_model(window=8)
+
+
+@pytest.fixture(scope="session")
+def short_model_folder(short_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder of that model; tests must not change it."""
+    folder = tmp_path_factory.mktemp("model") / "short"
+    save_model(folder, short_model)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +44,25 @@ def tff_engine() -> Iterator[None]:
 
 @pytest.fixture
 def federate() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `federate` as a process; returns its status and output."""
+    """Runs `federate` in this process, where TFF is loaded already; returns its status and output."""
+    from federation.cli import main
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [str(argument) for argument in arguments]
+        output, errors = io.StringIO(), io.StringIO()
+        with chdir(ROOT), redirect_stdout(output), redirect_stderr(errors):
+            try:
+                status = main(command)
+            except SystemExit as end:  # `argparse` ends the program when it is called wrongly
+                status = int(end.code or 0)
+        return subprocess.CompletedProcess(["federate", *command], status, output.getvalue(), errors.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def federate_process() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `federate` as a process; returns its status and output. Importing TFF takes it 9 seconds of processor time."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "federation", *map(str, arguments)]

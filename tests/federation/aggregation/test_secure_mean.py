@@ -165,7 +165,7 @@ def process(request: pytest.FixtureRequest, small_model: Model, tff_engine: None
     mechanism, trainable = request.param
     how = replace(HOW, trainable=trainable)
     if mechanism == "adaptive":
-        summation = SumSettings(12, cohort=4, clipping_norm=0.4, clipping_quantile=0.5, zeroing=True, max_weight=300)
+        summation = SumSettings(12, cohort=4, clipping_norm=0.4, clipping_quantile=0.5, zeroing=True, max_weight=120)
         privacy = Privacy()
     else:
         summation = SumSettings(12, cohort=4, clipping_norm=0.4, clipping_quantile=0.5, max_weight=1)

@@ -39,10 +39,10 @@ def test_a_figure_shows_its_spread() -> None:
 
 @pytest.mark.parametrize(("what", "options"), [("device", ()), ("coordinator", ("--fleet", 4))])
 def test_a_part_measures_every_quantity(
-    what: str, options: tuple[object, ...], small_model_folder: Path, tmp_path: Path, federate: Callable
+    what: str, options: tuple[object, ...], small_model_folder: Path, tmp_path: Path, federate_process: Callable
 ) -> None:
     where = ("--model", small_model_folder, "--json", "--out", tmp_path / "out")
-    done = federate("benchmark", what, "--repeats", 1, *where, *options)
+    done = federate_process("benchmark", what, "--repeats", 1, *where, *options)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert all(figure["median"] > 0 for figure in result[what]["figures"].values())

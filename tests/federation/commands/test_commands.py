@@ -14,7 +14,6 @@ from data.vocabulary import Vocabulary
 from model.device.folder import Model, load_model, save_model
 from model.device.runtime import Program
 from model.device.weights import Provenance
-from model.program import build_program
 
 
 def json_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -48,9 +47,10 @@ def test_models_of_different_vocabularies_are_compared_fairly(
     config = replace(small_model.provenance.config, vocabulary=len(words))
     vocabulary = Vocabulary(words)
     weights = {name: array[: config.shapes[name][0]] for name, array in small_model.weights.items()}
-    save_model(smaller, Model(weights, Provenance(config, vocabulary.sha256), vocabulary, build_program(config)))
+    program = small_model.program  # it has more rows than this vocabulary needs
+    save_model(smaller, Model(weights, Provenance(config, vocabulary.sha256), vocabulary, program))
     common = ["evaluate", "--model", small_model_folder, "--corpus", corpus_file, "--users", "all", "--json"]
-    done = federate(*common, "--max-words", "4000", "--beside", smaller, small_model_folder)
+    done = federate(*common, "--max-words", "2000", "--beside", smaller, small_model_folder)
     result = json_of(done)["beside"]
     first, less, same = result["models"]
     assert "points above" in done.stderr
@@ -65,7 +65,7 @@ def test_models_of_different_vocabularies_are_compared_fairly(
 
 def test_evaluate_on_a_keyboard_that_learns(small_model_folder: Path, corpus_file: Path, federate: Callable) -> None:
     common = ["evaluate", "--model", small_model_folder, "--corpus", corpus_file, "--users", "all", "--json"]
-    result = json_of(federate(*common, "--max-words", "4000", "--personal"))
+    result = json_of(federate(*common, "--max-words", "2000", "--personal"))
     assert result["ksr_personal"] > result["ksr"], "each user has a favourite word to learn"
     assert result["top1_personal"] > result["top1"]
     assert result["top1_personal"] <= result["top3_personal"] <= 1
@@ -81,9 +81,9 @@ def test_personalize(small_model_folder: Path, corpus_file: Path, federate: Call
     assert result["words_per_second"] > 0
 
 
-def test_export(small_model_folder: Path, tmp_path: Path, federate: Callable) -> None:
+def test_export(small_model_folder: Path, tmp_path: Path, federate_process: Callable) -> None:
     path, model = tmp_path / "program.tflite", load_model(small_model_folder)
-    done = federate("export", "--model", small_model_folder, "--without-weights", "--out", path, "--json")
+    done = federate_process("export", "--model", small_model_folder, "--without-weights", "--out", path, "--json")
     result = json_of(done)
     assert done.stderr == f"{path}: {result['bytes']:,} bytes\n", "TensorFlow's warnings are hidden"
     content = path.read_bytes()

@@ -62,6 +62,12 @@ class Processes:
         self.temporary.mkdir()
         self.environment = {**os.environ, "TMPDIR": str(self.temporary)}
         self.ports = free_port(), free_port()
+        # One client for all requests, because a client loads certificates; a connection for each, because of the restarts.
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.ports[1]}",
+            trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
         self.users = JsonLines(corpus).users()[:KEYBOARDS]
         self.log = folder / "log"
         self.coordinator = self.start_coordinator()
@@ -102,8 +108,8 @@ class Processes:
         while True:
             try:
                 token = (self.folder / "coordinator" / "control-token").read_text()
-                url = f"http://127.0.0.1:{self.ports[1]}{path}"
-                return httpx.request(method, url, headers={"authorization": f"Bearer {token}"}).raise_for_status()
+                headers = {"authorization": f"Bearer {token}"}
+                return self.http.request(method, path, headers=headers).raise_for_status()
             except (httpx.TransportError, OSError):
                 assert time.monotonic() < until, self.log.read_text()
                 time.sleep(0.05)
@@ -184,6 +190,7 @@ class Processes:
         self.wait_for(done)
 
     def end(self) -> None:
+        self.http.close()
         for process in (*self.keyboards, self.coordinator):
             process.kill()
             process.wait()

@@ -60,7 +60,7 @@ def serving(folder: Path, *options: object) -> Iterator[Running]:
         running.process.communicate()
 
 
-def test_serve_prints_a_join_link_and_at_the_end_its_result(world, federate: Callable) -> None:
+def test_serve_prints_a_join_link_and_at_the_end_its_result(world, federate_process: Callable) -> None:
     """The folder has one committed round. The result names the model's folder, and has the recall that devices reported.
 
     A device waits for a task when the coordinator is stopped.
@@ -79,7 +79,7 @@ def test_serve_prints_a_join_link_and_at_the_end_its_result(world, federate: Cal
             answers: list = []
             waiting = threading.Thread(target=lambda: answers.append(client.check_in(vocabulary, "", 100)))
             waiting.start()
-            started = federate("start", "--folder", folder)
+            started = federate_process("start", "--folder", folder)
             output = running.stop(signal.SIGINT)
             waiting.join(60)
     assert answers, "the device got an answer"
@@ -108,10 +108,10 @@ def enrolled(link: JoinLink):
     return enrol(link, key), key
 
 
-def the_owner_names_and_removes_a_device(hub: Path, federate: Callable) -> None:
+def the_owner_names_and_removes_a_device(hub: Path, federate_process: Callable) -> None:
     """Uses `federate devices` on a coordinator with three devices."""
     first, second, _ = ControlClient(hub).devices()
-    named = federate("devices", "--folder", hub, "--name", first.id[:8], "Anna's tablet / home", "--json")
+    named = federate_process("devices", "--folder", hub, "--name", first.id[:8], "Anna's tablet / home", "--json")
     assert named.returncode == 0 and "Anna's tablet / home" in named.stderr and second.id[:12] in named.stderr
     listed = json.loads(named.stdout.splitlines()[-1])
     assert [d["name"] for d in listed["devices"]] == ["Anna's tablet / home", "", ""]
@@ -122,13 +122,13 @@ def the_owner_names_and_removes_a_device(hub: Path, federate: Callable) -> None:
         ControlClient(hub).remove("Anna's tablet / home")
     with pytest.raises(DataError, match="a device has joined with this link already"):
         ControlClient(hub).revoke(listed["links"][0]["id"])
-    refused = federate("devices", "--folder", hub, "--let-back", second.id[:12])
+    refused = federate_process("devices", "--folder", hub, "--let-back", second.id[:12])
     assert refused.returncode == 1 and len(refused.stderr.splitlines()) == 1
     assert f"device {second.id[:12]}… is not left out of rounds" in refused.stderr
 
 
 def test_a_new_federation_invites_the_minimum_and_its_settings_change_with_options(
-    tmp_path: Path, tiny_model_folder: Path, federate: Callable
+    tmp_path: Path, tiny_model_folder: Path, federate_process: Callable
 ) -> None:
     hub = tmp_path / "hub"
     with serving(hub, "--model", tiny_model_folder, "--host", "[::1]") as running:
@@ -137,9 +137,9 @@ def test_a_new_federation_invites_the_minimum_and_its_settings_change_with_optio
         assert "5 rounds are scheduled: each begins once 3 devices are present" in running.printed
         for link in running.links:
             enrolled(link)
-        the_owner_names_and_removes_a_device(hub, federate)
-        busy = federate("serve", "--folder", tmp_path / "other", "--port", running.port, "--host", "::1")
-        used = federate("serve", "--folder", hub)
+        the_owner_names_and_removes_a_device(hub, federate_process)
+        busy = federate_process("serve", "--folder", tmp_path / "other", "--port", running.port, "--host", "::1")
+        used = federate_process("serve", "--folder", hub)
         running.stop(signal.SIGTERM)
     assert running.process.returncode == 0 and "Traceback" not in running.printed
     assert busy.returncode == 1 and "another program uses this port" in busy.stderr
@@ -163,18 +163,18 @@ def test_a_new_federation_invites_the_minimum_and_its_settings_change_with_optio
     ],
 )
 def test_a_wrong_option_is_one_clear_line(
-    options: list[str], status: int, said: str, tmp_path: Path, federate: Callable
+    options: list[str], status: int, said: str, tmp_path: Path, federate_process: Callable
 ) -> None:
     ports = ("--port", free_port(), "--control-port", free_port())
-    done = federate("serve", "--folder", tmp_path / "hub", *ports, *options)
+    done = federate_process("serve", "--folder", tmp_path / "hub", *ports, *options)
     assert done.returncode == status and said in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
-def test_a_taken_dashboard_port_is_named(tmp_path: Path, federate: Callable) -> None:
+def test_a_taken_dashboard_port_is_named(tmp_path: Path, federate_process: Callable) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        done = federate("serve", "--folder", tmp_path / "hub", "--port", free_port(), "--control-port", port)
+        done = federate_process("serve", "--folder", tmp_path / "hub", "--port", free_port(), "--control-port", port)
     assert (
         done.returncode == 1 and f"127.0.0.1:{port}" in done.stderr and "choose another --control-port" in done.stderr
     )

@@ -243,15 +243,15 @@ def test_another_model_is_taken_over_only_if_the_operator_says_so(
 
 
 def test_serve_takes_a_model_over_once_and_goes_on_from_it(
-    world, other: Model, other_folder: Path, federate: Callable, tmp_path: Path
+    world, other: Model, other_folder: Path, federate_process: Callable, tmp_path: Path
 ) -> None:
     world.enrol(6)
     run_round(world)
     world.close()
     ports = ("--port", free_port(), "--control-port", free_port())
-    refused = federate("serve", "--folder", world.folder, "--model", other_folder, *ports)
+    refused = federate_process("serve", "--folder", world.folder, "--model", other_folder, *ports)
     assert refused.returncode == 1 and "add --take-over" in refused.stderr and len(refused.stderr.splitlines()) == 1
-    alone = federate("serve", "--folder", world.folder, "--take-over", *ports)
+    alone = federate_process("serve", "--folder", world.folder, "--take-over", *ports)
     assert alone.returncode == 2 and "--take-over needs the --model to take over" in alone.stderr
     copied = tmp_path / "copy"
     shutil.copytree(world.folder, copied)

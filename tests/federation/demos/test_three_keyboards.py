@@ -15,10 +15,12 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_demo_runs_to_the_end_and_leaves_a_report(
-    small_model_folder: Path, tmp_path: Path, federate: Callable
+    small_model_folder: Path, tmp_path: Path, federate_process: Callable
 ) -> None:
     out = tmp_path / "demo"
-    done = federate("demo", "--model", small_model_folder, "--out", out, "--rounds", "2", "--words", "300", "--json")
+    done = federate_process(
+        "demo", "--model", small_model_folder, "--out", out, "--rounds", "2", "--words", "300", "--json"
+    )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert len(result["users"]) == len(result["words_measured"]) == 3

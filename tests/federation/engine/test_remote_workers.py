@@ -269,7 +269,7 @@ def test_addresses_are_parsed(addresses: list[tuple[str, int]]) -> None:
     "workers", ["", "nowhere", "host:", ":1", "host:0", "host:65536", "host:port", "a:1,a:1", "a:1,"]
 )
 def test_invalid_addresses_are_refused(workers: str, federate: Callable) -> None:
-    if workers in ("nowhere", "a:1,a:1"):  # these two start a process
+    if workers in ("nowhere", "a:1,a:1"):  # these two go through the command line
         done = federate("simulate", "--rounds", 1, "--out", "x", "--workers", workers)
         assert done.returncode == 2
         assert ("is not an address of the form HOST:PORT" in done.stderr) or ("is named twice" in done.stderr)
