@@ -27,6 +27,7 @@ from keyboard_app.window.pages.federation_page import FederationPage
 from keyboard_app.window.pages.learned_page import LearnedPage
 from keyboard_app.window.pages.page import Page
 from keyboard_app.window.pages.settings_page import SettingsPage
+from keyboard_app.window.spare_time import Work, spare_time
 from keyboard_app.window.widgets.button_result import ButtonResult
 from keyboard_app.window.widgets.layer import Layer
 from keyboard_app.window.widgets.messages import SHOWN, Messages
@@ -42,7 +43,6 @@ _STAYS = 8.0  # seconds that a line stays at the foot of the window
 LEARNED, DATA, FEDERATION, SETTINGS = "learned", "data", "federation", "settings"
 _PAUSE = 0.3  # seconds without a key that count as a pause
 _WHILE_TYPING = 0.5  # seconds between checks of the background task while a person types
-_STEPS_A_FRAME = 2  # of what a message leaves to do; they take a third of a frame
 _SHORT, _NARROW = 480, 480  # the greatest height and width, in dp, of windows that save room
 _PAGES: dict[str, type[Page]] = {
     LEARNED: LearnedPage,
@@ -88,7 +88,8 @@ class Screen(ModalScreen):
         self._unshown: list[str] = []  # messages that were sent and have no bubble yet
         self._show_sent = after_frame(self._add_sent)
         self._at_pause = Clock.create_trigger(self._do_what_is_left, 1.1 * _PAUSE)  # Kivy's clock may be a little early
-        self._catch_up = Clock.create_trigger(self._do_what_is_left)
+        self._catching_up: Work | None = None
+        self._fingers: set[Any] = set()  # those that are on the window
         self._last_used = self._attended = Clock.get_time()
         self._last_typed = -math.inf
         self.composer.overlay = self
@@ -168,13 +169,21 @@ class Screen(ModalScreen):
         self.attend()  # installs a new model now, while it has no unfinished message to read again
 
     def _do_what_is_left(self, _elapsed: float) -> None:
-        """Does a little of what a message leaves to do, in each frame of a pause in typing."""
-        if self._idle_seconds() < _PAUSE:
+        """Does what a message leaves to do, in a pause in typing."""
+        if self._fingers or self._idle_seconds() < _PAUSE:
             self._at_pause()
-        elif self.device.catch_up(_STEPS_A_FRAME):
-            self._catch_up()
-        else:
-            self.refresh_page()
+            return
+        spare_time.drop(self._catching_up)
+        self._catching_up = self._catch_up()
+        spare_time.begin(self._catching_up)
+
+    def _catch_up(self) -> Work:
+        while self.device.catch_up(1):
+            yield
+            if self._fingers or self._idle_seconds() < _PAUSE:
+                self._at_pause()
+                return
+        self.refresh_page()
 
     def choose_layout(self, name: str) -> None:
         """Switches to another layout."""
@@ -321,6 +330,7 @@ class Screen(ModalScreen):
         """Counts a touch as use, and makes the background tasks give way to it."""
         self._last_used = Clock.get_time()
         self._touched = touch.pos
+        self._fingers.add(touch.uid)
         for background in (self.device.background, self.device.federation.background):
             background.make_way()
         self.tooltips.touched(touch)
@@ -333,6 +343,7 @@ class Screen(ModalScreen):
 
     def on_touch_up(self, touch: MotionEvent) -> bool:
         """Lets the background tasks continue once the effect of the touch is painted."""
+        self._fingers.discard(touch.uid)
         self.tooltips.lifted()
         self._resume_work()
         return bool(super().on_touch_up(touch))
