@@ -130,9 +130,9 @@ class Gliding:
             vocabulary = GlideDecoder(basis.ngram.vocabulary.words, geometry, hand=basis.known)
         self._built = _Built(vocabulary, GlideDecoder(words, geometry, hand=basis.known), basis)
 
-    def begin(self, context: str) -> None:
-        """Works out how probable the words are after a context, while the finger glides."""
-        self._prior = context, self._models.log_prior(context)
+    def begin(self) -> None:
+        """Forgets what was worked out for an earlier glide: a finger has begun to glide."""
+        self._decoding = self._prior = None
 
     def foresee(self, gesture: Gesture, context: str, count: int) -> Generator[None, None, None]:
         """Works out in steps what `words` returns if the finger is lifted where it is now."""
@@ -160,7 +160,7 @@ class Gliding:
         size, own = len(built.vocabulary.words), len(built.own.words)
         # A prior of fewer words was worked out before the person wrote the newest of these words.
         if self._prior is None or self._prior[0] != context or len(self._prior[1]) < size + own:
-            self.begin(context)
+            self._prior = context, self._models.log_prior(context)
             yield
         prior = self._prior[1]
         found = built.vocabulary.decode(gesture, prior[:size], count)

@@ -39,7 +39,7 @@ def run_loop() -> None:
             try:
                 Window.mainloop()  # handles the events of SDL
                 EventLoop.idle()
-                spare_time.proceed(until=lambda: input_waits() or _rest(began) <= 0)
+                _use_spare_time(began, input_waits)
             except Exception as error:
                 if ExceptionManager.handle_exception(error) == ExceptionManager.RAISE:
                     raise
@@ -47,6 +47,11 @@ def run_loop() -> None:
                 wait(rest)
     finally:
         stopTouchApp()
+
+
+def _use_spare_time(began: float, input_waits: Callable[[], bool]) -> None:
+    """Does work for the next key in the rest of the iteration that began at `began`."""
+    spare_time.proceed(until=lambda: input_waits() or _rest(began) <= 0)
 
 
 def _rest(began: float) -> float:

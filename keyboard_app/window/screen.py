@@ -42,6 +42,7 @@ _ROUND_STATUS = "Taking part in a round of your federation."
 _STAYS = 8.0  # seconds that a line stays at the foot of the window
 LEARNED, DATA, FEDERATION, SETTINGS = "learned", "data", "federation", "settings"
 _PAUSE = 0.3  # seconds without a key that count as a pause
+_BETWEEN_KEYS = 0.1  # seconds within which a person who types on a physical keyboard presses the next key
 _WHILE_TYPING = 0.5  # seconds between checks of the background task while a person types
 _SHORT, _NARROW = 480, 480  # the greatest height and width, in dp, of windows that save room
 _PAGES: dict[str, type[Page]] = {
@@ -83,6 +84,7 @@ class Screen(ModalScreen):
         self._layer: Layer = self.ids.layer.__self__
         self.composer: Composer = self.ids.composer.__self__
         self._resume_work = after_frame(self._go_on)
+        self._resume_later = Clock.create_trigger(lambda _elapsed: self._go_on(), _BETWEEN_KEYS)
         self.first_opening = FirstOpening(self, self.ids.tour.__self__)
         self.tooltips = Tooltips(self, self.controls)
         self._unshown: list[str] = []  # messages that were sent and have no bubble yet
@@ -135,15 +137,27 @@ class Screen(ModalScreen):
     # Actions of the person.
 
     def key(self, action: str, character: str = "") -> None:
-        """Handles a key, on the screen or on a physical keyboard."""
+        """Handles a key of a physical keyboard."""
         self._typed()
+        self._give_way()
         self.composer.key(action, character)
 
     def type_text(self, text: str) -> None:
         """Types text from a physical keyboard."""
         self._typed()
+        self._give_way()
         self.focus.leave()
         self.composer.type_text(text)
+
+    def _give_way(self) -> None:
+        """Makes the background tasks give way to the next key, too: a physical key gives no notice before it is pressed."""
+        self._pause_work()
+        self._resume_later.cancel()
+        self._resume_later()
+
+    def _pause_work(self) -> None:
+        for background in (self.device.background, self.device.federation.background):
+            background.make_way()
 
     def edited(self) -> None:
         """Tells the page that the message has changed."""
@@ -331,8 +345,7 @@ class Screen(ModalScreen):
         self._last_used = Clock.get_time()
         self._touched = touch.pos
         self._fingers.add(touch.uid)
-        for background in (self.device.background, self.device.federation.background):
-            background.make_way()
+        self._pause_work()
         self.tooltips.touched(touch)
         return bool(super().on_touch_down(touch))
 
@@ -349,6 +362,8 @@ class Screen(ModalScreen):
         return bool(super().on_touch_up(touch))
 
     def _go_on(self) -> None:
+        if self._fingers:
+            return
         for background in (self.device.background, self.device.federation.background):
             background.go_on()
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 
 __all__ = ("SpareTime", "Work", "spare_time")
 
-Work = Generator[None, None, object]  # yields after each step, of about a millisecond
+Work = Generator[None, None, None]  # yields after each step, of about a millisecond
 
 
 class SpareTime:
@@ -29,7 +29,7 @@ class SpareTime:
 
     def drop(self, work: Work | None) -> None:
         """Stops a piece of work until it is begun again."""
-        if work in self._works:
+        if work is not None and work in self._works:
             self._works.remove(work)
 
     def proceed(self, until: Callable[[], bool]) -> None:

@@ -85,9 +85,13 @@ class Person:
             self.wait_until(lambda: tuple(self._window.size) == (width, height))
             self.wait(5)
 
+    def paint(self) -> None:
+        """Lets a frame be painted, and nothing be done after it."""
+        self._loop.idle()
+
     def wait(self, frames: int = 3) -> None:
         for _ in range(frames):
-            self._loop.idle()
+            self.paint()
             self._spare_time.proceed(until=lambda: False)
             time.sleep(0.004)  # lets background threads run
 

@@ -1,7 +1,7 @@
 """Paints only the part of the window that has changed, where the frame before is still in the buffer.
 
-Without a graphics card, Mesa's llvmpipe computes every pixel of a frame on the processor. For a phone-sized window that takes three
-times as long as everything else that a key causes, although a key changes little more than the text and the suggestions.
+Without a graphics card, Mesa's llvmpipe computes every pixel of a frame on the processor. For a window of a phone's size this
+takes about as long as everything else that a key causes, although little more than the text and the suggestions has changed.
 
 1. Kivy marks each changed instruction and the groups around it. A walk down the marked groups finds the changed widgets.
 2. Widgets that say where they paint (`Bounded`) are painted again within the smallest box around what they painted before and

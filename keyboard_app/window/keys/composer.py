@@ -151,6 +151,7 @@ class Composer(BoxLayout):
     def on_touch_down(self, touch: MotionEvent) -> bool:
         """Shows no ghost to a person who touches the keys, and stops reading: the lifted finger is to be answered at once."""
         spare_time.drop(self._reading)
+        self._keys_known = False
         if self._lower.collide_point(*touch.pos):
             self._physical = False
         return bool(super().on_touch_down(touch))
@@ -232,6 +233,7 @@ class Composer(BoxLayout):
         if not self._keys_known:
             self._use_keys(0)
             self._keys_known = True
+            self._device.gliding.begin()
         yield
         yield from self._device.foresee_glide(Gesture.of(points))
 

@@ -73,8 +73,8 @@ class Keypad(FloatLayout):
     `on_press(character, place)` comes before, when the finger comes down on such a key.
 
     If it `takes_glides`, it dispatches `on_glide_move(points)` while a finger glides that has left its first letter, and
-    `on_glide(gesture)` when the finger is lifted. A point is x and y from the keypad's upper left corner in pixels, and the time in
-    milliseconds.
+    `on_glide(gesture)` when the finger is lifted. A point is x and y in pixels from the keypad's upper left corner, and the time
+    in milliseconds.
     """
 
     page = StringProperty()

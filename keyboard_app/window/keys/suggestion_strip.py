@@ -181,13 +181,14 @@ class SuggestionStrip(Bounded, BoxLayout):
         Clock.schedule_once(lambda _elapsed: self.canvas.after.clear())
 
     def draw_ahead(self, words: Sequence[str]) -> Work:
-        """Draws words that are likely to be shown soon, the best one first and the typed one last."""
-        size = round(self._places[0].font_size)
-        for number, word in enumerate(words):
-            glyphs(word, size, number == 0)
+        """Draws words that are likely to be shown soon: the best one, the others, and last the word as typed."""
+        size, *others = round(self._places[0].font_size), *words[1:]
+        if others:
+            glyphs(words[0], size, bold=True)
             yield
-        if words:
-            glyphs(f"“{words[-1]}”", size)
+        for word in [*others, *(f"“{typed}”" for typed in words[-1:])]:
+            glyphs(word, size)
+            yield
 
     @property
     def places(self) -> Sequence[SuggestionPlace]:

@@ -61,7 +61,8 @@ def page(name: str) -> Callable[[Any], object]:
 
 ACTIONS: dict[str, Callable[[Any], object]] = {
     **{label: letter(label) for label in "hiteo"},
-    **{action: lambda person, action=action: person.touch(person.key(action)) for action in ("space", "backspace")},
+    "space": lambda person: person.touch(person.key("space")),
+    "backspace": lambda person: person.touch(person.key("backspace")),
     "enter": lambda person: person.touch(person.key("enter")),
     "shift": lambda person: person.touch(person.key("shift")),
     "hold": hold,
