@@ -1,5 +1,6 @@
 """The whole window: messages, keys, the pages beside or over the messages, and the first questions on top."""
 
+import gc
 import math
 from collections.abc import Callable
 from typing import Any
@@ -42,6 +43,7 @@ _ROUND_STATUS = "Taking part in a round of your federation."
 _STAYS = 8.0  # seconds that a line stays at the foot of the window
 LEARNED, DATA, FEDERATION, SETTINGS = "learned", "data", "federation", "settings"
 _PAUSE = 0.3  # seconds without a key that count as a pause
+_REST = 3.0  # seconds without use after which garbage is collected
 _BETWEEN_KEYS = 0.1  # seconds within which a person who types on a physical keyboard presses the next key
 _WHILE_TYPING = 0.5  # seconds between checks of the background task while a person types
 _SHORT, _NARROW = 480, 480  # the greatest height and width, in dp, of windows that save room
@@ -92,7 +94,7 @@ class Screen(ModalScreen):
         self._at_pause = Clock.create_trigger(self._do_what_is_left, 1.1 * _PAUSE)  # Kivy's clock may be a little early
         self._catching_up: Work | None = None
         self._fingers: set[Any] = set()  # those that are on the window
-        self._last_used = self._attended = Clock.get_time()
+        self._last_used = self._attended = self._collected = Clock.get_time()
         self._last_typed = -math.inf
         self.composer.overlay = self
         self.composer.begin(device)
@@ -318,6 +320,8 @@ class Screen(ModalScreen):
 
     def serve(self, _elapsed: float = 0) -> None:
         """Starts work for a desktop on this machine, and learning and requests to the federation when they are due."""
+        if not self._fingers and self._idle_seconds() > _REST and self._collected < self._last_used:
+            self._collect_garbage()
         charging = is_charging()
         self.begin(self.device.serve)
         self.begin(lambda: self.device.learn_if_due(self._idle_seconds(), charging))
@@ -371,6 +375,14 @@ class Screen(ModalScreen):
         """Does slow work as soon as the window is open, because it would delay a key by a tenth of a second later."""
         self.device.models.prepare()
         self.composer.ids.strip.prepare()
+        self._collect_garbage()
+
+    def _collect_garbage(self) -> None:
+        """Collects garbage; what is left is not scanned again while a person types, which would take tens of milliseconds."""
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+        self._collected = Clock.get_time()
 
     def resume(self) -> None:
         """Continues the work that was unfinished when the window was closed."""

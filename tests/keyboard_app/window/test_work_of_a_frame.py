@@ -1,5 +1,7 @@
 """The frame that answers a finger: most of its work is done before, while the finger is down."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -150,6 +152,26 @@ def test_a_letter_paints_the_text_and_the_strip_and_no_key(person: Any) -> None:
     person.wait(2)
     assert not key.pressed
     assert keypad._popup.choices == ()
+
+
+def test_garbage_is_collected_in_a_rest_and_not_scanned_while_a_person_types(person: Any) -> None:
+    from kivy.clock import Clock
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.itself = self
+
+    person.screen.prepare()
+    assert gc.get_freeze_count() > 10_000
+    person.type_physically("hello")
+    gone = weakref.ref(Cycle())
+    gc.freeze()  # as if it had been in use then
+    person.screen.serve()
+    assert gone() is not None, "the person is typing"
+    person.screen._last_used = Clock.get_time() - 60
+    person.screen._collected = Clock.get_time() - 61
+    person.screen.serve()
+    assert gone() is None
 
 
 def test_only_the_word_that_changes_is_drawn_anew(person: Any) -> None:
