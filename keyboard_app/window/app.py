@@ -17,6 +17,7 @@ from keyboard_app.window.drawing.partial_painting import PartialPainting, keeps_
 from keyboard_app.window.event_loop import run_loop
 from keyboard_app.window.physical_keys import PhysicalKeys
 from keyboard_app.window.screen import Screen
+from keyboard_app.window.spare_time import spare_time
 
 _RULES = [
     str(Path(__file__).parent / f"{name}.kv")
@@ -80,6 +81,7 @@ class KeyboardApp(App):
         for clock in self._clocks:
             clock.cancel()
         self.screen.tooltips.end()
+        spare_time.clear()
         if self._painting is not None:
             self._painting.end()
         width, height = map(int, Window.system_size)

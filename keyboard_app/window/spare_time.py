@@ -32,6 +32,10 @@ class SpareTime:
         if work is not None and work in self._works:
             self._works.remove(work)
 
+    def clear(self) -> None:
+        """Drops all work: the window is closed."""
+        self._works.clear()
+
     def proceed(self, until: Callable[[], bool]) -> None:
         """Takes steps until there is no work left or `until` returns True."""
         while self._works and not until():

@@ -37,6 +37,9 @@ def test_dropped_work_goes_on_where_it_stopped() -> None:
     spare.begin(first)
     spare.proceed(until=lambda: False)
     assert done == ["a0", "b0", "a1"]
+    spare.begin(work(done, "c", 1))
+    spare.clear()
+    assert not spare.wanted
 
 
 def test_work_that_fails_is_not_tried_again() -> None:

@@ -109,7 +109,12 @@ def test_no_message_is_ranked_while_a_finger_is_down(person: Any, monkeypatch: p
     from kivy.clock import Clock
 
     caught_up: list[int] = []
-    monkeypatch.setattr(person.device, "catch_up", lambda steps: bool(caught_up.append(steps)))
+
+    def catch_up(steps: int) -> bool:
+        caught_up.append(steps)
+        return False
+
+    monkeypatch.setattr(person.device, "catch_up", catch_up)
     touch = person.press(letter_key(person, "shift"))
     person.wait(1)
     person.screen._last_used = Clock.get_time() - 60
