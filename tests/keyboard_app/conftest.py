@@ -89,10 +89,14 @@ class Person:
         """Lets a frame be painted, and nothing be done after it."""
         self._loop.idle()
 
+    def work_ahead(self) -> None:
+        """Lets the window do all work that it does between two frames."""
+        self._spare_time.proceed(until=lambda: False)
+
     def wait(self, frames: int = 3) -> None:
         for _ in range(frames):
             self.paint()
-            self._spare_time.proceed(until=lambda: False)
+            self.work_ahead()
             time.sleep(0.004)  # lets background threads run
 
     def wait_until(self, condition: Callable[[], object], seconds: float = 60) -> None:

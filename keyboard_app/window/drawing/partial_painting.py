@@ -20,10 +20,10 @@ from kivy.uix.widget import Widget
 
 from keyboard_app.window.event_loop import video_driver
 
-__all__ = ("NOTHING", "Bounded", "Box", "PartialPainting", "keeps_frames")
+__all__ = ("NOTHING", "Bounded", "PaintedBox", "PartialPainting", "keeps_frames")
 
 
-class Box(NamedTuple):
+class PaintedBox(NamedTuple):
     """Edges in pixels of the window; the box is empty if `right` is not beyond `left`."""
 
     left: float
@@ -31,7 +31,7 @@ class Box(NamedTuple):
     right: float
     top: float
 
-    def around(self, other: "Box") -> "Box":
+    def around(self, other: "PaintedBox") -> "PaintedBox":
         """Returns the smallest box around both."""
         if other.right <= other.left:
             return self
@@ -39,24 +39,24 @@ class Box(NamedTuple):
             return other
         edges = zip(self, other, strict=True)
         left, bottom, right, top = (least(pair) for least, pair in zip((min, min, max, max), edges, strict=True))
-        return Box(left, bottom, right, top)
+        return PaintedBox(left, bottom, right, top)
 
-    def grown(self, by: float) -> "Box":
+    def grown(self, by: float) -> "PaintedBox":
         """Returns the box with each edge moved outwards by some pixels."""
-        return Box(self.left - by, self.bottom - by, self.right + by, self.top + by)
+        return PaintedBox(self.left - by, self.bottom - by, self.right + by, self.top + by)
 
 
-NOTHING = Box(0, 0, 0, 0)
+NOTHING = PaintedBox(0, 0, 0, 0)
 
 
 class Bounded(Widget):
     """A widget that paints, with everything in it, within `painted` only."""
 
     @property
-    def painted(self) -> Box:
+    def painted(self) -> PaintedBox:
         """The box within which the widget paints now: its own."""
         x, y = self.to_window(*self.pos)
-        return Box(x, y, x + self.width, y + self.height)
+        return PaintedBox(x, y, x + self.width, y + self.height)
 
     def paint_ahead(self) -> None:
         """Paints what is not painted into the window itself, such as a picture."""
@@ -75,7 +75,7 @@ class PartialPainting:
         self.painted = NOTHING
         self._window, self._size = window, (0, 0)
         self._clip, self._end = ScissorPush(x=0, y=0, width=0, height=0), ScissorPop()
-        self._boxes: dict[Bounded, Box] = {}  # where each of them painted last
+        self._boxes: dict[Bounded, PaintedBox] = {}  # where each of them painted last
         self._parts: dict[Any, list[Any]] = {}  # the instructions of each other widget that has children
 
     def begin(self) -> None:
@@ -97,14 +97,14 @@ class PartialPainting:
         box = self._changed() if (width, height) == self._size else None
         self._size = (width, height)
         if box is None:
-            box = Box(0, 0, width, height)
+            box = PaintedBox(0, 0, width, height)
             self._boxes.clear()
             self._parts.clear()
             self._remember(window)
         # Rounded outwards to whole pixels, within the window.
         left, bottom = max(floor(box.left), 0), max(floor(box.bottom), 0)
         right, top = min(ceil(box.right), width), min(ceil(box.top), height)
-        self.painted = Box(left, bottom, right, top)
+        self.painted = PaintedBox(left, bottom, right, top)
         clip, size = self._clip, (max(right - left, 0), max(top - bottom, 0))
         clip.pos, clip.size = (left, bottom), size
         glEnable(GL_SCISSOR_TEST)
@@ -113,7 +113,7 @@ class PartialPainting:
         window.render_context.draw()  # its last instruction ends the clipping
         return True  # Kivy must not paint the whole window
 
-    def _changed(self) -> Box | None:
+    def _changed(self) -> PaintedBox | None:
         """Returns the smallest box around all changes, or None if they may be anywhere."""
         box = NOTHING
         for widget in self._changed_in(self._window):

@@ -7,7 +7,7 @@ from kivy.graphics import Color, Line
 from kivy.metrics import dp
 
 from keyboard_app.window.drawing.look import look
-from keyboard_app.window.drawing.partial_painting import NOTHING, Bounded, Box
+from keyboard_app.window.drawing.partial_painting import NOTHING, Bounded, PaintedBox
 
 __all__ = ("GlideTrail",)
 
@@ -39,13 +39,13 @@ class GlideTrail(Bounded):
         return bool(self._line.points) and self._color.a > 0
 
     @property
-    def painted(self) -> Box:
+    def painted(self) -> PaintedBox:
         """The box of the line."""
         points = self._line.points
         if not points:
             return NOTHING
         across, up = points[::2], points[1::2]
-        return Box(min(across), min(up), max(across), max(up)).grown(2 * dp(_WIDTH))
+        return PaintedBox(min(across), min(up), max(across), max(up)).grown(2 * dp(_WIDTH))
 
     def begin(self, points: list[tuple[float, float]]) -> None:
         """Starts a new trail with the points so far, in pixels of the window."""

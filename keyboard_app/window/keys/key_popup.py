@@ -10,7 +10,7 @@ from kivy.uix.widget import Widget
 from keyboard_app.window.drawing.glyphs import glyphs
 from keyboard_app.window.drawing.look import look
 from keyboard_app.window.drawing.painting import add_text
-from keyboard_app.window.drawing.partial_painting import NOTHING, Bounded, Box
+from keyboard_app.window.drawing.partial_painting import NOTHING, Bounded, PaintedBox
 from keyboard_app.window.drawing.rounded_box import RoundedBox
 
 __all__ = ("KeyPopup",)
@@ -39,7 +39,7 @@ class KeyPopup(Bounded):
         return self.choices[self.chosen] if self.choices else ""
 
     @property
-    def painted(self) -> Box:
+    def painted(self) -> PaintedBox:
         """The box of the choices and their shadow."""
         return self._painted
 
@@ -76,7 +76,7 @@ class KeyPopup(Bounded):
         drawn.clear()
         size = self._cell * len(self.choices) + 2 * pad, self._height + 2 * pad
         corner = self._first_x - pad, self._bottom
-        self._painted = Box(*corner, corner[0] + size[0], corner[1] + size[1]).grown(dp(3))
+        self._painted = PaintedBox(*corner, corner[0] + size[0], corner[1] + size[1]).grown(dp(3))
         drawn.add(Color(0, 0, 0, 0.28))
         drawn.add(
             RoundedBox(

@@ -11,7 +11,7 @@ from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, Str
 
 from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.window.drawing.excerpt import excerpt
-from keyboard_app.window.drawing.partial_painting import Bounded, Box
+from keyboard_app.window.drawing.partial_painting import Bounded, PaintedBox
 from keyboard_app.window.widgets.control import Control
 from keyboard_app.window.widgets.text_view import TextView
 
@@ -73,7 +73,7 @@ class TextArea(Bounded, Control, TextView):
             self.fbind(name, self._remark)
 
     @property
-    def painted(self) -> Box:
+    def painted(self) -> PaintedBox:
         """The box of the field with the handles of a selection, which hang below it."""
         return super().painted.grown(3 * dp(_HANDLE))
 

@@ -22,7 +22,7 @@ from kivy.properties import ColorProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from keyboard_app.window.drawing.partial_painting import Bounded, Box
+from keyboard_app.window.drawing.partial_painting import Bounded, PaintedBox
 
 __all__ = ("Layer",)
 
@@ -76,10 +76,10 @@ class Layer(Bounded, BoxLayout):
         self._clear.rgba = color
 
     @property
-    def painted(self) -> Box:
+    def painted(self) -> PaintedBox:
         """The box of the picture."""
         x, y = self.to_window(*self._shown.pos)
-        return Box(x, y, x + self._picture.size[0], y + self._picture.size[1])
+        return PaintedBox(x, y, x + self._picture.size[0], y + self._picture.size[1])
 
     def paint_ahead(self) -> None:
         """Paints the picture, if something in it has changed."""

@@ -115,8 +115,9 @@ def test_every_frame_shows_what_painting_the_whole_window_shows(painted: Any, ac
             continue
         ACTIONS[name](person)
         for _ in range(frames):
-            person.wait(1)
+            person.paint()
             seen = shown(person)
             np.testing.assert_array_equal(seen, person.pixels(), err_msg=name)
+            person.work_ahead()  # what this shows is painted in the next frame
         while person.touches:
             person.touches.pop().touch_up()
