@@ -1,14 +1,14 @@
 """One person's keyboard without its window: the keys, the models, the recording, the learning and the federation."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from data.errors import DataError, UserFacingError
-from data.tokenizer import tokenize
+from data.tokenizer import restore_case, tokenize
 from keyboard_app.federating.federation import Federation
 from keyboard_app.federating.local_rounds import waiting_task
 from keyboard_app.input.emoji_catalogue import emoji_for
@@ -24,7 +24,7 @@ from keyboard_app.learning.models import Models
 from keyboard_app.learning.rising import Rising
 from keyboard_app.learning.schedule import REST_SECONDS, Moment, is_due
 from keyboard_app.learning.sent_messages import SentMessages
-from keyboard_app.learning.touches import Touches
+from keyboard_app.learning.touches import Tap, Touches
 from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.my_data import MyData
 from keyboard_app.recording.recent_emoji import RecentEmoji
@@ -154,6 +154,26 @@ class Device:
         keyboard = self.keyboard
         words = self.gliding.words(gesture, keyboard.ahead, keyboard.glide_candidates)
         return keyboard.glide(words, self.touches.glide(gesture))
+
+    def foresee(self, letter: str, tap: Tap | None) -> list[str]:
+        """Works out what the keyboard will suggest once a tap has typed a letter, so that typing it takes less time.
+
+        Returns words that will probably be shown: the best one first, and the word as typed last; none within a word.
+        """
+        keyboard = self.keyboard
+        context, prefix = keyboard.begun_by(letter)
+        if not prefix:
+            return []
+        touches = [*(keyboard.touch_costs(prefix[:-1]) or [None] * (len(prefix) - 1)), tap.costs if tap else None]
+        known = touches if any(touches) else None
+        words = self.models.suggest(context, prefix, known)
+        if keyboard.autocorrects and (correction := self.models.correct(context, prefix, known)) is not None:
+            words = [correction, *(word for word in words if word != correction)]
+        return [*(restore_case(word, prefix) for word in words), prefix]
+
+    def foresee_glide(self, gesture: Gesture) -> Generator[None, None, None]:
+        """Works out, in steps, which word a glide means if the finger is lifted now."""
+        yield from self.gliding.foresee(gesture, self.keyboard.ahead, self.keyboard.glide_candidates)
 
     def use_keys(self, boxes: Mapping[str, Box]) -> None:
         """Expects taps and glides on these keys of letters from now on (`Touches.use_keys`)."""

@@ -1,10 +1,11 @@
 """Glides on the keys of the screen: the words that they may mean, by the person's own models.
 
-The decoder is built in the background whenever the keys or the words change. The probabilities of the words are worked out while
-the finger is still gliding, so that lifting it takes little time.
+The decoder is built in the background whenever the keys or the words change. While the finger is still gliding, the
+probabilities of the words are worked out, and after each move the word that it has glided so far. Mostly the finger rests for a
+moment before it is lifted, and the word is known then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from threading import Thread
 from typing import NamedTuple
 
@@ -60,6 +61,25 @@ class _Built(NamedTuple):
     basis: _Basis
 
 
+class _Decoding:
+    """A gesture that is being decoded step by step."""
+
+    def __init__(self, gesture: Gesture, context: str, count: int, steps: Generator[None, None, list[str]]) -> None:
+        self.gesture, self.context, self.count, self._steps = gesture, context, count, steps
+        self.words: list[str] | None = None  # the result
+
+    def proceed(self) -> None:
+        """Takes a step."""
+        try:
+            next(self._steps)
+        except StopIteration as end:
+            self.words = end.value
+
+    def decodes(self, gesture: Gesture, context: str, count: int) -> bool:
+        """Returns whether the words are those of this gesture after this context."""
+        return (self.context, self.count) == (context, count) and self.gesture.same_as(gesture)
+
+
 class Gliding:
     """The words that glides mean on the keys in use, ranked by a keyboard's models. For one thread."""
 
@@ -69,6 +89,7 @@ class Gliding:
         self._built: _Built | None = None
         self._building: Thread | None = None
         self._prior: tuple[str, NDArray[np.float32]] | None = None  # a context and the prior after it
+        self._decoding: _Decoding | None = None  # what the finger has glided so far
 
     def use_keys(self, boxes: Mapping[str, Box]) -> None:
         """Expects glides over these keys from now on: the left, top, width and height of each, with y growing downwards."""
@@ -109,21 +130,41 @@ class Gliding:
             vocabulary = GlideDecoder(basis.ngram.vocabulary.words, geometry, hand=basis.known)
         self._built = _Built(vocabulary, GlideDecoder(words, geometry, hand=basis.known), basis)
 
-    def begin(self, context: str) -> None:
-        """Works out how probable the words are after a context, while the finger glides."""
-        self._prior = context, self._models.log_prior(context)
+    def begin(self) -> None:
+        """Forgets what was worked out for an earlier glide: a finger has begun to glide."""
+        self._decoding = self._prior = None
+
+    def foresee(self, gesture: Gesture, context: str, count: int) -> Generator[None, None, None]:
+        """Works out in steps what `words` returns if the finger is lifted where it is now."""
+        if self._building is not None and self._building.is_alive():
+            return
+        self._decoding = decoding = _Decoding(gesture, context, count, self._decode(gesture, context, count))
+        while decoding.words is None:
+            decoding.proceed()
+            yield
 
     def words(self, gesture: Gesture, context: str, count: int = 1 + ALTERNATIVES) -> list[str]:
         """Returns the words that a gesture may mean after a context, likeliest first, as they are written."""
+        decoding = self._decoding
+        if decoding is None or not decoding.decodes(gesture, context, count) or self._fitting() is None:
+            decoding = _Decoding(gesture, context, count, self._decode(gesture, context, count))
+        while decoding.words is None:
+            decoding.proceed()
+        self._decoding = self._prior = None
+        return decoding.words
+
+    def _decode(self, gesture: Gesture, context: str, count: int) -> Generator[None, None, list[str]]:
         built = self._finished()
-        prepared, self._prior = self._prior, None
         if built is None:
             return []
-        prior = prepared[1] if prepared is not None and prepared[0] == context else self._models.log_prior(context)
         size, own = len(built.vocabulary.words), len(built.own.words)
-        if len(prior) < size + own:  # it was worked out before the person wrote the newest of these words
-            prior = self._models.log_prior(context)
+        # A prior of fewer words was worked out before the person wrote the newest of these words.
+        if self._prior is None or self._prior[0] != context or len(self._prior[1]) < size + own:
+            self._prior = context, self._models.log_prior(context)
+            yield
+        prior = self._prior[1]
         found = built.vocabulary.decode(gesture, prior[:size], count)
+        yield
         found += built.own.decode(gesture, prior[size : size + own], count)
         best = sorted(found, key=lambda candidate: -candidate.score)[:count]
         return [self._models.written(candidate.word) for candidate in best]

@@ -154,6 +154,15 @@ class Keyboard(Editing):
         prefix = self.prefix
         return self._context(prefix) + (self.correction or prefix)
 
+    def begun_by(self, letter: str) -> tuple[str, str]:
+        """Returns the context and the prefix that typing a letter at the cursor leads to; an empty prefix within a word."""
+        field = self.field
+        if field.selected or self.word != self.prefix:
+            return "", ""
+        before, parted = field.text[: field.cursor], " " * self._letter_parts
+        prefix = begun_word(before + parted + letter)
+        return self._context_before(max(field.cursor + len(parted + letter) - len(prefix), 0)), prefix
+
     @property
     def strip(self) -> list[Offer]:
         """The offers above the keys: the typed word, suggestions, and an emoji if there is one for the word."""

@@ -13,9 +13,11 @@ from kivy.lang import Builder
 from data.errors import UserFacingError
 from keyboard_app.device import Device
 from keyboard_app.window.drawing.look import look
+from keyboard_app.window.drawing.partial_painting import PartialPainting, keeps_frames
 from keyboard_app.window.event_loop import run_loop
 from keyboard_app.window.physical_keys import PhysicalKeys
 from keyboard_app.window.screen import Screen
+from keyboard_app.window.spare_time import spare_time
 
 _RULES = [
     str(Path(__file__).parent / f"{name}.kv")
@@ -63,6 +65,9 @@ class KeyboardApp(App):
         Window.bind(on_textinput=keys.on_text, on_key_down=keys.on_key_down)
         look.bind(background=self._paint)
         self._paint()
+        self._painting = PartialPainting(Window) if keeps_frames() else None
+        if self._painting is not None:
+            self._painting.begin()
         self.screen.resume()
         self.screen.tooltips.begin()
         Clock.schedule_once(lambda _elapsed: self.screen.prepare(), _PREPARE_AFTER)
@@ -76,6 +81,9 @@ class KeyboardApp(App):
         for clock in self._clocks:
             clock.cancel()
         self.screen.tooltips.end()
+        spare_time.clear()
+        if self._painting is not None:
+            self._painting.end()
         width, height = map(int, Window.system_size)
         with suppress(UserFacingError):  # the size is not worth a message
             self._device.profile.choose(window_width=width, window_height=height)

@@ -1,5 +1,6 @@
 """The whole window: messages, keys, the pages beside or over the messages, and the first questions on top."""
 
+import gc
 import math
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,7 @@ from keyboard_app.window.pages.federation_page import FederationPage
 from keyboard_app.window.pages.learned_page import LearnedPage
 from keyboard_app.window.pages.page import Page
 from keyboard_app.window.pages.settings_page import SettingsPage
+from keyboard_app.window.spare_time import Work, spare_time
 from keyboard_app.window.widgets.button_result import ButtonResult
 from keyboard_app.window.widgets.layer import Layer
 from keyboard_app.window.widgets.messages import SHOWN, Messages
@@ -41,8 +43,9 @@ _ROUND_STATUS = "Taking part in a round of your federation."
 _STAYS = 8.0  # seconds that a line stays at the foot of the window
 LEARNED, DATA, FEDERATION, SETTINGS = "learned", "data", "federation", "settings"
 _PAUSE = 0.3  # seconds without a key that count as a pause
+_REST = 3.0  # seconds without use after which garbage is collected
+_BETWEEN_KEYS = 0.1  # seconds within which a person who types on a physical keyboard presses the next key
 _WHILE_TYPING = 0.5  # seconds between checks of the background task while a person types
-_STEPS_A_FRAME = 2  # of what a message leaves to do; they take a third of a frame
 _SHORT, _NARROW = 480, 480  # the greatest height and width, in dp, of windows that save room
 _PAGES: dict[str, type[Page]] = {
     LEARNED: LearnedPage,
@@ -83,13 +86,15 @@ class Screen(ModalScreen):
         self._layer: Layer = self.ids.layer.__self__
         self.composer: Composer = self.ids.composer.__self__
         self._resume_work = after_frame(self._go_on)
+        self._resume_later = Clock.create_trigger(lambda _elapsed: self._go_on(), _BETWEEN_KEYS)
         self.first_opening = FirstOpening(self, self.ids.tour.__self__)
         self.tooltips = Tooltips(self, self.controls)
         self._unshown: list[str] = []  # messages that were sent and have no bubble yet
         self._show_sent = after_frame(self._add_sent)
         self._at_pause = Clock.create_trigger(self._do_what_is_left, 1.1 * _PAUSE)  # Kivy's clock may be a little early
-        self._catch_up = Clock.create_trigger(self._do_what_is_left)
-        self._last_used = self._attended = Clock.get_time()
+        self._catching_up: Work | None = None
+        self._fingers: set[Any] = set()  # those that are on the window
+        self._last_used = self._attended = self._collected = Clock.get_time()
         self._last_typed = -math.inf
         self.composer.overlay = self
         self.composer.begin(device)
@@ -134,15 +139,27 @@ class Screen(ModalScreen):
     # Actions of the person.
 
     def key(self, action: str, character: str = "") -> None:
-        """Handles a key, on the screen or on a physical keyboard."""
+        """Handles a key of a physical keyboard."""
         self._typed()
+        self._give_way()
         self.composer.key(action, character)
 
     def type_text(self, text: str) -> None:
         """Types text from a physical keyboard."""
         self._typed()
+        self._give_way()
         self.focus.leave()
         self.composer.type_text(text)
+
+    def _give_way(self) -> None:
+        """Makes the background tasks give way to the next key, too: a physical key gives no notice before it is pressed."""
+        self._pause_work()
+        self._resume_later.cancel()
+        self._resume_later()
+
+    def _pause_work(self) -> None:
+        for background in (self.device.background, self.device.federation.background):
+            background.make_way()
 
     def edited(self) -> None:
         """Tells the page that the message has changed."""
@@ -168,13 +185,21 @@ class Screen(ModalScreen):
         self.attend()  # installs a new model now, while it has no unfinished message to read again
 
     def _do_what_is_left(self, _elapsed: float) -> None:
-        """Does a little of what a message leaves to do, in each frame of a pause in typing."""
-        if self._idle_seconds() < _PAUSE:
+        """Does what a message leaves to do, in a pause in typing."""
+        if self._fingers or self._idle_seconds() < _PAUSE:
             self._at_pause()
-        elif self.device.catch_up(_STEPS_A_FRAME):
-            self._catch_up()
-        else:
-            self.refresh_page()
+            return
+        spare_time.drop(self._catching_up)
+        self._catching_up = self._catch_up()
+        spare_time.begin(self._catching_up)
+
+    def _catch_up(self) -> Work:
+        while self.device.catch_up(1):
+            yield
+            if self._fingers or self._idle_seconds() < _PAUSE:
+                self._at_pause()
+                return
+        self.refresh_page()
 
     def choose_layout(self, name: str) -> None:
         """Switches to another layout."""
@@ -295,6 +320,8 @@ class Screen(ModalScreen):
 
     def serve(self, _elapsed: float = 0) -> None:
         """Starts work for a desktop on this machine, and learning and requests to the federation when they are due."""
+        if not self._fingers and self._idle_seconds() > _REST and self._collected < self._last_used:
+            self._collect_garbage()
         charging = is_charging()
         self.begin(self.device.serve)
         self.begin(lambda: self.device.learn_if_due(self._idle_seconds(), charging))
@@ -321,8 +348,8 @@ class Screen(ModalScreen):
         """Counts a touch as use, and makes the background tasks give way to it."""
         self._last_used = Clock.get_time()
         self._touched = touch.pos
-        for background in (self.device.background, self.device.federation.background):
-            background.make_way()
+        self._fingers.add(touch.uid)
+        self._pause_work()
         self.tooltips.touched(touch)
         return bool(super().on_touch_down(touch))
 
@@ -333,11 +360,14 @@ class Screen(ModalScreen):
 
     def on_touch_up(self, touch: MotionEvent) -> bool:
         """Lets the background tasks continue once the effect of the touch is painted."""
+        self._fingers.discard(touch.uid)
         self.tooltips.lifted()
         self._resume_work()
         return bool(super().on_touch_up(touch))
 
     def _go_on(self) -> None:
+        if self._fingers:
+            return
         for background in (self.device.background, self.device.federation.background):
             background.go_on()
 
@@ -345,6 +375,14 @@ class Screen(ModalScreen):
         """Does slow work as soon as the window is open, because it would delay a key by a tenth of a second later."""
         self.device.models.prepare()
         self.composer.ids.strip.prepare()
+        self._collect_garbage()
+
+    def _collect_garbage(self) -> None:
+        """Collects garbage; what is left is not scanned again while a person types, which would take tens of milliseconds."""
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+        self._collected = Clock.get_time()
 
     def resume(self) -> None:
         """Continues the work that was unfinished when the window was closed."""

@@ -70,8 +70,9 @@ class Person:
         from kivy.core.window import Window
 
         from keyboard_app.window.app import KeyboardApp
+        from keyboard_app.window.spare_time import spare_time
 
-        self._loop, self._window = EventLoop, Window
+        self._loop, self._window, self._spare_time = EventLoop, Window, spare_time
         self.resize(*size)
         self.app = KeyboardApp(device)
         self.app._run_prepare()
@@ -84,9 +85,18 @@ class Person:
             self.wait_until(lambda: tuple(self._window.size) == (width, height))
             self.wait(5)
 
+    def paint(self) -> None:
+        """Lets a frame be painted, and nothing be done after it."""
+        self._loop.idle()
+
+    def work_ahead(self) -> None:
+        """Lets the window do all work that it does between two frames."""
+        self._spare_time.proceed(until=lambda: False)
+
     def wait(self, frames: int = 3) -> None:
         for _ in range(frames):
-            self._loop.idle()
+            self.paint()
+            self.work_ahead()
             time.sleep(0.004)  # lets background threads run
 
     def wait_until(self, condition: Callable[[], object], seconds: float = 60) -> None:
@@ -208,7 +218,8 @@ class Person:
         from kivy.graphics.opengl import GL_RGB, GL_UNSIGNED_BYTE, glReadPixels
 
         width, height = self._window.size
-        self._window.on_draw()
+        self._window.canvas.ask_update()  # the whole window
+        self._window.dispatch("on_draw")
         read = glReadPixels(0, 0, width, height, GL_RGB, GL_UNSIGNED_BYTE)
         self._window.flip()
         return np.frombuffer(read, np.uint8)[: height * width * 3].reshape(height, width, 3)

@@ -44,9 +44,14 @@ class Glyphs:
         return max((run.height for run in self.runs), default=0.0)
 
 
-@lru_cache(_KEPT)
 def glyphs(text: str, size: int, bold: bool = False) -> Glyphs:
     """Draws a piece of text without line breaks, at a font size of `size` pixels."""
+    return drawn_once(text, size, bold)
+
+
+@lru_cache(_KEPT)
+def drawn_once(text: str, size: int, bold: bool) -> Glyphs:
+    """Draws a piece of text for `glyphs`."""
     drawn: list[Run] = []
     x = 0.0
     for font, part in runs(text):

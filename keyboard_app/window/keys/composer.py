@@ -1,6 +1,6 @@
 """Where a person writes: the text area, the suggestions, and the keys or the emoji."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from kivy.clock import Clock
 from kivy.core.clipboard import Clipboard
@@ -18,14 +18,13 @@ from keyboard_app.input.phrases import best_of
 from keyboard_app.input.text_field import Move
 from keyboard_app.learning.touches import Tap
 from keyboard_app.recording.settings import UserSettings
-from keyboard_app.window.after_frame import after_frame
-from keyboard_app.window.keys.between_keys import BetweenKeys
 from keyboard_app.window.keys.board import Board
 from keyboard_app.window.keys.emoji_panel import EmojiSearch
 from keyboard_app.window.keys.ghost_text import GhostText
 from keyboard_app.window.keys.keypad import Keypad, Place
 from keyboard_app.window.keys.suggestion_strip import SuggestionStrip
 from keyboard_app.window.keys.text_area import SearchField, TextArea
+from keyboard_app.window.spare_time import Work, spare_time
 from keyboard_app.window.widgets.popup_menu import PopupMenu
 from model.device.gliding.gesture import Gesture
 
@@ -65,10 +64,12 @@ class Composer(BoxLayout):
         self._upper, self._lower = self.ids.upper.__self__, self.ids.lower.__self__
         self.ids.top.remove_widget(self._emoji_search)
         self.bind(hidden=self._arrange, searching=self._arrange)
-        self._read_ahead = after_frame(self._read)
         self._measure_keys = Clock.create_trigger(self._use_keys, _SETTLED)
         self._keypad.bind(size=lambda *_: self._measure_keys())
-        self._continuing = BetweenKeys(self._show_phrases)
+        self._reading: Work | None = None  # for the next key
+        self._foreseeing: Work | None = None  # what the finger that is down will show
+        self._foreseen: tuple[str, Place, Tap | None] | None = None  # the key under it, and its tap
+        self._keys_known = False  # whether the device knows where the letters are that are glided over
         self._ghost = GhostText(self._area)
         self._physical = False  # whether the person types on a physical keyboard
 
@@ -127,31 +128,55 @@ class Composer(BoxLayout):
         """Shows the current text, suggestions and shift key."""
         keyboard = self.keyboard
         self._area.show(keyboard.text, keyboard.cursor, keyboard.selection)
-        self._continuing.stop()
+        spare_time.drop(self._reading)
         self._ghost.follow(self._device.keyboard)
         if not self.searching:
             self._strip.offers = keyboard.strip
-            self._read_ahead()
+            self._reading = self._read()
+            spare_time.begin(self._reading)
         self._keypad.shift = keyboard.shift.value
 
-    def _read(self) -> None:
+    def _read(self) -> Work:
         """Reads ahead between two keys: the word at the cursor, and then the words that may follow the suggested ones."""
         self._device.read_ahead()
+        yield
         self._device.gliding.follow()
+        yield
         if not self.searching:
-            self._continuing.begin(self.keyboard.continuing(self._strip.offers))
-
-    def _show_phrases(self, offers: list[Offer]) -> None:
-        if self.searching:
-            return
-        self._strip.offers = offers
-        self._ghost.show(self.keyboard, best_of(offers) if self._physical else None)
+            offers = yield from self.keyboard.continuing(self._strip.offers)
+            self._strip.offers = offers
+            self._ghost.show(self.keyboard, best_of(offers) if self._physical else None)
+        self._reading = None
 
     def on_touch_down(self, touch: MotionEvent) -> bool:
-        """Shows no ghost to a person who touches the keys."""
+        """Shows no ghost to a person who touches the keys, and stops reading: the lifted finger is to be answered at once."""
+        spare_time.drop(self._reading)
+        self._keys_known = False
         if self._lower.collide_point(*touch.pos):
             self._physical = False
         return bool(super().on_touch_down(touch))
+
+    def on_touch_up(self, touch: MotionEvent) -> bool:
+        """Goes on reading if the touch has changed nothing."""
+        taken = bool(super().on_touch_up(touch))
+        if self._reading is not None:
+            spare_time.begin(self._reading)
+        return taken
+
+    def foresee(self, character: str, place: Place) -> None:
+        """Prepares what a letter will show, whose key a finger has just come down on."""
+        spare_time.drop(self._foreseeing)
+        if not self.searching and character.isalpha():
+            self._foreseeing = self._foresee(character, place)
+            spare_time.begin(self._foreseeing, first=True)
+
+    def _foresee(self, character: str, place: Place) -> Work:
+        tap = self._device.touches.tap(character, *place)
+        self._foreseen = character, place, tap
+        yield
+        words = self._device.foresee(character, tap)
+        yield
+        yield from self._strip.draw_ahead(words)
 
     def key(self, action: str, character: str = "", place: Place | None = None) -> None:
         """Handles a key, on the screen or on a physical keyboard; `place` is where a finger touched it."""
@@ -182,9 +207,13 @@ class Composer(BoxLayout):
 
     def _tap(self, character: str, place: Place | None) -> Tap | None:
         """Returns the tap that typed a letter of the message; searches say nothing of the person's hand."""
+        foreseen, self._foreseen = self._foreseen, None
         if place is None or self.searching or not character.isalpha():
             return None
-        tap = self._device.touches.tap(character, *place)
+        if foreseen is not None and foreseen[:2] == (character, place):
+            tap = foreseen[2]
+        else:
+            tap = self._device.touches.tap(character, *place)
         if tap is None:  # the keys have changed since they were measured
             self._measure_keys()
         return tap
@@ -194,13 +223,26 @@ class Composer(BoxLayout):
         if self._keypad.shows_letters:
             self._device.use_keys(self._keypad.letter_boxes())
 
-    def begin_glide(self) -> None:
-        """Works out which words are probable while the finger glides."""
-        Clock.schedule_once(lambda _elapsed: self._device.gliding.begin(self._device.keyboard.ahead))
+    def follow_glide(self, points: Sequence[tuple[float, float, float]]) -> None:
+        """Works out which word the finger has glided so far: it may be lifted there."""
+        spare_time.drop(self._foreseeing)
+        self._foreseeing = self._follow_glide(points)
+        spare_time.begin(self._foreseeing, first=True)
+
+    def _follow_glide(self, points: Sequence[tuple[float, float, float]]) -> Work:
+        if not self._keys_known:
+            self._use_keys(0)
+            self._keys_known = True
+            self._device.gliding.begin()
+        yield
+        yield from self._device.foresee_glide(Gesture.of(points))
 
     def glide(self, gesture: Gesture) -> None:
         """Types the word that a glide means."""
-        self._use_keys(0)
+        spare_time.drop(self._foreseeing)
+        if not self._keys_known:
+            self._use_keys(0)
+        self._keys_known = False
         self._strip.notice = ""
         if self._device.glide(gesture):
             self._edited()

@@ -5,9 +5,9 @@ from typing import Any
 from kivy.clock import Clock, ClockEvent
 from kivy.graphics import Color, Line
 from kivy.metrics import dp
-from kivy.uix.widget import Widget
 
 from keyboard_app.window.drawing.look import look
+from keyboard_app.window.drawing.partial_painting import NOTHING, Bounded, PaintedBox
 
 __all__ = ("GlideTrail",)
 
@@ -18,7 +18,7 @@ _FADES = 0.25  # seconds until the trail is gone once the finger is lifted
 _STEP = 1 / 30  # seconds between two steps of fading
 
 
-class GlideTrail(Widget):
+class GlideTrail(Bounded):
     """One line through the newest points of a finger; it fades once the finger is lifted.
 
     It is drawn over the keys and has no part in their pictures, so that the keys are not painted again while it moves.
@@ -37,6 +37,15 @@ class GlideTrail(Widget):
     def shown(self) -> bool:
         """Whether anything of a trail is to be seen."""
         return bool(self._line.points) and self._color.a > 0
+
+    @property
+    def painted(self) -> PaintedBox:
+        """The box of the line."""
+        points = self._line.points
+        if not points:
+            return NOTHING
+        across, up = points[::2], points[1::2]
+        return PaintedBox(min(across), min(up), max(across), max(up)).grown(2 * dp(_WIDTH))
 
     def begin(self, points: list[tuple[float, float]]) -> None:
         """Starts a new trail with the points so far, in pixels of the window."""

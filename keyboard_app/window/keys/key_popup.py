@@ -10,6 +10,7 @@ from kivy.uix.widget import Widget
 from keyboard_app.window.drawing.glyphs import glyphs
 from keyboard_app.window.drawing.look import look
 from keyboard_app.window.drawing.painting import add_text
+from keyboard_app.window.drawing.partial_painting import NOTHING, Bounded, PaintedBox
 from keyboard_app.window.drawing.rounded_box import RoundedBox
 
 __all__ = ("KeyPopup",)
@@ -18,15 +19,17 @@ _POINTS = 26  # font size
 _PADDING = 6  # around the choices, in dp
 
 
-class KeyPopup(Widget):
+class KeyPopup(Bounded):
     """Draws `choices` above a key, with the chosen one lit. Every key press shows it, so it has to be cheap."""
 
     def __init__(self, **properties: Any) -> None:
         self._drawn = InstructionGroup()
         self.choices: Sequence[str] = ()
         self.chosen = 0
+        self.key: Widget | None = None  # the key that it is shown above
         self._places: list[int] = []  # position of each choice, counted from the left
         self._first_x = self._bottom = self._cell = self._height = 0.0
+        self._painted = NOTHING
         super().__init__(**properties)
         self.canvas.add(self._drawn)
 
@@ -35,9 +38,14 @@ class KeyPopup(Widget):
         """The chosen character, or an empty string if nothing is shown."""
         return self.choices[self.chosen] if self.choices else ""
 
+    @property
+    def painted(self) -> PaintedBox:
+        """The box of the choices and their shadow."""
+        return self._painted
+
     def show(self, key: Widget, choices: Sequence[str], bounds: tuple[float, float]) -> None:
         """Shows choices above a key, between the left and right bounds in pixels."""
-        self.choices = choices
+        self.choices, self.key = choices, key
         room = bounds[1] - bounds[0] - 2 * dp(_PADDING)
         self._cell = min(max(key.width, dp(38)), room / len(choices))
         self._height = max(key.height, dp(46))
@@ -60,7 +68,7 @@ class KeyPopup(Widget):
 
     def hide(self) -> None:
         """Hides the popup."""
-        self.choices = ()
+        self.choices, self.key, self._painted = (), None, NOTHING
         self._drawn.clear()
 
     def _draw(self) -> None:
@@ -68,6 +76,7 @@ class KeyPopup(Widget):
         drawn.clear()
         size = self._cell * len(self.choices) + 2 * pad, self._height + 2 * pad
         corner = self._first_x - pad, self._bottom
+        self._painted = PaintedBox(*corner, corner[0] + size[0], corner[1] + size[1]).grown(dp(3))
         drawn.add(Color(0, 0, 0, 0.28))
         drawn.add(
             RoundedBox(

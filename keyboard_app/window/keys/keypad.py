@@ -70,8 +70,11 @@ class Keypad(FloatLayout):
 
     `place` is where the finger came down on the key of a character; None for other keys, alternates, and fingers that slid there.
 
-    If it `takes_glides`, it dispatches `on_glide_begin` once a finger has left its first letter, and `on_glide(gesture)` when the
-    finger is lifted.
+    `on_press(character, place)` comes before, when the finger comes down on such a key.
+
+    If it `takes_glides`, it dispatches `on_glide_move(points)` while a finger glides that has left its first letter, and
+    `on_glide(gesture)` when the finger is lifted. A point is x and y in pixels from the keypad's upper left corner, and the time
+    in milliseconds.
     """
 
     page = StringProperty()
@@ -80,7 +83,7 @@ class Keypad(FloatLayout):
     takes_glides = BooleanProperty(False)
     hold_time = NumericProperty(0.38)  # seconds until a key counts as held
 
-    __events__ = ("on_cursor", "on_glide", "on_glide_begin", "on_held", "on_key")
+    __events__ = ("on_cursor", "on_glide", "on_glide_move", "on_held", "on_key", "on_press")
 
     def __init__(self, **properties: Any) -> None:
         super().__init__(**properties)
@@ -97,6 +100,8 @@ class Keypad(FloatLayout):
         self._space_label = ""
         # Relabelling repaints all keys, so it happens one frame after the frame that answers the key.
         self._show_shift = after_frame(self._label_keys)
+        self._lifted: list[Key] = []  # keys that are still painted as pressed
+        self._show_lifted = after_frame(self._release_lifted)
 
     def use(self, pages: Mapping[str, Page], space_label: str) -> None:
         """Shows the first page of a layout, with `space_label` on the space bar."""
@@ -130,8 +135,11 @@ class Keypad(FloatLayout):
     def on_cursor(self, steps: int) -> None:
         """Event: a finger slid along the space bar by `steps` characters, negative to the left."""
 
-    def on_glide_begin(self) -> None:
-        """Event: a finger has begun to glide over the letters."""
+    def on_press(self, character: str, place: Place) -> None:
+        """Event: a finger came down on the key of a character."""
+
+    def on_glide_move(self, points: list[tuple[float, float, float]]) -> None:
+        """Event: a finger glides over the letters."""
 
     def on_glide(self, gesture: Gesture) -> None:
         """Event: a gliding finger was lifted."""
@@ -186,6 +194,8 @@ class Keypad(FloatLayout):
         finger = self._fingers[touch.uid] = _Finger(key, touch.pos)
         self._add_point(finger, touch)
         self._press(finger)
+        if key.action == "character":
+            self.dispatch("on_press", self._typed_by(key), self._place(finger))
         return True
 
     def on_touch_move(self, touch: MotionEvent) -> bool:
@@ -198,6 +208,7 @@ class Keypad(FloatLayout):
         self._add_point(finger, touch)
         if finger.glides:
             self._trail.extend(*touch.pos)
+            self.dispatch("on_glide_move", list(finger.points))
         elif finger.held:
             self._popup.choose_at(touch.x)
         elif finger.key.action == "space":
@@ -238,7 +249,7 @@ class Keypad(FloatLayout):
         finger.glides = True
         self._release(finger)
         self._trail.begin([(self.x + x, self.top - y) for x, y, _ in finger.points])
-        self.dispatch("on_glide_begin")
+        self.dispatch("on_glide_move", list(finger.points))
 
     def _key_at(self, x: float, y: float) -> Key | None:
         """Returns the key nearest to a point, so that the gaps between keys belong to them."""
@@ -285,7 +296,7 @@ class Keypad(FloatLayout):
             return
         finger.over = True
         choice = self._popup.choice if finger.held else ""
-        self._release(finger)
+        self._lift(finger)
         if finger.glides:
             self._trail.end()
             self.dispatch("on_glide", Gesture.of(finger.points))
@@ -294,12 +305,29 @@ class Keypad(FloatLayout):
         if choice:
             self.dispatch("on_key", "character", choice, None)
         else:
-            self._type(finger.key, None if finger.slid else Place(*finger.points[0][:2], self._box(finger.key)))
+            self._type(finger.key, None if finger.slid else self._place(finger))
+
+    def _place(self, finger: _Finger) -> Place:
+        return Place(*finger.points[0][:2], self._box(finger.key))
 
     def _release(self, finger: _Finger) -> None:
         finger.key.pressed = False
         self._stop_timer(finger)
         self._popup.hide()
+
+    def _lift(self, finger: _Finger) -> None:
+        """Releases a key one frame after the frame that answers it."""
+        self._stop_timer(finger)
+        self._lifted.append(finger.key)
+        self._show_lifted()
+
+    def _release_lifted(self) -> None:
+        held = [finger.key for finger in self._fingers.values() if not finger.over and not finger.glides]
+        for key in self._lifted:
+            key.pressed = key in held
+        self._lifted.clear()
+        if self._popup.key not in held:
+            self._popup.hide()
 
     def _stop_timer(self, finger: _Finger) -> None:
         if finger.timer is not None:

@@ -21,6 +21,8 @@ from keyboard_app.input.offers import Kind, Offer
 from keyboard_app.input.phrases import best_of, shortened
 from keyboard_app.window.drawing.glyphs import Glyphs, glyphs, is_drawable
 from keyboard_app.window.drawing.painting import add_text
+from keyboard_app.window.drawing.partial_painting import Bounded
+from keyboard_app.window.spare_time import Work
 from keyboard_app.window.widgets.control import Tappable
 
 __all__ = ("SuggestionPlace", "SuggestionStrip")
@@ -149,7 +151,7 @@ class SuggestionPlace(Tappable):
         return drawn, space
 
 
-class SuggestionStrip(BoxLayout):
+class SuggestionStrip(Bounded, BoxLayout):
     """Shows `offers`, best first; dispatches `on_take(offer, whole)` and `on_hold(offer)`.
 
     While `notice` is not empty, it is shown in place of the offers, with a button that dispatches `on_undo`.
@@ -177,6 +179,16 @@ class SuggestionStrip(BoxLayout):
         self.canvas.after.add(Color(1, 1, 1, 0))
         self.canvas.after.add(Rectangle(texture=picture, pos=self.pos, size=(1, 1)))
         Clock.schedule_once(lambda _elapsed: self.canvas.after.clear())
+
+    def draw_ahead(self, words: Sequence[str]) -> Work:
+        """Draws words that are likely to be shown soon: the best one, the others, and last the word as typed."""
+        size, *others = round(self._places[0].font_size), *words[1:]
+        if others:
+            glyphs(words[0], size, bold=True)
+            yield
+        for word in [*others, *(f"“{typed}”" for typed in words[-1:])]:
+            glyphs(word, size)
+            yield
 
     @property
     def places(self) -> Sequence[SuggestionPlace]:

@@ -11,6 +11,7 @@ from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, Str
 
 from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.window.drawing.excerpt import excerpt
+from keyboard_app.window.drawing.partial_painting import Bounded, PaintedBox
 from keyboard_app.window.widgets.control import Control
 from keyboard_app.window.widgets.text_view import TextView
 
@@ -32,7 +33,7 @@ class _Drag(Enum):
     END = "moves its end"
 
 
-class TextArea(Control, TextView):
+class TextArea(Bounded, Control, TextView):
     """Shows a text, its cursor and its selection; a long text scrolls with the cursor.
 
     Of a very long text, `text` is only the part around the cursor, and `cursor`, `selection_start` and `selection_end` count from
@@ -70,6 +71,11 @@ class TextArea(Control, TextView):
             *("pos", "size", "caret_color", "selection_color", "content_height"),
         ):
             self.fbind(name, self._remark)
+
+    @property
+    def painted(self) -> PaintedBox:
+        """The box of the field with the handles of a selection, which hang below it."""
+        return super().painted.grown(3 * dp(_HANDLE))
 
     def show(self, text: str, cursor: int, selection: tuple[int, int]) -> None:
         """Shows a text, its cursor and its selection, with the cursor in view."""

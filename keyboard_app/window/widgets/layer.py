@@ -22,10 +22,12 @@ from kivy.properties import ColorProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
+from keyboard_app.window.drawing.partial_painting import Bounded, PaintedBox
+
 __all__ = ("Layer",)
 
 
-class Layer(BoxLayout):
+class Layer(Bounded, BoxLayout):
     """Paints its children into a picture, and shows the picture: one rectangle a frame, regardless of the number of children.
 
     Kivy repaints an `Fbo` only when an instruction in it has changed. A child that clips by window pixels (`Scroll`) must count
@@ -72,6 +74,16 @@ class Layer(BoxLayout):
     def on_background(self, _layer: "Layer", color: tuple[float, ...]) -> None:
         """Changes the colour behind the children, which hides what is behind the layer."""
         self._clear.rgba = color
+
+    @property
+    def painted(self) -> PaintedBox:
+        """The box of the picture."""
+        x, y = self.to_window(*self._shown.pos)
+        return PaintedBox(x, y, x + self._picture.size[0], y + self._picture.size[1])
+
+    def paint_ahead(self) -> None:
+        """Paints the picture, if something in it has changed."""
+        self._picture.draw()
 
     def _fit(self, *_: object) -> None:
         # Round outwards to whole pixels. `right` and `top` may still hold values from before a change of size.

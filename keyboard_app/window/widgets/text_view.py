@@ -1,5 +1,7 @@
 """A text drawn in lines, with emoji in their own colours."""
 
+from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 from kivy.clock import Clock
@@ -37,6 +39,8 @@ class TextView(Widget):
         self.layout: TextLayout = lay_out("", 1, lambda _piece: ())
         self._laid_out: tuple[str, float, int] | None = None  # the text, width and font size of the layout
         self._letters = InstructionGroup()
+        # What is drawn: each piece of text, its place and look, and its instructions.
+        self._drawn: list[tuple[tuple[Any, ...], InstructionGroup]] = []
         super().__init__(**properties)
         self.canvas.add(self._letters)
         self._redraw = Clock.create_trigger(self._draw, -1)
@@ -73,13 +77,25 @@ class TextView(Widget):
         self._redraw()
 
     def _draw(self, *_: object) -> None:
-        letters, size = self._letters, round(self.font_size)
-        letters.clear()
-        first = int(self.first_line)
+        """Draws the pieces of text, from the first one that has changed: mostly a person types at the end."""
+        pieces, drawn = list(self._pieces()), self._drawn
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1][0], zip(pieces, drawn, strict=False)))
+        for _, group in drawn[same:]:
+            self._letters.remove(group)
+        del drawn[same:]
+        for piece in pieces[same:]:
+            text, size, x, center_y, color = piece
+            add_text(group := InstructionGroup(), glyphs(text, size), x, center_y, color)
+            self._letters.add(group)
+            drawn.append((piece, group))
+
+    def _pieces(self) -> Iterator[tuple[str, int, float, float, tuple[float, ...]]]:
+        """Yields each piece of text that is shown, its font size, left edge, middle and colour."""
+        size, color, first = round(self.font_size), tuple(self.color), int(self.first_line)
         for number, line in enumerate(self.layout.lines[first : first + self.shown_lines], first):
             bottom = self.bottom_of(number)
             for piece in [line.whole] if self.settled and line.pieces else line.pieces:
                 if piece.text.isspace():
                     continue
                 x = self.x + self.padding[0] + piece.x
-                add_text(letters, glyphs(piece.text, size), x, bottom + self.line_height / 2, self.color)
+                yield piece.text, size, x, bottom + self.line_height / 2, color

@@ -35,6 +35,10 @@ class Gesture:
         """Returns the gesture of points (x, y, t), as a window collects them."""
         return cls(*np.array(points, np.float64).reshape(-1, 3).T)
 
+    def same_as(self, other: "Gesture") -> bool:
+        """Returns whether the other gesture has the same points at the same times."""
+        return np.array_equal(self.points, other.points) and np.array_equal(self.times, other.times)
+
     def __len__(self) -> int:
         """Returns the number of points."""
         return len(self.points)

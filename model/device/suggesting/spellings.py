@@ -46,7 +46,7 @@ class Spellings:
         self._doubtful: dict[str, bool] = {}  # own words, and whether they look like typos
         self._started = False  # whether the words that had qualified before the start were added
         self._own = 0  # number of the person's own words among them
-        self._neighbours = neighbours
+        self.neighbours = neighbours  # the keys beside each key; None for those of a QWERTY keyboard
         self._unwanted = np.zeros(0, np.intp)
         self._unwanted_for: tuple[object, ...] | None = None  # the state from which `_unwanted` was computed
         self._fixed = np.zeros(0, np.intp)  # those among them that what the person writes does not change
@@ -59,12 +59,12 @@ class Spellings:
     def corrections(self) -> Corrections:
         """The error model over these words, in this order."""
         if self._corrections is None:
-            self._corrections = Corrections(self.words, self._neighbours)
+            self._corrections = Corrections(self.words, self.neighbours)
         return self._corrections
 
     def use_neighbours(self, neighbours: Neighbours) -> None:
         """Uses the geometry of another keyboard layout from now on."""
-        self._neighbours, self._corrections = neighbours, None
+        self.neighbours, self._corrections = neighbours, None
 
     def add(self, personal: PersonalNgram) -> None:
         """Adds the person's own words that have qualified since the last call.

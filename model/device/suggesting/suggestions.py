@@ -35,6 +35,7 @@ _SHOWN = -4.0  # to be suggested only, without replacing the typed word
 # A person who types on after seeing a suggestion probably did not mean it. But people overlook suggestions, so that these may come
 # back. This saves 0.8 points of keystrokes on validation users; never repeating a suggestion would save half a point more.
 _PASSED_OVER = math.log(10)
+_ANSWERS_KEPT = 8  # those to the key before, to the last one, and to the one that a finger is about to type
 _LEAST_LIKELY = -30.0  # nats below the likeliest word: the prior of gestures for words that the network excludes
 
 
@@ -44,6 +45,13 @@ class Prediction(NamedTuple):
     word: int  # its id; ids from the vocabulary's length on are the person's own words
     rank: int | None  # the number of likelier words, as recall counts them; None for a word that is never suggested
     log_likelihood: float  # in nats; that of `<unk>` for an unknown word
+
+
+class _Answer(NamedTuple):
+    """The words that were found for what was typed."""
+
+    question: tuple[str, str, int, Neighbours | None, TouchCosts | None]
+    places: Sequence[int]  # indices of the spellings, best first
 
 
 class Suggester:
@@ -77,6 +85,7 @@ class Suggester:
             None  # the last context, the number of words, and the ids
         )
         self._shown: dict[tuple[str, int], list[int]] = {}  # in this context: indices shown, by prefix and count
+        self._answers: list[_Answer] = []  # in this context: the newest answers of `suggest` and `correct`
 
     @cached_property
     def spellings(self) -> Spellings:
@@ -134,8 +143,12 @@ class Suggester:
         """
         self._score(words_of(context))
         typed = normalize(prefix)
-        places, fits = self._fitting(typed, count, _touches_for(typed, touches))
-        return [self.spellings.words[places[i]] for i in _top(fits, count)]
+        touches = _touches_for(typed, touches)
+        known = self._answered("suggest", typed, count, touches)
+        if known is None:
+            places, fits = self._fitting(typed, count, touches)
+            known = self._answer("suggest", typed, count, touches, [places[i] for i in _top(fits, count)])
+        return [self.spellings.words[place] for place in known]
 
     def correct(self, context: str, word: str, touches: TouchCosts | None = None) -> str | None:
         """Returns the correction of the finished word `word` after `context`, in lower case, or None to keep the word.
@@ -147,6 +160,14 @@ class Suggester:
             return None
         self._score(words_of(context))
         touches = _touches_for(typed, touches)
+        known = self._answered("correct", typed, 1, touches)
+        if known is None:
+            best = self._correction(typed, touches)
+            known = self._answer("correct", typed, 1, touches, [] if best is None else [best])
+        return self.spellings.words[known[0]] if known else None
+
+    def _correction(self, typed: str, touches: TouchCosts | None) -> int | None:
+        """Returns the index of the correction of a finished word, or None to keep the word."""
         as_typed = self._to_exceed(typed)
         corrections = self.spellings.corrections
         candidates = np.flatnonzero(self._offered - corrections.least(typed, touches) > as_typed.min())
@@ -156,7 +177,20 @@ class Suggester:
         fits[fits <= as_typed[candidates]] = -np.inf
         if len(fits) == 0 or fits[best := int(fits.argmax())] == -np.inf:
             return None
-        return self.spellings.words[int(candidates[best])]
+        return int(candidates[best])
+
+    def _answered(self, asked: str, typed: str, count: int, touches: TouchCosts | None) -> Sequence[int] | None:
+        """Returns the answer that was given to the same question in this context, or None."""
+        question = asked, typed, count, self.spellings.neighbours, touches
+        return next((answer.places for answer in self._answers if answer.question == question), None)
+
+    def _answer(
+        self, asked: str, typed: str, count: int, touches: TouchCosts | None, places: Sequence[int]
+    ) -> Sequence[int]:
+        """Keeps and returns an answer."""
+        self._answers.append(_Answer((asked, typed, count, self.spellings.neighbours, touches), places))
+        del self._answers[:-_ANSWERS_KEPT]
+        return places
 
     def likely_after(self, context: Sequence[str], following: Sequence[str], least: float) -> str | None:
         """Returns the likeliest word after a message so far and words that may follow it, in lower case.
@@ -196,7 +230,7 @@ class Suggester:
             self.spellings.add(personal)
         self._offered = self._scores[self.spellings.ids]
         self._offered[self.spellings.unwanted(preferences, personal)] = -np.inf
-        self._scored_for, self._shown = state, {}
+        self._scored_for, self._shown, self._answers = state, {}, []
 
     def _ids(self, context: Sequence[str]) -> list[int]:
         """Returns the ids of the words of a context, which is that of the last key for all keys of a word."""

@@ -246,12 +246,31 @@ def test_the_prior_is_worked_out_while_the_finger_glides(
         return prior(context)
 
     monkeypatch.setattr(device.models, "log_prior", counted)
-    device.gliding.begin("so ")
+    gesture = over(qwerty(0, 0, 400, 168), "go")
+    next(device.gliding.foresee(gesture, "so ", 4))
     assert (asked, glide("good", "so "), asked) == (["so "], expected, ["so "])
-    device.gliding.begin("so ")
+    next(device.gliding.foresee(gesture, "so ", 4))
     glide("good", "but ")
     assert asked == ["so ", "so ", "but "], "the text has changed since"
 
 
 def test_before_the_keys_are_known_no_glide_means_a_word(device: Device) -> None:
     assert Gliding(device.models, device.touches).words(Gesture([0, 9], [0, 9], [0, 9]), "") == []
+
+
+def test_what_is_decoded_before_the_finger_is_lifted_is_what_it_means_afterwards(
+    device: Device, glide: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    geometry = qwerty(0, 0, 400, 168)
+    device.models.learn("the zebra likes the zebra")
+    for word, context in (("good", "so "), ("zebra", "the "), ("they", "")):
+        expected = glide(word, context)
+        gesture, other = over(geometry, word), over(geometry, word + "s")
+        for begun, steps in ((other, 9), (gesture, 1), (gesture, 9)):  # lifted elsewhere, too early, and in time
+            device.gliding.begin()
+            for _, _ in zip(range(steps), device.gliding.foresee(begun, context, 4), strict=False):
+                pass
+            assert device.gliding.words(gesture, context) == expected
+    list(device.gliding.foresee(gesture, "", 4))
+    monkeypatch.setattr(device.models, "log_prior", lambda _context: pytest.fail("it is known"))
+    assert device.gliding.words(over(geometry, "they"), "") == expected

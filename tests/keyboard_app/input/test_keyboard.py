@@ -488,3 +488,30 @@ def test_an_emoji_is_inserted_after_its_word() -> None:
     keyboard.move_to(2)
     keyboard.take_offer(keyboard.strip[-1])
     assert keyboard.text == "pizza 🍕 now"
+
+
+@given(
+    st.lists(st.sampled_from([*"ahe'.,( 5é", "backspace", "take", "left", "shift"]), max_size=15),
+    st.sampled_from("ahé"),
+)
+def test_what_a_letter_leads_to_is_known_before_it_is_typed(keys: list[str], letter: str) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def suggest_and_note(context: str, prefix: str) -> list[str]:
+        asked.append((context.rstrip(), prefix.lower()))
+        return suggest(context, prefix)
+
+    keyboard = Keyboard(suggest_and_note, lambda _text: None)
+    acts = {
+        "backspace": keyboard.backspace,
+        "left": lambda: keyboard.move(Move.LEFT),
+        "shift": keyboard.press_shift,
+        "take": lambda: keyboard.take("there"),
+    }
+    for key in keys:
+        acts.get(key, lambda key=key: type_in(keyboard, key))()
+    context, prefix = keyboard.begun_by(letter)
+    keyboard.press(letter)
+    _ = keyboard.suggestions
+    if prefix:
+        assert asked[-1] == (context.rstrip(), prefix.lower())

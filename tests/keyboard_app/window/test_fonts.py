@@ -63,7 +63,7 @@ def glyphs(fonts: ModuleType) -> ModuleType:
 @pytest.fixture
 def use_emoji_font(glyphs: ModuleType, fonts: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable]:
     """Returns a function that makes a file the emoji font, as if the app had been started with it."""
-    kept = (fonts.color_emoji_font, fonts.font_of, glyphs.glyphs, glyphs.is_drawable)
+    kept = (fonts.color_emoji_font, fonts.font_of, glyphs.drawn_once, glyphs.is_drawable)
 
     def use(file: Path) -> None:
         monkeypatch.setenv(fonts.EMOJI_FONT_VARIABLE, str(file))

@@ -157,7 +157,7 @@ def test_what_a_key_does_not_show_comes_after_its_frame(
     else:
         enter = person.key("enter")
         Clock.schedule_once(lambda _elapsed: person.press(enter).touch_up(), -1)
-    person.wait(1)
+    person.paint()
     assert order == ["frame"]
     person.wait(5)
     assert {"add", "read_ahead"} <= set(order[1:])

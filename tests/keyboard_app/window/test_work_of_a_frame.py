@@ -1,0 +1,187 @@
+"""The frame that answers a finger: most of its work is done before, while the finger is down."""
+
+import gc
+import weakref
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keyboard_app.device import Device
+from model.device.gliding.decoder import GlideDecoder
+from model.device.runtime import Program
+from model.device.suggesting.corrections import Corrections
+
+SENTENCE = "what do you think of it"
+
+
+class Counter:
+    """Counts calls by name."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *methods: tuple[type, str]) -> None:
+        from keyboard_app.window.drawing.glyphs import drawn_once
+
+        self._pieces, self._calls, self._drawn = drawn_once, {name: 0 for _, name in methods}, 0
+        for owner, name in methods:
+            monkeypatch.setattr(owner, name, self._counted(getattr(owner, name), name))
+
+    def _counted(self, method: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            self._calls[name] += 1
+            return method(*arguments, **options)
+
+        return counted
+
+    def begin(self) -> None:
+        self._calls = dict.fromkeys(self._calls, 0)
+        self._drawn = self._pieces.cache_info().misses
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """The calls since `begin`, and the pieces of text that were drawn for the first time."""
+        return {**self._calls, "drawn": self._pieces.cache_info().misses - self._drawn}
+
+
+def letter_key(person: Any, letter: str) -> Any:
+    return next(key for key in person.screen.composer.ids.keypad.shown_keys() if letter in (key.spec.label, key.action))
+
+
+@pytest.fixture
+def counter(monkeypatch: pytest.MonkeyPatch, display: None) -> Counter:
+    return Counter(monkeypatch, (Program, "step"), (Corrections, "_next_row"), (GlideDecoder, "decode"))
+
+
+def test_a_letter_costs_no_step_no_correction_and_no_drawing(person: Any, counter: Counter) -> None:
+    for letter in SENTENCE:
+        key = letter_key(person, "space" if letter == " " else letter)
+        touch = person.press(key)
+        person.wait(2)  # the finger is down for some frames
+        counter.begin()
+        touch.touch_up()
+        person.paint()
+        if letter == " ":
+            assert counter.calls["step"] == counter.calls["_next_row"] == 0
+        else:
+            calls = counter.calls
+            assert calls.pop("drawn") <= 1, "a word that has to be shortened is drawn when it is shown"
+            assert calls == {"step": 0, "_next_row": 0, "decode": 0}, person.text
+        person.wait(2)
+    assert person.text.lower() == SENTENCE
+
+
+def test_what_was_foreseen_is_what_is_shown_without(open_window: Callable[..., Any], device: Device) -> None:
+    """A key that is lifted at once shows the same suggestions as one that is held down."""
+    shown: list[list[list[tuple[str, bool]]]] = []
+    for frames in (0, 3):
+        person = open_window(device)
+        offers = []
+        for letter in SENTENCE + " knwo":
+            touch = person.press(letter_key(person, "space" if letter == " " else letter))
+            person.wait(frames)
+            touch.touch_up()
+            person.paint()
+            offers.append([(offer.text, offer.applied) for offer in person.strip.offers])
+            person.wait(2)
+        shown.append(offers)
+        person.screen.composer.select_all()
+        person.screen.key("backspace")
+        person.leave()
+    assert shown[0] == shown[1]
+
+
+def test_a_finger_that_rests_at_the_end_of_a_glide_is_answered_without_decoding(person: Any, counter: Counter) -> None:
+    person.say("so")
+    centres = [letter_key(person, letter).center for letter in "think"]
+    touch = person.press_at(*centres[0])
+    for x, y in np.concatenate([np.linspace(a, b, 8) for a, b in pairwise(centres)]):
+        touch.touch_move(x, y)
+    person.wait(1)
+    counter.begin()
+    touch.touch_up()
+    person.paint()
+    assert (counter.calls["step"], counter.calls["decode"]) == (0, 0)
+    assert person.text == "Think"
+
+
+def test_no_message_is_ranked_while_a_finger_is_down(person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kivy.clock import Clock
+
+    caught_up: list[int] = []
+
+    def catch_up(steps: int) -> bool:
+        caught_up.append(steps)
+        return False
+
+    monkeypatch.setattr(person.device, "catch_up", catch_up)
+    touch = person.press(letter_key(person, "shift"))
+    person.wait(1)
+    person.screen._last_used = Clock.get_time() - 60
+    person.screen._do_what_is_left(0)
+    person.wait(3)
+    assert not caught_up
+    touch.touch_up()
+    person.wait_until(lambda: caught_up)
+
+
+def test_reading_stops_while_a_finger_is_down_and_goes_on_if_it_types_nothing(person: Any) -> None:
+    from keyboard_app.window.spare_time import spare_time
+
+    composer = person.screen.composer
+    person.type_physically("what do you")
+    composer.refresh()
+    reading = composer._reading
+    touch = person.press(letter_key(person, "w"))
+    person.wait(1)
+    assert composer._reading is reading is not None
+    composer.ids.keypad._fingers[touch.uid].over = True  # it will do nothing
+    touch.touch_up()
+    assert spare_time.wanted
+    person.wait(1)
+    assert composer._reading is None
+
+
+def test_a_letter_paints_the_text_and_the_strip_and_no_key(person: Any) -> None:
+    person.touch_keys(["I", "space"])
+    person.wait(3)
+    key = letter_key(person, "g")
+    touch = person.press(key)
+    person.wait(2)
+    touch.touch_up()
+    person.paint()
+    painted, keypad = person.app._painting.painted, person.screen.composer.ids.keypad
+    assert key.pressed, "it is released one frame later"
+    assert painted.bottom > keypad.top - 25
+    assert painted.top < person.screen.ids.layer.center_y
+    person.wait(2)
+    assert not key.pressed
+    assert keypad._popup.choices == ()
+
+
+def test_garbage_is_collected_in_a_rest_and_not_scanned_while_a_person_types(person: Any) -> None:
+    from kivy.clock import Clock
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.itself = self
+
+    person.screen.prepare()
+    assert gc.get_freeze_count() > 10_000
+    person.type_physically("hello")
+    gone = weakref.ref(Cycle())
+    gc.freeze()  # as if it had been in use then
+    person.screen.serve()
+    assert gone() is not None, "the person is typing"
+    person.screen._last_used = Clock.get_time() - 60
+    person.screen._collected = Clock.get_time() - 61
+    person.screen.serve()
+    assert gone() is None
+
+
+def test_only_the_word_that_changes_is_drawn_anew(person: Any) -> None:
+    person.type_physically("what do you think of")
+    groups = list(person.area._letters.children)
+    person.type_physically("f")
+    assert list(person.area._letters.children)[: len(groups) - 1] == groups[:-1]
+    assert len(person.area._letters.children) == len(groups)
