@@ -21,6 +21,7 @@ long as it follows the protocol and enrols no devices of its own: it is trusted 
 Section 2). `federation.protocol.device_round` contains the cryptographic part.
 """
 
+import math
 import secrets
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
@@ -45,8 +46,8 @@ from keyboard_app.learning.word_count import count_words
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning, Progress, newest, subtract
 from model.device.learning.gate import held_back_from
-from model.device.learning.training import check_finite, train_program
-from model.device.metrics import Scores, evaluate
+from model.device.learning.training import train_program
+from model.device.metrics import NotFiniteError, Scores, evaluate
 from model.device.programs import NoProgramError
 from model.device.trainable import trainable_parameters, trainable_shapes
 from model.device.weights import digest
@@ -85,11 +86,28 @@ def learn(
         chosen at random, so that two sums over the same model differ in more than in who took part.
 
     Returns:
-      The keyboard's contribution to the sum, not masked yet.
+      The keyboard's contribution to the sum, not masked yet. It is zeros from no words if numbers are not finite: a coordinator
+      can choose weights with which only certain words make them so, and a keyboard that left the round would tell that its person
+      wrote these words.
 
     Raises:
       DataError: there are too few words to train on.
-      DivergedError: training diverged.
+    """
+    try:
+        return (yield from _learn_finite(model, messages, how, seed, repeated))
+    except NotFiniteError:
+        shapes = trainable_shapes(model.provenance.config, how.trainable)
+        return TrainingResult(np.zeros(sum(map(math.prod, shapes.values())), np.float32), 0)
+
+
+def _learn_finite(
+    model: Model, messages: Sequence[Sequence[int]], how: FineTuning, seed: int | Sequence[int], repeated: bool
+) -> Generator[Progress, None, TrainingResult]:
+    """Does the work of `learn`.
+
+    Raises:
+      DataError: there are too few words to train on.
+      NotFiniteError: training or a measurement gave numbers that are not finite.
     """
     split = held_back_from([len(message) for message in messages])
     program = model.start()
@@ -105,7 +123,8 @@ def learn(
         raise DataError("this keyboard has recorded too few words to train on yet")
     trained, shapes = program.weights, trainable_shapes(model.provenance.config, how.trainable)
     delta = flatten(subtract({n: trained[n] for n in shapes}, {n: model.weights[n] for n in shapes}), shapes)
-    check_finite([delta])
+    if not (np.isfinite(delta).all() and np.isfinite(run.loss_sum)):
+        raise NotFiniteError("training diverged")
     after = evaluate(program, held_out) if held_out else Scores()
     counts = before.first, before.among_three, before.words, after.first, after.among_three
     return TrainingResult(delta, run.words, run.loss_sum, *counts)

@@ -20,6 +20,7 @@ from model.device.suggesting.word_preferences import WordPreferences
 
 _CONTEXT_STRIDE = 2_000  # characters; the context is the last one to two strides before the cursor
 _OPENING = "([{\"'“‘«¿¡"  # a word after one of these can be corrected
+_APOSTROPHES = ("'", "’", "‘")  # quotation marks, too
 CLOSING = ")]}\"'”’»%"  # one of these may follow the end of a sentence
 
 
@@ -410,6 +411,8 @@ class Keyboard(Editing):
         ended = before if self.prefix else before.rstrip("".join(PUNCTUATION) + CLOSING)
         word = begun_word(ended)
         start = len(ended) - len(word)
+        if word.endswith(_APOSTROPHES) and before[:start].endswith(_APOSTROPHES):  # a word in quotation marks
+            ended, word = ended[:-1], word[:-1]
         if not word or (corrected := self._correction_of(start, word)) is None:
             return None
         self.field.reword(start, len(ended), corrected)

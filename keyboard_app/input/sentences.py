@@ -9,14 +9,14 @@ _OPENING_BRACKETS = "([{<"  # a small letter follows them
 _OPENING_MARKS = "'¿¡"  # they change nothing
 _CLOSING = "\"”’'»)]}"
 
-# A period after these abbreviations ends no sentence; neither does one after letters separated by periods, such as e.g. or a.m.
+# A period after these abbreviations ends no sentence; neither does one after letters separated by periods, such as e.g. or Ph.D.
 _LISTED = """
-    approx apt ave blvd capt cf col dept dr ed est etc fig gen gov hon inc jr lt ltd messrs mr mrs ms mt pres prof rev sen sgt sr
-    st vol vs
+    apr approx apt aug ave blvd capt cf col dec dept dr ed eg est etc feb fig fri gen gov hon ie inc incl jan jr jul jun lt ltd mar
+    messrs mon mr mrs ms mt nov oct pres prof rev sen sept sgt sr st thu thurs tue tues vol vs
 """
 _ABBREVIATIONS = frozenset(_LISTED.split())
 _LETTER = rf"[^\W\d_][{MARKS}]*"
-_LETTERS_WITH_PERIODS = re.compile(rf"(?:^|[^\w.])(?:{_LETTER}\.)+{_LETTER}$")
+_LETTERS_WITH_PERIODS = re.compile(rf"(?:^|[^\w.])(?:(?:{_LETTER}){{1,2}}\.)+{_LETTER}$")
 _LAST_WORD = re.compile(rf"(?:{_LETTER})+$")
 _END = 64  # characters that decide how a sentence ends
 

@@ -22,17 +22,19 @@ _MOST_NAMED = 0.5  # share of the lines with a time that name somebody, at least
 _LONGEST_LABEL = 40  # characters of the second part of a name with a colon
 
 # How each notation begins a message. `name` may be missing: the line is a notice of the app then.
-_SEPARATED = r"(?:\[\s?{stamp}\s?\]\s*|{stamp}\s?(?:\s[-–—]\s|:\s|\s(?=<)|,\s(?=[^:\n]{{1,80}}\s:\s)))"
+_SEPARATED = r"(?:\[\s?{stamp}\s?\]\s*|{stamp}\s?(?:\s[-–—]\s|:\s|\s(?=<|{notice})|,\s(?=[^:\n]{{1,80}}\s:\s)))"
+_NOTICE = r"(?:-!-|\*{1,3}|<?--+>?)\s"  # of IRC: somebody joined, or did something
 _NAMED = r"(?:<(?P<nick>[^<>\n]{1,80})>\s?|(?P<name>[^:\n]{1,100}):(?:\s|$))"
 _TIME = re.compile(TIME)  # looked for first, because most lines have none
-_STAMPED = re.compile(_SEPARATED.format(stamp=STAMP))
+_STAMPED = re.compile(_SEPARATED.format(stamp=STAMP, notice=_NOTICE))
 _AUTHOR = re.compile(_NAMED)
+_OF_IRC = re.compile(_NOTICE)
 _TABBED = re.compile(rf"(?:{FULL_STAMP}|{TIME_OF_DAY})\t(?:(?P<name>[^\t\n]{{1,100}})\t)?")
 _BRACKETED = re.compile(rf"\[(?P<name>[^\[\]\n]{{1,100}})\] \[{TIME_OF_DAY}\]\s")
 _ABOVE = re.compile(rf"(?P<name>[^\n]{{1,100}}), \[{FULL_STAMP}\](?:\s|$)")
 
 # The beginning of a message anywhere in a line: the line break before it was lost, or the message was pasted.
-_INSIDE = re.compile(_SEPARATED.format(stamp=FULL_STAMP) + _NAMED)
+_INSIDE = re.compile(_SEPARATED.format(stamp=FULL_STAMP, notice=_NOTICE) + _NAMED)
 _INSIDE_OF = {
     "brackets": (re.compile(rf"\]\s?\[{TIME_OF_DAY}\]"),),
     "above": (re.compile(rf", \[{FULL_STAMP}"),),
@@ -65,8 +67,9 @@ def _heads(line: str) -> Iterator[_Head]:
     plain = bare(line)
     if _TIME.search(plain) is not None and (found := _STAMPED.match(plain)) is not None:
         stamp = found.group().rstrip()
-        author = _AUTHOR.match(plain, found.end())
-        kind = "<" if author is not None and author["nick"] else stamp[-1]
+        of_irc = _OF_IRC.match(plain, found.end()) is not None
+        author = None if of_irc else _AUTHOR.match(plain, found.end())
+        kind = "<" if of_irc or (author is not None and author["nick"]) else stamp[-1]
         if author is None:
             yield _Head(kind, None, "")
         else:
@@ -89,7 +92,8 @@ def read_chat(lines: list[str]) -> Source | None:
             raise DataError("holds no message: its lines have times, but name nobody who wrote them")
         return None
     notation, named = counts.most_common(1)[0]
-    if named < _MOST_NAMED * sum(head.notation == notation for found in heads for head in found):
+    of_irc = notation == "<"  # where lines that name nobody are understood, as notices
+    if not of_irc and named < _MOST_NAMED * sum(head.notation == notation for found in heads for head in found):
         raise DataError(
             "looks like a chat, but most of its lines do not say who wrote them in a way that is understood: "
             "export the chat from its app in another format"

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from data.errors import DataError
+from keyboard_app.my_data.placeholders import is_by_facebook, without_quotations
 from keyboard_app.my_data.source import Source
 
 _Message = Mapping[str, Any]
@@ -78,9 +79,23 @@ _TEXTS = (
 _TIMES = ("timestamp_ms", "date_unixtime", "timestamp", "created_at", "date", "time", "ts")
 _IDS = ("from_id", "sender_id", "senderid", "author_id", "authorid", "user_id", "userid")
 _NAMES = ("real_name", "name", "display_name", "displayname", "nickname", "username", "global_name", "id")
-_ORDINARY = ("message", "default", "reply", "generic", "text", "chat", "19", "0")  # types of messages that people write
-_KINDS = ("type", "subtype")  # fields of an app's notices; columns of these names mean something else
-_FORWARDED = ("forwarded_from", "forwarded_from_id", "forward_from", "isforwarded", "is_forwarded", "fwd_from")
+_ORDINARY = (
+    "message",
+    "default",
+    "reply",
+    "generic",
+    "text",
+    "richtext",
+    "chat",
+    "19",
+    "0",
+)  # types of messages that people write
+_KINDS = ("type", "messagetype", "subtype")  # fields of an app's notices; columns of these names mean something else
+# Fields of messages that were not written here: forwarded, by a bot, or taken back.
+_NOT_WRITTEN = (
+    *("forwarded_from", "forwarded_from_id", "forward_from", "isforwarded", "is_forwarded", "fwd_from", "via_bot"),
+    *("is_unsent", "isunsent"),
+)
 
 _BROKEN_JSON = re.compile(r"\[\s*(?:\{|\"[^\"\n]*\"\s*[,\]])|\{\s*[\"}\\]")
 _HEADING_WITHIN = 5  # lines within which a table's heading is looked for
@@ -199,7 +214,9 @@ def _by_sender(messages: Sequence[_Message]) -> dict[str, list[str]]:
     for message in _in_order(messages):
         repair = _repaired if "timestamp_ms" in message else str
         name = _clean(repair(_name_of(message.get(sender or "")))).replace("\n", " ").strip()
-        content = _clean(repair(_text_of(message.get(text or "")))).strip()
+        content = without_quotations(_clean(repair(_text_of(message.get(text or "")))))
+        if "timestamp_ms" in message and is_by_facebook(name, content):
+            continue
         if name and content and _is_ordinary(message):
             written.append((name, str(message.get(id_ or "") or _id_of(message.get(sender or ""))), content))
     ids: dict[str, set[str]] = defaultdict(set)
@@ -224,10 +241,10 @@ def _in_order(messages: Sequence[_Message]) -> Sequence[_Message]:
 
 def _is_ordinary(message: _Message) -> bool:
     """Returns whether a person wrote the message here: it is no notice of the app and was not forwarded."""
-    if any(message.get(field) for field in _FORWARDED):
+    if "call_duration" in message or any(message.get(field) for field in _NOT_WRITTEN):
         return False
-    kind = message.get("type")
-    return "subtype" not in message and (kind is None or str(kind).lower() in _ORDINARY)
+    kinds = (message.get("type"), message.get("messagetype"))
+    return "subtype" not in message and all(kind is None or str(kind).lower() in _ORDINARY for kind in kinds)
 
 
 def _name_of(sender: Any) -> str:
@@ -247,7 +264,9 @@ def _text_of(text: Any) -> str:
         if any(isinstance(part, dict) and part.get("type") == "blockquote" for part in text):
             return ""  # a quotation of somebody
         text = "".join(str(part.get("text", "")) if isinstance(part, dict) else str(part) for part in text)
-    return text if isinstance(text, str) else ""
+    if not isinstance(text, str) or "<quote " in text:  # Skype's mark of a quotation
+        return ""
+    return text
 
 
 def _clean(text: str) -> str:

@@ -1,4 +1,7 @@
-"""The lines that chat apps write in place of attachments and deleted messages, or behind edited ones."""
+"""The lines of a message that its author did not write: those of the app, and quotations of others.
+
+Apps write lines in place of attachments, calls, reactions and deleted messages, or behind edited ones.
+"""
 
 import re
 
@@ -11,6 +14,12 @@ _IN_BRACKETS = re.compile(r"<[^<>\n]*>")  # `<Media omitted>`
 _IN_SQUARE_BRACKETS = re.compile(r"\[[^\[\]\n]{1,40}\]|[☎📞].*")  # `[Photo]` and calls, in LINE
 _PLACE = re.compile(r"[^:\n]{1,40}: https://(?:maps\.google\.com|maps\.app\.goo\.gl|foursquare\.com)/\S+")
 _EDITED = re.compile(r"\s*\u200e?\s*<[^<>\n]{6,60}>\s*\Z")  # `<This message was edited>`
+_QUOTATION = re.compile(r">+(?:\s|$)")  # as in e-mail, Signal, Discord and Markdown
+# What Facebook and Instagram write for a reaction, with its emoji: no field of the message tells it from one.
+_REACTION = re.compile(
+    r"(?:Reacted|Hat mit|Reaccionó|A réagi|Ha (?:reagito|messo)|Reagiu|Reageerde|Reagerade|Reagerede|Reagerte|Reagoi|Zareagowa|"
+    r"Отреагир)[^\n]{0,20}[\u2190-\u32ff\U0001f000-\U0001faff][^\n]{0,40}|Liked a message"
+)
 
 # What Android phones write for a deleted message. Nothing in its structure tells it from a message.
 _DELETED = frozenset(
@@ -96,9 +105,20 @@ _DELETED = frozenset(
 )
 
 
+def without_quotations(text: str) -> str:
+    """Returns a message without its lines that quote somebody."""
+    return "\n".join(line for line in text.split("\n") if _QUOTATION.match(line) is None).strip()
+
+
+def is_by_facebook(name: str, text: str) -> bool:
+    """Returns whether a message of this sender is one of the app's: a reaction, or a sentence about its sender."""
+    about = text.startswith(f"{name} ") and text.endswith(".") and "\n" not in text
+    return about or _REACTION.fullmatch(text) is not None
+
+
 def written_by_hand(text: str) -> str:
     """Returns the part of a chat message that its author wrote, which is empty for attachments and deleted messages."""
-    lines = _EDITED.sub("", text).split("\n")
+    lines = _EDITED.sub("", without_quotations(text)).split("\n")
     if _MARK + "<" in lines[0]:
         lines[0] = lines[0].partition(_MARK + "<")[0]  # a caption in front of its attachment
     kept = "\n".join(line for line in lines if not _by_the_app(line)).strip()

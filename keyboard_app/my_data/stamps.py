@@ -26,11 +26,9 @@ _DATE = rf"(?:{_NUMERIC_DATE}|{_DAY_AND_MONTH}|{_MONTH_AND_DAY})"
 
 # A numeric date and a time, in either order.
 FULL_STAMP = rf"(?:{_NUMERIC_DATE}{_FILL}{TIME}{_TAIL}|{TIME}{_TAIL}{_GAP}*{_NUMERIC_DATE})"
-# The same, but the date may also name the month, or be missing.
-STAMP = (
-    rf"(?:(?:{_WORD}[,]?{_S}{{1,2}})?{_DATE}{_FILL}{TIME}{_TAIL}"
-    rf"|{TIME}{_TAIL}{_GAP}*(?:{_WORD}[,]?{_S}{{1,2}})?{_DATE}|{TIME}{_TAIL})"
-)
+# The same, but the date may also name the month.
+DATED_STAMP = rf"(?:(?:{_WORD}[,]?{_S}{{1,2}})?{_DATE}{_FILL}{TIME}{_TAIL}|{TIME}{_TAIL}{_GAP}*(?:{_WORD}[,]?{_S}{{1,2}})?{_DATE})"
+STAMP = rf"(?:{DATED_STAMP}|{TIME}{_TAIL})"  # the date may also be missing
 TIME_OF_DAY = rf"(?:{_WORD}{_S}?)?{TIME}(?:{_S}?{_WORD}(?:{_S}{_WORD})?)?"
 
 # A line that holds nothing but a date: exports of LINE and KakaoTalk put one before the messages of each day.

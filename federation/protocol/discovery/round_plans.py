@@ -16,7 +16,7 @@ from data.errors import DataError
 from federation.protocol.api_messages import Digest, Plan, RoundName
 from federation.protocol.discovery.offer import OfferTerms
 from federation.protocol.discovery.word_counts import MOST_PUBLISHED, CountTerms
-from federation.protocol.discovery.word_table import TableTerms, bits_of_sum, table_size
+from federation.protocol.discovery.word_table import LONGEST_BYTES, TableTerms, bits_of_sum, table_size
 from federation.protocol.json_messages import Between, JsonMessage, Matching, read_json
 from federation.protocol.secure_aggregation.messages import MAX_DEVICES
 from federation.protocol.secure_aggregation.modular_vectors import Segment, VectorLayout
@@ -64,7 +64,8 @@ class RevealPlan(JsonMessage):
     """The plan of the second round.
 
     Raises:
-      DataError: a number is not within its bounds, the table is too large, or too many buckets are published, or not in order.
+      DataError: a number is not within its bounds, the table is too large or lacks room for words that keyboards offer, or too
+        many buckets are published, or not in order.
     """
 
     KIND: ClassVar[str] = REVEAL
@@ -84,6 +85,8 @@ class RevealPlan(JsonMessage):
         super().__post_init__()
         if table_size(self.table) > MOST_CELLS:
             raise DataError(f"a table of a word discovery has at most {MOST_CELLS:,} numbers")
+        if self.table.longest_bytes < LONGEST_BYTES:  # only keyboards with longer words would fail, and so tell on them
+            raise DataError(f"a table of a word discovery has room for words of {LONGEST_BYTES} bytes")
         buckets = self.buckets
         if list(buckets) != sorted(set(buckets)) or (buckets and buckets[-1] >= self.counts.buckets):
             raise DataError("the published buckets must exist, and be in order")

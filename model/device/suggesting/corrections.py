@@ -23,7 +23,7 @@ _Row = dict[int, Costs]  # by length of the intended prefix, the cost for each w
 # For each typed letter, what its touch says: the cost in nats of having meant other letters; None for a key without a touch.
 TouchCosts = Sequence[Mapping[str, float] | None]
 
-_VOWELS = frozenset("aeiouy")
+VOWELS = frozenset("aeiouy")
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 _UNITS = 8  # units of cost per nat
@@ -40,7 +40,7 @@ class ErrorCosts:
     neighbour: float = 5.5  # a neighbouring key instead of the intended one
     vowel: float = 6.5  # another vowel: a misspelling rather than a slip
     other: float = 10.0  # any other key instead of the intended one
-    accent: float = 1.5  # the letter without its accent, or with another accent
+    accent: float = 1.5  # the letter without its accent, or with another accent instead of its own
     missing: float = 4.75
     missing_vowel: float = 3.5  # abbreviating drops vowels
     missing_twin: float = 4.0  # one of two equal letters is missing
@@ -92,7 +92,7 @@ class Corrections:
         before = np.vstack([np.full(len(words), _NO_LETTER, np.uint8), letters[:-1]])
         costs, apostrophe = self.error_costs, self._code("'")
         missing = np.full(letters.shape, _units(costs.missing), np.uint8)
-        missing[np.isin(letters, [self._code(vowel) for vowel in _VOWELS])] = _units(costs.missing_vowel)
+        missing[np.isin(letters, [self._code(vowel) for vowel in VOWELS])] = _units(costs.missing_vowel)
         missing[letters == before] = _units(costs.missing_twin)
         missing[letters == apostrophe] = _units(costs.missing_apostrophe)
         missing[letters == _NO_LETTER] = _NEVER
@@ -198,13 +198,13 @@ class Corrections:
                 continue
             if letter == typed:
                 by_code[code] = 0
-            elif _base(letter) == _base(typed):
-                by_code[code] = _units(costs.accent)
+            elif _base(letter) == _base(typed) and (typed == _base(typed) or letter != _base(letter)):
+                by_code[code] = _units(costs.accent)  # an accent is left out or mistaken, but never typed by mistake
             elif letter in touch:
                 by_code[code] = _units(max(touch[letter], 0.0))
             elif not touch and letter in self._neighbours.get(typed, ()):
                 by_code[code] = _units(costs.neighbour)
-            elif letter in _VOWELS and typed in _VOWELS:
+            elif letter in VOWELS and typed in VOWELS:
                 by_code[code] = _units(costs.vowel)
         by_code[_NO_LETTER] = _NEVER
         return by_code

@@ -16,6 +16,7 @@ from model.device.suggesting.lexicon import Lexicon
 from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.reading import Reader, softmax
 from model.device.suggesting.spellings import Spellings
+from model.device.suggesting.unlisted_words import UnlistedWords
 from model.device.suggesting.word_preferences import WordPreferences
 
 _SHORTEST_PREFIX = 3  # letters: typos are searched for in prefixes of at least this length
@@ -28,9 +29,14 @@ _FAMILIAR = 500
 # with a bonus where there is no lexicon. They were the best on validation users with typos drawn from the geometry of the
 # keyboard (`federation.evaluation.autocorrection`).
 _UNKNOWN, _UNKNOWN_LETTER = -5.0, -1.0
-_LISTED, _UNLISTED = 5.0, -2.0  # bonus of unknown words that the lexicon has, and of those that it lacks
+_LISTED = 5.0  # bonus of unknown words that the lexicon has; `unlisted_words` gives that of the others
+_CONTRACTED = 0.0  # the same for one that a contraction of the vocabulary becomes without its apostrophe ("hows")
 _NO_WORD = -5.0  # bonus of vocabulary entries that are not words: the model learned them from typos
 _KNOWN = 5.0
+# Share of a word's frequency in any context in its prior as a correction. People misspell words also where the network does not
+# expect them: "recieve" at the start of a message. The frequency is that of Zipf's law over the vocabulary, which is sorted by it.
+# It decides whether to correct; the context alone decides which correction it is.
+_ANYWHERE = 0.2
 _SHOWN = -4.0  # to be suggested only, without replacing the typed word
 # A person who types on after seeing a suggestion probably did not mean it. But people overlook suggestions, so that these may come
 # back. This saves 0.8 points of keystrokes on validation users; never repeating a suggestion would save half a point more.
@@ -50,7 +56,7 @@ class Prediction(NamedTuple):
 class _Answer(NamedTuple):
     """The words that were found for what was typed."""
 
-    question: tuple[str, str, int, Neighbours | None, TouchCosts | None]
+    question: tuple[object, ...]
     places: Sequence[int]  # indices of the spellings, best first
 
 
@@ -78,9 +84,13 @@ class Suggester:
         self._preferences = preferences or WordPreferences()
         self._neighbours = neighbours
         self._lexicon = lexicon
+        self._unlisted = UnlistedWords(vocabulary, lexicon) if lexicon else None
         self._scores = np.zeros(0, np.float32)  # of all words after the current context
         self._offered = np.zeros(0, np.float32)  # of the spellings; -inf for words not to be suggested
         self._scored_for: tuple[object, ...] | None = None  # the state from which both were computed
+        self._context: Sequence[str] = ()  # of the last correction
+        self._priors = self._offered  # of the spellings as corrections, likewise
+        self._priors_for: tuple[object, ...] | None = None
         self._read: tuple[Sequence[str], int, list[int]] | None = (
             None  # the last context, the number of words, and the ids
         )
@@ -144,10 +154,11 @@ class Suggester:
         self._score(words_of(context))
         typed = normalize(prefix)
         touches = _touches_for(typed, touches)
-        known = self._answered("suggest", typed, count, touches)
+        question = "suggest", typed, count, self.spellings.neighbours, touches
+        known = self._answered(question)
         if known is None:
             places, fits = self._fitting(typed, count, touches)
-            known = self._answer("suggest", typed, count, touches, [places[i] for i in _top(fits, count)])
+            known = self._answer(question, [places[i] for i in _top(fits, count)])
         return [self.spellings.words[place] for place in known]
 
     def correct(self, context: str, word: str, touches: TouchCosts | None = None) -> str | None:
@@ -158,37 +169,41 @@ class Suggester:
         typed = normalize(word)
         if len(typed) < _SHORTEST_CORRECTED or not all(c.isalpha() or c == "'" or is_mark(c) for c in typed):
             return None
-        self._score(words_of(context))
+        self._context = words_of(context)
+        self._score(self._context)
         touches = _touches_for(typed, touches)
-        known = self._answered("correct", typed, 1, touches)
+        question = "correct", typed, tuple(self._context), self.spellings.neighbours, touches
+        known = self._answered(question)
         if known is None:
             best = self._correction(typed, touches)
-            known = self._answer("correct", typed, 1, touches, [] if best is None else [best])
-        return self.spellings.words[known[0]] if known else None
+            known = self._answer(question, [] if best is None else [best])
+        if known:
+            return self.spellings.words[known[0]]
+        return self._unlisted.contraction(typed) if self._unlisted else None
 
     def _correction(self, typed: str, touches: TouchCosts | None) -> int | None:
-        """Returns the index of the correction of a finished word, or None to keep the word."""
-        as_typed = self._to_exceed(typed)
+        """Returns the index of the correction of a finished word, or None if no word is likely enough."""
+        as_typed, priors = self._to_exceed(typed), self._offered
+        if self._vocabulary.id(typed) == UNKNOWN:
+            priors = self._priors_of_corrections()
         corrections = self.spellings.corrections
-        candidates = np.flatnonzero(self._offered - corrections.least(typed, touches) > as_typed.min())
-        fits = self._offered[candidates] - corrections.costs(typed, candidates, ended=True, touches=touches)
+        candidates = np.flatnonzero(priors - corrections.least(typed, touches) > as_typed.min())
+        costs = corrections.costs(typed, candidates, ended=True, touches=touches)
+        fits = self._offered[candidates] - costs
+        fits[priors[candidates] - costs <= as_typed[candidates]] = -np.inf
         if len(typed) == _SHORTEST_CORRECTED:
             fits[self.spellings.ids[candidates] >= _FAMILIAR] = -np.inf
-        fits[fits <= as_typed[candidates]] = -np.inf
         if len(fits) == 0 or fits[best := int(fits.argmax())] == -np.inf:
             return None
         return int(candidates[best])
 
-    def _answered(self, asked: str, typed: str, count: int, touches: TouchCosts | None) -> Sequence[int] | None:
+    def _answered(self, question: tuple[object, ...]) -> Sequence[int] | None:
         """Returns the answer that was given to the same question in this context, or None."""
-        question = asked, typed, count, self.spellings.neighbours, touches
         return next((answer.places for answer in self._answers if answer.question == question), None)
 
-    def _answer(
-        self, asked: str, typed: str, count: int, touches: TouchCosts | None, places: Sequence[int]
-    ) -> Sequence[int]:
+    def _answer(self, question: tuple[object, ...], places: Sequence[int]) -> Sequence[int]:
         """Keeps and returns an answer."""
-        self._answers.append(_Answer((asked, typed, count, self.spellings.neighbours, touches), places))
+        self._answers.append(_Answer(question, places))
         del self._answers[:-_ANSWERS_KEPT]
         return places
 
@@ -241,6 +256,18 @@ class Suggester:
             self._read = context, words, ids
         return self._read[2]
 
+    def _priors_of_corrections(self) -> NDArray[np.float32]:
+        """Returns the scores of the spellings, in nats, to which their frequency in any context adds; [spellings]."""
+        if self._priors_for != self._scored_for:
+            ids, size, offered = self.spellings.ids, len(self._vocabulary), self._offered
+            ranks = np.where(ids < size, ids - len(SPECIALS) + 1, np.inf)  # own words are not sorted by frequency
+            total = float(self._scores.max()) + math.log(np.exp(self._scores - self._scores.max()).sum())
+            anywhere = total + math.log(_ANYWHERE / (math.log(size) + np.euler_gamma)) - np.log(ranks)
+            mixed = np.logaddexp(offered + math.log1p(-_ANYWHERE), anywhere).astype(np.float32)
+            self._priors = np.where(offered > -np.inf, mixed, offered)
+            self._priors_for = self._scored_for
+        return self._priors
+
     def _to_exceed(self, word: str) -> NDArray[np.float32]:
         """Returns the score that each of the spellings has to exceed to be a correction."""
         to_exceed = np.full(self._offered.shape, self._as_typed(word), np.float32)
@@ -262,9 +289,11 @@ class Suggester:
         if own != UNKNOWN and word not in self._preferences.forgotten and not self.doubts(word):
             return float(self._scores[own]) + _KNOWN
         unknown = self._as_unknown(word)
-        if self._lexicon is None:
+        if self._lexicon is None or self._unlisted is None:
             return unknown
-        return unknown + (_LISTED if self._lexicon.knows(word) else _UNLISTED)
+        if self._lexicon.knows(word):
+            return unknown + (_LISTED if self.spellings.with_apostrophe(word) is None else _CONTRACTED)
+        return unknown + self._unlisted.bonus(word, self._context)
 
     def doubts(self, word: str) -> bool:
         """Returns whether one of the person's own words is probably a typo, which is not suggested."""

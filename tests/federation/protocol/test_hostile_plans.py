@@ -161,6 +161,21 @@ def test_a_keyboard_whose_program_trains_all_weights_only_refuses_a_part(
         check_plan(Plan.from_content(content), NAME, small_model)
 
 
+@pytest.mark.parametrize("written", [True, False])
+def test_weights_at_which_a_word_makes_training_diverge_do_not_tell_who_wrote_it(
+    small_model: Model, written: bool
+) -> None:
+    """A keyboard that left the round would tell. It stays, and sends zeros if it is one of those."""
+    word, weights = 9, {name: array.copy() for name, array in small_model.weights.items()}
+    weights["embedding"][word] = 3e38
+    others = [[8, 10, 11, 12, 8], [10, 8, 7], [12, 11, 10, 8]] * 30
+    messages = [[word, *message] for message in others] if written else others
+    hostile = small_model.with_weights(weights, small_model.provenance)
+    learned = result_of(learn(hostile, messages, FineTuning(passes=1, max_words=100), 1))
+    assert np.isfinite(learned.delta).all() and len(learned.delta) == parameters(small_model.provenance.config)
+    assert not written or (learned.words, learned.delta.any()) == (0, False)
+
+
 def test_every_number_and_text_of_a_plan_has_bounds() -> None:
     for kind in (Plan, Terms):
         for name, field in kind.__dataclass_fields__.items():

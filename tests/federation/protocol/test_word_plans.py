@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from federation.protocol.api_messages import secure_round
-from federation.protocol.discovery.offer import OfferTerms
+from federation.protocol.discovery.offer import OfferTerms, may_be_offered
 from federation.protocol.discovery.round_plans import (
     MOST_BUCKETS,
     MOST_CELLS,
@@ -79,6 +79,10 @@ def test_every_number_and_text_of_a_plan_has_bounds(kind: type[JsonMessage]) -> 
             {"table": {"capacity": 99_999, "longest_bytes": 256, "repetitions": 4, "seed": 0}},
             f"at most {MOST_CELLS:,} numbers",
         ),
+        (
+            {"table": {"capacity": 256, "longest_bytes": 41, "repetitions": 4, "seed": 0}},
+            "has room for words of 42 bytes",
+        ),
         ({"counted_in": "a round"}, "counted_in of a RevealPlan is not of the form"),
     ],
 )
@@ -88,6 +92,18 @@ def test_a_plan_that_asks_too_much_is_refused_in_one_line(change: dict[str, Any]
     assert len(str(refused.value)) < 300 and str(refused.value).isprintable()
     with pytest.raises(DataError, match=f"at most {MOST_BUCKETS:,} buckets"):
         CountPlan("ab12", "0" * 64, "1" * 64, 20, 10, counts=CountTerms(2**21))
+
+
+@settings(max_examples=60, deadline=None)
+@given(words=st.lists(st.text("añи'word", min_size=2, max_size=20).filter(may_be_offered), max_size=5))
+def test_no_plan_tells_keyboards_with_certain_words_apart(words: list[str]) -> None:
+    """Whatever a keyboard may offer fits into the smallest table and count that a plan may have: no keyboard has to leave."""
+    tables = {"capacity": 1, "longest_bytes": 42, "repetitions": 3, "seed": 2**32 - 1}
+    reveal = RevealPlan.from_content(REVEALING.to_content() | {"table": tables})
+    count = CountPlan.from_content(COUNTING.to_content() | {"counts": {"buckets": 256, "seed": 2**32 - 1}})
+    for plan in (reveal, count):
+        ((segment,), (vector,)) = plan.layout, word_vectors(plan, words)
+        assert len(vector) == segment.length and int(vector.max()) < 2**segment.bits
 
 
 FIELDS = [(plan, name) for plan in (COUNTING, REVEALING) for name in plan.to_content()]

@@ -331,6 +331,12 @@ def test_a_typo_is_corrected_once_its_word_has_ended_and_backspace_undoes_that(c
     assert corrector.text == "So teh" + end[:-1], "there is nothing to undo"
 
 
+@pytest.mark.parametrize("marks", ["''", "‘’", '""', "()", "“”"])
+def test_a_word_in_quotation_marks_is_corrected_and_keeps_them(corrector: Keyboard, marks: str) -> None:
+    type_in(corrector, f"so {marks[0]}teh{marks[1]} ")
+    assert corrector.text.lower() == f"so {marks[0]}the{marks[1]} "
+
+
 @given(st.text("teh", min_size=1, max_size=4), st.sampled_from(".,!?"), st.text("ab=/:5@", min_size=1, max_size=5))
 def test_what_goes_on_after_punctuation_stays(word: str, mark: str, rest: str) -> None:
     keyboard = Keyboard(suggest, lambda _text: None, lambda _context, _word: "corrected")

@@ -373,3 +373,81 @@ def test_a_folder_and_a_huge_file_are_refused(tmp_path: Path) -> None:
         file.truncate(10**12)  # sparse
     with pytest.raises(DataError, match="larger than 50 MB"):
         read_source(tmp_path / "huge")
+
+
+SPEAKERS = ["Alice", "Bob Stone", "Zoë"]
+# Notations of who speaks that are not read: with two names or more that come up again, a file of them is refused.
+DIALOGUES = [
+    "{name}: {text}",
+    "{name}:{text}",
+    "- {name}: {text}",
+    "**{name}**: {text}",
+    "{name} (12 May): {text}",
+    "{name} (31.12.2020 21:15): {text}",
+    "1600000000 {name}: {text}",
+    "{name} - {text}",
+    "{name}> {text}",
+    "{name} | {text}",
+    "{name},{text}",
+    "{name}, {text}",
+    "2020^{name}^{text}",
+    "{name}: {text}\nand more\nand still more",
+    "{name}\n{text}",
+    "{name} says:\n{text}",
+    "{name}\n2020-12-31 21:15\n{text}",
+    "Dec 31, 2020  9:15:01 PM\n{name}\n{text}",
+    "[12/31/2020 9:15 PM] {name}\n{text}\nand more\nand still more\nand so on",
+    "1\n00:00:01,000 --> 00:00:02,000\n{text}",
+    "- from: {name}\n  text: {text}",
+]
+
+
+@pytest.mark.parametrize("notation", DIALOGUES)
+def test_texts_of_several_people_are_no_plain_text(read: Callable[[str], Source], notation: str) -> None:
+    messages = [(SPEAKERS[n % 3], f"this is number {n}") for n in range(9)]
+    content = "\n".join(notation.format(name=name, text=text) for name, text in messages)
+    with pytest.raises(DataError, match="format is not understood"):
+        read(content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Buy milk\nBuy bread\nCall mum at 9:15\nOk\nLol\nOk\nthanks\nsee you\nNo\nfine\n",
+        "My notes:\nthe first thing\nthe second thing\nand a last one\n",
+        "well, I think so\nno, not me\nwell, maybe\nI like it\nso do I\n",
+        "x = 3\nlook at https://a.org\nhttps://b.org is better\n",
+    ],
+)
+def test_notes_of_ones_own_are_plain_text(read: Callable[[str], Source], text: str) -> None:
+    assert read(text).kind == TEXT
+
+
+def test_quotations_are_no_words_of_ones_own(read: Callable[[str], Source]) -> None:
+    chat = "[2020-12-31 21:15] Me: > not mine\n> nor this\nmine >:(\n[2020-12-31 21:16] Bob: not mine\n"
+    items = [
+        {"from": "Me", "text": "> not mine\nmine"},
+        {"from": "Me", "text": '<quote author="bob">not mine</quote>ok'},
+    ]
+    assert dict(read(chat).messages)["Me"] == ["mine >:("]
+    assert dict(read(json.dumps(items)).messages) == {"Me": ["mine"]}
+
+
+def test_notices_of_other_apps_are_no_messages(read: Callable[[str], Source]) -> None:
+    irc = (
+        "21:15 <Alice> hi\n21:16 -!- Bob has joined\n21:17 * Bob waves\n21:18 <Bob> hello\n21:19 --> Carl has joined\n"
+    )
+    assert dict(read(irc).messages) == {"Alice": ["hi"], "Bob": ["hello"]}
+    written = ["Reacted 😢 to your message ", "Liked a message", "Alice sent an attachment.", "Liked it a lot"]
+    facebook_items = [{"sender_name": "Alice", "timestamp_ms": 1, "content": text} for text in written]
+    facebook_items.append(
+        {"sender_name": "Alice", "timestamp_ms": 2, "content": "You missed a call.", "call_duration": 0}
+    )
+    assert dict(read(json.dumps({"messages": facebook_items})).messages) == {"Alice": ["Liked it a lot"]}
+    others = [
+        {"from": "Alice", "text": "not mine", "via_bot": "@gif"},
+        {"from": "Alice", "text": "not mine", "isUnsent": True},
+        {"from": "Alice", "text": "not mine", "messagetype": "Event/Call"},
+        {"from": "Alice", "text": "mine", "messagetype": "RichText"},
+    ]
+    assert dict(read(json.dumps(others)).messages) == {"Alice": ["mine"]}

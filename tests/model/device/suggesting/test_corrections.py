@@ -37,9 +37,7 @@ WORDS = [
 def substituted(meant: str, typed: str) -> float:
     if meant == typed:
         return 0
-    if "é" in (meant, typed) and "e" in (meant, typed):
-        return COSTS.accent
-    if "ü" in (meant, typed) and "u" in (meant, typed):
+    if (meant, typed) in (("é", "e"), ("ü", "u")):  # nobody types an accent by mistake
         return COSTS.accent
     if meant in NEIGHBOURS.get(typed, ()):
         return COSTS.neighbour
@@ -178,6 +176,72 @@ def suggester(shipped: Model) -> Suggester:
 def test_typos_are_corrected(suggester: Suggester, context: str, typed: str, meant: str) -> None:
     assert suggester.correct(context, typed) == meant
     assert meant in suggester.suggest(context, typed)
+
+
+MISSPELT = [
+    "recieve",
+    "receive",
+    "freind",
+    "friend",
+    "adress",
+    "address",
+    "tommorow",
+    "tomorrow",
+    "seperate",
+    "separate",
+    "knwo",
+    "know",
+    "thikn",
+    "think",
+    "tset",
+    "test",
+    "thansk",
+    "thanks",
+    "hosue",
+    "house",
+    "hapy",
+    "happy",
+    "existance",
+    "existence",
+    "concious",
+    "conscious",
+    "relevent",
+    "relevant",
+    "foriegn",
+    "foreign",
+]
+
+
+@pytest.mark.parametrize("context", ["", "the thing about it"])
+@pytest.mark.parametrize(("typed", "meant"), zip(MISSPELT[::2], MISSPELT[1::2], strict=True))
+def test_typos_are_corrected_where_the_word_is_not_expected(
+    suggester: Suggester, context: str, typed: str, meant: str
+) -> None:
+    assert suggester.correct(context, typed) == meant
+
+
+@pytest.mark.parametrize("typed", ["heyo", "gtg", "ikr", "shoulda", "coulda", "olé", "bruh", "gonna", "tho", "lol"])
+@pytest.mark.parametrize("context", ["", "well", "the thing about it"])
+def test_slang_and_abbreviations_stay(suggester: Suggester, context: str, typed: str) -> None:
+    assert suggester.correct(context, typed) is None
+
+
+def test_of_several_corrections_the_one_that_the_context_expects_is_taken(suggester: Suggester) -> None:
+    assert suggester.correct("", "ths") == "this"
+    assert suggester.correct("i like", "ths") in ("the", "this")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    {"hows": "how's", "wheres": "where's", "oclock": "o'clock", "neednt": "needn't", "mustnt": "mustn't"}.items(),
+)
+def test_contractions_get_their_apostrophe(suggester: Suggester, typed: str, meant: str) -> None:
+    assert suggester.correct("", typed) == meant
+
+
+def test_words_among_others_that_no_dictionary_has_are_likelier_meant(suggester: Suggester) -> None:
+    assert suggester.correct("well", "habe") == "have"
+    assert suggester.correct("zwei brauchte würstchen", "habe") is None
 
 
 @pytest.mark.parametrize("typed", ["think", "hats", "form", "xylografix", "q", "a", "3", "5th", "hannelore", "x" * 500])
