@@ -23,6 +23,12 @@ def add_starts_options(parser: argparse.ArgumentParser) -> None:
         help="a corpus of public text for rows fitted to public contexts (default: leave these rows out)",
     )
     parser.add_argument(
+        "--context-words",
+        type=positive_int,
+        default=1_000,
+        help="the newest words of a person whose contexts count (default: %(default)s)",
+    )
+    parser.add_argument(
         "--rounds", type=non_negative_int, default=30, help="rounds of those that train the rows (default: %(default)s)"
     )
     parser.add_argument(
@@ -50,7 +56,8 @@ def run_starts(options: argparse.Namespace) -> dict[str, Any]:
     public = None if options.contexts is None else Part(open_corpus(options.contexts), "train")
     messages = equal_shares(corpus, users_in(corpus, "validation"), options.max_words)
     grown = grow(model, found, language_of(model))
-    models = starts(model, grown, found.offers, Part(corpus, "train"), public, Rounds(options.rounds))
+    training, how = Part(corpus, "train"), Rounds(options.rounds)
+    models = starts(model, grown, found.offers, training, public, options.context_words, how)
     rows = measured(model, models, messages)
     print_tables([(f"{len(grown.chosen.words):,} new words on {rows[-1]['new_uses']:,} of their uses", table(rows))])
     return {"new_words": len(grown.chosen.words), "people": len(messages), "starts": rows}

@@ -8,8 +8,9 @@ in the context of h is not s(w), as in `federation.growing.new_rows`, but
 
 which is again of the form of a row and a bias: e(w) = e(<unk>) + S^-1 d, and b(w) = b(<unk>) + log s(w) - d' S^-1 (m + d / 2).
 
-The mean of a rare word's states says little. It is drawn towards m: with n states, d counts n / (n + r). The ratio r of the variance
-of states to that of words' means is estimated from all words by the method of moments (empirical Bayes; Efron and Morris 1973).
+The mean of a rare word's states says little. It is drawn towards m: with n states, d counts n / (n + r). The ratio r of the
+variance of states to that of words' means is estimated from all words by the method of moments (empirical Bayes; Efron and Morris
+1973).
 """
 
 import numpy as np

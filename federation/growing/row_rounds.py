@@ -17,7 +17,6 @@ from model.device.config import ModelConfig
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import Weights
 
-
 _GROWN = ("embedding", "output_bias")  # have a row for each word
 
 

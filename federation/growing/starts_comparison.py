@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -34,8 +34,6 @@ UNKNOWN_ROW = "the row of <unk>"
 PUBLIC = "fitted to public contexts"
 FEDERATED = "fitted to contexts of training users"
 
-_STATE_WORDS = 1_000  # of a person, in the sums of states
-
 
 @dataclass(frozen=True)
 class Rounds:
@@ -44,13 +42,19 @@ class Rounds:
     number: int = 30
     clients: int = 5
     seed: int = 6
-    client: FineTuning = FineTuning(learning_rate=1.0, passes=1, max_words=1_000)
-    rows_server: Server = Server("fedadam", 0.01)
-    server: Server = Server("fedadam", 0.003)
+    client: FineTuning = field(default_factory=lambda: FineTuning(learning_rate=1.0, passes=1, max_words=1_000))
+    rows_server: Server = field(default_factory=lambda: Server("fedadam", 0.01))
+    server: Server = field(default_factory=lambda: Server("fedadam", 0.003))
 
 
 def starts(
-    model: Model, grown: Grown, offers: int, training: Corpus, public: Corpus | None, rounds: Rounds
+    model: Model,
+    grown: Grown,
+    offers: int,
+    training: Corpus,
+    public: Corpus | None,
+    context_words: int,
+    rounds: Rounds,
 ) -> dict[str, Model]:
     """Returns models that grew by the same words and start them in different ways, by name.
 
@@ -60,13 +64,14 @@ def starts(
       offers: the words that all devices offered, as `shares_of` takes it.
       training: the people of the rounds and of the federated contexts.
       public: public text; None: leaves its contexts out.
+      context_words: the newest words of a person whose contexts count.
       rounds: how the rounds train.
     """
     shares = shares_of(grown.chosen.words, offers)
 
     def fitted(corpus: Corpus) -> Weights:
         people = (list(corpus.messages(user)) for user in corpus.users())
-        sums = sums_of_states(model, grown.model.vocabulary, people, _STATE_WORDS)
+        sums = sums_of_states(model, grown.model.vocabulary, people, context_words)
         return with_fitted_rows(model.weights, shares, sums)
 
     found = {UNKNOWN_ROW: grown.model.weights}

@@ -3,7 +3,7 @@
 1. The owner starts a discovery (`start`). It needs two rounds, which come before those that make models.
 2. The first sum says which buckets have words of at least k devices (`read_counts`). Without any, the discovery ends here.
 3. The second round publishes these buckets to the same devices. TFF, in the learner, decodes the words of its sum (`keep_words`).
-4. The owner strikes out words (`strike`), says which are no typos (`keep_as_typed`), and saves them (`as_json`) for `federate grow`.
+4. The owner strikes out words (`strike`), keeps those that only look like typos (`keep_as_typed`), and saves them (`as_json`).
 
 A round that fails before its sum can be unmasked is repeated, up to five times. One of which the sum may be known is not: devices
 offer a word at most once, so the discovery has failed, and the owner may start another. What is stored here survives SIGKILL.

@@ -76,7 +76,7 @@ def test_a_word_that_is_counted_too_often_does_not_hide_the_others() -> None:
 def test_decoding_ends_whatever_a_device_adds_to_cells_of_its_choice(seed: int) -> None:
     """Whole words with any count in cells where they belong, and where they do not."""
     rng = np.random.default_rng(seed)
-    total, held = tables(3)
+    total, _ = tables(3)
     for word in WORDS[:6]:
         vector = cells_of(table_vector([word], TERMS))
         for repetition in range(TERMS.repetitions):

@@ -1,7 +1,6 @@
 """A sum that cannot be decoded says what honest devices cannot have sent."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
