@@ -1,8 +1,8 @@
 """`keyboard device` processes that start fast, by fork, and that die by SIGKILL at a chosen point of a word discovery.
 
 usage: forked_keyboards.py. Each line of its input is a JSON list: when to die, and the arguments of `keyboard`. "count reporting
-before" is the moment before the message of this stage of this round is sent, and "count reporting after" the one after it. Empty is
-never. The answer to a line is the id of a process.
+before" is the moment before the message of this stage of this round is sent, and "count reporting after" the one after it. Empty
+is never. The answer to a line is the id of a process.
 """
 
 import json

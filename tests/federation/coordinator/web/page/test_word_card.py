@@ -96,9 +96,11 @@ def test_an_owner_finds_words_chooses_among_them_and_grows_the_vocabulary(
     press("save the words")
     wait(lambda _: (tmp_path / "words.json").exists(), "nothing was saved")
     saved = json.loads((tmp_path / "words.json").read_text())["words"]
-    assert {word["word"]: word["devices"] for word in saved} == {
-        word: n for word, n in devices.items() if word != "teh"
-    }
+    assert saved == [
+        {"word": "byu", "devices": 4},
+        {"word": "provo", "devices": 4},
+        {"word": "welp", "devices": 4, "no_typo": True},
+    ]
     model = served.model()
     grown = grow(model, read_words(tmp_path / "words.json"), Language({}, lambda _: [], frozenset()))
     assert set(grown.model.vocabulary.words) - set(model.vocabulary.words) == {"byu", "provo", "welp"}
