@@ -81,7 +81,7 @@ def starts(
     if rounds.number:
         clients = Clients(training, grown.model.vocabulary, grown.model.provenance.config.window)
         for name in (UNKNOWN_ROW, FEDERATED):
-            found[f"{name}, then {rounds.number} rounds of the rows alone"] = _after(
+            found[f"{name}, then {rounds.number} rounds of these rows alone"] = _after(
                 grown.model, found[name], len(model.vocabulary), clients, rounds
             )
         found[f"{UNKNOWN_ROW}, then {rounds.number} rounds"] = _after(

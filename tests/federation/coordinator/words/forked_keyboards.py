@@ -33,9 +33,11 @@ class DyingClient(FederationClient):
         dies = (self.kind, stage) == (kind, fatal)
         if dies and moment == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        super().give(round_name, stage, message)
-        if dies:
-            os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            super().give(round_name, stage, message)
+        finally:
+            if dies:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -39,10 +39,10 @@ DEATHS = {
     "cy": [f"{COUNT} {Stage.REPORTING} before"],
     "dee": [f"{COUNT} {Stage.REPORTING} after", f"{REVEAL} {Stage.KEYS} after"],
     "eve": [f"{COUNT} {Stage.CONSISTENCY} after", f"{REVEAL} {Stage.SHARES} after"],
-    "fay": [f"{COUNT} {Stage.UNMASKING} after", f"{REVEAL} {Stage.REPORTING} before"],
+    "fay": [f"{COUNT} {Stage.UNMASKING} before", f"{REVEAL} {Stage.REPORTING} before"],
     "gus": [f"{REVEAL} {Stage.REPORTING} after"],
     "hal": [f"{REVEAL} {Stage.CONSISTENCY} after"],
-    "ivy": [f"{REVEAL} {Stage.UNMASKING} after"],
+    "ivy": [f"{REVEAL} {Stage.UNMASKING} before"],
 }
 SURVIVORS = 6  # simulated devices
 TERMS = DiscoveryTerms(3, counts=CountTerms(2**12))
@@ -60,6 +60,7 @@ class Keyboards:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self._running: dict[str, int] = {}
+        self._when: dict[str, str] = {}
         self.starts = Counter[str]()
 
     def start(self, name: str, link: str = "") -> None:
@@ -70,7 +71,11 @@ class Keyboards:
         self._parent.stdin.write(json.dumps(arguments) + "\n")
         self._parent.stdin.flush()
         self._running[name] = int(self._parent.stdout.readline())
-        self.starts[name] += 1
+        self.starts[name], self._when[name] = self.starts[name] + 1, when
+
+    def dies_in(self, kind: str, stage: str) -> bool:
+        """Returns whether a running keyboard is to die in a stage of a sum."""
+        return any(when.startswith(f"{kind} {stage} ") for when in self._when.values())
 
     def restart_the_dead(self) -> None:
         for name, process in self._running.items():
@@ -127,10 +132,12 @@ def discover(federation: Federation, keyboards: Keyboards, on_stage: Callable[[s
     until = time.monotonic() + SECONDS * 5
 
     def turn(world: WordWorld) -> tuple[bool, str, str]:
-        for device in world.devices:
-            world.step(device)
         newest, current = world.coordinator.rounds.discoveries.newest, world.coordinator.rounds.current
         assert newest is not None
+        # Without the simulated devices the sum cannot be unmasked: they wait until a keyboard has died at this point.
+        if current is None or current.stage != Stage.UNMASKING or not keyboards.dies_in(newest.state, Stage.UNMASKING):
+            for device in world.devices:
+                world.step(device)
         return newest.going_on, newest.state, "" if current is None else current.stage
 
     going_on = True
