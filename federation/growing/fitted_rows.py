@@ -13,16 +13,28 @@ variance of states to that of words' means is estimated from all words by the me
 1973).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from data.vocabulary import UNKNOWN
 from federation.growing.new_rows import with_new_rows
-from federation.growing.preceding_states import Floats, StateSums
 from model.device.weights import Weights
+
+Floats = NDArray[np.float64]
 
 _RIDGE = 0.01  # of the mean variance, added to each, so that S has an inverse
 _LEAST_RATIO = 1.0
+
+
+@dataclass(frozen=True)
+class StateSums:
+    """Sums over the states that precede N new words and all others that the vocabulary lacks; E is the size of a state."""
+
+    uses: Floats  # [N + 1]: of each new word, then of all others
+    states: Floats  # [N + 1, E]
+    products: Floats  # [E, E]: of the outer products of all these states
 
 
 def with_fitted_rows(weights: Weights, shares: NDArray[np.float64], sums: StateSums) -> Weights:

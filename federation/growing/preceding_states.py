@@ -6,7 +6,6 @@ each new word, the sum of the states that precede it and their number are enough
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -14,21 +13,11 @@ from numpy.typing import NDArray
 
 from data.vocabulary import UNKNOWN, Vocabulary
 from data.windows import pack
+from federation.growing.fitted_rows import StateSums
 from model import cifg
 from model.device.folder import Model
 
-Floats = NDArray[np.float64]
-
 _ROWS = 256  # that the network reads together
-
-
-@dataclass(frozen=True)
-class StateSums:
-    """Sums over the states that precede N new words and all others that the vocabulary lacks; E is the size of a state."""
-
-    uses: Floats  # [N + 1]: of each new word, then of all others
-    states: Floats  # [N + 1, E]
-    products: Floats  # [E, E]: of the outer products of all these states
 
 
 def sums_of_states(model: Model, vocabulary: Vocabulary, people: Iterable[Sequence[str]], max_words: int) -> StateSums:
@@ -45,19 +34,20 @@ def sums_of_states(model: Model, vocabulary: Vocabulary, people: Iterable[Sequen
     new, size = len(vocabulary) - known, config.embedding
     uses, states, products = np.zeros(new + 1), np.zeros((new + 1, size)), np.zeros((size, size))
 
-    @tf.function(input_signature=[tf.TensorSpec([None, config.window], tf.int32)])
-    def hidden_after(tokens: tf.Tensor) -> tf.Tensor:
+    def run(tokens: tf.Tensor) -> tf.Tensor:
         return cifg.run(weights, tokens, cifg.zero_state(weights, tf.shape(tokens)[0]))[0]
+
+    states_after = tf.function(run, input_signature=[tf.TensorSpec([None, config.window], tf.int32)], autograph=False)
 
     def lacking(messages: Sequence[str]) -> list[list[int]]:
         """Returns a person's newest messages, encoded, of which the vocabulary lacks a word."""
-        newest = _newest([vocabulary.encode(text) for text in messages], max_words)
+        newest = _newest(map(vocabulary.encode, reversed(messages)), max_words)
         return [message for message in newest if any(token >= known or token == UNKNOWN for token in message)]
 
     for rows in _batches(map(lacking, people), config.window):
         inputs, targets = rows[:, :-1], rows[:, 1:].ravel()
         lacked = (targets >= known) | (targets == UNKNOWN)
-        hidden = hidden_after(np.where(inputs >= known, UNKNOWN, inputs)).numpy()[lacked].astype(np.float64)
+        hidden = states_after(np.where(inputs >= known, UNKNOWN, inputs)).numpy()[lacked].astype(np.float64)
         places = np.where(targets == UNKNOWN, new, targets - known)[lacked]
         uses += np.bincount(places, minlength=new + 1)
         np.add.at(states, places, hidden)
@@ -65,9 +55,10 @@ def sums_of_states(model: Model, vocabulary: Vocabulary, people: Iterable[Sequen
     return StateSums(uses, states, products)
 
 
-def _newest(messages: Sequence[list[int]], max_words: int) -> list[list[int]]:
+def _newest(messages: Iterable[list[int]], max_words: int) -> list[list[int]]:
+    """Returns the first of a person's encoded messages, newest first, with at most this many words together."""
     kept: list[list[int]] = []
-    for message in reversed(messages):
+    for message in messages:
         max_words -= len(message)
         if max_words < 0:
             break

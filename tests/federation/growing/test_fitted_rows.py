@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from data.vocabulary import UNKNOWN, Vocabulary
-from federation.growing.fitted_rows import with_fitted_rows
+from federation.growing.fitted_rows import StateSums, with_fitted_rows
 from federation.growing.new_rows import with_new_rows
-from federation.growing.preceding_states import StateSums, sums_of_states
 from model.device.config import ModelConfig
 from model.device.folder import Model
 from model.device.weights import Weights, check_weights, initial_weights
@@ -58,15 +57,17 @@ def test_a_row_is_the_ratio_of_the_densities_of_states_before_the_word_and_befor
 def test_a_rare_word_moves_less_than_a_frequent_one_and_nothing_moves_without_states() -> None:
     weights, means = initial_weights(CONFIG, 3), np.tile([1.0, 0.0, 0.0, 0.0], (3, 1))
     plain = with_new_rows(weights, SHARES)
-    grown = with_fitted_rows(weights, SHARES, drawn([1_000, 3, 0], means, np.eye(SIZE)))
+    grown = with_fitted_rows(weights, SHARES, drawn([1_000, 1, 0], means, np.eye(SIZE)))
     often, seldom, never = np.linalg.norm((grown["embedding"] - plain["embedding"])[12:], axis=1)
-    assert often > 2 * seldom > 0 == never
+    assert often > seldom > 0 == never
     nothing = StateSums(np.zeros(4), np.zeros((4, SIZE)), np.zeros((SIZE, SIZE)))
     for name, array in with_fitted_rows(weights, SHARES, nothing).items():
         assert np.array_equal(array, plain[name])
 
 
 def test_the_sums_are_of_the_states_before_the_words_that_the_vocabulary_lacks(small_model: Model) -> None:
+    from federation.growing.preceding_states import sums_of_states  # imports TensorFlow
+
     vocabulary = Vocabulary([*small_model.vocabulary.words, "byu", "provo"])
     people = [["i think byu is good.", "i think", "provo provo"], ["xyzzy you have byu", "byu"]]
     found = sums_of_states(small_model, vocabulary, people, 100)
