@@ -10,13 +10,20 @@ offer a word at most once, so the discovery has failed, and the owner may start 
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from data.errors import DataError
 from federation.coordinator.store import CoordinatorStore
-from federation.coordinator.words.discovery_store import FAILED, FOUND, Discovery, DiscoveryStore, DiscoveryTerms
+from federation.coordinator.words.discovery_store import (
+    FAILED,
+    FOUND,
+    Discovery,
+    DiscoveryStore,
+    DiscoveryTerms,
+    FoundWord,
+)
 from federation.coordinator.words.word_sums import published_buckets, table_of, words_of
 from federation.protocol.discovery.round_plans import COUNT, CountPlan, RevealPlan, WordPlan, packed_buckets
 from federation.protocol.discovery.word_table import TableTerms
@@ -162,7 +169,7 @@ class Discoveries:
         Raises:
           DataError: it has not found them.
         """
-        self._change(words, struck=struck)
+        self._change(words, lambda word: replace(word, struck=struck))
 
     def keep_as_typed(self, words: Collection[str], no_typo: bool) -> None:
         """Records that words of the newest discovery are no typos, or takes that back.
@@ -170,7 +177,7 @@ class Discoveries:
         Raises:
           DataError: it has not found them.
         """
-        self._change(words, no_typo=no_typo)
+        self._change(words, lambda word: replace(word, no_typo=no_typo))
 
     def as_json(self) -> dict[str, Any]:
         """Returns the words of the newest discovery that are not struck out, as `federate grow` reads them.
@@ -188,12 +195,12 @@ class Discoveries:
         figures = {"devices": counted.devices, "offers": counted.offers} if counted else {}
         return {"words": words, **figures, "k": discovery.terms.k, "vocabulary_sha256": discovery.vocabulary}
 
-    def _change(self, words: Collection[str], **wish: bool) -> None:
+    def _change(self, words: Collection[str], change: Callable[[FoundWord], FoundWord]) -> None:
         discovery = self._found()
         known = {found.word for found in discovery.words}
         if missing := sorted(set(words) - known):
             raise DataError(f"the newest word discovery has not found {missing[0]!r}")
-        changed = [replace(w, **wish) if w.word in words else w for w in discovery.words]
+        changed = [change(word) if word.word in words else word for word in discovery.words]
         self._store.change_words(discovery.id, changed)
 
     def _found(self) -> Discovery:
