@@ -72,7 +72,8 @@ def test_the_sums_are_of_the_states_before_the_words_that_the_vocabulary_lacks(s
     people = [["i think byu is good.", "i think", "provo provo"], ["xyzzy you have byu", "byu"]]
     found = sums_of_states(small_model, vocabulary, people, 100)
     program, known = small_model.start(), len(small_model.vocabulary)
-    uses, states, products = np.zeros(3), np.zeros((3, small_model.provenance.config.embedding)), 0.0
+    size = small_model.provenance.config.embedding
+    uses, states, products = np.zeros(3), np.zeros((3, size)), np.zeros((size, size))
     for text in [text for messages in people for text in messages]:
         state = program.initial_state(1)
         previous = 2  # `<s>`
@@ -82,7 +83,7 @@ def test_the_sums_are_of_the_states_before_the_words_that_the_vocabulary_lacks(s
                 place = token - known if token >= known else 2
                 uses[place] += 1
                 states[place] += state.hidden[0]
-                products = products + np.outer(state.hidden[0], state.hidden[0])
+                products += np.outer(state.hidden[0], state.hidden[0])
             previous = UNKNOWN if token >= known else token
     assert list(found.uses) == list(uses) == [3, 2, 1]
     np.testing.assert_allclose(found.states, states, rtol=1e-4, atol=1e-5)
