@@ -11,6 +11,8 @@ which is again of the form of a row and a bias: e(w) = e(<unk>) + S^-1 d, and b(
 The mean of a rare word's states says little. It is drawn towards m: with n states, d counts n / (n + r). The ratio r of the
 variance of states to that of words' means is estimated from all words by the method of moments (empirical Bayes; Efron and Morris
 1973).
+
+States are not normally distributed, and most contexts are unlike those of any new word. So d is damped as a whole.
 """
 
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ Floats = NDArray[np.float64]
 
 _RIDGE = 0.01  # of the mean variance, added to each, so that S has an inverse
 _LEAST_RATIO = 1.0
+DAMPING = 0.25  # of d
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class StateSums:
     products: Floats  # [E, E]: of the outer products of all these states
 
 
-def with_fitted_rows(weights: Weights, shares: NDArray[np.float64], sums: StateSums) -> Weights:
+def with_fitted_rows(
+    weights: Weights, shares: NDArray[np.float64], sums: StateSums, damping: float = DAMPING
+) -> Weights:
     """Returns weights with a row for each of N new words, fitted to the states that precede them.
 
     A word without a state gets the row of `<unk>`.
@@ -46,6 +51,7 @@ def with_fitted_rows(weights: Weights, shares: NDArray[np.float64], sums: StateS
       weights: those before.
       shares: the words' shares of the uses of `<unk>`, [N].
       sums: the states before the words.
+      damping: the share of the difference between a word's mean state and that of all words that counts.
     """
     grown = with_new_rows(weights, shares)
     total = sums.uses.sum()
@@ -54,7 +60,7 @@ def with_fitted_rows(weights: Weights, shares: NDArray[np.float64], sums: StateS
     mean = sums.states.sum(axis=0) / total
     covariance = sums.products / total - np.outer(mean, mean)
     covariance += _RIDGE * np.trace(covariance) / len(mean) * np.eye(len(mean))
-    offsets = _offsets(sums, mean, covariance)
+    offsets = damping * _offsets(sums, mean, covariance)
     directions = np.linalg.solve(covariance, offsets.T).T  # [N, E]
     constants = np.einsum("ne,ne->n", directions, mean + offsets / 2)
     first = len(weights["output_bias"])

@@ -40,7 +40,7 @@ def test_a_row_is_the_ratio_of_the_densities_of_states_before_the_word_and_befor
     mixing = np.random.default_rng(1).normal(size=(SIZE, SIZE))
     covariance = mixing @ mixing.T + np.eye(SIZE)
     means = np.array([[1.0, 0, 0, 0.5], [0, -0.8, 0.4, 0], [0, 0, 0, 0]])
-    grown = with_fitted_rows(initial_weights(CONFIG, 3), SHARES, drawn([2_000, 2_000, 0], means, covariance))
+    grown = with_fitted_rows(initial_weights(CONFIG, 3), SHARES, drawn([2_000, 2_000, 0], means, covariance), 1.0)
     check_weights(grown, replace(CONFIG, vocabulary=15))
     inverse = np.linalg.inv(covariance)
     all_words = means.sum(axis=0) * 2_000 / 24_000
