@@ -157,7 +157,8 @@ def discover(federation: Federation, keyboards: Keyboards, on_stage: Callable[[s
 def check_records(federation: Federation, keyboards: Keyboards) -> dict[str, dict[str, set[str]]]:
     """Checks what keyboards list as shared against the coordinator's sums; returns the words that counted, by sum and keyboard."""
     rows = federation.ask(lambda world: world.coordinator.store.rows("SELECT number, name, state FROM rounds"))
-    sums = {name: federation.ask(lambda w, n=number: w.coordinator.store.counted(n)) for number, name, _ in rows}
+    numbers = {name: number for number, name, _ in rows}
+    sums = federation.ask(lambda world: {name: world.coordinator.store.counted(n) for name, n in numbers.items()})
     states = {name: state for _, name, state in rows}
     counted: dict[str, dict[str, set[str]]] = {COUNT: {}, REVEAL: {}}
     for keyboard in DEATHS:
@@ -168,9 +169,8 @@ def check_records(federation: Federation, keyboards: Keyboards) -> dict[str, dic
         listed = {one.round_name for one in shared}
         assert {name for name in sums if states[name] == "committed" and device in sums[name]} <= listed, keyboard
         for kind in (COUNT, REVEAL):
-            words = [
-                w for one in shared if (one.offered.kind, one.outcome) == (kind, COUNTED) for w in one.offered.words
-            ]
+            offers = [one.offered for one in shared if one.offered is not None and one.outcome == COUNTED]
+            words = [word for offered in offers if offered.kind == kind for word in offered.words]
             assert len(set(words)) == len(words), (keyboard, kind, "a word counted twice")
             counted[kind][keyboard] = set(words)
         assert counted[REVEAL][keyboard] <= counted[COUNT][keyboard] & {"byu", "provo"}

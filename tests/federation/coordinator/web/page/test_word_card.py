@@ -56,6 +56,16 @@ def test_an_owner_finds_words_chooses_among_them_and_grows_the_vocabulary(
 
         wait(pressed, f"no button {label}")
 
+    def warned(label: str, warning: str) -> None:
+        """Presses a button until the page shows a warning, which goes away by itself."""
+
+        def seen(_: object) -> bool:
+            press(label)
+            time.sleep(0.5)
+            return warning in browser.find_element(By.TAG_NAME, "body").text
+
+        wait(seen, f"no warning {warning}")
+
     def rows() -> dict[str, list[str]]:
         found = (row.find_elements(By.TAG_NAME, "td") for row in card().find_elements(By.CSS_SELECTOR, "tbody tr"))
         return {cells[1].text: [cell.text for cell in cells[2:]] for cells in found if len(cells) > 2}
@@ -73,15 +83,13 @@ def test_an_owner_finds_words_chooses_among_them_and_grows_the_vocabulary(
     browser.get(f"{served.address}/?token={served.token}")
     wait(lambda _: "New words" in browser.find_element(By.TAG_NAME, "body").text, "no card")
     see("no words yet")
-    press("save the words")
-    wait(lambda _: "no word discovery has found words" in browser.find_element(By.TAG_NAME, "body").text, "no reason")
+    warned("save the words", "no word discovery has found words")
 
     press("find new words")
     see("word discovery 1: 4 words of at least 3 of 4 devices")
     assert {word: cells[0] for word, cells in rows().items()} == {"byu": "4", "provo": "4", "welp": "4", "teh": "3"}
 
-    press("strike out")
-    wait(lambda _: "choose words in the table first" in browser.find_element(By.TAG_NAME, "body").text, "no warning")
+    warned("strike out", "choose words in the table first")
     for word, label in (("teh", "strike out"), ("provo", "strike out"), ("provo", "undo"), ("welp", "no typo")):
         choose(word)
         press(label)
