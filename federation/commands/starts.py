@@ -29,7 +29,7 @@ def add_starts_options(parser: argparse.ArgumentParser) -> None:
         help="the newest words of a person whose contexts count (default: %(default)s)",
     )
     parser.add_argument(
-        "--rounds", type=non_negative_int, default=30, help="rounds of those that train the rows (default: %(default)s)"
+        "--rounds", type=non_negative_int, default=30, help="rounds in the starts that train (default: %(default)s)"
     )
     parser.add_argument(
         "--max-words",
@@ -49,14 +49,14 @@ def run_starts(options: argparse.Namespace) -> dict[str, Any]:
     from federation.evaluation.held_out_users import equal_shares
     from federation.growing.counts_files import read_words
     from federation.growing.grown_model import grow, language_of
-    from federation.growing.starts_comparison import Rounds, measured, starts, table
+    from federation.growing.starts_comparison import RowTraining, measured, starts, table
     from federation.reports.tables import print_tables
 
     model, found, corpus = load_model(options.model), read_words(options.words), open_corpus(options.corpus)
     public = None if options.contexts is None else Part(open_corpus(options.contexts), "train")
     messages = equal_shares(corpus, users_in(corpus, "validation"), options.max_words)
     grown = grow(model, found, language_of(model))
-    training, how = Part(corpus, "train"), Rounds(options.rounds)
+    training, how = Part(corpus, "train"), RowTraining(options.rounds)
     models = starts(model, grown, found.offers, training, public, options.context_words, how)
     rows = measured(model, models, messages)
     print_tables([(f"{len(grown.chosen.words):,} new words on {rows[-1]['new_uses']:,} of their uses", table(rows))])

@@ -36,7 +36,7 @@ FEDERATED = "fitted to contexts of training users"
 
 
 @dataclass(frozen=True)
-class Rounds:
+class RowTraining:
     """How the rounds of a comparison train."""
 
     number: int = 30
@@ -54,7 +54,7 @@ def starts(
     training: Corpus,
     public: Corpus | None,
     context_words: int,
-    rounds: Rounds,
+    rounds: RowTraining,
 ) -> dict[str, Model]:
     """Returns models that grew by the same words and start them in different ways, by name.
 
@@ -90,7 +90,7 @@ def starts(
     return {name: replace(grown.model, weights=weights) for name, weights in found.items()}
 
 
-def _after(model: Model, weights: Weights, first: int | None, clients: Clients, how: Rounds) -> Weights:
+def _after(model: Model, weights: Weights, first: int | None, clients: Clients, how: RowTraining) -> Weights:
     """Returns the weights after rounds; with `first`, the id of the first new word, only the rows of new words change."""
     config = model.provenance.config
     with engine(), progress_bar("rounds", how.number) as bar:

@@ -6,7 +6,7 @@ import pytest
 
 from federation.growing.counts_files import Counted, Counts
 from federation.growing.grown_model import Language, grow
-from federation.growing.starts_comparison import FEDERATED, PUBLIC, UNKNOWN_ROW, Rounds, measured, starts, table
+from federation.growing.starts_comparison import FEDERATED, PUBLIC, UNKNOWN_ROW, RowTraining, measured, starts, table
 from model.device.folder import Model
 
 
@@ -25,7 +25,7 @@ def test_each_start_is_measured_over_all_words_and_over_the_new_ones(
 ) -> None:
     model = two_vocabularies[0]
     grown = grow(model, Counts((Counted("byu", 3),), 8), Language({}, lambda _: [], frozenset()))
-    models = starts(model, grown, 0, _People(), _People(), 50, Rounds(1, clients=2))
+    models = starts(model, grown, 0, _People(), _People(), 50, RowTraining(1, clients=2))
     names = [UNKNOWN_ROW, PUBLIC, FEDERATED]
     names += [f"{name}, then 1 rounds of these rows alone" for name in (UNKNOWN_ROW, FEDERATED)]
     assert list(models) == [*names, f"{UNKNOWN_ROW}, then 1 rounds"]
