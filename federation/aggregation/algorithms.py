@@ -128,23 +128,41 @@ def named_weights(config: ModelConfig, trained: Any, others: Any, trainable: str
 def functional_model(
     config: ModelConfig, weights: Weights, trainable: str = "all"
 ) -> tff.learning.models.FunctionalModel:
-    """Returns the model in TFF's functional form.
+    """Returns the model in TFF's functional form, of which the part `trainable` is trained; see `functional_form`."""
+
+    def named(trained: Any, others: Any) -> dict[str, Any]:
+        return named_weights(config, trained, others, trainable)
+
+    return functional_form(config, model_weights(config, weights, trainable), named)
+
+
+def functional_form(
+    config: ModelConfig,
+    initial: tff.learning.models.ModelWeights[Any, Any],
+    named: Callable[[Any, Any], dict[str, Any]],
+) -> tff.learning.models.FunctionalModel:
+    """Returns the network in TFF's functional form, for any division of its weights into trained and other arrays.
 
     A batch is (rows [n, T + 1] int32, their targets [n, T]); all targets have the same weight. The model's predictions are the
     log-likelihoods of the targets that are not padding, one per word. TFF weights a client by the number of its predictions,
     and so by its words.
+
+    Args:
+      config: the model's sizes.
+      initial: the first arrays, trained ones and others.
+      named: returns the weights by name, given the trained arrays and the others.
     """
 
     @tf.function
     def predict(values: Tensors, rows: tf.Tensor, training: bool = True) -> tf.Tensor:
         del training  # the network has no dropout layers
         trained, others = values
-        named = named_weights(config, trained, others, trainable)
+        weights = named(trained, others)
         tokens = tf.ensure_shape(rows, [None, config.window + 1])
         inputs, targets = tokens[:, :-1], tf.reshape(tokens[:, 1:], [-1])
-        hidden, _ = cifg.run(named, inputs, cifg.zero_state(named, tf.shape(inputs)[0]))
+        hidden, _ = cifg.run(weights, inputs, cifg.zero_state(weights, tf.shape(inputs)[0]))
         real = tf.not_equal(targets, PAD)
-        return cifg.log_likelihood(named, tf.boolean_mask(hidden, real), tf.boolean_mask(targets, real))
+        return cifg.log_likelihood(weights, tf.boolean_mask(hidden, real), tf.boolean_mask(targets, real))
 
     def loss(output: tf.Tensor, label: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tensor:
         del label, sample_weight
@@ -166,7 +184,6 @@ def functional_model(
     def finish_metrics(state: MetricsState) -> Tensors:
         return OrderedDict(loss=state["loss"][0] / state["loss"][1], words=state["loss"][1])
 
-    initial = model_weights(config, weights, trainable)
     return tff.learning.models.FunctionalModel(
         initial_weights=(initial.trainable, initial.non_trainable),
         predict_on_batch_fn=predict,
@@ -185,6 +202,7 @@ def learning_process(
     client: FineTuning,
     server: Server,
     aggregator: tff.aggregators.WeightedAggregationFactory | None = None,
+    model: tff.learning.models.FunctionalModel | None = None,
     **options: Any,
 ) -> tff.learning.templates.LearningProcess:
     """Composes a process whose `initialize` returns `weights` and whose `next` runs a round over a list of client datasets.
@@ -198,6 +216,7 @@ def learning_process(
       client: how clients train, and which weights.
       server: the algorithm.
       aggregator: replaces the plain weighted mean.
+      model: replaces the functional form that trains `client.trainable`.
       **options: the options of `tff.learning.algorithms.build_weighted_fed_avg`.
 
     Raises:
@@ -207,7 +226,7 @@ def learning_process(
     if server.algorithm == "fedprox":
         client_optimizer = Proximal(client_optimizer, server.proximal_strength)
     return tff.learning.algorithms.build_weighted_fed_avg(
-        functional_model(config, weights, client.trainable),
+        model or functional_model(config, weights, client.trainable),
         client_optimizer_fn=client_optimizer,
         server_optimizer_fn=server_optimizer(server),
         # A cohort without a single word has weight 0: without a division by zero, it leaves the model unchanged.

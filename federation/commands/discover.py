@@ -44,6 +44,13 @@ def add_discover_options(parser: argparse.ArgumentParser) -> None:
         "--take-back", nargs="+", default=[], metavar="WORD", help="take struck words back in (default: none)"
     )
     parser.add_argument(
+        "--no-typo",
+        nargs="+",
+        default=[],
+        metavar="WORD",
+        help="words that join although they look like typos (default: none)",
+    )
+    parser.add_argument(
         "--save",
         type=Path,
         metavar="FILE",
@@ -59,9 +66,9 @@ def run_discover(options: argparse.Namespace) -> dict[str, Any]:
       DataError: no coordinator is running in the folder, it refuses, or the discovery failed.
       OSError: the file cannot be written.
     """
-    if options.start and not options.wait and (options.save or options.strike or options.take_back):
+    if options.start and not options.wait and (options.save or options.strike or options.take_back or options.no_typo):
         raise BadCallError(
-            "--start with --save, --strike or --take-back needs --wait: there are no words before the end"
+            "--start with --save, --strike, --take-back or --no-typo needs --wait: there are no words before the end"
         )
     from federation.coordinator.web.control_client import ControlClient
     from federation.coordinator.web.owner.word_controls import save_words
@@ -81,10 +88,12 @@ def run_discover(options: argparse.Namespace) -> dict[str, Any]:
     for words, struck in ((options.strike, True), (options.take_back, False)):
         if words:
             client.strike(words, struck)
+    if options.no_typo:
+        client.keep_as_typed(options.no_typo, True)
     record = client.discovery()
     if record.words:
-        rows = [[w.word, f"{w.devices:,}", "yes" if w.struck else ""] for w in record.words]
-        print_tables([("New words", [["word", "devices", "struck out"], *rows])])
+        rows = [[w.word, f"{w.devices:,}", "yes" if w.struck else "", "yes" if w.no_typo else ""] for w in record.words]
+        print_tables([("New words", [["word", "devices", "struck out", "no typo"], *rows])])
     print(record, file=sys.stderr)
     if options.save:
         save_words(options.save, client.confirmed_words())

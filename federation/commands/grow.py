@@ -23,6 +23,16 @@ def add_grow_options(parser: argparse.ArgumentParser) -> None:
         "--words", type=Path, metavar="FILE", help="found words, as federate words --out writes them (default: none)"
     )
     parser.add_argument(
+        "--include",
+        nargs="+",
+        default=[],
+        metavar="WORD",
+        help="found words that are no typos, although they look like some (default: none)",
+    )
+    parser.add_argument(
+        "--exclude", nargs="+", default=[], metavar="WORD", help="found words to leave out (default: none)"
+    )
+    parser.add_argument(
         "--phrases",
         type=Path,
         metavar="FILE",
@@ -44,13 +54,15 @@ def run_grow(options: argparse.Namespace) -> dict[str, Any]:
       BadCallError: neither words nor phrases are given.
       DataError: a file or the model is invalid, or no word and no phrase can join.
     """
-    from federation.growing.chosen_words import Chosen, lines_about
+    from federation.growing.chosen_words import Chosen, lines_about, with_wishes
     from federation.growing.counts_files import read_phrases, read_words
     from federation.growing.grown_model import grow, grown_card, language_of, save_grown
     from federation.growing.private_phrases import add_counts
 
     if options.words is None and options.phrases is None:
         raise BadCallError("give found words by --words, or counts of phrases by --phrases, or both")
+    if options.words is None and (options.include or options.exclude):
+        raise BadCallError("--include and --exclude choose among found words: name their file by --words")
     check_free_for_model(options.out)
     parent, chosen, devices = load_model(options.model), Chosen((), {}), 0
     found = None if options.words is None else read_words(options.words)
@@ -59,6 +71,7 @@ def run_grow(options: argparse.Namespace) -> dict[str, Any]:
         raise DataError(f"{options.model} has no phrases to add to: make some with federate phrases")
     model, share = parent, 0.0
     if found is not None:
+        found = replace(found, found=tuple(with_wishes(found.found, options.include, options.exclude)))
         grown = grow(parent, found, language_of(parent))
         model, chosen, share, devices = grown.model, grown.chosen, grown.share, found.devices
     if counts is not None and model.phrases is not None:

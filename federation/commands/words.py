@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from federation.discovery.privacy import NoisyThreshold
     from federation.discovery.simulation import Found
 
-_WORDS_PER_DEVICE = 2000
-_PRIVATE_WORDS_PER_DEVICE = 20  # noise grows with the square root
-_PHRASES_PER_DEVICE = 500
+_WORDS_PER_DEVICE, _PHRASES_PER_DEVICE = 2000, 500
+_PRIVATE_PER_DEVICE = 20  # words, and phrases: noise grows with the square root
 _BUCKETS, _PHRASE_BUCKETS = 2**18, 2**20
 _SHOWN = 20  # words in the table
 _DELTA = 1e-6
@@ -52,7 +51,8 @@ def add_words_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--words-per-device",
         type=positive_int,
-        help=f"most words that a device offers (default: {_WORDS_PER_DEVICE}; {_PRIVATE_WORDS_PER_DEVICE} with --dp)",
+        help="most words that a device offers, and most phrases "
+        f"(default: {_WORDS_PER_DEVICE} and {_PHRASES_PER_DEVICE}; {_PRIVATE_PER_DEVICE} of each with --dp)",
     )
     parser.add_argument(
         "--buckets",
@@ -64,7 +64,10 @@ def add_words_options(parser: argparse.ArgumentParser) -> None:
         "--capacity", type=positive_int, help="words that the table has room for (default: as many as its buckets need)"
     )
     parser.add_argument(
-        "--dp", type=positive_number, metavar="EPSILON", help="differential privacy for people (default: none)"
+        "--dp",
+        type=positive_number,
+        metavar="EPSILON",
+        help="differential privacy for people, for words and for phrases each (default: none)",
     )
     parser.add_argument(
         "--delta",
@@ -113,10 +116,13 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
         raise DataError(f"there is no model folder {options.model}")
     vocabulary, corpus = Vocabulary.load(options.model / VOCABULARY), open_corpus(options.corpus)
     people, offensive = Part(corpus, "train"), offensive_words()
-    per_device = options.words_per_device or (_PRIVATE_WORDS_PER_DEVICE if options.dp else _WORDS_PER_DEVICE)
+    private = _PRIVATE_PER_DEVICE if options.dp else None
+    per_device = options.words_per_device or private or _WORDS_PER_DEVICE
+    phrases_per_device = options.words_per_device or private or _PHRASES_PER_DEVICE
     terms = OfferTerms(options.min_messages, per_device)
     # Before anything takes long, so that wrong options are reported at once.
     privacy = _noise(options, per_device)
+    phrase_privacy = _noise(options, phrases_per_device) if options.phrases else None
     offers = [
         words_to_offer(messages, vocabulary, (), terms, offensive)
         for messages in messages_of_devices(people, options.devices)
@@ -131,11 +137,7 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
     after = coverage(held_out, vocabulary, frozenset(found.words))
     _print_found(found, held_out, before, after)
     if privacy is not None:
-        print(
-            f"epsilon {privacy.epsilon:g} at delta {privacy.delta:g} for a person with all their words: noise of standard "
-            f"deviation {privacy.stddev:.1f} on each count, released from {privacy.threshold} (not for the decoder of the sums)",
-            file=sys.stderr,
-        )
+        _print_privacy(privacy, "words")
     result = {
         "words": [{"word": word, "devices": devices} for word, devices in found.words.items()],
         **_summary(found, options.k, privacy),
@@ -147,12 +149,11 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
         write_by_rename(options.out, (json.dumps(result, ensure_ascii=False) + "\n").encode())
         print(f"{options.out}: {len(found.words):,} words", file=sys.stderr)
     if options.phrases:
-        phrase_terms = OfferTerms(max(options.min_messages, 2), options.words_per_device or _PHRASES_PER_DEVICE)
+        phrase_terms = OfferTerms(max(options.min_messages, 2), phrases_per_device)
         offers = [
             phrases_to_offer(messages, vocabulary, (), phrase_terms, offensive)
             for messages in messages_of_devices(people, options.devices)
         ]
-        phrase_privacy = _noise(options, phrase_terms.words_per_device)
         phrases = _discover(
             options, offers, lambda p: may_be_phrase(p, vocabulary), _PHRASE_BUCKETS, None, phrase_privacy
         )
@@ -161,6 +162,8 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
         write_by_rename(options.phrases, (json.dumps(content, ensure_ascii=False) + "\n").encode())
         print(f"{options.phrases}: {len(phrases.words):,} phrases", file=sys.stderr)
         result |= {"phrases": len(phrases.words)}
+        if privacy is not None and phrase_privacy is not None:
+            result |= _both(privacy, phrase_privacy)
     return result
 
 
@@ -170,6 +173,24 @@ def _noise(options: argparse.Namespace, per_device: int) -> "NoisyThreshold | No
     from federation.discovery.privacy import noisy_threshold
 
     return noisy_threshold(options.dp, options.delta, per_device, options.k)
+
+
+def _print_privacy(privacy: "NoisyThreshold", what: str) -> None:
+    print(
+        f"{what}: epsilon {privacy.epsilon:g} at delta {privacy.delta:g} for a person with all their {what}: noise of standard "
+        f"deviation {privacy.stddev:.1f} on each count, released from {privacy.threshold} (not for the decoder of the sums)",
+        file=sys.stderr,
+    )
+
+
+def _both(words: "NoisyThreshold", phrases: "NoisyThreshold") -> dict[str, float]:
+    """Prints and returns the privacy of words and phrases together."""
+    from federation.discovery.privacy import together
+
+    epsilon, delta = together([words, phrases])
+    _print_privacy(phrases, "phrases")
+    print(f"words and phrases together: epsilon {epsilon:.2f} at delta {delta:g}", file=sys.stderr)
+    return {"epsilon_with_phrases": epsilon, "delta_with_phrases": delta}
 
 
 def _discover(

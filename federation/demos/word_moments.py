@@ -92,16 +92,18 @@ def figures(moments: Sequence[WordMoment], found: Sequence[Answer]) -> dict[str,
     """Returns at how many moments, and for how many words at some moment, the word was offered; and how often it was left.
 
     `next` and `letters` count moments at which the word was offered before its first and after its third letter, `kept` those at
-    which it stayed as typed, `mended` those at which its typo was corrected to it. `words_offered` counts words offered at some
+    which it stayed as typed, `mended` those at which its typo was corrected to it, and `mistaken` those at which its typo became
+    another word. `words_offered` counts words offered at some
     moment, `words_kept` those that always stayed.
     """
-    offered_next, offered, kept, mended, changed = 0, 0, 0, 0, set()
+    offered_next, offered, kept, mended, mistaken, changed = 0, 0, 0, 0, 0, set()
     words = set()
     for moment, answer in zip(moments, found, strict=True):
         first, later = (moment.word in map(str.lower, offers) for offers in (answer.next, answer.letters))
         stayed = answer.became.lower() == moment.word
         offered_next, offered, kept = offered_next + first, offered + later, kept + stayed
         mended += answer.mended.lower() == moment.word
+        mistaken += answer.mended.lower() not in (moment.word, moment.typo)
         if first or later:
             words.add(moment.word)
         if not stayed:
@@ -113,6 +115,7 @@ def figures(moments: Sequence[WordMoment], found: Sequence[Answer]) -> dict[str,
         "letters": offered,
         "kept": kept,
         "mended": mended,
+        "mistaken": mistaken,
         "words": len(everything),
         "words_offered": len(words),
         "words_kept": len(everything - changed),

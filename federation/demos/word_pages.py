@@ -11,6 +11,7 @@ MEASURES = {
     "letters": "the word is suggested after three letters",
     "kept": "the word stays as typed",
     "mended": "a typo of the word is corrected to it",
+    "mistaken": "a typo of the word becomes another word",
     "words_offered": "words that are suggested at some moment",
     "words_kept": "words that always stay as typed",
 }
@@ -25,6 +26,7 @@ keyboard, of a person who never wrote one of the words, then installed the model
 <p>{words}</p>
 <h2>The ninth keyboard, where one of the eight wrote a new word</h2>
 {measures}
+<p>{kept}</p>
 <h2>Some of these moments</h2>
 {examples}
 <h2>Strangers</h2>
@@ -43,6 +45,17 @@ def strangers_lines(strangers: dict[str, Any]) -> list[str]:
         f"Strangers wrote the new words {new['uses']:,} times. At these, recall at 1 is {new['top1']:.1%} and recall at 3 "
         f"{new['top3']:.1%}; both were 0% before, because the vocabulary lacked the words.",
     ]
+
+
+def kept_line(before: dict[str, int], after: dict[str, int]) -> str:
+    """Returns a line about correctly typed new words, given the figures before and after (`word_moments.figures`)."""
+    changed, left = before["moments"] - before["kept"], after["moments"] - after["kept"]
+    if changed > left:
+        return f"The keyboard changed {changed} correctly typed new words before, and changes {left} after."
+    return (
+        f"Before, the keyboard left correctly typed new words alone, too: it changed {changed} of {before['moments']}, and after "
+        f"{left}. For autocorrection, the vocabulary makes a difference where a new word has a typo."
+    )
 
 
 def words_report(result: dict[str, Any]) -> str:
@@ -72,6 +85,7 @@ def words_report(result: dict[str, Any]) -> str:
         rounds=len(result["rounds"]),
         words=escape(", ".join(f"{w['word']} {w['devices']}" for w in result["words"])),
         measures=table(["", "before", "after"], measures),
+        kept=kept_line(*sides),
         examples=table(["one of the eight wrote", *heads], examples),
         people=strangers["people"],
         number=strangers["words"],

@@ -1,10 +1,12 @@
 """What a word discovery costs: measured in a simulation, and calculated for any number of devices with the same words."""
 
+import math
 from typing import Any
 
 from federation.discovery.simulation import Found, packed_bytes
 from federation.protocol.discovery.word_table import TableTerms, bits_of_sum, table_size
 
+_DEVIATIONS = 5  # standard deviations above the mean
 _DIGITS = 4  # of a bucket's number in the list that devices receive, in bytes
 
 
@@ -12,6 +14,20 @@ def bytes_of_device(buckets: int, published: int, capacity: int, devices: int) -
     """Returns the bytes that a device sends in the first sum, receives as published buckets, and sends in the second sum."""
     table = packed_bytes(table_size(TableTerms(capacity)), bits_of_sum(devices))
     return packed_bytes(buckets, devices.bit_length()), _DIGITS * published, table
+
+
+def least_k(offers: float, buckets: int) -> int:
+    """Returns the least k that a bucket of rare words hardly ever reaches, if all words were rare.
+
+    With many devices and few buckets, the words of single people add up to k in every bucket. The number of devices in a bucket is
+    then about a Poisson variable.
+
+    Args:
+      offers: the words that all devices offer, each counted once for each device.
+      buckets: of the first sum.
+    """
+    mean = offers / buckets
+    return math.floor(mean + _DEVIATIONS * math.sqrt(mean)) + 1
 
 
 def costs_of(found: Found) -> dict[str, Any]:
@@ -30,7 +46,8 @@ def costs_of(found: Found) -> dict[str, Any]:
 def cost_rows(found: Found, calculated: int) -> list[list[str]]:
     """Returns a table of the costs, beside those calculated for another number of devices that offer the same words.
 
-    Sums take time in proportion to the number of devices. What a device computes and the decoding do not depend on it.
+    Sums take time in proportion to the number of devices. What a device computes and the decoding do not depend on it. The bytes
+    are those of one secure sum; more devices than one sum takes need several, which have fewer bits each.
     """
     rows = [["", f"{found.devices:,} devices", f"{calculated:,} devices, calculated"]]
     names = ("a device sends, counts", "a device receives, buckets", "a device sends, table")
@@ -42,6 +59,9 @@ def cost_rows(found: Found, calculated: int) -> list[list[str]]:
         [name, f"{one / 1000:,.0f} kB", f"{other / 1000:,.0f} kB"]
         for name, one, other in zip(names, measured, others, strict=True)
     ]
+    per_device = found.offers / max(found.devices, 1)
+    counts = [f"{least_k(per_device * number, found.buckets):,}" for number in (found.devices, calculated)]
+    rows.append(["least k for rare words to stay hidden", *counts])
     scaled = found.sums_seconds * calculated / max(found.devices, 1)
     rows.append(["a device computes", *2 * [f"{found.device_ms:.0f} ms"]])
     rows.append(["the desktop adds", f"{found.sums_seconds:.1f} s", f"{scaled:,.0f} s"])

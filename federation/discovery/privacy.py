@@ -18,13 +18,17 @@ presence multiplies probabilities by 1 / (1 - delta_2) more at most, so that
 
 The second sum depends on the first one's released buckets only: the composition is adaptive, and the bound is the same.
 
+Words and phrases are two such mechanisms on the same people. `together` composes the noise of both with `dp_accounting`, and adds
+up what is released by chance.
+
 The noise is central: it is added after the sums. The guarantee does not cover what the machine that decodes them sees, which
 is the exact counts of the buckets, and the exact words and counts of the published ones.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import numpy as np
 from dp_accounting.pld import privacy_loss_distribution
@@ -90,6 +94,21 @@ def delta_of_noise(stddev: float, epsilon: float, counts: int) -> float:
     interval = _ROUNDING / counts
     loss = privacy_loss_distribution.from_discrete_gaussian_mechanism(stddev, value_discretization_interval=interval)
     return float(loss.self_compose(counts).get_delta_for_epsilon(epsilon))
+
+
+def together(parts: Sequence[NoisyThreshold]) -> tuple[float, float]:
+    """Returns the (epsilon, delta) of several mechanisms on the words of the same people; the deltas add up."""
+    delta = sum(part.delta for part in parts)
+    by_chance = _RELEASED_BY_CHANCE * delta
+    interval = _ROUNDING / sum(_SUMS * part.words for part in parts)
+    losses = [
+        privacy_loss_distribution.from_discrete_gaussian_mechanism(
+            part.stddev, value_discretization_interval=interval
+        ).self_compose(_SUMS * part.words)
+        for part in parts
+    ]
+    whole = reduce(lambda first, second: first.compose(second), losses)
+    return float(whole.get_epsilon_for_delta(delta - by_chance)) - math.log1p(-by_chance), delta
 
 
 def upper_tail(stddev: float, least: int) -> float:

@@ -93,7 +93,10 @@ def discover(
         total += vector
     sums_seconds = time.perf_counter() - started - float(took.sum())
     started = time.perf_counter()
-    decoded = decode_table(total, table_terms, len(offers))
+    try:
+        decoded = decode_table(total, table_terms, sum(map(len, offers)))
+    except DataError as error:
+        raise DataError(f"{error}: repeat it with a greater capacity (--capacity)") from error
     decoding_seconds = time.perf_counter() - started
     findings = accept(decoded, counts, published, count_terms, k, len(offers), may_be_found)
     found, dropped = findings.words, findings.dropped

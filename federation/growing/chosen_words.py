@@ -1,8 +1,9 @@
 """The choice of found words that join a vocabulary, and the reasons to leave others out."""
 
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from data.errors import DataError
 from data.tokenizer import tokenize
 from data.vocabulary import Vocabulary
 from federation.growing.counts_files import Counted, printable
@@ -26,6 +27,22 @@ class Chosen:
 
     words: tuple[Counted, ...]
     left_out: dict[str, list[str]]
+
+
+def with_wishes(found: Sequence[Counted], include: Sequence[str], exclude: Sequence[str]) -> list[Counted]:
+    """Returns found words without those of `exclude`; those of `include` are no typos.
+
+    Raises:
+      DataError: one of the named words was not found, or both are said of it.
+    """
+    texts = {word.text for word in found}
+    for word in (*include, *exclude):
+        if word not in texts:
+            raise DataError(f"{printable(word)} is none of the found words: name words of the file")
+        if word in include and word in exclude:
+            raise DataError(f"{printable(word)} is both included and excluded: decide on one")
+    kept = [word for word in found if word.text not in exclude]
+    return [replace(word, no_typo=True) if word.text in include else word for word in kept]
 
 
 def choose_words(
@@ -69,7 +86,7 @@ def _reason(
         return KNOWN
     if text in offensive or text.removesuffix("'s") in offensive:
         return OFFENSIVE
-    return TYPO if is_typo(word) else None
+    return TYPO if not word.no_typo and is_typo(word) else None
 
 
 def lines_about(chosen: Chosen) -> list[str]:
@@ -77,5 +94,6 @@ def lines_about(chosen: Chosen) -> list[str]:
     lines = []
     for reason, words in chosen.left_out.items():
         named = ", ".join(printable(word) for word in words[:_NAMED]) + (", …" if len(words) > _NAMED else "")
-        lines.append(f"left out, {reason}: {len(words):,} word{'s' * (len(words) != 1)} ({named})")
+        hint = "; --include takes words in" if reason == TYPO else ""
+        lines.append(f"left out, {reason}: {len(words):,} word{'s' * (len(words) != 1)} ({named}){hint}")
     return lines

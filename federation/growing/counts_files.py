@@ -1,6 +1,7 @@
 """The files in which counts of words and of phrases arrive: `federate words --json` prints the former.
 
     {"words": [{"word": "provo", "devices": 212}, …], "devices": 1044, …}      words, each with the devices that offered it
+    {"words": [{"word": "welp", "devices": 12, "no_typo": true}, …], …}        a word that its owner says is no typo
     {"phrases": [{"phrase": "see you", "devices": 318}, …], "devices": 1044}   one to three words, separated by spaces
 
 `offers` is the number of words that all devices offered, a word counting once for each device that offered it, found or not. With
@@ -26,6 +27,7 @@ class Counted:
 
     text: str
     devices: int
+    no_typo: bool = False  # whether the owner says that it is no typo, whatever the lexicon says
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def _counts(content: Any, name: str, item: str) -> Counts:
         raise DataError(f'it is no object with a list of "{name}"')
     devices = _number(content.get("devices"), '"devices", the number that took part,')
     offers = _number(content["offers"], '"offers"', least=0) if "offers" in content else 0
-    found: dict[str, int] = {}
+    found: dict[str, Counted] = {}
     for number, entry in enumerate(content[name], 1):
         where = f"entry {number} of {name}"
         if not isinstance(entry, dict) or not isinstance(entry.get(item), str):
@@ -82,8 +84,10 @@ def _counts(content: Any, name: str, item: str) -> Counts:
             raise DataError(f"{where} was counted by {count:,} devices, but only {devices:,} took part")
         if text in found:
             raise DataError(f"{where} repeats {printable(text)}: count each once")
-        found[text] = count
-    counted = tuple(Counted(text, count) for text, count in sorted(found.items(), key=lambda f: (-f[1], f[0])))
+        if not isinstance(no_typo := entry.get("no_typo", False), bool):
+            raise DataError(f'"no_typo" of {where} must be true or false')
+        found[text] = Counted(text, count, no_typo)
+    counted = tuple(sorted(found.values(), key=lambda word: (-word.devices, word.text)))
     return Counts(counted, devices, offers)
 
 

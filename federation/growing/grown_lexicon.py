@@ -6,6 +6,7 @@ Found words arrive in lower case, with the number of devices that offered them, 
 - a dictionary and public frequencies, as for the words before;
 - in place of the uses by a corpus's people, the number of devices that offered a new word. Other words are expected as often as
   public text has them. So "byu", from 216 of 1,044 devices, is meant, but "becuase", from 17, is a typo of "because";
+- the owner's word that something is no typo, which holds whatever the rest says;
 - no letters as people wrote them. The usual case is that of the dictionary, or capitalized if the lexicon before knows the word as
   a name. Abbreviations stay in lower case, as most people type them ("btw").
 """
@@ -51,6 +52,7 @@ class GrownLexicon:
         """
         self._lexicon, self._forms = lexicon, forms
         new = [word for word in found if word.text[:1].isalpha() and word.text not in vocabulary]
+        self._no_typos = frozenset(word.text for word in new if word.no_typo)
         everything = Vocabulary([*vocabulary.words, *(w.text for w in new if w.text.split() == [w.text])])
         total = devices * _WORDS_PER_DEVICE
         expected = {word: round(total * 10 ** (zipf[word] - 9)) for word in vocabulary.words if word in zipf}
@@ -60,6 +62,13 @@ class GrownLexicon:
     def is_typo(self, word: Counted) -> bool:
         """Returns whether a found word is probably a typo of another word."""
         return self._evidence.protection(word.text)[0] == -np.inf
+
+    def _protection(self, word: str) -> tuple[float, float]:
+        """Returns the protections of a new word, as the lexicon has them; a word that is no typo has some in any case."""
+        protection, apostrophe = self._evidence.protection(word)
+        if word in self._no_typos:
+            return max(protection, 0.0), max(apostrophe, 0.0)
+        return protection, apostrophe
 
     def usual_case(self, word: str) -> str:
         """Returns a new word in its usual case."""
@@ -71,7 +80,7 @@ class GrownLexicon:
     def lexicon_of(self, vocabulary: Vocabulary) -> Lexicon:
         """Returns the lexicon of the larger vocabulary, which has entries of the found words after those of before."""
         before, new = self._lexicon, vocabulary.words[len(self._lexicon.protection) :]
-        protections = np.array([self._evidence.protection(word) for word in new], np.float16).reshape(-1, 2)
+        protections = np.array([self._protection(word) for word in new], np.float16).reshape(-1, 2)
         capitals = np.array([capitals_of(self.usual_case(word)) for word in new], np.uint32)
         return replace(
             before,

@@ -12,6 +12,9 @@ counts, for one vocabulary**, in whatever federation. Rounds may fail and have t
   are those of model deltas (`keyboard_app.federating.model_history`): at most `UPDATES_PER_MODEL` such sums, and in a repetition
   each word is left out with a probability of one half, drawn anew, so that a difference shows words of all keyboards.
 
+Words are recorded before the message with them is sent. If the keyboard's process dies in between, they never left, and the record
+lists them all the same. The keyboard asks for the outcome when it starts again: they did not count, and it may offer them again.
+
 A word that has been in that many sums waits for the next vocabulary. The words of the first round are revealed at most once, for
 one list of buckets.
 """

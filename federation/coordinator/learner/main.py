@@ -30,16 +30,13 @@ from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.settings.federation_settings import FederationSettings
 from federation.discovery.decoding import decode_table
 from federation.engine.local import engine
-from federation.protocol.discovery.round_plans import RevealPlan
+from federation.protocol.discovery.round_plans import RevealPlan, most_published
 from federation.protocol.round_terms import Terms
 from federation.protocol.secure_aggregation.modular_vectors import unpack
 from federation.temporary_files import use_empty_folder
 from model.device.folder import WEIGHTS, load_model
 from model.device.weights import save_weights
 
-# Greatest count of a word that is decoded. It is far above the number of devices, so that a word which a device counted many times
-# is found and can be dropped, and does not make the table unreadable.
-_MOST_COUNTED = 2**20
 # TFF's `LearningAlgorithmState@SERVER`, with its named parts as mappings (`ServerProcess`).
 ServerState = Any
 
@@ -131,17 +128,15 @@ def decode(request: DecodeRequest) -> DecodedWords:
     """Returns the words in a sum of tables.
 
     Raises:
-      ImplausibleSumError: the table cannot be decoded: it has room for all words that honest devices may put into it.
+      ImplausibleSumError: the table cannot be decoded, although it has room for all words that honest devices may put into it.
     """
     plan = RevealPlan.from_json(request.plan)
     (table,) = unpack(plan.layout, Path(request.sum_file).read_bytes())
+    offers = plan.cohort * most_published(plan.counts)  # the first sum bounds them more closely, and is not here
     try:
-        return DecodedWords(decode_table(table, plan.table, _MOST_COUNTED))
+        return DecodedWords(decode_table(table, plan.table, offers))
     except UserFacingError as error:
-        raise ImplausibleSumError(
-            "the table of words cannot be decoded, which those of honest devices can: at least one of them sent something else "
-            "than its words"
-        ) from error
+        raise ImplausibleSumError(str(error)) from error
 
 
 if __name__ == "__main__":

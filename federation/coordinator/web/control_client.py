@@ -77,6 +77,10 @@ class ControlClient:
         """Strikes words that were found out, or takes them back in."""
         self._call("POST", "words/strikes", word=list(words), struck=str(struck).lower())
 
+    def keep_as_typed(self, words: Sequence[str], no_typo: bool) -> None:
+        """Records that words that were found are no typos, or takes that back."""
+        self._call("POST", "words/no-typos", word=list(words), no_typo=str(no_typo).lower())
+
     def confirmed_words(self) -> dict[str, Any]:
         """Returns the words that are not struck out, as `federate grow` reads them."""
         found: dict[str, Any] = self._call("GET", "words/confirmed")

@@ -3,20 +3,27 @@
 1. The owner starts a discovery (`start`). It needs two rounds, which come before those that make models.
 2. The first sum says which buckets have words of at least k devices (`read_counts`). Without any, the discovery ends here.
 3. The second round publishes these buckets to the same devices. TFF, in the learner, decodes the words of its sum (`keep_words`).
-4. The owner strikes out words (`strike`) and saves the others (`as_json`), which `federate grow` reads.
+4. The owner strikes out words (`strike`), keeps those that only look like typos (`keep_as_typed`), and saves them (`as_json`).
 
 A round that fails before its sum can be unmasked is repeated, up to five times. One of which the sum may be known is not: devices
 offer a word at most once, so the discovery has failed, and the owner may start another. What is stored here survives SIGKILL.
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from data.errors import DataError
 from federation.coordinator.store import CoordinatorStore
-from federation.coordinator.words.discovery_store import FAILED, FOUND, Discovery, DiscoveryStore, DiscoveryTerms
+from federation.coordinator.words.discovery_store import (
+    FAILED,
+    FOUND,
+    Discovery,
+    DiscoveryStore,
+    DiscoveryTerms,
+    FoundWord,
+)
 from federation.coordinator.words.word_sums import published_buckets, table_of, words_of
 from federation.protocol.discovery.round_plans import COUNT, CountPlan, RevealPlan, WordPlan, packed_buckets
 from federation.protocol.discovery.word_table import TableTerms
@@ -162,12 +169,15 @@ class Discoveries:
         Raises:
           DataError: it has not found them.
         """
-        discovery = self._found()
-        known = {found.word for found in discovery.words}
-        if missing := sorted(set(words) - known):
-            raise DataError(f"the newest word discovery has not found {missing[0]!r}")
-        changed = [replace(w, struck=struck) if w.word in words else w for w in discovery.words]
-        self._store.change_words(discovery.id, changed)
+        self._change(words, lambda word: replace(word, struck=struck))
+
+    def keep_as_typed(self, words: Collection[str], no_typo: bool) -> None:
+        """Records that words of the newest discovery are no typos, or takes that back.
+
+        Raises:
+          DataError: it has not found them.
+        """
+        self._change(words, lambda word: replace(word, no_typo=no_typo))
 
     def as_json(self) -> dict[str, Any]:
         """Returns the words of the newest discovery that are not struck out, as `federate grow` reads them.
@@ -176,10 +186,22 @@ class Discoveries:
           DataError: no discovery has found any.
         """
         discovery = self._found()
-        words = [{"word": w.word, "devices": w.devices} for w in discovery.words if not w.struck]
+        words = [
+            {"word": w.word, "devices": w.devices} | ({"no_typo": True} if w.no_typo else {})
+            for w in discovery.words
+            if not w.struck
+        ]
         counted = discovery.counted
         figures = {"devices": counted.devices, "offers": counted.offers} if counted else {}
         return {"words": words, **figures, "k": discovery.terms.k, "vocabulary_sha256": discovery.vocabulary}
+
+    def _change(self, words: Collection[str], change: Callable[[FoundWord], FoundWord]) -> None:
+        discovery = self._found()
+        known = {found.word for found in discovery.words}
+        if missing := sorted(set(words) - known):
+            raise DataError(f"the newest word discovery has not found {missing[0]!r}")
+        changed = [change(word) if word.word in words else word for word in discovery.words]
+        self._store.change_words(discovery.id, changed)
 
     def _found(self) -> Discovery:
         newest = self._store.newest()

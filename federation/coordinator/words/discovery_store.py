@@ -32,11 +32,15 @@ class DiscoveryTerms(JsonMessage):
 
 @dataclass(frozen=True)
 class FoundWord:
-    """A word and the number of devices that offered it; `struck` if the owner does not want it in the vocabulary."""
+    """A word and the number of devices that offered it.
+
+    `struck` if the owner does not want it in the vocabulary; `no_typo` if it joins although it looks like a typo.
+    """
 
     word: str
     devices: int
     struck: bool = False
+    no_typo: bool = False
 
 
 @dataclass(frozen=True)

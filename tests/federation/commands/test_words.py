@@ -54,6 +54,20 @@ def test_words_and_phrases_of_enough_people_are_found(
     assert set(load_model(tmp_path / "grown").vocabulary.words[-3:]) == set(words), "federate grow reads the file"
 
 
+def test_the_budgets_of_words_and_phrases_are_composed_and_printed(
+    people_with_new_words: Path, small_model_folder: Path, tmp_path: Path, federate: Callable
+) -> None:
+    phrases = tmp_path / "phrases.json"
+    common = ["words", "--model", small_model_folder, "--corpus", people_with_new_words, "--json", "--k", "3"]
+    done = federate(*common, "--dp", "20", "--words-per-device", "3", "--phrases", phrases)
+    assert done.returncode == 0, done.stderr
+    result, own = json.loads(done.stdout.splitlines()[-1]), json.loads(phrases.read_text())
+    assert result["epsilon"] == own["epsilon"] == 20
+    assert 20 < result["epsilon_with_phrases"] < 40 and result["delta_with_phrases"] == 2e-6
+    assert f"words and phrases together: epsilon {result['epsilon_with_phrases']:.2f} at delta 2e-06" in done.stderr
+    assert all(entry["devices"] >= own["threshold"] for entry in own["phrases"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "reason"),
     [

@@ -259,9 +259,13 @@ class World:
             table = rounds.discoveries.table(summed.number, summed.total)
             plan = rounds.discoveries.plan_of(summed.number)
             assert isinstance(plan, RevealPlan)
-            rounds.keep_words(summed.number, peeled(table, plan.table), self.now)
+            rounds.keep_words(summed.number, self.decoded(table, plan), self.now)
         except ImplausibleSumError as error:
             rounds.fail(f"no words could be read from the sum: {error}", self.now, spoiled=True)
+
+    def decoded(self, table: Vector, plan: RevealPlan) -> dict[str, int]:
+        """Returns the words of a summed table, with arithmetic in place of TFF."""
+        return peeled(table, plan.table)
 
     def unmask(self) -> None:
         """Unmasks and stores the sum of the round, which is at its commit."""

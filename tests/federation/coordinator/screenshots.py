@@ -1,8 +1,8 @@
 """Takes pictures of the coordinator's page in a real round: `python -m tests.federation.coordinator.screenshots FOLDER [--all]`.
 
-Runs `federate demo-devices`, opens its page in Chromium, waits until the keyboards train in a late round, and saves
-`dashboard.png`: a light desktop and a dark phone side by side. With `--all` it also saves each size and theme, and the dialog that
-invites a device.
+Runs `federate demo-words`, opens its page in Chromium, waits until the keyboards train in a late round, after they have found new
+words, and saves `dashboard.png`: a light desktop and, on a dark phone, the card of new words side by side. With `--all` it also
+saves each size and theme, and the dialog that invites a device.
 """
 
 import argparse
@@ -21,15 +21,19 @@ from selenium.webdriver.common.by import By
 from tests.federation.coordinator.web.page.test_dashboard import chromium
 
 _SIZES = {"desktop": (1280, 1020), "phone": (412, 1020)}
-_README = ("desktop-light", "phone-dark")
-_SHOWN = "Round 5: reporting"
+_README = ("desktop-light", "phone-words")
+_SHOWN = re.compile(r"Round ([5-9]): reporting")  # the first two are those of the word discovery
 _SECONDS = 1_800.0
 _GAP, _GROUND = 24, "#7A8496"
+_TO_THE_WORDS = """
+[...document.querySelectorAll('.q-card')].find(card => card.innerText.startsWith('New words')).scrollIntoView();
+window.scrollBy(0, -document.querySelector('header').offsetHeight - 12)
+"""
 _WHOLE = "return document.documentElement.scrollHeight"
 
 
 def _demo(out: Path, ended: ExitStack) -> subprocess.Popen:
-    command = [sys.executable, "-m", "federation", "demo-devices", "--out", str(out)]
+    command = [sys.executable, "-m", "federation", "demo-words", "--out", str(out)]
     demo = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     ended.callback(demo.wait)
     ended.callback(demo.kill)
@@ -62,6 +66,11 @@ def _take(browser: webdriver.Chrome, folder: Path) -> dict[str, Path]:
             time.sleep(0.6)  # until the charts are redrawn
             taken[f"{kind}-{theme}"] = folder / f"{kind}-{theme}.png"
             browser.save_screenshot(str(taken[f"{kind}-{theme}"]))
+    browser.execute_script(_TO_THE_WORDS)
+    time.sleep(0.6)
+    taken["phone-words"] = folder / "phone-words.png"
+    browser.save_screenshot(str(taken["phone-words"]))
+    browser.execute_script("window.scrollTo(0, 0)")
     for kind, (width, height) in _SIZES.items():
         browser.set_window_size(width, height)
         browser.set_window_size(width, browser.execute_script(_WHOLE))
@@ -90,9 +99,9 @@ def main() -> None:
         ended.callback(browser.quit)
         browser.get(address)
         until = time.monotonic() + _SECONDS
-        while _SHOWN not in browser.find_element(By.TAG_NAME, "body").text:
+        while not _SHOWN.search(browser.find_element(By.TAG_NAME, "body").text):
             if time.monotonic() > until:
-                raise SystemExit(f"the page never showed {_SHOWN!r}")
+                raise SystemExit("the page never showed a late round")
             time.sleep(0.2)
         pictures = {shot: Image.open(path).convert("RGB") for shot, path in _take(browser, folder).items()}
     chosen = [pictures[shot] for shot in _README]

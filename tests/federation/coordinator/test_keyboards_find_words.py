@@ -107,7 +107,13 @@ def test_the_owner_starts_a_discovery_strikes_words_out_and_saves_the_others(wor
             ("provo", 3),
         ]
         assert http.post("/control/words/strikes", params={"word": ["provo"], "struck": "true"}).is_success
+        assert http.post("/control/words/no-typos", params={"word": ["byu"], "no_typo": "true"}).is_success
         saved = http.get("/control/words/confirmed").json()
-        assert saved["words"] == [{"word": "byu", "devices": 3}] and saved["k"] == 3 and saved["devices"] == 3
+        assert (
+            saved["words"] == [{"word": "byu", "devices": 3, "no_typo": True}]
+            and saved["k"] == 3
+            and saved["devices"] == 3
+        )
         assert str(control.words.newest()) == "word discovery 1: 1 word of at least 3 of 3 devices, 1 struck out"
-        assert http.post("/control/words/strikes", params={"word": ["other"]}).status_code == 409
+        for call in ("strikes", "no-typos"):
+            assert http.post(f"/control/words/{call}", params={"word": ["other"]}).status_code == 409

@@ -62,9 +62,10 @@ class Recording:
     """An application that records all bytes that reach it, headers and addresses included, and forwards them to another."""
 
     def __init__(self, app) -> None:
-        self._app, self.received = app, bytearray()
+        self.app, self.received = app, bytearray()
         self.answers: dict[str, bytes] = {}  # false answers, by the end of the address
         self.version: bytes | None = None  # a false version of the protocol in every answer
+        self.answering = set[asyncio.Task]()  # of requests
 
     async def __call__(self, scope, receive, send) -> None:
         self.received += repr([scope.get(k) for k in ("raw_path", "query_string", "headers")]).encode()
@@ -87,15 +88,29 @@ class Recording:
                 message = message | {"headers": [*kept, (named, self.version)]}
             await send(message)
 
-        await self._app(scope, recorded, answered)
+        task = asyncio.current_task()
+        assert task is not None
+        if scope["type"] == "http":
+            self.answering.add(task)
+        try:
+            await self.app(scope, recorded, answered)
+        finally:
+            self.answering.discard(task)
 
 
 class Federation(threading.Thread):
     """A coordinator on the small model, over TLS, in its own thread, with arithmetic in place of TFF."""
 
-    def __init__(self, new_world: Callable, shipped: Path, terms: Terms, how: FineTuning = HOW) -> None:
+    def __init__(
+        self,
+        new_world: Callable,
+        shipped: Path,
+        terms: Terms,
+        how: FineTuning = HOW,
+        rules: Rules = Rules(3, 3, 1.0),  # noqa: B008 (a frozen dataclass)
+    ) -> None:
         super().__init__(daemon=True)
-        self._make = lambda: new_world(shipped, CoordinatorSettings(Rules(3, 3, 1.0), how, backoff_seconds=0.1), terms)
+        self._make = lambda: new_world(shipped, CoordinatorSettings(rules, how, backoff_seconds=0.1), terms)
         self._ready, self._stopped = threading.Event(), threading.Event()
         self._asked: list[Callable] = []
         self.start()
@@ -108,8 +123,8 @@ class Federation(threading.Thread):
         self.world = world = self._make()
         world.now = time.time()
         self.certificate = certificate(world.folder / "certificate.pem", "127.0.0.1")
-        api = DeviceApi(world.coordinator)
-        self.recording = Recording(api.app)
+        self._api = DeviceApi(world.coordinator)
+        self.recording = Recording(self._api.app)
         path = self.certificate.path
         config = uvicorn.Config(self.recording, "127.0.0.1", 0, ssl_certfile=path, ssl_keyfile=path, log_config=None)
         server = uvicorn.Server(config)
@@ -123,7 +138,7 @@ class Federation(threading.Thread):
                 self._asked.pop(0)()
             world.now = time.time()
             world.work()
-            api.wake()
+            self._api.wake()
             await asyncio.sleep(0.01)
         server.should_exit = True
         await serving
@@ -140,6 +155,18 @@ class Federation(threading.Thread):
         self._asked.append(act)
         assert done.wait(SECONDS)
         return result[0]
+
+    def restart(self) -> None:
+        """Kills the coordinator, of which only the files on the disk remain, and starts another one at the same address."""
+
+        def again(world: Any) -> None:
+            world.kill()
+            self._api = DeviceApi(world.coordinator)
+            self.recording.app = self._api.app
+            for answering in tuple(self.recording.answering):
+                answering.cancel()
+
+        self.ask(again)
 
     def link(self) -> JoinLink:
         code = self.ask(lambda world: world.coordinator.devices.invite(world.now))

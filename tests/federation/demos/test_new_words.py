@@ -14,6 +14,7 @@ from federation.demos.new_words import demo_words
 from federation.demos.people import PEOPLE, Person
 from federation.demos.sharers import choose_newcomer, choose_sharers
 from federation.demos.word_moments import Answer, WordMoment, examples, figures, moments_of
+from federation.demos.word_pages import kept_line
 from model.device.folder import Model, load_model, save_model
 from tests.federation.demos.test_playground import processes_of
 
@@ -124,11 +125,17 @@ def test_what_a_keyboard_did_is_counted_by_moment_and_by_word() -> None:
         Answer(["the"], [], "provo", "Provo"),
     ]
     assert figures(moments, before) == {
-        "moments": 3, "next": 0, "letters": 0, "kept": 1, "mended": 0, "words": 2, "words_offered": 0, "words_kept": 0
+        "moments": 3, "next": 0, "letters": 0, "kept": 1, "mended": 0, "mistaken": 3,
+        "words": 2, "words_offered": 0, "words_kept": 0,
     }  # fmt: skip
     assert figures(moments, after) == {
-        "moments": 3, "next": 1, "letters": 2, "kept": 3, "mended": 2, "words": 2, "words_offered": 1, "words_kept": 2
+        "moments": 3, "next": 1, "letters": 2, "kept": 3, "mended": 2, "mistaken": 1,
+        "words": 2, "words_offered": 1, "words_kept": 2,
     }  # fmt: skip
+    assert kept_line(figures(moments, before), figures(moments, after)).endswith(
+        "changed 2 correctly typed new words before, and changes 0 after."
+    )
+    assert "left correctly typed new words alone, too" in kept_line(*2 * [figures(moments, after)])
     (row,) = examples(moments, before, after, 5)
     assert (row["word"], row["context"], row["before"]["became"]) == ("byu", "i think", "bye")
     assert row["typo"] == moments[0].typo == WordMoment("byu", "other ").typo != "byu"

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from data.errors import DataError
-from federation.discovery.privacy import NoisyThreshold, delta_of_noise, gaussian_delta, noisy_threshold, upper_tail
+from federation.discovery.privacy import (
+    NoisyThreshold,
+    delta_of_noise,
+    gaussian_delta,
+    noisy_threshold,
+    together,
+    upper_tail,
+)
 from federation.protocol.discovery.word_counts import CountTerms, count_vector
 
 
@@ -81,3 +88,15 @@ def test_a_device_adds_at_most_one_to_each_of_at_most_so_many_counts() -> None:
 def test_too_small_an_epsilon_says_what_to_do() -> None:
     with pytest.raises(DataError, match="raise it, or offer fewer words"):
         noisy_threshold(1e-6, 1e-9, 100, 3)
+
+
+def test_two_mechanisms_compose_to_less_than_the_sum_of_their_epsilons() -> None:
+    words, phrases = noisy_threshold(2.0, 1e-6, 5, 3), noisy_threshold(4.0, 1e-6, 8, 3)
+    epsilon, delta = together([words, phrases])
+    assert delta == 2e-6 and 4.0 < epsilon < 6.0
+    # Gaussian noise on 10 and on 16 counts is noise of one size on the shift of both together.
+    shift = 10 / words.stddev**2 + 16 / phrases.stddev**2
+    for bound, least in ((epsilon + 0.05, False), (epsilon - 0.1, True)):
+        assert (gaussian_delta(1 / math.sqrt(shift), bound, 1) > 1e-6) == least
+    alone, _ = together([words])
+    assert 1.8 < alone <= 2.02

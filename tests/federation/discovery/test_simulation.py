@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.errors import DataError
-from federation.discovery.costs import bytes_of_device, cost_rows
+from federation.discovery.costs import bytes_of_device, cost_rows, least_k
 from federation.discovery.privacy import noisy_threshold
 from federation.discovery.simulation import discover
 from federation.protocol.discovery.offer import may_be_offered
@@ -35,7 +35,15 @@ def test_exactly_the_words_of_k_devices_are_found_with_their_counts() -> None:
     assert found.exposure == found.published / 2**12
     assert not set(found.dropped) - {"of fewer than k devices, in a bucket with words of others"}
     assert bytes_of_device(2**12, found.published, found.capacity, 60)[0] == 2**12 * 6 // 8
-    assert len(cost_rows(found, 1_000_000)) == 7
+    assert len(cost_rows(found, 1_000_000)) == 8
+
+
+def test_k_is_above_what_rare_words_add_up_to_by_chance() -> None:
+    rng = np.random.default_rng(0)
+    for devices, words in ((1_000, 50), (20_000, 50)):
+        counts = rng.multinomial(devices * words, np.full(2**12, 2**-12))
+        k = least_k(devices * words, 2**12)
+        assert counts.max() <= k < counts.mean() + 6 * counts.std() + 2
 
 
 def test_private_counts_are_near_and_only_clearly_common_words_are_found() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from data.errors import DataError
 from data.vocabulary import SPECIALS, Vocabulary
 from federation.growing.chosen_words import (
     KNOWN,
@@ -12,6 +13,7 @@ from federation.growing.chosen_words import (
     TYPO,
     choose_words,
     lines_about,
+    with_wishes,
 )
 from federation.growing.counts_files import Counted
 
@@ -42,6 +44,29 @@ def test_the_most_frequent_words_take_the_room() -> None:
         "left out, in the vocabulary already: 1 word ('zoo')",
         "left out, no room: 2 words ('cc', 'dd')",
     ]
+
+
+def test_the_owner_decides_what_is_a_typo_and_what_is_left_out() -> None:
+    found = [Counted(text, 9) for text in ("oof", "teh", "byu", "fudge")]
+
+    def choose(include: list[str], exclude: list[str]) -> tuple[list[str], list[str]]:
+        chosen = choose_words(
+            with_wishes(found, include, exclude), VOCABULARY, None, {"fudge"}, lambda w: w.text in ("oof", "teh")
+        )
+        return [word.text for word in chosen.words], lines_about(chosen)
+
+    words, lines = choose([], [])
+    assert words == ["byu"] and lines[0].endswith("2 words ('oof', 'teh'); --include takes words in")
+    assert choose(["oof"], [])[0] == ["oof", "byu"]
+    assert choose(["oof", "fudge"], ["byu"])[0] == ["oof"], "an offensive word never joins"
+    for include, exclude, said in (
+        (["nope"], [], "'nope' is none of the found words"),
+        ([], ["no\x1bpe"], "none of the found words"),
+        (["byu"], ["byu"], "'byu' is both included and excluded"),
+    ):
+        with pytest.raises(DataError, match=said) as error:
+            with_wishes(found, include, exclude)
+        assert str(error.value).isprintable()
 
 
 def test_words_that_are_printed_cannot_control_a_terminal() -> None:

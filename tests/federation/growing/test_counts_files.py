@@ -26,6 +26,11 @@ def test_words_come_most_devices_first_and_other_fields_are_ignored(tmp_path: Pa
     assert read_words(written(tmp_path, json.dumps(content) + "\n")) == expected, "the line that the command prints"
 
 
+def test_the_owner_says_in_the_file_which_words_are_no_typos(tmp_path: Path) -> None:
+    content = {"words": [word("welp", 9) | {"no_typo": True}, word("teh", 8) | {"no_typo": False}], "devices": 9}
+    assert read_words(written(tmp_path, content)).found == (Counted("welp", 9, no_typo=True), Counted("teh", 8))
+
+
 def test_phrases(tmp_path: Path) -> None:
     content = {"phrases": [{"phrase": "<s> see you", "devices": 4}], "devices": 5}
     assert read_phrases(written(tmp_path, content)) == Counts((Counted("<s> see you", 4),), 5)
@@ -50,6 +55,10 @@ def test_noisy_counts_are_at_most_the_devices(tmp_path: Path) -> None:
         ({"words": [word("a", 4)], "devices": 3}, "counted by 4 devices, but only 3 took part"),
         ({"words": [word("a", 3), word("a", 2)], "devices": 3}, "entry 2 of words repeats 'a'"),
         ({"words": [word("a\x1b[2Jb", 3), word("a\x1b[2Jb", 3)], "devices": 3}, r"repeats 'a \[2Jb'"),
+        (
+            {"words": [word("a", 3) | {"no_typo": 1}], "devices": 3},
+            '"no_typo" of entry 1 of words must be true or false',
+        ),
         ({"words": [], "devices": 3, "offers": -1}, '"offers" must be a whole number from 0'),
     ],
 )

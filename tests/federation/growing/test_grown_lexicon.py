@@ -1,5 +1,7 @@
 """What the lexicon says about found words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,12 @@ def test_entries_of_before_stay_and_new_ones_follow(grown: GrownLexicon, before:
 def test_slang_of_a_small_federation_is_meant(before: Lexicon) -> None:
     small = GrownLexicon(before, VOCABULARY, [Counted("wbu", 3), Counted("byu", 4)], 8, ZIPF, forms)
     assert not small.is_typo(Counted("wbu", 3)) and not small.is_typo(Counted("byu", 4))
+
+
+def test_a_word_that_the_owner_keeps_is_not_corrected(before: Lexicon) -> None:
+    kept = [replace(word, no_typo=word.text == "becuase") for word in FOUND]
+    larger = Vocabulary([*VOCABULARY.words, "byu", "becuase"])
+    lexicons = [GrownLexicon(before, VOCABULARY, f, 1_044, ZIPF, forms).lexicon_of(larger) for f in (FOUND, kept)]
+    typo, word = (one.is_word(larger.id("becuase")) for one in lexicons)
+    assert not typo and word
+    assert lexicons[0].protection[larger.id("byu")] == lexicons[1].protection[larger.id("byu")]

@@ -80,6 +80,14 @@ class WordControls:
         """
         self._rounds.discoveries.strike(words, struck)
 
+    def keep_as_typed(self, words: list[str], no_typo: bool) -> None:
+        """Records that words are no typos, although they may look like some, or takes that back.
+
+        Raises:
+          DataError: the newest discovery has not found them.
+        """
+        self._rounds.discoveries.keep_as_typed(words, no_typo)
+
     def confirmed(self) -> dict[str, Any]:
         """Returns the words that are not struck out, as `federate grow` reads them.
 
@@ -117,6 +125,11 @@ def word_routes(controls: WordControls) -> APIRouter:
     async def strike(word: Annotated[list[str], Query()], struck: bool = True) -> None:
         """Strikes words out, or takes them back in."""
         controls.strike(word, struck)
+
+    @routes.post("/no-typos", status_code=HTTPStatus.NO_CONTENT)
+    async def keep_as_typed(word: Annotated[list[str], Query()], no_typo: bool = True) -> None:
+        """Records that words are no typos, or takes that back."""
+        controls.keep_as_typed(word, no_typo)
 
     return routes
 

@@ -1,6 +1,8 @@
-"""The card of the operator's page for word discoveries: start one, look at the words found, strike some out, save the others."""
+"""The card of the operator's page for word discoveries: start one, look at the words found, choose, and save them."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 
 from nicegui import ui
 
@@ -8,7 +10,7 @@ from data.errors import UserFacingError
 from federation.coordinator.web.owner.word_controls import DiscoveryRecord, WordControls
 from federation.protocol.discovery.round_plans import LEAST_K
 
-_COLUMNS = ("word", "devices", "struck out")
+_COLUMNS = ("word", "devices", "struck out", "no typo")
 
 
 class WordCard:
@@ -34,8 +36,13 @@ class WordCard:
             ).classes("w-full")
             self._table.props('dense flat no-data-label="no words yet"')
             with ui.row().classes("gap-2"):
-                ui.button("Strike out", icon="block", on_click=lambda: self._strike(True)).props("outline")
-                ui.button("Take back in", icon="undo", on_click=lambda: self._strike(False)).props("outline")
+                for label, icon, change, effect in (
+                    ("Strike out", "block", self._strike, "The chosen words do not join the vocabulary"),
+                    ("No typo", "done", self._keep, "The chosen words join although they look like typos of others"),
+                    ("Undo", "undo", self._undo, "The chosen words are as they were found"),
+                ):
+                    made = ui.button(label, icon=icon, on_click=partial(self._change, change)).props("outline")
+                    made.tooltip(effect)
                 ui.button("Save the words", icon="download", on_click=self._save).props("unelevated").tooltip(
                     "A JSON file of the words that are not struck out, for federate grow"
                 )
@@ -49,7 +56,8 @@ class WordCard:
         self._line.set_text("" if record is None else str(record))
         words = () if record is None else record.words
         self._table.rows = [
-            dict(zip(_COLUMNS, (w.word, w.devices, "yes" if w.struck else ""), strict=True)) for w in words
+            dict(zip(_COLUMNS, (w.word, w.devices, *("yes" if n else "" for n in (w.struck, w.no_typo))), strict=True))
+            for w in words
         ]
 
     def _start(self) -> None:
@@ -59,10 +67,23 @@ class WordCard:
             ui.notify(str(error), type="warning")
         self.refresh()
 
-    def _strike(self, struck: bool) -> None:
+    def _strike(self, words: list[str]) -> None:
+        self._controls.strike(words, True)
+
+    def _keep(self, words: list[str]) -> None:
+        self._controls.keep_as_typed(words, True)
+
+    def _undo(self, words: list[str]) -> None:
+        self._controls.strike(words, False)
+        self._controls.keep_as_typed(words, False)
+
+    def _change(self, change: Callable[[list[str]], None]) -> None:
         chosen = [row["word"] for row in self._table.selected]
+        if not chosen:
+            ui.notify("choose words in the table first", type="warning")
+            return
         try:
-            self._controls.strike(chosen, struck)
+            change(chosen)
         except UserFacingError as error:
             ui.notify(str(error), type="warning")
         self._table.selected = []

@@ -60,9 +60,9 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
 class Served(threading.Thread):
     """A coordinator's page, and devices that take part in every scheduled round, in a thread of their own."""
 
-    def __init__(self, new_world: Callable) -> None:
+    def __init__(self, new_world: Callable, devices: int = 6) -> None:
         super().__init__(daemon=True)
-        self._new_world, self._stopped = new_world, threading.Event()
+        self._new_world, self._devices, self._stopped = new_world, devices, threading.Event()
         self._error: BaseException | None = None
         self.started, self.address, self.token = threading.Event(), "", ""
 
@@ -75,8 +75,9 @@ class Served(threading.Thread):
 
     async def _serve(self) -> None:
         world = self._new_world()
+        self.model = lambda: world.coordinator.rounds.model
         world.now = time.time()
-        world.enrol(6)
+        world.enrol(self._devices)
         api = DeviceApi(world.coordinator)
         self.token = control_token(world.folder)
         with_values(FederationSettings(), {"target": 4}).save(world.folder)
