@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from data.vocabulary import BOUNDARY
 from model.device.folder import Model
-from model.device.runtime import Program, State
+from model.device.network import State
+from model.device.runtime import Program
 from model.device.suggesting import reading
 from model.device.suggesting.reading import Reader
 
