@@ -62,7 +62,7 @@ def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
         [
             Figure("step", "one step of the LiteRT program", "ms", steps),
             Figure("suggest", "a suggestion after a new word, including one step", "ms", suggestions),
-            Figure("suggest_to_step", "ratio of a suggestion to a step", "", ratios(suggestions, steps), "at most 1.5"),
+            Figure("suggest_to_step", "ratio of a suggestion to a step", "", ratios(suggestions, steps), "at most 1.5", ratio=True),
             Figure("script_p50", "a suggestion while typing, p50", "ms", [s["suggest_ms"]["p50"] for s in scripts]),
             Figure("script_p99", "a suggestion while typing, p99", "ms", [s["suggest_ms"]["p99"] for s in scripts]),
             Figure("start", "from Python's first import to the first suggestion", "s", starts, "under 0.3"),

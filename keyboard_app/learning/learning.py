@@ -118,11 +118,13 @@ class Learning:
         learned = yield from learning
         if learned is None:
             return
+        weights, run = learned.weights, learned.run
         self.verdict, self.trust = learned.verdict, learned.trust
-        program.weights = learned.weights
-        done = Progress(1, 1, learned.run.targets, learned.run.loss)
+        del learned  # and the network with adapted bias in it, before the evaluation needs memory
+        program.weights = weights
+        done = Progress(1, 1, run.targets, run.loss)
         loss_after = yield from yielding(done, _mean_loss(program, checked))
-        trained = Trained(**vars(learned.run), weights=learned.weights, loss_before=loss_before, loss_after=loss_after)
+        trained = Trained(**vars(run), weights=weights, loss_before=loss_before, loss_after=loss_after)
         program.release()  # before the file is written, which needs memory for a while
         if self.verdict.keeps_new:
             newest = max(message.id for message in self._recorded)
