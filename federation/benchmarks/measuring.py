@@ -28,7 +28,7 @@ _CONFIDENCE = 0.95
 _TARGET = re.compile(r"(at least|at most|under) ([\d.]+)")
 
 
-class Verdict(StrEnum):
+class Conclusion(StrEnum):
     """What a figure's measurements say."""
 
     MET = "met"
@@ -71,20 +71,22 @@ class Figure:
         return ordered[outside], ordered[n - 1 - outside]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Conclusion:
         """Whether the target is met over the whole interval, or missed over it; ratios without a target are compared to 1."""
         low, high = self.interval
         wide = len(self.values) > 1 and not self.count and high - low > _WIDEST * abs(self.median)
         target = _TARGET.fullmatch(self.target)
         if target is None:
             if self.ratio:
-                return Verdict.NOISY if len(self.values) > 1 and low <= 1 <= high and low < high else Verdict.UNKNOWN
-            return Verdict.NOISY if wide else Verdict.UNKNOWN
+                return (
+                    Conclusion.NOISY if len(self.values) > 1 and low <= 1 <= high and low < high else Conclusion.UNKNOWN
+                )
+            return Conclusion.NOISY if wide else Conclusion.UNKNOWN
         bound = float(target[2])
         found = {_meets(target[1], value, bound) for value in (low, high)}
         if len(found) > 1:
-            return Verdict.NOISY
-        return Verdict.MET if found == {True} else Verdict.MISSED
+            return Conclusion.NOISY
+        return Conclusion.MET if found == {True} else Conclusion.MISSED
 
     def as_json(self) -> dict[str, Any]:
         """Returns the figure for the command's JSON."""

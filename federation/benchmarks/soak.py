@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from data.errors import DataError
-from federation.benchmarks.loads.changing_fleet import ChangingFleet, Changes, Counts
+from federation.benchmarks.loads.changing_fleet import Changes, ChangingFleet, FleetCounts
 from federation.benchmarks.loads.fleet_round import CONFIG
 from federation.benchmarks.loads.live_coordinator import Control, LiveCoordinator, running
 from federation.benchmarks.loads.process_resources import Resources, measurable, resources, resources_below
@@ -45,9 +45,9 @@ class Soak:
     minimum: int = 4
     target: int = 8
     over_selection: float = 1.5
-    every: float = 10.0
-    stage_seconds: int = 15  # deadline of each stage: a killed device delays a round by it at most
-    changes: Changes = Changes()
+    every: float = 5.0
+    stage_seconds: int = 20  # deadline of each stage: a killed device delays a round by it at most
+    changes: Changes = field(default_factory=Changes)
     seed: int = 0
 
     def options(self) -> list[object]:
@@ -70,7 +70,7 @@ class _Samples:
 class _Outcome:
     samples: _Samples
     rounds: list[dict[str, Any]]
-    counts: Counts
+    counts: FleetCounts
 
 
 def measure_soak(minutes: float, settings: Soak | None = None, rounds: int | None = None) -> Benchmark:
@@ -132,7 +132,9 @@ async def _run_rounds(
         if enough and (idle or now - began >= seconds + _PATIENCE_SECONDS):
             return
         if any(task.done() for task in tasks):
-            raise DataError(f"the soak test stopped: {tasks[0].exception() if tasks[0].done() else tasks[1].exception()}")
+            raise DataError(
+                f"the soak test stopped: {tasks[0].exception() if tasks[0].done() else tasks[1].exception()}"
+            )
         if idle and not enough and now >= due and seen["ready"]:
             due = now + settings.every
             await control.schedule(1)
@@ -181,12 +183,16 @@ def _benchmark(found: _Outcome, settings: Soak, minutes: float) -> Benchmark:
     figures = [
         Figure("committed", "rounds that made a model", "", [len(committed)]),
         Figure("lost", "rounds lost", "", [len(lost)]),
-        Figure("lost_needlessly", "of these, rounds that had enough devices to the end", "", [len(needless)], "at most 0"),
+        Figure(
+            "lost_needlessly", "of these, rounds that had enough devices to the end", "", [len(needless)], "at most 0"
+        ),
         Figure("killed", "devices killed", "", [counts.killed]),
         Figure("killed_in_round", "of these, in a round", "", [counts.killed_in_round]),
         Figure("joined", "devices that joined", "", [counts.joined]),
         Figure("left", "devices that left", "", [counts.left]),
-        Figure("counted", "devices in the sum of a round", "", [row["counted"] for row in committed] or [0], count=True),
+        Figure(
+            "counted", "devices in the sum of a round", "", [row["counted"] for row in committed] or [0], count=True
+        ),
         Figure("seconds", "from a round's start to its model", "s", seconds, count=True),
     ]
     trends: dict[str, dict[str, float] | None] = {}

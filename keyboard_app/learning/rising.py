@@ -71,7 +71,9 @@ class Rising:
         own = PersonalNgram(vocabulary, self._texts, trust=self._trust)
         phrases = self._model.phrases
         before = Suggester(Reader(self._model.network(), phrases=phrases), vocabulary)
-        after = Suggester(Reader(Network(self._model.provenance.config, self._personal), phrases=phrases), vocabulary, own)
+        after = Suggester(
+            Reader(Network(self._model.provenance.config, self._personal), phrases=phrases), vocabulary, own
+        )
         newest = self._newest()
         found: dict[tuple[str, str], _Sum] = {}
         for number, words in enumerate(newest, 1):

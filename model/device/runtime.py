@@ -1,7 +1,7 @@
 """The model's program on a device: arrays in, arrays out, without TensorFlow."""
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray

@@ -8,6 +8,7 @@ another one joins in its place, so that the number of devices is bounded.
 import asyncio
 import ssl
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,16 +28,20 @@ _AT_ONCE = 4  # devices that work at the same time
 
 @dataclass(frozen=True)
 class Changes:
-    """How often a device changes, in times per second, and how long a killed device is away, in seconds on average."""
+    """How often a device changes, in times per second, and how long a killed device is away, in seconds on average.
 
-    killed_in_round: float = 0.02
+    At most `most_in_round` devices of a round are killed or leave, so that a slow machine does not lose more of them.
+    """
+
+    killed_in_round: float = 0.01
     killed_outside: float = 0.005
     leaves: float = 0.003
     away: float = 15.0
+    most_in_round: int = 3
 
 
 @dataclass
-class Counts:
+class FleetCounts:
     """What happened to the devices."""
 
     joined: int = 0
@@ -45,7 +50,9 @@ class Counts:
     killed_in_round: int = 0
     restarted: int = 0
     failed: int = 0  # turns that ended with an error of the coordinator or the network
-    gone_at: list[float] = field(default_factory=list)  # time of each device that was lost in a round, seconds since 1970
+    gone_at: list[float] = field(
+        default_factory=list
+    )  # time of each device that was lost in a round, seconds since 1970
 
 
 @dataclass
@@ -78,7 +85,8 @@ class ChangingFleet:
         self._members: dict[str, _Member] = {}
         self._away: list[tuple[float, _Member]] = []  # killed devices, and when each of them comes back
         self._url = ""
-        self.counts = Counts()
+        self._gone: Counter[str] = Counter()  # devices of a round that were killed or left
+        self.counts = FleetCounts()
 
     @property
     def alive(self) -> int:
@@ -103,7 +111,12 @@ class ChangingFleet:
     def _due(self, rate: float, in_round: bool | None) -> Iterator[_Member]:
         """Yields the devices, in a round or outside of one, to which something happens now that happens at this rate."""
         for member in self._members.values():
-            if in_round in (None, bool(member.device.round_name)) and self._rng.random() < rate * _TURN:
+            name = member.device.round_name
+            if in_round in (None, bool(name)) and self._rng.random() < rate * _TURN:
+                if name and self._gone[name] >= self._changes.most_in_round:
+                    continue
+                if name:
+                    self._gone[name] += 1
                 yield member
 
     async def _join_and_return(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.benchmarks.measuring import Figure, Verdict, in_turn, ratios
+from federation.benchmarks.measuring import Conclusion, Figure, in_turn, ratios
 
 
 def test_measures_take_turns_and_the_first_turn_is_not_counted() -> None:
@@ -45,29 +45,29 @@ def test_a_figure_shows_its_spread() -> None:
 @pytest.mark.parametrize(
     ("values", "target", "ratio", "verdict"),
     [
-        ([1.6, 1.7, 1.8], "at least 1.5", True, Verdict.MET),
-        ([1.5, 1.5, 1.5], "at least 1.5", True, Verdict.MET),
-        ([1.2, 1.3, 1.4], "at least 1.5", True, Verdict.MISSED),
-        ([1.4, 1.7, 1.8], "at least 1.5", True, Verdict.NOISY),
-        ([14, 15, 17], "at most 16", False, Verdict.NOISY),
-        ([150, 150, 150], "under 150", False, Verdict.MISSED),
-        ([0.9, 1.2, 1.3], "", True, Verdict.NOISY),
-        ([1.1, 1.2, 1.3], "", True, Verdict.UNKNOWN),
-        ([1.1], "", True, Verdict.UNKNOWN),
-        ([1.0, 1.0], "", True, Verdict.UNKNOWN),
-        ([10, 12, 20], "", False, Verdict.NOISY),
-        ([10, 11, 12], "", False, Verdict.UNKNOWN),
-        ([100], "under 150", False, Verdict.MET),
+        ([1.6, 1.7, 1.8], "at least 1.5", True, Conclusion.MET),
+        ([1.5, 1.5, 1.5], "at least 1.5", True, Conclusion.MET),
+        ([1.2, 1.3, 1.4], "at least 1.5", True, Conclusion.MISSED),
+        ([1.4, 1.7, 1.8], "at least 1.5", True, Conclusion.NOISY),
+        ([14, 15, 17], "at most 16", False, Conclusion.NOISY),
+        ([150, 150, 150], "under 150", False, Conclusion.MISSED),
+        ([0.9, 1.2, 1.3], "", True, Conclusion.NOISY),
+        ([1.1, 1.2, 1.3], "", True, Conclusion.UNKNOWN),
+        ([1.1], "", True, Conclusion.UNKNOWN),
+        ([1.0, 1.0], "", True, Conclusion.UNKNOWN),
+        ([10, 12, 20], "", False, Conclusion.NOISY),
+        ([10, 11, 12], "", False, Conclusion.UNKNOWN),
+        ([100], "under 150", False, Conclusion.MET),
     ],
 )
 def test_a_row_says_whether_its_spread_leaves_a_doubt(
-    values: list[float], target: str, ratio: bool, verdict: Verdict
+    values: list[float], target: str, ratio: bool, verdict: Conclusion
 ) -> None:
     assert Figure("x", "a quantity", "", values, target, ratio).verdict == verdict
 
 
 def test_numbers_of_different_things_are_not_noisy() -> None:
-    assert Figure("x", "devices in a round", "", [3, 8, 20], count=True).verdict == Verdict.UNKNOWN
+    assert Figure("x", "devices in a round", "", [3, 8, 20], count=True).verdict == Conclusion.UNKNOWN
 
 
 @given(st.integers(1, 60))
