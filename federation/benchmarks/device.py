@@ -38,7 +38,7 @@ print(time.perf_counter() - began)
 
 
 def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
-    """Measures the model in `folder`: a suggestion, a single step of the network and of its program, start-up, memory, and learning.
+    """Measures the model in `folder`: suggestions, steps of the network and of its program, start-up, memory, learning.
 
     Raises:
       DataError: a keyboard failed.
