@@ -22,7 +22,7 @@ from typing import Any
 from data.errors import DataError
 from federation.benchmarks.loads.changing_fleet import Changes, ChangingFleet, FleetCounts
 from federation.benchmarks.loads.fleet_round import CONFIG
-from federation.benchmarks.loads.live_coordinator import Control, LiveCoordinator, running
+from federation.benchmarks.loads.live_coordinator import CoordinatorControl, LiveCoordinator, running
 from federation.benchmarks.loads.process_resources import Resources, measurable, resources, resources_below
 from federation.benchmarks.loads.untrained import untrained_model
 from federation.benchmarks.measuring import Benchmark, Figure, SkippedBenchmarkError
@@ -113,7 +113,7 @@ async def _soak(
 
 
 async def _run_rounds(
-    control: Control,
+    control: CoordinatorControl,
     fleet: ChangingFleet,
     rounds: dict[int, dict[str, Any]],
     seconds: float,

@@ -18,7 +18,7 @@ import numpy as np
 
 from data.errors import UserFacingError
 from federation.benchmarks.loads.fleet_round import random_vectors
-from federation.benchmarks.loads.live_coordinator import Control
+from federation.benchmarks.loads.live_coordinator import CoordinatorControl
 from federation.benchmarks.loads.simulated_devices import FleetDevice, SimulatedDevice
 
 _TURN = 0.25  # seconds between two looks at which devices are killed
@@ -67,7 +67,13 @@ class ChangingFleet:
     """Devices of one coordinator; `counts` says what has happened so far."""
 
     def __init__(
-        self, control: Control, trusted: ssl.SSLContext, vocabulary: str, size: int, changes: Changes, seed: int
+        self,
+        control: CoordinatorControl,
+        trusted: ssl.SSLContext,
+        vocabulary: str,
+        size: int,
+        changes: Changes,
+        seed: int,
     ) -> None:
         """Prepares a fleet.
 

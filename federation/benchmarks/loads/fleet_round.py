@@ -18,7 +18,7 @@ import numpy as np
 
 from data.errors import DataError
 from data.peak_memory import peak_memory_mib
-from federation.benchmarks.loads.live_coordinator import DEADLINE_SECONDS, Control, LiveCoordinator, running
+from federation.benchmarks.loads.live_coordinator import DEADLINE_SECONDS, CoordinatorControl, LiveCoordinator, running
 from federation.benchmarks.loads.simulated_devices import FleetDevice, SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
 from federation.coordinator.web.connection_limits import connections_allowed
@@ -60,7 +60,7 @@ async def _with_clients(devices: int, coordinator: LiveCoordinator, vocabulary: 
 
 
 async def _enrolled_fleet(
-    devices: int, coordinator: LiveCoordinator, control: Control, vocabulary: str, clients: AsyncExitStack
+    devices: int, coordinator: LiveCoordinator, control: CoordinatorControl, vocabulary: str, clients: AsyncExitStack
 ) -> list[FleetDevice]:
     context = coordinator.trusted()
     fleet: list[FleetDevice] = []
@@ -75,7 +75,7 @@ async def _enrolled_fleet(
     return fleet
 
 
-async def _round(fleet: Sequence[FleetDevice], control: Control, process: int) -> dict[str, Any]:
+async def _round(fleet: Sequence[FleetDevice], control: CoordinatorControl, process: int) -> dict[str, Any]:
     """Runs one round over enrolled devices and returns its figures; `process` is the coordinator's process id."""
     before = await control.view()
     await control.schedule(1)

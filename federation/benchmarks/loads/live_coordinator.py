@@ -21,7 +21,7 @@ from federation.protocol.join_link import JoinLink
 DEADLINE_SECONDS = 3_600
 
 
-class Control:
+class CoordinatorControl:
     """The coordinator's control API."""
 
     def __init__(self, http: httpx.AsyncClient, token: Path) -> None:
@@ -75,11 +75,11 @@ class LiveCoordinator:
     process: int
 
     @asynccontextmanager
-    async def control(self) -> AsyncIterator[Control]:
+    async def control(self) -> AsyncIterator[CoordinatorControl]:
         """Opens its control API."""
         url = f"http://127.0.0.1:{self.control_port}"
         async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http:
-            yield Control(http, self.folder / TOKEN)
+            yield CoordinatorControl(http, self.folder / TOKEN)
 
     def trusted(self) -> ssl.SSLContext:
         """Returns a TLS context that trusts the coordinator's certificate, which exists once the control API answers."""

@@ -15,7 +15,9 @@ TEXT = "i think that we can go there tonight , if you like . what do you want to
 def test_a_keyboard_types_and_learns_within_150_mib(tmp_path: Path) -> None:
     (tmp_path / "script.txt").write_text("\n".join([TEXT] * 8), "utf-8")
     command = [sys.executable, "-m", "keyboard_app", "--script", str(tmp_path / "script.txt"), "--json"]
-    done = subprocess.run([*command, "--profile", str(tmp_path / "profile")], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [*command, "--profile", str(tmp_path / "profile")], capture_output=True, text=True, check=True
+    )
     said = json.loads(done.stdout.splitlines()[-1])
     assert "new" in said["kept"], "a second network was in use"
     assert said["peak_memory_mb"] < 150
