@@ -8,14 +8,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from data.corpus import ChitChat, users_in
 from data.tokenizer import tokenize
-from data.vocabulary import Vocabulary
 from federation.benchmarks.learning import measure_learning
 from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
 from federation.keyboards import keyboard
-from model.device.folder import load_model
-from model.device.runtime import Program
+from model.device import litert
+from model.device.folder import Model, load_model
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 
@@ -31,27 +32,29 @@ from model.device.folder import load_model
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 model = load_model(Path(sys.argv[1]))
-Suggester(Reader(model.start()), model.vocabulary).suggest("how are", "")
+Suggester(Reader(model.network()), model.vocabulary).suggest("how are", "")
 print(time.perf_counter() - began)
 """
 
 
 def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
-    """Measures the model in `folder`: a suggestion and a single step of the program, start-up, memory, and learning.
+    """Measures the model in `folder`: suggestions, steps of the network and of its program, start-up, memory, learning.
 
     Raises:
       DataError: a keyboard failed.
     """
     model = load_model(folder)
     texts = _texts(_SCRIPT_WORDS)
-    program = model.start()
-    steps, suggestions, starts, scripts = [], [], [], []
+    interpreter = litert.start(model.program, threads=1)
+    interpreter.run("set_weights", model.weights)
+    steps, program_steps, suggestions, starts, scripts = [], [], [], [], []
     for turn in range(1 + repeats):
-        step, suggest = _suggesting(program, model.vocabulary, texts)
+        step, program_step, suggest = _suggesting(model, interpreter, texts)
         start = float(output([sys.executable, "-P", "-c", _START, folder]))
         typed = _typed(folder, texts)
         if turn:
             steps.append(step)
+            program_steps.append(program_step)
             suggestions.append(suggest)
             starts.append(start)
             scripts.append(typed)
@@ -60,9 +63,18 @@ def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
         "device",
         "The device, without a window",
         [
-            Figure("step", "one step of the LiteRT program", "ms", steps),
+            Figure("step", "one step of the network", "ms", steps),
+            Figure("litert_step", "one step of the LiteRT program", "ms", program_steps),
+            Figure("litert_to_step", "ratio of that to the network's", "", ratios(program_steps, steps), ratio=True),
             Figure("suggest", "a suggestion after a new word, including one step", "ms", suggestions),
-            Figure("suggest_to_step", "ratio of a suggestion to a step", "", ratios(suggestions, steps), "at most 1.5"),
+            Figure(
+                "suggest_to_step",
+                "ratio of a suggestion to a step",
+                "",
+                ratios(suggestions, steps),
+                "at most 1.5",
+                ratio=True,
+            ),
             Figure("script_p50", "a suggestion while typing, p50", "ms", [s["suggest_ms"]["p50"] for s in scripts]),
             Figure("script_p99", "a suggestion while typing, p99", "ms", [s["suggest_ms"]["p99"] for s in scripts]),
             Figure("start", "from Python's first import to the first suggestion", "s", starts, "under 0.3"),
@@ -106,16 +118,21 @@ def _typed(folder: Path, texts: list[str]) -> dict[str, Any]:
         return json.loads(output(command).splitlines()[-1])
 
 
-def _suggesting(program: Program, vocabulary: Vocabulary, texts: list[str]) -> tuple[float, float]:
-    """Returns the median ms of a step of the program and of a suggestion after one more word, measured in turn."""
-    suggester, state = Suggester(Reader(program), vocabulary), program.initial_state(1)
+def _suggesting(model: Model, interpreter: litert.Interpreter, texts: list[str]) -> tuple[float, float, float]:
+    """Returns the median ms of a step of the network, of one by LiteRT, and of a suggestion after one more word, in turn."""
+    network = model.network()
+    suggester = Suggester(Reader(network), model.vocabulary)
+    state = network.initial_state(1)
+    inputs = {"token": np.array([5], np.int32), **state._asdict()}
     contexts = [text[: token.start] for text in texts for token in tokenize(text)][: _CALLS + 100]
-    steps, suggestions = [], []
+    times = []
     for context in contexts:
         began = time.perf_counter()
-        _, state = program.step(5, state)
+        _, state = network.step(5, state)
+        stepped = time.perf_counter()
+        interpreter.run("step", inputs)
         between = time.perf_counter()
         suggester.suggest(context)
-        steps.append(between - began)
-        suggestions.append(time.perf_counter() - between)
-    return 1e3 * statistics.median(steps[100:]), 1e3 * statistics.median(suggestions[100:])
+        times.append((stepped - began, between - stepped, time.perf_counter() - between))
+    step, program_step, suggest = (1e3 * statistics.median(column) for column in zip(*times[100:], strict=True))
+    return step, program_step, suggest

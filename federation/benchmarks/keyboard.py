@@ -36,8 +36,12 @@ def measure_keyboard(folder: Path, presses: int, repeats: int = 5) -> Benchmark:
     description = "from a press to the frame of a window that shows only a number, p50"
     figures.append(Figure("bare_p50", description, "ms", bare))
     idle = [run["press_to_suggestions_ms"]["idle"]["p50"] for run in runs]
-    figures.append(Figure("idle_to_bare", "ratio of a key press while idle to that", "", ratios(idle, bare)))
-    figures.append(Figure("memory", "peak memory of the window", "MiB", [run["peak_memory_mb"] for run in runs]))
+    figures.append(
+        Figure("idle_to_bare", "ratio of a key press while idle to that", "", ratios(idle, bare), ratio=True)
+    )
+    figures.append(
+        Figure("memory", "peak memory of the window", "MiB", [run["peak_memory_mb"] for run in runs], "under 250")
+    )
     bare_memory = [run["bare_memory_mb"] for run in runs]
     figures.append(Figure("bare_memory", "of this, before the window has a keyboard", "MiB", bare_memory))
     return Benchmark("keyboard", f"The window, {presses} key presses per measurement", figures)

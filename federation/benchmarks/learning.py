@@ -53,16 +53,23 @@ def measure_learning(folder: Path, repeats: int = 5) -> tuple[list[Figure], dict
     device, plain, packed = speeds["device"], speeds["tensorflow"], speeds["tensorflow_packed"]
     figures = [
         Figure("learning_device", "fine-tuning on the device with one thread, words per second", "", device),
-        Figure("learning_threads", "ratio of two threads to one", "", ratios(speeds["device_2"], device)),
+        Figure("learning_threads", "ratio of two threads to one", "", ratios(speeds["device_2"], device), ratio=True),
         Figure(
             "learning_tensorflow",
             "a plain TensorFlow loop on all cores, one message in a row, words per second",
             "",
             plain,
         ),
-        Figure("learning_to_tensorflow", "ratio of the device to this loop", "", ratios(device, plain), "at least 3"),
+        Figure(
+            "learning_to_tensorflow",
+            "ratio of the device to this loop",
+            "",
+            ratios(device, plain),
+            "at least 3",
+            ratio=True,
+        ),
         Figure("learning_packed", "the same loop with packed rows, words per second", "", packed),
-        Figure("learning_to_packed", "ratio of the device to the packed loop", "", ratios(device, packed)),
+        Figure("learning_to_packed", "ratio of the device to the packed loop", "", ratios(device, packed), ratio=True),
         Figure("learning_memory", "peak memory of fine-tuning on the device", "MiB", memory["device"], "under 150"),
         Figure("tensorflow_memory", "peak memory of the plain TensorFlow loop", "MiB", memory["tensorflow"]),
     ]

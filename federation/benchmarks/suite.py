@@ -12,10 +12,12 @@ from data.files import write_by_rename
 from federation.benchmarks.coordinator import measure_coordinator
 from federation.benchmarks.device import measure_device
 from federation.benchmarks.keyboard import measure_keyboard
-from federation.benchmarks.measuring import Benchmark, SkippedBenchmarkError, machine
+from federation.benchmarks.measuring import Benchmark, SkippedBenchmarkError, load, machine
+from federation.benchmarks.soak import measure_soak
 from federation.reports.plots import plot_fleet, plot_growth
 from federation.reports.tables import Rows, markdown, print_tables
 
+_BUSY = 0.5  # processes for each core, before a part begins
 _PACKAGES = ("ai-edge-litert", "kivy", "numpy", "tensorflow", "tensorflow-federated")
 
 
@@ -33,6 +35,7 @@ class Options:
     peers: Path | None  # folder of the peers' installations; None: this user's cache
     install_peers: bool
     fleet: Sequence[int]  # numbers of devices in the coordinator's rounds
+    minutes: float = 60.0  # of the soak test
 
 
 # The parts that need TensorFlow import it when they run, so that the device is measured without it.
@@ -70,6 +73,7 @@ PARTS: dict[str, Callable[[Options], Benchmark]] = {
     "coordinator": lambda o: measure_coordinator(o.repeats, o.fleet),
     "peers": _peers,
     "growth": _growth,
+    "soak": lambda o: measure_soak(o.minutes),
 }
 
 
@@ -88,7 +92,9 @@ def run(names: Sequence[str], options: Options, out: Path | None = None) -> dict
     if out:
         out.mkdir(parents=True, exist_ok=True)
     for name in names:
-        began = time.monotonic()
+        began, before = time.monotonic(), load()
+        if before is not None and before > _BUSY * where["cores"]:
+            print(f"this machine is busy (load {before:g}, {where['cores']} cores): figures vary", file=sys.stderr)
         try:
             found = PARTS[name](options)
         except SkippedBenchmarkError as why:
@@ -103,6 +109,7 @@ def run(names: Sequence[str], options: Options, out: Path | None = None) -> dict
             "figures": {figure.name: figure.as_json() for figure in found.figures},
             "details": dict(found.details),
             "seconds": round(time.monotonic() - began),
+            "load": {"before": before, "after": load()},
         }
         if out:
             content = {"benchmark": name, "on": where} | result[name]
@@ -117,10 +124,10 @@ def run(names: Sequence[str], options: Options, out: Path | None = None) -> dict
 
 
 def _table(found: Benchmark) -> Rows:
-    rows = [["", "median", "lowest", "highest", "measurements", "target"]]
+    rows = [["", "median", "lowest", "highest", "measurements", "target", "verdict"]]
     for figure in found.figures:
         cells = [f"{_short(v)} {figure.unit}".strip() for v in (figure.median, min(figure.values), max(figure.values))]
-        rows.append([figure.what, *cells, str(len(figure.values)), figure.target])
+        rows.append([figure.what, *cells, str(len(figure.values)), figure.target, figure.verdict])
     return rows
 
 

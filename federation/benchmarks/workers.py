@@ -70,7 +70,14 @@ def measure_workers(folder: Path, corpus: str, clients: int, max_words: int, rep
         [
             Figure("one", "one worker, words per second", "", speeds["one"]),
             Figure("two", "two workers, words per second", "", speeds["two"]),
-            Figure("ratio", "ratio of two workers to one", "", ratios(speeds["two"], speeds["one"]), "at least 1.8"),
+            Figure(
+                "ratio",
+                "ratio of two workers to one",
+                "",
+                ratios(speeds["two"], speeds["one"]),
+                "at least 1.8",
+                ratio=True,
+            ),
         ],
         {"clients": clients, "max_words": max_words, "largest_difference_of_a_weight_afterwards": apart},
     )

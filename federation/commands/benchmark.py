@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from federation.commands.options import add_corpus_option, positive_int
+from federation.commands.options import add_corpus_option, positive_int, positive_number
 from model.device.folder import PRETRAINED
 
 PARTS = ("device", "keyboard", "simulation", "workers", "coordinator", "peers", "growth")  # in the report's order
+SOAK = "soak"  # takes an hour, so that `all` leaves it out
 
 
 def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +17,7 @@ def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
     def count(flag: str, default: int, text: str) -> None:
         parser.add_argument(flag, type=positive_int, default=default, metavar="N", help=f"{text} (default: {default})")
 
-    parser.add_argument("what", choices=(*PARTS, "all"), help="the part to measure, or all")
+    parser.add_argument("what", choices=(*PARTS, SOAK, "all"), help="the part to measure, or all but soak")
     parser.add_argument("--model", type=Path, default=PRETRAINED, help="a model folder (default: the shipped model)")
     count("--repeats", 5, "measurements of each quantity")
     count("--presses", 300, "keyboard: key presses")
@@ -37,6 +38,13 @@ def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="N",
         help="coordinator: numbers of devices in a round (default: 10 to 1000)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=positive_number,
+        default=60.0,
+        metavar="N",
+        help="soak: minutes of rounds while devices come and go (default: 60)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="a folder for the results (default: write no files)")
 
@@ -62,5 +70,6 @@ def run_benchmark(options: argparse.Namespace) -> dict[str, Any]:
         options.peers,
         options.install_peers,
         sorted(set(options.fleet or FLEET)),
+        options.minutes,
     )
     return run(names, wanted, options.out)

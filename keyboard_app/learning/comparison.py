@@ -27,7 +27,7 @@ class SuggestionComparison:
         if self._suggester is None:
             model = load_model(self._shipped)
             self._suggester = Suggester(
-                Reader(model.start(), phrases=model.phrases), model.vocabulary, lexicon=model.lexicon
+                Reader(model.network(), phrases=model.phrases), model.vocabulary, lexicon=model.lexicon
             )
         return {
             "shipped": [self._suggester.written(word) for word in self._suggester.suggest(context, prefix)],

@@ -111,12 +111,11 @@ class ModelComparison:
         for place, model in enumerate(self._models()):
             before = known.get(digest(model.weights), {})
             by_model = found[digest(model.weights)] = {m: before[m] for m in self._texts if m in before}
-            suggester = Suggester(Reader(model.start(), phrases=model.phrases), model.vocabulary)
+            suggester = Suggester(Reader(model.network(), phrases=model.phrases), model.vocabulary)
             for number, (message, text) in enumerate(self._texts.items(), 1):
                 if message not in by_model:
                     by_model[message] = [p.rank for p in suggester.predict([token.word for token in tokenize(text)])]
                 yield Step(place * len(self._texts) + number, 2 * len(self._texts))
-            del suggester  # and its program, before the next one starts
         self._found = Hindsight(found)
 
     def _models(self) -> Iterator[Model]:

@@ -97,7 +97,6 @@ class Learning:
         self._deletion = profile.store.last_deletion()
         self._used: list[Message] = []  # trained on or held out
         self._words = 0  # words of the messages trained on, each counted once, for the person
-        self._program: Program | None = None  # the program with the kept weights, to type with
         self._digest = ""  # of the global weights
 
     def work(self) -> Generator[Progress]:
@@ -119,11 +118,14 @@ class Learning:
         learned = yield from learning
         if learned is None:
             return
+        weights, run = learned.weights, learned.run
         self.verdict, self.trust = learned.verdict, learned.trust
-        program.weights = learned.weights
-        done = Progress(1, 1, learned.run.targets, learned.run.loss)
+        del learned  # and the network with adapted bias in it, before the evaluation needs memory
+        program.weights = weights
+        done = Progress(1, 1, run.targets, run.loss)
         loss_after = yield from yielding(done, _mean_loss(program, checked))
-        trained = Trained(**vars(learned.run), weights=learned.weights, loss_before=loss_before, loss_after=loss_after)
+        trained = Trained(**vars(run), weights=weights, loss_before=loss_before, loss_after=loss_after)
+        program.release()  # before the file is written, which needs memory for a while
         if self.verdict.keeps_new:
             newest = max(message.id for message in self._recorded)
             typed = [message.id for message in self._recorded[:border] if not message.imported]
@@ -137,7 +139,7 @@ class Learning:
         self._used = self._recorded[border - len(learned_from) :]
         self._words = count_words(learned_from, self._global.vocabulary)
         self._digest = digest(self._global.weights)
-        self.trained, self._program = trained, program
+        self.trained = trained
 
     def _first_untrained(self) -> int:
         """Returns the index of the first message that the network in use was not trained on: earlier messages must not judge it.
@@ -157,7 +159,7 @@ class Learning:
             return "there is nothing to learn from yet: send a few more messages first"
         t, verdict = self.trained, self.verdict
         if verdict.keeps_new:
-            self._models.use_personal(t.weights, self._seen, self._program)
+            self._models.use_personal(t.weights, self._seen)
         elif self._in_use is None:
             self._models.forget_personal()
         self._models.ngram_trust = self.trust

@@ -10,7 +10,7 @@ from data.vocabulary import Vocabulary
 from keyboard_app.recording.personal_file import Personal, Seen
 from keyboard_app.recording.records import Ranks
 from model.device.folder import Model
-from model.device.runtime import Program
+from model.device.network import Network
 from model.device.suggesting.continuations import continuation
 from model.device.suggesting.corrections import Neighbours, TouchCosts
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram, parts_of
@@ -36,7 +36,7 @@ class Models:
         messages: Sequence[str] = (),
         ngram_trust: float = USUAL_TRUST,
     ) -> None:
-        """Starts the program.
+        """Starts to type with the models.
 
         Args:
           global_model: the newest global model.
@@ -45,7 +45,7 @@ class Models:
           ngram_trust: weight of the n-grams over the network in use.
 
         Raises:
-          DataError: the model's program is damaged or does not fit its weights.
+          DataError: the personal network does not fit the global model.
         """
         self.word_preferences = WordPreferences()
         self._neighbours: Neighbours | None = None
@@ -60,14 +60,11 @@ class Models:
         is one of its words, with the person's counts and case.
 
         The n-grams get the usual weight: the learned weight belongs to another network.
-
-        Raises:
-          DataError: its program is damaged or does not fit its weights. The models in use do not change.
         """
         self._start(model, PersonalNgram(model.vocabulary, messages))
 
     def _start(self, model: Model, ngram: PersonalNgram) -> None:
-        self._reader = Reader(model.start(), _MOST_UNREAD, model.phrases)
+        self._reader = Reader(model.network(), _MOST_UNREAD, model.phrases)
         self.global_model, self._ngram = model, ngram
         self.personal: Weights | None = None
         self.seen: Seen | None = None  # the messages that the personal network may hold
@@ -85,22 +82,19 @@ class Models:
         self.personal, self.seen = None, None
         self._in_use.reader = self._reader
 
-    def use_personal(self, weights: Weights, seen: Seen | None = None, program: Program | None = None) -> None:
+    def use_personal(self, weights: Weights, seen: Seen | None = None) -> None:
         """Types with these weights from now on.
 
         Args:
           weights: the weights, which must not be changed afterwards.
           seen: the messages that the weights may hold.
-          program: a program with these weights that nothing else uses; without it, one is started in about 50 ms.
 
         Raises:
           DataError: the weights do not fit the global model.
         """
-        if program is None:
-            program = self.global_model.start()
-            program.weights = weights
+        network = Network(self.global_model.provenance.config, weights)
         self.personal, self.seen = weights, seen
-        self._in_use.reader = Reader(program, _MOST_UNREAD, self.global_model.phrases)
+        self._in_use.reader = Reader(network, _MOST_UNREAD, self.global_model.phrases)
 
     def use_neighbours(self, neighbours: Neighbours) -> None:
         """Expects typos on neighbouring keys of this layout (`keyboard_app.input.layout.Layout.neighbours`) from now on."""

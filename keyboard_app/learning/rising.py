@@ -19,6 +19,7 @@ from data.vocabulary import UNKNOWN
 from keyboard_app.learning.background import Step
 from keyboard_app.learning.models import Models
 from keyboard_app.recording.user_profile import Profile
+from model.device.network import Network
 from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
@@ -65,14 +66,14 @@ class Rising:
         self._texts = [message.text for message in profile.store.learnable()]
 
     def work(self) -> Generator[Step]:
-        """Reads the newest messages with separate programs, so that typing continues."""
+        """Reads the newest messages with separate readers, so that typing continues."""
         vocabulary = self._model.vocabulary
-        after_program = self._model.start()
-        after_program.weights = self._personal
         own = PersonalNgram(vocabulary, self._texts, trust=self._trust)
         phrases = self._model.phrases
-        before = Suggester(Reader(self._model.start(), phrases=phrases), vocabulary)
-        after = Suggester(Reader(after_program, phrases=phrases), vocabulary, own)
+        before = Suggester(Reader(self._model.network(), phrases=phrases), vocabulary)
+        after = Suggester(
+            Reader(Network(self._model.provenance.config, self._personal), phrases=phrases), vocabulary, own
+        )
         newest = self._newest()
         found: dict[tuple[str, str], _Sum] = {}
         for number, words in enumerate(newest, 1):

@@ -239,9 +239,10 @@ class Profile:
                 check_sums(folder)  # a damaged program may end this process when it runs
                 model = load_model(folder)
                 # An app update may bring a newer program than the one that the model was adopted with.
-                model = replace(model, program=find_program(model.provenance.config) or model.program)
-                model.start()  # running it is the only way to know that the program of an older keyboard is intact
-                return model
+                program = find_program(model.provenance.config)
+                if program is None:
+                    model.start()  # running it is the only way to know that the program of an older keyboard is intact
+                return replace(model, program=program or model.program)
             except UserFacingError as error:
                 if isinstance(error.__cause__, PermissionError):
                     self.notices.append(

@@ -20,6 +20,7 @@ from pathlib import Path
 from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
 from data.vocabulary import Vocabulary
+from model.device.network import Network
 from model.device.programs import find_program, program_for
 from model.device.runtime import Program
 from model.device.suggesting.lexicon import Lexicon, load_lexicon, save_lexicon
@@ -49,6 +50,10 @@ class Model:
     lexicon: Lexicon | None = None  # without one, every entry of the vocabulary counts as a word
     phrases: Phrases | None = None  # without them, the network predicts alone
     notice: str = ""  # a line for the person if a part that the model can do without is damaged
+
+    def network(self) -> Network:
+        """Returns the network with these weights, which reads messages without the program."""
+        return Network(self.provenance.config, self.weights)
 
     def start(self, threads: int = 1) -> Program:
         """Returns the program with these weights, ready to run."""

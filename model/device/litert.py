@@ -65,7 +65,7 @@ def start(content: bytes, threads: int) -> Interpreter:
     """
     library = _python_library()
     if library is not None:
-        _release_memory()
+        release_memory()
         return PythonInterpreter(library(model_content=content, num_threads=threads))
     if find_spec("jnius") is None:
         raise ModuleNotFoundError("no LiteRT is installed: install ai-edge-litert")
@@ -105,7 +105,7 @@ def _quietly() -> Iterator[None]:
                         shown.write(line)
 
 
-def _release_memory() -> None:
+def release_memory() -> None:
     """Makes glibc, the C library of most Linux desktops, return the memory of closed interpreters to the system.
 
     By default glibc would keep freed blocks of up to 32 MB, about 80 MB after each training, and smaller blocks as long as any

@@ -1,7 +1,7 @@
 """The model's program on a device: arrays in, arrays out, without TensorFlow."""
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from data.errors import DataError
 from data.vocabulary import PAD
 from model.device import litert
 from model.device.config import ModelConfig
+from model.device.network import Network, State, step
 from model.device.sampling import Candidates
 from model.device.trainable import trainable_shapes
 from model.device.weights import Weights, check_weights
@@ -21,13 +22,6 @@ _BY_WORD = ("embedding", "output_bias")  # the weights with a row for each word
 _MASKED = np.float32(-1e38)
 
 
-class State(NamedTuple):
-    """The recurrent state: `hidden` [B, E] and `cell` [B, H], float32."""
-
-    hidden: NDArray[np.float32]
-    cell: NDArray[np.float32]
-
-
 class Evaluation(NamedTuple):
     """The log-probability of each target in nats, float32 [B, T], and its rank, int32 [B, T]; the top word has rank 0."""
 
@@ -35,95 +29,88 @@ class Evaluation(NamedTuple):
     rank: NDArray[np.int32]
 
 
-class Program:
-    """A program with its weights. It is not thread-safe: to learn while a person types, start a second one.
+class Program(Network):
+    """A network that learns: a LiteRT program with its weights. It is not thread-safe.
 
     A program may have been built for more words than the vocabulary has (`rows`). The rows beyond the vocabulary are masked: they
     have no probability, rank or gradient, and no array that this class takes or returns has them.
 
+    The weights are arrays of this object, with which `step` computes (`Network`). LiteRT runs `train` and `evaluate` on variables
+    of an interpreter, which are filled from the arrays when they are needed, and `learn` on the arrays themselves, of which each
+    step changes only the rows that it touches.
+
     An interpreter keeps the memory that its signatures have needed, tens of MB for a training step at full size. A call of
-    another signature than the last one therefore moves the weights to a new interpreter, in about 50 ms. While the program learns
-    (`learn`), the weights are arrays of this object, outside the interpreter, and each step changes only the rows that it
-    touches.
+    another signature than the last one therefore goes to a new interpreter, which takes about 50 ms, and a step gives up an
+    interpreter that has trained or evaluated.
 
     `candidates` is the number of words in a step of `learn`, at most the vocabulary; None for an older program, which lacks that
     signature. An older program cannot train a part of its weights either: `trains_parts` is then False.
     """
 
     def __init__(self, content: bytes, config: ModelConfig, weights: Weights, threads: int = 1) -> None:
-        """Loads a program, the content of a `program.tflite`, and fills its variables.
+        """Loads a program, the content of a `program.tflite`.
 
         Raises:
           DataError: `content` is not a LiteRT program, was built for other sizes or for fewer words, or the weights do not fit the
             configuration.
         """
-        self.config = config
+        super().__init__(config, weights)
         self._content, self._threads = content, threads
-        self._signature: str | None = None  # the only one that this interpreter has run
-        self._given: Weights | None = None  # equal to the variables of the interpreter; None after a training step
-        self._held: Weights | None = None  # the weights while the program learns, in arrays that nothing else refers to
-        self._interpreter = _started(content, threads)
-        self.rows = _rows(self._interpreter, config)
+        self._own = False  # whether nothing else refers to the arrays of `_weights`, which are empty after `train`
+        interpreter = _started(content, threads)
+        self._interpreter: litert.Interpreter | None = interpreter
+        self._filled = False  # whether its variables hold the current weights
+        self._signature: str | None = None  # the only one that it has run, besides those for its variables
+        self.rows = _rows(interpreter, config)
         # The value is unused: LiteRT's Java library refuses to run a signature without inputs.
-        to_get = self._interpreter.inputs("get_weights")
+        to_get = interpreter.inputs("get_weights")
         self._to_get = {name: np.zeros(shape, np.float32) for name, shape in to_get.items()}
-        self.trains_parts = "trained" in self._interpreter.inputs("train")
-        self._places = self._count_candidates()
+        self.trains_parts = "trained" in interpreter.inputs("train")
+        self._places = _count_candidates(interpreter)
         self.candidates = None if self._places is None else min(self._places, config.vocabulary)
-        self.weights = weights
 
-    def _count_candidates(self) -> int | None:
-        """Returns the number of rows of a step of `learn`."""
-        try:
-            return self._interpreter.inputs("learn")["output_bias"][0]
-        except (ValueError, RuntimeError):
-            return None
+    def _arrays(self) -> Weights:
+        """Returns the current weights, without a copy."""
+        if not self._weights and self._interpreter is not None:
+            arrays = self._interpreter.run("get_weights", self._to_get)
+            shapes = self.config.shapes
+            self._weights = {name: np.ascontiguousarray(arrays[name][: shape[0]]) for name, shape in shapes.items()}
+            self._own = True
+        return self._weights
 
-    def _run(self, signature: str, arrays: litert.Arrays) -> dict[str, NDArray[Any]]:
-        if self._held is not None or self._signature not in (None, signature):
-            weights = self._held or self._given or self.weights
-            self._start()
-            self._fill(weights)
+    def release(self) -> None:
+        """Gives up the interpreter and its memory; the next training or evaluation starts another one."""
+        self._arrays()
+        self._interpreter, self._filled, self._signature = None, False, None
+        litert.release_memory()
+
+    def _interpreter_for(self, signature: str, filled: bool) -> litert.Interpreter:
+        """Returns an interpreter that has run no other signature, its variables filled with the weights or empty."""
+        if self._signature not in (None, signature):
+            self.release()
+        if self._interpreter is None:
+            self._interpreter = litert.start(self._content, self._threads)
+        if filled and not self._filled:
+            self._interpreter.run("set_weights", _masked(self._arrays(), self.rows))
+            self._filled = True
         self._signature = signature
-        return self._interpreter.run(signature, arrays)
-
-    def _start(self) -> None:
-        del self._interpreter  # frees its memory before the next one needs some
-        self._interpreter = litert.start(self._content, self._threads)
-        self._signature = None
-
-    def _fill(self, weights: Weights) -> None:
-        self._interpreter.run("set_weights", _masked(weights, self.rows))
-        self._given, self._held = weights, None
+        return self._interpreter
 
     @property
     def weights(self) -> Weights:
         """Copies of the current weights. Assigning replaces all of them; do not change the assigned arrays afterwards."""
-        known = self._held or self._given
-        if known is not None:
-            return {name: array.copy() for name, array in known.items()}
-        arrays = self._interpreter.run("get_weights", self._to_get)
-        shapes = self.config.shapes
-        return {name: np.ascontiguousarray(arrays[name][: shape[0]]) for name, shape in shapes.items()}
+        return {name: array.copy() for name, array in self._arrays().items()}
 
     @weights.setter
     def weights(self, weights: Weights) -> None:
         check_weights(weights, self.config)
-        if self._held is not None:
-            self._held = None
-            self._start()
-        self._fill(weights)
-
-    def initial_state(self, rows: int) -> State:
-        """Returns the state before the first message, for `rows` rows."""
-        return State(
-            np.zeros((rows, self.config.embedding), np.float32), np.zeros((rows, self.config.units), np.float32)
-        )
+        self._weights, self._own, self._filled = weights, False, False
 
     def step(self, token: int, state: State) -> tuple[NDArray[np.float32], State]:
         """Reads one token; returns the logits of the next word, float32 [V], and the new state of one row."""
-        result = self._run("step", {"token": np.array([token], np.int32), **state._asdict()})
-        return result["logits"][0, : self.config.vocabulary], State(result["hidden"], result["cell"])
+        if self._signature is not None:
+            self.release()
+        return step(self._arrays(), token, state)
 
     def train(
         self, rows: NDArray[np.int32], learning_rate: float, clipping_norm: float, trainable: str = "all"
@@ -137,8 +124,9 @@ class Program:
           DataError: the program is an older one, which cannot train that part.
         """
         settings = self._settings(learning_rate, clipping_norm, trainable)
-        result = self._run("train", _shifted(self._filled(rows)) | settings)
-        self._given = None
+        batch = _shifted(self._full_batch(rows)) | settings
+        result = self._interpreter_for("train", filled=True).run("train", batch)
+        self._weights = {}
         return float(result["loss"])
 
     def learn(
@@ -159,18 +147,17 @@ class Program:
         if self._places is None or len(candidates.words) > self._places:
             raise ValueError(f"this program takes {self._places} candidates, not {len(candidates.words)}")
         settings = self._settings(learning_rate, clipping_norm, trainable)
-        if self._held is None:
-            weights, self._given = self.weights, None
-            self._start()  # with empty variables: the weights are inputs of this signature
-            self._held = weights
-        weights, words = self._held, candidates.words
+        interpreter = self._interpreter_for("learn", filled=False)  # the weights are inputs of this signature
+        if not self._own:
+            self._weights, self._own = self.weights, True
+        weights, words = self._arrays(), candidates.words
         small = weights | {
             "embedding": weights["embedding"][words],
             "output_bias": weights["output_bias"][words] + candidates.shift,
         }
-        batch = _shifted(candidates.places(self._filled(rows)))
+        batch = _shifted(candidates.places(self._full_batch(rows)))
         small = _masked(small, self._places)
-        result = self._interpreter.run("learn", batch | settings | small)
+        result = interpreter.run("learn", batch | settings | small)
         weights["embedding"][words] = result["embedding"][: len(words)]
         weights["output_bias"][words] = result["output_bias"][: len(words)] - candidates.shift
         weights |= {name: result[name] for name in weights if name not in _BY_WORD}
@@ -190,17 +177,25 @@ class Program:
             )
         return settings
 
-    def _filled(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
+    def _full_batch(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         full = np.full((self.config.batch, self.config.window + 1), PAD, np.int32)
         full[: len(rows)] = rows
         return full
 
     def evaluate(self, rows: NDArray[np.int32], state: State) -> tuple[Evaluation, State]:
         """Scores the targets of `rows`, [B, T + 1], from the initial state of each row; returns the final states too."""
-        result = self._run("evaluate", _shifted(rows) | state._asdict())
+        result = self._interpreter_for("evaluate", filled=True).run("evaluate", _shifted(rows) | state._asdict())
         shape = (self.config.batch, self.config.window)
         evaluation = Evaluation(result["log_likelihood"].reshape(shape), result["rank"].reshape(shape))
         return evaluation, State(result["hidden"], result["cell"])
+
+
+def _count_candidates(interpreter: litert.Interpreter) -> int | None:
+    """Returns the number of rows of a step of `learn`, or None for an older program."""
+    try:
+        return interpreter.inputs("learn")["output_bias"][0]
+    except (ValueError, RuntimeError):
+        return None
 
 
 def check_fits(content: bytes, config: ModelConfig) -> None:

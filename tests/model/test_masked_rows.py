@@ -11,8 +11,9 @@ from data.errors import DataError
 from data.vocabulary import BOUNDARY, PAD, SPECIALS
 from model.device.config import ModelConfig
 from model.device.folder import PRETRAINED, load_model
+from model.device.network import State
 from model.device.programs import PROGRAMS, SHIPPED, file_name
-from model.device.runtime import Program, State
+from model.device.runtime import Program
 from model.device.sampling import draw
 from model.device.weights import Weights, digest, initial_weights
 from model.program import build_program

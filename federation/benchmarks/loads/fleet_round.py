@@ -6,9 +6,6 @@ time of a stage is that of all devices' work on one core, or of the coordinator'
 """
 
 import asyncio
-import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -21,19 +18,16 @@ import numpy as np
 
 from data.errors import DataError
 from data.peak_memory import peak_memory_mib
+from federation.benchmarks.loads.live_coordinator import DEADLINE_SECONDS, CoordinatorControl, LiveCoordinator, running
 from federation.benchmarks.loads.simulated_devices import FleetDevice, SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
 from federation.coordinator.web.connection_limits import connections_allowed
-from federation.coordinator.web.control_api import TOKEN
-from federation.processes import free_port, start
 from federation.protocol.api_messages import Plan
-from federation.protocol.join_link import JoinLink
 from federation.protocol.round_terms import TrainingResult
 from model.device.config import ModelConfig
 from model.device.folder import save_model
 
 CONFIG = ModelConfig(vocabulary=64, embedding=8, units=16)
-_DEADLINE_SECONDS = 3_600
 _WAIT = 120  # seconds that a device waits for an answer; a thousand devices polling often would keep a core busy
 _AT_ONCE = 4  # devices that work at the same time
 
@@ -50,82 +44,41 @@ def fleet_round(devices: int) -> dict[str, Any]:
         folder = Path(temporary)
         model = untrained_model(CONFIG)
         save_model(folder / "model", model)
-        ports = free_port(), free_port()
-        command = [sys.executable, "-P", "-m", "federation", "serve", "--folder", folder / "coordinator"]
-        command += ["--model", folder / "model", "--port", ports[0], "--control-port", ports[1], "--invite", 0]
-        command += ["--rounds", 0]  # the fleet joins first
-        command += ["--minimum", max(3, devices // 2), "--target", devices, "--over-selection", 1]
+        options = ["--minimum", max(3, devices // 2), "--target", devices, "--over-selection", 1]
         for stage in ("keys", "shares", "reporting", "consistency", "unmasking"):
-            command += [f"--{stage}-seconds", _DEADLINE_SECONDS]
-        process = start([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            return asyncio.run(_with_clients(devices, folder, ports[1], process.pid, model.vocabulary.sha256))
-        finally:
-            process.kill()
-            process.wait()
+            options += [f"--{stage}-seconds", DEADLINE_SECONDS]
+        with running(folder / "coordinator", folder / "model", options) as coordinator:
+            return asyncio.run(_with_clients(devices, coordinator, model.vocabulary.sha256))
 
 
-async def _with_clients(devices: int, folder: Path, port: int, process: int, vocabulary: str) -> dict[str, Any]:
+async def _with_clients(devices: int, coordinator: LiveCoordinator, vocabulary: str) -> dict[str, Any]:
     async with AsyncExitStack() as clients:
-        http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
-        control = _Control(await clients.enter_async_context(http), folder / "coordinator" / TOKEN)
-        while not (await control.view())["ready"]:
-            await asyncio.sleep(0.5)
-        fleet = await _enrolled_fleet(devices, folder, control, vocabulary, clients)
-        return await _round(fleet, control, process)
-
-
-class _Control:
-    """The coordinator's control API."""
-
-    def __init__(self, http: httpx.AsyncClient, token: Path) -> None:
-        self._http, self._token = http, token
-        self.deadline = time.monotonic() + _DEADLINE_SECONDS
-
-    async def view(self) -> dict[str, Any]:
-        """Returns the coordinator's view of its rounds; waits for a coordinator that is starting.
-
-        Raises:
-          DataError: the coordinator does not answer.
-        """
-        while time.monotonic() < self.deadline:
-            try:
-                return (await self._http.get("/control/view", headers=self._headers())).raise_for_status().json()
-            except (httpx.TransportError, OSError):
-                await asyncio.sleep(0.2)
-        raise DataError(f"the coordinator did not answer within {_DEADLINE_SECONDS} s")
-
-    async def post(self, path: str) -> httpx.Response:
-        """Posts to the control API."""
-        return await self._http.post(path, headers=self._headers())
-
-    def _headers(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self._token.read_text('ascii')}"}
+        control = await clients.enter_async_context(coordinator.control())
+        await control.wait_until_ready()
+        fleet = await _enrolled_fleet(devices, coordinator, control, vocabulary, clients)
+        return await _round(fleet, control, coordinator.process)
 
 
 async def _enrolled_fleet(
-    devices: int, folder: Path, control: _Control, vocabulary: str, clients: AsyncExitStack
+    devices: int, coordinator: LiveCoordinator, control: CoordinatorControl, vocabulary: str, clients: AsyncExitStack
 ) -> list[FleetDevice]:
-    certificate = (folder / "coordinator" / "certificate.pem").read_text("ascii")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.load_verify_locations(cadata=certificate[: certificate.index("-----BEGIN PRIVATE")])
+    context = coordinator.trusted()
     fleet: list[FleetDevice] = []
     at_once = asyncio.Semaphore(_AT_ONCE)
     for _ in range(devices):
-        link = JoinLink.parse((await control.post("/control/invitations")).json()["link"])
+        link = await control.invite()
         # Each device has its own client, because a pool searches all its connections in each request.
         http = httpx.AsyncClient(base_url=link.url, verify=context, trust_env=False, timeout=600)
         await clients.enter_async_context(http)
-        fleet.append(FleetDevice(http, SimulatedDevice(_vectors), vocabulary, at_once))
+        fleet.append(FleetDevice(http, SimulatedDevice(random_vectors), vocabulary, at_once))
         await fleet[-1].enrol(link.code)
     return fleet
 
 
-async def _round(fleet: Sequence[FleetDevice], control: _Control, process: int) -> dict[str, Any]:
+async def _round(fleet: Sequence[FleetDevice], control: CoordinatorControl, process: int) -> dict[str, Any]:
     """Runs one round over enrolled devices and returns its figures; `process` is the coordinator's process id."""
     before = await control.view()
-    await control.post("/control/rounds?rounds=1")
+    await control.schedule(1)
     seconds: dict[str, float] = {}
     working = [asyncio.create_task(_take_part(device)) for device in fleet]
     stage, since = "selection", time.monotonic()
@@ -164,7 +117,8 @@ async def _take_part(device: FleetDevice) -> None:
         await device.turn(wait=_WAIT)
 
 
-def _vectors(plan: Plan) -> Any:
+def random_vectors(plan: Plan) -> Any:
+    """Returns the vectors of a device that trained on 100 words and whose delta is random."""
     terms, rng = plan.terms, np.random.default_rng()
     delta = rng.normal(size=terms.length).astype(np.float32)
     return terms.contribution(TrainingResult(delta * np.float32(0.5 / np.linalg.norm(delta)), 100), rng)

@@ -58,10 +58,10 @@ def measure_uploads(repeats: int, config: ModelConfig | None = None) -> tuple[li
         Figure(
             "sums", "the coordinator checks and unpacks masked updates and adds them to the sum", "GB/s", found["sums"]
         ),
-        Figure("sums_to_numpy", "ratio of the coordinator to NumPy", "", to_numpy["sums"], "at least 0.5"),
+        Figure("sums_to_numpy", "ratio of the coordinator to NumPy", "", to_numpy["sums"], "at least 0.5", ratio=True),
         Figure("digest", "SHA-256 of masked updates, which their signatures need", "GB/s", found["digest"]),
         Figure("api", "the whole API call: signature, body, digest, sum", "GB/s", found["api"]),
-        Figure("api_to_numpy", "ratio of the API call to NumPy", "", to_numpy["api"]),
+        Figure("api_to_numpy", "ratio of the API call to NumPy", "", to_numpy["api"], ratio=True),
     ]
     return figures, {"weights": uploads.terms.length, "bits": uploads.terms.bits, "update_bytes": uploads.size}
 

@@ -165,7 +165,9 @@ def measure_peers(
         [
             Figure("ours", "TFF, useful words per second", "", speeds["ours"]),
             Figure("pfl", "pfl, useful words per second", "", speeds["pfl"]),
-            Figure("ratio", "ratio of TFF to pfl", "", ratios(speeds["ours"], speeds["pfl"]), "at least 1.5"),
+            Figure(
+                "ratio", "ratio of TFF to pfl", "", ratios(speeds["ours"], speeds["pfl"]), "at least 1.5", ratio=True
+            ),
             Figure("recall_before", "recall at 1 on validation users before the rounds", "", [before.top1]),
             Figure("recall_ours", "recall at 1 after the rounds in TFF", "", [after.top1]),
             Figure("recall_pfl", "recall at 1 after the rounds in pfl", "", [their.top1]),

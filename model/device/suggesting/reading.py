@@ -1,4 +1,4 @@
-"""Reads a message word by word with a program, and caches the states and logits along it."""
+"""Reads a message word by word with a network, and caches the states and logits along it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.vocabulary import BOUNDARY
-from model.device.runtime import Program, State
+from model.device.network import Network, State
 from model.device.suggesting.phrases import Phrases
 
 _LOGITS_KEPT = 128  # for the newest tokens: 5 MB with 10,000 words
@@ -14,9 +14,9 @@ _KEPT_AHEAD = 32  # words that may come next, with their logits and states: 1.5 
 
 
 class Reader:
-    """Logits along one message. Each further word costs one step of the program; words that were read before cost nothing.
+    """Logits along one message. Each further word costs one step of the network; words that were read before cost nothing.
 
-    The cache belongs to the weights of the program: create a new reader after assigning other weights.
+    The cache belongs to the weights of the network: create a new reader after assigning other weights to a program.
 
     With `most_unread`, a context of which more tokens are unread, such as a pasted text, is read from its last `most_unread`
     tokens on, as if the message began there.
@@ -24,8 +24,8 @@ class Reader:
     With `phrases`, the logits are the logarithms of the probabilities of the network and the phrases together.
     """
 
-    def __init__(self, program: Program, most_unread: int | None = None, phrases: Phrases | None = None) -> None:
-        self._program = program
+    def __init__(self, network: Network, most_unread: int | None = None, phrases: Phrases | None = None) -> None:
+        self._network = network
         self._most_unread = most_unread
         self._phrases = phrases
         self._skipped: list[int] = []  # the tokens of the context before those that were read
@@ -74,7 +74,7 @@ class Reader:
         for end in range(read + 1, len(tokens) + 1):
             along = tuple(tokens[:end])
             if along not in self._ahead:
-                logits, state = self._program.step(along[-1], state)
+                logits, state = self._network.step(along[-1], state)
                 self._ahead[along] = self._with_phrases(logits, along[1:]), state
                 if len(self._ahead) > _KEPT_AHEAD:
                     del self._ahead[next(iter(self._ahead))]
@@ -89,11 +89,11 @@ class Reader:
         tokens = [BOUNDARY, *context[:-1]] if context else []
         known = self._known(tokens)
         states, cached = self._states[:known], self._logits[:known]
-        state = self._program.initial_state(1)
+        state = self._network.initial_state(1)
         for place, token in enumerate(tokens):
             logits = cached[place] if place < known else None
             if logits is None:
-                logits, state = self._program.step(token, state)
+                logits, state = self._network.step(token, state)
                 logits = self._with_phrases(logits, tokens[1 : place + 1])
             else:
                 state = states[place]
@@ -117,8 +117,8 @@ class Reader:
     def _step(self, place: int) -> tuple[NDArray[np.float32], State]:
         if self._ahead and (ahead := self._ahead.get(tuple(self._tokens[: place + 1]))) is not None:
             return ahead
-        before = self._states[place - 1] if place else self._program.initial_state(1)
-        logits, state = self._program.step(self._tokens[place], before)
+        before = self._states[place - 1] if place else self._network.initial_state(1)
+        logits, state = self._network.step(self._tokens[place], before)
         return self._with_phrases(logits, self._tokens[1 : place + 1]), state
 
     def _with_phrases(self, logits: NDArray[np.float32], context: Sequence[int]) -> NDArray[np.float32]:

@@ -83,8 +83,8 @@ def test_phrases_cost_a_key_no_step_of_a_network(device: Device) -> None:
     """The steps of each key are the same whether phrases were read before it or not, and a taken phrase needs none."""
     for _ in range(20):
         device.models.learn("meet me at the climbing hall tonight")
-    program = Counting(device.models._reader._program)
-    device.models._reader._program = program  # type: ignore[assignment]
+    program = Counting(device.models._reader._network)
+    device.models._reader._network = program  # type: ignore[assignment]
     steps: dict[bool, list[int]] = {}
     for with_phrases in (False, True):
         keyboard, steps[with_phrases] = device.keyboard, []

@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from model.device.runtime import Program, State
+from model.device.network import Network, State
 
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The tokens read by the steps of any program."""
+    """The tokens read by the steps of any network that types."""
     read: list[int] = []
-    step = Program.step
+    step = Network.step
 
-    def spy(self: Program, token: int, state: State) -> tuple[np.ndarray, State]:
+    def spy(self: Network, token: int, state: State) -> tuple[np.ndarray, State]:
         read.append(token)
         return step(self, token, state)
 
-    monkeypatch.setattr(Program, "step", spy)
+    monkeypatch.setattr(Network, "step", spy)
     return read

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from data.vocabulary import BOUNDARY
 from model.device.folder import Model
-from model.device.runtime import Program, State
+from model.device.network import Network, State
+from model.device.runtime import Program
 from model.device.suggesting import reading
 from model.device.suggesting.reading import Reader
 
@@ -17,17 +18,17 @@ CONTEXTS = st.lists(st.lists(st.integers(2, 30), max_size=8), min_size=1, max_si
 
 
 class Counting:
-    """A program that counts its steps."""
+    """A network that counts its steps."""
 
-    def __init__(self, program: Program) -> None:
-        self._program, self.steps = program, 0
+    def __init__(self, network: Network) -> None:
+        self._network, self.steps = network, 0
 
     def step(self, token: int, state: State) -> tuple[np.ndarray, State]:
         self.steps += 1
-        return self._program.step(token, state)
+        return self._network.step(token, state)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._program, name)
+        return getattr(self._network, name)
 
 
 def read_from_scratch(program: Program, context: list[int]) -> np.ndarray:
