@@ -21,7 +21,7 @@ from data.tokenizer import tokenize
 from federation.evaluation.glides.glide_lines import RecordedGlide
 from federation.evaluation.glides.measurement import hand_glides
 from federation.evaluation.glides.noisy_traces import GEOMETRY
-from federation.evaluation.glides.synthetic_hands import FITTED, HELD_OUT, SyntheticKind
+from federation.evaluation.glides.synthetic_kinds import FITTED, HELD_OUT, SyntheticKind
 from model.device.folder import PRETRAINED, load_model
 from model.device.gliding.decoder import GlideDecoder
 from model.device.gliding.parameters import GlideParameters

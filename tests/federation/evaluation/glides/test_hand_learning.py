@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from federation.evaluation.glides.hand_learning import measure_hand_learning
-from federation.evaluation.glides.synthetic_hands import FITTED
+from federation.evaluation.glides.synthetic_kinds import FITTED
 
 WORDS = (
     *("to", "too", "go", "it", "or", "if", "of", "is", "us", "as", "in", "on", "up", "so", "do", "an", "at"),

@@ -12,7 +12,8 @@ from data.errors import DataError
 from federation.evaluation.glides.glide_lines import RecordedGlide
 from federation.evaluation.glides.measurement import hand_glides, measure_glides, noisy_glides, words_in_context
 from federation.evaluation.glides.noisy_traces import GEOMETRY, noisy_trace
-from federation.evaluation.glides.synthetic_hands import FITTED, HELD_OUT, SyntheticHand
+from federation.evaluation.glides.synthetic_hands import SyntheticHand
+from federation.evaluation.glides.synthetic_kinds import FITTED, HELD_OUT
 from model.device.folder import Model
 from model.device.gliding.geometry import KeyGeometry
 from model.device.gliding.gesture import Gesture
