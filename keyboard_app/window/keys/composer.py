@@ -23,6 +23,7 @@ from keyboard_app.window.keys.between_keys import BetweenKeys
 from keyboard_app.window.keys.board import Board
 from keyboard_app.window.keys.emoji_panel import EmojiSearch
 from keyboard_app.window.keys.ghost_text import GhostText
+from keyboard_app.window.keys.key_feedback import KeyFeedback
 from keyboard_app.window.keys.keypad import Keypad, Place
 from keyboard_app.window.keys.suggestion_strip import SuggestionStrip
 from keyboard_app.window.keys.text_area import SearchField, TextArea
@@ -70,6 +71,7 @@ class Composer(BoxLayout):
         self._keypad.bind(size=lambda *_: self._measure_keys())
         self._continuing = BetweenKeys(self._show_phrases)
         self._ghost = GhostText(self._area)
+        self.feedback = KeyFeedback()
         self._physical = False  # whether the person types on a physical keyboard
 
     def begin(self, device: Device) -> None:
@@ -86,6 +88,7 @@ class Composer(BoxLayout):
             self._keypad.use(layout.pages, layout.name)
         self._keypad.hold_time = settings.hold_ms / 1000
         self.takes_glides, self.one_handed = settings.glide, settings.one_handed
+        self.feedback.use(settings.key_sound, settings.key_vibration)
         self._measure_keys()
 
     def edit_message(self) -> None:
@@ -149,8 +152,9 @@ class Composer(BoxLayout):
 
     def on_touch_down(self, touch: MotionEvent) -> bool:
         """Shows no ghost to a person who touches the keys."""
-        if self._lower.collide_point(*touch.pos):
+        if self._physical and self._lower.collide_point(*touch.pos):
             self._physical = False
+            self._ghost.hide()
         return bool(super().on_touch_down(touch))
 
     def key(self, action: str, character: str = "", place: Place | None = None) -> None:

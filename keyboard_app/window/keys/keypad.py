@@ -66,7 +66,8 @@ class KeyRow(Layer):
 
 
 class Keypad(FloatLayout):
-    """Dispatches `on_key(action, character, place)`, `on_cursor(steps)` and `on_held(action)`; handles the keys that turn pages.
+    """Dispatches `on_press()` when a finger comes down on a key, `on_key(action, character, place)`, `on_cursor(steps)` and
+    `on_held(action)`; handles the keys that turn pages.
 
     `place` is where the finger came down on the key of a character; None for other keys, alternates, and fingers that slid there.
 
@@ -80,7 +81,7 @@ class Keypad(FloatLayout):
     takes_glides = BooleanProperty(False)
     hold_time = NumericProperty(0.38)  # seconds until a key counts as held
 
-    __events__ = ("on_cursor", "on_glide", "on_glide_begin", "on_held", "on_key")
+    __events__ = ("on_cursor", "on_glide", "on_glide_begin", "on_held", "on_key", "on_press")
 
     def __init__(self, **properties: Any) -> None:
         super().__init__(**properties)
@@ -136,6 +137,9 @@ class Keypad(FloatLayout):
     def on_glide(self, gesture: Gesture) -> None:
         """Event: a gliding finger was lifted."""
 
+    def on_press(self) -> None:
+        """Event: a finger has come down on a key."""
+
     def on_held(self, action: str) -> None:
         """Event: a key without alternates was held."""
 
@@ -185,6 +189,7 @@ class Keypad(FloatLayout):
         touch.grab(self)
         finger = self._fingers[touch.uid] = _Finger(key, touch.pos)
         self._add_point(finger, touch)
+        self.dispatch("on_press")
         self._press(finger)
         return True
 

@@ -31,6 +31,10 @@ class SettingsPage(Page):
 
     def __init__(self, *arguments: Any, **properties: Any) -> None:
         super().__init__(*arguments, title="Settings", **properties)
+        feedback = self.screen.composer.feedback
+        for has, row in ((feedback.has_sound, self.ids.sound_row), (feedback.has_vibration, self.ids.vibration_row)):
+            if not has:
+                row.parent.remove_widget(row.__self__)
         self.ids.theme.options, self.ids.one_handed.options = list(THEMES), list(_SIDES)
 
     def refresh(self) -> None:
@@ -46,6 +50,7 @@ class SettingsPage(Page):
         ids.consent.on = settings.consent is True
         ids.key_height.shown, ids.hold_ms.shown = f"{settings.key_height:.0%}", f"{settings.hold_ms / 1000:.2f} s"
         ids.number_row.on, ids.one_handed.value = settings.number_row, settings.one_handed
+        ids.key_sound.on, ids.key_vibration.on = settings.key_sound, settings.key_vibration
         ids.glide.on = settings.glide
         ids.autocorrect.on = settings.autocorrect
         ids.capitals.on = settings.automatic_capitals

@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+# What counts beside the alignment, with the sign of its weight in a candidate's score.
+WEIGHTS = {"location": -1, "shape": -1, "longer": -1, "length": -1, "key": -1, "double": -1, "prior": 1}
+
 
 @dataclass(frozen=True)
 class GlideParameters:
@@ -11,6 +17,9 @@ class GlideParameters:
     and then one by one; values beside them were no better on three kinds that were held out. No recorded gesture took part.
     """
 
+    # Where people touch whose hand is not known.
+    below: float = 0.08  # units that the touches lie below the keys' centres
+    shift: float = 0.6  # of the distance between the middles of a gesture and a word's path, which counts as the hand's
     # The alignment of the trace with the keys (`model.device.gliding.alignment`).
     first_spread: float = 0.28  # of touches, across
     spread: float = 0.34  # of the keys between the ends
@@ -33,3 +42,8 @@ class GlideParameters:
     key: float = -0.18  # for each key of the word
     double: float = 0.42  # for each double letter
     prior: float = 0.7  # for each nat of the word's improbability
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """What `WEIGHTS` names, as it counts in a candidate's score, [features]."""
+        return np.array([sign * getattr(self, name) for name, sign in WEIGHTS.items()], np.float32)
