@@ -62,7 +62,12 @@ FITTED = {
         landing=(0.9, 1.5), lift=(0.9, 1.5), down=(0.05, 0.4), right=(-0.05, 0.2), aspect=(1.2, 1.9)
     ),
     "halting": SyntheticKind(
-        rest=(40.0, 250.0), halts=(0.2, 1.2), roll=(0.02, 0.15), jitter=(0.01, 0.05), slop=(0.0, 0.05), overshoot=(0.1, 0.4)
+        rest=(40.0, 250.0),
+        halts=(0.2, 1.2),
+        roll=(0.02, 0.15),
+        jitter=(0.01, 0.05),
+        slop=(0.0, 0.05),
+        overshoot=(0.1, 0.4),
     ),
 }
 HELD_OUT = {
@@ -75,7 +80,13 @@ HELD_OUT = {
     ),
     "phones": SyntheticKind(
         **{"aspect": (1.2, 1.9), "down": (-0.1, 0.35), "right": (-0.1, 0.2), "landing": (0.7, 1.3), "lift": (0.8, 1.4)},
-        **{"rate": (30.0, 120.0), "stalls": (0.0, 0.4), "repeats": (0.0, 0.2), "rest": (0.0, 200.0), "roll": (0.0, 0.1)},
+        **{
+            "rate": (30.0, 120.0),
+            "stalls": (0.0, 0.4),
+            "repeats": (0.0, 0.2),
+            "rest": (0.0, 200.0),
+            "roll": (0.0, 0.1),
+        },
         **{"halts": (0.0, 0.6), "overshoot": (0.0, 0.3), "loop": (0.0, 0.6), "smooth": (0.0, 0.6), "hook": (0.0, 0.3)},
     ),
 }

@@ -31,10 +31,12 @@ class SettingsPage(Page):
 
     def __init__(self, *arguments: Any, **properties: Any) -> None:
         super().__init__(*arguments, title="Settings", **properties)
+        # `ids` holds weak proxies, so the rows that are left out are kept here.
+        self._rows = [self.ids.sound_row.__self__, self.ids.vibration_row.__self__]
         feedback = self.screen.composer.feedback
-        for has, row in ((feedback.has_sound, self.ids.sound_row), (feedback.has_vibration, self.ids.vibration_row)):
+        for has, row in zip((feedback.has_sound, feedback.has_vibration), self._rows, strict=True):
             if not has:
-                row.parent.remove_widget(row.__self__)
+                row.parent.remove_widget(row)
         self.ids.theme.options, self.ids.one_handed.options = list(THEMES), list(_SIDES)
 
     def refresh(self) -> None:
