@@ -5,8 +5,8 @@
 2. The decoder's candidates get the probabilities that their scores imply. The loss is the mean of -ln P of the meant word,
    which is at least that of `_LOST` for a word that is not among them.
 3. The parameters that weigh features of the candidates are fitted by gradient, because the loss is convex in them.
-4. Each other parameter in turn is raised and lowered by a fifth, and the best value is kept; then those of step 3 are fitted again.
-   This is repeated until no change helps, or `SWEEPS` times.
+4. Each other parameter in turn is raised and lowered by a fifth, and the best value is kept. Then those of step 3 are fitted
+   again. This is repeated until no change helps, or `SWEEPS` times.
 
 The result is printed as the lines of `GlideParameters`, with the loss and the share of first words on the kinds that were
 held out.
@@ -132,8 +132,7 @@ def fit(words: Sequence[str], glides: Sequence[RecordedGlide], sweeps: int) -> G
                     break
         if before - least < _ENOUGH:
             break
-    best = _weighed(best, gestures)
-    return best
+    return _weighed(best, gestures)
 
 
 def _glides(kinds: Mapping[str, SyntheticKind], words: Sequence[str], seed: int) -> list[RecordedGlide]:

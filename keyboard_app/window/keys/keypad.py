@@ -66,9 +66,9 @@ class KeyRow(Layer):
 
 
 class Keypad(FloatLayout):
-    """Dispatches `on_press()` when a finger comes down on a key, `on_key(action, character, place)`, `on_cursor(steps)` and
-    `on_held(action)`; handles the keys that turn pages.
+    """Dispatches `on_key(action, character, place)`, `on_cursor(steps)` and `on_held(action)`; handles the keys that turn pages.
 
+    `on_press()` says that a finger has come down on a key, before the key acts.
     `place` is where the finger came down on the key of a character; None for other keys, alternates, and fingers that slid there.
 
     If it `takes_glides`, it dispatches `on_glide_begin` once a finger has left its first letter, and `on_glide(gesture)` when the

@@ -5,8 +5,8 @@ A word with the keys k_1 … k_n is aligned at points i_1 ≤ … ≤ i_n of the
     lead(i_1) + touch(k_1, i_1) + way(k_1, k_2; i_1 … i_2) + touch(k_2, i_2) + … + touch(k_n, i_n) + tail(i_n)
 
 - `touch` is how unlikely a touch of the key at the point is, by Student's t distribution around the key's centre, which the
-  candidate's shift moves: a touch far off is unlikely, but not impossible. The first and the last key have spreads and weights of their own. People slow down at a
-  key, more at a sharp corner or a double letter, so that the speed counts too.
+  candidate's shift moves: a touch far off is unlikely, but not impossible. The first and the last key have spreads and weights of
+  their own. People slow down at a key, more at a sharp corner or a double letter, so that the speed counts too.
 - `way` integrates along the trace how far it is from the straight line between the two keys, and how far its direction is from
   that of the line.
 - `lead` and `tail` are the lengths before the first key and after the last one: hooks, overshoots, late lifts.

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from model.device.gliding.alignment import alignment_costs
 from model.device.gliding.geometry import KeyGeometry
 from model.device.gliding.gesture import Gesture
-from model.device.gliding.gesture_trace import Trace, trace_of
+from model.device.gliding.gesture_trace import trace_of
 from model.device.gliding.hand import Hand
 from model.device.gliding.parameters import WEIGHTS, GlideParameters
 from model.device.gliding.paths import KeySequences, lengths, resampled, shape_of
@@ -30,8 +30,8 @@ POINTS = 32
 _CANDIDATES = 60
 _CHUNK = 1000  # words whose paths are computed at a time, so that building takes little memory
 _SHORT = 0.5  # units added to lengths before their ratio: that of two points says nothing
-# Weights of the first comparison. The intended word is among the 60 best of 99.3% of synthetic gestures. Fast fingers cut corners, so
-# that a gesture tends to be shorter than its word's path: `_LONGER` is for a gesture e times longer.
+# Weights of the first comparison. The intended word is among the 60 best of 99.3% of synthetic gestures. Fast fingers cut corners,
+# so a gesture tends to be shorter than its word's path: `_LONGER` is for a gesture e times longer.
 _LOCATION, _SHAPE, _FIRST_END, _LAST_END, _LONGER, _PRIOR = 2.9, 49.0, 4.6, 2.3, 3.0, 0.74
 _FARTHEST_SHIFT = 0.4  # units
 _FARTHEST_END = 4.0  # squared units; an end beyond counts as this far

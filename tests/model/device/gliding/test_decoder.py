@@ -257,7 +257,7 @@ def test_a_hand_that_is_off_all_keys_by_the_same_way(right: float, down: float) 
 def test_a_shift_counts_less_than_touches_that_are_off() -> None:
     whole, without = (GlideDecoder(["help"], KEYS, parameters=GlideParameters(shift=s, below=0)) for s in (0.6, 0.0))
     gesture = glide("help")
-    moved = gesture_of(gesture.points + [0, 0.4 * KEYS.unit], gesture.times)
+    moved = gesture_of(gesture.points + np.array([0, 0.4 * KEYS.unit]), gesture.times)
     assert whole.decode(moved)[0].score > without.decode(moved)[0].score
     assert whole.decode(gesture)[0].score == pytest.approx(without.decode(gesture)[0].score, abs=0.05)
 
@@ -265,7 +265,7 @@ def test_a_shift_counts_less_than_touches_that_are_off() -> None:
 def test_where_most_people_touch_counts_until_the_hand_is_known() -> None:
     def score(hand: Hand, below: float) -> float:
         gesture = glide("help")
-        moved = gesture_of(gesture.points + [0, 0.3 * KEYS.unit], gesture.times)
+        moved = gesture_of(gesture.points + np.array([0, 0.3 * KEYS.unit]), gesture.times)
         parameters = GlideParameters(shift=0, below=below)
         return GlideDecoder(["help"], KEYS, hand=hand, parameters=parameters).decode(moved)[0].score
 
