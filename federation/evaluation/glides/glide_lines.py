@@ -100,7 +100,7 @@ def _parsed(line: str) -> tuple[str, str | None, Gesture, KeyGeometry | None]:
 
 
 def _gesture_of(curve: Any) -> Gesture:
-    columns = [curve.get(name) for name in "xyt"] if isinstance(curve, dict) else [None]
+    columns: list[Any] = [curve.get(name) for name in "xyt"] if isinstance(curve, dict) else [None]
     if len(columns) == 3 and columns[2] is None and isinstance(columns[0], list):
         columns[2] = [0] * len(columns[0])
     if not all(isinstance(column, list) and all(map(_is_number, column)) for column in columns):

@@ -192,8 +192,8 @@ class SyntheticHand:
         kept = (np.arange(len(at)) == 0) | (np.arange(len(at)) >= first)
         x, y = (values[kept] + rng.normal(0, habits["jitter"], kept.sum()) for values in (x, y))
         x, y = (np.round(_PIXELS * values) / _PIXELS for values in (x, y))
-        times = 1 + (rng.random(len(x)) < habits["repeats"])
-        return np.repeat(x, times), np.repeat(y, times), np.repeat(at[kept], times)
+        reports = 1 + (rng.random(len(x)) < habits["repeats"])
+        return np.repeat(x, reports), np.repeat(y, reports), np.repeat(at[kept], reports)
 
 
 def _along_curve(aimed: NDArray[np.float64], lasting: NDArray[np.float64]) -> NDArray[np.float64]:
