@@ -61,7 +61,7 @@ class _Gesture(NamedTuple):
     features: NDArray[np.float32]  # [candidates, features]
     meant: int | None  # the candidate that was meant
 
-    def chances(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def chances(self, weights: NDArray[np.floating]) -> NDArray[np.float64]:
         """Returns the probability of each candidate, [candidates]."""
         scores = self.features @ weights - self.alignments
         chances = np.exp(scores - scores.max())
@@ -82,7 +82,7 @@ def _decoded(parameters: GlideParameters, words: Sequence[str], glides: Sequence
     return found
 
 
-def loss_of(gestures: Sequence[_Gesture], weights: NDArray[np.float64]) -> tuple[float, float]:
+def loss_of(gestures: Sequence[_Gesture], weights: NDArray[np.floating]) -> tuple[float, float]:
     """Returns the mean loss in nats, and the share of gestures whose word comes first."""
     losses, first = [], 0
     for gesture in gestures:
