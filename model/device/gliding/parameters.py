@@ -19,7 +19,7 @@ class GlideParameters:
 
     # Where people touch whose hand is not known.
     below: float = 0.09  # units that the touches lie below the keys' centres
-    shift: float = 0.45  # of the distance between the middles of a gesture and a word's path, which counts as the hand's
+    shift: float = 0.38  # of the distance between the middles of a gesture and a word's path, which counts as the hand's
     # The alignment of the trace with the keys (`model.device.gliding.alignment`).
     first_spread: float = 0.28  # of touches, across
     spread: float = 0.34  # of the keys between the ends
@@ -33,15 +33,15 @@ class GlideParameters:
     lead: float = 3.8  # for each unit before the first key
     tail: float = 2.2  # for each unit after the last
     pace: float = 0.12  # for a key between the ends passed e times faster than the gesture is on the whole
-    pace_at_double: float = 0.65  # more of it at a double letter
+    pace_at_double: float = 0.78  # more of it at a double letter
     # The two channels and the length of the whole path.
     location: float = 2.0  # for the mean squared distance, in squared units
     shape: float = 42.0  # for the mean squared distance of the scaled paths
-    longer: float = 3.3  # for a path e times longer than the word's
-    length: float = -2.3  # for a path e times longer or shorter; below 0, because cut corners make paths shorter
-    key: float = 0.2  # for each key of the word
-    double: float = 0.22  # for each double letter
-    prior: float = 0.79  # for each nat of the word's improbability
+    longer: float = 3.1  # for a path e times longer than the word's
+    length: float = -2.2  # for a path e times longer or shorter; below 0, because cut corners make paths shorter
+    key: float = 0.17  # for each key of the word
+    double: float = 0.27  # for each double letter
+    prior: float = 0.78  # for each nat of the word's improbability
 
     @property
     def weights(self) -> NDArray[np.float32]:
