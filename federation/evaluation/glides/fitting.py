@@ -12,6 +12,7 @@ The result is printed as the lines of `GlideParameters`, with the loss and the s
 held out.
 """
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -87,7 +88,7 @@ def loss_of(gestures: Sequence[_Gesture], weights: NDArray[np.floating]) -> tupl
     losses, first = [], 0
     for gesture in gestures:
         chances = gesture.chances(weights)
-        losses.append(-np.log(max(_LOST if gesture.meant is None else chances[gesture.meant], _LOST)))
+        losses.append(-math.log(max(_LOST if gesture.meant is None else float(chances[gesture.meant]), _LOST)))
         first += gesture.meant is not None and gesture.meant == chances.argmax()
     return float(np.mean(losses)), first / len(gestures)
 
