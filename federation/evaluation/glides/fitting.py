@@ -101,7 +101,7 @@ def _weighed(parameters: GlideParameters, gestures: Sequence[_Gesture]) -> Glide
         loss, slope = 0.0, np.zeros(len(weights))
         for gesture in known:
             chances = gesture.chances(weights)
-            loss -= float(np.log(max(chances[gesture.meant], 1e-300)))
+            loss -= math.log(max(float(chances[gesture.meant]), 1e-300))
             slope += chances @ gesture.features - gesture.features[gesture.meant]
         return loss / len(known), slope / len(known)
 
