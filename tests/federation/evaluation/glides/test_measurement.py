@@ -40,10 +40,10 @@ def test_what_counts(small_model: Model) -> None:
 
 def test_a_context_changes_the_prior(small_model: Model) -> None:
     rng = np.random.default_rng(2)
-    spread = [replace(clean(word), gesture=noisy_trace(word, rng, 2.5)) for word in WORDS * 5]  # hardly readable
+    spread = [replace(clean(word), gesture=noisy_trace(word, rng, 2.5)) for word in WORDS * 12]  # hardly readable
     alone = measure_glides(small_model, spread)
     after = measure_glides(small_model, [replace(glide, context="i don't think") for glide in spread])
-    assert alone.eligible == after.eligible == 30
+    assert alone.eligible == after.eligible == 72
     assert (alone.first, alone.among_four) != (after.first, after.among_four)
 
 
