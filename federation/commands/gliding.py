@@ -66,7 +66,7 @@ def run_glides(options: argparse.Namespace) -> Result:
     from federation.evaluation.glides.hand_learning import hand_table, measure_hand_learning
     from federation.evaluation.glides.measurement import hand_glides, noisy_glides, words_in_context
     from federation.evaluation.glides.noisy_traces import GEOMETRY
-    from federation.evaluation.glides.synthetic_hands import FITTED, HELD_OUT
+    from federation.evaluation.glides.synthetic_kinds import FITTED, HELD_OUT
     from federation.reports.tables import print_tables
 
     corpus: Corpus = Part(open_corpus(options.corpus), "validation")

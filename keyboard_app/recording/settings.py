@@ -28,6 +28,8 @@ class UserSettings:
     number_row: bool = False  # whether a row of digits stands above the letters
     one_handed: str = "off"  # one of SIDES
     hold_ms: int = 380  # time after which a key counts as held, in milliseconds, 200 to 1,000
+    key_sound: bool = False  # where the platform can play one
+    key_vibration: bool = False  # where the platform can vibrate
     offensive_words: bool = False  # whether to suggest them
     autocorrect: bool = True
     glide: bool = True  # whether a finger that slides over the letters writes a word

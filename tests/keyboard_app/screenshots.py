@@ -4,8 +4,7 @@
 2. A keyboard on a temporary profile types some weeks of messages and learns from them. Then it installs that model and learns
    again.
 3. The window opens, and the pictures of the README are saved: `keyboard.png` with light and dark phones, and `keyboard-wide.png`
-   with a tablet and a desktop. With `--all`, each state of the window is also saved at the sizes of a phone, a tablet and a
-   desktop, in light and dark.
+   with a tablet and a desktop. With `--all`, each state of the window is also saved at seven sizes, in light and dark.
 """
 
 import argparse
@@ -13,7 +12,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,6 +30,7 @@ from keyboard_app.learning.learning import Learning
 from keyboard_app.recording import store
 from keyboard_app.window.kivy_settings import prepare_kivy
 from model.device.folder import PRETRAINED
+from tests.keyboard_app.stage import UNFINISHED, Stage, settle
 
 _LINES = [
     "are you coming to the climbing hall tonight?",
@@ -42,7 +41,6 @@ _LINES = [
     "see you at the climbing hall!",
 ]
 _SENT = ["Are you coming tonight?", "I'll bring the ropes and some snacks 😀", "Let's meet at seven, by the door."]
-_UNFINISHED = "See you at the "  # the message being typed, and the moment for which the page compares three models
 _WEEKS = 5
 _OTHERS = (  # messages on the other keyboards, a tuple for each keyboard
     ("see you at the lake tomorrow", "are you coming to the lake too?", "the water is so warm today"),
@@ -52,13 +50,13 @@ _OTHERS = (  # messages on the other keyboards, a tuple for each keyboard
 _TIMES = 40  # repetitions of these messages
 _ROUNDS = 2  # federated rounds
 _SIZES = {"phone": (412, 892), "tablet": (820, 1180), "desktop": (1280, 800)}
+_MORE_SIZES = {"tiny": (320, 480), "small": (360, 640), "tall": (412, 915), "short": (800, 600)}
 _GAP, _GROUND = 24, "#7A8496"  # pixels between pictures, and the colour behind them
 _README = {
     "keyboard.png": ("phone-light-phrase", "phone-dark-glide", "phone-dark-learned", "phone-light-private"),
     "keyboard-wide.png": ("tablet-dark-learned", "desktop-light-models"),
 }
 _WIDE_HEIGHT = 800  # height that pictures are scaled to if their heights differ, in pixels
-_HELD = 0.6  # seconds to hold a key until its alternates are shown
 
 
 def _federate(folder: Path, shipped: Path) -> Path:
@@ -81,9 +79,9 @@ def _install(device: Device, newest: Path) -> None:
     """Installs a newer global model as a keyboard does after a round, and checks that the comparison shows something."""
     device.profile.mailbox.release(newest)
     answer_all(device.profile, device.models)
-    suggested = device.compare(_UNFINISHED)
+    suggested = device.compare(UNFINISHED)
     if len({words[0] for words in suggested.values()}) < len(suggested):
-        sys.exit(f"after {_UNFINISHED!r}, two models suggest the same word first: {suggested}")
+        sys.exit(f"after {UNFINISHED!r}, two models suggest the same word first: {suggested}")
 
 
 def _write_history(device: Device) -> None:
@@ -105,158 +103,36 @@ def _write_history(device: Device) -> None:
     device.profile.store._clock = clock
 
 
-class _Stage:
-    """Brings an open window into each state that is photographed, and back."""
-
-    def __init__(self, app: Any) -> None:
-        self.screen, self.composer = app.screen, app.screen.composer
-        self._fingers: list[Any] = []
-        self.states: dict[str, Callable[[], Iterator[None] | None]] = {
-            "typing": lambda: None,
-            "phrase": self._show_phrase,
-            "ghost": self._show_ghost,
-            "glide": self._glide,
-            "glided": partial(self._glide, lift=True),
-            "accents": self._hold_key,
-            "digits": partial(setattr, self.composer.ids.keypad, "page", "symbols"),
-            "emoji": self.composer.show_emoji,
-            "emoji-search": self.composer.search_emoji,
-            "forgotten": lambda: self.composer.hold(self.composer.keyboard.strip[1]),
-            "selection": self._open_menu,
-            "private": partial(self.screen.set_private, True),
-            **{page: partial(self._show_page, page) for page in ("learned", "data", "federation", "settings")},
-            "models": self._show_models,
-            "curves": self._show_curves,
-            "large": self._enlarge,
-            "large-learned": partial(self._show_page, "learned", large=True),
-            "large-settings": partial(self._show_page, "settings", large=True),
-            **{f"welcome-{step + 1}": partial(self._show_welcome, step) for step in range(3)},
-        }
-
-    def reset(self) -> None:
-        """Returns from any state to the unfinished message."""
-        screen, composer = self.screen, self.composer
-        while self._fingers:
-            self._fingers.pop().touch_up()
-        screen.first_opening.leave()
-        composer._menu.close()
-        composer.undo()
-        composer.edit_message()
-        composer.show_keys()
-        composer.keyboard.text = _UNFINISHED
-        screen.set_private(False)
-        screen.page = "learned" if screen.beside else ""
-        screen.device.choose(text_scale=1.0)
-        screen.apply_settings()
-        composer.refresh()
-
-    def _show_phrase(self) -> Iterator[None]:
-        self.composer.keyboard.text = "See you "
-        self.composer.refresh()
-        yield from _settle()
-
-    def _show_ghost(self) -> Iterator[None]:
-        self.composer.keyboard.text = "See you a"
-        self.screen.type_text("t ")
-        yield from _settle()
-
-    def _glide(self, lift: bool = False) -> Iterator[None]:
-        """Glides a word, and lifts the finger if wanted."""
-        from kivy.tests.common import UnitTestTouch
-
-        self.composer.keyboard.text = "Let's go "
-        self.composer.refresh()
-        yield from _settle(30)  # until the decoder knows the keys at this size
-        keys = {key.label.lower(): key for key in self.composer.ids.keypad.shown_keys()}
-        (x, y), *others = [keys[letter].center for letter in "climbing"]
-        finger = UnitTestTouch(x, y)
-        self._fingers.append(finger)
-        finger.touch_down()
-        for to_x, to_y in others:
-            for step in range(1, 9):
-                finger.touch_move(x + (to_x - x) * step / 8, y + (to_y - y) * step / 8)
-            x, y = to_x, to_y
-            yield
-        if lift:
-            self._fingers.pop().touch_up()
-
-    def _hold_key(self) -> Iterator[None]:
-        from kivy.tests.common import UnitTestTouch
-
-        key = next(key for key in self.composer.ids.keypad.shown_keys() if key.label.lower() == "e")
-        self._fingers.append(UnitTestTouch(*key.center))
-        self._fingers[-1].touch_down()
-        end = time.monotonic() + _HELD
-        while time.monotonic() < end:
-            yield
-
-    def _open_menu(self) -> None:
-        self.composer.select_all()
-        self.composer.open_menu()
-
-    def _enlarge(self) -> None:
-        self.screen.device.choose(text_scale=1.5)
-        self.screen.apply_settings()
-
-    def _show_page(self, name: str, large: bool = False) -> None:
-        if large:
-            self._enlarge()
-        self.screen.page = name
-
-    def _show_models(self) -> Iterator[None]:
-        """Scrolls to the suggestions of three models, at the end of the page "What it learned"."""
-        self._show_page("learned")
-        page = self.screen._pages["learned"]
-        while f"“{_UNFINISHED}”" not in page.moment:  # the models are compared once typing pauses
-            yield
-        yield from _settle()
-        page.children[0].scroll_y = 0
-
-    def _show_curves(self) -> Iterator[None]:
-        """Scrolls to the curves of three models."""
-        self._show_page("learned")
-        yield from _settle()
-        page = self.screen._pages["learned"]
-        page.ids.scroll.scroll_to(page.ids.compared.__self__, animate=False)
-
-    def _show_welcome(self, step: int) -> None:
-        self.screen.first_opening.ask()
-        self.screen.first_opening.welcome.step = step
-
-
-def _settle(frames: int = 12) -> Iterator[None]:
-    """Lets some frames pass."""
-    for _ in range(frames):
-        yield
-
-
 def _shots(app: Any, take: Callable[[str], None], wanted: Collection[str] | None) -> Iterator[None]:
     """Types some messages, then takes the wanted pictures, or all if `wanted` is None. Each `yield` lets one frame pass."""
     from kivy.core.window import Window
 
-    stage = _Stage(app)
+    stage = Stage(app)
     screen = stage.screen
     for message in _SENT:
         screen.type_text(message)
         screen.key("enter")
         yield
-    screen.type_text(_UNFINISHED)
+    screen.type_text(UNFINISHED)
     for begin_work in (screen.device.compare_models, screen.device.look_back):
         begin_work()
         while screen.device.background.task is not None:
             yield
-    for (kind, size), theme, (state, begin) in product(_SIZES.items(), ("light", "dark"), stage.states.items()):
+    stage.give_hand()
+    for (kind, size), theme, (state, begin) in product(
+        (_SIZES | _MORE_SIZES).items(), ("light", "dark"), stage.states.items()
+    ):
         name = f"{kind}-{theme}-{state}"
         if wanted is not None and name not in wanted:
             continue
         if Window.size != size:
             Window.size = size
-            yield from _settle()
+            yield from settle()
         screen.device.choose(theme=theme)
         stage.reset()
-        yield from _settle(4)
+        yield from settle(4)
         yield from begin() or ()
-        yield from _settle()
+        yield from settle()
         stage.composer.ids.text_area.restart_blinking()
         yield
         take(name)

@@ -1,32 +1,39 @@
-"""Fits the decoder's parameters on synthetic hands: `python -m federation.evaluation.glides.fitting`.
+"""Fits the decoder's parameters on synthetic hands: `python -m federation.evaluation.glides.fitting [GESTURES [SWEEPS]]`.
 
 1. Hands of the fitted kinds glide words. Half of them are drawn by their frequency among training users' messages, half by its
    square root, so that rare words count too.
 2. The decoder's candidates get the probabilities that their scores imply. The loss is the mean of -ln P of the meant word,
    which is at least that of `_LOST` for a word that is not among them.
-3. Each parameter in turn is raised and lowered by a fifth, and the best value is kept, until no change helps.
+3. The parameters that weigh features of the candidates are fitted by gradient, because the loss is convex in them.
+4. Each other parameter in turn is raised and lowered by a fifth, and the best value is kept. Then those of step 3 are fitted
+   again. This is repeated until no change helps, or `SWEEPS` times.
 
 The result is printed as the lines of `GlideParameters`, with the loss and the share of first words on the kinds that were
 held out.
 """
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from data.corpus import Corpus, Part, open_corpus
 from data.tokenizer import tokenize
 from federation.evaluation.glides.glide_lines import RecordedGlide
 from federation.evaluation.glides.measurement import hand_glides
 from federation.evaluation.glides.noisy_traces import GEOMETRY
-from federation.evaluation.glides.synthetic_hands import FITTED, HELD_OUT, SyntheticKind
+from federation.evaluation.glides.synthetic_kinds import FITTED, HELD_OUT, SyntheticKind
 from model.device.folder import PRETRAINED, load_model
-from model.device.gliding.decoder import GlideDecoder
-from model.device.gliding.parameters import GlideParameters
+from model.device.gliding.decoder import GlideDecoder, zipf
+from model.device.gliding.parameters import WEIGHTS, GlideParameters
 
 _FACTORS = (1.2, 1 / 1.2)
+_ENOUGH = 1e-3  # nats; a sweep that gains less is the last
 _LOST = 1e-6
 _CANDIDATES = 60
 _PEOPLE = 400  # training users whose words are counted
@@ -48,36 +55,85 @@ def drawn_words(corpus: Corpus, words: Sequence[str], count: int, rng: np.random
     return [names[i] for i in mixed]
 
 
-def loss_of(parameters: GlideParameters, words: Sequence[str], glides: Sequence[RecordedGlide]) -> tuple[float, float]:
-    """Returns the mean loss in nats, and the share of gestures whose word comes first."""
-    decoder, losses, first = GlideDecoder(words, GEOMETRY, parameters=parameters), [], 0
-    for glide in glides:
-        found = decoder.decode(glide.gesture, count=_CANDIDATES)
-        scores = np.array([candidate.score for candidate in found])
-        place = next((i for i, candidate in enumerate(found) if candidate.word == glide.word), None)
+class _Gesture(NamedTuple):
+    """What a decoder finds for a gesture."""
+
+    alignments: NDArray[np.float32]  # [candidates]
+    features: NDArray[np.float32]  # [candidates, features]
+    meant: int | None  # the candidate that was meant
+
+    def chances(self, weights: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Returns the probability of each candidate, [candidates]."""
+        scores = self.features @ weights - self.alignments
         chances = np.exp(scores - scores.max())
-        losses.append(-np.log(max(_LOST if place is None else chances[place] / chances.sum(), _LOST)))
-        first += place == 0
-    return float(np.mean(losses)), first / len(glides)
+        return np.asarray(chances / chances.sum())
+
+
+def _decoded(parameters: GlideParameters, words: Sequence[str], glides: Sequence[RecordedGlide]) -> list[_Gesture]:
+    """Returns what the decoder finds for gestures; those of one person follow each other."""
+    frequencies, found = zipf(len(words)), []
+    geometry, decoder = None, GlideDecoder(words, GEOMETRY, parameters=parameters)
+    for glide in glides:
+        if glide.geometry != geometry:
+            geometry = glide.geometry
+            decoder = GlideDecoder(words, geometry, parameters=parameters)
+        compared = decoder.compare(glide.gesture, frequencies, _CANDIDATES)
+        meant = next((i for i, word in enumerate(compared.words) if words[word] == glide.word), None)
+        found.append(_Gesture(compared.alignments, compared.features, meant))
+    return found
+
+
+def loss_of(gestures: Sequence[_Gesture], weights: NDArray[np.floating]) -> tuple[float, float]:
+    """Returns the mean loss in nats, and the share of gestures whose word comes first."""
+    losses, first = [], 0
+    for gesture in gestures:
+        chances = gesture.chances(weights)
+        losses.append(-math.log(max(_LOST if gesture.meant is None else float(chances[gesture.meant]), _LOST)))
+        first += gesture.meant is not None and gesture.meant == chances.argmax()
+    return float(np.mean(losses)), first / len(gestures)
+
+
+def _weighed(parameters: GlideParameters, gestures: Sequence[_Gesture]) -> GlideParameters:
+    """Returns parameters with the best weights of the candidates' features."""
+    known = [gesture for gesture in gestures if gesture.meant is not None]
+
+    def loss_and_slope(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        loss, slope = 0.0, np.zeros(len(weights))
+        for gesture in known:
+            chances = gesture.chances(weights)
+            loss -= math.log(max(float(chances[gesture.meant]), 1e-300))
+            slope += chances @ gesture.features - gesture.features[gesture.meant]
+        return loss / len(known), slope / len(known)
+
+    best = minimize(loss_and_slope, parameters.weights.astype(np.float64), jac=True, method="L-BFGS-B").x
+    return replace(parameters, **{name: float(sign * w) for (name, sign), w in zip(WEIGHTS.items(), best, strict=True)})
 
 
 def fit(words: Sequence[str], glides: Sequence[RecordedGlide], sweeps: int) -> GlideParameters:
     """Returns the parameters of the least loss that the search finds from those in force."""
+
+    def tried(parameters: GlideParameters) -> tuple[float, list[_Gesture]]:
+        gestures = _decoded(parameters, words, glides)
+        return loss_of(gestures, parameters.weights)[0], gestures
+
     best = GlideParameters()
-    least, _ = loss_of(best, words, glides)
+    least, gestures = tried(best)
     for _ in range(sweeps):
         before = least
-        for name in (field.name for field in fields(best)):
+        best = _weighed(best, gestures)
+        least, _ = loss_of(gestures, best.weights)
+        print(f"weights of the features: loss {least:.4f}", file=sys.stderr, flush=True)
+        for name in (field.name for field in fields(best) if field.name not in WEIGHTS):
             for factor in _FACTORS:
-                tried = replace(best, **{name: getattr(best, name) * factor})
-                loss, _ = loss_of(tried, words, glides)
+                changed = replace(best, **{name: getattr(best, name) * factor})
+                loss, found = tried(changed)
                 if loss < least:
-                    best, least = tried, loss
+                    best, least, gestures = changed, loss, found
                     print(f"{name}: {getattr(best, name):.3g}, loss {least:.4f}", file=sys.stderr, flush=True)
                     break
-        if least == before:
+        if before - least < _ENOUGH:
             break
-    return best
+    return _weighed(best, gestures)
 
 
 def _glides(kinds: Mapping[str, SyntheticKind], words: Sequence[str], seed: int) -> list[RecordedGlide]:
@@ -90,7 +146,7 @@ def _glides(kinds: Mapping[str, SyntheticKind], words: Sequence[str], seed: int)
     ]
 
 
-def main(count: int = 1200, sweeps: int = 3) -> None:
+def main(count: int = 900, sweeps: int = 2) -> None:
     """Fits on `count` gestures and prints the result."""
     model, rng = load_model(PRETRAINED), np.random.default_rng(0)
     words = drawn_words(Part(open_corpus("chitchat"), "train"), model.vocabulary.words, 2 * count, rng)
@@ -100,7 +156,10 @@ def main(count: int = 1200, sweeps: int = 3) -> None:
     for name in (field.name for field in fields(after)):
         print(f"    {name}: float = {getattr(after, name):.3g}")
     for title, parameters in (("before", before), ("after", after)):
-        losses = [loss_of(parameters, model.vocabulary.words, glides) for glides in (fitted, held_out)]
+        losses = [
+            loss_of(_decoded(parameters, model.vocabulary.words, glides), parameters.weights)
+            for glides in (fitted, held_out)
+        ]
         print(
             title,
             *(

@@ -5,7 +5,8 @@
 
 Lengths are pixels with y growing downwards, times milliseconds; x and y of a key are those of its top left corner, and a key
 may lie outside the grid's box. Without a context, the gesture stands alone. Without a grid, the keys are those of the shipped
-QWERTY layout, stretched to the box that all curves without a grid span together. Other members of the objects are ignored.
+QWERTY layout, stretched to the box that all curves without a grid span together. Without times, nothing is known of the finger's
+speed. Other members of the objects are ignored.
 """
 
 import json
@@ -99,9 +100,11 @@ def _parsed(line: str) -> tuple[str, str | None, Gesture, KeyGeometry | None]:
 
 
 def _gesture_of(curve: Any) -> Gesture:
-    columns = [curve.get(name) for name in "xyt"] if isinstance(curve, dict) else [None]
+    columns: list[Any] = [curve.get(name) for name in "xyt"] if isinstance(curve, dict) else [None]
+    if len(columns) == 3 and columns[2] is None and isinstance(columns[0], list):
+        columns[2] = [0] * len(columns[0])
     if not all(isinstance(column, list) and all(map(_is_number, column)) for column in columns):
-        raise _LineError('"curve" needs three lists of numbers, "x", "y" and "t"')
+        raise _LineError('"curve" needs lists of numbers, "x" and "y", and "t" if the times are known')
     try:
         return Gesture(*columns)
     except (ValueError, OverflowError) as error:

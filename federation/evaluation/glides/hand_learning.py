@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.evaluation.glides.noisy_traces import GEOMETRY
-from federation.evaluation.glides.synthetic_hands import SyntheticHand, SyntheticKind
+from federation.evaluation.glides.synthetic_hands import SyntheticHand
+from federation.evaluation.glides.synthetic_kinds import SyntheticKind
 from federation.reports.tables import Rows
 from model.device.gliding.decoder import GlideDecoder
 from model.device.gliding.hand import Hand

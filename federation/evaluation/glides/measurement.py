@@ -18,7 +18,8 @@ from data.tokenizer import tokenize
 from federation.evaluation.glides.frequencies import log_frequencies
 from federation.evaluation.glides.glide_lines import RecordedGlide
 from federation.evaluation.glides.noisy_traces import GEOMETRY, noisy_trace
-from federation.evaluation.glides.synthetic_hands import SyntheticHand, SyntheticKind
+from federation.evaluation.glides.synthetic_hands import SyntheticHand
+from federation.evaluation.glides.synthetic_kinds import SyntheticKind
 from federation.reports.tables import Rows
 from model.device.folder import Model
 from model.device.gliding.decoder import GlideDecoder
@@ -128,7 +129,8 @@ def hand_glides(words: Sequence[tuple[str, str]], kind: SyntheticKind, seed: int
     for place, (word, _) in enumerate(words):
         if place % _HAND_WORDS == 0:
             hand = SyntheticHand.of(kind, rng)
-        yield RecordedGlide(word, None, hand.trace(word, GEOMETRY, rng), GEOMETRY)
+            keys = hand.keys
+        yield RecordedGlide(word, None, hand.trace(word, keys, rng), keys)
 
 
 def glide_table(results: Mapping[str, Mapping[str, Any]]) -> tuple[str, Rows]:

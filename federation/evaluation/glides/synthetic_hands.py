@@ -8,10 +8,10 @@ A person aims at each key of a word and moves from one to the next.
 2. **Movement.** Strokes of minimum jerk (Flash and Hogan 1985), whose durations follow Fitts' law, overlap in time as those of the
    kinematic theory do (Plamondon 1995): the more they overlap, the rounder the corners. Another kind of hand moves along a smooth
    curve through the points. A thumb's strokes are bowed.
-3. **Ends.** The finger rests before it starts and before it lifts, lifts too early, overshoots, or ends in a hook; double
-   letters are a pause or a loop.
-4. **Screen.** Positions are low-passed, sampled at 30 to 120 Hz with gaps, jittered, rounded to pixels; nothing is reported
-   before the finger has left a small circle.
+3. **Ends and halts.** The finger rests before it starts and before it lifts, lifts too early, overshoots a corner or the end, or
+   ends in a hook; double letters are a pause or a loop. It hesitates on its way. A resting finger rolls a little.
+4. **Screen.** Positions are low-passed, sampled at 30 to 120 Hz, jittered, rounded to pixels. Points are lost, one or several in a
+   row, or reported twice; nothing is reported before the finger has left a small circle.
 5. **Mistakes.** Some words lack a letter or have one beside it.
 
 A `SyntheticKind` holds the ranges of all of these; a `SyntheticHand` is one person, drawn from them.
@@ -25,45 +25,14 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.signal import lfilter
 
-from model.device.gliding.geometry import KeyGeometry
+from federation.evaluation.glides.synthetic_kinds import SyntheticKind
+from model.device.gliding.geometry import KeyGeometry, qwerty
 from model.device.gliding.gesture import Gesture
 
-Range = tuple[float, float]
 _STEP = 4.0  # ms between the points of a movement before the screen samples it
 _DOUBLE_PAUSE = 90.0  # ms
 _PIXELS = 36  # of the screen in a unit
-
-
-@dataclass(frozen=True)
-class SyntheticKind:
-    """The ranges from which a person's habits are drawn. Lengths are in units of the geometry, times in milliseconds."""
-
-    scatter: Range = (0.18, 0.36)  # standard deviation of the points between the ends, across
-    flatness: Range = (0.8, 1.3)  # the same down, as a share of it
-    landing: Range = (0.6, 1.0)  # scatter of the first point, as a share
-    lift: Range = (0.7, 1.1)  # of the last point
-    offset: Range = (0.0, 0.15)  # length of the person's own offset
-    down: Range = (-0.05, 0.2)  # its tendency downwards
-    drift: Range = (0.0, 0.4)  # correlation of neighbouring errors
-    size: Range = (0.92, 1.04)  # of the hand's picture of the keyboard
-    tilt: Range = (-0.04, 0.04)  # its rotation, radians
-    cutting: Range = (0.0, 0.2)  # share of the way towards the middle of the neighbouring points
-    overlap: Range = (0.1, 0.45)  # of strokes, as a share of their duration
-    bow: Range = (-0.04, 0.04)  # height of a stroke's arc, as a share of its length
-    pace: Range = (0.6, 1.6)  # duration of strokes, as a multiple
-    smooth: Range = (0.0, 0.0)  # probability of moving along a curve instead of strokes
-    rest: Range = (0.0, 90.0)  # before the first stroke and after the last
-    hook: Range = (0.0, 0.15)  # probability of a hook or overshoot at the end
-    hook_length: Range = (0.2, 0.6)
-    early_lift: Range = (0.0, 0.1)  # probability of lifting before the last key is reached
-    false_start: Range = (0.0, 0.08)  # probability of landing beside the key and sliding to it
-    loop: Range = (0.0, 0.3)  # probability of a loop on a double letter
-    mistakes: Range = (0.0, 0.05)  # probability of a word with a missing or a wrong letter
-    rate: Range = (55.0, 90.0)  # Hz
-    gaps: Range = (0.0, 0.05)  # share of points that are lost
-    lag: Range = (0.0, 20.0)  # time constant of the screen's low pass
-    jitter: Range = (0.005, 0.03)
-    slop: Range = (0.0, 0.2)  # radius of the circle around the landing without reports
+_PHONE_WIDTH = 360.0  # pixels of ten keys
 
 
 @dataclass(frozen=True)
@@ -78,8 +47,13 @@ class SyntheticHand:
         """Draws a person."""
         habits = {f.name: float(rng.uniform(*getattr(kind, f.name))) for f in fields(kind)}
         angle = rng.uniform(0, 2 * np.pi)
-        offset = habits["offset"] * np.array([np.cos(angle), np.sin(angle)]) + [0.0, habits["down"]]
+        offset = habits["offset"] * np.array([np.cos(angle), np.sin(angle)]) + [habits["right"], habits["down"]]
         return cls(habits, offset)
+
+    @property
+    def keys(self) -> KeyGeometry:
+        """The keys of the person's phone: QWERTY with keys of the person's aspect."""
+        return qwerty(0.0, 0.0, _PHONE_WIDTH, 3 * _PHONE_WIDTH / 10 * self.habits["aspect"])
 
     def trace(self, word: str, geometry: KeyGeometry, rng: np.random.Generator) -> Gesture:
         """Returns a gesture for a word; every letter of the word but apostrophes needs a key."""
@@ -124,6 +98,9 @@ class SyntheticHand:
         aimed = habits["size"] * centres @ turn.T + self.offset + scatter * errors
         cut = aimed.copy()
         cut[1:-1] += habits["cutting"] * ((aimed[:-2] + aimed[2:]) / 2 - aimed[1:-1])
+        for place in range(1, count - 1):
+            if rng.random() < habits["overshoot"]:
+                cut[place] += rng.uniform(0.1, 0.4) * _unit(aimed[place] - aimed[place - 1])
         return cut, pauses
 
     def _moved(
@@ -148,8 +125,7 @@ class SyntheticHand:
         waits = np.array([_DOUBLE_PAUSE * rng.uniform(0.3, 1.5) if pause else 0.0 for pause in pauses])
         smooth = len(aimed) > 2 and rng.random() < habits["smooth"]
         moved = _along_curve(aimed, lasting) if smooth else self._strokes(aimed, lasting, waits, rng)
-        before, after = (int(rng.exponential(habits["rest"] + 1e-9) / _STEP) for _ in range(2))
-        moved = np.concatenate([np.repeat(moved[:1], before, 0), moved, np.repeat(moved[-1:], after, 0)])
+        moved = self._halted(moved, rng)
         for place, paused in enumerate(pauses):
             if paused and rng.random() < habits["loop"]:
                 nearest = int(np.hypot(*(moved - aimed[place]).T).argmin())
@@ -157,6 +133,19 @@ class SyntheticHand:
                 circle = rng.uniform(0.15, 0.35) * np.stack([np.cos(turn) - 1, np.sin(turn)], 1)
                 moved = np.concatenate([moved[:nearest], moved[nearest] + circle, moved[nearest:]])
         return np.column_stack([moved, _STEP * np.arange(len(moved))])
+
+    def _halted(self, moved: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+        """Returns the movement with the rests at its ends and the hesitations on its way."""
+        before, after = (rng.exponential(self.habits["rest"] + 1e-9) for _ in range(2))
+        halts = {0: before, len(moved) - 1: after}
+        for _ in range(rng.poisson(self.habits["halts"])):
+            halts[int(rng.integers(1, len(moved) - 1))] = rng.uniform(80, 400)
+        for place in sorted(halts, reverse=True):
+            count = int(halts[place] / _STEP)
+            turn = np.cumsum(rng.normal(0, 1, (count, 2)), axis=0) / max(np.sqrt(count), 1)
+            still = moved[place] + self.habits["roll"] * (turn - np.linspace(0, 1, count)[:, None] * turn[-1:])
+            moved = np.concatenate([moved[:place], still, moved[place:]])
+        return moved
 
     def _strokes(
         self,
@@ -191,14 +180,20 @@ class SyntheticHand:
         keep = np.exp(-_STEP / max(habits["lag"], 1e-3))
         points, _ = lfilter([1 - keep], [1, -keep], points, axis=0, zi=keep * points[:1])
         at = np.arange(0, times[-1] + 1, 1000 / habits["rate"])
-        at = at[(rng.random(len(at)) >= habits["gaps"]) | (np.arange(len(at)) == 0)]
+        lost = rng.random(len(at)) < habits["gaps"]
+        if rng.random() < habits["stalls"]:
+            first = int(rng.integers(len(at)))
+            lost[first : first + int(rng.uniform(60, 160) * habits["rate"] / 1000)] = True
+        lost[0] = False
+        at = at[~lost]
         x, y = (np.interp(at, times, points[:, axis]) for axis in (0, 1))
         left = np.hypot(x - x[0], y - y[0]) > habits["slop"]
         first = int(left.argmax()) if left.any() else len(left)
         kept = (np.arange(len(at)) == 0) | (np.arange(len(at)) >= first)
         x, y = (values[kept] + rng.normal(0, habits["jitter"], kept.sum()) for values in (x, y))
         x, y = (np.round(_PIXELS * values) / _PIXELS for values in (x, y))
-        return x, y, at[kept]
+        reports = 1 + (rng.random(len(x)) < habits["repeats"])
+        return np.repeat(x, reports), np.repeat(y, reports), np.repeat(at[kept], reports)
 
 
 def _along_curve(aimed: NDArray[np.float64], lasting: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -219,21 +214,3 @@ def _in_pixels(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     points = geometry.in_pixels(np.stack([x, y], 1))
     return points[:, 0], points[:, 1]
-
-
-# Kinds on which the decoder's parameters are fitted, and kinds that only judge them.
-FITTED = {
-    "careful": SyntheticKind(overlap=(0.0, 0.2), scatter=(0.16, 0.34), cutting=(0.0, 0.1), pace=(1.0, 1.8)),
-    "fast": SyntheticKind(overlap=(0.3, 0.55), cutting=(0.1, 0.35), pace=(0.4, 0.9)),
-    "thumb": SyntheticKind(bow=(0.02, 0.14), offset=(0.1, 0.3), down=(0.0, 0.3), size=(0.86, 1.0), tilt=(-0.1, 0.1)),
-    "coarse": SyntheticKind(rate=(30.0, 45.0), gaps=(0.0, 0.15), lag=(10.0, 40.0), slop=(0.1, 0.35)),
-}
-HELD_OUT = {
-    "curved": SyntheticKind(smooth=(1.0, 1.0), scatter=(0.18, 0.36)),
-    "unclean": SyntheticKind(
-        hook=(0.2, 0.6), early_lift=(0.1, 0.4), false_start=(0.05, 0.3), rest=(20.0, 250.0), loop=(0.3, 0.9)
-    ),
-    "drifting": SyntheticKind(
-        drift=(0.5, 0.85), size=(0.82, 1.1), tilt=(-0.12, 0.12), rate=(90.0, 120.0), scatter=(0.2, 0.36)
-    ),
-}

@@ -21,6 +21,7 @@ from keyboard_app.recording.settings import UserSettings
 from keyboard_app.window.keys.board import Board
 from keyboard_app.window.keys.emoji_panel import EmojiSearch
 from keyboard_app.window.keys.ghost_text import GhostText
+from keyboard_app.window.keys.key_feedback import KeyFeedback
 from keyboard_app.window.keys.keypad import Keypad, Place
 from keyboard_app.window.keys.suggestion_strip import SuggestionStrip
 from keyboard_app.window.keys.text_area import SearchField, TextArea
@@ -71,6 +72,7 @@ class Composer(BoxLayout):
         self._foreseen: tuple[str, Place, Tap | None] | None = None  # the key under it, and its tap
         self._keys_known = False  # whether the device knows where the letters are that are glided over
         self._ghost = GhostText(self._area)
+        self.feedback = KeyFeedback()
         self._physical = False  # whether the person types on a physical keyboard
 
     def begin(self, device: Device) -> None:
@@ -87,6 +89,7 @@ class Composer(BoxLayout):
             self._keypad.use(layout.pages, layout.name)
         self._keypad.hold_time = settings.hold_ms / 1000
         self.takes_glides, self.one_handed = settings.glide, settings.one_handed
+        self.feedback.use(settings.key_sound, settings.key_vibration)
         self._measure_keys()
 
     def edit_message(self) -> None:
@@ -152,8 +155,9 @@ class Composer(BoxLayout):
         """Shows no ghost to a person who touches the keys, and stops reading: the lifted finger is to be answered at once."""
         spare_time.drop(self._reading)
         self._keys_known = False
-        if self._lower.collide_point(*touch.pos):
+        if self._physical and self._lower.collide_point(*touch.pos):
             self._physical = False
+            self._ghost.hide()
         return bool(super().on_touch_down(touch))
 
     def on_touch_up(self, touch: MotionEvent) -> bool:

@@ -1,6 +1,7 @@
 """The best suggestion as a ghost behind the cursor, for a person at a physical keyboard."""
 
 from kivy.graphics import InstructionGroup
+from kivy.metrics import dp
 
 from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.input.offers import Offer
@@ -11,6 +12,8 @@ from keyboard_app.window.drawing.painting import add_text
 from keyboard_app.window.keys.text_area import TextArea
 
 __all__ = ("GhostText",)
+
+_BESIDE_CURSOR = 2  # dp between the text and the ghost, so that the cursor does not stand on its first letter
 
 
 class GhostText:
@@ -49,12 +52,12 @@ class GhostText:
             return
         area, size = self._area, round(self._area.font_size)
         x, bottom = area.place_of(len(text))
-        room = area.right - area.padding[0] - x
+        room = area.right - area.padding[0] - x - dp(_BESIDE_CURSOR)
         words = [added, *(f" {word}" for word in offer.rest.split())]
         while words and glyphs("".join(words), size).width > room:
             words.pop()
         if not words or not area.active:
             return
         ghost = "".join(words)
-        add_text(self._letters, glyphs(ghost, size), x, bottom + area.line_height / 2, look.muted)
+        add_text(self._letters, glyphs(ghost, size), x + dp(_BESIDE_CURSOR), bottom + area.line_height / 2, look.muted)
         self.offer, self._line, self._text = shortened(offer, len(words) - 1), area.last_line, text + ghost

@@ -13,20 +13,21 @@ __all__ = ("GlideTrail",)
 
 _POINTS = 28  # shown at most: the newest
 _WIDTH = 3.5  # of the line, in dp
-_OPACITY = 0.75
 _FADES = 0.25  # seconds until the trail is gone once the finger is lifted
 _STEP = 1 / 30  # seconds between two steps of fading
 
 
 class GlideTrail(Bounded):
-    """One line through the newest points of a finger; it fades once the finger is lifted.
+    """One line through the newest points of a finger; once the finger is lifted, the line disappears from its end.
+
+    The line is opaque: Kivy draws a translucent one through the stencil buffer, in which parts of it get lost.
 
     It is drawn over the keys and has no part in their pictures, so that the keys are not painted again while it moves.
     """
 
     def __init__(self, **properties: Any) -> None:
         super().__init__(**properties)
-        self._color = Color(0, 0, 0, 0)
+        self._color = Color(0, 0, 0, 1)
         self._line = Line(width=dp(_WIDTH), cap="round", joint="round")
         self.canvas.add(self._color)
         self.canvas.add(self._line)
@@ -36,7 +37,7 @@ class GlideTrail(Bounded):
     @property
     def shown(self) -> bool:
         """Whether anything of a trail is to be seen."""
-        return bool(self._line.points) and self._color.a > 0
+        return bool(self._line.points)
 
     @property
     def painted(self) -> PaintedBox:
@@ -50,7 +51,7 @@ class GlideTrail(Bounded):
     def begin(self, points: list[tuple[float, float]]) -> None:
         """Starts a new trail with the points so far, in pixels of the window."""
         self._stop_fading()
-        self._color.rgba = [*look.accent[:3], _OPACITY]
+        self._color.rgba = [*look.accent[:3], 1]
         self._points = [coordinate for point in points for coordinate in point]
         self._show()
 
@@ -60,7 +61,7 @@ class GlideTrail(Bounded):
         self._show()
 
     def end(self) -> None:
-        """Lets the trail fade."""
+        """Lets the trail disappear."""
         self._stop_fading()
         self._fading = Clock.schedule_interval(self._fade, _STEP)
 
@@ -69,10 +70,9 @@ class GlideTrail(Bounded):
         self._line.points = self._points
 
     def _fade(self, elapsed: float) -> bool:
-        self._color.a = max(self._color.a - _OPACITY * elapsed / _FADES, 0.0)
-        if self._color.a == 0:
-            self._line.points = []
-        return bool(self._color.a > 0)
+        del self._points[: 2 * max(round(_POINTS * elapsed / _FADES), 1)]
+        self._show()
+        return bool(self._points)
 
     def _stop_fading(self) -> None:
         if self._fading is not None:

@@ -69,8 +69,8 @@ class Keypad(FloatLayout):
     """Dispatches `on_key(action, character, place)`, `on_cursor(steps)` and `on_held(action)`; handles the keys that turn pages.
 
     `place` is where the finger came down on the key of a character; None for other keys, alternates, and fingers that slid there.
-
-    `on_press(character, place)` comes before, when the finger comes down on such a key.
+    Before a key acts, `on_press()` says that a finger has come down on it, and `on_foresee(character, place)` what it will type if
+    the finger is lifted there.
 
     If it `takes_glides`, it dispatches `on_glide_move(points)` while a finger glides that has left its first letter, and
     `on_glide(gesture)` when the finger is lifted. A point is x and y in pixels from the keypad's upper left corner, and the time
@@ -83,7 +83,7 @@ class Keypad(FloatLayout):
     takes_glides = BooleanProperty(False)
     hold_time = NumericProperty(0.38)  # seconds until a key counts as held
 
-    __events__ = ("on_cursor", "on_glide", "on_glide_move", "on_held", "on_key", "on_press")
+    __events__ = ("on_cursor", "on_foresee", "on_glide", "on_glide_move", "on_held", "on_key", "on_press")
 
     def __init__(self, **properties: Any) -> None:
         super().__init__(**properties)
@@ -135,7 +135,7 @@ class Keypad(FloatLayout):
     def on_cursor(self, steps: int) -> None:
         """Event: a finger slid along the space bar by `steps` characters, negative to the left."""
 
-    def on_press(self, character: str, place: Place) -> None:
+    def on_foresee(self, character: str, place: Place) -> None:
         """Event: a finger came down on the key of a character."""
 
     def on_glide_move(self, points: list[tuple[float, float, float]]) -> None:
@@ -143,6 +143,9 @@ class Keypad(FloatLayout):
 
     def on_glide(self, gesture: Gesture) -> None:
         """Event: a gliding finger was lifted."""
+
+    def on_press(self) -> None:
+        """Event: a finger has come down on a key."""
 
     def on_held(self, action: str) -> None:
         """Event: a key without alternates was held."""
@@ -193,9 +196,10 @@ class Keypad(FloatLayout):
         touch.grab(self)
         finger = self._fingers[touch.uid] = _Finger(key, touch.pos)
         self._add_point(finger, touch)
+        self.dispatch("on_press")
         self._press(finger)
         if key.action == "character":
-            self.dispatch("on_press", self._typed_by(key), self._place(finger))
+            self.dispatch("on_foresee", self._typed_by(key), self._place(finger))
         return True
 
     def on_touch_move(self, touch: MotionEvent) -> bool:

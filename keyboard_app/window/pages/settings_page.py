@@ -31,6 +31,12 @@ class SettingsPage(Page):
 
     def __init__(self, *arguments: Any, **properties: Any) -> None:
         super().__init__(*arguments, title="Settings", **properties)
+        # `ids` holds weak proxies, so the rows that are left out are kept here.
+        self._rows = [self.ids.sound_row.__self__, self.ids.vibration_row.__self__]
+        feedback = self.screen.composer.feedback
+        for has, row in zip((feedback.has_sound, feedback.has_vibration), self._rows, strict=True):
+            if not has:
+                row.parent.remove_widget(row)
         self.ids.theme.options, self.ids.one_handed.options = list(THEMES), list(_SIDES)
 
     def refresh(self) -> None:
@@ -46,6 +52,7 @@ class SettingsPage(Page):
         ids.consent.on = settings.consent is True
         ids.key_height.shown, ids.hold_ms.shown = f"{settings.key_height:.0%}", f"{settings.hold_ms / 1000:.2f} s"
         ids.number_row.on, ids.one_handed.value = settings.number_row, settings.one_handed
+        ids.key_sound.on, ids.key_vibration.on = settings.key_sound, settings.key_vibration
         ids.glide.on = settings.glide
         ids.autocorrect.on = settings.autocorrect
         ids.capitals.on = settings.automatic_capitals

@@ -4,9 +4,9 @@ A word with the keys k_1 … k_n is aligned at points i_1 ≤ … ≤ i_n of the
 
     lead(i_1) + touch(k_1, i_1) + way(k_1, k_2; i_1 … i_2) + touch(k_2, i_2) + … + touch(k_n, i_n) + tail(i_n)
 
-- `touch` is how unlikely a touch of the key at the point is, by Student's t distribution around the key's centre: a touch far
-  off is unlikely, but not impossible. The first and the last key have spreads and weights of their own. People slow down at a
-  key, more at a sharp corner or a double letter, so that the speed counts too.
+- `touch` is how unlikely a touch of the key at the point is, by Student's t distribution around the key's centre, which the
+  candidate's shift moves: a touch far off is unlikely, but not impossible. The first and the last key have spreads and weights of
+  their own. People slow down at a key, more at a sharp corner or a double letter, so that the speed counts too.
 - `way` integrates along the trace how far it is from the straight line between the two keys, and how far its direction is from
   that of the line.
 - `lead` and `tail` are the lengths before the first key and after the last one: hooks, overshoots, late lifts.
@@ -34,6 +34,7 @@ def alignment_costs(
     doubled: NDArray[np.bool_],
     centres: NDArray[np.float64],
     spreads: NDArray[np.float64],
+    shifts: Floats,
     parameters: GlideParameters,
 ) -> Floats:
     """Returns the cost of each candidate's best alignment in nats, float32 [candidates].
@@ -45,42 +46,58 @@ def alignment_costs(
       doubled: which of the keys are typed twice, [candidates, keys].
       centres: the centres of all keys, [letters, 2] in units.
       spreads: the spread of each key, across and down, as a multiple of the usual one, [letters, 2].
+      shifts: how far the hand seems to be off all keys if the candidate was meant, [candidates, 2] in units.
       parameters: spreads and weights.
     """
     longest, letters = int(counts.max()), len(centres)
-    touch = _touches(trace, centres, spreads, parameters)
+    touches = _Touches(trace, centres, spreads, shifts, parameters)
     pairs = keys[:, : longest - 1].astype(np.intp) * letters + keys[:, 1:longest]
     used, place = np.unique(pairs, return_inverse=True)
     place = place.reshape(pairs.shape)
     ways = _ways(trace, centres[used // letters], centres[used % letters], parameters)
     passed = np.float32(trace.step) * np.arange(len(trace.points), dtype=np.float32)
     tail = np.float32(parameters.tail) * passed[::-1]
-    best = touch[_FIRST, keys[:, 0]] + np.float32(parameters.lead) * passed
+    best = touches.costs(keys[:, 0], np.full(len(keys), _FIRST)) + np.float32(parameters.lead) * passed
     costs = np.where(counts == 1, (best + tail).min(axis=1), np.float32(np.inf))
     for key in range(1, longest):
         kind = np.where(counts == key + 1, _LAST, np.where(doubled[:, key], _DOUBLE, _BETWEEN))
         sums = ways[place[:, key - 1]]
-        best = np.minimum.accumulate(best - sums, axis=1) + sums + touch[kind, keys[:, key]]
+        best = np.minimum.accumulate(best - sums, axis=1) + sums + touches.costs(keys[:, key], kind)
         ends = counts == key + 1
         costs[ends] = (best[ends] + tail).min(axis=1)
     return costs
 
 
-def _touches(
-    trace: Trace, centres: NDArray[np.float64], spreads: NDArray[np.float64], parameters: GlideParameters
-) -> Floats:
-    """Returns the cost of touching each key at each point, [kinds, letters, points]."""
-    off = (trace.points[None] - centres[:, None]) / (spreads * [1, parameters.tall])[:, None]
-    squares = (off**2).sum(-1)
+class _Touches:
+    """The costs of touching keys at each point of a trace."""
 
-    def touch(weight: float, spread: float) -> NDArray[np.float64]:
-        cost: NDArray[np.float64] = weight * (_DEGREES + 2) / 2 * np.log1p(squares / (_DEGREES * spread**2))
-        return cost
+    def __init__(
+        self,
+        trace: Trace,
+        centres: NDArray[np.float64],
+        spreads: NDArray[np.float64],
+        shifts: Floats,
+        parameters: GlideParameters,
+    ) -> None:
+        p = parameters
+        self._points, self._log_speed, self._shifts = trace.points.T.astype(np.float32), trace.log_speed, shifts
+        self._centres = centres.astype(np.float32)
+        self._narrowness = (1 / (spreads * [1, p.tall])).astype(np.float32)
+        # Of each kind of touch, in the order of the constants.
+        spread = np.array([p.first_spread, p.spread, p.spread, p.last_spread])
+        self._kind_narrowness = (1 / (spread * _DEGREES**0.5)).astype(np.float32)
+        self._weight = ((_DEGREES + 2) / 2 * np.array([p.first, p.between, p.between, p.last])).astype(np.float32)
+        self._pace = np.array([0, p.pace, p.pace + p.pace_at_double, 0], np.float32)
 
-    between = touch(parameters.between, parameters.spread) + parameters.pace * trace.log_speed
-    kinds = [touch(parameters.first, parameters.first_spread), between]
-    kinds += [between + parameters.pace_at_double * trace.log_speed, touch(parameters.last, parameters.last_spread)]
-    return np.asarray(np.stack(kinds), np.float32)
+    def costs(self, keys: NDArray[np.uint8], kinds: NDArray[np.intp]) -> Floats:
+        """Returns the costs of touching a key of each candidate in a certain way, [candidates, points]."""
+        centres, narrowness = self._centres[keys] + self._shifts, self._narrowness[keys]
+        narrowness *= self._kind_narrowness[kinds][:, None]
+        squares = ((self._points[0] - centres[:, :1]) * narrowness[:, :1]) ** 2
+        squares += ((self._points[1] - centres[:, 1:]) * narrowness[:, 1:]) ** 2
+        costs: Floats = self._weight[kinds][:, None] * np.log1p(squares, out=squares)
+        costs += self._pace[kinds][:, None] * self._log_speed
+        return costs
 
 
 def _ways(trace: Trace, starts: NDArray[np.float64], ends: NDArray[np.float64], parameters: GlideParameters) -> Floats:

@@ -3,8 +3,9 @@
 1. The gesture and every word's path over its keys are resampled to 32 points. The squared distance of both (location) and of both
    moved and scaled to one box (shape) are the two channels of SHARK2 (Kristensson and Zhai 2004, Section 4). With the distance of
    the ends, the length and the prior they choose the candidates.
-2. Each candidate's keys are aligned with the gesture (`model.device.gliding.alignment`). The alignment, the channels, the
-   length and the prior add up to the score (`model.device.gliding.parameters`).
+2. Each candidate's keys are aligned with the gesture (`model.device.gliding.alignment`). A hand may be off all keys by the same
+   way, so the keys are shifted by a share of the distance between both paths' middles. The alignment, the channels, the length and
+   the prior add up to the score (`model.device.gliding.parameters`).
 
 Words of the same keys (to and too, its and it's) differ by the prior and by the pace at double letters alone.
 """
@@ -20,17 +21,19 @@ from numpy.typing import NDArray
 from model.device.gliding.alignment import alignment_costs
 from model.device.gliding.geometry import KeyGeometry
 from model.device.gliding.gesture import Gesture
-from model.device.gliding.gesture_trace import Trace, trace_of
+from model.device.gliding.gesture_trace import trace_of
 from model.device.gliding.hand import Hand
-from model.device.gliding.parameters import GlideParameters
+from model.device.gliding.parameters import WEIGHTS, GlideParameters
 from model.device.gliding.paths import KeySequences, lengths, resampled, shape_of
 
 POINTS = 32
 _CANDIDATES = 60
 _CHUNK = 1000  # words whose paths are computed at a time, so that building takes little memory
 _SHORT = 0.5  # units added to lengths before their ratio: that of two points says nothing
-# Weights of the first comparison. The intended word is among the 60 best of 99.5% of synthetic gestures.
-_LOCATION, _SHAPE, _ENDS, _LENGTH, _PRIOR = 2.0, 30.0, 1.0, 2.0, 0.6
+# Weights of the first comparison. The intended word is among the 60 best of 99.3% of synthetic gestures. Fast fingers cut corners,
+# so a gesture tends to be shorter than its word's path: `_LONGER` is for a gesture e times longer.
+_LOCATION, _SHAPE, _FIRST_END, _LAST_END, _LONGER, _PRIOR = 2.9, 49.0, 4.6, 2.3, 3.0, 0.74
+_FARTHEST_SHIFT = 0.4  # units
 _FARTHEST_END = 4.0  # squared units; an end beyond counts as this far
 
 
@@ -39,6 +42,14 @@ class Candidate(NamedTuple):
 
     word: str
     score: float  # in nats, up to a constant of the gesture
+
+
+class Comparison(NamedTuple):
+    """What is weighed of the candidates of a gesture."""
+
+    words: NDArray[np.intp]  # [candidates]: their indices
+    alignments: NDArray[np.float32]  # [candidates]: costs in nats
+    features: NDArray[np.float32]  # [candidates, features]: what `GlideParameters.weights` weigh
 
 
 class _Templates(NamedTuple):
@@ -84,12 +95,13 @@ class GlideDecoder:
         """
         self.words, self.geometry, self.parameters = list(words), geometry, parameters or GlideParameters()
         self._frequencies = (
-            _frequencies(self.words) if log_frequencies is None else np.asarray(log_frequencies, np.float32)
+            zipf(len(self.words)) if log_frequencies is None else np.asarray(log_frequencies, np.float32)
         )
         if self._frequencies.shape != (len(self.words),):
             raise ValueError(f"{len(self.words)} words, but frequencies of shape {self._frequencies.shape}")
-        offsets, self._spreads = (hand or Hand()).glides.of(geometry.letters)
-        self._centres = geometry.centres + offsets
+        glides = (hand or Hand()).glides
+        offsets, self._spreads = glides.of(geometry.letters)
+        self._centres = geometry.centres + offsets + [0.0, glides.unknown * self.parameters.below]
         self._templates = self._templates_of(KeySequences.of(self.words, geometry.letters))
 
     def with_words(self, words: Sequence[str], log_frequency: float = -math.inf) -> "GlideDecoder":
@@ -130,40 +142,54 @@ class GlideDecoder:
         Raises:
           ValueError: the prior has another length than the words.
         """
+        compared = self.compare(gesture, log_prior, max(_CANDIDATES, count) if count > 0 else 0)
+        scores = compared.features @ self.parameters.weights - compared.alignments
+        best = np.argsort(-scores, kind="stable")[: max(count, 0)]
+        return [Candidate(self.words[compared.words[i]], float(scores[i])) for i in best]
+
+    def compare(self, gesture: Gesture, log_prior: NDArray[Any] | None, count: int) -> Comparison:
+        """Returns what `decode` weighs of the `count` words that the first comparison chooses; words of -inf are left out.
+
+        Raises:
+          ValueError: the prior has another length than the words.
+        """
         prior = self._frequencies if log_prior is None else np.asarray(log_prior, np.float32)
         if prior.shape != (len(self.words),):
             raise ValueError(f"a prior of shape {prior.shape} for {len(self.words)} words")
         trace = trace_of(gesture, self.geometry)
-        if trace is None or count < 1:
-            return []
-        chosen, scores = self._scores(trace, prior[self._templates.sequences.words], max(_CANDIDATES, count))
-        best = np.argsort(-scores, kind="stable")[:count]
-        return [Candidate(self.words[self._templates.sequences.words[chosen[i]]], float(scores[i])) for i in best]
-
-    def _scores(
-        self, trace: Trace, prior: NDArray[np.float32], count: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """Returns the best candidates as rows of the templates, and their scores; words with a prior of -inf are left out."""
-        templates, weights = self._templates, self.parameters
+        if trace is None:
+            return Comparison(np.zeros(0, np.intp), np.zeros(0, np.float32), np.zeros((0, len(WEIGHTS)), np.float32))
+        prior = prior[self._templates.sequences.words]
+        templates = self._templates
         path = _weighted(trace.resampled(POINTS)[None])[0]
         away = np.minimum(((self._centres - trace.points[[0, -1], None]) ** 2).sum(-1), _FARTHEST_END).astype(
             np.float32
         )
         longer = _log_length(trace.length) - templates.log_lengths
-        cheap = 2 * (templates.points @ path) - templates.squares + _PRIOR * prior - _LENGTH * np.abs(longer)
-        cheap -= (_ENDS * (away[0, :, None] + away[1])).ravel()[templates.ends]
+        cheap = 2 * (templates.points @ path) - templates.squares + _PRIOR * prior - _LONGER * longer
+        cheap -= (_FIRST_END * away[0, :, None] + _LAST_END * away[1]).ravel()[templates.ends]
         chosen = np.argpartition(-cheap, count)[:count] if len(cheap) > count else np.arange(len(cheap))
         chosen = chosen[np.isfinite(prior[chosen])]
         if len(chosen) == 0:
-            return chosen, np.zeros(0, np.float32)
+            return Comparison(chosen, np.zeros(0, np.float32), np.zeros((0, len(WEIGHTS)), np.float32))
         sequences = templates.sequences
         keys, counts, doubled = sequences.keys[chosen], sequences.counts[chosen], sequences.doubled[chosen]
-        costs = alignment_costs(trace, keys, counts, doubled, self._centres, self._spreads, weights)
-        off = ((templates.points[chosen] - path) ** 2).reshape(len(chosen), 2, -1).sum(axis=2)
-        costs += off @ np.array([weights.location / _LOCATION, weights.shape / _SHAPE], np.float32)
-        costs += weights.longer * longer[chosen] + weights.length * np.abs(longer[chosen])
-        costs += weights.key * counts.astype(np.float32) + weights.double * doubled.sum(axis=1, dtype=np.float32)
-        return chosen, np.float32(weights.prior) * prior[chosen] - costs
+        off = path - templates.points[chosen]
+        shifts = self._shifts(off)
+        alignments = alignment_costs(
+            trace, keys, counts, doubled, self._centres, self._spreads, shifts, self.parameters
+        )
+        channels = (off**2).reshape(len(chosen), 2, -1).sum(axis=2) / np.array([_LOCATION, _SHAPE], np.float32)
+        longer, doubles = longer[chosen], doubled.sum(axis=1, dtype=np.float32)
+        others = [longer, np.abs(longer), counts.astype(np.float32), doubles, prior[chosen]]
+        return Comparison(sequences.words[chosen], alignments, np.column_stack([channels, *others]))
+
+    def _shifts(self, off: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns how far the hand seems to be off all keys for each candidate: a share of how far its whole path is off."""
+        mean = off[:, : 2 * POINTS].reshape(len(off), POINTS, 2).mean(axis=1) * math.sqrt(POINTS / _LOCATION)
+        shifts = np.float32(self.parameters.shift) * mean
+        far = np.hypot(shifts[:, :1], shifts[:, 1:])
+        return np.asarray(shifts * np.minimum(1, _FARTHEST_SHIFT / np.maximum(far, 1e-9)), np.float32)
 
 
 def _weighted(paths: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -180,6 +206,6 @@ def _log_length(length: Any) -> Any:
     return np.log(length + _SHORT).astype(np.float32)
 
 
-def _frequencies(words: Sequence[str]) -> NDArray[np.float32]:
-    """Returns Zipf's law for words in the order of their frequency."""
-    return -np.log(np.arange(1, len(words) + 1, dtype=np.float32))
+def zipf(count: int) -> NDArray[np.float32]:
+    """Returns Zipf's law for words in the order of their frequency: the logarithms of their frequencies, [words]."""
+    return -np.log(np.arange(1, count + 1, dtype=np.float32))

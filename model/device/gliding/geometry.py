@@ -11,6 +11,7 @@ Box = tuple[float, float, float, float]  # left, top, width and height, in pixel
 
 _ROWS = (("qwertyuiop", 0.0), ("asdfghjkl", 0.5), ("zxcvbnm", 1.5))  # letters, and the indent in key widths
 _COLUMNS = 10
+_FARTHEST_STEP = 1.5  # from a key to the next, as a multiple of the key: a larger one parts the keys of two hands
 _USUAL_ASPECT = 1.35  # height of a key on a phone, in widths
 
 
@@ -18,8 +19,8 @@ _USUAL_ASPECT = 1.35  # height of a key on a phone, in widths
 class KeyGeometry:
     """The boxes of the keys; y grows downwards. Only keys of one letter count, in lower or upper case.
 
-    Distances are measured in units: the width of a key of a phone's aspect that has the area of this geometry's median key. A
-    finger is as wide as it is high, so that both directions have one unit.
+    Distances are measured in units: the width of a key of a phone's aspect that has the area of this geometry's usual key, the gap
+    around it included. A finger is as wide as it is high, so that both directions have one unit.
 
     Raises:
       ValueError: no letter has a key, or a box is not finite or has no area.
@@ -48,6 +49,18 @@ class KeyGeometry:
     def unit(self) -> float:
         """The length of a unit in pixels."""
         width, height = np.median(np.array(list(self.boxes.values()))[:, 2:], axis=0)
+        across, down = np.abs(self._middles[:, None] - self._middles).transpose(2, 0, 1)
+        same_row = down < height / 2
+        steps = np.where(same_row & (across > 0), across, np.inf).min(
+            axis=1
+        )  # from each key to the next one of its row
+        rows = np.where(same_row, np.inf, down).min(axis=1)
+        width, height = (
+            float(np.clip(np.median(found), side / _FARTHEST_STEP, side * _FARTHEST_STEP))
+            if np.isfinite(np.median(found))
+            else side
+            for found, side in ((steps, width), (rows, height))
+        )
         return float(np.sqrt(width * height / _USUAL_ASPECT))
 
     @cached_property

@@ -64,6 +64,11 @@ class TouchModel:
         row *= min(1.0, _MEMORY / row[0])
         self._known = None
 
+    @property
+    def unknown(self) -> float:
+        """The share that assumptions about people in general have in the hand's common offset, from 1 down to 0."""
+        return float(_COMMON_WEIGHT / (sum(row[0] for row in self.sums.values()) + _COMMON_WEIGHT))
+
     def of(self, letters: str) -> TouchStatistics:
         """Returns where these letters are touched; between two touches that are learned, the answer is not worked out again."""
         if self._known is None or self._known[0] != letters:

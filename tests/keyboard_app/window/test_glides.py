@@ -134,6 +134,26 @@ def test_a_trail_follows_the_finger_and_fades(person: Any) -> None:
     assert (person.pixels() != with_trail).any()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_all_of_the_trail_is_painted(person: Any, theme: str) -> None:
+    from keyboard_app.window.drawing.look import look
+
+    person.device.choose(theme=theme)
+    person.screen.apply_settings()
+    person.wait()
+    for _ in range(2):  # the second trail is painted over what the first one left in the graphics card
+        touch = slide(person, "goal", lift=False)
+        person.wait(4)
+        pixels, accent = person.pixels(), np.round(255 * np.array(look.accent[:3]))
+        points = np.array(person.screen.composer.ids.keypad._trail._line.points).reshape(-1, 2)
+        painted = [np.abs(pixels[int(y), int(x)] - accent).max() < 8 for x, y in (points[:-1] + points[1:]) / 2]
+        assert len(painted) > 20
+        assert all(painted)
+        touch.touch_up()
+        person.wait_until(lambda: not person.screen.composer.ids.keypad._trail.shown)
+        person.touch_keys(["backspace"])
+
+
 def test_it_can_be_switched_off(person: Any) -> None:
     person.screen.page = "settings"
     person.touch_control("glide typing")

@@ -41,6 +41,9 @@ def test_odd_gestures_are_gestures(tmp_path: Path) -> None:
     one = {"word": "a", "curve": {"x": [1], "y": [1], "t": [5]}, "grid": GRID, "context": None}
     backwards = {"word": "a", "curve": {"x": [1, 2], "y": [1, 2], "t": [5, 5]}, "grid": GRID}
     assert [len(g.gesture) for g in read_glides(written(tmp_path / "g.jsonl", empty, one, backwards))] == [0, 1, 2]
+    timeless = {"word": "I'M", "curve": {"x": [1, 9], "y": [1, 2]}, "grid": GRID, "context": ""}
+    (glide,) = read_glides(written(tmp_path / "g.jsonl", timeless))
+    assert (glide.word, glide.context, glide.gesture.times.tolist()) == ("i'm", "", [0, 0])
 
 
 @pytest.mark.parametrize(
@@ -51,9 +54,12 @@ def test_odd_gestures_are_gestures(tmp_path: Path) -> None:
         ("[]", "a gesture is a JSON object"),
         ({"curve": CURVE}, '"word" is missing'),
         ({"word": 3, "curve": CURVE}, '"word" is missing or no text'),
-        ({"word": "a"}, '"curve" needs three lists'),
-        ({"word": "a", "curve": {"x": [1], "y": [1]}}, '"curve" needs three lists'),
-        ({"word": "a", "curve": {"x": [1], "y": ["1"], "t": [1]}}, '"curve" needs three lists'),
+        ({"word": "a"}, '"curve" needs lists of numbers'),
+        ({"word": "a", "curve": {"x": [1], "t": [1]}}, '"curve" needs lists of numbers'),
+        ({"word": "a", "curve": {"y": [1]}}, '"curve" needs lists of numbers'),
+        ({"word": "a", "curve": {"x": [1], "y": ["1"], "t": [1]}}, '"curve" needs lists of numbers'),
+        ({"word": "a", "curve": {"x": [1], "y": [1], "t": [True]}}, '"curve" needs lists of numbers'),
+        ({"word": "a", "curve": {"x": [1], "y": [1], "t": 5}}, '"curve" needs lists of numbers'),
         ({"word": "a", "curve": {"x": [1], "y": [1, 2], "t": [1]}}, "differ: 1, 2, 1"),
         ({"word": "a", "curve": {"x": [10**400], "y": [1], "t": [1]}}, '"curve"'),
         ({"word": "a", "curve": CURVE, "context": 3}, '"context" is no text'),

@@ -12,7 +12,8 @@ from data.errors import DataError
 from federation.evaluation.glides.glide_lines import RecordedGlide
 from federation.evaluation.glides.measurement import hand_glides, measure_glides, noisy_glides, words_in_context
 from federation.evaluation.glides.noisy_traces import GEOMETRY, noisy_trace
-from federation.evaluation.glides.synthetic_hands import FITTED, HELD_OUT, SyntheticHand
+from federation.evaluation.glides.synthetic_hands import SyntheticHand
+from federation.evaluation.glides.synthetic_kinds import FITTED, HELD_OUT
 from model.device.folder import Model
 from model.device.gliding.geometry import KeyGeometry
 from model.device.gliding.gesture import Gesture
@@ -39,10 +40,10 @@ def test_what_counts(small_model: Model) -> None:
 
 def test_a_context_changes_the_prior(small_model: Model) -> None:
     rng = np.random.default_rng(2)
-    spread = [replace(clean(word), gesture=noisy_trace(word, rng, 2.5)) for word in WORDS * 5]  # hardly readable
+    spread = [replace(clean(word), gesture=noisy_trace(word, rng, 2.5)) for word in WORDS * 12]  # hardly readable
     alone = measure_glides(small_model, spread)
     after = measure_glides(small_model, [replace(glide, context="i don't think") for glide in spread])
-    assert alone.eligible == after.eligible == 30
+    assert alone.eligible == after.eligible == 72
     assert (alone.first, alone.among_four) != (after.first, after.among_four)
 
 

@@ -11,6 +11,8 @@ from hypothesis.extra.numpy import arrays
 from model.device.gliding.decoder import GlideDecoder
 from model.device.gliding.geometry import KeyGeometry, qwerty
 from model.device.gliding.gesture import Gesture
+from model.device.gliding.hand import Hand
+from model.device.gliding.parameters import GlideParameters
 
 WORDS = [
     *(
@@ -240,3 +242,43 @@ def test_memory_with_ten_thousand_words() -> None:
     rng = np.random.default_rng(0)
     words = ["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), rng.integers(2, 16))) for _ in range(10_000)]
     assert GlideDecoder(words, KEYS).nbytes < 12_000_000
+
+
+@pytest.mark.parametrize(("right", "down"), [(0.0, 0.45), (0.3, 0.2), (-0.3, 0.1)])
+def test_a_hand_that_is_off_all_keys_by_the_same_way(right: float, down: float) -> None:
+    words = ["sorry", "story", "thanks", "something", "well", "help", "hello", "will"]
+    decoder = GlideDecoder([*WORDS, *words], KEYS)
+    for word in words:
+        gesture = glide(word)
+        moved = gesture.points + KEYS.unit * np.array([right, down])
+        assert first(decoder, gesture_of(moved, gesture.times)) == word
+
+
+def test_a_shift_counts_less_than_touches_that_are_off() -> None:
+    whole, without = (GlideDecoder(["help"], KEYS, parameters=GlideParameters(shift=s, below=0)) for s in (0.6, 0.0))
+    gesture = glide("help")
+    moved = gesture_of(gesture.points + np.array([0, 0.4 * KEYS.unit]), gesture.times)
+    assert whole.decode(moved)[0].score > without.decode(moved)[0].score
+    assert whole.decode(gesture)[0].score == pytest.approx(without.decode(gesture)[0].score, abs=0.05)
+
+
+def test_where_most_people_touch_counts_until_the_hand_is_known() -> None:
+    def score(hand: Hand, below: float) -> float:
+        gesture = glide("help")
+        moved = gesture_of(gesture.points + np.array([0, 0.3 * KEYS.unit]), gesture.times)
+        parameters = GlideParameters(shift=0, below=below)
+        return GlideDecoder(["help"], KEYS, hand=hand, parameters=parameters).decode(moved)[0].score
+
+    assert score(Hand(), 0.3) > score(Hand(), 0.0) + 0.3
+    known = Hand()
+    for _ in range(400):
+        known.learn_glide("help", glide("help"), KEYS)
+    assert known.glides.unknown < 0.05
+    assert score(known, 0.3) == pytest.approx(score(known, 0.0), abs=0.2)
+
+
+def test_what_is_compared_adds_up_to_the_score(decoder: GlideDecoder) -> None:
+    compared = decoder.compare(glide("story"), None, 40)
+    scores = compared.features @ decoder.parameters.weights - compared.alignments
+    found = {c.word: c.score for c in decoder.decode(glide("story"), count=40)}
+    assert {decoder.words[w]: s for w, s in zip(compared.words, scores, strict=True)} == pytest.approx(found)

@@ -55,3 +55,17 @@ def test_only_single_letters_count_and_their_case_does_not() -> None:
         "é": (2, 0, 1, 1),
     }
     assert KeyGeometry(boxes).boxes == {"q": (0, 0, 1, 1), "é": (2, 0, 1, 1)}
+
+
+def test_gaps_between_keys_do_not_change_the_unit() -> None:
+    whole = qwerty(0, 0, 360, 162)
+    drawn = KeyGeometry({key: (x + 2, y + 5, w - 4, h - 10) for key, (x, y, w, h) in whole.boxes.items()})
+    wider = KeyGeometry({key: (x - 3, y - 5, w + 6, h + 10) for key, (x, y, w, h) in whole.boxes.items()})
+    assert drawn.unit == pytest.approx(whole.unit)
+    assert wider.unit == pytest.approx(whole.unit)
+
+
+def test_keys_of_two_hands_count_as_wide_as_they_are() -> None:
+    parted = KeyGeometry({key: (60.0 * i, 0, 20, 27) for i, key in enumerate("abcdef")})
+    assert parted.unit == pytest.approx(np.sqrt(1.5 * 20 * 27 / 1.35)), "a gap counts up to half of a key"
+    assert KeyGeometry({"a": (5, 5, 20, 27)}).unit == pytest.approx(20)
