@@ -37,6 +37,7 @@ _KNOWN = 5.0
 # expect them: "recieve" at the start of a message. The frequency is that of Zipf's law over the vocabulary, which is sorted by it.
 # It decides whether to correct; the context alone decides which correction it is.
 _ANYWHERE = 0.2
+_SURE = 4  # letters from which on; fewer could be an abbreviation that no list has, such as "ngl"
 _SHOWN = -4.0  # to be suggested only, without replacing the typed word
 # A person who types on after seeing a suggestion probably did not mean it. But people overlook suggestions, so that these may come
 # back. This saves 0.8 points of keystrokes on validation users; never repeating a suggestion would save half a point more.
@@ -184,7 +185,7 @@ class Suggester:
     def _correction(self, typed: str, touches: TouchCosts | None) -> int | None:
         """Returns the index of the correction of a finished word, or None if no word is likely enough."""
         as_typed, priors = self._to_exceed(typed), self._offered
-        if self._vocabulary.id(typed) == UNKNOWN:
+        if self._vocabulary.id(typed) == UNKNOWN and len(typed) >= _SURE:
             priors = self._priors_of_corrections()
         corrections = self.spellings.corrections
         candidates = np.flatnonzero(priors - corrections.least(typed, touches) > as_typed.min())

@@ -173,7 +173,7 @@ def test_weights_at_which_a_word_makes_training_diverge_do_not_tell_who_wrote_it
     hostile = small_model.with_weights(weights, small_model.provenance)
     learned = result_of(learn(hostile, messages, FineTuning(passes=1, max_words=100), 1))
     assert np.isfinite(learned.delta).all() and len(learned.delta) == parameters(small_model.provenance.config)
-    assert not written or (learned.words, learned.delta.any()) == (0, False)
+    assert not written or (learned.words == 0 and not learned.delta.any())
 
 
 def test_every_number_and_text_of_a_plan_has_bounds() -> None:
