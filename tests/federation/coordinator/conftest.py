@@ -127,7 +127,7 @@ class World:
 
     def kill(self) -> None:
         """Kills the coordinator and starts another one; only the files on the disk remain."""
-        self.coordinator.store._connection.close()  # what the kernel does for a killed process
+        self.coordinator.store.close()  # what the kernel does for a killed process
         self.coordinator = self.start()
 
     def new_device(self) -> LearnedDevice:

@@ -23,7 +23,8 @@ def test_the_store_of_an_older_version_is_upgraded(world) -> None:
     world.enrol(6)
     world.coordinator.rounds.schedule(1)
     world.finish()
-    world.coordinator.store._connection.executescript("DROP INDEX rounds_of_a_device; PRAGMA user_version = 1;")
+    for statement in ("DROP INDEX rounds_of_a_device", "PRAGMA user_version = 1"):
+        world.coordinator.store.database.connection.exec_driver_sql(statement)
     (world.coordinator.rounds.folders.state_folder(1) / "next.json").write_text(
         json.dumps({"terms": world.terms.to_json(), "exhausted": "", "spent": {}})  # without the sums that it counts
     )
