@@ -55,6 +55,11 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
         help="the dashboard's port, on this machine only (default: %(default)s)",
     )
     parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="a PostgreSQL database that keeps the rounds, as postgresql://user@host/name (default: a SQLite file in the folder)",
+    )
+    parser.add_argument(
         "--rounds",
         type=non_negative_int,
         help="rounds to schedule at startup (default: 5 in a new federation, otherwise those still scheduled)",
@@ -121,7 +126,7 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
 
     places = Places(
         *(options.folder, options.model, options.host, options.port, options.address, options.control_port),
-        options.take_over,
+        *(options.take_over, options.database),
     )
     return {"folder": str(options.folder)} | run(places, chosen, options.rounds, options.invite)
 

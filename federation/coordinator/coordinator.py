@@ -8,7 +8,7 @@ from federation.coordinator.enrolled_devices import EnrolledDevices
 from federation.coordinator.model_folders import ModelFolders
 from federation.coordinator.round_machine import Rules, Summation
 from federation.coordinator.rounds import CoordinatorSettings, Rounds
-from federation.coordinator.store import FILE, CoordinatorStore
+from federation.coordinator.store import CoordinatorStore
 from federation.protocol.api_messages import PlanOfRound
 
 
@@ -22,15 +22,18 @@ class Coordinator:
         settings: CoordinatorSettings,
         secure_sum: Callable[[PlanOfRound, Rules], Summation],
         now: float,
+        database: str | None = None,
     ) -> None:
         """Continues the federation in `folder`, or begins one there; the other arguments are those of `Rounds`.
 
+        Its store is the SQLite file in the folder, or, with the address of a PostgreSQL `database`, there.
+
         Raises:
-          DataError: a model is damaged, or the store was written by a newer version.
+          DataError: a model is damaged, the store was written by a newer version, or the federation keeps its store elsewhere.
           StoreError: the store cannot be read or written.
         """
         self.session = secrets.token_hex(16)
-        self.store = CoordinatorStore.open(folder / FILE)
+        self.store = CoordinatorStore.of(folder, database)
         try:
             self.rounds = Rounds(self.store, ModelFolders(folder), shipped, settings, secure_sum, now)
         except BaseException:

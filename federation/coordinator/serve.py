@@ -56,6 +56,7 @@ class Places:
     address: str | None  # address at which devices reach it; None: that of the host
     control_port: int
     take_over: bool = False  # whether a federation that builds on another model goes on from `model`
+    database: str | None = None  # address of the PostgreSQL database for its rounds; None: a SQLite file in the folder
 
 
 def run(places: Places, chosen: Mapping[str, Value], rounds: int | None, invitations: int | None) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def run(places: Places, chosen: Mapping[str, Value], rounds: int | None, invitat
             opened.enter_context(listening)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _lock(folder, lock, opened)  # again, if the folder was there
-        other = model_to_take_over(folder, places.model, places.take_over)
+        other = model_to_take_over(folder, places.model, places.take_over, places.database)
         settings = _settings(folder, chosen)
         coordinator = Coordinator(
             folder,
@@ -98,6 +99,7 @@ def run(places: Places, chosen: Mapping[str, Value], rounds: int | None, invitat
             CoordinatorSettings(settings.rules, settings.training, settings.privacy),
             SecureSummation,
             steady_time(),
+            places.database,
         )
         opened.callback(coordinator.close)
         in_force = SettingsInForce(folder, settings, coordinator.rounds, coordinator.store)

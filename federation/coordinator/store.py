@@ -1,4 +1,4 @@
-"""The coordinator's store: devices, codes, rounds and errors, in a SQLite file or in PostgreSQL. It survives SIGKILL at any moment.
+"""The coordinator's store: devices, codes, rounds and errors, in a SQLite file or PostgreSQL. It survives SIGKILL at any moment.
 
 A round is a row: `open` from its selection on, `summed` once the sum of its updates is stored, `committed` once the next model is.
 Rounds that were open when the coordinator ended are aborted when it restarts; a summed one continues from its sum. No update is
@@ -32,7 +32,8 @@ from sqlalchemy import (
 from data.errors import DataError
 from federation.coordinator.event_log import EventLog
 from federation.coordinator.storage.database import Database, StoreError
-from federation.coordinator.storage.schema import prepare_file, prepare_server
+from federation.coordinator.storage.place import check_place, remember_place
+from federation.coordinator.storage.schema import federation_in, prepare_file, prepare_server
 from federation.coordinator.storage.tables import (
     code_details,
     codes,
@@ -157,6 +158,25 @@ class CoordinatorStore:
             database.close()
             raise
         return cls(database)
+
+    @classmethod
+    def of(cls, folder: Path, url: str | None) -> Self:
+        """Opens the store of the federation in a folder: the file there, or the database at an address.
+
+        Raises:
+          DataError: the federation in the folder keeps its store elsewhere (`federation.coordinator.storage.place`); otherwise as
+            `open` and `connect`.
+        """
+        check_place(folder, folder / FILE, url)
+        if url is None:
+            return cls.open(folder / FILE)
+        store = cls.connect(url)
+        try:
+            remember_place(folder, url, federation_in(store.database))
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def close(self) -> None:
         """Closes the connection."""
@@ -447,4 +467,3 @@ def _sha256(code: str) -> str:
 def _in_state(number: int, *states: str) -> Update:
     """Returns the beginning of a change of a round that is in one of these states."""
     return update(rounds).where(rounds.c.number == number, rounds.c.state.in_(states))
-

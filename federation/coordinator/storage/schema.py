@@ -1,9 +1,10 @@
 """The tables of a coordinator's database are made here, and checked: in a new or older SQLite file, or on a PostgreSQL server."""
 
+import secrets
 import sqlite3
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Column, MetaData, Table, func, insert, select, text
+from sqlalchemy import BigInteger, Column, MetaData, Table, Text, func, insert, select, text
 
 from data.errors import DataError
 from federation.coordinator.storage.database import WHAT_TO_DO, Database, StoreError, store_errors
@@ -21,7 +22,12 @@ from federation.coordinator.storage.tables import (
 
 _VERSION = 2
 _LOCK = 0x6B6579626F617264  # of PostgreSQL, while the tables are made
-_server_version = Table("coordinator_version", MetaData(), Column("version", BigInteger, nullable=False))
+_server_version = Table(
+    "coordinator_version",
+    MetaData(),
+    Column("version", BigInteger, nullable=False),
+    Column("federation", Text, nullable=False),  # a name drawn when the tables were made
+)
 
 
 def prepare_file(database: Database, path: Path) -> None:
@@ -71,9 +77,14 @@ def prepare_server(database: Database) -> None:
         if version is None:
             metadata.create_all(db)
             db.execute(insert(wishes).values(only=1, rounds=0, paused=0))
-            db.execute(insert(_server_version).values(version=_VERSION))
+            db.execute(insert(_server_version).values(version=_VERSION, federation=secrets.token_hex(8)))
         elif version > _VERSION:
             raise _newer("the database")
+
+
+def federation_in(database: Database) -> str:
+    """Returns the name that a federation was given when its tables were made on a PostgreSQL server."""
+    return str(database.rows(select(_server_version.c.federation))[0][0])
 
 
 def _newer(what: str) -> DataError:

@@ -140,8 +140,12 @@ discoveries = Table(  # word discoveries (`federation.coordinator.words.discover
     Column("ended", _Time),
     _required("vocabulary", Text),  # digest of the vocabulary that lacks the words
     _required("terms", Text),  # JSON: k, the limits of a device's offer, the terms of the first sum
-    _required("counted", Text, "'{}'"),  # JSON: of the first sum, its round, devices, published buckets with their counts
-    _required("words", Text, "'[]'"),  # JSON: the words found, with their devices, and whether the owner struck them out
+    _required(
+        "counted", Text, "'{}'"
+    ),  # JSON: of the first sum, its round, devices, published buckets with their counts
+    _required(
+        "words", Text, "'[]'"
+    ),  # JSON: the words found, with their devices, and whether the owner struck them out
     _required("note", Text, "''"),  # why it failed, or what was left out
     CheckConstraint("state IN ('count', 'reveal', 'found', 'failed')"),
 )

@@ -27,6 +27,9 @@ from model.device.config import ModelConfig
 from model.device.folder import WEIGHTS, save_model
 from model.device.trainable import trainable_shapes
 from model.device.weights import save_weights
+from tests.federation.coordinator.postgres import each_database, new_database, postgres_server
+
+__all__ = ["each_database", "new_database", "postgres_server"]  # fixtures
 
 CONFIG = ModelConfig(vocabulary=16, embedding=4, units=6, window=20, batch=4)
 LENGTH = sum(int(np.prod(shape)) for shape in CONFIG.shapes.values())
@@ -96,8 +99,14 @@ class World:
     """A coordinator in a folder, a clock, and devices; the tests stand in for the network."""
 
     def __init__(
-        self, folder: Path, shipped: Path, settings: CoordinatorSettings = SETTINGS, terms: Terms = TERMS
+        self,
+        folder: Path,
+        shipped: Path,
+        settings: CoordinatorSettings = SETTINGS,
+        terms: Terms = TERMS,
+        database: str | None = None,
     ) -> None:
+        self.database = database
         self.folder, self.shipped, self.settings, self.terms = folder, shipped, settings, terms
         self.now = 1_000.0
         self.coordinator = self.start()
@@ -108,7 +117,7 @@ class World:
         self.twice = False  # whether devices send everything twice, as if answers got lost
 
     def start(self) -> Coordinator:
-        coordinator = Coordinator(self.folder, self.shipped, self.settings, SecureSummation, self.now)
+        coordinator = Coordinator(self.folder, self.shipped, self.settings, SecureSummation, self.now, self.database)
         self.prepare(coordinator)
         return coordinator
 
@@ -297,8 +306,14 @@ def terms() -> Terms:
 
 
 @pytest.fixture
-def world(tmp_path: Path, tiny_model_folder: Path) -> Iterator[World]:
-    world = World(tmp_path / "coordinator", tiny_model_folder)
+def database() -> str | None:
+    """The database of the world: a file in its folder. Tests that run on each database have a fixture of this name."""
+    return None
+
+
+@pytest.fixture
+def world(tmp_path: Path, tiny_model_folder: Path, database: str | None) -> Iterator[World]:
+    world = World(tmp_path / "coordinator", tiny_model_folder, database=database)
     yield world
     world.close()
 

@@ -22,8 +22,8 @@ OWN = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot"]
 
 
 @pytest.fixture
-def world(tmp_path: Path, tiny_model_folder: Path) -> Iterator[WordWorld]:
-    world = WordWorld(tmp_path / "coordinator", tiny_model_folder)
+def world(tmp_path: Path, tiny_model_folder: Path, each_database: str | None) -> Iterator[WordWorld]:
+    world = WordWorld(tmp_path / "coordinator", tiny_model_folder, database=each_database)
     yield world
     world.close()
 
@@ -43,7 +43,9 @@ def check(world: WordWorld) -> None:
     """Checks that the words are those of the devices in the second sum, all of which are in the first one."""
     assert newest(world).state == FOUND
     query = "SELECT number FROM rounds WHERE state = 'committed' ORDER BY number"
-    first, second = (set(world.coordinator.store.counted(number)) for (number,) in world.coordinator.store.rows(text(query)))
+    first, second = (
+        set(world.coordinator.store.counted(number)) for (number,) in world.coordinator.store.rows(text(query))
+    )
     assert second <= first
     devices = [device for device in world.all_devices if isinstance(device, WordDevice) and device.name in second]
     words = [word for device in devices for word in device.words]
@@ -55,7 +57,9 @@ def test_words_of_at_least_k_devices_are_found_with_their_counts(world: WordWorl
     world.discover(k=3)
     assert newest(world).state == FOUND and newest(world).note == ""
     assert world.found == {"byu": 4, "provo": 3}, "semester has two"
-    stored = world.coordinator.store.rows(text("SELECT * FROM rounds")) + world.coordinator.store.rows(text("SELECT * FROM errors"))
+    stored = world.coordinator.store.rows(text("SELECT * FROM rounds")) + world.coordinator.store.rows(
+        text("SELECT * FROM errors")
+    )
     stored += world.coordinator.store.rows(text("SELECT * FROM discoveries"))
     assert "byu" in str(stored) and not any(word in str(stored) for word in OWN), "a word of one device is not decoded"
 
