@@ -327,11 +327,10 @@ class CoordinatorStore:
         aborted = {"state": "aborted", "sum": None, "reason": reason, "cohort": cohort, "ended": now}
         self.database.change(_in_state(number, "open", "summed").values(**aborted))
 
-    def abort_open_rounds(self, reason: str, now: float) -> int:
-        """Ends the rounds that an earlier process left open; returns their number."""
-        return self.database.change(
-            update(rounds).where(rounds.c.state == "open").values(state="aborted", reason=reason, ended=now)
-        )
+    def abort_open_rounds(self, reason: str, now: float, but: int | None = None) -> int:
+        """Ends the rounds that an earlier process left open, but the one with this number; returns how many there were."""
+        ended = update(rounds).where(rounds.c.state == "open").values(state="aborted", reason=reason, ended=now)
+        return self.database.change(ended if but is None else ended.where(rounds.c.number != but))
 
     def summed(self) -> SummedRound | None:
         """Returns the round whose sum waits to become a model, or to be read in a word discovery."""

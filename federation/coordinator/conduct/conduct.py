@@ -67,6 +67,11 @@ class Conduct:
         found = self._left_out.get(device)
         return found if found is not None and now < found.until else None
 
+    @property
+    def version(self) -> tuple[int, frozenset[LeftOut]]:
+        """A value that changes with the observations and with the devices that are left out."""
+        return self._version, frozenset(self._left_out.values())
+
     def convict(self, device: str, reason: str, now: float, first_seconds: float = DAY) -> LeftOut:
         """Leaves a device out of rounds from now on, the first time for `first_seconds`."""
         before = self._left_out.get(device)

@@ -40,7 +40,9 @@ class Failures:
         """Leaves out the devices that broke the protocol in a round; returns them."""
         found = []
         while machine.culprits:
-            found.append(self.conduct.convict(*machine.culprits.popitem(), now))
+            device, reason = machine.culprits.popitem()
+            if self.conduct.left_out(device, now) is None:  # otherwise by a process that led before this one
+                found.append(self.conduct.convict(device, reason, now))
         return self._told(found, now)
 
     def succeeded(self, counted: Collection[str], now: float) -> None:

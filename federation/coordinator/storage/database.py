@@ -5,7 +5,7 @@ good raises a StoreError; a server that was away is connected to again by the ne
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -33,6 +33,7 @@ class Database:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._depth = 0  # of `transaction` contexts
+        self.guard: Callable[[Connection], None] | None = None  # called in each transaction; may raise a StoreError
 
     @classmethod
     def file(cls, path: Path) -> Self:
@@ -110,6 +111,8 @@ class Database:
                 self._connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_file else "BEGIN")
             self._depth += 1
             try:
+                if self._depth == 1 and self.guard is not None:
+                    self.guard(self._connection)
                 yield self._connection
                 if self._depth == 1:
                     self._connection.exec_driver_sql("COMMIT")

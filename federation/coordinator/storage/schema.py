@@ -11,10 +11,13 @@ from federation.coordinator.storage.database import WHAT_TO_DO, Database, StoreE
 from federation.coordinator.storage.sqlite_check import damage_in
 from federation.coordinator.storage.tables import (
     FIRST,
+    cluster,
+    cluster_metadata,
     code_details,
     codes,
     device_details,
     devices,
+    lease,
     metadata,
     rounds_of_a_device,
     wishes,
@@ -76,7 +79,12 @@ def prepare_server(database: Database) -> None:
         version = db.execute(select(func.max(_server_version.c.version))).scalar_one()
         if version is None:
             metadata.create_all(db)
+            cluster_metadata.create_all(db)
             db.execute(insert(wishes).values(only=1, rounds=0, paused=0))
+            db.execute(insert(cluster).values(only=1, version=0))
+            db.execute(insert(lease).values(token=0, holder="", until=0.0))
+            # Sums of encrypted numbers cannot be compressed.
+            db.exec_driver_sql("ALTER TABLE partial_sums ALTER COLUMN sum SET STORAGE EXTERNAL")
             db.execute(insert(_server_version).values(version=_VERSION, federation=secrets.token_hex(8)))
         elif version > _VERSION:
             raise _newer("the database")

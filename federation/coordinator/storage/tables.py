@@ -164,3 +164,58 @@ event_log = Table(
     _required("time", _Time),
     _required("text", Text),
 )
+
+# Tables of a cluster (`federation.coordinator.cluster`), in PostgreSQL only.
+cluster_metadata = MetaData()
+
+lease = Table(  # of the process that leads: one row
+    "lease",
+    cluster_metadata,
+    # Grows with each leader. It is the key, because PostgreSQL lets nobody change a key that a transaction relies on.
+    Column("token", _Number, primary_key=True, autoincrement=False),
+    _required("holder", Text),  # name of the process
+    _required("until", _Time),  # by the server's clock
+)
+cluster = Table(  # one row: whoever changes the open round locks it
+    "cluster",
+    cluster_metadata,
+    Column("only", _Number, primary_key=True, autoincrement=False),
+    _required("version", _Number),  # grows when the model, the settings, or the devices that are left out change
+)
+open_rounds = Table(  # what all processes know of a round from its beginning on
+    "open_rounds",
+    cluster_metadata,
+    Column("round", _Number, primary_key=True, autoincrement=False),
+    _required("opened", _Time),
+    _required("plan", Text),  # JSON, as devices receive it
+    _required("rules", Text),  # JSON: `Rules`
+    Column("devices", Text),  # JSON: the only devices that may be selected; NULL if all may
+)
+round_events = Table(  # everything that changed the state of an open round, in order
+    "round_events",
+    cluster_metadata,
+    Column("round", _Number, primary_key=True, autoincrement=False),
+    Column("place", _Number, primary_key=True, autoincrement=False),  # from 1
+    _required("time", _Time),
+    _required("kind", Text),  # as in `replicated_round`
+    _required("device", Text, "''"),
+    _required("stage", Text, "''"),
+    Column("message", LargeBinary),  # of the device; not its masked update
+    Column("seed", _Number),  # that was drawn
+)
+partial_sums = Table(  # of the masked updates that a process received in an open round
+    "partial_sums",
+    cluster_metadata,
+    Column("round", _Number, primary_key=True, autoincrement=False),
+    Column("process", Text, primary_key=True),
+    _required("devices", _Number),  # in the sum
+    _required("sum", LargeBinary),  # packed by the round's layout
+)
+presence = Table(  # what devices said when they last checked in
+    "presence",
+    cluster_metadata,
+    Column("device", Text, primary_key=True),
+    _required("time", _Time),
+    _required("ready", _Number),
+    _required("words", _Number),
+)

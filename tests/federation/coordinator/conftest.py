@@ -10,6 +10,7 @@ from federation.aggregation.sum_check import ImplausibleSumError
 from federation.benchmarks.loads.simulated_devices import SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
 from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.enrolled_devices import EnrolledDevices
 from federation.coordinator.learner.messages import ModelUpdate, NextRound
 from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Round, Rules, Stage
@@ -145,6 +146,11 @@ class World:
         return device
 
     @property
+    def desk(self) -> EnrolledDevices:
+        """The process that answers a device's next request."""
+        return self.coordinator.devices
+
+    @property
     def round(self) -> Round:
         """The round that is under way."""
         current = self.coordinator.rounds.current
@@ -160,9 +166,7 @@ class World:
 
     def check_in(self, device: SimulatedDevice) -> Call:
         vocabulary = self.coordinator.rounds.model.vocabulary.sha256
-        return self.coordinator.devices.check_in(
-            device.name, CheckIn(vocabulary, device.round_name, self.ready(device)), self.now
-        )
+        return self.desk.check_in(device.name, CheckIn(vocabulary, device.round_name, self.ready(device)), self.now)
 
     def step(self, device: SimulatedDevice) -> str:
         """Lets a device take one turn; returns its task."""
@@ -172,23 +176,23 @@ class World:
         if call.task in (REST, WAIT):
             return call.task
         if not device.round_name and call.task != Stage.KEYS:  # it was restarted
-            self.coordinator.devices.withdraw(device.name, call.round_name, self.now)
+            self.desk.withdraw(device.name, call.round_name, self.now)
             return call.task
         if not device.round_name:
-            device.begin(self.coordinator.devices.plan(device.name, call.round_name, self.now))
+            device.begin(self.desk.plan(device.name, call.round_name, self.now))
         self.give(device, Stage(call.task))
         return call.task
 
     def give(self, device: SimulatedDevice, stage: Stage) -> None:
         needed = b""
         if not device.has(stage):
-            needed = self.coordinator.devices.needs(device.name, device.round_name, stage, self.now)
+            needed = self.desk.needs(device.name, device.round_name, stage, self.now)
         message = device.message(stage, needed)
         round_name = device.round_name
-        self.coordinator.devices.give(device.name, round_name, stage, message, self.now)
+        self.desk.give(device.name, round_name, stage, message, self.now)
         if self.twice:
             with pytest.raises(MessageRefusedError) as refused:
-                self.coordinator.devices.give(device.name, round_name, stage, message, self.now)
+                self.desk.give(device.name, round_name, stage, message, self.now)
             assert refused.value.kind in (RefusalKind.REPEATED, RefusalKind.LATE)
 
     def advance(self, stage: Stage) -> None:
