@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from data.errors import DataError, UserFacingError
 from federation.aggregation.sum_check import ImplausibleSumError
+from federation.coordinator.cluster.lease import LeaseLostError
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.learner.client import LearnerClient
 from federation.coordinator.learner.json_process import LearnerDiedError
@@ -59,6 +60,8 @@ class RoundDriver:
             while not stopped.is_set():
                 try:
                     await self.step()
+                except LeaseLostError:  # another process of the cluster drives the rounds
+                    raise
                 except (UserFacingError, OSError) as error:
                     self._report(" ".join(str(error).split()) or type(error).__name__)
                     await asyncio.sleep(self._pause)

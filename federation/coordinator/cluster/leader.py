@@ -51,6 +51,9 @@ class LeaderRounds(Rounds):
             opened.machine.shared.gather()
         return opened
 
+    def suspend(self, now: float) -> None:
+        """Leaves the round that is under way to the other processes."""
+
     def _continue(self, now: float) -> None:
         position = self._journal.position()
         opening = None if position.number is None else self._journal.opening(position.number)

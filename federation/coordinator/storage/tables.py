@@ -22,8 +22,8 @@ from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 metadata = MetaData()
 
 # 64 bits in both databases: PostgreSQL's INTEGER and REAL have 32, SQLite's have 64.
-_Number = Integer().with_variant(BigInteger(), "postgresql")
-_Time = REAL().with_variant(DOUBLE_PRECISION(), "postgresql")
+_Number: Any = Integer().with_variant(BigInteger(), "postgresql")
+_Time: Any = REAL().with_variant(DOUBLE_PRECISION(), "postgresql")
 
 
 def _required(name: str, kind: Any, default: str | None = None) -> Column[Any]:

@@ -107,10 +107,7 @@ def test_a_round_goes_on_when_processes_are_killed(killed: str, stage: Stage, wo
     world.finish()
     world.check_models(start)
     assert [row.state for row in world.coordinator.store.rounds()] == ["committed"], "no round was repeated"
-    left = [
-        world.coordinator.store.rows(text(f"SELECT * FROM {t}"))
-        for t in ("round_events", "partial_sums", "open_rounds")
-    ]
+    left = [world.coordinator.store.rows(select(table)) for table in (round_events, partial_sums, open_rounds)]
     assert left == [[], [], []], "nothing of a round is kept"
 
 
