@@ -24,6 +24,7 @@ from federation.protocol.discovery.round_plans import RoundPlan
 from federation.protocol.signed_requests import check_enrolment
 
 _PRESENCE_SECONDS = 1.0  # between two writes for the other processes of a cluster
+_COUNT_SECONDS = 1.0  # between two counts of the members
 _SAVE_SECONDS = 10.0  # between two writes of when devices were last seen
 # A device that has not checked in for this long is away: `keyboard device` checks in every ten seconds, a window every minute.
 AWAY_SECONDS = 90.0
@@ -57,6 +58,7 @@ class EnrolledDevices:
         # By device: the time of its latest check-in since the start, whether it is ready, and whether it shares words.
         self._checked_in: dict[str, tuple[float, bool, bool]] = {}
         self._presence, self._untold = presence, set[str]()  # devices that checked in here since others were told
+        self._counted = -math.inf, 0  # when the members were counted, and how many they were
         self._grouped = ""  # name of the round whose group was chosen
         self._saved = self._told = now
 
@@ -84,6 +86,7 @@ class EnrolledDevices:
         """Ends a device's membership, by its own wish or its owner's; in the round that is under way it drops out."""
         self._withdraw(device, now)
         self._store.leave(device, now, removed)
+        self._counted = -math.inf, 0
         self._checked_in.pop(device, None)
         self._store.events.add(f"device {self._store.name_of(device)} {'was removed' if removed else 'left'}", now)
         self.begin_if_all_are_here(now)
@@ -324,11 +327,21 @@ class EnrolledDevices:
         current = self._rounds.current
         if current is None or current.stage != Stage.SELECTION or len(current.cohort) < current.rules.minimum:
             return
+        if self._others_are_away(current, now):
+            return
         if not self._store.open_codes(now) and not any(
             self._may_come(device, current, now) for device in self._store.members()
         ):
             with self._rounds.noticing(current):
                 current.hurry(now, "every device that can take part is here")
+
+    def _others_are_away(self, current: Round, now: float) -> bool:
+        """Returns whether devices are away that may come: without a look at each of them, so not if some may not come anyway."""
+        if current.group is not None or self._rounds.settings.privacy.private:
+            return False
+        if now - self._counted[0] >= _COUNT_SECONDS:
+            self._counted = now, self._store.number_of_members()
+        return self._counted[1] > len(self._checked_in) + self._rounds.conduct.most_left_out
 
     def _may_come(self, device: str, current: Round, now: float) -> bool:
         """Returns whether a device that is not in a round may still be selected for it; it may be away for a moment."""

@@ -60,6 +60,7 @@ _BELONGS = select(devices.c.id).where(devices.c.id == bindparam("device"), devic
 _WAS_REMOVED = select(device_details.c.device).where(
     device_details.c.device == bindparam("device"), device_details.c.removed != 0
 )
+_NUMBER_OF_MEMBERS = select(func.count()).select_from(devices).where(devices.c.gone.is_(None))
 _SEEN = update(devices).where(devices.c.id == bindparam("device")).values(seen=bindparam("time"))
 _SCHEDULE = select(wishes.c.rounds, wishes.c.paused)
 _SUMMED = (
@@ -274,6 +275,10 @@ class CoordinatorStore:
     def members(self) -> list[str]:
         """Returns the devices that have enrolled and not left."""
         return [row.id for row in self.rows(select(devices.c.id).where(devices.c.gone.is_(None)))]
+
+    def number_of_members(self) -> int:
+        """Returns the number of devices that have enrolled and not left."""
+        return self.database.number(_NUMBER_OF_MEMBERS)
 
     def open_codes(self, now: float) -> int:
         """Returns the number of codes with which a device may still enrol."""

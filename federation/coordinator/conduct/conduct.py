@@ -68,6 +68,11 @@ class Conduct:
         return found if found is not None and now < found.until else None
 
     @property
+    def most_left_out(self) -> int:
+        """The number of devices that are or were left out: no more are left out now."""
+        return len(self._left_out)
+
+    @property
     def version(self) -> tuple[int, frozenset[LeftOut]]:
         """A value that changes with the observations and with the devices that are left out."""
         return self._version, frozenset(self._left_out.values())

@@ -28,9 +28,9 @@ from model.device.config import ModelConfig
 from model.device.folder import WEIGHTS, save_model
 from model.device.trainable import trainable_shapes
 from model.device.weights import save_weights
-from tests.federation.coordinator.postgres import each_database, new_database, postgres_server
+from tests.federation.coordinator.postgres import database_server, each_database, new_database
 
-__all__ = ["each_database", "new_database", "postgres_server"]  # fixtures
+__all__ = ["database_server", "each_database", "new_database"]  # fixtures
 
 CONFIG = ModelConfig(vocabulary=16, embedding=4, units=6, window=20, batch=4)
 LENGTH = sum(int(np.prod(shape)) for shape in CONFIG.shapes.values())

@@ -1,4 +1,4 @@
-"""Three processes of `federate serve --join-cluster` with TFF: the one that leads is killed in a round, which ends with the others.
+"""Three processes of `federate serve --join-cluster` with TFF: the one that leads is killed in a round, which goes on.
 
 The devices are the test's: each sends a delta that the test knows.
 """
