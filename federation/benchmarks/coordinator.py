@@ -33,8 +33,9 @@ _LENGTH = 1_000  # numbers in a vector, few because this measures the protocol, 
 def measure_coordinator(repeats: int, fleet: Sequence[int] = FLEET) -> Benchmark:
     """Measures masked updates `repeats` times, and one secure round for each number of devices in `fleet`.
 
-    The details are `asking`, those of `measure_asking`; `updates`, the updates' sizes; `rounds`, the results of `fleet_round`; `protocol`, processor seconds and bytes
-    of the protocol in one process; `panels`, all these as points and theoretical curves for `federation.reports.plots.plot_fleet`.
+    The details are `asking`, those of `measure_asking`; `updates`, the updates' sizes; `rounds`, the results of `fleet_round`;
+    `protocol`, processor seconds and bytes of the protocol in one process; `panels`, all these as points and curves for
+    `federation.reports.plots.plot_fleet`.
 
     Raises:
       DataError: a round was not committed, or the system allows too few connections.

@@ -1,7 +1,7 @@
 """How many devices a coordinator can answer: with SQLite, with PostgreSQL, and as a cluster of two processes.
 
-A device asks every ten minutes. The figures are check-ins a second, by the clock and by the coordinators' own processor time, which
-other work on the machine does not change. What a million devices take is computed from the latter: 1,667 check-ins a second.
+A device asks every ten minutes. The figures are check-ins a second, by the clock and by the coordinators' own processor time,
+which other work on the machine changes less. What a million devices take is computed from the latter: 1,667 check-ins a second.
 """
 
 from collections.abc import Mapping, Sequence

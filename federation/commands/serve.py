@@ -126,6 +126,7 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
     if options.take_over and options.model is None:
         raise BadCallError("--take-over needs the --model to take over")
     chosen = {name: value for name in ALL if (value := getattr(options, name)) is not None}
+    from federation.coordinator.cluster.serving import run_in_cluster
     from federation.coordinator.serve import (  # the web servers take a second that other commands need not spend
         Places,
         run,
@@ -133,9 +134,10 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
 
     places = Places(
         *(options.folder, options.model, options.host, options.port, options.address, options.control_port),
-        *(options.take_over, options.database, options.join_cluster),
+        *(options.take_over, options.database),
     )
-    return {"folder": str(options.folder)} | run(places, chosen, options.rounds, options.invite)
+    serve = run_in_cluster if options.join_cluster else run
+    return {"folder": str(options.folder)} | serve(places, chosen, options.rounds, options.invite)
 
 
 def add_start_options(parser: argparse.ArgumentParser) -> None:

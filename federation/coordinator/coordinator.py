@@ -14,7 +14,7 @@ from federation.coordinator.store import CoordinatorStore
 from federation.protocol.api_messages import PlanOfRound
 
 
-class Federation:
+class FederationInView:
     """A federation as its devices meet it. Requests are signed for `session`, which is new with each start."""
 
     devices: EnrolledDevices
@@ -30,11 +30,13 @@ class Federation:
 
     def close(self) -> None:
         """Stores when devices were seen, and closes the store."""
-        self.devices.close()
-        self.store.close()
+        try:
+            self.devices.close()
+        finally:
+            self.store.close()
 
 
-class Coordinator(Federation):
+class Coordinator(FederationInView):
     """A federation in a folder."""
 
     KIND: ClassVar[type[Rounds]] = Rounds

@@ -5,10 +5,10 @@ from enum import StrEnum
 
 from data.errors import DataError
 from federation.aggregation.privacy import may_take_part
-from federation.coordinator.cluster.presence import Presence
 from federation.coordinator.device_book import DeviceBook
 from federation.coordinator.round_machine import GIVING, MessageRefusedError, RefusalKind, Round, Stage
 from federation.coordinator.rounds_in_view import RoundsInView
+from federation.coordinator.storage.presence import Presence
 from federation.coordinator.store import CoordinatorStore
 from federation.protocol.api_messages import (
     COUNTED,

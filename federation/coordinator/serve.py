@@ -58,7 +58,6 @@ class Places:
     control_port: int
     take_over: bool = False  # whether a federation that builds on another model goes on from `model`
     database: str | None = None  # address of the PostgreSQL database for its rounds; None: a SQLite file in the folder
-    join_cluster: bool = False  # whether other processes serve the same federation
 
 
 def run(places: Places, chosen: Mapping[str, Value], rounds: int | None, invitations: int | None) -> dict[str, Any]:
@@ -80,10 +79,6 @@ def run(places: Places, chosen: Mapping[str, Value], rounds: int | None, invitat
       StoreError: the store cannot be read or written.
       OSError: a port is taken.
     """
-    if places.join_cluster:
-        from federation.coordinator.cluster.serving import run_in_cluster
-
-        return run_in_cluster(places, chosen, rounds, invitations)
     interrupt_on_sigterm()  # until the servers run
     folder = places.folder
     host, address = listening_host(places.host), reachable_host(places.address, places.host)

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from federation.coordinator.cluster.journal import Journal, Opening
-from federation.coordinator.cluster.lease import Lease
 from federation.coordinator.cluster.partial_sums import PartialSum
-from federation.coordinator.cluster.presence import Presence
 from federation.coordinator.cluster.replicated_round import ReplicatedRound
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.enrolled_devices import EnrolledDevices
@@ -22,6 +20,8 @@ from federation.coordinator.round_machine import Round, Rules, Stage
 from federation.coordinator.rounds import CoordinatorSettings, Rounds
 from federation.coordinator.rounds_in_view import OpenRound
 from federation.coordinator.secure_sum import SecureSummation
+from federation.coordinator.storage.lease import Lease
+from federation.coordinator.storage.presence import Presence
 from federation.coordinator.store import CoordinatorStore
 from federation.protocol.discovery.round_plans import RoundPlan
 
@@ -33,15 +33,17 @@ class LeaderRounds(Rounds):
         """Continues the rounds of an earlier leader; the arguments are those of `Rounds`."""
         self._journal = Journal(store.database)
         self._told: object = None  # what the other processes know
+        self._kept: int | None = None  # the round of which messages are kept
         super().__init__(store, folders, shipped, *more)
 
     def tick(self, now: float) -> None:
         """Applies what other processes did, then does the work that is due."""
         self._catch_up()
-        open_before = self.open_round
         super().tick(now)
-        if open_before is not None and self.open_round is not open_before:
+        open_now = None if self.open_round is None else self.open_round.number
+        if self._kept not in (None, open_now):
             self._journal.drop_closed()
+        self._kept = open_now
         self._tell()
 
     def begin_unmasking(self) -> OpenRound | None:

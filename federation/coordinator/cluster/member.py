@@ -6,13 +6,13 @@ from pathlib import Path
 from data.errors import DataError
 from federation.coordinator.cluster.journal import Journal
 from federation.coordinator.cluster.partial_sums import PartialSum
-from federation.coordinator.cluster.presence import Presence
 from federation.coordinator.cluster.replicated_round import ReplicatedRound
 from federation.coordinator.conduct.conduct import Conduct
-from federation.coordinator.coordinator import Federation
+from federation.coordinator.coordinator import FederationInView
 from federation.coordinator.enrolled_devices import EnrolledDevices
 from federation.coordinator.model_folders import ModelFolders
 from federation.coordinator.rounds_in_view import CoordinatorSettings, OpenRound, RoundsInView
+from federation.coordinator.storage.presence import Presence
 from federation.coordinator.store import CoordinatorStore
 from model.device.folder import load_model
 from model.device.weights import digest
@@ -71,7 +71,7 @@ class MemberRounds(RoundsInView):
             self.model_digest, self._model_number = digest(self.model.weights), newest
 
 
-class ClusterMember(Federation):
+class ClusterMember(FederationInView):
     """A federation that another process leads. Requests are signed for the `session` of this process."""
 
     def __init__(

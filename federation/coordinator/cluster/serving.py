@@ -12,7 +12,6 @@ from typing import Any
 
 from data.errors import DataError, UserFacingError
 from federation.coordinator.cluster.leader import ClusterLeader
-from federation.coordinator.cluster.lease import Lease, LeaseLostError
 from federation.coordinator.cluster.member import ClusterMember
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.rounds import CoordinatorSettings
@@ -20,6 +19,7 @@ from federation.coordinator.serve import Places, interrupt_on_sigterm, lead, pri
 from federation.coordinator.settings.federation_settings import SETTINGS, FederationSettings
 from federation.coordinator.settings.settings_change import Value
 from federation.coordinator.steady_clock import steady_time
+from federation.coordinator.storage.lease import Lease, LeaseLostError
 from federation.coordinator.store import CoordinatorStore
 from federation.coordinator.web.certificate import FILE as _CERTIFICATE
 from federation.coordinator.web.certificate import certificate
@@ -71,7 +71,7 @@ def _as_found(places: Places) -> Places:
     """Returns the places of a process that goes on with the model that the federation has."""
     return Places(
         *(places.folder, None, places.host, places.port, places.address, places.control_port),
-        *(False, places.database, True),
+        *(False, places.database),
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Executable, Insert, Row, create_engine, make_url
+from sqlalchemy import Connection, Executable, Insert, Row, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -67,6 +67,7 @@ class Database:
         address = address.set(drivername="postgresql+psycopg")
         with store_errors():
             engine = create_engine(address, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+            event.listen(engine, "connect", _bound_transactions)
             return cls(engine.connect())
 
     @property
@@ -153,6 +154,12 @@ def store_errors(path: Path | None = None) -> Iterator[None]:
         raise StoreError(
             f"the coordinator's store{f' {path}' if path else ''} cannot be read or written: {told}{what}"
         ) from error
+
+
+def _bound_transactions(connection: Any, _record: object) -> None:
+    """Lets the server end a transaction of which the process sleeps: others may wait for its locks."""
+    connection.execute("SET idle_in_transaction_session_timeout = '5s'")
+    connection.commit()
 
 
 def _no_address(url: str) -> DataError:

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from data.errors import UserFacingError
-from federation.coordinator.coordinator import Federation
+from federation.coordinator.coordinator import FederationInView
 from federation.coordinator.enrolled_devices import OtherVocabularyError
 from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Stage
 from federation.coordinator.steady_clock import steady_time
@@ -40,7 +40,7 @@ class DeviceApi:
     """The application that devices talk to. `clock` returns seconds since 1970."""
 
     def __init__(
-        self, coordinator: Federation, body_seconds: float = 30.0, clock: Callable[[], float] = steady_time
+        self, coordinator: FederationInView, body_seconds: float = 30.0, clock: Callable[[], float] = steady_time
     ) -> None:
         """Serves a coordinator; a body may take `body_seconds`, and a masked update four times as long."""
         self.coordinator, self.clock = coordinator, clock

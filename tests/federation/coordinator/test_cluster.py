@@ -13,13 +13,13 @@ from sqlalchemy import event, select, text
 
 from data.errors import DataError
 from federation.coordinator.cluster.leader import ClusterLeader
-from federation.coordinator.cluster.lease import Lease, LeaseLostError
 from federation.coordinator.cluster.member import ClusterMember
 from federation.coordinator.cluster.replicated_round import ReplicatedRound
-from federation.coordinator.coordinator import Coordinator, Federation
+from federation.coordinator.coordinator import Coordinator, FederationInView
 from federation.coordinator.enrolled_devices import EnrolledDevices
 from federation.coordinator.round_machine import GIVING, MessageRefusedError, RefusalKind, Stage
 from federation.coordinator.storage.database import Database
+from federation.coordinator.storage.lease import Lease, LeaseLostError
 from federation.coordinator.storage.tables import open_rounds, partial_sums, round_events
 from federation.protocol.secure_aggregation.modular_vectors import unpack
 from tests.federation.coordinator.conftest import SETTINGS, World
@@ -62,7 +62,7 @@ class ClusterWorld(World):
 
     @property
     def desk(self) -> EnrolledDevices:
-        process: Federation = self.rng.choice([self.coordinator, *self.members])
+        process: FederationInView = self.rng.choice([self.coordinator, *self.members])
         return process.devices
 
     def kill(self) -> None:
@@ -135,7 +135,7 @@ def test_processes_are_killed_at_any_statement(seed: int, world: ClusterWorld) -
     world.coordinator.rounds.schedule(2)
     kills = 0
     for _ in range(400):
-        victim: Federation = rng.choice([world.coordinator, *world.members])
+        victim: FederationInView = rng.choice([world.coordinator, *world.members])
         if kills < 12 and rng.random() < 0.2:
             _kill_at(victim, rng.randrange(30))
         try:
@@ -155,7 +155,7 @@ def test_processes_are_killed_at_any_statement(seed: int, world: ClusterWorld) -
     assert sum(row.state == "committed" for row in world.coordinator.store.rounds()) == 2
 
 
-def _kill_at(process: Federation, statements: int) -> None:
+def _kill_at(process: FederationInView, statements: int) -> None:
     """Kills a process before the statement that follows this number of them."""
     left = [statements]
 

@@ -14,8 +14,10 @@ from data.errors import UserFacingError
 from federation.coordinator.storage.database import Database, StoreError
 from federation.coordinator.storage.tables import lease
 
-LEASE_SECONDS = 6.0  # without a renewal, after which another process leads
-_RENEWALS = 6  # in that time
+LEASE_SECONDS = (
+    15.0  # without a renewal, after which another process leads: a busy machine may let one wait for seconds
+)
+_RENEWALS = 15  # in that time
 
 _NOW = extract("epoch", func.clock_timestamp())
 _TAKE = (
