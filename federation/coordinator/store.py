@@ -4,7 +4,7 @@ A round is a row: `open` from its selection on, `summed` once the sum of its upd
 Rounds that were open when the coordinator ended are aborted when it restarts; a summed one continues from its sum. No update is
 therefore counted twice, and the newest committed round always has its model. A round with participations had enough shares to
 unmask its sum, whatever happened next: its devices took part, and the privacy that this costs them is spent. No message of a
-device is kept, masked or not.
+device is kept, masked or not, but by a cluster while the round is open (`federation.coordinator.cluster`).
 """
 
 import hashlib

@@ -158,7 +158,7 @@ def store_errors(path: Path | None = None) -> Iterator[None]:
 
 def _bound_transactions(connection: Any, _record: object) -> None:
     """Lets the server end a transaction of which the process sleeps: others may wait for its locks."""
-    connection.execute("SET idle_in_transaction_session_timeout = '5s'")
+    connection.execute("SET idle_in_transaction_session_timeout = '10s'")
     connection.commit()
 
 
