@@ -125,18 +125,16 @@ class DeviceBook:
 
     def save(self) -> None:
         """Writes what was counted and noted since the last time."""
-        if not (self._sent or self._received or self._errors):
-            return
-        # In one order everywhere, so that two coordinators that lock rows of one database never wait for each other.
+        # Rows are locked in one order, and by one statement in a transaction: several processes may write at the same time.
         names = sorted(self._sent.keys() | self._received.keys())
-        traffic = [{"of": d, "more_sent": self._sent[d], "more_received": self._received[d]} for d in names]
-        errors = [{"of": d, "text": text, "time": time} for d, (text, time) in sorted(self._errors.items())]
-        with self._store.transaction() as db:
-            if traffic:
-                db.execute(_TRAFFIC, traffic)
-            if errors:
-                db.execute(_ERROR, errors)
-        self._sent, self._received, self._errors = Counter(), Counter(), {}
+        if names:
+            traffic = [{"of": d, "more_sent": self._sent[d], "more_received": self._received[d]} for d in names]
+            self._store.database.change(_TRAFFIC, traffic)
+            self._sent, self._received = Counter(), Counter()
+        if self._errors:
+            errors = [{"of": d, "text": text, "time": time} for d, (text, time) in sorted(self._errors.items())]
+            self._store.database.change(_ERROR, errors)
+            self._errors = {}
 
 
 def _link_state(used: bool, revoked: bool, expired: bool) -> str:

@@ -59,7 +59,13 @@ def postgres_server(durable: bool) -> Iterator[PostgresServer]:
     if os.getuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        as_user = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", "--pdeathsig=INT"]
+        as_user = [
+            "setpriv",
+            f"--reuid={nobody.pw_uid}",
+            f"--regid={nobody.pw_gid}",
+            "--clear-groups",
+            "--pdeathsig=INT",
+        ]
     data, log = folder / "data", folder / "log"
     settings = {"listen_addresses": "", "unix_socket_directories": folder, "max_connections": 50}
     if not durable:

@@ -114,7 +114,12 @@ class ClusterLeader(Coordinator):
         super().__init__(folder, shipped, settings, SecureSummation, now, database)
 
     def tick(self, now: float) -> None:
-        """Does the work that is due; lets a round begin once every device that can take part has come to any process."""
+        """Does the work that is due; lets a round begin once every device that can take part has come to any process.
+
+        Raises:
+          LeaseLostError: another process leads by now.
+        """
+        self._lease.check_lost()
         super().tick(now)
         if self.rounds.current is not None and self.rounds.current.stage == Stage.SELECTION:
             self.devices.begin_if_all_are_here(now)

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Any
 
 from data.errors import DataError, UserFacingError
@@ -69,10 +70,7 @@ def run_in_cluster(
 
 def _as_found(places: Places) -> Places:
     """Returns the places of a process that goes on with the model that the federation has."""
-    return Places(
-        *(places.folder, None, places.host, places.port, places.address, places.control_port),
-        *(False, places.database),
-    )
+    return replace(places, model=None, take_over=False)
 
 
 def _lead(

@@ -55,6 +55,11 @@ class Lease:
         """Raises a LeaseLostError if another process has taken the lease; holds it until the transaction ends."""
         if not db.execute(_CHECK, {"mine": self.token}).fetchall():
             self.lost.set()
+        self.check_lost()
+
+    def check_lost(self) -> None:
+        """Raises a LeaseLostError if it is known that another process has taken the lease."""
+        if self.lost.is_set():
             raise LeaseLostError("another process leads this federation by now: this one goes on answering devices")
 
     def renew(self, database: Database, seconds: float | None = None) -> bool:
