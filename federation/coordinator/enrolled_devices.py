@@ -24,6 +24,7 @@ from federation.protocol.discovery.round_plans import RoundPlan
 from federation.protocol.signed_requests import check_enrolment
 
 _PRESENCE_SECONDS = 1.0  # between two writes for the other processes of a cluster
+_MANY = 1_000  # devices at which nobody looks one by one in each request
 _COUNT_SECONDS = 1.0  # between two counts of the members
 _SAVE_SECONDS = 10.0  # between two writes of when devices were last seen
 # A device that has not checked in for this long is away: `keyboard device` checks in every ten seconds, a window every minute.
@@ -336,12 +337,12 @@ class EnrolledDevices:
                 current.hurry(now, "every device that can take part is here")
 
     def _others_are_away(self, current: Round, now: float) -> bool:
-        """Returns whether devices are away that may come: without a look at each of them, so not if some may not come anyway."""
-        if current.group is not None or self._rounds.settings.privacy.private:
+        """Returns whether devices are away that may come, in a large federation, where a look at each of them takes long."""
+        if current.group is not None or self._rounds.settings.privacy.private:  # some may not come
             return False
         if now - self._counted[0] >= _COUNT_SECONDS:
             self._counted = now, self._store.number_of_members()
-        return self._counted[1] > len(self._checked_in) + self._rounds.conduct.most_left_out
+        return self._counted[1] - len(self._checked_in) - self._rounds.conduct.most_left_out > _MANY
 
     def _may_come(self, device: str, current: Round, now: float) -> bool:
         """Returns whether a device that is not in a round may still be selected for it; it may be away for a moment."""

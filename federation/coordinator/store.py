@@ -17,7 +17,6 @@ from typing import Any, Self
 from sqlalchemy import (
     Connection,
     Executable,
-    Row,
     Update,
     bindparam,
     case,
@@ -454,8 +453,8 @@ class CoordinatorStore:
         with self.database.transaction() as db:
             yield db
 
-    def rows(self, query: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
-        """Returns the rows of a query."""
+    def rows(self, query: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Any]:
+        """Returns the rows of a query: tuples, of which the columns have names too."""
         return self.database.rows(query, parameters)
 
 

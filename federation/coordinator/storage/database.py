@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Executable, Insert, Row, create_engine, event, make_url
+from sqlalchemy import Connection, Executable, Insert, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -84,8 +84,8 @@ class Database:
         """Closes the connection."""
         self._connection.close()
 
-    def rows(self, statement: Executable, parameters: _Parameters | None = None) -> Sequence[Row[Any]]:
-        """Returns the rows of a query."""
+    def rows(self, statement: Executable, parameters: _Parameters | None = None) -> Sequence[Any]:
+        """Returns the rows of a query: tuples, of which the columns have names too."""
         with self._errors():
             return self._connection.execute(statement, parameters).fetchall()
 
