@@ -33,6 +33,8 @@ class Options:
     peers: Path | None  # folder of the peers' installations; None: this user's cache
     install_peers: bool
     fleet: Sequence[int]  # numbers of devices in the coordinator's rounds
+    enrolled: Sequence[int]  # numbers of devices that ask a coordinator every ten minutes
+    seconds: float  # of each load of check-ins
 
 
 # The parts that need TensorFlow import it when they run, so that the device is measured without it.
@@ -67,7 +69,7 @@ PARTS: dict[str, Callable[[Options], Benchmark]] = {
     "keyboard": lambda o: measure_keyboard(o.model, o.presses, o.repeats),
     "simulation": _simulation,
     "workers": _workers,
-    "coordinator": lambda o: measure_coordinator(o.repeats, o.fleet),
+    "coordinator": lambda o: measure_coordinator(o.repeats, o.fleet, o.enrolled, o.seconds),
     "peers": _peers,
     "growth": _growth,
 }

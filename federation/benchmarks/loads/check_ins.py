@@ -26,18 +26,22 @@ from data.errors import DataError
 from federation.benchmarks.loads.postgres_server import PostgresServer
 from federation.benchmarks.loads.simulated_devices import FleetDevice, SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
+from federation.coordinator.learner.messages import NextRound
+from federation.coordinator.model_folders import ModelFolders
 from federation.coordinator.storage.tables import device_details, devices
 from federation.coordinator.store import CoordinatorStore
 from federation.coordinator.web.certificate import certificate
 from federation.coordinator.web.control_api import PORT, TOKEN
 from federation.processes import free_port, start
 from federation.protocol.api_messages import Plan
-from model.device.config import ModelConfig
+from federation.protocol.round_terms import Terms
+from model.device.config import ModelConfig, parameters
 from model.device.folder import save_model
 
 EVERY_SECONDS = 600.0  # between two check-ins of a device
 _CONFIG = ModelConfig(vocabulary=64, embedding=8, units=16)
-_ASKING = 24  # devices that ask at the same time in `fastest`
+_TERMS = Terms(parameters(_CONFIG), 1.0, 1, 20, bits=16, seed=0)
+LEAST_ASKING = 24  # devices that ask at the same time in `fastest`
 _DEADLINE_SECONDS = 900.0  # until the coordinators are ready
 
 
@@ -85,7 +89,7 @@ class Coordinators:
 
     async def _fastest(self, seconds: float, keep: bool) -> Load:
         async with AsyncExitStack() as clients:
-            fleet = [FleetDevice(await self._client(clients), d, self._vocabulary) for d in self._asking[:_ASKING]]
+            fleet = [FleetDevice(await self._client(clients), d, self._vocabulary) for d in self._asking[:LEAST_ASKING]]
             await asyncio.gather(*(device.turn(0) for device in fleet))  # connects
             answered: list[float] = []
             before, began = self._processor(), time.perf_counter()
@@ -156,7 +160,7 @@ class Coordinators:
 
 @contextmanager
 def coordinators(
-    count: int, server: PostgresServer | None, enrolled: int, asking: int = _ASKING
+    count: int, server: PostgresServer | None, enrolled: int, asking: int = LEAST_ASKING
 ) -> Iterator[Coordinators]:
     """Runs coordinators of one federation: one with SQLite, or `count` with PostgreSQL, as a cluster if there are several.
 
@@ -178,6 +182,10 @@ def coordinators(
             made = Coordinators(folder, port, ids := list[int](), server)
             made.enrol(store, enrolled, asking)
             store.close()
+            state = ModelFolders(folder).state_folder(0)
+            state.mkdir(parents=True)
+            # A round that is prepared already: TensorFlow does not start, and computes nothing meanwhile.
+            NextRound(_TERMS, exhausted="", spent=None, promise="", unmasked=0).save(state)
             for _ in range(count):
                 processes.append(
                     start([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -194,7 +202,7 @@ def coordinators(
 
 
 def _wait_until_ready(folder: Path) -> None:
-    """Waits until the coordinator answers and TensorFlow Federated has prepared a round, so that it computes nothing else."""
+    """Waits until the coordinator answers."""
     until = time.monotonic() + _DEADLINE_SECONDS
     while time.monotonic() < until:
         try:

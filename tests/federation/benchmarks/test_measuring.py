@@ -37,7 +37,9 @@ def test_a_figure_shows_its_spread() -> None:
     }
 
 
-@pytest.mark.parametrize(("what", "options"), [("device", ()), ("coordinator", ("--fleet", 4))])
+@pytest.mark.parametrize(
+    ("what", "options"), [("device", ()), ("coordinator", ("--fleet", 4, "--enrolled", 600, "--seconds", 1))]
+)
 def test_a_part_measures_every_quantity(
     what: str, options: tuple[object, ...], small_model_folder: Path, tmp_path: Path, federate: Callable
 ) -> None:

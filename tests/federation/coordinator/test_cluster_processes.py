@@ -85,7 +85,18 @@ class Cluster:
     def start(self):
         places = ("--folder", self.hub, "--model", self.model, "--port", self.port, "--control-port", self.control_port)
         rules = ("--minimum", 3, "--target", DEVICES, "--over-selection", 1, "--clip", 4, "--max-words", 60)
-        command = ("serve", *places, *rules, "--invite", 0, "--rounds", 0, "--database", self.database, "--join-cluster")
+        command = (
+            "serve",
+            *places,
+            *rules,
+            "--invite",
+            0,
+            "--rounds",
+            0,
+            "--database",
+            self.database,
+            "--join-cluster",
+        )
         with self.log.open("ab") as log:
             arguments = [sys.executable, "-P", "-m", "federation", *map(str, command)]
             return start(arguments, stdout=log, stderr=log, env={**os.environ, "TMPDIR": str(self.folder)})
