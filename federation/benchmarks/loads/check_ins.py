@@ -168,7 +168,8 @@ def coordinators(
       DataError: they did not start.
     """
     with TemporaryDirectory(prefix="check-ins-") as temporary:
-        folder, model, url = Path(temporary) / "hub", Path(temporary) / "model", server and server.new_database()
+        folder, model = Path(temporary) / "hub", Path(temporary) / "model"
+        url = None if server is None else server.new_database()
         save_model(model, untrained_model(_CONFIG))
         folder.mkdir(mode=0o700)
         certificate(folder / "certificate.pem", "127.0.0.1")

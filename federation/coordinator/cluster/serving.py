@@ -46,23 +46,24 @@ def run_in_cluster(
     Raises:
       DataError, StoreError, OSError: as `serve.run`.
     """
-    if places.database is None:
+    url = places.database
+    if url is None:
         raise DataError("--join-cluster needs the --database that the processes share")
     wanted: tuple[int | None, int | None] = rounds, invitations
     while True:
         interrupt_on_sigterm()
-        with closing(CoordinatorStore.of(places.folder, places.database)) as store:
+        with closing(CoordinatorStore.of(places.folder, url)) as store:
             lease = Lease.take(store.database)
         if lease is None:
             if chosen or places.take_over:
                 print_line("another process leads the federation: settings and --take-over are left as they are there")
             places, chosen, wanted = _as_found(places), {}, (0, 0)
-            lease = _serve_until_leading(places, places.database)
+            lease = _serve_until_leading(places, url)
             interrupt_on_sigterm()
         if lease is None:  # stopped
-            return _result(places, places.database)
+            return _result(places, url)
         try:
-            return _lead(places, places.database, lease, chosen, wanted)
+            return _lead(places, url, lease, chosen, wanted)
         except LeaseLostError as error:
             print_line(str(error))
         places, chosen, wanted = _as_found(places), {}, (0, 0)
