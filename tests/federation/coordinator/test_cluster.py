@@ -18,6 +18,7 @@ from federation.coordinator.cluster.replicated_round import ReplicatedRound
 from federation.coordinator.coordinator import Coordinator, FederationInView
 from federation.coordinator.enrolled_devices import EnrolledDevices
 from federation.coordinator.round_machine import GIVING, MessageRefusedError, RefusalKind, Stage
+from federation.coordinator.secure_sum import SecureSummation
 from federation.coordinator.storage.database import Database
 from federation.coordinator.storage.lease import Lease, LeaseLostError
 from federation.coordinator.storage.tables import open_rounds, partial_sums, round_events
@@ -46,9 +47,7 @@ class ClusterWorld(World):
         found: Lease | None = None
         watching = Database.server(self.database)
         if not self.members:
-            Coordinator(
-                self.folder, self.shipped, self.settings, lambda *_: 1 / 0, 0.0, self.database
-            ).close()  # tables
+            Coordinator(self.folder, self.shipped, self.settings, SecureSummation, 0.0, self.database).close()  # tables
         while found is None:
             found = Lease.take(watching, SECONDS)
         watching.close()

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from data.errors import DataError
 from federation.aggregation.privacy import Privacy
 from federation.coordinator.round_machine import GIVING, Stage
 from federation.coordinator.rounds import CoordinatorSettings
+from federation.coordinator.storage.tables import discoveries, errors, rounds
 from federation.coordinator.words.discovery_store import FAILED, FOUND, DiscoveryTerms
 from federation.protocol.discovery.round_plans import COUNT, REVEAL, CountPlan
 from federation.protocol.discovery.word_table import table_vector
@@ -57,10 +58,8 @@ def test_words_of_at_least_k_devices_are_found_with_their_counts(world: WordWorl
     world.discover(k=3)
     assert newest(world).state == FOUND and newest(world).note == ""
     assert world.found == {"byu": 4, "provo": 3}, "semester has two"
-    stored = world.coordinator.store.rows(text("SELECT * FROM rounds")) + world.coordinator.store.rows(
-        text("SELECT * FROM errors")
-    )
-    stored += world.coordinator.store.rows(text("SELECT * FROM discoveries"))
+    rows = world.coordinator.store.rows
+    stored = [rows(select(table)) for table in (rounds, errors, discoveries)]
     assert "byu" in str(stored) and not any(word in str(stored) for word in OWN), "a word of one device is not decoded"
 
 
