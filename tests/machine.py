@@ -38,10 +38,12 @@ NEEDS = (
         files=tuple(f"{_FONTS}/DejaVu{kind}.ttf"[1:] for kind in ("Sans", "Sans-Bold", "SansMono", "Serif")),
     ),
     Need("default-jdk-headless", "calls LiteRT from Java, as on Android", ("java", "javac")),
+    Need("postgresql", "a database of several coordinators", files=("usr/lib/postgresql/*/bin/postgres",)),
     Need("iproute2", "network namespaces for TFF workers", ("ip",)),
 )
-# Essential programs of Debian that the tests and the programs above call; a shell script starts Chromium.
-_ESSENTIAL = ("cat", "cut", "expr", "find", "grep", "mktemp", "rm", "sed", "sh", "tr", "uname")
+# Essential programs of Debian that the tests and the programs above call; a shell script starts Chromium, and PostgreSQL runs
+# under another user than root.
+_ESSENTIAL = ("cat", "cut", "expr", "find", "grep", "mktemp", "rm", "sed", "setpriv", "sh", "tr", "uname")
 # Tests that need another version of Python, which Debian does not package. They run only if the machine has it.
 OTHER_PYTHONS = {
     "3.9": "the program with tflite-runtime 2.8.0",

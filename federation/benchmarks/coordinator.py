@@ -1,8 +1,9 @@
-"""The benchmark of the coordinator: masked updates next to NumPy, rounds of many devices, and the protocol on two graphs."""
+"""The benchmark of the coordinator: masked updates next to NumPy, rounds of many devices, two graphs, and devices that ask."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from federation.benchmarks.coordinator_load import ENROLLED, measure_asking
 from federation.benchmarks.loads.fleet_round import CONFIG, fleet_round
 from federation.benchmarks.loads.secure_round import measure
 from federation.benchmarks.loads.uploads import measure_uploads
@@ -29,11 +30,20 @@ _NEIGHBOURS = (30, 100, 300, 1_000)  # numbers of devices that each have a few n
 _LENGTH = 1_000  # numbers in a vector, few because this measures the protocol, not the masking
 
 
-def measure_coordinator(repeats: int, fleet: Sequence[int] = FLEET) -> Benchmark:
-    """Measures masked updates `repeats` times, and one secure round for each number of devices in `fleet`.
+def measure_coordinator(
+    repeats: int, fleet: Sequence[int] = FLEET, enrolled: Sequence[int] = ENROLLED, seconds: float = 10.0
+) -> Benchmark:
+    """Measures masked updates `repeats` times, and one secure round for each number of devices in `fleet`, and check-ins.
 
-    The details are `updates`, the updates' sizes; `rounds`, the results of `fleet_round`; `protocol`, processor seconds and bytes
-    of the protocol in one process; `panels`, all these as points and theoretical curves for `federation.reports.plots.plot_fleet`.
+    Args:
+      repeats: number of measurements.
+      fleet: numbers of devices in a round.
+      enrolled: numbers of devices that ask every ten minutes.
+      seconds: length of each load of check-ins.
+
+    The details are `asking`, those of `measure_asking`; `updates`, the updates' sizes; `rounds`, the results of `fleet_round`;
+    `protocol`, processor seconds and bytes of the protocol in one process; `panels`, all these as points and curves for
+    `federation.reports.plots.plot_fleet`.
 
     Raises:
       DataError: a round was not committed, or the system allows too few connections.
@@ -52,7 +62,15 @@ def measure_coordinator(repeats: int, fleet: Sequence[int] = FLEET) -> Benchmark
         Figure("sent", "sent by each of these devices, vectors included", "bytes", [most["sent_bytes"]]),
         Figure("received", "received by each of these devices, without the model", "bytes", [most["received_bytes"]]),
     ]
-    details = {"updates": updates, "rounds": rounds, "protocol": protocol, "panels": _panels(rounds, protocol)}
+    found_asking, asking = measure_asking(repeats, enrolled, seconds)
+    figures += found_asking
+    details = {
+        "asking": asking,
+        "updates": updates,
+        "rounds": rounds,
+        "protocol": protocol,
+        "panels": _panels(rounds, protocol),
+    }
     return Benchmark("coordinator", "The coordinator: secure rounds over HTTPS on one machine", figures, details)
 
 

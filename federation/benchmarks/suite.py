@@ -35,6 +35,8 @@ class Options:
     peers: Path | None  # folder of the peers' installations; None: this user's cache
     install_peers: bool
     fleet: Sequence[int]  # numbers of devices in the coordinator's rounds
+    enrolled: Sequence[int]  # numbers of devices that ask a coordinator every ten minutes
+    seconds: float  # of each load of check-ins
     minutes: float = 60.0  # of the soak test
 
 
@@ -70,7 +72,7 @@ PARTS: dict[str, Callable[[Options], Benchmark]] = {
     "keyboard": lambda o: measure_keyboard(o.model, o.presses, o.repeats),
     "simulation": _simulation,
     "workers": _workers,
-    "coordinator": lambda o: measure_coordinator(o.repeats, o.fleet),
+    "coordinator": lambda o: measure_coordinator(o.repeats, o.fleet, o.enrolled, o.seconds),
     "peers": _peers,
     "growth": _growth,
     "soak": lambda o: measure_soak(o.minutes),

@@ -46,6 +46,14 @@ def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="soak: minutes of rounds while devices come and go (default: 60)",
     )
+    parser.add_argument(
+        "--enrolled",
+        type=positive_int,
+        nargs="+",
+        metavar="N",
+        help="coordinator: numbers of devices that ask every ten minutes (default: 10000 100000)",
+    )
+    count("--seconds", 10, "coordinator: seconds of each load of check-ins")
     parser.add_argument("--out", type=Path, metavar="DIR", help="a folder for the results (default: write no files)")
 
 
@@ -56,6 +64,7 @@ def run_benchmark(options: argparse.Namespace) -> dict[str, Any]:
       UserFacingError: a measurement failed.
     """
     from federation.benchmarks.coordinator import FLEET
+    from federation.benchmarks.coordinator_load import ENROLLED
     from federation.benchmarks.suite import Options, run  # loads matplotlib, which other commands do not need
 
     names = PARTS if options.what == "all" else (options.what,)
@@ -70,6 +79,8 @@ def run_benchmark(options: argparse.Namespace) -> dict[str, Any]:
         options.peers,
         options.install_peers,
         sorted(set(options.fleet or FLEET)),
+        sorted(set(options.enrolled or ENROLLED)),
+        options.seconds,
         options.minutes,
     )
     return run(names, wanted, options.out)

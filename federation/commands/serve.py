@@ -55,6 +55,16 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
         help="the dashboard's port, on this machine only (default: %(default)s)",
     )
     parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="a PostgreSQL database that keeps the rounds, as postgresql://user@host/name (default: a SQLite file in the folder)",
+    )
+    parser.add_argument(
+        "--join-cluster",
+        action="store_true",
+        help="serve together with other processes that have the same --database, --folder and --port (default: alone)",
+    )
+    parser.add_argument(
         "--rounds",
         type=non_negative_int,
         help="rounds to schedule at startup (default: 5 in a new federation, otherwise those still scheduled)",
@@ -107,13 +117,16 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
     """Runs `federate serve` until it is stopped; returns the folder and the result of `serve.run`.
 
     Raises:
-      BadCallError: `--take-over` is given without `--model`.
+      BadCallError: `--take-over` is given without `--model`, or `--join-cluster` without `--database`.
       DataError: the options contradict each other, or `serve.run` raises it.
       OSError: a port is taken.
     """
+    if options.join_cluster and options.database is None:
+        raise BadCallError("--join-cluster needs the --database that the processes share")
     if options.take_over and options.model is None:
         raise BadCallError("--take-over needs the --model to take over")
     chosen = {name: value for name in ALL if (value := getattr(options, name)) is not None}
+    from federation.coordinator.cluster.serving import run_in_cluster
     from federation.coordinator.serve import (  # the web servers take a second that other commands need not spend
         Places,
         run,
@@ -121,9 +134,10 @@ def run_serve(options: argparse.Namespace) -> dict[str, Any]:
 
     places = Places(
         *(options.folder, options.model, options.host, options.port, options.address, options.control_port),
-        options.take_over,
+        *(options.take_over, options.database),
     )
-    return {"folder": str(options.folder)} | run(places, chosen, options.rounds, options.invite)
+    serve = run_in_cluster if options.join_cluster else run
+    return {"folder": str(options.folder)} | serve(places, chosen, options.rounds, options.invite)
 
 
 def add_start_options(parser: argparse.ArgumentParser) -> None:

@@ -5,12 +5,22 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass
 
+from sqlalchemy import bindparam, func, select, update
+
 from data.errors import DataError
+from federation.coordinator.storage.tables import code_details, codes, device_details, devices
 from federation.coordinator.store import CoordinatorStore
 
 VALID_SECONDS = 7 * 86_400.0  # of a join link
 _SHORTEST_PREFIX = 6  # characters by which the owner may name a device or a link
 _LONGEST_NAME, _LONGEST_ERROR = 60, 300  # characters
+
+_details = device_details.c
+_OF_A_DEVICE = update(device_details).where(_details.device == bindparam("of"))
+_TRAFFIC = _OF_A_DEVICE.values(
+    sent=_details.sent + bindparam("more_sent"), received=_details.received + bindparam("more_received")
+)
+_ERROR = _OF_A_DEVICE.values(error=bindparam("text"), erred=bindparam("time"))
 
 
 @dataclass(frozen=True)
@@ -45,10 +55,15 @@ class DeviceBook:
 
     def links(self, now: float) -> list[LinkRow]:
         """Returns all join links, newest first."""
-        query = """
-            SELECT sha256, name, made, expires, coalesce(device, ''), revoked
-            FROM codes JOIN code_details USING (sha256) ORDER BY made DESC, sha256
-        """
+        details = code_details.c
+        query = (
+            select(
+                *(codes.c.sha256, details.name, codes.c.made, details.expires, func.coalesce(codes.c.device, "")),
+                details.revoked,
+            )
+            .join_from(codes, code_details, codes.c.sha256 == details.sha256)
+            .order_by(codes.c.made.desc(), codes.c.sha256)
+        )
         return [
             LinkRow(sha256[:12], name, made, expires, _link_state(bool(used), bool(revoked), expires <= now), used)
             for sha256, name, made, expires, used, revoked in self._store.rows(query)
@@ -64,13 +79,14 @@ class DeviceBook:
         Raises:
           DataError: no link has this id, or a device has joined with it.
         """
+        begins = _hex(link)
         with self._store.transaction() as db:
-            found = db.execute("SELECT device FROM codes WHERE sha256 LIKE ? || '%'", (_hex(link),)).fetchall()
+            found = db.execute(select(codes.c.device).where(codes.c.sha256.startswith(begins))).fetchall()
             if len(found) != 1:
                 raise DataError(f"no join link is called {link}: choose one from the list")
             if found[0][0] is not None:
                 raise DataError("a device has joined with this link already: remove the device instead")
-            db.execute("UPDATE code_details SET revoked = 1 WHERE sha256 LIKE ? || '%'", (_hex(link),))
+            db.execute(update(code_details).where(code_details.c.sha256.startswith(begins)).values(revoked=1))
 
     def find(self, device: str) -> str:
         """Returns the id of the device that has this id, id's beginning, or name.
@@ -78,7 +94,9 @@ class DeviceBook:
         Raises:
           DataError: no device, or more than one, is called so.
         """
-        rows = self._store.rows("SELECT id, name FROM devices JOIN device_details ON device = id WHERE gone IS NULL")
+        joined = devices.join(device_details, device_details.c.device == devices.c.id)
+        query = select(devices.c.id, device_details.c.name).select_from(joined).where(devices.c.gone.is_(None))
+        rows = self._store.rows(query)
         begins = len(device) >= _SHORTEST_PREFIX
         found = [id_ for id_, name in rows if device in (id_, name) or (begins and id_.startswith(device))]
         if len(found) != 1:
@@ -94,7 +112,7 @@ class DeviceBook:
         """
         name = _tidy(name)
         with self._store.transaction() as db:
-            db.execute("UPDATE device_details SET name = ? WHERE device = ?", (name, device))
+            db.execute(update(device_details).where(device_details.c.device == device).values(name=name))
 
     def count(self, device: str, sent: int = 0, received: int = 0) -> None:
         """Counts bytes that a device sent or received."""
@@ -103,19 +121,20 @@ class DeviceBook:
 
     def note_error(self, device: str, error: str, now: float) -> None:
         """Notes why a device's message was refused."""
-        self._errors[device] = " ".join(error.split())[:_LONGEST_ERROR], now
+        self._errors[device] = " ".join(error.replace("\0", " ").split())[:_LONGEST_ERROR], now
 
     def save(self) -> None:
         """Writes what was counted and noted since the last time."""
-        if not (self._sent or self._received or self._errors):
-            return
-        traffic = [(self._sent[d], self._received[d], d) for d in self._sent.keys() | self._received.keys()]
-        with self._store.transaction() as db:
-            changed = "UPDATE device_details SET sent = sent + ?, received = received + ? WHERE device = ?"
-            db.executemany(changed, traffic)
-            errors = [(text, time, device) for device, (text, time) in self._errors.items()]
-            db.executemany("UPDATE device_details SET error = ?, erred = ? WHERE device = ?", errors)
-        self._sent, self._received, self._errors = Counter(), Counter(), {}
+        # Rows are locked in one order, and by one statement in a transaction: several processes may write at the same time.
+        names = sorted(self._sent.keys() | self._received.keys())
+        if names:
+            traffic = [{"of": d, "more_sent": self._sent[d], "more_received": self._received[d]} for d in names]
+            self._store.database.change(_TRAFFIC, traffic)
+            self._sent, self._received = Counter(), Counter()
+        if self._errors:
+            errors = [{"of": d, "text": text, "time": time} for d, (text, time) in sorted(self._errors.items())]
+            self._store.database.change(_ERROR, errors)
+            self._errors = {}
 
 
 def _link_state(used: bool, revoked: bool, expired: bool) -> str:

@@ -7,7 +7,8 @@ from data.errors import DataError
 from federation.aggregation.privacy import may_take_part
 from federation.coordinator.device_book import DeviceBook
 from federation.coordinator.round_machine import GIVING, MessageRefusedError, RefusalKind, Round, Stage
-from federation.coordinator.rounds import Rounds
+from federation.coordinator.rounds_in_view import RoundsInView
+from federation.coordinator.storage.presence import Presence
 from federation.coordinator.store import CoordinatorStore
 from federation.protocol.api_messages import (
     COUNTED,
@@ -22,6 +23,9 @@ from federation.protocol.api_messages import (
 from federation.protocol.discovery.round_plans import RoundPlan
 from federation.protocol.signed_requests import check_enrolment
 
+_PRESENCE_SECONDS = 1.0  # between two writes for the other processes of a cluster
+_MANY = 1_000  # devices at which nobody looks one by one in each request
+_COUNT_SECONDS = 1.0  # between two counts of the members
 _SAVE_SECONDS = 10.0  # between two writes of when devices were last seen
 # A device that has not checked in for this long is away: `keyboard device` checks in every ten seconds, a window every minute.
 AWAY_SECONDS = 90.0
@@ -45,14 +49,19 @@ class OtherVocabularyError(DataError):
 class EnrolledDevices:
     """The devices that have joined. Their requests are already authenticated here (`signed_requests`)."""
 
-    def __init__(self, store: CoordinatorStore, rounds: Rounds, now: float) -> None:
+    def __init__(
+        self, store: CoordinatorStore, rounds: RoundsInView, now: float, presence: Presence | None = None
+    ) -> None:
+        """Begins with devices that have joined; `presence` is shared with other processes that answer devices."""
         self._store, self._rounds = store, rounds
         self.book = DeviceBook(store)
         self._seen: dict[str, float] = {}  # time of each device's latest check-in since the last write
         # By device: the time of its latest check-in since the start, whether it is ready, and whether it shares words.
         self._checked_in: dict[str, tuple[float, bool, bool]] = {}
+        self._presence, self._untold = presence, set[str]()  # devices that checked in here since others were told
+        self._counted = -math.inf, 0  # when the members were counted, and how many they were
         self._grouped = ""  # name of the round whose group was chosen
-        self._saved = now
+        self._saved = self._told = now
 
     def invite(self, now: float, name: str = "") -> str:
         """Returns a new code, with which one device can enrol within a week; the device gets this name."""
@@ -78,9 +87,10 @@ class EnrolledDevices:
         """Ends a device's membership, by its own wish or its owner's; in the round that is under way it drops out."""
         self._withdraw(device, now)
         self._store.leave(device, now, removed)
+        self._counted = -math.inf, 0
         self._checked_in.pop(device, None)
         self._store.events.add(f"device {self._store.name_of(device)} {'was removed' if removed else 'left'}", now)
-        self._begin_if_all_are_here(now)
+        self.begin_if_all_are_here(now)
 
     def was_removed(self, device: str) -> bool:
         """Returns whether the owner has removed a device."""
@@ -106,6 +116,15 @@ class EnrolledDevices:
             if self._seen:
                 self._store.record_seen(self._seen)
             self._seen, self._saved = {}, now
+        if self._presence is not None and now - self._told >= _PRESENCE_SECONDS:
+            self._told = now
+            self._presence.write(
+                {device: self._checked_in[device] for device in self._untold if device in self._checked_in}
+            )
+            self._untold.clear()
+            if self._rounds.current is not None and self._rounds.current.stage == Stage.SELECTION:
+                for device, theirs in self._presence.read(now - AWAY_SECONDS).items():
+                    self._checked_in[device] = max(theirs, self._checked_in.get(device, theirs))
 
     def close(self) -> None:
         """Stores when devices were last seen."""
@@ -120,6 +139,8 @@ class EnrolledDevices:
         knows_words = check_in.vocabulary_sha256 == self._rounds.model.vocabulary.sha256
         self._seen[device] = now
         self._checked_in[device] = now, check_in.ready and knows_words, check_in.words and knows_words
+        if self._presence is not None:
+            self._untold.add(device)
         self.save_seen(now)
         self._rounds.tick(now)
         current = self._rounds.current
@@ -134,7 +155,7 @@ class EnrolledDevices:
             return self._call(REST, "", "no round is open")
         if current.stage == Stage.SELECTION and (reason := self._why_not(device, check_in, current, now)):
             self._withdraw(device, now)
-            self._begin_if_all_are_here(now)
+            self.begin_if_all_are_here(now)
             return self._call(REST, "", reason)
         return self._in_round(device, current, now)
 
@@ -286,7 +307,7 @@ class EnrolledDevices:
     def _in_round(self, device: str, current: Round, now: float) -> Call:
         with self._rounds.noticing(current):
             selected = current.check_in(device, now)
-        self._begin_if_all_are_here(now)
+        self.begin_if_all_are_here(now)
         if not selected and device in current.counted:  # its shares were not needed, but its update is in the sum
             return self._call(WAIT, current.name, f"the round is at {current.stage}")
         if not selected:
@@ -302,16 +323,26 @@ class EnrolledDevices:
             with self._rounds.noticing(self._rounds.current) as current:
                 current.withdraw(device, now)
 
-    def _begin_if_all_are_here(self, now: float) -> None:
+    def begin_if_all_are_here(self, now: float) -> None:
         """Lets a round with the minimum of devices begin without waiting for others, if no other can come."""
         current = self._rounds.current
         if current is None or current.stage != Stage.SELECTION or len(current.cohort) < current.rules.minimum:
+            return
+        if self._others_are_away(current, now):
             return
         if not self._store.open_codes(now) and not any(
             self._may_come(device, current, now) for device in self._store.members()
         ):
             with self._rounds.noticing(current):
                 current.hurry(now, "every device that can take part is here")
+
+    def _others_are_away(self, current: Round, now: float) -> bool:
+        """Returns whether devices are away that may come, in a large federation, where a look at each of them takes long."""
+        if current.group is not None or self._rounds.settings.privacy.private:  # some may not come
+            return False
+        if now - self._counted[0] >= _COUNT_SECONDS:
+            self._counted = now, self._store.number_of_members()
+        return self._counted[1] - len(self._checked_in) - self._rounds.conduct.most_left_out > _MANY
 
     def _may_come(self, device: str, current: Round, now: float) -> bool:
         """Returns whether a device that is not in a round may still be selected for it; it may be away for a moment."""

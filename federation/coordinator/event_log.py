@@ -1,14 +1,17 @@
-"""The event log of a federation: what happened and when, in the coordinator's store, bounded.
+"""The event log of a federation: what happened and when, in the coordinator's database, bounded.
 
 A line that cannot be written, for example because the disk is full, is still told to `listener`: the log never stops a round.
 """
 
 import logging
-import sqlite3
 from collections.abc import Callable
 
+from sqlalchemy import delete, insert, literal, select
+
+from federation.coordinator.storage.database import Database, StoreError
+from federation.coordinator.storage.tables import errors, event_log
+
 _KEPT = 2_000  # newest events
-_SCHEMA = "CREATE TABLE IF NOT EXISTS event_log (id INTEGER PRIMARY KEY, time REAL NOT NULL, text TEXT NOT NULL)"
 
 _log = logging.getLogger("federation")
 
@@ -20,28 +23,25 @@ def _tell_nobody(text: str, now: float) -> None:
 class EventLog:
     """The events; `listener` hears each one, and each error that the store records, as it happens."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Continues the log in a database, or begins one. Raises `sqlite3.Error` if that fails."""
-        self._connection = connection
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self.listener: Callable[[str, float], None] = _tell_nobody
-        with connection as db:
-            db.execute(_SCHEMA)
 
     def add(self, text: str, now: float) -> None:
         """Adds an event, and drops the oldest beyond two thousand."""
         self.listener(text, now)
         try:
-            with self._connection as db:
-                newest = db.execute("INSERT INTO event_log (time, text) VALUES (?, ?)", (now, text)).lastrowid or 0
-                db.execute("DELETE FROM event_log WHERE id <= ?", (newest - _KEPT,))
-        except sqlite3.Error as error:
+            with self._database.transaction() as db:
+                newest = self._database.add(insert(event_log).values(time=now, text=text.replace("\0", " ")))
+                db.execute(delete(event_log).where(event_log.c.id <= newest - _KEPT))
+        except StoreError as error:
             _log.error("the event log could not be written: %s", error)
 
     def newest(self, count: int) -> list[tuple[float, str]]:
-        """Returns the times and texts of the newest events and errors, newest first. Raises `sqlite3.Error` if that fails."""
-        query = """
-            SELECT time, text FROM (
-                SELECT time, text, id, 0 AS failed FROM event_log UNION ALL SELECT time, text, id, 1 FROM errors
-            ) ORDER BY time DESC, failed DESC, id DESC LIMIT ?
-        """
-        return self._connection.execute(query, (count,)).fetchall()
+        """Returns the times and texts of the newest events and errors, newest first. Raises a StoreError if that fails."""
+        of_events = select(event_log.c.time, event_log.c.text, event_log.c.id, literal(0).label("failed"))
+        of_errors = select(errors.c.time, errors.c.text, errors.c.id, literal(1).label("failed"))
+        both = of_events.union_all(of_errors).subquery()
+        order = both.c.time.desc(), both.c.failed.desc(), both.c.id.desc()
+        query = select(both.c.time, both.c.text).order_by(*order).limit(count)
+        return [(row.time, row.text) for row in self._database.rows(query)]

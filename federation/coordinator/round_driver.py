@@ -16,6 +16,7 @@ from federation.coordinator.learner.messages import DecodeRequest, PrepareReques
 from federation.coordinator.round_machine import Stage
 from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
+from federation.coordinator.storage.lease import LeaseLostError
 from federation.coordinator.store import SummedRound
 from federation.coordinator.takeover import TakeOver
 from federation.protocol.discovery.round_plans import COUNT
@@ -54,11 +55,15 @@ class RoundDriver:
         self._died = 0  # number of deaths of the learner in a row
 
     async def run(self, stopped: asyncio.Event) -> None:
-        """Works until it is stopped."""
+        """Works until it is stopped. Raises a LeaseLostError if another process of a cluster drives the rounds by now."""
+        leads = True
         try:
             while not stopped.is_set():
                 try:
                     await self.step()
+                except LeaseLostError:
+                    leads = False
+                    raise
                 except (UserFacingError, OSError) as error:
                     self._report(" ".join(str(error).split()) or type(error).__name__)
                     await asyncio.sleep(self._pause)
@@ -69,7 +74,8 @@ class RoundDriver:
                 await asyncio.sleep(_TICK_SECONDS)
         finally:
             await self._learner.close()
-            make_empty(self._temporary)
+            if leads:  # otherwise the files there are those of the other process
+                make_empty(self._temporary)
 
     async def step(self) -> None:
         """Does the work that is due now.

@@ -17,20 +17,19 @@ of a word discovery (`federation.coordinator.words`) come before those that are 
 import json
 import math
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from data.errors import DataError
-from federation.aggregation.privacy import Privacy
 from federation.coordinator.card import federation_card
-from federation.coordinator.conduct.conduct import FALSE_SHARES, Conduct
+from federation.coordinator.conduct.conduct import FALSE_SHARES
 from federation.coordinator.conduct.failures import Failures
 from federation.coordinator.learner.messages import ModelUpdate, NextRound
 from federation.coordinator.learner.round_report import RoundReport, recall_change
 from federation.coordinator.model_folders import ModelFolders
-from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Round, Rules, Stage, Summation
+from federation.coordinator.round_machine import Round, Rules, Stage, Summation
+from federation.coordinator.rounds_in_view import CoordinatorSettings, OpenRound, RoundsInView
 from federation.coordinator.store import CoordinatorStore, SummedRound
 from federation.coordinator.words.discoveries import Discoveries
 from federation.coordinator.words.discovery_store import Discovery, DiscoveryTerms
@@ -39,42 +38,17 @@ from federation.protocol.api_messages import Plan, PlanOfRound
 from federation.protocol.discovery.round_plans import RoundPlan
 from federation.protocol.round_terms import Terms
 from model.device.folder import WEIGHTS, Model, load_model
-from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 from model.device.weights import Provenance, digest, load_weights, next_provenance
 
 _ON_CARD = 20  # newest rounds that a model's card reports
-_BACKOFF_SECONDS = 15.0
 _RECHECK_SECONDS = 1.0  # between two looks at whether enough devices may take part
+
+__all__ = ["STOPPED", "CoordinatorSettings", "OpenRound", "Rounds"]
 
 STOPPED = "stopped by the operator"  # reason of a round that did not fail
 
 
-@dataclass(frozen=True)
-class CoordinatorSettings:
-    """How rounds are run."""
-
-    rules: Rules = field(default_factory=Rules)
-    training: FineTuning = ROUND_TRAINING
-    privacy: Privacy = field(default_factory=Privacy)
-    backoff_seconds: float = _BACKOFF_SECONDS  # before the round after an aborted one; doubled with each abort in a row
-
-
-@dataclass
-class OpenRound:
-    """The round that is under way."""
-
-    number: int
-    plan: RoundPlan
-    machine: Round
-    unmasking: bool = False  # whether the store has recorded who is in the sum
-
-    @property
-    def of_words(self) -> bool:
-        """Whether it belongs to a word discovery."""
-        return not isinstance(self.plan, Plan)
-
-
-class Rounds:
+class Rounds(RoundsInView):
     """One round at a time, and the model that they improve. `changed` grows whenever waiting devices should check in again."""
 
     def __init__(
@@ -100,36 +74,31 @@ class Rounds:
           DataError: a model is damaged.
           StoreError: the store cannot be read or written.
         """
-        self.settings, self.folders, self.changed = settings, folders, 0
-        self.open_round: OpenRound | None = None
+        super().__init__(store, folders)
+        self.settings = settings
         self.changing = False  # whether settings are about to change, so that no round may open
         self.taking_over = False  # likewise, whether another model is about to be taken over
-        self._store, self._secure_sum = store, secure_sum
+        self._secure_sum = secure_sum
         self.failures, self.discoveries = Failures(store, settings.backoff_seconds), Discoveries(store)
+        self.conduct = self.failures.conduct
         self._recheck = now
-        if store.abort_open_rounds("the coordinator was restarted", now):
-            again = "the round is repeated" if store.schedule()[0] else "no more rounds are scheduled"
-            store.add_error(f"the coordinator ended in the middle of a round, and nothing of it is kept: {again}", now)
+        self._continue(now)
         newest = store.newest_committed()
-        self.model: Model = folders.newest_model(newest, shipped)
+        self.model = folders.newest_model(newest, shipped)
         self.model_digest = digest(self.model.weights)
         self.next_round = NextRound.load(folders.state_folder(newest))
         self._drop_outdated_next_round()
 
-    @property
-    def current(self) -> Round | None:
-        """The round that is under way."""
-        return None if self.open_round is None else self.open_round.machine
+    def _continue(self, now: float) -> None:
+        """Goes on from what an earlier coordinator left: a round that was under way is lost with the memory of its process."""
+        self._abort_open_rounds(now)
 
-    @property
-    def conduct(self) -> Conduct:
-        """The devices' conduct, and who is left out."""
-        return self.failures.conduct
-
-    @property
-    def newest_folder(self) -> Path:
-        """Folder of the newest global model."""
-        return self.folders.model_folder(self._store.newest_committed())
+    def _abort_open_rounds(self, now: float, but: int | None = None) -> None:
+        """Ends the rounds that an earlier coordinator left open, but one that goes on."""
+        if self._store.abort_open_rounds("the coordinator was restarted", now, but):
+            again = "the round is repeated" if self._store.schedule()[0] else "no more rounds are scheduled"
+            said = f"the coordinator ended in the middle of a round, and nothing of it is kept: {again}"
+            self._store.add_error(said, now)
 
     @property
     def first_folder(self) -> Path:
@@ -162,29 +131,6 @@ class Rounds:
             "devices fetch it before they take part again, and the server optimizer begins anew",
             now,
         )
-
-    def named(self, round_name: str) -> OpenRound:
-        """Returns the round that is under way.
-
-        Raises:
-          MessageRefusedError: no round of this name is under way.
-        """
-        if self.open_round is None or self.open_round.machine.name != round_name:
-            raise MessageRefusedError(f"round {round_name} is no longer under way", RefusalKind.LATE)
-        return self.open_round
-
-    @contextmanager
-    def noticing(self, current: Round) -> Iterator[Round]:
-        """Counts a change of the round's stage within the context as a change for waiting devices."""
-        before = current.stage
-        try:
-            yield current
-        finally:
-            if current.stage != before:
-                self.changed += 1
-            for when, line in current.history:
-                self._store.events.add(f"{self._numbered(current)}: {line}", when)
-            current.history.clear()
 
     def schedule(self, rounds: int) -> None:
         """Schedules this number of rounds from now on, in place of those scheduled before."""
@@ -436,14 +382,18 @@ class Rounds:
     def _begin(
         self, number: int, plan: RoundPlan, rules: Rules, what: str, now: float, group: frozenset[str] | None = None
     ) -> None:
-        machine = Round(plan.round_name, rules, self._secure_sum(plan, rules), now)
-        machine.group = group
-        self.open_round = OpenRound(number, plan, machine)
+        self.open_round = OpenRound(number, plan, self._machine(number, plan, rules, now, group))
         self.changed += 1
         self._store.events.add(
             f"round {number}{what} is open: it needs at least {rules.minimum} devices, and selects at most {rules.selected}",
             now,
         )
+
+    def _machine(self, number: int, plan: RoundPlan, rules: Rules, now: float, group: frozenset[str] | None) -> Round:
+        del number
+        machine = Round(plan.round_name, rules, self._secure_sum(plan, rules), now)
+        machine.group = group
+        return machine
 
     def _may_begin(self, now: float) -> bool:
         if now < self._recheck and self.failures.obstacle:
@@ -465,10 +415,6 @@ class Rounds:
         self._drop_outdated_next_round()
         if self.failures.failed(number, reason, machine, spoiled, self.settings.rules.minimum, now):
             self.pause(True)
-
-    def _numbered(self, current: Round) -> str:
-        opened = self.open_round
-        return f"round {opened.number}" if opened is not None and opened.machine is current else "the round"
 
     def _drop_outdated_next_round(self) -> None:
         """Drops the next round if its privacy spent misses an unmasked sum, so that the learner prepares it again."""

@@ -53,8 +53,7 @@ class SecureSummation:
         match stage:
             case Stage.KEYS:
                 # The graph's seed is drawn after the keys, so that no device can choose its keys by the graph.
-                seed = secrets.randbits(63)
-                self._state, self._messages = server.close_adverts(self._at(Advertising), _ASSUMPTIONS, seed)
+                self._state, self._messages = server.close_adverts(self._at(Advertising), _ASSUMPTIONS, self._seed())
             case Stage.SHARES:
                 self._state, self._messages = server.close_shares(self._at(Sharing))
             case Stage.REPORTING:
@@ -101,6 +100,10 @@ class SecureSummation:
         Raises a RoundAbortedError if the sum cannot be recovered.
         """
         return modular_vectors.pack(self._round.layout, unmasking.finish(self._at(Unmasking)).vectors)
+
+    def _seed(self) -> int:
+        """Draws the seed of the graph."""
+        return secrets.randbits(63)
 
     def _at(self, expected: type[_State]) -> _State:
         if not isinstance(self._state, expected):

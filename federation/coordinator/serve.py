@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from federation.coordinator.settings.settings_change import Value, with_values
 from federation.coordinator.settings_in_force import SettingsInForce
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.takeover import TakeOver, model_to_take_over
+from federation.coordinator.web.certificate import FILE as CERTIFICATE
 from federation.coordinator.web.certificate import certificate
 from federation.coordinator.web.connection_limits import limits_of_system
 from federation.coordinator.web.control_api import PORT, ControlApi, control_app, control_token
@@ -56,6 +57,7 @@ class Places:
     address: str | None  # address at which devices reach it; None: that of the host
     control_port: int
     take_over: bool = False  # whether a federation that builds on another model goes on from `model`
+    database: str | None = None  # address of the PostgreSQL database for its rounds; None: a SQLite file in the folder
 
 
 def run(places: Places, chosen: Mapping[str, Value], rounds: int | None, invitations: int | None) -> dict[str, Any]:
@@ -77,7 +79,7 @@ def run(places: Places, chosen: Mapping[str, Value], rounds: int | None, invitat
       StoreError: the store cannot be read or written.
       OSError: a port is taken.
     """
-    signal.signal(signal.SIGTERM, _interrupt)  # until the servers run
+    interrupt_on_sigterm()  # until the servers run
     folder = places.folder
     host, address = listening_host(places.host), reachable_host(places.address, places.host)
     with ExitStack() as opened:
@@ -90,23 +92,47 @@ def run(places: Places, chosen: Mapping[str, Value], rounds: int | None, invitat
             opened.enter_context(listening)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _lock(folder, lock, opened)  # again, if the folder was there
-        other = model_to_take_over(folder, places.model, places.take_over)
-        settings = _settings(folder, chosen)
-        coordinator = Coordinator(
-            folder,
-            places.model or PRETRAINED,
-            CoordinatorSettings(settings.rules, settings.training, settings.privacy),
-            SecureSummation,
-            steady_time(),
-        )
+
+        def begin(settings: CoordinatorSettings) -> Coordinator:
+            shipped = places.model or PRETRAINED
+            return Coordinator(folder, shipped, settings, SecureSummation, steady_time(), places.database)
+
+        return lead(places, address, (devices, control), chosen, (rounds, invitations), begin)
+
+
+def lead(
+    places: Places,
+    address: str,
+    sockets: tuple[list[socket.socket], list[socket.socket]],
+    chosen: Mapping[str, Value],
+    wanted: tuple[int | None, int | None],
+    begin: Callable[[CoordinatorSettings], Coordinator],
+) -> dict[str, Any]:
+    """Serves a federation whose folder and sockets are this process's, until it is stopped.
+
+    Args:
+      places: files and addresses.
+      address: the address at which devices reach the federation.
+      sockets: those that devices connect to, and those of the dashboard.
+      chosen: as for `run`.
+      wanted: the rounds and the invitations of `run`.
+      begin: opens the coordinator.
+
+    Returns, raises: as `run`.
+    """
+    folder = places.folder
+    other = model_to_take_over(folder, places.model, places.take_over, places.database)
+    settings = _settings(folder, chosen)
+    coordinator = begin(CoordinatorSettings(settings.rules, settings.training, settings.privacy))
+    with ExitStack() as opened:
         opened.callback(coordinator.close)
         in_force = SettingsInForce(folder, settings, coordinator.rounds, coordinator.store)
         take_over = None if other is None else TakeOver(other, coordinator.rounds, in_force)
-        server = _Server(places, host, address, coordinator, in_force, take_over)
+        server = _Server(places, listening_host(places.host), address, coordinator, in_force, take_over)
         server.change(chosen)
         if take_over is not None:
             take_over.apply(steady_time())  # unless a sum waits for its model
-        return asyncio.run(server.serve(devices, control, rounds, invitations))
+        return asyncio.run(server.serve(*sockets, *wanted))
 
 
 def _lock(folder: Path, lock: FileLock, opened: ExitStack) -> None:
@@ -114,6 +140,11 @@ def _lock(folder: Path, lock: FileLock, opened: ExitStack) -> None:
         opened.enter_context(lock)
     except Timeout as error:
         raise DataError(f"another coordinator is using {folder}: stop it, or choose another --folder") from error
+
+
+def interrupt_on_sigterm() -> None:
+    """Treats SIGTERM as Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -142,7 +173,7 @@ class _Server:
         self._take_over = take_over
         self._places, self._host, self._address = places, host, address
         self._coordinator, self._settings = coordinator, settings
-        coordinator.store.events.listener = _print_event
+        coordinator.store.events.listener = print_event
 
     def change(self, chosen: Mapping[str, Value]) -> None:
         """Changes settings, at once if no round waits for its model."""
@@ -160,13 +191,13 @@ class _Server:
         folder, coordinator = self._places.folder, self._coordinator
         stopped = asyncio.Event()
         stop_on_signals(stopped.set)
-        shown = certificate(folder / "certificate.pem", self._address)
+        shown = certificate(folder / CERTIFICATE, self._address)
         api = DeviceApi(coordinator)
         actions = ControlApi(coordinator, api, self._address, self._places.port, shown.sha256, self._settings)
-        token = control_token(folder)
+        token, port = control_token(folder), control[0].getsockname()[1]
         app = control_app(actions, token)
         add_dashboard(app, actions, token)
-        write_by_rename(folder / PORT, str(self._places.control_port).encode(), mode=0o600)
+        write_by_rename(folder / PORT, str(port).encode(), mode=0o600)
         if rounds is None and not coordinator.store.rounds(1) and not coordinator.store.schedule()[0]:
             rounds = FIRST_ROUNDS
         if rounds:
@@ -174,17 +205,17 @@ class _Server:
 
         def ready() -> None:
             self._print_links(actions, invitations)
-            _print(f"devices connect to https://{_bracketed(self._address)}:{self._places.port}")
-            _print(f"open the dashboard at http://{LOOPBACK}:{self._places.control_port}/?token={token}")
-            _print(self._outlook())
+            print_line(f"devices connect to https://{_bracketed(self._address)}:{self._places.port}")
+            print_line(f"open the dashboard at http://{LOOPBACK}:{port}/?token={token}")
+            print_line(self._outlook())
 
         for_devices = server_for_devices(api.app, self._host, self._places.port, shown, limits_of_system())
-        for_control = server_for_control(app, self._places.control_port)
+        for_control = server_for_control(app, port)
         driver = RoundDriver(coordinator, folder, api.wake, self._settings, self._take_over)
         log_in_one_line()
         await serve(driver, [(for_devices, devices), (for_control, control)], ready, stopped, api.close)
         coordinator.rounds.suspend(steady_time())
-        _print("the coordinator has stopped; start it again with the same --folder to continue")
+        print_line("the coordinator has stopped; start it again with the same --folder to continue")
         status = actions.status().to_json()
         model = {"model": str(coordinator.rounds.newest_folder), "model_round": status["model"]["round"]}
         return model | {name: status[name] for name in ("spent", "rounds")}
@@ -196,13 +227,13 @@ class _Server:
         if links:
             until = time.strftime("%d %B, %H:%M", time.localtime(actions.expiry_of(links[0])))
             what = "a join link, for one device" if len(links) == 1 else f"{len(links)} join links, each for one device"
-            _print(f"{what}, valid until {until}:")
+            print_line(f"{what}, valid until {until}:")
         for link in links:
-            _print(str(link))
+            print_line(str(link))
             if sys.stderr.isatty():
                 segno.make(str(link), error="l").terminal(sys.stderr, compact=True)
         if self._places.address is None and self._address != self._host:
-            _print(
+            print_line(
                 f"the links name this machine {self._address}; if devices reach it by another name or address, start again "
                 "with --address"
             )
@@ -217,7 +248,7 @@ class _Server:
             return f"{count} and paused: resume on the dashboard, or with federate start"
         rules = self._settings.current.rules
         if self._coordinator.rounds.next_round is None:
-            _print("TensorFlow Federated is starting, which may take a minute or two; devices can join meanwhile")
+            print_line("TensorFlow Federated is starting, which may take a minute or two; devices can join meanwhile")
         return (
             f"{count}: each begins once {rules.minimum} devices are present and no other has come for "
             f"{rules.settle_seconds:g} seconds"
@@ -228,11 +259,13 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _print_event(text: str, now: float) -> None:
-    _print(f"{time.strftime('%H:%M:%S', time.localtime(now))} {text}")
+def print_event(text: str, now: float) -> None:
+    """Prints a line about something that happened."""
+    print_line(f"{time.strftime('%H:%M:%S', time.localtime(now))} {text}")
 
 
-def _print(line: str) -> None:
+def print_line(line: str) -> None:
+    """Prints a line for the operator."""
     try:
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()

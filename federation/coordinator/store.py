@@ -1,135 +1,78 @@
-"""The coordinator's store, one SQLite file: devices, codes, rounds and errors. It survives SIGKILL at any moment.
+"""The coordinator's store: devices, codes, rounds and errors, in a SQLite file or PostgreSQL. It survives SIGKILL at any moment.
 
 A round is a row: `open` from its selection on, `summed` once the sum of its updates is stored, `committed` once the next model is.
 Rounds that were open when the coordinator ended are aborted when it restarts; a summed one continues from its sum. No update is
 therefore counted twice, and the newest committed round always has its model. A round with participations had enough shares to
 unmask its sum, whatever happened next: its devices took part, and the privacy that this costs them is spent. No message of a
-device is kept, masked or not.
+device is kept, masked or not, but by a cluster while the round is open (`federation.coordinator.cluster`).
 """
 
 import hashlib
-import re
-import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from data.errors import DataError, UserFacingError
-from federation.coordinator.event_log import EventLog
-from federation.coordinator.store_check import damage_in
-
-FILE = "coordinator.sqlite"  # in a coordinator's folder
-_VERSION = 2
-_SCHEMA = """
-CREATE TABLE devices (
-    id TEXT PRIMARY KEY,         -- its public key, Ed25519, in hex
-    enrolled REAL NOT NULL,      -- seconds since 1970, as all times here
-    seen REAL NOT NULL,
-    gone REAL                    -- when it left; NULL while it belongs to the federation
-);
-CREATE TABLE codes (
-    sha256 TEXT PRIMARY KEY,     -- of the code, which itself is not kept
-    made REAL NOT NULL,
-    device TEXT REFERENCES devices (id)  -- the device that enrolled with it; NULL while unused
-);
-CREATE TABLE rounds (
-    number INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    state TEXT NOT NULL CHECK (state IN ('open', 'summed', 'committed', 'aborted')),
-    started REAL NOT NULL,
-    ended REAL,
-    reason TEXT NOT NULL DEFAULT '',  -- why it was aborted
-    model TEXT NOT NULL,         -- digest of the global model it started from
-    cohort INTEGER NOT NULL DEFAULT 0,
-    sum BLOB,                    -- of the counted devices' updates, until a model is made of it
-    report TEXT NOT NULL DEFAULT '{}'  -- JSON: `RoundReport`
-);
-CREATE TABLE participations (    -- devices in the sum of a round, recorded before it is unmasked
-    round INTEGER NOT NULL REFERENCES rounds (number),
-    device TEXT NOT NULL REFERENCES devices (id),
-    PRIMARY KEY (round, device)
-) WITHOUT ROWID;
-CREATE TABLE wishes (            -- the schedule: one row
-    only INTEGER PRIMARY KEY CHECK (only = 1),
-    rounds INTEGER NOT NULL,     -- rounds still to run
-    paused INTEGER NOT NULL      -- 1 while no round may open
-);
-INSERT INTO wishes VALUES (1, 0, 0);
-CREATE TABLE errors (
-    id INTEGER PRIMARY KEY,
-    time REAL NOT NULL,
-    text TEXT NOT NULL
-);
-"""
-_FROM_1 = "CREATE INDEX rounds_of_a_device ON participations (device, round);"
-# Tables that older versions lack and do not need: they are added to any file.
-_LATER = """
-CREATE TABLE IF NOT EXISTS device_details (
-    device TEXT PRIMARY KEY REFERENCES devices (id),
-    name TEXT NOT NULL DEFAULT '',        -- given by the owner
-    removed INTEGER NOT NULL DEFAULT 0,   -- 1 if the owner removed it
-    sent INTEGER NOT NULL DEFAULT 0,      -- bytes of its requests' bodies
-    received INTEGER NOT NULL DEFAULT 0,  -- bytes of the models and messages sent to it
-    error TEXT NOT NULL DEFAULT '',       -- the last one, for people
-    erred REAL                            -- its time
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS code_details (
-    sha256 TEXT PRIMARY KEY REFERENCES codes (sha256),
-    name TEXT NOT NULL,                   -- of the device that it is meant for
-    expires REAL NOT NULL,
-    revoked INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS left_out (     -- devices that are or were left out (`federation.coordinator.conduct`)
-    device TEXT PRIMARY KEY REFERENCES devices (id),
-    since REAL NOT NULL,
-    until REAL NOT NULL,                  -- the time of its return
-    reason TEXT NOT NULL,
-    times INTEGER NOT NULL                -- how often it has been left out
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS observations ( -- of conduct (`federation.coordinator.conduct.suspicion`), the newest ones
-    id INTEGER PRIMARY KEY,
-    time REAL NOT NULL,
-    good INTEGER NOT NULL,
-    devices TEXT NOT NULL                 -- JSON: a list of ids
-);
-CREATE TABLE IF NOT EXISTS takeovers (    -- models that took the place of the newest one; each has a row in `rounds` too
-    round INTEGER PRIMARY KEY REFERENCES rounds (number),
-    before INTEGER NOT NULL               -- rounds before it, as the privacy spent counts them
-);
-CREATE TABLE IF NOT EXISTS discoveries (  -- word discoveries (`federation.coordinator.words.discovery_store`)
-    id INTEGER PRIMARY KEY,
-    state TEXT NOT NULL CHECK (state IN ('count', 'reveal', 'found', 'failed')),
-    started REAL NOT NULL,
-    ended REAL,
-    vocabulary TEXT NOT NULL,             -- digest of the vocabulary that lacks the words
-    terms TEXT NOT NULL,                  -- JSON: k, the limits of a device's offer, the terms of the first sum
-    counted TEXT NOT NULL DEFAULT '{}',   -- JSON: of the first sum, its round, devices, and published buckets with their counts
-    words TEXT NOT NULL DEFAULT '[]',     -- JSON: the words found, with their devices, and whether the owner struck them out
-    note TEXT NOT NULL DEFAULT ''         -- why it failed, or what was left out
-);
-CREATE TABLE IF NOT EXISTS word_rounds (  -- rounds of word discoveries; each has a row in `rounds` too
-    round INTEGER PRIMARY KEY REFERENCES rounds (number),
-    discovery INTEGER NOT NULL REFERENCES discoveries (id),
-    kind TEXT NOT NULL,                   -- count or reveal
-    plan TEXT NOT NULL                    -- JSON, as devices receive it
-);
-CREATE VIEW IF NOT EXISTS model_rounds AS SELECT * FROM rounds WHERE number NOT IN (SELECT round FROM word_rounds);
-CREATE VIEW IF NOT EXISTS model_participations AS
-    SELECT * FROM participations WHERE round NOT IN (SELECT round FROM word_rounds);
-INSERT OR IGNORE INTO device_details (device) SELECT id FROM devices;
-INSERT OR IGNORE INTO code_details (sha256, name, expires) SELECT sha256, '', made + 7 * 86400 FROM codes;
-"""
-_ERRORS_KEPT = 1_000
-_WHAT_TO_DO = (
-    "stop here, and restore the folder from a copy; without one, begin a new federation in another --folder, which every device "
-    "has to join again"
+from sqlalchemy import (
+    Connection,
+    Executable,
+    Update,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
 )
 
+from data.errors import DataError
+from federation.coordinator.event_log import EventLog
+from federation.coordinator.storage.database import Database, StoreError
+from federation.coordinator.storage.place import check_place, remember_place
+from federation.coordinator.storage.schema import federation_in, prepare_file, prepare_server
+from federation.coordinator.storage.tables import (
+    code_details,
+    codes,
+    device_details,
+    devices,
+    errors,
+    participations,
+    rounds,
+    takeovers,
+    wishes,
+    word_rounds,
+)
 
-class StoreError(UserFacingError):
-    """A failure of the disk, or a damaged file. No other request would succeed."""
+__all__ = ["FILE", "CoordinatorStore", "DeviceRow", "RoundRow", "StoreError", "SummedRound", "shown_name"]
+
+FILE = "coordinator.sqlite"  # in a coordinator's folder
+_ERRORS_KEPT = 1_000
+_WITH_A_MODEL = ("summed", "committed")  # states of a round that has or gets a model
+
+# Queries of every request, or of several methods. Rounds of word discoveries make no models.
+_OF_WORDS = select(word_rounds.c.round)
+_MODEL_ROUNDS = select(rounds).where(rounds.c.number.not_in(_OF_WORDS)).subquery()
+_BELONGS = select(devices.c.id).where(devices.c.id == bindparam("device"), devices.c.gone.is_(None))
+_WAS_REMOVED = select(device_details.c.device).where(
+    device_details.c.device == bindparam("device"), device_details.c.removed != 0
+)
+_NUMBER_OF_MEMBERS = select(func.count()).select_from(devices).where(devices.c.gone.is_(None))
+_SEEN = update(devices).where(devices.c.id == bindparam("device")).values(seen=bindparam("time"))
+_SCHEDULE = select(wishes.c.rounds, wishes.c.paused)
+_SUMMED = (
+    select(rounds.c.number, rounds.c.sum, func.coalesce(word_rounds.c.kind, ""))
+    .join_from(rounds, word_rounds, word_rounds.c.round == rounds.c.number, isouter=True)
+    .where(rounds.c.state == "summed")
+)
+_NEXT_NUMBER = select(func.coalesce(func.max(rounds.c.number), 0) + 1)
+_NEWEST_COMMITTED = select(func.coalesce(func.max(_MODEL_ROUNDS.c.number), 0)).where(
+    _MODEL_ROUNDS.c.state == "committed"
+)
+_TAKEOVERS = select(takeovers.c.round, takeovers.c.before).order_by(takeovers.c.round.desc()).limit(1)
+_NEWEST_PARTICIPATION = select(func.max(participations.c.round)).where(participations.c.round.not_in(_OF_WORDS))
 
 
 @dataclass(frozen=True)
@@ -177,12 +120,12 @@ class SummedRound:
 class CoordinatorStore:
     """The store, for use by one thread. Each change is one transaction, so an error changes nothing.
 
-    Every method raises a StoreError if the file cannot be read or written.
+    Every method raises a StoreError if the database cannot be read or written.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self.events = EventLog(connection)
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.events = EventLog(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -193,37 +136,57 @@ class CoordinatorStore:
           StoreError: it is damaged.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path)
+        database = Database.file(path)
         try:
-            with _sqlite_errors(path):
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")  # a commit that was reported is on the disk
-                connection.execute("PRAGMA foreign_keys = ON")
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                if version > _VERSION:
-                    raise DataError(f"{path} was written by a newer version: update this coordinator")
-                if version < _VERSION:
-                    script = f"{'' if version else _SCHEMA} {_FROM_1}"
-                    connection.executescript(f"BEGIN; {script} PRAGMA user_version = {_VERSION}; COMMIT;")
-                if (damage := damage_in(connection, re.findall(r"CREATE TABLE (\w+)", _SCHEMA))) is not None:
-                    raise StoreError(f"{path} is damaged: {damage}: {_WHAT_TO_DO}")
-                connection.executescript(f"BEGIN; {_LATER} COMMIT;")
-                return cls(connection)
+            prepare_file(database, path)
         except BaseException:
-            connection.close()
+            database.close()
             raise
+        return cls(database)
+
+    @classmethod
+    def connect(cls, url: str) -> Self:
+        """Opens the store in a PostgreSQL database, or creates it there.
+
+        Raises:
+          DataError: the address is not one of PostgreSQL, or a newer version of the coordinator wrote the store.
+        """
+        database = Database.server(url)
+        try:
+            prepare_server(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    @classmethod
+    def of(cls, folder: Path, url: str | None) -> Self:
+        """Opens the store of the federation in a folder: the file there, or the database at an address.
+
+        Raises:
+          DataError: the federation in the folder keeps its store elsewhere (`federation.coordinator.storage.place`); otherwise as
+            `open` and `connect`.
+        """
+        check_place(folder, folder / FILE, url)
+        if url is None:
+            return cls.open(folder / FILE)
+        store = cls.connect(url)
+        try:
+            remember_place(folder, url, federation_in(store.database))
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def close(self) -> None:
-        """Closes the file."""
-        self._connection.close()
+        """Closes the connection."""
+        self.database.close()
 
     def add_code(self, code: str, now: float, expires: float, name: str = "") -> None:
         """Adds a code with which one device, of this name, may enrol until it expires."""
-        with _sqlite_errors(), self._connection as db:
-            db.execute("INSERT INTO codes (sha256, made) VALUES (?, ?)", (_sha256(code), now))
-            db.execute(
-                "INSERT INTO code_details (sha256, name, expires) VALUES (?, ?, ?)", (_sha256(code), name, expires)
-            )
+        with self.transaction() as db:
+            db.execute(insert(codes).values(sha256=_sha256(code), made=now))
+            db.execute(insert(code_details).values(sha256=_sha256(code), name=name, expires=expires))
 
     def enrol(self, code: str, device: str, now: float) -> None:
         """Enrols a device with a code, which is used up. The same device may repeat this, since the answer may have been lost.
@@ -231,15 +194,23 @@ class CoordinatorStore:
         Raises:
           DataError: the code is unknown, used, revoked or expired, or the device enrolled with another code or has left.
         """
-        with _sqlite_errors(), self._connection as db:
-            query = "SELECT device, name, expires, revoked FROM codes JOIN code_details USING (sha256) WHERE sha256 = ?"
-            found = db.execute(query, (_sha256(code),)).fetchone()
+        with self.transaction() as db:
+            chosen = codes.c.sha256 == _sha256(code)
+            details = code_details.c
+            # The row is locked, so that two devices cannot use it at the same time.
+            query = (
+                select(codes.c.device, details.name, details.expires, details.revoked)
+                .join_from(codes, code_details, codes.c.sha256 == details.sha256)
+                .where(chosen)
+                .with_for_update()
+            )
+            found = db.execute(query).one_or_none()
             if found is None:
                 raise DataError("this code is not one of the coordinator's: ask for a new join link")
-            known = db.execute("SELECT gone FROM devices WHERE id = ?", (device,)).fetchone()
+            known = db.execute(select(devices.c.gone).where(devices.c.id == device)).one_or_none()
             used_by, name, expires, revoked = found
             if used_by is not None:
-                if used_by == device and known is not None and known[0] is None:
+                if used_by == device and known is not None and known.gone is None:
                     return
                 raise DataError("this code has been used: a join link is for one device, ask for a new one")
             if revoked:
@@ -248,63 +219,79 @@ class CoordinatorStore:
                 raise DataError("this join link has expired: ask for a new one")
             if known is not None:
                 raise DataError("this device has enrolled before: it needs a new key to join again")
-            db.execute("INSERT INTO devices (id, enrolled, seen) VALUES (?, ?, ?)", (device, now, now))
-            db.execute("INSERT INTO device_details (device, name) VALUES (?, ?)", (device, name))
-            db.execute("UPDATE codes SET device = ? WHERE sha256 = ?", (device, _sha256(code)))
+            db.execute(insert(devices).values(id=device, enrolled=now, seen=now))
+            db.execute(insert(device_details).values(device=device, name=name))
+            db.execute(update(codes).where(chosen).values(device=device))
 
     def leave(self, device: str, now: float, removed: bool = False) -> None:
         """Ends a device's membership; its requests are refused from now on. `removed`: the owner has removed it."""
-        with _sqlite_errors(), self._connection as db:
-            left = db.execute("UPDATE devices SET gone = ? WHERE id = ? AND gone IS NULL", (now, device)).rowcount
+        member = (devices.c.id == device) & devices.c.gone.is_(None)
+        with self.transaction() as db:
+            left = db.execute(update(devices).where(member).values(gone=now)).rowcount
             if left and removed:
-                db.execute("UPDATE device_details SET removed = 1 WHERE device = ?", (device,))
+                db.execute(update(device_details).where(device_details.c.device == device).values(removed=1))
 
     def was_removed(self, device: str) -> bool:
         """Returns whether the owner has removed a device."""
-        return bool(self._rows("SELECT 1 FROM device_details WHERE device = ? AND removed", device))
+        return bool(self.rows(_WAS_REMOVED, {"device": device}))
 
     def record_seen(self, times: Mapping[str, float]) -> None:
         """Stores when devices were last seen; many in one transaction, as each transaction waits for the disk."""
-        with _sqlite_errors(), self._connection as db:
-            db.executemany("UPDATE devices SET seen = ? WHERE id = ?", [(t, device) for device, t in times.items()])
+        if times:
+            with self.transaction() as db:
+                db.execute(_SEEN, [{"device": device, "time": time} for device, time in sorted(times.items())])
 
     def belongs(self, device: str) -> bool:
         """Returns whether a device has enrolled and not left."""
-        return bool(self._rows("SELECT 1 FROM devices WHERE id = ? AND gone IS NULL", device))
+        return bool(self.rows(_BELONGS, {"device": device}))
 
     def devices(self) -> list[DeviceRow]:
         """Returns all devices that ever enrolled, oldest first."""
-        query = """
-            SELECT id, enrolled, seen, gone, coalesce(rounds, 0), name, removed, sent, received, error, erred
-            FROM devices JOIN device_details AS details ON details.device = id LEFT JOIN (
-                SELECT device, count(*) AS rounds FROM participations JOIN rounds ON number = round
-                WHERE state IN ('summed', 'committed') GROUP BY device
-            ) AS taken ON taken.device = id
-            ORDER BY enrolled, id
-        """
-        return [replace(row, removed=bool(row.removed)) for row in (DeviceRow(*found) for found in self._rows(query))]
+        taken = (
+            select(participations.c.device, func.count().label("rounds"))
+            .join_from(participations, rounds, rounds.c.number == participations.c.round)
+            .where(rounds.c.state.in_(_WITH_A_MODEL))
+            .group_by(participations.c.device)
+            .subquery()
+        )
+        d, details = devices.c, device_details.c
+        query = (
+            select(
+                *(d.id, d.enrolled, d.seen, d.gone, func.coalesce(taken.c.rounds, 0), details.name, details.removed),
+                *(details.sent, details.received, details.error, details.erred),
+            )
+            .join_from(devices, device_details, details.device == d.id)
+            .outerjoin(taken, taken.c.device == d.id)
+            .order_by(d.enrolled, d.id)
+        )
+        return [replace(row, removed=bool(row.removed)) for row in (DeviceRow(*found) for found in self.rows(query))]
 
     def name_of(self, device: str) -> str:
         """Returns how lines for people name a device (`shown_name`)."""
-        rows = self._rows("SELECT name FROM device_details WHERE device = ?", device)
-        return shown_name(device, rows[0][0] if rows else "")
+        found = self.rows(select(device_details.c.name).where(device_details.c.device == device))
+        return shown_name(device, found[0].name if found else "")
 
     def members(self) -> list[str]:
         """Returns the devices that have enrolled and not left."""
-        return [row[0] for row in self._rows("SELECT id FROM devices WHERE gone IS NULL")]
+        return [row.id for row in self.rows(select(devices.c.id).where(devices.c.gone.is_(None)))]
+
+    def number_of_members(self) -> int:
+        """Returns the number of devices that have enrolled and not left."""
+        return self.database.number(_NUMBER_OF_MEMBERS)
 
     def open_codes(self, now: float) -> int:
         """Returns the number of codes with which a device may still enrol."""
-        query = """
-            SELECT count(*) FROM codes JOIN code_details USING (sha256) WHERE device IS NULL AND NOT revoked AND expires > ?
-        """
-        return self._number(query, now)
+        details = code_details.c
+        usable = codes.c.device.is_(None) & (details.revoked == 0) & (details.expires > now)
+        joined = codes.join(code_details, codes.c.sha256 == details.sha256)
+        return self.database.number(select(func.count()).select_from(joined).where(usable))
 
     def start_round(self, name: str, model: str, now: float) -> int:
         """Adds an open round; returns its number."""
-        with _sqlite_errors(), self._connection as db:
-            db.execute("INSERT INTO rounds (name, state, started, model) VALUES (?, 'open', ?, ?)", (name, now, model))
-            return int(db.execute("SELECT last_insert_rowid()").fetchone()[0])
+        with self.transaction() as db:
+            number = int(db.execute(_NEXT_NUMBER).scalar_one())
+            db.execute(insert(rounds).values(number=number, name=name, state="open", started=now, model=model))
+            return number
 
     def begin_unmasking(self, number: int, cohort: int, counted: Collection[str]) -> None:
         """Records that a round's sum is about to be unmasked, and that exactly these devices are in it.
@@ -313,13 +300,10 @@ class CoordinatorStore:
           DataError: the round is not open.
           StoreError: this was recorded before.
         """
-        with _sqlite_errors(), self._connection as db:
-            changed = db.execute(
-                "UPDATE rounds SET cohort = ? WHERE number = ? AND state = 'open'", (cohort, number)
-            ).rowcount
-            if changed != 1:
+        with self.transaction() as db:
+            if db.execute(_in_state(number, "open").values(cohort=cohort)).rowcount != 1:
                 raise DataError(f"round {number} is not open: its sum cannot be unmasked")
-            db.executemany("INSERT INTO participations VALUES (?, ?)", [(number, d) for d in sorted(counted)])
+            db.execute(insert(participations), [{"round": number, "device": device} for device in sorted(counted)])
 
     def keep_sum(self, number: int, total: bytes) -> None:
         """Stores the unmasked sum of a round.
@@ -327,10 +311,7 @@ class CoordinatorStore:
         Raises:
           DataError: the round is not open.
         """
-        changed = self._change(
-            "UPDATE rounds SET state = 'summed', sum = ? WHERE number = ? AND state = 'open'", total, number
-        )
-        if changed != 1:
+        if self.database.change(_in_state(number, "open").values(state="summed", sum=total)) != 1:
             raise DataError(f"round {number} is not open: its sum cannot be kept")
 
     def commit_round(self, number: int, report: str, now: float) -> None:
@@ -339,61 +320,57 @@ class CoordinatorStore:
         Raises:
           DataError: the round has no sum.
         """
-        with _sqlite_errors(), self._connection as db:
-            changed = db.execute(
-                "UPDATE rounds SET state = 'committed', sum = NULL, report = ?, ended = ? WHERE number = ? AND state = 'summed'",
-                (report, now, number),
-            ).rowcount
-            if changed != 1:
+        committed = _in_state(number, "summed").values(state="committed", sum=None, report=report, ended=now)
+        with self.transaction() as db:
+            if db.execute(committed).rowcount != 1:
                 raise DataError(f"round {number} has no sum to commit")
-            db.execute("UPDATE wishes SET rounds = max(rounds - 1, 0)")
+            db.execute(update(wishes).values(rounds=case((wishes.c.rounds > 0, wishes.c.rounds - 1), else_=0)))
 
     def abort_round(self, number: int, reason: str, cohort: int, now: float) -> None:
         """Ends a round without a model; drops its sum if it has one."""
-        self._change(
-            "UPDATE rounds SET state = 'aborted', sum = NULL, reason = ?, cohort = ?, ended = ? "
-            "WHERE number = ? AND state IN ('open', 'summed')",
-            *(reason, cohort, now, number),
-        )
+        aborted = {"state": "aborted", "sum": None, "reason": reason, "cohort": cohort, "ended": now}
+        self.database.change(_in_state(number, "open", "summed").values(**aborted))
 
-    def abort_open_rounds(self, reason: str, now: float) -> int:
-        """Ends the rounds that an earlier process left open; returns their number."""
-        return self._change(
-            "UPDATE rounds SET state = 'aborted', reason = ?, ended = ? WHERE state = 'open'", reason, now
-        )
+    def abort_open_rounds(self, reason: str, now: float, but: int | None = None) -> int:
+        """Ends the rounds that an earlier process left open, but the one with this number; returns how many there were."""
+        ended = update(rounds).where(rounds.c.state == "open").values(state="aborted", reason=reason, ended=now)
+        return self.database.change(ended if but is None else ended.where(rounds.c.number != but))
 
     def summed(self) -> SummedRound | None:
         """Returns the round whose sum waits to become a model, or to be read in a word discovery."""
-        query = """
-            SELECT number, sum, coalesce(kind, '') FROM rounds LEFT JOIN word_rounds ON round = number WHERE state = 'summed'
-        """
-        rows = self._rows(query)
-        return SummedRound(*rows[0]) if rows else None
+        found = self.rows(_SUMMED)
+        return SummedRound(*found[0]) if found else None
 
-    def rounds(self, newest: int = -1) -> list[RoundRow]:
+    def rounds(self, newest: int | None = None) -> list[RoundRow]:
         """Returns the newest rounds that make models, or all, oldest first."""
-        query = """
-            SELECT number, name, state, started, ended, reason, model, cohort,
-                (SELECT count(*) FROM participations WHERE round = number), report
-            FROM model_rounds WHERE number NOT IN (SELECT round FROM takeovers) ORDER BY number DESC LIMIT ?
-        """
-        return [RoundRow(*row) for row in reversed(self._rows(query, newest))]
+        r = _MODEL_ROUNDS.c
+        counted = select(func.count()).select_from(participations).where(participations.c.round == r.number)
+        query = (
+            select(
+                *(r.number, r.name, r.state, r.started, r.ended, r.reason, r.model, r.cohort),
+                *(counted.scalar_subquery(), r.report),
+            )
+            .where(r.number.not_in(select(takeovers.c.round)))
+            .order_by(r.number.desc())
+            .limit(newest)
+        )
+        return [RoundRow(*row) for row in reversed(self.rows(query))]
 
     def state_for(self, name: str, device: str) -> tuple[str, bool]:
         """Returns the state of the round with a name (empty if there is none), and whether this device is in its sum."""
-        query = """
-            SELECT state, EXISTS (SELECT 1 FROM participations WHERE round = number AND device = ?) FROM rounds WHERE name = ?
-        """
-        rows = self._rows(query, device, name)
-        return (rows[0][0], bool(rows[0][1])) if rows else ("", False)
+        part = participations.c
+        counted = exists().where(part.round == rounds.c.number, part.device == device)
+        found = self.rows(select(rounds.c.state, counted).where(rounds.c.name == name))
+        return (found[0][0], bool(found[0][1])) if found else ("", False)
 
     def counted(self, number: int) -> list[str]:
         """Returns the devices whose updates are in a round's sum, whether or not a model was made from it."""
-        return [row[0] for row in self._rows("SELECT device FROM participations WHERE round = ?", number)]
+        part = participations.c
+        return [row.device for row in self.rows(select(part.device).where(part.round == number).order_by(part.device))]
 
     def next_number(self) -> int:
         """Returns the number that the next round, or the next model taken over, will have."""
-        return self._number("SELECT coalesce(max(number), 0) + 1 FROM rounds")
+        return self.database.number(_NEXT_NUMBER)
 
     def take_over(self, number: int, name: str, model: str, before: int, now: float) -> None:
         """Makes a model, already on the disk, the newest, as if a round of this number without devices had made it.
@@ -405,19 +382,19 @@ class CoordinatorStore:
           before: the number of rounds before it, as the privacy spent counts them.
           now: seconds since 1970.
         """
-        row = "INSERT INTO rounds (number, name, state, started, ended, model) VALUES (?, ?, 'committed', ?, ?, ?)"
-        with _sqlite_errors(), self._connection as db:
-            db.execute(row, (number, name, now, now, model))
-            db.execute("INSERT INTO takeovers VALUES (?, ?)", (number, before))
+        row = {"number": number, "name": name, "state": "committed", "started": now, "ended": now, "model": model}
+        with self.transaction() as db:
+            db.execute(insert(rounds).values(**row))
+            db.execute(insert(takeovers).values(round=number, before=before))
 
     def newest_takeover(self) -> tuple[int, int]:
         """Returns the number of the newest model taken over and the number of rounds before it; two zeros if there is none."""
-        rows = self._rows("SELECT round, before FROM takeovers ORDER BY round DESC LIMIT 1")
-        return (int(rows[0][0]), int(rows[0][1])) if rows else (0, 0)
+        found = self.rows(_TAKEOVERS)
+        return (int(found[0].round), int(found[0].before)) if found else (0, 0)
 
     def newest_committed(self) -> int:
         """Returns the number of the round that made the newest model; 0 before any."""
-        return self._number("SELECT coalesce(max(number), 0) FROM model_rounds WHERE state = 'committed'")
+        return self.database.number(_NEWEST_COMMITTED)
 
     def last_participation(self, device: str) -> tuple[int | None, int]:
         """Returns the place of the newest round whose sum this device is in, or None, and the number of rounds with a model.
@@ -425,7 +402,7 @@ class CoordinatorStore:
         Places count the rounds that made a model, from 1. A round whose sum was unmasked but made no model has the place of the
         next that does: both belong to the same period. After a model was taken over, they go on with a new period.
         """
-        last = self._rows("SELECT max(round) FROM model_participations WHERE device = ?", device)[0][0]
+        last = self.rows(_NEWEST_PARTICIPATION.where(participations.c.device == device))[0][0]
         return (None if last is None else self._made_before(last) + 1), self._made_before(None)
 
     def made(self) -> int:
@@ -434,65 +411,51 @@ class CoordinatorStore:
 
     def newest_unmasked(self) -> int:
         """Returns the place (see `last_participation`) of the newest round whose sum could be unmasked; 0 before any."""
-        newest = self._rows("SELECT max(round) FROM model_participations")[0][0]
+        newest = self.rows(_NEWEST_PARTICIPATION)[0][0]
         return 0 if newest is None else self._made_before(newest) + 1
 
     def _made_before(self, number: int | None) -> int:
-        taken = self._rows(
-            "SELECT round, before FROM takeovers WHERE ?1 IS NULL OR round < ?1 ORDER BY round DESC LIMIT 1", number
-        )
+        earlier = _TAKEOVERS if number is None else _TAKEOVERS.where(takeovers.c.round < number)
+        taken = self.rows(earlier)
         first, before = taken[0] if taken else (0, 0)
-        query = """
-            SELECT count(*) FROM model_rounds
-            WHERE state IN ('summed', 'committed') AND number > ?1 AND (?2 IS NULL OR number < ?2)
-        """
-        return int(before) + self._number(query, first, number)
+        r = _MODEL_ROUNDS.c
+        made = select(func.count()).select_from(_MODEL_ROUNDS).where(r.state.in_(_WITH_A_MODEL), r.number > first)
+        return int(before) + self.database.number(made if number is None else made.where(r.number < number))
 
     def schedule(self) -> tuple[int, bool]:
         """Returns the number of rounds still to run, and whether they are paused."""
-        rounds, paused = self._rows("SELECT rounds, paused FROM wishes")[0]
-        return rounds, bool(paused)
+        scheduled, paused = self.rows(_SCHEDULE)[0]
+        return scheduled, bool(paused)
 
     def set_schedule(self, rounds: int, paused: bool) -> None:
         """Stores the number of rounds still to run, and whether they are paused."""
-        self._change("UPDATE wishes SET rounds = ?, paused = ?", rounds, int(paused))
+        self.database.change(update(wishes).values(rounds=rounds, paused=int(paused)))
 
     def add_error(self, text: str, now: float) -> None:
         """Adds an error for the operator; drops the oldest beyond a thousand."""
         self.events.listener(text, now)
-        with _sqlite_errors(), self._connection as db:
-            newest = db.execute("INSERT INTO errors (time, text) VALUES (?, ?)", (now, text)).lastrowid or 0
-            db.execute("DELETE FROM errors WHERE id <= ?", (newest - _ERRORS_KEPT,))
+        with self.transaction() as db:
+            newest = self.database.add(insert(errors).values(time=now, text=text.replace("\0", " ")))
+            db.execute(delete(errors).where(errors.c.id <= newest - _ERRORS_KEPT))
 
     def errors(self, newest: int) -> list[tuple[float, str]]:
         """Returns the times and texts of the newest errors, newest first."""
-        return self._rows("SELECT time, text FROM errors ORDER BY id DESC LIMIT ?", newest)
+        query = select(errors.c.time, errors.c.text).order_by(errors.c.id.desc()).limit(newest)
+        return [(row.time, row.text) for row in self.rows(query)]
 
     def newest_events(self, newest: int) -> list[tuple[float, str]]:
         """Returns the times and texts of the newest events and errors, newest first."""
-        with _sqlite_errors():
-            return self.events.newest(newest)
+        return self.events.newest(newest)
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[Connection]:
         """Makes the changes within the context one transaction."""
-        with _sqlite_errors(), self._connection as db:
+        with self.database.transaction() as db:
             yield db
 
-    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Returns the rows of a query."""
-        return self._rows(query, *parameters)
-
-    def _change(self, statement: str, *parameters: Any) -> int:
-        with _sqlite_errors(), self._connection as db:
-            return db.execute(statement, parameters).rowcount
-
-    def _number(self, query: str, *parameters: Any) -> int:
-        return int(self._rows(query, *parameters)[0][0])
-
-    def _rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        with _sqlite_errors():
-            return self._connection.execute(query, parameters).fetchall()
+    def rows(self, query: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Any]:
+        """Returns the rows of a query: tuples, of which the columns have names too."""
+        return self.database.rows(query, parameters)
 
 
 def shown_name(device: str, name: str) -> str:
@@ -504,19 +467,6 @@ def _sha256(code: str) -> str:
     return hashlib.sha256(code.encode()).hexdigest()
 
 
-@contextmanager
-def _sqlite_errors(path: Path | None = None) -> Iterator[None]:
-    """Raises errors of SQLite as a StoreError."""
-    try:
-        yield
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        # SQLite quotes damaged definitions of tables, which have several lines.
-        told = (
-            " ".join(str(error).split())[:200]
-            if isinstance(error, sqlite3.Error)
-            else "it holds text that is not UTF-8"
-        )
-        what = f": {_WHAT_TO_DO}" if path and not isinstance(error, sqlite3.OperationalError) else ""
-        raise StoreError(
-            f"the coordinator's store{f' {path}' if path else ''} cannot be read or written: {told}{what}"
-        ) from error
+def _in_state(number: int, *states: str) -> Update:
+    """Returns the beginning of a change of a round that is in one of these states."""
+    return update(rounds).where(rounds.c.number == number, rounds.c.state.in_(states))

@@ -11,21 +11,22 @@ from model.device.folder import Model, load_model
 from model.device.weights import digest
 
 
-def model_to_take_over(folder: Path, wanted: Path | None, agreed: bool) -> Model | None:
+def model_to_take_over(folder: Path, wanted: Path | None, agreed: bool, database: str | None = None) -> Model | None:
     """Returns the model that is to be taken over, or None if the federation in a folder builds on it already, or is a new one.
 
     Args:
       folder: the coordinator's folder.
       wanted: the model folder that was asked for; None to go on with the federation's own model.
       agreed: whether the operator wants the federation to go on from another model.
+      database: address of the PostgreSQL database that the federation keeps its rounds in, if it does.
 
     Raises:
       DataError: the federation builds on another model, and the operator has not agreed; or a model is damaged.
       StoreError: the store cannot be read.
     """
-    if wanted is None or not (folder / FILE).exists():
+    if wanted is None or (database is None and not (folder / FILE).exists()):
         return None
-    store = CoordinatorStore.open(folder / FILE)
+    store = CoordinatorStore.of(folder, database)
     try:
         first = ModelFolders(folder).model_folder(store.newest_takeover()[0])
     finally:

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,15 +19,19 @@ from typing import Any
 import numpy as np
 
 from data.errors import DataError
+from federation.benchmarks.loads.postgres_server import is_installed, postgres_server
 from federation.benchmarks.loads.simulated_devices import SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
 from federation.benchmarks.measuring import Figure, in_turn, ratios
+from federation.coordinator.cluster.leader import ClusterLeader
 from federation.coordinator.coordinator import Coordinator
 from federation.coordinator.learner.messages import NextRound
 from federation.coordinator.round_machine import Round, Rules, Stage
 from federation.coordinator.rounds import CoordinatorSettings
 from federation.coordinator.secure_sum import SecureSummation
 from federation.coordinator.steady_clock import steady_time
+from federation.coordinator.storage.lease import Lease
+from federation.coordinator.store import CoordinatorStore
 from federation.coordinator.web.device_api import DeviceApi
 from federation.protocol.api_messages import CheckIn, Plan
 from federation.protocol.round_terms import Terms
@@ -44,14 +49,18 @@ _COHORT = 256  # maximum number of devices in a sum of 16 bits
 def measure_uploads(repeats: int, config: ModelConfig | None = None) -> tuple[list[Figure], dict[str, Any]]:
     """Returns figures in gigabytes per second, and the sizes of the updates, by default those of the shipped model."""
     config = config or ModelConfig()
-    with TemporaryDirectory(prefix="uploads-") as temporary:
-        uploads = _Uploads(Path(temporary), config)
-        try:
-            names = ("numpy", "sums", "digest", "api")
-            measures: dict[str, Callable[[], float]] = {name: getattr(uploads, name) for name in names}
-            found = in_turn(measures, repeats)
-        finally:
-            uploads.coordinator.close()
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(TemporaryDirectory(prefix="uploads-")))
+        uploads = _Uploads(folder / "alone", config)
+        opened.callback(uploads.coordinator.close)
+        names = ("numpy", "sums", "digest", "api")
+        measures: dict[str, Callable[[], float]] = {name: getattr(uploads, name) for name in names}
+        if is_installed():
+            url = opened.enter_context(postgres_server(durable=True)).new_database()
+            clustered = _Uploads(folder / "cluster", config, url)
+            opened.callback(clustered.coordinator.close)
+            measures["api_cluster"] = clustered.api
+        found = in_turn(measures, repeats)
     to_numpy = {name: ratios(found[name], found["numpy"]) for name in ("sums", "api")}
     figures = [
         Figure("numpy", "NumPy adds 16-bit arrays in place", "GB/s", found["numpy"]),
@@ -63,19 +72,21 @@ def measure_uploads(repeats: int, config: ModelConfig | None = None) -> tuple[li
         Figure("api", "the whole API call: signature, body, digest, sum", "GB/s", found["api"]),
         Figure("api_to_numpy", "ratio of the API call to NumPy", "", to_numpy["api"], ratio=True),
     ]
+    if "api_cluster" in found:
+        what = "the same in a cluster, with the sum stored in PostgreSQL after each update"
+        figures.append(Figure("api_cluster", what, "GB/s", found["api_cluster"]))
     return figures, {"weights": uploads.terms.length, "bits": uploads.terms.bits, "update_bytes": uploads.size}
 
 
 class _Uploads:
     """A coordinator and devices; each measurement processes the masked updates of one round and returns GB/s."""
 
-    def __init__(self, folder: Path, config: ModelConfig) -> None:
+    def __init__(self, folder: Path, config: ModelConfig, database: str | None = None) -> None:
+        """Begins a federation; with the address of a `database`, that of a cluster."""
         save_model(folder / "model", untrained_model(config))
         self.terms = Terms(parameters(config), 1.0, 1, _COHORT, bits=16, seed=0)
         settings = CoordinatorSettings(Rules(_DEVICES, _DEVICES, over_selection=1.0), backoff_seconds=0.0)
-        self.coordinator = Coordinator(
-            folder / "coordinator", folder / "model", settings, SecureSummation, steady_time()
-        )
+        self.coordinator = _coordinator(folder, settings, database)
         self.coordinator.rounds.prepared(NextRound(self.terms, exhausted="", spent=None, promise="", unmasked=0))
         self._api = DeviceApi(self.coordinator)
         self._devices = [SimulatedDevice(self._vectors) for _ in range(_DEVICES)]
@@ -196,3 +207,14 @@ def _keeping(answers: list[Any]) -> Callable[[Any], Awaitable[None]]:
         answers.append(message)
 
     return send
+
+
+def _coordinator(folder: Path, settings: CoordinatorSettings, database: str | None) -> Coordinator:
+    at, model = folder / "coordinator", folder / "model"
+    if database is None:
+        return Coordinator(at, model, settings, SecureSummation, steady_time())
+    with closing(CoordinatorStore.of(at, database)) as store:
+        lease = Lease.take(store.database)
+    if lease is None:
+        raise DataError("another process leads the federation in a new database")
+    return ClusterLeader(at, model, settings, steady_time(), database, lease)

@@ -14,8 +14,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from sqlalchemy import delete, insert, select, update
+
 from federation.coordinator.conduct.groups import choose_group
 from federation.coordinator.conduct.suspicion import Observation, chances_of_spoiling, convicted, suspicions
+from federation.coordinator.storage.tables import left_out, observations
 from federation.coordinator.store import CoordinatorStore
 
 HOUR, DAY = 3_600.0, 86_400.0
@@ -44,8 +47,7 @@ class Conduct:
     def __init__(self, store: CoordinatorStore) -> None:
         self._store = store
         self._rng = Random(secrets.randbits(64))
-        rows = store.rows("SELECT device, since, until, reason, times FROM left_out")
-        self._left_out = {row[0]: LeftOut(*row) for row in rows}
+        self._left_out = {row.device: LeftOut(*row) for row in store.rows(select(left_out))}
         self._version = 0  # grows with each observation
         self._computed: tuple[tuple[object, ...], dict[str, float]] = (
             (),
@@ -65,6 +67,16 @@ class Conduct:
         found = self._left_out.get(device)
         return found if found is not None and now < found.until else None
 
+    @property
+    def most_left_out(self) -> int:
+        """The number of devices that are or were left out: no more are left out now."""
+        return len(self._left_out)
+
+    @property
+    def version(self) -> tuple[int, frozenset[LeftOut]]:
+        """A value that changes with the observations and with the devices that are left out."""
+        return self._version, frozenset(self._left_out.values())
+
     def convict(self, device: str, reason: str, now: float, first_seconds: float = DAY) -> LeftOut:
         """Leaves a device out of rounds from now on, the first time for `first_seconds`."""
         before = self._left_out.get(device)
@@ -72,7 +84,8 @@ class Conduct:
         seconds = min(first_seconds * 2 ** (times - 1), _LONGEST_SECONDS)
         found = LeftOut(device, now, now + seconds, reason, times)
         with self._store.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO left_out VALUES (?, ?, ?, ?, ?)", tuple(vars(found).values()))
+            db.execute(delete(left_out).where(left_out.c.device == device))
+            db.execute(insert(left_out).values(**vars(found)))
         self._left_out[device] = found
         return found
 
@@ -80,19 +93,17 @@ class Conduct:
         """Lets a device that was left out take part again."""
         if self.left_out(device, now) is not None:
             with self._store.transaction() as db:
-                db.execute("UPDATE left_out SET until = ? WHERE device = ?", (now, device))
+                db.execute(update(left_out).where(left_out.c.device == device).values(until=now))
             self._left_out[device] = replace(self._left_out[device], until=now)
 
-    def observe(self, observations: Iterable[Observation], now: float) -> list[LeftOut]:
+    def observe(self, observed: Iterable[Observation], now: float) -> list[LeftOut]:
         """Takes observations of a round that has ended; returns the devices that they convict."""
         with self._store.transaction() as db:
             newest = 0
-            for o in observations:
-                row = (now, o.good, json.dumps(sorted(o.devices)))
-                newest = (
-                    db.execute("INSERT INTO observations (time, good, devices) VALUES (?, ?, ?)", row).lastrowid or 0
-                )
-            db.execute("DELETE FROM observations WHERE id <= ?", (newest - _KEPT,))
+            for o in observed:
+                row = {"time": now, "good": int(o.good), "devices": json.dumps(sorted(o.devices))}
+                newest = self._store.database.add(insert(observations).values(**row))
+            db.execute(delete(observations).where(observations.c.id <= newest - _KEPT))
         self._version += 1
         guilty = convicted(self._observations(self._returned(now)), self.suspicion(now))
         return [self.convict(device, SPOILER, now) for device in sorted(guilty) if self.left_out(device, now) is None]
@@ -132,7 +143,7 @@ class Conduct:
     def _observations(self, returned: Mapping[str, float]) -> list[Observation]:
         """Returns the observations that count: no bad ones with a device that has returned since."""
         found = []
-        for time, good, content in self._store.rows("SELECT time, good, devices FROM observations ORDER BY id"):
+        for _, time, good, content in self._store.rows(select(observations).order_by(observations.c.id)):
             devices = frozenset[str](json.loads(content))
             if good or not any(time < returned.get(device, time) for device in devices):
                 found.append(Observation(devices, bool(good)))

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from data.errors import DataError
 from data.files import write_by_rename
 
+FILE = "certificate.pem"  # in a coordinator's folder
 _YEARS = 10  # long, as every device has to join again when the certificate changes
 
 

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from data.errors import UserFacingError
-from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.coordinator import FederationInView
 from federation.coordinator.enrolled_devices import OtherVocabularyError
 from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Stage
 from federation.coordinator.steady_clock import steady_time
@@ -40,14 +40,14 @@ class DeviceApi:
     """The application that devices talk to. `clock` returns seconds since 1970."""
 
     def __init__(
-        self, coordinator: Coordinator, body_seconds: float = 30.0, clock: Callable[[], float] = steady_time
+        self, coordinator: FederationInView, body_seconds: float = 30.0, clock: Callable[[], float] = steady_time
     ) -> None:
         """Serves a coordinator; a body may take `body_seconds`, and a masked update four times as long."""
         self.coordinator, self.clock = coordinator, clock
         self.requests = DeviceRequests(coordinator, body_seconds)
         self._changed = asyncio.Event()
         self._closed = False
-        self._changes_seen = coordinator.rounds.changed
+        self._changes_seen = coordinator.in_view.changed
         self.app = FastAPI(
             title="Coordinator of a federated keyboard",
             version="1",
@@ -64,8 +64,8 @@ class DeviceApi:
 
     def wake(self) -> None:
         """Wakes waiting check-ins if they may have a task; call it after anything that changes the coordinator."""
-        if self._changes_seen != self.coordinator.rounds.changed:
-            self._changes_seen = self.coordinator.rounds.changed
+        if self._changes_seen != self.coordinator.in_view.changed:
+            self._changes_seen = self.coordinator.in_view.changed
             self._changed.set()
             self._changed = asyncio.Event()
 
@@ -146,9 +146,9 @@ def _add_membership(app: FastAPI, api: DeviceApi) -> None:
     @app.get("/v1/federation", operation_id="federation")
     async def federation() -> api_messages.FederationInfo:
         """Returns the public information about the federation."""
-        model, session = coordinator.rounds.model, coordinator.session
+        model, session = coordinator.in_view.model, coordinator.session
         return api_messages.FederationInfo(
-            session, coordinator.rounds.model_digest, model.provenance.round, model.vocabulary.sha256
+            session, coordinator.in_view.model_digest, model.provenance.round, model.vocabulary.sha256
         )
 
     @app.post(
@@ -179,7 +179,7 @@ def _add_membership(app: FastAPI, api: DeviceApi) -> None:
 
 def _add_models(app: FastAPI, api: DeviceApi) -> None:
     """Adds the calls for the newest model."""
-    rounds = api.coordinator.rounds
+    rounds = api.coordinator.in_view
 
     def folder_of(digest: str) -> FolderPath:
         if digest != rounds.model_digest:

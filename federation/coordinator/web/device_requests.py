@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from data.errors import DataError, UserFacingError
-from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.coordinator import FederationInView
 from federation.coordinator.store import StoreError
 from federation.coordinator.web.memory_budget import MemoryBudget
 from federation.protocol import api_messages
@@ -29,7 +29,7 @@ class RequestRefusedError(Exception):
 class DeviceRequests:
     """Authenticates requests and reads their bodies; remembers each device's newest request number and unfinished update."""
 
-    def __init__(self, coordinator: Coordinator, body_seconds: float) -> None:
+    def __init__(self, coordinator: FederationInView, body_seconds: float) -> None:
         """Reads for a coordinator; a body may take `body_seconds`, and a masked update four times as long."""
         self._coordinator, self.body_seconds = coordinator, body_seconds
         self._numbers: dict[str, int] = {}  # highest request number of each device in this session

@@ -61,13 +61,14 @@ def own_address(family: socket.AddressFamily) -> str | None:
     return None if ip.is_unspecified or ip.is_loopback or ip.is_link_local else found
 
 
-def listen(host: str, port: int, option: str) -> list[socket.socket]:
+def listen(host: str, port: int, option: str, shared: bool = False) -> list[socket.socket]:
     """Returns sockets that listen on a host's addresses.
 
     Args:
       host: an address or a name.
       port: the port.
       option: the option that chose the port, for the message.
+      shared: whether other processes of the same user may listen there too; each gets a share of the connections.
 
     Raises:
       OSError: the port is taken, or this machine has no such address; the message says what to do.
@@ -83,6 +84,8 @@ def listen(host: str, port: int, option: str) -> list[socket.socket]:
             opened = socket.socket(family, socket.SOCK_STREAM)
             sockets.append(opened)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             opened.bind(address)

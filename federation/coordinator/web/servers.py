@@ -7,12 +7,11 @@ import socket
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from fastapi import FastAPI
 
-from federation.coordinator.round_driver import RoundDriver
 from federation.coordinator.web.certificate import Certificate
 from federation.coordinator.web.connection_limits import ConnectionLimits, LimitedProtocol
 from federation.coordinator.web.handshakes import Doorway, Handshakes
@@ -104,8 +103,15 @@ def stop_on_signals(on_signal: Callable[[], None]) -> None:
         loop.add_signal_handler(number, on_signal)
 
 
+class Driver(Protocol):
+    """The work of a coordinator beside its requests."""
+
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Works until it is stopped."""
+
+
 async def serve(
-    driver: RoundDriver,
+    driver: Driver,
     servers: Sequence[tuple[uvicorn.Server, list[socket.socket]]],
     ready: Callable[[], None],
     stopped: asyncio.Event,

@@ -5,7 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated
 
+from sqlalchemy import Update, exists, insert, select, update
+
 from data.errors import DataError
+from federation.coordinator.storage.tables import discoveries, participations, rounds, word_rounds
 from federation.coordinator.store import CoordinatorStore
 from federation.protocol.discovery.offer import OfferTerms
 from federation.protocol.discovery.round_plans import COUNT, LEAST_K, REVEAL, WordPlan, read_plan
@@ -15,6 +18,7 @@ from federation.protocol.secure_aggregation.messages import MAX_DEVICES
 
 FOUND, FAILED = "found", "failed"  # states of a discovery that is over; before, COUNT or REVEAL
 DEFAULT_K = 10
+_NEWEST = select(discoveries).order_by(discoveries.c.id.desc()).limit(1)
 
 
 @dataclass(frozen=True)
@@ -90,15 +94,12 @@ class DiscoveryStore:
 
     def add(self, vocabulary: str, terms: DiscoveryTerms, now: float) -> None:
         """Adds a discovery that begins with its first round."""
-        query = "INSERT INTO discoveries (state, started, vocabulary, terms) VALUES (?, ?, ?, ?)"
-        with self._store.transaction() as db:
-            db.execute(query, (COUNT, now, vocabulary, terms.to_json()))
+        row = {"state": COUNT, "started": now, "vocabulary": vocabulary, "terms": terms.to_json()}
+        self._store.database.add(insert(discoveries).values(**row))
 
     def newest(self) -> Discovery | None:
         """Returns the newest discovery."""
-        columns = "id, state, started, ended, vocabulary, terms, counted, words, note"
-        query = f"SELECT {columns} FROM discoveries ORDER BY id DESC LIMIT 1"  # noqa: S608
-        for number, state, started, ended, vocabulary, terms, counted, words, note in self._store.rows(query):
+        for number, state, started, ended, vocabulary, terms, counted, words, note in self._store.rows(_NEWEST):
             return Discovery(
                 *(number, state, started, ended, vocabulary),
                 DiscoveryTerms.from_json(terms),
@@ -110,8 +111,9 @@ class DiscoveryStore:
 
     def add_round(self, number: int, discovery: int, plan: WordPlan) -> None:
         """Records that a round, open in the store, belongs to a discovery."""
+        row = {"round": number, "discovery": discovery, "kind": plan.KIND, "plan": plan.to_json()}
         with self._store.transaction() as db:
-            db.execute("INSERT INTO word_rounds VALUES (?, ?, ?, ?)", (number, discovery, plan.KIND, plan.to_json()))
+            db.execute(insert(word_rounds).values(**row))
 
     def plan_of(self, number: int) -> WordPlan:
         """Returns the plan of a discovery's round.
@@ -119,7 +121,7 @@ class DiscoveryStore:
         Raises:
           DataError: there is no such round.
         """
-        for (text,) in self._store.rows("SELECT plan FROM word_rounds WHERE round = ?", number):
+        for (text,) in self._store.rows(select(word_rounds.c.plan).where(word_rounds.c.round == number)):
             plan = read_plan(text)
             if isinstance(plan, WordPlan):
                 return plan
@@ -127,12 +129,15 @@ class DiscoveryStore:
 
     def failed_rounds(self, discovery: Discovery) -> list[FailedRound]:
         """Returns the aborted rounds of a discovery in its present state, oldest first."""
-        query = """
-            SELECT reason, EXISTS (SELECT 1 FROM participations WHERE participations.round = number)
-            FROM rounds JOIN word_rounds ON word_rounds.round = number
-            WHERE discovery = ? AND kind = ? AND state = 'aborted' ORDER BY number
-        """
-        rows = self._store.rows(query, discovery.id, discovery.state)
+        unmasked = exists().where(participations.c.round == rounds.c.number)
+        of, kind = word_rounds.c.discovery == discovery.id, word_rounds.c.kind == discovery.state
+        query = (
+            select(rounds.c.reason, unmasked)
+            .join_from(rounds, word_rounds, word_rounds.c.round == rounds.c.number)
+            .where(of, kind, rounds.c.state == "aborted")
+            .order_by(rounds.c.number)
+        )
+        rows = self._store.rows(query)
         return [FailedRound(reason, bool(unmasked)) for reason, unmasked in rows]
 
     def keep_counts(self, number: int, discovery: int, counted: CountedBuckets, now: float) -> None:
@@ -154,14 +159,12 @@ class DiscoveryStore:
     def end(self, discovery: int, state: str, note: str, now: float) -> None:
         """Ends a discovery without a second sum."""
         with self._store.transaction() as db:
-            db.execute(
-                "UPDATE discoveries SET state = ?, note = ?, ended = ? WHERE id = ?", (state, note, now, discovery)
-            )
+            db.execute(_change(discovery).values(state=state, note=note, ended=now))
 
     def change_words(self, discovery: int, words: Sequence[FoundWord]) -> None:
         """Stores words of a discovery in place of those that it has."""
         with self._store.transaction() as db:
-            db.execute("UPDATE discoveries SET words = ? WHERE id = ?", (_packed(words), discovery))
+            db.execute(_change(discovery).values(words=_packed(words)))
 
     def counted_devices(self, number: int) -> Collection[str]:
         """Returns the devices in the sum of a round."""
@@ -169,19 +172,21 @@ class DiscoveryStore:
 
     def devices_in(self, round_name: str) -> list[str]:
         """Returns the devices in the sum of a round, by its name."""
-        query = "SELECT device FROM participations JOIN rounds ON number = round WHERE name = ?"
-        return [device for (device,) in self._store.rows(query, round_name)]
+        joined = participations.join(rounds, rounds.c.number == participations.c.round)
+        query = select(participations.c.device).select_from(joined).where(rounds.c.name == round_name)
+        return [device for (device,) in self._store.rows(query)]
 
     def _end_round(self, number: int, discovery: int, now: float, **changes: object) -> None:
         with self._store.transaction() as db:
-            changed = db.execute(
-                "UPDATE rounds SET state = 'committed', sum = NULL, ended = ? WHERE number = ? AND state = 'summed'",
-                (now, number),
-            ).rowcount
-            if changed != 1:
+            summed = (rounds.c.number == number) & (rounds.c.state == "summed")
+            committed = update(rounds).where(summed).values(state="committed", sum=None, ended=now)
+            if db.execute(committed).rowcount != 1:
                 raise DataError(f"round {number} has no sum to read")
-            columns = ", ".join(f"{name} = ?" for name in changes)
-            db.execute(f"UPDATE discoveries SET {columns} WHERE id = ?", (*changes.values(), discovery))  # noqa: S608
+            db.execute(_change(discovery).values(**changes))
+
+
+def _change(discovery: int) -> Update:
+    return update(discoveries).where(discoveries.c.id == discovery)
 
 
 def _packed(words: Sequence[FoundWord]) -> str:

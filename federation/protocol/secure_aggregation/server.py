@@ -174,6 +174,30 @@ def receive_masked(state: Collecting, message: MaskedInput) -> Collecting:
     return replace(state, devices=state.devices | {message.device})
 
 
+def count_masked(state: Collecting, device: bytes) -> Collecting:
+    """Notes that a device's masked input is in a sum that is kept elsewhere (`with_sum`).
+
+    Raises:
+      DataError: the device has not shared, or is in the sum already.
+    """
+    expect(state, Collecting, "count_masked")
+    check_sender(device, state.mask_keys, state.devices, "masked input")
+    return replace(state, devices=state.devices | {device})
+
+
+def with_sum(state: Unmasking, total: RunningSum) -> Unmasking:
+    """Returns the last state of a round of which the masked inputs were added elsewhere, with their sum.
+
+    Raises:
+      DataError: the sum is over another number of devices.
+    """
+    if total.devices != len(state.collected.devices):
+        raise DataError(
+            f"the sum is over {total.devices} devices, not over the {len(state.collected.devices)} of the round"
+        )
+    return replace(state, collected=replace(state.collected, masked=total))
+
+
 def close_masked(state: Collecting) -> tuple[Confirming, dict[bytes, Survivors]]:
     """Settles which devices are in the sum; returns the message for each of them.
 

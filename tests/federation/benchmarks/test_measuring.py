@@ -81,7 +81,9 @@ def test_the_interval_of_a_median_covers_it_as_often_as_it_says(count: int) -> N
     assert narrower < 0.95 or low + 1 > high - 1, "it is no wider than it has to be"
 
 
-@pytest.mark.parametrize(("what", "options"), [("device", ()), ("coordinator", ("--fleet", 4))])
+@pytest.mark.parametrize(
+    ("what", "options"), [("device", ()), ("coordinator", ("--fleet", 4, "--enrolled", 600, "--seconds", 1))]
+)
 def test_a_part_measures_every_quantity(
     what: str, options: tuple[object, ...], small_model_folder: Path, tmp_path: Path, federate_process: Callable
 ) -> None:

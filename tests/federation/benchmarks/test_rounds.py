@@ -104,7 +104,7 @@ def test_padded_rows_have_the_same_targets_in_the_same_contexts(messages: list[l
 def test_a_peer_that_is_not_installed_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SkippedBenchmarkError, match="add --install-peers"):
         environment(tmp_path, install=False)
-    options = Options(tmp_path, 1, 1, "chitchat", 1, 1, 1, tmp_path, False, [10])
+    options = Options(tmp_path, 1, 1, "chitchat", 1, 1, 1, tmp_path, False, [10], [600], 1.0)
     with pytest.raises(SkippedBenchmarkError):
         run(("peers",), options)
     assert "pfl is not installed" in run(("peers", "peers"), options)["peers"]["left_out"]

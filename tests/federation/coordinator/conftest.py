@@ -10,6 +10,7 @@ from federation.aggregation.sum_check import ImplausibleSumError
 from federation.benchmarks.loads.simulated_devices import SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
 from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.enrolled_devices import EnrolledDevices
 from federation.coordinator.learner.messages import ModelUpdate, NextRound
 from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Round, Rules, Stage
@@ -27,6 +28,9 @@ from model.device.config import ModelConfig
 from model.device.folder import WEIGHTS, Model, save_model
 from model.device.trainable import trainable_shapes
 from model.device.weights import save_weights
+from tests.federation.coordinator.postgres import database_server, each_database, new_database
+
+__all__ = ["database_server", "each_database", "new_database"]  # fixtures
 
 CONFIG = ModelConfig(vocabulary=16, embedding=4, units=6, window=20, batch=4)
 LENGTH = sum(int(np.prod(shape)) for shape in CONFIG.shapes.values())
@@ -107,8 +111,14 @@ class World:
     """A coordinator in a folder, a clock, and devices; the tests stand in for the network."""
 
     def __init__(
-        self, folder: Path, shipped: Path, settings: CoordinatorSettings = SETTINGS, terms: Terms = TERMS
+        self,
+        folder: Path,
+        shipped: Path,
+        settings: CoordinatorSettings = SETTINGS,
+        terms: Terms = TERMS,
+        database: str | None = None,
     ) -> None:
+        self.database = database
         self.folder, self.shipped, self.settings, self.terms = folder, shipped, settings, terms
         self.now = 1_000.0
         self.coordinator = self.start()
@@ -119,7 +129,7 @@ class World:
         self.twice = False  # whether devices send everything twice, as if answers got lost
 
     def start(self) -> Coordinator:
-        coordinator = Coordinator(self.folder, self.shipped, self.settings, SecureSummation, self.now)
+        coordinator = Coordinator(self.folder, self.shipped, self.settings, SecureSummation, self.now, self.database)
         self.prepare(coordinator)
         return coordinator
 
@@ -138,13 +148,18 @@ class World:
 
     def kill(self) -> None:
         """Kills the coordinator and starts another one; only the files on the disk remain."""
-        self.coordinator.store._connection.close()  # what the kernel does for a killed process
+        self.coordinator.store.close()  # what the kernel does for a killed process
         self.coordinator = self.start()
 
     def new_device(self) -> LearnedDevice:
         device = LearnedDevice()
         self.all_devices.append(device)
         return device
+
+    @property
+    def desk(self) -> EnrolledDevices:
+        """The process that answers a device's next request."""
+        return self.coordinator.devices
 
     @property
     def round(self) -> Round:
@@ -162,9 +177,7 @@ class World:
 
     def check_in(self, device: SimulatedDevice) -> Call:
         vocabulary = self.coordinator.rounds.model.vocabulary.sha256
-        return self.coordinator.devices.check_in(
-            device.name, CheckIn(vocabulary, device.round_name, self.ready(device)), self.now
-        )
+        return self.desk.check_in(device.name, CheckIn(vocabulary, device.round_name, self.ready(device)), self.now)
 
     def step(self, device: SimulatedDevice) -> str:
         """Lets a device take one turn; returns its task."""
@@ -174,23 +187,23 @@ class World:
         if call.task in (REST, WAIT):
             return call.task
         if not device.round_name and call.task != Stage.KEYS:  # it was restarted
-            self.coordinator.devices.withdraw(device.name, call.round_name, self.now)
+            self.desk.withdraw(device.name, call.round_name, self.now)
             return call.task
         if not device.round_name:
-            device.begin(self.coordinator.devices.plan(device.name, call.round_name, self.now))
+            device.begin(self.desk.plan(device.name, call.round_name, self.now))
         self.give(device, Stage(call.task))
         return call.task
 
     def give(self, device: SimulatedDevice, stage: Stage) -> None:
         needed = b""
         if not device.has(stage):
-            needed = self.coordinator.devices.needs(device.name, device.round_name, stage, self.now)
+            needed = self.desk.needs(device.name, device.round_name, stage, self.now)
         message = device.message(stage, needed)
         round_name = device.round_name
-        self.coordinator.devices.give(device.name, round_name, stage, message, self.now)
+        self.desk.give(device.name, round_name, stage, message, self.now)
         if self.twice:
             with pytest.raises(MessageRefusedError) as refused:
-                self.coordinator.devices.give(device.name, round_name, stage, message, self.now)
+                self.desk.give(device.name, round_name, stage, message, self.now)
             assert refused.value.kind in (RefusalKind.REPEATED, RefusalKind.LATE)
 
     def advance(self, stage: Stage) -> None:
@@ -312,8 +325,14 @@ def terms() -> Terms:
 
 
 @pytest.fixture
-def world(tmp_path: Path, tiny_model_folder: Path) -> Iterator[World]:
-    world = World(tmp_path / "coordinator", tiny_model_folder)
+def database() -> str | None:
+    """The database of the world: a file in its folder. Tests that run on each database have a fixture of this name."""
+    return None
+
+
+@pytest.fixture
+def world(tmp_path: Path, tiny_model_folder: Path, database: str | None) -> Iterator[World]:
+    world = World(tmp_path / "coordinator", tiny_model_folder, database=database)
     yield world
     world.close()
 

@@ -7,6 +7,12 @@ import pytest
 
 from federation.coordinator.round_machine import GIVING, Stage
 
+
+@pytest.fixture
+def database(each_database: str | None) -> str | None:
+    return each_database
+
+
 SECONDS = 10  # of a stage in this world
 STAGES = [Stage.SELECTION, *GIVING, Stage.COMMIT]
 

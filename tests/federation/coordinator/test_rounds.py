@@ -8,6 +8,11 @@ from federation.aggregation.privacy import Privacy
 from federation.coordinator.learner.messages import NextRound
 
 
+@pytest.fixture
+def database(each_database: str | None) -> str | None:
+    return each_database
+
+
 def test_rounds_pause_when_the_budget_is_exhausted_and_after_several_aborts(world) -> None:
     world.enrol(6)
     world.coordinator.rounds.prepared(NextRound(None, "the budget is spent", None, "", unmasked=0))

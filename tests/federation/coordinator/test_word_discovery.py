@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import select, text
 
 from data.errors import DataError
 from federation.aggregation.privacy import Privacy
 from federation.coordinator.round_machine import GIVING, Stage
 from federation.coordinator.rounds import CoordinatorSettings
+from federation.coordinator.storage.tables import discoveries, errors, rounds
 from federation.coordinator.words.discovery_store import FAILED, FOUND, DiscoveryTerms
 from federation.protocol.discovery.round_plans import COUNT, REVEAL, CountPlan
 from federation.protocol.discovery.word_table import table_vector
@@ -21,8 +23,8 @@ OWN = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot"]
 
 
 @pytest.fixture
-def world(tmp_path: Path, tiny_model_folder: Path) -> Iterator[WordWorld]:
-    world = WordWorld(tmp_path / "coordinator", tiny_model_folder)
+def world(tmp_path: Path, tiny_model_folder: Path, each_database: str | None) -> Iterator[WordWorld]:
+    world = WordWorld(tmp_path / "coordinator", tiny_model_folder, database=each_database)
     yield world
     world.close()
 
@@ -42,7 +44,9 @@ def check(world: WordWorld) -> None:
     """Checks that the words are those of the devices in the second sum, all of which are in the first one."""
     assert newest(world).state == FOUND
     query = "SELECT number FROM rounds WHERE state = 'committed' ORDER BY number"
-    first, second = (set(world.coordinator.store.counted(number)) for (number,) in world.coordinator.store.rows(query))
+    first, second = (
+        set(world.coordinator.store.counted(number)) for (number,) in world.coordinator.store.rows(text(query))
+    )
     assert second <= first
     devices = [device for device in world.all_devices if isinstance(device, WordDevice) and device.name in second]
     words = [word for device in devices for word in device.words]
@@ -54,8 +58,8 @@ def test_words_of_at_least_k_devices_are_found_with_their_counts(world: WordWorl
     world.discover(k=3)
     assert newest(world).state == FOUND and newest(world).note == ""
     assert world.found == {"byu": 4, "provo": 3}, "semester has two"
-    stored = world.coordinator.store.rows("SELECT * FROM rounds") + world.coordinator.store.rows("SELECT * FROM errors")
-    stored += world.coordinator.store.rows("SELECT * FROM discoveries")
+    rows = world.coordinator.store.rows
+    stored = [rows(select(table)) for table in (rounds, errors, discoveries)]
     assert "byu" in str(stored) and not any(word in str(stored) for word in OWN), "a word of one device is not decoded"
 
 
@@ -77,7 +81,7 @@ def test_a_discovery_with_no_word_of_k_devices_ends_after_its_first_round(world:
     world.add(*[WordDevice([word]) for word in OWN[:4]])
     world.discover()
     assert newest(world).state == FOUND and newest(world).words == ()
-    assert world.coordinator.store.rows("SELECT kind FROM word_rounds") == [(COUNT,)]
+    assert world.coordinator.store.rows(text("SELECT kind FROM word_rounds")) == [(COUNT,)]
     with pytest.raises(DataError, match="no word discovery has found words"):
         world.coordinator.rounds.discoveries.as_json()
 
@@ -87,7 +91,7 @@ def test_a_device_that_shares_no_words_is_not_selected_and_its_absence_is_no_obs
     silent = world.devices[0]
     world.ready = lambda device: device is not silent
     world.discover()
-    numbers = [number for (number,) in world.coordinator.store.rows("SELECT round FROM word_rounds")]
+    numbers = [number for (number,) in world.coordinator.store.rows(text("SELECT round FROM word_rounds"))]
     assert len(numbers) == 2
     assert all(silent.name not in world.coordinator.store.counted(number) for number in numbers)
     assert world.check_in(silent).reason in ("no round is open", "this device shares no new words")
@@ -120,7 +124,7 @@ def test_the_coordinator_is_killed_in_a_stage(stage: Stage, kind: str, world: Wo
     world.kill()
     world.go_on()
     check(world)
-    aborted = world.coordinator.store.rows("SELECT count(*) FROM rounds WHERE state = 'aborted'")[0][0]
+    aborted = world.coordinator.store.rows(text("SELECT count(*) FROM rounds WHERE state = 'aborted'"))[0][0]
     assert aborted == (stage != Stage.COMMIT)
 
 
