@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from federation.discovery.privacy import NoisyThreshold
     from federation.discovery.simulation import Found
 
-_WORDS_PER_DEVICE, _PHRASES_PER_DEVICE = 2000, 500
+_WORDS_PER_DEVICE, _PHRASES_PER_DEVICE = 2000, 10_000
 _PRIVATE_PER_DEVICE = 20  # words, and phrases: noise grows with the square root
-_BUCKETS, _PHRASE_BUCKETS = 2**18, 2**20
+_BUCKETS, _PHRASE_BUCKETS = 2**18, 2**22
 _SHOWN = 20  # words in the table
 _DELTA = 1e-6
 _MILLION = 1_000_000
@@ -149,7 +149,7 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
         write_by_rename(options.out, (json.dumps(result, ensure_ascii=False) + "\n").encode())
         print(f"{options.out}: {len(found.words):,} words", file=sys.stderr)
     if options.phrases:
-        phrase_terms = OfferTerms(max(options.min_messages, 2), phrases_per_device)
+        phrase_terms = OfferTerms(options.min_messages, phrases_per_device)
         offers = [
             phrases_to_offer(messages, vocabulary, (), phrase_terms, offensive)
             for messages in messages_of_devices(people, options.devices)
