@@ -1,7 +1,7 @@
 """How likely a person means letters that neither the vocabulary nor the lexicon has as a word.
 
-Bonuses are in nats and add to the score of an unknown word (`suggestions`). `federate evaluate --slips --users validation` measures
-what they change, with the other rules: `federation/records/README.md`, "Typos".
+Bonuses are in nats and add to the score of an unknown word (`suggestions`). `federate evaluate --slips` measures what they change,
+together with the other rules: `federation/records/README.md`, "Typos".
 """
 
 from collections.abc import Sequence
