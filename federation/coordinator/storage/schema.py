@@ -55,7 +55,8 @@ def prepare_file(database: Database, path: Path) -> None:
         opened = connection.connection.driver_connection
         if not isinstance(opened, sqlite3.Connection):
             raise TypeError(f"{type(opened).__name__} is no connection to SQLite")
-        if (damage := damage_in(opened, [table.name for table in FIRST])) is not None:
+        columns = {name: table.columns.keys() for name, table in metadata.tables.items()}
+        if (damage := damage_in(opened, [table.name for table in FIRST], columns)) is not None:
             raise StoreError(f"{path} is damaged: {damage}: {WHAT_TO_DO}")
         with database.transaction() as db:
             metadata.create_all(db)

@@ -6,13 +6,17 @@ has to decide.
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 _TYPES = {"TEXT": "text", "INTEGER": "integer", "REAL": "real", "BLOB": "blob"}
 
 
-def damage_in(connection: sqlite3.Connection, expected: Collection[str]) -> str | None:
+def damage_in(
+    connection: sqlite3.Connection, expected: Collection[str], columns: Mapping[str, Collection[str]]
+) -> str | None:
     """Returns what is damaged in a store with the `expected` tables, for people, or None if nothing is.
+
+    `columns` has the columns of all tables, those that the store may lack among them.
 
     SQLite checks its structure, and here each value is compared with the type of its column, each text with UTF-8.
     """
@@ -29,7 +33,10 @@ def damage_in(connection: sqlite3.Connection, expected: Collection[str]) -> str 
     if missing := sorted(set(expected) - set(tables)):
         return f"the table {missing[0]} is missing"
     for table in tables:
-        for _, column, kind, required, _, key in connection.execute(f"PRAGMA table_info({table})").fetchall():
+        described = connection.execute(f"PRAGMA table_info({table})").fetchall()
+        if lost := sorted(set(columns.get(table, ())) - {column for _, column, *_ in described}):
+            return f"the column {lost[0]} of the table {table} is missing"
+        for _, column, kind, required, _, key in described:
             if kind not in _TYPES:
                 continue
             empty = "" if required or key else f" AND {column} IS NOT NULL"

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from federation.coordinator.round_machine import Rules, Stage
 from federation.coordinator.words.discovery_store import FOUND, DiscoveryTerms
@@ -156,7 +157,7 @@ def discover(federation: Federation, keyboards: Keyboards, on_stage: Callable[[s
 
 def check_records(federation: Federation, keyboards: Keyboards) -> dict[str, dict[str, set[str]]]:
     """Checks what keyboards list as shared against the coordinator's sums; returns the words that counted, by sum and keyboard."""
-    rows = federation.ask(lambda world: world.coordinator.store.rows("SELECT number, name, state FROM rounds"))
+    rows = federation.ask(lambda world: world.coordinator.store.rows(text("SELECT number, name, state FROM rounds")))
     numbers = {name: number for number, name, _ in rows}
     sums = federation.ask(lambda world: {name: world.coordinator.store.counted(n) for name, n in numbers.items()})
     states = {name: state for _, name, state in rows}
