@@ -68,7 +68,8 @@ class Load:
     @property
     def slowest(self) -> float:
         """The seconds within which 99 of 100 check-ins were answered."""
-        return statistics.quantiles(self.answered_after, n=100)[-1] if len(self.answered_after) > 1 else 0.0
+        taken = self.answered_after
+        return statistics.quantiles(taken, n=100)[-1] if len(taken) > 1 else max(taken, default=0.0)
 
 
 class Coordinators:
