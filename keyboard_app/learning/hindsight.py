@@ -116,6 +116,7 @@ class ModelComparison:
                 if message not in by_model:
                     by_model[message] = [p.rank for p in suggester.predict([token.word for token in tokenize(text)])]
                 yield Step(place * len(self._texts) + number, 2 * len(self._texts))
+            del suggester  # and its network, before the next one is made
         self._found = Hindsight(found)
 
     def _models(self) -> Iterator[Model]:

@@ -40,6 +40,7 @@ from model.device.folder import PRETRAINED, Model, check_sums, lexicon_for, load
 from model.device.gliding.hand import Hand
 from model.device.learning.gate import held_back_from
 from model.device.programs import find_program
+from model.device.runtime import check_fits
 from model.device.weights import Provenance, Weights, digest, load_weights, next_provenance
 
 STORE, GLOBAL, PERSONAL, PREVIOUS = "store.sqlite", "global", "personal.sealed", "personal.previous"
@@ -248,11 +249,11 @@ class Profile:
                     self.notices.append(
                         f"the model in {shipped} is in use: {error}: make sure that you may read the file"
                     )
-                    return load_model(shipped)
+                    return _intact(shipped)
                 self.notices.append(
                     f"the model in {shipped} is in use: {error}; the damaged one is kept in {set_aside(folder)}"
                 )
-        return load_model(shipped)
+        return _intact(shipped)
 
     def save_global(self, model: Model) -> None:
         """Saves a model as the newest global one."""
@@ -340,3 +341,15 @@ class Profile:
     def drop_hand(self) -> None:
         """Deletes where the person touches the keys permanently."""
         (self.path / HAND).unlink(missing_ok=True)
+
+
+def _intact(folder: Path) -> Model:
+    """Reads a model folder; a program that did not come with the app is tried, because typing does without one.
+
+    Raises:
+      DataError: the folder is damaged or missing.
+    """
+    model = load_model(folder)
+    if model.program != find_program(model.provenance.config):
+        check_fits(model.program, model.provenance.config)
+    return model

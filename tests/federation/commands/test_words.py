@@ -44,7 +44,7 @@ def test_words_and_phrases_of_enough_people_are_found(
     assert json.loads(out.read_text())["words"] == result["words"]
     found = {entry["phrase"]: entry["devices"] for entry in json.loads(phrases.read_text())["phrases"]}
     assert found["like"] == people
-    assert found["like snacks"] == people - words["quokka"], "two messages of a person"
+    assert found["like snacks"] == people, "one message of a person is enough"
     assert "zebra" in done.stderr
     assert "a device sends, counts" in done.stderr
     counted = read_phrases(phrases)

