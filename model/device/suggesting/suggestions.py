@@ -90,8 +90,7 @@ class Suggester:
         self._offered = np.zeros(0, np.float32)  # of the spellings; -inf for words not to be suggested
         self._scored_for: tuple[object, ...] | None = None  # the state from which both were computed
         self._context: Sequence[str] = ()  # of the last correction
-        self._priors = self._offered  # of the spellings as corrections, likewise
-        self._priors_for: tuple[object, ...] | None = None
+        self._priors: NDArray[np.float32] | None = None  # in this context: the scores of the spellings as corrections
         self._read: tuple[Sequence[str], int, list[int]] | None = (
             None  # the last context, the number of words, and the ids
         )
@@ -246,7 +245,7 @@ class Suggester:
             self.spellings.add(personal)
         self._offered = self._scores[self.spellings.ids]
         self._offered[self.spellings.unwanted(preferences, personal)] = -np.inf
-        self._scored_for, self._shown, self._answers = state, {}, []
+        self._scored_for, self._priors, self._shown, self._answers = state, None, {}, []
 
     def _ids(self, context: Sequence[str]) -> list[int]:
         """Returns the ids of the words of a context, which is that of the last key for all keys of a word."""
@@ -259,14 +258,13 @@ class Suggester:
 
     def _priors_of_corrections(self) -> NDArray[np.float32]:
         """Returns the scores of the spellings, in nats, to which their frequency in any context adds; [spellings]."""
-        if self._priors_for != self._scored_for:
+        if self._priors is None:
             ids, size, offered = self.spellings.ids, len(self._vocabulary), self._offered
             ranks = np.where(ids < size, ids - len(SPECIALS) + 1, np.inf)  # own words are not sorted by frequency
             total = float(self._scores.max()) + math.log(np.exp(self._scores - self._scores.max()).sum())
             anywhere = total + math.log(_ANYWHERE / (math.log(size) + np.euler_gamma)) - np.log(ranks)
             mixed = np.logaddexp(offered + math.log1p(-_ANYWHERE), anywhere).astype(np.float32)
             self._priors = np.where(offered > -np.inf, mixed, offered)
-            self._priors_for = self._scored_for
         return self._priors
 
     def _to_exceed(self, word: str) -> NDArray[np.float32]:

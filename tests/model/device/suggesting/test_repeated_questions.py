@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -49,3 +50,15 @@ def test_answers_follow_every_change(small_model: Model, actions: list[Any]) -> 
             for _ in range(2):
                 answer = getattr(asked, what)(context, typed, touches=touches)
                 assert answer == getattr(new, what)(context, typed, touches=touches)
+
+
+def test_a_new_network_scores_corrections_anew(small_model: Model) -> None:
+    bias = np.linspace(0, 9, len(small_model.vocabulary), dtype=np.float32)
+    other = small_model.with_weights(small_model.weights | {"output_bias": bias}, small_model.provenance)
+    asked = Suggester(Reader(small_model.start()), small_model.vocabulary)
+    new = Suggester(Reader(other.start()), small_model.vocabulary)
+    asked.correct("", "tehy")
+    asked.reader = Reader(other.start())
+    for suggester in (asked, new):
+        suggester.correct("", "tehy")
+    np.testing.assert_array_equal(asked._priors_of_corrections(), new._priors_of_corrections())
