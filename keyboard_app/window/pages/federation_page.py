@@ -111,7 +111,7 @@ class FederationPage(Page):
         field.fill(text)
 
     def read_link(self) -> None:
-        """Reads the link in the field, and asks whether to join."""
+        """Reads the link in the field, and asks whether to join: the page scrolls to the question."""
         try:
             self._link = JoinLink.parse(self._link_card.ids.link.keyboard.text)
         except UserFacingError as error:
@@ -120,6 +120,7 @@ class FederationPage(Page):
         self.problem = ""
         self.screen.composer.leave_search()
         self.screen.refresh_page()
+        Clock.schedule_once(lambda _elapsed: self.ids.scroll.scroll_to(self._agree_card, animate=False), _ARRANGED)
 
     def forget_link(self) -> None:
         """Drops the link without joining."""

@@ -84,6 +84,22 @@ def give_link(person: Any, link: str) -> None:
     person.touch_control("Continue")
 
 
+def test_on_a_phone_the_question_whether_to_join_comes_into_view(open_window: Callable[..., Any], device: Device) -> None:
+    device.choose(consent=True)
+    person = open_window(device, 360, 640)
+    person.touch_control("federation")
+    give_link(person, str(JoinLink("127.0.0.1", 9, "a" * 20, "0" * 64)))
+    join, scroll = person.control("I agree, join"), person.page().ids.scroll
+
+    def seen() -> bool:
+        (bottom, top), (low, high) = (
+            [widget.to_window(0, y)[1] for y in (widget.y, widget.top)] for widget in (join, scroll)
+        )
+        return bool(low <= bottom < top <= high)
+
+    person.wait_until(seen)
+
+
 def test_a_person_joins_takes_part_sees_the_update_and_leaves(
     open_window: Callable[..., Any], device: Device, coordinator: Coordinator
 ) -> None:
