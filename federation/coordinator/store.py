@@ -52,7 +52,8 @@ FILE = "coordinator.sqlite"  # in a coordinator's folder
 _ERRORS_KEPT = 1_000
 _WITH_A_MODEL = ("summed", "committed")  # states of a round that has or gets a model
 
-# Queries of every request, or of several methods. Rounds of word discoveries make no models.
+# Queries of several methods, or of many requests: SQLAlchemy takes longer to build a statement than SQLite to answer it. Rounds of
+# word discoveries make no models.
 _OF_WORDS = select(word_rounds.c.round)
 _MODEL_ROUNDS = select(rounds).where(rounds.c.number.not_in(_OF_WORDS)).subquery()
 _BELONGS = select(devices.c.id).where(devices.c.id == bindparam("device"), devices.c.gone.is_(None))
@@ -72,7 +73,31 @@ _NEWEST_COMMITTED = select(func.coalesce(func.max(_MODEL_ROUNDS.c.number), 0)).w
     _MODEL_ROUNDS.c.state == "committed"
 )
 _TAKEOVERS = select(takeovers.c.round, takeovers.c.before).order_by(takeovers.c.round.desc()).limit(1)
+_EARLIER_TAKEOVERS = _TAKEOVERS.where(takeovers.c.round < bindparam("number"))
+_MADE = (
+    select(func.count())
+    .select_from(_MODEL_ROUNDS)
+    .where(_MODEL_ROUNDS.c.state.in_(_WITH_A_MODEL), _MODEL_ROUNDS.c.number > bindparam("first"))
+)
+_MADE_BEFORE = _MADE.where(_MODEL_ROUNDS.c.number < bindparam("number"))
 _NEWEST_PARTICIPATION = select(func.max(participations.c.round)).where(participations.c.round.not_in(_OF_WORDS))
+_LAST_PARTICIPATION = _NEWEST_PARTICIPATION.where(participations.c.device == bindparam("device"))
+_COUNTED = (
+    select(participations.c.device)
+    .where(participations.c.round == bindparam("round"))
+    .order_by(participations.c.device)
+)
+_STATE_FOR = select(
+    rounds.c.state,
+    exists().where(participations.c.round == rounds.c.number, participations.c.device == bindparam("device")),
+).where(rounds.c.name == bindparam("name"))
+_NAME_OF = select(device_details.c.name).where(device_details.c.device == bindparam("device"))
+_MEMBERS = select(devices.c.id).where(devices.c.gone.is_(None))
+_OPEN_CODES = (
+    select(func.count())
+    .select_from(codes.join(code_details, codes.c.sha256 == code_details.c.sha256))
+    .where(codes.c.device.is_(None), code_details.c.revoked == 0, code_details.c.expires > bindparam("now"))
+)
 
 
 @dataclass(frozen=True)
@@ -268,12 +293,12 @@ class CoordinatorStore:
 
     def name_of(self, device: str) -> str:
         """Returns how lines for people name a device (`shown_name`)."""
-        found = self.rows(select(device_details.c.name).where(device_details.c.device == device))
+        found = self.rows(_NAME_OF, {"device": device})
         return shown_name(device, found[0].name if found else "")
 
     def members(self) -> list[str]:
         """Returns the devices that have enrolled and not left."""
-        return [row.id for row in self.rows(select(devices.c.id).where(devices.c.gone.is_(None)))]
+        return [row.id for row in self.rows(_MEMBERS)]
 
     def number_of_members(self) -> int:
         """Returns the number of devices that have enrolled and not left."""
@@ -281,10 +306,7 @@ class CoordinatorStore:
 
     def open_codes(self, now: float) -> int:
         """Returns the number of codes with which a device may still enrol."""
-        details = code_details.c
-        usable = codes.c.device.is_(None) & (details.revoked == 0) & (details.expires > now)
-        joined = codes.join(code_details, codes.c.sha256 == details.sha256)
-        return self.database.number(select(func.count()).select_from(joined).where(usable))
+        return self.database.number(_OPEN_CODES, {"now": now})
 
     def start_round(self, name: str, model: str, now: float) -> int:
         """Adds an open round; returns its number."""
@@ -358,15 +380,12 @@ class CoordinatorStore:
 
     def state_for(self, name: str, device: str) -> tuple[str, bool]:
         """Returns the state of the round with a name (empty if there is none), and whether this device is in its sum."""
-        part = participations.c
-        counted = exists().where(part.round == rounds.c.number, part.device == device)
-        found = self.rows(select(rounds.c.state, counted).where(rounds.c.name == name))
+        found = self.rows(_STATE_FOR, {"name": name, "device": device})
         return (found[0][0], bool(found[0][1])) if found else ("", False)
 
     def counted(self, number: int) -> list[str]:
         """Returns the devices whose updates are in a round's sum, whether or not a model was made from it."""
-        part = participations.c
-        return [row.device for row in self.rows(select(part.device).where(part.round == number).order_by(part.device))]
+        return [row.device for row in self.rows(_COUNTED, {"round": number})]
 
     def next_number(self) -> int:
         """Returns the number that the next round, or the next model taken over, will have."""
@@ -402,7 +421,7 @@ class CoordinatorStore:
         Places count the rounds that made a model, from 1. A round whose sum was unmasked but made no model has the place of the
         next that does: both belong to the same period. After a model was taken over, they go on with a new period.
         """
-        last = self.rows(_NEWEST_PARTICIPATION.where(participations.c.device == device))[0][0]
+        last = self.rows(_LAST_PARTICIPATION, {"device": device})[0][0]
         return (None if last is None else self._made_before(last) + 1), self._made_before(None)
 
     def made(self) -> int:
@@ -415,12 +434,12 @@ class CoordinatorStore:
         return 0 if newest is None else self._made_before(newest) + 1
 
     def _made_before(self, number: int | None) -> int:
-        earlier = _TAKEOVERS if number is None else _TAKEOVERS.where(takeovers.c.round < number)
-        taken = self.rows(earlier)
-        first, before = taken[0] if taken else (0, 0)
-        r = _MODEL_ROUNDS.c
-        made = select(func.count()).select_from(_MODEL_ROUNDS).where(r.state.in_(_WITH_A_MODEL), r.number > first)
-        return int(before) + self.database.number(made if number is None else made.where(r.number < number))
+        if number is None:
+            first, before = self.newest_takeover()
+            return before + self.database.number(_MADE, {"first": first})
+        earlier = self.rows(_EARLIER_TAKEOVERS, {"number": number})
+        first, before = earlier[0] if earlier else (0, 0)
+        return int(before) + self.database.number(_MADE_BEFORE, {"first": first, "number": number})
 
     def schedule(self) -> tuple[int, bool]:
         """Returns the number of rounds still to run, and whether they are paused."""

@@ -89,9 +89,9 @@ class Database:
         with self._errors():
             return self._connection.execute(statement, parameters).fetchall()
 
-    def number(self, query: Executable) -> int:
+    def number(self, query: Executable, parameters: _Parameters | None = None) -> int:
         """Returns the number in the first row of a query."""
-        return int(self.rows(query)[0][0])
+        return int(self.rows(query, parameters)[0][0])
 
     def change(self, statement: Executable, parameters: _Parameters | None = None) -> int:
         """Changes rows in a transaction of its own, or in the one that is open; returns their number."""
