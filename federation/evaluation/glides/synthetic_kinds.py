@@ -1,9 +1,9 @@
 """Kinds of synthetic hands: the ranges of habits from which people are drawn.
 
-The ranges follow what is published of people. Touches lie below and to the right of what is aimed at (Henze, Rukzio and Boll 2011,
-"100,000,000 Taps"; Azenkot and Zhai 2012, "Touch Behavior with Different Postures"), by a tenth to a third of a key. The points of
-a gesture scatter by a third of a key at its corners (Quinn and Zhai 2018). Web pages report touches at uneven times, some of
-them twice (Leiva et al. 2021, "How We Swipe").
+The ranges are estimates. What they vary is described in the literature: touches lie off what is aimed at, by an offset of the
+person (Henze, Rukzio and Boll 2011, "100,000,000 Taps"; Azenkot and Zhai 2012, "Touch Behavior with Different Postures"); a gesture
+is smooth between points that scatter around its keys (Quinn and Zhai 2018, "Modeling Gesture-Typing Movements"); and people glide
+at very different speeds, on screens of different sizes (Leiva et al. 2021, "How We Swipe").
 """
 
 from dataclasses import dataclass
