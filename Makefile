@@ -18,11 +18,11 @@ playground: installed
 
 test: installed
 	sh tests/display.sh
-	$(UV) run ruff check
-	$(UV) run ruff format --check
-	$(UV) run deptry .
-	$(UV) run deptry . --exclude '\.venv' --exclude '\.uv' --ignore DEP002,DEP004  # the tests too
-	$(UV) run mypy & types=$$!; $(UV) run pytest -n 2 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$types && exit $$tests
+	$(UV) run --no-sync ruff check
+	$(UV) run --no-sync ruff format --check
+	$(UV) run --no-sync deptry .
+	$(UV) run --no-sync deptry . --exclude '\.venv' --exclude '\.uv' --ignore DEP002,DEP004  # the tests too
+	$(UV) run --no-sync mypy & types=$$!; $(UV) run --no-sync pytest -n 3 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$types && exit $$tests
 
 keyboard: installed
 	$(UV) run keyboard

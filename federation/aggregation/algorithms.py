@@ -77,6 +77,7 @@ class ClippedSGD(tff.learning.optimizers.Optimizer):
         """Returns the state of plain SGD: its learning rate."""
         return self._sgd.initialize(specs)
 
+    @tf.autograph.experimental.do_not_convert
     def next(self, state: OptimizerState, weights: Tensors, gradients: Tensors) -> tuple[OptimizerState, Tensors]:
         """Takes one step."""
         clipped = cifg.clip_by_global_norm(tf.nest.flatten(gradients), tf.constant(self._norm))
@@ -153,7 +154,8 @@ def functional_form(
       named: returns the weights by name, given the trained arrays and the others.
     """
 
-    @tf.function
+    # These functions have no control flow over tensors. Without its conversion by AutoGraph, TFF compiles a process sooner.
+    @tf.function(autograph=False)
     def predict(values: Tensors, rows: tf.Tensor, training: bool = True) -> tf.Tensor:
         del training  # the network has no dropout layers
         trained, others = values
@@ -164,15 +166,16 @@ def functional_form(
         real = tf.not_equal(targets, PAD)
         return cifg.log_likelihood(weights, tf.boolean_mask(hidden, real), tf.boolean_mask(targets, real))
 
+    @tf.autograph.experimental.do_not_convert
     def loss(output: tf.Tensor, label: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tensor:
         del label, sample_weight
         return -tf.reduce_mean(output)
 
-    @tf.function
+    @tf.function(autograph=False)
     def no_metrics() -> MetricsState:
         return OrderedDict(loss=tf.zeros([2]))
 
-    @tf.function
+    @tf.function(autograph=False)
     def add_metrics(
         state: MetricsState, labels: tf.Tensor, batch_output: Tensors, sample_weight: tf.Tensor | None = None
     ) -> MetricsState:
@@ -180,7 +183,7 @@ def functional_form(
         words = tf.cast(batch_output.num_examples, tf.float32)
         return OrderedDict(loss=state["loss"] + tf.stack([batch_output.loss * words, words]))
 
-    @tf.function
+    @tf.function(autograph=False)
     def finish_metrics(state: MetricsState) -> Tensors:
         return OrderedDict(loss=state["loss"][0] / state["loss"][1], words=state["loss"][1])
 

@@ -22,7 +22,7 @@ from federation.protocol.secure_aggregation.messages import (
 )
 from federation.protocol.secure_aggregation.modular_vectors import packed_size
 from federation.protocol.secure_aggregation.neighbours import Assumptions, choose
-from model.device.config import parameters
+from model.device.config import ModelConfig, parameters
 
 FLEET = (10, 30, 100, 300, 1_000)  # numbers of devices in a secure round
 _COMPLETE = (10, 30, 100, 200)  # numbers of devices that are all neighbours; more would take minutes
@@ -31,7 +31,11 @@ _LENGTH = 1_000  # numbers in a vector, few because this measures the protocol, 
 
 
 def measure_coordinator(
-    repeats: int, fleet: Sequence[int] = FLEET, enrolled: Sequence[int] = ENROLLED, seconds: float = 10.0
+    repeats: int,
+    fleet: Sequence[int] = FLEET,
+    enrolled: Sequence[int] = ENROLLED,
+    seconds: float = 10.0,
+    config: ModelConfig | None = None,
 ) -> Benchmark:
     """Measures masked updates `repeats` times, and one secure round for each number of devices in `fleet`, and check-ins.
 
@@ -40,6 +44,7 @@ def measure_coordinator(
       fleet: numbers of devices in a round.
       enrolled: numbers of devices that ask every ten minutes.
       seconds: length of each load of check-ins.
+      config: the sizes of the model that masked updates are of (default: those of the shipped model).
 
     The details are `asking`, those of `measure_asking`; `updates`, the updates' sizes; `rounds`, the results of `fleet_round`;
     `protocol`, processor seconds and bytes of the protocol in one process; `panels`, all these as points and curves for
@@ -48,7 +53,7 @@ def measure_coordinator(
     Raises:
       DataError: a round was not committed, or the system allows too few connections.
     """
-    figures, updates = measure_uploads(repeats)
+    figures, updates = measure_uploads(repeats, config)
     rounds = [fleet_round(devices) for devices in fleet]
     protocol = _protocol_costs(max(fleet))
     for found in rounds:

@@ -17,11 +17,13 @@ from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
 from federation.keyboards import keyboard
 from model.device import litert
 from model.device.folder import Model, load_model
+from model.device.learning.finetuning import FineTuning
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 
+TYPED_WORDS = 2_000
 _CALLS = 1_000
-_SCRIPT_WORDS = 2_000
+_WARM_UP = 100  # calls
 
 # A new interpreter times itself from its first line: imports, loading, the first suggestion.
 _START = """
@@ -37,14 +39,22 @@ print(time.perf_counter() - began)
 """
 
 
-def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
+def measure_device(
+    folder: Path, repeats: int = 5, typed_words: int = TYPED_WORDS, learned_words: int = FineTuning.max_words
+) -> Benchmark:
     """Measures the model in `folder`: suggestions, steps of the network and of its program, start-up, memory, learning.
+
+    Args:
+      folder: the model's folder.
+      repeats: number of measurements.
+      typed_words: number of words that a keyboard types and learns from.
+      learned_words: maximum number of words for the comparison of learning with TensorFlow.
 
     Raises:
       DataError: a keyboard failed.
     """
     model = load_model(folder)
-    texts = _texts(_SCRIPT_WORDS)
+    texts = _texts(typed_words)
     interpreter = litert.start(model.program, threads=1)
     interpreter.run("set_weights", model.weights)
     steps, program_steps, suggestions, starts, scripts = [], [], [], [], []
@@ -58,7 +68,7 @@ def measure_device(folder: Path, repeats: int = 5) -> Benchmark:
             suggestions.append(suggest)
             starts.append(start)
             scripts.append(typed)
-    learning, details = measure_learning(folder, repeats)
+    learning, details = measure_learning(folder, repeats, learned_words)
     return Benchmark(
         "device",
         "The device, without a window",
@@ -124,7 +134,7 @@ def _suggesting(model: Model, interpreter: litert.Interpreter, texts: list[str])
     suggester = Suggester(Reader(network), model.vocabulary)
     state = network.initial_state(1)
     inputs = {"token": np.array([5], np.int32), **state._asdict()}
-    contexts = [text[: token.start] for text in texts for token in tokenize(text)][: _CALLS + 100]
+    contexts = [text[: token.start] for text in texts for token in tokenize(text)][: _WARM_UP + _CALLS]
     times = []
     for context in contexts:
         began = time.perf_counter()
@@ -134,5 +144,7 @@ def _suggesting(model: Model, interpreter: litert.Interpreter, texts: list[str])
         between = time.perf_counter()
         suggester.suggest(context)
         times.append((stepped - began, between - stepped, time.perf_counter() - between))
-    step, program_step, suggest = (1e3 * statistics.median(column) for column in zip(*times[100:], strict=True))
+    step, program_step, suggest = (
+        1e3 * statistics.median(column) for column in zip(*times[min(_WARM_UP, len(times) // 2) :], strict=True)
+    )
     return step, program_step, suggest

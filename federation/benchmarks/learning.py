@@ -13,7 +13,7 @@ from model.device.folder import load_model
 from model.device.learning.finetuning import FineTuning
 from model.device.metrics import evaluate
 
-_HELD_OUT_WORDS = 5_000
+_HELD_OUT_SHARE = 4  # words learned from for each held-out word
 _RUNS = {
     "device": ("learning_on_device", "1"),  # one thread, as in a keyboard, which leaves a core for typing
     "device_2": ("learning_on_device", "2"),
@@ -22,14 +22,18 @@ _RUNS = {
 }
 
 
-def measure_learning(folder: Path, repeats: int = 5) -> tuple[list[Figure], dict[str, Any]]:
-    """Fine-tunes the model in `folder`; returns figures, and details: the number of words and the recall before and after.
+def measure_learning(
+    folder: Path, repeats: int = 5, words: int = FineTuning.max_words
+) -> tuple[list[Figure], dict[str, Any]]:
+    """Fine-tunes the model in `folder` on at most `words` words.
+
+    Returns figures, and details: the number of words and the recall before and after.
 
     Raises:
       DataError: a process failed.
     """
     model = load_model(folder)
-    messages = _messages(model.vocabulary.encode)
+    messages = _messages(model.vocabulary.encode, words)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in _RUNS}
     with TemporaryDirectory() as temporary:
         path = Path(temporary) / "messages.json"
@@ -77,13 +81,13 @@ def measure_learning(folder: Path, repeats: int = 5) -> tuple[list[Figure], dict
     return figures, {"learning": details}
 
 
-def _messages(encode: Callable[[str], list[int]]) -> dict[str, list[list[int]]]:
+def _messages(encode: Callable[[str], list[int]], words: int) -> dict[str, list[list[int]]]:
     """Splits the messages of the most prolific validation user: first those that a device learns from, then held-out ones."""
     corpus = ChitChat()
     users = [list(corpus.messages(user)) for user in users_in(corpus, "validation")]
     longest = max(users, key=lambda texts: sum(map(len, texts)))
-    learn, rest = _words([encode(text) for text in longest], FineTuning.max_words)
-    held_out, _ = _words(rest, _HELD_OUT_WORDS)
+    learn, rest = _words([encode(text) for text in longest], words)
+    held_out, _ = _words(rest, words // _HELD_OUT_SHARE)
     return {"learn": learn, "held_out": held_out}
 
 

@@ -10,12 +10,14 @@ from typing import Any
 
 from data.files import write_by_rename
 from federation.benchmarks.coordinator import measure_coordinator
-from federation.benchmarks.device import measure_device
+from federation.benchmarks.device import TYPED_WORDS, measure_device
 from federation.benchmarks.keyboard import measure_keyboard
 from federation.benchmarks.measuring import Benchmark, SkippedBenchmarkError, load, machine
 from federation.benchmarks.soak import measure_soak
 from federation.reports.plots import plot_fleet, plot_growth
 from federation.reports.tables import Rows, markdown, print_tables
+from model.device.folder import load_model
+from model.device.learning.finetuning import FineTuning
 
 _BUSY = 0.5  # processes for each core, before a part begins
 _PACKAGES = ("ai-edge-litert", "kivy", "numpy", "tensorflow", "tensorflow-federated")
@@ -38,6 +40,8 @@ class Options:
     enrolled: Sequence[int]  # numbers of devices that ask a coordinator every ten minutes
     seconds: float  # of each load of check-ins
     minutes: float = 60.0  # of the soak test
+    typed_words: int = TYPED_WORDS  # that a keyboard types
+    learned_words: int = FineTuning.max_words  # maximum words to learn from on the device and in TensorFlow
 
 
 # The parts that need TensorFlow import it when they run, so that the device is measured without it.
@@ -55,6 +59,11 @@ def _workers(o: Options) -> Benchmark:
     return measure_workers(o.model, o.corpus, o.clients, o.max_words, o.repeats)
 
 
+def _coordinator(o: Options) -> Benchmark:
+    config = load_model(o.model).provenance.config
+    return measure_coordinator(o.repeats, o.fleet, o.enrolled, o.seconds, config)
+
+
 def _peers(o: Options) -> Benchmark:
     from federation.benchmarks.peers.pfl_comparison import measure_peers
 
@@ -68,11 +77,11 @@ def _growth(o: Options) -> Benchmark:
 
 
 PARTS: dict[str, Callable[[Options], Benchmark]] = {
-    "device": lambda o: measure_device(o.model, o.repeats),
+    "device": lambda o: measure_device(o.model, o.repeats, o.typed_words, o.learned_words),
     "keyboard": lambda o: measure_keyboard(o.model, o.presses, o.repeats),
     "simulation": _simulation,
     "workers": _workers,
-    "coordinator": lambda o: measure_coordinator(o.repeats, o.fleet, o.enrolled, o.seconds),
+    "coordinator": _coordinator,
     "peers": _peers,
     "growth": _growth,
     "soak": lambda o: measure_soak(o.minutes),

@@ -20,6 +20,8 @@ def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=(*PARTS, SOAK, "all"), help="the part to measure, or all but soak")
     parser.add_argument("--model", type=Path, default=PRETRAINED, help="a model folder (default: the shipped model)")
     count("--repeats", 5, "measurements of each quantity")
+    count("--typed-words", 2_000, "device: words that a keyboard types and learns from")
+    count("--learned-words", 20_000, "device: maximum words to learn from, next to TensorFlow")
     count("--presses", 300, "keyboard: key presses")
     count("--clients", 20, "simulation, workers, peers: clients in a round")
     count("--max-words", 2000, "simulation, workers, peers, growth: maximum words of one client in a round")
@@ -82,5 +84,7 @@ def run_benchmark(options: argparse.Namespace) -> dict[str, Any]:
         sorted(set(options.enrolled or ENROLLED)),
         options.seconds,
         options.minutes,
+        options.typed_words,
+        options.learned_words,
     )
     return run(names, wanted, options.out)

@@ -18,19 +18,16 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def short_model() -> Model:
-    """Returns the small model with rows of 8 words: the time in which TFF compiles a process grows with the length of rows.
-
-    The folders of tests that compile many processes use it as `small_model`.
-    """
+def small_model() -> Model:
+    """Returns the small model with rows of 8 words: the time in which TFF compiles a process grows with the length of rows."""
     return make_small_model(window=8)
 
 
 @pytest.fixture(scope="session")
-def short_model_folder(short_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_model_folder(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Returns the folder of that model; tests must not change it."""
     folder = tmp_path_factory.mktemp("model") / "short"
-    save_model(folder, short_model)
+    save_model(folder, small_model)
     return folder
 
 

@@ -99,7 +99,7 @@ class Person:
             self.work_ahead()
             time.sleep(0.004)  # lets background threads run
 
-    def wait_until(self, condition: Callable[[], object], seconds: float = 60) -> None:
+    def wait_until(self, condition: Callable[[], object], seconds: float = 240) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if condition():

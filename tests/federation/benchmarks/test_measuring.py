@@ -82,7 +82,11 @@ def test_the_interval_of_a_median_covers_it_as_often_as_it_says(count: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("what", "options"), [("device", ()), ("coordinator", ("--fleet", 4, "--enrolled", 1800, "--seconds", 1))]
+    ("what", "options"),
+    [
+        ("device", ("--typed-words", 300, "--learned-words", 1000)),
+        ("coordinator", ("--fleet", 4, "--enrolled", 1800, "--seconds", 1)),
+    ],
 )
 def test_a_part_measures_every_quantity(
     what: str, options: tuple[object, ...], small_model_folder: Path, tmp_path: Path, federate_process: Callable

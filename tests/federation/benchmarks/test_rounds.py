@@ -24,12 +24,6 @@ from model.device.config import ModelConfig
 from model.device.folder import load_model
 
 
-@pytest.fixture(scope="module")
-def small_model_folder(short_model_folder: Path) -> Path:
-    """TFF compiles the processes of these tests faster for a model with short rows."""
-    return short_model_folder
-
-
 def assert_measured(found: Benchmark, repeats: int) -> None:
     assert all(figure.median > 0 for figure in found.figures)
     assert {len(figure.values) for figure in found.figures} <= {1, repeats}

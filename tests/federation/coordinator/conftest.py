@@ -25,7 +25,7 @@ from federation.protocol.discovery.word_table import PRIME, TableTerms, table_ve
 from federation.protocol.round_terms import Terms, TrainingResult, counts_of, recall_of
 from federation.protocol.secure_aggregation.modular_vectors import Vector, unpack
 from model.device.config import ModelConfig
-from model.device.folder import WEIGHTS, Model, save_model
+from model.device.folder import WEIGHTS, save_model
 from model.device.trainable import trainable_shapes
 from model.device.weights import save_weights
 from tests.federation.coordinator.postgres import database_server, each_database, new_database
@@ -37,17 +37,6 @@ LENGTH = sum(int(np.prod(shape)) for shape in CONFIG.shapes.values())
 RULES = Rules(3, 4, 1.5, *[10.0] * 7)
 SETTINGS = CoordinatorSettings(RULES, backoff_seconds=1.0)
 TERMS = Terms(LENGTH, clipping_norm=1.0, max_weight=1, cohort=RULES.target, bits=16, seed=5, estimate=1.0)
-
-
-@pytest.fixture(scope="session")
-def small_model(short_model: Model) -> Model:
-    """The learners of these tests compile faster for a model with short rows."""
-    return short_model
-
-
-@pytest.fixture(scope="session")
-def small_model_folder(short_model_folder: Path) -> Path:
-    return short_model_folder
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""`federate simulate`: a run killed and resumed, a run stopped, and the average of models.
+"""`federate simulate`: a run that is stopped, killed and resumed, and the average of models.
 
 Runs that are killed or stopped are processes. The others run in this process, because starting TFF takes long.
 """
@@ -46,22 +46,35 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_run_killed_twice_reaches_the_same_weights(
-    small_model_folder: Path, corpus_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Makes Ctrl-C work as on a terminal: a shell that runs the tests in the background makes processes ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="reads /proc")
+def test_a_run_that_is_stopped_and_then_killed_reaches_the_same_weights_and_leaves_no_process(
+    ctrl_c: None, small_model_folder: Path, corpus_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments(small_model_folder, corpus_file, tmp_path / "whole")) == 0
     whole = capsys.readouterr()
     killed = tmp_path / "killed"
-    for reached, more in ((1, ()), (3, ("--resume",))):
+    for reached, way, more in ((1, signal.SIGINT, ()), (3, signal.SIGKILL, ("--resume",))):
         command = [sys.executable, "-m", "federation", *arguments(small_model_folder, corpus_file, killed, *more)]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         while not (killed / "state" / f"round_{reached}").exists():
-            assert process.poll() is None, "the run ended before it could be killed"
+            assert process.poll() is None, "the run ended before it could be ended"
             time.sleep(0.01)
         workers = descendants(process.pid)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
         assert workers
+        process.send_signal(way)
+        _, errors = process.communicate(timeout=60)
+        if way == signal.SIGINT:
+            assert process.returncode == 1
+            assert errors.splitlines()[-1] == "federate: stopped"
+            assert not any(alive(worker) for worker in workers), "a stopped run ends its worker itself"
         deadline = time.monotonic() + 20
         while any(alive(worker) for worker in workers):
             assert time.monotonic() < deadline, "a TFF worker outlived the run that started it"
@@ -98,31 +111,6 @@ def test_a_run_killed_twice_reaches_the_same_weights(
     ):
         assert main(arguments(small_model_folder, corpus_file, killed, *options)) == 1
         assert refusal in capsys.readouterr().err
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Makes Ctrl-C work as on a terminal: a shell that runs the tests in the background makes processes ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="reads /proc")
-def test_a_stopped_run_reports_it_and_leaves_no_process(
-    ctrl_c: None, small_model_folder: Path, corpus_file: Path, tmp_path: Path
-) -> None:
-    command = [sys.executable, "-m", "federation", *arguments(small_model_folder, corpus_file, tmp_path / "run")]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "run" / "state" / "round_1").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    workers = descendants(process.pid)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
-    assert process.returncode == 1
-    assert errors.splitlines()[-1] == "federate: stopped"
-    assert not any(alive(worker) for worker in workers)
 
 
 def test_ctrl_c_during_a_save_is_not_lost(ctrl_c: None) -> None:

@@ -38,7 +38,7 @@ def written(user: str, first: int, last: int) -> list[str]:
 def test_likelihoods_equal_those_of_a_keyboard_for_each_trust(shipped: Model) -> None:
     """Compares a single run of the network with one keyboard per trust and message."""
     program = shipped.start()
-    older, newest = written(ONE, 0, 400), written(ONE, 400, 460)
+    older, newest = written(ONE, 0, 400), written(ONE, 400, 430)
     direct = []
     for trust in TRUSTS:
         total = 0.0

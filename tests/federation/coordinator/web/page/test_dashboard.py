@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import httpx
 import pytest
 import uvicorn
 from nicegui import Client
+from nicegui.testing.general import nicegui_reset_globals
 from selenium import webdriver
 from selenium.common.exceptions import ElementClickInterceptedException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
@@ -25,7 +27,7 @@ from federation.coordinator.web.control_api import ControlApi, control_app, cont
 from federation.coordinator.web.device_api import DeviceApi
 from federation.coordinator.web.page.dashboard import add_dashboard
 
-SECONDS = 60
+SECONDS = 240  # a deadline, generous because of background load
 # Returns the series of all charts on the page.
 SHOWN_CURVES = """
 return [...document.querySelectorAll('.nicegui-echart')].map(e => getElement(e).chart.getOption().series)
@@ -57,6 +59,16 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
         opened.quit()
 
 
+@contextmanager
+def unstarted_nicegui() -> Iterator[None]:
+    """Sets NiceGUI back to its state before any page: a process has one application of it, which is set up before it starts."""
+    with nicegui_reset_globals():
+        try:
+            yield
+        finally:
+            Client.page_routes.clear()  # otherwise the modules of the pages would be imported a second time
+
+
 class Served(threading.Thread):
     """A coordinator's page, and devices that take part in every scheduled round, in a thread of their own."""
 
@@ -68,7 +80,8 @@ class Served(threading.Thread):
 
     def run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with unstarted_nicegui():
+                asyncio.run(self._serve())
         except BaseException as error:  # the test's thread re-raises it
             self._error = error
             raise
