@@ -150,13 +150,14 @@ class Person:
         while time.monotonic() < end and not any(c.name == name for c in self.screen.controls()):
             self.wait(1)
         control = self.control(name)
-        for parent in control.walk_reverse():
-            if isinstance(parent, ScrollView) and not isinstance(parent, RecycleView) and control in parent.walk():
-                parent.scroll_to(control, animate=False)
+        scrolls = [p for p in control.walk_reverse() if isinstance(p, ScrollView) and control in p.walk()]
+        for scroll in scrolls:
+            if not isinstance(scroll, RecycleView):
+                scroll.scroll_to(control, animate=False)
         self._wait_until_at_rest(name)
         self.touch(self.control(name))  # a list rebuilt meanwhile has a new control of this name
         end = time.monotonic() + 0.25  # a scroll view waits for scrolling before it passes a tap on
-        while time.monotonic() < end:
+        while scrolls and time.monotonic() < end:
             self.wait(1)
 
     def _wait_until_at_rest(self, name: str) -> None:
