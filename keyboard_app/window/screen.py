@@ -19,6 +19,7 @@ from keyboard_app.window.after_frame import after_frame
 from keyboard_app.window.drawing.look import DESKTOP, look
 from keyboard_app.window.drawing.theme import system_theme
 from keyboard_app.window.first_opening import FirstOpening, TourCard
+from keyboard_app.window.foot import Foot, ProgressLine
 from keyboard_app.window.keys.board_size import board_height
 from keyboard_app.window.keys.composer import Composer
 from keyboard_app.window.keys.text_area import SearchField
@@ -35,7 +36,7 @@ from keyboard_app.window.widgets.messages import SHOWN, Messages
 from keyboard_app.window.widgets.tooltip import Tooltips
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
-__all__ = ("Composer", "Layer", "Messages", "Screen", "TourCard")
+__all__ = ("Composer", "Foot", "Layer", "Messages", "ProgressLine", "Screen", "TourCard")
 
 _USUAL_STATUS = "Your words stay on this device."
 _PRIVATE_STATUS = "Private: nothing you type is recorded or learned from."
