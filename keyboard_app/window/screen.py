@@ -355,7 +355,8 @@ class Screen(ModalScreen):
         return bool(super().on_touch_down(touch))
 
     def on_touch_move(self, touch: MotionEvent) -> bool:
-        """Passes a moved touch on."""
+        """Passes a moved touch on; the background tasks make way for as long as a finger glides."""
+        self._pause_work()
         self.tooltips.moved(touch)
         return bool(super().on_touch_move(touch))
 
