@@ -373,10 +373,12 @@ class Screen(ModalScreen):
         for background in (self.device.background, self.device.federation.background):
             background.go_on()
 
-    def prepare(self) -> None:
-        """Does slow work as soon as the window is open, because it would delay a key by a tenth of a second later."""
+    def prepare(self) -> Work:
+        """Does slow work as soon as the first frame is painted, because it would delay a key by a tenth of a second later."""
         self.device.models.prepare()
+        yield
         self.composer.ids.strip.prepare()
+        yield
         self._collect_garbage()
 
     def _collect_garbage(self) -> None:

@@ -67,7 +67,8 @@ class Composer(BoxLayout):
         self._upper, self._lower = self.ids.upper.__self__, self.ids.lower.__self__
         self.ids.top.remove_widget(self._emoji_search)
         self.bind(hidden=self._arrange, searching=self._arrange)
-        self._measure_keys = Clock.create_trigger(self._use_keys, _SETTLED)
+        # In the first frame, the keys have no places yet.
+        self._measure_keys = after_frame(Clock.create_trigger(self._use_keys, _SETTLED))
         self._keypad.bind(size=lambda *_: self._measure_keys())
         self._reading: Work | None = None  # for the next key
         self._foreseeing: Work | None = None  # what the finger that is down will show

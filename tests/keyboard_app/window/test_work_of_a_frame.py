@@ -166,7 +166,7 @@ def test_garbage_is_collected_in_a_rest_and_not_scanned_while_a_person_types(per
         def __init__(self) -> None:
             self.itself = self
 
-    person.screen.prepare()
+    person.wait()  # once the first frame is painted
     assert gc.get_freeze_count() > 10_000
     person.type_physically("hello")
     gone = weakref.ref(Cycle())
