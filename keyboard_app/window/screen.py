@@ -34,6 +34,7 @@ from keyboard_app.window.widgets.button_result import ButtonResult
 from keyboard_app.window.widgets.layer import Layer
 from keyboard_app.window.widgets.messages import SHOWN, Messages
 from keyboard_app.window.widgets.tooltip import Tooltips
+from model.device.litert import release_memory
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Composer", "Foot", "Layer", "Messages", "ProgressLine", "Screen", "TourCard")
@@ -386,6 +387,7 @@ class Screen(ModalScreen):
         gc.unfreeze()
         gc.collect()
         gc.freeze()
+        release_memory()
         self._collected = Clock.get_time()
 
     def resume(self) -> None:
