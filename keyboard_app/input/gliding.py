@@ -101,9 +101,8 @@ class Gliding:
         """Starts to build decoders in the background if the keys or the words have changed. Call it between two keys."""
         if not self._boxes or (self._building is not None and self._building.is_alive()):
             return
-        ngram, built = self._models.own_words_written, self._fitting()
-        if built is None or len(built.own.words) < len(ngram.words):
-            self._start_to_build(built)
+        if not self._up_to_date:
+            self._start_to_build(self._fitting())
 
     def follow_hand(self) -> None:
         """Starts to build decoders once the hand has learned from enough glides since. Call it in a pause in typing."""
@@ -136,7 +135,7 @@ class Gliding:
 
     def foresee(self, gesture: Gesture, context: str, count: int) -> Generator[None, None, None]:
         """Works out in steps what `words` returns if the finger is lifted where it is now."""
-        if self._building is not None and self._building.is_alive():
+        if not self._up_to_date and self._building is not None and self._building.is_alive():
             return
         self._decoding = decoding = _Decoding(gesture, context, count, self._decode(gesture, context, count))
         while decoding.words is None:
@@ -170,12 +169,17 @@ class Gliding:
         return [self._models.written(candidate.word) for candidate in best]
 
     def _finished(self) -> _Built | None:
-        """Returns the decoders for the keys and words in use; waits for those that are being built."""
+        """Returns the decoders for the keys and words in use; waits for those that are being built, but not for a newer hand."""
         for _ in range(2):  # the first may have been begun for other keys
             self.follow()
-            if self._building is not None:
+            if not self._up_to_date and self._building is not None:
                 self._building.join()
         return self._fitting()
+
+    @property
+    def _up_to_date(self) -> bool:
+        built = self._fitting()
+        return built is not None and len(built.own.words) >= len(self._models.own_words_written.words)
 
     def _fitting(self) -> _Built | None:
         """Returns the decoders if they belong to the keys, the vocabulary and the hand in use."""

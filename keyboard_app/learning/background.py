@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 import threading
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +12,7 @@ from typing import Protocol
 from data.errors import DataError
 from model.device.learning.finetuning import Progress
 
-_LONGEST_KEY = 0.5  # the longest time, in seconds, that a task pauses for a pressed key
+_LONGEST_KEY = 0.5  # the longest time, in seconds, that a task pauses for a finger that does not move
 _NICE = 5  # niceness of a task's thread, which the threads that LiteRT starts in it inherit
 STOPPED = "stopped: nothing was changed"
 
@@ -68,6 +69,7 @@ class BackgroundTasks:
         self._going.set()
         self._alone = threading.Event()  # cleared while a key is being answered
         self._alone.set()
+        self._asked = 0.0  # when `make_way` was called last, on the monotonic clock
         self._stopped = False  # whether the task ended before its work was done
         self._error: BaseException | None = None
 
@@ -98,8 +100,7 @@ class BackgroundTasks:
         try:
             for progress in task.work():
                 self.progress = progress
-                if not self._alone.wait(_LONGEST_KEY):
-                    self._alone.set()
+                self._let_pass()
                 self._going.wait()
                 if self._cancelled.is_set():
                     self._stopped = True
@@ -107,8 +108,13 @@ class BackgroundTasks:
         except BaseException as error:  # raised again in the typing thread
             self._error = error
 
+    def _let_pass(self) -> None:
+        while not self._alone.is_set() and (rest := self._asked + _LONGEST_KEY - time.monotonic()) > 0:
+            self._alone.wait(rest)
+
     def make_way(self) -> None:
-        """Pauses the task after its current step for a moment: a key is pressed and must be answered at once."""
+        """Pauses the task after its current step for a moment: a finger is on a key, or moves, and must be answered at once."""
+        self._asked = time.monotonic()
         self._alone.clear()
 
     def go_on(self) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from keyboard_app.learning.background import Step
 from keyboard_app.learning.models import Models
-from keyboard_app.my_data.reading import read_source
 from keyboard_app.my_data.source import TEXT, Source, count_of_messages
 from keyboard_app.recording.schema import SealedMessage
 from keyboard_app.recording.sensitive import why_sensitive
@@ -64,6 +63,8 @@ class Importing:
         Raises:
           DataError: `read_source` failed, or nobody of that name wrote in the file.
         """
+        from keyboard_app.my_data.reading import read_source  # its expressions take a fifth of a second to compile
+
         yield Step(0, 1)
         source = self._source or read_source(self._path)
         if source.kind == TEXT:

@@ -24,7 +24,6 @@ _RULES = [
     for name in ("widgets/controls", "keys/keyboard", "pages/pages", "pages/federation", "screen")
 ]
 _ATTEND_EVERY, _SERVE_EVERY = 0.2, 1.0  # seconds
-_PREPARE_AFTER = 0.1  # seconds until the first suggestions are painted
 # Seconds until a learning thread that runs Python gives way to typing; a tenth of the default.
 _SWITCH = 0.0005
 
@@ -70,7 +69,7 @@ class KeyboardApp(App):
             self._painting.begin()
         self.screen.resume()
         self.screen.tooltips.begin()
-        Clock.schedule_once(lambda _elapsed: self.screen.prepare(), _PREPARE_AFTER)
+        spare_time.begin(self.screen.prepare())
         self._clocks = [
             Clock.schedule_interval(self.screen.attend, _ATTEND_EVERY),
             Clock.schedule_interval(self.screen.serve, _SERVE_EVERY),

@@ -19,6 +19,7 @@ from keyboard_app.window.after_frame import after_frame
 from keyboard_app.window.drawing.look import DESKTOP, look
 from keyboard_app.window.drawing.theme import system_theme
 from keyboard_app.window.first_opening import FirstOpening, TourCard
+from keyboard_app.window.foot import Foot, ProgressLine
 from keyboard_app.window.keys.board_size import board_height
 from keyboard_app.window.keys.composer import Composer
 from keyboard_app.window.keys.text_area import SearchField
@@ -33,9 +34,10 @@ from keyboard_app.window.widgets.button_result import ButtonResult
 from keyboard_app.window.widgets.layer import Layer
 from keyboard_app.window.widgets.messages import SHOWN, Messages
 from keyboard_app.window.widgets.tooltip import Tooltips
+from model.device.litert import release_memory
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
-__all__ = ("Composer", "Layer", "Messages", "Screen", "TourCard")
+__all__ = ("Composer", "Foot", "Layer", "Messages", "ProgressLine", "Screen", "TourCard")
 
 _USUAL_STATUS = "Your words stay on this device."
 _PRIVATE_STATUS = "Private: nothing you type is recorded or learned from."
@@ -354,7 +356,8 @@ class Screen(ModalScreen):
         return bool(super().on_touch_down(touch))
 
     def on_touch_move(self, touch: MotionEvent) -> bool:
-        """Passes a moved touch on."""
+        """Passes a moved touch on; the background tasks make way for as long as a finger glides."""
+        self._pause_work()
         self.tooltips.moved(touch)
         return bool(super().on_touch_move(touch))
 
@@ -371,10 +374,12 @@ class Screen(ModalScreen):
         for background in (self.device.background, self.device.federation.background):
             background.go_on()
 
-    def prepare(self) -> None:
-        """Does slow work as soon as the window is open, because it would delay a key by a tenth of a second later."""
+    def prepare(self) -> Work:
+        """Does slow work as soon as the first frame is painted, because it would delay a key by a tenth of a second later."""
         self.device.models.prepare()
+        yield
         self.composer.ids.strip.prepare()
+        yield
         self._collect_garbage()
 
     def _collect_garbage(self) -> None:
@@ -382,6 +387,7 @@ class Screen(ModalScreen):
         gc.unfreeze()
         gc.collect()
         gc.freeze()
+        release_memory()
         self._collected = Clock.get_time()
 
     def resume(self) -> None:

@@ -106,7 +106,7 @@ def _quietly() -> Iterator[None]:
 
 
 def release_memory() -> None:
-    """Makes glibc, the C library of most Linux desktops, return the memory of closed interpreters to the system.
+    """Makes glibc, the C library of most Linux desktops, return freed memory, such as that of closed interpreters, to the system.
 
     By default glibc would keep freed blocks of up to 32 MB, about 80 MB after each training, and smaller blocks as long as any
     block after them is in use.

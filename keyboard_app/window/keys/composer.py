@@ -18,6 +18,7 @@ from keyboard_app.input.phrases import best_of
 from keyboard_app.input.text_field import Move
 from keyboard_app.learning.touches import Tap
 from keyboard_app.recording.settings import UserSettings
+from keyboard_app.window.after_frame import after_frame
 from keyboard_app.window.keys.board import Board
 from keyboard_app.window.keys.emoji_panel import EmojiSearch
 from keyboard_app.window.keys.ghost_text import GhostText
@@ -48,6 +49,7 @@ class Composer(BoxLayout):
     one_handed = StringProperty("off")  # the side to which the keys are moved, "left" or "right", or "off"
     hidden = BooleanProperty(False)  # whether a page covers the messages
     board_height = NumericProperty(0)
+    field_height = NumericProperty(0)  # height of the text area, as the messages make room for it
     overlay = ObjectProperty(None, allownone=True, baseclass=Widget)  # the widget that menus are shown in
 
     __events__ = ("on_edited", "on_layout", "on_say", "on_sent")
@@ -65,7 +67,8 @@ class Composer(BoxLayout):
         self._upper, self._lower = self.ids.upper.__self__, self.ids.lower.__self__
         self.ids.top.remove_widget(self._emoji_search)
         self.bind(hidden=self._arrange, searching=self._arrange)
-        self._measure_keys = Clock.create_trigger(self._use_keys, _SETTLED)
+        # In the first frame, the keys have no places yet.
+        self._measure_keys = after_frame(Clock.create_trigger(self._use_keys, _SETTLED))
         self._keypad.bind(size=lambda *_: self._measure_keys())
         self._reading: Work | None = None  # for the next key
         self._foreseeing: Work | None = None  # what the finger that is down will show
@@ -74,6 +77,13 @@ class Composer(BoxLayout):
         self._ghost = GhostText(self._area)
         self.feedback = KeyFeedback()
         self._physical = False  # whether the person types on a physical keyboard
+        # A line more or fewer moves all messages, so they follow one frame after the frame that answers the key.
+        self._make_room = after_frame(self._fit_field)
+        self._area.bind(height=lambda *_: self._make_room())
+        self._fit_field()
+
+    def _fit_field(self) -> None:
+        self.field_height = self._area.height
 
     def begin(self, device: Device) -> None:
         """Sets the device whose keyboard edits the message."""

@@ -166,7 +166,9 @@ class GlideDecoder:
             np.float32
         )
         longer = _log_length(trace.length) - templates.log_lengths
-        cheap = 2 * (templates.points @ path) - templates.squares + _PRIOR * prior - _LONGER * longer
+        # By `einsum`, because a BLAS library would split the product among threads, which wait for each other on a busy machine.
+        products = np.einsum("ij,j->i", templates.points, path)
+        cheap = 2 * products - templates.squares + _PRIOR * prior - _LONGER * longer
         cheap -= (_FIRST_END * away[0, :, None] + _LAST_END * away[1]).ravel()[templates.ends]
         chosen = np.argpartition(-cheap, count)[:count] if len(cheap) > count else np.arange(len(cheap))
         chosen = chosen[np.isfinite(prior[chosen])]

@@ -85,10 +85,7 @@ class Corrections:
 
     def insert(self, places: Sequence[int], words: Sequence[str]) -> None:
         """Inserts words before the given indices, which count as in `numpy.insert`."""
-        letters = np.full((_LONGEST + 1, len(words)), _NO_LETTER, np.uint8)
-        for column, word in enumerate(words):
-            if len(word) <= _LONGEST:
-                letters[: len(word), column] = [self._code(letter) for letter in word]
+        letters = self._encoded(words)
         before = np.vstack([np.full(len(words), _NO_LETTER, np.uint8), letters[:-1]])
         costs, apostrophe = self.error_costs, self._code("'")
         missing = np.full(letters.shape, _units(costs.missing), np.uint8)
@@ -102,6 +99,20 @@ class Corrections:
         self._plain = np.insert(self._plain, places, [word.isascii() and word.isalpha() for word in words])
         self._substituted.clear()
         self._typed, self._rows = [], []
+
+    def _encoded(self, words: Sequence[str]) -> NDArray[np.uint8]:
+        """Returns the codes of the letters of words, [position, word]; words that are too long have none."""
+        lengths = np.array([len(word) if len(word) <= _LONGEST else 0 for word in words], np.intp)
+        text = "".join(word for word in words if len(word) <= _LONGEST)
+        codes = {ord(letter): self._code(letter) for letter in dict.fromkeys(text)}
+        known = np.array(sorted(codes), np.uint32)
+        code_of = np.array([codes[point] for point in known.tolist()], np.uint8)
+        letters = np.full((_LONGEST + 1, len(words)), _NO_LETTER, np.uint8)
+        if text:
+            points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+            within = np.arange(len(points)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+            letters[within, np.repeat(np.arange(len(words)), lengths)] = code_of[np.searchsorted(known, points)]
+        return letters
 
     def least(self, typed: str, touches: TouchCosts | None = None) -> NDArray[np.float32]:
         """Returns a lower bound of the cost of any typing error between each word and `typed`, in nats: float32 [words]."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -252,6 +253,17 @@ def test_the_prior_is_worked_out_while_the_finger_glides(
     next(device.gliding.foresee(gesture, "so ", 4))
     glide("good", "but ")
     assert asked == ["so ", "so ", "but "], "the text has changed since"
+
+
+def test_a_glide_does_not_wait_for_decoders_of_a_newer_hand(device: Device, glide: Callable[..., list[str]]) -> None:
+    expected, built = glide("good"), Event()
+    device.gliding._building = Thread(target=built.wait, daemon=True)
+    device.gliding._building.start()
+    try:
+        assert glide("good") == expected
+        assert device.gliding._building.is_alive()
+    finally:
+        built.set()
 
 
 def test_before_the_keys_are_known_no_glide_means_a_word(device: Device) -> None:

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Generator
+from types import SimpleNamespace
 
 import pytest
 
@@ -82,6 +83,24 @@ def test_a_key_that_is_held_does_not_stop_a_task(monkeypatch: pytest.MonkeyPatch
     background.start(task)
     background.make_way()
     assert steps_again(task)
+    assert steps_again(task)
+    background.cancel()
+
+
+def test_a_finger_that_goes_on_moving_goes_on_stopping_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long glide lasts longer than a pressed key."""
+    now = [0.0]
+    monkeypatch.setattr("keyboard_app.learning.background.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("keyboard_app.learning.background._LONGEST_KEY", 0.001)
+    background, task = BackgroundTasks(), _Counting()
+    background.start(task)
+    for moves in range(3):
+        now[0] = 0.001 * moves
+        background.make_way()
+        before = task.steps
+        time.sleep(0.05)  # fifty times as long, but not by the clock
+        assert task.steps <= before + 1
+    now[0] += 0.002
     assert steps_again(task)
     background.cancel()
 

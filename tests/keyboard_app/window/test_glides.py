@@ -209,3 +209,9 @@ def test_digits_and_symbols_are_tapped(person: Any) -> None:
     touch.touch_move(*person.key("3").center)
     touch.touch_up()
     assert person.text == "3"
+
+
+def test_the_decoder_is_built_for_the_keys_in_their_places(person: Any) -> None:
+    """Once, before the first glide: in the first frame the keys have no places yet."""
+    person.wait_until(lambda: person.device.gliding._built is not None)
+    assert person.device.gliding._built.basis.boxes == person.screen.composer.ids.keypad.letter_boxes()

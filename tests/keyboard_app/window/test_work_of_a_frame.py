@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from keyboard_app.device import Device
 from model.device.gliding.decoder import GlideDecoder
@@ -159,6 +161,107 @@ def test_a_letter_paints_the_text_and_the_strip_and_no_key(person: Any) -> None:
     assert keypad._popup.choices == ()
 
 
+def test_a_line_more_or_fewer_moves_the_messages_one_frame_after_the_key(person: Any) -> None:
+    person.say("hello")
+    person.type_physically("are you sure that they are open")
+    person.wait(3)
+    area, layer, foot = person.area, person.screen._layer, person.screen.ids.composer.ids.upper
+    for change in ("on the weekend and the day before", "and for how long they are open on these days", "enter"):
+        before, room, slot = area.height, layer.height, foot.height
+        person.screen.key("enter") if change == "enter" else person.screen.type_text(f" {change}")
+        person.paint()
+        painted = person.app._painting.painted
+        assert area.height != before, "the field itself answers at once"
+        assert (layer.height, foot.height) == (room, slot)
+        assert painted.top - painted.bottom < 0.3 * person.screen.height
+        person.work_ahead()
+        person.paint()
+        assert layer.height - room == before - area.height == slot - foot.height
+        person.wait(3)
+
+
+def test_what_learning_says_while_a_person_types_paints_a_line(person: Any) -> None:
+    person.screen.busy = True
+    person.wait(3)
+    person.screen.say("learning … 40%")
+    person.screen.progress = 0.4
+    person.paint()
+    painted, composer = person.app._painting.painted, person.screen.composer
+    assert 0 < painted.top - painted.bottom < 60
+    assert painted.bottom >= composer.top - 1
+
+
+def test_a_message_that_was_sent_moves_and_draws_no_other_bubble(person: Any) -> None:
+    for text in ("one", "two and a few words more, so that there are more lines than one of it", "three"):
+        person.say(text)
+    person.wait(3)
+    column, layer = person.screen._messages.ids.column, person.screen._layer
+    bubbles = list(column.children)
+    places = [tuple(bubble.pos) for bubble in bubbles]
+    drawn = [[group for _, group in bubble.ids.bubble._drawn] for bubble in bubbles]
+    shown = [bubble.to_window(*bubble.pos)[1] for bubble in bubbles]
+    assert shown[0] == layer.y + column.padding[1]
+    person.say("four")
+    person.wait(3)
+    assert [tuple(bubble.pos) for bubble in bubbles] == places
+    assert [[group for _, group in bubble.ids.bubble._drawn] for bubble in bubbles] == drawn
+    newest = column.children[0]
+    assert newest.to_window(*newest.pos)[1] == shown[0]
+    up = newest.height + column.spacing
+    assert [bubble.to_window(*bubble.pos)[1] for bubble in bubbles] == [y + up for y in shown]
+
+
+@given(st.lists(st.tuples(st.integers(10, 300), st.booleans()), max_size=12), st.integers(0, 500))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_bubbles_end_at_the_bottom_in_their_order(display: None, heights: list[tuple[int, bool]], least: int) -> None:
+    from kivy.uix.widget import Widget
+
+    from keyboard_app.window.widgets.messages import BubbleColumn
+
+    column = BubbleColumn(padding=(14, 8), spacing=7, least_height=least, width=300, size_hint=(1, None))
+    column.do_layout()
+    for height, drops_the_oldest in heights:
+        column.add_widget(Widget(height=height, size_hint=(None, None)))
+        if drops_the_oldest:
+            column.remove_widget(column.children[-1])
+        column.do_layout()
+    bottom = column.y + 8
+    for bubble in column.children:
+        assert column.to_parent(*bubble.pos) == (column.x + 14, bottom)
+        assert (bubble.width, *column.to_local(*column.to_parent(*bubble.pos))) == (300 - 28, *bubble.pos)
+        bottom += bubble.height + 7
+    whole = bottom - 7 + 8 if column.children else 16
+    assert column.height == max(whole, least)
+
+
+def test_the_first_frame_shows_suggestions_before_the_slow_work_is_done(person: Any) -> None:
+    from keyboard_app.window.app import KeyboardApp
+
+    person.leave()
+    app = KeyboardApp(person.device)
+    person.device.models.use_neighbours({})  # the table of corrections has to be built again
+    try:
+        app._run_prepare()
+        person.paint()
+        assert app.screen.composer.ids.strip.offers
+        spellings = person.device.models._in_use.spellings
+        assert spellings._corrections is None
+        person.work_ahead()
+        assert spellings._corrections is not None
+    finally:
+        app.stop()
+
+
+def test_learning_makes_way_for_as_long_as_a_finger_moves(person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch = person.press(letter_key(person, "i"))
+    asked: list[bool] = []
+    monkeypatch.setattr(person.device.background, "make_way", lambda: asked.append(True))
+    for x in range(3):
+        touch.touch_move(touch.x + 20 * x, touch.y)
+    touch.touch_up()
+    assert len(asked) == 3
+
+
 def test_garbage_is_collected_in_a_rest_and_not_scanned_while_a_person_types(person: Any) -> None:
     from kivy.clock import Clock
 
@@ -166,7 +269,7 @@ def test_garbage_is_collected_in_a_rest_and_not_scanned_while_a_person_types(per
         def __init__(self) -> None:
             self.itself = self
 
-    person.screen.prepare()
+    person.wait()  # once the first frame is painted
     assert gc.get_freeze_count() > 10_000
     person.type_physically("hello")
     gone = weakref.ref(Cycle())

@@ -100,6 +100,15 @@ def test_costs_are_those_of_the_cheapest_typing_errors(typed: str, ended: bool) 
     assert all(corrections.least(typed)[place] <= expected[place] for place in slipped)
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(min_size=1, max_size=30), max_size=8))
+@example(["a" * 24, "b" * 25, "e\u0301x", "\U0001f642", "na\u00efve"])
+def test_a_word_costs_nothing_where_it_was_meant(words: list[str]) -> None:
+    corrections = Corrections(words)
+    for place, word in enumerate(words):
+        assert corrections.costs(word, ended=True)[place] == (0 if len(word) < 24 else math.inf)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.permutations(WORDS), LETTERS)
 def test_inserted_words_behave_like_initial_ones(words: list[str], typed: str) -> None:
