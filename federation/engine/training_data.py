@@ -2,8 +2,7 @@
 
 A `tf.data` pipeline starts two threads of its own: one reads ahead, the other tunes the pipeline (`autotune`). When a client has
 read its last batch, its pipeline ends and waits for the tuning thread. That wait blocks one of the few threads on which the
-worker runs all clients: with a thread for each of two cores, one core was idle for a third of a round. Batches that are sliced from
-memory need neither thread.
+worker runs all clients: it has one for each core. Batches that are sliced from memory need neither thread.
 """
 
 from collections.abc import Sequence
