@@ -168,7 +168,11 @@ class _Merging:
             [imported.graph.as_graph_element(name) for name in _tensor_names(binding)]
             for binding in (content.parameter, content.result)
         ]
-        self._merge = imported.prune(*tensors)
+        merge = imported.prune(*tensors)
+        specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors[0]]
+        # A wrapped graph called directly tries to bind tensors by their names first. Where that fails, as here, it writes their
+        # values into the text of an error, and drops it.
+        self._merge = tf.function(lambda *sums: merge(*sums), input_signature=specs)
 
     def total(self, partials: Iterable[Value]) -> Value:
         """Merges partial sums one by one; returns the total."""
