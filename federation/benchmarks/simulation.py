@@ -1,7 +1,8 @@
 """The benchmark of TFF's overhead: simulated rounds next to a plain TensorFlow loop with the same clients and result."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,11 @@ def seconds_of(system: PlainLoop | TffRounds, cohort: Cohort) -> float:
     return time.perf_counter() - began
 
 
+def next_seconds(system: PlainLoop | TffRounds, left: Iterator[Cohort]) -> float:
+    """Runs a round over the next cohort and returns its seconds."""
+    return seconds_of(system, next(left))
+
+
 def largest_difference(one: Weights, other: Weights) -> float:
     """Returns the largest absolute difference between two sets of weights."""
     return max(float(np.abs(one[name] - other[name]).max()) for name in one)
@@ -113,10 +119,10 @@ def measure_simulation(folder: Path, corpus: str, clients: int, max_words: int, 
         tff_rounds = TffRounds(config, learning_process(config, model.weights, how, Server()))
         first = {"tff": seconds_of(tff_rounds, drawn[0]), "plain": seconds_of(plain, drawn[0])}
         seconds_of(written_out, drawn[0])
-        systems = {"tff": tff_rounds, "plain": plain, "written_out": written_out}
+        systems: dict[str, PlainLoop | TffRounds] = {"tff": tff_rounds, "plain": plain, "written_out": written_out}
         left = {name: iter(drawn[1:]) for name in systems}
         taken = in_turn(
-            {name: lambda name=name: seconds_of(systems[name], next(left[name])) for name in systems},
+            {name: partial(next_seconds, systems[name], left[name]) for name in systems},
             repeats,
             warm_up=0,
         )
