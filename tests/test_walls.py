@@ -41,7 +41,7 @@ MAY_IMPORT = {
 SHARED_LIBRARIES = ("numpy", "cryptography")
 
 # The files of model/ that build or export the program.
-WITH_TENSORFLOW = {"model/cifg.py", "model/conversion.py", "model/program.py"}
+WITH_TENSORFLOW = {"model/cifg.py", "model/conversion.py", "model/program.py", "model/row_likelihood.py"}
 
 SOURCES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
 FOLDERS = sorted({p.parent for p in SOURCES})

@@ -23,13 +23,12 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from data.errors import DataError
-from data.vocabulary import PAD
 from federation.aggregation.server_settings import SERVER_LEARNING_RATES, Server
-from model import cifg
 from model.device.config import ModelConfig
 from model.device.learning.finetuning import FineTuning
 from model.device.trainable import trainable_shapes
 from model.device.weights import Weights
+from model.row_likelihood import row_likelihood
 
 Tensors = Any  # a nested structure of tf.Tensor or tf.TensorSpec, like a model's weights, inside a computation
 OptimizerState = Any  # a nested structure of tf.Tensor: a client optimizer's state, part of the client work @CLIENTS
@@ -79,9 +78,11 @@ class ClippedSGD(tff.learning.optimizers.Optimizer):
 
     @tf.autograph.experimental.do_not_convert
     def next(self, state: OptimizerState, weights: Tensors, gradients: Tensors) -> tuple[OptimizerState, Tensors]:
-        """Takes one step."""
-        clipped = cifg.clip_by_global_norm(tf.nest.flatten(gradients), tf.constant(self._norm))
-        return self._sgd.next(state, weights, tf.nest.pack_sequence_as(gradients, clipped))
+        """Takes one step. The learning rate and the clipping are one factor, so that a gradient is read once for both."""
+        squares = 2 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in tf.nest.flatten(gradients)])
+        rate = state[tff.learning.optimizers.LEARNING_RATE_KEY]
+        factor = rate * self._norm / tf.maximum(tf.sqrt(squares), self._norm)
+        return state, tf.nest.map_structure(lambda w, g: w - factor * g, weights, gradients)
 
 
 class Proximal(tff.learning.optimizers.Optimizer):
@@ -160,11 +161,7 @@ def functional_form(
         del training  # the network has no dropout layers
         trained, others = values
         weights = named(trained, others)
-        tokens = tf.ensure_shape(rows, [None, config.window + 1])
-        inputs, targets = tokens[:, :-1], tf.reshape(tokens[:, 1:], [-1])
-        hidden, _ = cifg.run(weights, inputs, cifg.zero_state(weights, tf.shape(inputs)[0]))
-        real = tf.not_equal(targets, PAD)
-        return cifg.log_likelihood(weights, tf.boolean_mask(hidden, real), tf.boolean_mask(targets, real))
+        return row_likelihood(weights, tf.ensure_shape(rows, [None, config.window + 1]))
 
     @tf.autograph.experimental.do_not_convert
     def loss(output: tf.Tensor, label: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tensor:

@@ -1,5 +1,6 @@
 """TFF's execution engine on this machine: its C++ worker as a process that ends with this one."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ from federation.engine.worker_binary import EVERYWHERE, NamespaceUnavailableErro
 
 _MESSAGE_BYTES = 2**31 - 1  # the limit of protocol buffers
 _START_SECONDS = 60
+_THREADS = "TF_NUM_INTRAOP_THREADS"  # the threads among which TensorFlow splits one operation
 
 
 @contextmanager
@@ -41,14 +43,18 @@ def engine() -> Iterator[None]:
 def worker_on_this_machine() -> Iterator[str]:
     """Runs a worker while the block runs; yields its address.
 
+    The worker runs as many clients at a time as there are cores, and each operation on one thread, unless the environment sets
+    another number: cores that each run a client need not wait for each other.
+
     Raises:
       RuntimeError: the worker does not start.
       DataError: TFF is not installed.
     """
+    environment = {_THREADS: os.environ.get(_THREADS, "1")}
     try:
-        worker, port = start_worker("127.0.0.1", 0)
+        worker, port = start_worker("127.0.0.1", 0, environment)
     except NamespaceUnavailableError:
-        worker, port = start_worker(EVERYWHERE[0], 0)
+        worker, port = start_worker(EVERYWHERE[0], 0, environment)
     try:
         yield f"127.0.0.1:{port}"
     finally:

@@ -3,8 +3,8 @@
 TFF splits a round into the computation up to the sum, the merging of two sums, and the computation after the sum (its
 `MergeableCompForm`). `RemoteWorkers` is a TFF context that runs them as follows:
 
-1. up to the sum, each client is a part of its own, computed by the next free worker; a worker gets the global state once
-   per round;
+1. up to the sum, each client is a part of its own, computed by the next free worker, the largest clients first; a worker gets
+   the global state once per round;
 2. the parts of a lost worker are computed by another, or by the same worker once it is back;
 3. the sums of single clients are merged here, in the order of the clients, so that the result does not depend on the workers;
 4. the computation after the sum runs here.
@@ -110,7 +110,7 @@ class RemoteWorkers(tff.framework.SyncContext):
 
     def _partials(self, up_to_merge: Computation, parts: list[list[Value]]) -> Iterator[Value]:
         """Yields the clients' partial sums in the order of the clients, as they arrive."""
-        queue = WorkQueue(len(parts), len(self._workers), self._patience)
+        queue = WorkQueue(len(parts), len(self._workers), self._patience, [_steps(part) for part in parts])
 
         def work(worker: WorkerConnection) -> None:
             try:
@@ -155,6 +155,12 @@ def _elements(part: Value) -> list[Value]:
     return [tensorflow_computation.transform_args(value) for _, value in tff.structure.iter_elements(part)]
 
 
+def _steps(part: list[Value]) -> int:
+    """Returns the number of batches in a client's datasets; those of unknown length count as empty."""
+    datasets = [value for value in tf.nest.flatten(part) if isinstance(value, tf.data.Dataset)]
+    return sum(max(0, int(data.cardinality())) for data in datasets)
+
+
 class _Merging:
     """TFF's merging of two sums. It is a TensorFlow graph, which runs in this process, as the sums are here."""
 
@@ -168,7 +174,11 @@ class _Merging:
             [imported.graph.as_graph_element(name) for name in _tensor_names(binding)]
             for binding in (content.parameter, content.result)
         ]
-        self._merge = imported.prune(*tensors)
+        merge = imported.prune(*tensors)
+        specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors[0]]
+        # A wrapped graph called directly tries to bind tensors by their names first. Where that fails, as here, it writes their
+        # values into the text of an error, and drops it.
+        self._merge = tf.function(lambda *sums: merge(*sums), input_signature=specs)
 
     def total(self, partials: Iterable[Value]) -> Value:
         """Merges partial sums one by one; returns the total."""

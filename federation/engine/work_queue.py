@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,17 @@ Result = Any  # of a part: a client's partial sums, as the worker's executor ret
 
 @dataclass
 class WorkQueue:
-    """The parts of a round, numbered from 0, and their results; shared by threads."""
+    """The parts of a round, numbered from 0, and their results; shared by threads.
+
+    The largest parts are computed first (Graham 1969, "Bounds on multiprocessing timing anomalies"): a large one that began last
+    would leave the other workers idle. Of parts of the same size, the first comes first.
+    """
 
     parts: int  # number of parts
     workers: int  # number of workers that take parts
     patience: float  # seconds without any worker after which the round fails
-    waiting: deque[int] = field(init=False)  # parts to compute
+    sizes: Sequence[int] = ()  # relative time that each part takes; empty: all take the same
+    waiting: list[int] = field(init=False)  # parts to compute, the next one first
     results: dict[int, Result] = field(default_factory=dict)  # by part, until they are handed out
     computed: int = 0  # parts with a result
     merged: int = 0  # parts whose result was handed out
@@ -31,14 +36,18 @@ class WorkQueue:
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:
-        self.waiting = deque(range(self.parts))
+        self.waiting = sorted(range(self.parts), key=lambda number: -self.sizes[number] if self.sizes else 0)
 
     def take(self) -> int | None:
         """Waits for a part to compute; returns its number, or None when there is nothing more to compute."""
         with self.changed:
-            while not self.closed and not (self.waiting and self.waiting[0] < self.merged + AHEAD):
+            while not self.closed:
+                # A result that would wait for more than AHEAD others is not computed yet, however large its part is.
+                for place, number in enumerate(self.waiting):
+                    if number < self.merged + AHEAD:
+                        return self.waiting.pop(place)
                 self.changed.wait()
-            return None if self.closed else self.waiting.popleft()
+            return None
 
     def put(self, number: int, result: Result) -> None:
         """Stores the result of a part."""
@@ -51,7 +60,7 @@ class WorkQueue:
     def give_back(self, number: int) -> None:
         """Returns a part that was not computed. It is the next to be taken, as later results wait for it."""
         with self.changed:
-            self.waiting.appendleft(number)
+            self.waiting.insert(0, number)
             self.changed.notify_all()
 
     def lose(self, address: str) -> None:

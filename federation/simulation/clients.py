@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from data.corpus import Corpus
 from data.vocabulary import Vocabulary
 from data.windows import pack
+from federation.engine.training_data import training_data
 
 
 def sample_cohort(
@@ -76,9 +77,4 @@ class Clients:
     ) -> tf.data.Dataset:
         """Returns a client's data for TFF: batches of (rows, targets), reshuffled for each pass."""
         rows, rng = self.rows(user, max_words, seed, round_number)
-        dataset = None
-        for _ in range(passes):
-            shuffled = rows[rng.permutation(len(rows))]
-            one_pass = tf.data.Dataset.from_tensor_slices((shuffled, shuffled[:, 1:])).batch(batch)
-            dataset = one_pass if dataset is None else dataset.concatenate(one_pass)
-        return dataset
+        return training_data([rows[rng.permutation(len(rows))] for _ in range(passes)], batch)

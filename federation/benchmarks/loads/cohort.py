@@ -9,6 +9,7 @@ import tensorflow as tf
 from data.corpus import Part, open_corpus
 from data.errors import DataError
 from data.windows import targets
+from federation.engine.training_data import training_data
 from federation.simulation.clients import Clients, sample_cohort
 from model.device.folder import Model
 
@@ -31,7 +32,7 @@ class Cohort:
 
     def datasets(self) -> list[tf.data.Dataset]:
         """Returns each client's rows as a dataset for TFF."""
-        return [tf.data.Dataset.from_tensor_slices((r, r[:, 1:])).batch(self.batch) for r in self.rows]
+        return [training_data([rows], self.batch) for rows in self.rows]
 
 
 def cohorts(model: Model, corpus: str, clients: int, max_words: int, rounds: int, seed: int = 0) -> list[Cohort]:

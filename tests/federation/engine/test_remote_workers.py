@@ -221,6 +221,26 @@ def test_a_run_on_workers_has_the_result_of_a_run_without_them(
     assert digest(models[0].weights) == digest(models[1].weights)
 
 
+def test_the_clients_with_the_most_batches_are_computed_first(
+    workers: list, rounds: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from federation.engine import remote_workers
+    from federation.engine.work_queue import WorkQueue
+
+    queues = []
+
+    class Recorded(WorkQueue):
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            queues.append((self.sizes, list(self.waiting)))
+
+    monkeypatch.setattr(remote_workers, "WorkQueue", Recorded)
+    with remote_workers.remote_engine([address for _, address in workers]):
+        rounds.run(1)
+    batches = [-(-rows // rounds.config.batch) for rows in (3, 90, 1, 60, 8, 200)]
+    assert queues == [(batches, [5, 1, 3, 4, 0, 2])]
+
+
 def test_a_round_without_any_worker_left_ends_with_a_clear_error(rounds: Rounds) -> None:
     from federation.engine.remote_workers import remote_engine
 

@@ -12,11 +12,15 @@ from federation.engine.work_queue import AHEAD, WorkQueue
 
 
 @settings(deadline=None)
-@given(st.integers(1, 40), st.lists(st.sets(st.integers(0, 39)), min_size=1, max_size=4))
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=2 * AHEAD),
+    st.lists(st.sets(st.integers(0, 39)), min_size=1, max_size=4),
+)
 def test_every_part_is_computed_once_and_handed_out_in_order_even_if_workers_drop_it(
-    parts: int, dropped: list[set[int]]
+    sizes: list[int], dropped: list[set[int]]
 ) -> None:
-    queue, computed = WorkQueue(parts, len(dropped), patience=30), []
+    parts = len(sizes)
+    queue, computed = WorkQueue(parts, len(dropped), 30, sizes), []
 
     def work(drops: set[int]) -> None:
         while (number := queue.take()) is not None:
@@ -74,3 +78,21 @@ def test_the_queue_waits_for_a_worker_that_is_connected_again() -> None:
     queue.found("a:1")
     threading.Timer(0.05, lambda: queue.put(0, "computed")).start()
     assert queue.result(0) == "computed"
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=AHEAD))
+def test_the_largest_part_is_taken_first_and_of_equal_ones_the_first(sizes: list[int]) -> None:
+    queue = WorkQueue(len(sizes), 1, 30, sizes)
+    taken = [queue.take() for _ in sizes]
+    assert taken == sorted(range(len(sizes)), key=lambda number: (-sizes[number], number))
+
+
+def test_a_large_part_far_ahead_waits_for_the_parts_before_it() -> None:
+    queue = WorkQueue(AHEAD + 2, 1, 30, [1] * (AHEAD + 1) + [9])
+    assert queue.take() == 0
+    queue.put(0, None)
+    queue.result(0)
+    assert queue.take() == 1
+    queue.put(1, None)
+    queue.result(1)
+    assert queue.take() == AHEAD + 1
