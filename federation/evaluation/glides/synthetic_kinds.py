@@ -1,9 +1,9 @@
 """Kinds of synthetic hands: the ranges of habits from which people are drawn.
 
 The ranges are estimates. What they vary is described in the literature: touches lie off what is aimed at, by an offset of the
-person (Henze, Rukzio and Boll 2011, "100,000,000 Taps"; Azenkot and Zhai 2012, "Touch Behavior with Different Postures"); a gesture
-is smooth between points that scatter around its keys (Quinn and Zhai 2018, "Modeling Gesture-Typing Movements"); and people glide
-at very different speeds, on screens of different sizes (Leiva et al. 2021, "How We Swipe").
+person (Henze, Rukzio and Boll 2011, "100,000,000 Taps"; Azenkot and Zhai 2012, "Touch Behavior with Different Postures"); a
+gesture is smooth between points that scatter around its keys (Quinn and Zhai 2018, "Modeling Gesture-Typing Movements"); and
+people glide at very different speeds, on screens of different sizes (Leiva et al. 2021, "How We Swipe").
 """
 
 from dataclasses import dataclass

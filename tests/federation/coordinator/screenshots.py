@@ -22,7 +22,9 @@ from tests.federation.coordinator.web.page.test_dashboard import chromium
 
 _SIZES = {"desktop": (1280, 1020), "phone": (412, 1020)}
 _README = ("desktop-light", "phone-words")
-_SHOWN = re.compile(r"Round ([7-9]): reporting")  # the first two belong to the word discovery; a few points on the curves
+_SHOWN = re.compile(
+    r"Round ([7-9]): reporting"
+)  # the first two belong to the word discovery; a few points on the curves
 _SECONDS = 1_800.0
 _GAP, _GROUND = 24, "#7A8496"
 _TO_THE_WORDS = """

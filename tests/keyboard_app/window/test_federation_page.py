@@ -84,7 +84,9 @@ def give_link(person: Any, link: str) -> None:
     person.touch_control("Continue")
 
 
-def test_on_a_phone_the_question_whether_to_join_comes_into_view(open_window: Callable[..., Any], device: Device) -> None:
+def test_on_a_phone_the_question_whether_to_join_comes_into_view(
+    open_window: Callable[..., Any], device: Device
+) -> None:
     device.choose(consent=True)
     person = open_window(device, 360, 640)
     person.touch_control("federation")
