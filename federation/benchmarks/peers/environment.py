@@ -46,10 +46,9 @@ def environment(folder: Path | None, install: bool, requirements: Sequence[str] 
             f"{', '.join(missing)} not installed in {place}: add --install-peers, or --peers DIR with their environment"
         )
     print(f"installing {', '.join(missing)} in {place}, which can take minutes", file=sys.stderr)
-    commands: list[list[str | Path]] = [
-        [sys.executable, "-m", "venv", place],
-        [python, "-m", "pip", "install", "--quiet", *requirements],
-    ]
+    commands: list[list[str | Path]] = [[python, "-m", "pip", "install", "--quiet", *requirements]]
+    if not (place / "bin" / "pip").exists():  # the last file that `venv` writes
+        commands.insert(0, [sys.executable, "-m", "venv", place])
     for command in commands:
         done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:

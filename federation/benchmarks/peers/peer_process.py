@@ -4,11 +4,12 @@ import json
 import os
 import select
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import data
 import federation
 from data.errors import DataError
 from federation.benchmarks.peers.training_data import load_weights
@@ -16,15 +17,15 @@ from federation.processes import start
 from model.device.weights import Weights
 
 _ROUND_SECONDS = 900.0  # for a round, including the start of the process before the first
-_ROOT = Path(federation.__file__).parents[1]
 
-# This project is not installed in the peers' environment. Its folder stands last on the path, so that the environment's packages
-# come first.
+# The packages that a peer needs of this project, which is not installed in the peers' environment.
+_PACKAGES = tuple(Path(package.__path__[0]) for package in (data, federation))
+
 _RUN = """
 import sys
 from importlib import import_module
-root, module, *arguments = sys.argv[1:]
-sys.path.append(root)
+packages, module, *arguments = sys.argv[1:]
+sys.path.insert(0, packages)
 import_module(module).main(*arguments)
 """
 
@@ -37,6 +38,11 @@ class PeerFiles:
     """The files of a peer's process, and the folder that holds them."""
 
     folder: Path
+
+    @property
+    def packages(self) -> Path:
+        """Has links to the packages of this project that the peer imports."""
+        return self.folder / "packages"
 
     @property
     def result(self) -> Path:
@@ -90,21 +96,27 @@ class PeerProcess:
 
 
 @contextmanager
-def peer_process(python: Path, module: str, name: str, data: Path, folder: Path) -> Iterator[PeerProcess]:
+def peer_process(
+    python: Path, module: str, name: str, training_data: Path, folder: Path, packages: Sequence[Path] = _PACKAGES
+) -> Iterator[PeerProcess]:
     """Starts a peer, which ends with the block.
 
     Args:
       python: the interpreter of the peers' environment.
       module: its `main` takes the paths of the training data and of the result.
       name: of the peer in messages.
-      data: a file of `TrainingData`.
+      training_data: a file of `TrainingData`.
       folder: of files that the process writes; it is created.
+      packages: folders and files of which the module is one, or a part of one, and which it imports.
     """
     folder.mkdir()
     files = PeerFiles(folder)
+    files.packages.mkdir()
+    for package in packages:
+        (files.packages / package.name).symlink_to(package)
     with files.errors.open("wb") as errors:
         process = start(
-            [python, "-I", "-c", _RUN, _ROOT, module, data, files.result],
+            [python, "-I", "-c", _RUN, files.packages, module, training_data, files.result],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
