@@ -117,10 +117,9 @@ def run_rounds(
     with ExitStack() as opened:
         temporary = Path(opened.enter_context(TemporaryDirectory(prefix="peers-")))
         for kind, chosen in by_kind.items():
-            rounds = [[rows.astype(np.int64) for rows in cohort.rows] for cohort in chosen]
-            TrainingData(
-                model.weights, rounds, chosen[0].batch, how.learning_rate, how.clipping_norm, kind == "packed"
-            ).save(temporary / f"{kind}.npz")
+            rounds, batch = [cohort.rows for cohort in chosen], chosen[0].batch
+            data = TrainingData(model.weights, rounds, batch, how.learning_rate, how.clipping_norm, kind == "packed")
+            data.save(temporary / f"{kind}.npz")
         processes = {}
         for name, system in SYSTEMS.items():
             if system.module:

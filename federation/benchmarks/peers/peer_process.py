@@ -5,7 +5,7 @@ import os
 import select
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from federation.processes import start
 from model.device.weights import Weights
 
 _ROUND_SECONDS = 900.0  # for a round, including the start of the process before the first
+_LAST_WORDS_SECONDS = 10.0  # for a process that fails to say why
 
 # The packages that a peer needs of this project, which is not installed in the peers' environment.
 _PACKAGES = tuple(Path(package.__path__[0]) for package in (data, federation))
@@ -29,8 +30,9 @@ sys.path.insert(0, packages)
 import_module(module).main(*arguments)
 """
 
-# Flower and Ray report their use to their makers unless they are told not to.
-_SETTINGS = {"FLWR_TELEMETRY_ENABLED": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+# Flower and Ray report their use to their makers unless they are told not to. Ray gives its workers a low priority, so that other
+# work on the machine would slow down Flower more than the other systems.
+_SETTINGS = {"FLWR_TELEMETRY_ENABLED": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ class PeerProcess:
             raise self._failure() from error
 
     def _failure(self) -> DataError:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LAST_WORDS_SECONDS)
         lines = [line for line in self._files.errors.read_text("utf-8", "replace").splitlines() if line.strip()]
         return DataError(f"{self._name} failed: {lines[-1].strip() if lines else 'it gave no reason'}")
 

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from io import TextIOWrapper
 
 
 class RoundsOnDemand:
@@ -16,6 +17,8 @@ class RoundsOnDemand:
     def __init__(self) -> None:
         self._answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)  # so that progress does not follow the reason for a failure
         self._began = 0.0
 
     def wait(self) -> None:

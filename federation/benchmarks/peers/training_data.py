@@ -20,7 +20,7 @@ class TrainingData:
     """Rounds of federated averaging, in which each client takes one pass of SGD over its rows, in their order."""
 
     weights: Mapping[str, np.ndarray]  # initial global weights, by the names of `ModelConfig.shapes`
-    rounds: Sequence[Sequence[np.ndarray]]  # for each round, the rows of each client: int64 [n, T + 1]
+    rounds: Sequence[Sequence[np.ndarray]]  # for each round, the rows of each client: [n, T + 1]
     batch: int  # rows in a step
     learning_rate: float
     clipping_norm: float  # global L2 norm of a step's gradient
@@ -36,10 +36,10 @@ class TrainingData:
         return targets(self.rounds[number][client])
 
     def save(self, path: Path) -> None:
-        """Writes the file."""
+        """Writes the file. Rows become int64, which PyTorch's loss takes."""
         arrays = {f"weight/{name}": array for name, array in self.weights.items()}
         for number, clients in enumerate(self.rounds):
-            arrays |= {f"rows/{number}/{client}": rows for client, rows in enumerate(clients)}
+            arrays |= {f"rows/{number}/{client}": rows.astype(np.int64) for client, rows in enumerate(clients)}
         settings = {name: getattr(self, name) for name in _SETTINGS}
         sizes = [len(clients) for clients in self.rounds]
         np.savez(path, settings=np.array(json.dumps(settings | {"sizes": sizes})), **arrays)

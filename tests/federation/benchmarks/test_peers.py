@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from data.vocabulary import PAD
-from data.windows import targets
-from federation.benchmarks.loads.cohort import cohorts
+from data.vocabulary import BOUNDARY, PAD, SPECIALS
+from data.windows import pack, targets
+from federation.benchmarks.loads.cohort import Cohort
 from federation.benchmarks.measuring import SkippedBenchmarkError
 from federation.benchmarks.peers.comparison import SYSTEMS, figures, padded, run_rounds
 from federation.benchmarks.peers.environment import environment
@@ -27,10 +27,10 @@ from federation.benchmarks.peers.training_data import TrainingData
 from federation.benchmarks.simulation import largest_difference
 from federation.benchmarks.suite import Options, run
 from model import cifg
-from model.device.folder import Model, load_model
+from model.device.folder import Model
 from tests.federation.conftest import ROOT
 
-ROWS = np.array([[2, 5, 6, 2, PAD], [2, 7, 2, 8, 2]])
+ROWS = np.array([[BOUNDARY, 5, 6, BOUNDARY, PAD], [BOUNDARY, 7, BOUNDARY, 8, BOUNDARY]])
 DATA = TrainingData({"bias": np.zeros(3, np.float32)}, [[ROWS, ROWS[:1]], [ROWS[1:]]], 16, 0.5, 1.0, packed=True)
 
 
@@ -41,6 +41,18 @@ def peers_python() -> Path:
         return environment(None, install=False)
     except SkippedBenchmarkError as why:
         pytest.skip(str(why))
+
+
+def cohort_of_short_messages(model: Model, seed: int) -> Cohort:
+    """Returns clients with different numbers of words; most of their rows hold several messages."""
+    rng, config = np.random.default_rng(seed), model.provenance.config
+    rows = []
+    for messages in (6, 20, 33):
+        sizes = rng.integers(1, 4, messages)
+        rows.append(
+            pack([rng.integers(len(SPECIALS), config.vocabulary, size).tolist() for size in sizes], config.window)
+        )
+    return Cohort(rows, config.batch)
 
 
 def wheel(folder: Path, name: str, version: str) -> None:
@@ -169,11 +181,11 @@ def test_each_framework_has_both_kinds_of_rows() -> None:
     assert set(map(frozenset, kinds.values())) == {frozenset({True, False})}
 
 
-def test_padded_clients_have_the_words_of_packed_ones(short_model: Model, corpus_file: Path) -> None:
-    (drawn,) = cohorts(short_model, str(corpus_file), 3, 60, 1)
+def test_padded_clients_have_the_words_of_packed_ones(short_model: Model) -> None:
+    drawn = cohort_of_short_messages(short_model, seed=0)
     other = padded(drawn)
     assert list(map(targets, other.rows)) == list(map(targets, drawn.rows))
-    assert sum(len(rows) for rows in other.rows) > sum(len(rows) for rows in drawn.rows)
+    assert sum(len(rows) for rows in other.rows) > 1.5 * sum(len(rows) for rows in drawn.rows)
 
 
 _LOSSES = """
@@ -191,9 +203,9 @@ print(json.dumps([float(network.loss(torch.from_numpy(rows))) for rows in data.r
 
 @pytest.mark.parametrize("packed", [True, False])
 def test_the_network_in_pytorch_has_the_loss_of_ours(
-    peers_python: Path, short_model: Model, corpus_file: Path, tmp_path: Path, packed: bool
+    peers_python: Path, short_model: Model, tmp_path: Path, packed: bool
 ) -> None:
-    (drawn,) = cohorts(short_model, str(corpus_file), 3, 60, 1)
+    drawn = cohort_of_short_messages(short_model, seed=0)
     cohort = drawn if packed else padded(drawn)
     TrainingData(short_model.weights, [cohort.rows], 4, 0.5, 1.0, packed).save(tmp_path / "data.npz")
     command = [peers_python, "-I", "-c", _LOSSES, ROOT, tmp_path / "data.npz"]
@@ -204,11 +216,8 @@ def test_the_network_in_pytorch_has_the_loss_of_ours(
         assert loss == pytest.approx(float(cifg.mean_loss(weights, hidden, rows[:, 1:].ravel())), abs=1e-4)
 
 
-def test_all_systems_end_with_the_weights_of_plain_tensorflow(
-    peers_python: Path, short_model_folder: Path, corpus_file: Path
-) -> None:
-    model = load_model(short_model_folder)
-    drawn = cohorts(model, str(corpus_file), 3, 60, 2)
+def test_all_systems_end_with_the_weights_of_plain_tensorflow(peers_python: Path, short_model: Model) -> None:
+    model, drawn = short_model, [cohort_of_short_messages(short_model, seed) for seed in range(2)]
     seconds, weights = run_rounds(peers_python, model, drawn)
     assert {name: len(taken) for name, taken in seconds.items()} == dict.fromkeys(SYSTEMS, 1)
     for name, system in SYSTEMS.items():
