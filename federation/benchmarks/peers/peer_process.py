@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -125,12 +126,14 @@ def peer_process(
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            start_new_session=True,  # with a process group of its own
             env=os.environ | _SETTINGS | {"RAY_TMPDIR": str(folder)},
         )
     try:
         yield PeerProcess(name, process, files)
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # Ray's services would outlive the peer
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:

@@ -1,5 +1,7 @@
 """A peer without a framework, for tests of the pipe: each round adds each client's words to the weights."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from federation.benchmarks.peers.rounds_on_demand import RoundsOnDemand
@@ -7,6 +9,7 @@ from federation.benchmarks.peers.training_data import TrainingData, save_weights
 
 
 def main(data_path: str, result_path: str) -> None:
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])  # as Ray has processes of its own
     on_demand, data = RoundsOnDemand(), TrainingData.load(Path(data_path))
     weights = {name: array.copy() for name, array in data.weights.items()}
     for number, clients in enumerate(data.rounds):

@@ -1,8 +1,10 @@
 """The comparison with other frameworks: their environment, the pipe to them, and, where they are installed, their results."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -141,6 +143,11 @@ def test_a_peer_that_is_not_asked_for_all_rounds_ends_with_the_block(tmp_path: P
         peer.round()
         process = peer._process
     assert process.returncode is not None
+    deadline = time.monotonic() + 10
+    with pytest.raises(ProcessLookupError):  # raised when the peer's child has ended, too
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
 
 
 def test_a_peer_that_cannot_start_says_why(tmp_path: Path) -> None:
