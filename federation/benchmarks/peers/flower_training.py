@@ -5,6 +5,8 @@ As many clients as there are cores train at the same time, each with one thread.
 """
 
 import os
+import sys
+import traceback
 from functools import lru_cache
 from pathlib import Path
 
@@ -75,13 +77,22 @@ def server_app(data_path: str, result_path: str, on_demand: RoundsOnDemand) -> S
 def main(data_path: str, result_path: str) -> None:
     """Runs the rounds of a file of training data and writes the last weights."""
     on_demand, cores = RoundsOnDemand(), len(os.sched_getaffinity(0))
-    run_simulation(
-        server_app(data_path, result_path, on_demand),
-        client_app,
-        num_supernodes=TrainingData.load(Path(data_path)).clients,
-        backend_config={
-            "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
-            # Ray listens on this machine's address by default.
-            "init_args": {"num_cpus": cores, "_node_ip_address": "127.0.0.1", "log_to_driver": False},
-        },
-    )
+    app = server_app(data_path, result_path, on_demand)
+    try:
+        run_simulation(
+            app,
+            client_app,
+            num_supernodes=TrainingData.load(Path(data_path)).clients,
+            backend_config={
+                "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
+                # Ray listens on all of this machine's addresses by default.
+                "init_args": {"num_cpus": cores, "_node_ip_address": "127.0.0.1", "log_to_driver": False},
+            },
+        )
+    except Exception as error:
+        traceback.print_exc()
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        print(f"{type(cause).__name__}: {cause}", file=sys.stderr, flush=True)
+        os._exit(1)  # the thread of the server would wait for the clients for an hour

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import data
 import federation
@@ -119,6 +120,8 @@ def peer_process(
     files.packages.mkdir()
     for package in packages:
         (files.packages / package.name).symlink_to(package)
+    # Ray has its sockets in this folder. A socket's path has at most 107 bytes, and paths in `folder` may be longer.
+    short = TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True)
     with files.errors.open("wb") as errors:
         process = start(
             [python, "-I", "-c", _RUN, files.packages, module, training_data, files.result],
@@ -127,7 +130,7 @@ def peer_process(
             stderr=errors,
             text=True,
             start_new_session=True,  # with a process group of its own
-            env=os.environ | _SETTINGS | {"RAY_TMPDIR": str(folder)},
+            env=os.environ | _SETTINGS | {"RAY_TMPDIR": short.name},
         )
     try:
         yield PeerProcess(name, process, files)
@@ -138,3 +141,4 @@ def peer_process(
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
+        short.cleanup()

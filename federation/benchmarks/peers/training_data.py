@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.windows import targets
 
@@ -19,7 +20,7 @@ _SETTINGS = ("batch", "learning_rate", "clipping_norm", "packed")
 class TrainingData:
     """Rounds of federated averaging, in which each client takes one pass of SGD over its rows, in their order."""
 
-    weights: Mapping[str, np.ndarray]  # initial global weights, by the names of `ModelConfig.shapes`
+    weights: dict[str, NDArray[np.float32]]  # initial global weights, by the names of `ModelConfig.shapes`
     rounds: Sequence[Sequence[np.ndarray]]  # for each round, the rows of each client: [n, T + 1]
     batch: int  # rows in a step
     learning_rate: float

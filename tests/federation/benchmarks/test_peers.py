@@ -86,7 +86,7 @@ def test_the_environment_has_the_packages_asked_for(tmp_path: Path, monkeypatch:
     with pytest.raises(SkippedBenchmarkError, match=r"tiny_peer==1.0 not installed.*add --install-peers"):
         environment(place, install=False, requirements=["tiny_peer==1.0"])
     python = environment(place, install=True, requirements=["tiny_peer==1.0"])
-    listed = [python, "-c", "from importlib.metadata import version; print(version('tiny_peer'))"]
+    listed: list[str | Path] = [python, "-c", "from importlib.metadata import version; print(version('tiny_peer'))"]
     assert subprocess.run(listed, capture_output=True, text=True, check=True).stdout == "1.0+cpu\n"
     wheels.joinpath("tiny_peer-1.0+cpu-py3-none-any.whl").unlink()
     assert environment(place, install=True, requirements=["tiny_peer==1.0"]) == python, "nothing is installed twice"
@@ -109,7 +109,7 @@ def test_training_data_survive_their_file(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[list[int]], packed: bool, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    rounds = [[rng.integers(0, 9, (size, 5)) for size in clients] for clients in sizes]
+    rounds = [[rng.integers(0, 9, (size, 5), np.int32) for size in clients] for clients in sizes]
     weights = {"embedding": rng.random((3, 2), np.float32), "output_bias": rng.random(3, np.float32)}
     path = tmp_path_factory.mktemp("data") / "data.npz"
     TrainingData(weights, rounds, 4, 0.25, 2.0, packed).save(path)
@@ -215,7 +215,7 @@ def test_the_network_in_pytorch_has_the_loss_of_ours(
     drawn = cohort_of_short_messages(short_model, seed=0)
     cohort = drawn if packed else padded(drawn)
     TrainingData(short_model.weights, [cohort.rows], 4, 0.5, 1.0, packed).save(tmp_path / "data.npz")
-    command = [peers_python, "-I", "-c", _LOSSES, ROOT, tmp_path / "data.npz"]
+    command: list[str | Path] = [peers_python, "-I", "-c", _LOSSES, ROOT, tmp_path / "data.npz"]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     weights = {name: tf.constant(array) for name, array in short_model.weights.items()}
     for rows, loss in zip(cohort.rows, found, strict=True):
