@@ -223,7 +223,10 @@ def test_the_network_in_pytorch_has_the_loss_of_ours(
         assert loss == pytest.approx(float(cifg.mean_loss(weights, hidden, rows[:, 1:].ravel())), abs=1e-4)
 
 
-def test_all_systems_end_with_the_weights_of_plain_tensorflow(peers_python: Path, short_model: Model) -> None:
+def test_all_systems_end_with_the_weights_of_plain_tensorflow(
+    peers_python: Path, short_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", os.defpath)  # Ray starts its workers by bash
     model, drawn = short_model, [cohort_of_short_messages(short_model, seed) for seed in range(2)]
     seconds, weights = run_rounds(peers_python, model, drawn)
     assert {name: len(taken) for name, taken in seconds.items()} == dict.fromkeys(SYSTEMS, 1)
