@@ -65,7 +65,7 @@ def _coordinator(o: Options) -> Benchmark:
 
 
 def _peers(o: Options) -> Benchmark:
-    from federation.benchmarks.peers.pfl_comparison import measure_peers
+    from federation.benchmarks.peers.comparison import measure_peers
 
     return measure_peers(o.model, o.corpus, o.clients, o.max_words, o.peer_rounds, o.peers, o.install_peers)
 

@@ -1,17 +1,11 @@
-"""Federated averaging of the same CIFG-LSTM in pfl (Granqvist et al. 2024, arXiv 2404.06430) on PyTorch.
+"""Federated averaging in pfl (Granqvist et al. 2024, arXiv 2404.06430) on PyTorch.
 
-The script runs in an environment of its own, in which this project is not installed: `python pfl_training.py DATA.npz RESULT.npz`.
-`DATA` holds the initial weights (`weight/NAME`), each client's padded rows (`rows/ROUND/CLIENT`, int64 [n, T + 1]) and the
-settings as JSON. For each line on standard input the script runs a round and prints its seconds as JSON. At the end it writes the
-weights.
+`peer_process` calls `main` in the peers' environment.
 """
 
-import json
-import sys
-import time
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from pfl.aggregate.simulate import SimulatedBackend
 from pfl.aggregate.weighting import WeightingStrategy
@@ -24,42 +18,21 @@ from pfl.data.sampling import MinimizeReuseUserSampler
 from pfl.hyperparam import NNEvalHyperParams, NNTrainHyperParams
 from pfl.metrics import Metrics, Weighted
 from pfl.model.pytorch import PyTorchModel
-from torch.nn import functional
 
-PAD = 0  # the value in `data.vocabulary`
+from data.vocabulary import PAD
+from federation.benchmarks.peers.cifg_in_pytorch import PyTorchCifg, weights_of
+from federation.benchmarks.peers.rounds_on_demand import RoundsOnDemand
+from federation.benchmarks.peers.training_data import TrainingData, save_weights
 
 
-class Cifg(torch.nn.Module):
-    """The network of `model.cifg`, for rows of one message each."""
+class PflCifg(PyTorchCifg):
+    """The network with the metrics that pfl asks for before its first round."""
 
-    def __init__(self, weights: dict[str, np.ndarray]) -> None:
-        super().__init__()
-        for name, array in weights.items():
-            self.register_parameter(name, torch.nn.Parameter(torch.from_numpy(array)))
-
-    def loss(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Returns the mean loss of rows [B, T + 1] in nats, over targets that are not padding."""
-        logits = functional.linear(self._read(tokens[:, :-1]), self.embedding, self.output_bias)
-        return functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD)
-
-    def metrics(self, tokens: torch.Tensor) -> dict[str, Any]:
-        """Returns the metrics that pfl needs before its first round."""
+    def metrics(self, rows: torch.Tensor) -> dict[str, Any]:
+        """Returns the loss of rows [B, T + 1], weighted by their targets."""
         with torch.no_grad():
-            words = int((tokens[:, 1:] != PAD).sum())
-            return {"loss": Weighted(float(self.loss(tokens)) * words, words)}
-
-    def _read(self, tokens: torch.Tensor) -> torch.Tensor:
-        inputs = functional.linear(functional.embedding(tokens, self.embedding), self.input_kernel, self.gate_bias)
-        hidden = inputs.new_zeros(len(tokens), self.projection.shape[0])
-        cell = inputs.new_zeros(len(tokens), self.projection.shape[1])
-        states = []
-        for added in inputs.unbind(1):
-            forget, output, candidate = (added + functional.linear(hidden, self.recurrent_kernel)).chunk(3, 1)
-            forget = torch.sigmoid(forget)
-            cell = forget * cell + (1 - forget) * torch.tanh(candidate)
-            hidden = functional.linear(torch.sigmoid(output) * torch.tanh(cell), self.projection)
-            states.append(hidden)
-        return torch.stack(states, 1)
+            words = int((rows[:, 1:] != PAD).sum())
+            return {"loss": Weighted(float(self.loss(rows)) * words, words)}
 
 
 class WeightByWords(WeightingStrategy):
@@ -74,67 +47,56 @@ class WeightByWords(WeightingStrategy):
         return stats, Metrics()
 
 
-class OnDemand(TrainingProcessCallback):
-    """A callback that waits for a line before each round, and prints the round's seconds after it."""
+class AnswerAfterRound(TrainingProcessCallback):
+    """A callback that waits for a request before each round and answers after it."""
 
-    def __init__(self, rounds: int, answers: TextIO) -> None:
-        self._rounds, self._answers = rounds, answers
-        self._began = 0.0
+    def __init__(self, rounds: int, on_demand: RoundsOnDemand) -> None:
+        self._rounds, self._on_demand = rounds, on_demand
 
     def on_train_begin(self, *, model: Any) -> Metrics:
         """Waits before the first round; pfl calls this."""
-        self._wait()
+        self._on_demand.wait()
         return Metrics()
 
     def after_central_iteration(
         self, aggregate_metrics: Any, model: Any, *, central_iteration: int
     ) -> tuple[bool, Metrics]:
-        """Prints the seconds and waits for the next round; pfl calls this."""
-        print(json.dumps({"seconds": time.perf_counter() - self._began}), file=self._answers, flush=True)
+        """Answers, and waits for the next round; pfl calls this."""
+        self._on_demand.answer()
         if central_iteration + 1 < self._rounds:
-            self._wait()
+            self._on_demand.wait()
         return False, Metrics()
 
-    def _wait(self) -> None:
-        if not sys.stdin.readline():
-            sys.exit("standard input was closed before the last round")
-        self._began = time.perf_counter()
 
-
-def main(data: str, result: str) -> None:
-    """Runs the rounds of the file `data` and writes the weights to `result`."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # because pfl prints its metrics to standard output
-    with np.load(data) as content:
-        settings = json.loads(str(content["settings"]))
-        weights = {name.partition("/")[2]: content[name] for name in content.files if name.startswith("weight/")}
-        rows = {name: torch.from_numpy(content[name]) for name in content.files if name.startswith("rows/")}
-    users = sorted(rows, key=lambda name: [int(part) for part in name.split("/")[1:]])
-    words = {user: int((rows[user][:, 1:] != PAD).sum()) for user in users}
+def main(data_path: str, result_path: str) -> None:
+    """Runs the rounds of a file of training data and writes the last weights."""
+    on_demand, data = RoundsOnDemand(), TrainingData.load(Path(data_path))
+    rows, words = {}, {}
+    for number, clients in enumerate(data.rounds):
+        for client, own in enumerate(clients):
+            user = f"{number}/{client}"
+            rows[user], words[user] = torch.from_numpy(own), data.words(number, client)
     datasets = FederatedDataset(
-        lambda user: PyTorchTensorDataset((rows[user],), user_id=user), MinimizeReuseUserSampler(users)
+        lambda user: PyTorchTensorDataset((rows[user],), user_id=user),
+        MinimizeReuseUserSampler(list(rows)),  # takes them in order: each round has the clients meant for it
     )
-    network = Cifg(weights)
-    model = PyTorchModel(network, torch.optim.SGD, torch.optim.SGD(network.parameters(), lr=1.0))
+    network = PflCifg(data.weights, data.packed)
     FederatedAveraging().run(
         algorithm_params=NNAlgorithmParams(
-            central_num_iterations=settings["rounds"],
-            evaluation_frequency=settings["rounds"],
-            train_cohort_size=settings["clients"],
+            central_num_iterations=len(data.rounds),
+            evaluation_frequency=len(data.rounds),
+            train_cohort_size=data.clients,
             val_cohort_size=0,
         ),
         backend=SimulatedBackend(datasets, datasets, postprocessors=[WeightByWords(words)]),
-        model=model,
+        model=PyTorchModel(network, torch.optim.SGD, torch.optim.SGD(network.parameters(), lr=1.0)),
         model_train_params=NNTrainHyperParams(
             local_num_epochs=1,
-            local_learning_rate=settings["learning_rate"],
-            local_batch_size=settings["batch"],
-            local_max_grad_norm=settings["clipping_norm"],
+            local_learning_rate=data.learning_rate,
+            local_batch_size=data.batch,
+            local_max_grad_norm=data.clipping_norm,
         ),
-        model_eval_params=NNEvalHyperParams(local_batch_size=settings["batch"]),
-        callbacks=[OnDemand(settings["rounds"], answers)],
+        model_eval_params=NNEvalHyperParams(local_batch_size=data.batch),
+        callbacks=[AnswerAfterRound(len(data.rounds), on_demand)],
     )
-    np.savez(result, **{name: parameter.detach().numpy() for name, parameter in network.named_parameters()})
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    save_weights(Path(result_path), weights_of(network))

@@ -14,10 +14,8 @@ from data.windows import pack, targets
 from federation.benchmarks.growth import measure_growth, training_flops
 from federation.benchmarks.loads.cohort import cohorts
 from federation.benchmarks.loads.learning_in_tensorflow import one_message_a_row
-from federation.benchmarks.measuring import Benchmark, SkippedBenchmarkError
-from federation.benchmarks.peers.pfl_comparison import environment
+from federation.benchmarks.measuring import Benchmark
 from federation.benchmarks.simulation import measure_simulation
-from federation.benchmarks.suite import Options, run
 from federation.benchmarks.workers import measure_workers
 from federation.reports.plots import plot_growth
 from model.device.config import ModelConfig
@@ -93,13 +91,3 @@ def test_padded_rows_have_the_same_targets_in_the_same_contexts(messages: list[l
         return sorted(found)
 
     assert contexts(padded) == contexts(packed)
-
-
-def test_a_peer_that_is_not_installed_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SkippedBenchmarkError, match="add --install-peers"):
-        environment(tmp_path, install=False)
-    options = Options(tmp_path, 1, 1, "chitchat", 1, 1, 1, tmp_path, False, [10], [600], 1.0)
-    with pytest.raises(SkippedBenchmarkError):
-        run(("peers",), options)
-    assert "pfl is not installed" in run(("peers", "peers"), options)["peers"]["left_out"]
-    assert "peers is left out: pfl is not installed" in capsys.readouterr().err
