@@ -188,8 +188,8 @@ def test_each_framework_has_both_kinds_of_rows() -> None:
     assert set(map(frozenset, kinds.values())) == {frozenset({True, False})}
 
 
-def test_padded_clients_have_the_words_of_packed_ones(short_model: Model) -> None:
-    drawn = cohort_of_short_messages(short_model, seed=0)
+def test_padded_clients_have_the_words_of_packed_ones(small_model: Model) -> None:
+    drawn = cohort_of_short_messages(small_model, seed=0)
     other = padded(drawn)
     assert list(map(targets, other.rows)) == list(map(targets, drawn.rows))
     assert sum(len(rows) for rows in other.rows) > 1.5 * sum(len(rows) for rows in drawn.rows)
@@ -210,24 +210,24 @@ print(json.dumps([float(network.loss(torch.from_numpy(rows))) for rows in data.r
 
 @pytest.mark.parametrize("packed", [True, False])
 def test_the_network_in_pytorch_has_the_loss_of_ours(
-    peers_python: Path, short_model: Model, tmp_path: Path, packed: bool
+    peers_python: Path, small_model: Model, tmp_path: Path, packed: bool
 ) -> None:
-    drawn = cohort_of_short_messages(short_model, seed=0)
+    drawn = cohort_of_short_messages(small_model, seed=0)
     cohort = drawn if packed else padded(drawn)
-    TrainingData(short_model.weights, [cohort.rows], 4, 0.5, 1.0, packed).save(tmp_path / "data.npz")
+    TrainingData(small_model.weights, [cohort.rows], 4, 0.5, 1.0, packed).save(tmp_path / "data.npz")
     command: list[str | Path] = [peers_python, "-I", "-c", _LOSSES, ROOT, tmp_path / "data.npz"]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    weights = {name: tf.constant(array) for name, array in short_model.weights.items()}
+    weights = {name: tf.constant(array) for name, array in small_model.weights.items()}
     for rows, loss in zip(cohort.rows, found, strict=True):
         hidden, _ = cifg.run(weights, tf.constant(rows[:, :-1]), cifg.zero_state(weights, len(rows)))
         assert loss == pytest.approx(float(cifg.mean_loss(weights, hidden, rows[:, 1:].ravel())), abs=1e-4)
 
 
 def test_all_systems_end_with_the_weights_of_plain_tensorflow(
-    peers_python: Path, short_model: Model, monkeypatch: pytest.MonkeyPatch
+    peers_python: Path, small_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", os.defpath)  # Ray starts its workers by bash
-    model, drawn = short_model, [cohort_of_short_messages(short_model, seed) for seed in range(2)]
+    model, drawn = small_model, [cohort_of_short_messages(small_model, seed) for seed in range(2)]
     seconds, weights = run_rounds(peers_python, model, drawn)
     assert {name: len(taken) for name, taken in seconds.items()} == dict.fromkeys(SYSTEMS, 1)
     for name, system in SYSTEMS.items():

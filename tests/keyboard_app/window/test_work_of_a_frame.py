@@ -95,6 +95,7 @@ def test_what_was_foreseen_is_what_is_shown_without(open_window: Callable[..., A
 
 def test_a_finger_that_rests_at_the_end_of_a_glide_is_answered_without_decoding(person: Any, counter: Counter) -> None:
     person.say("so")
+    person.wait_until(lambda: person.device.gliding._up_to_date)
     centres = [letter_key(person, letter).center for letter in "think"]
     touch = person.press_at(*centres[0])
     for x, y in np.concatenate([np.linspace(a, b, 8) for a, b in pairwise(centres)]):

@@ -222,7 +222,7 @@ MISSPELT = [
 
 
 @pytest.mark.parametrize("context", ["", "the thing about it"])
-@pytest.mark.parametrize(("typed", "meant"), zip(MISSPELT[::2], MISSPELT[1::2], strict=True))
+@pytest.mark.parametrize(("typed", "meant"), list(zip(MISSPELT[::2], MISSPELT[1::2], strict=True)))
 def test_typos_are_corrected_where_the_word_is_not_expected(
     suggester: Suggester, context: str, typed: str, meant: str
 ) -> None:
