@@ -422,21 +422,19 @@ class CoordinatorStore:
         next that does: both belong to the same period. After a model was taken over, they go on with a new period.
         """
         last = self.rows(_LAST_PARTICIPATION, {"device": device})[0][0]
-        return (None if last is None else self._made_before(last) + 1), self._made_before(None)
+        return (None if last is None else self._made_before(last) + 1), self.made()
 
     def made(self) -> int:
         """Returns the place of the newest round that made a model; 0 before any."""
-        return self._made_before(None)
+        first, before = self.newest_takeover()
+        return before + self.database.number(_MADE, {"first": first})
 
     def newest_unmasked(self) -> int:
         """Returns the place (see `last_participation`) of the newest round whose sum could be unmasked; 0 before any."""
         newest = self.rows(_NEWEST_PARTICIPATION)[0][0]
         return 0 if newest is None else self._made_before(newest) + 1
 
-    def _made_before(self, number: int | None) -> int:
-        if number is None:
-            first, before = self.newest_takeover()
-            return before + self.database.number(_MADE, {"first": first})
+    def _made_before(self, number: int) -> int:
         earlier = self.rows(_EARLIER_TAKEOVERS, {"number": number})
         first, before = earlier[0] if earlier else (0, 0)
         return int(before) + self.database.number(_MADE_BEFORE, {"first": first, "number": number})

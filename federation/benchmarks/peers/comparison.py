@@ -8,6 +8,7 @@ same. The other frameworks run in processes and an environment of their own.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +24,7 @@ from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
 from federation.benchmarks.peers.environment import REQUIREMENTS, environment
 from federation.benchmarks.peers.peer_process import peer_process
 from federation.benchmarks.peers.training_data import TrainingData
-from federation.benchmarks.simulation import PlainLoop, TffRounds, largest_difference, seconds_of, words_per_second
+from federation.benchmarks.simulation import PlainLoop, TffRounds, largest_difference, next_seconds, words_per_second
 from federation.engine.local import engine
 from federation.simulation.start import checked_messages
 from model.device.folder import Model, load_model
@@ -138,8 +139,7 @@ def run_rounds(
         def measure(name: str) -> Callable[[], float]:
             if name in processes:
                 return processes[name].round
-            left = iter(by_kind[_kind(SYSTEMS[name])])
-            return lambda: seconds_of(local[name], next(left))
+            return partial(next_seconds, local[name], iter(by_kind[_kind(SYSTEMS[name])]))
 
         seconds = in_turn({name: measure(name) for name in SYSTEMS}, len(drawn) - 1)
         weights = {name: system.weights for name, system in local.items()}
