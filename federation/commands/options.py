@@ -7,6 +7,7 @@ from typing import Any
 from data.errors import UserFacingError
 from federation.aggregation.privacy import Privacy
 from federation.aggregation.sum_settings import SumSettings
+from model.device.sampling import SOFTMAXES
 from model.device.trainable import TRAINABLE
 
 _DEFAULT_CLIP = 1.0
@@ -128,6 +129,17 @@ def add_trainable_option(parser: argparse.ArgumentParser) -> None:
         default="all",
         help="the weights that are trained and sent: the output bias, the head (output bias, gate bias and projection), or all "
         "(default: all)",
+    )
+
+
+def add_softmax_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--softmax`."""
+    parser.add_argument(
+        "--softmax",
+        choices=SOFTMAXES,
+        default="full",
+        help="the words over which clients compute the softmax: all of them, or some hundred sampled candidates of each batch, "
+        "which is about twice as fast (default: full)",
     )
 
 

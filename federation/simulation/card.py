@@ -8,6 +8,7 @@ from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
 from federation.reports.model_card import PROMISE, STEP, history
 from federation.simulation.settings import SimulationSettings
 from model.device.metrics import Scores
+from model.device.sampling import SAMPLED
 from model.device.trainable import trainable_parameters, trainable_shapes
 from model.device.weights import Provenance
 
@@ -57,7 +58,7 @@ The last command:
 | sums | {_sums(settings.summation)} |
 | privacy | {privacy_line(settings.privacy, spent)} |
 | final model | {_final_model(settings.average_from)} |
-| client | SGD, learning rate {client.learning_rate:g}, gradients clipped to norm {client.clipping_norm:g} |
+| client | SGD, learning rate {client.learning_rate:g}, gradients clipped to norm {client.clipping_norm:g}{_softmax(client.softmax)} |
 | client's words | at most {client.max_words} a round, drawn at random, {client.passes} pass(es) |
 | seed | {settings.seed} |
 | targets trained on | {sum(int(r["words"]) for r in rounds):,} (ends of messages count) |
@@ -79,6 +80,10 @@ def _trained(settings: SimulationSettings, provenance: Provenance) -> str:
     config, part = provenance.config, settings.client.trainable
     names = ", ".join(trainable_shapes(config, part))
     return f"{part}: {names}; {trainable_parameters(config, part):,} of {trainable_parameters(config):,}"
+
+
+def _softmax(softmax: str) -> str:
+    return ", softmax over sampled candidates" if softmax == SAMPLED else ""
 
 
 def _momentum(server: Server) -> str:
