@@ -119,7 +119,7 @@ def _panel(
 def _clients(model: Model, crowd: Cohort, repeats: int) -> _Found:
     """Measures rounds in TFF over growing numbers of a cohort's clients."""
     counts = sorted({min(count, len(crowd.rows)) for count in _CLIENTS})
-    parts = [Cohort(crowd.rows[:count], crowd.batch) for count in counts]
+    parts = [replace(crowd, rows=crowd.rows[:count]) for count in counts]
     config = model.provenance.config
     with engine():
         system = TffRounds(config, learning_process(config, model.weights, ROUND_TRAINING, Server()))
@@ -140,7 +140,7 @@ def _steps(
     def measure(config: ModelConfig) -> Callable[[], float]:
         loop = PlainLoop(config, initial_weights(config, seed=0), ROUND_TRAINING)
         rows = rng.integers(3, config.vocabulary, (config.batch * _STEPS, config.window + 1)).astype(np.int32)
-        return lambda: seconds_of(loop, Cohort([rows], config.batch)) / _STEPS
+        return lambda: seconds_of(loop, Cohort([rows], config)) / _STEPS
 
     measures = {size: measure(config) for size, config in zip(sizes, configs, strict=True)}
     costs = [training_flops(config) for config in configs]

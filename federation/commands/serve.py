@@ -13,8 +13,8 @@ from typing import Any
 from federation.aggregation.server_settings import DEVICE_ALGORITHMS
 from federation.commands.options import (
     BadCallError,
-    add_summation_options,
     add_softmax_option,
+    add_summation_options,
     add_trainable_option,
     non_negative_int,
     port_number,

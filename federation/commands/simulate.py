@@ -12,8 +12,8 @@ from federation.aggregation.server_settings import ALGORITHMS, SERVER_LEARNING_R
 from federation.commands.options import (
     add_corpus_option,
     add_seed_option,
-    add_summation_options,
     add_softmax_option,
+    add_summation_options,
     add_trainable_option,
     positive_int,
     positive_number,

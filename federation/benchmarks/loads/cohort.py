@@ -34,9 +34,9 @@ class Cohort:
         return [[r[i : i + size] for i in range(0, len(r), size)] for r in self.rows]
 
     def datasets(self, softmax: str = FULL) -> list[tf.data.Dataset]:
-        """Returns each client's rows as a dataset for TFF."""
-        rng = np.random.default_rng(0) if softmax == SAMPLED else None
-        return [training_data([rows], self.config, rng) for rows in self.rows]
+        """Returns each client's rows as a dataset for TFF, with candidates for the sampled softmax if it is asked for."""
+        generators = np.random.default_rng(0).spawn(len(self.rows)) if softmax == SAMPLED else [None] * len(self.rows)
+        return [training_data([rows], self.config, rng) for rows, rng in zip(self.rows, generators, strict=True)]
 
 
 def cohorts(model: Model, corpus: str, clients: int, max_words: int, rounds: int, seed: int = 0) -> list[Cohort]:
