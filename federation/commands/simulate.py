@@ -22,6 +22,7 @@ from federation.commands.options import (
 )
 from model.device.folder import PRETRAINED
 from model.device.learning.finetuning import FineTuning
+from model.device.sampling import FULL
 
 
 def add_simulate_options(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +70,7 @@ def _add_client_options(parser: argparse.ArgumentParser) -> None:
         "--passes", type=positive_int, default=1, help="passes over a client's words in a round (default: 1)"
     )
     add_trainable_option(parser)
-    add_softmax_option(parser)
+    add_softmax_option(parser, FULL)
     parser.add_argument(
         "--max-words", type=positive_int, default=2000, help="maximum words of one client in a round (default: 2000)"
     )
