@@ -11,6 +11,8 @@ less time:
 
 The device's program has the form of `model.cifg`, as LiteRT lacks some of these operations.
 
+With the sampled softmax (`model.device.sampling`), all of this is done over the C candidates of a batch instead of V words.
+
 B rows, T positions, N targets that are not padding, V words, E dimensions, H units. Arrays of all positions are ordered by
 position, then by row.
 """
@@ -37,6 +39,28 @@ def row_likelihood(weights: dict[str, tf.Tensor], rows: tf.Tensor) -> tf.Tensor:
       rows: int32 [B, T + 1]; each token but the first is the target at the position before it.
     """
     return _likelihood(rows, *(weights[name] for name in _NAMES))
+
+
+def among_candidates(weights: dict[str, tf.Tensor], words: tf.Tensor, shift: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns the weights of the model of C candidate words, in which a word is its index among the candidates.
+
+    Args:
+      weights: the tensors of `ModelConfig.shapes`, by name.
+      words: int32 [C], the ids of the candidates, each once.
+      shift: float32 [C], what their sampling adds to their biases.
+    """
+    return weights | {
+        "embedding": _rows_of(weights["embedding"], words),
+        "output_bias": _rows_of(weights["output_bias"], words) + shift,
+    }
+
+
+@tf.custom_gradient
+def _rows_of(table: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        return tf.scatter_nd(tf.expand_dims(rows, 1), upstream, table.shape), None
+
+    return tf.gather(table, rows), gradient
 
 
 @tf.custom_gradient

@@ -26,9 +26,10 @@ from data.errors import DataError
 from federation.aggregation.server_settings import SERVER_LEARNING_RATES, Server
 from model.device.config import ModelConfig
 from model.device.learning.finetuning import FineTuning
+from model.device.sampling import SAMPLED
 from model.device.trainable import trainable_shapes
 from model.device.weights import Weights
-from model.row_likelihood import row_likelihood
+from model.row_likelihood import among_candidates, row_likelihood
 
 Tensors = Any  # a nested structure of tf.Tensor or tf.TensorSpec, like a model's weights, inside a computation
 OptimizerState = Any  # a nested structure of tf.Tensor: a client optimizer's state, part of the client work @CLIENTS
@@ -127,40 +128,46 @@ def named_weights(config: ModelConfig, trained: Any, others: Any, trainable: str
     return {name: named[name] for name in config.shapes}
 
 
-def functional_model(
-    config: ModelConfig, weights: Weights, trainable: str = "all"
-) -> tff.learning.models.FunctionalModel:
-    """Returns the model in TFF's functional form, of which the part `trainable` is trained; see `functional_form`."""
+def functional_model(config: ModelConfig, weights: Weights, how: FineTuning) -> tff.learning.models.FunctionalModel:
+    """Returns the model in TFF's functional form, trained as `how` says; see `functional_form`."""
 
     def named(trained: Any, others: Any) -> dict[str, Any]:
-        return named_weights(config, trained, others, trainable)
+        return named_weights(config, trained, others, how.trainable)
 
-    return functional_form(config, model_weights(config, weights, trainable), named)
+    return functional_form(config, model_weights(config, weights, how.trainable), named, how.softmax)
 
 
 def functional_form(
     config: ModelConfig,
     initial: tff.learning.models.ModelWeights[Any, Any],
     named: Callable[[Any, Any], dict[str, Any]],
+    softmax: str = "full",
 ) -> tff.learning.models.FunctionalModel:
     """Returns the network in TFF's functional form, for any division of its weights into trained and other arrays.
 
-    A batch is (rows [n, T + 1] int32, their targets [n, T]); all targets have the same weight. The model's predictions are the
-    log-likelihoods of the targets that are not padding, one per word. TFF weights a client by the number of its predictions,
-    and so by its words.
+    A batch is (rows [n, T + 1] int32, their targets [n, T]), as `federation.engine.training_data` makes it; all targets have the
+    same weight. With the sampled softmax, rows and targets are indices among the batch's candidates, and the rows come with them:
+    ((rows, words [C] int32, shift [C] float32), targets). The model's predictions are the log-likelihoods of the targets that
+    are not padding, one per word. TFF weights a client by the number of its predictions, and so by its words.
 
     Args:
       config: the model's sizes.
       initial: the first arrays, trained ones and others.
       named: returns the weights by name, given the trained arrays and the others.
+      softmax: over all words ("full"), or over candidates ("sampled").
     """
+    sampled = softmax == SAMPLED
 
     # These functions have no control flow over tensors. Without its conversion by AutoGraph, TFF compiles a process sooner.
     @tf.function(autograph=False)
-    def predict(values: Tensors, rows: tf.Tensor, training: bool = True) -> tf.Tensor:
+    def predict(values: Tensors, inputs: Tensors, training: bool = True) -> tf.Tensor:
         del training  # the network has no dropout layers
         trained, others = values
         weights = named(trained, others)
+        rows = inputs
+        if sampled:
+            rows, words, shift = inputs
+            weights = among_candidates(weights, words, shift)
         return row_likelihood(weights, tf.ensure_shape(rows, [None, config.window + 1]))
 
     @tf.autograph.experimental.do_not_convert
@@ -184,15 +191,14 @@ def functional_form(
     def finish_metrics(state: MetricsState) -> Tensors:
         return OrderedDict(loss=state["loss"][0] / state["loss"][1], words=state["loss"][1])
 
+    rows_spec, targets_spec = (tf.TensorSpec([None, n], tf.int32) for n in (config.window + 1, config.window))
+    candidates_spec = tf.TensorSpec([config.candidates], tf.int32), tf.TensorSpec([config.candidates], tf.float32)
     return tff.learning.models.FunctionalModel(
         initial_weights=(initial.trainable, initial.non_trainable),
         predict_on_batch_fn=predict,
         loss_fn=loss,
         metrics_fns=(no_metrics, add_metrics, finish_metrics),
-        input_spec=(
-            tf.TensorSpec([None, config.window + 1], tf.int32),
-            tf.TensorSpec([None, config.window], tf.int32),
-        ),
+        input_spec=((rows_spec, *candidates_spec) if sampled else rows_spec, targets_spec),
     )
 
 
@@ -216,7 +222,7 @@ def learning_process(
       client: how clients train, and which weights.
       server: the algorithm.
       aggregator: replaces the plain weighted mean.
-      model: replaces the functional form that trains `client.trainable`.
+      model: replaces the functional form that trains as `client` says.
       **options: the options of `tff.learning.algorithms.build_weighted_fed_avg`.
 
     Raises:
@@ -226,7 +232,7 @@ def learning_process(
     if server.algorithm == "fedprox":
         client_optimizer = Proximal(client_optimizer, server.proximal_strength)
     return tff.learning.algorithms.build_weighted_fed_avg(
-        model or functional_model(config, weights, client.trainable),
+        model or functional_model(config, weights, client),
         client_optimizer_fn=client_optimizer,
         server_optimizer_fn=server_optimizer(server),
         # A cohort without a single word has weight 0: without a division by zero, it leaves the model unchanged.

@@ -112,7 +112,7 @@ class SimulatedClients:
     def __init__(self, config: ModelConfig, weights: Weights, how: FineTuning) -> None:
         self._config, self._part = config, how.trainable
         work = tff.learning.templates.build_functional_model_delta_client_work(
-            model=functional_model(config, weights, how.trainable),
+            model=functional_model(config, weights, how),
             optimizer=ClippedSGD(how.learning_rate, how.clipping_norm),
             client_weighting=tff.learning.ClientWeighting.NUM_EXAMPLES,
             loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,

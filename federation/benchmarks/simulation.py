@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ import tensorflow_federated as tff
 from data.vocabulary import PAD
 from federation.aggregation.algorithms import learning_process, weights_of
 from federation.aggregation.server_settings import Server
-from federation.benchmarks.loads.cohort import Cohort, cohorts
+from federation.benchmarks.loads.cohort import TRAINING, Cohort, cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
 from federation.engine.local import engine
 from model import cifg
 from model.device.config import ModelConfig
 from model.device.folder import load_model
-from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
+from model.device.learning.finetuning import FineTuning
+from model.device.sampling import FULL, SAMPLED
 from model.device.weights import Weights
 from model.row_likelihood import row_likelihood
 
@@ -72,14 +74,16 @@ def _likelihood(weights: dict[str, tf.Tensor], rows: tf.Tensor) -> tf.Tensor:
 class TffRounds:
     """Federated averaging in TFF, as `federate simulate` runs it; needs an `engine`."""
 
-    def __init__(self, config: ModelConfig, process: tff.learning.templates.LearningProcess) -> None:
-        """Starts from the process's initial state."""
-        self._config, self._process = config, process
+    def __init__(
+        self, config: ModelConfig, process: tff.learning.templates.LearningProcess, softmax: str = FULL
+    ) -> None:
+        """Starts from the initial state of a process whose clients train with this softmax."""
+        self._config, self._process, self._softmax = config, process, softmax
         self._state: Any = process.initialize()
 
     def round(self, cohort: Cohort) -> None:
         """Runs one round."""
-        self._state = self._process.next(self._state, cohort.datasets()).state
+        self._state = self._process.next(self._state, cohort.datasets(self._softmax)).state
 
     @property
     def weights(self) -> Weights:
@@ -112,14 +116,17 @@ def measure_simulation(folder: Path, corpus: str, clients: int, max_words: int, 
     """
     model = load_model(folder)
     drawn = cohorts(model, corpus, clients, max_words, 1 + repeats)
-    config, how = model.provenance.config, ROUND_TRAINING
+    config, how = model.provenance.config, TRAINING
     plain = PlainLoop(config, model.weights, how)
     written_out = PlainLoop(config, model.weights, how, written_out=True)
     with engine():
-        tff_rounds = TffRounds(config, learning_process(config, model.weights, how, Server()))
-        first = {"tff": seconds_of(tff_rounds, drawn[0]), "plain": seconds_of(plain, drawn[0])}
-        seconds_of(written_out, drawn[0])
+        tff_rounds, sampled = (
+            TffRounds(config, learning_process(config, model.weights, replace(how, softmax=softmax), Server()), softmax)
+            for softmax in (FULL, SAMPLED)
+        )
         systems: dict[str, PlainLoop | TffRounds] = {"tff": tff_rounds, "plain": plain, "written_out": written_out}
+        systems["sampled"] = sampled
+        first = {name: seconds_of(system, drawn[0]) for name, system in systems.items()}
         left = {name: iter(drawn[1:]) for name in systems}
         taken = in_turn(
             {name: partial(next_seconds, systems[name], left[name]) for name in systems},
@@ -149,6 +156,14 @@ def measure_simulation(folder: Path, corpus: str, clients: int, max_words: int, 
                 "ratio of TFF to that",
                 "",
                 ratios(speeds["tff"], speeds["written_out"]),
+                ratio=True,
+            ),
+            Figure("sampled", "TFF with the sampled softmax, words per second", "", speeds["sampled"]),
+            Figure(
+                "ratio_sampled",
+                "ratio of that to TFF with the full softmax",
+                "",
+                ratios(speeds["sampled"], speeds["tff"]),
                 ratio=True,
             ),
             Figure(

@@ -20,7 +20,7 @@ from federation.commands.options import (
     positive_number,
 )
 from model.device.folder import PRETRAINED, Model, load_model
-from model.device.learning.finetuning import FineTuning
+from model.device.learning.finetuning import PERSONAL_TRAINING
 from model.device.metrics import Scores, Typing
 
 Result = dict[str, Any]
@@ -102,7 +102,7 @@ def run_evaluate(options: argparse.Namespace) -> Result:
         from federation.evaluation.personalization import live_users
         from federation.evaluation.personalization_report import live_result
 
-        result |= live_result(live_users(messages, model, FineTuning()))
+        result |= live_result(live_users(messages, model, PERSONAL_TRAINING))
     if options.slips:
         from federation.evaluation.autocorrection import measure_typos
 
@@ -214,7 +214,7 @@ def run_personalize(options: argparse.Namespace) -> Result:
 
     if options.out and options.out.exists() and not options.out.is_dir():
         raise BadCallError(f"--out {options.out} is not a folder")
-    model, corpus, how = load_model(options.model), open_corpus(options.corpus), FineTuning()
+    model, corpus, how = load_model(options.model), open_corpus(options.corpus), PERSONAL_TRAINING
     users = long_enough(corpus, _chosen_users(corpus, options.users), options.min_words, options.max_users)
     if options.curve:
         points, rows = gain_curve(model, corpus, users, how)

@@ -9,6 +9,7 @@ from typing import Any
 from federation.commands.options import (
     BadCallError,
     add_seed_option,
+    add_softmax_option,
     add_trainable_option,
     positive_int,
     positive_number,
@@ -44,6 +45,7 @@ def add_round_options(parser: argparse.ArgumentParser) -> None:
         help="the folder in which fedadam keeps its moments between rounds; fedavg has none (default: none)",
     )
     add_trainable_option(parser)
+    add_softmax_option(parser)
     add_seed_option(parser)
     parser.add_argument(
         "--deadline", type=positive_number, default=300.0, help="seconds to wait for the keyboards (default: 300)"
@@ -63,7 +65,7 @@ def run_one_round(options: argparse.Namespace) -> dict[str, Any]:
         raise BadCallError("--algorithm fedadam needs --state DIR to keep its moments between rounds")
     model = load_model(options.model)
     check_free_for_model(options.out)
-    how = replace(ROUND_TRAINING, trainable=options.trainable)
+    how = replace(ROUND_TRAINING, trainable=options.trainable, softmax=options.softmax)
     devices = call_keyboards(options.profiles, model, how, options.seed, options.deadline, options.model)
     # Importing TFF takes seconds, so errors in the options are reported before it.
     from federation.aggregation.plain_mean import Aggregation

@@ -13,6 +13,7 @@ from typing import Any
 from federation.aggregation.server_settings import DEVICE_ALGORITHMS
 from federation.commands.options import (
     BadCallError,
+    add_softmax_option,
     add_summation_options,
     add_trainable_option,
     non_negative_int,
@@ -104,6 +105,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("passes", positive_int, "passes over a device's words in a round")
     add("max_words", positive_int, "maximum words of one device in a round")
     add_trainable_option(parser)
+    add_softmax_option(parser)
     parser.add_argument("--algorithm", choices=DEVICE_ALGORITHMS, help="the server optimizer (default: fedavg)")
     parser.add_argument(
         "--server-learning-rate",

@@ -12,6 +12,7 @@ from federation.aggregation.server_settings import ALGORITHMS, SERVER_LEARNING_R
 from federation.commands.options import (
     add_corpus_option,
     add_seed_option,
+    add_softmax_option,
     add_summation_options,
     add_trainable_option,
     positive_int,
@@ -21,6 +22,7 @@ from federation.commands.options import (
 )
 from model.device.folder import PRETRAINED
 from model.device.learning.finetuning import FineTuning
+from model.device.sampling import FULL
 
 
 def add_simulate_options(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +70,7 @@ def _add_client_options(parser: argparse.ArgumentParser) -> None:
         "--passes", type=positive_int, default=1, help="passes over a client's words in a round (default: 1)"
     )
     add_trainable_option(parser)
+    add_softmax_option(parser, FULL)
     parser.add_argument(
         "--max-words", type=positive_int, default=2000, help="maximum words of one client in a round (default: 2000)"
     )
@@ -140,6 +143,7 @@ def run_simulate(options: argparse.Namespace) -> dict[str, Any]:
             passes=options.passes,
             max_words=options.max_words,
             trainable=options.trainable,
+            softmax=options.softmax,
         ),
         summation=summation_of(options, options.clients_per_round, options.max_words),
         privacy=privacy_of(options),

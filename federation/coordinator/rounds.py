@@ -366,6 +366,7 @@ class Rounds(RoundsInView):
             number,
             terms,
             training.trainable,
+            training.softmax,
         )
         self._begin(number, plan, rules, "", now)
 

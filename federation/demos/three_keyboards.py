@@ -137,7 +137,7 @@ def _federate(
                 profiles = [owner.profile for owner in owners]
                 devices = call_keyboards(profiles, model, how, seed + number, _DEADLINE_SECONDS, shipped)
             cohort = sample_cohort(training.users, _SIMULATED_CLIENTS, seed, number, turns)
-            datasets = [training.dataset(u, how.max_words, how.passes, config.batch, seed, number) for u in cohort]
+            datasets = [training.dataset(u, how, config, seed, number) for u in cohort]
             model = run_round(devices, model, aggregation, out, simulated(model.weights, datasets))
             if with_keyboards:
                 recall = strangers.measure(number, model.weights)

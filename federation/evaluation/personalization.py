@@ -8,7 +8,7 @@ counts the n-grams of each message once it is measured, as it does in use.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -27,6 +27,7 @@ from model.device.learning.gate import Verdict, held_back_from
 from model.device.learning.personal_network import LearnedNetwork, learn_network
 from model.device.metrics import Scores, Typing, tally, type_by_words_and_phrases, type_messages
 from model.device.runtime import Program
+from model.device.sampling import FULL
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
@@ -127,14 +128,11 @@ def _learn(
     how: FineTuning,
     seed: int,
     in_use: Weights | None = None,
-    sampled: bool = True,
 ) -> LearnedNetwork | None:
     border = held_back_from([len(model.vocabulary.encode(text)) for text in messages])
     program.weights = model.weights
     before, phrases = in_use or model.weights, model.phrases
-    return result_of(
-        learn_network(program, model.vocabulary, messages, border, before, how, seed, sampled, phrases=phrases)
-    )
+    return result_of(learn_network(program, model.vocabulary, messages, border, before, how, seed, phrases=phrases))
 
 
 def measure(suggester: Suggester, messages: Sequence[str], vocabulary: int) -> Measurement:
@@ -235,7 +233,7 @@ def _personalize(
             "n-grams": after if learned.kept is None else measured(None, personal),
             "both": after if learned.kept is learned.new else measured(learned.new, personal),
         }
-        over_all = _learn(model, program, older, how, seed, sampled=False)
+        over_all = _learn(model, program, older, replace(how, softmax=FULL), seed)
         parts["fine-tuning over all words"] = measured(over_all.weights if over_all else None, None)
     words = sum(len(tokenize(text)) for text in older)
     return Personalization(

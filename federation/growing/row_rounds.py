@@ -41,7 +41,7 @@ def rows_process(
         return {name: (before | grown)[name] for name in config.shapes}
 
     initial = tff.learning.models.ModelWeights(tuple(weights[name][first:] for name in _GROWN), others)
-    form = functional_form(config, initial, named)
+    form = functional_form(config, initial, named, client.softmax)
     return learning_process(config, weights, client, server, model=form)
 
 
@@ -77,7 +77,7 @@ def run_rounds(
     turns, state = turns_by_words(clients.words(), how.max_words), process.initialize()
     for number in range(1, rounds + 1):
         cohort = sample_cohort(clients.users, clients_per_round, seed, number, turns)
-        data = [clients.dataset(user, how.max_words, how.passes, config.batch, seed, number) for user in cohort]
+        data = [clients.dataset(user, how, config, seed, number) for user in cohort]
         output = process.next(state, data)
         state = output.state
         done(number, f"loss {float(output.metrics['client_work']['train']['loss']):.3f}")

@@ -28,8 +28,8 @@ from federation.protocol.secure_aggregation.messages import SecureRound
 from federation.protocol.secure_aggregation.modular_vectors import VectorLayout
 
 # Of everything in this package that is sent. Version 1 had no consistency check and no header, version 2 no trainable parts,
-# version 3 no word discovery.
-VERSION = 4
+# version 3 no word discovery, version 4 no choice of the softmax.
+VERSION = 5
 VERSION_HEADER = "x-federation-protocol"
 
 REST, WAIT = "rest", "wait"  # the tasks of a Call, apart from the stages
@@ -183,6 +183,8 @@ class Plan(JsonMessage):
     terms: Terms
     # The weights that are trained and sent (`model.device.trainable`): a device refuses a part that it does not know.
     trainable: Annotated[str, Matching("bias|head|all")] = "all"
+    # Over which words a training step computes its softmax (`model.device.sampling`).
+    softmax: Annotated[str, Matching("full|sampled")] = "full"
 
     @property
     def layout(self) -> VectorLayout:

@@ -234,6 +234,7 @@ class Invitation(JsonMessage):
     max_words: int
     seed: int  # seed of the order of the training rows
     trainable: str = "all"
+    softmax: str = "full"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from federation.aggregation.server_settings import Server
 from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
 from federation.reports.model_card import PROMISE, STEP, history
 from federation.simulation.settings import SimulationSettings
+from model.device.learning.finetuning import FineTuning
 from model.device.metrics import Scores
+from model.device.sampling import SAMPLED
 from model.device.trainable import trainable_parameters, trainable_shapes
 from model.device.weights import Provenance
 
@@ -57,7 +59,7 @@ The last command:
 | sums | {_sums(settings.summation)} |
 | privacy | {privacy_line(settings.privacy, spent)} |
 | final model | {_final_model(settings.average_from)} |
-| client | SGD, learning rate {client.learning_rate:g}, gradients clipped to norm {client.clipping_norm:g} |
+| client | {_training(client)} |
 | client's words | at most {client.max_words} a round, drawn at random, {client.passes} pass(es) |
 | seed | {settings.seed} |
 | targets trained on | {sum(int(r["words"]) for r in rounds):,} (ends of messages count) |
@@ -79,6 +81,11 @@ def _trained(settings: SimulationSettings, provenance: Provenance) -> str:
     config, part = provenance.config, settings.client.trainable
     names = ", ".join(trainable_shapes(config, part))
     return f"{part}: {names}; {trainable_parameters(config, part):,} of {trainable_parameters(config):,}"
+
+
+def _training(client: FineTuning) -> str:
+    sampled = ", softmax over sampled candidates" if client.softmax == SAMPLED else ""
+    return f"SGD, learning rate {client.learning_rate:g}, gradients clipped to norm {client.clipping_norm:g}{sampled}"
 
 
 def _momentum(server: Server) -> str:

@@ -11,6 +11,8 @@ from data.corpus import Corpus
 from data.vocabulary import Vocabulary
 from data.windows import pack
 from federation.engine.training_data import training_data
+from model.device.config import ModelConfig
+from model.device.learning.finetuning import FineTuning, candidate_generator
 
 
 def sample_cohort(
@@ -72,9 +74,8 @@ class Clients:
         kept = order[: max(1, int(np.searchsorted(words, max_words, side="right")))]
         return pack([messages[i][:max_words] for i in kept], self._window), rng
 
-    def dataset(
-        self, user: str, max_words: int, passes: int, batch: int, seed: int, round_number: int
-    ) -> tf.data.Dataset:
-        """Returns a client's data for TFF: batches of (rows, targets), reshuffled for each pass."""
-        rows, rng = self.rows(user, max_words, seed, round_number)
-        return training_data([rows[rng.permutation(len(rows))] for _ in range(passes)], batch)
+    def dataset(self, user: str, how: FineTuning, config: ModelConfig, seed: int, round_number: int) -> tf.data.Dataset:
+        """Returns a client's data for TFF: batches that are drawn as a device draws them (`finetuning.finetune`)."""
+        rows, rng = self.rows(user, how.max_words, seed, round_number)
+        sampling = candidate_generator(how, rng)
+        return training_data([rows[rng.permutation(len(rows))] for _ in range(how.passes)], config, sampling)

@@ -197,9 +197,9 @@ def _train(
       NotFiniteError: the clients' loss is not finite.
     """
     began = time.monotonic()
-    settings, how, batch = run.settings, run.settings.client, run.start.provenance.config.batch
+    settings, config = run.settings, run.start.provenance.config
     cohort = _cohort(run, number)
-    datasets = [run.clients.dataset(user, how.max_words, how.passes, batch, settings.seed, number) for user in cohort]
+    datasets = [run.clients.dataset(user, settings.client, config, settings.seed, number) for user in cohort]
     output = run.process.next(state, datasets)
     trained = output.metrics["client_work"]["train"]
     if trained["words"] and not np.isfinite(trained["loss"]):

@@ -8,6 +8,7 @@ from federation.aggregation.privacy import Privacy
 from federation.aggregation.server_settings import Server
 from federation.aggregation.sum_settings import SumSettings
 from model.device.learning.finetuning import FineTuning
+from model.device.sampling import FULL
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class SimulationSettings:
             del content["privacy"]
         if self.client.trainable == "all":
             del content["client"]["trainable"]
+        if self.client.softmax == FULL:
+            del content["client"]["softmax"]
         if not self.server.momentum:
             del content["server"]["momentum"]
         return content

@@ -37,6 +37,7 @@ class Trial:
     passes: int = 1
     max_words: int = 2000
     trainable: str = "all"
+    softmax: str = "full"  # of the clients' training steps (`model.device.sampling`)
     bits: int = 0  # bits of a delta's entry in the sum; 0: unclipped deltas are averaged as floats
     clip: float = 1.0  # the clipping norm of deltas, if bits are given
     clip_quantile: float = 0.0  # the quantile of their norms that the clipping norm follows; 0: it is fixed
@@ -71,7 +72,8 @@ class Trial:
                 self.server_momentum,
             ),
             client=FineTuning(
-                self.client_learning_rate, self.clipping_norm, self.passes, self.max_words, self.trainable
+                *(self.client_learning_rate, self.clipping_norm, self.passes, self.max_words),
+                *(self.trainable, self.softmax),
             ),
             summation=summation,
             privacy=privacy,

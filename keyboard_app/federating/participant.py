@@ -49,6 +49,7 @@ from model.device.learning.gate import held_back_from
 from model.device.learning.training import train_program
 from model.device.metrics import NotFiniteError, Scores, evaluate
 from model.device.programs import NoProgramError
+from model.device.sampling import SAMPLED
 from model.device.trainable import trainable_parameters, trainable_shapes
 from model.device.weights import digest
 
@@ -157,8 +158,8 @@ def check_plan(plan: Plan, round_name: str, model: Model) -> None:
     """Checks that a plan is for this round and this keyboard's model. Its numbers are within the bounds that their types carry.
 
     Raises:
-      DataError: the plan is for another round, for a model of other sizes, or for another vocabulary, or trains a part of the
-        weights that this keyboard's program cannot train alone.
+      DataError: the plan is for another round, for a model of other sizes, or for another vocabulary, or trains in
+        a way that this keyboard's program cannot.
     """
     if plan.round_name != round_name:
         raise DataError("the coordinator sent the plan of another round: it is refused")
@@ -167,6 +168,8 @@ def check_plan(plan: Plan, round_name: str, model: Model) -> None:
         raise DataError("the coordinator's plan is for another model than this keyboard's: it is refused")
     if plan.trainable != "all" and not model.start().trains_parts:
         raise DataError("the coordinator's plan trains a part of the model, which this keyboard cannot yet: update it")
+    if plan.softmax == SAMPLED and model.start().candidates is None:
+        raise DataError("the coordinator's plan needs the sampled softmax, which this keyboard lacks yet: update it")
 
 
 class _Session:
@@ -423,7 +426,9 @@ class Participant:
         self._history.accept(self._digest, self.model.provenance.round)
         # A coordinator can repeat the plan's seed, so nothing that is random here may depend on it alone.
         seed, repeated = (plan.seed, self._draw(128)), self._history.updates(self._digest) > 0
-        how = FineTuning(plan.learning_rate, plan.clipping_norm, plan.passes, plan.max_words, plan.trainable)
+        how = FineTuning(
+            *(plan.learning_rate, plan.clipping_norm, plan.passes, plan.max_words, plan.trainable, plan.softmax)
+        )
         messages = self._messages(self.model)
         learned_from = newest(messages[: held_back_from([len(message) for message in messages])], how.max_words)
         counted = count_words(learned_from, self.model.vocabulary)

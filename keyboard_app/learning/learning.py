@@ -22,7 +22,7 @@ from keyboard_app.learning.word_count import count_words
 from keyboard_app.recording.personal_file import Seen
 from keyboard_app.recording.records import Judgement, Message
 from keyboard_app.recording.user_profile import Profile
-from model.device.learning.finetuning import FineTuning, Progress
+from model.device.learning.finetuning import PERSONAL_TRAINING, FineTuning, Progress
 from model.device.learning.finetuning import newest as newest_of
 from model.device.learning.gate import Verdict, held_back_from
 from model.device.learning.personal_network import learn_network
@@ -92,7 +92,7 @@ class Learning:
         self._over_again = over_again
         self._in_use = None if over_again else models.personal
         self._seen = None if over_again else models.seen
-        self._how = how or FineTuning()
+        self._how = how or PERSONAL_TRAINING
         self._recorded = profile.store.learnable()
         self._deletion = profile.store.last_deletion()
         self._used: list[Message] = []  # trained on or held out

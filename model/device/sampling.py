@@ -2,7 +2,7 @@
 
 The softmax over V words and its gradient take two thirds of the arithmetic of a training step and almost all of its memory
 traffic. A personal network is therefore trained by importance sampling (Bengio and Senecal 2008; Jean et al. 2015, arXiv
-1412.2007, Section 3):
+1412.2007, Section 3), and so are the clients of a round that asks for it:
 
 1. The words of the batch and the specials are always candidates.
 2. Other words are drawn until there are C candidates. Word w is drawn with a probability p_w proportional to 1 / rank, at most 1,
@@ -20,7 +20,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from data.errors import DataError
 from data.vocabulary import SPECIALS
+
+FULL, SAMPLED = "full", "sampled"
+SOFTMAXES = (FULL, SAMPLED)
+
+
+def check_softmax(softmax: str) -> None:
+    """Raises DataError unless `softmax` is one of `SOFTMAXES`."""
+    if softmax not in SOFTMAXES:
+        raise DataError(f"there is no softmax {softmax!r}: choose one of {', '.join(SOFTMAXES)}")
 
 
 class Candidates(NamedTuple):

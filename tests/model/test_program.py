@@ -154,8 +154,8 @@ def test_an_older_program_without_candidates_learns_over_all_words(small_model: 
     assert older.candidates is None
     messages = [[5, 6, 7], [8, 9], [10, 11, 12, 13]]
     found = [
-        list(finetune(p, messages, FineTuning(passes=3), np.random.default_rng(0), sampled))
-        for p, sampled in ((older, True), (program, False))
+        list(finetune(p, messages, FineTuning(passes=3, softmax=softmax), np.random.default_rng(0)))
+        for p, softmax in ((older, "sampled"), (program, "full"))
     ]
     assert found[0] == found[1]
     for name, array in older.weights.items():

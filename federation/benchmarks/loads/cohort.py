@@ -1,7 +1,7 @@
 """The clients of measured simulated rounds, the same for all systems that are compared."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,13 @@ from data.errors import DataError
 from data.windows import targets
 from federation.engine.training_data import training_data
 from federation.simulation.clients import Clients, sample_cohort
+from model.device.config import ModelConfig
 from model.device.folder import Model
+from model.device.learning.finetuning import ROUND_TRAINING
+from model.device.sampling import FULL, SAMPLED
+
+# How the clients of measured rounds train: over all words, as other systems do.
+TRAINING = replace(ROUND_TRAINING, softmax=FULL)
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,7 @@ class Cohort:
     """The training data of a round's clients."""
 
     rows: Sequence[np.ndarray]  # int32 [n, T + 1] for each client
-    batch: int  # rows in a training step
+    config: ModelConfig
 
     @property
     def words(self) -> int:
@@ -28,11 +34,13 @@ class Cohort:
 
     def batches(self) -> list[list[np.ndarray]]:
         """Returns each client's rows, split into training steps."""
-        return [[r[i : i + self.batch] for i in range(0, len(r), self.batch)] for r in self.rows]
+        size = self.config.batch
+        return [[r[i : i + size] for i in range(0, len(r), size)] for r in self.rows]
 
-    def datasets(self) -> list[tf.data.Dataset]:
-        """Returns each client's rows as a dataset for TFF."""
-        return [training_data([rows], self.batch) for rows in self.rows]
+    def datasets(self, softmax: str = FULL) -> list[tf.data.Dataset]:
+        """Returns each client's rows as a dataset for TFF, with candidates for the sampled softmax if it is asked for."""
+        generators = np.random.default_rng(0).spawn(len(self.rows)) if softmax == SAMPLED else [None] * len(self.rows)
+        return [training_data([rows], self.config, rng) for rows, rng in zip(self.rows, generators, strict=True)]
 
 
 def cohorts(model: Model, corpus: str, clients: int, max_words: int, rounds: int, seed: int = 0) -> list[Cohort]:
@@ -55,5 +63,5 @@ def cohorts(model: Model, corpus: str, clients: int, max_words: int, rounds: int
         for user in cohort:
             own, rng = people.rows(user, max_words, seed, number)
             rows.append(own[rng.permutation(len(own))])
-        drawn.append(Cohort(rows, config.batch))
+        drawn.append(Cohort(rows, config))
     return drawn

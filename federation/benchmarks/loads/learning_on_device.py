@@ -13,7 +13,7 @@ import numpy as np
 from data.generators import result_of
 from data.peak_memory import peak_memory_mib
 from model.device.folder import load_model
-from model.device.learning.finetuning import FineTuning
+from model.device.learning.finetuning import PERSONAL_TRAINING
 from model.device.learning.training import train_program
 from model.device.metrics import evaluate
 
@@ -22,7 +22,7 @@ def main(folder: str, messages: str, threads: str) -> None:
     """Learns, and prints the JSON that `federation.benchmarks.learning` reads."""
     content = json.loads(Path(messages).read_text("utf-8"))
     program = load_model(Path(folder)).start(int(threads))
-    training = train_program(program, content["learn"], FineTuning(), np.random.default_rng(0), sampled=True)
+    training = train_program(program, content["learn"], PERSONAL_TRAINING, np.random.default_rng(0))
     run = result_of(training)
     peak = peak_memory_mib()
     scores = evaluate(program, content["held_out"])

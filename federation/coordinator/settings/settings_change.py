@@ -71,6 +71,7 @@ ALL: Mapping[str, Setting] = {
     "passes": Setting("passes over a device's words", positive=True),
     "max_words": Setting("words of a device at most", positive=True),
     "trainable": Setting("trained weights", fixed=_always(_STATE)),
+    "softmax": Setting("softmax of devices"),
     "algorithm": Setting("server optimizer", fixed=_always(_STATE)),
     "server_learning_rate": Setting("server learning rate", positive=True, fixed=_always(_STATE)),
     "seed": Setting("seed", fixed=_always(_STATE)),
@@ -96,6 +97,7 @@ def values_of(settings: FederationSettings) -> Values:
         "passes": training.passes,
         "max_words": training.max_words,
         "trainable": training.trainable,
+        "softmax": training.softmax,
         "algorithm": settings.algorithm,
         "server_learning_rate": settings.server_learning_rate,
         "seed": settings.seed,
@@ -144,6 +146,7 @@ def with_values(settings: FederationSettings, chosen: Mapping[str, Value]) -> Fe
         passes=int(v["passes"]),
         max_words=int(v["max_words"]),
         trainable=str(v["trainable"]),
+        softmax=str(v["softmax"]),
     )
     return FederationSettings(
         *(training, summation, privacy, str(v["algorithm"]), float(v["server_learning_rate"]), int(v["seed"])),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from data.windows import pack, targets
 from model.device.runtime import Program
-from model.device.sampling import draw
+from model.device.sampling import SAMPLED, check_softmax, draw
 from model.device.trainable import check_trainable
 from model.device.weights import Weights
 
@@ -18,7 +18,7 @@ class FineTuning:
     """Settings of fine-tuning. The default rate and passes were the best of four pairs on 36 validation users.
 
     Raises:
-      DataError: there is no such trainable part.
+      DataError: there is no such trainable part, or no such softmax.
     """
 
     learning_rate: float = 0.5
@@ -28,13 +28,18 @@ class FineTuning:
     trainable: str = (
         "all"  # the weights that are trained (`model.device.trainable`); the gradient's norm is over these alone
     )
+    softmax: str = "full"  # over all words, or over "sampled" candidates (`model.device.sampling`)
 
     def __post_init__(self) -> None:
         check_trainable(self.trainable)
+        check_softmax(self.softmax)
 
+
+# What a keyboard does to learn for itself.
+PERSONAL_TRAINING = FineTuning(softmax=SAMPLED)
 
 # A device trains less for a round than for itself, so that no single person moves the global model far.
-ROUND_TRAINING = FineTuning(passes=1, max_words=2_000)
+ROUND_TRAINING = FineTuning(passes=1, max_words=2_000, softmax=SAMPLED)
 
 
 @dataclass(frozen=True)
@@ -64,31 +69,37 @@ def finetune(
     messages: Sequence[Sequence[int]],
     how: FineTuning,
     rng: np.random.Generator,
-    sampled: bool = False,
 ) -> Iterator[Progress]:
     """Trains the program's weights in place on encoded messages; yields after each batch, so that the caller may stop or report.
 
-    Rows are shuffled before every pass. Without any message nothing is yielded.
+    Rows are shuffled before every pass. Without any message nothing is yielded. A program without the signature `learn` uses the
+    full softmax in any case.
 
     Args:
       program: holds the initial weights.
       messages: word ids, oldest first.
       how: the settings.
       rng: draws the order of the rows and the candidates.
-      sampled: uses the sampled softmax (`model.device.sampling`). It is for personal networks only: in a round, devices have to do
-        exactly what the desktop simulates. A program without the signature `learn` uses the full softmax.
     """
     rows = pack(newest(messages, how.max_words), program.config.window)
     size = program.config.batch
     total = -(-len(rows) // size) * how.passes
-    # A separate generator, so that the order of the rows does not depend on `sampled`.
-    sampling = rng.spawn(1)[0] if sampled else None
+    sampling = candidate_generator(how, rng)
     learned, loss = 0, 0.0
     for done, batch in enumerate(batches(rows, size, how.passes, rng), 1):
         count = targets(batch)
         loss += _step(program, batch, how, sampling) * count
         learned += count
         yield Progress(done, total, learned, loss / max(learned, 1))
+
+
+def candidate_generator(how: FineTuning, rng: np.random.Generator) -> np.random.Generator | None:
+    """Returns the generator that draws candidates, or None with the full softmax.
+
+    It is separate from the one that draws the order of the rows, `rng`, so that this order does not depend on the softmax. A
+    simulated client and a device that start from the same `rng` draw the same candidates.
+    """
+    return rng.spawn(1)[0] if how.softmax == SAMPLED else None
 
 
 def batches(rows: NDArray[np.int32], size: int, passes: int, rng: np.random.Generator) -> Iterator[NDArray[np.int32]]:

@@ -50,7 +50,6 @@ def learn_network(
     in_use: Weights,
     how: FineTuning,
     seed: int = 0,
-    sampled: bool = True,
     phrases: Phrases | None = None,
 ) -> Generator[Progress, None, LearnedNetwork | None]:
     """Learns from the messages before index `border` and judges by those from it on; leaves the kept weights in the program.
@@ -65,7 +64,6 @@ def learn_network(
       in_use: the network that the keyboard types with.
       how: settings of fine-tuning.
       seed: for the order of the rows and the candidates.
-      sampled: whether fine-tuning uses the sampled softmax.
       phrases: what is mixed into the networks' probabilities when they are judged, as when the person types.
 
     Raises:
@@ -75,7 +73,7 @@ def learn_network(
     begun = Progress(0, 1, 0, 0.0)
     adapted = yield from yielding(begun, adapt_marginals(program, encoded))
     program.weights = adapted
-    run = yield from train_program(program, encoded, how, np.random.default_rng(seed), sampled)
+    run = yield from train_program(program, encoded, how, np.random.default_rng(seed))
     if not run.words:
         return None
     trained = program.weights

@@ -37,14 +37,13 @@ def train_program(
     messages: Sequence[Sequence[int]],
     how: FineTuning,
     rng: np.random.Generator,
-    sampled: bool = False,
 ) -> Generator[Progress, None, TrainingRun]:
     """Fine-tunes the program's weights in place and returns the counts; the arguments are those of `finetune`.
 
     Yields after each step, so that the caller can show progress, give way or stop. `data.generators.result_of` runs it to its end.
     """
     started, progress = time.perf_counter(), Progress(0, 0, 0, 0.0)
-    for progress in finetune(program, messages, how, rng, sampled):
+    for progress in finetune(program, messages, how, rng):
         yield progress
     seconds = time.perf_counter() - started
     return TrainingRun(progress.targets // how.passes, progress.targets, progress.loss, seconds)

@@ -7,12 +7,15 @@ import pytest
 import tensorflow as tf
 
 from data.errors import DataError
+from data.windows import pack
 from federation.aggregation.algorithms import learning_process, weights_of
 from federation.aggregation.plain_mean import Aggregation, SimulatedClients
 from federation.aggregation.server_settings import Server
 from federation.engine.state_store import StateStore
-from model.device.folder import Model
-from model.device.learning.finetuning import FineTuning
+from federation.engine.training_data import training_data
+from model.device.folder import PUBLIC, Model, load_model
+from model.device.learning.finetuning import FineTuning, candidate_generator, finetune
+from model.device.sampling import SOFTMAXES
 from model.device.trainable import TRAINABLE, trainable_shapes
 from model.device.weights import Weights, digest
 
@@ -134,11 +137,35 @@ def test_a_simulated_client_trains_as_a_device_does(small_model: Model, trainabl
     assert words == (rows[:, 1:] != 0).sum()
 
 
-def test_a_cohort_without_words_changes_nothing(small_model: Model) -> None:
-    config = small_model.provenance.config
+@pytest.mark.parametrize("softmax", SOFTMAXES)
+def test_a_simulated_client_draws_and_learns_what_a_device_does_from_the_same_seed(softmax: str) -> None:
+    """At full size, where most words are no candidates, over two passes of more than one batch."""
+    model = load_model(PUBLIC)
+    config, how = model.provenance.config, FineTuning(passes=2, softmax=softmax)
+    rng = np.random.default_rng(3)
+    frequent = 3 + np.floor((config.vocabulary - 3) * rng.random(400) ** 4).astype(np.int32)
+    messages = [message.tolist() for message in np.split(frequent, np.arange(8, 400, 8))]
+
+    program = model.start()
+    progress = list(finetune(program, messages, how, np.random.default_rng(5)))[-1]
+    rows, same = pack(messages, config.window), np.random.default_rng(5)
+    sampling = candidate_generator(how, same)
+    data = training_data([rows[same.permutation(len(rows))] for _ in range(2)], config, sampling)
+    (delta,), (words,) = SimulatedClients(config, model.weights, how)(model.weights, [data])
+
+    assert words == progress.targets
+    for name, after in program.weights.items():
+        np.testing.assert_allclose(delta[name], after - model.weights[name], atol=1e-5, err_msg=name)
+    touched = np.any(delta["embedding"], axis=1).mean()
+    assert touched < 0.2 if softmax == "sampled" else touched > 0.9
+
+
+@pytest.mark.parametrize("softmax", SOFTMAXES)
+def test_a_cohort_without_words_changes_nothing(small_model: Model, softmax: str) -> None:
+    config, how = small_model.provenance.config, FineTuning(softmax=softmax)
     rows = np.zeros((0, config.window + 1), np.int32)
-    dataset = tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(config.batch)
-    process = learning_process(config, small_model.weights, FineTuning(), Server())
+    dataset = training_data([rows], config, candidate_generator(how, np.random.default_rng(0)))
+    process = learning_process(config, small_model.weights, how, Server())
     state = process.next(process.initialize(), [dataset, dataset]).state
     assert digest(weights_of(state, config)) == digest(small_model.weights)
 

@@ -19,7 +19,7 @@ from federation.evaluation.personalization import (
     personalize_users,
 )
 from model.device.folder import Model
-from model.device.learning.finetuning import FineTuning
+from model.device.learning.finetuning import PERSONAL_TRAINING
 from model.device.learning.gate import prequential
 from model.device.metrics import Scores, Typing, evaluate, type_and_learn
 from model.device.suggesting.personal import PersonalNgram
@@ -54,7 +54,7 @@ def test_measuring_without_n_grams_equals_evaluating(small_model: Model) -> None
 
 def test_the_ablation_measures_each_part_and_both(small_model: Model, corpus_file: Path) -> None:
     corpus = JsonLines(corpus_file)
-    results = personalize_users(small_model, corpus, corpus.users()[:4], FineTuning(), ablation=True)
+    results = personalize_users(small_model, corpus, corpus.users()[:4], PERSONAL_TRAINING, ablation=True)
     for result in results:
         assert result.words == 24 * 10
         assert set(result.parts) == PARTS
@@ -75,7 +75,7 @@ def test_the_curve_is_the_mean_over_people(small_model: Model, corpus_file: Path
         "".join(json.dumps(m | {"time": f"{r}-{m['time']}"}) + "\n" for r in range(3) for m in lines), "utf-8"
     )
     corpus = JsonLines(path)
-    points, rows = gain_curve(small_model, corpus, corpus.users(), FineTuning())
+    points, rows = gain_curve(small_model, corpus, corpus.users(), PERSONAL_TRAINING)
     assert [p.words for p in points] == [50, 100, 200]
     assert len(rows) == sum(p.users for p in points)
     for point in points:
@@ -85,7 +85,7 @@ def test_the_curve_is_the_mean_over_people(small_model: Model, corpus_file: Path
 def test_typing_too_little_to_fine_tune_uses_the_n_grams_only(small_model: Model) -> None:
     messages = ["i think zebra is good", "so zebra it is!", "meet me at the climbing hall"] * 5
     (scores, typing, by_phrases), (alone, *_) = live_users(
-        [messages, ["zebra"] * 12 + ["good"]], small_model, FineTuning()
+        [messages, ["zebra"] * 12 + ["good"]], small_model, PERSONAL_TRAINING
     )
     program, vocabulary = small_model.start(), small_model.vocabulary
     assert scores == result_of(prequential(program, vocabulary, [], messages))

@@ -161,6 +161,18 @@ def test_a_keyboard_whose_program_trains_all_weights_only_refuses_a_part(
         check_plan(Plan.from_content(content), NAME, small_model)
 
 
+def test_a_keyboard_whose_program_has_no_sampled_softmax_refuses_it(
+    small_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = plan_for(small_model) | {"softmax": "sampled"}
+    check_plan(Plan.from_content(content), NAME, small_model)
+    with pytest.raises(DataError, match=r"softmax of a Plan is not of the form full\|sampled: half"):
+        Plan.from_content(content | {"softmax": "half"})
+    monkeypatch.setattr(Program, "candidates", property(lambda _: None, lambda *_: None), raising=False)
+    with pytest.raises(DataError, match="sampled softmax, which this keyboard lacks yet: update it"):
+        check_plan(Plan.from_content(content), NAME, small_model)
+
+
 @pytest.mark.parametrize("written", [True, False])
 def test_weights_at_which_a_word_makes_training_diverge_do_not_tell_who_wrote_it(
     small_model: Model, written: bool

@@ -24,6 +24,7 @@ NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 KINDS = {
     "round_id": st.text(),
     "trainable": st.text(),
+    "softmax": st.text(),
     "learning_rate": NUMBERS,
     "clipping_norm": NUMBERS,
 } | dict.fromkeys(("passes", "max_words", "seed"), st.integers())

@@ -16,7 +16,7 @@ from keyboard_app.learning.learning import Learning
 from keyboard_app.recording.personal_file import Personal, load_personal
 from keyboard_app.recording.user_profile import PERSONAL, read_vault
 from model.device.folder import Model
-from model.device.learning.finetuning import FineTuning
+from model.device.learning.finetuning import PERSONAL_TRAINING, FineTuning
 from model.device.learning.training import DivergedError
 from model.device.weights import digest
 
@@ -201,7 +201,7 @@ def test_a_keyboard_learns_as_an_evaluation_does(device: Device, small_model: Mo
     learning = Learning(device.profile, device.models)
     run(learning)
     texts = [message.text for message in device.profile.store.learnable()]
-    outcome = learn(small_model, small_model.start(), texts, FineTuning(), seed=0)
+    outcome = learn(small_model, small_model.start(), texts, PERSONAL_TRAINING, seed=0)
     assert learning.trained is not None
     assert outcome.kept is not None
     assert digest(outcome.kept) == digest(learning.trained.weights)

@@ -14,7 +14,7 @@ from keyboard_app.device import Device
 from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
 from model.device.folder import PRETRAINED, Model, load_model
-from model.device.learning.finetuning import FineTuning
+from model.device.learning.finetuning import PERSONAL_TRAINING
 from model.device.suggesting.personal import USUAL_TRUST
 from model.device.weights import digest
 
@@ -61,7 +61,7 @@ def test_the_weight_is_learned_saved_and_reset_with_the_global_model(
         assert device.models.ngram_trust == learning.trust > USUAL_TRUST
         shipped = device.models.global_model
 
-        measured = learn(shipped, shipped.start(), messages, FineTuning(), 0)
+        measured = learn(shipped, shipped.start(), messages, PERSONAL_TRAINING, 0)
         assert measured.trust == learning.trust, "the evaluation learns as the keyboard does"
         assert measured.verdict == learning.verdict
         assert measured.new is not None

@@ -39,7 +39,7 @@ def test_the_network_lies_between_the_adapted_and_the_fine_tuned_one(small_model
     other = small_model.start()
     adapted = result_of(adapt_marginals(other, encoded))
     other.weights = adapted
-    result_of(train_program(other, encoded, how, np.random.default_rng(3), sampled=True))
+    result_of(train_program(other, encoded, how, np.random.default_rng(3)))
     trained = other.weights
     assert 0.5 < learned.move <= 1, "the held-out messages repeat the others"
     for name, weight in learned.weights.items():

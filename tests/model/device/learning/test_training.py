@@ -7,6 +7,7 @@ from data.generators import result_of
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning, finetune
 from model.device.learning.training import DivergedError, TrainingRun, check_finite, train_program
+from model.device.sampling import SOFTMAXES
 from model.device.weights import digest
 
 LINE = "i think we can meet at the climbing hall tonight"
@@ -17,12 +18,12 @@ def messages(small_model: Model) -> list[list[int]]:
     return [small_model.vocabulary.encode(LINE)] * 12
 
 
-@pytest.mark.parametrize("sampled", [False, True])
-def test_weights_and_counts_are_those_of_finetune(small_model: Model, messages: list[list[int]], sampled: bool) -> None:
-    how = FineTuning(passes=3)
+@pytest.mark.parametrize("softmax", SOFTMAXES)
+def test_weights_and_counts_are_those_of_finetune(small_model: Model, messages: list[list[int]], softmax: str) -> None:
+    how = FineTuning(passes=3, softmax=softmax)
     expected, program = small_model.start(), small_model.start()
-    steps = list(finetune(expected, messages, how, np.random.default_rng(7), sampled))
-    run = result_of(train_program(program, messages, how, np.random.default_rng(7), sampled))
+    steps = list(finetune(expected, messages, how, np.random.default_rng(7)))
+    run = result_of(train_program(program, messages, how, np.random.default_rng(7)))
     assert digest(program.weights) == digest(expected.weights) != digest(small_model.weights)
     assert (run.targets, run.loss) == (steps[-1].targets, steps[-1].loss)
     assert run.words == 12 * (len(messages[0]) + 1)
