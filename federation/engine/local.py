@@ -11,7 +11,6 @@ from tensorflow_federated.python.core.backends.test import compiler as secure_su
 from tensorflow_federated.python.core.environments.tensorflow_frontend import tensorflow_computation
 from tensorflow_federated.python.core.impl.types import placements
 
-from federation.engine.remote_values import InPlaceExecutor
 from federation.engine.worker_binary import EVERYWHERE, NamespaceUnavailableError, end_worker, start_worker
 
 _MESSAGE_BYTES = 2**31 - 1  # the limit of protocol buffers
@@ -99,7 +98,7 @@ def native(computation: tff.framework.ConcreteComputation) -> tff.framework.Conc
 
 def executor_of(stub: tff.framework.RemoteExecutorStub, clients: int) -> tff.framework.RemoteExecutor:
     """Returns an executor for computations over `clients` clients on one worker."""
-    remote = InPlaceExecutor(stub)
+    remote = tff.framework.RemoteExecutor(stub)
     remote.set_cardinalities({placements.CLIENTS: clients})
     return remote
 
