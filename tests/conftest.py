@@ -1,5 +1,6 @@
 """Fixtures that the tests of several packages share: a small model, and other versions of Python."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -67,6 +68,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folder = Path(__file__).parent
     places = {folder / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Exempts the objects of pytest, TFF and the test modules from garbage collection: each full one would scan 750,000 of them."""
+    gc.freeze()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -1,5 +1,6 @@
 """Fixtures: a device on a small model, a display, and a person at an open window."""
 
+import gc
 import os
 import sys
 import tempfile
@@ -233,7 +234,18 @@ class Person:
 
 
 @pytest.fixture
-def open_window(display: None) -> Iterator[Callable[..., Person]]:
+def kept_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the objects of other tests out of the garbage collection of windows.
+
+    A window collects garbage after its first frame. It unfreezes everything for that, which are a million objects of pytest and TFF
+    here: each window would scan them for half a second. So only what came after the beginning of the tests is scanned.
+    """
+    monkeypatch.setattr(gc, "unfreeze", lambda: None)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+
+
+@pytest.fixture
+def open_window(display: None, kept_frozen: None) -> Iterator[Callable[..., Person]]:
     """Opens the window of a device, at the size of a phone unless another is given."""
     people = []
 
