@@ -237,8 +237,8 @@ class Person:
 def kept_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps the objects of other tests out of the garbage collection of windows.
 
-    A window collects garbage after its first frame. It unfreezes everything for that, which are a million objects of pytest and TFF
-    here: each window would scan them for half a second. So only what came after the beginning of the tests is scanned.
+    A window collects garbage after its first frame, for which it unfreezes all objects. Those of pytest and TFF would be among
+    them, and each window would scan them for half a second.
     """
     monkeypatch.setattr(gc, "unfreeze", lambda: None)
     monkeypatch.setattr(gc, "freeze", lambda: None)
