@@ -1,6 +1,7 @@
 # Needs Python 3.11 with pip and venv, make, and git. If the machine has no uv, it is installed into .uv/.
 
 export UV_PYTHON_DOWNLOADS = never
+unexport PYTHONDONTWRITEBYTECODE  # the tests start some hundred processes: each would compile the project again
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 

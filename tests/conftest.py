@@ -1,5 +1,7 @@
 """Fixtures that the tests of several packages share: a small model, and other versions of Python."""
 
+import gc
+import hashlib
 import os
 import shutil
 import subprocess
@@ -7,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import filelock
 import hypothesis
 import pytest
 
@@ -69,6 +72,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
+def pytest_collection_finish() -> None:
+    """Exempts the 750,000 objects of pytest, TFF and the test modules from garbage collection."""
+    gc.freeze()
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Ends the run at once with one line if the machine lacks something that the tests need."""
     if not hasattr(session.config, "workerinput"):  # only in the main process
@@ -85,34 +93,53 @@ def pytest_report_header() -> list[str]:
     ]
 
 
-def make_small_model(window: int) -> Model:
-    """Returns a small model with random weights over a few dozen words, which trains on rows of `window` words."""
-    from model.program import build_program  # imports TensorFlow, which takes seconds
+@pytest.fixture(scope="session")
+def program_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[ModelConfig], bytes]:
+    """Returns a function that returns the program of a configuration.
 
+    It takes several seconds to build one, so that the processes of a run share them.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of the whole run
+
+    def program(config: ModelConfig) -> bytes:
+        name = hashlib.sha256(repr(config).encode()).hexdigest()[:16]
+        path = folder / f"{name}.tflite"
+        with filelock.FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                from model.program import build_program  # imports TensorFlow, which takes seconds
+
+                path.write_bytes(build_program(config))
+        return path.read_bytes()
+
+    return program
+
+
+def make_small_model(window: int, program_of: Callable[[ModelConfig], bytes]) -> Model:
+    """Returns a small model with random weights over a few dozen words, which trains on rows of `window` words."""
     vocabulary = Vocabulary([*SPECIALS, *SMALL_VOCABULARY.split()])
     config = ModelConfig(vocabulary=len(vocabulary), embedding=16, units=32, window=window, batch=4)
     provenance = Provenance(config, vocabulary.sha256)
-    return Model(initial_weights(config, seed=0), provenance, vocabulary, build_program(config))
+    return Model(initial_weights(config, seed=0), provenance, vocabulary, program_of(config))
 
 
 @pytest.fixture(scope="session")
-def small_model() -> Model:
+def small_model(program_of: Callable[[ModelConfig], bytes]) -> Model:
     """Returns a small model with random weights over a few dozen words."""
-    return make_small_model(window=20)
+    return make_small_model(20, program_of)
 
 
 @pytest.fixture(scope="session")
-def two_vocabularies() -> tuple[Model, Model]:
+def two_vocabularies(program_of: Callable[[ModelConfig], bytes]) -> tuple[Model, Model]:
     """Returns two small models with random weights whose vocabularies differ; one program, with more rows than needed, runs both.
 
     The second is of round 7 and knows "zebra", "quokka" and an offensive word, but not "chalk" and "snacks".
     """
-    from model.program import build_program
-
     words = SMALL_VOCABULARY.split()
     others = [word for word in reversed(words) if word not in ("chalk", "snacks")]
     config = ModelConfig(vocabulary=len(words) + 20, embedding=16, units=32, window=20, batch=4)
-    program, models = build_program(config), []
+    program, models = program_of(config), []
     for seed, known in enumerate((words, [*others, "zebra", "quokka", "shit", "hello"])):
         vocabulary = Vocabulary([*SPECIALS, *known])
         sizes = replace(config, vocabulary=len(vocabulary))

@@ -40,8 +40,8 @@ class KeyboardApp(App):
     def load_kv(self, filename: str | None = None) -> bool:
         """Loads the `.kv` rules."""
         for rules in _RULES:
-            Builder.unload_file(rules)  # rules of an earlier app in this process would apply twice
-            Builder.load_file(rules)
+            if rules not in Builder.files:  # an earlier app in this process may have loaded them
+                Builder.load_file(rules)
         return True
 
     def build(self) -> Screen:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.device.config import ModelConfig
 from model.device.folder import Model, save_model
 from tests.conftest import make_small_model
 
@@ -18,9 +19,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def small_model() -> Model:
+def small_model(program_of: Callable[[ModelConfig], bytes]) -> Model:
     """Returns the small model with rows of 8 words: the time in which TFF compiles a process grows with the length of rows."""
-    return make_small_model(window=8)
+    return make_small_model(8, program_of)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Fixtures: a device on a small model, a display, and a person at an open window."""
 
+import gc
 import os
 import sys
 import tempfile
@@ -59,6 +60,7 @@ def display() -> Iterator[None]:
         yield
 
 
+_FRAME = 1 / 60  # seconds
 _TO_ANSWER = 2  # frames: the one that answers a key, and the one after it with what may come later
 
 
@@ -93,18 +95,18 @@ class Person:
         """Lets the window do all work that it does between two frames."""
         self._spare_time.proceed(until=lambda: False)
 
-    def wait(self, frames: int = 3) -> None:
+    def wait(self, frames: int = 3, pause: float = 0.004) -> None:
         for _ in range(frames):
             self.paint()
             self.work_ahead()
-            time.sleep(0.004)  # lets background threads run
+            time.sleep(pause)  # lets background threads run
 
     def wait_until(self, condition: Callable[[], object], seconds: float = 240) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if condition():
                 return
-            self.wait(1)
+            self.wait(1, _FRAME)  # more frames would take processor time from the threads that are waited for
         pytest.fail(f"the condition was not met; the status is {self.screen.status!r}")
 
     def press(self, widget: Any, x: float = 0.5, y: float = 0.5) -> Any:
@@ -158,7 +160,7 @@ class Person:
         self.touch(self.control(name))  # a list rebuilt meanwhile has a new control of this name
         end = time.monotonic() + 0.25  # a scroll view waits for scrolling before it passes a tap on
         while scrolls and time.monotonic() < end:
-            self.wait(1)
+            self.wait(1, _FRAME)
 
     def _wait_until_at_rest(self, name: str) -> None:
         """Waits until a control stays in its place: on a busy machine a list takes longer to be laid out."""
@@ -233,7 +235,18 @@ class Person:
 
 
 @pytest.fixture
-def open_window(display: None) -> Iterator[Callable[..., Person]]:
+def kept_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the objects of other tests out of the garbage collection of windows.
+
+    A window collects garbage after its first frame, for which it unfreezes all objects. Those of pytest and TFF would be among
+    them, and each window would scan them for half a second.
+    """
+    monkeypatch.setattr(gc, "unfreeze", lambda: None)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+
+
+@pytest.fixture
+def open_window(display: None, kept_frozen: None) -> Iterator[Callable[..., Person]]:
     """Opens the window of a device, at the size of a phone unless another is given."""
     people = []
 

@@ -1,10 +1,12 @@
 """The server's arithmetic, compared with NumPy; simulated clients, compared with a device."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_federated as tff
 
 from data.errors import DataError
 from data.windows import pack
@@ -196,8 +198,12 @@ def test_fedprox_holds_clients_near_the_global_weights(small_model: Model) -> No
     config, how = small_model.provenance.config, FineTuning(learning_rate=0.5, clipping_norm=1e3)
     rows = rows_of(small_model, 12, 2)
 
+    @functools.cache
+    def process_of(server: Server) -> tff.learning.templates.LearningProcess:
+        return learning_process(config, small_model.weights, how, server)
+
     def moved(server: Server, batch: int) -> np.ndarray:
-        process = learning_process(config, small_model.weights, how, server)
+        process = process_of(server)
         dataset = tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(batch)
         after = weights_of(process.next(process.initialize(), [dataset]).state, config)
         return np.concatenate([(after[n] - small_model.weights[n]).ravel() for n in after])

@@ -115,7 +115,7 @@ class Cluster:
             except (httpx.TransportError, OSError):  # nobody leads for a moment
                 pass
             assert time.monotonic() < until, self.log.read_text()[-3000:]
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def end(self) -> None:
         for process in self.processes:

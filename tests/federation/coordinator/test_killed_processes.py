@@ -124,7 +124,7 @@ class Processes:
         until = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < until, self.log.read_text()[-3000:]
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def vectors(self, plan: api_messages.Plan) -> tuple:
         rng = np.random.default_rng(plan.seed)

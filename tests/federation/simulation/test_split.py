@@ -1,7 +1,8 @@
 """No test user's text influences anything that is trained, tuned or saved: a run with other texts has the same results."""
 
+import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from data.corpus import split_of
+from model import program
 from model.device.folder import load_model
 from model.device.weights import digest
 
@@ -32,6 +34,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     """Returns the files of a run by name, except for TensorBoard's, which contain times."""
     files = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
     return {name: content for name, content in files.items() if "tensorboard" not in name}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs_are_built_once() -> Iterator[None]:
+    """Runs of the same sizes share a program, which depends on nothing else: building one takes many seconds."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(program, "build_program", functools.cache(program.build_program))
+        yield
 
 
 @pytest.mark.parametrize(

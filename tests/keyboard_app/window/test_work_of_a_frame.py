@@ -1,7 +1,5 @@
 """The frame that answers a finger: most of its work is done before, while the finger is down."""
 
-import gc
-import weakref
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -261,26 +259,6 @@ def test_learning_makes_way_for_as_long_as_a_finger_moves(person: Any, monkeypat
         touch.touch_move(touch.x + 20 * x, touch.y)
     touch.touch_up()
     assert len(asked) == 3
-
-
-def test_garbage_is_collected_in_a_rest_and_not_scanned_while_a_person_types(person: Any) -> None:
-    from kivy.clock import Clock
-
-    class Cycle:
-        def __init__(self) -> None:
-            self.itself = self
-
-    person.wait()  # once the first frame is painted
-    assert gc.get_freeze_count() > 10_000
-    person.type_physically("hello")
-    gone = weakref.ref(Cycle())
-    gc.freeze()  # as if it had been in use then
-    person.screen.serve()
-    assert gone() is not None, "the person is typing"
-    person.screen._last_used = Clock.get_time() - 60
-    person.screen._collected = Clock.get_time() - 61
-    person.screen.serve()
-    assert gone() is None
 
 
 def test_only_the_word_that_changes_is_drawn_anew(person: Any) -> None:
