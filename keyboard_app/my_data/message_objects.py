@@ -233,7 +233,7 @@ def _in_order(messages: Sequence[_Message]) -> Sequence[_Message]:
     field = _field(_TIMES, messages)
     times = [message.get(field or "") for message in messages]
     if all(isinstance(time, int | float) for time in times):
-        return sorted(messages, key=lambda message: float(message[str(field)]))
+        return sorted(messages, key=lambda message: message[str(field)])  # not as floats, which overflow
     if all(isinstance(time, str) and re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", time) for time in times):
         return sorted(messages, key=lambda message: str(message[str(field)]))
     return messages
