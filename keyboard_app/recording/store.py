@@ -202,7 +202,9 @@ class Store:
         Raises:
           DataError: the messages could not be deleted.
         """
-        wanted = [message for message in messages if 0 < message <= schema.LARGEST]  # SQLite refuses numbers of any size
+        wanted = [
+            message for message in messages if 0 < message <= schema.LARGEST
+        ]  # SQLite refuses numbers of any size
         self.on_deletion()
         self._make_room_for(
             lambda: self._delete(wanted),
