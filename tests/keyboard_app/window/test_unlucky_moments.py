@@ -68,5 +68,6 @@ def test_a_shipped_model_that_is_damaged_meanwhile_is_no_end(
         (tmp_path / "shipped" / WEIGHTS).write_bytes(b"damaged")
         person.touch_control("what it learned")
         person.wait_until(lambda: "damaged" in person.page().moment, seconds=30)
+        person.touch_control("back to the messages")
         person.say("on")
         assert person.recorded == ["on"]
