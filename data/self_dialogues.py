@@ -39,7 +39,7 @@ class SelfDialogues:
             blocked = set((folder / "blocked_workers.txt").read_text("utf-8").split())
             for path in files:
                 self._read(path, blocked)
-        except (OSError, ValueError, csv.Error, KeyError) as error:  # ValueError: not UTF-8, or a column without its number
+        except (OSError, ValueError, csv.Error, KeyError) as error:
             raise DataError(f"{folder}: the corpus is damaged ({error}): clone it again") from error
         self._by_user = by_digest(self._by_user)
 

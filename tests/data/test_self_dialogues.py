@@ -67,7 +67,7 @@ def test_a_folder_that_is_no_clone_is_named(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     clone(tmp_path, {"pop/a.csv": [("ANN", ["hi"])]})
     (tmp_path / "corpus" / "pop" / "a.csv").write_text(content, "latin-1")
-    with pytest.raises(DataError, match="the corpus is damaged .*: clone it again"):
+    with pytest.raises(DataError, match=r"the corpus is damaged .*: clone it again"):
         SelfDialogues(tmp_path)
 
 
