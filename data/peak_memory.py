@@ -13,8 +13,10 @@ def peak_memory_mib(process: int | str = "self") -> float:
     status = Path(f"/proc/{process}/status")
     if process != "self" or status.exists():
         # The peak of this program alone: getrusage includes the program that it replaced by exec.
-        kib = next(line.split()[1] for line in status.read_text("utf-8").splitlines() if line.startswith("VmHWM"))
-        return int(kib) / 1024
+        for line in status.read_text("utf-8").splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 1024
+        raise OSError(f"the system reports no memory of process {process}: it has ended")
     import resource  # not on every platform
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

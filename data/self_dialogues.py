@@ -39,7 +39,7 @@ class SelfDialogues:
             blocked = set((folder / "blocked_workers.txt").read_text("utf-8").split())
             for path in files:
                 self._read(path, blocked)
-        except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
+        except (OSError, ValueError, csv.Error, KeyError) as error:
             raise DataError(f"{folder}: the corpus is damaged ({error}): clone it again") from error
         self._by_user = by_digest(self._by_user)
 
@@ -49,9 +49,12 @@ class SelfDialogues:
             columns = [name for name in rows.fieldnames or () if name.startswith(_SENTENCE)]
             columns.sort(key=lambda name: int(name.removeprefix(_SENTENCE)))
             for row in rows:
-                if row["WorkerId"] in blocked:
+                worker = row["WorkerId"]
+                if worker is None:
+                    raise ValueError(f"{path.name}:{rows.line_num}: the row is too short")
+                if worker in blocked:
                     continue
-                user = digest(row["WorkerId"])[:16]
+                user = digest(worker)[:16]
                 texts = (" ".join((row[name] or "").split()) for name in columns)
                 self._by_user.setdefault(user, []).extend(text for text in texts if text not in _EMPTY)
 

@@ -1,4 +1,4 @@
-"""What a keyboard consists of: its version, its model, its licences, and when it learned what."""
+"""Facts about a keyboard for its person: the version, the model, the licences, and what was learned when."""
 
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version

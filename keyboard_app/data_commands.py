@@ -79,6 +79,8 @@ def run_data_command(device: Device, options: argparse.Namespace) -> tuple[list[
     """
     my_data = device.my_data
     if options.data_command == "list":
+        if options.count < 1:
+            raise DataError("--count must be at least 1: give it a larger number")
         messages = my_data.page(options.search, count=options.count)
         lines = [f"{m.id:>6}  {m.time}  {m.text}" for m in messages]
         shown = [{"id": m.id, "time": m.time, "text": m.text, "imported": m.imported} for m in messages]

@@ -95,7 +95,7 @@ class Device:
         self.gliding = Gliding(self.models, self.touches)
         self._sent_messages = SentMessages(profile.store, self.models)
         self.background = BackgroundTasks()
-        self.my_data = MyData(profile, self.models, self.touches)
+        self.my_data = MyData(profile, self.models, self.touches, self.recent_emoji)
         self.federation = Federation(profile, self.models)
         self.comparison = SuggestionComparison(self.models, shipped)
         self._words_of: tuple[tuple[int, ...], int, int] | None = None  # state of the store, all words, new words
@@ -460,8 +460,12 @@ class Device:
 
     def _attend_to_age(self) -> None:
         """Deletes, at most once a day, the messages that are older than the person wants to keep."""
-        if self._keep_only_recent():
-            self.my_data.suggest_by_what_is_left()
+        deleted = True
+        try:
+            deleted = self._keep_only_recent() > 0
+        finally:  # an error may mean that messages were deleted, and the file could not be rewritten
+            if deleted:
+                self.my_data.suggest_by_what_is_left()
 
     def _keep_only_recent(self) -> int:
         today, days = _today(), self.profile.settings.keep_days

@@ -39,7 +39,8 @@ class Tour:
     @property
     def outcome(self) -> str:
         """What the last sentence took."""
-        return f"{self.keys} {'key' if self.keys == 1 else 'keys'} for {self.characters} characters."
+        keys, characters = "key" if self.keys == 1 else "keys", "character" if self.characters == 1 else "characters"
+        return f"{self.keys} {keys} for {self.characters} {characters}."
 
     def after(self, keys: int, characters: int) -> "Tour":
         """Returns the tour after another sentence, which took a number of keys."""

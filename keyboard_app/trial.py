@@ -1,7 +1,7 @@
 """A keyboard that is tried out with a federation on the same machine, as `federate playground` does.
 
-Nobody should have to wait a minute to see a round: the keyboard takes part after a pause of two seconds, on a battery too. Whoever
-starts it has agreed to recording and to taking part, in a profile that is thrown away afterwards.
+Nobody should have to wait a minute to see a round: the keyboard takes part after a pause of two seconds, on a battery too. Its
+person has agreed to recording and to taking part, in a profile that is thrown away afterwards.
 """
 
 from federation.protocol.join_link import JoinLink

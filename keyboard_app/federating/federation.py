@@ -15,6 +15,8 @@ from keyboard_app.recording.user_profile import Profile
 
 REST_SECONDS = 60.0  # time without use before the keyboard takes part in a round
 ASK_SECONDS = 60.0  # time between two requests for a round
+_REMOVED_SECONDS = 3_600.0  # the same, once the federation has removed this keyboard
+_PATIENCE = 5.0  # seconds that closing waits for a coordinator that does not answer
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,6 @@ class Pace:
     rest: float = REST_SECONDS  # seconds without use before
     ask: float = ASK_SECONDS  # seconds between two requests
     on_battery: bool = False  # whether it does so while the machine runs on its battery
-
-
-_REMOVED_SECONDS = 3_600.0  # the same, once the federation has removed this keyboard
-_PATIENCE = 5.0  # seconds that closing waits for a coordinator that does not answer
 
 
 @dataclass(frozen=True)

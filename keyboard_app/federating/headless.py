@@ -17,6 +17,7 @@ from keyboard_app.federating.client import FederationClient, RefusedError, Unrea
 from keyboard_app.federating.membership import Membership
 from keyboard_app.federating.participant import Participant, ask_for_outcomes
 from keyboard_app.federating.word_offers import WordSource, recorded_words, shares_words
+from keyboard_app.learning.background import reason
 from keyboard_app.recording.user_profile import Profile
 from model.device.folder import Model
 
@@ -168,8 +169,11 @@ def take_part(
                 pause = _FIRST_PAUSE
             except RefusedError:
                 raise
-            except UserFacingError as error:  # it cannot be reached, or its answer is not valid
-                tell(f"{error} (trying again in {pause:g} {'second' if pause == 1 else 'seconds'})")
+            except (
+                UserFacingError,
+                OSError,
+            ) as error:  # it cannot be reached, its answer is not valid, or the disk is full
+                tell(f"{reason(error)} (trying again in {pause:g} {'second' if pause == 1 else 'seconds'})")
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 

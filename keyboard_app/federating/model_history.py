@@ -1,8 +1,8 @@
 """The global models that a keyboard has accepted, and its questions to the person about those that it does not accept by itself.
 
-Whoever has two sums over the same model, one with a device and one without, has the device's update as their difference. A round
-may fail, so a keyboard has to be able to repeat it. But a coordinator must not be able to have as many sums over one model as it
-likes. Therefore a keyboard, without asking the person,
+Two sums over the same model, one with a device and one without it, differ by the device's update. A round may fail, so a keyboard
+has to be able to repeat it. But a coordinator must not be able to have as many sums over one model as it likes. Therefore a
+keyboard, without asking the person,
 
 - gives at most `UPDATES_PER_MODEL` masked updates that start from the same weights, in whatever federation;
 - never returns to an older model of its federation: one of a round before the newest that it has accepted, or of the same round,

@@ -10,7 +10,7 @@
 6. Once the coordinator has added up the masked integers of all devices, the keyboard signs which devices are in the sum.
 7. Once enough other devices have signed the same, it sends the shares that unmask the sum.
 
-In a round of a word discovery, step 3 and 4 fall away, and what it encodes and masks in step 5 are words
+A round of a word discovery has no steps 3 and 4, and in step 5 the keyboard encodes and masks words
 (`keyboard_app.federating.word_offers`).
 
 A keyboard that has lost its place in a round asks later what became of its update. One whose model has another vocabulary than the
@@ -21,7 +21,6 @@ long as it follows the protocol and enrols no devices of its own: it is trusted 
 Section 2). `federation.protocol.device_round` contains the cryptographic part.
 """
 
-import math
 import secrets
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
@@ -62,9 +61,9 @@ _OUTCOMES = {
 }
 _REPEATED = 0.5  # share of the messages that an update trains on if there was one from the same weights before
 _TOO_LITTLE = "this keyboard has too few words to take part in a round yet: it takes part once you have written more"
-# What a failed step of a round raises: LiteRT a RuntimeError; libraries, at numbers that no check foresaw, one of the others. The
-# round is lost, and the keyboard goes on.
-_FAILURES = (UserFacingError, RuntimeError, ValueError, ArithmeticError, MemoryError)
+# What a failed step of a round raises: LiteRT a RuntimeError, a full disk an OSError; libraries, at numbers that no check foresaw,
+# one of the others. The round is lost, and the keyboard goes on.
+_FAILURES = (UserFacingError, RuntimeError, OSError, ValueError, ArithmeticError, MemoryError)
 _WAIT_SECONDS = 10.0  # for the answer to a check-in
 _NO_MEMBER = (api_messages.UNKNOWN_DEVICE, api_messages.REMOVED)  # refusals of a device that is not a member any more
 
@@ -97,8 +96,8 @@ def learn(
     try:
         return (yield from _learn_finite(model, messages, how, seed, repeated))
     except NotFiniteError:
-        shapes = trainable_shapes(model.provenance.config, how.trainable)
-        return TrainingResult(np.zeros(sum(map(math.prod, shapes.values())), np.float32), 0)
+        length = trainable_parameters(model.provenance.config, how.trainable)
+        return TrainingResult(np.zeros(length, np.float32), 0)
 
 
 def _learn_finite(
@@ -452,8 +451,8 @@ class Participant:
             content = self._client.model(wanted)
             model = self.model.with_weights(*check_weights_of(content, wanted, own.vocabulary_sha256, own.config))
         self._history.accept(wanted, model.provenance.round)
+        self._adopt(model)  # first, so that a model that cannot be saved is fetched again
         self.model, self._digest = model, wanted
-        self._adopt(self.model)
 
     def withdraw(self) -> None:
         """Leaves the current round, if there is one, so that the other devices need not wait for this one."""

@@ -1,9 +1,9 @@
 """A keyboard's part in word discoveries: which of its person's words it offers, and for which plans.
 
 It offers words that its vocabulary lacks, from the messages that rounds may learn from (`federation.protocol.discovery.offer`), if
-its person wants to share new words. With nothing to offer it takes part all the same, with zeros: else its absence would say that
-nothing new was written, and its presence that something was. That a person does not share words is said before the selection: it
-is a choice, and says nothing about what they write.
+its person wants to share new words. With nothing to offer, it takes part all the same, with zeros: otherwise its absence would
+show that nothing new was written, and its presence the opposite. A keyboard that shares no words says so before the selection:
+that is its person's choice, and shows nothing about what they write.
 """
 
 import hashlib

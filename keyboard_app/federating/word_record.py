@@ -1,8 +1,8 @@
 """The words that left this keyboard in word discoveries, and what follows from them for the next one.
 
-Whoever has two sums, one with a keyboard and one without it, and the same numbers of all others in both, has the keyboard's
-numbers as their difference. Nothing in a word discovery is random and would hide them. So **a word is in at most one sum that
-counts, for one vocabulary**, in whatever federation. Rounds may fail and have to be repeated:
+Two sums, one with a keyboard and one without it, in which all others have the same numbers, differ by the keyboard's numbers. A
+word discovery adds no noise that would hide them. So **a word is in at most one sum that counts, for one vocabulary**, in whatever
+federation. Rounds may fail and have to be repeated:
 
 - A round in which this keyboard gave no shares for unmasking can be repeated with the same words. A sum can only be unmasked if
   more than half of its keyboards give shares: with n keyboards, k neighbours and a threshold t, at least n t / k of them, and

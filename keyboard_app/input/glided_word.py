@@ -1,7 +1,7 @@
 """A word that was glided, and the words that it may have been instead."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from data.tokenizer import normalize
 
@@ -16,9 +16,7 @@ class GlidedWord:
     inserted: str  # the word, with spaces around it where they were needed
     others: tuple[str, ...] = ()  # the other words that the glide may have meant, likeliest first
     space_waited: bool = False  # whether the space before it came with a suggestion
-    refused: tuple[str, ...] = field(
-        default=()
-    )  # lower-case words that were glided and taken away at this place before
+    refused: tuple[str, ...] = ()  # lower-case words that were glided and taken away at this place before
 
     @property
     def word(self) -> str:

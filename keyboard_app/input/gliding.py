@@ -112,7 +112,7 @@ class Gliding:
 
     def _start_to_build(self, built: _Built | None) -> None:
         """Builds the decoder of the person's words, and that of the vocabulary unless `built` has it."""
-        ngram, hand = self._models.own_words_written, self._touches.hand
+        ngram, hand = self._models.ngram, self._touches.hand
         known = Hand(glides=TouchModel(hand.glides.sums))
         basis = _Basis(self._boxes, ngram, hand, known, self._touches.glides) if built is None else built.basis
         vocabulary = None if built is None else built.vocabulary
@@ -179,11 +179,11 @@ class Gliding:
     @property
     def _up_to_date(self) -> bool:
         built = self._fitting()
-        return built is not None and len(built.own.words) >= len(self._models.own_words_written.words)
+        return built is not None and len(built.own.words) >= len(self._models.ngram.words)
 
     def _fitting(self) -> _Built | None:
         """Returns the decoders if they belong to the keys, the vocabulary and the hand in use."""
         built = self._built
         if built is None or built.basis.boxes != self._boxes or built.basis.hand is not self._touches.hand:
             return None
-        return built if built.basis.ngram is self._models.own_words_written else None
+        return built if built.basis.ngram is self._models.ngram else None

@@ -129,7 +129,7 @@ class Models:
         return [in_use.written(following) for following in (yield from continuation(in_use, context, word))]
 
     @property
-    def own_words_written(self) -> PersonalNgram:
+    def ngram(self) -> PersonalNgram:
         """The model of the person's phrases; its words follow those of its vocabulary in `log_prior`."""
         return self._ngram
 

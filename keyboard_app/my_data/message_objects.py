@@ -19,77 +19,21 @@ _Message = Mapping[str, Any]
 
 # Names of fields, in the order in which they are looked for. Headings of tables are compared without case.
 _SENDERS = (
-    *(
-        "from",
-        "sender",
-        "sender_name",
-        "sendername",
-        "author",
-        "creator",
-        "user_profile",
-        "user",
-        "username",
-        "nickname",
-    ),
-    *(
-        "from_name",
-        "fromname",
-        "name",
-        "von",
-        "absender",
-        "autor",
-        "de",
-        "expéditeur",
-        "auteur",
-        "remitente",
-        "mittente",
-    ),
-    *("autore", "remetente", "afzender", "nadawca", "отправитель", "автор", "发送者", "发送人", "送信者", "보낸사람"),
+    *("from", "sender", "sender_name", "sendername", "author", "creator", "user_profile", "user", "username"),
+    *("nickname", "from_name", "fromname", "name", "von", "absender", "autor", "de", "expéditeur", "auteur"),
+    *("remitente", "mittente", "autore", "remetente", "afzender", "nadawca", "отправитель", "автор", "发送者"),
+    *("发送人", "送信者", "보낸사람"),
 )
 _TEXTS = (
-    *(
-        "text",
-        "content",
-        "body",
-        "message",
-        "msg",
-        "nachricht",
-        "inhalt",
-        "texte",
-        "contenu",
-        "texto",
-        "mensaje",
-        "contenido",
-    ),
-    *(
-        "mensagem",
-        "messaggio",
-        "testo",
-        "bericht",
-        "tekst",
-        "wiadomość",
-        "сообщение",
-        "текст",
-        "消息",
-        "内容",
-        "メッセージ",
-        "메시지",
-    ),
+    *("text", "content", "body", "message", "msg", "nachricht", "inhalt", "texte", "contenu", "texto"),
+    *("mensaje", "contenido", "mensagem", "messaggio", "testo", "bericht", "tekst", "wiadomość", "сообщение"),
+    *("текст", "消息", "内容", "メッセージ", "메시지"),
 )
 _TIMES = ("timestamp_ms", "date_unixtime", "timestamp", "created_at", "date", "time", "ts")
 _IDS = ("from_id", "sender_id", "senderid", "author_id", "authorid", "user_id", "userid")
 _NAMES = ("real_name", "name", "display_name", "displayname", "nickname", "username", "global_name", "id")
-_ORDINARY = (
-    "message",
-    "default",
-    "reply",
-    "generic",
-    "text",
-    "richtext",
-    "chat",
-    "19",
-    "0",
-)  # types of messages that people write
+# Types of messages that people write.
+_ORDINARY = ("message", "default", "reply", "generic", "text", "richtext", "chat", "19", "0")
 _KINDS = ("type", "messagetype", "subtype")  # fields of an app's notices; columns of these names mean something else
 # Fields of messages that were not written here: forwarded, by a bot, or taken back.
 _NOT_WRITTEN = (
@@ -233,7 +177,7 @@ def _in_order(messages: Sequence[_Message]) -> Sequence[_Message]:
     field = _field(_TIMES, messages)
     times = [message.get(field or "") for message in messages]
     if all(isinstance(time, int | float) for time in times):
-        return sorted(messages, key=lambda message: float(message[str(field)]))
+        return sorted(messages, key=lambda message: message[str(field)])  # not as floats, which overflow
     if all(isinstance(time, str) and re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", time) for time in times):
         return sorted(messages, key=lambda message: str(message[str(field)]))
     return messages

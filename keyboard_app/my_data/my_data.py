@@ -10,6 +10,7 @@ from data.files import write_by_rename
 from keyboard_app.learning.models import Models
 from keyboard_app.learning.touches import Touches
 from keyboard_app.my_data.source import EXPORTED_USER
+from keyboard_app.recording.recent_emoji import RecentEmoji
 from keyboard_app.recording.records import Message
 from keyboard_app.recording.user_profile import Profile, profile_around
 
@@ -19,9 +20,9 @@ PAGE = 50
 class MyData:
     """The recorded messages, decrypted in memory only. For the typing thread."""
 
-    def __init__(self, profile: Profile, models: Models, touches: Touches) -> None:
+    def __init__(self, profile: Profile, models: Models, touches: Touches, emoji: RecentEmoji) -> None:
         self._profile = profile
-        self._models, self._touches = models, touches
+        self._models, self._touches, self._emoji = models, touches, emoji
 
     def page(self, search: str = "", skip: int = 0, count: int = PAGE) -> list[Message]:
         """Returns messages that contain a text, ignoring case: newest first, imported ones after those typed here.
@@ -66,7 +67,7 @@ class MyData:
             self.suggest_by_what_is_left()
 
     def delete_all(self) -> None:
-        """Deletes all messages, all marked words, and where the person touches the keys, permanently.
+        """Deletes all messages, all marked words and emoji, and where the person touches the keys, permanently.
 
         Raises:
           DataError: as for `delete`.
@@ -75,6 +76,7 @@ class MyData:
             self._touches.forget()
             self._profile.drop_hand()
             self._profile.store.delete_all()
+            self._emoji.forget()
             self._models.word_preferences.forgotten.clear()
             self._models.word_preferences.insisted.clear()
         finally:

@@ -26,6 +26,10 @@ class RecentEmoji:
             self._signs = list(dict.fromkeys([*self._last, *common]))[:_SHOWN]
         return self._signs
 
+    def forget(self) -> None:
+        """Forgets the emoji of this session; the store deletes their counts."""
+        self._last, self._signs = [], None
+
     def use(self, sign: str) -> None:
         """Counts one use of an emoji.
 

@@ -28,7 +28,10 @@ CARD, ACCOUNT, PASSWORD, CODE = "a card number", "a bank account", "a password",
 
 _CARD_DIGITS = range(13, 20)
 _LUHN = tuple(sum(divmod(2 * digit, 10)) for digit in range(10))  # the sum of the digits of a doubled digit
-_IBAN = re.compile(r"(?<![^\W_])(?:[a-z][ \-]?){2}(?:\d[ \-]?){2}(?:[ \-]?[a-z0-9]){11,30}", re.IGNORECASE | re.ASCII)
+# In a lookahead, so that matches may overlap: "at 10 30 to" before an account begins as one does.
+_IBAN = re.compile(
+    r"(?<![^\W_])(?=((?:[a-z][ \-]?){2}(?:\d[ \-]?){2}(?:[ \-]?[a-z0-9]){11,30}))", re.IGNORECASE | re.ASCII
+)
 _IBAN_LENGTH = 15  # characters of the shortest
 _IBAN_DIGITS = 8  # no country has fewer; a lower limit would match one in 97 runs of words after a name such as IT101
 _NAMED = re.compile(
@@ -48,7 +51,7 @@ def why_sensitive(text: str) -> str | None:
     """Returns the kind of secret that the message looks like, in words for the person, or None if it may be recorded."""
     # However a letter is composed, and whatever invisible joiners stand between the characters, the text reads the same.
     text = without_marks(unicodedata.normalize("NFC", text))
-    if any(_is_iban(match.group()) for match in _IBAN.finditer(text)):
+    if any(_is_iban(match[1]) for match in _IBAN.finditer(text)):
         return ACCOUNT
     if _holds_card(text):
         return CARD

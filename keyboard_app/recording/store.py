@@ -196,12 +196,15 @@ class Store:
     def delete(self, messages: Iterable[int]) -> None:
         """Deletes messages permanently and rewrites the file and its log without them.
 
-        Works on a full disk, too: a few messages at a time in the spare room, which is free again after each step.
+        Works on a full disk, too: a few messages at a time in the spare room, which is free again after each step. Ids that no
+        message has are ignored.
 
         Raises:
           DataError: the messages could not be deleted.
         """
-        wanted = list(messages)
+        wanted = [
+            message for message in messages if 0 < message <= schema.LARGEST
+        ]  # SQLite refuses numbers of any size
         self.on_deletion()
         self._make_room_for(
             lambda: self._delete(wanted),

@@ -17,7 +17,7 @@ _DAYS = 3  # different days on which a doubted time has to be read
 
 @dataclass(frozen=True)
 class TrustedClock:
-    """What the readings so far say. Times are in UTC."""
+    """The time that the readings so far support. Times are in UTC."""
 
     believed: datetime  # the last reading that was believed
     doubted: tuple[datetime, ...] = ()  # readings since then, each on another day, that are far from it; oldest first

@@ -91,6 +91,7 @@ class Screen(ModalScreen):
         self._resume_later = Clock.create_trigger(lambda _elapsed: self._go_on(), _BETWEEN_KEYS)
         self.first_opening = FirstOpening(self, self.ids.tour.__self__)
         self.tooltips = Tooltips(self, self.controls)
+        self._told = 0  # number of the profile's notices that were shown
         self._unshown: list[str] = []  # messages that were sent and have no bubble yet
         self._show_sent = after_frame(self._add_sent)
         self._at_pause = Clock.create_trigger(self._do_what_is_left, 1.1 * _PAUSE)  # Kivy's clock may be a little early
@@ -104,8 +105,7 @@ class Screen(ModalScreen):
         self.bind(usual=self._show_usual)
         self.apply_settings()
         self.show_messages()
-        if device.profile.notices:
-            self.say(device.profile.notices[-1])
+        self._tell_notices()
         if device.profile.settings.consent is None and not device.records:
             self.first_opening.ask()
 
@@ -325,6 +325,7 @@ class Screen(ModalScreen):
         if not self._fingers and self._idle_seconds() > _REST and self._collected < self._last_used:
             self._collect_garbage()
         charging = is_charging()
+        self._tell_notices()
         self.begin(self.device.serve)
         self.begin(lambda: self.device.learn_if_due(self._idle_seconds(), charging))
         self.begin(lambda: self.device.compare_models_if_due(self._idle_seconds(), charging))
@@ -419,6 +420,13 @@ class Screen(ModalScreen):
         self.foot = self.status
         self._rest.cancel()
         self._rest()
+
+    def _tell_notices(self) -> None:
+        """Shows the profile's notices that have come since the last call: several files may be damaged at once."""
+        notices = self.device.profile.notices
+        if len(notices) > self._told:
+            self.say("\n".join(notices[self._told :]))
+        self._told = len(notices)
 
     def _show_usual(self, *_: object) -> None:
         self._rest.cancel()

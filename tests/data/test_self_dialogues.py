@@ -54,6 +54,23 @@ def test_a_folder_that_is_no_clone_is_named(tmp_path: Path) -> None:
         open_corpus(f"self-dialogues:{tmp_path}")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "HITId,WorkerId,Answer.sentenceX\nH,ANN,hi\n",
+        "HITId,WorkerId,Answer.sentence1\nH\n",
+        "HITId,Answer.sentence1\nH,hi\n",
+        "HITId,WorkerId,Answer.sentence1\nH,ANN,\xe9\n",
+    ],
+    ids=["column", "row", "heading", "encoding"],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
+    clone(tmp_path, {"pop/a.csv": [("ANN", ["hi"])]})
+    (tmp_path / "corpus" / "pop" / "a.csv").write_text(content, "latin-1")
+    with pytest.raises(DataError, match=r"the corpus is damaged .*: clone it again"):
+        SelfDialogues(tmp_path)
+
+
 def test_several_corpora_are_one(tmp_path: Path) -> None:
     public = clone(tmp_path / "clone", {"pop/a.csv": [("ANN", ["hi", "there"]), ("BOB", ["yes"])]})
     own = tmp_path / "own.jsonl"

@@ -172,6 +172,7 @@ def test_data_is_listed_searched_exported_deleted_and_imported(
     assert data("import", tmp_path / "mine.jsonl") == {"imported": 15, "left_out": 0}
     assert main(["data", "list", "--count", "1", *common]) == 0
     assert capsys.readouterr().out.endswith("Meet me at seven\n")
+    assert "--count must be at least 1" in failure(capsys, ["data", "list", "--count", "0", *common])
     assert "name the messages to delete" in failure(capsys, ["data", "delete", *common])
     assert "cannot read" in failure(capsys, ["data", "import", tmp_path / "none", *common])
     chat = [{"user": user, "time": str(n), "text": f"rope {n}"} for n, user in enumerate(["Ann", "Bob", "Ann"])]

@@ -12,6 +12,7 @@ def test_three_sentences_and_what_each_took() -> None:
         tour = tour.after(keys, 31)
         texts.add(tour.text)
         assert tour.outcome == f"{keys} {'key' if keys == 1 else 'keys'} for 31 characters."
+    assert tour.after(2, 1).outcome == "2 keys for 1 character."
     assert tour.over
     assert tour.sent == SENTENCES
     assert len(texts) == 4

@@ -154,9 +154,8 @@ class DataPage(Page):
         self._choose("Choose a text or a chat export", self._import, suffixes=_TEXT_FILES)
 
     def _export_to(self, folder: Path) -> None:
-        path = free_name(folder, "my messages", ".jsonl")
-
         def export() -> str:
+            path = free_name(folder, "my messages", ".jsonl")
             return f"{_messages(self.device.my_data.export(path))} written to {path}, not encrypted"
 
         self.attempt(export, self.ids.moved.__self__)

@@ -9,6 +9,7 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.stacklayout import StackLayout
 from kivy.uix.widget import Widget
 
+from data.errors import UserFacingError
 from keyboard_app.learning.hindsight import Curves
 from keyboard_app.learning.insight import (
     FEWEST_CHARACTERS,
@@ -81,9 +82,7 @@ class LearnedPage(Page):
     details = StringProperty()  # the figures behind both
     detailed = BooleanProperty(False)  # whether the details are shown
     schedule = StringProperty()  # when it learns
-    hindsight = (
-        StringProperty()
-    )  # how often each of three models would have been right; empty before they were compared
+    hindsight = StringProperty()  # how often each of three models would have been right; empty before the comparison
     has_public = BooleanProperty(False)  # whether there is a curve of the public model
     hand = StringProperty()  # where the person touches the keys
     moment = StringProperty()  # the text that the suggestions side by side follow
@@ -222,7 +221,12 @@ class LearnedPage(Page):
         prefix = keyboard.prefix
         context = keyboard.text[: keyboard.selection[0] - len(prefix)]
         self.moment = f"After “{(context + prefix)[-60:]}”" if context or prefix else "At the start of a message"
-        for model, words in self.device.compare(context, prefix).items():
+        try:
+            compared = self.device.compare(context, prefix)
+        except UserFacingError as error:  # the shipped model, which is read for this alone, is damaged
+            self.moment = str(error)
+            return
+        for model, words in compared.items():
             self.ids[model].words = words
 
 

@@ -3,16 +3,15 @@
 1. The gesture and every word's path over its keys are resampled to 32 points. The squared distance of both (location) and of both
    moved and scaled to one box (shape) are the two channels of SHARK2 (Kristensson and Zhai 2004, Section 4). With the distance of
    the ends, the length and the prior they choose the candidates.
-2. Each candidate's keys are aligned with the gesture (`model.device.gliding.alignment`). A hand may be off all keys by the same
-   way, so the keys are shifted by a share of the distance between both paths' middles. The alignment, the channels, the length and
-   the prior add up to the score (`model.device.gliding.parameters`).
+2. Each candidate's keys are aligned with the gesture (`model.device.gliding.alignment`). A hand may miss all keys by the same
+   offset, so the keys are shifted by a share of the distance between both paths' middles. The alignment, the channels, the
+   length and the prior add up to the score (`model.device.gliding.parameters`).
 
 Words of the same keys (to and too, its and it's) differ by the prior and by the pace at double letters alone.
 """
 
 import math
 from collections.abc import Sequence
-from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,11 +60,6 @@ class _Templates(NamedTuple):
     log_lengths: NDArray[np.float32]  # [N]: of the paths, in units
     ends: NDArray[np.intp]  # [N]: the first key times the number of letters, plus the last
 
-    def followed_by(self, others: "_Templates", first: int) -> "_Templates":
-        """Returns these templates and those of other words, whose indices start at `first`."""
-        arrays = (np.concatenate(pair) for pair in zip(self[1:], others[1:], strict=True))
-        return _Templates(self.sequences.followed_by(others.sequences, first), *arrays)
-
 
 class GlideDecoder:
     """Ranks words for gestures over one geometry of keys.
@@ -103,15 +97,6 @@ class GlideDecoder:
         offsets, self._spreads = glides.of(geometry.letters)
         self._centres = geometry.centres + offsets + [0.0, glides.unknown * self.parameters.below]
         self._templates = self._templates_of(KeySequences.of(self.words, geometry.letters))
-
-    def with_words(self, words: Sequence[str], log_frequency: float = -math.inf) -> "GlideDecoder":
-        """Returns a decoder of these words too, behind the others, as frequent as given: much faster than building one anew."""
-        more = copy(self)
-        more.words = [*self.words, *words]
-        more._frequencies = np.concatenate([self._frequencies, np.full(len(words), log_frequency, np.float32)])
-        added = self._templates_of(KeySequences.of(words, self.geometry.letters))
-        more._templates = self._templates.followed_by(added, len(self.words))
-        return more
 
     @property
     def nbytes(self) -> int:

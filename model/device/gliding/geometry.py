@@ -51,9 +51,8 @@ class KeyGeometry:
         width, height = np.median(np.array(list(self.boxes.values()))[:, 2:], axis=0)
         across, down = np.abs(self._middles[:, None] - self._middles).transpose(2, 0, 1)
         same_row = down < height / 2
-        steps = np.where(same_row & (across > 0), across, np.inf).min(
-            axis=1
-        )  # from each key to the next one of its row
+        # From each key to the next one of its row, and to the next row.
+        steps = np.where(same_row & (across > 0), across, np.inf).min(axis=1)
         rows = np.where(same_row, np.inf, down).min(axis=1)
         width, height = (
             float(np.clip(np.median(found), side / _FARTHEST_STEP, side * _FARTHEST_STEP))

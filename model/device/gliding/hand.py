@@ -46,9 +46,8 @@ class TouchModel:
 
     def __init__(self, sums: Mapping[str, NDArray[np.float64]] | None = None) -> None:
         self.sums = {letter: np.array(row, np.float64) for letter, row in (sums or {}).items()}
-        self._known: tuple[str, TouchStatistics] | None = (
-            None  # the letters that `of` was last asked for, and its answer
-        )
+        # The letters that `of` was last asked for, and its answer.
+        self._known: tuple[str, TouchStatistics] | None = None
 
     def learn(self, letter: str, x: float, y: float, geometry: KeyGeometry) -> None:
         """Counts a touch at a point in pixels that was meant for a letter. Touches far off, or of no key, are ignored."""
@@ -120,10 +119,6 @@ class Hand:
             for letter, cost in zip(letters, costs, strict=True)
             if letter != typed and cost < _MOST_COST
         }
-
-    def forget(self) -> None:
-        """Forgets all touches."""
-        self.taps, self.glides = TouchModel(), TouchModel()
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Returns arrays for `from_arrays`: of each kind the letters, uint32 [L], and their sums, float64 [L, 5]."""

@@ -19,9 +19,7 @@ class GlideParameters:
 
     # Where people touch whose hand is not known.
     below: float = 0.09  # units that the touches lie below the keys' centres
-    shift: float = (
-        0.38  # of the distance between the middles of a gesture and a word's path, which counts as the hand's
-    )
+    shift: float = 0.38  # share of the distance between a gesture's and a path's middles that counts as the hand's
     # The alignment of the trace with the keys (`model.device.gliding.alignment`).
     first_spread: float = 0.28  # of touches, across
     spread: float = 0.34  # of the keys between the ends

@@ -43,15 +43,6 @@ class KeySequences:
             doubled,
         )
 
-    def followed_by(self, others: "KeySequences", first: int) -> "KeySequences":
-        """Returns these sequences and those of other words, whose indices start at `first`."""
-        return KeySequences(
-            np.concatenate([self.words, others.words + first]),
-            np.concatenate([self.keys, others.keys]),
-            np.concatenate([self.counts, others.counts]),
-            np.concatenate([self.doubled, others.doubled]),
-        )
-
 
 def _path(word: str, place: dict[str, int]) -> list[tuple[int, bool]]:
     """Returns the keys of a word, and whether each is typed more than once; none if the word cannot be glided."""

@@ -31,6 +31,7 @@ _NEVER = 127  # units; an infinite cost, small enough that the sum of two fits a
 _LONGEST = 24  # letters; longer words are not corrected
 _NO_LETTER = 0  # the code after the end of a word
 _CODES = 255  # later letters share this code and match no letter
+_MOST_KEPT = 64  # typed letters with a table of costs, of 250 kB with 10,000 words: more than any alphabet has
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,8 @@ class Corrections:
     def _substituting(self, typed: str) -> Costs:
         """Returns the cost of typing this letter for each letter of each word, [positions, words]."""
         if typed not in self._substituted:
+            if len(self._substituted) == _MOST_KEPT:
+                del self._substituted[next(iter(self._substituted))]
             self._substituted[typed] = self._by_code(typed, {})[self._letters]
         return self._substituted[typed]
 

@@ -9,9 +9,8 @@ A vocabulary holds everything that enough people wrote, typos included. A lexico
 - its usual case: "Monday", "I'm", "McKinley".
 
 Two Bloom filters (Bloom 1970, "Space/Time Trade-offs in Hash Coding with Allowable Errors") represent the words that the
-vocabulary
-lacks: one says whether a text is such a word, the other whether it is usually capitalized. About one in two thousand other texts
-passes a filter by mistake. The file does not contain the words themselves.
+vocabulary lacks: one says whether a text is such a word, the other whether it is usually capitalized. About one in two thousand
+other texts passes a filter by mistake. The file does not contain the words themselves.
 
 The file `lexicon.safetensors`, version 1, holds for a vocabulary of V entries
 

@@ -55,6 +55,8 @@ _EXACT = 32  # counts up to this one are exact
 _STEPS = 12  # codes for each doubling of greater counts: they are off by at most 3%
 COUNTS = np.concatenate([np.arange(_EXACT), _EXACT * 2 ** (np.arange(256 - _EXACT) / _STEPS)])  # float64 [256]
 
+_AT_MOST = np.array([1, 2, 3], np.float32)  # discounts of counts 1, 2, and 3 and more: none may exceed its count
+
 _FORMAT, _VERSION = "phrases", "1"
 _AGAIN = "make it again with `federate phrases`"
 _EXPECTED: dict[str, tuple[Any, int]] = {  # type and number of dimensions
@@ -251,11 +253,6 @@ def _check_tree(phrases: Phrases) -> None:
         raise ValueError("a context is too long or belongs to no other")
     _check_order(phrases.context_words[1:], _starts(phrases.children), 0, phrases.vocabulary)
     _check_order(phrases.words, _starts(phrases.continuations), len(SPECIALS), phrases.vocabulary)
-
-
-_AT_MOST = np.array(
-    [1, 2, 3], np.float32
-)  # the discounts of counts 1, 2, and 3 and more, which must not exceed the count
 
 
 def _check_order(words: NDArray[np.uint16], starts: NDArray[np.uint32], least: int, size: int) -> None:

@@ -21,8 +21,8 @@ _ONE_ERROR, _TWO_ERRORS = 5.5, 11.0
 _LONG = 7  # letters
 _MOST_ADDED = 3
 _CERTAIN = 6  # occurrences
-# A word of another language is often one error away from a word of the vocabulary ("habe", "have"). It stands among others
-# that are not; so many of them dispel the doubt.
+# A word of another language is often one error away from a word of the vocabulary ("habe", "have"), but others beside it are not.
+# This many of them dispel the doubt.
 _FOREIGN = 2
 
 _AFTER_ANY_WORD = "\U0010ffff"  # sorts after every word

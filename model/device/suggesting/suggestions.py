@@ -91,9 +91,8 @@ class Suggester:
         self._scored_for: tuple[object, ...] | None = None  # the state from which both were computed
         self._context: Sequence[str] = ()  # of the last correction
         self._priors: NDArray[np.float32] | None = None  # in this context: the scores of the spellings as corrections
-        self._read: tuple[Sequence[str], int, list[int]] | None = (
-            None  # the last context, the number of words, and the ids
-        )
+        # The last context, the number of words, and the ids.
+        self._read: tuple[Sequence[str], int, list[int]] | None = None
         self._shown: dict[tuple[str, int], list[int]] = {}  # in this context: indices shown, by prefix and count
         self._answers: list[_Answer] = []  # in this context: the newest answers of `suggest` and `correct`
 

@@ -51,7 +51,7 @@ def test_the_hand_learns_the_letters_that_are_left() -> None:
     hand, taps = Hand(), [("t", 180.0, 30.0), ("h", 220.0, 80.0), ("r", 122.0, 30.0)]
     _learn(hand, "thr", "the", taps)
     assert set(hand.taps.sums) == {"t", "h", "e"}
-    hand.forget()
+    hand = Hand()
     _learn(hand, "thr", "there", taps)
     _learn(hand, "thr", "tea", taps)
     assert set(hand.taps.sums) == {"t"}, "two changed letters were no missed key"

@@ -296,6 +296,25 @@ def test_keyboards_change_to_the_model_that_their_coordinator_took_over(
             keyboards[0].membership.history().accept(digest(model.weights), number)
 
 
+def test_a_full_disk_ends_no_keyboard_and_the_model_is_fetched_again(
+    coordinator: Coordinator, keyboards: list[Keyboard], two_vocabularies: Models
+) -> None:
+    keyboard, adopt = keyboards[0], keyboards[0].participant._adopt
+    before = digest(keyboard.model.weights)
+    take_over(coordinator, two_vocabularies[1])
+
+    def fail(_: Model) -> None:
+        raise OSError(28, "No space left on device")
+
+    keyboard.participant._adopt = fail
+    with pytest.raises(OSError, match="No space"):  # `headless.take_part` says so and tries again
+        keyboard.turn()
+    assert digest(keyboard.participant.model.weights) == before
+    keyboard.participant._adopt = adopt
+    assert keyboard.turn() == "received a newer shared model"
+    assert digest(keyboard.model.weights) == digest(two_vocabularies[1].weights)
+
+
 def test_a_round_in_flight_is_dropped_and_never_mixed(
     coordinator: Coordinator, keyboards: list[Keyboard], two_vocabularies: Models
 ) -> None:

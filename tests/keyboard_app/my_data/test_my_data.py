@@ -67,6 +67,34 @@ def test_suggestions_forget_a_deleted_message_at_once_and_the_network_when_it_le
     assert len(device.profile.store.messages()) == 71
 
 
+def test_deleting_everything_forgets_the_emoji_too(device: Device) -> None:
+    device.recent_emoji.use("🍕")
+    device.my_data.delete_all()
+    assert device.recent_emoji.signs == []
+    device.recent_emoji.use("🙂")
+    assert device.recent_emoji.signs == ["🙂"]
+
+
+def test_old_messages_are_forgotten_even_if_the_file_cannot_be_rewritten(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = (datetime.now(UTC) - timedelta(days=40)).isoformat(timespec="seconds")
+    device.profile.store.add_imported([device.profile.store.seal_import(OWN, old)] * 3)
+    device.my_data.suggest_by_what_is_left()
+    assert device.models.own_words == ["zebra", "quagga"]
+    device.profile.store.certain_time(datetime.now(UTC))
+    device._certain = datetime.now(UTC)
+
+    def fail() -> None:
+        raise DataError("the disk is full")
+
+    monkeypatch.setattr(device.profile.store, "tidy", fail)
+    with pytest.raises(DataError, match="full"):
+        device.choose(keep_days=30)
+    assert device.my_data.count() == 0
+    assert device.models.own_words == []
+
+
 def test_learning_again_after_deleting_everything_leaves_the_global_model(device: Device) -> None:
     record(device, [LINE] * 60)
     device.profile.store.mark_word("insisted", "zebra")

@@ -366,6 +366,12 @@ def test_what_is_not_understood_is_refused(read: Callable[[str], Source], conten
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("time", ["1" + "0" * 400, "1e999", "NaN"])
+def test_a_time_beyond_all_bounds_is_no_error(read: Callable[[str], Source], time: str) -> None:
+    messages = f'[{{"from": "Ann", "text": "hi", "date": {time}}}, {{"from": "Bob", "text": "you", "date": 1.5}}]'
+    assert read(messages).messages == {"Ann": ["hi"], "Bob": ["you"]}
+
+
 def test_a_folder_and_a_huge_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a file"):
         read_source(tmp_path)

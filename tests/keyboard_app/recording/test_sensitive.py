@@ -32,6 +32,15 @@ def test_luhn_on_the_examples_of_the_standard() -> None:
 
 
 @pytest.mark.parametrize(
+    "before",
+    ["at 10 30 to ", "in 20 min ", "room ab12 then ", "on 12 30 or 13 30 ", "we go at 10 30 with 20 people to "],
+)
+def test_an_account_is_found_behind_words_that_begin_as_one_does(before: str) -> None:
+    # An account with too few digits to be taken for a card number.
+    assert why_sensitive(f"{before}NL91 ABNA 0417 1643 00") == ACCOUNT
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "DE89 3704 0044 0532 0130 00",

@@ -250,6 +250,15 @@ def test_deleted_messages_are_gone_from_the_file_and_its_log(tmp_path: Path, eve
     assert store.add_message("later", []) == ids[-1] + 1, "no id is reused"
 
 
+@pytest.mark.parametrize("other", [10**30, -(10**30), 2**63, 0, -1])
+def test_deleting_a_number_that_no_message_has_changes_nothing(tmp_path: Path, other: int) -> None:
+    with closing(Store.open(tmp_path / "s.sqlite", VAULT, [])) as store:
+        kept = store.add_message("one", RANKS)
+        store.delete([other])
+        assert [message.id for message in store.messages()] == [kept]
+        assert store.last_deletion() == 0
+
+
 def test_a_reader_delays_the_wiping_of_deleted_messages(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     store = Store.open(path, VAULT, [])

@@ -135,15 +135,6 @@ def test_words_of_ones_own_and_capitals() -> None:
     words = [*WORDS, "Xiaoming"]
     whole = GlideDecoder(words, KEYS)
     assert first(whole, glide("xiaoming")) == "Xiaoming"
-    added = GlideDecoder(WORDS[:9], KEYS).with_words(words[9:], log_frequency=-3.0)
-    assert added.words == words
-    prior = np.linspace(-9, -1, len(words))
-    for word in ("the", "Xiaoming", "something"):
-        one, other = (decoder.decode(glide(word.lower()), prior) for decoder in (added, whole))
-        assert [c.word for c in one] == [c.word for c in other]
-        assert [c.score for c in one] == pytest.approx([c.score for c in other], abs=1e-3)
-    assert first(added, glide("xiaoming")) == "Xiaoming"
-    assert GlideDecoder(WORDS, KEYS).with_words([]).words == WORDS
 
 
 def test_words_that_must_not_be_offered_are_not(decoder: GlideDecoder) -> None:

@@ -86,13 +86,6 @@ def test_a_glide_shows_where_its_ends_were_touched() -> None:
     assert not hand.taps.sums, "taps are another matter"
 
 
-def test_it_is_forgotten() -> None:
-    hand = tapped((0.2, 0.2), 3)
-    hand.forget()
-    assert not hand.taps.sums
-    assert not hand.glides.sums
-
-
 offsets = st.tuples(st.sampled_from("qaz"), st.floats(-100, 500), st.floats(-100, 500))
 
 

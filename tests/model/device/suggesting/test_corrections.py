@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -323,6 +324,17 @@ def test_costs_follow_the_geometry_of_the_layout(shipped: Model) -> None:
     assert suggester.spellings.corrections.costs("thinj", ended=True).min() == COSTS.neighbour  # k is beside j
     suggester.spellings.use_neighbours({"j": frozenset("h")})
     assert suggester.spellings.corrections.costs("thinj", ended=True).min() > COSTS.neighbour
+
+
+def test_letters_of_large_scripts_do_not_fill_the_memory() -> None:
+    corrections = Corrections([f"word{number}" for number in range(2_000)])
+    tracemalloc.start()
+    try:
+        for code in range(0x4E00, 0x4E00 + 1_000):  # a table of costs for each would take 50 MB
+            corrections.costs("a" + chr(code), ended=True)
+        assert tracemalloc.get_traced_memory()[0] < 8e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_empty_list_has_no_costs() -> None:
