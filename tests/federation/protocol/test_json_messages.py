@@ -243,8 +243,8 @@ def test_a_desktop_that_deletes_and_replaces_folders_meanwhile_disturbs_no_keybo
     def desktop() -> None:
         while not ended.is_set():
             mailbox.invite(INVITATION, weights)
-            mailbox.close(INVITATION.round_id)
             mailbox.release(model)
+            mailbox.close(INVITATION.round_id)
 
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(desktop)
