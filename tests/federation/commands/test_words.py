@@ -1,13 +1,17 @@
 """`federate words`: the words that the people of a corpus use and a vocabulary lacks."""
 
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from data.corpus import split_of
+from federation.commands.words import _discover
+from federation.discovery.privacy import noisy_threshold
 from federation.growing.counts_files import read_phrases
+from federation.protocol.discovery.offer import may_be_offered
 from model.device.folder import load_model
 
 
@@ -66,6 +70,14 @@ def test_the_budgets_of_words_and_phrases_are_composed_and_printed(
     assert 20 < result["epsilon_with_phrases"] < 40 and result["delta_with_phrases"] == 2e-6
     assert f"words and phrases together: epsilon {result['epsilon_with_phrases']:.2f} at delta 2e-06" in done.stderr
     assert all(entry["devices"] >= own["threshold"] for entry in own["phrases"])
+
+
+def test_nobody_can_subtract_the_noise_by_its_seed() -> None:
+    options, noise = Namespace(k=3, seed=0), noisy_threshold(1.0, 1e-5, 1, 3)
+    words = [f"wo{letter}d" for letter in "abcdefghij"]
+    offers = [[word] for word in words for _ in range(200)]
+    runs = [_discover(options, offers, may_be_offered, 2**12, None, noise).words for _ in range(2)]
+    assert set(runs[0]) == set(runs[1]) == set(words) and runs[0] != runs[1]
 
 
 @pytest.mark.parametrize(
