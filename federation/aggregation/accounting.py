@@ -24,7 +24,8 @@ of which one device changes at most D in the L2 norm, satisfies rho-zCDP with
     rho = min(D^2 / (n s^2) + tau d / 2, (D / (sqrt(n) s) + tau sqrt(d))^2) / 2
     tau = 10 sum_{k=1}^{n-1} exp(-2 pi^2 s^2 k / (k + 1))
 
-(Kairouz, Liu and Steinke 2021, arXiv 2102.06387, Theorem 1, which holds from s = 1/2 on). A device is in at most one round of a period.
+(Kairouz, Liu and Steinke 2021, arXiv 2102.06387, Theorem 1, which needs s of at least 1/2). A device is in at most one round of
+a period.
 
 A sum that was unmasked but made no model, because the coordinator was killed in between or the learner refused it, spends
 privacy as well. It has the number of the round that replaces it, and lies in the same period. Its devices are not selected

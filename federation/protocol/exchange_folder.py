@@ -124,7 +124,9 @@ class Mailbox:
         offered, taken = self._root / "release", self._root / "taken"
         if offered.is_dir():
             shutil.rmtree(taken, ignore_errors=True)
-            with suppress(FileNotFoundError):  # the desktop is replacing the offer; the newer one is taken the next time
+            with suppress(
+                FileNotFoundError
+            ):  # the desktop is replacing the offer; the newer one is taken the next time
                 offered.rename(taken)
         return taken if taken.is_dir() else None
 
