@@ -41,13 +41,14 @@ def wait_for_answer(mailbox: Mailbox, round_id: str, process: subprocess.Popen[s
       mailbox: the keyboard's exchange folder.
       round_id: the round's name.
       process: the process that `start_keyboard` started.
-      until: the time, on the monotonic clock, at which the wait ends.
+      until: the time, on the monotonic clock, at which the wait ends. An answer that is there already counts even if this time
+        has passed, because a slow keyboard may have used it up before this one's turn.
 
     Returns:
-      The answer. If none arrives in time, a contribution without words whose `error` gives the reason.
+      The answer. If none arrives in time, a contribution without words; its `error` gives the reason.
     """
     message = None
-    while time.monotonic() < until:
+    while True:
         if message is None and process.poll():
             message = process.communicate()[1].strip()
             if _HELD not in message:
@@ -62,8 +63,9 @@ def wait_for_answer(mailbox: Mailbox, round_id: str, process: subprocess.Popen[s
             return Contribution.nothing(round_id, str(error))
         if ended:
             return Contribution.nothing(round_id, "its process ended without an answer")
+        if time.monotonic() >= until:
+            return Contribution.nothing(round_id, "it did not answer in time")
         time.sleep(_POLL_SECONDS)
-    return Contribution.nothing(round_id, "it did not answer in time")
 
 
 def end_keyboard(process: subprocess.Popen[str]) -> None:

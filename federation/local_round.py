@@ -79,9 +79,10 @@ def call_keyboards(
         for mailbox in mailboxes:
             cleaning.callback(mailbox.close, round_id)
             mailbox.invite(invitation, weights, vocabulary)
-        processes = [start_keyboard(profile, shipped, round_id) for profile in profiles]
-        for process in processes:
-            cleaning.callback(end_keyboard, process)
+        processes = []
+        for profile in profiles:
+            processes.append(start_keyboard(profile, shipped, round_id))
+            cleaning.callback(end_keyboard, processes[-1])  # at once, in case the next one cannot be started
         until = time.monotonic() + deadline
         devices = []
         for profile, mailbox, process in zip(profiles, mailboxes, processes, strict=True):

@@ -24,7 +24,8 @@ of which one device changes at most D in the L2 norm, satisfies rho-zCDP with
     rho = min(D^2 / (n s^2) + tau d / 2, (D / (sqrt(n) s) + tau sqrt(d))^2) / 2
     tau = 10 sum_{k=1}^{n-1} exp(-2 pi^2 s^2 k / (k + 1))
 
-(Kairouz, Liu and Steinke 2021, arXiv 2102.06387, Theorem 1). A device is in at most one round of a period.
+(Kairouz, Liu and Steinke 2021, arXiv 2102.06387, Theorem 1, which needs s of at least 1/2). A device is in at most one round of
+a period.
 
 A sum that was unmasked but made no model, because the coordinator was killed in between or the learner refused it, spends
 privacy as well. It has the number of the round that replaces it, and lies in the same period. Its devices are not selected
@@ -43,6 +44,8 @@ from data.errors import UserFacingError
 from federation.aggregation.privacy import Privacy, Spent
 from federation.aggregation.sum_settings import FLOAT_BITS, SumSettings
 
+_LEAST_STDDEV = 0.5  # of each device's noise: a sum of narrower discrete Gaussians is not nearly a discrete Gaussian
+
 
 class BudgetExhaustedError(UserFacingError):
     """The next round would exceed the privacy budget."""
@@ -54,7 +57,7 @@ def tree_rho(noise_multiplier: float, rounds: int) -> float:
 
 
 def distributed_rho(sensitivity: float, stddev: float, devices: int, dimensions: int) -> float:
-    """Returns the rho of one round of distributed noise.
+    """Returns the rho of one round of distributed noise; infinity for noise too narrow for the theorem above.
 
     Args:
       sensitivity: the greatest L2 norm, in units of the integers, by which one device can change the sum.
@@ -62,6 +65,8 @@ def distributed_rho(sensitivity: float, stddev: float, devices: int, dimensions:
       devices: the minimum number of devices that added noise.
       dimensions: the number of integers.
     """
+    if devices > 1 and stddev < _LEAST_STDDEV:
+        return math.inf
     tau = 10 * sum(math.exp(-2 * math.pi**2 * stddev**2 * k / (k + 1)) for k in range(1, devices))
     gaussian = sensitivity / (math.sqrt(devices) * stddev)
     return min(gaussian**2 + tau * dimensions / 2, (gaussian + tau * math.sqrt(dimensions)) ** 2) / 2

@@ -26,9 +26,8 @@ class SumSettings:
     cohort: int = 20  # maximum number of devices in a sum; with a mechanism, also the divisor of the sum
     minimum: int = 0  # minimum number of devices in a sum, which distributed noise is calibrated for; 0: the cohort
     clipping_norm: float = 1.0  # greatest L2 norm of a delta; with a quantile, the first estimate of that norm
-    clipping_quantile: float = (
-        0.0  # quantile of deltas' norms that the clipping norm follows (Andrew et al. 2021); 0: fixed
-    )
+    # Quantile of deltas' norms that the clipping norm follows (Andrew et al. 2021); 0: the norm is fixed.
+    clipping_quantile: float = 0.0
     zeroing: bool = False  # whether a delta counts as zero if its largest entry is far above those of earlier rounds
     max_weight: int = 2000  # greatest weight of a device, in words; 1: all devices weigh the same
 

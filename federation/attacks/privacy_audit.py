@@ -55,9 +55,8 @@ class Audit:
     corpus: str = "chitchat"
     people: int = 100  # number of members, and of others
     words: int = 200  # words of each member and of each other
-    start: str = (
-        ""  # the model that audited rounds start from, trained on none of these people; empty: trained on outsiders
-    )
+    # The model that audited rounds start from, trained on none of these people; empty: one trained on outsiders.
+    start: str = ""
     start_rounds: int = 200  # rounds over outsiders: FedAdam, five clients of at most 1,000 words each
     trainable: str = "all"  # the weights that audited rounds train
     rounds: int = 15  # rounds over members

@@ -45,7 +45,7 @@ def asks_for_glides(options: argparse.Namespace) -> bool:
     asked = [options.glides is not None, options.synthetic is not None, options.hands]
     if sum(asked) > 1:
         raise BadCallError("choose one of --glides, --synthetic and --hands")
-    others = ("personal", "network_alone", "slips", "beside", "baselines")
+    others = ("personal", "network_alone", "slips", "missed_keys", "beside", "baselines")
     if any(asked) and (other := next((name for name in others if getattr(options, name)), None)):
         raise BadCallError(f"glides are measured alone: leave out --{other.replace('_', '-')}")
     return any(asked)

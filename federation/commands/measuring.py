@@ -335,8 +335,13 @@ def run_liars(options: argparse.Namespace) -> Result:
     """Runs `federate liars` and returns its result for JSON.
 
     Raises:
+      BadCallError: there is no honest device beside the malicious one.
       DataError: the corpus has too few users, or the model does not know the backdoor's words.
     """
+    if options.devices < 2:
+        raise BadCallError(
+            f"--devices {options.devices} is below 2: one device is malicious, and the others are honest"
+        )
     from federation.attacks.malicious_device import AttackSettings, measure_attacks
 
     values = {f.name: getattr(options, f.name) for f in fields(AttackSettings)}

@@ -43,10 +43,16 @@ def add_words_options(parser: argparse.ArgumentParser) -> None:
     )
     add_corpus_option(parser, use="whose training users are the devices")
     parser.add_argument(
-        "--k", type=positive_int, default=10, help="fewest people of a word that is found, at least 3 (default: 10)"
+        "--k",
+        type=positive_int,
+        default=10,
+        help="people who must have a word for it to be found, at least 3 (default: 10)",
     )
     parser.add_argument(
-        "--min-messages", type=positive_int, default=1, help="fewest messages of a person with a word (default: 1)"
+        "--min-messages",
+        type=positive_int,
+        default=1,
+        help="messages of a person in which a word must occur (default: 1)",
     )
     parser.add_argument(
         "--words-per-device",
@@ -106,12 +112,25 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
     from federation.protocol.discovery.offer import OfferTerms, may_be_offered, words_to_offer
     from federation.protocol.discovery.phrase_offer import may_be_phrase, phrases_to_offer
     from federation.protocol.discovery.round_plans import LEAST_K
+    from federation.protocol.discovery.word_counts import CountTerms
+    from federation.protocol.discovery.word_table import TableTerms
     from model.device.suggesting.offensive import offensive_words
 
     if options.k < LEAST_K:
         raise BadCallError(f"--k {options.k} is below {LEAST_K}: words of fewer people could identify them")
     if not options.delta < 1:
         raise BadCallError(f"--delta {options.delta:g} must be below 1: choose less than one over the number of people")
+    for name, terms_of in {
+        "buckets": CountTerms,
+        "capacity": TableTerms,
+        "min_messages": OfferTerms,
+        "words_per_device": OfferTerms,
+    }.items():
+        if (value := getattr(options, name)) is not None:
+            try:
+                terms_of.check_field(name, value, f"--{name.replace('_', '-')}")
+            except DataError as error:
+                raise BadCallError(str(error)) from error
     if not options.model.is_dir():
         raise DataError(f"there is no model folder {options.model}")
     vocabulary, corpus = Vocabulary.load(options.model / VOCABULARY), open_corpus(options.corpus)
@@ -201,21 +220,10 @@ def _discover(
     capacity: int | None,
     privacy: "NoisyThreshold | None",
 ) -> "Found":
-    import numpy as np
-
     from federation.discovery.simulation import discover
 
-    rng = np.random.default_rng(options.seed)
-    return discover(
-        offers,
-        may_be_found,
-        options.k,
-        buckets,
-        options.seed % 2**32,
-        capacity,
-        privacy,
-        lambda count: rng.integers(0, 2**64, count, dtype=np.uint64),
-    )
+    # The seed is that of the hashes alone: whoever knew the seed of the noise could subtract it.
+    return discover(offers, may_be_found, options.k, buckets, options.seed % 2**32, capacity, privacy)
 
 
 def _summary(found: "Found", k: int, privacy: "NoisyThreshold | None") -> dict[str, Any]:

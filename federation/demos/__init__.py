@@ -1,1 +1,1 @@
-"""The two demos, each from typing to a federated model, and the HTML pages that report them."""
+"""The demos, each from typing to a federated model, the HTML pages that report three of them, and the playground."""

@@ -20,7 +20,7 @@ from federation.keyboards import keyboard
 from federation.processes import free_port, start
 
 # Deadlines, generous because of background load.
-_START_SECONDS, _STOP_SECONDS = 600.0, 120.0
+_START_SECONDS, _STOP_SECONDS, _CALL_SECONDS = 600.0, 120.0, 60.0
 _POLL_SECONDS = 0.2
 
 
@@ -43,6 +43,7 @@ class CoordinatorProcess:
             base_url=f"http://127.0.0.1:{self._control_port}",
             trust_env=False,
             limits=httpx.Limits(max_keepalive_connections=0),
+            timeout=_CALL_SECONDS,
         )
         self.process = self._start(model)
 

@@ -16,10 +16,8 @@ from federation.demos.people import PEOPLE, Person
 from federation.protocol.discovery.offer import OfferTerms, words_to_offer
 from model.device.suggesting.offensive import offensive_words
 
-_WORDS = (
-    3_000,
-    35_000,
-)  # minimum and maximum words of one of the eight: enough to share, and few enough to learn quickly
+# Minimum and maximum words of one of the eight: enough to share, and few enough to learn quickly.
+_WORDS = (3_000, 35_000)
 _NEWCOMER_WORDS = (300, 3_000)
 
 

@@ -93,8 +93,7 @@ def figures(moments: Sequence[WordMoment], found: Sequence[Answer]) -> dict[str,
 
     `next` and `letters` count moments at which the word was offered before its first and after its third letter, `kept` those at
     which it stayed as typed, `mended` those at which its typo was corrected to it, and `mistaken` those at which its typo became
-    another word. `words_offered` counts words offered at some
-    moment, `words_kept` those that always stayed.
+    another word. `words_offered` counts words offered at some moment, `words_kept` those that always stayed.
     """
     offered_next, offered, kept, mended, mistaken, changed = 0, 0, 0, 0, 0, set()
     words = set()

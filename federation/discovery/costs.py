@@ -4,16 +4,16 @@ import math
 from typing import Any
 
 from federation.discovery.simulation import Found, packed_bytes
+from federation.protocol.discovery.round_plans import BUCKET_DIGITS
 from federation.protocol.discovery.word_table import TableTerms, bits_of_sum, table_size
 
 _DEVIATIONS = 5  # standard deviations above the mean
-_DIGITS = 4  # of a bucket's number in the list that devices receive, in bytes
 
 
 def bytes_of_device(buckets: int, published: int, capacity: int, devices: int) -> tuple[int, int, int]:
     """Returns the bytes that a device sends in the first sum, receives as published buckets, and sends in the second sum."""
     table = packed_bytes(table_size(TableTerms(capacity)), bits_of_sum(devices))
-    return packed_bytes(buckets, devices.bit_length()), _DIGITS * published, table
+    return packed_bytes(buckets, devices.bit_length()), BUCKET_DIGITS * published, table
 
 
 def least_k(offers: float, buckets: int) -> int:

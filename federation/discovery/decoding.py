@@ -3,9 +3,10 @@
 The decoder peels: it looks for a cell that holds a single word, subtracts that word from all its cells, and goes on with the cells
 that hold a single word then. A device that does not follow the protocol could put a word where it does not belong, so that
 TFF's decoder adds and subtracts it forever. So a cell counts as holding a single word only if the word belongs into it, and if its
-count is below p / R, for the prime p and R repetitions. That bounds the peelings: after a word was peeled from a cell, what was
-subtracted of it altogether is, modulo p, what was in that cell. It only grows, by less than p / R each time, and so it cannot go
-once around modulo p by the at most R numbers in the word's cells. A word is peeled at most R times.
+count is below p / R, for the prime p and R repetitions. That bounds the peelings. After a word was peeled from a cell, the total
+that was subtracted of it equals, modulo p, the count that this cell had. The total only grows, each time by less than p / R, so it
+does not come around to an earlier value modulo p within R peelings. Each peeling therefore takes a count that none before it took,
+and the word's cells have at most R. A word is peeled at most R times.
 
 A word that a device counted too often is thus read like others, and `federation.discovery.findings` drops it by its count.
 """

@@ -59,7 +59,7 @@ def discover(
     Args:
       offers: the words of each device, without repetitions.
       may_be_found: returns whether a word has the right form and is missing in the vocabulary.
-      k: fewest devices of a word that is found.
+      k: the minimum number of devices that must have a word for it to be found.
       buckets: of the first sum.
       seed: of both sums.
       capacity: of the table; None: as the published buckets need it.

@@ -28,10 +28,8 @@ from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 
 _KEYS = qwerty(0, 0, 400, 3 * 54)  # a phone's
-_OFFSET, _DOWN = (
-    (0.0, 0.2),
-    (0.0, 0.15),
-)  # least and greatest length of a hand's offset, and what it tends downwards; units
+_OFFSET = (0.0, 0.2)  # least and greatest length of a hand's offset, units
+_DOWN = (0.0, 0.15)  # least and greatest shift downwards that is added to the offset, units
 _KEY_OFFSET = 0.05  # standard deviation of each key's own offset, units
 _SPREAD = (0.16, 0.26)  # least and greatest standard deviation of the touches of a key, units
 

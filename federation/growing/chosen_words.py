@@ -30,15 +30,15 @@ class Chosen:
 
 
 def with_wishes(found: Sequence[Counted], include: Sequence[str], exclude: Sequence[str]) -> list[Counted]:
-    """Returns found words without those of `exclude`; those of `include` are no typos.
+    """Returns found words without those of `exclude`, and with those of `include` marked as no typos.
 
     Raises:
-      DataError: one of the named words was not found, or both are said of it.
+      DataError: a named word was not found, or is both included and excluded.
     """
     texts = {word.text for word in found}
     for word in (*include, *exclude):
         if word not in texts:
-            raise DataError(f"{printable(word)} is none of the found words: name words of the file")
+            raise DataError(f"{printable(word)} is not among the found words: name words of the file")
         if word in include and word in exclude:
             raise DataError(f"{printable(word)} is both included and excluded: decide on one")
     kept = [word for word in found if word.text not in exclude]

@@ -5,8 +5,8 @@
     {"phrases": [{"phrase": "see you", "devices": 318}, …], "devices": 1044}   one to three words, separated by spaces
 
 `offers` is the number of words that all devices offered, a word counting once for each device that offered it, found or not. With
-`epsilon` the counts are noisy (differential privacy), and one above the number of devices counts as that number. Other fields are
-ignored. The first word of a phrase may be `<s>`, the start of a message.
+`epsilon` the counts are noisy (differential privacy), and a count above the number of devices is read as that number. Other fields
+are ignored. The first word of a phrase may be `<s>`, the start of a message.
 """
 
 from dataclasses import dataclass

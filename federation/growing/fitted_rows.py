@@ -1,12 +1,12 @@
 """First weights of new words that are fitted to the words' contexts, by linear discriminant analysis (Fisher 1936).
 
-Where a word that the vocabulary lacks comes next, the network's state h has some mean and the covariance S. If new word w has
-another mean m(w) than all of these words, m, with the same covariance, then by Bayes' rule its share of the probability of `<unk>`
-in the context of h is not s(w), as in `federation.growing.new_rows`, but
+The network's states h that precede the words that the vocabulary lacks have a mean m and a covariance S. Suppose that the states
+before one of these words, w, have another mean m(w) and the same covariance. By Bayes' rule, the share of w in the probability of
+`<unk>` after h is then not s(w), as in `federation.growing.new_rows`, but
 
     s(w) exp(d' S^-1 h - d' S^-1 m - d' S^-1 d / 2)        with d = m(w) - m
 
-which is again of the form of a row and a bias: e(w) = e(<unk>) + S^-1 d, and b(w) = b(<unk>) + log s(w) - d' S^-1 (m + d / 2).
+This has the form of a row and a bias again: e(w) = e(<unk>) + S^-1 d, and b(w) = b(<unk>) + log s(w) - d' S^-1 (m + d / 2).
 
 The mean of a rare word's states says little. It is drawn towards m: with n states, d counts n / (n + r). The ratio r of the
 variance of states to that of words' means is estimated from all words by the method of moments (empirical Bayes; Efron and Morris

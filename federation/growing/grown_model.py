@@ -133,7 +133,9 @@ def grown_card(parent: Model, model: Model, words: Sequence[Counted], devices: i
         about = f"{len(words):,}, each from at least {least:,} of {devices:,} devices; the others keep their ids and weights"
     else:
         about = "none"
-    limits = "None has learned anything about the new words yet: further rounds teach them" if words else "Not measured"
+    limits = (
+        "The network has learned nothing about the new words yet: further rounds teach it" if words else "Not measured"
+    )
     return f"""# Model card
 
 A CIFG-LSTM that predicts the next word of a message, after {model.provenance.round} federated rounds. It was made in these steps:

@@ -2,7 +2,7 @@
 
 Devices sum up in private how many of them wrote a phrase of one to three words, and each counts once. Their counts become the
 second source beside the public text: c(h, w) = c_public(h, w) + weight * devices(h, w). Kneser-Ney smoothing counts the contexts
-of a shorter n-gram in place of its uses, so that an n-gram of a single phrase counts little. To count people has the same effect.
+of a shorter n-gram in place of its uses, so that an n-gram of a single phrase counts little. Counting people has the same effect.
 
 Only phrases of enough people are known, so that the counts after a context lack the rest. At least devices(h) less the sum of the
 known devices(h, w) of them is missing, because every device that wrote h went on in some way; that much is added to the rest r(h).

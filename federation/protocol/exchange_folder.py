@@ -45,13 +45,17 @@ class Mailbox:
 
     def invitations(self) -> list[Invitation]:
         """Keyboard: returns the unanswered invitations, oldest first. Skips files that are not valid invitations."""
-        waiting = [p for p in (self._root / "in").glob(f"*/{_INVITATION}") if not self._answer(p.parent.name).exists()]
-        invitations = []
-        for path in sorted(waiting, key=lambda p: p.stat().st_mtime_ns):
+        # The desktop may delete a folder at any moment, also between two of these calls.
+        folders, waiting = list[Path](), list[tuple[int, Invitation]]()
+        with suppress(OSError):
+            folders = list((self._root / "in").iterdir())
+        for folder in folders:
             with suppress(UserFacingError, OSError, UnicodeDecodeError):
-                if (invitation := Invitation.from_json(path.read_text("utf-8"))).round_id == path.parent.name:
-                    invitations.append(invitation)
-        return invitations
+                path = folder / _INVITATION
+                invitation, written = Invitation.from_json(path.read_text("utf-8")), path.stat().st_mtime_ns
+                if invitation.round_id == folder.name and not self._answer(invitation.round_id).exists():
+                    waiting.append((written, invitation))
+        return [invitation for _, invitation in sorted(waiting, key=lambda found: found[0])]
 
     def invited_weights(self, round_id: str) -> Path:
         """Keyboard: returns the file of the round's global weights."""
@@ -120,7 +124,10 @@ class Mailbox:
         offered, taken = self._root / "release", self._root / "taken"
         if offered.is_dir():
             shutil.rmtree(taken, ignore_errors=True)
-            offered.rename(taken)
+            with suppress(
+                FileNotFoundError
+            ):  # the desktop is replacing the offer; the newer one is taken the next time
+                offered.rename(taken)
         return taken if taken.is_dir() else None
 
     def discard_taken(self) -> None:

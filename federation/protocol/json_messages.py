@@ -58,7 +58,8 @@ class Between:
         """Raises a DataError unless a number is within the bounds."""
         if not (self.least <= value <= self.most or (self.or_zero and value == 0)):
             zero = "0, or " if self.or_zero else ""
-            raise DataError(f"{what} must be {zero}between {self.least:g} and {self.most:g}, not {_short(value)}")
+            least, most = (str(bound) if isinstance(bound, int) else f"{bound:g}" for bound in (self.least, self.most))
+            raise DataError(f"{what} must be {zero}between {least} and {most}, not {_short(value)}")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,10 @@ import numpy as np
 import pytest
 
 from data.windows import pack, targets
+from federation.keyboards import end_keyboard, wait_for_answer
+from federation.processes import start
 from federation.protocol.exchange_folder import Mailbox
+from federation.protocol.json_messages import Contribution, Invitation
 from model.device.folder import Model, load_model
 from model.device.learning.finetuning import ROUND_TRAINING, finetune
 from model.device.weights import digest
@@ -114,6 +118,20 @@ def test_an_open_keyboard_answers_by_itself(
     finally:
         opened.kill()
         opened.wait()
+
+
+def test_an_answer_that_is_there_counts_although_another_keyboard_used_up_the_time(tmp_path: Path) -> None:
+    mailbox, weights, answer = Mailbox(tmp_path), tmp_path / "w", Contribution("1-ab", 3, 2.0, 1.0)
+    weights.touch()
+    mailbox.invite(Invitation("1-ab", 0.5, 1.0, 1, 2000, 7), weights)
+    process, over = start(["sleep", "600"], stderr=subprocess.PIPE, text=True), time.monotonic() - 1
+    try:
+        assert wait_for_answer(mailbox, "1-ab", process, over).error == "it did not answer in time"
+        mailbox.answer(answer)
+        assert wait_for_answer(mailbox, "1-ab", process, over) == answer
+    finally:
+        process.kill()
+        end_keyboard(process)
 
 
 def test_a_round_without_contributions_says_why(small_model_folder: Path, tmp_path: Path, federate: Callable) -> None:

@@ -25,7 +25,7 @@ LEAST_K = 3  # devices; a smaller k would show words of one or two people
 COUNT, REVEAL = "count", "reveal"  # the rounds of a discovery
 MOST_BUCKETS = 2**20
 MOST_CELLS = 2**22  # numbers in a table: 32 MB on a device
-_DIGITS = 5  # hex digits of a bucket
+BUCKET_DIGITS = 5  # hex digits of a published bucket, a byte each
 
 _Cohort = Annotated[int, Between(LEAST_K, MAX_DEVICES)]  # greatest number of devices in the sum
 
@@ -78,7 +78,7 @@ class RevealPlan(JsonMessage):
     counted_in: RoundName  # the first round: a device reveals only words that it offered there
     counts: CountTerms  # of the first round
     # The buckets, ascending, five hex digits each (`with_buckets`).
-    published: Annotated[str, Matching(f"([0-9a-f]{{{_DIGITS}}}){{0,{int(MOST_BUCKETS * MOST_PUBLISHED)}}}")]
+    published: Annotated[str, Matching(f"([0-9a-f]{{{BUCKET_DIGITS}}}){{0,{int(MOST_BUCKETS * MOST_PUBLISHED)}}}")]
     table: TableTerms
 
     def __post_init__(self) -> None:
@@ -100,7 +100,7 @@ class RevealPlan(JsonMessage):
     def buckets(self) -> tuple[int, ...]:
         """The published buckets."""
         text = self.published
-        return tuple(int(text[at : at + _DIGITS], 16) for at in range(0, len(text), _DIGITS))
+        return tuple(int(text[at : at + BUCKET_DIGITS], 16) for at in range(0, len(text), BUCKET_DIGITS))
 
     @property
     def layout(self) -> VectorLayout:
@@ -114,7 +114,7 @@ WordPlan = CountPlan | RevealPlan
 
 def packed_buckets(buckets: Iterable[int]) -> str:
     """Returns buckets as `RevealPlan.published` has them."""
-    return "".join(f"{bucket:0{_DIGITS}x}" for bucket in sorted(buckets))
+    return "".join(f"{bucket:0{BUCKET_DIGITS}x}" for bucket in sorted(buckets))
 
 
 def most_published(terms: CountTerms) -> int:

@@ -7,9 +7,9 @@ these buckets are revealed (`federation.protocol.discovery.word_table`), so a wo
 bucket has words of other people, which together with it make k. With B buckets, P of them published, this has the probability
 P / B for a word of one device, and a greater one for words of nearly k devices.
 
-The sum is not a secret kept: whoever sees it can look up how many devices have a word that they can guess, or another word of its
-bucket. A coordinator that is not honest can publish buckets of fewer than k devices. A device can't see that, but it refuses more
-than `MOST_PUBLISHED` of all buckets.
+The sum keeps no word secret that can be guessed: whoever sees it can look up how many devices have that word or another one of
+its bucket. A coordinator that is not honest can publish buckets of fewer than k devices. A device cannot see that, but it refuses
+more than `MOST_PUBLISHED` of all buckets.
 """
 
 from collections.abc import Iterable, Sequence

@@ -48,3 +48,8 @@ def test_a_phrase_of_unknown_words_is_refused(
     arguments = ["liars", "--out", str(tmp_path), "--model", str(small_model_folder), "--corpus", str(corpus_file)]
     assert main([*arguments, "--word", "xylophone"]) == 1
     assert "does not know all words" in capsys.readouterr().err
+
+
+def test_a_round_of_one_device_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["liars", "--out", str(tmp_path), "--devices", "1"]) == 2
+    assert "--devices 1 is below 2" in capsys.readouterr().err

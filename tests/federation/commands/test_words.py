@@ -1,13 +1,17 @@
 """`federate words`: the words that the people of a corpus use and a vocabulary lacks."""
 
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from data.corpus import split_of
+from federation.commands.words import _discover
+from federation.discovery.privacy import noisy_threshold
 from federation.growing.counts_files import read_phrases
+from federation.protocol.discovery.offer import may_be_offered
 from model.device.folder import load_model
 
 
@@ -68,12 +72,23 @@ def test_the_budgets_of_words_and_phrases_are_composed_and_printed(
     assert all(entry["devices"] >= own["threshold"] for entry in own["phrases"])
 
 
+def test_nobody_can_subtract_the_noise_by_its_seed() -> None:
+    options, noise = Namespace(k=3, seed=0), noisy_threshold(1.0, 1e-5, 1, 3)
+    words = [f"wo{letter}d" for letter in "abcdefghij"]
+    offers = [[word] for word in words for _ in range(200)]
+    runs = [_discover(options, offers, may_be_offered, 2**12, None, noise).words for _ in range(2)]
+    assert set(runs[0]) == set(runs[1]) == set(words) and runs[0] != runs[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "reason"),
     [
         (["--k", "2"], 2, "--k 2 is below 3"),
         (["--dp", "1", "--delta", "1"], 2, "--delta 1 must be below 1"),
         (["--dp", "0"], 2, "not above 0"),
+        (["--buckets", "20000000"], 2, "--buckets must be between 256 and 16777216, not 20000000"),
+        (["--capacity", "100000"], 2, "--capacity must be between 1 and 99999, not 100000"),
+        (["--words-per-device", "10001"], 2, "--words-per-device must be between 1 and 10000, not 10001"),
         (["--dp", "0.00001"], 1, "raise it, or offer fewer words"),
         (["--model", "nowhere"], 1, "there is no model folder nowhere"),
     ],

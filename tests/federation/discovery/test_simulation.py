@@ -10,6 +10,7 @@ from federation.discovery.costs import bytes_of_device, cost_rows, least_k
 from federation.discovery.privacy import noisy_threshold
 from federation.discovery.simulation import discover
 from federation.protocol.discovery.offer import may_be_offered
+from federation.protocol.discovery.round_plans import packed_buckets
 
 COMMON = ["semester", "campus", "provo", "byu", "hiking"]
 
@@ -34,7 +35,9 @@ def test_exactly_the_words_of_k_devices_are_found_with_their_counts() -> None:
     assert found.published == len(found.words)
     assert found.exposure == found.published / 2**12
     assert not set(found.dropped) - {"of fewer than k devices, in a bucket with words of others"}
-    assert bytes_of_device(2**12, found.published, found.capacity, 60)[0] == 2**12 * 6 // 8
+    sent, received, _ = bytes_of_device(2**12, found.published, found.capacity, 60)
+    assert sent == 2**12 * 6 // 8
+    assert received == len(packed_buckets(range(found.published)))
     assert len(cost_rows(found, 1_000_000)) == 8
 
 

@@ -60,8 +60,8 @@ def test_the_owner_decides_what_is_a_typo_and_what_is_left_out() -> None:
     assert choose(["oof"], [])[0] == ["oof", "byu"]
     assert choose(["oof", "fudge"], ["byu"])[0] == ["oof"], "an offensive word never joins"
     for include, exclude, said in (
-        (["nope"], [], "'nope' is none of the found words"),
-        ([], ["no\x1bpe"], "none of the found words"),
+        (["nope"], [], "'nope' is not among the found words"),
+        ([], ["no\x1bpe"], "not among the found words"),
         (["byu"], ["byu"], "'byu' is both included and excluded"),
     ):
         with pytest.raises(DataError, match=said) as error:

@@ -2,6 +2,9 @@
 
 import json
 import math
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -229,3 +232,31 @@ def test_invalid_invitations_do_not_hold_up_the_others(tmp_path: Path) -> None:
         path.write_bytes(content)
     mailbox.invite(INVITATION, weights)
     assert mailbox.invitations() == [INVITATION]
+
+
+def test_a_desktop_that_deletes_and_replaces_folders_meanwhile_disturbs_no_keyboard(tmp_path: Path) -> None:
+    mailbox, model = Mailbox(tmp_path), tmp_path / "model"
+    model.mkdir()
+    weights = model / "w"
+    weights.touch()
+    ended = threading.Event()
+
+    def desktop() -> None:
+        while not ended.is_set():
+            mailbox.invite(INVITATION, weights)
+            mailbox.release(model)
+            mailbox.close(INVITATION.round_id)
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(desktop)
+        try:
+            seen, taken = set(), 0
+            until = time.monotonic() + 60
+            while (len(seen) < 2 or taken < 20) and time.monotonic() < until:
+                seen.add(len(mailbox.invitations()))
+                taken += mailbox.take_release() is not None
+                mailbox.discard_taken()
+        finally:
+            ended.set()
+        running.result()
+    assert seen == {0, 1} and taken >= 20

@@ -131,8 +131,9 @@ def test_the_command(small_model_folder: Path, corpus_file: Path, tmp_path: Path
     assert result["top1"] > 0.7
     done = federate(*common, "--synthetic", "0.2", "--glides", path)
     assert (done.returncode, "choose one of" in done.stderr) == (2, True)
-    done = federate(*common, "--synthetic", "0.2", "--slips")
-    assert (done.returncode, "leave out --slips" in done.stderr) == (2, True)
+    for other in ("--slips", "--missed-keys"):
+        done = federate(*common, "--synthetic", "0.2", other)
+        assert (done.returncode, f"leave out {other}" in done.stderr) == (2, True)
     path.write_text("{}\n")
     done = federate(*common, "--glides", path)
     assert (done.returncode, "glides.jsonl, line 1: " in done.stderr, done.stderr.count("\n")) == (1, True, 1)
