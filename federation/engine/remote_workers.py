@@ -126,6 +126,7 @@ class RemoteWorkers(tff.framework.SyncContext):
             for number in range(len(parts)):
                 yield queue.result(number)
         except BaseException:
+            queue.close()
             for worker in self._workers:
                 worker.disconnect()  # their results are not needed any more
             raise
