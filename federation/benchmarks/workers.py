@@ -1,8 +1,13 @@
-"""The benchmark of scaling to a second machine: rounds on two TFF workers with one core each, next to rounds on one of them."""
+"""The benchmark of scaling to a second machine: rounds on two TFF workers with one core each, next to rounds on one of them.
+
+Background load changes the speeds, but hardly the processor time. So the ratio is also calculated from that: the round on one
+worker takes at least the worker's processor time, and the round on two half of all processor time, if no core has to wait.
+"""
 
 import os
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -45,24 +50,30 @@ def measure_workers(folder: Path, corpus: str, clients: int, max_words: int, rep
         }
         process = learning_process(model.provenance.config, model.weights, TRAINING, Server())
         systems = {name: TffRounds(model.provenance.config, process) for name in contexts}
+        processes = [worker for worker, _ in started]
+        used: dict[str, list[tuple[float, float]]] = {name: [] for name in contexts}  # processor seconds, by round
 
         def measure(name: str) -> Callable[[], float]:
             left = iter(drawn)
 
             def once() -> float:
                 tff.framework.set_default_context(contexts[name])
-                cohort = next(left)
-                return cohort.words / seconds_of(systems[name], cohort)
+                cohort, before = next(left), _processor_seconds(processes)
+                speed = cohort.words / seconds_of(systems[name], cohort)
+                after = _processor_seconds(processes)
+                used[name].append((after[0] - before[0], after[1] - before[1]))
+                return speed
 
             return once
 
         measures = {name: measure(name) for name in contexts}
         for once in measures.values():
             once()  # warms up: a worker that has only one core when it creates its threads deadlocks
-        for (worker, _), core in zip(started, cores, strict=True):
+        for worker, core in zip(processes, cores, strict=True):
             pin(worker, core)
         speeds = in_turn(measures, repeats, warm_up=0)
         apart = largest_difference(systems["one"].weights, systems["two"].weights)
+    one, two = (used[name][1:] for name in ("one", "two"))  # without the warm-up
     return Benchmark(
         "workers",
         f"TFF workers with one core each, rounds of {len(drawn[0].rows)} clients, {drawn[1].words:,} words",
@@ -77,6 +88,15 @@ def measure_workers(folder: Path, corpus: str, clients: int, max_words: int, rep
                 "at least 1.8",
                 ratio=True,
             ),
+            Figure("processor_workers", "processor time of the two workers in a round", "s", [w for w, _ in two]),
+            Figure("processor_here", "processor time of this program in that round", "s", [here for _, here in two]),
+            Figure(
+                "ratio_calculated",
+                "ratio of two to one, calculated from processor time",
+                "",
+                ratios([w for w, _ in one], [(w + here) / 2 for w, here in two]),
+                ratio=True,
+            ),
         ],
         {"clients": clients, "max_words": max_words, "largest_difference_of_a_weight_afterwards": apart},
     )
@@ -84,9 +104,25 @@ def measure_workers(folder: Path, corpus: str, clients: int, max_words: int, rep
 
 def pin(process: subprocess.Popen, core: int) -> None:
     """Restricts a process, its descendants and all their threads to one core."""
-    waiting = [process.pid]
-    while waiting:
-        found = waiting.pop()
+    for found in _with_descendants(process.pid):
         for thread in Path(f"/proc/{found}/task").iterdir():
             os.sched_setaffinity(int(thread.name), {core})
-            waiting += [int(child) for child in (thread / "children").read_text("ascii").split()]
+
+
+def _processor_seconds(workers: Sequence[subprocess.Popen]) -> tuple[float, float]:
+    """Returns the processor time so far of the workers, and that of this process and its other descendants."""
+    theirs = {process for worker in workers for process in _with_descendants(worker.pid)}
+    ours = set(_with_descendants(os.getpid())) - theirs
+    return sum(map(_clock, theirs)), sum(map(_clock, ours))
+
+
+def _clock(process: int) -> float:
+    """Returns the processor time of a process, in seconds: the clock that `clock_getcpuclockid(3)` names."""
+    return time.clock_gettime((~process << 3) | 2)
+
+
+def _with_descendants(process: int) -> Iterator[int]:
+    yield process
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        for child in (thread / "children").read_text("ascii").split():
+            yield from _with_descendants(int(child))

@@ -11,6 +11,7 @@ from tensorflow_federated.python.core.backends.test import compiler as secure_su
 from tensorflow_federated.python.core.environments.tensorflow_frontend import tensorflow_computation
 from tensorflow_federated.python.core.impl.types import placements
 
+from federation.engine.remote_executor import Executor
 from federation.engine.worker_binary import EVERYWHERE, NamespaceUnavailableError, end_worker, start_worker
 
 _MESSAGE_BYTES = 2**31 - 1  # the limit of protocol buffers
@@ -96,18 +97,11 @@ def native(computation: tff.framework.ConcreteComputation) -> tff.framework.Conc
     return compiler.desugar_and_transform_to_native(without_secure_sums(computation))
 
 
-def executor_of(stub: tff.framework.RemoteExecutorStub, clients: int) -> tff.framework.RemoteExecutor:
-    """Returns an executor for computations over `clients` clients on one worker."""
-    remote = tff.framework.RemoteExecutor(stub)
-    remote.set_cardinalities({placements.CLIENTS: clients})
-    return remote
-
-
 def context_of(stub: tff.framework.RemoteExecutorStub) -> tff.framework.SyncExecutionContext:
     """Returns a context that runs whole computations on one worker."""
     return tff.framework.SyncExecutionContext(
         executor_fn=tff.framework.ResourceManagingExecutorFactory(
-            executor_stack_fn=lambda cardinalities: executor_of(stub, cardinalities.get(placements.CLIENTS, 0))
+            executor_stack_fn=lambda cardinalities: Executor(stub, cardinalities.get(placements.CLIENTS, 0))
         ),
         compiler_fn=native,
         transform_args=tensorflow_computation.transform_args,

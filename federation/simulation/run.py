@@ -11,18 +11,22 @@ A run is a folder: `settings.json` holds its settings, `state/` the state after 
    1803.05407);
 5. measure recall on validation users, if a measurement is due;
 6. release the round's metrics, then save the state. A run killed before that repeats the round, with the same result.
+
+A second thread does step 6 of one round, and then steps 1 and 2 of the next but one, while TFF computes the next round. The
+result does not depend on that: each round's draw has a generator of its own, and the rounds are saved in their order.
 """
 
-import csv
 import secrets
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_federated as tff
 from numpy.typing import NDArray
 
@@ -34,12 +38,13 @@ from federation.aggregation.privacy import Spent, check_enough, cohort_of_period
 from federation.aggregation.secure_mean import aggregator
 from federation.engine.local import engine
 from federation.engine.remote_workers import check_reachable, remote_engine
-from federation.engine.state_store import StateStore, wait_for
+from federation.engine.state_store import State, StateStore
 from federation.evaluation.predictions import scores_by_person
 from federation.reports.plots import plot_simulation
 from federation.reports.progress import progress_bar
 from federation.simulation.card import simulation_card
 from federation.simulation.clients import Clients, sample_cohort, turns_by_words
+from federation.simulation.round_metrics import RoundMetrics, Row
 from federation.simulation.settings import SimulationSettings
 from federation.simulation.start import checked_people, claim_folder, initial_model
 from model.device.folder import Model, check_free_for_model, save_model
@@ -49,7 +54,6 @@ from model.device.trainable import trainable_parameters
 from model.device.weights import digest, next_provenance
 
 Mean = list[NDArray[np.float32]]  # the arrays of the model that the run would end with now, in the order of its shapes
-Row = dict[str, float]  # a row of `metrics.csv`
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class _Run:
     program: Program  # measures models on `held_out`
     round_rho: float | None  # the rho of one round of distributed noise
     store: StateStore
-    metrics: "_Metrics"
+    metrics: RoundMetrics
 
 
 def simulate(
@@ -121,26 +125,38 @@ def simulate(
     run = _prepare(settings, out, resume)
     before = scores_by_person(run.program, run.held_out)
     check_every = max(1, rounds // checks)
-    with remote_engine(workers) if workers else engine(), progress_bar("rounds", rounds) as bar:
+    with (
+        remote_engine(workers) if workers else engine(),
+        ThreadPoolExecutor(1) as beside,
+        progress_bar("rounds", rounds) as bar,
+    ):
         (state, mean), done = run.store.latest((run.process.initialize(), list(run.start.weights.values())))
         if done > rounds:
             raise DataError(f"{out} has done {done} rounds already: set --rounds to at least {done}")
         bar(done, "")
+        drawn = beside.submit(_draw, run, done + 1)
+        saved: Future[None] | None = None
         for number in range(done + 1, rounds + 1):
             try:
                 check_budget(settings.privacy, number, run.round_rho)
             except BudgetExhaustedError as exhausted:
                 print(exhausted, file=sys.stderr)
                 break
-            state, row = _train(run, state, number)
+            clients = drawn.result()
+            if number < rounds:
+                drawn = beside.submit(_draw, run, number + 1)
+            state, row = _train(run, state, number, clients)
             mean = _averaged(run, mean, state, number)
             if number % check_every == 0 or number == rounds:
                 checked = sum(_check(run, mean), Scores())
                 row |= {"top1": checked.top1, "top3": checked.top3, "perplexity": checked.perplexity}
-            run.metrics.release(row)
-            run.store.save(number, (state, mean))
+            if saved is not None:
+                saved.result()  # raises what went wrong
+            saved = beside.submit(_save, run, row, (state, mean))
             done = number
             bar(number, f"loss {row['loss']:.3f}")
+        if saved is not None:
+            saved.result()
     return _finish(run, mean, done, before, command)
 
 
@@ -170,7 +186,7 @@ def _prepare(settings: SimulationSettings, out: Path, resume: bool) -> _Run:
         program=start.start(threads=2),
         round_rho=round_rho,
         store=StateStore(out / "state"),
-        metrics=_Metrics(out),
+        metrics=RoundMetrics(out),
     )
 
 
@@ -188,26 +204,36 @@ def _aggregation(settings: SimulationSettings) -> dict[str, Any]:
     }
 
 
+def _draw(run: _Run, number: int) -> list[tf.data.Dataset]:
+    """Samples the cohort of round `number`; returns the data of each of its clients."""
+    settings, config = run.settings, run.start.provenance.config
+    cohort = _cohort(run, number)
+    return [run.clients.dataset(user, settings.client, config, settings.seed, number) for user in cohort]
+
+
+def _save(run: _Run, row: Row, state: State) -> None:
+    """Releases a round's metrics, then saves the state after it."""
+    run.metrics.release(row)
+    run.store.save(int(row["round"]), state)
+
+
 def _train(
-    run: _Run, state: tff.learning.templates.LearningAlgorithmState, number: int
+    run: _Run, state: tff.learning.templates.LearningAlgorithmState, number: int, clients: list[tf.data.Dataset]
 ) -> tuple[tff.learning.templates.LearningAlgorithmState, Row]:
-    """Samples the cohort of round `number` and runs TFF over it; returns the next state and the round's metrics.
+    """Runs round `number` in TFF over the clients' data; returns the next state and the round's metrics.
 
     Raises:
       NotFiniteError: the clients' loss is not finite.
     """
     began = time.monotonic()
-    settings, config = run.settings, run.start.provenance.config
-    cohort = _cohort(run, number)
-    datasets = [run.clients.dataset(user, settings.client, config, settings.seed, number) for user in cohort]
-    output = run.process.next(state, datasets)
+    output = run.process.next(state, clients)
     trained = output.metrics["client_work"]["train"]
     if trained["words"] and not np.isfinite(trained["loss"]):
         raise NotFiniteError(f"round {number} diverged: choose a smaller learning rate for the clients or the server")
     return output.state, {
         "round": number,
         "loss": float(trained["loss"]) if trained["words"] else 0.0,
-        "clients": len(cohort),
+        "clients": len(clients),
         "words": int(trained["words"]),
         "seconds": round(time.monotonic() - began, 3),
     }
@@ -249,36 +275,3 @@ def _finish(run: _Run, mean: Mean, done: int, people_before: list[Scores], comma
     picture = run.out / "progress.png"
     plot_simulation(history, before, picture)
     return Outcome(history, people_before, people_after, run.out / "model", picture, privacy_spent)
-
-
-_WHOLE = ("round", "clients", "words")  # columns of `metrics.csv` that count something
-
-
-def _exact(name: str, value: float) -> np.number[Any]:
-    return np.int64(value) if name in _WHOLE else np.float64(value)
-
-
-class _Metrics:
-    """A row per round, written by TFF's release managers, which drop the rows of rounds that are repeated."""
-
-    def __init__(self, out: Path) -> None:
-        self._path = out / "metrics.csv"
-        self._managers: Sequence[tff.program.ReleaseManager] = (
-            tff.program.CSVFileReleaseManager(self._path, tff.program.CSVSaveMode.WRITE, key_fieldname="key"),
-            tff.program.TensorBoardReleaseManager(out / "tensorboard"),
-        )
-
-    def release(self, row: Row) -> None:
-        for manager in self._managers:
-            wait_for(manager.release({k: _exact(k, v) for k, v in row.items()}, int(row["round"])))
-
-    def rows(self) -> list[Row]:
-        with self._path.open(newline="") as file:
-            return [
-                {
-                    k: int(float(v)) if k in _WHOLE else float(v)  # older files hold them as 1.0
-                    for k, v in r.items()
-                    if k != "key" and v
-                }
-                for r in csv.DictReader(file)
-            ]

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data.errors import UserFacingError
 from federation.cli import main
 from model.device.folder import load_model
 from model.device.weights import Weights, digest
@@ -64,7 +65,7 @@ def test_a_run_that_is_stopped_and_then_killed_reaches_the_same_weights_and_leav
     for reached, way, more in ((1, signal.SIGINT, ()), (3, signal.SIGKILL, ("--resume",))):
         command = [sys.executable, "-m", "federation", *arguments(small_model_folder, corpus_file, killed, *more)]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        while not (killed / "state" / f"round_{reached}").exists():
+        while not any((killed / "state" / f"round_{number}").exists() for number in range(reached, ROUNDS + 1)):
             assert process.poll() is None, "the run ended before it could be ended"
             time.sleep(0.01)
         workers = descendants(process.pid)
@@ -111,6 +112,28 @@ def test_a_run_that_is_stopped_and_then_killed_reaches_the_same_weights_and_leav
     ):
         assert main(arguments(small_model_folder, corpus_file, killed, *options)) == 1
         assert refusal in capsys.readouterr().err
+
+
+def test_a_state_that_cannot_be_saved_ends_the_run(
+    small_model_folder: Path,
+    corpus_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from federation.engine.state_store import StateStore
+
+    saved = []
+
+    def save(store: StateStore, round_number: int, state: object) -> None:
+        saved.append(round_number)
+        raise UserFacingError("the disk is full")
+
+    monkeypatch.setattr(StateStore, "save", save)
+    assert main(arguments(small_model_folder, corpus_file, tmp_path / "run")) == 1
+    assert capsys.readouterr().err.splitlines()[-1].endswith("the disk is full")
+    assert saved == [1], "no later round is saved"
+    assert not (tmp_path / "run" / "model").exists()
 
 
 def test_ctrl_c_during_a_save_is_not_lost(ctrl_c: None) -> None:
