@@ -11,12 +11,12 @@ import math
 import re
 import sys
 from dataclasses import dataclass, fields
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin, get_type_hints
 
 from data.errors import DataError, UserFacingError
 
-_DECLARED: dict[type, dict[str, Any]] = {}  # the fields of the messages used so far
 
 
 def read_json(text: str) -> Any:
@@ -145,11 +145,13 @@ class JsonMessage:
             raise DataError(f"a {cls.__name__} has a number that is too large: {error}") from error
 
 
+@cache
 def _kinds(cls: type[JsonMessage]) -> dict[str, Any]:
     """Returns the declared type of each field, by name, without its bounds."""
     return {name: get_args(k)[0] if get_origin(k) is Annotated else k for name, k in _declared(cls).items()}
 
 
+@cache
 def _bounds(cls: type[JsonMessage]) -> dict[str, Between | Matching]:
     """Returns the bounds of the fields that have some, by name."""
     return {name: get_args(k)[1] for name, k in _declared(cls).items() if get_origin(k) is Annotated}
@@ -157,10 +159,8 @@ def _bounds(cls: type[JsonMessage]) -> dict[str, Between | Matching]:
 
 def _declared(cls: type[JsonMessage]) -> dict[str, Any]:
     """Returns the declared type of each field, by name, with its bounds."""
-    if cls not in _DECLARED:
-        hints = get_type_hints(cls, include_extras=True)
-        _DECLARED[cls] = {field.name: hints[field.name] for field in fields(cls)}
-    return _DECLARED[cls]
+    hints = get_type_hints(cls, include_extras=True)
+    return {field.name: hints[field.name] for field in fields(cls)}
 
 
 def _write(what: str, value: object, kind: Any) -> object:
@@ -185,9 +185,17 @@ def _read(what: str, value: object, kind: Any) -> object:
         raise DataError(f"{what} is too large a number")
     if kind is float and isinstance(value, int | float):
         return float(value)
-    if isinstance(value, str) and any(0xD800 <= ord(c) <= 0xDFFF for c in value):
+    if isinstance(value, str) and not _is_text(value):
         raise DataError(f"{what} contains half a surrogate pair, which is not a character")
     return value
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _alternative(what: str, value: object, kinds: tuple[Any, ...]) -> Any:
