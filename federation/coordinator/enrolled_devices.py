@@ -79,7 +79,8 @@ class EnrolledDevices:
             self._store.events.add(f"device {self._store.name_of(enrolment.device)} joined", now)
 
     def belongs(self, device: str) -> bool:
-        """Returns whether a device has joined and not left. A device that checked in here is a member, unless others answer too."""
+        """Returns whether a device has joined and not left."""
+        # One that checked in here has, unless it left by another process.
         return (self._presence is None and device in self._checked_in) or self._store.belongs(device)
 
     def leave(self, device: str, now: float, removed: bool = False) -> None:

@@ -10,13 +10,12 @@ import json
 import math
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin, get_type_hints
 
 from data.errors import DataError, UserFacingError
-
 
 
 def read_json(text: str) -> Any:
@@ -71,6 +70,10 @@ class Matching:
         """Raises a DataError unless a text matches."""
         if re.fullmatch(self.pattern, value) is None:
             raise DataError(f"{what} is not of the form {self.pattern}: {_short(value)}")
+
+
+_Declared = tuple[Mapping[str, Any], Mapping[str, Between | Matching]]  # the types and the bounds of a message's fields
+_DECLARED: dict[type, _Declared] = {}  # of the messages used so far
 
 
 @dataclass(frozen=True)
@@ -145,22 +148,24 @@ class JsonMessage:
             raise DataError(f"a {cls.__name__} has a number that is too large: {error}") from error
 
 
-@cache
-def _kinds(cls: type[JsonMessage]) -> dict[str, Any]:
+def _kinds(cls: type[JsonMessage]) -> Mapping[str, Any]:
     """Returns the declared type of each field, by name, without its bounds."""
-    return {name: get_args(k)[0] if get_origin(k) is Annotated else k for name, k in _declared(cls).items()}
+    return _declared(cls)[0]
 
 
-@cache
-def _bounds(cls: type[JsonMessage]) -> dict[str, Between | Matching]:
+def _bounds(cls: type[JsonMessage]) -> Mapping[str, Between | Matching]:
     """Returns the bounds of the fields that have some, by name."""
-    return {name: get_args(k)[1] for name, k in _declared(cls).items() if get_origin(k) is Annotated}
+    return _declared(cls)[1]
 
 
-def _declared(cls: type[JsonMessage]) -> dict[str, Any]:
-    """Returns the declared type of each field, by name, with its bounds."""
-    hints = get_type_hints(cls, include_extras=True)
-    return {field.name: hints[field.name] for field in fields(cls)}
+def _declared(cls: type[JsonMessage]) -> _Declared:
+    if cls not in _DECLARED:
+        hints = get_type_hints(cls, include_extras=True)
+        declared = {field.name: hints[field.name] for field in fields(cls)}
+        bounded = {name: kind for name, kind in declared.items() if get_origin(kind) is Annotated}
+        kinds = {name: get_args(kind)[0] if name in bounded else kind for name, kind in declared.items()}
+        _DECLARED[cls] = kinds, {name: get_args(kind)[1] for name, kind in bounded.items()}
+    return _DECLARED[cls]
 
 
 def _write(what: str, value: object, kind: Any) -> object:

@@ -1,9 +1,10 @@
 """One HTTP connection of a simulated device. A general client takes longer for a request than the coordinator that is measured."""
 
 import asyncio
+import json
 import ssl
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import httpx
 
@@ -22,22 +23,35 @@ class Answer:
         """The content as text."""
         return self.content.decode()
 
+    def json(self) -> Any:
+        """Returns the content, read as JSON."""
+        return json.loads(self.content)
+
 
 class Answered(Protocol):
     """An answer of any client."""
 
     @property
-    def status_code(self) -> int: ...
+    def status_code(self) -> int:
+        """Its HTTP status."""
+
     @property
-    def content(self) -> bytes: ...
+    def content(self) -> bytes:
+        """Its body."""
+
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """Its body as text."""
+
+    def json(self) -> Any:
+        """Its body, read as JSON."""
 
 
 class HttpClient(Protocol):
     """A client with which a simulated device makes its requests: this one, or httpx's."""
 
-    async def request(self, method: str, url: str, *, content: bytes, headers: dict[str, str]) -> Answered: ...
+    async def request(self, method: str, url: str, *, content: bytes, headers: dict[str, str]) -> Answered:
+        """Makes a request."""
 
 
 class HttpConnection:
@@ -81,7 +95,9 @@ class HttpConnection:
             self._streams = await asyncio.open_connection(self._host, self._port, ssl=self._trusted)
         reader, writer = self._streams
         sent = {"host": f"{self._host}:{self._port}", "content-length": str(len(content)), **headers}
-        head = "".join([f"{method} {url} HTTP/1.1\r\n", *(f"{name}: {value}\r\n" for name, value in sent.items()), "\r\n"])
+        head = "".join(
+            [f"{method} {url} HTTP/1.1\r\n", *(f"{name}: {value}\r\n" for name, value in sent.items()), "\r\n"]
+        )
         writer.write(head.encode("ascii") + content)
         first, *rest = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         received = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}

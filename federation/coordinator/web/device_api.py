@@ -250,7 +250,7 @@ def _add_check_in(app: FastAPI, api: DeviceApi) -> None:
         return Response(call.to_json(), media_type="application/json")
 
     class Direct(APIRoute):
-        """Calls `handle`: a million devices do little else, and FastAPI's ways to parameters and answer take as long as the rest."""
+        """Calls `handle`: FastAPI's own way from a request to the arguments, and to an answer, takes as long as all the rest."""
 
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             return handle
