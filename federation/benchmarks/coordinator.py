@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from federation.benchmarks.coordinator_load import ENROLLED, measure_asking
-from federation.benchmarks.loads.fleet_round import CONFIG, fleet_round
+from federation.benchmarks.coordinator_load import ENROLLED, SECONDS, measure_asking
+from federation.benchmarks.loads.fleet_round import CONFIG, fleet_rounds
 from federation.benchmarks.loads.secure_round import measure
 from federation.benchmarks.loads.uploads import measure_uploads
 from federation.benchmarks.measuring import Benchmark, Figure
@@ -25,8 +25,8 @@ from federation.protocol.secure_aggregation.neighbours import Assumptions, choos
 from model.device.config import ModelConfig, parameters
 
 FLEET = (10, 30, 100, 300, 1_000)  # numbers of devices in a secure round
-_COMPLETE = (10, 30, 100, 200)  # numbers of devices that are all neighbours; more would take minutes
-_NEIGHBOURS = (30, 100, 300, 1_000)  # numbers of devices that each have a few neighbours
+_COMPLETE = (10, 30, 100)  # numbers of devices that are all neighbours; more would take minutes
+_NEIGHBOURS = (30, 100, 300)  # numbers of devices that each have a few neighbours
 _LENGTH = 1_000  # numbers in a vector, few because this measures the protocol, not the masking
 
 
@@ -34,7 +34,7 @@ def measure_coordinator(
     repeats: int,
     fleet: Sequence[int] = FLEET,
     enrolled: Sequence[int] = ENROLLED,
-    seconds: float = 10.0,
+    seconds: float = SECONDS,
     config: ModelConfig | None = None,
 ) -> Benchmark:
     """Measures masked updates `repeats` times, and one secure round for each number of devices in `fleet`, and check-ins.
@@ -46,7 +46,7 @@ def measure_coordinator(
       seconds: length of each load of check-ins.
       config: the sizes of the model that masked updates are of (default: those of the shipped model).
 
-    The details are `asking`, those of `measure_asking`; `updates`, the updates' sizes; `rounds`, the results of `fleet_round`;
+    The details are `asking`, those of `measure_asking`; `updates`, the updates' sizes; `rounds`, the results of `fleet_rounds`;
     `protocol`, processor seconds and bytes of the protocol in one process; `panels`, all these as points and curves for
     `federation.reports.plots.plot_fleet`.
 
@@ -54,13 +54,20 @@ def measure_coordinator(
       DataError: a round was not committed, or the system allows too few connections.
     """
     figures, updates = measure_uploads(repeats, config)
-    rounds = [fleet_round(devices) for devices in fleet]
+    rounds = fleet_rounds(fleet)
     protocol = _protocol_costs(max(fleet))
     for found in rounds:
         devices = found["devices"]
         figures.append(Figure(f"round_{devices}", f"a secure round of {devices:,} devices", "s", [found["seconds"]]))
     most = rounds[-1]
     figures += [
+        Figure(
+            "round_cpu",
+            f"the coordinator's processor time in a round of {devices:,} devices",
+            "s",
+            [most["coordinator_processor_seconds"]],
+        ),
+        Figure("round_devices_cpu", "the processor time of all its devices", "s", [most["devices_processor_seconds"]]),
         Figure(
             "memory", f"the coordinator's peak memory with {devices:,} devices", "MiB", [most["coordinator_peak_mb"]]
         ),
@@ -104,7 +111,7 @@ def _panels(rounds: Sequence[dict[str, Any]], protocol: dict[str, list[dict[str,
 
     seconds = [found["seconds"] for found in rounds]
     memory = [found["coordinator_peak_mb"] for found in rounds]
-    sent, received = zip(*(_message_bytes(n) for n in sizes), strict=True)
+    sent, received = zip(*(_message_bytes(n, max(sizes)) for n in sizes), strict=True)
     affine = "a + b n k through both ends"
     panels = [
         {"title": "A secure round", "unit": "seconds", "curves": [
@@ -127,11 +134,14 @@ def _panels(rounds: Sequence[dict[str, Any]], protocol: dict[str, list[dict[str,
     return panels
 
 
-def _message_bytes(devices: int) -> tuple[int, int]:
-    """Returns the bytes that one of `devices` devices sends and receives in a round, by the message formats."""
+def _message_bytes(devices: int, target: int) -> tuple[int, int]:
+    """Returns the bytes that one of `devices` devices sends and receives in a round, by the message formats.
+
+    A vector has room for a sum over `target` devices.
+    """
     topology = choose(devices)
     degree = topology.degree
-    vectors = packed_size(Terms(parameters(CONFIG), 1.0, 1, devices, 16, 0).layout)
+    vectors = packed_size(Terms(parameters(CONFIG), 1.0, 1, target, 16, 0).layout)
     sent = Advert.size() + Shares.size(degree) + MaskedInput.size(vectors) + Confirmation.size() + Reveal.size(degree)
     received = Neighbourhood.size(degree) + Delivery.size(degree)
     return sent, received + Survivors.size(devices) + Confirmations.size(topology.threshold)

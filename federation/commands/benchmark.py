@@ -55,7 +55,7 @@ def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="coordinator: numbers of devices that ask every ten minutes (default: 10000 100000)",
     )
-    count("--seconds", 10, "coordinator: seconds of each load of check-ins")
+    count("--seconds", 3, "coordinator: seconds of each load of check-ins")
     parser.add_argument("--out", type=Path, metavar="DIR", help="a folder for the results (default: write no files)")
 
 

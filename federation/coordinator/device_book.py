@@ -53,8 +53,8 @@ class DeviceBook:
         self._store.add_code(code, now, now + seconds, _tidy(name))
         return code, now + seconds
 
-    def links(self, now: float) -> list[LinkRow]:
-        """Returns all join links, newest first."""
+    def links(self, now: float, newest: int | None = None) -> list[LinkRow]:
+        """Returns all join links or the newest ones, newest first."""
         details = code_details.c
         query = (
             select(
@@ -63,6 +63,7 @@ class DeviceBook:
             )
             .join_from(codes, code_details, codes.c.sha256 == details.sha256)
             .order_by(codes.c.made.desc(), codes.c.sha256)
+            .limit(newest)
         )
         return [
             LinkRow(sha256[:12], name, made, expires, _link_state(bool(used), bool(revoked), expires <= now), used)
@@ -72,6 +73,11 @@ class DeviceBook:
     def link_of(self, code: str) -> str:
         """Returns the id of the link that has a code."""
         return hashlib.sha256(code.encode()).hexdigest()[:12]
+
+    def expiry_of(self, code: str) -> float:
+        """Returns the time at which the link with a code expires, in seconds since 1970."""
+        chosen = code_details.c.sha256 == hashlib.sha256(code.encode()).hexdigest()
+        return float(self._store.rows(select(code_details.c.expires).where(chosen))[0].expires)
 
     def revoke(self, link: str) -> None:
         """Makes an unused join link useless.

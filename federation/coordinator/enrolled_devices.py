@@ -24,7 +24,6 @@ from federation.protocol.discovery.round_plans import RoundPlan
 from federation.protocol.signed_requests import check_enrolment
 
 _PRESENCE_SECONDS = 1.0  # between two writes for the other processes of a cluster
-_MANY = 1_000  # devices at which nobody looks one by one in each request
 _COUNT_SECONDS = 1.0  # between two counts of the members
 _SAVE_SECONDS = 10.0  # between two writes of when devices were last seen
 # A device that has not checked in for this long is away: `keyboard device` checks in every ten seconds, a window every minute.
@@ -81,7 +80,8 @@ class EnrolledDevices:
 
     def belongs(self, device: str) -> bool:
         """Returns whether a device has joined and not left."""
-        return self._store.belongs(device)
+        # One that checked in here has, unless it left by another process.
+        return (self._presence is None and device in self._checked_in) or self._store.belongs(device)
 
     def leave(self, device: str, now: float, removed: bool = False) -> None:
         """Ends a device's membership, by its own wish or its owner's; in the round that is under way it drops out."""
@@ -328,21 +328,21 @@ class EnrolledDevices:
         current = self._rounds.current
         if current is None or current.stage != Stage.SELECTION or len(current.cohort) < current.rules.minimum:
             return
-        if self._others_are_away(current, now):
-            return
-        if not self._store.open_codes(now) and not any(
-            self._may_come(device, current, now) for device in self._store.members()
-        ):
+        if not self._others_may_come(current, now) and not self._store.open_codes(now):
             with self._rounds.noticing(current):
                 current.hurry(now, "every device that can take part is here")
 
-    def _others_are_away(self, current: Round, now: float) -> bool:
-        """Returns whether devices are away that may come, in a large federation, where a look at each of them takes long."""
-        if current.group is not None or self._rounds.settings.privacy.private:  # some may not come
-            return False
-        if now - self._counted[0] >= _COUNT_SECONDS:
-            self._counted = now, self._store.number_of_members()
-        return self._counted[1] - len(self._checked_in) - self._rounds.conduct.most_left_out > _MANY
+    def _others_may_come(self, current: Round, now: float) -> bool:
+        """Returns whether a device may still be selected for a round. A list of all members would take long in each check-in."""
+        for device in self._checked_in:
+            if self._may_come(device, current, now) and self._store.belongs(device):
+                return True
+        if current.group is None and not self._rounds.settings.privacy.private:  # otherwise some may not come
+            if now - self._counted[0] >= _COUNT_SECONDS:
+                self._counted = now, self._store.number_of_members()
+            if self._counted[1] > len(self._checked_in) + self._rounds.conduct.most_left_out:
+                return True  # one that has not checked in yet
+        return any(self._may_come(device, current, now) for device in self._store.members())
 
     def _may_come(self, device: str, current: Round, now: float) -> bool:
         """Returns whether a device that is not in a round may still be selected for it; it may be away for a moment."""

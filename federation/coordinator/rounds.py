@@ -82,6 +82,7 @@ class Rounds(RoundsInView):
         self.failures, self.discoveries = Failures(store, settings.backoff_seconds), Discoveries(store)
         self.conduct = self.failures.conduct
         self._recheck = now
+        self._idle = -1  # number of changes of the store at which no round was to open
         self._continue(now)
         newest = store.newest_committed()
         self.model = folders.newest_model(newest, shipped)
@@ -263,16 +264,22 @@ class Rounds(RoundsInView):
                 current.tick(now)
             self.failures.convict_culprits(current, now)
             self._close_if_aborted(now)
-        if self.open_round is not None:
+        # Nobody but this process changes what follows, so that thousands of check-ins need not read it again.
+        if self.open_round is not None or self._idle == self._store.database.changes:
             return
         scheduled, paused = self._store.schedule()
-        if paused or self.changing or self.taking_over or self._store.summed() is not None:
+        if self.changing or self.taking_over:
+            return
+        if paused or self._store.summed() is not None:
+            self._idle = self._store.database.changes
             return
         discovery = self.discoveries.next_discovery(self.model.vocabulary.sha256, now)
         if discovery is not None:
             if self._may_begin(now):
                 self._open_of_words(discovery, now)
             return
+        if not scheduled:
+            self._idle = self._store.database.changes
         if not scheduled or self.next_round is None:
             return
         if self.next_round.terms is None:

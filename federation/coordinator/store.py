@@ -61,6 +61,7 @@ _WAS_REMOVED = select(device_details.c.device).where(
     device_details.c.device == bindparam("device"), device_details.c.removed != 0
 )
 _NUMBER_OF_MEMBERS = select(func.count()).select_from(devices).where(devices.c.gone.is_(None))
+_NUMBER_SEEN = _NUMBER_OF_MEMBERS.where(devices.c.seen > bindparam("since"))
 _SEEN = update(devices).where(devices.c.id == bindparam("device")).values(seen=bindparam("time"))
 _SCHEDULE = select(wishes.c.rounds, wishes.c.paused)
 _SUMMED = (
@@ -270,25 +271,26 @@ class CoordinatorStore:
         """Returns whether a device has enrolled and not left."""
         return bool(self.rows(_BELONGS, {"device": device}))
 
-    def devices(self) -> list[DeviceRow]:
-        """Returns all devices that ever enrolled, oldest first."""
-        taken = (
-            select(participations.c.device, func.count().label("rounds"))
-            .join_from(participations, rounds, rounds.c.number == participations.c.round)
-            .where(rounds.c.state.in_(_WITH_A_MODEL))
-            .group_by(participations.c.device)
-            .subquery()
-        )
+    def devices(self, latest: int | None = None) -> list[DeviceRow]:
+        """Returns all devices that ever enrolled, or the members that were seen latest, in the order of their enrolment."""
         d, details = devices.c, device_details.c
+        taken = (
+            select(func.count())
+            .select_from(participations.join(rounds, rounds.c.number == participations.c.round))
+            .where(rounds.c.state.in_(_WITH_A_MODEL), participations.c.device == d.id)
+            .scalar_subquery()
+        )
         query = (
             select(
-                *(d.id, d.enrolled, d.seen, d.gone, func.coalesce(taken.c.rounds, 0), details.name, details.removed),
+                *(d.id, d.enrolled, d.seen, d.gone, taken, details.name, details.removed),
                 *(details.sent, details.received, details.error, details.erred),
             )
             .join_from(devices, device_details, details.device == d.id)
-            .outerjoin(taken, taken.c.device == d.id)
             .order_by(d.enrolled, d.id)
         )
+        if latest is not None:
+            newest = select(devices.c.id).order_by(devices.c.gone.is_not(None), devices.c.seen.desc(), devices.c.id)
+            query = query.where(d.id.in_(newest.limit(latest)))
         return [replace(row, removed=bool(row.removed)) for row in (DeviceRow(*found) for found in self.rows(query))]
 
     def name_of(self, device: str) -> str:
@@ -303,6 +305,10 @@ class CoordinatorStore:
     def number_of_members(self) -> int:
         """Returns the number of devices that have enrolled and not left."""
         return self.database.number(_NUMBER_OF_MEMBERS)
+
+    def number_seen(self, since: float) -> int:
+        """Returns the number of devices that belong to the federation and were seen since a time."""
+        return self.database.number(_NUMBER_SEEN, {"since": since})
 
     def open_codes(self, now: float) -> int:
         """Returns the number of codes with which a device may still enrol."""

@@ -10,13 +10,12 @@ import json
 import math
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import NoneType, UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin, get_type_hints
 
 from data.errors import DataError, UserFacingError
-
-_DECLARED: dict[type, dict[str, Any]] = {}  # the fields of the messages used so far
 
 
 def read_json(text: str) -> Any:
@@ -72,6 +71,10 @@ class Matching:
         """Raises a DataError unless a text matches."""
         if re.fullmatch(self.pattern, value) is None:
             raise DataError(f"{what} is not of the form {self.pattern}: {_short(value)}")
+
+
+_Declared = tuple[Mapping[str, Any], Mapping[str, Between | Matching]]  # the types and the bounds of a message's fields
+_DECLARED: dict[type, _Declared] = {}  # of the messages used so far
 
 
 @dataclass(frozen=True)
@@ -146,21 +149,23 @@ class JsonMessage:
             raise DataError(f"a {cls.__name__} has a number that is too large: {error}") from error
 
 
-def _kinds(cls: type[JsonMessage]) -> dict[str, Any]:
+def _kinds(cls: type[JsonMessage]) -> Mapping[str, Any]:
     """Returns the declared type of each field, by name, without its bounds."""
-    return {name: get_args(k)[0] if get_origin(k) is Annotated else k for name, k in _declared(cls).items()}
+    return _declared(cls)[0]
 
 
-def _bounds(cls: type[JsonMessage]) -> dict[str, Between | Matching]:
+def _bounds(cls: type[JsonMessage]) -> Mapping[str, Between | Matching]:
     """Returns the bounds of the fields that have some, by name."""
-    return {name: get_args(k)[1] for name, k in _declared(cls).items() if get_origin(k) is Annotated}
+    return _declared(cls)[1]
 
 
-def _declared(cls: type[JsonMessage]) -> dict[str, Any]:
-    """Returns the declared type of each field, by name, with its bounds."""
+def _declared(cls: type[JsonMessage]) -> _Declared:
     if cls not in _DECLARED:
         hints = get_type_hints(cls, include_extras=True)
-        _DECLARED[cls] = {field.name: hints[field.name] for field in fields(cls)}
+        declared = {field.name: hints[field.name] for field in fields(cls)}
+        bounded = {name: kind for name, kind in declared.items() if get_origin(kind) is Annotated}
+        kinds = {name: get_args(kind)[0] if name in bounded else kind for name, kind in declared.items()}
+        _DECLARED[cls] = kinds, {name: get_args(kind)[1] for name, kind in bounded.items()}
     return _DECLARED[cls]
 
 
@@ -186,9 +191,17 @@ def _read(what: str, value: object, kind: Any) -> object:
         raise DataError(f"{what} is too large a number")
     if kind is float and isinstance(value, int | float):
         return float(value)
-    if isinstance(value, str) and any(0xD800 <= ord(c) <= 0xDFFF for c in value):
+    if isinstance(value, str) and not _is_text(value):
         raise DataError(f"{what} contains half a surrogate pair, which is not a character")
     return value
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _alternative(what: str, value: object, kinds: tuple[Any, ...]) -> Any:

@@ -1,7 +1,8 @@
 """The check-ins of generated devices with real coordinators over TLS on this machine: their rate and their processor time.
 
 The devices are in this process, on the same cores, so that a coordinator's own speed is told by its processor time: that of its
-serving processes, and of PostgreSQL's. No round is open. Most enrolled devices are only rows in the database: as many ask at a
+serving processes, and of PostgreSQL's. The devices' own is measured as well: where it is larger, the rate by the clock is theirs.
+No round is open. Most enrolled devices are only rows in the database: as many ask at a
 time as would with all of them.
 """
 
@@ -20,15 +21,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
-from sqlalchemy import insert
 
 from data.errors import DataError
+from federation.benchmarks.loads.enrolling import enrol_in
+from federation.benchmarks.loads.http_connection import HttpConnection
 from federation.benchmarks.loads.postgres_server import PostgresServer
+from federation.benchmarks.loads.process_resources import descendants, processor_seconds
 from federation.benchmarks.loads.simulated_devices import FleetDevice, SimulatedDevice
 from federation.benchmarks.loads.untrained import untrained_model
 from federation.coordinator.learner.messages import NextRound
 from federation.coordinator.model_folders import ModelFolders
-from federation.coordinator.storage.tables import device_details, devices
 from federation.coordinator.store import CoordinatorStore
 from federation.coordinator.web.certificate import certificate
 from federation.coordinator.web.control_api import PORT, TOKEN
@@ -47,12 +49,13 @@ _DEADLINE_SECONDS = 900.0  # until the coordinators are ready
 
 @dataclass(frozen=True)
 class Load:
-    """What a load did. Processor seconds are those of the serving processes, and of the database's server."""
+    """What a load did. Processor seconds are those of the serving processes, of the database's server, and of the devices."""
 
     check_ins: int
     seconds: float
     processor: float
     database: float
+    devices: float
     answered_after: Sequence[float]  # seconds, of each check-in
 
     @property
@@ -65,11 +68,11 @@ class Load:
         """Check-ins a second of processor time."""
         return self.check_ins / (self.processor + self.database)
 
-    @property
-    def slowest(self) -> float:
-        """The seconds within which 99 of 100 check-ins were answered."""
-        taken = self.answered_after
-        return statistics.quantiles(taken, n=100)[-1] if len(taken) > 1 else max(taken, default=0.0)
+
+def slowest(loads: Sequence[Load]) -> float:
+    """Returns the seconds within which 99 of 100 check-ins of several loads were answered."""
+    taken = [seconds for load in loads for seconds in load.answered_after]
+    return statistics.quantiles(taken, n=100)[-1] if len(taken) > 1 else max(taken, default=0.0)
 
 
 class Coordinators:
@@ -90,21 +93,24 @@ class Coordinators:
 
     async def _fastest(self, seconds: float, keep: bool) -> Load:
         async with AsyncExitStack() as clients:
-            fleet = [FleetDevice(await self._client(clients), d, self._vocabulary) for d in self._asking[:LEAST_ASKING]]
-            await asyncio.gather(*(device.turn(0) for device in fleet))  # connects
+            fleet = []
+            for device in self._asking[:LEAST_ASKING]:
+                http = await clients.enter_async_context(self._connection())
+                fleet.append((http, FleetDevice(http, device, self._vocabulary)))
+            for _, asking in fleet:
+                await asking.turn(0)  # learns the session
             answered: list[float] = []
             before, began = self._processor(), time.perf_counter()
 
-            async def ask(device: FleetDevice) -> None:
+            async def ask(http: HttpConnection, device: FleetDevice) -> None:
                 while time.perf_counter() - began < seconds:
                     asked = time.perf_counter()
-                    if keep:
-                        await device.turn(0)
-                    else:
-                        await self._ask_anew(device)
+                    if not keep:
+                        await http.aclose()
+                    await device.turn(0)
                     answered.append(time.perf_counter() - asked)
 
-            await asyncio.gather(*(ask(device) for device in fleet))
+            await asyncio.gather(*(ask(http, device) for http, device in fleet))
             return self._load(answered, began, before)
 
     async def _steady(self, rate: float, seconds: float) -> Load:
@@ -113,7 +119,8 @@ class Coordinators:
 
         async def ask(device: SimulatedDevice) -> None:
             asked = time.perf_counter()
-            await self._ask_anew(FleetDevice(httpx.AsyncClient(), device, self._vocabulary))
+            async with self._connection() as http:
+                await FleetDevice(http, device, self._vocabulary).turn(0)
             answered.append(time.perf_counter() - asked)
 
         for number in range(max(int(rate * seconds), 1)):
@@ -122,16 +129,8 @@ class Coordinators:
         await asyncio.gather(*tasks)
         return self._load(answered, began, before)
 
-    async def _ask_anew(self, device: FleetDevice) -> None:
-        async with AsyncExitStack() as client:
-            asking = FleetDevice(await self._client(client), device.device, self._vocabulary)
-            asking.session = device.session
-            await asking.turn(0)
-
-    async def _client(self, clients: AsyncExitStack) -> httpx.AsyncClient:
-        base = f"https://127.0.0.1:{self._port}"
-        http = httpx.AsyncClient(base_url=base, verify=self._context(), trust_env=False, timeout=120)
-        return await clients.enter_async_context(http)
+    def _connection(self) -> HttpConnection:
+        return HttpConnection("127.0.0.1", self._port, self._context())
 
     def _context(self) -> ssl.SSLContext:
         if not hasattr(self, "_tls"):
@@ -141,22 +140,37 @@ class Coordinators:
             self._tls.load_verify_locations(cadata=text[: text.index("-----BEGIN PRIVATE")])
         return self._tls
 
-    def _load(self, answered: Sequence[float], began: float, before: tuple[float, float]) -> Load:
+    def _load(self, answered: Sequence[float], began: float, before: tuple[float, float, float]) -> Load:
         seconds, after = time.perf_counter() - began, self._processor()
-        return Load(len(answered), seconds, after[0] - before[0], after[1] - before[1], answered)
+        used = [end - start for start, end in zip(before, after, strict=True)]
+        return Load(len(answered), seconds, used[0], used[1], used[2], answered)
 
-    def _processor(self) -> tuple[float, float]:
-        """Returns the processor seconds of the coordinators and of the database's server so far."""
-        server = [] if self._server is None else [self._server.process, *_children(self._server.process)]
-        return sum(map(_processor_seconds, self._processes)), sum(map(_processor_seconds, server))
+    def _processor(self) -> tuple[float, float, float]:
+        """Returns the processor seconds of the coordinators, of the database's server, and of this process so far."""
+        server = [] if self._server is None else [self._server.process, *descendants(self._server.process)]
+        return sum(map(processor_seconds, self._processes)), sum(map(processor_seconds, server)), time.process_time()
 
     def enrol(self, store: CoordinatorStore, enrolled: int, asking: int) -> None:
         """Enrols devices, of which `asking` have keys; the others are only rows."""
         self._asking = [SimulatedDevice(_no_vectors) for _ in range(asking)]
-        names = [device.name for device in self._asking] + [os.urandom(32).hex() for _ in range(enrolled - asking)]
-        with store.transaction() as db:
-            db.execute(insert(devices), [{"id": name, "enrolled": 1.0, "seen": 1.0} for name in names])
-            db.execute(insert(device_details), [{"device": name} for name in names])
+        enrol_in(
+            store,
+            [*(device.name for device in self._asking), *(os.urandom(32).hex() for _ in range(enrolled - asking))],
+        )
+
+    def wait_for_all(self) -> None:
+        """Waits until each process has answered on the common port: connections are spread at random."""
+        asyncio.run(self._wait_for_all())
+
+    async def _wait_for_all(self) -> None:
+        until, sessions = time.monotonic() + _DEADLINE_SECONDS, set[str]()
+        while len(sessions) < len(self._processes):
+            if time.monotonic() > until:
+                raise DataError(f"not all coordinators answered within {_DEADLINE_SECONDS:g} s")
+            async with self._connection() as http:
+                answer = await http.request("GET", "/v1/federation", content=b"", headers={})
+                sessions.add(answer.json()["session"])
+            await asyncio.sleep(0.05)
 
 
 @contextmanager
@@ -194,8 +208,7 @@ def coordinators(
                 )
                 ids.append(processes[-1].pid)
                 _wait_until_ready(folder)
-            if count > 1:
-                time.sleep(10)  # the other processes begin to answer
+            made.wait_for_all()
             yield made
         finally:
             for process in processes:
@@ -209,7 +222,7 @@ def _wait_until_ready(folder: Path) -> None:
     while time.monotonic() < until:
         try:
             headers = {"authorization": f"Bearer {(folder / TOKEN).read_text('ascii')}"}
-            url = f"http://127.0.0.1:{(folder / PORT).read_text('ascii')}/control/view"
+            url = f"http://127.0.0.1:{(folder / PORT).read_text('ascii')}/control/progress"
             if httpx.get(url, headers=headers, trust_env=False, timeout=60).raise_for_status().json()["ready"]:
                 return
         except (httpx.TransportError, OSError):
@@ -220,12 +233,3 @@ def _wait_until_ready(folder: Path) -> None:
 
 def _no_vectors(plan: Plan) -> Any:
     raise DataError("no round is open in this load")
-
-
-def _children(process: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()]
-
-
-def _processor_seconds(process: int) -> float:
-    fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

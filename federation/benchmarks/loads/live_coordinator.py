@@ -35,12 +35,15 @@ class CoordinatorControl:
         Raises:
           DataError: the coordinator does not answer.
         """
-        while time.monotonic() < self.deadline:
-            try:
-                return (await self._http.get("/control/view", headers=self._headers())).raise_for_status().json()
-            except (httpx.TransportError, OSError):
-                await asyncio.sleep(0.2)
-        raise DataError(f"the coordinator did not answer within {DEADLINE_SECONDS} s")
+        return await self._get("/control/view")
+
+    async def progress(self) -> dict[str, Any]:
+        """Returns the round that is under way, and whether one can begin: little work for the coordinator, unlike `view`.
+
+        Raises:
+          DataError: the coordinator does not answer.
+        """
+        return await self._get("/control/progress")
 
     async def wait_until_ready(self) -> None:
         """Waits until the coordinator can begin a round.
@@ -48,7 +51,7 @@ class CoordinatorControl:
         Raises:
           DataError: the coordinator does not answer.
         """
-        while not (await self.view())["ready"]:
+        while not (await self.progress())["ready"]:
             await asyncio.sleep(0.5)
 
     async def schedule(self, rounds: int) -> None:
@@ -59,6 +62,14 @@ class CoordinatorControl:
         """Returns a new join link."""
         return JoinLink.parse((await self._post("/control/invitations")).json()["link"])
 
+    async def _get(self, path: str) -> dict[str, Any]:
+        while time.monotonic() < self.deadline:
+            try:
+                return (await self._http.get(path, headers=self._headers())).raise_for_status().json()
+            except (httpx.TransportError, OSError):
+                await asyncio.sleep(0.2)
+        raise DataError(f"the coordinator did not answer within {DEADLINE_SECONDS} s")
+
     async def _post(self, path: str) -> httpx.Response:
         return await self._http.post(path, headers=self._headers())
 
@@ -68,9 +79,10 @@ class CoordinatorControl:
 
 @dataclass(frozen=True)
 class LiveCoordinator:
-    """A running coordinator: its folder, the port of its control API, and its process id."""
+    """A running coordinator: its folder, the ports of both its APIs, and its process id."""
 
     folder: Path
+    port: int
     control_port: int
     process: int
 
@@ -98,7 +110,7 @@ def running(folder: Path, model: Path, options: Sequence[object]) -> Iterator[Li
     command += ["--rounds", 0, "--port", ports[0], "--control-port", ports[1], *options]
     process = start([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield LiveCoordinator(folder, ports[1], process.pid)
+        yield LiveCoordinator(folder, *ports, process.pid)
     finally:
         process.kill()
         process.wait()

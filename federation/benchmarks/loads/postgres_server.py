@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -26,10 +26,46 @@ _SECONDS = 120  # until it answers
 
 
 class PostgresServer:
-    """A server that runs; `socket` is the folder of its socket."""
+    """A server; `socket` is the folder of its socket."""
 
-    def __init__(self, socket: Path, process: int) -> None:
-        self.socket, self.process = socket, process
+    def __init__(self, socket: Path, command: Sequence[str]) -> None:
+        """Takes the command that starts it."""
+        self.socket, self._command = socket, list(command)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> int:
+        """The id of its process.
+
+        Raises:
+          DataError: it does not run.
+        """
+        if self._process is None:
+            raise DataError("PostgreSQL does not run")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers.
+
+        Raises:
+          DataError: it does not start.
+        """
+        log = self.socket / "log"
+        with log.open("wb") as out:
+            process = self._process = start(self._command, stdout=out, stderr=out, cwd=self.socket)
+        until = time.monotonic() + _SECONDS
+        while not _answers(self.socket):
+            if process.poll() is not None or time.monotonic() > until:
+                told = " ".join(log.read_text("utf-8", "replace").split())[-300:]
+                raise DataError(f"PostgreSQL did not start: {told}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ends it at once and without a checkpoint, as a crash does; `start` then recovers what was committed."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait()
+            self._process = None
 
     def new_database(self) -> str:
         """Makes an empty schema and returns an address at which it is the database."""
@@ -66,7 +102,7 @@ def postgres_server(durable: bool) -> Iterator[PostgresServer]:
             "--clear-groups",
             "--pdeathsig=INT",
         ]
-    data, log = folder / "data", folder / "log"
+    data = folder / "data"
     settings = {"listen_addresses": "", "unix_socket_directories": folder, "max_connections": 50}
     if not durable:
         settings |= {"fsync": "off", "full_page_writes": "off"}
@@ -84,22 +120,12 @@ def postgres_server(durable: bool) -> Iterator[PostgresServer]:
         done = subprocess.run([*as_user, *map(str, initdb)], check=False, capture_output=True, text=True, cwd=folder)
         if done.returncode:
             raise DataError(f"initdb failed: {done.stderr.strip()}")
-        with log.open("wb") as out:
-            process = start(
-                [*as_user, str(programs / "postgres"), "-D", str(data), *options], stdout=out, stderr=out, cwd=folder
-            )
+        server = PostgresServer(folder, [*as_user, str(programs / "postgres"), "-D", str(data), *options])
         try:
-            until = time.monotonic() + _SECONDS
-            while not _answers(folder):
-                if process.poll() is not None or time.monotonic() > until:
-                    raise DataError(
-                        f"PostgreSQL did not start: {' '.join(log.read_text('utf-8', 'replace').split())[-300:]}"
-                    )
-                time.sleep(0.05)
-            yield PostgresServer(folder, process.pid)
+            server.start()
+            yield server
         finally:
-            process.send_signal(signal.SIGINT)  # SIGTERM would wait for connections that are open
-            process.wait()
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

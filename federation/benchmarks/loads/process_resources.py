@@ -1,5 +1,6 @@
-"""Memory and file handles of processes, read from Linux's `/proc`."""
+"""Memory, file handles and processor time of processes, read from Linux's `/proc`."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def resources(process: int) -> Resources:
         return Resources(memory, sum(1 for _ in (_PROC / str(process) / "fd").iterdir()))
     except OSError:
         return Resources()
+
+
+def processor_seconds(process: int) -> float:
+    """Returns the processor time that a process has used so far.
+
+    Raises:
+      OSError: it has ended.
+    """
+    # The name, in parentheses, may contain anything.
+    fields = (_PROC / str(process) / "stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def descendants(process: int) -> set[int]:

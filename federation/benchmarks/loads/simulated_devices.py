@@ -14,6 +14,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from data.errors import DataError, UserFacingError
+from federation.benchmarks.loads.http_connection import Answered, HttpClient
 from federation.protocol import api_messages
 from federation.protocol.api_messages import Call, CheckIn, Enrolment, Plan, secure_round
 from federation.protocol.device_round import DeviceRound
@@ -75,7 +76,7 @@ class FleetDevice:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        http: HttpClient,
         device: SimulatedDevice,
         vocabulary_sha256: str,
         at_once: asyncio.Semaphore | None = None,
@@ -93,9 +94,9 @@ class FleetDevice:
         """
         body = self.device.enrolment(code).to_json()
         version = {api_messages.VERSION_HEADER: str(api_messages.VERSION)}
-        _accepted(await self._http.post("/v1/devices", content=body, headers=version))
+        _accepted(await self._http.request("POST", "/v1/devices", content=body.encode(), headers=version))
 
-    async def call(self, method: str, path: str, body: bytes = b"") -> httpx.Response:
+    async def call(self, method: str, path: str, body: bytes = b"") -> Answered:
         """Makes a signed request, and repeats it if the connection fails, since the coordinator may have closed it or be busy.
 
         Raises:
@@ -146,7 +147,7 @@ class _OutOfStepError(UserFacingError):
     """The round has reached another stage in the meantime."""
 
 
-def _accepted(response: httpx.Response) -> httpx.Response:
+def _accepted(response: Answered) -> Answered:
     if response.status_code in (api_messages.LATE, api_messages.EARLY):
         raise _OutOfStepError(response.text)
     if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:

@@ -33,6 +33,7 @@ class Database:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._depth = 0  # of `transaction` contexts
+        self.changes = 0  # number of transactions so far: what was read is still true while it stays the same
         self.guard: Callable[[Connection], None] | None = None  # called in each transaction; may raise a StoreError
 
     @classmethod
@@ -111,6 +112,7 @@ class Database:
             if self._depth == 0:
                 self._connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_file else "BEGIN")
             self._depth += 1
+            self.changes += 1
             try:
                 if self._depth == 1 and self.guard is not None:
                     self.guard(self._connection)

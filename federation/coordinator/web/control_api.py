@@ -20,7 +20,7 @@ from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web.device_api import DeviceApi
 from federation.coordinator.web.owner.device_controls import DeviceControls, device_routes
 from federation.coordinator.web.owner.word_controls import WordControls, word_routes
-from federation.coordinator.web.status import CoordinatorStatus, status_of
+from federation.coordinator.web.status import CoordinatorStatus, progress_of, status_of
 from federation.protocol.join_link import JoinLink
 from federation.protocol.secure_aggregation.neighbours import MIN_DEVICES
 
@@ -60,8 +60,7 @@ class ControlApi:
 
     def expiry_of(self, link: JoinLink) -> float:
         """Returns the time at which a new join link expires, in seconds since 1970."""
-        wanted = self.coordinator.devices.book.link_of(link.code)
-        return next(row.expires for row in self.devices.links() if row.id == wanted)
+        return self.coordinator.devices.book.expiry_of(link.code)
 
     def schedule(self, rounds: int) -> None:
         """Schedules this number of rounds from now on, in place of those scheduled before."""
@@ -134,8 +133,13 @@ def control_app(control: ControlApi, token: str) -> FastAPI:
 
     @app.get("/control/view", dependencies=only_with_token)
     async def view() -> dict[str, Any]:
-        """The model, the round, the devices, past rounds, and errors."""
+        """The model, the round, the devices that were seen latest, past rounds, and errors."""
         return control.status().to_json()
+
+    @app.get("/control/progress", dependencies=only_with_token)
+    async def progress() -> dict[str, Any]:
+        """Whether a round can begin, how many are scheduled, and the round that is under way."""
+        return progress_of(control.coordinator, steady_time())
 
     @app.post("/control/invitations", dependencies=only_with_token)
     async def invite() -> dict[str, str | float]:

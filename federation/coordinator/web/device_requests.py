@@ -54,10 +54,7 @@ class DeviceRequests:
         try:
             headers = SignedHeaders.from_headers(request.headers)
             self.check_version(request)
-            belongs = self._coordinator.devices.belongs(headers.device)
-            removed = not belongs and self._coordinator.devices.was_removed(headers.device)
-            if not belongs and not removed:
-                raise DataError("this device does not belong to the federation: join with a link from the coordinator")
+            removed = self._was_removed(headers.device)
             path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
             query = request.scope["query_string"].decode("latin-1")
             check(headers, request.method, f"{path}?{query}" if query else path)
@@ -66,8 +63,7 @@ class DeviceRequests:
         except UserFacingError as error:
             raise RequestRefusedError(api_messages.UNKNOWN_DEVICE, str(error)) from error
         if removed:
-            reason = "this federation removed this device: ask its owner for a new link to join again"
-            raise RequestRefusedError(api_messages.REMOVED, reason)
+            raise _removed()
         newest, session = self._numbers.get(headers.device, 0), self._coordinator.session
         if headers.session != session or headers.number <= newest:
             raise RequestRefusedError(
@@ -78,6 +74,23 @@ class DeviceRequests:
             )
         self._numbers[headers.device] = headers.number
         return headers
+
+    def check_membership(self, device: str) -> None:
+        """Raises a RequestRefusedError if a device does not belong to the federation any more."""
+        try:
+            removed = self._was_removed(device)
+        except DataError as error:
+            raise RequestRefusedError(api_messages.UNKNOWN_DEVICE, str(error)) from error
+        if removed:
+            raise _removed()
+
+    def _was_removed(self, device: str) -> bool:
+        """Returns whether a device was removed from the federation. Raises a DataError if it never was a member, or has left."""
+        if self._coordinator.devices.belongs(device):
+            return False
+        if not self._coordinator.devices.was_removed(device):
+            raise DataError("this device does not belong to the federation: join with a link from the coordinator")
+        return True
 
     def check_version(self, request: Request) -> None:
         """Raises a RequestRefusedError unless the request is of this version of the protocol."""
@@ -158,3 +171,8 @@ class DeviceRequests:
         finally:
             if self._uploads.get(signed.device) is within:
                 del self._uploads[signed.device]
+
+
+def _removed() -> RequestRefusedError:
+    reason = "this federation removed this device: ask its owner for a new link to join again"
+    return RequestRefusedError(api_messages.REMOVED, reason)

@@ -7,6 +7,7 @@ from typing import Any
 
 from federation.aggregation.privacy import Privacy, Spent
 from federation.coordinator.coordinator import Coordinator
+from federation.coordinator.enrolled_devices import AWAY_SECONDS
 from federation.coordinator.learner.round_report import RoundReport
 from federation.coordinator.round_machine import Stage
 from federation.coordinator.rounds import OpenRound
@@ -14,6 +15,7 @@ from federation.coordinator.settings.settings_change import ALL, Value, fixed_be
 from federation.coordinator.settings_in_force import SettingsInForce
 
 _ROUNDS, _ERRORS, _EVENTS = 200, 20, 100  # number of the newest ones in a status
+_DEVICES = 200  # that were seen latest: a list of all would take seconds in a large federation
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class OpenRoundStatus:
 
 @dataclass(frozen=True)
 class DeviceStatus:
-    """A device that has ever joined."""
+    """A device that has joined."""
 
     id: str
     enrolled: float  # seconds since 1970, as all times here
@@ -103,7 +105,7 @@ class CoordinatorStatus:
     exhausted: str  # reason why no round can follow: the privacy budget is exhausted; otherwise empty
     spent: Spent | None
     round: OpenRoundStatus | None
-    devices: tuple[DeviceStatus, ...]
+    devices: tuple[DeviceStatus, ...]  # those that were seen latest
     open_codes: int
     rounds: tuple[RoundRecord, ...]  # newest last
     errors: tuple[ErrorRecord, ...]  # newest first
@@ -113,6 +115,8 @@ class CoordinatorStatus:
     settings: tuple[SettingRecord, ...] = ()
     wait: str = ""  # when the next round begins and why not now, for people; empty without such a reason
     obstacle: str = ""  # why no round can begin or succeed, and what the owner can do; empty if one can
+    members: int = 0  # devices that belong to the federation
+    active: int = 0  # of these, the devices that checked in lately
 
     def to_json(self) -> dict[str, Any]:
         """Returns the status as JSON values: a round's report is part of its row, and infinite figures become null."""
@@ -129,6 +133,8 @@ def status_of(coordinator: Coordinator, now: float, in_force: SettingsInForce | 
     rounds, store = coordinator.rounds, coordinator.store
     scheduled, paused = store.schedule()
     upcoming, private = rounds.next_round, rounds.settings.privacy.private
+    members, minimum = store.number_of_members(), rounds.settings.rules.minimum
+    few = members - rounds.conduct.most_left_out <= minimum  # otherwise nothing stands in the way of a round
     return CoordinatorStatus(
         ModelStatus(rounds.model.provenance.round, rounds.model_digest),
         scheduled,
@@ -146,8 +152,17 @@ def status_of(coordinator: Coordinator, now: float, in_force: SettingsInForce | 
         events=tuple(EventRecord(time, text) for time, text in store.newest_events(_EVENTS)),
         settings=() if in_force is None else _settings(in_force),
         wait=rounds.failures.backoff.line(now) if scheduled and not paused else "",
-        obstacle=rounds.conduct.obstacle(store.members(), rounds.settings.rules.minimum, now),
+        obstacle=rounds.conduct.obstacle(store.members(), minimum, now) if few else "",
+        members=members,
+        active=store.number_seen(now - AWAY_SECONDS),
     )
+
+
+def progress_of(coordinator: Coordinator, now: float) -> dict[str, Any]:
+    """Returns the part of the status that changes during a round, as JSON values; it costs the same with any number of devices."""
+    rounds = coordinator.rounds
+    opened = None if rounds.open_round is None else asdict(_open_round(rounds.open_round, now))
+    return {"ready": rounds.next_round is not None, "wanted": coordinator.store.schedule()[0], "round": _finite(opened)}
 
 
 def _settings(in_force: SettingsInForce) -> tuple[SettingRecord, ...]:
@@ -188,7 +203,7 @@ def _devices(coordinator: Coordinator) -> tuple[DeviceStatus, ...]:
             if row.gone is not None
             else coordinator.devices.state_in_round(row.id),
         )
-        for row in coordinator.store.devices()
+        for row in coordinator.store.devices(_DEVICES)
     )
 
 

@@ -1,13 +1,12 @@
 """The keys of a secure round: signatures, and secrets that two devices agree on. X25519, Ed25519, HKDF with SHA-256."""
 
 import hashlib
+import hmac
 from collections.abc import Collection
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from data.errors import DataError
 from federation.protocol.secure_aggregation.messages import Advert
@@ -25,7 +24,9 @@ def device_id(identity: Ed25519PrivateKey) -> bytes:
 def derive(secret: bytes, purpose: str, *bound: bytes) -> bytes:
     """Returns 32 bytes derived from a secret, for one purpose and bound to a round and devices (values of fixed size)."""
     info = b"federated keyboard, " + purpose.encode() + b"\n" + b"".join(bound)
-    return HKDF(SHA256(), 32, None, info).derive(secret)
+    # HKDF with SHA-256 and no salt (RFC 5869), of which 32 bytes are the first block. A round derives hundreds of keys.
+    extracted = hmac.digest(bytes(32), secret, "sha256")
+    return hmac.digest(extracted, info + b"\1", "sha256")
 
 
 def mask_key(seed: bytes, context: bytes, device: bytes) -> X25519PrivateKey:

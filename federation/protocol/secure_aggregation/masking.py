@@ -16,6 +16,7 @@ from federation.protocol.secure_aggregation.keys import agree, derive
 from federation.protocol.secure_aggregation.modular_vectors import Vector, VectorLayout
 
 _CHUNK = 2**18  # bytes of keystream at a time, so that they and the numbers they are added to stay in the cache
+_ZEROS = memoryview(bytes(_CHUNK))
 
 
 def self_mask_key(seed: bytes, context: bytes, device: bytes) -> bytes:
@@ -43,10 +44,9 @@ def add_mask(layout: VectorLayout, vectors: Sequence[Vector], key: bytes, sign: 
     The numbers wrap at the width of their type. Call `modular_vectors.reduce` after the last mask.
     """
     stream = Cipher(ChaCha20(key, bytes(16)), None).encryptor()
-    zeros = bytes(_CHUNK)
     for segment, vector in zip(layout, vectors, strict=True):
         step = _CHUNK // segment.dtype.itemsize
         for start in range(0, segment.length, step):
             part = vector[start : start + step]
-            mask = np.frombuffer(stream.update(memoryview(zeros)[: part.nbytes]), segment.dtype)
+            mask = np.frombuffer(stream.update(_ZEROS[: part.nbytes]), segment.dtype)
             (np.add if sign > 0 else np.subtract)(part, mask, out=part)

@@ -22,6 +22,7 @@ MOST_SHARES = 2**15
 _LANE = 144  # bits of a lane: an element, and the excess of its product with a share's number
 _ELEMENT = 2**128 - 1
 _OVER = (1 << _LANE - 128) - 1
+_MODULUS = 1 << 128 | 0b10000111
 _ONES = int.from_bytes(b"\1" * 128)  # the lowest bit of each byte of a spread element
 _PRODUCT = int.from_bytes(b"\1" * 256)
 _CHARACTERS = int.from_bytes(b"0" * 128)
@@ -60,8 +61,17 @@ def combine(shares: Sequence[tuple[int, bytes]]) -> bytes:
         raise DataError("the shares that recover a secret must have different numbers")
     if any(len(share) != SIZE for _, share in shares):
         raise DataError(f"a share must have {SIZE} bytes")
-    # secret = (product of all x) * sum of y_j / d_j,  d_j = x_j * product of (x_j + x_m) over the others
-    ones, values = _lanes(len(shares)), _lanes(len(shares))
+    total = 0
+    for weight, (_, share) in zip(_weights(numbers), shares, strict=True):
+        total ^= weight * _spread(share) & _PRODUCT
+    return _element(_folded(total)).to_bytes(SIZE)
+
+
+@lru_cache(maxsize=64)
+def _weights(numbers: tuple[int, ...]) -> list[int]:
+    """Returns the spread factors w_j of shares with these numbers, which recover a secret as the sum of w_j y_j."""
+    # w_j = (product of all x) / d_j,  d_j = x_j * product of (x_j + x_m) over the others
+    ones, values = _lanes(len(numbers)), _lanes(len(numbers))
     number_bits = _number_bits(numbers)
     for place, number in enumerate(numbers):
         # This share's own lane would be multiplied by x_j + x_j = 0, and takes x_j instead.
@@ -69,19 +79,20 @@ def combine(shares: Sequence[tuple[int, bytes]]) -> bytes:
         differences = [bits ^ ones * _ELEMENT * (number >> b & 1) for b, bits in enumerate(number_bits)]
         factors = [d & ~own | bits & own for d, bits in zip(differences, number_bits, strict=True)]
         values = _times_numbers(values, factors, ones)
-    octets = values.to_bytes(len(shares) * _LANE // 8, "little")
+    octets = values.to_bytes(len(numbers) * _LANE // 8, "little")
     below = [_spread(octets[at : at + SIZE][::-1]) for at in range(0, len(octets), _LANE // 8)]
     # One inversion serves all shares: that of d_1 ... d_t, from which each inverse follows in turn.
     products = [1]
     for d in below:
         products.append(_times(products[-1], d))
-    inverse, total = _inverse(products[-1]), 0
-    for place in range(len(shares) - 1, -1, -1):
-        total ^= _times(_spread(shares[place][1]), _times(inverse, products[place]))
-        inverse = _times(inverse, below[place])
+    inverse = _spread(_inverse(_element(products[-1])).to_bytes(SIZE))
     for number in numbers:
-        total = _times(total, _spread(number.to_bytes(SIZE)))
-    return int((total | _CHARACTERS).to_bytes(128), 2).to_bytes(SIZE)
+        inverse = _times(inverse, _spread(number.to_bytes(SIZE)))
+    found = [0] * len(numbers)
+    for place in range(len(numbers) - 1, -1, -1):
+        found[place] = _times(inverse, products[place])
+        inverse = _times(inverse, below[place])
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -113,9 +124,18 @@ def _spread(element: bytes) -> int:
     return int.from_bytes(f"{int.from_bytes(element):0128b}".encode()) & _ONES
 
 
+def _element(spread: int) -> int:
+    """Returns the element that was spread out."""
+    return int((spread | _CHARACTERS).to_bytes(128), 2)
+
+
 def _times(left: int, right: int) -> int:
     """Multiplies two spread elements."""
-    product = left * right & _PRODUCT
+    return _folded(left * right & _PRODUCT)
+
+
+def _folded(product: int) -> int:
+    """Returns the spread element that a product of two, or a sum of products, is."""
     for _ in range(2):  # the first fold leaves up to 7 bits beyond the 128th
         over = product >> 8 * 128
         product = product & _ONES ^ over ^ over << 8 ^ over << 16 ^ over << 56
@@ -123,9 +143,14 @@ def _times(left: int, right: int) -> int:
 
 
 def _inverse(element: int) -> int:
-    """Inverts a spread element other than 0: its power of 2^128 - 2 (Fermat)."""
-    result = 1
-    for _ in range(127):
-        element = _times(element, element)
-        result = _times(result, element)
-    return result
+    """Inverts an element other than 0 by Euclid's algorithm for polynomials."""
+    left, right, of_left, of_right = _MODULUS, element, 0, 1
+    while right != 1:
+        shift = left.bit_length() - right.bit_length()
+        if shift < 0:
+            left, right, of_left, of_right, shift = right, left, of_right, of_left, -shift
+        left ^= right << shift
+        of_left ^= of_right << shift
+        if left == 1:
+            return of_left
+    return of_right

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event, select, text
 
 from data.errors import DataError
+from federation.benchmarks.loads.postgres_server import PostgresServer, postgres_server
 from federation.coordinator.cluster.leader import ClusterLeader
 from federation.coordinator.cluster.member import ClusterMember
 from federation.coordinator.cluster.replicated_round import ReplicatedRound
@@ -22,6 +23,7 @@ from federation.coordinator.secure_sum import SecureSummation
 from federation.coordinator.storage.database import Database
 from federation.coordinator.storage.lease import Lease, LeaseLostError
 from federation.coordinator.storage.tables import open_rounds, partial_sums, round_events
+from federation.coordinator.store import StoreError
 from federation.protocol.secure_aggregation.modular_vectors import unpack
 from tests.federation.coordinator.conftest import SETTINGS, World
 
@@ -108,6 +110,71 @@ def test_a_round_goes_on_when_processes_are_killed(killed: str, stage: Stage, wo
     assert [row.state for row in world.coordinator.store.rounds()] == ["committed"], "no round was repeated"
     left = [world.coordinator.store.rows(select(table)) for table in (round_events, partial_sums, open_rounds)]
     assert left == [[], [], []], "nothing of a round is kept"
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """A server for one test, which stops it."""
+    with postgres_server(durable=False) as server:
+        yield server
+
+
+def test_rounds_go_on_after_the_database_was_away(
+    own_server: PostgresServer, tmp_path: Path, tiny_model_folder: Path
+) -> None:
+    """It stops at every stage of a round; meanwhile devices ask, and at every other stage the leader is killed as well."""
+    world = ClusterWorld(tmp_path / "coordinator", tiny_model_folder, own_server.new_database())
+    world.enrol(6)
+    start = world.weights()
+    for number, stage in enumerate(STAGES):
+        world.coordinator.rounds.schedule(1)
+        world.advance(stage)
+        own_server.stop()
+        for device in [*world.devices, *world.devices]:  # any process may be asked
+            with suppress(StoreError, MessageRefusedError):
+                world.step(device)
+        with suppress(StoreError):
+            world.work()
+        own_server.start()
+        if number % 2:
+            world.kill()
+        # Each has a connection that is lost, and finds that out once.
+        for process in (world.coordinator, *world.members):
+            with suppress(StoreError):
+                process.tick(world.now)
+        world.finish()
+    world.check_models(start)
+    assert [row.state for row in world.coordinator.store.rounds()] == ["committed"] * len(STAGES)
+    world.close()
+
+
+def test_a_request_that_is_repeated_to_another_process_counts_once(world: ClusterWorld) -> None:
+    """The answer of the first process was lost, and the device sends the same bytes to the others."""
+    world.enrol(6)
+    start = world.weights()
+    world.coordinator.rounds.schedule(1)
+    given = ReplicatedRound.give
+    repeated = 0
+
+    def give_to_all(self: ReplicatedRound, stage: Stage, device: str, message: bytes, now: float) -> None:
+        nonlocal repeated
+        given(self, stage, device, message, now)
+        if self._replayed is None:
+            for process in (world.coordinator, *world.members):
+                with pytest.raises(MessageRefusedError) as refused:
+                    process.in_view.tick(now)
+                    opened = process.in_view.named(self.name).machine
+                    assert isinstance(opened, ReplicatedRound)
+                    given(opened, stage, device, message, now)
+                assert refused.value.kind in (RefusalKind.REPEATED, RefusalKind.LATE)
+                repeated += 1
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ReplicatedRound, "give", give_to_all)
+        world.finish()
+    world.check_models(start)
+    assert repeated >= 3 * 5 * 3
+    assert [row.counted for row in world.coordinator.store.rounds()] == [world.settings.rules.target]
 
 
 def test_no_process_has_the_sum_of_another(world: ClusterWorld) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from data.errors import DataError
+from federation.aggregation.privacy import Privacy
 from federation.coordinator.round_machine import Rules
 
 
@@ -57,6 +58,7 @@ def test_a_round_does_not_wait_for_a_device_that_cannot_take_part(why: str, new_
         world.ready = lambda device: device is not fourth
         world.step(fourth)
     elif why == "took part":
+        world.coordinator.rounds.settings = replace(world.settings, privacy=Privacy("tree", 1.0, 5))
         world.coordinator.devices._may_take_part = lambda device: device != fourth.name
     world.step(third)
     if why == "removed":

@@ -29,13 +29,13 @@ class DeviceControls:
     def __init__(self, coordinator: Coordinator, changed: Callable[[], None]) -> None:
         self._coordinator, self._changed = coordinator, changed
 
-    def devices(self) -> tuple[DeviceRecord, ...]:
-        """Returns the devices that belong to the federation or did."""
-        return device_records(self._coordinator, steady_time())
+    def devices(self, latest: int | None = None) -> tuple[DeviceRecord, ...]:
+        """Returns the devices that belong to the federation or did, or those that were seen latest."""
+        return device_records(self._coordinator, steady_time(), latest)
 
-    def links(self) -> list[LinkRow]:
-        """Returns the join links, newest first."""
-        return self._coordinator.devices.book.links(steady_time())
+    def links(self, newest: int | None = None) -> list[LinkRow]:
+        """Returns the join links, or the newest ones, newest first."""
+        return self._coordinator.devices.book.links(steady_time(), newest)
 
     def rename(self, device: str, name: str) -> None:
         """Gives a device a name.

@@ -24,11 +24,11 @@ class DeviceRecord:
     erred: float | None
 
 
-def device_records(coordinator: Coordinator, now: float) -> tuple[DeviceRecord, ...]:
-    """Returns the devices in the order in which they joined."""
+def device_records(coordinator: Coordinator, now: float, latest: int | None = None) -> tuple[DeviceRecord, ...]:
+    """Returns the devices, or those that were seen latest, in the order in which they joined."""
     coordinator.devices.book.save()
     found = []
-    for row in coordinator.store.devices():
+    for row in coordinator.store.devices(latest):
         out = coordinator.rounds.conduct.left_out(row.id, now)
         if row.gone is not None:
             status, out = Readiness.REMOVED if row.removed else Readiness.LEFT, None

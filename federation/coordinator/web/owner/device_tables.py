@@ -1,6 +1,7 @@
 """The dashboard's tables of devices and join links, with the owner's actions on them.
 
 devices       name, status, rounds, traffic, last seen, last error      Rename, Remove (asks first), Let back in
+              (the 200 that were seen latest; `federate devices` lists all)
 invitations   for whom, status, valid until                             Revoke (asks first)
 """
 
@@ -23,7 +24,7 @@ _DEVICE_COLUMNS = {
     "actions": "",
 }
 _LINK_COLUMNS = {"device": "for", "status": "status", "until": "valid until", "actions": ""}
-_LINKS_SHOWN = 50
+_DEVICES_SHOWN, _LINKS_SHOWN = 200, 50
 
 _SMALL = 'flat dense no-caps size="12px"'
 _DEVICE_ACTIONS = f"""
@@ -55,9 +56,9 @@ class DeviceTables:
 
     def refresh(self) -> None:
         """Shows the devices and links as they are now."""
-        devices = [device_row(device) for device in self._controls.devices()]
+        devices = [device_row(device) for device in self._controls.devices(_DEVICES_SHOWN)]
         names = {str(row["id"]): str(row["device"]) for row in devices}
-        links = [link_row(link, names) for link in self._controls.links()[:_LINKS_SHOWN]]
+        links = [link_row(link, names) for link in self._controls.links(_LINKS_SHOWN)]
         for table, rows in ((self._devices, devices), (self._links, links)):
             if table.rows != rows:
                 table.rows = rows

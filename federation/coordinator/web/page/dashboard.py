@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from data.errors import UserFacingError
-from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.web.control_api import MOST_ROUNDS, ControlApi
 from federation.coordinator.web.owner.device_tables import DeviceTables
 from federation.coordinator.web.page import dashboard_view
@@ -185,8 +184,7 @@ class _Page:
         except UserFacingError as error:
             ui.notify(str(error), type="negative")
             return
-        now = steady_time()
-        for card, tile in zip(self._tiles, dashboard_view.tiles(status, now), strict=True):
+        for card, tile in zip(self._tiles, dashboard_view.tiles(status), strict=True):
             card.show(tile)
         self._show_round(status)
         rounds = dashboard_view.committed(status)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from federation.coordinator.enrolled_devices import AWAY_SECONDS
 from federation.coordinator.learner.round_report import RoundReport, recall_change
 from federation.coordinator.round_machine import GIVING, Stage
 from federation.coordinator.web.status import CoordinatorStatus, RoundRecord
@@ -68,16 +67,14 @@ def progress(status: CoordinatorStatus) -> RoundProgress:
     return RoundProgress(line, current.stage, min(given / max(needed, 1), 1.0), note)
 
 
-def tiles(status: CoordinatorStatus, now: float) -> list[Tile]:
+def tiles(status: CoordinatorStatus) -> list[Tile]:
     """Returns the tiles of the model, its recall, the devices, and privacy."""
-    devices = [d for d in status.devices if d.state not in ("left", "removed")]
-    active = sum(now - d.seen < AWAY_SECONDS for d in devices)
     codes = status.open_codes
     unused = f"; {codes} unused join link{'s' * (codes != 1)}" if codes else ""
     return [
         Tile("Global model", f"Round {status.model.round:,}", f"{status.model.digest[:12]}…"),
         _recall(committed(status)),
-        Tile("Devices", f"{len(devices):,}", f"{active:,} active{unused}"),
+        Tile("Devices", f"{status.members:,}", f"{status.active:,} active{unused}"),
         _privacy(status),
     ]
 

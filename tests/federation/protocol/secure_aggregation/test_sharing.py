@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -93,3 +95,9 @@ def test_digests_and_commitments_depend_on_everything_they_are_bound_to() -> Non
     }
     assert len(digests) == 5
     assert len({sharing.commitment(c, o, share) for c in (CONTEXT, OWNER) for o in (CONTEXT, OWNER)}) == 4
+
+
+@given(st.binary(min_size=1, max_size=64), st.binary(min_size=32, max_size=32))
+def test_keys_are_derived_by_hkdf(secret: bytes, context: bytes) -> None:
+    info = b"federated keyboard, shares\n" + context
+    assert derive(secret, "shares", context) == HKDF(SHA256(), 32, None, info).derive(secret)

@@ -19,7 +19,7 @@ def test_before_any_round_the_page_shows_the_devices_only(world) -> None:
     world.enrol(5)
     world.coordinator.devices.invite(world.now)
     status = status_of(world.coordinator, world.now)
-    model, recall, devices, privacy = tiles(status, world.now)
+    model, recall, devices, privacy = tiles(status)
     assert model.figure == "Round 0" and recall.figure == "–" and privacy.figure == "Secure sums"
     assert devices.figure == "5" and devices.note == "5 active; 1 unused join link"
     assert (progress(status).stage, progress(status).share) == (None, 0.0)
@@ -55,8 +55,8 @@ def test_a_finished_round_has_its_recall_and_an_aborted_one_its_reason(world) ->
     world.coordinator.devices.leave(absent[0].name, world.now)
     status = status_of(world.coordinator, world.now)
     (row,) = committed(status)
-    assert tiles(status, world.now)[1].figure == "20.0%"
-    assert tiles(status, world.now)[1].note == f"40.0% after training on the device; {5 * row.counted} words held back"
+    assert tiles(status)[1].figure == "20.0%"
+    assert tiles(status)[1].note == f"40.0% after training on the device; {5 * row.counted} words held back"
     at_1, at_3, norms = curves([row.report]).values()
     assert list(at_1.values()) == [[20.0], [40.0]] and list(at_3.values()) == [[60.0], [80.0]]
     assert norms["clipping norm"] == [1.0]
@@ -89,7 +89,7 @@ def test_spent_privacy_is_shown(epsilon: float, rho: float) -> None:
     model = ModelStatus(3, "ab" * 32)
     status = CoordinatorStatus(model, 0, False, True, "", spent, None, devices=(), open_codes=0, rounds=(), errors=())
     status = replace(status, privacy=Privacy("tree", 1.0, 5))
-    shown = tiles(status, 0.0)[3]
+    shown = tiles(status)[3]
     assert f"{epsilon:.2f}" in shown.figure and f"{rho:.3f}" in shown.note and "1e-06" in shown.note
 
 
@@ -100,9 +100,9 @@ def test_before_the_first_round_the_page_promises_no_privacy_that_is_not_there(e
     model = ModelStatus(0, "ab" * 32)
     status = CoordinatorStatus(model, 0, False, True, "", nothing, None, devices=(), open_codes=0, rounds=(), errors=())
     status = replace(status, spent_after=first)
-    shown = tiles(status, 0.0)[3]
+    shown = tiles(status)[3]
     assert "no differential privacy" in shown.note and "ε" not in shown.figure + shown.note
-    shown = tiles(replace(status, privacy=Privacy("tree", 1.0, 5)), 0.0)[3]
+    shown = tiles(replace(status, privacy=Privacy("tree", 1.0, 5)))[3]
     assert shown.figure == "Nothing yet" and f"will spend ε {epsilon:.2f}" in shown.note
 
 
@@ -125,7 +125,7 @@ def test_a_round_that_reported_less_is_shown_without_the_missing_figures(world) 
     (row,) = status.rounds
     row = replace(row, report=replace(row.report, top1_after=None, top3_after=None))
     status = replace(status, rounds=(row,))
-    assert tiles(status, world.now)[1].figure == "–"
+    assert tiles(status)[1].figure == "–"
     assert tables(status)["rounds"][0]["recall at 1"] == ""
     assert list(curves([row.report])["Recall at 1 on words held back"].values()) == [[20.0], [None]]
 
