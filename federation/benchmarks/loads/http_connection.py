@@ -12,7 +12,7 @@ _SECONDS = 600.0  # until a request is given up
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """What a coordinator answered."""
 
     status_code: int
@@ -67,7 +67,7 @@ class HttpConnection:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def request(self, method: str, url: str, *, content: bytes, headers: dict[str, str]) -> Answer:
+    async def request(self, method: str, url: str, *, content: bytes, headers: dict[str, str]) -> HttpAnswer:
         """Makes a request; `url` is the path with its query.
 
         Raises:
@@ -89,7 +89,7 @@ class HttpConnection:
         if streams is not None:
             streams[1].transport.abort()
 
-    async def _exchange(self, method: str, url: str, content: bytes, headers: dict[str, str]) -> Answer:
+    async def _exchange(self, method: str, url: str, content: bytes, headers: dict[str, str]) -> HttpAnswer:
         if self._streams is None or self._streams[0].at_eof():
             await self.aclose()
             self._streams = await asyncio.open_connection(self._host, self._port, ssl=self._trusted)
@@ -101,7 +101,7 @@ class HttpConnection:
         writer.write(head.encode("ascii") + content)
         first, *rest = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         received = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
-        answer = Answer(int(first.split()[1]), await reader.readexactly(int(received.get("content-length", "0"))))
+        answer = HttpAnswer(int(first.split()[1]), await reader.readexactly(int(received.get("content-length", "0"))))
         if received.get("connection", "").lower() == "close":
             await self.aclose()
         return answer
