@@ -175,8 +175,9 @@ def evaluating_by_steps(network: Network, messages: Sequence[Sequence[int]]) -> 
 
 def _log_sum(logits: NDArray[np.float32]) -> np.float32:
     """Returns the logarithm of the sum of exponentials."""
-    highest: np.float32 = logits.max()
-    return highest + np.log(np.exp(logits - highest).sum())
+    highest = logits.max()
+    log_sum: np.float32 = highest + np.log(np.exp(logits - highest).sum())
+    return log_sum
 
 
 @dataclass(frozen=True)
