@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ def test_sums_are_merged_as_by_the_graph_whether_it_only_adds_or_not() -> None:
     from federation.engine.merging import Merging
 
     array, number = tff.TensorType(np.float32, [4]), tff.TensorType(np.int32)
-    sums = tff.StructType([("a", array), ("b", [array, number])])
+    sums = tff.to_type(OrderedDict(a=array, b=(array, number)))
 
     def merging(merge: Callable) -> Merging:
         return Merging(tff.tensorflow.computation(merge, [sums, sums]))
@@ -32,13 +33,13 @@ def test_sums_are_merged_as_by_the_graph_whether_it_only_adds_or_not() -> None:
     for merge, adds in ((added, True), (largest, False), (crossed, False)):
         found = merging(merge)
         assert found.adds == adds
-        expected = [*parts[0], np.int32(0)]
+        expected: list[Any] = [*parts[0], np.int32(0)]
         for i, (a, b) in enumerate(parts[1:], 1):
             x = OrderedDict(a=expected[0], b=(expected[1], expected[2]))
             y = OrderedDict(a=a, b=(b, np.int32(i)))
-            expected = [tensor.numpy() for tensor in tf.nest.flatten(merge(x, y))]
-        for array in parts[0]:
-            array.flags.writeable = False  # as received arrays are
+            expected = [np.asarray(value) for value in tf.nest.flatten(merge(x, y))]
+        for sent in parts[0]:
+            sent.flags.writeable = False  # as received arrays are
         partials = (
             tff.structure.from_container(OrderedDict(a=a, b=(b, np.int32(i))), recursive=True)
             for i, (a, b) in enumerate(parts)
