@@ -8,6 +8,7 @@
 """
 
 import secrets
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -79,7 +80,7 @@ def call_keyboards(
         for mailbox in mailboxes:
             cleaning.callback(mailbox.close, round_id)
             mailbox.invite(invitation, weights, vocabulary)
-        processes = []
+        processes: list[subprocess.Popen[str]] = []
         for profile in profiles:
             processes.append(start_keyboard(profile, shipped, round_id))
             cleaning.callback(end_keyboard, processes[-1])  # at once, in case the next one cannot be started

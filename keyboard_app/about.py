@@ -1,7 +1,6 @@
 """Facts about a keyboard for its person: the version, the model, the licences, and what was learned when."""
 
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from keyboard_app.learning.models import Models
@@ -41,6 +40,8 @@ def about(models: Models, store: Store) -> About:
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # imports a parser of e-mail, 1 MB, that no key needs
+
     try:
         return version(_PACKAGE)
     except PackageNotFoundError:  # in a phone's package, or straight from the sources

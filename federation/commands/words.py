@@ -114,18 +114,20 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
     from federation.protocol.discovery.round_plans import LEAST_K
     from federation.protocol.discovery.word_counts import CountTerms
     from federation.protocol.discovery.word_table import TableTerms
+    from federation.protocol.json_messages import JsonMessage
     from model.device.suggesting.offensive import offensive_words
 
     if options.k < LEAST_K:
         raise BadCallError(f"--k {options.k} is below {LEAST_K}: words of fewer people could identify them")
     if not options.delta < 1:
         raise BadCallError(f"--delta {options.delta:g} must be below 1: choose less than one over the number of people")
-    for name, terms_of in {
+    bounded: dict[str, type[JsonMessage]] = {
         "buckets": CountTerms,
         "capacity": TableTerms,
         "min_messages": OfferTerms,
         "words_per_device": OfferTerms,
-    }.items():
+    }
+    for name, terms_of in bounded.items():
         if (value := getattr(options, name)) is not None:
             try:
                 terms_of.check_field(name, value, f"--{name.replace('_', '-')}")

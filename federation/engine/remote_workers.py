@@ -16,12 +16,10 @@ users are all trusted.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 from tensorflow_federated.python.core.backends.native import mergeable_comp_compiler
@@ -33,13 +31,12 @@ from tensorflow_federated.python.core.impl.types import placements, type_analysi
 from data.errors import DataError
 from federation.engine.connection import Computation, Value, WorkerConnection, WorkerLostError, at_clients
 from federation.engine.local import context_of, native, stub_of, without_secure_sums, worker_on_this_machine
+from federation.engine.merging import Merging
 from federation.engine.work_queue import WorkQueue
 from federation.engine.worker_binary import answers
 
 _CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0  # time without any worker after which a round fails
-
-TensorBinding = Any  # TFF's protocol buffer `TensorFlow.Binding`: the tensors of a graph that a TFF value stands for
 
 
 def check_reachable(addresses: Sequence[str]) -> None:
@@ -89,7 +86,7 @@ class RemoteWorkers(tff.framework.SyncContext):
         """Takes connected workers, and the stub of a worker on this machine."""
         self._workers, self._patience = workers, patience
         self._context = context_of(here)
-        self._merging = lru_cache(maxsize=None)(_Merging)
+        self._merging = lru_cache(maxsize=None)(Merging)
 
     def invoke(self, comp: Computation, arg: Value) -> Value:
         """Runs a computation.
@@ -161,66 +158,3 @@ def _steps(part: list[Value]) -> int:
     """Returns the number of batches in a client's datasets; those of unknown length count as empty."""
     datasets = [value for value in tf.nest.flatten(part) if isinstance(value, tf.data.Dataset)]
     return sum(max(0, int(data.cardinality())) for data in datasets)
-
-
-class _Merging:
-    """TFF's merging of two sums. It is a TensorFlow graph, which runs in this process, as the sums are here.
-
-    A graph that only adds, as that of a mean does, is not run: NumPy adds in place, to the same bits.
-    """
-
-    def __init__(self, merge: Computation) -> None:
-        self._type = merge.type_signature.result
-        content = merge.to_building_block().proto.tensorflow
-        graph = tf.compat.v1.GraphDef()
-        content.graph_def.Unpack(graph)
-        parameters, results = (list(_tensor_names(binding)) for binding in (content.parameter, content.result))
-        self.adds = _only_adds(graph, parameters, results)
-        imported = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
-        tensors = [[imported.graph.as_graph_element(name) for name in names] for names in (parameters, results)]
-        merge = imported.prune(*tensors)
-        specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors[0]]
-        # A wrapped graph called directly tries to bind tensors by their names first. Where that fails, as here, it writes their
-        # values into the text of an error, and drops it.
-        self._merge = tf.function(lambda *sums: merge(*sums), input_signature=specs)
-
-    def total(self, partials: Iterable[Value]) -> Value:
-        """Merges partial sums one by one; returns the total."""
-        total: list[Value] = []
-        for partial in partials:
-            arrays = tff.structure.flatten(partial)
-            if not total:
-                total = [np.array(array) for array in arrays]  # a copy, as received arrays cannot be written
-            elif self.adds:
-                for sum_, array in zip(total, arrays, strict=True):
-                    np.add(sum_, array, out=sum_)
-            else:
-                total = [tensor.numpy() for tensor in self._merge(*map(tf.constant, (*total, *arrays)))]
-        return tff.structure.pack_sequence_as(self._type, [array[()] for array in total])
-
-
-def _only_adds(graph: tf.compat.v1.GraphDef, parameters: list[str], results: list[str]) -> bool:
-    """Returns whether each result of a graph is the sum of its two parameters: of one from each half, in their order."""
-    nodes = {node.name: node for node in graph.node}
-    if len(parameters) != 2 * len(results):
-        return False
-
-    def source(tensor: str) -> str:
-        name = tensor.removesuffix(":0")
-        node = nodes.get(name)  # none for other outputs than the first
-        return source(node.input[0]) if node is not None and node.op == "Identity" else name
-
-    def terms(tensor: str) -> list[str]:
-        node = nodes.get(source(tensor))
-        return [source(name) for name in node.input] if node is not None and node.op in ("Add", "AddV2") else []
-
-    pairs = zip(parameters[: len(results)], parameters[len(results) :], strict=True)
-    return all(terms(result) == [source(name) for name in pair] for result, pair in zip(results, pairs, strict=True))
-
-
-def _tensor_names(binding: TensorBinding) -> Iterator[str]:
-    if binding.WhichOneof("binding") == "struct":
-        for element in binding.struct.element:
-            yield from _tensor_names(element)
-    else:
-        yield binding.tensor.tensor_name

@@ -13,6 +13,9 @@ from data.errors import DataError
 from model.device.learning.finetuning import Progress
 
 _LONGEST_KEY = 0.5  # the longest time, in seconds, that a task pauses for a finger that does not move
+# A step that takes longer than `_LONG` seconds is begun as soon as a key is answered, or when no key has been pressed for `_CALM`
+# seconds: in between it would still run when the next key has to be answered.
+_LONG, _CALM = 0.02, 0.2
 _NICE = 5  # niceness of a task's thread, which the threads that LiteRT starts in it inherit
 STOPPED = "stopped: nothing was changed"
 
@@ -69,7 +72,8 @@ class BackgroundTasks:
         self._going.set()
         self._alone = threading.Event()  # cleared while a key is being answered
         self._alone.set()
-        self._asked = 0.0  # when `make_way` was called last, on the monotonic clock
+        self._touched = threading.Event()  # set by the next key while a task waits to begin a long step
+        self._asked = -_CALM  # when `make_way` was called last, on the monotonic clock
         self._stopped = False  # whether the task ended before its work was done
         self._error: BaseException | None = None
 
@@ -97,18 +101,25 @@ class BackgroundTasks:
     def _work(self, task: Task) -> None:
         if sys.platform in ("linux", "android"):  # elsewhere this would slow down the whole program
             os.nice(_NICE)
+        began = time.monotonic()
         try:
             for progress in task.work():
                 self.progress = progress
-                self._let_pass()
+                self._let_pass(time.monotonic() - began)
                 self._going.wait()
+                began = time.monotonic()
                 if self._cancelled.is_set():
                     self._stopped = True
                     return
         except BaseException as error:  # raised again in the typing thread
             self._error = error
 
-    def _let_pass(self) -> None:
+    def _let_pass(self, took: float) -> None:
+        """Waits while a key is answered; `took` is the duration of the last step, and probably of the next one."""
+        self._touched.clear()
+        calm = self._asked + _CALM - time.monotonic()
+        if took > _LONG and calm > 0 and self._alone.is_set() and not self._cancelled.is_set():
+            self._touched.wait(calm)
         while not self._alone.is_set() and (rest := self._asked + _LONGEST_KEY - time.monotonic()) > 0:
             self._alone.wait(rest)
 
@@ -116,6 +127,7 @@ class BackgroundTasks:
         """Pauses the task after its current step for a moment: a finger is on a key, or moves, and must be answered at once."""
         self._asked = time.monotonic()
         self._alone.clear()
+        self._touched.set()
 
     def go_on(self) -> None:
         """Continues the task after `make_way`: the key is answered."""
@@ -170,6 +182,7 @@ class BackgroundTasks:
         self._cancelled.set()
         self._going.set()
         self._alone.set()
+        self._touched.set()
 
     def cancel(self, patience: float | None = None) -> None:
         """Stops the task and waits at most `patience` seconds for it to end: a task that waits for a network may take longer."""

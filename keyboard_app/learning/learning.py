@@ -27,12 +27,13 @@ from model.device.learning.finetuning import newest as newest_of
 from model.device.learning.gate import Verdict, held_back_from
 from model.device.learning.personal_network import learn_network
 from model.device.learning.training import TrainingRun, check_finite, train_program
-from model.device.metrics import evaluating
+from model.device.metrics import Scores, evaluating, evaluating_by_steps
 from model.device.runtime import Program
 from model.device.suggesting.personal import USUAL_TRUST
 from model.device.weights import Weights, digest
 
-EVALUATED_WORDS = 2_000  # the newest words that losses are measured on: more would take longer than the training
+# The newest words that losses are measured on: in a round, and word by word in learning. More would take longer than the training.
+EVALUATED_WORDS, _EVALUATED_BY_STEPS = 2_000, 1_000
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,18 @@ def train(
       DivergedError: training diverged.
     """
     checked = newest_of(messages, min(EVALUATED_WORDS, how.max_words))
-    loss_before = yield from yielding(Progress(0, 1, 0, 0.0), _mean_loss(program, checked))
+    loss_before = yield from yielding(Progress(0, 1, 0, 0.0), _mean_loss(evaluating(program, checked)))
     run = yield from train_program(program, messages, how, np.random.default_rng(seed))
     if not run.words:
         return None
     weights = program.weights
     check_finite(weights.values())
-    loss_after = yield from yielding(Progress(1, 1, run.targets, run.loss), _mean_loss(program, checked))
+    loss_after = yield from yielding(Progress(1, 1, run.targets, run.loss), _mean_loss(evaluating(program, checked)))
     return Trained(**vars(run), weights=weights, loss_before=loss_before, loss_after=loss_after)
 
 
-def _mean_loss(program: Program, messages: Sequence[Sequence[int]]) -> Generator[None, None, float]:
-    scores = yield from evaluating(program, messages)
+def _mean_loss(evaluation: Generator[None, None, Scores]) -> Generator[None, None, float]:
+    scores = yield from evaluation
     return -scores.log_likelihood / max(scores.words, 1)
 
 
@@ -106,12 +107,15 @@ class Learning:
           DivergedError: training diverged.
           OSError: a file cannot be written.
         """
-        encoded = [self._global.vocabulary.encode(message.text) for message in self._recorded]
+        begun, encoded = Progress(0, 1, 0, 0.0), []
+        for message in self._recorded:
+            encoded.append(self._global.vocabulary.encode(message.text))
+            yield begun
         border = max(held_back_from([len(message) for message in encoded]), self._first_untrained())
         program = self._global.start()
         texts, vocabulary = [message.text for message in self._recorded], self._global.vocabulary
-        checked = newest_of(encoded[:border], min(EVALUATED_WORDS, self._how.max_words))
-        loss_before = yield from yielding(Progress(0, 1, 0, 0.0), _mean_loss(program, checked))
+        checked = newest_of(encoded[:border], min(_EVALUATED_BY_STEPS, self._how.max_words))
+        loss_before = yield from yielding(begun, _mean_loss(evaluating_by_steps(program, checked)))
         old = self._in_use or self._global.weights
         phrases = self._global.phrases
         learning = learn_network(program, vocabulary, texts, border, old, self._how, phrases=phrases)
@@ -120,10 +124,10 @@ class Learning:
             return
         weights, run = learned.weights, learned.run
         self.verdict, self.trust = learned.verdict, learned.trust
-        del learned  # and the network with adapted bias in it, before the evaluation needs memory
+        del learned  # and the network with adapted bias in it
         program.weights = weights
         done = Progress(1, 1, run.targets, run.loss)
-        loss_after = yield from yielding(done, _mean_loss(program, checked))
+        loss_after = yield from yielding(done, _mean_loss(evaluating_by_steps(program, checked)))
         trained = Trained(**vars(run), weights=weights, loss_before=loss_before, loss_after=loss_after)
         program.release()  # before the file is written, which needs memory for a while
         if self.verdict.keeps_new:

@@ -19,10 +19,7 @@ from keyboard_app.window.physical_keys import PhysicalKeys
 from keyboard_app.window.screen import Screen
 from keyboard_app.window.spare_time import spare_time
 
-_RULES = [
-    str(Path(__file__).parent / f"{name}.kv")
-    for name in ("widgets/controls", "keys/keyboard", "pages/pages", "pages/federation", "screen")
-]
+_RULES = [str(Path(__file__).parent / f"{name}.kv") for name in ("widgets/controls", "keys/keyboard", "screen")]
 _ATTEND_EVERY, _SERVE_EVERY = 0.2, 1.0  # seconds
 # Seconds until a learning thread that runs Python gives way to typing; a tenth of the default.
 _SWITCH = 0.0005
@@ -38,7 +35,7 @@ class KeyboardApp(App):
         self._device = device
 
     def load_kv(self, filename: str | None = None) -> bool:
-        """Loads the `.kv` rules."""
+        """Loads the `.kv` rules, except those of the pages (`keyboard_app.window.pages.opening`)."""
         for rules in _RULES:
             if rules not in Builder.files:  # an earlier app in this process may have loaded them
                 Builder.load_file(rules)

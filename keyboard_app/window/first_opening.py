@@ -9,6 +9,7 @@ from kivy.uix.widget import Widget
 
 from keyboard_app.device import Device
 from keyboard_app.tour import Tour
+from keyboard_app.window.pages.opening import load_page_rules
 from keyboard_app.window.pages.welcome import Welcome
 
 __all__ = ("FirstOpening", "TourCard")
@@ -66,6 +67,7 @@ class FirstOpening:
 
     def ask(self) -> None:
         """Shows the questions."""
+        load_page_rules()
         self.welcome = Welcome()
         self.welcome.bind(on_answer=lambda _welcome, record: self._answer(record))
         self._host.add_widget(self.welcome)

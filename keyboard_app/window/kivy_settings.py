@@ -35,6 +35,7 @@ def prepare_kivy(size: Size | None = None) -> None:
     os.environ.setdefault("KIVY_NO_ARGS", "1")
     os.environ.setdefault("KIVY_LOG_MODE", "PYTHON")  # by default Kivy takes over standard error
     os.environ.setdefault("KIVY_WINDOW", "sdl2")  # the other provider ends the program if it finds no display
+    os.environ.setdefault("KIVY_IMAGE", "sdl2")  # reads the few pictures of Kivy's own; the others import Pillow
     quiet = logging.getLogger("kivy")
     quiet.setLevel(_NOTHING)  # Kivy reports every input device that the machine lacks
     from kivy.config import Config

@@ -170,6 +170,8 @@ class _Measurement:
                 self.learning.append(seconds)
                 if len(self.learning) % _GLIDE_EVERY == 1:
                     self.glides_learning.append(self._time_glide())
+        while self._app.screen.device.background.works:  # memory is that of a whole learning, to its end
+            time.sleep(TOUCH)
         Clock.schedule_once(self._show_counter)
         while self._app.screen.parent is not None:
             time.sleep(TOUCH)

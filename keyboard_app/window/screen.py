@@ -24,11 +24,8 @@ from keyboard_app.window.keys.board_size import board_height
 from keyboard_app.window.keys.composer import Composer
 from keyboard_app.window.keys.text_area import SearchField
 from keyboard_app.window.modal_screen import ModalScreen
-from keyboard_app.window.pages.data_page import DataPage
-from keyboard_app.window.pages.federation_page import FederationPage
-from keyboard_app.window.pages.learned_page import LearnedPage
+from keyboard_app.window.pages.opening import FEDERATION, LEARNED, PAGES, make_page
 from keyboard_app.window.pages.page import Page
-from keyboard_app.window.pages.settings_page import SettingsPage
 from keyboard_app.window.spare_time import Work, spare_time
 from keyboard_app.window.widgets.button_result import ButtonResult
 from keyboard_app.window.widgets.layer import Layer
@@ -43,18 +40,11 @@ _USUAL_STATUS = "Your words stay on this device."
 _PRIVATE_STATUS = "Private: nothing you type is recorded or learned from."
 _ROUND_STATUS = "Taking part in a round of your federation."
 _STAYS = 8.0  # seconds that a line stays at the foot of the window
-LEARNED, DATA, FEDERATION, SETTINGS = "learned", "data", "federation", "settings"
 _PAUSE = 0.3  # seconds without a key that count as a pause
 _REST = 3.0  # seconds without use after which garbage is collected
 _BETWEEN_KEYS = 0.1  # seconds within which a person who types on a physical keyboard presses the next key
 _WHILE_TYPING = 0.5  # seconds between checks of the background task while a person types
 _SHORT, _NARROW = 480, 480  # the greatest height and width, in dp, of windows that save room
-_PAGES: dict[str, type[Page]] = {
-    LEARNED: LearnedPage,
-    DATA: DataPage,
-    FEDERATION: FederationPage,
-    SETTINGS: SettingsPage,
-}
 
 
 class Screen(ModalScreen):
@@ -66,7 +56,7 @@ class Screen(ModalScreen):
     busy = BooleanProperty(False)  # whether a task other than the federation's runs
     connecting = BooleanProperty(False)  # whether the keyboard joins or leaves a federation, or takes part in a round
     progress = NumericProperty(0)
-    page = OptionProperty("", options=["", *_PAGES])
+    page = OptionProperty("", options=["", *PAGES])
     title = StringProperty()  # title of the page
     beside = BooleanProperty(False)  # whether pages are shown beside the messages
     covered = BooleanProperty(False)  # whether a page covers the messages
@@ -492,7 +482,7 @@ class Screen(ModalScreen):
 
     def _page(self, name: str) -> Page:
         if name not in self._pages:
-            self._pages[name] = _PAGES[name](self)
+            self._pages[name] = make_page(name, self)
         return self._pages[name]
 
     def refresh_page(self) -> None:

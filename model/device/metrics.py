@@ -13,6 +13,7 @@ from data.generators import result_of
 from data.tokenizer import PUNCTUATION, Token, tokenize
 from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 from data.windows import lanes
+from model.device.network import Network
 from model.device.runtime import Program
 from model.device.suggesting.continuations import continuation
 from model.device.suggesting.personal import PersonalNgram
@@ -153,6 +154,30 @@ def evaluating(program: Program, messages: Sequence[Sequence[int]]) -> Generator
         total += scores(evaluation.rank, evaluation.log_likelihood, rows[:, 1:])
         yield
     return total
+
+
+def evaluating_by_steps(network: Network, messages: Sequence[Sequence[int]]) -> Generator[None, None, Scores]:
+    """Does the work of `evaluate` word by word, as the keyboard types, and yields after each word.
+
+    It takes twice as long, but its longest step is a millisecond, and it needs no interpreter, which would take 35 MiB.
+    """
+    reader, total = Reader(network), Scores()
+    for message in messages:
+        ranks, log_likelihoods = [], []
+        for token, logits in zip(message, reader.along(message), strict=True):
+            ranks.append(np.count_nonzero(logits[len(SPECIALS) :] > logits[token]))
+            log_likelihoods.append(logits[token] - _log_sum(logits))
+            yield
+        arrays = np.array(ranks, np.int32), np.array(log_likelihoods, np.float32), np.array(message, np.int32)
+        total += scores(*arrays)
+    return total
+
+
+def _log_sum(logits: NDArray[np.float32]) -> np.float32:
+    """Returns the logarithm of the sum of exponentials."""
+    highest = logits.max()
+    log_sum: np.float32 = highest + np.log(np.exp(logits - highest).sum())
+    return log_sum
 
 
 @dataclass(frozen=True)

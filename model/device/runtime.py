@@ -56,7 +56,7 @@ class Program(Network):
         """
         super().__init__(config, weights)
         self._content, self._threads = content, threads
-        self._own = False  # whether nothing else refers to the arrays of `_weights`, which are empty after `train`
+        self._own = False  # whether nothing else refers to the arrays of `_weights` that `learn` changes in place
         interpreter = _started(content, threads)
         self._interpreter: litert.Interpreter | None = interpreter
         self._filled = False  # whether its variables hold the current weights
@@ -98,8 +98,12 @@ class Program(Network):
 
     @property
     def weights(self) -> Weights:
-        """Copies of the current weights. Assigning replaces all of them; do not change the assigned arrays afterwards."""
-        return {name: array.copy() for name, array in self._arrays().items()}
+        """The current weights, which later training leaves as they are. Assigning replaces all of them.
+
+        The arrays that are returned or assigned are shared with the program, which saves their memory: do not change them.
+        """
+        self._own = False
+        return dict(self._arrays())
 
     @weights.setter
     def weights(self, weights: Weights) -> None:
@@ -149,7 +153,9 @@ class Program(Network):
         settings = self._settings(learning_rate, clipping_norm, trainable)
         interpreter = self._interpreter_for("learn", filled=False)  # the weights are inputs of this signature
         if not self._own:
-            self._weights, self._own = self.weights, True
+            arrays = self._arrays().items()
+            self._weights = {name: array.copy() if name in _BY_WORD else array for name, array in arrays}
+            self._own = True
         weights, words = self._arrays(), candidates.words
         small = weights | {
             "embedding": weights["embedding"][words],

@@ -136,12 +136,17 @@ def test_steps_predictions_and_further_training_use_the_learned_weights(small_mo
     program = small_model.start()
     program.learn(rows, candidates, 0.5, 1.0)
     weights = program.weights
-    weights["embedding"][:] = 0  # a copy, which the program does not see
+    weights["embedding"] = np.zeros_like(weights["embedding"])  # in a dictionary that the program does not see
     learned = program.weights
+    before = {name: array.copy() for name, array in learned.items()}
     fresh = Program(small_model.program, config, learned)
     state = program.initial_state(1)
     np.testing.assert_array_equal(program.step(5, state)[0], fresh.step(5, state)[0])
     assert program.learn(rows, candidates, 0.5, 1.0) == fresh.learn(rows, candidates, 0.5, 1.0)
+    assert program.train(rows, 0.5, 1.0) == fresh.train(rows, 0.5, 1.0)
+    for name, array in learned.items():
+        np.testing.assert_array_equal(array, before[name], err_msg=f"later training changed {name}")
+        assert not np.array_equal(array, program.weights[name])
     program.weights = small_model.weights
     for name, array in program.weights.items():
         np.testing.assert_array_equal(array, small_model.weights[name])

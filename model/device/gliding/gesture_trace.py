@@ -11,6 +11,7 @@ from model.device.gliding.gesture import Gesture
 _STEP = 0.25  # units between two points
 _FEWEST, _MOST = 16, 96  # points
 _SLOWEST, _FASTEST = 0.05, 10.0
+_SHORTEST = 1e-3  # milliseconds; a shorter gesture says nothing of its speed
 _FARTHEST = 100.0  # units: no keyboard is so wide, and a point beyond is an error of the screen
 
 
@@ -46,7 +47,7 @@ def trace_of(gesture: Gesture, geometry: KeyGeometry) -> Trace | None:
     even = np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
     step = length / (count - 1)
     log_speed = np.zeros(count)
-    if length > 0 and lasted > 0:
+    if length > 0 and lasted >= _SHORTEST:
         between = np.gradient(np.interp(at, along, times))
         smooth = np.convolve(np.pad(between, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
         mean = length / lasted

@@ -76,14 +76,17 @@ def prequential(
 ) -> Generator[None, None, Scores]:
     """Scores the newest messages prequentially: each is predicted, and then counted by the n-grams, which know the older ones.
 
-    Yields after each message.
+    Yields after each older message and each word of the newest ones.
     """
-    personal = PersonalNgram(vocabulary, older)
+    personal = yield from PersonalNgram.counting(vocabulary, older)
     suggester, total = Suggester(Reader(program, phrases=phrases), vocabulary, personal), Scores()
     for text in newest:
-        total += tally(suggester.predictions([token.word for token in tokenize(text)]), len(vocabulary))
+        predictions = []
+        for prediction in suggester.predict([token.word for token in tokenize(text)]):
+            predictions.append(prediction)
+            yield
+        total += tally(predictions, len(vocabulary))
         personal.learn(text)
-        yield
     return total
 
 
@@ -100,7 +103,7 @@ def judge(
 
     `phrases` are those of the model folder, which are mixed into both networks.
 
-    Yields after each message.
+    Yields as `prequential` does.
     """
     found = []
     for weights in (old, new):

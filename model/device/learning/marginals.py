@@ -31,7 +31,7 @@ def adapt_marginals(
 ) -> Generator[None, None, Weights]:
     """Returns the program's weights with the output bias adapted to encoded messages; the program keeps its own.
 
-    Yields after each message. The biases of the specials do not change, and without messages no bias does.
+    Yields after each word. The biases of the specials do not change, and without messages no bias does.
 
     Args:
       program: holds the network.
@@ -45,8 +45,8 @@ def adapt_marginals(
     for message in newest(messages, max_words):
         for logits in Reader(program).along(message):
             expected += softmax(logits)
+            yield
         written += np.bincount(message, minlength=size)
-        yield
     shift = np.log((written + prior) / (expected + prior))
     shift[: len(SPECIALS)] = 0
     weights["output_bias"] = (weights["output_bias"] + shift).astype(np.float32)

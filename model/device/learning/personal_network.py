@@ -69,14 +69,17 @@ def learn_network(
     Raises:
       DivergedError: training diverged.
     """
-    encoded = [vocabulary.encode(text) for text in messages[:border]]
-    begun = Progress(0, 1, 0, 0.0)
+    begun, encoded = Progress(0, 1, 0, 0.0), []
+    for text in messages[:border]:
+        encoded.append(vocabulary.encode(text))
+        yield begun
     adapted = yield from yielding(begun, adapt_marginals(program, encoded))
     program.weights = adapted
     run = yield from train_program(program, encoded, how, np.random.default_rng(seed))
     if not run.words:
         return None
     trained = program.weights
+    program.release()  # before more networks are made of it
     check_finite(trained.values())
     done = Progress(1, 1, run.targets, run.loss)
     scores = []
@@ -87,6 +90,7 @@ def learn_network(
         scores.append(found.log_likelihood)
     move = mean_move(scores)
     new = _between(adapted, trained, move)
+    del trained
     verdict = yield from yielding(done, judge(program, vocabulary, in_use, new, messages, border, phrases))
     trusting = choose_trust(program, vocabulary, messages[:border], messages[border:], phrases)
     trust = yield from yielding(done, trusting)

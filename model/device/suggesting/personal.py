@@ -18,9 +18,10 @@ through tens of thousands of tokens takes microseconds, and a keyboard has nothi
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,15 @@ class PersonalNgram:
         self.length = 1  # tokens in the stream: <s>, a message, <s>, a message, …, <s>
         for text in messages[_newest_from(messages) :]:
             self.learn(text)
+
+    @classmethod
+    def counting(cls, vocabulary: Vocabulary, messages: Sequence[str]) -> Generator[None, None, Self]:
+        """Returns a model that has read messages as the constructor does; yields after each of them."""
+        ngram = cls(vocabulary)
+        for text in messages[_newest_from(messages) :]:
+            ngram.learn(text)
+            yield
+        return ngram
 
     def __len__(self) -> int:
         """Returns the number of words, those of the vocabulary and of the person."""

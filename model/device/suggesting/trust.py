@@ -38,9 +38,9 @@ def log_likelihoods(
     """Returns the log-likelihood of the newest messages for each of `TRUSTS`: float64 [6], in nats.
 
     Each word is predicted before it is counted. Own words count with their own probability, words never seen with that of `<unk>`.
-    Yields after each message.
+    Yields after each older message and each word of the newest ones.
     """
-    personal = PersonalNgram(vocabulary, older)
+    personal = yield from PersonalNgram.counting(vocabulary, older)
     suggester = Suggester(Reader(program, phrases=phrases), vocabulary)
     total = np.zeros(len(TRUSTS))
     for text in newest:
@@ -49,8 +49,8 @@ def log_likelihoods(
         for i, word in enumerate(ids):
             network = suggester.probabilities(words[:i])
             total += np.log(personal.likelihoods(network, ids[:i], word, np.array(TRUSTS)))
+            yield
         personal.learn(text)
-        yield
     return total
 
 
@@ -61,7 +61,7 @@ def choose_trust(
     newest: Sequence[str],
     phrases: Phrases | None = None,
 ) -> Generator[None, None, float]:
-    """Returns the trust to use from now on with the network in the program; yields after each message."""
+    """Returns the trust to use from now on with the network in the program; yields often."""
     found = yield from log_likelihoods(program, vocabulary, older, newest, phrases)
     best = int(found.argmax())
     return TRUSTS[best] if found[best] - found[0] > _MARGIN else USUAL_TRUST

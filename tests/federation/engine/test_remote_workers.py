@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -264,47 +263,6 @@ def test_the_clients_with_the_most_batches_are_computed_first(
         rounds.run(1)
     batches = [-(-rows // rounds.config.batch) for rows in (3, 90, 1, 60, 8, 200)]
     assert queues == [(batches, [5, 1, 3, 4, 0, 2])]
-
-
-def test_sums_are_merged_as_by_the_graph_whether_it_only_adds_or_not() -> None:
-    import tensorflow as tf
-    import tensorflow_federated as tff
-
-    from federation.engine.remote_workers import _Merging
-
-    array, number = tff.TensorType(np.float32, [4]), tff.TensorType(np.int32)
-    sums = tff.StructType([("a", array), ("b", [array, number])])
-
-    def merging(merge: Callable) -> _Merging:
-        return _Merging(tff.tensorflow.computation(merge, [sums, sums]))
-
-    def added(x: dict, y: dict) -> dict:
-        return tf.nest.map_structure(tf.add, x, y)
-
-    def largest(x: dict, y: dict) -> dict:
-        return tf.nest.map_structure(tf.maximum, x, y)
-
-    def crossed(x: dict, y: dict) -> dict:
-        return OrderedDict(a=x["b"][0] + y["a"], b=(x["a"] + y["b"][0], x["b"][1] + y["b"][1]))
-
-    rng = np.random.default_rng(0)
-    parts = [[rng.normal(size=4).astype(np.float32) for _ in range(2)] for _ in range(5)]
-    for merge, adds in ((added, True), (largest, False), (crossed, False)):
-        found = merging(merge)
-        assert found.adds == adds
-        expected = [*parts[0], np.int32(0)]
-        for i, (a, b) in enumerate(parts[1:], 1):
-            x = OrderedDict(a=expected[0], b=(expected[1], expected[2]))
-            y = OrderedDict(a=a, b=(b, np.int32(i)))
-            expected = [tensor.numpy() for tensor in tf.nest.flatten(merge(x, y))]
-        for array in parts[0]:
-            array.flags.writeable = False  # as received arrays are
-        partials = (
-            tff.structure.from_container(OrderedDict(a=a, b=(b, np.int32(i))), recursive=True)
-            for i, (a, b) in enumerate(parts)
-        )
-        for one, other in zip(tff.structure.flatten(found.total(partials)), expected, strict=True):
-            np.testing.assert_array_equal(one, other)
 
 
 def test_a_round_without_any_worker_left_ends_with_a_clear_error(rounds: Rounds) -> None:

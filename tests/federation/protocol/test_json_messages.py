@@ -250,7 +250,7 @@ def test_a_desktop_that_deletes_and_replaces_folders_meanwhile_disturbs_no_keybo
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(desktop)
         try:
-            seen, taken = set(), 0
+            seen, taken = set[int](), 0
             until = time.monotonic() + 60
             while (len(seen) < 2 or taken < 20) and time.monotonic() < until:
                 seen.add(len(mailbox.invitations()))

@@ -115,3 +115,54 @@ def test_a_task_that_makes_way_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -
     background.cancel()
     assert time.monotonic() - began < 30
     assert background.task is None
+
+
+class _Slow(_Counting):
+    """A task with long steps."""
+
+    def work(self) -> Generator[Step]:
+        for progress in super().work():
+            time.sleep(0.02)
+            yield progress
+
+
+def test_a_long_step_begins_right_after_a_key_and_no_other_until_the_next_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keyboard_app.learning.background._LONG", 0.001)
+    monkeypatch.setattr("keyboard_app.learning.background._CALM", 60.0)
+    background, task = BackgroundTasks(), _Slow()
+    background.start(task)
+    assert steps_again(task)
+    for _ in range(3):
+        background.make_way()
+        time.sleep(0.1)  # the step that was going on ends
+        before = task.steps
+        background.go_on()
+        assert steps_again(task)
+        time.sleep(0.2)  # ten times as long as a step
+        assert task.steps <= before + 2
+    began = time.monotonic()
+    background.cancel()
+    assert time.monotonic() - began < 30
+    assert background.task is None
+
+
+def test_long_steps_follow_each_other_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keyboard_app.learning.background._LONG", 0.001)
+    monkeypatch.setattr("keyboard_app.learning.background._CALM", 0.05)
+    background, task = BackgroundTasks(), _Slow()
+    background.start(task)
+    background.make_way()
+    background.go_on()
+    assert all(steps_again(task) for _ in range(3))
+    background.cancel()
+
+
+def test_short_steps_go_on_between_two_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keyboard_app.learning.background._LONG", 60.0)
+    monkeypatch.setattr("keyboard_app.learning.background._CALM", 60.0)
+    background, task = BackgroundTasks(), _Counting()
+    background.start(task)
+    background.make_way()
+    background.go_on()
+    assert all(steps_again(task) for _ in range(3))
+    background.cancel()

@@ -292,6 +292,8 @@ def test_any_error_in_a_task_is_shown_and_typing_continues(person: Any, monkeypa
 def test_the_kv_rules_are_loaded_once(person: Any) -> None:
     from kivy.lang import Builder
 
+    for page in ("settings", "data", "settings"):  # those of the pages with the first page
+        person.screen.page = page
     names = [Path(file).name for file in Builder.files if file is not None]
     assert [names.count(f"{rules}.kv") for rules in ("controls", "keyboard", "pages", "screen")] == [1, 1, 1, 1]
 

@@ -10,7 +10,15 @@ from data.generators import result_of
 from data.tokenizer import PUNCTUATION, tokenize
 from data.vocabulary import BOUNDARY, SPECIALS, UNKNOWN, Vocabulary
 from model.device.folder import Model
-from model.device.metrics import Typing, evaluate, scores, tally, type_by_words_and_phrases, type_message
+from model.device.metrics import (
+    Typing,
+    evaluate,
+    evaluating_by_steps,
+    scores,
+    tally,
+    type_by_words_and_phrases,
+    type_message,
+)
 from model.device.suggesting.continuations import continuation
 from model.device.suggesting.corrections import Corrections
 from model.device.suggesting.reading import Reader
@@ -38,6 +46,10 @@ def test_evaluation_is_step_by_step_prediction(small_model: Model, data: st.Data
     found = evaluate(small_model.start(), messages)
     assert stepwise.log_likelihood == pytest.approx(found.log_likelihood, rel=1e-4)
     assert replace(stepwise, log_likelihood=found.log_likelihood) == found
+    by_steps = result_of(evaluating_by_steps(small_model.network(), messages))
+    assert by_steps.log_likelihood == pytest.approx(found.log_likelihood, rel=1e-4)
+    assert replace(by_steps, log_likelihood=found.log_likelihood) == found
+    assert sum(1 for _ in evaluating_by_steps(small_model.network(), messages)) == sum(map(len, messages))
 
 
 def three(*words: str):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -185,6 +185,7 @@ numbers = st.floats(-2000, 2000) | st.sampled_from([math.nan, math.inf, -math.in
 
 
 @given(st.lists(st.tuples(numbers, numbers, numbers), max_size=40))
+@example([(0.0, 0.0, -1e-310), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 300.0, 0.0)])  # a speed beyond all numbers
 def test_no_gesture_upsets_it(points: list[tuple[float, float, float]]) -> None:
     found = SHARED.decode(Gesture.of(points))
     assert all(math.isfinite(c.score) for c in found)

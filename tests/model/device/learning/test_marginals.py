@@ -55,8 +55,8 @@ def test_any_messages_leave_the_specials_and_stay_finite(small_model: Model, mes
         np.testing.assert_array_equal(bias, before)
 
 
-def test_it_reads_a_message_at_a_time(small_model: Model) -> None:
+def test_it_reads_a_word_at_a_time(small_model: Model) -> None:
     work = adapt_marginals(small_model.start(), [small_model.vocabulary.encode(line) for line in LINES])
-    assert sum(1 for _ in work) == len(LINES)
+    assert sum(1 for _ in work) == sum(len(small_model.vocabulary.encode(line)) for line in LINES)
     with pytest.raises(StopIteration):
         next(work)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.generators import result_of
 from data.tokenizer import tokenize
 from data.vocabulary import BOUNDARY, SPECIALS, UNKNOWN, Vocabulary
 from model.device.folder import Model
@@ -162,6 +163,8 @@ def test_only_the_newest_of_very_many_messages_count() -> None:
     messages = ["you are here"] * 5_000 + ["i am here"] * 15_000
     personal = PersonalNgram(VOCABULARY, messages)
     assert 30_000 < personal.length < 50_000
+    counted = result_of(PersonalNgram.counting(VOCABULARY, messages))
+    assert (counted.length, counted.words) == (personal.length, personal.words)
     assert personal.probabilities(network(0), [VOCABULARY.id("i")])[VOCABULARY.id("am")] > 0.9
     np.testing.assert_array_equal(
         personal.probabilities(network(0), [VOCABULARY.id("are")]),
