@@ -1,12 +1,13 @@
-"""Pace steering: a coordinator of many devices tells each of them when to ask again (Bonawitz et al. 2019, arXiv 1902.01046, Section 2.3).
+"""Pace steering: a coordinator of many devices tells each of them when to ask again.
 
-Devices of a small federation ask at their own pace, every ten seconds or every minute, and wait for the answer. From some thousands
-on, their check-ins alone would fill the process. They are then told to come back later, each after a random time, so that about
-the same number of check-ins arrives in every second, however many devices there are.
+It is that of Bonawitz et al. 2019 (arXiv 1902.01046, Section 2.3). Devices of a small federation ask at their own pace, every ten
+seconds or every minute, and wait for the answer. From some thousands on, their check-ins alone would fill the process. They are
+then told to come back later, each after a random time, so that about the same number of check-ins arrives in every second, however
+many devices there are.
 """
 
 from collections.abc import Callable
-from random import SystemRandom
+from random import random
 
 from federation.protocol.api_messages import LONGEST_PAUSE
 
@@ -18,7 +19,7 @@ _COUNT_SECONDS = 10.0  # between two counts of the devices
 class PaceSteering:
     """Says after how many seconds a device without a task should ask again."""
 
-    def __init__(self, count: Callable[[], int], draw: Callable[[], float] = SystemRandom().random) -> None:
+    def __init__(self, count: Callable[[], int], draw: Callable[[], float] = random) -> None:
         """Steers the devices of a federation.
 
         Args:
