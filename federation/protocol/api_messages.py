@@ -28,10 +28,11 @@ from federation.protocol.secure_aggregation.messages import SecureRound
 from federation.protocol.secure_aggregation.modular_vectors import VectorLayout
 
 # Of everything in this package that is sent. Version 1 had no consistency check and no header, version 2 no trainable parts,
-# version 3 no word discovery, version 4 no choice of the softmax.
+# version 3 no word discovery, version 4 no choice of the softmax and no pauses.
 VERSION = 5
 VERSION_HEADER = "x-federation-protocol"
 
+LONGEST_PAUSE = 3_600.0  # seconds that a coordinator can ask a device to stay away
 REST, WAIT = "rest", "wait"  # the tasks of a Call, apart from the stages
 # The stages, in order.
 KEYS, SHARES, REPORTING, CONSISTENCY, UNMASKING = "keys", "shares", "reporting", "consistency", "unmasking"
@@ -159,6 +160,8 @@ class Call(JsonMessage):
     outcome: Outcome
     model: Digest  # of the newest global model
     model_round: ModelRound
+    # Seconds after which the device should ask again, if it is to rest; 0: at its own pace.
+    pause: Annotated[float, Between(0.0, LONGEST_PAUSE)] = 0.0
 
 
 @dataclass(frozen=True)

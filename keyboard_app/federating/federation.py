@@ -175,7 +175,9 @@ class Federation:
           since_typing: returns the seconds since the last key; called during the task, in its thread. Only typing makes the
             keyboard leave a round: looking at a page or changing a setting does not. `rested` if not given.
         """
-        pause = _REMOVED_SECONDS if self.latest is not None and self.latest.removed else self.pace.ask
+        pause = self.pace.ask
+        if self.latest is not None:
+            pause = max(pause, _REMOVED_SECONDS if self.latest.removed else self.latest.pause)
         powered = charging is not False or self.pace.on_battery
         due = now - self._asked >= pause and rested() >= self.pace.rest and powered
         if due and self.background.task is None and (self._profile.path / FILE).exists():

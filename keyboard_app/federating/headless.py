@@ -166,6 +166,8 @@ def take_part(
                     time.sleep(_KEPT_OUT_PAUSE)
                 elif participant.outdated:
                     time.sleep(_KEPT_OUT_PAUSE)
+                elif not participant.busy:
+                    time.sleep(participant.pause)
                 pause = _FIRST_PAUSE
             except RefusedError:
                 raise

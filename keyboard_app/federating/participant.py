@@ -228,6 +228,7 @@ class Participant:
         self._session: _Session | None = None
         self.enough = enough  # whether the messages are enough to train on
         self.note = ""  # why this keyboard is not in a round, if that is its own fault or the coordinator's wish
+        self.pause = 0.0  # seconds after which the coordinator wants to be asked again; 0: at this keyboard's own pace
         self.outdated = False  # whether it stays out of rounds because its app has no program for the newest model
         self._called = ""  # name of a round that has selected this keyboard and has not begun; else empty
 
@@ -265,7 +266,7 @@ class Participant:
                 raise
             self._end()
             return self._change_vocabulary()
-        self.outdated = False
+        self.outdated, self.pause = False, call.pause
         self.note = "" if ready else _TOO_LITTLE
         if session is None:
             self._called = call.round_name if call.task == api_messages.WAIT else ""

@@ -56,6 +56,7 @@ class TakingPart:
         self.failed = False  # whether it ended in an error, which `line` describes
         self.enough = enough  # whether the recorded messages are enough to train on, as far as it is known
         self.removed = False  # whether the federation has removed this keyboard
+        self.pause = 0.0  # seconds after which the coordinator wants to be asked again; 0: at this keyboard's own pace
         self._profile, self._model, self._idle = profile, models.global_model, idle
 
     def work(self) -> Generator[Progress | Step]:
@@ -88,7 +89,7 @@ class TakingPart:
                 self.removed = error.status == api_messages.REMOVED
                 raise
             finally:
-                self.enough = participant.enough
+                self.enough, self.pause = participant.enough, participant.pause
                 participant.withdraw()  # does nothing unless the task was stopped during a round
 
     def _turns(self, participant: "Participant") -> Generator[Progress | Step]:

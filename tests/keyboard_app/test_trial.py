@@ -8,6 +8,7 @@ from keyboard_app.cli import main
 from keyboard_app.device import Device
 from keyboard_app.federating.federation import ASK_SECONDS, REST_SECONDS, Pace
 from keyboard_app.federating.membership import FILE
+from keyboard_app.federating.tasks import TakingPart
 from keyboard_app.trial import PACE
 
 
@@ -26,6 +27,23 @@ def test_a_keyboard_asks_when_its_pace_says(device: Device, monkeypatch: pytest.
     assert len(asked) == 1
     federation.take_part_if_due(lambda: pace.rest, True, 1_000.0 + 2 * pace.ask)
     assert len(asked) == 2
+
+
+def test_a_keyboard_stays_away_for_as_long_as_its_coordinator_asks(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    federation = device.federation
+    asked: list[object] = []
+    monkeypatch.setattr(federation, "take_part", asked.append)
+    (device.profile.path / FILE).touch()
+    latest = TakingPart(device.profile, device.models, lambda: True)
+    federation.latest = latest
+    for pause, due in ((0.0, ASK_SECONDS), (2 * ASK_SECONDS, 2 * ASK_SECONDS)):
+        latest.pause, before = pause, len(asked)
+        federation.take_part_if_due(lambda: REST_SECONDS, True, 1_000.0 * (1 + before))
+        assert len(asked) == before + 1
+        federation.take_part_if_due(lambda: REST_SECONDS, True, 1_000.0 * (1 + before) + due - 0.1)
+        assert len(asked) == before + 1
 
 
 def test_the_usual_pace_is_slow() -> None:

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from pathlib import Path as FolderPath
 from typing import Annotated, Any, Literal
@@ -28,6 +28,7 @@ from federation.coordinator.round_machine import MessageRefusedError, RefusalKin
 from federation.coordinator.steady_clock import steady_time
 from federation.coordinator.store import StoreError
 from federation.coordinator.web.device_requests import DeviceRequests, RequestRefusedError
+from federation.coordinator.web.pace_steering import PaceSteering
 from federation.protocol import api_messages
 from federation.protocol.discovery.round_plans import RoundPlan
 from federation.protocol.signed_requests import SignedHeaders
@@ -47,6 +48,7 @@ class DeviceApi:
         """Serves a coordinator; a body may take `body_seconds`, and a masked update four times as long."""
         self.coordinator, self.clock = coordinator, clock
         self.requests = DeviceRequests(coordinator, body_seconds)
+        self._pace = PaceSteering(coordinator.store.number_of_members)
         self._changed = asyncio.Event()
         self._closed = False
         self._changes_seen = coordinator.in_view.changed
@@ -77,7 +79,7 @@ class DeviceApi:
         self._changed.set()
 
     async def check_in(self, device: str, check_in: api_messages.CheckIn, wait: float) -> api_messages.Call:
-        """Returns a device's next task; waits up to `wait` seconds for one.
+        """Returns a device's next task; waits up to `wait` seconds for one, unless so many devices ask that none may wait.
 
         Raises:
           OtherVocabularyError: the device's vocabulary is not the federation's.
@@ -88,6 +90,8 @@ class DeviceApi:
             changed = self._changed
             call = self.coordinator.devices.check_in(device, check_in, self.clock())
             self.wake()
+            if call.task == api_messages.REST and not call.outcome and (pause := self._pace.pause(self.clock())):
+                return replace(call, pause=pause)
             left = until - time.monotonic()
             if call.task not in (api_messages.REST, api_messages.WAIT) or call.outcome or left <= 0 or self._closed:
                 return call
