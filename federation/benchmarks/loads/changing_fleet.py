@@ -117,7 +117,7 @@ class ChangingFleet:
     def _due(self, rate: float, in_round: bool | None) -> Iterator[_Member]:
         """Yields the devices, in a round or outside of one, to which something happens now that happens at this rate."""
         for member in self._members.values():
-            name = member.device.round_name
+            name = member.device.called_to
             if in_round in (None, bool(name)) and self._rng.random() < rate * _TURN:
                 if name and self._gone[name] >= self._changes.most_in_round:
                     continue
@@ -157,7 +157,7 @@ class ChangingFleet:
                 await asyncio.sleep(1)
 
     async def _kill(self, member: _Member) -> None:
-        if member.device.round_name:
+        if member.device.called_to:
             self.counts.killed_in_round += 1
             self.counts.gone_at.append(time.time())
         self.counts.killed += 1
@@ -165,7 +165,7 @@ class ChangingFleet:
         self._away.append((time.monotonic() + self._rng.exponential(self._changes.away), member))
 
     async def _leave(self, member: _Member) -> None:
-        if member.device.round_name:
+        if member.device.called_to:
             self.counts.gone_at.append(time.time())
         self.counts.left += 1
         await self._stop(member)

@@ -36,6 +36,7 @@ class SimulatedDevice:
         self.key = Ed25519PrivateKey.generate()
         self.name = device_name(self.key)
         self.round_name = ""  # empty outside of rounds
+        self.called_to = ""  # the round that has selected it, which may not have begun; else empty
         self._vectors = vectors
         self._round: tuple[RoundPlan, DeviceRound] | None = None
 
@@ -49,7 +50,7 @@ class SimulatedDevice:
 
     def forget(self) -> None:
         """Leaves the round, as a device that restarts does."""
-        self.round_name, self._round = "", None
+        self.round_name, self.called_to, self._round = "", "", None
 
     def has(self, stage: str) -> bool:
         """Returns whether the message of a stage exists; if so, the coordinator's message is not needed again."""
@@ -126,6 +127,7 @@ class FleetDevice:
         call = Call.from_json(_accepted(await self.call("POST", f"/v1/check-in?wait={wait:g}", asked)).text)
         if call.outcome:
             device.forget()
+        device.called_to = call.round_name
         if call.task in (api_messages.REST, api_messages.WAIT):
             return call
         with suppress(_OutOfStepError):
@@ -135,6 +137,11 @@ class FleetDevice:
 
     async def _take_part(self, path: str, stage: str) -> None:
         device = self.device
+        if not device.has(api_messages.KEYS) and stage != api_messages.KEYS:
+            # It was restarted, and says like a keyboard that nobody need wait for it.
+            _accepted(await self.call("POST", f"{path}/withdrawal"))
+            device.forget()
+            return
         if not device.round_name:
             device.begin(Plan.from_json(_accepted(await self.call("GET", f"{path}/plan")).text))
         needed = b"" if device.has(stage) else _accepted(await self.call("GET", f"{path}/{stage}")).content

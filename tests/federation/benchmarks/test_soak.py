@@ -1,16 +1,21 @@
 """The soak test in short: rounds over a real coordinator while devices are killed, and what is made of its figures."""
 
+import asyncio
 import os
+import ssl
 import subprocess
 import sys
 
+import httpx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from federation.benchmarks.loads.changing_fleet import Changes
+from federation.benchmarks.loads.changing_fleet import Changes, ChangingFleet, _Member
+from federation.benchmarks.loads.fleet_round import random_vectors
 from federation.benchmarks.loads.process_resources import descendants, measurable, resources
+from federation.benchmarks.loads.simulated_devices import SimulatedDevice
 from federation.benchmarks.soak import Soak, lost_needlessly, measure_soak
 from federation.benchmarks.trend import trend
 
@@ -64,6 +69,21 @@ def test_a_round_is_lost_needlessly_if_enough_devices_stayed(
     row = {"state": state, "started": 100.0, "ended": 110.0, "selected": selected}
     gone_at = [105.0] * gone + [99.0, 111.0]
     assert lost_needlessly(row, gone_at, alive=10, minimum=4) == needless
+
+
+def test_a_device_that_is_killed_between_its_selection_and_its_keys_is_gone_from_the_round() -> None:
+    async def killed() -> ChangingFleet:
+        async with httpx.AsyncClient() as http:
+            fleet = ChangingFleet(None, ssl.create_default_context(), "ab" * 32, 1, Changes(), 0)  # type: ignore[arg-type]
+            device = SimulatedDevice(random_vectors)
+            device.called_to = "round"
+            fleet._members[device.name] = member = _Member(device, http, "")
+            await fleet._kill(member)
+            assert device.called_to == ""
+            return fleet
+
+    counts = asyncio.run(killed()).counts
+    assert (counts.killed, counts.killed_in_round, len(counts.gone_at)) == (1, 1, 1)
 
 
 @settings(max_examples=50, deadline=None)
