@@ -65,7 +65,7 @@ def by_user(model: Model, shares: Sequence[Sequence[str]]) -> list[Scores]:
 
 def bytes_sent(trial: Trial, length: int) -> int:
     """Returns the bytes of vectors that a device sends in a round: its delta of `length` entries, and the counts."""
-    if trial.bits == FLOAT_BITS:
+    if trial.bits in (0, FLOAT_BITS):  # by default, floats are averaged
         return 4 * length
     encoding, _ = SumSettings(trial.bits, trial.room or trial.clients_per_round).encoding(length, Privacy())
     terms = Terms(length, encoding.clipping_norm, encoding.max_weight, encoding.cohort, encoding.bits, 0)

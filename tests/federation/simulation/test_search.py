@@ -80,6 +80,16 @@ def test_the_runs_of_the_list_of_bits_differ_only_in_bits_and_room() -> None:
     assert {bytes_sent(t, 1_422_250) for t in repeats if t.bits == 9 and t.room == 32} == {1_603_650}
 
 
+def test_the_runs_of_the_list_of_softmaxes_differ_only_in_the_softmax() -> None:
+    listed = read_search(TRIALS.with_name("softmax.toml"))
+    runs = {trial.name: trial.settings for trial in listed.trials}
+    assert listed.yardstick == "full"
+    for seed in (5, 6):
+        full, sampled = (runs[f"{softmax}, seed {seed}"] for softmax in ("full", "sampled"))
+        assert sampled == replace(full, client=replace(full.client, softmax="sampled"))
+    assert {bytes_sent(trial, 1_000) for trial in listed.trials} == {4_000}, "deltas are averaged as floats"
+
+
 def test_repeats_start_from_one_model_and_are_compared_by_seed(
     small_model_folder: Path, corpus_file: Path, tmp_path: Path, federate: Callable
 ) -> None:
