@@ -18,13 +18,13 @@ import numpy as np
 from data.corpus import Part, open_corpus
 from federation.aggregation.algorithms import learning_process
 from federation.aggregation.server_settings import Server
-from federation.benchmarks.loads.cohort import TRAINING, Cohort, cohorts
+from federation.benchmarks.loads.cohort import Cohort, cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn
 from federation.benchmarks.simulation import PlainLoop, TffRounds, seconds_of
 from federation.engine.local import engine
 from model.device.config import ModelConfig
 from model.device.folder import Model, load_model
-from model.device.learning.finetuning import FineTuning, finetune
+from model.device.learning.finetuning import ROUND_TRAINING, FineTuning, finetune
 from model.device.weights import initial_weights
 
 _CLIENTS = (2, 5, 10, 20, 40)
@@ -122,7 +122,7 @@ def _clients(model: Model, crowd: Cohort, repeats: int) -> _Found:
     parts = [replace(crowd, rows=crowd.rows[:count]) for count in counts]
     config = model.provenance.config
     with engine():
-        system = TffRounds(config, learning_process(config, model.weights, TRAINING, Server()))
+        system = TffRounds(config, learning_process(config, model.weights, ROUND_TRAINING, Server()))
         measures = {n: partial(seconds_of, system, part) for n, part in zip(counts, parts, strict=True)}
         title = "A simulated round"
         return _panel(
@@ -138,7 +138,7 @@ def _steps(
     rng = np.random.default_rng(0)
 
     def measure(config: ModelConfig) -> Callable[[], float]:
-        loop = PlainLoop(config, initial_weights(config, seed=0), TRAINING)
+        loop = PlainLoop(config, initial_weights(config, seed=0), ROUND_TRAINING)
         rows = rng.integers(3, config.vocabulary, (config.batch * _STEPS, config.window + 1)).astype(np.int32)
         return lambda: seconds_of(loop, Cohort([rows], config)) / _STEPS
 

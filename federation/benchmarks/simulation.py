@@ -14,13 +14,13 @@ import tensorflow_federated as tff
 from data.vocabulary import PAD
 from federation.aggregation.algorithms import learning_process, weights_of
 from federation.aggregation.server_settings import Server
-from federation.benchmarks.loads.cohort import TRAINING, Cohort, cohorts
+from federation.benchmarks.loads.cohort import Cohort, cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
 from federation.engine.local import engine
 from model import cifg
 from model.device.config import ModelConfig
 from model.device.folder import load_model
-from model.device.learning.finetuning import FineTuning
+from model.device.learning.finetuning import ROUND_TRAINING, FineTuning
 from model.device.sampling import FULL, SAMPLED
 from model.device.weights import Weights
 from model.row_likelihood import row_likelihood
@@ -116,7 +116,7 @@ def measure_simulation(folder: Path, corpus: str, clients: int, max_words: int, 
     """
     model = load_model(folder)
     drawn = cohorts(model, corpus, clients, max_words, 1 + repeats)
-    config, how = model.provenance.config, TRAINING
+    config, how = model.provenance.config, ROUND_TRAINING
     plain = PlainLoop(config, model.weights, how)
     written_out = PlainLoop(config, model.weights, how, written_out=True)
     with engine():

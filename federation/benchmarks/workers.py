@@ -16,12 +16,13 @@ import tensorflow_federated as tff
 from data.errors import DataError
 from federation.aggregation.algorithms import learning_process
 from federation.aggregation.server_settings import Server
-from federation.benchmarks.loads.cohort import TRAINING, cohorts
+from federation.benchmarks.loads.cohort import cohorts
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
 from federation.benchmarks.simulation import TffRounds, largest_difference, seconds_of
 from federation.engine.remote_workers import remote_engine
 from federation.engine.worker_binary import end_worker, start_worker
 from model.device.folder import load_model
+from model.device.learning.finetuning import ROUND_TRAINING
 
 _ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1"}
 
@@ -48,7 +49,7 @@ def measure_workers(folder: Path, corpus: str, clients: int, max_words: int, rep
             "one": stack.enter_context(remote_engine(addresses[:1])),
             "two": stack.enter_context(remote_engine(addresses)),
         }
-        process = learning_process(model.provenance.config, model.weights, TRAINING, Server())
+        process = learning_process(model.provenance.config, model.weights, ROUND_TRAINING, Server())
         systems = {name: TffRounds(model.provenance.config, process) for name in contexts}
         processes = [worker for worker, _ in started]
         used: dict[str, list[tuple[float, float]]] = {name: [] for name in contexts}  # processor seconds, by round

@@ -22,7 +22,6 @@ from federation.commands.options import (
 )
 from model.device.folder import PRETRAINED
 from model.device.learning.finetuning import FineTuning
-from model.device.sampling import FULL
 
 
 def add_simulate_options(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +69,7 @@ def _add_client_options(parser: argparse.ArgumentParser) -> None:
         "--passes", type=positive_int, default=1, help="passes over a client's words in a round (default: 1)"
     )
     add_trainable_option(parser)
-    add_softmax_option(parser, FULL)
+    add_softmax_option(parser)
     parser.add_argument(
         "--max-words", type=positive_int, default=2000, help="maximum words of one client in a round (default: 2000)"
     )

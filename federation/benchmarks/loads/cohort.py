@@ -1,7 +1,7 @@
 """The clients of measured simulated rounds, the same for all systems that are compared."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -13,11 +13,7 @@ from federation.engine.training_data import training_data
 from federation.simulation.clients import Clients, sample_cohort
 from model.device.config import ModelConfig
 from model.device.folder import Model
-from model.device.learning.finetuning import ROUND_TRAINING
 from model.device.sampling import FULL, SAMPLED
-
-# How the clients of measured rounds train: over all words, as other systems do.
-TRAINING = replace(ROUND_TRAINING, softmax=FULL)
 
 
 @dataclass(frozen=True)

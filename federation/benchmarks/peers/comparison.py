@@ -19,7 +19,7 @@ from data.corpus import Part, open_corpus
 from data.windows import targets
 from federation.aggregation.algorithms import learning_process
 from federation.aggregation.server_settings import Server
-from federation.benchmarks.loads.cohort import TRAINING, Cohort, cohorts
+from federation.benchmarks.loads.cohort import Cohort, cohorts
 from federation.benchmarks.loads.learning_in_tensorflow import one_message_a_row
 from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
 from federation.benchmarks.peers.environment import REQUIREMENTS, environment
@@ -29,6 +29,7 @@ from federation.benchmarks.simulation import PlainLoop, TffRounds, largest_diffe
 from federation.engine.local import engine
 from federation.simulation.start import checked_messages
 from model.device.folder import Model, load_model
+from model.device.learning.finetuning import ROUND_TRAINING
 from model.device.metrics import Scores, evaluate
 from model.device.sampling import SAMPLED
 from model.device.weights import Weights
@@ -116,7 +117,7 @@ def run_rounds(
     Raises:
       DataError: a peer failed.
     """
-    config, how = model.provenance.config, TRAINING
+    config, how = model.provenance.config, ROUND_TRAINING
     by_kind = {"packed": list(drawn), "padded": [padded(cohort) for cohort in drawn]}
     with ExitStack() as opened:
         temporary = Path(opened.enter_context(TemporaryDirectory(prefix="peers-")))

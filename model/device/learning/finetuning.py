@@ -39,7 +39,7 @@ class FineTuning:
 PERSONAL_TRAINING = FineTuning(softmax=SAMPLED)
 
 # A device trains less for a round than for itself, so that no single person moves the global model far.
-ROUND_TRAINING = FineTuning(passes=1, max_words=2_000, softmax=SAMPLED)
+ROUND_TRAINING = FineTuning(passes=1, max_words=2_000)
 
 
 @dataclass(frozen=True)
