@@ -199,31 +199,33 @@ def test_processes_are_killed_at_any_statement(seed: int, world: ClusterWorld) -
     world.enrol(6)
     start = world.weights()
     world.coordinator.rounds.schedule(2)
-    kills = 0
+    kills, spare = 0, list[Callable[[], None]]()
     for _ in range(400):
         victim: FederationInView = rng.choice([world.coordinator, *world.members])
         if kills < 12 and rng.random() < 0.2:
-            _kill_at(victim, rng.randrange(30))
+            spare.append(_kill_at(victim, rng.randrange(30)))
         try:
             device = rng.choice(world.devices)
             with suppress(MessageRefusedError):
                 world.step(device)
             world.work()
             world.now += 0.2
+            if not world.coordinator.store.schedule()[0] and world.coordinator.rounds.current is None:
+                break
         except Killed:
             kills += 1
             _replace_dead(world)
-        if not world.coordinator.store.schedule()[0] and world.coordinator.rounds.current is None:
-            break
+    for one in spare:
+        one()
     world.finish()
     world.check_models(start)
     assert kills >= 3
     assert sum(row.state == "committed" for row in world.coordinator.store.rounds()) == 2
 
 
-def _kill_at(process: FederationInView, statements: int) -> None:
-    """Kills a process before the statement that follows this number of them."""
-    left = [statements]
+def _kill_at(process: FederationInView, statements: int) -> Callable[[], None]:
+    """Kills a process before the statement that follows this number of them, unless the function is called that is returned."""
+    left, engine = [statements], process.store.database.connection.engine
 
     def count(*_arguments: object) -> None:
         left[0] -= 1
@@ -231,7 +233,8 @@ def _kill_at(process: FederationInView, statements: int) -> None:
             process.store.killed = True  # type: ignore[attr-defined]
             raise Killed
 
-    event.listen(process.store.database.connection.engine, "before_cursor_execute", count)
+    event.listen(engine, "before_cursor_execute", count)
+    return lambda: event.remove(engine, "before_cursor_execute", count)
 
 
 def _replace_dead(world: ClusterWorld) -> None:

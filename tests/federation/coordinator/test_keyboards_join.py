@@ -460,10 +460,12 @@ def test_keyboards_and_coordinators_of_other_versions_refuse_each_other_in_one_l
     """A refused keyboard may use its join link again after an update."""
     link = federation.link()
     with Membership.open(tmp_path, Vault(bytes(32))) as membership:
-        for keyboard, update in ((1, "keyboard"), (3, "keyboard"), (5, "coordinator")):  # version 1 named none
+        ours = api_messages.VERSION
+        others = ((1, "keyboard"), (ours - 1, "keyboard"), (ours + 1, "coordinator"))  # version 1 named none
+        for keyboard, update in others:
             own = {api_messages.VERSION_HEADER: str(keyboard)} if keyboard > 1 else {}
             line = (
-                f"this keyboard speaks version {keyboard} of the federation's protocol and its coordinator version 4: "
+                f"this keyboard speaks version {keyboard} of the federation's protocol and its coordinator version {ours}: "
                 f"update the {update}"
             )
             joined = keyboards[0].membership.joined
@@ -477,7 +479,8 @@ def test_keyboards_and_coordinators_of_other_versions_refuse_each_other_in_one_l
                 for path, content, signed in (("check-in", "{}", headers), ("devices", enrolment, {})):
                     answer = http.post(f"/v1/{path}", content=content, headers=signed | own)
                     assert answer.status_code == api_messages.OTHER_VERSION and answer.json()["error"] == line
-        for version, update in ((b"1", "coordinator"), (b"5", "keyboard"), (b"9" * 999, "coordinator")):
+        newer = str(ours + 1).encode()
+        for version, update in ((b"1", "coordinator"), (newer, "keyboard"), (b"9" * 999, "coordinator")):
             federation.recording.version = version
             with pytest.raises(RefusedError, match=f"update the {update}$"):
                 headless.join(membership, link)
