@@ -61,8 +61,8 @@ def log_likelihood(weights: dict[str, tf.Tensor], hidden: tf.Tensor, targets: tf
     The target's own logit is computed separately rather than gathered from the [N, V] logits, so that the softmax is the only
     array of that size in the gradient.
     """
-    own = tf.reduce_sum(hidden * _look_up(weights["embedding"], targets), 1)
-    bias = _look_up(tf.expand_dims(weights["output_bias"], 1), targets)
+    own = tf.reduce_sum(hidden * look_up(weights["embedding"], targets), 1)
+    bias = look_up(tf.expand_dims(weights["output_bias"], 1), targets)
     return own + tf.squeeze(bias, 1) - _log_sum_exp(output_logits(weights, hidden))
 
 
@@ -92,7 +92,7 @@ def _linear(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def _gate_inputs(weights: dict[str, tf.Tensor], tokens: tf.Tensor) -> tf.Tensor:
-    return _linear(_look_up(weights["embedding"], tokens), weights["input_kernel"]) + weights["gate_bias"]
+    return _linear(look_up(weights["embedding"], tokens), weights["input_kernel"]) + weights["gate_bias"]
 
 
 def _remembered(tokens: tf.Tensor, state: TensorState) -> TensorState:
@@ -148,7 +148,9 @@ def _read(
 
 
 @tf.custom_gradient
-def _look_up(table: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, object]:
+def look_up(table: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, object]:
+    """Returns the rows of a table, of a weight [V, ...], at `rows` [N]; its gradient is dense."""
+
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
         return tf.scatter_nd(tf.expand_dims(rows, 1), upstream, table.shape), None
 

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from data.vocabulary import BOUNDARY, PAD
+from model.cifg import look_up
 
 # The smallest normal float32: a target with a lower probability counts as one with this probability, 87.3 nats.
 _LEAST = 1.1754944e-38
@@ -50,17 +51,9 @@ def among_candidates(weights: dict[str, tf.Tensor], words: tf.Tensor, shift: tf.
       shift: float32 [C], what their sampling adds to their biases.
     """
     return weights | {
-        "embedding": _rows_of(weights["embedding"], words),
-        "output_bias": _rows_of(weights["output_bias"], words) + shift,
+        "embedding": look_up(weights["embedding"], words),
+        "output_bias": look_up(weights["output_bias"], words) + shift,
     }
-
-
-@tf.custom_gradient
-def _rows_of(table: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-        return tf.scatter_nd(tf.expand_dims(rows, 1), upstream, table.shape), None
-
-    return tf.gather(table, rows), gradient
 
 
 @tf.custom_gradient

@@ -13,7 +13,7 @@ import numpy as np
 from data.corpus import ChitChat, users_in
 from data.tokenizer import tokenize
 from federation.benchmarks.learning import measure_learning
-from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
+from federation.benchmarks.measuring import Benchmark, Figure, output, ratio_figure
 from federation.keyboards import keyboard
 from model.device import litert
 from model.device.folder import Model, load_model
@@ -75,16 +75,9 @@ def measure_device(
         [
             Figure("step", "one step of the network", "ms", steps),
             Figure("litert_step", "one step of the LiteRT program", "ms", program_steps),
-            Figure("litert_to_step", "ratio of that to the network's", "", ratios(program_steps, steps), ratio=True),
+            ratio_figure("litert_to_step", "ratio of that to the network's", program_steps, steps),
             Figure("suggest", "a suggestion after a new word, including one step", "ms", suggestions),
-            Figure(
-                "suggest_to_step",
-                "ratio of a suggestion to a step",
-                "",
-                ratios(suggestions, steps),
-                "at most 1.5",
-                ratio=True,
-            ),
+            ratio_figure("suggest_to_step", "ratio of a suggestion to a step", suggestions, steps, "at most 1.5"),
             Figure("script_p50", "a suggestion while typing, p50", "ms", [s["suggest_ms"]["p50"] for s in scripts]),
             Figure("script_p99", "a suggestion while typing, p99", "ms", [s["suggest_ms"]["p99"] for s in scripts]),
             Figure("start", "from Python's first import to the first suggestion", "s", starts, "under 0.3"),

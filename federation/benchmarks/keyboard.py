@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from federation.benchmarks.loads.display import display
-from federation.benchmarks.measuring import Benchmark, Figure, output, ratios
+from federation.benchmarks.measuring import Benchmark, Figure, output, ratio_figure
 from federation.keyboards import keyboard
 
 _WHEN = {"idle": "idle", "learning": "while it learns"}
@@ -36,9 +36,7 @@ def measure_keyboard(folder: Path, presses: int, repeats: int = 5) -> Benchmark:
     description = "from a press to the frame of a window that shows only a number, p50"
     figures.append(Figure("bare_p50", description, "ms", bare))
     idle = [run["press_to_suggestions_ms"]["idle"]["p50"] for run in runs]
-    figures.append(
-        Figure("idle_to_bare", "ratio of a key press while idle to that", "", ratios(idle, bare), ratio=True)
-    )
+    figures.append(ratio_figure("idle_to_bare", "ratio of a key press while idle to that", idle, bare))
     figures.append(
         Figure("memory", "peak memory of the window", "MiB", [run["peak_memory_mb"] for run in runs], "under 250")
     )

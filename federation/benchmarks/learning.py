@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from data.corpus import ChitChat, users_in
-from federation.benchmarks.measuring import Figure, in_turn, output, ratios
+from federation.benchmarks.measuring import Figure, in_turn, output, ratio_figure
 from model.device.folder import load_model
 from model.device.learning.finetuning import FineTuning
 from model.device.metrics import evaluate
@@ -57,23 +57,16 @@ def measure_learning(
     device, plain, packed = speeds["device"], speeds["tensorflow"], speeds["tensorflow_packed"]
     figures = [
         Figure("learning_device", "fine-tuning on the device with one thread, words per second", "", device),
-        Figure("learning_threads", "ratio of two threads to one", "", ratios(speeds["device_2"], device), ratio=True),
+        ratio_figure("learning_threads", "ratio of two threads to one", speeds["device_2"], device),
         Figure(
             "learning_tensorflow",
             "a plain TensorFlow loop on all cores, one message in a row, words per second",
             "",
             plain,
         ),
-        Figure(
-            "learning_to_tensorflow",
-            "ratio of the device to this loop",
-            "",
-            ratios(device, plain),
-            "at least 3",
-            ratio=True,
-        ),
+        ratio_figure("learning_to_tensorflow", "ratio of the device to this loop", device, plain, "at least 3"),
         Figure("learning_packed", "the same loop with packed rows, words per second", "", packed),
-        Figure("learning_to_packed", "ratio of the device to the packed loop", "", ratios(device, packed), ratio=True),
+        ratio_figure("learning_to_packed", "ratio of the device to the packed loop", device, packed),
         Figure("learning_memory", "peak memory of fine-tuning on the device", "MiB", memory["device"], "under 150"),
         Figure("tensorflow_memory", "peak memory of the plain TensorFlow loop", "MiB", memory["tensorflow"]),
     ]

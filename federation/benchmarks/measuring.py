@@ -140,6 +140,11 @@ def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
     return [a / b for a, b in zip(above, below, strict=True)]
 
 
+def ratio_figure(name: str, what: str, above: Sequence[float], below: Sequence[float], target: str = "") -> Figure:
+    """Returns the line of the ratios of two quantities that were measured in the same turns."""
+    return Figure(name, what, "", ratios(above, below), target, ratio=True)
+
+
 def output(command: list[Any]) -> str:
     """Runs a command and returns its standard output.
 

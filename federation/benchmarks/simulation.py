@@ -15,7 +15,7 @@ from data.vocabulary import PAD
 from federation.aggregation.algorithms import learning_process, weights_of
 from federation.aggregation.server_settings import Server
 from federation.benchmarks.loads.cohort import Cohort, cohorts
-from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
+from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratio_figure
 from federation.engine.local import engine
 from model import cifg
 from model.device.config import ModelConfig
@@ -142,29 +142,12 @@ def measure_simulation(folder: Path, corpus: str, clients: int, max_words: int, 
         [
             Figure("tff", "TFF, words per second", "", speeds["tff"]),
             Figure("plain", "a plain TensorFlow loop over the same clients, words per second", "", speeds["plain"]),
-            Figure(
-                "ratio",
-                "ratio of TFF to the plain loop",
-                "",
-                ratios(speeds["tff"], speeds["plain"]),
-                "at least 1",
-                ratio=True,
-            ),
+            ratio_figure("ratio", "ratio of TFF to the plain loop", speeds["tff"], speeds["plain"], "at least 1"),
             Figure("written_out", "the same loop with TFF's gradient, words per second", "", speeds["written_out"]),
-            Figure(
-                "ratio_written_out",
-                "ratio of TFF to that",
-                "",
-                ratios(speeds["tff"], speeds["written_out"]),
-                ratio=True,
-            ),
+            ratio_figure("ratio_written_out", "ratio of TFF to that", speeds["tff"], speeds["written_out"]),
             Figure("sampled", "TFF with the sampled softmax, words per second", "", speeds["sampled"]),
-            Figure(
-                "ratio_sampled",
-                "ratio of that to TFF with the full softmax",
-                "",
-                ratios(speeds["sampled"], speeds["tff"]),
-                ratio=True,
+            ratio_figure(
+                "ratio_sampled", "ratio of that to TFF with the full softmax", speeds["sampled"], speeds["tff"]
             ),
             Figure(
                 "first_tff", "the first round, which compiles, in TFF, words per second", "", [words[0] / first["tff"]]

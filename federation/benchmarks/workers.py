@@ -6,8 +6,7 @@ worker takes at least the worker's processor time, and the round on two half of 
 
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from data.errors import DataError
 from federation.aggregation.algorithms import learning_process
 from federation.aggregation.server_settings import Server
 from federation.benchmarks.loads.cohort import cohorts
-from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
+from federation.benchmarks.loads.process_resources import descendants, processor_seconds
+from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratio_figure
 from federation.benchmarks.simulation import TffRounds, largest_difference, seconds_of
 from federation.engine.remote_workers import remote_engine
 from federation.engine.worker_binary import end_worker, start_worker
@@ -81,22 +81,14 @@ def measure_workers(folder: Path, corpus: str, clients: int, max_words: int, rep
         [
             Figure("one", "one worker, words per second", "", speeds["one"]),
             Figure("two", "two workers, words per second", "", speeds["two"]),
-            Figure(
-                "ratio",
-                "ratio of two workers to one",
-                "",
-                ratios(speeds["two"], speeds["one"]),
-                "at least 1.8",
-                ratio=True,
-            ),
+            ratio_figure("ratio", "ratio of two workers to one", speeds["two"], speeds["one"], "at least 1.8"),
             Figure("processor_workers", "processor time of the two workers in a round", "s", [w for w, _ in two]),
             Figure("processor_here", "processor time of this program in that round", "s", [here for _, here in two]),
-            Figure(
+            ratio_figure(
                 "ratio_calculated",
                 "ratio of two to one, calculated from processor time",
-                "",
-                ratios([w for w, _ in one], [(w + here) / 2 for w, here in two]),
-                ratio=True,
+                [w for w, _ in one],
+                [(w + here) / 2 for w, here in two],
             ),
         ],
         {"clients": clients, "max_words": max_words, "largest_difference_of_a_weight_afterwards": apart},
@@ -113,17 +105,9 @@ def pin(process: subprocess.Popen, core: int) -> None:
 def _processor_seconds(workers: Sequence[subprocess.Popen]) -> tuple[float, float]:
     """Returns the processor time so far of the workers, and that of this process and its other descendants."""
     theirs = {process for worker in workers for process in _with_descendants(worker.pid)}
-    ours = set(_with_descendants(os.getpid())) - theirs
-    return sum(map(_clock, theirs)), sum(map(_clock, ours))
+    ours = _with_descendants(os.getpid()) - theirs
+    return sum(map(processor_seconds, theirs)), sum(map(processor_seconds, ours))
 
 
-def _clock(process: int) -> float:
-    """Returns the processor time of a process, in seconds: the clock that `clock_getcpuclockid(3)` names."""
-    return time.clock_gettime((~process << 3) | 2)
-
-
-def _with_descendants(process: int) -> Iterator[int]:
-    yield process
-    for thread in Path(f"/proc/{process}/task").iterdir():
-        for child in (thread / "children").read_text("ascii").split():
-            yield from _with_descendants(int(child))
+def _with_descendants(process: int) -> set[int]:
+    return {process} | descendants(process)

@@ -1,56 +1,18 @@
 """One HTTP connection of a simulated device. A general client takes longer for a request than the coordinator that is measured."""
 
 import asyncio
-import json
 import ssl
-from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import httpx
 
 _SECONDS = 600.0  # until a request is given up
 
 
-@dataclass(frozen=True)
-class HttpAnswer:
-    """What a coordinator answered."""
-
-    status_code: int
-    content: bytes
-
-    @property
-    def text(self) -> str:
-        """The content as text."""
-        return self.content.decode()
-
-    def json(self) -> Any:
-        """Returns the content, read as JSON."""
-        return json.loads(self.content)
-
-
-class Answered(Protocol):
-    """An answer of any client."""
-
-    @property
-    def status_code(self) -> int:
-        """Its HTTP status."""
-
-    @property
-    def content(self) -> bytes:
-        """Its body."""
-
-    @property
-    def text(self) -> str:
-        """Its body as text."""
-
-    def json(self) -> Any:
-        """Its body, read as JSON."""
-
-
 class HttpClient(Protocol):
     """A client with which a simulated device makes its requests: this one, or httpx's."""
 
-    async def request(self, method: str, url: str, *, content: bytes, headers: dict[str, str]) -> Answered:
+    async def request(self, method: str, url: str, *, content: bytes, headers: dict[str, str]) -> httpx.Response:
         """Makes a request."""
 
 
@@ -67,7 +29,7 @@ class HttpConnection:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def request(self, method: str, url: str, *, content: bytes, headers: dict[str, str]) -> HttpAnswer:
+    async def request(self, method: str, url: str, *, content: bytes, headers: dict[str, str]) -> httpx.Response:
         """Makes a request; `url` is the path with its query.
 
         Raises:
@@ -89,7 +51,7 @@ class HttpConnection:
         if streams is not None:
             streams[1].transport.abort()
 
-    async def _exchange(self, method: str, url: str, content: bytes, headers: dict[str, str]) -> HttpAnswer:
+    async def _exchange(self, method: str, url: str, content: bytes, headers: dict[str, str]) -> httpx.Response:
         if self._streams is None or self._streams[0].at_eof():
             await self.aclose()
             self._streams = await asyncio.open_connection(self._host, self._port, ssl=self._trusted)
@@ -101,7 +63,8 @@ class HttpConnection:
         writer.write(head.encode("ascii") + content)
         first, *rest = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         received = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
-        answer = HttpAnswer(int(first.split()[1]), await reader.readexactly(int(received.get("content-length", "0"))))
+        body = await reader.readexactly(int(received.get("content-length", "0")))
+        answer = httpx.Response(int(first.split()[1]), content=body)
         if received.get("connection", "").lower() == "close":
             await self.aclose()
         return answer

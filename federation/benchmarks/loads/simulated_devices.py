@@ -14,7 +14,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from data.errors import DataError, UserFacingError
-from federation.benchmarks.loads.http_connection import Answered, HttpClient
+from federation.benchmarks.loads.http_connection import HttpClient
 from federation.protocol import api_messages
 from federation.protocol.api_messages import Call, CheckIn, Enrolment, Plan, secure_round
 from federation.protocol.device_round import DeviceRound
@@ -97,7 +97,7 @@ class FleetDevice:
         version = {api_messages.VERSION_HEADER: str(api_messages.VERSION)}
         _accepted(await self._http.request("POST", "/v1/devices", content=body.encode(), headers=version))
 
-    async def call(self, method: str, path: str, body: bytes = b"") -> Answered:
+    async def call(self, method: str, path: str, body: bytes = b"") -> httpx.Response:
         """Makes a signed request, and repeats it if the connection fails, since the coordinator may have closed it or be busy.
 
         Raises:
@@ -154,7 +154,7 @@ class _OutOfStepError(UserFacingError):
     """The round has reached another stage in the meantime."""
 
 
-def _accepted(response: Answered) -> Answered:
+def _accepted(response: httpx.Response) -> httpx.Response:
     if response.status_code in (api_messages.LATE, api_messages.EARLY):
         raise _OutOfStepError(response.text)
     if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:

@@ -21,7 +21,7 @@ from federation.aggregation.algorithms import learning_process
 from federation.aggregation.server_settings import Server
 from federation.benchmarks.loads.cohort import Cohort, cohorts
 from federation.benchmarks.loads.learning_in_tensorflow import one_message_a_row
-from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratios
+from federation.benchmarks.measuring import Benchmark, Figure, in_turn, ratio_figure
 from federation.benchmarks.peers.environment import REQUIREMENTS, environment
 from federation.benchmarks.peers.peer_process import peer_process
 from federation.benchmarks.peers.training_data import TrainingData
@@ -169,11 +169,11 @@ def figures(words: Sequence[int], seconds: Mapping[str, Sequence[float]], recall
     for name, system in SYSTEMS.items():
         if name not in (OURS, OURS_SAMPLED):
             key = "ratio" if name == "pfl" else f"ratio_to_{name}"  # the first was the only one once
-            ratio = ratios(speeds[OURS], speeds[name])
-            found.append(Figure(key, f"ratio of TFF's speed to {system.title}", "", ratio, system.target, ratio=True))
-    ratio = ratios(speeds[OURS_SAMPLED], speeds["flower_packed"])
+            title = f"ratio of TFF's speed to {system.title}"
+            found.append(ratio_figure(key, title, speeds[OURS], speeds[name], system.target))
     title = f"ratio of TFF's speed with the sampled softmax to {SYSTEMS['flower_packed'].title}"
-    found.append(Figure("ratio_sampled_to_flower_packed", title, "", ratio, "at least 2.5", ratio=True))
+    pair = speeds[OURS_SAMPLED], speeds["flower_packed"]
+    found.append(ratio_figure("ratio_sampled_to_flower_packed", title, *pair, "at least 2.5"))
     found.append(Figure("recall_before", "recall at 1 on validation users before the rounds", "", [recall["before"]]))
     found += [
         Figure(f"recall_{name}", f"{s.title}: recall at 1 afterwards", "", [recall[name]])

@@ -146,21 +146,17 @@ def test_a_long_step_begins_right_after_a_key_and_no_other_until_the_next_key(mo
     assert background.task is None
 
 
-def test_long_steps_follow_each_other_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keyboard_app.learning.background._LONG", 0.001)
-    monkeypatch.setattr("keyboard_app.learning.background._CALM", 0.05)
-    background, task = BackgroundTasks(), _Slow()
-    background.start(task)
-    background.make_way()
-    background.go_on()
-    assert all(steps_again(task) for _ in range(3))
-    background.cancel()
-
-
-def test_short_steps_go_on_between_two_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keyboard_app.learning.background._LONG", 60.0)
-    monkeypatch.setattr("keyboard_app.learning.background._CALM", 60.0)
-    background, task = BackgroundTasks(), _Counting()
+@pytest.mark.parametrize(
+    ("long", "calm", "kind"),
+    [
+        pytest.param(0.001, 0.05, _Slow, id="long steps follow each other without a key"),
+        pytest.param(60.0, 60.0, _Counting, id="short steps go on between two keys"),
+    ],
+)
+def test_steps_go_on(monkeypatch: pytest.MonkeyPatch, long: float, calm: float, kind: type[_Counting]) -> None:
+    monkeypatch.setattr("keyboard_app.learning.background._LONG", long)
+    monkeypatch.setattr("keyboard_app.learning.background._CALM", calm)
+    background, task = BackgroundTasks(), kind()
     background.start(task)
     background.make_way()
     background.go_on()
