@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -102,9 +103,13 @@ def test_everybody_in_every_round_trains_a_part_of_the_model_and_spends_gaussian
     assert audited["others"] == len(Part(open_corpus(str(many_people)), "test").users())
     start, private = audited["rows"]
     assert "auc_people_calibrated" not in start
+    # The noise is drawn anew in each run and only a dozen people took no part, so chance moves these figures. Whatever the noise,
+    # the expected AUC is at most the success rate of guessing which of two people took part: Gaussian differential privacy
+    # (Dong et al. 2022, arXiv 1905.02383), with a mean twice as far away because both people change places.
+    most = NormalDist().cdf(math.sqrt(2 * result["privacy"]["rho"]))
     for row, attack in ((start, "people"), (private, "people"), (private, "messages_calibrated")):
         low, high = row[f"auc_{attack}_ci"]
-        assert low < row[f"auc_{attack}"] < high and low < 0.55, "random words reveal nobody"
+        assert low < row[f"auc_{attack}"] < high and low < most, "random words reveal nobody"
     assert (tmp_path / "audit" / "membership.csv").read_text().count("\n") == 3
     assert "calibrated by the losses of" in (tmp_path / "audit" / "membership.md").read_text().lower()
     assert main([*attacked, "--words", "99", "--out", str(tmp_path / "audit")]) == 1
