@@ -262,3 +262,11 @@ def open_window(display: None, kept_frozen: None) -> Iterator[Callable[..., Pers
 @pytest.fixture
 def person(open_window: Callable[..., Person], device: Device) -> Person:
     return open_window(device)
+
+
+@pytest.fixture
+def never_held(display: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key counts as held, so that it does not matter how long frames take while a finger is down."""
+    from keyboard_app.window.keys.keypad import Keypad
+
+    monkeypatch.setattr(Keypad, "_hold", lambda _keypad, _finger: None)

@@ -65,7 +65,7 @@ def test_backspace_takes_the_word_away_and_the_same_gesture_gives_the_next_one(p
     assert person.text == f"So {second}"
 
 
-def test_taps_and_glides_are_told_apart_within_the_first_key(person: Any) -> None:
+def test_taps_and_glides_are_told_apart_within_the_first_key(never_held: None, person: Any) -> None:
     key = person.key("G")
     touch = person.press(key)
     touch.touch_move(key.right - 2, key.center_y)

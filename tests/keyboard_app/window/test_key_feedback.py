@@ -50,7 +50,7 @@ def test_without_audio_there_is_no_switch(silent: None, person: Any) -> None:
     assert person.text == "Hi"
 
 
-def test_a_key_clicks_once_it_is_switched_on(audible: None, person: Any) -> None:
+def test_a_key_clicks_once_it_is_switched_on(never_held: None, audible: None, person: Any) -> None:
     played: list[object] = []
     person.screen.composer.feedback._sound.__self__.bind(on_play=played.append)
     person.touch_keys(["H"])

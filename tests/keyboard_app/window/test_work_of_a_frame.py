@@ -14,6 +14,8 @@ from model.device.gliding.decoder import GlideDecoder
 from model.device.runtime import Program
 from model.device.suggesting.corrections import Corrections
 
+pytestmark = pytest.mark.usefixtures("never_held")
+
 SENTENCE = "what do you think of it"
 
 
