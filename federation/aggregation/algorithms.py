@@ -217,15 +217,19 @@ def functional_form(
 
 
 class _SparseFunctionalModel(tff.learning.models.FunctionalModel):
-    """A functional model whose gradients keep the form that the model gives them: rows of a weight as `tf.IndexedSlices`.
+    """A functional model whose gradients keep the form that its function gives them: some rows of a weight, `tf.IndexedSlices`.
 
     TFF's own makes a `tf.function` of a prediction, at whose border gradients become dense.
     """
 
+    def __init__(self, predict_on_batch_fn: Any, **options: Any) -> None:
+        super().__init__(predict_on_batch_fn=predict_on_batch_fn, **options)
+        self._predict = predict_on_batch_fn.python_function
+
     @tf.autograph.experimental.do_not_convert
     def predict_on_batch(self, model_weights: Tensors, x: Tensors, training: bool = True) -> tf.Tensor:
-        """Returns what the model's function returns, traced as a part of the computation that calls it."""
-        return self._predict_on_batch_fn.python_function(model_weights, x, training)
+        """Returns the model's predictions, traced as a part of the computation that asks for them."""
+        return self._predict(model_weights, x, training)
 
 
 def learning_process(
