@@ -73,11 +73,9 @@ def _likelihood(rows: tf.Tensor, arrays: Sequence[tf.Tensor], by_gate: bool) -> 
     looked_up = tf.gather(embedding, entering)
     inputs = [
         tf.nn.bias_add(tf.matmul(looked_up, kernel, transpose_b=True), bias)
-        for kernel, bias in zip(*(_in_blocks(weights[n], by_gate) for n in ("input_kernel", "gate_bias")), strict=True)
+        for kernel, bias in zip(*(_by_gate(weights[n]) for n in ("input_kernel", "gate_bias")), strict=True)
     ]
-    reading = _read(
-        weights, tokens, inputs if place is None else [tf.gather(block, place) for block in inputs], by_gate
-    )
+    reading = _read(weights, tokens, inputs if place is None else [tf.gather(gate, place) for gate in inputs], by_gate)
 
     places = tf.reshape(tf.where(tf.not_equal(targets, PAD)), [-1])
     hidden, own = tf.gather(reading.hidden, places), tf.gather(targets, places)
@@ -145,10 +143,9 @@ class _ReadGradient(NamedTuple):
     projection: tf.Tensor
 
 
-def _in_blocks(kernel: tf.Tensor, by_gate: bool) -> list[tf.Tensor]:
-    """Returns the parts of a kernel or bias [3H, ...]: for each gate, or for both sigmoid gates and for the candidate."""
-    units = kernel.shape[0] // 3
-    return tf.split(kernel, [units, units, units] if by_gate else [2 * units, units])
+def _by_gate(kernel: tf.Tensor) -> list[tf.Tensor]:
+    """Returns the parts [H, ...] of a kernel or bias [3H, ...]."""
+    return tf.split(kernel, 3)
 
 
 def _product(blocks: list[tf.Tensor], kernel: tf.Tensor) -> tf.Tensor:
@@ -157,18 +154,20 @@ def _product(blocks: list[tf.Tensor], kernel: tf.Tensor) -> tf.Tensor:
 
 
 def _read(weights: dict[str, tf.Tensor], tokens: tf.Tensor, inputs: list[tf.Tensor], by_gate: bool) -> _Reading:
-    """Reads tokens [T, B], given what enters the blocks of gates with them, [T * B, H] or [T * B, 2H]."""
+    """Reads tokens [T, B], given what enters each gate with them, [T * B, H]."""
     length, rows = tokens.shape[0], tf.shape(tokens)[1]
     dimensions, units = weights["projection"].shape
-    recurrent = [tf.transpose(kernel) for kernel in _in_blocks(weights["recurrent_kernel"], by_gate)]
+    recurrent = [tf.transpose(kernel) for kernel in _by_gate(weights["recurrent_kernel"])]
     projection = tf.transpose(weights["projection"])
     kept = tf.unstack(tf.expand_dims(tf.cast(tf.not_equal(tokens, BOUNDARY), tf.float32), 2))
     hidden, cell = tf.zeros([rows, dimensions]), tf.zeros([rows, units])
     states, positions = [], []
-    for keep, *added in zip(kept, *(tf.split(block, length) for block in inputs), strict=True):
+    for keep, *added in zip(kept, *(tf.split(gate, length) for gate in inputs), strict=True):
         before = hidden * keep
         *sums, last = (own + tf.matmul(before, kernel) for own, kernel in zip(added, recurrent, strict=True))
-        gates, candidate = [tf.sigmoid(block) for block in sums], tf.tanh(last)
+        if not by_gate:  # the last numbers of an array, which fill no vector register, are rounded in another way
+            sums = [tf.concat(sums, 1)]
+        gates, candidate = [tf.sigmoid(gate) for gate in sums], tf.tanh(last)
         forget, put_out = gates if by_gate else tf.split(gates[0], 2, 1)
         change = cell * keep - candidate
         cell = candidate + forget * change
