@@ -29,7 +29,7 @@ from model.device.learning.finetuning import FineTuning
 from model.device.sampling import SAMPLED
 from model.device.trainable import trainable_shapes
 from model.device.weights import Weights
-from model.row_likelihood import among_candidates, row_likelihood
+from model.row_likelihood import row_likelihood, sampled_likelihood
 
 Tensors = Any  # a nested structure of tf.Tensor or tf.TensorSpec, like a model's weights, inside a computation
 OptimizerState = Any  # a nested structure of tf.Tensor: a client optimizer's state, part of the client work @CLIENTS
@@ -79,11 +79,24 @@ class ClippedSGD(tff.learning.optimizers.Optimizer):
 
     @tf.autograph.experimental.do_not_convert
     def next(self, state: OptimizerState, weights: Tensors, gradients: Tensors) -> tuple[OptimizerState, Tensors]:
-        """Takes one step. The learning rate and the clipping are one factor, so that a gradient is read once for both."""
-        squares = 2 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in tf.nest.flatten(gradients)])
+        """Takes one step. The learning rate and the clipping are one factor, so that a gradient is read once for both.
+
+        Of a weight whose gradient is `tf.IndexedSlices`, with each row at most once, only these rows are read and written.
+        """
+        flat = tf.nest.flatten(gradients)
+        squares = 2 * tf.add_n([tf.nn.l2_loss(g.values if isinstance(g, tf.IndexedSlices) else g) for g in flat])
         rate = state[tff.learning.optimizers.LEARNING_RATE_KEY]
         factor = rate * self._norm / tf.maximum(tf.sqrt(squares), self._norm)
-        return state, tf.nest.map_structure(lambda w, g: w - factor * g, weights, gradients)
+        changed = [_descended(w, g, factor) for w, g in zip(tf.nest.flatten(weights), flat, strict=True)]
+        return state, tf.nest.pack_sequence_as(weights, changed)
+
+
+def _descended(weight: tf.Tensor, gradient: tf.Tensor | tf.IndexedSlices, factor: tf.Tensor) -> tf.Tensor:
+    """Returns a weight minus `factor` times its gradient. Rows are subtracted in place, as nothing else needs the weight."""
+    if isinstance(gradient, tf.IndexedSlices):
+        places = tf.expand_dims(gradient.indices, 1)
+        return tf.tensor_scatter_nd_sub(weight, places, factor * gradient.values)
+    return weight - factor * gradient
 
 
 class Proximal(tff.learning.optimizers.Optimizer):
@@ -106,7 +119,8 @@ class Proximal(tff.learning.optimizers.Optimizer):
     def next(self, state: OptimizerState, weights: Tensors, gradients: Tensors) -> tuple[OptimizerState, Tensors]:
         """Takes one step. The first has no proximal term, as the weights have not moved yet."""
         anchor = tf.nest.map_structure(lambda a, w: tf.where(state["begun"], a, w), state["anchor"], weights)
-        pulled = tf.nest.map_structure(lambda g, w, a: g + self._strength * (w - a), gradients, weights, anchor)
+        dense = tf.nest.map_structure(tf.convert_to_tensor, gradients)  # the term moves all rows
+        pulled = tf.nest.map_structure(lambda g, w, a: g + self._strength * (w - a), dense, weights, anchor)
         inner, weights = self._optimizer.next(state["optimizer"], weights, pulled)
         return OrderedDict(optimizer=inner, anchor=anchor, begun=tf.constant(True)), weights
 
@@ -164,11 +178,10 @@ def functional_form(
         del training  # the network has no dropout layers
         trained, others = values
         weights = named(trained, others)
-        rows = inputs
         if sampled:
             rows, words, shift = inputs
-            weights = among_candidates(weights, words, shift)
-        return row_likelihood(weights, tf.ensure_shape(rows, [None, config.window + 1]))
+            return sampled_likelihood(weights, tf.ensure_shape(rows, [None, config.window + 1]), words, shift)
+        return row_likelihood(weights, tf.ensure_shape(inputs, [None, config.window + 1]))
 
     @tf.autograph.experimental.do_not_convert
     def loss(output: tf.Tensor, label: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tensor:
@@ -193,13 +206,30 @@ def functional_form(
 
     rows_spec, targets_spec = (tf.TensorSpec([None, n], tf.int32) for n in (config.window + 1, config.window))
     candidates_spec = tf.TensorSpec([config.candidates], tf.int32), tf.TensorSpec([config.candidates], tf.float32)
-    return tff.learning.models.FunctionalModel(
+    form = _SparseFunctionalModel if sampled else tff.learning.models.FunctionalModel
+    return form(
         initial_weights=(initial.trainable, initial.non_trainable),
         predict_on_batch_fn=predict,
         loss_fn=loss,
         metrics_fns=(no_metrics, add_metrics, finish_metrics),
         input_spec=((rows_spec, *candidates_spec) if sampled else rows_spec, targets_spec),
     )
+
+
+class _SparseFunctionalModel(tff.learning.models.FunctionalModel):
+    """A functional model whose gradients keep the form that its function gives them: some rows of a weight, `tf.IndexedSlices`.
+
+    TFF's own makes a `tf.function` of a prediction, at whose border gradients become dense.
+    """
+
+    def __init__(self, predict_on_batch_fn: Any, **options: Any) -> None:
+        super().__init__(predict_on_batch_fn=predict_on_batch_fn, **options)
+        self._predict = predict_on_batch_fn.python_function
+
+    @tf.autograph.experimental.do_not_convert
+    def predict_on_batch(self, model_weights: Tensors, x: Tensors, training: bool = True) -> tf.Tensor:
+        """Returns the model's predictions, traced as a part of the computation that asks for them."""
+        return self._predict(model_weights, x, training)
 
 
 def learning_process(

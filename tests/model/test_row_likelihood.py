@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.vocabulary import BOUNDARY, PAD
+from data.vocabulary import BOUNDARY, PAD, SPECIALS
 from model.device.config import ModelConfig
 from model.device.weights import initial_weights
 
@@ -69,6 +69,42 @@ def test_values_and_gradients_are_those_of_the_network(seed: int, rows: int, pad
     np.testing.assert_allclose(found, wanted, atol=1e-5)
     for name, gradient in expected.items():
         np.testing.assert_allclose(gradients[name], gradient, atol=2e-5, err_msg=name)
+
+
+@given(st.integers(0, 999), st.integers(1, 6), st.integers(0, 20), st.floats(0, 1), st.floats(0, 1))
+def test_among_candidates_they_are_those_of_a_network_of_the_candidates_alone(
+    seed: int, rows: int, others: int, padded: float, reset: float
+) -> None:
+    import tensorflow as tf
+
+    from model.row_likelihood import sampled_likelihood
+
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(np.arange(len(SPECIALS), CONFIG.vocabulary), others, replace=False)
+    words = np.sort(np.concatenate([np.arange(len(SPECIALS)), drawn])).astype(np.int32)
+    shift = (rng.random(len(words)) < 0.5).astype(np.float32) * rng.exponential(2, len(words)).astype(np.float32)
+    tokens = rng.integers(0, len(words), (rows, CONFIG.window + 1), np.int32)
+    tokens[rng.random(tokens.shape) < reset / 2] = BOUNDARY
+    tokens[rng.random(tokens.shape) < padded / 2] = PAD
+    upstream = rng.normal(size=np.count_nonzero(tokens[:, 1:] != PAD)).astype(np.float32)
+    weights = {n: tf.constant(a) for n, a in initial_weights(CONFIG, seed).items()}
+    chosen = weights | {n: tf.gather(weights[n], words) for n in ("embedding", "output_bias")}
+
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        found = sampled_likelihood(weights, tokens, words, shift)
+    gradients = tape.gradient(found, weights, upstream)
+    with tf.GradientTape() as tape:
+        tape.watch(chosen)
+        wanted = by_cifg(chosen | {"output_bias": chosen["output_bias"] + shift}, tf.constant(tokens))
+    expected = tape.gradient(wanted, chosen, upstream)
+
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    for name, gradient in gradients.items():
+        if name in ("embedding", "output_bias"):
+            np.testing.assert_array_equal(gradient.indices, words)
+            gradient = gradient.values
+        np.testing.assert_allclose(gradient, expected[name], atol=2e-5, err_msg=name)
 
 
 def test_rows_of_padding_have_no_target_and_no_gradient() -> None:

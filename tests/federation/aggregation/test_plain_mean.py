@@ -10,7 +10,7 @@ import tensorflow_federated as tff
 
 from data.errors import DataError
 from data.windows import pack
-from federation.aggregation.algorithms import learning_process, weights_of
+from federation.aggregation.algorithms import ClippedSGD, Proximal, learning_process, weights_of
 from federation.aggregation.plain_mean import Aggregation, SimulatedClients
 from federation.aggregation.server_settings import Server
 from federation.engine.state_store import StateStore
@@ -160,6 +160,30 @@ def test_a_simulated_client_draws_and_learns_what_a_device_does_from_the_same_se
         np.testing.assert_allclose(delta[name], after - model.weights[name], atol=1e-5, err_msg=name)
     touched = np.any(delta["embedding"], axis=1).mean()
     assert touched < 0.2 if softmax == "sampled" else touched > 0.9
+
+
+@pytest.mark.parametrize("norm", [0.1, 100.0])
+@pytest.mark.parametrize("held", [False, True])
+def test_a_step_with_the_gradient_of_some_rows_is_a_step_with_zeros_for_the_others(norm: float, held: bool) -> None:
+    """Also for clients of FedProx, whose term moves the others too."""
+    optimizer = ClippedSGD(0.5, norm)
+    if held:
+        optimizer = Proximal(optimizer, 0.1)
+    rng = np.random.default_rng(0)
+    weights = tuple(tf.constant(rng.normal(size=shape).astype(np.float32)) for shape in ((6, 4), (5,)))
+    state = optimizer.initialize(tuple(tf.TensorSpec.from_tensor(w) for w in weights))
+    ends = []
+    for dense in (True, False):
+        after, now, draws = weights, state, np.random.default_rng(1)
+        for _ in range(3):
+            rows, other = draws.choice(6, 3, replace=False), tf.constant(draws.normal(size=5).astype(np.float32))
+            slices = tf.IndexedSlices(
+                tf.constant(draws.normal(size=(3, 4)).astype(np.float32)), tf.constant(rows), (6, 4)
+            )
+            now, after = optimizer.next(now, after, (tf.convert_to_tensor(slices) if dense else slices, other))
+        ends.append(after)
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 @pytest.mark.parametrize("softmax", SOFTMAXES)

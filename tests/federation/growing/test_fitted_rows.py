@@ -10,6 +10,7 @@ from federation.growing.fitted_rows import StateSums, with_fitted_rows
 from federation.growing.new_rows import with_new_rows
 from model.device.config import ModelConfig
 from model.device.folder import Model
+from model.device.sampling import SOFTMAXES
 from model.device.weights import Weights, check_weights, initial_weights
 
 SIZE = 4
@@ -91,20 +92,21 @@ def test_the_sums_are_of_the_states_before_the_words_that_the_vocabulary_lacks(s
     assert sums_of_states(small_model, vocabulary, people, 2).uses.sum() == 3, "the newest words of each person"
 
 
-def test_only_the_rows_of_new_words_are_trained(small_model: Model, tff_engine: None) -> None:
-    import tensorflow as tf
-
+@pytest.mark.parametrize("softmax", SOFTMAXES)
+def test_only_the_rows_of_new_words_are_trained(small_model: Model, tff_engine: None, softmax: str) -> None:
     from federation.aggregation.server_settings import Server
+    from federation.engine.training_data import training_data
     from federation.growing.row_rounds import rows_process, rows_weights
-    from model.device.learning.finetuning import FineTuning
+    from model.device.learning.finetuning import FineTuning, candidate_generator
 
     known, config = len(small_model.vocabulary), small_model.provenance.config
     weights = with_new_rows(small_model.weights, np.array([0.1, 0.1]))
     sizes = replace(config, vocabulary=known + 2)
-    process = rows_process(sizes, weights, known, FineTuning(1.0, passes=1), Server("fedavg", 1.0))
+    how = FineTuning(1.0, passes=1, softmax=softmax)
+    process = rows_process(sizes, weights, known, how, Server("fedavg", 1.0))
     rows = np.full((4, config.window + 1), 0, np.int32)
     rows[:, :4] = [2, 5, known, 2]
-    data = tf.data.Dataset.from_tensor_slices((rows, rows[:, 1:])).batch(4)
+    data = training_data([rows], sizes, candidate_generator(how, np.random.default_rng(0)))
     state = process.next(process.initialize(), [data]).state
     after = rows_weights(state, weights, known)
     assert all(np.array_equal(after[n], weights[n]) for n in weights if n not in ("embedding", "output_bias"))
