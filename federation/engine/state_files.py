@@ -85,7 +85,8 @@ class ArrayStateManager(tff.program.ProgramStateManager[Arrays]):
         if version in (await self.get_versions() or []):
             raise ProgramStateExistsError(version=version, path=str(self._folder))
         arrays = {f"{place:04}": np.asarray(array, order="C") for place, array in enumerate(program_state)}
-        write_by_rename(self._file(version), to_safetensors(arrays, {_CHECKSUM: _checksum(arrays)}))
+        content = to_safetensors(arrays, {_CHECKSUM: _checksum(arrays)})
+        write_by_rename(self._file(version), content, mode=0o600)  # a state may hold the seed of the noise, a secret
         for older in (await self.get_versions() or [])[: -self._kept]:
             self.remove(older)
 

@@ -47,6 +47,9 @@ def test_the_newest_state_is_read_bit_for_bit_and_older_ones_are_removed(tmp_pat
         assert newest == number
         assert_equal(found, state(number))
     assert saved(tmp_path / "state") == ["round_10.safetensors", "round_2.safetensors"]
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "state").iterdir()} == {0o600}, (
+        "the seed of noise is secret"
+    )
     contents = [(tmp_path / "state" / name).read_bytes() for name in saved(tmp_path / "state")]
     for number in (2, 10):
         StateStore(tmp_path / "again").save(number, state(number))
