@@ -2,6 +2,7 @@
 
 import sys
 
+from data.allocator import return_large_blocks
 from data.console import run_program
 
 
@@ -11,6 +12,7 @@ def main() -> int:
 
 
 def _run() -> int:
+    return_large_blocks()
     from keyboard_app.cli import main as run  # takes a moment, in which Ctrl-C must not print a traceback either
 
     return run()

@@ -8,6 +8,10 @@ from federation.benchmarks.measuring import Benchmark, Figure, output, ratio_fig
 from federation.keyboards import keyboard
 
 _WHEN = {"idle": "idle", "learning": "while it learns"}
+_MEMORY = {
+    "private": "private memory of the window at the largest moment between two keys",
+    "shared": "pages of files and of the display at that moment, which can be shared",
+}
 
 
 def measure_keyboard(folder: Path, presses: int, repeats: int = 5) -> Benchmark:
@@ -42,4 +46,8 @@ def measure_keyboard(folder: Path, presses: int, repeats: int = 5) -> Benchmark:
     )
     bare_memory = [run["bare_memory_mb"] for run in runs]
     figures.append(Figure("bare_memory", "of this, before the window has a keyboard", "MiB", bare_memory))
+    for part, description in _MEMORY.items():
+        sizes = [run[f"{part}_memory_mb"] for run in runs if f"{part}_memory_mb" in run]
+        if sizes:  # not every system tells
+            figures.append(Figure(f"{part}_memory", description, "MiB", sizes))
     return Benchmark("keyboard", f"The window, {presses} key presses per measurement", figures)

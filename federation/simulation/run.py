@@ -1,7 +1,7 @@
 """Simulated rounds: TFF trains the global model on a corpus, with its users as clients.
 
-A run is a folder: `settings.json` holds its settings, `state/` the state after the newest round, `metrics.csv` and
-`tensorboard/` the metrics of each round, `model/` and `progress.png` the result. The steps of a round are:
+A run is a folder: `settings.json` holds its settings, `state/` the states after the newest round and the one before, `metrics.csv`
+and `tensorboard/` the metrics of each round, `model/` and `progress.png` the result. The steps of a round are:
 
 1. check that the privacy budget allows the round, and sample a cohort of the training users;
 2. draw at most `max_words` words of each client, pack them into rows, and shuffle the rows;

@@ -26,7 +26,7 @@ from kivy.core.window import Window
 from kivy.input.motionevent import MotionEvent
 from kivy.uix.label import Label
 
-from data.peak_memory import peak_memory_mib
+from data.peak_memory import ResidentMemory, peak_memory_mib, resident_memory
 from keyboard_app.device import Device
 from keyboard_app.window.app import KeyboardApp
 from keyboard_app.window.keys.key import Key
@@ -59,17 +59,23 @@ class Latency:
     bare: list[float]  # from a press to the frame of a window that shows only a number
     bare_memory_mb: float  # peak resident memory of the window before it holds a keyboard, in MiB
     peak_memory_mb: float  # peak resident memory of the whole run, in MiB
+    largest: ResidentMemory | None  # the largest seen between two keys; None if the system does not tell
 
     def as_json(self) -> dict[str, Any]:
         """Returns the medians and 99th percentiles in milliseconds, and the other figures."""
+        memory = {
+            "bare_memory_mb": round(self.bare_memory_mb, 1),
+            "peak_memory_mb": round(self.peak_memory_mb, 1),
+        }
+        if self.largest is not None:
+            memory |= {f"{part}_memory_mb": round(size, 1) for part, size in self.largest._asdict().items()}
         return {
             "start_to_first_suggestion_s": round(self.start_to_first_suggestion, 3),
             "press_to_suggestions_ms": {"idle": _percentiles(self.idle), "learning": _percentiles(self.learning)},
             "lift_to_word_ms": {"idle": _percentiles(self.glides_idle), "learning": _percentiles(self.glides_learning)},
             "press_to_bare_frame_ms": _percentiles(self.bare),
             "presses": {"idle": len(self.idle), "learning": len(self.learning)},
-            "bare_memory_mb": round(self.bare_memory_mb, 1),
-            "peak_memory_mb": round(self.peak_memory_mb, 1),
+            **memory,
         }
 
     def __str__(self) -> str:
@@ -83,12 +89,12 @@ class Latency:
             lines.append(f"glide to its word           {p['p50']:.1f} ms (99th percentile {p['p99']:.1f} ms), {words}")
         p = json["press_to_bare_frame_ms"]
         lines.append(f"window with one number      {p['p50']:.1f} ms (99th percentile {p['p99']:.1f} ms)")
-        return "\n".join(
-            [
-                *lines,
-                f"peak memory                 {json['peak_memory_mb']:.0f} MiB, {json['bare_memory_mb']:.0f} for the window alone",
-            ]
-        )
+        memory = f"{json['peak_memory_mb']:.0f} MiB, {json['bare_memory_mb']:.0f} for the window alone"
+        lines.append(f"peak memory                 {memory}")
+        if self.largest is not None:
+            parts = f"{self.largest.private:.0f} MiB private, {self.largest.shared:.0f} of files and shared"
+            lines.append(f"of that between two keys    {parts}")
+        return "\n".join(lines)
 
 
 def _percentiles(seconds: list[float]) -> dict[str, float]:
@@ -114,6 +120,7 @@ class _Measurement:
         self.glides_idle: list[float] = []
         self.glides_learning: list[float] = []
         self.bare: list[float] = []
+        self.largest: ResidentMemory | None = None
 
     def begin(self) -> None:
         """Starts to type at the first frame that shows a suggestion."""
@@ -140,7 +147,14 @@ class _Measurement:
         self._painted.clear()
         began = press(x, y)
         self._painted.wait()
-        return self._painted_at - began
+        seconds = self._painted_at - began
+        self._look_at_memory()
+        return seconds
+
+    def _look_at_memory(self) -> None:
+        now = resident_memory()
+        if now is not None and (self.largest is None or sum(now) > sum(self.largest)):
+            self.largest = now
 
     def _time_glide(self) -> float:
         """Glides a word and takes it away again; returns the seconds until the frame with the word was handed to the display."""
@@ -172,6 +186,7 @@ class _Measurement:
                     self.glides_learning.append(self._time_glide())
         while self._app.screen.device.background.works:  # memory is that of a whole learning, to its end
             time.sleep(TOUCH)
+            self._look_at_memory()
         Clock.schedule_once(self._show_counter)
         while self._app.screen.parent is not None:
             time.sleep(TOUCH)
@@ -243,6 +258,7 @@ def measure(presses: int, shipped: Path = PRETRAINED) -> Latency:
         measurement.bare,
         bare_memory,
         peak_memory_mib(),
+        measurement.largest,
     )
 
 

@@ -10,6 +10,7 @@ from kivy.input import MotionEvent
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, OptionProperty, StringProperty
 
+from data.allocator import release_memory
 from data.errors import UserFacingError
 from keyboard_app.charging import is_charging
 from keyboard_app.device import Device
@@ -31,7 +32,6 @@ from keyboard_app.window.widgets.button_result import ButtonResult
 from keyboard_app.window.widgets.layer import Layer
 from keyboard_app.window.widgets.messages import SHOWN, Messages
 from keyboard_app.window.widgets.tooltip import Tooltips
-from model.device.litert import release_memory
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Composer", "Foot", "Layer", "Messages", "ProgressLine", "Screen", "TourCard")

@@ -17,25 +17,22 @@ passed as `bytes`, because `pyjnius` copies a `bytearray` item by item.
 class of the library, which has the same methods and refusals and runs LiteRT itself.
 """
 
-import ctypes
 import math
 import os
-import platform
 import tempfile
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.allocator import release_memory
+
 Arrays = Mapping[str, NDArray[Any]]
-_M_MMAP_THRESHOLD = -3  # mallopt(3)
-_MMAP_FROM = 2**20  # bytes; blocks of this size or larger go back to the system when they are freed
 
 
 class Interpreter(Protocol):
@@ -103,26 +100,6 @@ def _quietly() -> Iterator[None]:
                 for line in caught:
                     if not line.startswith(b"INFO: "):
                         shown.write(line)
-
-
-def release_memory() -> None:
-    """Makes glibc, the C library of most Linux desktops, return freed memory, such as that of closed interpreters, to the system.
-
-    By default glibc would keep freed blocks of up to 32 MB, about 80 MB after each training, and smaller blocks as long as any
-    block after them is in use.
-    """
-    library = _glibc()
-    if library is not None:
-        library.malloc_trim(0)
-
-
-@cache
-def _glibc() -> Any:
-    if platform.libc_ver()[0] != "glibc":
-        return None
-    library = ctypes.CDLL(None)
-    library.mallopt(_M_MMAP_THRESHOLD, _MMAP_FROM)
-    return library
 
 
 def _python_library() -> Any:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from data.allocator import release_memory
 from data.errors import DataError
 from data.vocabulary import PAD
 from model.device import litert
@@ -82,7 +83,7 @@ class Program(Network):
         """Gives up the interpreter and its memory; the next training or evaluation starts another one."""
         self._arrays()
         self._interpreter, self._filled, self._signature = None, False, None
-        litert.release_memory()
+        release_memory()
 
     def _interpreter_for(self, signature: str, filled: bool) -> litert.Interpreter:
         """Returns an interpreter that has run no other signature, its variables filled with the weights or empty."""

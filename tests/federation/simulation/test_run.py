@@ -65,7 +65,9 @@ def test_a_run_that_is_stopped_and_then_killed_reaches_the_same_weights_and_leav
     for reached, way, more in ((1, signal.SIGINT, ()), (3, signal.SIGKILL, ("--resume",))):
         command = [sys.executable, "-m", "federation", *arguments(small_model_folder, corpus_file, killed, *more)]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        while not any((killed / "state" / f"round_{number}").exists() for number in range(reached, ROUNDS + 1)):
+        while not any(
+            (killed / "state" / f"round_{number}.safetensors").exists() for number in range(reached, ROUNDS + 1)
+        ):
             assert process.poll() is None, "the run ended before it could be ended"
             time.sleep(0.01)
         workers = descendants(process.pid)
@@ -80,7 +82,7 @@ def test_a_run_that_is_stopped_and_then_killed_reaches_the_same_weights_and_leav
         while any(alive(worker) for worker in workers):
             assert time.monotonic() < deadline, "a TFF worker outlived the run that started it"
             time.sleep(0.05)
-    (killed / "state" / "round_9_temp123").mkdir()  # as if a save had been killed
+    (killed / "state" / ".round_9.safetensors.123").touch()  # as if a save had been killed
     assert main(arguments(small_model_folder, corpus_file, killed, "--resume")) == 0
     resumed = capsys.readouterr()
 
@@ -102,7 +104,8 @@ def test_a_run_that_is_stopped_and_then_killed_reaches_the_same_weights_and_leav
     assert models[0].provenance == models[1].provenance
     assert models[0].provenance.round == ROUNDS
     assert models[0].provenance.parent == digest(load_model(small_model_folder).weights)
-    assert [p.name for p in (killed / "state").iterdir()] == [f"round_{ROUNDS}"]
+    states = sorted(path.name for path in (killed / "state").iterdir())
+    assert states == [f"round_{number}.safetensors" for number in (ROUNDS - 1, ROUNDS)]
     assert all((killed / name).exists() for name in ("metrics.csv", "progress.png", "tensorboard"))
 
     for options, refusal in (

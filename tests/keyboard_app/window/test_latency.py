@@ -41,10 +41,14 @@ def test_the_benchmark_measures_a_real_window(display: None, small_model_folder:
         "idle_to_bare",
         "memory",
         "bare_memory",
+        "private_memory",
+        "shared_memory",
     }
     for when in ("idle", "learning"):
         assert 0 < median[f"{when}_p50"] <= median[f"{when}_p99"]
         assert median[f"glide_{when}_p99"] > 0
     assert median["start"] > 0
     assert 10 < median["bare_memory"] < median["memory"]
+    assert 0.5 * median["memory"] < median["private_memory"] + median["shared_memory"] <= median["memory"] + 1
+    assert min(median["private_memory"], median["shared_memory"]) > 10
     assert not list(tmp_path.glob("keyboard-*"))  # the profile is deleted
