@@ -23,6 +23,9 @@ from keyboard_app.status import read_status
 from model.device.folder import PRETRAINED
 
 
+_OF_MEMBERS = ("join", "answer", "new_words", "corpus", "user")  # options of `keyboard device` that leaving has no use for
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"keyboard: {message} (see keyboard --help)\n")
@@ -143,6 +146,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--json needs --script or a subcommand")
     if options.command == "device" and (options.corpus is None) != (options.user is None):
         parser.error("--corpus and --user belong together: give both or neither")
+    if options.command == "device" and options.leave:
+        if others := [name for name in _OF_MEMBERS if getattr(options, name) is not None]:
+            option = f"--{others[0].replace('_', '-')}"
+            parser.error(f"--leave and {option} cannot be combined: leave first, then call it again without --leave")
     return run_command("keyboard", lambda: _run(options))
 
 
@@ -247,7 +254,9 @@ def _device(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    status = read_status(options.profile or default_path(), options.model)
+    notices: list[str] = []
+    status = read_status(options.profile or default_path(), options.model, notices)
+    _tell(notices)
     if options.json:
         _print_json(status.as_json())
     else:
