@@ -23,7 +23,13 @@ from keyboard_app.status import read_status
 from model.device.folder import PRETRAINED
 
 
-_OF_MEMBERS = ("join", "answer", "new_words", "corpus", "user")  # options of `keyboard device` that leaving has no use for
+_OF_MEMBERS = (
+    "join",
+    "answer",
+    "new_words",
+    "corpus",
+    "user",
+)  # options of `keyboard device` that leaving has no use for
 
 
 class _Parser(argparse.ArgumentParser):

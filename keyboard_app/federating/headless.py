@@ -175,7 +175,11 @@ def take_part(
                 UserFacingError,
                 OSError,
             ) as error:  # it cannot be reached, its answer is not valid, or the disk is full
-                tell(f"{reason(error)} (trying again in {pause:g} {'second' if pause == 1 else 'seconds'})")
+                if not participant.busy:
+                    # The coordinator's latest wish still holds: if it has many devices, they must not all be there as soon as it
+                    # answers again.
+                    pause = max(pause, participant.pause)
+                tell(f"{reason(error)} (trying again in {round(pause, 1):g} {'second' if pause == 1 else 'seconds'})")
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -40,7 +40,9 @@ class TakingPart:
     show its progress.
     """
 
-    def __init__(self, profile: Profile, models: Models, idle: Callable[[], bool], enough: bool = False) -> None:
+    def __init__(
+        self, profile: Profile, models: Models, idle: Callable[[], bool], enough: bool = False, pause: float = 0.0
+    ) -> None:
         """Starts from the newest global model.
 
         Args:
@@ -48,6 +50,7 @@ class TakingPart:
           models: the keyboard's models.
           idle: returns whether the device is not in use.
           enough: whether the recorded messages are known to be enough to train on.
+          pause: what the coordinator asked for last, in seconds, which holds until it answers again.
         """
         self.title = ""
         self.step = ""  # of `steps.STEPS`; empty outside of rounds
@@ -56,7 +59,9 @@ class TakingPart:
         self.failed = False  # whether it ended in an error, which `line` describes
         self.enough = enough  # whether the recorded messages are enough to train on, as far as it is known
         self.removed = False  # whether the federation has removed this keyboard
-        self.pause = 0.0  # seconds after which the coordinator wants to be asked again; 0: at this keyboard's own pace
+        self.pause = (
+            pause  # seconds after which the coordinator wants to be asked again; 0: at this keyboard's own pace
+        )
         self._profile, self._model, self._idle = profile, models.global_model, idle
 
     def work(self) -> Generator[Progress | Step]:
@@ -83,6 +88,7 @@ class TakingPart:
         with FederationClient(joined.url, joined.certificate, joined.key) as client:
             needs = client, membership, self._model, self._messages, self._release, self._idle
             participant = Participant(*needs, enough=self.enough, words=self._words())
+            participant.pause = self.pause
             try:
                 yield from self._turns(participant)
             except RefusedError as error:
