@@ -22,7 +22,6 @@ from keyboard_app.script import read_lines, run_script
 from keyboard_app.status import read_status
 from model.device.folder import PRETRAINED
 
-
 _OF_MEMBERS = (
     "join",
     "answer",
@@ -152,10 +151,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--json needs --script or a subcommand")
     if options.command == "device" and (options.corpus is None) != (options.user is None):
         parser.error("--corpus and --user belong together: give both or neither")
-    if options.command == "device" and options.leave:
-        if others := [name for name in _OF_MEMBERS if getattr(options, name) is not None]:
-            option = f"--{others[0].replace('_', '-')}"
-            parser.error(f"--leave and {option} cannot be combined: leave first, then call it again without --leave")
+    leaves = options.command == "device" and options.leave
+    if leaves and (others := [name for name in _OF_MEMBERS if getattr(options, name) is not None]):
+        option = f"--{others[0].replace('_', '-')}"
+        parser.error(f"--leave and {option} cannot be combined: leave first, then call it again without --leave")
     return run_command("keyboard", lambda: _run(options))
 
 
@@ -239,7 +238,9 @@ def _device(options: argparse.Namespace) -> None:
     ):
         _tell(profile.notices)
         if options.leave:
-            headless.tell_on_standard_error(headless.leave(membership))
+            headless.tell_on_standard_error(line := headless.leave(membership))
+            if options.json:
+                _print_json({"message": line})
             return
         if options.corpus is not None:
             messages = headless.corpus_messages(options.corpus, options.user)

@@ -6,8 +6,8 @@
     mailbox/taken/        the same, while the keyboard installs it      renamed by the keyboard
 
 A message exists once its JSON file does. That file is renamed into place after the arrays of the message are written. Only the
-process that has the profile open answers. A model on offer is put together in a temporary folder beside `release`, under a lock, so
-that what a killed process left there can be told from what one at work needs.
+process that has the profile open answers. A model on offer is put together in a temporary folder beside `release`, under a lock:
+what a killed process left there can so be told from what a process at work needs.
 """
 
 import shutil

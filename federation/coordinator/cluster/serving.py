@@ -78,8 +78,8 @@ def _check_clock(ahead: float) -> None:
     """
     if abs(ahead) > _MOST_AHEAD:
         raise DataError(
-            f"the clock of this machine is {abs(ahead):,.0f} seconds {'ahead of' if ahead > 0 else 'behind'} that of the database's "
-            "machine, so stages of rounds would end at the wrong time: set both clocks, then start it again"
+            f"the clock of this machine is {abs(ahead):,.0f} seconds {'ahead of' if ahead > 0 else 'behind'} that of the "
+            "database's machine, so stages of rounds would end at the wrong time: set both clocks, then start it again"
         )
 
 

@@ -197,7 +197,7 @@ def test_a_round_that_another_version_of_the_coordinator_opened_is_repeated(chan
     else:
         rules["patience"] = 1
     database.change(update(open_rounds).values(plan=json.dumps(plan), rules=json.dumps(rules)))
-    with pytest.raises(DataError, match="another version of the coordinator opened it|update this coordinator"):
+    with pytest.raises(DataError, match=r"another version of the coordinator opened it|update this coordinator"):
         world.new_member()
     world.kill()
     assert world.coordinator.rounds.current is None, "the process leads, and has ended that round"
