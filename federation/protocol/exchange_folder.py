@@ -133,7 +133,11 @@ class Mailbox:
 
     def released(self) -> bool:
         """Keyboard: returns whether a model is on offer, or was taken and not yet installed or refused."""
-        return (self._root / "release").is_dir() or (self._root / "taken").is_dir()
+        return self.waiting_release() is not None
+
+    def waiting_release(self) -> Path | None:
+        """Keyboard: returns the newest model folder on offer, or taken and not yet installed or refused; None without one."""
+        return next((path for name in ("release", "taken") if (path := self._root / name).is_dir()), None)
 
     def take_release(self) -> Path | None:
         """Keyboard: takes the model folder on offer, so that a newer offer cannot change it.
