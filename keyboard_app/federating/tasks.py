@@ -141,7 +141,7 @@ class TakingPart:
             self.title = "taking part in a round of your federation"
 
     def _newest_model(self) -> Model:
-        """Returns the shared model that waits to be installed, so that it is not fetched and installed again; else the one in use."""
+        """Returns the shared model that waits to be installed, which need not be fetched again; else the one in use."""
         waiting = self._profile.mailbox.waiting_release()
         if waiting is not None:
             # It may be damaged, or be installed or replaced at this moment.
