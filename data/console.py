@@ -36,18 +36,23 @@ def run_program(name: str, work: Callable[[], int]) -> int:
                 _discard(stream)
 
 
-def _repeat_ctrl_c(unraisable: "sys.UnraisableHookArgs") -> None:
+def _repeat_ctrl_c(
+    unraisable: "sys.UnraisableHookArgs",
+    at_the_end: Callable[[], bool] = sys.is_finalizing,  # bound here: at the end a module has no names any more
+    report: Callable[["sys.UnraisableHookArgs"], object] = sys.__unraisablehook__,
+) -> None:
     """Repeats a Ctrl-C that arrived where Python ignores exceptions; reports other ignored exceptions as usual.
 
     Such places are callbacks of the garbage collection, finalizers, and callbacks from C: JAX, which TFF imports, has one that
-    runs at every collection.
+    runs at every collection. At the interpreter's end nothing is reported: finalizers of libraries fail there, such as TFF's,
+    because the modules that they use are gone.
     """
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         # From a thread, and not now: the exception would be raised in this function and ignored again. Starting an object of
         # `threading` takes a lock, which the interrupted code may hold.
         _thread.start_new_thread(_interrupt_soon, ())
-    else:
-        sys.__unraisablehook__(unraisable)
+    elif not at_the_end():
+        report(unraisable)
 
 
 def _interrupt_soon() -> None:

@@ -112,6 +112,11 @@ def work():
         time.sleep(0.01)
     return 0
 
+class Late:
+    def __del__(self):
+        raise AttributeError("the module is gone")
+
+gc.late = Late()
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(run_program("program", work))
 """
