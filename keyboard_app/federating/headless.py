@@ -23,6 +23,8 @@ from model.device.folder import Model
 
 # Seconds between attempts to reach a coordinator that does not answer. The pause doubles until it reaches the second value.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+# Seconds between two check-ins outside of rounds at least: a coordinator that answers at once must not keep the machine busy.
+_LEAST_PAUSE = 0.1
 # Seconds between two looks for a newer model, while the person has not said yes to the newest or no program of the app fits it.
 _KEPT_OUT_PAUSE = 10.0
 
@@ -167,7 +169,7 @@ def take_part(
                 elif participant.outdated:
                     time.sleep(_KEPT_OUT_PAUSE)
                 elif not participant.busy:
-                    time.sleep(participant.pause)
+                    time.sleep(max(participant.pause, _LEAST_PAUSE))
                 pause = _FIRST_PAUSE
             except RefusedError:
                 raise

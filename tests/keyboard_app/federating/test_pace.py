@@ -68,7 +68,7 @@ def test_a_keyboard_without_a_window_does_not_hurry_back_to_a_coordinator_of_man
     profile = member.profile
     with Membership.open(profile.path, profile.vault) as membership, pytest.raises(StoppedError):
         headless.take_part(profile, membership, small_model_folder, lambda _: [], told.append)
-    assert slept == [0.0, PAUSE, PAUSE, PAUSE, PAUSE, PAUSE, PAUSE]
+    assert slept == [0.1, PAUSE, PAUSE, PAUSE, PAUSE, PAUSE, PAUSE]
     assert told[-1] == "nobody answers (trying again in 1000 seconds)"
 
 
