@@ -6,16 +6,14 @@
     mailbox/taken/        the same, while the keyboard installs it      renamed by the keyboard
 
 A message exists once its JSON file does. That file is renamed into place after the arrays of the message are written. Only the
-process that has the profile open answers. A model on offer is put together in a temporary folder beside `release`, under a lock:
-what a killed process left there can so be told from what a process at work needs.
+process that has the profile open answers. A model on offer is put together in a temporary folder beside `release`.
 """
 
 import shutil
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from data.errors import DataError, UserFacingError
 from data.files import write_by_rename
@@ -24,6 +22,7 @@ from federation.protocol.json_messages import Contribution, Invitation
 _INVITATION, _CONTRIBUTION = "invitation.json", "contribution.json"
 _WEIGHTS, _VOCABULARY = "weights.safetensors", "vocabulary.txt"
 _RELEASING = ".release."  # what the names of temporary folders begin with
+_ABANDONED_SECONDS = 3_600.0  # age at which a killed process must have left one: putting a model together takes seconds
 _PROGRAM = "program.tflite"  # never offered: a keyboard runs no program that did not come with it
 
 
@@ -106,30 +105,23 @@ class Mailbox:
     def release(self, model: Path) -> None:
         """Desktop: offers a model folder as the newest global model, in place of an earlier offer that was not taken."""
         self._root.mkdir(parents=True, exist_ok=True)
-        with self._lock():
-            self._remove_temporary()
-            temporary = Path(tempfile.mkdtemp(dir=self._root, prefix=_RELEASING))
-            try:
-                shutil.copytree(model, temporary / "release", ignore=shutil.ignore_patterns(_PROGRAM))
-                # The keyboard may be taking the earlier offer at this moment, so it is moved away as a whole.
-                with suppress(FileNotFoundError):
-                    (self._root / "release").rename(temporary / "old")
-                (temporary / "release").rename(self._root / "release")
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+        self.sweep()
+        temporary = Path(tempfile.mkdtemp(dir=self._root, prefix=_RELEASING))
+        try:
+            shutil.copytree(model, temporary / "release", ignore=shutil.ignore_patterns(_PROGRAM))
+            # The keyboard may be taking the earlier offer at this moment, so it is moved away as a whole.
+            with suppress(FileNotFoundError):
+                (self._root / "release").rename(temporary / "old")
+            (temporary / "release").rename(self._root / "release")
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Keyboard: deletes what desktops that were killed left behind, unless a desktop is offering a model at this moment."""
-        if any(self._root.glob(f"{_RELEASING}*")):
-            with suppress(Timeout, OSError), self._lock().acquire(blocking=False):
-                self._remove_temporary()
-
-    def _lock(self) -> FileLock:
-        return FileLock(self._root / ".releasing")
-
-    def _remove_temporary(self) -> None:
+        """Deletes what processes left behind that were killed while they offered a model."""
         for leftover in self._root.glob(f"{_RELEASING}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            with suppress(OSError):
+                if time.time() - leftover.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(leftover, ignore_errors=True)
 
     def released(self) -> bool:
         """Keyboard: returns whether a model is on offer, or was taken and not yet installed or refused."""

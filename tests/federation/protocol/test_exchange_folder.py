@@ -1,8 +1,10 @@
 """The folder through which a keyboard and a desktop on the same machine exchange a round's messages."""
 
+import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 from federation.protocol.exchange_folder import Mailbox
@@ -39,12 +41,14 @@ def test_nothing_stays_of_a_desktop_that_was_killed_while_it_offered_a_model(tmp
     profile, model = tmp_path / "profile [of a]", tmp_path / "model"
     model.mkdir()
     (model / "weights").touch()
-    for sweep in (lambda: Mailbox(profile).release(model), lambda: Profile.open(profile).close()):
+    for begin in (lambda: Mailbox(profile).release(model), lambda: Profile.open(profile).close()):
         with stopped_desktop(profile, model) as desktop:
-            assert len(temporary(profile)) == 1
-            Mailbox(profile).sweep()
-            assert len(temporary(profile)) == 1, "the desktop is still at work"
+            (left,) = temporary(profile)
+            begin()
+            assert left.exists(), "the desktop may still be at work"
             desktop.kill()
-        sweep()
+        hours_ago = time.time() - 2 * 3_600
+        os.utime(left, (hours_ago, hours_ago))
+        begin()
         assert temporary(profile) == []
     assert [path.name for path in (profile / "mailbox" / "release").iterdir()] == ["weights"]
