@@ -1,15 +1,19 @@
 """The edge of a command-line program: its standard streams, Ctrl-C, and errors as one line on standard error."""
 
+import _thread
 import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from data.errors import UserFacingError
+
+_REPEAT_SECONDS = 0.01  # until a Ctrl-C that was ignored is repeated
 
 
 def run_program(name: str, work: Callable[[], int]) -> int:
@@ -18,6 +22,7 @@ def run_program(name: str, work: Callable[[], int]) -> int:
     Standard streams may be closed, use any encoding, and lose their readers.
     """
     _open_missing_streams()
+    sys.unraisablehook = _repeat_ctrl_c
     if sys.stdout is not None:
         with suppress(AttributeError):
             sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may use Latin-1
@@ -29,6 +34,30 @@ def run_program(name: str, work: Callable[[], int]) -> int:
         for stream in (sys.stdout, sys.stderr):
             if not _flushed(stream):
                 _discard(stream)
+
+
+def _repeat_ctrl_c(
+    unraisable: "sys.UnraisableHookArgs",
+    at_the_end: Callable[[], bool] = sys.is_finalizing,  # bound here: at the end a module has no names any more
+    report: Callable[["sys.UnraisableHookArgs"], object] = sys.__unraisablehook__,
+) -> None:
+    """Repeats a Ctrl-C that arrived where Python ignores exceptions; reports other ignored exceptions as usual.
+
+    Such places are callbacks of the garbage collection, finalizers, and callbacks from C: JAX, which TFF imports, has one that
+    runs at every collection. At the interpreter's end nothing is reported: finalizers of libraries fail there, such as TFF's,
+    because the modules that they use are gone.
+    """
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        # From a thread, and not now: the exception would be raised in this function and ignored again. Starting an object of
+        # `threading` takes a lock, which the interrupted code may hold.
+        _thread.start_new_thread(_interrupt_soon, ())
+    elif not at_the_end():
+        report(unraisable)
+
+
+def _interrupt_soon() -> None:
+    time.sleep(_REPEAT_SECONDS)
+    _thread.interrupt_main()
 
 
 def run_command(name: str, work: Callable[[], int]) -> int:

@@ -34,8 +34,12 @@ def read_bounded(path: Path, most_bytes: int, what: str, remedy: str) -> bytes:
 def write_by_rename(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Writes a temporary file beside `path`, flushes it to disk, and renames it; creates missing folders.
 
-    `mode` holds the permissions of the file, for example 0o600 for one that only its owner may read.
+    `mode` holds the permissions of the file, for example 0o600 for one that only its owner may read. A device or a pipe is written
+    to and stays what it is: for root, a renamed file would take the place of `/dev/null`.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        path.write_bytes(content)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -22,6 +22,14 @@ from keyboard_app.script import read_lines, run_script
 from keyboard_app.status import read_status
 from model.device.folder import PRETRAINED
 
+_OF_MEMBERS = (
+    "join",
+    "answer",
+    "new_words",
+    "corpus",
+    "user",
+)  # options of `keyboard device` that leaving has no use for
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -143,6 +151,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--json needs --script or a subcommand")
     if options.command == "device" and (options.corpus is None) != (options.user is None):
         parser.error("--corpus and --user belong together: give both or neither")
+    leaves = options.command == "device" and options.leave
+    if leaves and (others := [name for name in _OF_MEMBERS if getattr(options, name) is not None]):
+        option = f"--{others[0].replace('_', '-')}"
+        parser.error(f"--leave and {option} cannot be combined: leave first, then call it again without --leave")
     return run_command("keyboard", lambda: _run(options))
 
 
@@ -226,7 +238,9 @@ def _device(options: argparse.Namespace) -> None:
     ):
         _tell(profile.notices)
         if options.leave:
-            headless.tell_on_standard_error(headless.leave(membership))
+            headless.tell_on_standard_error(line := headless.leave(membership))
+            if options.json:
+                _print_json({"message": line})
             return
         if options.corpus is not None:
             messages = headless.corpus_messages(options.corpus, options.user)
@@ -247,7 +261,9 @@ def _device(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    status = read_status(options.profile or default_path(), options.model)
+    notices: list[str] = []
+    status = read_status(options.profile or default_path(), options.model, notices)
+    _tell(notices)
     if options.json:
         _print_json(status.as_json())
     else:

@@ -96,8 +96,8 @@ def _weighed(trust: float) -> str:
     return f"weighed {trust:g} times as much as usual in suggestions"
 
 
-def read_status(profile: Path, shipped: Path = PRETRAINED) -> Status:
-    """Reads a profile's status.
+def read_status(profile: Path, shipped: Path = PRETRAINED, notices: list[str] | None = None) -> Status:
+    """Reads a profile's status; `notices` receives lines for the person about a damaged file of the federation.
 
     Raises:
       DataError: the folder is not a profile, or a file in it is damaged.
@@ -113,7 +113,7 @@ def read_status(profile: Path, shipped: Path = PRETRAINED) -> Status:
         folder = profile / GLOBAL
         model = load_model(folder if folder.is_dir() else shipped)
         trust = store.ngram_trust(digest(model.weights))
-        settings, shared = read_settings(profile / SETTINGS), _shared(profile, vault)
+        settings, shared = read_settings(profile / SETTINGS), _shared(profile, vault, notices)
         upcoming = next_words(words, record_of(shared), model) if shares_words(settings) else []
     finally:
         store.close()
@@ -139,9 +139,9 @@ def read_status(profile: Path, shipped: Path = PRETRAINED) -> Status:
     )
 
 
-def _shared(profile: Path, vault: Vault) -> list[SharedUpdate]:
+def _shared(profile: Path, vault: Vault, notices: list[str] | None) -> list[SharedUpdate]:
     """Reads what left the keyboard."""
     if not (profile / FILE).exists():
         return []
-    with Membership.open(profile, vault) as membership:
+    with Membership.open(profile, vault, notices) as membership:
         return membership.shared()

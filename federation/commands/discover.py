@@ -1,6 +1,7 @@
 """`federate discover`: finds new words over the devices of a running coordinator, and saves those that its owner confirms."""
 
 import argparse
+import shlex
 import sys
 import time
 from dataclasses import asdict
@@ -97,6 +98,6 @@ def run_discover(options: argparse.Namespace) -> dict[str, Any]:
     print(record, file=sys.stderr)
     if options.save:
         save_words(options.save, client.confirmed_words())
-        print(f"saved in {options.save}: federate grow --words {options.save}", file=sys.stderr)
+        print(f"saved in {options.save}: federate grow --words {shlex.quote(str(options.save))}", file=sys.stderr)
     listed = [{"word": w.word, "devices": w.devices} for w in record.words if not w.struck]
     return {"words": listed} | {name: value for name, value in asdict(record).items() if name != "words"}

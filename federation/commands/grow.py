@@ -82,8 +82,12 @@ def run_grow(options: argparse.Namespace) -> dict[str, Any]:
     save_grown(options.out, replace(model, card=card))
     for line in lines_about(chosen):
         print(line, file=sys.stderr)
-    words = f"{len(model.vocabulary):,} entries, {len(chosen.words):,} of them new"
-    print(f"{options.out}: {words}, which share {share:.0%} of the probability of unknown words", file=sys.stderr)
+    joined = [f"{len(model.vocabulary):,} entries"]
+    if chosen.words:
+        joined.append(f"{len(chosen.words):,} of them new, which share {share:.0%} of the probability of unknown words")
+    if counts is not None:
+        joined.append(f"counts of {len(counts.found):,} phrase{'s' * (len(counts.found) != 1)} joined the phrases")
+    print(f"{options.out}: {', '.join(joined)}", file=sys.stderr)
     return {
         "model": str(options.out),
         "sha256": digest(model.weights),

@@ -143,13 +143,17 @@ def add_softmax_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_summation_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options for clipping and summing deltas, and for differential privacy."""
+def add_summation_options(parser: argparse.ArgumentParser, floats: bool = False) -> None:
+    """Adds the options for clipping and summing deltas, and for differential privacy.
+
+    With `floats`, sums may also be of floats, and are so without any of these options.
+    """
+    more = f", or as floats for 32 (default: {SumSettings.bits} with any other option of sums)"
     parser.add_argument(
         "--bits",
         type=positive_int,
-        help="sum deltas as integers of this many bits, 2 to 16, or as floats for 32 "
-        f"(default: {SumSettings.bits} with any other option of sums)",
+        help="sum deltas as integers of this many bits, 2 to 16"
+        + (more if floats else f" (default: {SumSettings.bits})"),
     )
     parser.add_argument(
         "--clip", type=positive_number, help=f"the L2 norm that deltas are clipped to (default: {_DEFAULT_CLIP:g})"

@@ -45,7 +45,7 @@ def add_simulate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checks", type=positive_int, default=20, help="number of recall measurements during the run (default: 20)"
     )
-    add_summation_options(parser)
+    add_summation_options(parser, floats=True)
 
 
 def _add_client_options(parser: argparse.ArgumentParser) -> None:

@@ -156,7 +156,7 @@ def run_words(options: argparse.Namespace) -> dict[str, Any]:
     held_out = word_counts(Part(corpus, "validation"))
     before = coverage(held_out, vocabulary)
     after = coverage(held_out, vocabulary, frozenset(found.words))
-    _print_found(found, held_out, before, after)
+    _print_found(found, held_out, before, after, private=privacy is not None)
     if privacy is not None:
         _print_privacy(privacy, "words")
     result = {
@@ -248,7 +248,7 @@ def _summary(found: "Found", k: int, privacy: "NoisyThreshold | None") -> dict[s
     return summary
 
 
-def _print_found(found: "Found", held_out: Any, before: float, after: float) -> None:
+def _print_found(found: "Found", held_out: Any, before: float, after: float, private: bool) -> None:
     from federation.discovery.costs import cost_rows
 
     total = max(sum(held_out.values()), 1)
@@ -257,7 +257,7 @@ def _print_found(found: "Found", held_out: Any, before: float, after: float) -> 
     print_tables(
         [
             (f"{len(found.words):,} new words of {found.devices:,} devices; the first {len(rows) - 1}", rows),
-            ("costs", cost_rows(found, _MILLION)),
+            ("costs", cost_rows(found, _MILLION, private)),
         ]
     )
     print(

@@ -238,8 +238,10 @@ class EnrolledDevices:
         current = self._rounds.current
         if current is None or device not in current.cohort:
             return "free"
-        if device not in current.expected:
+        if device not in (current.counted if current.stage == Stage.COMMIT else current.expected):
             return "dropped out"
+        if current.stage == Stage.COMMIT:
+            return "in the sum"
         return f"done with {current.stage}" if current.gave(device) else f"at {current.stage}"
 
     def last_seen(self, device: str) -> float:

@@ -135,7 +135,8 @@ def _line(row: dict[str, Any]) -> str:
 def _print_table(result: dict[str, Any]) -> None:
     table = Table(title="On each person's newer messages, which no keyboard has")
     for name in ("", "words", "recall at 1, %", "recall at 3, %", "perplexity", "first guesses gained / lost"):
-        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+        # Only the longest heading may wrap, so that the table fits a terminal of 80 columns.
+        table.add_column(name, justify="right" if name else "left", no_wrap=not name.startswith("first"))
     rows = [(f"keyboard {n}", row) for n, row in enumerate(result["people"], 1)]
     for name, row in [*rows, ("all", result["all"])]:
         if name == "all":

@@ -158,19 +158,19 @@ def _suggestions(owners: Sequence[Owner], before: Path, after: Path) -> list[dic
 
 def _print_tables(result: dict[str, Any]) -> None:
     table = Table(title="On each person's newer messages, which no model has seen (95% intervals over messages)")
-    table.add_column("")
     table.add_column("stage", no_wrap=True)
     for figure in ("recall at 1", "recall at 3", "KSR"):
         table.add_column(figure, justify="right", no_wrap=True)
     people = [f"keyboard {n}, {words:,} words" for n, words in enumerate(result["words_measured"], 1)]
     for number, person in enumerate(people):
+        table.add_row(person)
         for stage, users in result["stages"].items():
             row = users[number]
             interval = (
                 "" if row["interval"] is None else " [{:.1f}, {:.1f}]".format(*(100 * v for v in row["interval"]))
             )
-            table.add_row(person, stage, f"{row['top1']:.1%}{interval}", f"{row['top3']:.1%}", f"{row['ksr']:.1%}")
-            person = ""
+            figures = f"{row['top1']:.1%}{interval}", f"{row['top3']:.1%}", f"{row['ksr']:.1%}"
+            table.add_row(f"  {stage}", *figures)
         table.add_section()
     _console.print(table)
     words = Table(title="What the keyboards suggest")

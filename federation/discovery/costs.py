@@ -43,11 +43,13 @@ def costs_of(found: Found) -> dict[str, Any]:
     }
 
 
-def cost_rows(found: Found, calculated: int) -> list[list[str]]:
+def cost_rows(found: Found, calculated: int, private: bool = False) -> list[list[str]]:
     """Returns a table of the costs, beside those calculated for another number of devices that offer the same words.
 
     Sums take time in proportion to the number of devices. What a device computes and the decoding do not depend on it. The bytes
     are those of one secure sum; more devices than one sum takes need several, which have fewer bits each.
+
+    With `private` the table has no figure from which the exact number of offered words can be told.
     """
     rows = [["", f"{found.devices:,} devices", f"{calculated:,} devices, calculated"]]
     names = ("a device sends, counts", "a device receives, buckets", "a device sends, table")
@@ -59,9 +61,10 @@ def cost_rows(found: Found, calculated: int) -> list[list[str]]:
         [name, f"{one / 1000:,.0f} kB", f"{other / 1000:,.0f} kB"]
         for name, one, other in zip(names, measured, others, strict=True)
     ]
-    per_device = found.offers / max(found.devices, 1)
-    counts = [f"{least_k(per_device * number, found.buckets):,}" for number in (found.devices, calculated)]
-    rows.append(["least k for rare words to stay hidden", *counts])
+    if not private:
+        per_device = found.offers / max(found.devices, 1)
+        counts = [f"{least_k(per_device * number, found.buckets):,}" for number in (found.devices, calculated)]
+        rows.append(["least k for rare words to stay hidden", *counts])
     scaled = found.sums_seconds * calculated / max(found.devices, 1)
     rows.append(["a device computes", *2 * [f"{found.device_ms:.0f} ms"]])
     rows.append(["the desktop adds", f"{found.sums_seconds:.1f} s", f"{scaled:,.0f} s"])

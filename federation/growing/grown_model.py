@@ -133,6 +133,7 @@ def grown_card(parent: Model, model: Model, words: Sequence[Counted], devices: i
         about = f"{len(words):,}, each from at least {least:,} of {devices:,} devices; the others keep their ids and weights"
     else:
         about = "none"
+    first = "the embedding of `<unk>`, and a share of its probability for each" if words else "as in the parent"
     limits = (
         "The network has learned nothing about the new words yet: further rounds teach it" if words else "Not measured"
     )
@@ -151,7 +152,7 @@ The last step:
 | vocabulary | {len(after):,} entries, SHA-256 `{after.sha256}` |
 | new words | {about} |
 | from | {source} |
-| first weights | the embedding of `<unk>`, and a share of its probability for each |
+| first weights | {first} |
 | phrases | {_phrases(model)} |
 
 **Limits.** {limits}. To measure the model beside its parent, run

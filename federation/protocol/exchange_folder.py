@@ -6,11 +6,12 @@
     mailbox/taken/        the same, while the keyboard installs it      renamed by the keyboard
 
 A message exists once its JSON file does. That file is renamed into place after the arrays of the message are written. Only the
-process that has the profile open answers.
+process that has the profile open answers. A model on offer is put together in a temporary folder beside `release`.
 """
 
 import shutil
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from federation.protocol.json_messages import Contribution, Invitation
 
 _INVITATION, _CONTRIBUTION = "invitation.json", "contribution.json"
 _WEIGHTS, _VOCABULARY = "weights.safetensors", "vocabulary.txt"
+_RELEASING = ".release."  # what the names of temporary folders begin with
+_ABANDONED_SECONDS = 3_600.0  # age at which a killed process must have left one: putting a model together takes seconds
 _PROGRAM = "program.tflite"  # never offered: a keyboard runs no program that did not come with it
 
 
@@ -102,7 +105,8 @@ class Mailbox:
     def release(self, model: Path) -> None:
         """Desktop: offers a model folder as the newest global model, in place of an earlier offer that was not taken."""
         self._root.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=self._root, prefix=".release."))
+        self.sweep()
+        temporary = Path(tempfile.mkdtemp(dir=self._root, prefix=_RELEASING))
         try:
             shutil.copytree(model, temporary / "release", ignore=shutil.ignore_patterns(_PROGRAM))
             # The keyboard may be taking the earlier offer at this moment, so it is moved away as a whole.
@@ -112,9 +116,20 @@ class Mailbox:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
+    def sweep(self) -> None:
+        """Deletes what processes left behind that were killed while they offered a model."""
+        for leftover in self._root.glob(f"{_RELEASING}*"):
+            with suppress(OSError):
+                if time.time() - leftover.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(leftover, ignore_errors=True)
+
     def released(self) -> bool:
         """Keyboard: returns whether a model is on offer, or was taken and not yet installed or refused."""
-        return (self._root / "release").is_dir() or (self._root / "taken").is_dir()
+        return self.waiting_release() is not None
+
+    def waiting_release(self) -> Path | None:
+        """Keyboard: returns the newest model folder on offer, or taken and not yet installed or refused; None without one."""
+        return next((path for name in ("release", "taken") if (path := self._root / name).is_dir()), None)
 
     def take_release(self) -> Path | None:
         """Keyboard: takes the model folder on offer, so that a newer offer cannot change it.

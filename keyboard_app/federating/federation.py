@@ -99,6 +99,8 @@ class Federation:
         """
         task = Joining(self._profile, link)
         self.background.start(task)
+        # A federation that the keyboard was in before may have removed it or asked it to stay away: this one has not.
+        self.latest, self._asked = None, -math.inf
         return task
 
     def give_up_joining(self) -> None:
@@ -155,7 +157,8 @@ class Federation:
         state = store.last_deletion(), len(store.changes())
         if self.latest is not None and not self.latest.enough:
             self._enough_since = None
-        task = TakingPart(self._profile, self._models, idle, enough=self._enough_since == state)
+        pause = 0.0 if self.latest is None else self.latest.pause
+        task = TakingPart(self._profile, self._models, idle, self._enough_since == state, pause)
         self.background.start(task)
         self.latest, self._enough_since = task, state
 

@@ -23,6 +23,8 @@ from model.device.folder import Model
 
 # Seconds between attempts to reach a coordinator that does not answer. The pause doubles until it reaches the second value.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+# Seconds between two check-ins outside of rounds at least: a coordinator that answers at once must not keep the machine busy.
+_LEAST_PAUSE = 0.1
 # Seconds between two looks for a newer model, while the person has not said yes to the newest or no program of the app fits it.
 _KEPT_OUT_PAUSE = 10.0
 
@@ -167,7 +169,7 @@ def take_part(
                 elif participant.outdated:
                     time.sleep(_KEPT_OUT_PAUSE)
                 elif not participant.busy:
-                    time.sleep(participant.pause)
+                    time.sleep(max(participant.pause, _LEAST_PAUSE))
                 pause = _FIRST_PAUSE
             except RefusedError:
                 raise
@@ -175,7 +177,11 @@ def take_part(
                 UserFacingError,
                 OSError,
             ) as error:  # it cannot be reached, its answer is not valid, or the disk is full
-                tell(f"{reason(error)} (trying again in {pause:g} {'second' if pause == 1 else 'seconds'})")
+                if not participant.busy:
+                    # The coordinator's latest wish still holds: if it has many devices, they must not all be there as soon as it
+                    # answers again.
+                    pause = max(pause, participant.pause)
+                tell(f"{reason(error)} (trying again in {round(pause, 1):g} {'second' if pause == 1 else 'seconds'})")
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 

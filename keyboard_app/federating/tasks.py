@@ -7,13 +7,15 @@ desktop on the same machine (`keyboard_app.federating.local_rounds.TakingOver`).
 import shutil
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
+from data.errors import UserFacingError
 from federation.protocol import api_messages
 from federation.protocol.join_link import JoinLink
 from keyboard_app.federating.membership import Joined, Membership
 from keyboard_app.federating.model_history import NO
+from keyboard_app.federating.received_models import load_received
 from keyboard_app.federating.steps import STEPS, place
 from keyboard_app.federating.word_offers import WordSource, shares_words
 from keyboard_app.learning.background import Step, reason
@@ -40,7 +42,9 @@ class TakingPart:
     show its progress.
     """
 
-    def __init__(self, profile: Profile, models: Models, idle: Callable[[], bool], enough: bool = False) -> None:
+    def __init__(
+        self, profile: Profile, models: Models, idle: Callable[[], bool], enough: bool = False, pause: float = 0.0
+    ) -> None:
         """Starts from the newest global model.
 
         Args:
@@ -48,6 +52,7 @@ class TakingPart:
           models: the keyboard's models.
           idle: returns whether the device is not in use.
           enough: whether the recorded messages are known to be enough to train on.
+          pause: what the coordinator asked for last, in seconds, which holds until it answers again.
         """
         self.title = ""
         self.step = ""  # of `steps.STEPS`; empty outside of rounds
@@ -56,7 +61,9 @@ class TakingPart:
         self.failed = False  # whether it ended in an error, which `line` describes
         self.enough = enough  # whether the recorded messages are enough to train on, as far as it is known
         self.removed = False  # whether the federation has removed this keyboard
-        self.pause = 0.0  # seconds after which the coordinator wants to be asked again; 0: at this keyboard's own pace
+        self.pause = (
+            pause  # seconds after which the coordinator wants to be asked again; 0: at this keyboard's own pace
+        )
         self._profile, self._model, self._idle = profile, models.global_model, idle
 
     def work(self) -> Generator[Progress | Step]:
@@ -81,8 +88,9 @@ class TakingPart:
         from keyboard_app.federating.participant import Participant
 
         with FederationClient(joined.url, joined.certificate, joined.key) as client:
-            needs = client, membership, self._model, self._messages, self._release, self._idle
+            needs = client, membership, self._newest_model(), self._messages, self._release, self._idle
             participant = Participant(*needs, enough=self.enough, words=self._words())
+            participant.pause = self.pause
             try:
                 yield from self._turns(participant)
             except RefusedError as error:
@@ -131,6 +139,15 @@ class TakingPart:
         self.step, self.waiting = participant.step, participant.waiting
         if self.step:
             self.title = "taking part in a round of your federation"
+
+    def _newest_model(self) -> Model:
+        """Returns the shared model that waits to be installed, which need not be fetched again; else the one in use."""
+        waiting = self._profile.mailbox.waiting_release()
+        if waiting is not None:
+            # It may be damaged, or be installed or replaced at this moment.
+            with suppress(UserFacingError, OSError, RuntimeError):
+                return load_received(waiting, self._model)
+        return self._model
 
     def _messages(self, model: Model) -> list[list[int]]:
         """Reads the recorded messages, in the task's own thread and only for a round: there may be many."""

@@ -116,6 +116,7 @@ def _sweep(path: Path) -> None:
             leftover.unlink()
     recover(path / RELEASING)
     shutil.rmtree(path / RELEASING, ignore_errors=True)
+    Mailbox(path).sweep()
 
 
 class Profile:

@@ -1,9 +1,13 @@
 """Kivy's settings for this app, to be applied before any other module of Kivy is imported."""
 
+import atexit
 import logging
 import os
+import shutil
 import sys
+import tempfile
 from contextlib import suppress
+from pathlib import Path
 
 from platformdirs import user_cache_path
 
@@ -12,6 +16,17 @@ from keyboard_app.window.window_size import Size, display_sizes, fitted
 
 _SIZE = (420, 820)  # size of a phone held upright, in pixels
 _NOTHING = logging.CRITICAL + 1  # a level above all log messages; real errors are raised
+
+
+def _writable(folder: Path) -> Path:
+    """Returns the folder, or a temporary one if this user may not write there: Kivy would not start without its files."""
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    temporary = tempfile.mkdtemp(prefix="keyboard-")
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    return Path(temporary)
 
 
 def prepare_kivy(size: Size | None = None) -> None:
@@ -28,10 +43,8 @@ def prepare_kivy(size: Size | None = None) -> None:
             raise DataError("there is no display to open a window on: use a desktop, or --script FILE without a window")
         # Otherwise SDL would draw off screen and wait forever if it cannot reach the display.
         os.environ["SDL_VIDEODRIVER"] = "wayland,x11" if "WAYLAND_DISPLAY" in os.environ else "x11"
-    home = user_cache_path("federated-keyboard", appauthor=False) / "kivy"
-    os.environ.setdefault("KIVY_HOME", str(home))
-    if os.environ["KIVY_HOME"] == str(home):
-        home.mkdir(parents=True, exist_ok=True)
+    if "KIVY_HOME" not in os.environ:
+        os.environ["KIVY_HOME"] = str(_writable(user_cache_path("federated-keyboard", appauthor=False) / "kivy"))
     os.environ.setdefault("KIVY_NO_ARGS", "1")
     os.environ.setdefault("KIVY_LOG_MODE", "PYTHON")  # by default Kivy takes over standard error
     os.environ.setdefault("KIVY_WINDOW", "sdl2")  # the other provider ends the program if it finds no display

@@ -11,6 +11,7 @@ A folder holds `weights.safetensors`, `vocabulary.txt`, and `MODEL_CARD.md`, whi
 Weights that 16 bits represent exactly are stored in 16 bits.
 """
 
+import glob
 import hashlib
 import shutil
 import tempfile
@@ -157,10 +158,11 @@ def check_free_for_model(folder: Path) -> None:
 
 def recover(folder: Path) -> None:
     """Cleans up after a `save_model` that was killed: restores the old model unless the new one is in its place."""
-    for old in folder.parent.glob(f".{folder.name}.old.*/{folder.name}"):
+    name = glob.escape(folder.name)
+    for old in folder.parent.glob(f".{name}.old.*/{name}"):
         if not folder.exists():
             old.rename(folder)
-    for leftover in folder.parent.glob(f".{folder.name}.*"):
+    for leftover in folder.parent.glob(f".{name}.*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
 

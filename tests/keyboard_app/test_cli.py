@@ -9,6 +9,7 @@ import pytest
 from federation.protocol.exchange_folder import Mailbox
 from federation.protocol.json_messages import Invitation
 from keyboard_app.cli import main
+from keyboard_app.federating.membership import FILE
 from keyboard_app.recording.user_profile import PERSONAL, Profile
 from model.device.folder import WEIGHTS, load_model
 from model.device.weights import digest, load_weights
@@ -122,6 +123,17 @@ def test_status_as_text_while_the_keyboard_is_open(
     assert "recording       not decided yet; messages are kept until deleted" in printed
 
 
+def test_the_status_tells_of_a_damaged_file_of_the_federation(
+    tmp_path: Path, small_model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Profile.open(tmp_path):
+        (tmp_path / FILE).write_bytes(b"no database" * 100)
+    assert main(["status", "--profile", str(tmp_path), "--model", str(small_model_folder)]) == 0
+    told = capsys.readouterr()
+    assert f"kept as {tmp_path / FILE}.damaged: join the federation again" in told.err
+    assert "0 messages" in told.out
+
+
 @pytest.mark.parametrize(
     ("content", "message"), [(b"", "holds no message"), (b" \n\n", "holds no message"), (b"caf\xe9", "not UTF-8 text")]
 )
@@ -218,6 +230,8 @@ def test_a_command_that_begins_no_profile_says_that_there_is_none(
         ["answer", "--wrong"],
         ["data"],
         ["data", "burn"],
+        ["device", "--leave", "--join", "LINK"],
+        ["device", "--leave", "--new-words", "yes"],
     ],
 )
 def test_bad_calls(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
+from data.errors import DataError
 from federation.coordinator.round_machine import MessageRefusedError, RefusalKind, Rules
 from federation.coordinator.storage.database import Database
 from federation.coordinator.storage.tables import cluster, open_rounds, partial_sums, round_events, rounds
@@ -81,10 +82,18 @@ class Journal:
             db.execute(insert(open_rounds).values(**row, rules=json.dumps(asdict(opening.rules))))
 
     def opening(self, number: int) -> Opening | None:
-        """Returns how a round began; None if the process that opened it was killed before it could say so."""
+        """Returns how a round began; None if the process that opened it was killed before it could say so.
+
+        Raises:
+          DataError: another version of the coordinator opened it.
+        """
         for row in self._database.rows(select(open_rounds).where(open_rounds.c.round == number)):
             devices = None if row.devices is None else frozenset[str](json.loads(row.devices))
-            return Opening(number, row.opened, read_plan(row.plan), Rules(**json.loads(row.rules)), devices)
+            try:
+                rules = Rules(**json.loads(row.rules))
+                return Opening(number, row.opened, read_plan(row.plan), rules, devices)
+            except (DataError, TypeError) as error:
+                raise DataError(f"another version of the coordinator opened it ({error})") from error
         return None
 
     def after(self, number: int, place: int) -> Sequence[Event]:

@@ -3,13 +3,15 @@
 A process that is killed leaves one of these behind; its successor continues there (the steps are those of `rounds`):
 
 - a round that was announced in part: it is repeated;
-- an open round, up to the commit: it goes on, from its events and partial sums;
+- an open round, up to the commit: it goes on, from its events and partial sums; one of another version of the coordinator, which
+  this process cannot read, is repeated;
 - a sum: its model is made.
 """
 
 from pathlib import Path
 from typing import Any, ClassVar
 
+from data.errors import DataError
 from federation.coordinator.cluster.journal import Journal, Opening
 from federation.coordinator.cluster.partial_sums import PartialSum
 from federation.coordinator.cluster.replicated_round import ReplicatedRound
@@ -57,13 +59,17 @@ class LeaderRounds(Rounds):
         """Leaves the round that is under way to the other processes."""
 
     def _continue(self, now: float) -> None:
-        position = self._journal.position()
-        opening = None if position.number is None else self._journal.opening(position.number)
-        self._abort_open_rounds(now, None if opening is None else opening.number)
-        if opening is not None:
-            self.open_round = self._round_of(opening)
-            self.open_round.unmasking = bool(self._store.counted(opening.number))
-            self._store.events.add(f"another process leads the federation: round {opening.number} goes on", now)
+        number, found = self._journal.position().number, None
+        try:
+            opening = None if number is None else self._journal.opening(number)
+            found = None if opening is None else self._round_of(opening)
+        except DataError as error:  # processes of two versions take turns while a cluster is updated
+            self._store.add_error(f"this process cannot go on with round {number}: {error}", now)
+        self._abort_open_rounds(now, None if found is None else found.number)
+        if found is not None:
+            self.open_round = found
+            found.unmasking = bool(self._store.counted(found.number))
+            self._store.events.add(f"another process leads the federation: round {found.number} goes on", now)
         self._journal.drop_closed()
 
     def _close(self, number: int, now: float) -> None:

@@ -52,6 +52,9 @@ class MemberRounds(RoundsInView):
             self.changed += opened is not None
             self.open_round = None
         elif opened is None or opened.number != position.number or _broken(opened):
+            if opened is not None and opened.number != position.number:
+                self.open_round = None  # it is over, also if this process cannot read the next one
+                self.changed += 1
             opening = self._journal.opening(position.number)
             if opening is not None:
                 partial = PartialSum(self._store.database, opening.number, opening.plan)

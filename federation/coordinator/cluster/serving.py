@@ -20,7 +20,7 @@ from federation.coordinator.serve import Places, interrupt_on_sigterm, lead, pri
 from federation.coordinator.settings.federation_settings import SETTINGS, FederationSettings
 from federation.coordinator.settings.settings_change import Value
 from federation.coordinator.steady_clock import steady_time
-from federation.coordinator.storage.lease import Lease, LeaseLostError
+from federation.coordinator.storage.lease import Lease, LeaseLostError, seconds_ahead
 from federation.coordinator.store import CoordinatorStore
 from federation.coordinator.web.certificate import FILE as _CERTIFICATE
 from federation.coordinator.web.certificate import certificate
@@ -34,6 +34,7 @@ from model.device.folder import PRETRAINED
 _TICK_SECONDS = 0.1
 _TAKE_SECONDS = 1.0  # between two attempts to lead
 _LONGEST_PAUSE = 10.0
+_MOST_AHEAD = 10.0  # seconds of the machine's clock, or behind
 
 
 def run_in_cluster(
@@ -44,7 +45,7 @@ def run_in_cluster(
     Settings, rounds and invitations are for the process that leads first. One that leads later goes on with what it finds.
 
     Raises:
-      DataError, StoreError, OSError: as `serve.run`.
+      DataError, StoreError, OSError: as `serve.run`; a DataError also if the clocks of this machine and the database's differ.
     """
     url = places.database
     if url is None:
@@ -53,6 +54,7 @@ def run_in_cluster(
     while True:
         interrupt_on_sigterm()
         with closing(CoordinatorStore.of(places.folder, url)) as store:
+            _check_clock(seconds_ahead(store.database, steady_time()))
             lease = Lease.take(store.database)
         if lease is None:
             if chosen or places.take_over:
@@ -67,6 +69,18 @@ def run_in_cluster(
         except LeaseLostError as error:
             print_line(str(error))
         places, chosen, wanted = _as_found(places), {}, (0, 0)
+
+
+def _check_clock(ahead: float) -> None:
+    """Raises a DataError if this machine's clock is so many seconds ahead of the database's that it would spoil rounds.
+
+    Each process ends the stages of a round by its own clock.
+    """
+    if abs(ahead) > _MOST_AHEAD:
+        raise DataError(
+            f"the clock of this machine is {abs(ahead):,.0f} seconds {'ahead of' if ahead > 0 else 'behind'} that of the "
+            "database's machine, so stages of rounds would end at the wrong time: set both clocks, then start it again"
+        )
 
 
 def _as_found(places: Places) -> Places:
@@ -164,10 +178,11 @@ class _MemberDriver:
         pause, asked = _TICK_SECONDS, time.monotonic()
         while not stopped.is_set() and self.lease is None:
             try:
-                self._member.tick(steady_time())
+                # First, so that a round that this process cannot read does not keep it from leading.
                 if time.monotonic() - asked >= _TAKE_SECONDS:
                     asked = time.monotonic()
                     self.lease = Lease.take(self._member.store.database)
+                self._member.tick(steady_time())
                 pause = _TICK_SECONDS
             except (UserFacingError, OSError) as error:
                 print_line(" ".join(str(error).split()))

@@ -20,6 +20,7 @@ LEASE_SECONDS = (
 _RENEWALS = 15  # in that time
 
 _NOW = extract("epoch", func.clock_timestamp())
+_CLOCK = select(_NOW)
 _TAKE = (
     update(lease)
     .where(lease.c.until < _NOW)
@@ -29,6 +30,11 @@ _TAKE = (
 _RENEW = update(lease).where(lease.c.token == bindparam("mine")).values(until=_NOW + bindparam("seconds"))
 # Others may renew the lease meanwhile, but nobody can take it: that changes the key.
 _CHECK = select(lease.c.token).where(lease.c.token == bindparam("mine")).with_for_update(read=True, key_share=True)
+
+
+def seconds_ahead(database: Database, now: float) -> float:
+    """Returns the number of seconds by which `now` is ahead of the clock of the database's server."""
+    return now - float(database.rows(_CLOCK)[0][0])
 
 
 class LeaseLostError(StoreError):

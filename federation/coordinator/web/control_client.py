@@ -1,5 +1,6 @@
 """Calls to the control API of a coordinator that runs on this machine, found by its folder."""
 
+import shlex
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -28,7 +29,8 @@ class ControlClient:
 
     def __init__(self, folder: Path) -> None:
         """Reads how to reach the coordinator."""
-        self._absent = f"no coordinator is running in {folder}: start one with federate serve --folder {folder}"
+        quoted = shlex.quote(str(folder))
+        self._absent = f"no coordinator is running in {folder}: start one with federate serve --folder {quoted}"
         try:
             token = (folder / TOKEN).read_text("ascii").strip()
             self._port = int((folder / PORT).read_text("ascii"))

@@ -179,13 +179,15 @@ def _settings(in_force: SettingsInForce) -> tuple[SettingRecord, ...]:
 
 def _open_round(opened: OpenRound, now: float) -> OpenRoundStatus:
     machine = opened.machine
+    # At the commit nothing more is expected of a device: those that unmasking did without have done their part as well.
+    done = machine.stage == Stage.COMMIT
     return OpenRoundStatus(
         opened.number,
         machine.stage,
         None if math.isinf(machine.deadline) else max(0.0, machine.deadline - now),
         selected=len(machine.cohort),
-        expected=len(machine.expected),
-        given=len(machine.given),
+        expected=len(machine.counted if done else machine.expected),
+        given=len(machine.counted if done else machine.given),
         minimum=machine.rules.minimum,
         target=machine.rules.target,
         of_words=opened.of_words,

@@ -50,7 +50,7 @@ def test_words_and_phrases_of_enough_people_are_found(
     assert found["like"] == people
     assert found["like snacks"] == people, "one message of a person is enough"
     assert "zebra" in done.stderr
-    assert "a device sends, counts" in done.stderr
+    assert "a device sends, counts" in done.stderr and "least k" in done.stderr
     counted = read_phrases(phrases)
     assert counted.devices == people and {entry.text: entry.devices for entry in counted.found} == found
     done = federate("grow", "--model", small_model_folder, "--words", out, "--out", tmp_path / "grown")
@@ -70,6 +70,8 @@ def test_the_budgets_of_words_and_phrases_are_composed_and_printed(
     assert 20 < result["epsilon_with_phrases"] < 40 and result["delta_with_phrases"] == 2e-6
     assert f"words and phrases together: epsilon {result['epsilon_with_phrases']:.2f} at delta 2e-06" in done.stderr
     assert all(entry["devices"] >= own["threshold"] for entry in own["phrases"])
+    assert "a device sends, counts" in done.stderr
+    assert "least k" not in done.stderr, "it tells how many words the people offered, which the noise is to hide"
 
 
 def test_nobody_can_subtract_the_noise_by_its_seed() -> None:

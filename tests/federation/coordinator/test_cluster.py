@@ -3,23 +3,27 @@
 A device's requests go to any of them. Whatever happens, a new global model is the one before plus the mean of the counted devices.
 """
 
+import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import event, select, text, update
 
 from data.errors import DataError
 from federation.benchmarks.loads.postgres_server import PostgresServer, postgres_server
 from federation.coordinator.cluster.leader import ClusterLeader
 from federation.coordinator.cluster.member import ClusterMember
 from federation.coordinator.cluster.replicated_round import ReplicatedRound
+from federation.coordinator.cluster.serving import run_in_cluster
 from federation.coordinator.coordinator import Coordinator, FederationInView
 from federation.coordinator.enrolled_devices import EnrolledDevices
 from federation.coordinator.round_machine import GIVING, MessageRefusedError, RefusalKind, Stage
 from federation.coordinator.secure_sum import SecureSummation
+from federation.coordinator.serve import Places
 from federation.coordinator.storage.database import Database
 from federation.coordinator.storage.lease import Lease, LeaseLostError
 from federation.coordinator.storage.tables import open_rounds, partial_sums, round_events
@@ -175,6 +179,42 @@ def test_a_request_that_is_repeated_to_another_process_counts_once(world: Cluste
     world.check_models(start)
     assert repeated >= 3 * 5 * 3
     assert [row.counted for row in world.coordinator.store.rounds()] == [world.settings.rules.target]
+
+
+@pytest.mark.parametrize("change", ["a plan without a field", "a rule that does not exist", "an unknown event"])
+def test_a_round_that_another_version_of_the_coordinator_opened_is_repeated(change: str, world: ClusterWorld) -> None:
+    world.enrol(6)
+    start = world.weights()
+    world.coordinator.rounds.schedule(1)
+    world.advance(Stage.SHARES)
+    database = world.coordinator.store.database
+    row = database.rows(select(open_rounds))[0]
+    plan, rules = json.loads(row.plan), json.loads(row.rules)
+    if change == "an unknown event":
+        database.change(update(round_events).where(round_events.c.place == 1).values(kind="dance"))
+    elif change == "a plan without a field":
+        del plan["softmax"]
+    else:
+        rules["patience"] = 1
+    database.change(update(open_rounds).values(plan=json.dumps(plan), rules=json.dumps(rules)))
+    with pytest.raises(DataError, match=r"another version of the coordinator opened it|update this coordinator"):
+        world.new_member()
+    world.kill()
+    assert world.coordinator.rounds.current is None, "the process leads, and has ended that round"
+    assert any("cannot go on with round 1" in line for _, line in world.coordinator.store.errors(10))
+    world.finish()
+    world.check_models(start)
+    assert [row.state for row in world.coordinator.store.rounds()] == ["aborted", "committed"]
+
+
+@pytest.mark.parametrize(("ahead", "said"), [(3_600.0, "3,600 seconds ahead of"), (-3_600.0, "3,600 seconds behind")])
+def test_a_process_whose_clock_would_spoil_rounds_does_not_join(
+    ahead: float, said: str, world: ClusterWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("federation.coordinator.cluster.serving.steady_time", lambda: time.time() + ahead)
+    places = Places(world.folder, None, "127.0.0.1", 0, None, 0, database=world.database)
+    with pytest.raises(DataError, match=f"the clock of this machine is {said} that of the database's machine"):
+        run_in_cluster(places, {}, 0, 0)
 
 
 def test_no_process_has_the_sum_of_another(world: ClusterWorld) -> None:

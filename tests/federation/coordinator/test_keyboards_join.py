@@ -654,6 +654,11 @@ def test_the_app_takes_part_when_it_is_not_used(
             begins()
             device.federation.background.wait()
             now += ASK_SECONDS
+        assert device.federation.latest is not None
+        assert device.federation.latest.line == "received a newer shared model"
+        assert begins()
+        device.federation.background.wait()
+        assert device.federation.latest.line == "", "it waits to be installed, and is not fetched again"
         (shared,) = device.federation.standing().shared
         assert (shared.outcome, shared.clipped) == (api_messages.COUNTED, False)
         assert shared.words > 100 and shared.bytes > 5_000

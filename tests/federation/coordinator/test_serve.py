@@ -1,6 +1,7 @@
 """`federate serve`, `start` and `devices` from start to end, as their operator sees them."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -152,6 +153,12 @@ def test_a_new_federation_invites_the_minimum_and_its_settings_change_with_optio
         running.stop(signal.SIGINT)
     with pytest.raises(DataError, match=r"no coordinator is running in .*: start one with federate serve --folder"):
         ControlClient(hub).start_now()
+
+
+def test_a_command_in_a_message_can_be_called_as_it_stands(tmp_path: Path) -> None:
+    folder = tmp_path / "my [hub]"
+    with pytest.raises(DataError, match=re.escape(f"federate serve --folder '{folder}'")):
+        ControlClient(folder)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from data.corpus import ChitChat, Part
 from data.errors import DataError
 from data.tokenizer import tokenize
-from federation.demos.eight_devices import demo_devices
+from federation.demos.eight_devices import _print_table, demo_devices
 from federation.demos.pages import devices_report, verdict
 from federation.demos.people import _TUNED_ON, PEOPLE, Person, choose_people, compare_models
 from model.device.folder import Model
@@ -112,6 +112,16 @@ def test_the_report_has_a_row_for_each_keyboard_and_round(
         assert text in page
     plot_demo_devices(result, tmp_path / "recall.png")
     assert (tmp_path / "recall.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_table_fits_a_terminal_of_80_columns(
+    small_model: Model, writers: list[Person], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    figures = compare_models(small_model, replace(small_model), writers)
+    _print_table(figures)
+    printed = capsys.readouterr().err
+    assert "…" not in printed and f"{figures['all']['better']} / {figures['all']['worse']}" in printed
 
 
 def test_the_demo_does_not_overwrite_a_folder_of_something_else(small_model_folder: Path, tmp_path: Path) -> None:

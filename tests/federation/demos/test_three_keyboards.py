@@ -45,6 +45,8 @@ def test_the_demo_runs_to_the_end_and_leaves_a_report(
         assert all(len(offered) == 3 for offered in (row["before"], row["after"], *row["keyboards"]))
         assert f"{row['start']} …" in done.stderr
     assert f"{strangers['people']} strangers, who took no part" in done.stderr
+    for number, words in enumerate(result["words_measured"], 1):
+        assert f"keyboard {number}, {words:,} words" in done.stderr, "the tables fit 80 columns"
     assert (out / "report.html").read_text().count("<tr>") == 5 + (1 + len(result["suggestions"])) + 2
     assert (out / "recall.png").stat().st_size > 10_000
     newest = load_model(out / "model")

@@ -157,3 +157,14 @@ def test_a_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(UserFacingError, match="the disk is full: free some space"):
         store.save(1, state(1))
     assert saved(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["[x] of a?", "back\\slash*", "Föderation {a,b}"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """TensorFlow takes some names for patterns, in which it finds nothing."""
+    folder = tmp_path / name / "state"
+    for number in (1, 2):
+        StateStore(folder).save(number, state(number))
+    found, newest = StateStore(folder).latest(state(0))
+    assert newest == 2
+    assert_equal(found, state(2))

@@ -130,7 +130,7 @@ def test_the_command_grows_the_shipped_model(
     assert (out / PHRASES).stat().st_size <= 2_000_000
 
 
-def test_phrases_may_join_without_words(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_phrases_may_join_without_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "phrases.json").write_text('{"phrases": [{"phrase": "see you soon", "devices": 500}], "devices": 900}')
     assert main(["grow", "--phrases", str(tmp_path / "phrases.json"), "--out", str(tmp_path / "grown")]) == 0
     model, parent = load_model(tmp_path / "grown"), load_model(PRETRAINED)
@@ -139,6 +139,9 @@ def test_phrases_may_join_without_words(files: tuple[Path, Path], tmp_path: Path
     ids = [model.vocabulary.id(word) for word in ("see", "you")]
     soon = model.vocabulary.id("soon")
     assert model.phrases.probabilities(ids)[soon] > 2 * parent.phrases.probabilities(ids)[soon]
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == f"{tmp_path / 'grown'}: 10,000 entries, counts of 1 phrase joined the phrases"
+    assert "| first weights | as in the parent |" in model.card
 
 
 def test_bad_calls(files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,14 +77,16 @@ def test_a_folder_that_is_not_a_model_is_not_replaced(small_model: Model, tmp_pa
     assert (tmp_path / "documents" / "thesis.tex").exists()
 
 
-def test_a_save_killed_between_its_renames_is_undone(small_model: Model, tmp_path: Path) -> None:
-    save_model(tmp_path / "m", small_model)
-    (tmp_path / ".m.old.x").mkdir()
-    (tmp_path / "m").rename(tmp_path / ".m.old.x" / "m")
-    (tmp_path / ".m.new").mkdir()
-    recover(tmp_path / "m")
-    assert digest(load_model(tmp_path / "m").weights) == digest(small_model.weights)
-    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+@pytest.mark.parametrize("name", ["m", "[m] *"])
+def test_a_save_killed_between_its_renames_is_undone(small_model: Model, tmp_path: Path, name: str) -> None:
+    save_model(tmp_path / name, small_model)
+    (tmp_path / f".{name}.old.x").mkdir()
+    (tmp_path / name).rename(tmp_path / f".{name}.old.x" / name)
+    (tmp_path / f".{name}.new").mkdir()
+    (tmp_path / ".m .not a leftover").mkdir()
+    recover(tmp_path / name)
+    assert digest(load_model(tmp_path / name).weights) == digest(small_model.weights)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".m .not a leftover", name]
 
 
 def test_the_digest_depends_on_every_bit(small_model: Model) -> None:

@@ -40,6 +40,9 @@ def test_each_stage_is_shown_with_its_counts_and_dropouts(world) -> None:
         notes.append(shown.note)
     assert "s left" in notes[0] and "s left" not in notes[-1]
     assert "1 of 6 dropped out" in notes[3]
+    assert notes[-1].startswith("4 of 4 devices; 2 of 6 dropped out; "), "also those that unmasking did without"
+    states = [world.coordinator.devices.state_in_round(device.name) for device in world.devices]
+    assert sorted(states) == ["dropped out", *["in the sum"] * 4]
 
 
 def test_a_finished_round_has_its_recall_and_an_aborted_one_its_reason(world) -> None:
