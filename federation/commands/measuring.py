@@ -19,6 +19,7 @@ from federation.commands.options import (
     positive_int,
     positive_number,
 )
+from federation.large_imports import large_imports
 from model.device.folder import PRETRAINED, Model, load_model
 from model.device.learning.finetuning import PERSONAL_TRAINING
 from model.device.metrics import Scores, Typing
@@ -299,7 +300,8 @@ def run_audit(options: argparse.Namespace) -> Result:
         from federation.attacks.membership_of_models import audit_models
 
         return audit_models(options.models, options.corpus, options.words, options.out)
-    from federation.attacks.privacy_audit import Audit, audit
+    with large_imports():
+        from federation.attacks.privacy_audit import Audit, audit
 
     values = {f.name: getattr(options, f.name) for f in fields(Audit)}
     return audit(Audit(**values | {"noise_multipliers": tuple(options.noise_multipliers)}), options.out)

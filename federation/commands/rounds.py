@@ -14,6 +14,7 @@ from federation.commands.options import (
     positive_int,
     positive_number,
 )
+from federation.large_imports import large_imports
 from model.device.folder import PRETRAINED, PUBLIC, check_free_for_model, load_model
 from model.device.learning.finetuning import ROUND_TRAINING
 
@@ -68,10 +69,11 @@ def run_one_round(options: argparse.Namespace) -> dict[str, Any]:
     how = replace(ROUND_TRAINING, trainable=options.trainable, softmax=options.softmax)
     devices = call_keyboards(options.profiles, model, how, options.seed, options.deadline, options.model)
     # Importing TFF takes seconds, so errors in the options are reported before it.
-    from federation.aggregation.plain_mean import Aggregation
-    from federation.aggregation.server_settings import SERVER_LEARNING_RATES, Server
-    from federation.engine.local import engine
-    from federation.engine.state_store import StateStore
+    with large_imports():
+        from federation.aggregation.plain_mean import Aggregation
+        from federation.aggregation.server_settings import SERVER_LEARNING_RATES, Server
+        from federation.engine.local import engine
+        from federation.engine.state_store import StateStore
 
     rate = options.server_learning_rate or SERVER_LEARNING_RATES[options.algorithm]
     with engine():
@@ -118,7 +120,8 @@ def run_demo(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
       DataError: the folder holds something else, or a keyboard failed.
     """
-    from federation.demos.three_keyboards import demo
+    with large_imports():
+        from federation.demos.three_keyboards import demo
 
     return demo(options.model, options.out, options.rounds, options.words, options.seed)
 

@@ -20,6 +20,7 @@ from federation.commands.options import (
     privacy_of,
     summation_of,
 )
+from federation.large_imports import large_imports
 from model.device.folder import PRETRAINED
 from model.device.learning.finetuning import FineTuning
 
@@ -122,9 +123,10 @@ def run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         raise DataError(
             f"{options.out} holds no run to continue: check --out, or leave out --resume to begin a run there"
         )
-    from federation.evaluation.change import change_lines
-    from federation.simulation.run import simulate  # imports TFF, which takes seconds
-    from federation.simulation.settings import SimulationSettings
+    with large_imports():
+        from federation.evaluation.change import change_lines
+        from federation.simulation.run import simulate
+        from federation.simulation.settings import SimulationSettings
 
     server_rate = options.server_learning_rate or SERVER_LEARNING_RATES[options.algorithm]
     settings = SimulationSettings(

@@ -7,6 +7,7 @@ from typing import Any
 
 from data.files import write_by_rename
 from federation.commands.options import add_corpus_option, add_seed_option, positive_int, positive_number
+from federation.large_imports import large_imports
 from model.device.folder import PRETRAINED, WEIGHTS, load_model
 from model.device.weights import digest
 
@@ -27,7 +28,8 @@ def run_search(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
       DataError: the TOML file or the folder is invalid.
     """
-    from federation.simulation.search import TRIALS, search
+    with large_imports():
+        from federation.simulation.search import TRIALS, search
 
     rows = search(options.trials or TRIALS, options.out)
     for row in rows:
@@ -48,7 +50,8 @@ def run_pretrain(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
       DataError: the corpus or the folder is invalid.
     """
-    from federation.simulation.central import PUBLIC_START
+    with large_imports():
+        from federation.simulation.central import PUBLIC_START
 
     return _train_in_one_place(options, "random", PUBLIC_START)
 
@@ -68,7 +71,8 @@ def run_central(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
       DataError: the corpus or the folder is invalid.
     """
-    from federation.simulation.central import BASELINE
+    with large_imports():
+        from federation.simulation.central import BASELINE
 
     return _train_in_one_place(options, options.init, BASELINE)
 
@@ -139,7 +143,8 @@ def run_export(options: argparse.Namespace) -> dict[str, Any]:
         print(f"{options.out}: weights of {size:,} bytes, SHA-256 {digest(shipped.weights)}", file=sys.stderr)
         return {"model": str(options.out), "bytes": size, "sha256": digest(shipped.weights)}
     options.out.parent.mkdir(parents=True, exist_ok=True)  # a bad path is refused before seconds of work
-    from model.program import build_program
+    with large_imports():
+        from model.program import build_program
 
     content = build_program(model.provenance.config, None if options.without_weights else model.weights)
     write_by_rename(options.out, content)

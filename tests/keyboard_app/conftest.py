@@ -234,8 +234,18 @@ class Person:
         self.app.stop()
 
 
+@pytest.fixture(scope="module")
+def earlier_frozen() -> None:
+    """Exempts what the tests of other files made from garbage collection.
+
+    Not before each test: the window of the test before is often still referred to, and would stay for good.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
-def kept_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+def kept_frozen(earlier_frozen: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps the objects of other tests out of the garbage collection of windows.
 
     A window collects garbage after its first frame, for which it unfreezes all objects. Those of pytest and TFF would be among

@@ -9,8 +9,8 @@ from federation.benchmarks.peers.training_data import TrainingData, save_weights
 
 
 def main(data_path: str, result_path: str) -> None:
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])  # as Ray has processes of its own
     on_demand, data = RoundsOnDemand(), TrainingData.load(Path(data_path))
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])  # as Ray has processes of its own
     weights = {name: array.copy() for name, array in data.weights.items()}
     for number, clients in enumerate(data.rounds):
         on_demand.wait()

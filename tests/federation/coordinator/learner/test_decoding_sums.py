@@ -28,7 +28,7 @@ def request(tmp_path: Path, total: np.ndarray) -> DecodeRequest:
 
 
 def test_the_words_of_a_sum_are_decoded_also_one_that_is_counted_a_million_times(tmp_path: Path) -> None:
-    from federation.coordinator.learner.main import decode
+    from federation.coordinator.learner.learner import decode
 
     total = np.sum([table_vector(words, PLAN.table) for words in OFFERED], axis=0, dtype=np.uint64)
     expected = {"byu": 3, "provo": 1, "schöne": 1}

@@ -18,7 +18,7 @@ class DecodingWorld(WordWorld):
     """A world that decodes as the learner does."""
 
     def decoded(self, table: Vector, plan: RevealPlan) -> dict[str, int]:
-        from federation.coordinator.learner.main import decode
+        from federation.coordinator.learner.learner import decode
 
         path = self.folder / "decoded"
         path.write_bytes(pack(plan.layout, [table]))
