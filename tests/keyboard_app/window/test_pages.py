@@ -155,7 +155,7 @@ def test_three_models_are_compared_in_curves(
 def slow_device(tmp_path: Path) -> Iterator[Device]:
     """A device with the shipped model and enough words to learn from for some seconds."""
     with Device.open(tmp_path / "profile", PRETRAINED, consenting=True, use_keyring=False) as device:
-        for _ in range(200):
+        for _ in range(500):
             device.profile.store.add_message(f"{' '.join(LINES)} " * 3, [])
         yield device
 

@@ -50,18 +50,12 @@ def letter_key(person: Any, letter: str) -> Any:
     return next(key for key in person.screen.composer.ids.keypad.shown_keys() if letter in (key.spec.label, key.action))
 
 
-def never_hold(person: Any) -> None:
-    """Lets no key count as held: on a busy machine a few frames take longer than that needs."""
-    person.screen.composer.ids.keypad.hold_time = 600
-
-
 @pytest.fixture
 def counter(monkeypatch: pytest.MonkeyPatch, display: None) -> Counter:
     return Counter(monkeypatch, (Program, "step"), (Corrections, "_next_row"), (GlideDecoder, "decode"))
 
 
 def test_a_letter_costs_no_step_no_correction_and_no_drawing(person: Any, counter: Counter) -> None:
-    never_hold(person)
     for letter in SENTENCE:
         key = letter_key(person, "space" if letter == " " else letter)
         touch = person.press(key)
@@ -84,8 +78,7 @@ def test_what_was_foreseen_is_what_is_shown_without(open_window: Callable[..., A
     shown: list[list[list[tuple[str, bool]]]] = []
     for frames in (0, 3):
         person = open_window(device)
-        never_hold(person)
-        offers = []
+            offers = []
         for letter in SENTENCE + " knwo":
             touch = person.press(letter_key(person, "space" if letter == " " else letter))
             person.wait(frames)
