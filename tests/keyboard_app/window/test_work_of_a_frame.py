@@ -78,6 +78,7 @@ def test_what_was_foreseen_is_what_is_shown_without(open_window: Callable[..., A
     shown: list[list[list[tuple[str, bool]]]] = []
     for frames in (0, 3):
         person = open_window(device)
+        person.wait_until(lambda: device.touches.geometry is not None)  # else the first taps say nothing of other letters
         offers = []
         for letter in SENTENCE + " knwo":
             touch = person.press(letter_key(person, "space" if letter == " " else letter))
