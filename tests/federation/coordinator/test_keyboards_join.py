@@ -40,8 +40,9 @@ from keyboard_app.federating import headless
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError
 from keyboard_app.federating.federation import ASK_SECONDS, Standing
 from keyboard_app.federating.membership import Membership
-from keyboard_app.federating.participant import Participant, has_enough, learn
+from keyboard_app.federating.participant import Participant
 from keyboard_app.federating.received_models import check_weights_of
+from keyboard_app.federating.round_training import has_enough, learn
 from keyboard_app.federating.steps import STEPS
 from keyboard_app.learning.word_count import count_words
 from keyboard_app.recording.vault import Vault
