@@ -14,6 +14,7 @@ from model.device.network import Network
 from model.device.suggesting.continuations import continuation
 from model.device.suggesting.corrections import Neighbours, TouchCosts
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram, parts_of
+from model.device.suggesting.prediction import Predictor
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 from model.device.suggesting.word_preferences import WordPreferences
@@ -121,12 +122,12 @@ class Models:
 
     def suggest(self, context: str, prefix: str, touches: TouchCosts | None = None) -> list[str]:
         """Returns three words for the place after `context` that fit the prefix and its touches (`Suggester.suggest`)."""
-        return [self._in_use.written(word) for word in self._in_use.suggest(context, prefix, touches=touches)]
+        return [self._in_use.casing.written(word) for word in self._in_use.suggest(context, prefix, touches=touches)]
 
     def continuing(self, context: str, word: str) -> Generator[None, None, list[str]]:
         """Finds the words that probably follow a suggested word, as they are written (`continuation`)."""
         in_use = self._in_use
-        return [in_use.written(following) for following in (yield from continuation(in_use, context, word))]
+        return [in_use.casing.written(following) for following in (yield from continuation(in_use, context, word))]
 
     @property
     def ngram(self) -> PersonalNgram:
@@ -139,7 +140,7 @@ class Models:
 
     def written(self, word: str) -> str:
         """Returns a lower-case word in the case in which the person writes it, or in its usual case."""
-        return self._in_use.written(word)
+        return self._in_use.casing.written(word)
 
     def prepare(self) -> None:
         """Builds the tables for corrections, in about 30 ms, so that the first word does not have to wait for them."""
@@ -152,7 +153,7 @@ class Models:
 
     def suggest_by_global(self, context: str, prefix: str) -> list[str]:
         """Suggests by the global network alone, as if the person had never typed."""
-        return [self._global.written(word) for word in self._global.suggest(context, prefix)]
+        return [self._global.casing.written(word) for word in self._global.suggest(context, prefix)]
 
     @property
     def own_words(self) -> list[str]:
@@ -161,14 +162,16 @@ class Models:
         return [word for word in words if not self._in_use.doubts(word)]
 
     def correct(self, context: str, word: str, touches: TouchCosts | None = None) -> str | None:
-        """Returns the correction of a typed word or of its case, or None (`Suggester.correct`, `Suggester.recased`)."""
+        """Returns the correction of a typed word or of its case, or None (`Suggester.correct`, `Casing.recased`)."""
         corrected = self._in_use.correct(context, word, touches)
-        return self._in_use.recased(word) if corrected is None else self._in_use.written(corrected)
+        return self._in_use.casing.recased(word) if corrected is None else self._in_use.casing.written(corrected)
 
     def ranks(self, text: str) -> list[Ranks]:
         """Returns for each token of a message the number of words that each model ranks above it, given the words before it."""
         vocabulary = self.global_model.vocabulary
-        return list(_rank([token.word for token in tokenize(text)], self._in_use, self._global, vocabulary))
+        return list(
+            _rank([token.word for token in tokenize(text)], self._in_use.predictor, self._global.predictor, vocabulary)
+        )
 
     def learn(self, text: str) -> None:
         """Counts a sent message: its phrases and words are suggested from now on."""
@@ -182,11 +185,11 @@ class Models:
         Yields:
           The ranks of each token, in order; before them, None after each step without ranks.
         """
-        ngram, reader, by_global = self._ngram, self._in_use.reader, self._global
-        return self._learn_in_steps(text, ngram, Suggester(reader, ngram.vocabulary, ngram.frozen()), by_global)
+        ngram, reader, by_global = self._ngram, self._in_use.reader, self._global.predictor
+        return self._learn_in_steps(text, ngram, Predictor(reader, ngram.vocabulary, ngram.frozen()), by_global)
 
     def _learn_in_steps(
-        self, text: str, ngram: PersonalNgram, in_use: Suggester, by_global: Suggester
+        self, text: str, ngram: PersonalNgram, in_use: Predictor, by_global: Predictor
     ) -> Iterator[Ranks | None]:
         tokens: list[Token] = []
         for part in parts_of(text):
@@ -197,6 +200,6 @@ class Models:
         yield from _rank([token.word for token in tokens], in_use, by_global, ngram.vocabulary)
 
 
-def _rank(words: Sequence[str], in_use: Suggester, by_global: Suggester, vocabulary: Vocabulary) -> Iterator[Ranks]:
+def _rank(words: Sequence[str], in_use: Predictor, by_global: Predictor, vocabulary: Vocabulary) -> Iterator[Ranks]:
     for word, used, shared in zip(words, in_use.predict(words), by_global.predict(words), strict=True):
         yield Ranks(used.rank, shared.rank) if word in vocabulary else Ranks(None, None)

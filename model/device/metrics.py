@@ -18,8 +18,9 @@ from model.device.runtime import Program
 from model.device.suggesting.continuations import continuation
 from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.phrases import Phrases
+from model.device.suggesting.prediction import Prediction
 from model.device.suggesting.reading import Reader
-from model.device.suggesting.suggestions import Prediction, Suggester
+from model.device.suggesting.suggestions import Suggester
 
 
 class NotFiniteError(UserFacingError):

@@ -113,8 +113,8 @@ def test_the_words_that_rose_are_those_written_repeatedly(device: Device) -> Non
     assert good.text == "you are good"
     vocabulary = device.models.global_model.vocabulary
     words = ["i", "think", "you", "are"]
-    before = device.models._global.probabilities(words)[vocabulary.id("good")]
-    after = device.models._in_use.probabilities(words)[vocabulary.id("good")]
+    before = device.models._global.predictor.probabilities(words)[vocabulary.id("good")]
+    after = device.models._in_use.predictor.probabilities(words)[vocabulary.id("good")]
     assert [good.before, good.after] == pytest.approx([before, after], rel=1e-5)
     assert vocabulary.id("zebra") == UNKNOWN
 

@@ -8,7 +8,7 @@ import pytest
 from keyboard_app.device import Device
 from keyboard_app.learning.models import Models
 from model.device.folder import Model
-from model.device.suggesting.suggestions import Prediction, Suggester
+from model.device.suggesting.prediction import Prediction, Predictor
 
 TEXT = "i think we meet at the zebra tonight , what do you think of it ? " * 12
 STEPS = 3
@@ -62,13 +62,13 @@ def test_a_message_of_usual_length_is_ranked_later_and_learned_at_once(
 ) -> None:
     fresh = Models(small_model, None)
     predicted: list[Sequence[str]] = []
-    predict = Suggester.predict
+    predict = Predictor.predict
 
-    def spy(suggester: Suggester, words: Sequence[str]) -> Iterator[Prediction]:
+    def spy(predictor: Predictor, words: Sequence[str]) -> Iterator[Prediction]:
         predicted.append(words)
-        return predict(suggester, words)
+        return predict(predictor, words)
 
-    monkeypatch.setattr(Suggester, "predict", spy)
+    monkeypatch.setattr(Predictor, "predict", spy)
     for message in ("meet me at the zebra", "the zebra ?"):
         device.keyboard.paste(message)
         device.keyboard.enter()
