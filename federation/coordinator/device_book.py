@@ -50,7 +50,7 @@ class DeviceBook:
           DataError: the name is too long.
         """
         code = secrets.token_urlsafe(15)
-        self._store.add_code(code, now, now + seconds, _tidy(name))
+        self._store.members.add_code(code, now, now + seconds, _tidy(name))
         return code, now + seconds
 
     def links(self, now: float, newest: int | None = None) -> list[LinkRow]:

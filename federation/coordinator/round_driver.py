@@ -180,6 +180,6 @@ class RoundDriver:
 
     def _report(self, error: str) -> None:
         try:
-            self._coordinator.store.add_error(error, steady_time())
+            self._coordinator.store.events.add_error(error, steady_time())
         except UserFacingError:
             _log.error("the error could not be stored")

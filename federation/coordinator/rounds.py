@@ -99,7 +99,7 @@ class Rounds(RoundsInView):
         if self._store.abort_open_rounds("the coordinator was restarted", now, but):
             again = "the round is repeated" if self._store.schedule()[0] else "no more rounds are scheduled"
             said = f"the coordinator ended in the middle of a round, and nothing of it is kept: {again}"
-            self._store.add_error(said, now)
+            self._store.events.add_error(said, now)
 
     @property
     def first_folder(self) -> Path:
@@ -284,7 +284,7 @@ class Rounds(RoundsInView):
             return
         if self.next_round.terms is None:
             self.pause(True)
-            self._store.add_error(f"paused: {self.next_round.exhausted}", now)
+            self._store.events.add_error(f"paused: {self.next_round.exhausted}", now)
         elif self._may_begin(now):
             self._open(self.next_round.terms, now)
 

@@ -21,6 +21,8 @@ from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 
 metadata = MetaData()
 
+WITH_A_MODEL = ("summed", "committed")  # states of a round that has or gets a model
+
 # 64 bits in both databases: PostgreSQL's INTEGER and REAL have 32, SQLite's have 64.
 _Number: Any = Integer().with_variant(BigInteger(), "postgresql")
 _Time: Any = REAL().with_variant(DOUBLE_PRECISION(), "postgresql")

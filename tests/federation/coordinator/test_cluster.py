@@ -296,7 +296,7 @@ def test_a_process_that_slept_through_the_end_of_its_lease_changes_nothing(world
     with pytest.raises(LeaseLostError):
         slept.rounds.stop(world.now)
     with pytest.raises(LeaseLostError):
-        slept.store.add_error("it thinks that it leads", world.now)
+        slept.store.events.add_error("it thinks that it leads", world.now)
     slept.store.close()
     assert world.lease.renew(world.coordinator.store.database)
     world.finish()

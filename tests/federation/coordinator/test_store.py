@@ -98,10 +98,10 @@ def test_a_store_with_any_damage_opens_or_is_refused_in_one_line(
         assert "\n" not in str(error)
         assert path.exists()
         return
-    for ask in (store.rounds, store.devices, store.schedule, store.summed, store.newest_unmasked):
+    for ask in (store.rounds, store.members.devices, store.schedule, store.summed, store.newest_unmasked):
         ask()
-    store.open_codes(0.0)
-    store.errors(10)
+    store.members.open_codes(0.0)
+    store.events.errors(10)
     store.close()
 
 
@@ -162,8 +162,8 @@ def test_a_round_is_whole_after_a_kill_at_any_statement(
         place = (tmp_path / str(statements), None) if kind == "SQLite" else (tmp_path / str(statements), new_database())
         store = CoordinatorStore.of(*place)
         for device in DEVICES:
-            store.add_code(device, 0.0, 10.0)
-            store.enrol(device, device, 1.0)
+            store.members.add_code(device, 0.0, 10.0)
+            store.members.enrol(device, device, 1.0)
         store.set_schedule(5, False)
         left = iter([*range(statements)])
 
