@@ -317,8 +317,8 @@ class Screen(ModalScreen):
         charging = is_charging()
         self._tell_notices()
         self.begin(self.device.serve)
-        self.begin(lambda: self.device.learn_if_due(self._idle_seconds(), charging))
-        self.begin(lambda: self.device.compare_models_if_due(self._idle_seconds(), charging))
+        self.begin(lambda: self.device.automatic.learn_if_due(self._idle_seconds(), charging))
+        self.begin(lambda: self.device.automatic.compare_models_if_due(self._idle_seconds(), charging))
         idle, since_typing = self._idle_seconds, self._seconds_since_typing
         self.begin(lambda: self.device.take_part_if_due(idle, charging, since_typing=since_typing))
 

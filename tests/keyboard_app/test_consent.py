@@ -51,7 +51,7 @@ def test_private_mode_records_learns_and_counts_nothing(device: Device) -> None:
     send(device, "quagga quagga quagga")
     assert device.sent == Sent(None, "not recorded: private mode is on")
     assert state(device) == before
-    assert not device.learn_if_due(rested=1e9)
+    assert not device.automatic.learn_if_due(rested=1e9)
     device.private = False
     send(device, "zebra")
     day = device.profile.store.days()[0]

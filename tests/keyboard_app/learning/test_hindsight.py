@@ -156,13 +156,13 @@ def test_a_damaged_file_is_worked_out_again(typed: Device, content: bytes) -> No
 
 def test_models_are_compared_in_a_rest_after_learning(typed: Device) -> None:
     typed.choose(consent=True)
-    assert not typed.compare_models_if_due(rested=60), "it has not learned yet"
+    assert not typed.automatic.compare_models_if_due(rested=60), "it has not learned yet"
     for _ in range(20):
         type_message(typed.keyboard, LINES[0])
     run(Learning(typed.profile, typed.models))
-    assert not typed.compare_models_if_due(rested=5)
-    assert not typed.compare_models_if_due(rested=60, charging=False)
-    assert typed.compare_models_if_due(rested=60)
+    assert not typed.automatic.compare_models_if_due(rested=5)
+    assert not typed.automatic.compare_models_if_due(rested=60, charging=False)
+    assert typed.automatic.compare_models_if_due(rested=60)
     typed.background.wait()
     assert curves(typed) is not None
-    assert not typed.compare_models_if_due(rested=60), "nothing has changed since"
+    assert not typed.automatic.compare_models_if_due(rested=60), "nothing has changed since"

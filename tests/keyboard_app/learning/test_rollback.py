@@ -131,21 +131,21 @@ def test_learning_starts_by_itself_once_there_are_enough_new_words(tmp_path: Pat
     with Device.open(tmp_path, small_model_folder) as device:
         device.choose(consent=True)
         record(device, LINE, 30)
-        assert not device.learn_if_due(60, now=noon), "180 words are too few"
+        assert not device.automatic.learn_if_due(60, now=noon), "180 words are too few"
         record(device, LINE, 10)
-        assert not device.learn_if_due(5, now=noon), "typing has not paused"
-        assert not device.learn_if_due(60, charging=False, now=noon)
+        assert not device.automatic.learn_if_due(5, now=noon), "typing has not paused"
+        assert not device.automatic.learn_if_due(60, charging=False, now=noon)
         device.choose(learn_from=1, learn_until=5)
-        assert not device.learn_if_due(60, now=noon)
+        assert not device.automatic.learn_if_due(60, now=noon)
         device.choose(learn_from=0, learn_until=24)
-        assert device.learn_if_due(60, now=noon)
+        assert device.automatic.learn_if_due(60, now=noon)
         device.background.cancel()
-        assert not device.learn_if_due(60, now=noon), "a stopped learning does not start again at once"
+        assert not device.automatic.learn_if_due(60, now=noon), "a stopped learning does not start again at once"
         record(device, LINE, 40)
-        assert device.learn_if_due(60, now=noon)
-        assert not device.learn_if_due(60, now=noon), "it is still running"
+        assert device.automatic.learn_if_due(60, now=noon)
+        assert not device.automatic.learn_if_due(60, now=noon), "it is still running"
         device.background.wait()
-        assert not device.learn_if_due(60, now=noon), "everything is learned"
+        assert not device.automatic.learn_if_due(60, now=noon), "everything is learned"
 
 
 def test_messages_too_old_to_be_learned_from_do_not_count_as_new(tmp_path: Path, small_model_folder: Path) -> None:
@@ -155,9 +155,9 @@ def test_messages_too_old_to_be_learned_from_do_not_count_as_new(tmp_path: Path,
         store.add_imported([store.seal_import(LINE, "2026-01-01T00:00:00+00:00")] * 5_000)
         met = range(5_000 - FineTuning.max_words // 6, 5_001)
         store.add_learning(met, 1, 1.0, 1.0, Judgement("", "new", True, 1, 1.0, 1.0, 1.0, 1.0))
-        assert not device.learn_if_due(60)
+        assert not device.automatic.learn_if_due(60)
         record(device, LINE, 300)
-        assert device.learn_if_due(60)
+        assert device.automatic.learn_if_due(60)
         device.background.cancel()
 
 

@@ -83,7 +83,7 @@ def test_old_messages_are_forgotten_even_if_the_file_cannot_be_rewritten(
     device.my_data.suggest_by_what_is_left()
     assert device.models.own_words == ["zebra", "quagga"]
     device.profile.store.certain_time(datetime.now(UTC))
-    device._certain = datetime.now(UTC)
+    device._retention._certain = datetime.now(UTC)
 
     def fail() -> None:
         raise DataError("the disk is full")

@@ -33,7 +33,7 @@ def member(device: Device, monkeypatch: pytest.MonkeyPatch) -> Device:
         patched.setattr(store, "_now", lambda: old.isoformat(timespec="seconds"))
         patched.setattr(device.profile.store, "_clock", None)  # no message looks older than a reading of the clock
         device.profile.store.add_message("an old one", [])
-    device._read_on = ""  # the clock is read again, as on the next day
+    device._retention._read_on = ""  # the clock is read again, as on the next day
     for _ in range(19):
         device.profile.store.add_message("i think you are here", [])
     device.profile.store.add_message("i think you are good", [])
