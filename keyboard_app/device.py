@@ -28,8 +28,8 @@ from keyboard_app.learning.touches import Tap, Touches
 from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.my_data import MyData
 from keyboard_app.my_data.retention import Retention
+from keyboard_app.recording.database.records import FORGOTTEN, INSISTED, Day
 from keyboard_app.recording.recent_emoji import RecentEmoji
-from keyboard_app.recording.records import FORGOTTEN, INSISTED, Day
 from keyboard_app.recording.sensitive import why_sensitive
 from keyboard_app.recording.user_profile import Profile
 from model.device.folder import PRETRAINED, PUBLIC
@@ -74,7 +74,7 @@ class Device:
         except UserFacingError as error:  # a full disk must not prevent typing
             profile.notices.append(f"old messages could not be deleted: {error}")
         messages = [message.text for message in profile.store.learnable()]
-        trust = profile.store.ngram_trust(digest(model.weights))
+        trust = profile.store.history.ngram_trust(digest(model.weights))
         self.models = Models(model, profile.load_personal(model), messages, trust)
         if profile.store.unreadable:
             damaged = profile.store.unreadable
@@ -231,8 +231,8 @@ class Device:
             self.models.forget_personal()
         else:
             self.models.use_personal(previous.weights, previous.seen)
-        self.profile.store.add_change("rolled back", self.models.personalized)
-        self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
+        self.profile.store.history.add_change("rolled back", self.models.personalized)
+        self.models.ngram_trust = self.profile.store.history.ngram_trust(digest(self.models.global_model.weights))
         return f"{'your previous model' if previous else 'the shared model'} is in use again"
 
     def reset(self) -> str:
@@ -244,13 +244,13 @@ class Device:
           DataError: a task is running.
         """
         self._check_idle()
-        self.profile.store.add_change("reset", False)
+        self.profile.store.history.add_change("reset", False)
         self.profile.drop_personal()
         self.models.forget_personal()
         self.models.use_messages([])
         self.touches.forget()
         self.profile.drop_hand()
-        self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
+        self.models.ngram_trust = self.profile.store.history.ngram_trust(digest(self.models.global_model.weights))
         return "everything that was learned is forgotten: the shared model is in use"
 
     def import_texts(self, path: Path, person: str | None = None) -> Importing:
@@ -353,8 +353,8 @@ class Device:
     def _follow_word_preferences(self) -> None:
         """Loads the words that the person has marked, and saves each word that they mark from now on."""
         store, word_preferences, keyboard = self.profile.store, self.models.word_preferences, self.keyboard
-        word_preferences.forgotten |= set(store.words_marked(FORGOTTEN))
-        word_preferences.insisted |= set(store.words_marked(INSISTED))
+        word_preferences.forgotten |= set(store.words.marked(FORGOTTEN))
+        word_preferences.insisted |= set(store.words.marked(INSISTED))
         keyboard.on_forget = lambda word: self._mark(FORGOTTEN, word)
         keyboard.on_remember = lambda word: self._unmark(FORGOTTEN, word)
         keyboard.on_insist = lambda word: self._mark(INSISTED, word)
@@ -362,11 +362,11 @@ class Device:
     def _mark(self, kind: str, word: str) -> None:
         if self.records:
             with suppress(UserFacingError):  # a full disk must not fail a key press
-                self.profile.store.mark_word(kind, word)
+                self.profile.store.words.mark(kind, word)
 
     def _unmark(self, kind: str, word: str) -> None:
         with suppress(UserFacingError):  # as in _mark
-            self.profile.store.unmark_word(kind, word)
+            self.profile.store.words.unmark(kind, word)
 
     def _suggest(self, context: str, prefix: str) -> list[str]:
         return self.models.suggest(context, prefix, self.keyboard.touch_costs(prefix) if prefix else None)

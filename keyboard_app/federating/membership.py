@@ -37,7 +37,7 @@ from keyboard_app.federating.membership_schema import (
 from keyboard_app.federating.model_history import ModelHistory
 from keyboard_app.federating.word_record import OfferedWords, Offering, WordRecord
 from keyboard_app.recording.damage import set_aside
-from keyboard_app.recording.schema import DAMAGE, is_damage, told
+from keyboard_app.recording.database.schema import DAMAGE, is_damage, told
 from keyboard_app.recording.vault import UnsealError, Vault
 
 FILE = "federation.sqlite"

@@ -62,8 +62,8 @@ class AutomaticLearning:
         wanted = settings.learn_automatically and settings.consent is True and charging is not False
         if not wanted or not self._may_work() or rested < REST_SECONDS:
             return False
-        state = (store.last_learning(), store.last_deletion(), self._models.global_model.provenance)
-        if state == self._compared_at or not store.last_learning():
+        state = (store.history.last_learning(), store.last_deletion(), self._models.global_model.provenance)
+        if state == self._compared_at or not store.history.last_learning():
             return False
         self._compared_at = state
         self._compare_models()
@@ -75,8 +75,8 @@ class AutomaticLearning:
         at = (
             store.newest_message(),
             store.last_deletion(),
-            store.last_learning(),
-            len(store.changes()),
+            store.history.last_learning(),
+            len(store.history.changes()),
             self._begun_at,
         )
         if self._counted is None or self._counted[0] != at:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from data.tokenizer import Token, tokenize
 from data.vocabulary import Vocabulary
+from keyboard_app.recording.database.records import Ranks
 from keyboard_app.recording.personal_file import Personal, Seen
-from keyboard_app.recording.records import Ranks
 from model.device.folder import Model
 from model.device.network import Network
 from model.device.suggesting.continuations import continuation

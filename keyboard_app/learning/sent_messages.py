@@ -12,8 +12,8 @@ from itertools import islice
 
 from data.errors import UserFacingError
 from keyboard_app.learning.models import Models
-from keyboard_app.recording.records import Ranks
-from keyboard_app.recording.store import Store
+from keyboard_app.recording.database.records import Ranks
+from keyboard_app.recording.database.store import Store
 
 _LONG = 120  # characters; the words of a shorter message are counted in a fraction of a millisecond
 _WHEN_CLOSING = 1_000  # most steps that closing the keyboard waits for

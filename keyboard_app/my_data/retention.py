@@ -6,7 +6,10 @@ from keyboard_app.recording.user_profile import Profile
 
 
 class Retention:
-    """Deletes the old messages of a profile. No single reading of the clock decides which are old (`recording.trusted_clock`)."""
+    """Deletes the old messages of a profile.
+
+    No single reading of the clock decides which messages are old (`keyboard_app.recording.database.trusted_clock`).
+    """
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile

@@ -8,7 +8,7 @@ import pytest
 from data.errors import DataError
 from keyboard_app.device import Device, Sent
 from keyboard_app.learning.insight import Saved, SavedKeys
-from keyboard_app.recording.store import Store
+from keyboard_app.recording.database.store import Store
 
 
 def send(device: Device, text: str) -> None:

@@ -66,7 +66,7 @@ def type_and_learn(device: Device) -> None:
 
 def learned_on(device: Device) -> str:
     """Returns the digest of the global model that the keyboard learned on last."""
-    judgement = device.profile.store.last_judgement()
+    judgement = device.profile.store.history.last_judgement()
     assert judgement is not None
     return judgement.global_model
 

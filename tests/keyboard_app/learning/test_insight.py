@@ -21,8 +21,8 @@ from keyboard_app.learning.insight import (
 from keyboard_app.learning.learning import Learning
 from keyboard_app.learning.recall import recall
 from keyboard_app.learning.rising import Rise, Rising, one_for_each_word
-from keyboard_app.recording.records import Day, Ranks
-from keyboard_app.recording.schema import seal_message
+from keyboard_app.recording.database.records import Day, Ranks
+from keyboard_app.recording.database.schema import seal_message
 from model.device.metrics import Typing
 
 LINE = "i think you are good ."

@@ -12,8 +12,8 @@ from data.errors import DataError
 from keyboard_app.device import Device
 from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning, relearning
+from keyboard_app.recording.database.records import Judgement
 from keyboard_app.recording.personal_file import load_personal
-from keyboard_app.recording.records import Judgement
 from keyboard_app.recording.user_profile import PERSONAL, PREVIOUS, read_vault
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
@@ -58,7 +58,7 @@ def test_rollback_to_the_previous_network_and_then_to_the_global_one(tmp_path: P
         assert device.roll_back() == "the shared model is in use again"
         assert not device.models.personalized
         assert not (tmp_path / PERSONAL).exists()
-        assert [(c.what, c.personal) for c in device.profile.store.changes()] == [
+        assert [(c.what, c.personal) for c in device.profile.store.history.changes()] == [
             ("rolled back", True),
             ("rolled back", False),
         ]
@@ -154,7 +154,7 @@ def test_messages_too_old_to_be_learned_from_do_not_count_as_new(tmp_path: Path,
         store = device.profile.store
         store.add_imported([store.seal_import(LINE, "2026-01-01T00:00:00+00:00")] * 5_000)
         met = range(5_000 - FineTuning.max_words // 6, 5_001)
-        store.add_learning(met, 1, 1.0, 1.0, Judgement("", "new", True, 1, 1.0, 1.0, 1.0, 1.0))
+        store.history.add_learning(met, 1, 1.0, 1.0, Judgement("", "new", True, 1, 1.0, 1.0, 1.0, 1.0))
         assert not device.automatic.learn_if_due(60)
         record(device, LINE, 300)
         assert device.automatic.learn_if_due(60)

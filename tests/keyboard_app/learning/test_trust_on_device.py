@@ -100,4 +100,4 @@ def test_each_learning_chooses_the_weight_again(tmp_path: Path) -> None:
         record(device, written(SOMEBODY_ELSE, 1_000))
         run(Learning(device.profile, device.models))
         assert device.models.ngram_trust < before
-        assert device.profile.store.ngram_trust(digest(device.models.global_model.weights)) < before
+        assert device.profile.store.history.ngram_trust(digest(device.models.global_model.weights)) < before

@@ -13,9 +13,10 @@ from keyboard_app.device import Device
 from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
 from keyboard_app.my_data import importing as importing_module
+from keyboard_app.my_data import retention
 from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.reading import read_source
-from keyboard_app.recording import store as store_module
+from keyboard_app.recording.database import queries, store
 from keyboard_app.recording.user_profile import PERSONAL, PREVIOUS
 
 LINE = "i think you are good ."
@@ -97,11 +98,11 @@ def test_old_messages_are_forgotten_even_if_the_file_cannot_be_rewritten(
 
 def test_learning_again_after_deleting_everything_leaves_the_global_model(device: Device) -> None:
     record(device, [LINE] * 60)
-    device.profile.store.mark_word("insisted", "zebra")
+    device.profile.store.words.mark("insisted", "zebra")
     run(Learning(device.profile, device.models))
     device.my_data.delete_all()
     assert (device.my_data.count(), device.my_data.still_held) == (0, 60)
-    assert device.profile.store.words_marked("insisted") == {}
+    assert device.profile.store.words.marked("insisted") == {}
     device.relearn()
     assert "there are no messages left to learn from" in (device.background.wait() or "")
     assert not device.models.personalized
@@ -137,7 +138,7 @@ def test_a_clock_that_is_wrong_for_one_start_deletes_nothing(
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + error
 
-    for module in (device_module, store_module):
+    for module in (device_module, retention, queries, store):
         monkeypatch.setattr(module, "datetime", Wrong)
     with Device.open(tmp_path, small_model_folder, consenting=True) as device:
         device.choose(keep_days=30)

@@ -211,7 +211,7 @@ def test_an_idle_keyboard_asks_for_rounds_and_a_task_of_the_person_comes_first(
     screen.serve()
     assert device.federation.latest is not latest
     screen.learn()  # need not wait for the request
-    person.wait_until(lambda: device.profile.store.last_judgement() is not None)
+    person.wait_until(lambda: device.profile.store.history.last_judgement() is not None)
 
 
 def test_only_typing_makes_a_keyboard_leave_a_round_that_waits(
