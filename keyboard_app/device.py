@@ -352,12 +352,12 @@ class Device:
 
     def _follow_word_preferences(self) -> None:
         """Loads the words that the person has marked, and saves each word that they mark from now on."""
-        store, word_preferences, keyboard = self.profile.store, self.models.word_preferences, self.keyboard
+        store, word_preferences, choices = self.profile.store, self.models.word_preferences, self.keyboard.choices
         word_preferences.forgotten |= set(store.words.marked(FORGOTTEN))
         word_preferences.insisted |= set(store.words.marked(INSISTED))
-        keyboard.on_forget = lambda word: self._mark(FORGOTTEN, word)
-        keyboard.on_remember = lambda word: self._unmark(FORGOTTEN, word)
-        keyboard.on_insist = lambda word: self._mark(INSISTED, word)
+        choices.on_forget = lambda word: self._mark(FORGOTTEN, word)
+        choices.on_remember = lambda word: self._unmark(FORGOTTEN, word)
+        choices.on_insist = lambda word: self._mark(INSISTED, word)
 
     def _mark(self, kind: str, word: str) -> None:
         if self.records:

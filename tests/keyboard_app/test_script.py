@@ -74,7 +74,7 @@ def test_corrections_never_change_the_lines_of_a_script(device: Device) -> None:
     for line in lines:
         assert type_message(keyboard, line)[0] == typed_by_the_metric(line, suggest)
     assert [text.lower() for text in sent] == lines
-    assert keyboard.word_preferences.insisted >= {"converstation", "awsome"}
+    assert keyboard.choices.preferences.insisted >= {"converstation", "awsome"}
 
 
 @settings(deadline=None)

@@ -241,14 +241,14 @@ class Composer(BoxLayout):
         """Stops suggesting the word of an offer that was held, until this is undone."""
         if offer.kind in (Kind.TYPED, Kind.EMOJI):
             return
-        self.keyboard.forget(offer.text)
+        self.keyboard.choices.forget(offer.text)
         self._forgotten = offer.text
         self.refresh()
         self._strip.notice = f"“{offer.text}” will not be suggested again"
 
     def undo(self) -> None:
         """Lets the most recently forgotten word be suggested again."""
-        self.keyboard.remember(self._forgotten)
+        self.keyboard.choices.remember(self._forgotten)
         self._strip.notice = ""
         self.refresh()
 

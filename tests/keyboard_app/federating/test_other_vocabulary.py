@@ -59,7 +59,7 @@ def device(profile: Path, folders: tuple[Path, Path]) -> Iterator[Device]:
 def type_and_learn(device: Device) -> None:
     for line in LINES:
         device._record(line)  # what the keyboard does with a message that is sent, as the person wrote it
-    device.keyboard.forget("hall")
+    device.keyboard.choices.forget("hall")
     run(Learning(device.profile, device.models))
     assert {"zebra", "quokka"} <= set(device.models.own_words) and "chalk" not in device.models.own_words
 

@@ -220,7 +220,7 @@ def test_words_of_the_person_are_glided_once_they_are_suggested(
 
 
 def test_a_forgotten_word_is_not_glided(device: Device, glide: Callable[..., list[str]]) -> None:
-    device.keyboard.forget("good")
+    device.keyboard.choices.forget("good")
     assert "good" not in glide("good")
 
 

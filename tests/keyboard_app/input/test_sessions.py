@@ -311,7 +311,7 @@ class Session(RuleBasedStateMachine):
         start, end = field.word()
         assert len(keyboard.word) == (end - start if field.cursor == field.anchor else 0)
         assert {offer.kind for offer in keyboard.strip} or not keyboard.suggestions
-        assert keyboard.word_preferences.insisted == field.insisted
+        assert keyboard.choices.preferences.insisted == field.insisted
 
 
 def test_hundreds_of_sessions_equal_those_of_a_plain_text_field() -> None:
