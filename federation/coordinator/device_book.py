@@ -70,10 +70,6 @@ class DeviceBook:
             for sha256, name, made, expires, used, revoked in self._store.rows(query)
         ]
 
-    def link_of(self, code: str) -> str:
-        """Returns the id of the link that has a code."""
-        return hashlib.sha256(code.encode()).hexdigest()[:12]
-
     def expiry_of(self, code: str) -> float:
         """Returns the time at which the link with a code expires, in seconds since 1970."""
         chosen = code_details.c.sha256 == hashlib.sha256(code.encode()).hexdigest()

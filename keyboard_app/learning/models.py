@@ -147,7 +147,7 @@ class Models:
         _ = self._in_use.spellings.corrections
 
     def read_ahead(self, context: str) -> None:
-        """Has both networks read the message so far, so that the next suggestions and `ranks` need no step of a network."""
+        """Has both networks read the message so far, so that the next suggestions and ranks need no step of a network."""
         self._in_use.follow(context)
         self._global.follow(context)
 
@@ -166,19 +166,10 @@ class Models:
         corrected = self._in_use.correct(context, word, touches)
         return self._in_use.casing.recased(word) if corrected is None else self._in_use.casing.written(corrected)
 
-    def ranks(self, text: str) -> list[Ranks]:
-        """Returns for each token of a message the number of words that each model ranks above it, given the words before it."""
-        vocabulary = self.global_model.vocabulary
-        return list(
-            _rank([token.word for token in tokenize(text)], self._in_use.predictor, self._global.predictor, vocabulary)
-        )
-
-    def learn(self, text: str) -> None:
-        """Counts a sent message: its phrases and words are suggested from now on."""
-        self._ngram.learn(text)
-
     def learn_in_steps(self, text: str) -> Iterator[Ranks | None]:
-        """Counts a sent message and ranks its words, as `learn` and `ranks` do, in steps of about a millisecond.
+        """Counts a sent message, whose phrases and words are suggested from then on, and ranks its words.
+
+        A step takes about a millisecond. A rank is the number of words that a model ranks above the word, given those before it.
 
         Models that take the place of these in the meantime have read the message from the store: it is not counted twice.
 

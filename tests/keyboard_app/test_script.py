@@ -13,9 +13,10 @@ from keyboard_app.input.typist import type_message
 from keyboard_app.script import run_script
 from model.device.folder import Model
 from model.device.learning.gate import prequential
-from model.device.metrics import Typing, evaluate, type_and_learn
+from model.device.metrics import Typing, evaluate
 from model.device.metrics import type_message as typed_by_the_metric
 from model.device.suggesting.personal import PersonalNgram
+from tests.typed import type_and_learn
 
 LINES = [
     "I think you are good, but I don't like that!",

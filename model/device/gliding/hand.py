@@ -120,17 +120,11 @@ class Hand:
             if letter != typed and cost < _MOST_COST
         }
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Returns arrays for `from_arrays`: of each kind the letters, uint32 [L], and their sums, float64 [L, 5]."""
-        arrays: dict[str, NDArray[Any]] = {}
-        for name, model in (("taps", self.taps), ("glides", self.glides)):
-            arrays[f"{name}_letters"] = np.array([ord(letter) for letter in model.sums], np.uint32)
-            arrays[name] = np.array(list(model.sums.values()), np.float64).reshape(-1, _COLUMNS)
-        return arrays
-
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Hand":
-        """Returns the hand of arrays that `to_arrays` made.
+        """Returns the hand of these arrays: of `taps` and `glides` each the letters, uint32 [L], and their sums, float64 [L, 5].
+
+        The letters of `taps` are in `taps_letters`, as code points, and likewise those of `glides`.
 
         Raises:
           ValueError: an array is missing, damaged, or of another hand's form.

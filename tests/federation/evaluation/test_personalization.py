@@ -21,10 +21,11 @@ from federation.evaluation.personalization import (
 from model.device.folder import Model
 from model.device.learning.finetuning import PERSONAL_TRAINING
 from model.device.learning.gate import prequential
-from model.device.metrics import Scores, Typing, evaluate, type_and_learn
+from model.device.metrics import Scores, Typing, evaluate
 from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.prediction import Predictor
 from model.device.suggesting.reading import Reader
+from tests.typed import type_and_learn
 
 PARTS = {"output bias", "fine-tuning", "n-grams", "both", "fine-tuning over all words"}
 

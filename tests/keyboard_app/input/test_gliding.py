@@ -214,8 +214,8 @@ def test_words_of_the_person_are_glided_once_they_are_suggested(
     device: Device, glide: Callable[..., list[str]]
 ) -> None:
     assert "zebra" not in glide("zebra")
-    device.models.learn("zebra")
-    device.models.learn("the zebra")
+    device.models.ngram.learn("zebra")
+    device.models.ngram.learn("the zebra")
     assert glide("zebra", "the ")[0] == "zebra"
 
 
@@ -274,7 +274,7 @@ def test_what_is_decoded_before_the_finger_is_lifted_is_what_it_means_afterwards
     device: Device, glide: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     geometry = qwerty(0, 0, 400, 168)
-    device.models.learn("the zebra likes the zebra")
+    device.models.ngram.learn("the zebra likes the zebra")
     for word, context in (("good", "so "), ("zebra", "the "), ("they", "")):
         expected = glide(word, context)
         gesture, other = over(geometry, word), over(geometry, word + "s")

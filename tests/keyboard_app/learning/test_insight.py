@@ -24,14 +24,15 @@ from keyboard_app.learning.rising import Rise, Rising, one_for_each_word
 from keyboard_app.recording.database.records import Day, Ranks
 from keyboard_app.recording.database.schema import seal_message
 from model.device.metrics import Typing
+from tests.keyboard_app.ranked import ranks_of
 
 LINE = "i think you are good ."
 
 
 def record(device: Device, text: str, times: int) -> None:
     for _ in range(times):
-        device.profile.store.add_message(text, device.models.ranks(text))
-        device.models.learn(text)
+        device.profile.store.add_message(text, ranks_of(device.models, text))
+        device.models.ngram.learn(text)
 
 
 def test_periods_by_model_cover_all_words(device: Device) -> None:

@@ -25,7 +25,7 @@ OTHER = "meet me at the climbing hall at seven"
 def record(device: Device, text: str, times: int) -> None:
     for _ in range(times):
         device.profile.store.add_message(text, [])
-        device.models.learn(text)
+        device.models.ngram.learn(text)
 
 
 def in_use(device: Device) -> str:

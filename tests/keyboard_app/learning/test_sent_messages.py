@@ -9,6 +9,7 @@ from keyboard_app.device import Device
 from keyboard_app.learning.models import Models
 from model.device.folder import Model
 from model.device.suggesting.prediction import Prediction, Predictor
+from tests.keyboard_app.ranked import ranks_of
 
 TEXT = "i think we meet at the zebra tonight , what do you think of it ? " * 12
 STEPS = 3
@@ -51,8 +52,8 @@ def test_the_ranks_are_those_before_the_message_was_sent(device: Device, small_m
     device.keyboard.paste("short")  # what is typed in the meantime changes nothing
     assert device.keyboard.strip is not None
     device.catch_up()
-    assert device.profile.store.ranks() == fresh.ranks(sent)
-    fresh.learn(sent)
+    assert device.profile.store.ranks() == ranks_of(fresh, sent)
+    fresh.ngram.learn(sent)
     assert device.models.own_words == fresh.own_words == ["zebra"]
     assert device.models.suggest("i think we ", "") == fresh.suggest("i think we ", "")
 
@@ -76,9 +77,9 @@ def test_a_message_of_usual_length_is_ranked_later_and_learned_at_once(
     assert device.models.own_words == ["zebra"]
     while device.catch_up(STEPS):
         pass
-    expected = fresh.ranks("meet me at the zebra")
-    fresh.learn("meet me at the zebra")
-    assert device.profile.store.ranks() == expected + fresh.ranks("the zebra ?")
+    expected = ranks_of(fresh, "meet me at the zebra")
+    fresh.ngram.learn("meet me at the zebra")
+    assert device.profile.store.ranks() == expected + ranks_of(fresh, "the zebra ?")
 
 
 def test_a_keyboard_that_closes_leaves_no_step_to_do(device: Device) -> None:

@@ -33,7 +33,7 @@ def record(device: Device, messages: list[str]) -> None:
     """Records messages as if they were sent, without ranks."""
     for text in messages:
         device.profile.store.add_message(text, [])
-        device.models.learn(text)
+        device.models.ngram.learn(text)
 
 
 def status(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[dict, str]:

@@ -18,6 +18,7 @@ from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.reading import read_source
 from keyboard_app.recording.database import queries, store
 from keyboard_app.recording.user_profile import PERSONAL, PREVIOUS
+from tests.keyboard_app.ranked import ranks_of
 
 LINE = "i think you are good ."
 OWN = "the zebra and the quagga"
@@ -26,8 +27,8 @@ OWN = "the zebra and the quagga"
 def record(device: Device, texts: list[str]) -> list[int]:
     ids = []
     for text in texts:
-        ids.append(device.profile.store.add_message(text, device.models.ranks(text)))
-        device.models.learn(text)
+        ids.append(device.profile.store.add_message(text, ranks_of(device.models, text)))
+        device.models.ngram.learn(text)
     return ids
 
 

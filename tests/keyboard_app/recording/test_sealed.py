@@ -15,6 +15,7 @@ from keyboard_app.recording.personal_file import Seen
 from keyboard_app.recording.user_profile import PERSONAL, STORE
 from model.device.folder import Model
 from model.device.weights import next_provenance, save_weights
+from tests.keyboard_app.ranked import ranks_of
 
 SENTENCES = ["Quixotically the zebra meets Wilhelmina at the Schwarzwald", "climbing ropes tonight, Wilhelmina zebra"]
 # Rare words, which are in no program or library that happens to be mapped or cached.
@@ -105,7 +106,7 @@ def test_the_search_finds_plain_text(tmp_path: Path) -> None:
 
 def test_ranks_reveal_the_words(device: Device, small_model: Model) -> None:
     """The reason to encrypt ranks too: with the model, which anybody has, they determine the words."""
-    device.profile.store.add_message("climbing ropes tonight", device.models.ranks("climbing ropes tonight"))
+    device.profile.store.add_message("climbing ropes tonight", ranks_of(device.models, "climbing ropes tonight"))
     reader, words = device.models._global.reader, list[str]()
     for ranks in device.profile.store.ranks():
         scores = reader.logits([small_model.vocabulary.id(word) for word in words])

@@ -11,8 +11,8 @@ from keyboard_app.learning.background import run
 from keyboard_app.learning.hindsight import Curves
 from keyboard_app.learning.learning import Learning
 from keyboard_app.window.drawing.fonts import marked_up
-from keyboard_app.window.drawing.theme import contrast
 from model.device.folder import PRETRAINED
+from tests.keyboard_app.window.contrast import contrast
 
 BACKSPACE, TAB, ENTER, ESCAPE, SPACE, DOWN, F6 = 8, 9, 13, 27, 32, 274, 287
 LINES = ["i think you are good", "go to the climbing hall tonight", "meet at the hall at seven"]
