@@ -36,7 +36,7 @@ class LinkRow:
 
 
 class DeviceBook:
-    """What the owner of a federation may know of devices. Traffic and errors are written every few seconds (`save`)."""
+    """The owner's knowledge of the devices. Traffic and errors are written every few seconds (`save`)."""
 
     def __init__(self, store: CoordinatorStore) -> None:
         self._store = store
@@ -91,7 +91,7 @@ class DeviceBook:
             db.execute(update(code_details).where(code_details.c.sha256.startswith(begins)).values(revoked=1))
 
     def find(self, device: str) -> str:
-        """Returns the id of the device that has this id, id's beginning, or name.
+        """Returns the id of the device that is called by its id, the beginning of its id, or its name.
 
         Raises:
           DataError: no device, or more than one, is called so.

@@ -57,7 +57,8 @@ class EnrolledDevices:
         self._seen: dict[str, float] = {}  # time of each device's latest check-in since the last write
         # By device: the time of its latest check-in since the start, whether it is ready, and whether it shares words.
         self._checked_in: dict[str, tuple[float, bool, bool]] = {}
-        self._presence, self._untold = presence, set[str]()  # devices that checked in here since others were told
+        self._presence = presence
+        self._untold = set[str]()  # devices that checked in here since the other processes were told
         self._counted = -math.inf, 0  # when the members were counted, and how many they were
         self._grouped = ""  # name of the round whose group was chosen
         self._saved = self._told = now
@@ -80,7 +81,7 @@ class EnrolledDevices:
 
     def belongs(self, device: str) -> bool:
         """Returns whether a device has joined and not left."""
-        # One that checked in here has, unless it left by another process.
+        # A device that checked in here belongs, unless it left through another process of the cluster.
         return (self._presence is None and device in self._checked_in) or self._store.members.belongs(device)
 
     def leave(self, device: str, now: float, removed: bool = False) -> None:

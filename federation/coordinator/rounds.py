@@ -10,7 +10,7 @@ If the coordinator is killed before step 3, only the round's row remains, as abo
 coordinator continues at step 4. Folders of rounds that were not committed are removed. A sum that could be unmasked but made no
 model still counts as spent privacy, and its devices as having taken part. Time and cryptography are passed in; for one thread.
 
-Between two rounds, another model can take the place of the newest one, also one with another vocabulary (`take_over`). The rounds
+Between two rounds, another model can take the place of the newest one, even one with another vocabulary (`take_over`). The rounds
 of a word discovery (`federation.coordinator.words`) come before those that are scheduled; in place of step 4, their sum is read.
 """
 
@@ -94,7 +94,7 @@ class Rounds(RoundsInView):
         self._abort_open_rounds(now)
 
     def _abort_open_rounds(self, now: float, but: int | None = None) -> None:
-        """Ends the rounds that an earlier coordinator left open, but one that goes on."""
+        """Ends the rounds that an earlier coordinator left open, except one that goes on."""
         if self._store.abort_open_rounds("the coordinator was restarted", now, but):
             again = "the round is repeated" if self._store.schedule()[0] else "no more rounds are scheduled"
             said = f"the coordinator ended in the middle of a round, and nothing of it is kept: {again}"
@@ -218,7 +218,7 @@ class Rounds(RoundsInView):
     def stop(self, now: float, finish: bool = False) -> None:
         """Schedules no more rounds; with `finish` the one under way continues, otherwise it ends, unless it has its sum.
 
-        A round that is ended so did not fail: nothing of it is kept or counted, and no later round waits because of it.
+        A round that is ended in this way did not fail: nothing of it is kept or counted, and no later round waits because of it.
         """
         self._store.set_schedule(0, paused=False)
         self.discoveries.stop(now)
@@ -410,7 +410,7 @@ class Rounds(RoundsInView):
             self.pause(True)
 
     def _drop_outdated_next_round(self) -> None:
-        """Drops the next round if its privacy spent misses an unmasked sum, so that the learner prepares it again."""
+        """Drops the prepared round if its privacy accounting lacks an unmasked sum, so that the learner prepares it again."""
         if self.next_round is not None and self.next_round.unmasked != self._store.newest_unmasked():
             self.next_round = None
 

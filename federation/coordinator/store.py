@@ -6,7 +6,7 @@ A round is a row: `open` from its selection on, `summed` once the sum of its upd
 Rounds that were open when the coordinator ended are aborted when it restarts; a summed one continues from its sum. No update is
 therefore counted twice, and the newest committed round always has its model. A round with participations had enough shares to
 unmask its sum, whatever happened next: its devices took part, and the privacy that this costs them is spent. No message of a
-device is kept, masked or not, but by a cluster while the round is open (`federation.coordinator.cluster`).
+device is kept, masked or not, except by a cluster while the round is open (`federation.coordinator.cluster`).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -219,7 +219,7 @@ class CoordinatorStore:
         self.database.change(_in_state(number, "open", "summed").values(**aborted))
 
     def abort_open_rounds(self, reason: str, now: float, but: int | None = None) -> int:
-        """Ends the rounds that an earlier process left open, but the one with this number; returns how many there were."""
+        """Ends the rounds that an earlier process left open, except the one with this number; returns how many there were."""
         ended = update(rounds).where(rounds.c.state == "open").values(state="aborted", reason=reason, ended=now)
         return self.database.change(ended if but is None else ended.where(rounds.c.number != but))
 

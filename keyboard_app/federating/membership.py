@@ -224,7 +224,7 @@ class Membership:
         with transaction(self._connection) as db:
             if db.execute("SELECT 1 FROM shared WHERE tag = ?", (tag,)).fetchone():
                 raise DataError(
-                    f"this keyboard has already given an update in round {round_name}: it gives no second one"
+                    f"this keyboard has already given an update in round {round_name}: it does not give a second one"
                 )
             if offered is not None:
                 self.word_record().check(url, offered)

@@ -54,8 +54,8 @@ _OUTCOMES = {
     api_messages.UNKNOWN: "the coordinator does not know whether what this keyboard {did} is counted",
 }
 _TOO_LITTLE = "this keyboard has too few words to take part in a round yet: it takes part once you have written more"
-# What a failed step of a round raises: LiteRT a RuntimeError, a full disk an OSError; libraries, at numbers that no check foresaw,
-# one of the others. The round is lost, and the keyboard goes on.
+# The errors of a failed step of a round: LiteRT raises a RuntimeError, a full disk an OSError; libraries raise one of the others
+# at numbers that no check foresaw. The round is lost, and the keyboard goes on.
 _FAILURES = (UserFacingError, RuntimeError, OSError, ValueError, ArithmeticError, MemoryError)
 _WAIT_SECONDS = 10.0  # for the answer to a check-in
 _NO_MEMBER = (api_messages.UNKNOWN_DEVICE, api_messages.REMOVED)  # refusals of a device that is not a member any more
@@ -86,7 +86,7 @@ class _Session:
         """Begins the round of a plan that `check_plan` or `check_word_plan` accepts."""
         self.plan = plan
         self.part = DeviceRound(secure_round(plan), joined.key)
-        self.sent = False  # whether its masked numbers exist
+        self.sent = False  # whether its masked numbers were made
 
 
 class Participant:
@@ -245,12 +245,12 @@ class Participant:
             try:
                 return self._install(newest.model, another_vocabulary=True)
             except NoProgramError as error:
-                self.outdated, self.note = True, f"this keyboard takes part in no rounds for now: {error}"
+                self.outdated, self.note = True, f"this keyboard does not take part in rounds for now: {error}"
                 return ""
             except RefusedError as refused:
                 if refused.status != api_messages.NOT_FOUND:
                     raise
-        raise UnreachableError("the federation's model changes just now: try again later")
+        raise UnreachableError("the federation's model is just changing: try again later")
 
     def _install(self, wanted: str, another_vocabulary: bool = False) -> str:
         try:

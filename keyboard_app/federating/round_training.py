@@ -1,4 +1,4 @@
-"""What a keyboard's update of a round is computed from: the plans that it trains for, and the training itself.
+"""The training of a keyboard's update in a round, and the check of the plan that it trains for.
 
 The newest messages are held out of training. The round's weights are measured on them, trained on the older messages, and measured
 again. Nothing is masked or sent here (`keyboard_app.federating.participant`).

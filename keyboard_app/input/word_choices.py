@@ -1,4 +1,4 @@
-"""What a person decides about words while typing: to insist on one as typed, to forget one, or to remember it again."""
+"""A person's decisions about words while typing: to insist on one as typed, to forget one, or to remember it again."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ class WordChoices:
         return word in self.preferences.insisted and word not in self.preferences.forgotten
 
     def insist(self, word: str) -> None:
-        """Corrects a word no more, and offers it again if it was forgotten."""
+        """Never corrects a word from now on, and offers it again if it was forgotten."""
         word = normalize(word)
         if word not in self.preferences.insisted:
             self.preferences.insisted.add(word)

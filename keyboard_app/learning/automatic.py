@@ -33,7 +33,7 @@ class AutomaticLearning:
         self._profile, self._models = profile, models
         self._learn, self._compare_models, self._may_work = learn, compare_models, may_work
         self._begun_at = 0  # id of the newest message when learning last started here
-        self._compared_at: tuple[object, ...] | None = None  # what models were last compared after
+        self._compared_at: tuple[object, ...] | None = None  # the state after which models were last compared
         self._counted: tuple[tuple[int, ...], int, int] | None = None  # state of the store, all words, new words
 
     def learn_if_due(self, rested: float, charging: bool | None = None, now: datetime | None = None) -> bool:

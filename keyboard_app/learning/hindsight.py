@@ -1,4 +1,4 @@
-"""What three models would have offered for the words that a person typed: a curve for each of them.
+"""How well three models would have predicted the words that a person typed: a curve for each of them.
 
 - The public model, as the keyboard was delivered before anybody's private words reached it.
 - The newest global model, which many keyboards learned together.

@@ -69,7 +69,7 @@ class Models:
         self.global_model, self._ngram = model, ngram
         self.personal: Weights | None = None
         self.seen: Seen | None = None  # the messages that the personal network may hold
-        # Its suggestions show what learning brought. While it is the network in use, both suggesters share one reader.
+        # Its suggestions show the effect of learning. While it is the network in use, both suggesters share one reader.
         self._global = Suggester(self._reader, model.vocabulary, lexicon=model.lexicon)
         self._in_use = self._suggester(self._reader)
 

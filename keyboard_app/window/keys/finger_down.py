@@ -1,4 +1,4 @@
-"""What is worked out while a finger is on the keys: the tap or glide that it becomes, and what that will show."""
+"""The work while a finger is on the keys: the tap or glide that it becomes, and the words that it will show."""
 
 from collections.abc import Sequence
 

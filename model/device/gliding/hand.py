@@ -56,7 +56,7 @@ class TouchModel:
             return
         centre = geometry.centres[geometry.letters.index(letter)]
         off = geometry.in_units(np.array([x, y], np.float64)) - centre
-        if not np.hypot(*off) <= _FARTHEST:  # nor NaN
+        if not np.hypot(*off) <= _FARTHEST:  # also true of NaN
             return
         row = self.sums.setdefault(letter, np.zeros(_COLUMNS))
         row += [1.0, *off, *(off**2)]
@@ -100,7 +100,7 @@ class Hand:
                 self.glides.learn(letter, x, y, geometry)
 
     def touch_costs(self, typed: str, x: float, y: float, geometry: KeyGeometry) -> dict[str, float] | None:
-        """Returns what a tap at a point in pixels, which typed a letter, says of the other letters: `Corrections.costs` takes it.
+        """Returns the costs of other letters at a point in pixels where a tap typed a letter, for `Corrections.costs`.
 
         The cost of a letter is how much less likely, in nats, this hand would tap there for it than for the typed one. In the
         middle of a key, a neighbour costs about as much as any typo with a neighbouring key; at its edge it costs the least.
