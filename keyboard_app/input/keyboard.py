@@ -262,10 +262,6 @@ class Keyboard(Editing):
         self._count()
         self._after_key()
 
-    def delete(self, reach: Move = Move.RIGHT) -> None:
-        """Deletes the selection, or text after the cursor."""
-        self.backspace(reach)
-
     @property
     def glide_candidates(self) -> int:
         """The number of words that `glide` needs: the word, its alternatives, and those that were refused here."""

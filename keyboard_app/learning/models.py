@@ -155,12 +155,6 @@ class Models:
         """Suggests by the global network alone, as if the person had never typed."""
         return [self._global.casing.written(word) for word in self._global.suggest(context, prefix)]
 
-    @property
-    def own_words(self) -> list[str]:
-        """The suggested words that are not in the vocabulary, in the order in which they came to be suggested."""
-        words = [self._ngram.word(own) for own in self._ngram.offered]
-        return [word for word in words if not self._in_use.doubts(word)]
-
     def correct(self, context: str, word: str, touches: TouchCosts | None = None) -> str | None:
         """Returns the correction of a typed word or of its case, or None (`Suggester.correct`, `Casing.recased`)."""
         corrected = self._in_use.correct(context, word, touches)

@@ -1,4 +1,4 @@
-"""The ranks of a message's words, found at once, to compare those with that a keyboard finds in steps."""
+"""The knowledge of a keyboard's models, found at once: the ranks of a message's words, and the person's own words."""
 
 from data.tokenizer import tokenize
 from keyboard_app.learning.models import Models
@@ -13,3 +13,9 @@ def ranks_of(models: Models, text: str) -> list[Ranks]:
         Ranks(used.rank, shared.rank) if word in models.global_model.vocabulary else Ranks(None, None)
         for word, used, shared in zip(words, in_use, by_global, strict=True)
     ]
+
+
+def own_words(models: Models) -> list[str]:
+    """Returns the suggested words that are not in the vocabulary, in the order in which they came to be suggested."""
+    words = [models.ngram.word(own) for own in models.ngram.offered]
+    return [word for word in words if not models._in_use.doubts(word)]

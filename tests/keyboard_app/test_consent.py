@@ -9,6 +9,7 @@ from data.errors import DataError
 from keyboard_app.device import Device, Sent
 from keyboard_app.learning.insight import Saved, SavedKeys
 from keyboard_app.recording.database.store import Store
+from tests.keyboard_app.ranked import own_words
 
 
 def send(device: Device, text: str) -> None:
@@ -19,7 +20,7 @@ def send(device: Device, text: str) -> None:
 
 def state(device: Device) -> tuple:
     store = device.profile.store
-    return store.messages(), store.days(), store.newest_message(), device.models.own_words, device.models._ngram.length
+    return store.messages(), store.days(), store.newest_message(), own_words(device.models), device.models._ngram.length
 
 
 def test_nothing_is_recorded_without_consent(tmp_path: Path, small_model_folder: Path) -> None:

@@ -27,6 +27,7 @@ from model.device.suggesting.personal import PersonalNgram
 from model.device.weights import Provenance, digest, initial_weights, load_weights
 from tests.keyboard_app.federating.in_process import Coordinator, Keyboard
 from tests.keyboard_app.federating.test_local_rounds import INVITATION
+from tests.keyboard_app.ranked import own_words
 
 LINES = [
     "meet zebra at the hall",
@@ -61,7 +62,7 @@ def type_and_learn(device: Device) -> None:
         device._record(line)  # what the keyboard does with a message that is sent, as the person wrote it
     device.keyboard.choices.forget("hall")
     run(Learning(device.profile, device.models))
-    assert {"zebra", "quokka"} <= set(device.models.own_words) and "chalk" not in device.models.own_words
+    assert {"zebra", "quokka"} <= set(own_words(device.models)) and "chalk" not in own_words(device.models)
 
 
 def learned_on(device: Device) -> str:
@@ -76,7 +77,7 @@ def check_moved(device: Device, second: Model) -> None:
     models = device.models
     assert models.global_model.vocabulary.words == second.vocabulary.words
     assert digest(models.global_model.weights) == digest(second.weights)
-    assert "chalk" in models.own_words and not {"zebra", "quokka"} & set(models.own_words)
+    assert "chalk" in own_words(models) and not {"zebra", "quokka"} & set(own_words(models))
     expected, found = PersonalNgram(second.vocabulary, LINES), models._ngram.frozen()
     found.trust = expected.trust  # it depends on whether the keyboard has learned already
     network = np.full(len(second.vocabulary), 1 / len(second.vocabulary), np.float32)

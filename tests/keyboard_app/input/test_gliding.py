@@ -68,7 +68,8 @@ def test_words_before_and_behind_it(keyboard: Keyboard) -> None:
 
 def test_a_selection_is_replaced(keyboard: Keyboard) -> None:
     keyboard.text = "it is bad now"
-    keyboard.select(6, 9)
+    keyboard.move_to(6)
+    keyboard.move_to(9, extend=True)
     keyboard.glide(WORDS)
     assert keyboard.text == "it is good now"
 

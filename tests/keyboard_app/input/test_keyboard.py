@@ -190,7 +190,8 @@ def test_suggestions_follow_the_cursor() -> None:
     assert keyboard.suggestions == []
     keyboard.move(Move.WORD_LEFT)
     assert keyboard.suggestions == []
-    keyboard.select(3, 6)
+    keyboard.move_to(3)
+    keyboard.move_to(6, extend=True)
     assert keyboard.suggestions == []
     assert asked == [("we saw ", "th"), ("we saw ", ""), ("we ", "")]
 
@@ -255,7 +256,8 @@ def test_a_selection_is_replaced_cut_and_deleted(keyboard: Keyboard) -> None:
     assert (keyboard.copy(), keyboard.selection) == ("two", (4, 7))
     keyboard.press("x")
     assert keyboard.text == "one x three"
-    keyboard.select(3, 5)
+    keyboard.move_to(3)
+    keyboard.move_to(5, extend=True)
     assert keyboard.cut() == " x"
     assert keyboard.cut() == ""
     keyboard.paste("\x00\t2\r\n\ud800")
@@ -267,10 +269,10 @@ def test_a_selection_is_replaced_cut_and_deleted(keyboard: Keyboard) -> None:
     keyboard.backspace()
     keyboard.move(Move.END)
     keyboard.backspace(Move.WORD_LEFT)
-    keyboard.delete()
+    keyboard.backspace(Move.RIGHT)
     assert keyboard.text == " 2\n "
     keyboard.move(Move.LINE_START)
-    keyboard.delete()
+    keyboard.backspace(Move.RIGHT)
     assert keyboard.text == " 2\n"
 
 

@@ -236,7 +236,7 @@ class Session(RuleBasedStateMachine):
 
     @rule(move=st.sampled_from(list(PAIRS.values())))
     def delete(self, move: Move) -> None:
-        self.keyboard.delete(move)
+        self.keyboard.backspace(move)
         self.field.erase(move)
 
     @rule(move=st.sampled_from(Move), extend=st.booleans())
@@ -250,7 +250,8 @@ class Session(RuleBasedStateMachine):
             self.keyboard.move_to(start)
             self.field.select(start, start)
         else:
-            self.keyboard.select(start, end)
+            self.keyboard.move_to(start)
+            self.keyboard.move_to(end, extend=True)
             self.field.select(start, end)
 
     @rule()

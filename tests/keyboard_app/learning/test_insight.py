@@ -24,7 +24,7 @@ from keyboard_app.learning.rising import Rise, Rising, one_for_each_word
 from keyboard_app.recording.database.records import Day, Ranks
 from keyboard_app.recording.database.schema import seal_message
 from model.device.metrics import Typing
-from tests.keyboard_app.ranked import ranks_of
+from tests.keyboard_app.ranked import own_words, ranks_of
 
 LINE = "i think you are good ."
 
@@ -73,7 +73,7 @@ def test_new_words_are_those_that_are_suggested(device: Device) -> None:
     messages = device.profile.store.messages()
     found = new_words(messages, device.models.global_model.vocabulary)
     assert found == [NewWord("quagga", 2, messages[1].time), NewWord("zebra", 2, messages[0].time)]
-    assert {word.word for word in found} == set(device.models.own_words)
+    assert {word.word for word in found} == set(own_words(device.models))
 
 
 def test_keystrokes_saved() -> None:

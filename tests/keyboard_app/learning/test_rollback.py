@@ -17,6 +17,7 @@ from keyboard_app.recording.personal_file import load_personal
 from keyboard_app.recording.user_profile import PERSONAL, PREVIOUS, read_vault
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
+from tests.keyboard_app.ranked import own_words
 
 LINE = "i think you are good ."
 OTHER = "meet me at the climbing hall at seven"
@@ -81,7 +82,7 @@ def test_reset_forgets_what_was_learned_and_keeps_the_messages(tmp_path: Path, s
         assert device.compare("i think you are", "") == untouched
     with Device.open(tmp_path, small_model_folder) as device:
         assert device.compare("i think you are", "") == untouched
-        assert device.models.own_words == []
+        assert own_words(device.models) == []
         assert relearning(device.profile, device.models) is None
         assert (device.my_data.count(), device.my_data.still_held) == (60, 0)
         assert "nothing to learn from yet" in run(Learning(device.profile, device.models))

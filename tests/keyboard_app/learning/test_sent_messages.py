@@ -9,7 +9,7 @@ from keyboard_app.device import Device
 from keyboard_app.learning.models import Models
 from model.device.folder import Model
 from model.device.suggesting.prediction import Prediction, Predictor
-from tests.keyboard_app.ranked import ranks_of
+from tests.keyboard_app.ranked import own_words, ranks_of
 
 TEXT = "i think we meet at the zebra tonight , what do you think of it ? " * 12
 STEPS = 3
@@ -54,7 +54,7 @@ def test_the_ranks_are_those_before_the_message_was_sent(device: Device, small_m
     device.catch_up()
     assert device.profile.store.ranks() == ranks_of(fresh, sent)
     fresh.ngram.learn(sent)
-    assert device.models.own_words == fresh.own_words == ["zebra"]
+    assert own_words(device.models) == own_words(fresh) == ["zebra"]
     assert device.models.suggest("i think we ", "") == fresh.suggest("i think we ", "")
 
 
@@ -74,7 +74,7 @@ def test_a_message_of_usual_length_is_ranked_later_and_learned_at_once(
         device.keyboard.paste(message)
         device.keyboard.enter()
     assert not predicted
-    assert device.models.own_words == ["zebra"]
+    assert own_words(device.models) == ["zebra"]
     while device.catch_up(STEPS):
         pass
     expected = ranks_of(fresh, "meet me at the zebra")
@@ -97,7 +97,7 @@ def test_a_message_that_is_deleted_meanwhile_leaves_nothing(device: Device) -> N
     device.my_data.delete([device.sent.id])
     device.catch_up()
     assert device.profile.store.ranks() == []
-    assert device.models.own_words == []
+    assert own_words(device.models) == []
 
 
 def test_words_are_counted_once_if_the_models_are_replaced_meanwhile(device: Device) -> None:
@@ -116,4 +116,4 @@ def test_a_keyboard_that_is_killed_has_the_message(device: Device, tmp_path: Pat
     device.profile.close()  # without the rest of `Device.close`
     with Device.open(tmp_path / "profile", small_model_folder, consenting=True) as again:
         assert [message.text for message in again.profile.store.messages()] == [TEXT.strip()]
-        assert again.models.own_words == ["zebra"]
+        assert own_words(again.models) == ["zebra"]
