@@ -213,7 +213,7 @@ partial_sums = Table(  # of the masked updates that a process received in an ope
     _required("devices", _Number),  # in the sum
     _required("sum", LargeBinary),  # packed by the round's layout
 )
-presence = Table(  # what devices said when they last checked in
+presence = Table(  # the state that devices reported when they last checked in
     "presence",
     cluster_metadata,
     Column("device", Text, primary_key=True),

@@ -1,4 +1,4 @@
-"""What the owner sees of each device and each join link: names, status, counts and errors, but no update and no code."""
+"""The owner's view of each device and each join link: names, status, counts and errors, but no update and no code."""
 
 from dataclasses import dataclass
 
