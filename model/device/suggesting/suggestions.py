@@ -130,7 +130,7 @@ class Suggester:
         `context` is the message before the word being typed, `prefix` the letters typed so far. Words that start with the prefix
         are ranked by their probability. If the prefix has at least three letters, words that typing errors turn into the prefix
         are ranked too, by their probability times that of the errors. Fewer words are returned if fewer fit; punctuation is never
-        suggested. `touches` says for each letter of the prefix what its touch costs other letters (`Hand.touch_costs`).
+        suggested. `touches` gives the costs of other letters by the touch of each letter of the prefix (`Hand.touch_costs`).
         """
         self._score(words_of(context))
         typed = normalize(prefix)
