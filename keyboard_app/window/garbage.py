@@ -4,8 +4,8 @@ import gc
 
 from kivy.clock import Clock
 
+from data.allocator import release_memory
 from keyboard_app.window.activity import Activity
-from model.device.litert import release_memory
 
 _REST = 3.0  # seconds without use after which garbage is collected
 

@@ -8,7 +8,6 @@ from kivy.input import MotionEvent
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, OptionProperty, StringProperty
 
-from data.allocator import release_memory
 from data.errors import UserFacingError
 from keyboard_app.charging import is_charging
 from keyboard_app.device import Device

@@ -201,7 +201,7 @@ def test_a_round_that_another_version_of_the_coordinator_opened_is_repeated(chan
         world.new_member()
     world.kill()
     assert world.coordinator.rounds.current is None, "the process leads, and has ended that round"
-    assert any("cannot go on with round 1" in line for _, line in world.coordinator.store.errors(10))
+    assert any("cannot go on with round 1" in line for _, line in world.coordinator.store.events.errors(10))
     world.finish()
     world.check_models(start)
     assert [row.state for row in world.coordinator.store.rounds()] == ["aborted", "committed"]
