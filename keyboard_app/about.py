@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from keyboard_app.learning.models import Models
-from keyboard_app.recording.store import Store
+from keyboard_app.recording.database.store import Store
 from model.device.weights import digest
 
 _PACKAGE = "federated-keyboard"
@@ -36,7 +36,7 @@ def about(models: Models, store: Store) -> About:
     for what, part in (("Spellings", model.lexicon), ("Phrases", model.phrases)):
         if part is not None and part.license:
             licences.append(f"{what}: {part.license}.")
-    return About(_version(), described, _learned(store.learnings()), " ".join(licences))
+    return About(_version(), described, _learned(store.history.learnings()), " ".join(licences))
 
 
 def _version() -> str:

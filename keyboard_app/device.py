@@ -3,18 +3,19 @@
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from data.errors import DataError, UserFacingError
-from data.tokenizer import restore_case, tokenize
+from data.tokenizer import restore_case
 from keyboard_app.federating.federation import Federation
 from keyboard_app.federating.local_rounds import waiting_task
 from keyboard_app.input.emoji_catalogue import emoji_for
 from keyboard_app.input.gliding import Gliding
 from keyboard_app.input.keyboard import Keyboard
 from keyboard_app.input.layout import USUAL, Layout, layout_files, load_layout
+from keyboard_app.learning.automatic import AutomaticLearning
 from keyboard_app.learning.background import BackgroundTasks
 from keyboard_app.learning.comparison import SuggestionComparison
 from keyboard_app.learning.hindsight import ModelComparison
@@ -22,19 +23,18 @@ from keyboard_app.learning.insight import Saved
 from keyboard_app.learning.learning import Learning, relearning
 from keyboard_app.learning.models import Models
 from keyboard_app.learning.rising import Rising
-from keyboard_app.learning.schedule import REST_SECONDS, Moment, is_due
 from keyboard_app.learning.sent_messages import SentMessages
 from keyboard_app.learning.touches import Tap, Touches
 from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.my_data import MyData
+from keyboard_app.my_data.retention import Retention
+from keyboard_app.recording.database.records import FORGOTTEN, INSISTED, Day
 from keyboard_app.recording.recent_emoji import RecentEmoji
-from keyboard_app.recording.records import FORGOTTEN, INSISTED, Day
 from keyboard_app.recording.sensitive import why_sensitive
 from keyboard_app.recording.user_profile import Profile
 from model.device.folder import PRETRAINED, PUBLIC
 from model.device.gliding.geometry import Box
 from model.device.gliding.gesture import Gesture
-from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
 
 
@@ -67,16 +67,14 @@ class Device:
         self.sent: Sent | None = None
         self.public = PUBLIC  # the folder of the public model, which may be missing
         self._consenting = consenting
-        self._tidied = ""  # the day on which old messages were last deleted, ISO 8601
-        self._read_on = ""  # the day on which the clock was last read for that
-        self._certain: datetime | None = None  # a time that had certainly come by then
+        self._retention = Retention(profile)
         model = profile.load_global(shipped)
         try:
-            self._keep_only_recent()
+            self._retention.delete_old()
         except UserFacingError as error:  # a full disk must not prevent typing
             profile.notices.append(f"old messages could not be deleted: {error}")
         messages = [message.text for message in profile.store.learnable()]
-        trust = profile.store.ngram_trust(digest(model.weights))
+        trust = profile.store.history.ngram_trust(digest(model.weights))
         self.models = Models(model, profile.load_personal(model), messages, trust)
         if profile.store.unreadable:
             damaged = profile.store.unreadable
@@ -98,9 +96,7 @@ class Device:
         self.my_data = MyData(profile, self.models, self.touches, self.recent_emoji)
         self.federation = Federation(profile, self.models)
         self.comparison = SuggestionComparison(self.models, shipped)
-        self._words_of: tuple[tuple[int, ...], int, int] | None = None  # state of the store, all words, new words
-        self._compared_at: tuple[object, ...] | None = None  # what models were last compared after
-        self._begun_at = 0  # id of the newest message when learning last started by itself
+        self.automatic = AutomaticLearning(profile, self.models, self.learn, self.compare_models, self._may_work)
         self._follow_word_preferences()
         _ = self.recent_emoji.signs  # reads them now, so that the first key does not have to
         self._apply_settings()
@@ -202,7 +198,7 @@ class Device:
         if not (self.profile.settings.take_part and self.profile.settings.consent is True):
             self.federation.leave_round()
         if "keep_days" in choices:
-            self._tidied = ""
+            self._retention.renew()
             self._attend_to_age()
 
     def learn(self) -> None:
@@ -212,25 +208,6 @@ class Device:
           DataError: another task is running.
         """
         self.background.start(Learning(self.profile, self.models))
-
-    def learn_if_due(self, rested: float, charging: bool | None = None, now: datetime | None = None) -> bool:
-        """Starts to learn if learning is due (`keyboard_app.learning.schedule`); returns whether it started.
-
-        Args:
-          rested: seconds since the last key press.
-          charging: whether the machine is charging; None if it has no battery or the system does not say.
-          now: the local time.
-        """
-        now = now or datetime.now()
-        if self.private or self.background.task is not None or rested < REST_SECONDS:
-            return False
-        if self.federation.round_going_on is not None:
-            return False  # the device's time belongs to the round; the person can still start to learn
-        if not is_due(self.profile.settings, Moment(now.hour, *self._count_words(), rested, charging)):
-            return False
-        self._begun_at = self.profile.store.newest_message()  # learning that was stopped does not start again at once
-        self.learn()
-        return True
 
     def relearn(self) -> None:
         """Starts to learn again from the remaining messages, so that the personal network keeps no trace of deleted ones.
@@ -254,8 +231,8 @@ class Device:
             self.models.forget_personal()
         else:
             self.models.use_personal(previous.weights, previous.seen)
-        self.profile.store.add_change("rolled back", self.models.personalized)
-        self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
+        self.profile.store.history.add_change("rolled back", self.models.personalized)
+        self.models.ngram_trust = self.profile.store.history.ngram_trust(digest(self.models.global_model.weights))
         return f"{'your previous model' if previous else 'the shared model'} is in use again"
 
     def reset(self) -> str:
@@ -267,13 +244,13 @@ class Device:
           DataError: a task is running.
         """
         self._check_idle()
-        self.profile.store.add_change("reset", False)
+        self.profile.store.history.add_change("reset", False)
         self.profile.drop_personal()
         self.models.forget_personal()
         self.models.use_messages([])
         self.touches.forget()
         self.profile.drop_hand()
-        self.models.ngram_trust = self.profile.store.ngram_trust(digest(self.models.global_model.weights))
+        self.models.ngram_trust = self.profile.store.history.ngram_trust(digest(self.models.global_model.weights))
         return "everything that was learned is forgotten: the shared model is in use"
 
     def import_texts(self, path: Path, person: str | None = None) -> Importing:
@@ -325,24 +302,6 @@ class Device:
         """
         self.background.start(ModelComparison(self.profile, self.models, self.public))
 
-    def compare_models_if_due(self, rested: float, charging: bool | None = None) -> bool:
-        """Starts `compare_models` after a learning, or with a new global model, if the keyboard may work; returns whether it did.
-
-        The arguments are those of `learn_if_due`.
-        """
-        settings, store = self.profile.settings, self.profile.store
-        may_work = settings.learn_automatically and settings.consent is True and charging is not False
-        if not may_work or self.private or self.background.task is not None or rested < REST_SECONDS:
-            return False
-        if self.federation.round_going_on is not None:
-            return False
-        state = (store.last_learning(), store.last_deletion(), self.models.global_model.provenance)
-        if state == self._compared_at or not store.last_learning():
-            return False
-        self._compared_at = state  # a comparison that was stopped does not start again at once
-        self.compare_models()
-        return True
-
     def saved(self) -> Saved:
         """Returns the keystrokes that suggestions saved, today and ever."""
         return Saved.of(self.profile.store.days(), datetime.now().date())
@@ -393,21 +352,21 @@ class Device:
 
     def _follow_word_preferences(self) -> None:
         """Loads the words that the person has marked, and saves each word that they mark from now on."""
-        store, word_preferences, keyboard = self.profile.store, self.models.word_preferences, self.keyboard
-        word_preferences.forgotten |= set(store.words_marked(FORGOTTEN))
-        word_preferences.insisted |= set(store.words_marked(INSISTED))
-        keyboard.on_forget = lambda word: self._mark(FORGOTTEN, word)
-        keyboard.on_remember = lambda word: self._unmark(FORGOTTEN, word)
-        keyboard.on_insist = lambda word: self._mark(INSISTED, word)
+        store, word_preferences, choices = self.profile.store, self.models.word_preferences, self.keyboard.choices
+        word_preferences.forgotten |= set(store.words.marked(FORGOTTEN))
+        word_preferences.insisted |= set(store.words.marked(INSISTED))
+        choices.on_forget = lambda word: self._mark(FORGOTTEN, word)
+        choices.on_remember = lambda word: self._unmark(FORGOTTEN, word)
+        choices.on_insist = lambda word: self._mark(INSISTED, word)
 
     def _mark(self, kind: str, word: str) -> None:
         if self.records:
             with suppress(UserFacingError):  # a full disk must not fail a key press
-                self.profile.store.mark_word(kind, word)
+                self.profile.store.words.mark(kind, word)
 
     def _unmark(self, kind: str, word: str) -> None:
         with suppress(UserFacingError):  # as in _mark
-            self.profile.store.unmark_word(kind, word)
+            self.profile.store.words.unmark(kind, word)
 
     def _suggest(self, context: str, prefix: str) -> list[str]:
         return self.models.suggest(context, prefix, self.keyboard.touch_costs(prefix) if prefix else None)
@@ -434,47 +393,22 @@ class Device:
         looks_like = why_sensitive(text)
         return None if looks_like is None else f"not recorded: it looks like {looks_like}"
 
+    def _may_work(self) -> bool:
+        """Whether the keyboard may start to learn by itself: during a round, the device's time belongs to the round."""
+        return not self.private and self.background.task is None and self.federation.round_going_on is None
+
     def _check_idle(self) -> None:
         if self.background.task is not None:
             raise DataError(f"{self.background.task.title} is still running: wait until it is done, or stop it")
-
-    def _count_words(self) -> tuple[int, int]:
-        """Returns the number of recorded words to learn from, and the number of those that are new since the last learning."""
-        store = self.profile.store
-        at = (
-            store.newest_message(),
-            store.last_deletion(),
-            store.last_learning(),
-            len(store.changes()),
-            self._begun_at,
-        )
-        if self._words_of is None or self._words_of[0] != at:
-            words = new = 0
-            for message in reversed(store.learnable()):
-                # Learning skips the oldest of very many words, so they do not count as new.
-                counts = message.learning is None and message.id > self._begun_at and words < FineTuning.max_words
-                count = len(tokenize(message.text))
-                words, new = words + count, new + count * counts
-            self._words_of = (at, words, new)
-        return self._words_of[1:]
 
     def _attend_to_age(self) -> None:
         """Deletes, at most once a day, the messages that are older than the person wants to keep."""
         deleted = True
         try:
-            deleted = self._keep_only_recent() > 0
+            deleted = self._retention.delete_old() > 0
         finally:  # an error may mean that messages were deleted, and the file could not be rewritten
             if deleted:
                 self.my_data.suggest_by_what_is_left()
-
-    def _keep_only_recent(self) -> int:
-        today, days = _today(), self.profile.settings.keep_days
-        if self._read_on != today:  # one reading a day, also if it is not needed now: later ones are compared with it
-            self._read_on, self._certain = today, self.profile.store.certain_time(datetime.now(UTC))
-        if days is None or self._certain is None or self._tidied == today:
-            return 0
-        self._tidied = today
-        return self.profile.store.delete_before((self._certain - timedelta(days=days)).isoformat(timespec="seconds"))
 
 
 def _today() -> str:

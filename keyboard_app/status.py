@@ -8,11 +8,11 @@ from data.errors import DataError
 from keyboard_app.federating.membership import FILE, Membership, SharedUpdate, record_of
 from keyboard_app.federating.word_offers import next_words, recorded_words, shares_words
 from keyboard_app.learning.recall import recall
+from keyboard_app.recording.database.records import Judgement
+from keyboard_app.recording.database.store import Store
 from keyboard_app.recording.keyholder import where_kept
 from keyboard_app.recording.personal_file import load_personal
-from keyboard_app.recording.records import Judgement
 from keyboard_app.recording.settings import SETTINGS, read_settings
-from keyboard_app.recording.store import Store
 from keyboard_app.recording.user_profile import GLOBAL, PERSONAL, STORE, grew_from, read_vault
 from keyboard_app.recording.vault import Vault
 from model.device.folder import PRETRAINED, load_model
@@ -107,12 +107,12 @@ def read_status(profile: Path, shipped: Path = PRETRAINED, notices: list[str] | 
     vault = read_vault(profile)
     store = Store.read(profile / STORE, vault)
     try:
-        ranks, messages, judgement = store.ranks(), store.count_messages(), store.last_judgement()
+        ranks, messages, judgement = store.ranks(), store.count_messages(), store.history.last_judgement()
         texts = [message.text for message in store.learnable()]
         words = recorded_words(store, lambda: True)
         folder = profile / GLOBAL
         model = load_model(folder if folder.is_dir() else shipped)
-        trust = store.ngram_trust(digest(model.weights))
+        trust = store.history.ngram_trust(digest(model.weights))
         settings, shared = read_settings(profile / SETTINGS), _shared(profile, vault, notices)
         upcoming = next_words(words, record_of(shared), model) if shares_words(settings) else []
     finally:

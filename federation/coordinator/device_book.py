@@ -36,7 +36,7 @@ class LinkRow:
 
 
 class DeviceBook:
-    """What the owner of a federation may know of devices. Traffic and errors are written every few seconds (`save`)."""
+    """The owner's knowledge of the devices. Traffic and errors are written every few seconds (`save`)."""
 
     def __init__(self, store: CoordinatorStore) -> None:
         self._store = store
@@ -50,7 +50,7 @@ class DeviceBook:
           DataError: the name is too long.
         """
         code = secrets.token_urlsafe(15)
-        self._store.add_code(code, now, now + seconds, _tidy(name))
+        self._store.members.add_code(code, now, now + seconds, _tidy(name))
         return code, now + seconds
 
     def links(self, now: float, newest: int | None = None) -> list[LinkRow]:
@@ -69,10 +69,6 @@ class DeviceBook:
             LinkRow(sha256[:12], name, made, expires, _link_state(bool(used), bool(revoked), expires <= now), used)
             for sha256, name, made, expires, used, revoked in self._store.rows(query)
         ]
-
-    def link_of(self, code: str) -> str:
-        """Returns the id of the link that has a code."""
-        return hashlib.sha256(code.encode()).hexdigest()[:12]
 
     def expiry_of(self, code: str) -> float:
         """Returns the time at which the link with a code expires, in seconds since 1970."""
@@ -95,7 +91,7 @@ class DeviceBook:
             db.execute(update(code_details).where(code_details.c.sha256.startswith(begins)).values(revoked=1))
 
     def find(self, device: str) -> str:
-        """Returns the id of the device that has this id, id's beginning, or name.
+        """Returns the id of the device that is called by its id, the beginning of its id, or its name.
 
         Raises:
           DataError: no device, or more than one, is called so.

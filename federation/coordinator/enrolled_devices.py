@@ -57,7 +57,8 @@ class EnrolledDevices:
         self._seen: dict[str, float] = {}  # time of each device's latest check-in since the last write
         # By device: the time of its latest check-in since the start, whether it is ready, and whether it shares words.
         self._checked_in: dict[str, tuple[float, bool, bool]] = {}
-        self._presence, self._untold = presence, set[str]()  # devices that checked in here since others were told
+        self._presence = presence
+        self._untold = set[str]()  # devices that checked in here since the other processes were told
         self._counted = -math.inf, 0  # when the members were counted, and how many they were
         self._grouped = ""  # name of the round whose group was chosen
         self._saved = self._told = now
@@ -73,28 +74,30 @@ class EnrolledDevices:
           DataError: the device's name is not a public key, the signature is not by that key, or the code is not valid.
         """
         check_enrolment(enrolment.device, enrolment.signature, enrolment.code)
-        repeated = self._store.belongs(enrolment.device)
-        self._store.enrol(enrolment.code, enrolment.device, now)
+        repeated = self._store.members.belongs(enrolment.device)
+        self._store.members.enrol(enrolment.code, enrolment.device, now)
         if not repeated:
-            self._store.events.add(f"device {self._store.name_of(enrolment.device)} joined", now)
+            self._store.events.add(f"device {self._store.members.name_of(enrolment.device)} joined", now)
 
     def belongs(self, device: str) -> bool:
         """Returns whether a device has joined and not left."""
-        # One that checked in here has, unless it left by another process.
-        return (self._presence is None and device in self._checked_in) or self._store.belongs(device)
+        # A device that checked in here belongs, unless it left through another process of the cluster.
+        return (self._presence is None and device in self._checked_in) or self._store.members.belongs(device)
 
     def leave(self, device: str, now: float, removed: bool = False) -> None:
         """Ends a device's membership, by its own wish or its owner's; in the round that is under way it drops out."""
         self._withdraw(device, now)
-        self._store.leave(device, now, removed)
+        self._store.members.leave(device, now, removed)
         self._counted = -math.inf, 0
         self._checked_in.pop(device, None)
-        self._store.events.add(f"device {self._store.name_of(device)} {'was removed' if removed else 'left'}", now)
+        self._store.events.add(
+            f"device {self._store.members.name_of(device)} {'was removed' if removed else 'left'}", now
+        )
         self.begin_if_all_are_here(now)
 
     def was_removed(self, device: str) -> bool:
         """Returns whether the owner has removed a device."""
-        return self._store.was_removed(device)
+        return self._store.members.was_removed(device)
 
     def let_back(self, device: str, now: float) -> None:
         """Lets a device that was left out take part again.
@@ -102,7 +105,7 @@ class EnrolledDevices:
         Raises:
           DataError: it is not left out.
         """
-        name = self._store.name_of(device)
+        name = self._store.members.name_of(device)
         if self._rounds.conduct.left_out(device, now) is None:
             raise DataError(f"device {name} is not left out of rounds")
         self._rounds.conduct.let_back(device, now)
@@ -114,7 +117,7 @@ class EnrolledDevices:
         if now - self._saved >= _SAVE_SECONDS:
             self.book.save()
             if self._seen:
-                self._store.record_seen(self._seen)
+                self._store.members.record_seen(self._seen)
             self._seen, self._saved = {}, now
         if self._presence is not None and now - self._told >= _PRESENCE_SECONDS:
             self._told = now
@@ -330,21 +333,21 @@ class EnrolledDevices:
         current = self._rounds.current
         if current is None or current.stage != Stage.SELECTION or len(current.cohort) < current.rules.minimum:
             return
-        if not self._others_may_come(current, now) and not self._store.open_codes(now):
+        if not self._others_may_come(current, now) and not self._store.members.open_codes(now):
             with self._rounds.noticing(current):
                 current.hurry(now, "every device that can take part is here")
 
     def _others_may_come(self, current: Round, now: float) -> bool:
         """Returns whether a device may still be selected for a round. A list of all members would take long in each check-in."""
         for device in self._checked_in:
-            if self._may_come(device, current, now) and self._store.belongs(device):
+            if self._may_come(device, current, now) and self._store.members.belongs(device):
                 return True
         if current.group is None and not self._rounds.settings.privacy.private:  # otherwise some may not come
             if now - self._counted[0] >= _COUNT_SECONDS:
-                self._counted = now, self._store.number_of_members()
+                self._counted = now, self._store.members.count()
             if self._counted[1] > len(self._checked_in) + self._rounds.conduct.most_left_out:
                 return True  # one that has not checked in yet
-        return any(self._may_come(device, current, now) for device in self._store.members())
+        return any(self._may_come(device, current, now) for device in self._store.members.ids())
 
     def _may_come(self, device: str, current: Round, now: float) -> bool:
         """Returns whether a device that is not in a round may still be selected for it; it may be away for a moment."""

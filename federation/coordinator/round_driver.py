@@ -44,7 +44,7 @@ class RoundDriver:
     ) -> None:
         """Drives a coordinator in `folder`; calls `wake` whenever waiting devices may have a task.
 
-        With `settings`, puts a change of them in force between two rounds; with `take_over`, takes its model over there.
+        With `settings`, puts a change of them in force between two rounds; with `take_over`, takes over its model then.
         """
         self._coordinator, self._wake, self._settings = coordinator, wake, settings
         self._folder, self._take_over = folder, take_over
@@ -180,6 +180,6 @@ class RoundDriver:
 
     def _report(self, error: str) -> None:
         try:
-            self._coordinator.store.add_error(error, steady_time())
+            self._coordinator.store.events.add_error(error, steady_time())
         except UserFacingError:
             _log.error("the error could not be stored")

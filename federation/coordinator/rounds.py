@@ -1,4 +1,4 @@
-"""The rounds of a federation: when a round opens, how it ends, and which model is the newest.
+"""The rounds of a federation: when a round opens, how it ends, and when its model becomes the newest (`global_models`).
 
 1. A scheduled round opens once the learner has prepared it. It is a row in the store.
 2. Devices check in and send their messages (`enrolled_devices`, `round_machine`). Masked updates are summed on arrival, not kept.
@@ -10,11 +10,10 @@ If the coordinator is killed before step 3, only the round's row remains, as abo
 coordinator continues at step 4. Folders of rounds that were not committed are removed. A sum that could be unmasked but made no
 model still counts as spent privacy, and its devices as having taken part. Time and cryptography are passed in; for one thread.
 
-Between two rounds, another model can take the place of the newest one, also one with another vocabulary (`take_over`). The rounds
+Between two rounds, another model can take the place of the newest one, even one with another vocabulary (`take_over`). The rounds
 of a word discovery (`federation.coordinator.words`) come before those that are scheduled; in place of step 4, their sum is read.
 """
 
-import json
 import math
 import secrets
 from collections.abc import Callable, Collection, Mapping
@@ -22,9 +21,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from data.errors import DataError
-from federation.coordinator.card import federation_card
 from federation.coordinator.conduct.conduct import FALSE_SHARES
 from federation.coordinator.conduct.failures import Failures
+from federation.coordinator.global_models import GlobalModels
 from federation.coordinator.learner.messages import ModelUpdate, NextRound
 from federation.coordinator.learner.round_report import RoundReport, recall_change
 from federation.coordinator.model_folders import ModelFolders
@@ -37,10 +36,9 @@ from federation.coordinator.words.word_sums import check_terms
 from federation.protocol.api_messages import Plan, PlanOfRound
 from federation.protocol.discovery.round_plans import RoundPlan
 from federation.protocol.round_terms import Terms
-from model.device.folder import WEIGHTS, Model, load_model
-from model.device.weights import Provenance, digest, load_weights, next_provenance
+from model.device.folder import Model
+from model.device.weights import digest
 
-_ON_CARD = 20  # newest rounds that a model's card reports
 _RECHECK_SECONDS = 1.0  # between two looks at whether enough devices may take part
 
 __all__ = ["STOPPED", "CoordinatorSettings", "OpenRound", "Rounds"]
@@ -79,6 +77,7 @@ class Rounds(RoundsInView):
         self.changing = False  # whether settings are about to change, so that no round may open
         self.taking_over = False  # likewise, whether another model is about to be taken over
         self._secure_sum = secure_sum
+        self._models = GlobalModels(store, folders)
         self.failures, self.discoveries = Failures(store, settings.backoff_seconds), Discoveries(store)
         self.conduct = self.failures.conduct
         self._recheck = now
@@ -95,35 +94,26 @@ class Rounds(RoundsInView):
         self._abort_open_rounds(now)
 
     def _abort_open_rounds(self, now: float, but: int | None = None) -> None:
-        """Ends the rounds that an earlier coordinator left open, but one that goes on."""
+        """Ends the rounds that an earlier coordinator left open, except one that goes on."""
         if self._store.abort_open_rounds("the coordinator was restarted", now, but):
             again = "the round is repeated" if self._store.schedule()[0] else "no more rounds are scheduled"
             said = f"the coordinator ended in the middle of a round, and nothing of it is kept: {again}"
-            self._store.add_error(said, now)
+            self._store.events.add_error(said, now)
 
     @property
     def first_folder(self) -> Path:
         """Folder of the model that the rounds build on: the first of the federation, or the one taken over last."""
-        return self.folders.model_folder(self._store.newest_takeover()[0])
+        return self._models.first_folder
 
     def take_over(self, model: Model, now: float) -> None:
         """Makes another model the newest global one; later rounds build on it, and the learner has to begin anew with it.
-
-        Its number of rounds goes on from that of the model before if it is not higher: keyboards do not go back to a lower one.
-        Rounds with differential privacy begin a new period, so that the privacy spent counts on (`before`).
 
         Raises:
           DataError: a round is under way, or its model is being made.
         """
         if self.open_round is not None or self._store.summed() is not None:
             raise DataError("a round is not over yet: another model can be taken over between two rounds")
-        number, privacy = self._store.next_number(), self.settings.privacy
-        period = privacy.period if privacy.private else 1
-        before = math.ceil(max(self._store.made(), self._store.newest_unmasked()) / period) * period
-        provenance = replace(model.provenance, round=max(model.provenance.round, self.model.provenance.round + 1))
-        taken = replace(model, provenance=provenance)
-        self.folders.save(number, taken)
-        self._store.take_over(number, secrets.token_hex(8), self.model_digest, before, now)
+        taken = self._models.take_over(model, self.model, self.settings.privacy, now)
         old = f"{self.model_digest[:12]}… of {len(self.model.vocabulary):,} words"
         self.model, self.model_digest, self.next_round = taken, digest(taken.weights), None
         self.changed += 1
@@ -228,7 +218,7 @@ class Rounds(RoundsInView):
     def stop(self, now: float, finish: bool = False) -> None:
         """Schedules no more rounds; with `finish` the one under way continues, otherwise it ends, unless it has its sum.
 
-        A round that is ended so did not fail: nothing of it is kept or counted, and no later round waits because of it.
+        A round that is ended in this way did not fail: nothing of it is kept or counted, and no later round waits because of it.
         """
         self._store.set_schedule(0, paused=False)
         self.discoveries.stop(now)
@@ -284,7 +274,7 @@ class Rounds(RoundsInView):
             return
         if self.next_round.terms is None:
             self.pause(True)
-            self._store.add_error(f"paused: {self.next_round.exhausted}", now)
+            self._store.events.add_error(f"paused: {self.next_round.exhausted}", now)
         elif self._may_begin(now):
             self._open(self.next_round.terms, now)
 
@@ -347,16 +337,11 @@ class Rounds(RoundsInView):
         Raises:
           DataError: the round's sum is gone, or the weights do not fit the model; nothing was changed.
         """
-        weights, _ = load_weights(self.folders.state_folder(number) / WEIGHTS, self.model.vocabulary.sha256)
-        provenance = next_provenance(self.model.weights, self.model.provenance)
-        card = self._card(provenance, update)
-        updated = replace(self.model, weights=weights, provenance=provenance, card=card)
-        self.folders.save(number, updated)
-        self._store.commit_round(number, json.dumps(update.report.to_json()), now)
-        self.model, self.model_digest, self.next_round = updated, digest(weights), update.next_round
+        made = self._models.commit(number, self.model, update, now)
+        self.model, self.model_digest, self.next_round = made, digest(made.weights), update.next_round
         self._close(number, now)
         self._store.events.add(_ended(number, update.report, self._store.schedule()[0]), now)
-        self.folders.remove_old(number, self._store.newest_takeover()[0])
+        self._models.remove_old(number)
 
     def _open(self, terms: Terms, now: float) -> None:
         name = secrets.token_hex(8)
@@ -425,17 +410,9 @@ class Rounds(RoundsInView):
             self.pause(True)
 
     def _drop_outdated_next_round(self) -> None:
-        """Drops the next round if its privacy spent misses an unmasked sum, so that the learner prepares it again."""
+        """Drops the prepared round if its privacy accounting lacks an unmasked sum, so that the learner prepares it again."""
         if self.next_round is not None and self.next_round.unmasked != self._store.newest_unmasked():
             self.next_round = None
-
-    def _card(self, provenance: Provenance, update: ModelUpdate) -> str:
-        taken = self._store.newest_takeover()[0]
-        rows = (row for row in self._store.rounds(_ON_CARD) if row.state == "committed" and row.number > taken)
-        reports = [*(RoundReport.from_json(json.loads(row.report)) for row in rows), update.report]
-        first = load_model(self.first_folder)
-        done = provenance.round - first.provenance.round
-        return federation_card(first, provenance, reports[-_ON_CARD:], done, update.next_round.promise)
 
 
 def _ended(number: int, report: RoundReport, scheduled: int) -> str:

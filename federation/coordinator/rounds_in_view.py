@@ -1,4 +1,4 @@
-"""What the devices' requests need of a federation's rounds: the round that is under way, the newest model, and who is left out."""
+"""The view of the rounds that devices' requests need: the round that is under way, the newest model, and who is left out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

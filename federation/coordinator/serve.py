@@ -221,7 +221,7 @@ class _Server:
         return model | {name: status[name] for name in ("spent", "rounds")}
 
     def _print_links(self, actions: ControlApi, wanted: int | None) -> None:
-        joined = self._coordinator.store.number_of_members()
+        joined = self._coordinator.store.members.count()
         missing = max(self._settings.current.rules.minimum - joined, 0)
         links = [actions.invite() for _ in range(missing if wanted is None else wanted)]
         if links:

@@ -1,16 +1,17 @@
-"""The coordinator's store: devices, codes, rounds and errors, in a SQLite file or PostgreSQL. It survives SIGKILL at any moment.
+"""The coordinator's store: its rounds, in a SQLite file or PostgreSQL. It survives SIGKILL at any moment.
+
+The devices and the log have files of their own in `federation.coordinator.storage`: `members` and `event_log`.
 
 A round is a row: `open` from its selection on, `summed` once the sum of its updates is stored, `committed` once the next model is.
 Rounds that were open when the coordinator ended are aborted when it restarts; a summed one continues from its sum. No update is
 therefore counted twice, and the newest committed round always has its model. A round with participations had enough shares to
 unmask its sum, whatever happened next: its devices took part, and the privacy that this costs them is spent. No message of a
-device is kept, masked or not, but by a cluster while the round is open (`federation.coordinator.cluster`).
+device is kept, masked or not, except by a cluster while the round is open (`federation.coordinator.cluster`).
 """
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +21,6 @@ from sqlalchemy import (
     Update,
     bindparam,
     case,
-    delete,
     exists,
     func,
     insert,
@@ -29,16 +29,13 @@ from sqlalchemy import (
 )
 
 from data.errors import DataError
-from federation.coordinator.event_log import EventLog
 from federation.coordinator.storage.database import Database, StoreError
+from federation.coordinator.storage.event_log import EventLog
+from federation.coordinator.storage.members import Members
 from federation.coordinator.storage.place import check_place, remember_place
 from federation.coordinator.storage.schema import federation_in, prepare_file, prepare_server
 from federation.coordinator.storage.tables import (
-    code_details,
-    codes,
-    device_details,
-    devices,
-    errors,
+    WITH_A_MODEL,
     participations,
     rounds,
     takeovers,
@@ -46,23 +43,14 @@ from federation.coordinator.storage.tables import (
     word_rounds,
 )
 
-__all__ = ["FILE", "CoordinatorStore", "DeviceRow", "RoundRow", "StoreError", "SummedRound", "shown_name"]
+__all__ = ["FILE", "CoordinatorStore", "RoundRow", "StoreError", "SummedRound"]
 
 FILE = "coordinator.sqlite"  # in a coordinator's folder
-_ERRORS_KEPT = 1_000
-_WITH_A_MODEL = ("summed", "committed")  # states of a round that has or gets a model
 
 # Queries of several methods, or of many requests: SQLAlchemy takes longer to build a statement than SQLite to answer it. Rounds of
 # word discoveries make no models.
 _OF_WORDS = select(word_rounds.c.round)
 _MODEL_ROUNDS = select(rounds).where(rounds.c.number.not_in(_OF_WORDS)).subquery()
-_BELONGS = select(devices.c.id).where(devices.c.id == bindparam("device"), devices.c.gone.is_(None))
-_WAS_REMOVED = select(device_details.c.device).where(
-    device_details.c.device == bindparam("device"), device_details.c.removed != 0
-)
-_NUMBER_OF_MEMBERS = select(func.count()).select_from(devices).where(devices.c.gone.is_(None))
-_NUMBER_SEEN = _NUMBER_OF_MEMBERS.where(devices.c.seen > bindparam("since"))
-_SEEN = update(devices).where(devices.c.id == bindparam("device")).values(seen=bindparam("time"))
 _SCHEDULE = select(wishes.c.rounds, wishes.c.paused)
 _SUMMED = (
     select(rounds.c.number, rounds.c.sum, func.coalesce(word_rounds.c.kind, ""))
@@ -78,7 +66,7 @@ _EARLIER_TAKEOVERS = _TAKEOVERS.where(takeovers.c.round < bindparam("number"))
 _MADE = (
     select(func.count())
     .select_from(_MODEL_ROUNDS)
-    .where(_MODEL_ROUNDS.c.state.in_(_WITH_A_MODEL), _MODEL_ROUNDS.c.number > bindparam("first"))
+    .where(_MODEL_ROUNDS.c.state.in_(WITH_A_MODEL), _MODEL_ROUNDS.c.number > bindparam("first"))
 )
 _MADE_BEFORE = _MADE.where(_MODEL_ROUNDS.c.number < bindparam("number"))
 _NEWEST_PARTICIPATION = select(func.max(participations.c.round)).where(participations.c.round.not_in(_OF_WORDS))
@@ -92,30 +80,6 @@ _STATE_FOR = select(
     rounds.c.state,
     exists().where(participations.c.round == rounds.c.number, participations.c.device == bindparam("device")),
 ).where(rounds.c.name == bindparam("name"))
-_NAME_OF = select(device_details.c.name).where(device_details.c.device == bindparam("device"))
-_MEMBERS = select(devices.c.id).where(devices.c.gone.is_(None))
-_OPEN_CODES = (
-    select(func.count())
-    .select_from(codes.join(code_details, codes.c.sha256 == code_details.c.sha256))
-    .where(codes.c.device.is_(None), code_details.c.revoked == 0, code_details.c.expires > bindparam("now"))
-)
-
-
-@dataclass(frozen=True)
-class DeviceRow:
-    """A device that enrolled; `rounds` is the number of sums that its updates are in."""
-
-    id: str
-    enrolled: float
-    seen: float
-    gone: float | None
-    rounds: int
-    name: str
-    removed: bool
-    sent: int
-    received: int
-    error: str
-    erred: float | None
 
 
 @dataclass(frozen=True)
@@ -152,6 +116,7 @@ class CoordinatorStore:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.events = EventLog(database)
+        self.members = Members(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -208,112 +173,6 @@ class CoordinatorStore:
         """Closes the connection."""
         self.database.close()
 
-    def add_code(self, code: str, now: float, expires: float, name: str = "") -> None:
-        """Adds a code with which one device, of this name, may enrol until it expires."""
-        with self.transaction() as db:
-            db.execute(insert(codes).values(sha256=_sha256(code), made=now))
-            db.execute(insert(code_details).values(sha256=_sha256(code), name=name, expires=expires))
-
-    def enrol(self, code: str, device: str, now: float) -> None:
-        """Enrols a device with a code, which is used up. The same device may repeat this, since the answer may have been lost.
-
-        Raises:
-          DataError: the code is unknown, used, revoked or expired, or the device enrolled with another code or has left.
-        """
-        with self.transaction() as db:
-            chosen = codes.c.sha256 == _sha256(code)
-            details = code_details.c
-            # The row is locked, so that two devices cannot use it at the same time.
-            query = (
-                select(codes.c.device, details.name, details.expires, details.revoked)
-                .join_from(codes, code_details, codes.c.sha256 == details.sha256)
-                .where(chosen)
-                .with_for_update()
-            )
-            found = db.execute(query).one_or_none()
-            if found is None:
-                raise DataError("this code is not one of the coordinator's: ask for a new join link")
-            known = db.execute(select(devices.c.gone).where(devices.c.id == device)).one_or_none()
-            used_by, name, expires, revoked = found
-            if used_by is not None:
-                if used_by == device and known is not None and known.gone is None:
-                    return
-                raise DataError("this code has been used: a join link is for one device, ask for a new one")
-            if revoked:
-                raise DataError("this join link was revoked by the federation's owner: ask for a new one")
-            if now >= expires:
-                raise DataError("this join link has expired: ask for a new one")
-            if known is not None:
-                raise DataError("this device has enrolled before: it needs a new key to join again")
-            db.execute(insert(devices).values(id=device, enrolled=now, seen=now))
-            db.execute(insert(device_details).values(device=device, name=name))
-            db.execute(update(codes).where(chosen).values(device=device))
-
-    def leave(self, device: str, now: float, removed: bool = False) -> None:
-        """Ends a device's membership; its requests are refused from now on. `removed`: the owner has removed it."""
-        member = (devices.c.id == device) & devices.c.gone.is_(None)
-        with self.transaction() as db:
-            left = db.execute(update(devices).where(member).values(gone=now)).rowcount
-            if left and removed:
-                db.execute(update(device_details).where(device_details.c.device == device).values(removed=1))
-
-    def was_removed(self, device: str) -> bool:
-        """Returns whether the owner has removed a device."""
-        return bool(self.rows(_WAS_REMOVED, {"device": device}))
-
-    def record_seen(self, times: Mapping[str, float]) -> None:
-        """Stores when devices were last seen; many in one transaction, as each transaction waits for the disk."""
-        if times:
-            with self.transaction() as db:
-                db.execute(_SEEN, [{"device": device, "time": time} for device, time in sorted(times.items())])
-
-    def belongs(self, device: str) -> bool:
-        """Returns whether a device has enrolled and not left."""
-        return bool(self.rows(_BELONGS, {"device": device}))
-
-    def devices(self, latest: int | None = None) -> list[DeviceRow]:
-        """Returns all devices that ever enrolled, or the members that were seen latest, in the order of their enrolment."""
-        d, details = devices.c, device_details.c
-        taken = (
-            select(func.count())
-            .select_from(participations.join(rounds, rounds.c.number == participations.c.round))
-            .where(rounds.c.state.in_(_WITH_A_MODEL), participations.c.device == d.id)
-            .scalar_subquery()
-        )
-        query = (
-            select(
-                *(d.id, d.enrolled, d.seen, d.gone, taken, details.name, details.removed),
-                *(details.sent, details.received, details.error, details.erred),
-            )
-            .join_from(devices, device_details, details.device == d.id)
-            .order_by(d.enrolled, d.id)
-        )
-        if latest is not None:
-            newest = select(devices.c.id).order_by(devices.c.gone.is_not(None), devices.c.seen.desc(), devices.c.id)
-            query = query.where(d.id.in_(newest.limit(latest)))
-        return [replace(row, removed=bool(row.removed)) for row in (DeviceRow(*found) for found in self.rows(query))]
-
-    def name_of(self, device: str) -> str:
-        """Returns how lines for people name a device (`shown_name`)."""
-        found = self.rows(_NAME_OF, {"device": device})
-        return shown_name(device, found[0].name if found else "")
-
-    def members(self) -> list[str]:
-        """Returns the devices that have enrolled and not left."""
-        return [row.id for row in self.rows(_MEMBERS)]
-
-    def number_of_members(self) -> int:
-        """Returns the number of devices that have enrolled and not left."""
-        return self.database.number(_NUMBER_OF_MEMBERS)
-
-    def number_seen(self, since: float) -> int:
-        """Returns the number of devices that belong to the federation and were seen since a time."""
-        return self.database.number(_NUMBER_SEEN, {"since": since})
-
-    def open_codes(self, now: float) -> int:
-        """Returns the number of codes with which a device may still enrol."""
-        return self.database.number(_OPEN_CODES, {"now": now})
-
     def start_round(self, name: str, model: str, now: float) -> int:
         """Adds an open round; returns its number."""
         with self.transaction() as db:
@@ -360,7 +219,7 @@ class CoordinatorStore:
         self.database.change(_in_state(number, "open", "summed").values(**aborted))
 
     def abort_open_rounds(self, reason: str, now: float, but: int | None = None) -> int:
-        """Ends the rounds that an earlier process left open, but the one with this number; returns how many there were."""
+        """Ends the rounds that an earlier process left open, except the one with this number; returns how many there were."""
         ended = update(rounds).where(rounds.c.state == "open").values(state="aborted", reason=reason, ended=now)
         return self.database.change(ended if but is None else ended.where(rounds.c.number != but))
 
@@ -454,22 +313,6 @@ class CoordinatorStore:
         """Stores the number of rounds still to run, and whether they are paused."""
         self.database.change(update(wishes).values(rounds=rounds, paused=int(paused)))
 
-    def add_error(self, text: str, now: float) -> None:
-        """Adds an error for the operator; drops the oldest beyond a thousand."""
-        self.events.listener(text, now)
-        with self.transaction() as db:
-            newest = self.database.add(insert(errors).values(time=now, text=text.replace("\0", " ")))
-            db.execute(delete(errors).where(errors.c.id <= newest - _ERRORS_KEPT))
-
-    def errors(self, newest: int) -> list[tuple[float, str]]:
-        """Returns the times and texts of the newest errors, newest first."""
-        query = select(errors.c.time, errors.c.text).order_by(errors.c.id.desc()).limit(newest)
-        return [(row.time, row.text) for row in self.rows(query)]
-
-    def newest_events(self, newest: int) -> list[tuple[float, str]]:
-        """Returns the times and texts of the newest events and errors, newest first."""
-        return self.events.newest(newest)
-
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Makes the changes within the context one transaction."""
@@ -479,15 +322,6 @@ class CoordinatorStore:
     def rows(self, query: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Any]:
         """Returns the rows of a query: tuples, of which the columns have names too."""
         return self.database.rows(query, parameters)
-
-
-def shown_name(device: str, name: str) -> str:
-    """Returns how lines for people name a device: by the name that its owner gave it, or by the first digits of its id."""
-    return name or f"{device[:12]}…"
-
-
-def _sha256(code: str) -> str:
-    return hashlib.sha256(code.encode()).hexdigest()
 
 
 def _in_state(number: int, *states: str) -> Update:

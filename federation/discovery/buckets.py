@@ -9,7 +9,7 @@ from data.errors import DataError
 from federation.protocol.discovery.round_plans import LEAST_K
 from federation.protocol.discovery.word_counts import MOST_PUBLISHED
 
-_LEAST_CAPACITY = 256  # words: two words of a smaller table would too often have the same cells
+LEAST_CAPACITY = 256  # words: two words of a smaller table would too often have the same cells
 _MARGIN = 5  # standard deviations
 
 Integers = NDArray[np.int64]
@@ -52,7 +52,7 @@ def capacity_for(counts: Counts, published: Integers) -> int:
     empty = int(np.count_nonzero(counts == 0))
     collisions = len(published) * math.log(others / max(empty, 1)) if others else 0.0
     expected = len(published) + collisions
-    return max(_LEAST_CAPACITY, math.ceil(expected + _MARGIN * math.sqrt(collisions) + _MARGIN))
+    return max(LEAST_CAPACITY, math.ceil(expected + _MARGIN * math.sqrt(collisions) + _MARGIN))
 
 
 def probability_of_exposure(published: Integers, buckets: int) -> float:

@@ -16,15 +16,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.errors import DataError
-from federation.discovery.buckets import buckets_of_at_least, capacity_for, check_published, probability_of_exposure
+from federation.discovery.buckets import (
+    LEAST_CAPACITY,
+    buckets_of_at_least,
+    capacity_for,
+    check_published,
+    probability_of_exposure,
+)
 from federation.discovery.decoding import decode_table
 from federation.discovery.findings import accept
 from federation.discovery.privacy import NoisyThreshold
 from federation.protocol.discovery.word_counts import CountTerms, count_vector, words_in
 from federation.protocol.discovery.word_table import TableTerms, table_size, table_vector
 from federation.protocol.noise import Draw, system_bits
-
-_LEAST_CAPACITY = 256
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def discover(
     check_published(published, buckets)
     if capacity is None:
         # Under differential privacy, the exact counts of the other buckets may not decide it.
-        capacity = capacity_for(counts, published) if privacy is None else 2 * len(published) + _LEAST_CAPACITY
+        capacity = capacity_for(counts, published) if privacy is None else 2 * len(published) + LEAST_CAPACITY
     table_terms = TableTerms(capacity, seed=seed)
     total = np.zeros(table_size(table_terms), np.uint64)
     for device, words in enumerate(offers):

@@ -45,7 +45,7 @@ def worker_on_this_machine() -> Iterator[str]:
     """Runs a worker while the block runs; yields its address.
 
     The worker runs as many clients at a time as there are cores, and each operation on one thread, unless the environment sets
-    another number: cores that each run a client need not wait for each other.
+    another number: in this way, cores that each run a client do not wait for each other.
 
     Raises:
       RuntimeError: the worker does not start.

@@ -29,6 +29,7 @@ from model.device.metrics import Scores, Typing, tally, type_by_words_and_phrase
 from model.device.runtime import Program
 from model.device.sampling import FULL
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
+from model.device.suggesting.prediction import Predictor
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 from model.device.weights import Weights
@@ -135,9 +136,9 @@ def _learn(
     return result_of(learn_network(program, model.vocabulary, messages, border, before, how, seed, phrases=phrases))
 
 
-def measure(suggester: Suggester, messages: Sequence[str], vocabulary: int) -> Measurement:
-    """Scores messages over a vocabulary of `vocabulary` words with a suggester, which learns nothing from them."""
-    predictions = [p for text in messages for p in suggester.predictions([token.word for token in tokenize(text)])]
+def measure(predictor: Predictor, messages: Sequence[str], vocabulary: int) -> Measurement:
+    """Scores messages over a vocabulary of `vocabulary` words with a predictor, which learns nothing from them."""
+    predictions = [p for text in messages for p in predictor.predictions([token.word for token in tokenize(text)])]
     hits = [p.rank == 0 for p in predictions if p.rank is not None and p.word < vocabulary]
     return Measurement(tally(predictions, vocabulary), np.array(hits, bool))
 
@@ -149,9 +150,9 @@ def _measure_and_count(
     ngram = PersonalNgram(model.vocabulary, older, trust=trust)
     reader, scores = Reader(program, phrases=model.phrases), Scores()
     hits: list[NDArray[np.bool_]] = []
-    suggester = Suggester(reader, model.vocabulary, ngram)
+    predictor = Predictor(reader, model.vocabulary, ngram)
     for text in newer:
-        found = measure(suggester, [text], len(model.vocabulary))
+        found = measure(predictor, [text], len(model.vocabulary))
         scores += found.scores
         hits.append(found.hits)
         ngram.learn(text)
@@ -187,8 +188,8 @@ def _measure_keyboard(typed_words: int, work: tuple[SimulatedKeyboard, Sequence[
     keyboard, following = work
     model, program = keyboard.model, keyboard.model.start()
     personal = PersonalNgram(model.vocabulary, keyboard.typed, trust=keyboard.trust)
-    suggester = Suggester(Reader(program, phrases=model.phrases), model.vocabulary, personal)
-    scores = [measure(suggester, [text], len(model.vocabulary)).scores for text in following]
+    predictor = Predictor(Reader(program, phrases=model.phrases), model.vocabulary, personal)
+    scores = [measure(predictor, [text], len(model.vocabulary)).scores for text in following]
     words = np.cumsum([len(tokenize(text)) for text in following])
     typed = following[: int(np.searchsorted(words, typed_words)) + 1]
     return scores, type_messages(typed, program, model.vocabulary, personal, model.phrases)
@@ -217,7 +218,7 @@ def _personalize(
     def measured(weights: Weights | None, ngram: PersonalNgram | None) -> Measurement:
         program.weights = weights or model.weights
         reader = Reader(program, phrases=model.phrases)
-        return measure(Suggester(reader, vocabulary, ngram), newer, len(vocabulary))
+        return measure(Predictor(reader, vocabulary, ngram), newer, len(vocabulary))
 
     before, typed_before = measured(None, None), type_messages(newer, program, vocabulary, phrases=model.phrases)
     learned = learn(model, program, older, how, seed)
@@ -300,12 +301,12 @@ def _curve_of(
         if end > len(messages):
             break
         program.weights = model.weights
-        by_global = Suggester(Reader(program, phrases=model.phrases), vocabulary)
+        by_global = Predictor(Reader(program, phrases=model.phrases), vocabulary)
         before = measure(by_global, messages[start:end], len(vocabulary))
         learned = learn(model, program, messages[:start], how, seed)
         program.weights = learned.kept or model.weights
         personal = PersonalNgram(vocabulary, messages[:start], trust=learned.trust)
-        by_personal = Suggester(Reader(program, phrases=model.phrases), vocabulary, personal)
+        by_personal = Predictor(Reader(program, phrases=model.phrases), vocabulary, personal)
         after = measure(by_personal, messages[start:end], len(vocabulary))
         if before.scores.first:
             rows.append((user, words, relative_gain(before, after), learned.kept is not None))
@@ -337,7 +338,7 @@ def _live(model: Model, how: FineTuning, seed: int, messages: Sequence[str]) -> 
     scores, typing, by_phrases, words, next_learning = Scores(), Typing(), Typing(), 0, _FIRST_LEARNING
     for number, text in enumerate(messages, 1):
         tokens = [token.word for token in tokenize(text)]
-        scores += tally(suggester.predictions(tokens), len(vocabulary))
+        scores += tally(suggester.predictor.predictions(tokens), len(vocabulary))
         by_word, by_phrase = type_by_words_and_phrases(text, suggester)
         typing, by_phrases = typing + by_word, by_phrases + by_phrase
         personal.learn(text)

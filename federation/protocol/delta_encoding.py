@@ -29,7 +29,7 @@ This is TFF's `MeanFactory` over secure sums: weighted values and weights are su
 **The sum never wraps**: |q| <= R and N R < 2^(b-1), whatever the deltas are. The price is the clipping in step 5. By step 3, a
 coordinate of y has a standard deviation of norm(x) / sqrt(p) over the signs, at most C / sqrt(p). Only deltas at the clipping norm
 with weights at W therefore reach R, at z standard deviations. Below z the rounding is unbiased. About 2 Q(z) of such a delta's
-coordinates lie beyond z, with 1e-5 of its energy at z = 4 (`clipped_energy`). The two passes of the rotation spread any delta over
+coordinates lie beyond z, and clipping removes 1e-5 of its energy at z = 4. The two passes of the rotation spread any delta over
 all p coordinates, even one with a single entry, which one pass would leave in its column. By the choice of B, padding adds at
 most half a percent to a long delta; padding to a power of two would add up to 100%.
 
@@ -52,7 +52,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from federation.protocol.secure_aggregation.modular_vectors import MAX_LENGTH, Segment, UnsignedArray
+from federation.protocol.secure_aggregation.modular_vectors import MAX_LENGTH, UnsignedArray
 
 _LARGEST_BLOCK, _SMALLEST_BLOCK = 4096, 64
 _MAX_PADDING = 0.005  # as a fraction of the length
@@ -129,11 +129,6 @@ class Encoding:
         return np.float32(self.levels * math.sqrt(self.padded) / (self.deviations * self.clipping_norm))
 
     @property
-    def segments(self) -> tuple[Segment, Segment]:
-        """The layout of what a device sends: the coordinates, and its weight."""
-        return Segment(self.padded, self.bits), Segment(1, (self.cohort * self.max_weight).bit_length())
-
-    @property
     def rounded_norm(self) -> float:
         """The greatest L2 norm of one device's part of a decoded sum, which is (w / W) d after rounding.
 
@@ -143,15 +138,6 @@ class Encoding:
         c, root = float(self.scale) * self.clipping_norm, math.sqrt(self.padded)
         likely = math.sqrt(c * c + self.padded / 4 + math.sqrt(-2 * math.log(_TAIL)) * (c + root / 2))
         return float(min(likely, c + root, self.levels * root) / float(self.scale))
-
-    @property
-    def clipped_energy(self) -> float:
-        """The fraction of squared norm that clipping in step 5 removes from a delta at the clipping norm and greatest weight.
-
-        For Gaussian coordinates, as rotated ones nearly are: E[max(|g| - z, 0)^2].
-        """
-        z = self.deviations
-        return (1 + z * z) * math.erfc(z / math.sqrt(2)) - 2 * z * math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
 
     def encode(
         self, delta: Float, weight: int, rng: np.random.Generator
@@ -164,7 +150,7 @@ class Encoding:
           rng: draws the rounding; unpredictable on devices, seeded in simulations.
 
         Returns:
-          The values of `segments`, in order: uint16 [p] below 2^b, and the weight, uint64 [1].
+          The coordinates, uint16 [p] below 2^b, and the weight, uint64 [1], at most W.
 
         Raises:
           DataError: the delta has the wrong length or type or is not finite, or the weight is negative.

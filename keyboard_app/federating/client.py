@@ -234,8 +234,8 @@ def _accepted(answer: _Answer) -> bytes:
         raise RefusedError(refusal, api_messages.OTHER_VERSION)
     if answer.status == api_messages.REMOVED:
         raise RefusedError(
-            "this federation removed this keyboard: it takes part in no more rounds. To join again, leave the federation here and "
-            "ask its owner for a new link",
+            "this federation removed this keyboard: it no longer takes part in rounds. To join again, leave the federation here "
+            "and ask its owner for a new link",
             answer.status,
         )
     if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
@@ -245,7 +245,7 @@ def _accepted(answer: _Answer) -> bytes:
 
 
 def _why_unreachable(place: str, error: BaseException) -> str:
-    """Returns what keeps this device from the coordinator at a host and port, and what to do, in words."""
+    """Returns why this device cannot reach the coordinator at a host and port, and what to do, for people."""
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
         causes.append(cause)

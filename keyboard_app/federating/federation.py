@@ -84,7 +84,7 @@ class Federation:
             return []
         shared = self.standing().shared
         outcomes = [(one.round_name, one.outcome) for one in shared if one.offered is not None]
-        changes = store.newest_message(), store.last_deletion(), len(store.changes())
+        changes = store.newest_message(), store.last_deletion(), len(store.history.changes())
         state = changes, model.vocabulary.sha256, outcomes
         if self._next_words[0] != state:
             source = recorded_words(store, lambda: True)
@@ -154,7 +154,7 @@ class Federation:
           DataError: another task of the federation is running.
         """
         store = self._profile.store
-        state = store.last_deletion(), len(store.changes())
+        state = store.last_deletion(), len(store.history.changes())
         if self.latest is not None and not self.latest.enough:
             self._enough_since = None
         pause = 0.0 if self.latest is None else self.latest.pause

@@ -37,7 +37,7 @@ from keyboard_app.federating.membership_schema import (
 from keyboard_app.federating.model_history import ModelHistory
 from keyboard_app.federating.word_record import OfferedWords, Offering, WordRecord
 from keyboard_app.recording.damage import set_aside
-from keyboard_app.recording.schema import DAMAGE, is_damage, told
+from keyboard_app.recording.database.schema import DAMAGE, is_damage, told
 from keyboard_app.recording.vault import UnsealError, Vault
 
 FILE = "federation.sqlite"
@@ -224,7 +224,7 @@ class Membership:
         with transaction(self._connection) as db:
             if db.execute("SELECT 1 FROM shared WHERE tag = ?", (tag,)).fetchone():
                 raise DataError(
-                    f"this keyboard has already given an update in round {round_name}: it gives no second one"
+                    f"this keyboard has already given an update in round {round_name}: it does not give a second one"
                 )
             if offered is not None:
                 self.word_record().check(url, offered)

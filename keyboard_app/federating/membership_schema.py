@@ -11,7 +11,7 @@ from typing import Any
 
 from data.errors import DataError
 from federation.protocol import api_messages
-from keyboard_app.recording.schema import DAMAGE, told
+from keyboard_app.recording.database.schema import DAMAGE, told
 from keyboard_app.recording.vault import UnsealError, Vault
 
 VERSION = 3

@@ -4,12 +4,12 @@ Two sums over the same model, one with a device and one without it, differ by th
 has to be able to repeat it. But a coordinator must not be able to have as many sums over one model as it likes. Therefore a
 keyboard, without asking the person,
 
-- gives at most `UPDATES_PER_MODEL` masked updates that start from the same weights, in whatever federation;
+- gives at most `UPDATES_PER_MODEL` masked updates that start from the same weights, in any federation;
 - never returns to an older model of its federation: one of a round before the newest that it has accepted, or of the same round,
   or one that it has left for another.
 
-A federation is recognized by its coordinator's certificate, so leaving it and joining it again changes nothing. The numbers of
-rounds are the coordinator's word; the digests of weights are not.
+A federation is recognized by its coordinator's certificate, so leaving it and joining it again changes nothing. A coordinator can
+choose the numbers of rounds, but not the digests of weights.
 """
 
 import sqlite3
@@ -56,7 +56,7 @@ class Question:
 
 
 class NotAllowedError(DataError):
-    """The keyboard does not accept a model without the person's word."""
+    """The keyboard does not accept a model without the person's consent."""
 
     def __init__(self, question: Question) -> None:
         super().__init__(str(question))
@@ -120,7 +120,7 @@ class ModelHistory:
             raise NotAllowedError(question)
 
     def updates(self, model: str) -> int:
-        """Returns the number of updates that left this keyboard and start from a model, in whatever federation."""
+        """Returns the number of updates that left this keyboard and start from a model, in any federation."""
         with sqlite_errors_as_data_errors():
             return self._given(model)
 

@@ -30,7 +30,6 @@ import numpy as np
 from data.errors import DataError, UserFacingError
 from federation.protocol import api_messages
 from federation.protocol.api_messages import Plan, secure_round
-from federation.protocol.delta_encoding import flatten
 from federation.protocol.device_round import DeviceRound
 from federation.protocol.discovery.round_plans import RoundPlan, WordPlan
 from federation.protocol.round_terms import TrainingResult
@@ -38,96 +37,28 @@ from keyboard_app.federating.client import FederationClient, RefusedError, Unrea
 from keyboard_app.federating.membership import Joined, Membership
 from keyboard_app.federating.model_history import NotAllowedError, Question
 from keyboard_app.federating.received_models import check_weights_of, fetch_model
+from keyboard_app.federating.round_training import check_plan, has_enough, learn
 from keyboard_app.federating.steps import DONE, DONE_WITH_WORDS, LEARNING
 from keyboard_app.federating.word_offers import WordSource, check_word_plan, offered_words, word_vectors
 from keyboard_app.learning.background import reason
 from keyboard_app.learning.word_count import count_words
 from model.device.folder import Model
-from model.device.learning.finetuning import FineTuning, Progress, newest, subtract
+from model.device.learning.finetuning import FineTuning, Progress, newest
 from model.device.learning.gate import held_back_from
-from model.device.learning.training import train_program
-from model.device.metrics import NotFiniteError, Scores, evaluate
 from model.device.programs import NoProgramError
-from model.device.sampling import SAMPLED
-from model.device.trainable import trainable_parameters, trainable_shapes
 from model.device.weights import digest
 
-# Number of held-out words on which weights are measured. Both measurements together take half as long as training on 2,000 words.
-_MOST_TESTED = 500
 _OUTCOMES = {
     api_messages.COUNTED: "what this keyboard {did} is counted",
     api_messages.NOT_COUNTED: "what this keyboard {did} is not counted",
     api_messages.UNKNOWN: "the coordinator does not know whether what this keyboard {did} is counted",
 }
-_REPEATED = 0.5  # share of the messages that an update trains on if there was one from the same weights before
 _TOO_LITTLE = "this keyboard has too few words to take part in a round yet: it takes part once you have written more"
-# What a failed step of a round raises: LiteRT a RuntimeError, a full disk an OSError; libraries, at numbers that no check foresaw,
-# one of the others. The round is lost, and the keyboard goes on.
+# The errors of a failed step of a round: LiteRT raises a RuntimeError, a full disk an OSError; libraries raise one of the others
+# at numbers that no check foresaw. The round is lost, and the keyboard goes on.
 _FAILURES = (UserFacingError, RuntimeError, OSError, ValueError, ArithmeticError, MemoryError)
 _WAIT_SECONDS = 10.0  # for the answer to a check-in
 _NO_MEMBER = (api_messages.UNKNOWN_DEVICE, api_messages.REMOVED)  # refusals of a device that is not a member any more
-
-
-def learn(
-    model: Model,
-    messages: Sequence[Sequence[int]],
-    how: FineTuning,
-    seed: int | Sequence[int],
-    repeated: bool = False,
-) -> Generator[Progress, None, TrainingResult]:
-    """Trains the model's weights on all but the newest messages, and measures them on the newest before and after.
-
-    Args:
-      model: the round's global model.
-      messages: the person's messages, encoded, oldest first.
-      how: the settings.
-      seed: determines the order of the training rows, and the messages of a repetition.
-      repeated: whether an update that starts from these weights has been given before. Training then takes half of the messages,
-        chosen at random, so that two sums over the same model differ in more than in who took part.
-
-    Returns:
-      The keyboard's contribution to the sum, not masked yet. It is zeros from no words if numbers are not finite: a coordinator
-      can choose weights with which only certain words make them so, and a keyboard that left the round would tell that its person
-      wrote these words.
-
-    Raises:
-      DataError: there are too few words to train on.
-    """
-    try:
-        return (yield from _learn_finite(model, messages, how, seed, repeated))
-    except NotFiniteError:
-        length = trainable_parameters(model.provenance.config, how.trainable)
-        return TrainingResult(np.zeros(length, np.float32), 0)
-
-
-def _learn_finite(
-    model: Model, messages: Sequence[Sequence[int]], how: FineTuning, seed: int | Sequence[int], repeated: bool
-) -> Generator[Progress, None, TrainingResult]:
-    """Does the work of `learn`.
-
-    Raises:
-      DataError: there are too few words to train on.
-      NotFiniteError: training or a measurement gave numbers that are not finite.
-    """
-    split = held_back_from([len(message) for message in messages])
-    program = model.start()
-    held_out = newest(messages[split:], _MOST_TESTED)
-    before = evaluate(program, held_out) if held_out else Scores()
-    rng, older = np.random.default_rng(seed), messages[:split]
-    if repeated:
-        older = [
-            message for message, kept in zip(older, rng.random(len(older)) < _REPEATED, strict=True) if kept
-        ] or older
-    run = yield from train_program(program, older, how, rng)
-    if not run.words:
-        raise DataError("this keyboard has recorded too few words to train on yet")
-    trained, shapes = program.weights, trainable_shapes(model.provenance.config, how.trainable)
-    delta = flatten(subtract({n: trained[n] for n in shapes}, {n: model.weights[n] for n in shapes}), shapes)
-    if not (np.isfinite(delta).all() and np.isfinite(run.loss_sum)):
-        raise NotFiniteError("training diverged")
-    after = evaluate(program, held_out) if held_out else Scores()
-    counts = before.first, before.among_three, before.words, after.first, after.among_three
-    return TrainingResult(delta, run.words, run.loss_sum, *counts)
 
 
 def ask_for_outcomes(client: FederationClient, membership: Membership, url: str) -> None:
@@ -148,29 +79,6 @@ def ask_for_outcomes(client: FederationClient, membership: Membership, url: str)
             membership.record_outcome(url, name, outcome)
 
 
-def has_enough(lengths: Sequence[int]) -> bool:
-    """Returns whether messages of these numbers of words, oldest first, are more than `learn` holds out of training."""
-    return any(lengths[: held_back_from(lengths)])
-
-
-def check_plan(plan: Plan, round_name: str, model: Model) -> None:
-    """Checks that a plan is for this round and this keyboard's model. Its numbers are within the bounds that their types carry.
-
-    Raises:
-      DataError: the plan is for another round, for a model of other sizes, or for another vocabulary, or trains in
-        a way that this keyboard's program cannot.
-    """
-    if plan.round_name != round_name:
-        raise DataError("the coordinator sent the plan of another round: it is refused")
-    length = trainable_parameters(model.provenance.config, plan.trainable)
-    if (plan.terms.length, plan.vocabulary_sha256) != (length, model.vocabulary.sha256):
-        raise DataError("the coordinator's plan is for another model than this keyboard's: it is refused")
-    if plan.trainable != "all" and not model.start().trains_parts:
-        raise DataError("the coordinator's plan trains a part of the model, which this keyboard cannot yet: update it")
-    if plan.softmax == SAMPLED and model.start().candidates is None:
-        raise DataError("the coordinator's plan needs the sampled softmax, which this keyboard lacks yet: update it")
-
-
 class _Session:
     """The state of this keyboard in one round: the plan, and its part in the protocol."""
 
@@ -178,7 +86,7 @@ class _Session:
         """Begins the round of a plan that `check_plan` or `check_word_plan` accepts."""
         self.plan = plan
         self.part = DeviceRound(secure_round(plan), joined.key)
-        self.sent = False  # whether its masked numbers exist
+        self.sent = False  # whether its masked numbers were made
 
 
 class Participant:
@@ -337,12 +245,12 @@ class Participant:
             try:
                 return self._install(newest.model, another_vocabulary=True)
             except NoProgramError as error:
-                self.outdated, self.note = True, f"this keyboard takes part in no rounds for now: {error}"
+                self.outdated, self.note = True, f"this keyboard does not take part in rounds for now: {error}"
                 return ""
             except RefusedError as refused:
                 if refused.status != api_messages.NOT_FOUND:
                     raise
-        raise UnreachableError("the federation's model changes just now: try again later")
+        raise UnreachableError("the federation's model is just changing: try again later")
 
     def _install(self, wanted: str, another_vocabulary: bool = False) -> str:
         try:

@@ -1,8 +1,8 @@
 """Global models that a keyboard receives from a desktop or a coordinator, also with another vocabulary than its own.
 
-Weights, vocabulary, lexicon and phrases are received, a program never: the app's own runs them, or the one that is in use. All of
-it is checked before any of it is used. The person's messages, counts and preferences are kept by word and not by id, so they mean
-the same with every vocabulary.
+Weights, vocabulary, lexicon and phrases are received, but never a program: the app's own program runs them, or the one in use. All
+files are checked before any of them is used. The person's messages, counts and preferences are kept by word and not by id, so
+they mean the same with every vocabulary.
 """
 
 import hashlib

@@ -20,8 +20,8 @@ from keyboard_app.federating.steps import STEPS, place
 from keyboard_app.federating.word_offers import WordSource, shares_words
 from keyboard_app.learning.background import Step, reason
 from keyboard_app.learning.models import Models
-from keyboard_app.recording.records import FORGOTTEN
-from keyboard_app.recording.store import Store
+from keyboard_app.recording.database.records import FORGOTTEN
+from keyboard_app.recording.database.store import Store
 from keyboard_app.recording.user_profile import RELEASING, STORE, Profile
 from model.device.folder import Model, save_model
 from model.device.learning.finetuning import Progress
@@ -156,7 +156,7 @@ class TakingPart:
     def _words(self) -> WordSource:
         def forgotten() -> frozenset[str]:
             with self._store() as store:
-                return frozenset(store.words_marked(FORGOTTEN))
+                return frozenset(store.words.marked(FORGOTTEN))
 
         return WordSource(lambda: shares_words(self._profile.settings), self._texts, forgotten)
 

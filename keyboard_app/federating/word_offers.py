@@ -19,9 +19,9 @@ from federation.protocol.discovery.word_counts import count_vector, words_in
 from federation.protocol.discovery.word_table import table_vector
 from federation.protocol.secure_aggregation.modular_vectors import Vector
 from keyboard_app.federating.word_record import OfferedWords, WordRecord
-from keyboard_app.recording.records import FORGOTTEN
+from keyboard_app.recording.database.records import FORGOTTEN
+from keyboard_app.recording.database.store import Store
 from keyboard_app.recording.settings import UserSettings
-from keyboard_app.recording.store import Store
 from model.device.folder import Model
 from model.device.suggesting.offensive import offensive_words
 
@@ -47,7 +47,7 @@ def recorded_words(store: Store, shares: Callable[[], bool]) -> WordSource:
     return WordSource(
         shares,
         lambda: [message.text for message in store.learnable()],
-        lambda: frozenset(store.words_marked(FORGOTTEN)),
+        lambda: frozenset(store.words.marked(FORGOTTEN)),
     )
 
 

@@ -1,13 +1,13 @@
-"""The words that left this keyboard in word discoveries, and what follows from them for the next one.
+"""The words that left this keyboard in word discoveries, and the words that it may therefore offer in the next one.
 
 Two sums, one with a keyboard and one without it, in which all others have the same numbers, differ by the keyboard's numbers. A
-word discovery adds no noise that would hide them. So **a word is in at most one sum that counts, for one vocabulary**, in whatever
+word discovery adds no noise that would hide them. So **a word is in at most one sum that counts, for one vocabulary**, in any
 federation. Rounds may fail and have to be repeated:
 
 - A round in which this keyboard gave no shares for unmasking can be repeated with the same words. A sum can only be unmasked if
   more than half of its keyboards give shares: with n keyboards, k neighbours and a threshold t, at least n t / k of them, and
-  `neighbours.keeps_secrets` makes sure that 2 t > k. Those never repeat their words unchanged, so they remain in whatever a
-  coordinator adds and subtracts.
+  `neighbours.keeps_secrets` makes sure that 2 t > k. Those never repeat their words unchanged, so they remain in any
+  sums that a coordinator adds and subtracts.
 - A round in which it did give them and that did not count, by the coordinator's word, may have a sum that is known. Then the rules
   are those of model deltas (`keyboard_app.federating.model_history`): at most `UPDATES_PER_MODEL` such sums, and in a repetition
   each word is left out with a probability of one half, drawn anew, so that a difference shows words of all keyboards.

@@ -31,11 +31,6 @@ class Editing:
         self.field.move_to(index, extend)
         self._after_key()
 
-    def select(self, start: int, end: int) -> None:
-        """Selects part of the text and puts the cursor at `end`."""
-        self.field.select(start, end)
-        self._after_key()
-
     def select_word(self, index: int) -> None:
         """Selects the word at an index."""
         self.field.select_word(index)

@@ -13,6 +13,7 @@ from keyboard_app.input.phrases import continue_offers, no_continuation
 from keyboard_app.input.shift import Shift, ShiftKey
 from keyboard_app.input.text_field import Move, TextField
 from keyboard_app.input.word_at_cursor import begun_word, ended_word, in_long_word, whole_word
+from keyboard_app.input.word_choices import WordChoices
 from keyboard_app.learning.touches import Glide, Tap
 from model.device.metrics import Typing
 from model.device.suggesting.continuations import Continue
@@ -42,8 +43,7 @@ class Keyboard(Editing):
     `suggest(context, prefix)` returns words for the place after the context that fit the prefix, best first. `send(text)` receives
     each message. `correct(context, word)` returns the correction of a typo, or None, and `emoji_for(word)` an emoji, or None; by
     default there are no corrections and no emoji. `continue_word` finds the words that probably follow a suggested one.
-    `word_preferences` is shared with the suggester. `on_insist`, `on_forget` and `on_remember` are called with each word that
-    joins the insisted ones, joins the forgotten ones, or leaves the forgotten ones.
+    `word_preferences` is shared with the suggester, and changed by `choices`.
 
     `typing` counts keystrokes: one per key and per suggestion taken; shift, enter, cursor moves and selections cost none. A glided
     word counts as if its letters and the space before it were typed, so that glides are not taken for savings by suggestions.
@@ -69,10 +69,7 @@ class Keyboard(Editing):
     ) -> None:
         self._suggest, self._send = suggest, send
         self._correct, self._emoji_for, self._continue = correct, emoji_for, continue_word
-        self.word_preferences = word_preferences or WordPreferences()
-        self.on_insist: Callable[[str], object] = _nothing
-        self.on_forget: Callable[[str], object] = _nothing
-        self.on_remember: Callable[[str], object] = _nothing
+        self.choices = WordChoices(word_preferences or WordPreferences())
         self.autocorrects = True
         self.typing = Typing()
         self.space_waits = False
@@ -259,15 +256,11 @@ class Keyboard(Editing):
             place = self.field.cursor + len(made.typed) - len(made.corrected)
             self.field.reword(made.start, made.start + len(made.corrected), made.typed)
             self.field.move_to(place)
-            self._insist(made.typed)
+            self.choices.insist(made.typed)
         elif not self.field.delete(reach):
             return
         self._count()
         self._after_key()
-
-    def delete(self, reach: Move = Move.RIGHT) -> None:
-        """Deletes the selection, or text after the cursor."""
-        self.backspace(reach)
 
     @property
     def glide_candidates(self) -> int:
@@ -320,7 +313,7 @@ class Keyboard(Editing):
         self._count()
         field, word, start = self.field, self.word, self.field.selection[0] - len(self.prefix)
         if word and normalize(suggestion) == normalize(word):
-            self._insist(word)
+            self.choices.insist(word)
         end = start + len(word) if word else field.selection[1]
         if word:
             field.reword(start, end, suggestion)
@@ -352,19 +345,6 @@ class Keyboard(Editing):
         if rest:
             self.take(rest)
         return bool(rest)
-
-    def forget(self, suggestion: str) -> None:
-        """Stops offering a word until the person insists on it."""
-        word = normalize(suggestion)
-        self.word_preferences.forgotten.add(word)
-        self.on_forget(word)
-
-    def remember(self, suggestion: str) -> None:
-        """Offers a forgotten word again."""
-        word = normalize(suggestion)
-        if word in self.word_preferences.forgotten:
-            self.word_preferences.forgotten.remove(word)
-            self.on_remember(word)
 
     def press_shift(self) -> None:
         """Toggles one capital letter; a second press soon after locks capitals until the next press."""
@@ -421,7 +401,7 @@ class Keyboard(Editing):
 
     def _correction_of(self, start: int, word: str) -> str | None:
         """Returns the correction of a word that ends, given its place in the text; None if it stays."""
-        if not self.autocorrects or normalize(word) in self._meant or self._insists_on(normalize(word)):
+        if not self.autocorrects or normalize(word) in self._meant or self.choices.insists_on(word):
             return None
         if start > 0 and not (before := self.field.text[start - 1]).isspace() and before not in _OPENING:
             return None  # part of something longer, such as an address, a number with its unit, or a tag
@@ -439,16 +419,6 @@ class Keyboard(Editing):
         else:
             return False
         return True
-
-    def _insists_on(self, word: str) -> bool:
-        return word in self.word_preferences.insisted and word not in self.word_preferences.forgotten
-
-    def _insist(self, typed: str) -> None:
-        word = normalize(typed)
-        if word not in self.word_preferences.insisted:
-            self.word_preferences.insisted.add(word)
-            self.on_insist(word)
-        self.remember(word)
 
     def _count(self) -> None:
         self.typing += Typing(1, 0)

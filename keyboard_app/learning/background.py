@@ -31,7 +31,7 @@ class Step:
 class Task(Protocol):
     """A task that takes seconds. It reads what it needs from the keyboard when it is created, on the typing thread."""
 
-    title: str  # shown to the person while the task runs; empty if they need not know of it
+    title: str  # shown to the person while the task runs; empty if the person need not know about it
 
     def work(self) -> Generator[Progress | Step]:
         """Does the work step by step, in another thread; must leave nothing half done if it is stopped after any step."""
@@ -52,7 +52,7 @@ def run(task: Task) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Returns the error's message in one line; for an error of the system its words, without its number."""
+    """Returns the error's message in one line; for an error of the operating system its text, without its number."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full: free some space and try again"
     if isinstance(error, OSError) and error.strerror:

@@ -30,7 +30,7 @@ class SuggestionComparison:
                 Reader(model.network(), phrases=model.phrases), model.vocabulary, lexicon=model.lexicon
             )
         return {
-            "shipped": [self._suggester.written(word) for word in self._suggester.suggest(context, prefix)],
+            "shipped": [self._suggester.casing.written(word) for word in self._suggester.suggest(context, prefix)],
             "personal": self._models.suggest(context, prefix),
             "global": self._models.suggest_by_global(context, prefix),
         }

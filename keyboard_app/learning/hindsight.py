@@ -1,4 +1,4 @@
-"""What three models would have offered for the words that a person typed: a curve for each of them.
+"""How well three models would have predicted the words that a person typed: a curve for each of them.
 
 - The public model, as the keyboard was delivered before anybody's private words reached it.
 - The newest global model, which many keyboards learned together.
@@ -25,8 +25,8 @@ from keyboard_app.learning.models import Models
 from keyboard_app.recording.user_profile import HINDSIGHT, Profile
 from keyboard_app.recording.vault import Vault
 from model.device.folder import PUBLIC, Model, load_model
+from model.device.suggesting.prediction import Predictor
 from model.device.suggesting.reading import Reader
-from model.device.suggesting.suggestions import Suggester
 from model.device.weights import digest
 
 WORDS = 5_000  # of the newest messages: a few seconds of work for each model
@@ -111,12 +111,12 @@ class ModelComparison:
         for place, model in enumerate(self._models()):
             before = known.get(digest(model.weights), {})
             by_model = found[digest(model.weights)] = {m: before[m] for m in self._texts if m in before}
-            suggester = Suggester(Reader(model.network(), phrases=model.phrases), model.vocabulary)
+            predictor = Predictor(Reader(model.network(), phrases=model.phrases), model.vocabulary)
             for number, (message, text) in enumerate(self._texts.items(), 1):
                 if message not in by_model:
-                    by_model[message] = [p.rank for p in suggester.predict([token.word for token in tokenize(text)])]
+                    by_model[message] = [p.rank for p in predictor.predict([token.word for token in tokenize(text)])]
                 yield Step(place * len(self._texts) + number, 2 * len(self._texts))
-            del suggester  # and its network, before the next one is made
+            del predictor  # and its network, before the next one is made
         self._found = Hindsight(found)
 
     def _models(self) -> Iterator[Model]:

@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 from data.tokenizer import tokenize
 from data.vocabulary import UNKNOWN, Vocabulary
 from keyboard_app.learning.recall import recall
-from keyboard_app.recording.records import Day, Message, Ranks
-from keyboard_app.recording.store import Store
+from keyboard_app.recording.database.records import Day, Message, Ranks
+from keyboard_app.recording.database.store import Store
 from model.device.suggesting.personal import Smoothing
 
 FEWEST_CHARACTERS = 500  # about a hundred words
@@ -44,7 +44,9 @@ def recall_by_model(store: Store) -> list[Period]:
 
     Periods without typing are left out.
     """
-    begins = sorted([*store.learned_up_to(), *((change.message, change.what) for change in store.changes())])
+    begins = sorted(
+        [*store.history.learned_up_to(), *((change.message, change.what) for change in store.history.changes())]
+    )
     periods, name, ranks = [], "before learning", list[Ranks]()
     for message in store.ranked_messages():
         while begins and message.id > begins[0][0]:

@@ -19,8 +19,8 @@ import numpy as np
 from data.generators import yielding
 from keyboard_app.learning.models import Models
 from keyboard_app.learning.word_count import count_words
+from keyboard_app.recording.database.records import Judgement, Message
 from keyboard_app.recording.personal_file import Seen
-from keyboard_app.recording.records import Judgement, Message
 from keyboard_app.recording.user_profile import Profile
 from model.device.learning.finetuning import PERSONAL_TRAINING, FineTuning, Progress
 from model.device.learning.finetuning import newest as newest_of
@@ -179,7 +179,7 @@ class Learning:
             self.trust,
         )
         used = [message.id for message in self._used]
-        self._profile.store.add_learning(used, t.words, t.loss_before, t.loss_after, judgement)
+        self._profile.store.history.add_learning(used, t.words, t.loss_before, t.loss_after, judgement)
         why = f"it guesses your newest words {'at least as well' if verdict.keeps_new else 'better'}"
         if verdict.new.words == 0:
             why = "there are no new words to compare the two on"
@@ -195,10 +195,10 @@ def relearning(profile: Profile, models: Models) -> Learning | None:
     """
     if models.personalized or not any(message.learning for message in profile.store.learnable()):
         return None
-    change = profile.store.changed_since_learning()
+    change = profile.store.history.changed_since_learning()
     if change is not None and not change.personal:
         return None
-    last = profile.store.last_judgement()
+    last = profile.store.history.last_judgement()
     if last is not None and not last.personal and last.global_model == digest(models.global_model.weights):
         return None
     return Learning(profile, models)

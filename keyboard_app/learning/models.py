@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 
 from data.tokenizer import Token, tokenize
 from data.vocabulary import Vocabulary
+from keyboard_app.recording.database.records import Ranks
 from keyboard_app.recording.personal_file import Personal, Seen
-from keyboard_app.recording.records import Ranks
 from model.device.folder import Model
 from model.device.network import Network
 from model.device.suggesting.continuations import continuation
 from model.device.suggesting.corrections import Neighbours, TouchCosts
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram, parts_of
+from model.device.suggesting.prediction import Predictor
 from model.device.suggesting.reading import Reader
 from model.device.suggesting.suggestions import Suggester
 from model.device.suggesting.word_preferences import WordPreferences
@@ -68,7 +69,7 @@ class Models:
         self.global_model, self._ngram = model, ngram
         self.personal: Weights | None = None
         self.seen: Seen | None = None  # the messages that the personal network may hold
-        # Its suggestions show what learning brought. While it is the network in use, both suggesters share one reader.
+        # Its suggestions show the effect of learning. While it is the network in use, both suggesters share one reader.
         self._global = Suggester(self._reader, model.vocabulary, lexicon=model.lexicon)
         self._in_use = self._suggester(self._reader)
 
@@ -121,12 +122,12 @@ class Models:
 
     def suggest(self, context: str, prefix: str, touches: TouchCosts | None = None) -> list[str]:
         """Returns three words for the place after `context` that fit the prefix and its touches (`Suggester.suggest`)."""
-        return [self._in_use.written(word) for word in self._in_use.suggest(context, prefix, touches=touches)]
+        return [self._in_use.casing.written(word) for word in self._in_use.suggest(context, prefix, touches=touches)]
 
     def continuing(self, context: str, word: str) -> Generator[None, None, list[str]]:
         """Finds the words that probably follow a suggested word, as they are written (`continuation`)."""
         in_use = self._in_use
-        return [in_use.written(following) for following in (yield from continuation(in_use, context, word))]
+        return [in_use.casing.written(following) for following in (yield from continuation(in_use, context, word))]
 
     @property
     def ngram(self) -> PersonalNgram:
@@ -139,54 +140,41 @@ class Models:
 
     def written(self, word: str) -> str:
         """Returns a lower-case word in the case in which the person writes it, or in its usual case."""
-        return self._in_use.written(word)
+        return self._in_use.casing.written(word)
 
     def prepare(self) -> None:
         """Builds the tables for corrections, in about 30 ms, so that the first word does not have to wait for them."""
         _ = self._in_use.spellings.corrections
 
     def read_ahead(self, context: str) -> None:
-        """Has both networks read the message so far, so that the next suggestions and `ranks` need no step of a network."""
+        """Has both networks read the message so far, so that the next suggestions and ranks need no step of a network."""
         self._in_use.follow(context)
         self._global.follow(context)
 
     def suggest_by_global(self, context: str, prefix: str) -> list[str]:
         """Suggests by the global network alone, as if the person had never typed."""
-        return [self._global.written(word) for word in self._global.suggest(context, prefix)]
-
-    @property
-    def own_words(self) -> list[str]:
-        """The suggested words that are not in the vocabulary, in the order in which they came to be suggested."""
-        words = [self._ngram.word(own) for own in self._ngram.offered]
-        return [word for word in words if not self._in_use.doubts(word)]
+        return [self._global.casing.written(word) for word in self._global.suggest(context, prefix)]
 
     def correct(self, context: str, word: str, touches: TouchCosts | None = None) -> str | None:
-        """Returns the correction of a typed word or of its case, or None (`Suggester.correct`, `Suggester.recased`)."""
+        """Returns the correction of a typed word or of its case, or None (`Suggester.correct`, `Casing.recased`)."""
         corrected = self._in_use.correct(context, word, touches)
-        return self._in_use.recased(word) if corrected is None else self._in_use.written(corrected)
-
-    def ranks(self, text: str) -> list[Ranks]:
-        """Returns for each token of a message the number of words that each model ranks above it, given the words before it."""
-        vocabulary = self.global_model.vocabulary
-        return list(_rank([token.word for token in tokenize(text)], self._in_use, self._global, vocabulary))
-
-    def learn(self, text: str) -> None:
-        """Counts a sent message: its phrases and words are suggested from now on."""
-        self._ngram.learn(text)
+        return self._in_use.casing.recased(word) if corrected is None else self._in_use.casing.written(corrected)
 
     def learn_in_steps(self, text: str) -> Iterator[Ranks | None]:
-        """Counts a sent message and ranks its words, as `learn` and `ranks` do, in steps of about a millisecond.
+        """Counts a sent message, whose phrases and words are suggested from then on, and ranks its words.
+
+        A step takes about a millisecond. A rank is the number of words that a model ranks above the word, given those before it.
 
         Models that take the place of these in the meantime have read the message from the store: it is not counted twice.
 
         Yields:
           The ranks of each token, in order; before them, None after each step without ranks.
         """
-        ngram, reader, by_global = self._ngram, self._in_use.reader, self._global
-        return self._learn_in_steps(text, ngram, Suggester(reader, ngram.vocabulary, ngram.frozen()), by_global)
+        ngram, reader, by_global = self._ngram, self._in_use.reader, self._global.predictor
+        return self._learn_in_steps(text, ngram, Predictor(reader, ngram.vocabulary, ngram.frozen()), by_global)
 
     def _learn_in_steps(
-        self, text: str, ngram: PersonalNgram, in_use: Suggester, by_global: Suggester
+        self, text: str, ngram: PersonalNgram, in_use: Predictor, by_global: Predictor
     ) -> Iterator[Ranks | None]:
         tokens: list[Token] = []
         for part in parts_of(text):
@@ -197,6 +185,6 @@ class Models:
         yield from _rank([token.word for token in tokens], in_use, by_global, ngram.vocabulary)
 
 
-def _rank(words: Sequence[str], in_use: Suggester, by_global: Suggester, vocabulary: Vocabulary) -> Iterator[Ranks]:
+def _rank(words: Sequence[str], in_use: Predictor, by_global: Predictor, vocabulary: Vocabulary) -> Iterator[Ranks]:
     for word, used, shared in zip(words, in_use.predict(words), by_global.predict(words), strict=True):
         yield Ranks(used.rank, shared.rank) if word in vocabulary else Ranks(None, None)

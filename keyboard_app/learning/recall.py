@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from keyboard_app.recording.records import Ranks
-from keyboard_app.recording.store import Store
+from keyboard_app.recording.database.records import Ranks
+from keyboard_app.recording.database.store import Store
 
 SUGGESTED = 3
 

@@ -21,8 +21,8 @@ from keyboard_app.learning.models import Models
 from keyboard_app.recording.user_profile import Profile
 from model.device.network import Network
 from model.device.suggesting.personal import PersonalNgram
+from model.device.suggesting.prediction import Predictor
 from model.device.suggesting.reading import Reader
-from model.device.suggesting.suggestions import Suggester
 
 _WORDS = 1_000  # of the newest messages: about a second of work
 _TIMES = 2  # number of times that a word must have been written
@@ -70,8 +70,8 @@ class Rising:
         vocabulary = self._model.vocabulary
         own = PersonalNgram(vocabulary, self._texts, trust=self._trust)
         phrases = self._model.phrases
-        before = Suggester(Reader(self._model.network(), phrases=phrases), vocabulary)
-        after = Suggester(
+        before = Predictor(Reader(self._model.network(), phrases=phrases), vocabulary)
+        after = Predictor(
             Reader(Network(self._model.provenance.config, self._personal), phrases=phrases), vocabulary, own
         )
         newest = self._newest()

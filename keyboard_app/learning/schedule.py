@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from keyboard_app.recording.settings import UserSettings
 
-NEW_WORDS = 200  # about as many as learning needs to bring something
+NEW_WORDS = 200  # about as many as learning needs to have an effect
 NEW_SHARE = 0.05  # of all words: a person who has written much gains little from another 200
 REST_SECONDS = 30.0
 

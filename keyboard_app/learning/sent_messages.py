@@ -1,4 +1,4 @@
-"""What is left to do after a message was sent: recording the ranks of its words, and counting those of a long one, in short steps.
+"""The work that is left after a message was sent: recording its words' ranks, and counting those of a long one, in short steps.
 
 The message itself is recorded when it is sent, and the words of a message of usual length are counted then, too. If the keyboard
 ends before the rest is done, the next start counts the words of the recorded message. Only the ranks are then missing, from which
@@ -12,22 +12,22 @@ from itertools import islice
 
 from data.errors import UserFacingError
 from keyboard_app.learning.models import Models
-from keyboard_app.recording.records import Ranks
-from keyboard_app.recording.store import Store
+from keyboard_app.recording.database.records import Ranks
+from keyboard_app.recording.database.store import Store
 
 _LONG = 120  # characters; the words of a shorter message are counted in a fraction of a millisecond
 _WHEN_CLOSING = 1_000  # most steps that closing the keyboard waits for
 
 
 class SentMessages:
-    """The messages of which something is left to do, oldest first. For the typing thread."""
+    """The messages for which work is left, oldest first. For the typing thread."""
 
     def __init__(self, store: Store, models: Models) -> None:
         self._store, self._models = store, models
         self._left: deque[tuple[int, Iterator[Ranks | None], list[Ranks]]] = deque()
 
     def add(self, message: int, text: str) -> None:
-        """Adds a message that was just recorded, given its id; what a message of usual length teaches can be suggested at once."""
+        """Adds a message that was just recorded, given its id; the words of a message of usual length can be suggested at once."""
         left = self._models.learn_in_steps(text)
         if len(text) < _LONG:
             next(left)  # counts its words
@@ -47,6 +47,6 @@ class SentMessages:
         return bool(self._left)
 
     def close(self) -> None:
-        """Does what little is left, or leaves it."""
+        """Does the work that is left if it is little, and drops it otherwise."""
         self.proceed(_WHEN_CLOSING)
         self._left.clear()

@@ -1,7 +1,7 @@
 """Where a person touches the keys: the touches of each message teach the hand (`model.device.gliding.hand`) once it is sent.
 
 1. Each tap on a letter is kept with the letter that it typed, and each glide with its word, until the message is sent
-   (`keyboard_app.input.touched_text`). A tap also says how likely other letters were meant; corrections use that at once.
+   (`keyboard_app.input.touched_text`). A tap also gives the costs of other letters, which corrections use at once.
 2. Sending the message accepts its words. A message that is not recorded teaches nothing.
 3. In the next pause in typing, the hand learns from the accepted touches, some in each frame, and is saved.
 
@@ -28,7 +28,7 @@ class Tap(NamedTuple):
     x: float  # pixels, as the geometry has them
     y: float
     geometry: KeyGeometry
-    costs: Mapping[str, float] | None = None  # what it says of the other letters (`Hand.touch_costs`)
+    costs: Mapping[str, float] | None = None  # the costs of the other letters (`Hand.touch_costs`)
 
 
 class Glide(NamedTuple):
@@ -101,7 +101,7 @@ class Touches:
         self.hand, self._unsaved = Hand(), False  # a new one, so that whoever uses the old one can tell
 
     def close(self) -> None:
-        """Learns what is left, and saves it."""
+        """Learns from the touches that are left, and saves the hand."""
         self.proceed(everything=True)
 
     def _learn(self, meant: Meant) -> None:

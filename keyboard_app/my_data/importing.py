@@ -11,7 +11,7 @@ from pathlib import Path
 from keyboard_app.learning.background import Step
 from keyboard_app.learning.models import Models
 from keyboard_app.my_data.source import TEXT, Source, count_of_messages
-from keyboard_app.recording.schema import SealedMessage
+from keyboard_app.recording.database.schema import SealedMessage
 from keyboard_app.recording.sensitive import why_sensitive
 from keyboard_app.recording.user_profile import Profile
 

@@ -10,8 +10,8 @@ from data.files import write_by_rename
 from keyboard_app.learning.models import Models
 from keyboard_app.learning.touches import Touches
 from keyboard_app.my_data.source import EXPORTED_USER
+from keyboard_app.recording.database.records import Message
 from keyboard_app.recording.recent_emoji import RecentEmoji
-from keyboard_app.recording.records import Message
 from keyboard_app.recording.user_profile import Profile, profile_around
 
 PAGE = 50

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from keyboard_app.recording.store import Store
+from keyboard_app.recording.database.store import Store
 
 KIND = "emoji"  # the kind under which the store marks them
 _SHOWN = 40
@@ -21,7 +21,7 @@ class RecentEmoji:
     def signs(self) -> list[str]:
         """The emoji to offer, best first."""
         if self._signs is None:
-            times = self._store.words_marked(KIND)
+            times = self._store.words.marked(KIND)
             common = sorted(times, key=lambda sign: -times[sign])
             self._signs = list(dict.fromkeys([*self._last, *common]))[:_SHOWN]
         return self._signs
@@ -40,4 +40,4 @@ class RecentEmoji:
             return
         self._last = [sign, *(other for other in self._last if other != sign)]
         self._signs = None
-        self._store.mark_word(KIND, sign)
+        self._store.words.mark(KIND, sign)

@@ -10,7 +10,7 @@ hindsight.sealed         what other models would have offered (`keyboard_app.lea
 global/                  the newest global model adopted; absent while the shipped one is the newest
 federation.sqlite        the membership of a federation and the updates shared (`keyboard_app.federating.membership`); encrypted
 mailbox/                 messages exchanged with a desktop on this machine; not encrypted, since they leave the keyboard
-spare                    room on the disk for deleting when the disk is full (`keyboard_app.recording.spare_room`)
+spare                    room on the disk for deleting when the disk is full (`keyboard_app.recording.database.spare_room`)
 
 A damaged file is kept under its name plus `.damaged`, a file whose key is lost under its name plus `.locked`. A file that may not
 be read is left where it is.
@@ -29,12 +29,12 @@ from data.files import write_by_rename
 from data.tokenizer import tokenize
 from federation.protocol.exchange_folder import Mailbox
 from keyboard_app.recording.damage import set_aside
+from keyboard_app.recording.database.schema import may_be_plain
+from keyboard_app.recording.database.store import Store
 from keyboard_app.recording.hand_file import load_hand, save_hand
 from keyboard_app.recording.keyholder import KEY, obtain_key, read_key
 from keyboard_app.recording.personal_file import Personal, Seen, load_personal, save_personal
-from keyboard_app.recording.schema import may_be_plain
 from keyboard_app.recording.settings import SETTINGS, load_settings, save_settings
-from keyboard_app.recording.store import Store
 from keyboard_app.recording.vault import Vault
 from model.device.folder import PRETRAINED, Model, check_sums, lexicon_for, load_model, phrases_for, recover, save_model
 from model.device.gliding.hand import Hand

@@ -1,7 +1,5 @@
 """The whole window: messages, keys, the pages beside or over the messages, and the first questions on top."""
 
-import gc
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,17 +8,18 @@ from kivy.input import MotionEvent
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, OptionProperty, StringProperty
 
-from data.allocator import release_memory
 from data.errors import UserFacingError
 from keyboard_app.charging import is_charging
 from keyboard_app.device import Device
 from keyboard_app.federating.tasks import Joining, TakingPart
 from keyboard_app.learning.background import BackgroundTasks, reason
+from keyboard_app.window.activity import PAUSE, Activity
 from keyboard_app.window.after_frame import after_frame
 from keyboard_app.window.drawing.look import DESKTOP, look
 from keyboard_app.window.drawing.theme import system_theme
 from keyboard_app.window.first_opening import FirstOpening, TourCard
 from keyboard_app.window.foot import Foot, ProgressLine
+from keyboard_app.window.garbage import Garbage
 from keyboard_app.window.keys.board_size import board_height
 from keyboard_app.window.keys.composer import Composer
 from keyboard_app.window.keys.text_area import SearchField
@@ -40,9 +39,6 @@ _USUAL_STATUS = "Your words stay on this device."
 _PRIVATE_STATUS = "Private: nothing you type is recorded or learned from."
 _ROUND_STATUS = "Taking part in a round of your federation."
 _STAYS = 8.0  # seconds that a line stays at the foot of the window
-_PAUSE = 0.3  # seconds without a key that count as a pause
-_REST = 3.0  # seconds without use after which garbage is collected
-_BETWEEN_KEYS = 0.1  # seconds within which a person who types on a physical keyboard presses the next key
 _WHILE_TYPING = 0.5  # seconds between checks of the background task while a person types
 _SHORT, _NARROW = 480, 480  # the greatest height and width, in dp, of windows that save room
 
@@ -68,6 +64,7 @@ class Screen(ModalScreen):
 
     def __init__(self, device: Device, **properties: Any) -> None:
         self.device = device
+        self.activity = Activity([device.background, device.federation.background])
         self._pages: dict[str, Page] = {}
         self._next: Callable[[], object] | None = None  # the work to start once a request to the federation has stopped
         self._outcome: ButtonResult | None = None  # beside the button that started the task that is running
@@ -77,18 +74,15 @@ class Screen(ModalScreen):
         self._messages: Messages = self.ids.messages.__self__
         self._layer: Layer = self.ids.layer.__self__
         self.composer: Composer = self.ids.composer.__self__
-        self._resume_work = after_frame(self._go_on)
-        self._resume_later = Clock.create_trigger(lambda _elapsed: self._go_on(), _BETWEEN_KEYS)
         self.first_opening = FirstOpening(self, self.ids.tour.__self__)
+        self.garbage = Garbage()
         self.tooltips = Tooltips(self, self.controls)
         self._told = 0  # number of the profile's notices that were shown
         self._unshown: list[str] = []  # messages that were sent and have no bubble yet
         self._show_sent = after_frame(self._add_sent)
-        self._at_pause = Clock.create_trigger(self._do_what_is_left, 1.1 * _PAUSE)  # Kivy's clock may be a little early
+        self._at_pause = Clock.create_trigger(self._do_what_is_left, 1.1 * PAUSE)  # Kivy's clock may be a little early
         self._catching_up: Work | None = None
-        self._fingers: set[Any] = set()  # those that are on the window
-        self._last_used = self._attended = self._collected = Clock.get_time()
-        self._last_typed = -math.inf
+        self._attended = Clock.get_time()
         self.composer.overlay = self
         self.composer.begin(device)
         self.private = look.private = device.private  # `look` outlives a screen
@@ -132,30 +126,18 @@ class Screen(ModalScreen):
 
     def key(self, action: str, character: str = "") -> None:
         """Handles a key of a physical keyboard."""
-        self._typed()
-        self._give_way()
+        self.activity.key_pressed()
         self.composer.key(action, character)
 
     def type_text(self, text: str) -> None:
         """Types text from a physical keyboard."""
-        self._typed()
-        self._give_way()
+        self.activity.key_pressed()
         self.focus.leave()
         self.composer.type_text(text)
 
-    def _give_way(self) -> None:
-        """Makes the background tasks give way to the next key, too: a physical key gives no notice before it is pressed."""
-        self._pause_work()
-        self._resume_later.cancel()
-        self._resume_later()
-
-    def _pause_work(self) -> None:
-        for background in (self.device.background, self.device.federation.background):
-            background.make_way()
-
     def edited(self) -> None:
         """Tells the page that the message has changed."""
-        self._typed()
+        self.activity.typed()
         if self.page == LEARNED:
             self._pages[LEARNED].typed()
 
@@ -178,7 +160,7 @@ class Screen(ModalScreen):
 
     def _do_what_is_left(self, _elapsed: float) -> None:
         """Does what a message leaves to do, in a pause in typing."""
-        if self._fingers or self._idle_seconds() < _PAUSE:
+        if not self.activity.pauses:
             self._at_pause()
             return
         spare_time.drop(self._catching_up)
@@ -188,7 +170,7 @@ class Screen(ModalScreen):
     def _catch_up(self) -> Work:
         while self.device.catch_up(1):
             yield
-            if self._fingers or self._idle_seconds() < _PAUSE:
+            if not self.activity.pauses:
                 self._at_pause()
                 return
         self.refresh_page()
@@ -312,58 +294,37 @@ class Screen(ModalScreen):
 
     def serve(self, _elapsed: float = 0) -> None:
         """Starts work for a desktop on this machine, and learning and requests to the federation when they are due."""
-        if not self._fingers and self._idle_seconds() > _REST and self._collected < self._last_used:
-            self._collect_garbage()
+        self.garbage.collect_if_due(self.activity)
         charging = is_charging()
+        idle, since_typing = self.activity.idle_seconds, self.activity.seconds_since_typing
         self._tell_notices()
         self.begin(self.device.serve)
-        self.begin(lambda: self.device.learn_if_due(self._idle_seconds(), charging))
-        self.begin(lambda: self.device.compare_models_if_due(self._idle_seconds(), charging))
-        idle, since_typing = self._idle_seconds, self._seconds_since_typing
+        self.begin(lambda: self.device.automatic.learn_if_due(idle(), charging))
+        self.begin(lambda: self.device.automatic.compare_models_if_due(idle(), charging))
         self.begin(lambda: self.device.take_part_if_due(idle, charging, since_typing=since_typing))
 
     def _is_typing(self) -> bool:
         """Returns whether a person is in the middle of typing a message."""
-        return self._idle_seconds() < _PAUSE and bool(self.device.keyboard.text)
-
-    def _idle_seconds(self) -> float:
-        """Returns the seconds since the window was last used in any way; safe to call from any thread."""
-        return float(Clock.get_time() - self._last_used)
-
-    def _seconds_since_typing(self) -> float:
-        """Returns the seconds since something was typed; safe to call from any thread."""
-        return float(Clock.get_time() - self._last_typed)
-
-    def _typed(self) -> None:
-        self._last_used = self._last_typed = Clock.get_time()
+        return self.activity.idle_seconds() < PAUSE and bool(self.device.keyboard.text)
 
     def on_touch_down(self, touch: MotionEvent) -> bool:
         """Counts a touch as use, and makes the background tasks give way to it."""
-        self._last_used = Clock.get_time()
         self._touched = touch.pos
-        self._fingers.add(touch.uid)
-        self._pause_work()
+        self.activity.touched(touch.uid)
         self.tooltips.touched(touch)
         return bool(super().on_touch_down(touch))
 
     def on_touch_move(self, touch: MotionEvent) -> bool:
         """Passes a moved touch on; the background tasks make way for as long as a finger glides."""
-        self._pause_work()
+        self.activity.moved()
         self.tooltips.moved(touch)
         return bool(super().on_touch_move(touch))
 
     def on_touch_up(self, touch: MotionEvent) -> bool:
         """Lets the background tasks continue once the effect of the touch is painted."""
-        self._fingers.discard(touch.uid)
+        self.activity.lifted(touch.uid)
         self.tooltips.lifted()
-        self._resume_work()
         return bool(super().on_touch_up(touch))
-
-    def _go_on(self) -> None:
-        if self._fingers:
-            return
-        for background in (self.device.background, self.device.federation.background):
-            background.go_on()
 
     def prepare(self) -> Work:
         """Does slow work as soon as the first frame is painted, because it would delay a key by a tenth of a second later."""
@@ -371,15 +332,7 @@ class Screen(ModalScreen):
         yield
         self.composer.ids.strip.prepare()
         yield
-        self._collect_garbage()
-
-    def _collect_garbage(self) -> None:
-        """Collects garbage; what is left is not scanned again while a person types, which would take tens of milliseconds."""
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()
-        release_memory()
-        self._collected = Clock.get_time()
+        self.garbage.collect()
 
     def resume(self) -> None:
         """Continues the work that was unfinished when the window was closed."""

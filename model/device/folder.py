@@ -3,7 +3,7 @@
 A folder holds `weights.safetensors`, `vocabulary.txt`, and `MODEL_CARD.md`, which describes the model to people. It may hold
 
 - `program.tflite`, without which a program that comes with the app runs the model (`model.device.programs`);
-- `lexicon.safetensors`, which says what of the vocabulary is a word (`model.device.suggesting.lexicon`);
+- `lexicon.safetensors`, which says which entries of the vocabulary are words (`model.device.suggesting.lexicon`);
 - `phrases.bin`, n-grams that are mixed into the network's probabilities (`model.device.suggesting.phrases`);
 - `SHA256SUMS`, by which damage to the other files shows. The phrases hold a digest of their own: a model whose phrases are damaged
   still works, a little worse.
@@ -35,8 +35,8 @@ _SUMMED = (WEIGHTS, PROGRAM, VOCABULARY, LEXICON)
 
 _SHIPPED = Path(__file__).resolve().parents[1]
 PUBLIC = _SHIPPED / "public"  # trained on public text alone, before any federated round
-PRIVATE = _SHIPPED / "private"  # what rounds with differential privacy made of it
-PRETRAINED = _SHIPPED / "pretrained"  # what plain rounds made of it: the global model that keyboards start with
+PRIVATE = _SHIPPED / "private"  # made from it by rounds with differential privacy
+PRETRAINED = _SHIPPED / "pretrained"  # made from it by plain rounds: the global model that keyboards start with
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from model.device.runtime import Program
 from model.device.suggesting.continuations import continuation
 from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.phrases import Phrases
+from model.device.suggesting.prediction import Prediction
 from model.device.suggesting.reading import Reader
-from model.device.suggesting.suggestions import Prediction, Suggester
+from model.device.suggesting.suggestions import Suggester
 
 
 class NotFiniteError(UserFacingError):
@@ -265,14 +266,3 @@ def type_by_words_and_phrases(text: str, suggester: Suggester) -> tuple[Typing, 
         return result_of(continuation(suggester, context, word))
 
     return type_message(text, suggest), type_message(text, suggest, continued)
-
-
-def type_and_learn(
-    messages: Iterable[str], program: Program, vocabulary: Vocabulary, personal: PersonalNgram
-) -> Typing:
-    """Types messages as on a keyboard: the personal n-gram model learns each message after it was typed."""
-    suggest, total = Suggester(Reader(program), vocabulary, personal).suggest, Typing()
-    for text in messages:
-        total += type_message(text, suggest)
-        personal.learn(text)
-    return total

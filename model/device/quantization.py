@@ -1,4 +1,4 @@
-"""Weights rounded to fewer bits, to measure what a smaller model folder would cost in quality."""
+"""Weights rounded to fewer bits, to measure how much quality a smaller model folder would lose."""
 
 import numpy as np
 

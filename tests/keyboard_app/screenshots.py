@@ -27,7 +27,7 @@ from keyboard_app.federating.local_rounds import answer_all
 from keyboard_app.input.typist import type_message
 from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
-from keyboard_app.recording import store
+from keyboard_app.recording.database import queries
 from keyboard_app.window.kivy_settings import prepare_kivy
 from model.device.folder import PRETRAINED
 from tests.keyboard_app.stage import UNFINISHED, Stage, settle
@@ -86,20 +86,20 @@ def _install(device: Device, newest: Path) -> None:
 
 def _write_history(device: Device) -> None:
     """Types some weeks of messages and learns after each week, with the clocks of the device and the store set back."""
-    real = store._now, device_module._today
+    real = queries.now, device_module._today
     clock, device.profile.store._clock = (
         device.profile.store._clock,
         None,
     )  # which believes in no time before the newest
     for weeks_ago in reversed(range(_WEEKS)):
         then = datetime.now(UTC) - timedelta(weeks=weeks_ago)
-        store._now = partial(then.isoformat, timespec="seconds")
+        queries.now = partial(then.isoformat, timespec="seconds")
         device_module._today = then.astimezone().date().isoformat
         for line in _LINES * 2:
             type_message(device.keyboard, line)
         device.catch_up()
         run(Learning(device.profile, device.models))
-    store._now, device_module._today = real
+    queries.now, device_module._today = real
     device.profile.store._clock = clock
 
 

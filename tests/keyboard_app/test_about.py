@@ -30,7 +30,7 @@ def test_what_was_learned_when(device: Device) -> None:
     for number in range(40):
         device.profile.store.add_message(f"meet me at the hall at {number}", [])
     run(Learning(device.profile, device.models))
-    (time, words), *others = device.profile.store.learnings()
+    (time, words), *others = device.profile.store.history.learnings()
     assert not others
     learned = about(device.models, device.profile.store).learned
     assert learned.startswith("It has learned once, last on ")

@@ -8,7 +8,8 @@ import pytest
 from data.errors import DataError
 from keyboard_app.device import Device, Sent
 from keyboard_app.learning.insight import Saved, SavedKeys
-from keyboard_app.recording.store import Store
+from keyboard_app.recording.database.store import Store
+from tests.keyboard_app.ranked import own_words
 
 
 def send(device: Device, text: str) -> None:
@@ -19,7 +20,7 @@ def send(device: Device, text: str) -> None:
 
 def state(device: Device) -> tuple:
     store = device.profile.store
-    return store.messages(), store.days(), store.newest_message(), device.models.own_words, device.models._ngram.length
+    return store.messages(), store.days(), store.newest_message(), own_words(device.models), device.models._ngram.length
 
 
 def test_nothing_is_recorded_without_consent(tmp_path: Path, small_model_folder: Path) -> None:
@@ -51,7 +52,7 @@ def test_private_mode_records_learns_and_counts_nothing(device: Device) -> None:
     send(device, "quagga quagga quagga")
     assert device.sent == Sent(None, "not recorded: private mode is on")
     assert state(device) == before
-    assert not device.learn_if_due(rested=1e9)
+    assert not device.automatic.learn_if_due(rested=1e9)
     device.private = False
     send(device, "zebra")
     day = device.profile.store.days()[0]

@@ -13,9 +13,10 @@ from keyboard_app.input.typist import type_message
 from keyboard_app.script import run_script
 from model.device.folder import Model
 from model.device.learning.gate import prequential
-from model.device.metrics import Typing, evaluate, type_and_learn
+from model.device.metrics import Typing, evaluate
 from model.device.metrics import type_message as typed_by_the_metric
 from model.device.suggesting.personal import PersonalNgram
+from tests.typed import type_and_learn
 
 LINES = [
     "I think you are good, but I don't like that!",
@@ -74,7 +75,7 @@ def test_corrections_never_change_the_lines_of_a_script(device: Device) -> None:
     for line in lines:
         assert type_message(keyboard, line)[0] == typed_by_the_metric(line, suggest)
     assert [text.lower() for text in sent] == lines
-    assert keyboard.word_preferences.insisted >= {"converstation", "awsome"}
+    assert keyboard.choices.preferences.insisted >= {"converstation", "awsome"}
 
 
 @settings(deadline=None)

@@ -94,11 +94,6 @@ class ChangingFleet:
         self._gone: Counter[str] = Counter()  # devices of a round that were killed or left
         self.counts = FleetCounts()
 
-    @property
-    def alive(self) -> int:
-        """The number of devices that are running."""
-        return len(self._members)
-
     async def run(self) -> None:
         """Lets devices join, leave and be killed until it is cancelled."""
         try:

@@ -64,7 +64,7 @@ class LeaderRounds(Rounds):
             opening = None if number is None else self._journal.opening(number)
             found = None if opening is None else self._round_of(opening)
         except DataError as error:  # processes of two versions take turns while a cluster is updated
-            self._store.add_error(f"this process cannot go on with round {number}: {error}", now)
+            self._store.events.add_error(f"this process cannot go on with round {number}: {error}", now)
         self._abort_open_rounds(now, None if found is None else found.number)
         if found is not None:
             self.open_round = found

@@ -43,7 +43,7 @@ class ReplicatedRound(Round):
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Applies the events of other processes. Their lines of history are theirs to tell."""
+        """Applies the events of other processes. They report their own lines of history."""
         own = self.history
         self.history = []
         for event in self._journal.after(self._number, self.place):
@@ -84,7 +84,7 @@ class ReplicatedRound(Round):
         return selected
 
     def restrict(self, group: frozenset[str], now: float) -> None:
-        """Selects no other devices than these; the first process that says which has decided."""
+        """Selects no other devices than these; the decision of the first process counts."""
         if self._replayed is not None:
             super().restrict(group, now)
             return

@@ -1,4 +1,4 @@
-"""What is known about the devices' conduct, and who is left out of rounds because of it; kept in the coordinator's store.
+"""The record of the devices' conduct, and of those that are left out of rounds because of it; kept in the coordinator's store.
 
 - A device that the protocol convicts is left out at once: it announced another secret than it split, or sent a message that no
   honest device sends and no valid one in its place.

@@ -67,7 +67,7 @@ class Failures:
           now: seconds since 1970.
         """
         seconds, scheduled = self.backoff.fail(f"round {number} failed: {reason}", now), self._store.schedule()[0]
-        self._store.add_error(f"round {number} was aborted: {reason}", now)
+        self._store.events.add_error(f"round {number} was aborted: {reason}", now)
         bad = [Observation(frozenset(spoiled), good=False)] if spoiled else []
         found = []
         if machine is not None:
@@ -77,7 +77,7 @@ class Failures:
             found += self._told(self.conduct.observe(bad, now), now)
         if machine is not None:
             found += self._leave_out_dropouts(machine.dropouts, minimum, now)
-        members = self._store.members()
+        members = self._store.members.ids()
         self._look_for_obstacle(members, minimum, now)
         free = sum(self.conduct.left_out(device, now) is None for device in members)
         tests_on = bool(bad) and free > minimum  # the next round tests another group
@@ -86,7 +86,7 @@ class Failures:
             self.restart()
             return False
         if scheduled and (self._fruitless >= _MOST_FRUITLESS or self.backoff.failures >= _MOST):
-            self._store.add_error(
+            self._store.events.add_error(
                 f"rounds are paused after {self.backoff.failures} failures in a row: look at the reasons, then press "
                 "Resume on the dashboard, or run federate start",
                 now,
@@ -100,19 +100,17 @@ class Failures:
         """Returns whether the wait is over and enough devices may take part; `obstacle` says why not."""
         if self.backoff.left(now):
             return False
-        if (
-            self._store.number_of_members() - self.conduct.most_left_out > minimum
-        ):  # as a rule: a list of all would be long
+        if self._store.members.count() - self.conduct.most_left_out > minimum:  # as a rule: a list of all would be long
             self.obstacle = ""
             return True
-        members = self._store.members()
+        members = self._store.members.ids()
         self._look_for_obstacle(members, minimum, now)
         return not self.conduct.too_few(members, minimum, now)
 
     def _look_for_obstacle(self, members: Collection[str], minimum: int, now: float) -> None:
         before, self.obstacle = self.obstacle, self.conduct.obstacle(members, minimum, now)
         if self.obstacle and self.obstacle != before:
-            self._store.add_error(self.obstacle, now)
+            self._store.events.add_error(self.obstacle, now)
 
     def _leave_out_dropouts(self, dropouts: Collection[str], minimum: int, now: float) -> list[LeftOut]:
         for device in [d for d in self._dropouts if d not in dropouts]:
@@ -120,7 +118,7 @@ class Failures:
         self._dropouts.update(dropouts)
         found: list[LeftOut] = []
         for device in sorted(dropouts):
-            others = sum(d != device and self.conduct.left_out(d, now) is None for d in self._store.members())
+            others = sum(d != device and self.conduct.left_out(d, now) is None for d in self._store.members.ids())
             if self._dropouts[device] >= _MOST_DROPOUTS and others >= minimum:
                 reason = f"it dropped out of {self._dropouts.pop(device)} rounds in a row, and these failed"
                 found.append(self.conduct.convict(device, reason, now, HOUR))
@@ -129,6 +127,6 @@ class Failures:
     def _told(self, found: list[LeftOut], now: float) -> list[LeftOut]:
         for out in found:
             until = datetime.fromtimestamp(out.until).strftime("%d %B, %H:%M")
-            name = self._store.name_of(out.device)
-            self._store.add_error(f"device {name} is left out of rounds until {until}: {out.reason}", now)
+            name = self._store.members.name_of(out.device)
+            self._store.events.add_error(f"device {name} is left out of rounds until {until}: {out.reason}", now)
         return found

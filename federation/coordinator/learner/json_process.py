@@ -34,11 +34,6 @@ class JsonProcess:
         """Starts the process unless it is running. It may need time to become ready; requests wait for that."""
         await self._running()
 
-    @property
-    def process_id(self) -> int | None:
-        """The process's id; None while it is not running."""
-        return None if self._process is None or self._process.returncode is not None else self._process.pid
-
     async def ask(self, request: Mapping[str, Any], seconds: float) -> Any:
         """Sends a request and returns the result, a JSON value.
 

@@ -1,1 +1,1 @@
-"""The coordinator's database: its tables, declared once for SQLite and PostgreSQL, and its transactions."""
+"""The coordinator's database: its tables, declared once for SQLite and PostgreSQL, its transactions, its devices and its log."""

@@ -1,4 +1,4 @@
-"""Which PostgreSQL database belongs to the federation in a folder, so that no start goes on with another one by mistake.
+"""The PostgreSQL database of the federation in a folder, remembered so that no start goes on with another one by mistake.
 
 The folder of a federation holds its models. A file beside them names the database, without a password, and the federation in it.
 """

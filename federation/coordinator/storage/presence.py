@@ -1,4 +1,4 @@
-"""What devices said when they last checked in, shared by the processes of a cluster: whether they are ready, and share words."""
+"""The state that devices reported at their last check-in, shared by a cluster: whether they are ready, and share words."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The tables of a coordinator's database are made here, and checked: in a new or older SQLite file, or on a PostgreSQL server."""
+"""Makes and checks the tables of a coordinator's database: in a new or older SQLite file, or on a PostgreSQL server."""
 
 import secrets
 import sqlite3

@@ -21,6 +21,8 @@ from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 
 metadata = MetaData()
 
+WITH_A_MODEL = ("summed", "committed")  # states of a round that has or gets a model
+
 # 64 bits in both databases: PostgreSQL's INTEGER and REAL have 32, SQLite's have 64.
 _Number: Any = Integer().with_variant(BigInteger(), "postgresql")
 _Time: Any = REAL().with_variant(DOUBLE_PRECISION(), "postgresql")
@@ -211,7 +213,7 @@ partial_sums = Table(  # of the masked updates that a process received in an ope
     _required("devices", _Number),  # in the sum
     _required("sum", LargeBinary),  # packed by the round's layout
 )
-presence = Table(  # what devices said when they last checked in
+presence = Table(  # the state that devices reported when they last checked in
     "presence",
     cluster_metadata,
     Column("device", Text, primary_key=True),

@@ -48,7 +48,7 @@ class DeviceApi:
         """Serves a coordinator; a body may take `body_seconds`, and a masked update four times as long."""
         self.coordinator, self.clock = coordinator, clock
         self.requests = DeviceRequests(coordinator, body_seconds)
-        self._pace = PaceSteering(coordinator.store.number_of_members)
+        self._pace = PaceSteering(coordinator.store.members.count)
         self._changed = asyncio.Event()
         self._closed = False
         self._changes_seen = coordinator.in_view.changed

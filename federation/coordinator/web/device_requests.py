@@ -34,14 +34,8 @@ class DeviceRequests:
         self._coordinator, self.body_seconds = coordinator, body_seconds
         self._numbers: dict[str, int] = {}  # highest request number of each device in this session
         self.memory = MemoryBudget(_MEMORY)  # shared by masked updates
-        self._uploads: dict[
-            str, asyncio.Timeout
-        ] = {}  # time limits of the masked updates that are being read, by device
-
-    @property
-    def uploading(self) -> bool:
-        """Whether a masked update is being read."""
-        return bool(self._uploads)
+        # Time limits of the masked updates that are being read, by device.
+        self._uploads: dict[str, asyncio.Timeout] = {}
 
     async def authenticate(self, request: Request) -> SignedHeaders:
         """Returns the headers of a request that a device of the federation signed and did not send before.

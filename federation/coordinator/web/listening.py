@@ -1,4 +1,4 @@
-"""Where the coordinator listens, and the address by which devices reach it."""
+"""The addresses on which the coordinator listens, and the one by which devices reach it."""
 
 import errno
 import ipaddress

@@ -1,9 +1,9 @@
 """Pace steering: a coordinator of many devices tells each of them when to ask again.
 
-It is that of Bonawitz et al. 2019 (arXiv 1902.01046, Section 2.3). Devices of a small federation ask at their own pace, every ten
-seconds or every minute, and wait for the answer. From some thousands on, their check-ins alone would fill the process. They are
-then told to come back later, each after a random time, so that about the same number of check-ins arrives in every second, however
-many devices there are.
+The method is that of Bonawitz et al. 2019 (arXiv 1902.01046, Section 2.3). Devices of a small federation ask at their own pace,
+every ten seconds or every minute, and wait for the answer. From some thousands on, their check-ins alone would fill the process.
+They are then told to come back later, each after a random time, so that about the same number of check-ins arrives in every
+second, however many devices there are.
 """
 
 from collections.abc import Callable

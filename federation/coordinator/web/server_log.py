@@ -1,4 +1,4 @@
-"""What the coordinator's libraries log, as one line each on standard error: the operator reads these lines beside the events."""
+"""The messages of the coordinator's libraries, one line each on standard error: the operator reads them beside the events."""
 
 import asyncio
 import logging

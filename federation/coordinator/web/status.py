@@ -133,7 +133,7 @@ def status_of(coordinator: Coordinator, now: float, in_force: SettingsInForce | 
     rounds, store = coordinator.rounds, coordinator.store
     scheduled, paused = store.schedule()
     upcoming, private = rounds.next_round, rounds.settings.privacy.private
-    members, minimum = store.number_of_members(), rounds.settings.rules.minimum
+    members, minimum = store.members.count(), rounds.settings.rules.minimum
     few = members - rounds.conduct.most_left_out <= minimum  # otherwise nothing stands in the way of a round
     return CoordinatorStatus(
         ModelStatus(rounds.model.provenance.round, rounds.model_digest),
@@ -144,17 +144,17 @@ def status_of(coordinator: Coordinator, now: float, in_force: SettingsInForce | 
         spent=upcoming.spent if upcoming and private else None,
         round=None if rounds.open_round is None else _open_round(rounds.open_round, now),
         devices=_devices(coordinator),
-        open_codes=store.open_codes(now),
+        open_codes=store.members.open_codes(now),
         rounds=_rounds(coordinator),
-        errors=tuple(ErrorRecord(time, text) for time, text in store.errors(_ERRORS)),
+        errors=tuple(ErrorRecord(time, text) for time, text in store.events.errors(_ERRORS)),
         privacy=rounds.settings.privacy,
         spent_after=upcoming.spent_after if upcoming and private else None,
-        events=tuple(EventRecord(time, text) for time, text in store.newest_events(_EVENTS)),
+        events=tuple(EventRecord(time, text) for time, text in store.events.newest(_EVENTS)),
         settings=() if in_force is None else _settings(in_force),
         wait=rounds.failures.backoff.line(now) if scheduled and not paused else "",
-        obstacle=rounds.conduct.obstacle(store.members(), minimum, now) if few else "",
+        obstacle=rounds.conduct.obstacle(store.members.ids(), minimum, now) if few else "",
         members=members,
-        active=store.number_seen(now - AWAY_SECONDS),
+        active=store.members.number_seen(now - AWAY_SECONDS),
     )
 
 
@@ -205,7 +205,7 @@ def _devices(coordinator: Coordinator) -> tuple[DeviceStatus, ...]:
             if row.gone is not None
             else coordinator.devices.state_in_round(row.id),
         )
-        for row in coordinator.store.devices(_DEVICES)
+        for row in coordinator.store.members.devices(_DEVICES)
     )
 
 

@@ -1,1 +1,1 @@
-"""Word discoveries over real devices: which words that the vocabulary lacks do many keyboards have?"""
+"""Word discoveries over real devices: finding the words that many keyboards have and the vocabulary lacks."""

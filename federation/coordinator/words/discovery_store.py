@@ -23,7 +23,7 @@ _NEWEST = select(discoveries).order_by(discoveries.c.id.desc()).limit(1)
 
 @dataclass(frozen=True)
 class DiscoveryTerms(JsonMessage):
-    """What a discovery asks of devices.
+    """The requirements of a discovery.
 
     Raises:
       DataError: a number is not within its bounds.

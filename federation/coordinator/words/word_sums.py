@@ -1,6 +1,8 @@
-"""What the two sums of a word discovery say: the buckets to publish, and the words found, without what honest devices cannot say.
+"""The content of the two sums of a word discovery: the buckets to publish, and the words found.
 
-A device is hidden by its mask, also one that lies: k is no bound against a device that counts a word many times. What can be
+Words that honest devices cannot have offered are left out.
+
+A device is hidden by its mask, even one that lies: k is no bound against a device that counts a word many times. What can be
 checked is checked here, and the owner looks at every word before the vocabulary grows.
 """
 

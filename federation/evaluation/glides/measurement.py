@@ -96,7 +96,7 @@ def measure_glides(model: Model, glides: Iterable[RecordedGlide]) -> GlideScores
 
 
 def _log_prior(suggester: Suggester, context: str) -> NDArray[np.float32]:
-    prior: NDArray[np.float32] = np.log(np.maximum(suggester.probabilities(words_of(context)), _LEAST))
+    prior: NDArray[np.float32] = np.log(np.maximum(suggester.predictor.probabilities(words_of(context)), _LEAST))
     return prior
 
 

@@ -100,11 +100,6 @@ _LETTERS = (USUAL, *map(_of_package, _SCRIPTS), WIDE, _of_package("NotoSansSymbo
 _MONOCHROME_EMOJI = _of_package("NotoEmoji")
 
 
-def font_files() -> list[Path]:
-    """Returns the files of all fonts except the system's."""
-    return [font.file for font in (*_LETTERS, _MONOCHROME_EMOJI)]
-
-
 @cache
 def color_emoji_font() -> Font | None:
     """Returns the font that `EMOJI_FONT_VARIABLE` names, or else the system's; None if it has no pictures that can be drawn."""

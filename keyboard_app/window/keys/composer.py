@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kivy.clock import Clock
 from kivy.core.clipboard import Clipboard
 from kivy.input import MotionEvent
 from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
@@ -16,11 +15,11 @@ from keyboard_app.input.layout import Layout
 from keyboard_app.input.offers import Kind, Offer
 from keyboard_app.input.phrases import best_of
 from keyboard_app.input.text_field import Move
-from keyboard_app.learning.touches import Tap
 from keyboard_app.recording.settings import UserSettings
 from keyboard_app.window.after_frame import after_frame
 from keyboard_app.window.keys.board import Board
 from keyboard_app.window.keys.emoji_panel import EmojiSearch
+from keyboard_app.window.keys.finger_down import FingerDown
 from keyboard_app.window.keys.ghost_text import GhostText
 from keyboard_app.window.keys.key_feedback import KeyFeedback
 from keyboard_app.window.keys.keypad import Keypad, Place
@@ -32,8 +31,6 @@ from model.device.gliding.gesture import Gesture
 
 # The names that this file does not use are those of widgets in the `.kv` rules.
 __all__ = ("Board", "Composer", "EmojiSearch", "Keypad", "SuggestionStrip", "TextArea")
-
-_SETTLED = 0.2  # seconds after which the keys have their places at a new size
 
 
 class Composer(BoxLayout):
@@ -67,13 +64,8 @@ class Composer(BoxLayout):
         self._upper, self._lower = self.ids.upper.__self__, self.ids.lower.__self__
         self.ids.top.remove_widget(self._emoji_search)
         self.bind(hidden=self._arrange, searching=self._arrange)
-        # In the first frame, the keys have no places yet.
-        self._measure_keys = after_frame(Clock.create_trigger(self._use_keys, _SETTLED))
-        self._keypad.bind(size=lambda *_: self._measure_keys())
+        self._finger = FingerDown(self._keypad, self._strip)
         self._reading: Work | None = None  # for the next key
-        self._foreseeing: Work | None = None  # what the finger that is down will show
-        self._foreseen: tuple[str, Place, Tap | None] | None = None  # the key under it, and its tap
-        self._keys_known = False  # whether the device knows where the letters are that are glided over
         self._ghost = GhostText(self._area)
         self.feedback = KeyFeedback()
         self._physical = False  # whether the person types on a physical keyboard
@@ -89,6 +81,7 @@ class Composer(BoxLayout):
         """Sets the device whose keyboard edits the message."""
         self._device = device
         self._board.begin(device)
+        self._finger.begin(device)
         self.keyboard: Keyboard = device.keyboard
         self.edit_message()
 
@@ -100,7 +93,7 @@ class Composer(BoxLayout):
         self._keypad.hold_time = settings.hold_ms / 1000
         self.takes_glides, self.one_handed = settings.glide, settings.one_handed
         self.feedback.use(settings.key_sound, settings.key_vibration)
-        self._measure_keys()
+        self._finger.measure_keys()
 
     def edit_message(self) -> None:
         """Sends keys to the message."""
@@ -164,7 +157,7 @@ class Composer(BoxLayout):
     def on_touch_down(self, touch: MotionEvent) -> bool:
         """Shows no ghost to a person who touches the keys, and stops reading: the lifted finger is to be answered at once."""
         spare_time.drop(self._reading)
-        self._keys_known = False
+        self._finger.touched()
         if self._physical and self._lower.collide_point(*touch.pos):
             self._physical = False
             self._ghost.hide()
@@ -177,24 +170,9 @@ class Composer(BoxLayout):
             spare_time.begin(self._reading)
         return taken
 
-    def foresee(self, character: str, place: Place) -> None:
-        """Prepares what a letter will show, whose key a finger has just come down on."""
-        spare_time.drop(self._foreseeing)
-        if not self.searching and character.isalpha():
-            self._foreseeing = self._foresee(character, place)
-            spare_time.begin(self._foreseeing, first=True)
-
-    def _foresee(self, character: str, place: Place) -> Work:
-        tap = self._device.touches.tap(character, *place)
-        self._foreseen = character, place, tap
-        yield
-        words = self._device.foresee(character, tap)
-        yield
-        yield from self._strip.draw_ahead(words)
-
     def key(self, action: str, character: str = "", place: Place | None = None) -> None:
         """Handles a key, on the screen or on a physical keyboard; `place` is where a finger touched it."""
-        keyboard, tap = self.keyboard, self._tap(character, place)
+        keyboard, tap = self.keyboard, self._finger.tap(character, None if self.searching else place)
         actions: dict[str, Callable[[], object]] = {
             "character": lambda: keyboard.press(character, tap=tap),
             "space": keyboard.space,
@@ -219,44 +197,18 @@ class Composer(BoxLayout):
                 self.keyboard.press(character, as_typed=True)
         self._edited()
 
-    def _tap(self, character: str, place: Place | None) -> Tap | None:
-        """Returns the tap that typed a letter of the message; searches say nothing of the person's hand."""
-        foreseen, self._foreseen = self._foreseen, None
-        if place is None or self.searching or not character.isalpha():
-            return None
-        if foreseen is not None and foreseen[:2] == (character, place):
-            tap = foreseen[2]
-        else:
-            tap = self._device.touches.tap(character, *place)
-        if tap is None:  # the keys have changed since they were measured
-            self._measure_keys()
-        return tap
-
-    def _use_keys(self, _elapsed: float) -> None:
-        """Tells the device where the letters are."""
-        if self._keypad.shows_letters:
-            self._device.use_keys(self._keypad.letter_boxes())
+    def foresee(self, character: str, place: Place) -> None:
+        """Prepares what a letter will show, whose key a finger has just come down on."""
+        if not self.searching and character.isalpha():
+            self._finger.foresee(character, place)
 
     def follow_glide(self, points: Sequence[tuple[float, float, float]]) -> None:
         """Works out which word the finger has glided so far: it may be lifted there."""
-        spare_time.drop(self._foreseeing)
-        self._foreseeing = self._follow_glide(points)
-        spare_time.begin(self._foreseeing, first=True)
-
-    def _follow_glide(self, points: Sequence[tuple[float, float, float]]) -> Work:
-        if not self._keys_known:
-            self._use_keys(0)
-            self._keys_known = True
-            self._device.gliding.begin()
-        yield
-        yield from self._device.foresee_glide(Gesture.of(points))
+        self._finger.follow_glide(points)
 
     def glide(self, gesture: Gesture) -> None:
         """Types the word that a glide means."""
-        spare_time.drop(self._foreseeing)
-        if not self._keys_known:
-            self._use_keys(0)
-        self._keys_known = False
+        self._finger.end_glide()
         self._strip.notice = ""
         if self._device.glide(gesture):
             self._edited()
@@ -289,14 +241,14 @@ class Composer(BoxLayout):
         """Stops suggesting the word of an offer that was held, until this is undone."""
         if offer.kind in (Kind.TYPED, Kind.EMOJI):
             return
-        self.keyboard.forget(offer.text)
+        self.keyboard.choices.forget(offer.text)
         self._forgotten = offer.text
         self.refresh()
         self._strip.notice = f"“{offer.text}” will not be suggested again"
 
     def undo(self) -> None:
         """Lets the most recently forgotten word be suggested again."""
-        self.keyboard.remember(self._forgotten)
+        self.keyboard.choices.remember(self._forgotten)
         self._strip.notice = ""
         self.refresh()
 

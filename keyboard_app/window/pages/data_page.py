@@ -13,7 +13,7 @@ from kivy.uix.boxlayout import BoxLayout
 from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.my_data import PAGE
 from keyboard_app.my_data.source import TEXT, Source
-from keyboard_app.recording.records import Message
+from keyboard_app.recording.database.records import Message
 from keyboard_app.window.drawing.fonts import marked_up
 from keyboard_app.window.keys.text_area import SearchField
 from keyboard_app.window.pages.file_picker import FilePicker, free_name

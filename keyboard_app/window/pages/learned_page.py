@@ -22,7 +22,7 @@ from keyboard_app.learning.insight import (
 from keyboard_app.learning.recall import History, moving_recall, recall
 from keyboard_app.learning.rising import Rise, Rising
 from keyboard_app.learning.touch_picture import touch_picture, touches_in_words
-from keyboard_app.recording.records import Judgement
+from keyboard_app.recording.database.records import Judgement
 from keyboard_app.window.drawing.look import look
 from keyboard_app.window.pages.hand_picture import HandPicture
 from keyboard_app.window.pages.page import Page
@@ -103,7 +103,7 @@ class LearnedPage(Page):
         saved = device.saved()
         self.saved_today, self.saved_ever = _saved(saved.today), _saved(saved.ever)
         self.saved_note = "" if self.saved_ever else _SAVED_LATER.format(FEWEST_CHARACTERS, saved.ever.characters)
-        history, judgement = History.read(store), store.last_judgement()
+        history, judgement = History.read(store), store.history.last_judgement()
         self.summary, self.verdict = _summary(history), _verdict(judgement)
         self.details = _details(history, judgement)
         self.personalized = device.models.personalized

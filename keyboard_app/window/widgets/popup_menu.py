@@ -39,11 +39,6 @@ class PopupMenu(BoxLayout):
         if self.parent is not None:
             self.parent.remove_widget(self)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the menu is shown."""
-        return self.parent is not None
-
     def on_touch_down(self, touch: MotionEvent) -> bool:
         """Closes the menu at a touch elsewhere, and leaves that touch to the other widgets."""
         if self.collide_point(*touch.pos):

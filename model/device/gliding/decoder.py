@@ -44,15 +44,15 @@ class Candidate(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What is weighed of the candidates of a gesture."""
+    """The features of a gesture's candidates, which are weighed into their scores."""
 
     words: NDArray[np.intp]  # [candidates]: their indices
     alignments: NDArray[np.float32]  # [candidates]: costs in nats
-    features: NDArray[np.float32]  # [candidates, features]: what `GlideParameters.weights` weigh
+    features: NDArray[np.float32]  # [candidates, features]: in the order of `GlideParameters.weights`
 
 
 class _Templates(NamedTuple):
-    """What is compared of each word that can be glided, [N, …]."""
+    """The paths of the words that can be glided, in the form that gestures are compared with, [N, …]."""
 
     sequences: KeySequences
     points: NDArray[np.float32]  # [N, 4 * POINTS]: the path's points, then those of its shape (`_weighted`)
@@ -84,7 +84,7 @@ class GlideDecoder:
           geometry: the keys.
           log_frequencies: the natural logarithm of how frequent each word is, [words]; None if the words are sorted, most
             frequent first.
-          hand: where the person touches the keys; None for a hand that nothing is known of.
+          hand: where the person touches the keys; None for an unknown hand.
           parameters: other parameters than the fitted ones.
         """
         self.words, self.geometry, self.parameters = list(words), geometry, parameters or GlideParameters()
@@ -133,7 +133,7 @@ class GlideDecoder:
         return [Candidate(self.words[compared.words[i]], float(scores[i])) for i in best]
 
     def compare(self, gesture: Gesture, log_prior: NDArray[Any] | None, count: int) -> Comparison:
-        """Returns what `decode` weighs of the `count` words that the first comparison chooses; words of -inf are left out.
+        """Returns the features of the `count` words that the first comparison chooses; words with a prior of -inf are left out.
 
         Raises:
           ValueError: the prior has another length than the words.

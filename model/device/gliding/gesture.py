@@ -26,7 +26,7 @@ class Gesture:
         if len({len(column) for column in columns}) > 1:
             raise ValueError("the numbers of x, y and t differ: {}, {}, {}".format(*map(len, columns)))
         points, times = np.stack(columns[:2], axis=1), columns[2]
-        usable = (np.abs(points) < _FARTHEST).all(axis=1)  # nor NaN
+        usable = (np.abs(points) < _FARTHEST).all(axis=1)  # NaN is not usable either
         self.points: NDArray[np.float64] = points[usable]
         self.times: NDArray[np.float64] = _from_zero(times[usable])
 

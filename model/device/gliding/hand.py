@@ -56,7 +56,7 @@ class TouchModel:
             return
         centre = geometry.centres[geometry.letters.index(letter)]
         off = geometry.in_units(np.array([x, y], np.float64)) - centre
-        if not np.hypot(*off) <= _FARTHEST:  # nor NaN
+        if not np.hypot(*off) <= _FARTHEST:  # also true of NaN
             return
         row = self.sums.setdefault(letter, np.zeros(_COLUMNS))
         row += [1.0, *off, *(off**2)]
@@ -100,7 +100,7 @@ class Hand:
                 self.glides.learn(letter, x, y, geometry)
 
     def touch_costs(self, typed: str, x: float, y: float, geometry: KeyGeometry) -> dict[str, float] | None:
-        """Returns what a tap at a point in pixels, which typed a letter, says of the other letters: `Corrections.costs` takes it.
+        """Returns the costs of other letters at a point in pixels where a tap typed a letter, for `Corrections.costs`.
 
         The cost of a letter is how much less likely, in nats, this hand would tap there for it than for the typed one. In the
         middle of a key, a neighbour costs about as much as any typo with a neighbouring key; at its edge it costs the least.
@@ -120,17 +120,11 @@ class Hand:
             if letter != typed and cost < _MOST_COST
         }
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Returns arrays for `from_arrays`: of each kind the letters, uint32 [L], and their sums, float64 [L, 5]."""
-        arrays: dict[str, NDArray[Any]] = {}
-        for name, model in (("taps", self.taps), ("glides", self.glides)):
-            arrays[f"{name}_letters"] = np.array([ord(letter) for letter in model.sums], np.uint32)
-            arrays[name] = np.array(list(model.sums.values()), np.float64).reshape(-1, _COLUMNS)
-        return arrays
-
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Hand":
-        """Returns the hand of arrays that `to_arrays` made.
+        """Returns the hand of these arrays: of `taps` and `glides` each the letters, uint32 [L], and their sums, float64 [L, 5].
+
+        The letters of `taps` are in `taps_letters`, as code points, and likewise those of `glides`.
 
         Raises:
           ValueError: an array is missing, damaged, or of another hand's form.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# What counts beside the alignment, with the sign of its weight in a candidate's score.
+# The features that count beside the alignment, with the signs of their weights in a candidate's score.
 WEIGHTS = {"location": -1, "shape": -1, "longer": -1, "length": -1, "key": -1, "double": -1, "prior": 1}
 
 
@@ -45,5 +45,5 @@ class GlideParameters:
 
     @property
     def weights(self) -> NDArray[np.float32]:
-        """What `WEIGHTS` names, as it counts in a candidate's score, [features]."""
+        """The weights of the features in `WEIGHTS`, with their signs in a candidate's score: float32 [features]."""
         return np.array([sign * getattr(self, name) for name, sign in WEIGHTS.items()], np.float32)

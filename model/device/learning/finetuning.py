@@ -35,7 +35,7 @@ class FineTuning:
         check_softmax(self.softmax)
 
 
-# What a keyboard does to learn for itself.
+# The settings with which a keyboard learns for itself.
 PERSONAL_TRAINING = FineTuning(softmax=SAMPLED)
 
 # A device trains less for a round than for itself, so that no single person moves the global model far.

@@ -25,8 +25,8 @@ from model.device.metrics import Scores, tally
 from model.device.runtime import Program
 from model.device.suggesting.personal import PersonalNgram
 from model.device.suggesting.phrases import Phrases
+from model.device.suggesting.prediction import Predictor
 from model.device.suggesting.reading import Reader
-from model.device.suggesting.suggestions import Suggester
 from model.device.weights import Weights
 
 _SHARE = 0.1  # of all words
@@ -79,10 +79,10 @@ def prequential(
     Yields after each older message and each word of the newest ones.
     """
     personal = yield from PersonalNgram.counting(vocabulary, older)
-    suggester, total = Suggester(Reader(program, phrases=phrases), vocabulary, personal), Scores()
+    predictor, total = Predictor(Reader(program, phrases=phrases), vocabulary, personal), Scores()
     for text in newest:
         predictions = []
-        for prediction in suggester.predict([token.word for token in tokenize(text)]):
+        for prediction in predictor.predict([token.word for token in tokenize(text)]):
             predictions.append(prediction)
             yield
         total += tally(predictions, len(vocabulary))

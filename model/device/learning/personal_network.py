@@ -3,9 +3,10 @@
 1. The newest messages are held out (`gate.held_back_from`).
 2. The output bias is adapted to the older ones (`marginals`).
 3. From there, the whole network is fine-tuned on them (`finetuning`).
-4. How far it moves towards the fine-tuned network is decided by the held-out messages: a few hundred words lead a network astray,
-   many thousands do not. The moves 0, 1/2 and 1 are each weighted by the likelihood that they give the held-out messages, as in
-   Bayesian model averaging, and the weights of the networks are averaged (Wortsman et al. 2022, arXiv 2109.01903).
+4. The held-out messages decide how far it moves towards the fine-tuned network: a network that learned from a few hundred words
+   goes astray, one that learned from many thousands does not. The moves 0, 1/2 and 1 are each weighted by the likelihood that
+   they give the held-out messages, as in Bayesian model averaging, and the weights of the networks are averaged (Wortsman et al.
+   2022, arXiv 2109.01903).
 5. The gate compares the result with the network in use (`gate.judge`), and the trust in the person's n-grams is chosen with the
    network that was kept (`model.device.suggesting.trust`).
 """
@@ -64,7 +65,7 @@ def learn_network(
       in_use: the network that the keyboard types with.
       how: settings of fine-tuning.
       seed: for the order of the rows and the candidates.
-      phrases: what is mixed into the networks' probabilities when they are judged, as when the person types.
+      phrases: the phrases that are mixed into the networks' probabilities when they are judged, as when the person types.
 
     Raises:
       DivergedError: training diverged.

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 Neighbours = Mapping[str, frozenset[str]]  # the keys beside each key
 Costs = NDArray[np.uint8]
 _Row = dict[int, Costs]  # by length of the intended prefix, the cost for each word
-# For each typed letter, what its touch says: the cost in nats of having meant other letters; None for a key without a touch.
+# For each typed letter, the costs in nats of having meant other letters, given its touch; None for a key without a touch.
 TouchCosts = Sequence[Mapping[str, float] | None]
 
 VOWELS = frozenset("aeiouy")
@@ -138,7 +138,7 @@ class Corrections:
           typed: the typed letters, in lower case.
           words: indices of the words to look at; None for all.
           ended: whether the word was typed to its end; if not, missing letters at its end cost nothing.
-          touches: what the touch of each typed letter says, [letters of `typed`]; None for the geometry alone.
+          touches: the costs by the touch of each typed letter, [letters of `typed`]; None for the geometry alone.
 
         Returns:
           float32, [number of these words].
@@ -204,7 +204,7 @@ class Corrections:
         return self._substituted[typed]
 
     def _by_code(self, typed: str, touch: Mapping[str, float]) -> Costs:
-        """Returns the cost of typing this letter for each code of a letter, [codes]; a touch replaces what the neighbours cost."""
+        """Returns the cost of typing this letter for each code of a letter, [codes]; a touch replaces those of neighbours."""
         costs = self.error_costs
         by_code = np.full(_CODES + 1, _units(costs.other), np.uint8)
         for letter, code in self._codes.items():

@@ -122,7 +122,7 @@ def load_lexicon(path: Path, vocabulary_sha256: str, size: int) -> Lexicon:
         array = arrays[name]
         if array.dtype != kind or array.ndim != 1 or (of_vocabulary and len(array) != size):
             raise DataError(f"{path}: {name} has the wrong type or shape: make it again with `federate lexicon`")
-    if not all((arrays[name] <= MOST_PROTECTION).all() for name in ("protection", "apostrophe")):  # nor NaN
+    if not all((arrays[name] <= MOST_PROTECTION).all() for name in ("protection", "apostrophe")):  # also false of NaN
         raise DataError(
             f"{path} protects a word by more than {MOST_PROTECTION} nats: make it again with `federate lexicon`"
         )

@@ -1,7 +1,7 @@
 """Suggestions: the likeliest words for what a person is typing, and the correction of a finished word."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from data.marks import is_mark
 from data.tokenizer import normalize, tokenize
 from data.vocabulary import SPECIALS, UNKNOWN, Vocabulary
+from model.device.suggesting.casing import Casing
 from model.device.suggesting.corrections import Neighbours, TouchCosts
 from model.device.suggesting.lexicon import Lexicon
 from model.device.suggesting.personal import PersonalNgram
-from model.device.suggesting.reading import Reader, softmax
+from model.device.suggesting.prediction import Predictor
+from model.device.suggesting.reading import Reader
 from model.device.suggesting.spellings import Spellings
 from model.device.suggesting.unlisted_words import UnlistedWords
 from model.device.suggesting.word_preferences import WordPreferences
@@ -46,14 +48,6 @@ _ANSWERS_KEPT = 8  # those to the key before, to the last one, and to the one th
 _LEAST_LIKELY = -30.0  # nats below the likeliest word: the prior of gestures for words that the network excludes
 
 
-class Prediction(NamedTuple):
-    """The prediction of a token before it was typed."""
-
-    word: int  # its id; ids from the vocabulary's length on are the person's own words
-    rank: int | None  # the number of likelier words, as recall counts them; None for a word that is never suggested
-    log_likelihood: float  # in nats; that of `<unk>` for an unknown word
-
-
 class _Answer(NamedTuple):
     """The words that were found for what was typed."""
 
@@ -79,7 +73,8 @@ class Suggester:
         neighbours: Neighbours | None = None,
         lexicon: Lexicon | None = None,
     ) -> None:
-        self._reader = reader
+        self.predictor = Predictor(reader, vocabulary, personal)
+        self.casing = Casing(vocabulary, lexicon, personal)
         self._vocabulary = vocabulary
         self._personal = personal
         self._preferences = preferences or WordPreferences()
@@ -104,28 +99,15 @@ class Suggester:
     @property
     def reader(self) -> Reader:
         """The reader of the network. Assign another reader to change the network, which must have the same vocabulary."""
-        return self._reader
+        return self.predictor.reader
 
     @reader.setter
     def reader(self, reader: Reader) -> None:
-        self._reader, self._scored_for = reader, None
+        self.predictor.reader, self._scored_for = reader, None
 
     def follow(self, context: str) -> None:
         """Reads the message so far, so that later calls for this context need no step of the program."""
-        self._logits(words_of(context))
-
-    def probabilities(self, context: Sequence[str]) -> NDArray[np.float32]:
-        """Returns the probability of each next word after the words of the message so far, in lower case.
-
-        The result is float32 of shape [V], or of the number of words of the personal n-gram model if there is one.
-        """
-        network = softmax(self._logits(context))
-        if self._personal is None:
-            return network
-        return self._personal.probabilities(network, [self._personal.id(word) for word in context])
-
-    def _logits(self, context: Sequence[str]) -> NDArray[np.float32]:
-        return self._reader.logits([self._vocabulary.id(word) for word in context])
+        self.predictor.read(words_of(context))
 
     def log_prior(self, context: str) -> NDArray[np.float32]:
         """Returns the logarithm of each next word's probability, in nats up to a constant, for gestures that mean one of them.
@@ -148,7 +130,7 @@ class Suggester:
         `context` is the message before the word being typed, `prefix` the letters typed so far. Words that start with the prefix
         are ranked by their probability. If the prefix has at least three letters, words that typing errors turn into the prefix
         are ranked too, by their probability times that of the errors. Fewer words are returned if fewer fit; punctuation is never
-        suggested. `touches` says for each letter of the prefix what its touch costs other letters (`Hand.touch_costs`).
+        suggested. `touches` gives the costs of other letters by the touch of each letter of the prefix (`Hand.touch_costs`).
         """
         self._score(words_of(context))
         typed = normalize(prefix)
@@ -212,13 +194,7 @@ class Suggester:
         The word is None if no word that may be suggested has at least the probability `least`. The network takes a step for each
         of the words that it has not read ahead yet; suggestions for the context need none afterwards.
         """
-        ids = [self._vocabulary.id(word) for word in context], [self._vocabulary.id(word) for word in following]
-        probabilities = softmax(self._reader.logits_ahead(*ids))
-        personal = self._personal
-        if personal is not None:
-            probabilities = personal.probabilities(
-                probabilities, [personal.id(word) for word in (*context, *following)]
-            )
+        probabilities, personal = self.predictor.probabilities_ahead(context, following), self._personal
         likely = np.flatnonzero(probabilities >= least)
         for found in likely[np.argsort(-probabilities[likely])]:
             own = None if found < len(self._vocabulary) else personal
@@ -237,10 +213,10 @@ class Suggester:
         if state == self._scored_for:
             return
         if personal is None:
-            self._scores = self._reader.logits(ids)  # without a personal model all ids are the vocabulary's
+            self._scores = self.predictor.reader.logits(ids)  # without a personal model all ids are the vocabulary's
         else:
             with np.errstate(divide="ignore"):  # the logarithm of a probability that underflowed to 0 is -inf
-                self._scores = np.log(self.probabilities(context))
+                self._scores = np.log(self.predictor.probabilities(context))
             self.spellings.add(personal)
         self._offered = self._scores[self.spellings.ids]
         self._offered[self.spellings.unwanted(preferences, personal)] = -np.inf
@@ -297,37 +273,6 @@ class Suggester:
         """Returns whether one of the person's own words is probably a typo, which is not suggested."""
         return self._personal is not None and self.spellings.doubts(word, self._preferences, self._personal)
 
-    def written(self, word: str) -> str:
-        """Returns a lower-case word in the case in which the person writes it, or in its usual case."""
-        return self._own_case(word) or self._usual_case(word)
-
-    def recased(self, word: str) -> str | None:
-        """Returns a finished word in its own or usual case, or None to keep it as typed.
-
-        Only lower-case letters and a capital first letter, which may be automatic, are changed. The usual case of abbreviations is
-        never forced, because many people write "tv".
-        """
-        typed = normalize(word)
-        if word[1:] != word[1:].lower():
-            return None
-        written = self._own_case(typed)
-        if written is None:
-            usual = self._usual_case(typed)
-            written = typed if len(usual) > 1 and usual.isupper() else usual
-        return written if written not in (typed, word) else None
-
-    def _own_case(self, word: str) -> str | None:
-        return None if self._personal is None else self._personal.case.form(word)
-
-    def _usual_case(self, word: str) -> str:
-        known = self._vocabulary.id(word)
-        if self._lexicon is None:
-            return word
-        usual = self._lexicon.usual_case(word, None if known == UNKNOWN else known)
-        if known == UNKNOWN and usual == word and self._personal is not None and not self._lexicon.knows(word):
-            return self._personal.case.form_at_starts(word) or word
-        return usual
-
     def _as_unknown(self, word: str) -> float:
         return float(self._scores[UNKNOWN]) + _UNKNOWN + _UNKNOWN_LETTER * len(word)
 
@@ -369,30 +314,6 @@ class Suggester:
             start, fits = self._completions(prefix, count)
             self._shown[prefix, count] = [start + best for best in _top(fits, count)]
         return self._shown[prefix, count]
-
-    def predictions(self, words: Sequence[str]) -> list[Prediction]:
-        """Returns the prediction of each word of a message, in lower case, from the words before it."""
-        return list(self.predict(words))
-
-    def predict(self, words: Sequence[str]) -> Iterator[Prediction]:
-        """Yields the predictions of `predictions`, one step of the network at a time."""
-        own = [] if self._personal is None else [self._personal.id(word) for word in words]
-        for place, logits in enumerate(self._reader.along([self._vocabulary.id(word) for word in words])):
-            probabilities = softmax(logits)
-            if self._personal is not None:
-                probabilities = self._personal.probabilities(probabilities, own[:place])
-            yield self._prediction(probabilities, words[place])
-
-    def _prediction(self, probabilities: NDArray[np.float32], word: str) -> Prediction:
-        size = len(self._vocabulary)
-        offered = np.array(self._personal.offered if self._personal else [], np.intp)
-        own = self._personal.id(word) if self._personal else self._vocabulary.id(word)
-        likelihood = probabilities[own]
-        rank = None
-        if own != UNKNOWN and (own < size or own in offered):
-            better = probabilities[len(SPECIALS) : size] > likelihood, probabilities[offered] > likelihood
-            rank = sum(int(np.count_nonzero(b)) for b in better)
-        return Prediction(own, rank, math.log(likelihood) if likelihood > 0 else -math.inf)
 
 
 def words_of(context: str) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ from data.vocabulary import Vocabulary
 from model.device.runtime import Program
 from model.device.suggesting.personal import USUAL_TRUST, PersonalNgram
 from model.device.suggesting.phrases import Phrases
+from model.device.suggesting.prediction import Predictor
 from model.device.suggesting.reading import Reader
-from model.device.suggesting.suggestions import Suggester
 
 TRUSTS = (USUAL_TRUST, 0.0, 0.25, 0.5, 2.0, 4.0)
 _MARGIN = math.log(500)  # nats
@@ -41,13 +41,13 @@ def log_likelihoods(
     Yields after each older message and each word of the newest ones.
     """
     personal = yield from PersonalNgram.counting(vocabulary, older)
-    suggester = Suggester(Reader(program, phrases=phrases), vocabulary)
+    predictor = Predictor(Reader(program, phrases=phrases), vocabulary)
     total = np.zeros(len(TRUSTS))
     for text in newest:
         words = [token.word for token in tokenize(text)]
         ids = [personal.id(word) for word in words]
         for i, word in enumerate(ids):
-            network = suggester.probabilities(words[:i])
+            network = predictor.probabilities(words[:i])
             total += np.log(personal.likelihoods(network, ids[:i], word, np.array(TRUSTS)))
             yield
         personal.learn(text)

@@ -1,7 +1,7 @@
-"""How likely a person means letters that neither the vocabulary nor the lexicon has as a word.
+"""How likely typed letters are meant as a word that neither the vocabulary nor the lexicon has.
 
-Bonuses are in nats and add to the score of an unknown word (`suggestions`). `federate evaluate --slips` measures what they change,
-together with the other rules: `federation/records/README.md`, "Typos".
+Bonuses are in nats and add to the score of an unknown word (`suggestions`). `federate evaluate --slips` measures their
+effect, together with that of the other rules: `federation/records/README.md`, "Typos".
 """
 
 from collections.abc import Sequence

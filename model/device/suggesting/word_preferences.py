@@ -1,4 +1,4 @@
-"""What a person has decided about words: never to correct them, or never to offer them."""
+"""A person's decisions about words: never to correct them, or never to offer them."""
 
 from dataclasses import dataclass, field
 

@@ -22,7 +22,7 @@ federation = Federation(lambda *arguments: World(folder, *arguments), shipped, t
 answers = {
     "link": federation.link,
     "want": lambda: federation.ask(lambda world: world.coordinator.rounds.schedule(1)),
-    "gone": lambda: federation.ask(lambda w: sum(d.gone is not None for d in w.coordinator.store.devices())),
+    "gone": lambda: federation.ask(lambda w: sum(d.gone is not None for d in w.coordinator.store.members.devices())),
 }
 for line in sys.stdin:
     print(answers[line.strip()](), flush=True)

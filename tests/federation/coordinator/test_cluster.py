@@ -201,7 +201,7 @@ def test_a_round_that_another_version_of_the_coordinator_opened_is_repeated(chan
         world.new_member()
     world.kill()
     assert world.coordinator.rounds.current is None, "the process leads, and has ended that round"
-    assert any("cannot go on with round 1" in line for _, line in world.coordinator.store.errors(10))
+    assert any("cannot go on with round 1" in line for _, line in world.coordinator.store.events.errors(10))
     world.finish()
     world.check_models(start)
     assert [row.state for row in world.coordinator.store.rounds()] == ["aborted", "committed"]
@@ -296,7 +296,7 @@ def test_a_process_that_slept_through_the_end_of_its_lease_changes_nothing(world
     with pytest.raises(LeaseLostError):
         slept.rounds.stop(world.now)
     with pytest.raises(LeaseLostError):
-        slept.store.add_error("it thinks that it leads", world.now)
+        slept.store.events.add_error("it thinks that it leads", world.now)
     slept.store.close()
     assert world.lease.renew(world.coordinator.store.database)
     world.finish()

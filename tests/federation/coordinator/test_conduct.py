@@ -159,7 +159,7 @@ def test_a_federation_of_three_says_that_it_cannot_go_on_without_the_device_that
     committed, _ = run(world, 3, turns=60)
     assert not committed
     assert world.coordinator.rounds.failures.obstacle.startswith("2 devices may take part, and a round needs 3")
-    assert any("Invite more devices" in text for _, text in world.coordinator.store.errors(20))
+    assert any("Invite more devices" in text for _, text in world.coordinator.store.events.errors(20))
     assert len(world.coordinator.store.rounds()) == 1, "no round begins that cannot succeed"
     assert status_of(world.coordinator, world.now).obstacle
     world.enrol(1)
@@ -195,7 +195,7 @@ def test_a_device_has_one_name_in_all_lines(world) -> None:
     world.coordinator.devices.leave(device, world.now + 2)
     with pytest.raises(DataError, match="device Anna's phone is not left out of rounds"):
         world.coordinator.devices.let_back(device, world.now + 3)
-    found = [text for _, text in world.coordinator.store.newest_events(10) if "Anna's phone" in text]
+    found = [text for _, text in world.coordinator.store.events.newest(10) if "Anna's phone" in text]
     assert [line.removeprefix("device Anna's phone ").split(" ")[0] for line in found] == ["left", "may", "is"]
 
 

@@ -58,7 +58,7 @@ def test_keyboard_processes_find_words_and_list_what_they_offered(
         federation.ask(lambda world: world.coordinator.rounds.discover_words(DiscoveryTerms(3), world.now))
         until = time.monotonic() + SECONDS
         while (found := federation.ask(lambda world: world.coordinator.rounds.discoveries.newest)).going_on:
-            assert time.monotonic() < until, federation.ask(lambda world: world.coordinator.store.newest_events(9))
+            assert time.monotonic() < until, federation.ask(lambda world: world.coordinator.store.events.newest(9))
             time.sleep(0.1)
         assert {word.word: word.devices for word in found.words} == {"byu": 3, "provo": 3}
 

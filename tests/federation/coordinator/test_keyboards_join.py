@@ -40,8 +40,9 @@ from keyboard_app.federating import headless
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError
 from keyboard_app.federating.federation import ASK_SECONDS, Standing
 from keyboard_app.federating.membership import Membership
-from keyboard_app.federating.participant import Participant, has_enough, learn
+from keyboard_app.federating.participant import Participant
 from keyboard_app.federating.received_models import check_weights_of
+from keyboard_app.federating.round_training import has_enough, learn
 from keyboard_app.federating.steps import STEPS
 from keyboard_app.learning.word_count import count_words
 from keyboard_app.recording.vault import Vault
@@ -407,7 +408,7 @@ HOSTILE_PLANS: dict[str, dict | str] = {
 
 
 def _let_everybody_back(world: Any) -> None:
-    for device in world.coordinator.store.members():
+    for device in world.coordinator.store.members.ids():
         if world.coordinator.rounds.conduct.left_out(device, world.now) is not None:
             world.coordinator.devices.let_back(device, world.now)
 
@@ -419,7 +420,10 @@ def test_a_hostile_plan_costs_a_keyboard_that_round_and_no_other(
         federation.ask(lambda world: world.coordinator.rounds.schedule(1))
         until = time.monotonic() + SECONDS
         while (opened := federation.ask(lambda world: world.coordinator.rounds.open_round)) is None:
-            assert time.monotonic() < until, (kind, federation.ask(lambda world: world.coordinator.store.errors(3)))
+            assert time.monotonic() < until, (
+                kind,
+                federation.ask(lambda world: world.coordinator.store.events.errors(3)),
+            )
             time.sleep(0.02)
         plan = json.loads(opened.plan.to_json())
         if isinstance(change, dict):
@@ -428,7 +432,10 @@ def test_a_hostile_plan_costs_a_keyboard_that_round_and_no_other(
         federation.recording.answers["/plan"] = change.encode(errors="surrogateescape")
         lines = list[str]()
         while not any(keyboard.participant.busy for keyboard in keyboards):
-            assert time.monotonic() < until, (kind, federation.ask(lambda world: world.coordinator.store.errors(3)))
+            assert time.monotonic() < until, (
+                kind,
+                federation.ask(lambda world: world.coordinator.store.events.errors(3)),
+            )
             lines += [line for keyboard in keyboards if (line := keyboard.turn())]
         while any(keyboard.participant.busy for keyboard in keyboards):
             assert time.monotonic() < until, kind
@@ -701,4 +708,4 @@ def test_a_keyboard_process_takes_part_without_tensorflow_and_leaves(
     assert left.returncode == 0 and "left the federation" in left.stderr
     again = subprocess.run([*command, *words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert again.returncode == 1 and "belongs to no federation" in again.stderr
-    assert sum(d.gone is not None for d in federation.ask(lambda world: world.coordinator.store.devices())) == 1
+    assert sum(d.gone is not None for d in federation.ask(lambda world: world.coordinator.store.members.devices())) == 1

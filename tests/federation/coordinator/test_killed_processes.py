@@ -32,7 +32,7 @@ from federation.protocol.round_terms import TrainingResult
 from federation.protocol.signed_requests import device_name
 from keyboard_app.federating.client import FederationClient, RefusedError, UnreachableError, enrol
 from keyboard_app.federating.membership import Membership
-from keyboard_app.federating.participant import learn
+from keyboard_app.federating.round_training import learn
 from keyboard_app.recording.user_profile import read_vault
 from model.device.folder import Model, load_model
 from model.device.learning.finetuning import FineTuning

@@ -21,7 +21,7 @@ def waiting_world(new_world, settings, joined: int, present: int, **rules):
 
 
 def lines(world) -> list[str]:
-    return [text for _, text in world.coordinator.store.newest_events(100)]
+    return [text for _, text in world.coordinator.store.events.newest(100)]
 
 
 def test_a_round_begins_once_no_other_device_has_come_for_a_while(new_world, world) -> None:
@@ -116,11 +116,11 @@ def test_stopping_finishes_or_ends_the_round_and_is_no_error(finish: bool, world
     world.coordinator.rounds.schedule(3)
     world.advance("reporting")
     world.coordinator.rounds.stop(world.now, finish)
-    assert not world.coordinator.store.errors(1)
+    assert not world.coordinator.store.events.errors(1)
     world.run()
     (row,) = world.coordinator.store.rounds()
     assert (row.state, row.reason) == (("committed", "") if finish else ("aborted", "stopped by the operator"))
-    assert world.coordinator.store.schedule() == (0, False) and not world.coordinator.store.errors(1)
+    assert world.coordinator.store.schedule() == (0, False) and not world.coordinator.store.events.errors(1)
     world.coordinator.rounds.schedule(1)
     world.coordinator.tick(world.now)
     assert world.coordinator.rounds.current is not None, "the next round does not wait as after a failure"
@@ -133,7 +133,7 @@ def test_a_coordinator_that_ends_in_a_round_repeats_it_without_an_error(world) -
     world.advance("reporting")
     world.coordinator.rounds.suspend(world.now)
     world.kill()
-    assert not world.coordinator.store.errors(1)
+    assert not world.coordinator.store.events.errors(1)
     world.finish()
     world.check_models(start)
 
@@ -159,7 +159,7 @@ def test_the_event_log_is_bounded_and_contains_errors(world) -> None:
     store = world.coordinator.store
     for number in range(2_100):
         store.events.add(f"event {number}", world.now + number)
-    store.add_error("a failure", world.now + 3_000)
+    store.events.add_error("a failure", world.now + 3_000)
     found = lines(world)
     assert found[:2] == ["a failure", "event 2099"]
-    assert len(store.newest_events(5_000)) == 2_001
+    assert len(store.events.newest(5_000)) == 2_001

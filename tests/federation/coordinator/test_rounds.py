@@ -20,7 +20,7 @@ def test_rounds_pause_when_the_budget_is_exhausted_and_after_several_aborts(worl
     world.run(2)
     assert not world.coordinator.store.rounds()
     assert world.coordinator.store.schedule() == (1, True)
-    assert "the budget is spent" in world.coordinator.store.errors(1)[0][1]
+    assert "the budget is spent" in world.coordinator.store.events.errors(1)[0][1]
 
     world.coordinator.rounds.prepared(NextRound(world.terms, "", None, "", unmasked=0))
     world.coordinator.rounds.schedule(1)

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -98,11 +99,32 @@ def test_a_store_with_any_damage_opens_or_is_refused_in_one_line(
         assert "\n" not in str(error)
         assert path.exists()
         return
-    for ask in (store.rounds, store.devices, store.schedule, store.summed, store.newest_unmasked):
+    for ask in (store.rounds, store.members.devices, store.schedule, store.summed, store.newest_unmasked):
         ask()
-    store.open_codes(0.0)
-    store.errors(10)
+    store.members.open_codes(0.0)
+    store.events.errors(10)
     store.close()
+
+
+def test_damage_of_a_text_is_found_in_the_table_and_not_only_in_its_index(whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "coordinator.sqlite"
+    path.write_bytes(whole)
+    with closing(sqlite3.connect(path)) as db:
+        (name,) = db.execute("SELECT name FROM rounds WHERE number = 1").fetchone()
+    places = [found.start() for found in re.finditer(name.encode(), whole)]
+    assert len(places) == 2, "the row and its copy in the index"
+    refused = 0
+    for place in places:
+        path.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        try:
+            store = CoordinatorStore.open(path)
+        except StoreError as error:
+            assert "the column name of the table rounds holds text that is not UTF-8" in str(error)
+            refused += 1
+        else:
+            store.rounds()
+            store.close()
+    assert refused == 1
 
 
 @pytest.fixture
@@ -162,8 +184,8 @@ def test_a_round_is_whole_after_a_kill_at_any_statement(
         place = (tmp_path / str(statements), None) if kind == "SQLite" else (tmp_path / str(statements), new_database())
         store = CoordinatorStore.of(*place)
         for device in DEVICES:
-            store.add_code(device, 0.0, 10.0)
-            store.enrol(device, device, 1.0)
+            store.members.add_code(device, 0.0, 10.0)
+            store.members.enrol(device, device, 1.0)
         store.set_schedule(5, False)
         left = iter([*range(statements)])
 

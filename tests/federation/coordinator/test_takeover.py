@@ -72,7 +72,7 @@ def test_rounds_go_on_from_a_model_of_another_vocabulary(world, other: Model) ->
     assert digest(load_model(rounds.newest_folder).weights) == digest(other.weights)
     with pytest.raises(OtherVocabularyError, match="update the keyboard, which then fetches the model"):
         world.coordinator.devices.check_in(device.name, old, world.now)
-    said = world.coordinator.store.newest_events(1)[0][1]
+    said = world.coordinator.store.events.newest(1)[0][1]
     assert "of 23 words has taken the place of the model" in said and "of 16 words" in said
     for _ in range(3):
         run_round(world)
@@ -88,7 +88,7 @@ def test_the_devices_of_a_take_over_are_those_of_before(world, other: Model) -> 
     world.enrol(6)
     run_round(world)
     take_over(world, other)
-    assert len(world.coordinator.store.members()) == 6
+    assert len(world.coordinator.store.members.ids()) == 6
     run_round(world)
     counted = {
         device for row in world.coordinator.store.rounds() for device in world.coordinator.store.counted(row.number)

@@ -70,7 +70,7 @@ def test_rounds_that_make_models_go_on_afterwards_with_their_own_numbers(world: 
     store = world.coordinator.store
     assert store.schedule() == (2, False) and store.made() == 0 and store.newest_unmasked() == 0
     assert store.newest_committed() == 0 and store.rounds() == [], "the rounds of the discovery made no model"
-    assert [device.rounds for device in store.devices()] == [2] * 4
+    assert [device.rounds for device in store.members.devices()] == [2] * 4
     assert world.found
     world.coordinator.tick(world.now)
     opened = world.coordinator.rounds.open_round
@@ -150,7 +150,7 @@ def test_garbage_fails_the_discovery_with_the_reason_and_the_next_one_succeeds_w
     world.discover()
     assert newest(world).state == FAILED and newest(world).note.startswith("no words could be read from the sum: ")
     assert "at least one of them sent" in newest(world).note or "cannot be decoded" in newest(world).note
-    errors = world.coordinator.store.errors(9)
+    errors = world.coordinator.store.events.errors(9)
     assert any("no words could be read" in text for _, text in errors)
     world.devices.remove(liar)  # type: ignore[arg-type]
     world.coordinator.devices.leave(liar.name, world.now, removed=True)

@@ -27,7 +27,7 @@ def test_both_sums_are_read_and_the_second_one_is_decoded_by_tff(tmp_path: Path,
         until = time.monotonic() + SECONDS
         try:
             while world.coordinator.rounds.discoveries.current is not None:
-                assert time.monotonic() < until, world.coordinator.store.newest_events(9)
+                assert time.monotonic() < until, world.coordinator.store.events.newest(9)
                 world.now = steady_time()
                 for device in world.devices:
                     world.step(device)

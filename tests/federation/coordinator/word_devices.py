@@ -66,7 +66,7 @@ class WordWorld(World):
                 self.step(device)
             self.work()
             self.now += 1
-        raise AssertionError(f"the discovery has not ended: {self.coordinator.store.newest_events(5)}")
+        raise AssertionError(f"the discovery has not ended: {self.coordinator.store.events.newest(5)}")
 
     @property
     def found(self) -> dict[str, int]:

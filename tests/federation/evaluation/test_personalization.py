@@ -21,10 +21,11 @@ from federation.evaluation.personalization import (
 from model.device.folder import Model
 from model.device.learning.finetuning import PERSONAL_TRAINING
 from model.device.learning.gate import prequential
-from model.device.metrics import Scores, Typing, evaluate, type_and_learn
+from model.device.metrics import Scores, Typing, evaluate
 from model.device.suggesting.personal import PersonalNgram
+from model.device.suggesting.prediction import Predictor
 from model.device.suggesting.reading import Reader
-from model.device.suggesting.suggestions import Suggester
+from tests.typed import type_and_learn
 
 PARTS = {"output bias", "fine-tuning", "n-grams", "both", "fine-tuning over all words"}
 
@@ -45,7 +46,7 @@ def test_a_change_counts_if_it_is_statistically_significant() -> None:
 def test_measuring_without_n_grams_equals_evaluating(small_model: Model) -> None:
     messages = ["i think you are good", "so zebra it is!", "meet me at the climbing hall"]
     program = small_model.start()
-    found = measure(Suggester(Reader(program), small_model.vocabulary), messages, len(small_model.vocabulary))
+    found = measure(Predictor(Reader(program), small_model.vocabulary), messages, len(small_model.vocabulary))
     expected = evaluate(program, [small_model.vocabulary.encode(text) for text in messages])
     assert (found.scores.words, found.scores.out_of_vocabulary) == (expected.words, expected.out_of_vocabulary)
     assert (found.scores.first, found.scores.among_three) == (expected.first, expected.among_three)

@@ -1,5 +1,6 @@
 """The encoding of deltas as integers: sums that never wrap, unbiased rounding, bounded norms."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from data.errors import DataError
 from federation.protocol.delta_encoding import Encoding, clip, flatten, hadamard, signs, unflatten
 from federation.protocol.secure_aggregation import modular_vectors
 from federation.protocol.secure_aggregation.messages import MaskedInput
+from tests.federation.protocol.layouts import segments_of
 
 SHIPPED = 1_422_250  # weights of the model
 ENCODINGS = st.builds(
@@ -31,8 +33,8 @@ def delta_of(encoding: Encoding, norm: float, seed: int) -> np.ndarray:
 
 def test_a_device_sends_no_more_bytes_than_the_targets() -> None:
     large, small = (Encoding(SHIPPED, 1.0, 2000, cohort, bits, 0) for cohort, bits in ((256, 16), (32, 9)))
-    assert MaskedInput.size(modular_vectors.packed_size(large.segments)) < 2.9e6
-    assert MaskedInput.size(modular_vectors.packed_size(small.segments)) < 1.604e6
+    assert MaskedInput.size(modular_vectors.packed_size(segments_of(large))) < 2.9e6
+    assert MaskedInput.size(modular_vectors.packed_size(segments_of(small))) < 1.604e6
     assert large.padded <= 1.005 * SHIPPED
 
 
@@ -97,7 +99,7 @@ def test_a_sum_over_a_cohort_never_wraps(encoding: Encoding, devices: list[tuple
         assert np.abs(lifted).max() <= encoding.levels
         assert sent[0] == min(weight, encoding.max_weight)
         summed, exact, weights = summed + values, exact + lifted, weights + int(sent[0])
-    assert weights < 2 ** encoding.segments[1].bits
+    assert weights < 2 ** segments_of(encoding)[1].bits
     decoded = encoding.decode(summed % 2**encoding.bits)
     expected = encoding.rotate_back((exact / float(encoding.scale)).astype(np.float32))
     np.testing.assert_allclose(decoded, expected, rtol=1e-3, atol=1e-4 * encoding.clipping_norm)
@@ -164,12 +166,18 @@ def test_no_device_has_more_influence_than_the_norm_bound(encoding: Encoding, se
     assert encoding.rounded_norm >= 0.9 * encoding.clipping_norm or encoding.levels < 4
 
 
+def clipped_energy(z: float) -> float:
+    return (1 + z * z) * math.erfc(z / math.sqrt(2)) - 2 * z * math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+
+
 def test_the_clipped_energy_is_as_documented() -> None:
     encoding = Encoding(100_000, 1.0, 1, 1, 12, 0, deviations=2.5)
     scaled = encoding.rotate(delta_of(encoding, 1.0, 1)) * encoding.scale
     clipped = np.clip(scaled, -encoding.levels, encoding.levels)
     share = np.sum((scaled - clipped) ** 2) / np.sum(scaled**2)
-    assert share == pytest.approx(encoding.clipped_energy, rel=0.2)
+    z = encoding.deviations  # for Gaussian coordinates, as rotated ones nearly are: E[max(|g| - z, 0)^2]
+    assert share == pytest.approx(clipped_energy(z), rel=0.2)
+    assert 0.5e-5 < clipped_energy(4) < 1.5e-5
 
 
 def test_invalid_deltas_weights_and_sums_are_refused() -> None:

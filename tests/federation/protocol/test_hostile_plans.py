@@ -18,7 +18,7 @@ from federation.protocol.delta_encoding import GREATEST_NORM, GREATEST_WEIGHT, L
 from federation.protocol.json_messages import Between, Matching
 from federation.protocol.noise import LEAST_STDDEV, system_bits
 from federation.protocol.round_terms import Terms, TrainingResult
-from keyboard_app.federating.participant import check_plan, learn
+from keyboard_app.federating.round_training import check_plan, learn
 from model.device.config import parameters
 from model.device.folder import Model
 from model.device.learning.finetuning import FineTuning

@@ -13,7 +13,7 @@ from federation.coordinator.round_machine import Stage
 from federation.protocol.secure_aggregation.modular_vectors import unpack
 from keyboard_app.federating import headless
 from keyboard_app.federating.model_history import AGAIN, OLDER, UPDATES_PER_MODEL
-from keyboard_app.federating.participant import learn
+from keyboard_app.federating.round_training import learn
 from model.device.folder import WEIGHTS
 from model.device.weights import digest, save_weights
 from tests.keyboard_app.federating.in_process import HOW, Coordinator, Keyboard

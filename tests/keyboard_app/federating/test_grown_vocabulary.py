@@ -21,6 +21,7 @@ from model.device.suggesting.personal import PersonalNgram
 from model.device.weights import digest
 from tests.keyboard_app.federating.in_process import Coordinator, Keyboard
 from tests.keyboard_app.federating.test_other_vocabulary import commit, take_over
+from tests.keyboard_app.ranked import own_words
 
 FOUND = Counts((Counted("zebra", 9), Counted("quokka", 5)), 10, 20)
 LINES = ["meet zebra at the hall", "i like zebra", "meet zebra tonight"] * 6
@@ -57,14 +58,14 @@ def test_a_running_keyboard_suggests_words_that_its_person_never_typed(
             device._record(line)
         run(Learning(device.profile, device.models))
         models = device.models
-        assert "zebra" in models.own_words and not models.suggest("i ", "quok")
+        assert "zebra" in own_words(models) and not models.suggest("i ", "quok")
         Mailbox(tmp_path / "profile").release(tmp_path / "grown")
         device.serve()
         assert digest(models.global_model.weights) == digest(grown.weights)
         assert models.suggest("i like ", "quok") == ["quokka"], "a word of other people"
         assert "quokka" in models.suggest("i like ", ""), "their phrase"
         assert models.correct("i like ", "quokka") is None, "it is not taken for a typo"
-        assert "zebra" not in models.own_words, "a personal word has become everybody's"
+        assert "zebra" not in own_words(models), "a personal word has become everybody's"
         device.background.wait()
         _check_phrases(device, grown)
 

@@ -27,6 +27,7 @@ from model.device.suggesting.personal import PersonalNgram
 from model.device.weights import Provenance, digest, initial_weights, load_weights
 from tests.keyboard_app.federating.in_process import Coordinator, Keyboard
 from tests.keyboard_app.federating.test_local_rounds import INVITATION
+from tests.keyboard_app.ranked import own_words
 
 LINES = [
     "meet zebra at the hall",
@@ -59,14 +60,14 @@ def device(profile: Path, folders: tuple[Path, Path]) -> Iterator[Device]:
 def type_and_learn(device: Device) -> None:
     for line in LINES:
         device._record(line)  # what the keyboard does with a message that is sent, as the person wrote it
-    device.keyboard.forget("hall")
+    device.keyboard.choices.forget("hall")
     run(Learning(device.profile, device.models))
-    assert {"zebra", "quokka"} <= set(device.models.own_words) and "chalk" not in device.models.own_words
+    assert {"zebra", "quokka"} <= set(own_words(device.models)) and "chalk" not in own_words(device.models)
 
 
 def learned_on(device: Device) -> str:
     """Returns the digest of the global model that the keyboard learned on last."""
-    judgement = device.profile.store.last_judgement()
+    judgement = device.profile.store.history.last_judgement()
     assert judgement is not None
     return judgement.global_model
 
@@ -76,7 +77,7 @@ def check_moved(device: Device, second: Model) -> None:
     models = device.models
     assert models.global_model.vocabulary.words == second.vocabulary.words
     assert digest(models.global_model.weights) == digest(second.weights)
-    assert "chalk" in models.own_words and not {"zebra", "quokka"} & set(models.own_words)
+    assert "chalk" in own_words(models) and not {"zebra", "quokka"} & set(own_words(models))
     expected, found = PersonalNgram(second.vocabulary, LINES), models._ngram.frozen()
     found.trust = expected.trust  # it depends on whether the keyboard has learned already
     network = np.full(len(second.vocabulary), 1 / len(second.vocabulary), np.float32)

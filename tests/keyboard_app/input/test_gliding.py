@@ -68,7 +68,8 @@ def test_words_before_and_behind_it(keyboard: Keyboard) -> None:
 
 def test_a_selection_is_replaced(keyboard: Keyboard) -> None:
     keyboard.text = "it is bad now"
-    keyboard.select(6, 9)
+    keyboard.move_to(6)
+    keyboard.move_to(9, extend=True)
     keyboard.glide(WORDS)
     assert keyboard.text == "it is good now"
 
@@ -214,13 +215,13 @@ def test_words_of_the_person_are_glided_once_they_are_suggested(
     device: Device, glide: Callable[..., list[str]]
 ) -> None:
     assert "zebra" not in glide("zebra")
-    device.models.learn("zebra")
-    device.models.learn("the zebra")
+    device.models.ngram.learn("zebra")
+    device.models.ngram.learn("the zebra")
     assert glide("zebra", "the ")[0] == "zebra"
 
 
 def test_a_forgotten_word_is_not_glided(device: Device, glide: Callable[..., list[str]]) -> None:
-    device.keyboard.forget("good")
+    device.keyboard.choices.forget("good")
     assert "good" not in glide("good")
 
 
@@ -274,7 +275,7 @@ def test_what_is_decoded_before_the_finger_is_lifted_is_what_it_means_afterwards
     device: Device, glide: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     geometry = qwerty(0, 0, 400, 168)
-    device.models.learn("the zebra likes the zebra")
+    device.models.ngram.learn("the zebra likes the zebra")
     for word, context in (("good", "so "), ("zebra", "the "), ("they", "")):
         expected = glide(word, context)
         gesture, other = over(geometry, word), over(geometry, word + "s")

@@ -190,7 +190,8 @@ def test_suggestions_follow_the_cursor() -> None:
     assert keyboard.suggestions == []
     keyboard.move(Move.WORD_LEFT)
     assert keyboard.suggestions == []
-    keyboard.select(3, 6)
+    keyboard.move_to(3)
+    keyboard.move_to(6, extend=True)
     assert keyboard.suggestions == []
     assert asked == [("we saw ", "th"), ("we saw ", ""), ("we ", "")]
 
@@ -255,7 +256,8 @@ def test_a_selection_is_replaced_cut_and_deleted(keyboard: Keyboard) -> None:
     assert (keyboard.copy(), keyboard.selection) == ("two", (4, 7))
     keyboard.press("x")
     assert keyboard.text == "one x three"
-    keyboard.select(3, 5)
+    keyboard.move_to(3)
+    keyboard.move_to(5, extend=True)
     assert keyboard.cut() == " x"
     assert keyboard.cut() == ""
     keyboard.paste("\x00\t2\r\n\ud800")
@@ -267,10 +269,10 @@ def test_a_selection_is_replaced_cut_and_deleted(keyboard: Keyboard) -> None:
     keyboard.backspace()
     keyboard.move(Move.END)
     keyboard.backspace(Move.WORD_LEFT)
-    keyboard.delete()
+    keyboard.backspace(Move.RIGHT)
     assert keyboard.text == " 2\n "
     keyboard.move(Move.LINE_START)
-    keyboard.delete()
+    keyboard.backspace(Move.RIGHT)
     assert keyboard.text == " 2\n"
 
 
@@ -315,7 +317,7 @@ def corrector() -> Keyboard:
 @pytest.mark.parametrize("end", [" ", *(f"{mark} " for mark in sorted(PUNCTUATION)), '." ', "?! ", ") "])
 def test_a_typo_is_corrected_once_its_word_has_ended_and_backspace_undoes_that(corrector: Keyboard, end: str) -> None:
     reported: list[str] = []
-    corrector.on_insist = reported.append
+    corrector.choices.on_insist = reported.append
     type_in(corrector, "so teh" + end[:-1])
     assert corrector.text == "So teh" + end[:-1], "the word may go on"
     corrector.space()
@@ -323,7 +325,7 @@ def test_a_typo_is_corrected_once_its_word_has_ended_and_backspace_undoes_that(c
     corrector.backspace()
     assert corrector.text == "So teh" + end
     assert corrector.cursor == len(corrector.text)
-    assert (corrector.word_preferences.insisted, reported) == ({"teh"}, ["teh"])
+    assert (corrector.choices.preferences.insisted, reported) == ({"teh"}, ["teh"])
     corrector.backspace()
     corrector.space()
     assert corrector.text == "So teh" + end, "a word that was insisted on stays"
@@ -449,7 +451,7 @@ def test_the_typed_word_is_always_offered_and_taking_it_insists_on_it(corrector:
     assert corrector.strip == [Offer("teh", Kind.TYPED), Offer("the", Kind.CORRECTION, applied=True)]
     corrector.take_offer(corrector.strip[0])
     assert corrector.text == "So teh "
-    assert corrector.word_preferences.insisted == {"teh"}
+    assert corrector.choices.preferences.insisted == {"teh"}
     type_in(corrector, "teh ")
     assert corrector.text == "So teh teh "
     type_in(corrector, "he")
@@ -465,14 +467,14 @@ def test_a_word_is_offered_once(corrector: Keyboard) -> None:
 
 def test_a_forgotten_word_comes_back_when_it_is_insisted_on(corrector: Keyboard) -> None:
     reported: list[str] = []
-    corrector.on_forget, corrector.on_remember = reported.append, reported.append
-    corrector.forget("Hello")
-    assert (corrector.word_preferences.forgotten, reported) == ({"hello"}, ["hello"])
+    corrector.choices.on_forget, corrector.choices.on_remember = reported.append, reported.append
+    corrector.choices.forget("Hello")
+    assert (corrector.choices.preferences.forgotten, reported) == ({"hello"}, ["hello"])
     type_in(corrector, "so hello")
     corrector.take_offer(corrector.strip[0])
-    assert (corrector.word_preferences.forgotten, reported) == (set(), ["hello", "hello"])
-    corrector.forget("teh")
-    corrector.word_preferences.insisted.add("teh")
+    assert (corrector.choices.preferences.forgotten, reported) == (set(), ["hello", "hello"])
+    corrector.choices.forget("teh")
+    corrector.choices.preferences.insisted.add("teh")
     type_in(corrector, "teh ")
     assert corrector.text == "So hello the ", "a typo that was learned as a word and then forgotten"
 

@@ -82,7 +82,7 @@ def test_the_typed_word_and_emoji_are_not_continued(keyboard: Keyboard) -> None:
 def test_phrases_cost_a_key_no_step_of_a_network(device: Device) -> None:
     """The steps of each key are the same whether phrases were read before it or not, and a taken phrase needs none."""
     for _ in range(20):
-        device.models.learn("meet me at the climbing hall tonight")
+        device.models.ngram.learn("meet me at the climbing hall tonight")
     program = Counting(device.models._reader._network)
     device.models._reader._network = program  # type: ignore[assignment]
     steps: dict[bool, list[int]] = {}

@@ -236,7 +236,7 @@ class Session(RuleBasedStateMachine):
 
     @rule(move=st.sampled_from(list(PAIRS.values())))
     def delete(self, move: Move) -> None:
-        self.keyboard.delete(move)
+        self.keyboard.backspace(move)
         self.field.erase(move)
 
     @rule(move=st.sampled_from(Move), extend=st.booleans())
@@ -250,7 +250,8 @@ class Session(RuleBasedStateMachine):
             self.keyboard.move_to(start)
             self.field.select(start, start)
         else:
-            self.keyboard.select(start, end)
+            self.keyboard.move_to(start)
+            self.keyboard.move_to(end, extend=True)
             self.field.select(start, end)
 
     @rule()
@@ -311,7 +312,7 @@ class Session(RuleBasedStateMachine):
         start, end = field.word()
         assert len(keyboard.word) == (end - start if field.cursor == field.anchor else 0)
         assert {offer.kind for offer in keyboard.strip} or not keyboard.suggestions
-        assert keyboard.word_preferences.insisted == field.insisted
+        assert keyboard.choices.preferences.insisted == field.insisted
 
 
 def test_hundreds_of_sessions_equal_those_of_a_plain_text_field() -> None:

@@ -58,7 +58,8 @@ def test_letters_that_were_deleted_pasted_or_typed_on_a_physical_keyboard_say_no
     assert board.touch_costs("xy") is None
     board.move(Move.END)
     assert board.touch_costs("xy") == [None, {"x": 3.0}]
-    board.select(0, 3)
+    board.move_to(0)
+    board.move_to(3, extend=True)
     board.press("b", tap=tap("b"))
     assert meant(board) == [("b", "b"), *letters("re"), ("y", "y")]
 

@@ -31,7 +31,7 @@ def record(device: Device, messages: list[str]) -> None:
     """Records messages as if they were sent, without ranks."""
     for text in messages:
         device.profile.store.add_message(text, [])
-        device.models.learn(text)
+        device.models.ngram.learn(text)
 
 
 def test_the_gate_keeps_the_old_network_when_somebody_else_types(

@@ -18,8 +18,8 @@ from keyboard_app.learning.hindsight import Curves, Hindsight, ModelComparison
 from keyboard_app.learning.learning import Learning
 from keyboard_app.recording.user_profile import HINDSIGHT
 from model.device.folder import Model, save_model
+from model.device.suggesting.prediction import Prediction, Predictor
 from model.device.suggesting.reading import Reader
-from model.device.suggesting.suggestions import Prediction, Suggester
 from model.device.weights import digest, initial_weights
 
 LINES = ["i think you are good .", "so good it is !", "zebra you are"]
@@ -62,7 +62,7 @@ def compare(device: Device) -> None:
 
 def ranks_by(model: Model, text: str) -> list[int | None]:
     words = [token.word for token in tokenize(text)]
-    return [p.rank for p in Suggester(Reader(model.start()), model.vocabulary).predict(words)]
+    return [p.rank for p in Predictor(Reader(model.start()), model.vocabulary).predict(words)]
 
 
 def test_the_curves_are_the_ranks_of_the_words_that_all_models_know(typed: Device, public: Path) -> None:
@@ -99,13 +99,13 @@ def test_a_model_reads_a_message_once(typed: Device, monkeypatch: pytest.MonkeyP
     compare(typed)
     type_message(typed.keyboard, LINES[0])
     read: list[Any] = []
-    predict = Suggester.predict
+    predict = Predictor.predict
 
-    def spy(suggester: Suggester, words: Sequence[str]) -> Iterator[Prediction]:
+    def spy(predictor: Predictor, words: Sequence[str]) -> Iterator[Prediction]:
         read.append(words)
-        return predict(suggester, words)
+        return predict(predictor, words)
 
-    monkeypatch.setattr(Suggester, "predict", spy)
+    monkeypatch.setattr(Predictor, "predict", spy)
     compare(typed)
     assert len(read) == 2, "the new message, by two models"
     compare(typed)
@@ -156,13 +156,13 @@ def test_a_damaged_file_is_worked_out_again(typed: Device, content: bytes) -> No
 
 def test_models_are_compared_in_a_rest_after_learning(typed: Device) -> None:
     typed.choose(consent=True)
-    assert not typed.compare_models_if_due(rested=60), "it has not learned yet"
+    assert not typed.automatic.compare_models_if_due(rested=60), "it has not learned yet"
     for _ in range(20):
         type_message(typed.keyboard, LINES[0])
     run(Learning(typed.profile, typed.models))
-    assert not typed.compare_models_if_due(rested=5)
-    assert not typed.compare_models_if_due(rested=60, charging=False)
-    assert typed.compare_models_if_due(rested=60)
+    assert not typed.automatic.compare_models_if_due(rested=5)
+    assert not typed.automatic.compare_models_if_due(rested=60, charging=False)
+    assert typed.automatic.compare_models_if_due(rested=60)
     typed.background.wait()
     assert curves(typed) is not None
-    assert not typed.compare_models_if_due(rested=60), "nothing has changed since"
+    assert not typed.automatic.compare_models_if_due(rested=60), "nothing has changed since"

@@ -21,17 +21,18 @@ from keyboard_app.learning.insight import (
 from keyboard_app.learning.learning import Learning
 from keyboard_app.learning.recall import recall
 from keyboard_app.learning.rising import Rise, Rising, one_for_each_word
-from keyboard_app.recording.records import Day, Ranks
-from keyboard_app.recording.schema import seal_message
+from keyboard_app.recording.database.records import Day, Ranks
+from keyboard_app.recording.database.schema import seal_message
 from model.device.metrics import Typing
+from tests.keyboard_app.ranked import own_words, ranks_of
 
 LINE = "i think you are good ."
 
 
 def record(device: Device, text: str, times: int) -> None:
     for _ in range(times):
-        device.profile.store.add_message(text, device.models.ranks(text))
-        device.models.learn(text)
+        device.profile.store.add_message(text, ranks_of(device.models, text))
+        device.models.ngram.learn(text)
 
 
 def test_periods_by_model_cover_all_words(device: Device) -> None:
@@ -72,7 +73,7 @@ def test_new_words_are_those_that_are_suggested(device: Device) -> None:
     messages = device.profile.store.messages()
     found = new_words(messages, device.models.global_model.vocabulary)
     assert found == [NewWord("quagga", 2, messages[1].time), NewWord("zebra", 2, messages[0].time)]
-    assert {word.word for word in found} == set(device.models.own_words)
+    assert {word.word for word in found} == set(own_words(device.models))
 
 
 def test_keystrokes_saved() -> None:
@@ -113,8 +114,8 @@ def test_the_words_that_rose_are_those_written_repeatedly(device: Device) -> Non
     assert good.text == "you are good"
     vocabulary = device.models.global_model.vocabulary
     words = ["i", "think", "you", "are"]
-    before = device.models._global.probabilities(words)[vocabulary.id("good")]
-    after = device.models._in_use.probabilities(words)[vocabulary.id("good")]
+    before = device.models._global.predictor.probabilities(words)[vocabulary.id("good")]
+    after = device.models._in_use.predictor.probabilities(words)[vocabulary.id("good")]
     assert [good.before, good.after] == pytest.approx([before, after], rel=1e-5)
     assert vocabulary.id("zebra") == UNKNOWN
 

@@ -7,6 +7,7 @@ from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
 from keyboard_app.learning.models import Models
 from model.device.folder import Model
+from tests.keyboard_app.ranked import ranks_of
 
 MESSAGES = ["i think you are good .", "what do you think of it ?", "meet me at the climbing hall at seven"] * 4
 TEXT = "I think we meet at the zoo, tonight"
@@ -15,7 +16,7 @@ TEXT = "I think we meet at the zoo, tonight"
 def learned(device: Device) -> None:
     for message in MESSAGES:
         device.profile.store.add_message(message, [])
-        device.models.learn(message)
+        device.models.ngram.learn(message)
     run(Learning(device.profile, device.models))
     assert device.models.personalized
 
@@ -58,7 +59,7 @@ def test_ranks_equal_those_of_models_that_have_read_nothing_ahead(
     device.keyboard.enter()
     device.catch_up()
     recorded = device.profile.store.ranked_messages()[-1].ranks
-    assert recorded == fresh.ranks(TEXT)
+    assert recorded == ranks_of(fresh, TEXT)
     assert any(ranks.rank is not None for ranks in recorded)
 
 
@@ -81,4 +82,4 @@ def test_a_network_types_as_it_was_trained(device: Device) -> None:
     another.use_personal(weights)
     for context in ("", "i think ", "what do you think of "):
         assert device.models.suggest(context, "") == another.suggest(context, "")
-    assert device.models.ranks(TEXT) == another.ranks(TEXT)
+    assert ranks_of(device.models, TEXT) == ranks_of(another, TEXT)

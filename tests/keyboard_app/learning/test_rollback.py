@@ -12,11 +12,12 @@ from data.errors import DataError
 from keyboard_app.device import Device
 from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning, relearning
+from keyboard_app.recording.database.records import Judgement
 from keyboard_app.recording.personal_file import load_personal
-from keyboard_app.recording.records import Judgement
 from keyboard_app.recording.user_profile import PERSONAL, PREVIOUS, read_vault
 from model.device.learning.finetuning import FineTuning
 from model.device.weights import digest
+from tests.keyboard_app.ranked import own_words
 
 LINE = "i think you are good ."
 OTHER = "meet me at the climbing hall at seven"
@@ -25,7 +26,7 @@ OTHER = "meet me at the climbing hall at seven"
 def record(device: Device, text: str, times: int) -> None:
     for _ in range(times):
         device.profile.store.add_message(text, [])
-        device.models.learn(text)
+        device.models.ngram.learn(text)
 
 
 def in_use(device: Device) -> str:
@@ -58,7 +59,7 @@ def test_rollback_to_the_previous_network_and_then_to_the_global_one(tmp_path: P
         assert device.roll_back() == "the shared model is in use again"
         assert not device.models.personalized
         assert not (tmp_path / PERSONAL).exists()
-        assert [(c.what, c.personal) for c in device.profile.store.changes()] == [
+        assert [(c.what, c.personal) for c in device.profile.store.history.changes()] == [
             ("rolled back", True),
             ("rolled back", False),
         ]
@@ -81,7 +82,7 @@ def test_reset_forgets_what_was_learned_and_keeps_the_messages(tmp_path: Path, s
         assert device.compare("i think you are", "") == untouched
     with Device.open(tmp_path, small_model_folder) as device:
         assert device.compare("i think you are", "") == untouched
-        assert device.models.own_words == []
+        assert own_words(device.models) == []
         assert relearning(device.profile, device.models) is None
         assert (device.my_data.count(), device.my_data.still_held) == (60, 0)
         assert "nothing to learn from yet" in run(Learning(device.profile, device.models))
@@ -131,21 +132,21 @@ def test_learning_starts_by_itself_once_there_are_enough_new_words(tmp_path: Pat
     with Device.open(tmp_path, small_model_folder) as device:
         device.choose(consent=True)
         record(device, LINE, 30)
-        assert not device.learn_if_due(60, now=noon), "180 words are too few"
+        assert not device.automatic.learn_if_due(60, now=noon), "180 words are too few"
         record(device, LINE, 10)
-        assert not device.learn_if_due(5, now=noon), "typing has not paused"
-        assert not device.learn_if_due(60, charging=False, now=noon)
+        assert not device.automatic.learn_if_due(5, now=noon), "typing has not paused"
+        assert not device.automatic.learn_if_due(60, charging=False, now=noon)
         device.choose(learn_from=1, learn_until=5)
-        assert not device.learn_if_due(60, now=noon)
+        assert not device.automatic.learn_if_due(60, now=noon)
         device.choose(learn_from=0, learn_until=24)
-        assert device.learn_if_due(60, now=noon)
+        assert device.automatic.learn_if_due(60, now=noon)
         device.background.cancel()
-        assert not device.learn_if_due(60, now=noon), "a stopped learning does not start again at once"
+        assert not device.automatic.learn_if_due(60, now=noon), "a stopped learning does not start again at once"
         record(device, LINE, 40)
-        assert device.learn_if_due(60, now=noon)
-        assert not device.learn_if_due(60, now=noon), "it is still running"
+        assert device.automatic.learn_if_due(60, now=noon)
+        assert not device.automatic.learn_if_due(60, now=noon), "it is still running"
         device.background.wait()
-        assert not device.learn_if_due(60, now=noon), "everything is learned"
+        assert not device.automatic.learn_if_due(60, now=noon), "everything is learned"
 
 
 def test_messages_too_old_to_be_learned_from_do_not_count_as_new(tmp_path: Path, small_model_folder: Path) -> None:
@@ -154,10 +155,10 @@ def test_messages_too_old_to_be_learned_from_do_not_count_as_new(tmp_path: Path,
         store = device.profile.store
         store.add_imported([store.seal_import(LINE, "2026-01-01T00:00:00+00:00")] * 5_000)
         met = range(5_000 - FineTuning.max_words // 6, 5_001)
-        store.add_learning(met, 1, 1.0, 1.0, Judgement("", "new", True, 1, 1.0, 1.0, 1.0, 1.0))
-        assert not device.learn_if_due(60)
+        store.history.add_learning(met, 1, 1.0, 1.0, Judgement("", "new", True, 1, 1.0, 1.0, 1.0, 1.0))
+        assert not device.automatic.learn_if_due(60)
         record(device, LINE, 300)
-        assert device.learn_if_due(60)
+        assert device.automatic.learn_if_due(60)
         device.background.cancel()
 
 

@@ -8,7 +8,8 @@ import pytest
 from keyboard_app.device import Device
 from keyboard_app.learning.models import Models
 from model.device.folder import Model
-from model.device.suggesting.suggestions import Prediction, Suggester
+from model.device.suggesting.prediction import Prediction, Predictor
+from tests.keyboard_app.ranked import own_words, ranks_of
 
 TEXT = "i think we meet at the zebra tonight , what do you think of it ? " * 12
 STEPS = 3
@@ -51,9 +52,9 @@ def test_the_ranks_are_those_before_the_message_was_sent(device: Device, small_m
     device.keyboard.paste("short")  # what is typed in the meantime changes nothing
     assert device.keyboard.strip is not None
     device.catch_up()
-    assert device.profile.store.ranks() == fresh.ranks(sent)
-    fresh.learn(sent)
-    assert device.models.own_words == fresh.own_words == ["zebra"]
+    assert device.profile.store.ranks() == ranks_of(fresh, sent)
+    fresh.ngram.learn(sent)
+    assert own_words(device.models) == own_words(fresh) == ["zebra"]
     assert device.models.suggest("i think we ", "") == fresh.suggest("i think we ", "")
 
 
@@ -62,23 +63,23 @@ def test_a_message_of_usual_length_is_ranked_later_and_learned_at_once(
 ) -> None:
     fresh = Models(small_model, None)
     predicted: list[Sequence[str]] = []
-    predict = Suggester.predict
+    predict = Predictor.predict
 
-    def spy(suggester: Suggester, words: Sequence[str]) -> Iterator[Prediction]:
+    def spy(predictor: Predictor, words: Sequence[str]) -> Iterator[Prediction]:
         predicted.append(words)
-        return predict(suggester, words)
+        return predict(predictor, words)
 
-    monkeypatch.setattr(Suggester, "predict", spy)
+    monkeypatch.setattr(Predictor, "predict", spy)
     for message in ("meet me at the zebra", "the zebra ?"):
         device.keyboard.paste(message)
         device.keyboard.enter()
     assert not predicted
-    assert device.models.own_words == ["zebra"]
+    assert own_words(device.models) == ["zebra"]
     while device.catch_up(STEPS):
         pass
-    expected = fresh.ranks("meet me at the zebra")
-    fresh.learn("meet me at the zebra")
-    assert device.profile.store.ranks() == expected + fresh.ranks("the zebra ?")
+    expected = ranks_of(fresh, "meet me at the zebra")
+    fresh.ngram.learn("meet me at the zebra")
+    assert device.profile.store.ranks() == expected + ranks_of(fresh, "the zebra ?")
 
 
 def test_a_keyboard_that_closes_leaves_no_step_to_do(device: Device) -> None:
@@ -96,7 +97,7 @@ def test_a_message_that_is_deleted_meanwhile_leaves_nothing(device: Device) -> N
     device.my_data.delete([device.sent.id])
     device.catch_up()
     assert device.profile.store.ranks() == []
-    assert device.models.own_words == []
+    assert own_words(device.models) == []
 
 
 def test_words_are_counted_once_if_the_models_are_replaced_meanwhile(device: Device) -> None:
@@ -115,4 +116,4 @@ def test_a_keyboard_that_is_killed_has_the_message(device: Device, tmp_path: Pat
     device.profile.close()  # without the rest of `Device.close`
     with Device.open(tmp_path / "profile", small_model_folder, consenting=True) as again:
         assert [message.text for message in again.profile.store.messages()] == [TEXT.strip()]
-        assert again.models.own_words == ["zebra"]
+        assert own_words(again.models) == ["zebra"]

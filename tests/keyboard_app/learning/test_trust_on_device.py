@@ -33,7 +33,7 @@ def record(device: Device, messages: list[str]) -> None:
     """Records messages as if they were sent, without ranks."""
     for text in messages:
         device.profile.store.add_message(text, [])
-        device.models.learn(text)
+        device.models.ngram.learn(text)
 
 
 def status(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[dict, str]:
@@ -100,4 +100,4 @@ def test_each_learning_chooses_the_weight_again(tmp_path: Path) -> None:
         record(device, written(SOMEBODY_ELSE, 1_000))
         run(Learning(device.profile, device.models))
         assert device.models.ngram_trust < before
-        assert device.profile.store.ngram_trust(digest(device.models.global_model.weights)) < before
+        assert device.profile.store.history.ngram_trust(digest(device.models.global_model.weights)) < before

@@ -34,18 +34,18 @@ def test_words_of_a_second_language(models: Models, language: str) -> None:
     models.use_messages(["see you tomorrow"])
     places = []  # the text before a word, and the word
     for text in SENTENCES[language]:
-        models.learn(text)
+        models.ngram.learn(text)
         words = [token.text for token in tokenize(text)]
         places += [(" ".join(words[:i]) + " ", word) for i, word in enumerate(words)]
     assert [(word, new) for before, word in places if (new := models.correct(before, word))] == []
     for text in SENTENCES[language]:
-        models.learn(text)
+        models.ngram.learn(text)
     missing = [word for before, word in places if len(word) > 3 and word not in models.suggest(before, word[:3])]
     assert missing == []
 
 
 def test_a_message_of_typos_does_not_make_them_words(models: Models) -> None:
     models.use_messages([])
-    models.learn("i recieved yuor mesage tehn")
+    models.ngram.learn("i recieved yuor mesage tehn")
     assert models.correct("I ", "recieved") == "received"
     assert models.correct("your ", "mesage") == "message"

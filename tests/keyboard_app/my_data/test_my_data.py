@@ -13,10 +13,12 @@ from keyboard_app.device import Device
 from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
 from keyboard_app.my_data import importing as importing_module
+from keyboard_app.my_data import retention
 from keyboard_app.my_data.importing import Importing
 from keyboard_app.my_data.reading import read_source
-from keyboard_app.recording import store as store_module
+from keyboard_app.recording.database import queries, store
 from keyboard_app.recording.user_profile import PERSONAL, PREVIOUS
+from tests.keyboard_app.ranked import own_words, ranks_of
 
 LINE = "i think you are good ."
 OWN = "the zebra and the quagga"
@@ -25,8 +27,8 @@ OWN = "the zebra and the quagga"
 def record(device: Device, texts: list[str]) -> list[int]:
     ids = []
     for text in texts:
-        ids.append(device.profile.store.add_message(text, device.models.ranks(text)))
-        device.models.learn(text)
+        ids.append(device.profile.store.add_message(text, ranks_of(device.models, text)))
+        device.models.ngram.learn(text)
     return ids
 
 
@@ -48,12 +50,12 @@ def test_suggestions_forget_a_deleted_message_at_once_and_the_network_when_it_le
     record(device, [LINE] * 40)
     ids = record(device, [OWN] * 4)
     record(device, [LINE] * 30)
-    assert device.models.own_words == ["zebra", "quagga"]
+    assert own_words(device.models) == ["zebra", "quagga"]
     assert device.my_data.still_held == 0
     run(Learning(device.profile, device.models))
     assert device.models.personalized
     device.my_data.delete(ids[:3])
-    assert device.models.own_words == []
+    assert own_words(device.models) == []
     assert "zebra" not in device.models.suggest("the", "z")
     assert device.my_data.still_held == 3
     later = record(device, [LINE])
@@ -81,9 +83,9 @@ def test_old_messages_are_forgotten_even_if_the_file_cannot_be_rewritten(
     old = (datetime.now(UTC) - timedelta(days=40)).isoformat(timespec="seconds")
     device.profile.store.add_imported([device.profile.store.seal_import(OWN, old)] * 3)
     device.my_data.suggest_by_what_is_left()
-    assert device.models.own_words == ["zebra", "quagga"]
+    assert own_words(device.models) == ["zebra", "quagga"]
     device.profile.store.certain_time(datetime.now(UTC))
-    device._certain = datetime.now(UTC)
+    device._retention._certain = datetime.now(UTC)
 
     def fail() -> None:
         raise DataError("the disk is full")
@@ -92,16 +94,16 @@ def test_old_messages_are_forgotten_even_if_the_file_cannot_be_rewritten(
     with pytest.raises(DataError, match="full"):
         device.choose(keep_days=30)
     assert device.my_data.count() == 0
-    assert device.models.own_words == []
+    assert own_words(device.models) == []
 
 
 def test_learning_again_after_deleting_everything_leaves_the_global_model(device: Device) -> None:
     record(device, [LINE] * 60)
-    device.profile.store.mark_word("insisted", "zebra")
+    device.profile.store.words.mark("insisted", "zebra")
     run(Learning(device.profile, device.models))
     device.my_data.delete_all()
     assert (device.my_data.count(), device.my_data.still_held) == (0, 60)
-    assert device.profile.store.words_marked("insisted") == {}
+    assert device.profile.store.words.marked("insisted") == {}
     device.relearn()
     assert "there are no messages left to learn from" in (device.background.wait() or "")
     assert not device.models.personalized
@@ -116,12 +118,12 @@ def test_messages_are_kept_for_the_chosen_number_of_days(tmp_path: Path, small_m
         device.profile.store.add_imported([device.profile.store.seal_import(OWN, old)] * 3)
         record(device, [LINE])
     with Device.open(tmp_path, small_model_folder) as device:
-        assert device.models.own_words == ["zebra", "quagga"]
+        assert own_words(device.models) == ["zebra", "quagga"]
         device.choose(keep_days=60)
         assert device.my_data.count() == 4
         device.choose(keep_days=30)
         assert [m.text for m in device.my_data.page()] == [LINE]
-        assert device.models.own_words == []
+        assert own_words(device.models) == []
         device.profile.store.add_imported([device.profile.store.seal_import(OWN, old)])
     with Device.open(tmp_path, small_model_folder) as device:
         assert device.my_data.count() == 1, "also at the next start"
@@ -137,7 +139,7 @@ def test_a_clock_that_is_wrong_for_one_start_deletes_nothing(
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + error
 
-    for module in (device_module, store_module):
+    for module in (device_module, retention, queries, store):
         monkeypatch.setattr(module, "datetime", Wrong)
     with Device.open(tmp_path, small_model_folder, consenting=True) as device:
         device.choose(keep_days=30)
@@ -214,7 +216,7 @@ def test_only_the_chosen_author_of_a_chat_is_imported(device: Device, tmp_path: 
         "yes: the zebra\nis here\nand the quagga",
         "the zebra again",
     ]
-    assert device.models.own_words == ["zebra"]
+    assert own_words(device.models) == ["zebra"]
 
 
 def test_another_phones_chat(tmp_path: Path) -> None:

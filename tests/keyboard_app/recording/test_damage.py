@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from keyboard_app.device import Device
 from keyboard_app.federating.membership import FILE, Membership
 from keyboard_app.learning.insight import recall_by_model, recall_by_week
+from keyboard_app.recording.database.records import Day, Judgement, Ranks
+from keyboard_app.recording.database.store import Store
 from keyboard_app.recording.keyholder import KEY, obtain_key, read_key
 from keyboard_app.recording.personal_file import Seen
-from keyboard_app.recording.records import Day, Judgement, Ranks
-from keyboard_app.recording.store import Store
 from keyboard_app.recording.user_profile import GLOBAL, HAND, PERSONAL, STORE
 from keyboard_app.recording.vault import Vault
 from model.device.folder import CARD, PROGRAM, VOCABULARY, WEIGHTS, Model
@@ -41,11 +41,11 @@ FEW = settings(
 def fill(store: Store) -> None:
     """Puts something into each table."""
     ids = [store.add_message(text, [Ranks(1, 2)], Day("2026-05-04", 3, 4)) for text in TEXTS[:30]]
-    store.add_learning(ids, 4, 2.0, 1.5, Judgement("ab" * 32, "new", True, 40, 81.5, 80.0, 0.25, 0.5))
-    store.add_change("rolled back", True)
+    store.history.add_learning(ids, 4, 2.0, 1.5, Judgement("ab" * 32, "new", True, 40, 81.5, 80.0, 0.25, 0.5))
+    store.history.add_change("rolled back", True)
     for text in TEXTS[30:]:
         store.add_message(text, [Ranks(None, None)])
-    store.mark_word("forgotten", "zebra")
+    store.words.mark("forgotten", "zebra")
     store.delete(ids[:2])
 
 
@@ -133,9 +133,17 @@ def test_a_store_with_any_damage_opens_and_keeps_what_can_be_read(
     assert len(read) == 38 or notices or store.unreadable, "a loss is told"
     if kind == "a byte":
         assert len(read) >= 30 or at < 4096 / len(whole_store), "a damaged page costs its own rows only"
-    for ask in (store.ranks, store.days, store.changes, store.last_judgement, store.learned_up_to, store.learnable):
+    history = store.history
+    for ask in (
+        store.ranks,
+        store.days,
+        store.learnable,
+        history.changes,
+        history.last_judgement,
+        history.learned_up_to,
+    ):
         ask()
-    assert store.words_marked("forgotten") in ({}, {"zebra": 1})
+    assert store.words.marked("forgotten") in ({}, {"zebra": 1})
     new = store.add_message("typing continues", [])
     assert new > max(read, default=0)
     store.close()

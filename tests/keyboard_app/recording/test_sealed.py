@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from keyboard_app.device import Device
+from keyboard_app.recording.database.records import Ranks
 from keyboard_app.recording.personal_file import Seen
-from keyboard_app.recording.records import Ranks
 from keyboard_app.recording.user_profile import PERSONAL, STORE
 from model.device.folder import Model
 from model.device.weights import next_provenance, save_weights
+from tests.keyboard_app.ranked import ranks_of
 
 SENTENCES = ["Quixotically the zebra meets Wilhelmina at the Schwarzwald", "climbing ropes tonight, Wilhelmina zebra"]
 # Rare words, which are in no program or library that happens to be mapped or cached.
@@ -42,7 +43,7 @@ TYPED = """if True:
         device.catch_up()
         device.learn()
         print(device.background.wait())
-        device.profile.store.mark_word("forgotten", "wilhelmina")
+        device.profile.store.words.mark("forgotten", "wilhelmina")
         device.my_data.delete([3, 4])
         key = Ed25519PrivateKey.from_private_bytes(bytes(range(100, 132)))
         with Membership.open(device.profile.path, device.profile.vault) as membership:
@@ -105,7 +106,7 @@ def test_the_search_finds_plain_text(tmp_path: Path) -> None:
 
 def test_ranks_reveal_the_words(device: Device, small_model: Model) -> None:
     """The reason to encrypt ranks too: with the model, which anybody has, they determine the words."""
-    device.profile.store.add_message("climbing ropes tonight", device.models.ranks("climbing ropes tonight"))
+    device.profile.store.add_message("climbing ropes tonight", ranks_of(device.models, "climbing ropes tonight"))
     reader, words = device.models._global.reader, list[str]()
     for ranks in device.profile.store.ranks():
         scores = reader.logits([small_model.vocabulary.id(word) for word in words])
@@ -183,7 +184,7 @@ def test_an_older_profile_is_encrypted_and_no_plain_text_is_left(
         assert [m.text for m in store.messages()] == [SENTENCES[n % 2] for n in range(300)]
         assert [m.learning for m in store.messages()] == [1] * 10 + [None] * 290
         assert store.ranks()[:4] == [Ranks(0, 2), Ranks(None, None), Ranks(1, 2), Ranks(None, None)]
-        last = store.last_judgement()
+        last = store.history.last_judgement()
         assert (None if last is None else last.ngram_trust) == {1: None, 2: 1.0, 3: 4.0}[version]
         assert device.models.personalized
         assert device.models.seen == Seen(message=10, trained=2, deletion=0)
@@ -194,7 +195,7 @@ def test_an_older_profile_is_encrypted_and_no_plain_text_is_left(
 KILL_AT_EACH = """if True:
     import sys
     from pathlib import Path
-    from keyboard_app.recording.store import Store
+    from keyboard_app.recording.database.store import Store
     from keyboard_app.recording.vault import Vault
     from tests.keyboard_app.killed import killed_at_each_statement
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from keyboard_app.recording.records import Day, Judgement, Ranks
-from keyboard_app.recording.schema import identity, pack_ranks, unpack_ranks
-from keyboard_app.recording.store import Store
+from keyboard_app.recording.database.records import Day, Judgement, Ranks
+from keyboard_app.recording.database.schema import identity, pack_ranks, unpack_ranks
+from keyboard_app.recording.database.store import Store
 from keyboard_app.recording.vault import UnsealError, Vault
 
 VAULT = Vault(bytes(32))
@@ -25,9 +25,9 @@ def test_messages_are_read_back_unchanged(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s.sqlite", VAULT, notices)
     first = store.add_message("Grüße 😀 'quoted'", RANKS)
     second = store.add_message("two", [Ranks(1, 1)])
-    assert store.last_judgement() is None
-    store.add_learning([first], 4, 2.0, 1.5, JUDGEMENT)
-    store.add_learning([first, second], 6, 2.0, 1.0, JUDGEMENT._replace(kept="old", personal=False))
+    assert store.history.last_judgement() is None
+    store.history.add_learning([first], 4, 2.0, 1.5, JUDGEMENT)
+    store.history.add_learning([first, second], 6, 2.0, 1.0, JUDGEMENT._replace(kept="old", personal=False))
     store.close()
     store = Store.open(tmp_path / "s.sqlite", VAULT, notices)
     assert [(m.text, m.learning, m.imported) for m in store.messages()] == [
@@ -37,9 +37,9 @@ def test_messages_are_read_back_unchanged(tmp_path: Path) -> None:
     assert store.ranks() == [*RANKS, Ranks(1, 1)]
     assert store.ranks(after=first) == [Ranks(1, 1)]
     assert store.known_words_at_learnings() == [2, 3]
-    assert store.last_judgement() == JUDGEMENT._replace(kept="old", personal=False)
-    assert store.ngram_trust("digest") == 4.0
-    assert store.ngram_trust("of another global model") == 1.0
+    assert store.history.last_judgement() == JUDGEMENT._replace(kept="old", personal=False)
+    assert store.history.ngram_trust("digest") == 4.0
+    assert store.history.ngram_trust("of another global model") == 1.0
     assert notices == []
 
 
@@ -56,8 +56,8 @@ def test_a_store_killed_while_writing_stays_readable(tmp_path: Path) -> None:
     code = """if True:
         import sys
         from pathlib import Path
-        from keyboard_app.recording.records import Ranks
-        from keyboard_app.recording.store import Store
+        from keyboard_app.recording.database.records import Ranks
+        from keyboard_app.recording.database.store import Store
         from keyboard_app.recording.vault import Vault
         store = Store.open(Path(sys.argv[1]), Vault(bytes(32)), [])
         for n in range(1_000_000):
@@ -147,8 +147,8 @@ def test_an_error_of_sqlite_is_one_line_and_changes_nothing(tmp_path: Path) -> N
 KILLED = """if True:
     import os, sys
     from pathlib import Path
-    from keyboard_app.recording.records import Ranks
-    from keyboard_app.recording.store import Store
+    from keyboard_app.recording.database.records import Ranks
+    from keyboard_app.recording.database.store import Store
     from keyboard_app.recording.vault import Vault
     store = Store.open(Path(sys.argv[1]), Vault(bytes(32)), [])
     for _ in range(300):
@@ -211,14 +211,14 @@ def test_packed_ranks_are_unpacked_unchanged(ranks: list[tuple[int | None, int |
 
 def test_marked_words(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s.sqlite", VAULT, [])
-    store.mark_word("forgotten", "zebra")
-    store.mark_word("insisted", "zebra", 2)
-    store.mark_word("insisted", "zebra")
-    store.mark_word("insisted", "grüße")
-    assert store.words_marked("insisted") == {"zebra": 3, "grüße": 1}
-    store.unmark_word("insisted", "zebra")
-    assert store.words_marked("insisted") == {"grüße": 1}
-    assert store.words_marked("forgotten") == {"zebra": 1}
+    store.words.mark("forgotten", "zebra")
+    store.words.mark("insisted", "zebra", 2)
+    store.words.mark("insisted", "zebra")
+    store.words.mark("insisted", "grüße")
+    assert store.words.marked("insisted") == {"zebra": 3, "grüße": 1}
+    store.words.unmark("insisted", "zebra")
+    assert store.words.marked("insisted") == {"grüße": 1}
+    assert store.words.marked("forgotten") == {"zebra": 1}
     store.close()
     assert b"zebra" not in (tmp_path / "s.sqlite").read_bytes()
 
@@ -303,15 +303,15 @@ def test_imported_messages_come_before_typed_ones_and_do_not_count_for_recall(tm
 def test_messages_before_a_reset_are_not_learned_from_again(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s.sqlite", VAULT, [])
     store.add_message("before", [])
-    store.add_change("reset", False)
+    store.history.add_change("reset", False)
     store.add_message("after", [])
     assert [m.text for m in store.learnable()] == ["after"]
     assert [m.text for m in store.messages()] == ["before", "after"]
-    change = store.changed_since_learning()
+    change = store.history.changed_since_learning()
     assert change is not None
     assert change.what == "reset"
-    store.add_learning([2], 1, 1.0, 1.0, JUDGEMENT)
-    assert store.changed_since_learning() is None
+    store.history.add_learning([2], 1, 1.0, 1.0, JUDGEMENT)
+    assert store.history.changed_since_learning() is None
 
 
 def test_a_lone_surrogate_is_recorded_as_a_question_mark(tmp_path: Path) -> None:
@@ -324,8 +324,8 @@ FULL = """if True:
     import resource, sys
     from pathlib import Path
     from data.errors import DataError
-    from keyboard_app.recording.records import Ranks
-    from keyboard_app.recording.store import Store
+    from keyboard_app.recording.database.records import Ranks
+    from keyboard_app.recording.database.store import Store
     from keyboard_app.recording.vault import Vault
     path = Path(sys.argv[1])
     store = Store.open(path, Vault(bytes(32)), [])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyboard_app.recording.store import Store
-from keyboard_app.recording.trusted_clock import TrustedClock
+from keyboard_app.recording.database.store import Store
+from keyboard_app.recording.database.trusted_clock import TrustedClock
 from keyboard_app.recording.vault import Vault
 
 VAULT = Vault(bytes(32))

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from keyboard_app.window.drawing.theme import CLEAR, THEMES, contrast
+from keyboard_app.window.drawing.theme import THEMES
+from tests.keyboard_app.window.contrast import CLEAR, contrast
 
 _SIZES = {"phone": (412, 892), "desktop": (1280, 800)}
 

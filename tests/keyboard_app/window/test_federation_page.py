@@ -195,7 +195,7 @@ def test_an_idle_keyboard_asks_for_rounds_and_a_task_of_the_person_comes_first(
     screen = person.screen
     screen.serve()
     assert device.federation.latest is None, "the keyboard was just used"
-    screen._last_used -= REST_SECONDS
+    screen.activity.last_used -= REST_SECONDS
     screen.serve()
     latest = device.federation.latest
     assert latest is not None
@@ -204,14 +204,14 @@ def test_an_idle_keyboard_asks_for_rounds_and_a_task_of_the_person_comes_first(
     assert latest.failed and latest.line == "cannot reach the coordinator at 127.0.0.1:9: is it running?"
     assert person.page()._round_card.line.startswith("Cannot reach the coordinator"), "the page says so"
     assert screen.status == status, "but the status does not repeat it every minute"
-    screen._last_used -= REST_SECONDS
+    screen.activity.last_used -= REST_SECONDS
     screen.serve()
     assert device.federation.latest is latest, "too early to ask again"
     device.federation._asked -= ASK_SECONDS
     screen.serve()
     assert device.federation.latest is not latest
     screen.learn()  # need not wait for the request
-    person.wait_until(lambda: device.profile.store.last_judgement() is not None)
+    person.wait_until(lambda: device.profile.store.history.last_judgement() is not None)
 
 
 def test_only_typing_makes_a_keyboard_leave_a_round_that_waits(
@@ -225,8 +225,8 @@ def test_only_typing_makes_a_keyboard_leave_a_round_that_waits(
     coordinator.ask("want")
     person = open_window(device)
     screen = person.screen
-    screen._last_used -= REST_SECONDS
-    screen._last_typed -= REST_SECONDS
+    screen.activity.last_used -= REST_SECONDS
+    screen.activity.last_typed -= REST_SECONDS
     screen.serve()
     person.wait_until(lambda: device.federation.round_going_on)
     taking = device.federation.round_going_on

@@ -30,7 +30,7 @@ def test_garbage_is_collected_in_a_rest_and_not_scanned_while_a_person_types(per
     gc.freeze()  # as if it had been in use then
     person.screen.serve()
     assert gone() is not None, "the person is typing"
-    person.screen._last_used = Clock.get_time() - 60
-    person.screen._collected = Clock.get_time() - 61
+    person.screen.activity.last_used = Clock.get_time() - 60
+    person.screen.garbage._collected = Clock.get_time() - 61
     person.screen.serve()
     assert gone() is None

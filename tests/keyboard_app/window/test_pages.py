@@ -11,8 +11,8 @@ from keyboard_app.learning.background import run
 from keyboard_app.learning.hindsight import Curves
 from keyboard_app.learning.learning import Learning
 from keyboard_app.window.drawing.fonts import marked_up
-from keyboard_app.window.drawing.theme import contrast
 from model.device.folder import PRETRAINED
+from tests.keyboard_app.window.contrast import contrast
 
 BACKSPACE, TAB, ENTER, ESCAPE, SPACE, DOWN, F6 = 8, 9, 13, 27, 32, 274, 287
 LINES = ["i think you are good", "go to the climbing hall tonight", "meet at the hall at seven"]
@@ -96,7 +96,7 @@ def test_learning_is_shown_and_can_be_undone(open_window: Callable[..., Any], de
     person.wait_until(lambda: not person.screen.busy)
     assert device.models.personalized
     assert page.verdict.endswith("so it switched to it.")
-    judgement = device.profile.store.last_judgement()
+    judgement = device.profile.store.history.last_judgement()
     assert judgement is not None and judgement.kept == "new"
     figures = f"The last learning {judgement}."
     assert figures in page.details and marked_up(figures) not in texts(page), "figures are one tap away"
@@ -169,14 +169,14 @@ def test_learning_is_paused_and_stopped(open_window: Callable[..., Any], slow_de
     person.touch_control("stop learning")
     person.wait_until(lambda: device.background.task is None)
     assert (device.background.task, person.screen.busy, device.models.personalized) == (None, False, False)
-    assert device.profile.store.last_judgement() is None
+    assert device.profile.store.history.last_judgement() is None
     person.touch_control("Learn now")
     person.touch_control("pause learning")
     assert device.background.paused
     person.touch_control("pause learning")
     assert not device.background.paused
     person.wait_until(lambda: device.background.task is None, seconds=240)  # thousands of words, on a slow machine
-    assert device.profile.store.last_judgement() is not None
+    assert device.profile.store.history.last_judgement() is not None
 
 
 def test_my_data_is_read_searched_and_deleted(person: Any) -> None:

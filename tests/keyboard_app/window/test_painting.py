@@ -176,7 +176,7 @@ def test_a_sent_message_is_ranked_in_a_pause(person: Any, monkeypatch: pytest.Mo
     person.say(HELLO)
     for _ in range(8):
         Clock.tick()
-        person.screen._typed()  # a person who types on
+        person.screen.activity.typed()  # a person who types on
         person.wait(1)
     assert not caught_up
     person.wait_until(lambda: caught_up)

@@ -17,7 +17,7 @@ SENTENCE = "meet me at the climbing hall tonight"
 def person(open_window: Callable[..., Any], device: Device) -> Any:
     """A person who has written one sentence very often."""
     for _ in range(20):
-        device.models.learn(SENTENCE)
+        device.models.ngram.learn(SENTENCE)
     return open_window(device)
 
 

@@ -11,7 +11,7 @@ from keyboard_app.device import Device
 from keyboard_app.federating.membership import Membership
 from keyboard_app.learning.background import run
 from keyboard_app.learning.learning import Learning
-from keyboard_app.recording import store
+from keyboard_app.recording.database import queries
 from tests.keyboard_app.window.test_federation_page import self_signed
 
 ENTER, ESCAPE = 13, 27
@@ -30,10 +30,10 @@ def member(device: Device, monkeypatch: pytest.MonkeyPatch) -> Device:
     """A device with an old message, a personal model and a federation."""
     with monkeypatch.context() as patched:
         old = datetime.now(UTC) - timedelta(days=40)
-        patched.setattr(store, "_now", lambda: old.isoformat(timespec="seconds"))
+        patched.setattr(queries, "now", lambda: old.isoformat(timespec="seconds"))
         patched.setattr(device.profile.store, "_clock", None)  # no message looks older than a reading of the clock
         device.profile.store.add_message("an old one", [])
-    device._read_on = ""  # the clock is read again, as on the next day
+    device._retention._read_on = ""  # the clock is read again, as on the next day
     for _ in range(19):
         device.profile.store.add_message("i think you are here", [])
     device.profile.store.add_message("i think you are good", [])
@@ -48,7 +48,7 @@ def state(device: Device) -> tuple[object, ...]:
     joined = device.federation.standing().joined
     return (
         device.profile.store.messages(),
-        len(device.profile.store.changes()),
+        len(device.profile.store.history.changes()),
         device.models.personalized,
         joined is not None and not joined.leaving,
         device.profile.settings.keep_days,

@@ -2,7 +2,8 @@ from dataclasses import fields
 
 import pytest
 
-from keyboard_app.window.drawing.theme import CLEAR, THEMES, WRITTEN, Palette, Theme, contrast, palette
+from keyboard_app.window.drawing.theme import THEMES, Palette, Theme, palette
+from tests.keyboard_app.window.contrast import CLEAR, WRITTEN, contrast
 
 
 @pytest.mark.parametrize("private", [False, True])

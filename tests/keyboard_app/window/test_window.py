@@ -84,7 +84,7 @@ def test_a_finger_on_the_space_bar_moves_the_cursor_and_a_held_one_offers_layout
     assert (person.text, person.area.cursor) == ("Hello", 3)
     assert space.label == "QWERTY"
     touch = person.press(space)
-    person.wait_until(lambda: person.screen.composer._menu.is_open)
+    person.wait_until(lambda: person.screen.composer._menu.parent)
     touch.touch_up()
     person.touch_control("AZERTY")
     assert person.key("space").label == "AZERTY"

@@ -121,7 +121,7 @@ def test_no_message_is_ranked_while_a_finger_is_down(person: Any, monkeypatch: p
     monkeypatch.setattr(person.device, "catch_up", catch_up)
     touch = person.press(letter_key(person, "shift"))
     person.wait(1)
-    person.screen._last_used = Clock.get_time() - 60
+    person.screen.activity.last_used = Clock.get_time() - 60
     person.screen._do_what_is_left(0)
     person.wait(3)
     assert not caught_up

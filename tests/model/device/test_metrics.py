@@ -42,7 +42,7 @@ def test_evaluation_is_step_by_step_prediction(small_model: Model, data: st.Data
     messages = [[UNKNOWN if t == BOUNDARY else t for t in m] for m in messages]
     suggester = Suggester(Reader(small_model.start()), small_model.vocabulary)
     words = small_model.vocabulary.words
-    stepwise = tally((p for m in messages for p in suggester.predictions([words[t] for t in m])), size)
+    stepwise = tally((p for m in messages for p in suggester.predictor.predictions([words[t] for t in m])), size)
     found = evaluate(small_model.start(), messages)
     assert stepwise.log_likelihood == pytest.approx(found.log_likelihood, rel=1e-4)
     assert replace(stepwise, log_likelihood=found.log_likelihood) == found

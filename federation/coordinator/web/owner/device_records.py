@@ -1,4 +1,4 @@
-"""What the owner sees of each device and each join link: names, status, counts and errors, but no update and no code."""
+"""The owner's view of each device and each join link: names, status, counts and errors, but no update and no code."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ def device_records(coordinator: Coordinator, now: float, latest: int | None = No
     """Returns the devices, or those that were seen latest, in the order in which they joined."""
     coordinator.devices.book.save()
     found = []
-    for row in coordinator.store.devices(latest):
+    for row in coordinator.store.members.devices(latest):
         out = coordinator.rounds.conduct.left_out(row.id, now)
         if row.gone is not None:
             status, out = Readiness.REMOVED if row.removed else Readiness.LEFT, None

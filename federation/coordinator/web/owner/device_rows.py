@@ -5,7 +5,7 @@ from datetime import datetime
 
 from federation.coordinator.device_book import LinkRow
 from federation.coordinator.enrolled_devices import Readiness
-from federation.coordinator.store import shown_name
+from federation.coordinator.storage.members import shown_name
 from federation.coordinator.web.owner.device_records import DeviceRecord
 from federation.reports.tables import Rows
 

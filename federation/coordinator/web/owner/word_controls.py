@@ -47,7 +47,7 @@ class DiscoveryRecord:
 
 
 class WordControls:
-    """What the owner does with word discoveries; `tick` is called after each change."""
+    """The owner's actions on word discoveries; `tick` is called after each change."""
 
     def __init__(self, coordinator: Coordinator, tick: Callable[[], None]) -> None:
         self._rounds, self._tick = coordinator.rounds, tick

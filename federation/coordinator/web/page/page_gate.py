@@ -1,7 +1,7 @@
 """A gate before the operator's page: without the token, nothing of the page is built.
 
 NiceGUI builds a page, with all its elements, for each request, and keeps it until a browser has not called for a minute. The gate
-answers requests without the token itself, in one line that stays nowhere.
+answers requests without the token itself, in one line, and keeps nothing.
 """
 
 import hmac
@@ -17,7 +17,7 @@ _REFUSAL = "Open this page with the address that the coordinator printed: it end
 
 
 class PageGate:
-    """Passes on the calls of an application's page that contain the token, and the calls that are no page."""
+    """Passes on the calls of an application's page that contain the token, and the calls that are not for a page."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app, self._token = app, token.encode()

@@ -56,9 +56,7 @@ def test_the_process_is_restarted_whenever_it_dies() -> None:
         with pytest.raises(LearnerDiedError):
             await process.ask({"do": "sleep"}, 0.2)
         third = await process.ask({"do": "echo"}, 30)
-        assert process.process_id == third["id"]
         await process.close()
-        assert process.process_id is None
         with pytest.raises(ProcessLookupError):
             os.kill(third["id"], 0)
 

@@ -370,12 +370,12 @@ def test_a_device_that_restarts_its_upload_abandons_the_earlier_one(run, world) 
 
         first, second = await found.connect(), await found.connect()
         first[1].write(head(1) + message[:100])
-        while not found.api.requests.uploading:
+        while not found.api.requests._uploads:
             await asyncio.sleep(0.01)
         second[1].write(head(2) + message)
         assert b"204" in await second[0].readuntil(b"\r\n\r\n")
         assert b"408" in await first[0].readuntil(b"\r\n\r\n")
-        assert not found.api.requests.uploading
+        assert not found.api.requests._uploads
         world.finish()
 
     start = world.weights()

@@ -119,7 +119,7 @@ def test_a_code_is_valid_for_one_device(in_network, world) -> None:
             assert response.status_code == status, response.text
         forged = second.enrolment("another code").to_json().replace("another code", world.coordinator.devices.invite(0))
         assert "not signed" in (await network.http.post("/v1/devices", content=forged, headers=VERSION)).json()["error"]
-        assert not world.coordinator.store.belongs(second.name)
+        assert not world.coordinator.store.members.belongs(second.name)
 
     in_network(test)
 

@@ -143,7 +143,7 @@ def discover(federation: Federation, keyboards: Keyboards, on_stage: Callable[[s
 
     going_on = True
     while going_on:
-        assert time.monotonic() < until, federation.ask(lambda world: world.coordinator.store.newest_events(9))
+        assert time.monotonic() < until, federation.ask(lambda world: world.coordinator.store.events.newest(9))
         going_on, kind, stage = federation.ask(turn)
         on_stage(kind, stage)
         keyboards.restart_the_dead()
@@ -185,7 +185,7 @@ def test_no_word_is_counted_twice_and_none_is_lost_from_the_record(
         keyboards.start(name, str(federation.link()))
     federation.ask(lambda world: world.add(*[WordDevice(["byu"]) for _ in range(SURVIVORS)]))
     until = time.monotonic() + SECONDS
-    while federation.ask(lambda world: len(world.coordinator.store.devices())) < len(DEATHS) + SURVIVORS:
+    while federation.ask(lambda world: len(world.coordinator.store.members.devices())) < len(DEATHS) + SURVIVORS:
         assert time.monotonic() < until
         time.sleep(0.05)
     killed = set[tuple[str, str]]()

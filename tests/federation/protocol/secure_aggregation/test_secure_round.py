@@ -32,6 +32,7 @@ from federation.protocol.secure_aggregation.messages import (
 from federation.protocol.secure_aggregation.modular_vectors import Segment
 from federation.protocol.secure_aggregation.neighbours import Assumptions, choose, connect
 from federation.protocol.secure_aggregation.states import RoundAbortedError
+from tests.federation.protocol.layouts import segments_of
 
 NEVER = REVEAL + 1
 SlowRounds = Callable[..., Any]  # the conftest's SlowRound
@@ -101,7 +102,9 @@ def test_real_deltas_come_out_as_their_mean() -> None:
     weights = [10, 20, 100, 400, 0, 7, 50, 1]
     devices = identities(8)
     inputs = {d: encoding.encode(delta, w, rng) for d, delta, w in zip(devices, deltas, weights, strict=True)}
-    result, _ = run_round(SecureRound("r", "m", encoding.segments), inputs, {devices[1]: MASKED, devices[6]: MASKED})
+    result, _ = run_round(
+        SecureRound("r", "m", segments_of(encoding)), inputs, {devices[1]: MASKED, devices[6]: MASKED}
+    )
     mean = encoding.decode_mean(result.vectors[0], int(result.vectors[1][0]))
     present = [i for i in range(8) if i not in (1, 6)]
     capped = {i: min(weights[i], 100) for i in present}

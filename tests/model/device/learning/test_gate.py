@@ -87,7 +87,7 @@ def test_the_gate_scores_messages_as_the_keyboard_does(shipped: Model, people: l
     for number, text in enumerate(newest):
         personal = PersonalNgram(shipped.vocabulary, older + newest[:number])
         suggester = Suggester(Reader(shipped.start()), shipped.vocabulary, personal)
-        predictions = suggester.predictions([token.word for token in tokenize(text)])
+        predictions = suggester.predictor.predictions([token.word for token in tokenize(text)])
         hits += sum(p.rank == 0 for p in predictions if p.word < len(shipped.vocabulary))
     assert found.first == hits > 0
 

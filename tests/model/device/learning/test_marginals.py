@@ -23,7 +23,7 @@ def test_the_shift_is_the_ratio_of_written_to_expected(small_model: Model) -> No
     for line in LINES:
         words = [vocabulary.words[word] for word in vocabulary.encode(line)]
         for place, word in enumerate(words):
-            expected += suggester.probabilities(words[:place])
+            expected += suggester.predictor.probabilities(words[:place])
             written[vocabulary.id(word)] += 1
     shift = np.log((written + 3.0) / (expected + 3.0))
     shift[: len(SPECIALS)] = 0

@@ -46,7 +46,7 @@ def test_each_word_has_the_probability_that_is_asked_for(suggester: Suggester) -
     context, words = "meet me ", ["at", *result_of(continuation(suggester, "meet me ", "at"))]
     assert len(words) > 1
     for end in range(1, len(words)):
-        probabilities = suggester.probabilities([*context.split(), *words[:end]])
+        probabilities = suggester.predictor.probabilities([*context.split(), *words[:end]])
         personal = suggester._personal
         assert personal is not None
         assert probabilities.max() == probabilities[personal.id(words[end])] >= continuations.LEAST_PROBABILITY

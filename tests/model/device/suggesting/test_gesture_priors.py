@@ -23,7 +23,7 @@ def test_the_prior_is_that_of_suggestions_and_leaves_out_what_is_never_suggested
     assert prior.shape == (len(words),)
     assert not np.isfinite(prior[: len(SPECIALS)]).any()
     assert not np.isfinite(prior[[words.index(mark) for mark in ".,!?"]]).any()
-    likely = suggester.probabilities(["i", "think"])
+    likely = suggester.predictor.probabilities(["i", "think"])
     offered = np.isfinite(prior)
     assert offered.sum() == len(words) - len(SPECIALS) - 4
     assert np.ptp(prior[offered] - np.log(likely[offered])) < 1e-3, "equal but for a constant"

@@ -210,19 +210,19 @@ def test_a_name_that_looks_like_a_typo_is_a_suggestion(shipped: Model) -> None:
 )
 def test_words_have_their_usual_case(shipped: Model, word: str, usual: str) -> None:
     suggester = suggester_of(shipped)
-    assert suggester.written(word) == usual
-    assert suggester.recased(word) == (None if usual == word else usual)
+    assert suggester.casing.written(word) == usual
+    assert suggester.casing.recased(word) == (None if usual == word else usual)
 
 
 def test_a_person_decides_the_case_of_a_word(shipped: Model) -> None:
     messages = ("ask NASA about Xiaoming", "so NASA met Xiaoming McKinley", "is McKinley in paris", "in paris I hope")
     suggester = suggester_of(shipped, messages=messages)
     for word in ("NASA", "Xiaoming", "McKinley", "paris"):
-        assert suggester.written(word.lower()) == word
-        assert suggester.recased(word) is None
-        assert suggester.recased(word.lower()) == (None if word == "paris" else word)
+        assert suggester.casing.written(word.lower()) == word
+        assert suggester.casing.recased(word) is None
+        assert suggester.casing.recased(word.lower()) == (None if word == "paris" else word)
 
 
 @pytest.mark.parametrize("typed", ["tv", "TV", "Tv", "MONDAY", "Monday", "hello", "Hello"])
 def test_case_that_may_be_meant_stays(shipped: Model, typed: str) -> None:
-    assert suggester_of(shipped).recased(typed) is None
+    assert suggester_of(shipped).casing.recased(typed) is None

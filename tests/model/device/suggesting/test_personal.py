@@ -120,12 +120,12 @@ def test_repeated_phrases_and_words_are_suggested(small_model: Model) -> None:
     assert suggester.suggest("the rope of the") == plain.suggest("the rope of the")
     personal.learn("the rope of the zebra")
     assert suggester.suggest("", "ze") == [], "a word written once may be a typo"
-    assert suggester.predictions(["zebra"])[0].rank is None
+    assert suggester.predictor.predictions(["zebra"])[0].rank is None
     for _ in range(5):
         personal.learn("The rope of the Zebra!")
     assert suggester.suggest("the rope of the")[0] == "zebra"
     assert suggester.suggest("", "ze") == ["zebra"]
-    assert suggester.predictions(["the", "rope", "of", "the", "zebra"])[4].rank == 0
+    assert suggester.predictor.predictions(["the", "rope", "of", "the", "zebra"])[4].rank == 0
     assert suggester.suggest("the rope of the", "c") == plain.suggest("the rope of the", "c")
 
 
@@ -143,7 +143,7 @@ def test_suggestions_are_the_likeliest_words_with_the_prefix(
     suggester.suggest(context)  # before the first message, and again after it
     for text in messages:
         personal.learn(text)
-    probabilities = suggester.probabilities(context.split())
+    probabilities = suggester.predictor.probabilities(context.split())
     written = Counter(t.word for text in messages for t in tokenize(text))
     own = [w for w in ("zebra", "grüße") if written[w] > 1]
     words = [*(w for w in small_model.vocabulary.words[len(SPECIALS) :] if w.isalnum() or "'" in w), *own]

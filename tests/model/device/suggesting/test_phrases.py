@@ -213,7 +213,7 @@ def test_recall_and_likelihood_are_those_of_what_a_person_sees(shipped: Model) -
     texts = ["i live in new zealand", "a new quokkafish , you see", "so good"]
     scores = evaluate(shipped.start(), [shipped.vocabulary.encode(text) for text in texts], phrases)
     suggester = Suggester(Reader(shipped.start(), phrases=phrases), shipped.vocabulary)
-    seen = tally((p for text in texts for p in suggester.predict(text.split())), len(shipped.vocabulary))
+    seen = tally((p for text in texts for p in suggester.predictor.predict(text.split())), len(shipped.vocabulary))
     assert scores.log_likelihood == pytest.approx(seen.log_likelihood, rel=1e-5)
     assert replace(scores, log_likelihood=seen.log_likelihood) == seen
     alone = evaluate(shipped.start(), [shipped.vocabulary.encode(text) for text in texts])

@@ -45,7 +45,7 @@ def test_likelihoods_equal_those_of_a_keyboard_for_each_trust(shipped: Model) ->
         for number, text in enumerate(newest):
             personal = PersonalNgram(shipped.vocabulary, older + newest[:number], trust=trust)
             suggester = Suggester(Reader(program), shipped.vocabulary, personal)
-            predictions = suggester.predictions([token.word for token in tokenize(text)])
+            predictions = suggester.predictor.predictions([token.word for token in tokenize(text)])
             total += sum(p.log_likelihood for p in predictions)
         direct.append(total)
     found = result_of(log_likelihoods(program, shipped.vocabulary, older, newest))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UserFacingError
-from keyboard_app.recording import schema
+from keyboard_app.recording.database import schema
 from keyboard_app.recording.vault import Vault
 
 _MOST_SINGLE = 100_000  # rows asked for one by one

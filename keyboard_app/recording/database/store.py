@@ -2,20 +2,22 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 from data.errors import DataError, UserFacingError
-from keyboard_app.recording import schema
 from keyboard_app.recording.damage import set_aside
-from keyboard_app.recording.records import Change, Day, Judgement, Message, Ranked, Ranks
-from keyboard_app.recording.salvage import has_messages_of, salvage
-from keyboard_app.recording.spare_room import SpareRoom
-from keyboard_app.recording.trusted_clock import TrustedClock
+from keyboard_app.recording.database import queries, schema
+from keyboard_app.recording.database.learning_history import LearningHistory
+from keyboard_app.recording.database.marked_words import MarkedWords
+from keyboard_app.recording.database.queries import data_errors, newest_message, number, rows, transaction
+from keyboard_app.recording.database.records import Day, Message, Ranked, Ranks
+from keyboard_app.recording.database.salvage import has_messages_of, salvage
+from keyboard_app.recording.database.spare_room import SpareRoom
+from keyboard_app.recording.database.trusted_clock import TrustedClock
 from keyboard_app.recording.vault import UnsealError, Vault
-from model.device.suggesting.personal import USUAL_TRUST
 
 _ADD = "INSERT INTO messages (time, record, text, ranks, imported) VALUES (?, ?, ?, ?, ?)"
 _LOG_ENDINGS = ("-wal", "-shm")  # of SQLite's companion files; the newest messages may be in the log only
@@ -36,6 +38,8 @@ class Store:
         self.on_deletion: Callable[[], None] = lambda: None  # called before messages are deleted
         self._damaged: set[int] = set()
         self._clock = self._read_clock()
+        self.words = MarkedWords(connection, vault)
+        self.history = LearningHistory(connection)
 
     @classmethod
     def open(cls, path: Path, vault: Vault, notices: list[str]) -> Self:
@@ -69,7 +73,7 @@ class Store:
     def _begin_again(cls, path: Path, vault: Vault, notices: list[str], mark: str) -> Self:
         """Sets the file aside, and begins a new one with what can be read."""
         aside = set_aside(path, _LOG_ENDINGS, mark)
-        with _data_errors():
+        with data_errors():
             connection = schema.connect(path, vault)
         rescued = 0
         if mark == "damaged":
@@ -110,7 +114,7 @@ class Store:
 
     def add_message(self, text: str, ranks: Sequence[Ranks], typed: Day | None = None) -> int:
         """Records a message with the ranks of its words, in order, and adds to the day's typing; returns the message's id."""
-        with _data_errors(), self._connection as db:
+        with transaction(self._connection) as db:
             if typed is not None:
                 db.execute(
                     "INSERT INTO days VALUES (?, ?, ?) ON CONFLICT (day) DO UPDATE SET "
@@ -122,9 +126,9 @@ class Store:
 
     def set_ranks(self, message: int, ranks: Sequence[Ranks]) -> None:
         """Records the ranks of the words of a message, unless it was deleted."""
-        for time, record in self._rows("SELECT time, record FROM messages WHERE id = ?", message):
+        for time, record in rows(self._connection, "SELECT time, record FROM messages WHERE id = ?", message):
             sealed = self._vault.seal(schema.pack_ranks(ranks), schema.identity("ranks", time, record))
-            with _data_errors(), self._connection as db:
+            with transaction(self._connection) as db:
                 db.execute("UPDATE messages SET ranks = ? WHERE id = ?", (sealed, message))
 
     def seal_import(self, text: str, time: str) -> schema.SealedMessage:
@@ -133,7 +137,7 @@ class Store:
 
     def add_imported(self, sealed: Iterable[schema.SealedMessage]) -> None:
         """Records messages that were not typed here, oldest first: all of them or none."""
-        with _data_errors(), self._connection as db:
+        with transaction(self._connection) as db:
             db.executemany(_ADD, [(*columns, 1) for columns in sealed])
 
     def messages(self) -> list[Message]:
@@ -143,14 +147,14 @@ class Store:
     def stream(self) -> Iterator[Message]:
         """Yields all messages, newest first, imported ones last; decrypts each on demand."""
         query = "SELECT id, time, record, text, learning, imported FROM messages ORDER BY imported, id DESC"
-        for id_, time, record, text, learning, imported in self._rows(query):
+        for id_, time, record, text, learning, imported in rows(self._connection, query):
             opened = self._open(id_, "text", text, time, record)
             if opened is not None:
                 yield Message(id_, opened.decode(), learning, time, bool(imported))
 
     def learnable(self) -> list[Message]:
         """Returns the messages that may be learned from, in the order of `messages`: all since the last reset."""
-        reset = self._count("SELECT coalesce(max(message), 0) FROM changes WHERE what = 'reset'")
+        reset = number(self._connection, "SELECT coalesce(max(message), 0) FROM changes WHERE what = 'reset'")
         return [message for message in self.messages() if message.id > reset]
 
     def ranks(self, after: int = 0) -> list[Ranks]:
@@ -161,16 +165,11 @@ class Store:
         """Returns the ranks, by message, of the messages typed here with ids above `after`, oldest first."""
         query = "SELECT id, time, record, ranks, learning FROM messages WHERE id > ? AND NOT imported ORDER BY id"
         found = []
-        for id_, time, record, ranks, learning in self._rows(query, after):
+        for id_, time, record, ranks, learning in rows(self._connection, query, after):
             packed = self._open(id_, "ranks", ranks, time, record)
             if packed is not None:
                 found.append(Ranked(id_, time, learning, [Ranks(*pair) for pair in schema.unpack_ranks(packed)]))
         return found
-
-    def learned_up_to(self) -> list[tuple[int, str]]:
-        """Returns for each learning with new messages the id of the newest one, and a name for the time after it."""
-        query = "SELECT max(id), learning FROM messages WHERE learning IS NOT NULL AND NOT imported GROUP BY learning"
-        return [(message, f"learning {learning}") for message, learning in self._rows(query)]
 
     def _open(self, message: int, column: str, sealed: Any, time: Any, record: Any) -> bytes | None:
         """Decrypts a column of a message; counts the message as damaged and returns None if that fails."""
@@ -182,16 +181,15 @@ class Store:
 
     def newest_message(self) -> int:
         """Returns the highest id given so far; 0 before any message."""
-        rows = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'messages'")
-        return rows[0][0] if rows else 0
+        return newest_message(self._connection)
 
     def count_messages(self) -> int:
         """Returns the number of messages, including those that cannot be decrypted."""
-        return self._count("SELECT count(*) FROM messages")
+        return number(self._connection, "SELECT count(*) FROM messages")
 
     def count_before(self, time: str) -> int:
         """Returns the number of messages recorded before a time (UTC, ISO 8601)."""
-        return self._count("SELECT count(*) FROM messages WHERE time < ?", time)
+        return number(self._connection, "SELECT count(*) FROM messages WHERE time < ?", time)
 
     def delete(self, messages: Iterable[int]) -> None:
         """Deletes messages permanently and rewrites the file and its log without them.
@@ -202,9 +200,8 @@ class Store:
         Raises:
           DataError: the messages could not be deleted.
         """
-        wanted = [
-            message for message in messages if 0 < message <= schema.LARGEST
-        ]  # SQLite refuses numbers of any size
+        # SQLite refuses larger numbers.
+        wanted = [message for message in messages if 0 < message <= schema.LARGEST]
         self.on_deletion()
         self._make_room_for(
             lambda: self._delete(wanted),
@@ -220,7 +217,7 @@ class Store:
 
     def delete_all(self) -> None:
         """Deletes all messages and all marked words permanently, as `delete` does."""
-        ids = [row[0] for row in self._rows("SELECT id FROM messages")]
+        ids = [row[0] for row in rows(self._connection, "SELECT id FROM messages")]
         self.on_deletion()
         self._make_room_for(
             self._delete_everything,
@@ -245,7 +242,7 @@ class Store:
 
     def _make_room_for(self, deletion: Callable[[], None], *steps: Callable[[], None]) -> None:
         """Deletes in one transaction, or, if the disk is full, step by step in the spare room; then rewrites the file."""
-        with _data_errors():
+        with data_errors():
             try:
                 deletion()
             except sqlite3.OperationalError as error:
@@ -269,12 +266,12 @@ class Store:
 
     def delete_before(self, time: str) -> int:
         """Permanently deletes the messages recorded before a time (UTC, ISO 8601); returns their number."""
-        old = [row[0] for row in self._rows("SELECT id FROM messages WHERE time < ?", time)]
+        old = [row[0] for row in rows(self._connection, "SELECT id FROM messages WHERE time < ?", time)]
         if old:
             self.delete(old)
         return len(old)
 
-    def certain_time(self, now: datetime) -> datetime | None:
+    def certain_time(self, reading: datetime) -> datetime | None:
         """Takes a reading of the clock; returns a time, in UTC, that has certainly come (`TrustedClock.read`), or None.
 
         It is for the age of messages: a clock that is wrong for one start must not make all of them look old. Before the first
@@ -282,26 +279,26 @@ class Store:
         """
         certain = None
         if self._clock is None:
-            typed = self._rows("SELECT time FROM messages WHERE NOT imported ORDER BY id DESC LIMIT 1")
+            typed = rows(self._connection, "SELECT time FROM messages WHERE NOT imported ORDER BY id DESC LIMIT 1")
             newest = _time_of(typed[0][0]) if typed else None
             self._clock = None if newest is None else TrustedClock(newest)
         if self._clock is None:
-            self._clock = TrustedClock(now)
+            self._clock = TrustedClock(reading)
         else:
-            self._clock, certain = self._clock.read(now)
-        with suppress(UserFacingError), _data_errors(), self._connection as db:  # a full disk must not prevent typing
+            self._clock, certain = self._clock.read(reading)
+        with suppress(UserFacingError), transaction(self._connection) as db:  # a full disk must not prevent typing
             db.execute("INSERT OR REPLACE INTO marks VALUES ('clock', ?)", (self._clock.to_json(),))
         return certain
 
     def _read_clock(self) -> TrustedClock | None:
-        rows = self._rows("SELECT value FROM marks WHERE name = 'clock'")
-        return TrustedClock.from_json(rows[0][0]) if rows else None
+        found = rows(self._connection, "SELECT value FROM marks WHERE name = 'clock'")
+        return TrustedClock.from_json(found[0][0]) if found else None
 
     def _time_to_record(self) -> str:
         """Returns the time, but never one before the last reading believed: a slow clock must not make a new message look old."""
         if self._clock is None:
-            return _now()
-        return max(_now(), self._clock.believed.isoformat(timespec="seconds"))
+            return queries.now()
+        return max(queries.now(), self._clock.believed.isoformat(timespec="seconds"))
 
     def tidy(self) -> None:
         """Rewrites the file and its log without deleted content.
@@ -311,100 +308,23 @@ class Store:
         Raises:
           DataError: the file cannot be written.
         """
-        with _data_errors():
+        with data_errors():
             schema.tidy(self._connection)
 
     def last_deletion(self) -> int:
         """Returns the number of deletions so far."""
-        return self._count("SELECT coalesce(max(id), 0) FROM deletions")
+        return number(self._connection, "SELECT coalesce(max(id), 0) FROM deletions")
 
     def deleted_since(self, deletion: int, up_to_message: int) -> int:
         """Returns the number of messages with ids up to `up_to_message` that were deleted after this deletion."""
         query = "SELECT count(*) FROM deletions WHERE id > ? AND message <= ?"
-        return self._count(query, deletion, up_to_message)
-
-    def words_marked(self, kind: str) -> dict[str, int]:
-        """Returns the words marked with this kind, each with its count."""
-        marked = {}
-        for tag, sealed in self._rows("SELECT tag, sealed FROM words WHERE kind = ?", kind):
-            with suppress(UnsealError):
-                word, times = self._vault.open(sealed, _word_identity(kind, tag)).decode().split("\t")
-                marked[word] = int(times)
-        return marked
-
-    def mark_word(self, kind: str, word: str, times: int = 1) -> None:
-        """Marks a word with a kind and adds to its count."""
-        times += self.words_marked(kind).get(word, 0)
-        tag = self._vault.tag(f"{kind}\t{word}")
-        sealed = self._vault.seal(f"{word}\t{times}".encode(), _word_identity(kind, tag))
-        with _data_errors(), self._connection as db:
-            db.execute("INSERT OR REPLACE INTO words VALUES (?, ?, ?)", (kind, tag, sealed))
-
-    def unmark_word(self, kind: str, word: str) -> None:
-        """Removes a mark permanently."""
-        with _data_errors(), self._connection as db:
-            db.execute("DELETE FROM words WHERE kind = ? AND tag = ?", (kind, self._vault.tag(f"{kind}\t{word}")))
-            schema.mark_untidy(db)
+        return number(self._connection, query, deletion, up_to_message)
 
     def days(self) -> list[Day]:
         """Returns the typing by day, oldest first."""
-        return [Day(*row) for row in self._rows("SELECT day, keystrokes, characters FROM days ORDER BY day")]
-
-    def add_learning(
-        self, messages: Sequence[int], words: int, loss_before: float, loss_after: float, judgement: Judgement
-    ) -> None:
-        """Records a learning, the ids of the messages that it trained on or held out, and the gate's decision."""
-        with _data_errors(), self._connection as db:
-            learning = db.execute(
-                "INSERT INTO learnings (time, words, loss_before, loss_after) VALUES (?, ?, ?, ?)",
-                (_now(), words, loss_before, loss_after),
-            ).lastrowid
-            db.execute("INSERT INTO judgements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (learning, *judgement))
-            db.executemany(
-                "UPDATE messages SET learning = ? WHERE id = ? AND learning IS NULL",
-                [(learning, message) for message in messages],
-            )
-
-    def learnings(self) -> list[tuple[str, int]]:
-        """Returns the time of each learning, in ISO 8601, and the number of words learned from, oldest first."""
-        return [(str(time), int(words)) for time, words in self._rows("SELECT time, words FROM learnings ORDER BY id")]
-
-    def last_learning(self) -> int:
-        """Returns the id of the last learning; 0 before any."""
-        return self._count("SELECT coalesce(max(id), 0) FROM learnings")
-
-    def last_judgement(self) -> Judgement | None:
-        """Returns the gate's last decision; None before any learning, or if an older keyboard without a gate did the last one."""
-        query = "SELECT * FROM judgements WHERE learning = (SELECT max(id) FROM learnings)"
-        rows = self._rows(query)
-        return Judgement(*rows[0][1:])._replace(personal=bool(rows[0][3])) if rows else None
-
-    def add_change(self, what: str, personal: bool) -> None:
-        """Records a rollback or reset of the personal model."""
-        with _data_errors(), self._connection as db:
-            newest = self.newest_message()
-            db.execute(
-                "INSERT INTO changes (time, what, personal, learning, message) "
-                "VALUES (?, ?, ?, (SELECT coalesce(max(id), 0) FROM learnings), ?)",
-                (_now(), what, int(personal), newest),
-            )
-
-    def changes(self) -> list[Change]:
-        """Returns the changes of the personal model other than learning, oldest first."""
-        query = "SELECT time, what, personal, learning, message FROM changes ORDER BY id"
-        return [Change(*row)._replace(personal=bool(row[2])) for row in self._rows(query)]
-
-    def ngram_trust(self, global_model: str) -> float:
-        """Returns the weight of the n-grams that the last learning chose, or the usual one if the models have changed since."""
-        last = self.last_judgement()
-        if last is None or last.global_model != global_model or self.changed_since_learning() is not None:
-            return USUAL_TRUST
-        return last.ngram_trust
-
-    def changed_since_learning(self) -> Change | None:
-        """Returns the last rollback or reset; None if there is none, or if a learning followed it."""
-        changes = self.changes()
-        return changes[-1] if changes and changes[-1].learning == self.last_learning() else None
+        return [
+            Day(*row) for row in rows(self._connection, "SELECT day, keystrokes, characters FROM days ORDER BY day")
+        ]
 
     def known_words_at_learnings(self) -> list[int]:
         """Returns for each learning with new messages the number of vocabulary words typed by then."""
@@ -414,29 +334,6 @@ class Store:
             if message.learning is not None:
                 at[message.learning] = known
         return list(at.values())
-
-    def _count(self, query: str, *parameters: int | str) -> int:
-        return int(self._rows(query, *parameters)[0][0])
-
-    def _rows(self, query: str, *parameters: int | str) -> list[tuple[Any, ...]]:
-        with _data_errors():
-            return self._connection.execute(query, parameters).fetchall()
-
-
-@contextmanager
-def _data_errors() -> Iterator[None]:
-    """Turns errors of SQLite into DataErrors."""
-    try:
-        yield
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
-            raise DataError(
-                "the disk is full: nothing was recorded or changed; free some space and try again"
-            ) from error
-        raise DataError(
-            f"the recorded messages cannot be read or written ({schema.told(error)}): check that the disk is neither full nor "
-            "write-protected"
-        ) from error
 
 
 def _connect(path: Path, vault: Vault, room: SpareRoom) -> sqlite3.Connection:
@@ -459,11 +356,3 @@ def _time_of(text: str) -> datetime | None:
     except ValueError:
         return None
     return time if time.tzinfo is not None else None
-
-
-def _word_identity(kind: str, tag: bytes) -> str:
-    return f"words {kind} {tag.hex()}"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,6 +1,6 @@
-"""The event log of a federation: what happened and when, in the coordinator's database, bounded.
+"""The event log of a federation: what happened and when, and which errors there were, in the coordinator's database, bounded.
 
-A line that cannot be written, for example because the disk is full, is still told to `listener`: the log never stops a round.
+An event that cannot be written, for example because the disk is full, is still told to `listener`: it never stops a round.
 """
 
 import logging
@@ -12,6 +12,7 @@ from federation.coordinator.storage.database import Database, StoreError
 from federation.coordinator.storage.tables import errors, event_log
 
 _KEPT = 2_000  # newest events
+_ERRORS_KEPT = 1_000  # newest errors
 
 _log = logging.getLogger("federation")
 
@@ -21,7 +22,7 @@ def _tell_nobody(text: str, now: float) -> None:
 
 
 class EventLog:
-    """The events; `listener` hears each one, and each error that the store records, as it happens."""
+    """The events and errors; `listener` hears each one as it happens."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,4 +45,16 @@ class EventLog:
         both = of_events.union_all(of_errors).subquery()
         order = both.c.time.desc(), both.c.failed.desc(), both.c.id.desc()
         query = select(both.c.time, both.c.text).order_by(*order).limit(count)
+        return [(row.time, row.text) for row in self._database.rows(query)]
+
+    def add_error(self, text: str, now: float) -> None:
+        """Adds an error for the operator; drops the oldest beyond a thousand. Raises a StoreError if that fails."""
+        self.listener(text, now)
+        with self._database.transaction() as db:
+            newest = self._database.add(insert(errors).values(time=now, text=text.replace("\0", " ")))
+            db.execute(delete(errors).where(errors.c.id <= newest - _ERRORS_KEPT))
+
+    def errors(self, newest: int) -> list[tuple[float, str]]:
+        """Returns the times and texts of the newest errors, newest first."""
+        query = select(errors.c.time, errors.c.text).order_by(errors.c.id.desc()).limit(newest)
         return [(row.time, row.text) for row in self._database.rows(query)]
