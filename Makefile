@@ -23,7 +23,7 @@ test: installed
 	$(UV) run --no-sync ruff format --check
 	$(UV) run --no-sync deptry .
 	$(UV) run --no-sync deptry . --exclude '\.venv' --exclude '\.uv' --ignore DEP002,DEP004  # the tests too
-	$(UV) run --no-sync mypy & types=$$!; $(UV) run --no-sync pytest -n 3 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$types && exit $$tests
+	$(UV) run --no-sync mypy & types=$$!; $(UV) run --no-sync pytest -n 4 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$types && exit $$tests
 
 keyboard: installed
 	$(UV) run keyboard

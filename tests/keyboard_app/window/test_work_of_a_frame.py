@@ -78,7 +78,8 @@ def test_what_was_foreseen_is_what_is_shown_without(open_window: Callable[..., A
     shown: list[list[list[tuple[str, bool]]]] = []
     for frames in (0, 3):
         person = open_window(device)
-        person.wait_until(lambda: device.touches.geometry is not None)  # else the first taps say nothing of other letters
+        # Before it knows where its keys are, taps say nothing of other letters.
+        person.wait_until(lambda: device.touches.geometry is not None)
         offers = []
         for letter in SENTENCE + " knwo":
             touch = person.press(letter_key(person, "space" if letter == " " else letter))
