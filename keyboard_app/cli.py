@@ -22,13 +22,8 @@ from keyboard_app.script import read_lines, run_script
 from keyboard_app.status import read_status
 from model.device.folder import PRETRAINED
 
-_OF_MEMBERS = (
-    "join",
-    "answer",
-    "new_words",
-    "corpus",
-    "user",
-)  # options of `keyboard device` that leaving has no use for
+# Options of `keyboard device` that leaving has no use for.
+_OF_MEMBERS = "join", "answer", "new_words", "corpus", "user"
 
 
 class _Parser(argparse.ArgumentParser):

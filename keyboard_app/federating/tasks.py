@@ -61,9 +61,8 @@ class TakingPart:
         self.failed = False  # whether it ended in an error, which `line` describes
         self.enough = enough  # whether the recorded messages are enough to train on, as far as it is known
         self.removed = False  # whether the federation has removed this keyboard
-        self.pause = (
-            pause  # seconds after which the coordinator wants to be asked again; 0: at this keyboard's own pace
-        )
+        # Seconds after which the coordinator wants to be asked again; 0: at this keyboard's own pace.
+        self.pause = pause
         self._profile, self._model, self._idle = profile, models.global_model, idle
 
     def work(self) -> Generator[Progress | Step]:
