@@ -178,8 +178,9 @@ class RoundCard(Card):
         elif device.private:
             self.when = "In private mode your keyboard begins no round."
         else:
+            often = _often(0.0 if latest is None else latest.pause)
             self.when = (
-                "Your keyboard asks for a round every minute while you leave it alone, and never while it runs on battery. "
+                f"Your keyboard asks for a round {often} while you leave it alone, and never while it runs on battery. "
                 "It leaves the round when you type."
             )
 
@@ -238,6 +239,12 @@ def _what(shared: SharedUpdate, most: int | None) -> str:
     listed = shared.offered.words[:most]
     more = f" and {len(shared.offered.words) - len(listed):,} more" if len(listed) < len(shared.offered.words) else ""
     return f"{stage}: {', '.join(listed) or 'none, only zeros were sent'}{more}"
+
+
+def _often(pause: float) -> str:
+    """Says how often a window asks for a round, given the pause in seconds that its federation wishes."""
+    minutes = round(pause / 60)
+    return "every minute" if minutes <= 1 else f"every {minutes} minutes, as your federation wishes,"
 
 
 def _next(words: Sequence[str]) -> str:

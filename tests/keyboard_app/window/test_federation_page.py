@@ -204,6 +204,11 @@ def test_an_idle_keyboard_asks_for_rounds_and_a_task_of_the_person_comes_first(
     assert latest.failed and latest.line == "cannot reach the coordinator at 127.0.0.1:9: is it running?"
     assert person.page()._round_card.line.startswith("Cannot reach the coordinator"), "the page says so"
     assert screen.status == status, "but the status does not repeat it every minute"
+    assert "asks for a round every minute" in person.page()._round_card.when
+    latest.pause = 1_800.0  # what a coordinator of many devices wishes
+    person.page().refresh()
+    assert "asks for a round every 30 minutes, as your federation wishes, while" in person.page()._round_card.when
+    latest.pause = 0.0
     screen.activity.last_used -= REST_SECONDS
     screen.serve()
     assert device.federation.latest is latest, "too early to ask again"
