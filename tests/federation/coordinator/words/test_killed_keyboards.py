@@ -157,9 +157,9 @@ def discover(
         newest, current = world.coordinator.rounds.discoveries.newest, world.coordinator.rounds.current
         assert newest is not None
         stage = "" if current is None else current.stage
-        # Without the simulated devices no stage ends: they wait, also until a keyboard has died as it unmasks the sum.
-        dies = stage == Stage.UNMASKING and keyboards.dies_in(newest.state, stage)
         for device in world.devices:
+            # Without the simulated devices no stage ends: they wait, also until a keyboard has died as it unmasks the sum.
+            dies = stage == Stage.UNMASKING and keyboards.dies_in(newest.state, stage)
             if not dies and not (stage == Stage.CONSISTENCY and awaited(newest.state, stage)):
                 world.step(device)
                 current = world.coordinator.rounds.current
